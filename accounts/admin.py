@@ -5,12 +5,15 @@ and seeds.
 from django.contrib import admin
 
 from accounts.models import (
+    ClientSecret,
     Invitation,
     LoginAttempt,
     OidcIdentity,
     Passkey,
     RecoveryCode,
     RefreshToken,
+    ServiceAccount,
+    ServiceToken,
     SetupLink,
     SigningKey,
     TokenFamily,
@@ -69,6 +72,46 @@ class OidcIdentityAdmin(ReadOnlyModelAdmin):
     list_display = ("user", "issuer", "subject", "created_at")
     list_select_related = ("user",)
     search_fields = ("user__username", "subject")
+
+
+@admin.register(ServiceAccount)
+class ServiceAccountAdmin(ReadOnlyModelAdmin):
+    date_hierarchy = "created_at"
+    fields = ("id", "name", "description", "role", "is_active", "created_at", "created_by")
+    list_display = ("name", "role", "is_active", "created_at", "created_by")
+    list_filter = ("role", "is_active")
+    list_select_related = ("created_by",)
+    search_fields = ("name", "id")
+
+
+@admin.register(ClientSecret)
+class ClientSecretAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "service_account", "created_at", "expires_at")
+    list_display = ("id", "service_account", "created_at", "expires_at")
+    list_select_related = ("service_account",)
+    search_fields = ("service_account__name",)
+
+
+@admin.register(ServiceToken)
+class ServiceTokenAdmin(ReadOnlyModelAdmin):
+    date_hierarchy = "created_at"
+    fields = (
+        "id",
+        "name",
+        "user",
+        "service_account",
+        "scopes",
+        "key_ids",
+        "networks",
+        "is_issued",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+    )
+    list_display = ("name", "user", "service_account", "created_at", "expires_at", "revoked_at")
+    list_filter = ("is_issued",)
+    list_select_related = ("user", "service_account")
+    search_fields = ("name", "id", "user__username", "service_account__name")
 
 
 @admin.register(TokenFamily)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from accounts import actions
 from accounts.api import CredentialView
 from accounts.authentication import origin_of
+from accounts.errors import TokenRequestRefused
 from accounts.oauth_serializers import IssuedTokenSerializer, TokenRequestSerializer
 from accounts.roles import permission_of, word_of
 from accounts.services.service_tokens import issue_token
@@ -27,14 +28,6 @@ from kernel.rest.exceptions import translate
 
 GRANT_TYPE: Final = "client_credentials"
 MAX_LENGTH: Final = 2000  # characters of one parameter
-
-
-class _Refusal(errors.Invalid):
-    """A refusal with one of the error codes of RFC 6749 section 5.2."""
-
-    def __init__(self, error: str, detail: str) -> None:
-        super().__init__(detail)
-        self.error = error
 
 
 class OAuthTokenView(CredentialView):
@@ -51,7 +44,7 @@ class OAuthTokenView(CredentialView):
     def post(self, request: Request) -> Response:
         form = _single_values(request.data)
         if form.get("grant_type", "") != GRANT_TYPE:
-            raise _Refusal("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}.")
+            raise TokenRequestRefused("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}.")
         client_id, client_secret = _credentials(request, form)
         try:
             created, lifetime = issue_token(
@@ -61,7 +54,7 @@ class OAuthTokenView(CredentialView):
                 origin=origin_of(request),
             )
         except errors.Invalid as error:
-            raise _Refusal("invalid_scope", error.detail) from None
+            raise TokenRequestRefused("invalid_scope", error.detail) from None
         body = {
             "access_token": created.text,
             "token_type": "Bearer",
@@ -84,7 +77,7 @@ class OAuthTokenView(CredentialView):
 
 
 def _code_of(error: errors.DomainError) -> str:
-    if isinstance(error, _Refusal):
+    if isinstance(error, TokenRequestRefused):
         return error.error
     if isinstance(error, errors.Unauthenticated):
         return "invalid_client"
@@ -95,10 +88,10 @@ def _code_of(error: errors.DomainError) -> str:
 
 def _single_values(form: Any) -> dict[str, str]:
     if not isinstance(form, QueryDict):
-        raise _Refusal("invalid_request", "Send a form.")
+        raise TokenRequestRefused("invalid_request", "Send a form.")
     for name, values in form.lists():
         if len(values) > 1 or len(values[0]) > MAX_LENGTH:
-            raise _Refusal(
+            raise TokenRequestRefused(
                 "invalid_request", f"Send {name[:40]} only once, with at most {MAX_LENGTH} characters."
             )
     return {name: values[0] for name, values in form.lists()}
@@ -110,7 +103,7 @@ def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     if scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
     if "client_secret" in form:
-        raise _Refusal(
+        raise TokenRequestRefused(
             "invalid_request", "Send the client credentials once: as Basic authorization, or in the body."
         )
     try:

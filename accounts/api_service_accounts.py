@@ -1,6 +1,7 @@
 """REST interface for service accounts and service tokens."""
 
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import actions
+from accounts.models import ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import permission_of
 from accounts.service_serializers import (
@@ -28,6 +30,7 @@ from accounts.service_serializers import (
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import CreatedToken, TokenRequest
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
 from kernel.rest.schema import LOCATION
 
 
@@ -73,21 +76,26 @@ class ServiceAccountView(ApiView[Principal]):
     }
     object_reference = ("service_account", "account_id")
 
-    @extend_schema(responses=ServiceAccountSerializer)
+    @extend_schema(parameters=[ETAG], responses=ServiceAccountSerializer)
     def get(self, _request: Request, account_id: UUID) -> Response:
         """One service account."""
         account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        return Response(ServiceAccountSerializer(account).data)
+        return _with_etag(account)
 
-    @extend_schema(request=ServiceAccountChangesSerializer, responses=ServiceAccountSerializer)
-    def patch(self, _request: Request, account_id: UUID) -> Response:
+    @extend_schema(
+        request=ServiceAccountChangesSerializer,
+        parameters=[IF_MATCH, ETAG],
+        responses=ServiceAccountSerializer,
+    )
+    def patch(self, request: Request, account_id: UUID) -> Response:
         """Change the role or the description, or disable the account. Its tokens follow at once."""
         account = service_accounts.update_service_account(
             principal=self.principal,
             account_id=account_id,
             changes=self.read(ServiceAccountChangesSerializer),  # type: ignore[arg-type]  # its fields are these
+            check=partial(_require_match, etags_to_match(request)),
         )
-        return Response(ServiceAccountSerializer(account).data)
+        return _with_etag(account)
 
 
 class RotateSecretView(ApiView[Principal]):
@@ -97,12 +105,13 @@ class RotateSecretView(ApiView[Principal]):
     object_reference = ("service_account", "account_id")
 
     @extend_schema(request=OverlapSerializer, responses=ClientSecretSerializer)
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request, account_id: UUID) -> Response:
         overlap = timedelta(hours=self.read(OverlapSerializer)["overlap_hours"])
         client_secret = service_accounts.rotate_client_secret(
             principal=self.principal, account_id=account_id, overlap=overlap
         )
-        return Response({"client_secret": client_secret})
+        return Response({"id": str(account_id), "client_secret": client_secret})
 
 
 class TokenListView(ApiView[Principal]):
@@ -150,12 +159,23 @@ class RotateTokenView(ApiView[Principal]):
     rules = {"POST": Rule("tokens.manage", actions.SERVICE_TOKEN_ROTATED)}
     object_reference = ("service_token", "token_id")
 
+    def require_visible(self) -> None:
+        service_tokens.get_token(principal=self.principal, token_id=self.kwargs["token_id"])
+
     @extend_schema(request=OverlapSerializer, responses={201: CreatedTokenSerializer})
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request, token_id: UUID) -> Response:
         overlap = timedelta(hours=self.read(OverlapSerializer)["overlap_hours"])
         created = service_tokens.rotate_token(principal=self.principal, token_id=token_id, overlap=overlap)
         return _created(created)
+
+
+def _with_etag(account: ServiceAccount) -> Response:
+    return Response(ServiceAccountSerializer(account).data, headers={"ETag": etag_of(account.row_seq)})
+
+
+def _require_match(etags: frozenset[str] | None, account: ServiceAccount) -> None:
+    require_match(etags, account.row_seq)
 
 
 def _created(created: CreatedToken) -> Response:

@@ -23,7 +23,7 @@ from accounts.serializers_users import (
     UserPageSerializer,
     UserQuerySerializer,
 )
-from kernel.rest import ApiView, Rule, StrictSerializer
+from kernel.rest import ApiView, Rule, StrictSerializer, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
 from kernel.rest.schema import LOCATION
 
@@ -45,6 +45,7 @@ class UserListView(ApiView[Principal]):
     @extend_schema(
         request=CreateUserSerializer, parameters=[LOCATION], responses={201: CreatedUserSerializer}
     )
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a user. Without a password, the answer has the link by which the user chooses one."""
         order = self.read(CreateUserSerializer)
@@ -108,11 +109,12 @@ class InvitationView(UserView):
     }
 
     @extend_schema(request=None, responses=InvitationSerializer)
+    @idempotent(answer_is_secret=True)
     def post(self, _request: Request, user_id: UUID) -> Response:
         """Issue a new link. The previous one stops working."""
         self.read(StrictSerializer)
         issued = services.reissue_invitation(principal=self.principal, user_id=user_id)
-        body = {"invitation_url": issued.url, "expires_at": issued.expires_at}
+        body = {"id": user_id, "invitation_url": issued.url, "expires_at": issued.expires_at}
         return Response(InvitationSerializer(body).data)
 
     @extend_schema(responses={HTTPStatus.NO_CONTENT: None})

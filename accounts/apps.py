@@ -9,8 +9,10 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import checks  # noqa: F401, PLC0415 - registers the checks
-        from accounts.models import User  # noqa: PLC0415 - models are not loaded before
+        from accounts.models import ServiceAccount, User  # noqa: PLC0415 - models are not loaded before
 
         action_labels.register(LABELS)
         users = object_names.NamedObjects(visible_to=User.objects.visible_to, column="username")
         object_names.register("user", users)
+        accounts = object_names.NamedObjects(visible_to=ServiceAccount.objects.visible_to, column="name")
+        object_names.register("service_account", accounts)

@@ -1,5 +1,5 @@
 from kernel import installation
-from kernel.errors import Conflict, Denied, NotFound, Unauthenticated, Unavailable
+from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class OtpRequired(Unauthenticated):
@@ -130,7 +130,7 @@ class IdTokenRefused(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "Nobody was signed in. If this happens again, an operator can find the reason in the server log."
+            "No user was signed in. If this happens again, an operator can find the reason in the server log."
         )
 
 
@@ -161,3 +161,14 @@ class InvitationInvalid(NotFound):
         super().__init__(
             "An invitation works once, for 7 days, and until a newer one is issued. Check that the link is complete, or ask an administrator for a new one."
         )
+
+
+class TokenRequestRefused(Invalid):
+    """A request to ``/oauth/token`` is not valid. ``error`` is one of the codes of RFC 6749 section 5.2."""
+
+    code = "token_request_refused"
+    title = "The token request is not valid"
+
+    def __init__(self, error: str, detail: str) -> None:
+        super().__init__(detail)
+        self.error = error

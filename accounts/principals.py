@@ -91,6 +91,8 @@ class Principal:
         """Raises RecentAuthRequired if a person's sign-in is older than ten minutes."""
         if self.role == SYSTEM:
             return
+        if self.limits is not None:
+            raise RecentAuthRequired("Only a user who signed in within the last 10 minutes can do this.")
         if self.auth_time is None or now - self.auth_time > RECENT:
             raise RecentAuthRequired("This requires a sign-in within the last 10 minutes. Sign in again.")
 

@@ -51,7 +51,7 @@ PERMISSIONS = frozenset[str]().union(*ROLES.values())
 DESCRIPTIONS: Mapping[str, str] = {
     ADMIN: "Manages users and all keys, and encrypts and decrypts with every key.",
     OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot encrypt or decrypt.",
-    DEVELOPER: "Creates keys, and encrypts and decrypts with them.",
+    DEVELOPER: "Creates keys. Encrypts and decrypts with these, and with keys that an administrator grants.",
     AUDITOR: "Sees everything and exports the audit log. Cannot change anything.",
 }
 

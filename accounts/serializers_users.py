@@ -74,5 +74,6 @@ class UserPageSerializer(PageSerializer):
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="of the user")
     invitation_url = serializers.CharField(help_text="shown only once")
     expires_at = TimestampField()

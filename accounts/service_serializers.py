@@ -1,13 +1,17 @@
 """REST serializers for service accounts and service tokens."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
-from accounts.roles import ROLES, word_of
+from accounts.roles import PERMISSIONS, ROLES, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION, NAME
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
+from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
 from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
@@ -56,13 +60,16 @@ class OverlapSerializer(StrictSerializer):
 
 
 class ClientSecretSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="of the service account, which is also the client_id")
     client_secret = serializers.CharField(help_text="shown only in this response")
 
 
 class NewTokenSerializer(StrictSerializer):
     name = LabelField(max_length=MAX_NAME)
     scopes = serializers.ListField(
-        child=serializers.CharField(max_length=40), help_text="permissions, such as encrypt or keys.read"
+        child=serializers.CharField(max_length=40),
+        max_length=len(PERMISSIONS),
+        help_text="permissions, such as encrypt or keys.read",
     )
     expires_at = TimestampField()
     keys = serializers.ListField(
@@ -85,9 +92,24 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
     created_at = TimestampField()
     expires_at = TimestampField()
     revoked_at = TimestampField(allow_null=True)
+    last_used_at = serializers.SerializerMethodField(
+        help_text="null if the log has no use; follows the log within about a second"
+    )
 
     def get_scopes(self, token: ServiceToken) -> list[str]:
         return list(map(word_of, token.scopes))
+
+    @extend_schema_field(TimestampField(allow_null=True))
+    def get_last_used_at(self, token: ServiceToken) -> str | None:
+        use = self._last_uses.get(str(token.id))
+        return None if use is None else TimestampField().to_representation(use.at)
+
+    @cached_property
+    def _last_uses(self) -> Mapping[str, TokenUse]:
+        """Of all tokens of the response, with one query."""
+        parent: Any = self.parent  # of a list
+        tokens: Any = [self.instance] if parent is None else parent.instance
+        return last_token_uses(token.id for token in tokens)
 
 
 class CreatedTokenSerializer(TokenSerializer):

@@ -17,7 +17,6 @@ from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.roles import ROLES
 from audit.log.events import Actor
 from audit.sequencing.token_uses import SERVICE_TOKEN
 from kernel.clock import process_now
@@ -58,11 +57,13 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     stamp = read_stamp(known.identity.entity, *about)
     token = _require_valid(known.id)
     limits = _limits_of(token)
+    owner = token.owner
     principal = Principal(
         actor=_actor(token, origin),
         identity=token.identity,
-        role=token.owner.role,
-        permissions=ROLES[token.owner.role] & limits.scopes,
+        role=owner.role,
+        permissions=owner.permissions & limits.scopes,
+        must_enrol=owner.must_enrol,
         not_after=token.expires_at,
         limits=limits,
         stamp=stamp,
@@ -78,9 +79,15 @@ def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principa
     """
     stamp = read_stamp(principal.identity.entity)
     token = _require_valid(limits.token_id)
-    role, not_after = token.owner.role, token.expires_at
-    permissions = ROLES[role] & limits.scopes
-    return replace(principal, role=role, permissions=permissions, not_after=not_after, stamp=stamp)
+    owner = token.owner
+    return replace(
+        principal,
+        role=owner.role,
+        permissions=owner.permissions & limits.scopes,
+        must_enrol=owner.must_enrol,
+        not_after=token.expires_at,
+        stamp=stamp,
+    )
 
 
 def require_network(principal: Principal, client_ip: str) -> None:

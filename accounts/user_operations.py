@@ -113,8 +113,8 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 service=services.sign_out_everywhere,
                 effect="All browser and API sessions of the user end immediately. The user can sign in again.",
                 done="signed out everywhere",
-                needs="only users with a password have sessions",
-                is_possible=lambda listed: listed.user.has_usable_password(),
+                needs="an invited user has no sessions",
+                is_possible=lambda listed: listed.user.can_sign_in,
                 ends_sessions=True,
                 icon="log-out",
             ),
@@ -125,7 +125,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 action=actions.USER_ROLE_CHANGED,
                 service=services.set_role,
                 form=RoleForm,
-                effect="All sessions and invitations of the user end immediately.",
+                effect="All sessions and invitations of the user end immediately. Tokens keep what the new role allows.",
                 done="has a new role",
                 removes_admin=True,
                 needs_recent_log_in=True,
@@ -172,8 +172,8 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 action=actions.USER_DISABLED,
                 service=services.disable_user,
                 effect=(
-                    "All sessions and invitations of the user end immediately. The user cannot sign in until you "
-                    "enable them again. Keys of the user stay as they are."
+                    "All sessions and invitations of the user end immediately, and their tokens stop working. The "
+                    "user cannot sign in until you enable them again. Keys of the user stay as they are."
                 ),
                 done="disabled",
                 needs="this user is already disabled",

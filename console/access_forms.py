@@ -1,55 +1,87 @@
 """Forms of service accounts and tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
 
-from accounts.roles import ROLES, word_of
+from accounts.roles import ADMIN, AUDITOR, DEVELOPER, GRANTABLE, OPERATOR, permission_of, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION
-from accounts.services.service_tokens import MAX_NAME, scopes_for
-from kernel.pages.forms import PageForm, offer
+from accounts.services.service_tokens import MAX_LIFETIME, MAX_NAME, scopes_for
+from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
+from keys.lifecycle import OPERATIONS
+from keys.tag_fields import KeyNamesInput, TagsField
 
-LIFETIMES: Final = ((30, "30 days"), (90, "90 days"), (365, "365 days"))
-OVERLAPS: Final = ((0, "End it now"), (1, "1 hour"), (24, "24 hours"), (168, "7 days"))
-ROLE_NOTES: Final = {
-    "developer": "Uses the keys that are granted to it.",
-    "operator": "Rotates and disables keys. Encrypts and decrypts nothing.",
-    "auditor": "Reads the audit log and the list of users.",
-    "admin": "Everything, with every key.",
-}
+CUSTOM: Final = "custom"
+LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
+OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (168, "7 days"))
+ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
+# Operations of keys that no algorithm has yet. The API already accepts them.
+FUTURE: Final = frozenset(map(permission_of, GRANTABLE)) - frozenset(map(permission_of, OPERATIONS))
 
 
 class TokenForm(PageForm):
-    """A new token. ``scopes`` are those that the owner's role allows."""
+    """A new token. The operations are those that the owner's role allows, the keys some that the user may see."""
 
     name = forms.CharField(
         max_length=MAX_NAME,
-        help_text="What the token is for.",
+        help_text="What the token is for, such as the program and its server.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    scopes = forms.MultipleChoiceField(label="Operations", widget=forms.CheckboxSelectMultiple)
-    keys = forms.CharField(
-        required=False,
-        max_length=2000,
-        help_text="Names of keys, separated with commas. Leave empty for all keys that the owner may use.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    scopes = forms.MultipleChoiceField(
+        label="Operations",
+        help_text="Choose only what the program needs.",
+        widget=CheckboxTags,
+        error_messages={"required": "Choose at least one operation."},
     )
-    networks = forms.CharField(
+    keys = TagsField(
+        required=False,
+        help_text="Separate names with commas. Choose none for all keys that the owner may use, now or later.",
+        widget=KeyNamesInput,
+    )
+    lifetime = forms.ChoiceField(
+        label="Expires in", choices=LIFETIMES, initial="90", widget=forms.RadioSelect
+    )
+    expires_at = UtcDateTimeField(
+        required=False, label="Expires at (UTC)", help_text=f"Within {MAX_LIFETIME.days} days."
+    )
+    networks = WordsField(
         required=False,
         max_length=1000,
-        help_text="Addresses that may use the token, such as 192.0.2.0/24, separated with commas. "
-        "Leave empty for all.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Networks that may use the token, such as 192.0.2.0/24, separated with commas. "
+        "Leave empty to allow all.",
     )
-    days = forms.TypedChoiceField(label="Expires in", choices=LIFETIMES, coerce=int, initial=90)
 
-    def __init__(self, *args: Any, role: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer(self, "scopes", [(scope, word_of(scope)) for scope in sorted(scopes_for(role))])
+        allowed = sorted(scopes_for(role) - FUTURE)
+        uses = [permission_of(word) for word in OPERATIONS if permission_of(word) in allowed]
+        others = [scope for scope in allowed if scope not in uses]
+        groups = (("Use keys", uses), ("Other permissions", others))
+        offer(
+            self,
+            "scopes",
+            [(label, [(each, word_of(each)) for each in found]) for label, found in groups if found],
+        )
+        widget = self.fields["keys"].widget
+        assert isinstance(widget, KeyNamesInput)  # noqa: S101 - declared above
+        widget.suggestions = key_names
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        is_custom = given.get("lifetime") == CUSTOM
+        if is_custom and not given.get("expires_at") and "expires_at" not in self.errors:
+            self.add_error("expires_at", "Enter the time at which the token expires.")
+        return given
 
     def expiry(self, now: datetime) -> datetime:
-        return now + timedelta(days=self.cleaned_data["days"])
+        """Of a valid form."""
+        given = self.cleaned_data
+        if given["lifetime"] == CUSTOM:
+            chosen: datetime = given["expires_at"]
+            return chosen
+        return now + timedelta(days=int(given["lifetime"]))
 
 
 class ServiceAccountForm(PageForm):
@@ -59,23 +91,29 @@ class ServiceAccountForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
     )
     role = forms.ChoiceField(
-        choices=[
-            (role, f"{role.capitalize()}. {ROLE_NOTES[role]}")
-            for role in sorted(ROLES, key=list(ROLE_NOTES).index)
-        ],
-        initial="developer",
+        choices=[(role, role.capitalize()) for role in ORDERED_ROLES],
+        initial=DEVELOPER,
         widget=forms.RadioSelect,
     )
     description = forms.CharField(
-        required=False, max_length=MAX_DESCRIPTION, widget=forms.Textarea(attrs={"rows": 3, "class": "prose"})
+        required=False,
+        max_length=MAX_DESCRIPTION,
+        help_text="Optional.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "prose"}),
     )
 
 
-class AccountRoleForm(PageForm):
+class AccountRoleForm(ReasonForm):
     role = ServiceAccountForm.base_fields["role"]
+
+    field_order = ("role", "reason")
 
 
 class OverlapForm(PageForm):
     overlap = forms.TypedChoiceField(
-        label="The old one stays valid for", choices=OVERLAPS, coerce=int, initial=24
+        label="The old one stays valid for",
+        help_text="Give the program the new one in this time.",
+        choices=OVERLAPS,
+        coerce=int,
+        initial=24,
     )

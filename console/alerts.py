@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
     AUDIT_UNVERIFIED = "audit_unverified"
     KEY_ROTATION_OVERDUE = "key_rotation_overdue"
     KEY_EXPIRING = "key_expiring"
+    ACT_DENIED = "act_denied"
     JOB_FAILED = "job_failed"
     SECOND_FACTOR_MISSING = "second_factor_missing"
 

@@ -38,6 +38,16 @@ urlpatterns = [
         name="service-account-role",
     ),
     path(
+        "service-accounts/<uuid:account_id>/disable",
+        service_accounts.DisableAccountView.as_view(),
+        name="service-account-disable",
+    ),
+    path(
+        "service-accounts/<uuid:account_id>/enable",
+        service_accounts.EnableAccountView.as_view(),
+        name="service-account-enable",
+    ),
+    path(
         "service-accounts/<uuid:account_id>/secret",
         service_accounts.RotateSecretView.as_view(),
         name="service-account-secret",

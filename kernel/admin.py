@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from kernel.idempotency.models import CompletedRequest
 from kernel.read_only_admin import ReadOnlyModelAdmin
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
@@ -16,6 +17,12 @@ class InstanceAdmin(ReadOnlyModelAdmin):
 class KeyEncryptionKeyAdmin(ReadOnlyModelAdmin):
     fields = ("id", "is_primary", "created_at")
     list_display = ("id", "is_primary", "created_at")
+
+
+@admin.register(CompletedRequest)
+class CompletedRequestAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "object_id", "expires_at")
+    list_display = ("id", "object_id", "expires_at")
 
 
 @admin.register(SystemKey)

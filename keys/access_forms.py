@@ -1,52 +1,76 @@
 """Forms of a key's Access page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 
-from accounts.roles import GRANTABLE, ROLES
+from accounts.roles import ROLES
 from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
-from kernel.pages.forms import PageForm, UtcDateTimeField, offer
+from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsField, offer
+from keys.access_table import LABELS
 from keys.models.grants import ROLE
 from keys.services.grants import GrantRequest
 
+TAG = "tag:"  # prefix of the choices of ``scope``
+
 
 class CheckAccessForm(PageForm):
-    """Whether one user or service account may do an operation."""
+    """Whether one user or service account may do an operation, with a request from an address."""
 
     principal = forms.ChoiceField(label="User or service account")
-    operation = forms.ChoiceField(choices=[(word, word) for word in GRANTABLE])
+    operation = forms.ChoiceField(choices=list(LABELS.items()))
+    client_ip = forms.GenericIPAddressField(
+        required=False,
+        label="IP address of the request",
+        help_text="Optional. Grants that are limited to networks apply only to addresses in them.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
 
     def __init__(self, *args: Any, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, auto_id="check_%s", **kwargs)
         offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
 
 
 class GrantForm(PageForm):
-    """A new grant on the key. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``."""
+    """A new grant. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``, ``scope`` "" or ``tag:<tag>``."""
 
     holder = forms.ChoiceField(label="Grant to")
     operations = forms.MultipleChoiceField(
-        choices=[(word, word) for word in GRANTABLE], widget=forms.CheckboxSelectMultiple
+        choices=list(LABELS.items()),
+        widget=CheckboxTags,
+        error_messages={"required": "Choose at least one operation."},
     )
+    scope = forms.ChoiceField(required=False, label="For")
     expires_at = UtcDateTimeField(
         required=False, label="Expires at (UTC)", help_text="Leave empty for a grant without an end."
     )
-    networks = forms.CharField(
+    networks = WordsField(
         required=False,
         max_length=1000,
-        help_text="Addresses that may use the grant, such as 192.0.2.0/24, separated with commas. "
-        "Leave empty for all.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Networks that may use the grant, such as 192.0.2.0/24, separated with commas. "
+        "Leave empty to allow all.",
     )
 
-    def __init__(self, *args: Any, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, holders: Iterable[KnownHolder], tags: Sequence[str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        known = [(each.identity.entity, _label(each)) for each in holders]
+        known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
-        offer(self, "holder", [*known, *roles])
+        offer(self, "holder", [("", "Choose …"), *known, *roles])
+        if tags:
+            every = [(f"{TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in tags]
+            offer(self, "scope", [("", "This key only"), *every])
+        else:
+            del self.fields["scope"]
+
+    @property
+    def tag(self) -> str:
+        """The tag of a valid form; "" for a grant on the key."""
+        scope: str = self.cleaned_data.get("scope", "")
+        return scope.removeprefix(TAG)
 
     def grant_request(self) -> GrantRequest:
         given = self.cleaned_data
@@ -56,10 +80,11 @@ class GrantForm(PageForm):
             principal_id=principal_id,
             operations=given["operations"],
             expires_at=given["expires_at"],
-            networks=[part.strip() for part in given["networks"].split(",") if part.strip()],
+            networks=given["networks"],
         )
 
 
 def _label(holder: KnownHolder) -> str:
-    kind = "service account" if holder.identity.type is IdentityType.SERVICE_ACCOUNT else holder.role
-    return f"{holder.name} ({kind})"
+    is_account = holder.identity.type is IdentityType.SERVICE_ACCOUNT
+    state = "" if holder.is_active else ", disabled"
+    return f"{holder.name} ({'service account, ' if is_account else ''}{holder.role}{state})"

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from kernel.clock import process_now
 from kernel.read_only_admin import ReadOnlyModelAdmin
-from keys.models import Key, KeyRotation, KeyVersion
+from keys.models import Key, KeyGrant, KeyRotation, KeyVersion
 
 
 @admin.register(Key)
@@ -49,3 +49,14 @@ class KeyRotationAdmin(ReadOnlyModelAdmin):
     search_fields = ("old_key__name", "old_key__id", "rotation_reason")
     date_hierarchy = "rotated_at"
     ordering = ("-rotated_at",)
+
+
+@admin.register(KeyGrant)
+class KeyGrantAdmin(ReadOnlyModelAdmin):
+    list_display = ("key", "tag", "principal_type", "principal_id", "created_at", "created_by", "expires_at")
+    list_filter = ("principal_type",)
+    list_select_related = ("key", "created_by")
+    search_fields = ("key__name", "key__id", "tag", "principal_id")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    exclude = ("row_mac",)

@@ -20,7 +20,9 @@ class NewGrantSerializer(StrictSerializer):
     principal_id = serializers.CharField(
         max_length=36, help_text="the id of a user or service account, or the name of a role"
     )
-    operations = serializers.ListField(child=serializers.ChoiceField(choices=GRANTABLE))
+    operations = serializers.ListField(
+        child=serializers.ChoiceField(choices=GRANTABLE), max_length=len(GRANTABLE)
+    )
     expires_at = TimestampField(required=False, allow_null=True)
     networks = serializers.ListField(
         child=serializers.CharField(max_length=50), required=False, max_length=MAX_NETWORKS, help_text="CIDR"

@@ -127,9 +127,8 @@ def find_current(key_id: UUID, principal: Principal) -> CachedKey:
 
 
 def _load(key_id: UUID) -> CachedKey:
-    tags = Key.objects.filter(pk=key_id).values_list("tags", flat=True).first()
     # Read the epochs before the rows. An epoch read after them could be newer than the rows.
-    stamp = read_stamp(key_entity(key_id), *map(tag_entity, tags or ()))
+    stamp = read_stamp(key_entity(key_id))
     # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
     rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))
     if not rows:
@@ -139,8 +138,9 @@ def _load(key_id: UUID) -> CachedKey:
         row.check_mac()
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
         raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
-    if key.tags != tags:  # changed in between: the stamp has no epochs of the new tags
-        return _load(key_id)
+    if key.granting_tags:
+        of_tags = read_stamp(*map(tag_entity, key.granting_tags))
+        stamp = EpochStamp({**stamp.epochs, **of_tags.epochs}, stamp.as_of)
     return _entry(key, rows, _grants_on(key), stamp)
 
 

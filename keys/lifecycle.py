@@ -111,6 +111,8 @@ class LifecycleState:
         return {"state": self.state.value, "key_status": self.status.value}
 
 
+# The operations of an encryption key, in the words of permissions.
+OPERATIONS: Final = ("encrypt", "decrypt", "reencrypt")
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}
@@ -170,9 +172,5 @@ def check_transition(at: LifecycleState, to: State) -> None:
 
 def operations(state: State) -> list[str]:
     """The operations that an encryption key allows in this effective state, in the words of permissions."""
-    able = {
-        "encrypt": may_protect(state),
-        "decrypt": may_process(state),
-        "reencrypt": may_process(state, for_reencryption=True),
-    }
-    return [word for word, can in able.items() if can]
+    able = (may_protect(state), may_process(state), may_process(state, for_reencryption=True))
+    return [word for word, can in zip(OPERATIONS, able, strict=True) if can]

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from kernel.clock import process_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     KeyAlgorithmField,
@@ -115,6 +116,10 @@ class KeySerializer(serializers.Serializer[Key]):
     tags = serializers.ListField(child=serializers.CharField())
     created_at = TimestampField()
     created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
+    owner_type = serializers.ChoiceField(source="owner.type", choices=list(IdentityType))
+    owner_id = serializers.UUIDField(
+        source="owner.id", allow_null=True, help_text="null if the system created the key"
+    )
     activates_at = TimestampField(allow_null=True)
     expires_at = TimestampField(allow_null=True)
     rotation_period_days = serializers.IntegerField(allow_null=True)

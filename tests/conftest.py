@@ -174,6 +174,14 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the number of cells that the tests of the authorisation matrix found as declared."""
+    properties = [pair for report in terminalreporter.getreports("passed") for pair in report.user_properties]
+    cells = sum(int(value) for name, value in properties if name == "cells")
+    if cells:
+        terminalreporter.write_line(f"authorisation matrix: {cells:,} cells as declared")
+
+
 TransactionTestCase._fixture_teardown = _empty_tables
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 PASSWORD = "correct horse battery staple"
+ELSEWHERE = "198.51.100.7"  # not the address of requests
 
 
 @cache
@@ -97,6 +100,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Persona:
+    """``user`` is the row of a user or of a service account."""
+
     user: Any
     api: ApiClient
     principal: Any
@@ -116,6 +121,44 @@ def make_persona(username: str, role: str) -> Persona:
     return Persona(
         user=user, api=ApiClient(pair.access_token), principal=principal, refresh_token=pair.refresh_token
     )
+
+
+def make_service_account(name: str, role: str) -> Persona:
+    """Create a service account, and a token with every scope that the role can have."""
+    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
+    from accounts.services import service_accounts  # noqa: PLC0415
+
+    system = Principal.system("tests", "command")
+    account = service_accounts.create_service_account(principal=system, name=name, role=role).account
+    return with_token(Persona(user=account, api=ApiClient(), principal=system, refresh_token=""))
+
+
+def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> Persona:
+    """The user or service account with a new token. Without ``scopes``, it has every scope that the role can have.
+
+    ``limits`` are ``key_ids`` and ``networks``.
+    """
+    from accounts.models import User  # noqa: PLC0415 - models need a set-up Django
+    from accounts.origin import Origin  # noqa: PLC0415
+    from accounts.principals import Principal  # noqa: PLC0415
+    from accounts.services import service_tokens  # noqa: PLC0415
+    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from kernel.clock import database_now  # noqa: PLC0415
+
+    is_person = isinstance(owner.user, User)
+    request = service_tokens.TokenRequest(
+        name="a token",
+        scopes=scopes or service_tokens.scopes_for(owner.user.role),
+        expires_at=database_now() + timedelta(days=1),
+        account_id=None if is_person else owner.user.id,
+        **limits,
+    )
+    creator = owner.principal if is_person else Principal.system("tests", "command")
+    text = service_tokens.create_token(principal=creator, request=request).text
+    # The address is in the networks of every test that limits them, unlike the address of its requests.
+    origin = Origin(client_ip=ELSEWHERE, user_agent="tests", request_id="test")
+    principal = authenticate_bearer(text, origin)
+    return Persona(user=owner.user, api=ApiClient(text), principal=principal, refresh_token="")
 
 
 def b64(content: bytes) -> str:

@@ -1,60 +1,33 @@
-"""The authorisation matrix: every route, method, role and object, compared with a hand-written table."""
+"""The authorisation matrix: every route, method, role, identity type and object, compared with ``tests.authorisation``."""
 
-from itertools import count, product
-from urllib.parse import urlencode
+from itertools import product
 
 import pytest
-from django.db import connection
 
-from tests.endpoints import (
-    AUTHENTICATED,
-    ENDPOINTS,
-    METHODS,
-    PUBLIC,
-    all_routes,
-    endpoint_of,
-    make_target,
-    missing_target,
-    path_of,
+from tests.authorisation import (
+    ANONYMOUS,
+    CALLERS,
+    CODES,
+    OWN,
+    PERMISSIONS,
+    RECENT,
+    ROLES,
+    ROUTES,
+    Caller,
+    People,
+    Targets,
+    ask,
+    changes_target,
+    compare,
+    expected,
+    kinds,
+    outcome_of,
 )
-from tests.personas import ApiClient, make_persona
+from tests.endpoints import ENDPOINTS, METHODS, PUBLIC, endpoint_of, make_target, missing_target
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ALL, OWN = "all", "own"
-# From the contract: the roles with each permission, and the objects that it covers. Other roles have nothing.
-PERMISSIONS = {
-    "keys.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
-    "keys.create": {"admin": ALL, "developer": ALL},
-    "keys.update": {"admin": ALL},
-    "keys.rotate": {"admin": ALL, "operator": ALL},
-    "keys.disable": {"admin": ALL, "operator": ALL},
-    "keys.revoke": {"admin": ALL},
-    "crypto.encrypt": {"admin": ALL, "developer": OWN},
-    "crypto.decrypt": {"admin": ALL, "developer": OWN},
-    "crypto.reencrypt": {"admin": ALL, "developer": OWN},
-    "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
-    "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
-    "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
-    "audit.export": {"admin": ALL, "auditor": ALL},
-    "audit.resolve": {"admin": ALL},
-    "keys.grant": {"admin": ALL},
-    "users.read": {"admin": ALL, "auditor": ALL},
-    "users.manage": {"admin": ALL},
-    "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
-    "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
-    AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
-}
-ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
-OBJECTS = ("own", "other's", "missing")
 STATES = ("pre_activation", "active", "suspended", "deactivated", "compromised", "expired")
-ROUTES = all_routes()
-CODES = {
-    401: "authentication_failed",
-    403: "permission_denied",
-    404: "not_found",
-    405: "method_not_allowed",
-}
 # The status of the good request in each of STATES, for a permitted user; 409 if the state forbids the
 # request.
 IN_STATE = {
@@ -74,84 +47,17 @@ IN_STATE = {
 }
 
 
-def expected_status(role, endpoint, kind, others):
-    """The status according to the table: 401 takes precedence over 405, then 403, then 404."""
-    if endpoint is None:
-        open_to_all = all(each.permission == PUBLIC for each in others)
-        return 405 if open_to_all or role != "anonymous" else 401
-    if endpoint.permission == PUBLIC:
-        return endpoint.status
-    if role == "anonymous":
-        return 401
-    reach = PERMISSIONS[endpoint.permission].get(role)
-    if reach is None:
-        return 403
-    visible = (
-        not endpoint.about
-        or kind == "own"
-        or (kind == "other's" and reach == ALL and not endpoint.is_private)
-    )
-    return endpoint.status if visible else 404
+NO_LIMIT = "100000/minute"
 
 
-class People:
-    """One account per role, created on first use, and again after it was dismissed."""
-
-    def __init__(self):
-        self.accounts = {}
-        self.numbers = count(1)
-
-    def account(self, role):
-        if role not in self.accounts:
-            word = role if role in ROLES[1:] else "developer"
-            self.accounts[role] = make_persona(f"{role}-{next(self.numbers)}", word)
-        return self.accounts[role]
-
-    def client(self, role):
-        return ApiClient() if role == "anonymous" else self.account(role).api
-
-    def dismiss(self, role):
-        self.accounts.pop(role)
+def app_of(route):
+    """The app of the route's view. The routes of an app are tested together, because accounts cost time."""
+    return getattr(route.view, "cls", route.view).__module__.split(".")[0]
 
 
 @pytest.fixture
 def people(transactional_db):
     return People()
-
-
-def target_of(kind, account, people, state):
-    match kind:
-        case "own":
-            return make_target(account, state)
-        case "other's":
-            return make_target(people.account("stranger"), state)
-        case "missing":
-            return missing_target(state)
-
-
-def ask(people, route, method, role, target):
-    endpoint = endpoint_of(route, method)
-    empty = {} if method == "POST" else None
-    body = endpoint.body(target, people.account(role)) if endpoint and endpoint.body else empty
-    query = f"?{urlencode(endpoint.query_of(target))}" if endpoint and endpoint.query else ""
-    headers = {"X_Request_ID": "matrix", **(endpoint.headers if endpoint else {})}
-    answer = people.client(role).send(method, path_of(route, target) + query, body, **headers)
-    if endpoint and endpoint.ends_session:
-        people.dismiss(role)
-    return answer
-
-
-def cells(route):
-    """Each method, role and kind of object; one kind suffices if the request names no object.
-
-    Methods that the route does not have read no row: they are tried on one of the two databases.
-    """
-    for method, role in product(METHODS, ROLES):
-        endpoint = endpoint_of(route, method)
-        if endpoint is None and connection.vendor != "postgresql":
-            continue
-        for kind in OBJECTS if endpoint and endpoint.about else ("missing",):
-            yield method, role, kind
 
 
 def test_every_route_has_a_row_in_the_table():
@@ -169,20 +75,68 @@ def test_every_post_endpoint_is_closed_to_someone_or_open_on_purpose():
     assert open_endpoints == {"log-in", "refresh", "log-out", "oauth-token"}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_each_role_is_answered_as_the_table_says(route, people):
-    expected, answered = {}, {}
-    for method, role, kind in cells(route):
-        endpoint, cell = endpoint_of(route, method), (method, role, kind)
-        target = target_of(kind, people.account(role), people, endpoint.state if endpoint else "active")
-        answer = ask(people, route, method, role, target)
-        answered[cell] = answer.status
-        expected[cell] = expected_status(role, endpoint, kind, ENDPOINTS[route.name].values())
-        if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
-            assert answer.code == CODES[answer.status], cell
-        if role != "anonymous" and not is_open(endpoint, route):
-            assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers), cell
-    assert answered == expected
+@pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
+def test_each_role_is_answered_as_the_table_says(app, people, record_property, settings):
+    settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
+    targets, outcomes = Targets(people), {}
+    for route, method, caller, kind in cells(app):
+        endpoint = endpoint_of(route, method)
+        target = targets.target(kind, caller, endpoint.state)
+        answer = ask(people, route, method, caller.role, target, caller.identity)
+        if changes_target(method, endpoint, answer):
+            targets.forget(target)
+        found = checked(answer, people, route, method, caller)
+        outcomes[route.name, method, caller, kind] = found, expected(caller, route, method, kind)
+    compare(outcomes, record_property)
+
+
+def cells(app):
+    for route in (each for each in ROUTES if app_of(each) == app):
+        for method, caller in product(with_rule(route), CALLERS):
+            for kind in kinds(caller, endpoint_of(route, method)):
+                yield route, method, caller, kind
+
+
+@pytest.mark.postgresql  # no row is read
+def test_nobody_is_offered_a_method_without_a_rule(people, record_property, settings):
+    settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
+    refuse_other_methods(people, (ANONYMOUS, Caller("admin")), record_property)
+
+
+@pytest.mark.sweep
+@pytest.mark.postgresql
+def test_no_caller_is_offered_a_method_without_a_rule(people, record_property, settings):
+    settings.CC_THROTTLE_AUTH = NO_LIMIT
+    others = set(CALLERS) - {ANONYMOUS, Caller("admin")}
+    refuse_other_methods(people, others, record_property)
+
+
+def refuse_other_methods(people, callers, record_property):
+    target, outcomes = missing_target(), {}
+    for route in ROUTES:
+        for method, caller in product(set(METHODS) - set(with_rule(route)), callers):
+            answer = ask(people, route, method, caller.role, target, caller.identity)
+            found = checked(answer, people, route, method, caller)
+            outcomes[route.name, method, caller] = found, expected(caller, route, method, "missing")
+    compare(outcomes, record_property)
+
+
+def with_rule(route):
+    """The methods of the route with a row in the table."""
+    return [method for method in METHODS if endpoint_of(route, method)]
+
+
+def checked(answer, people, route, method, caller):
+    """The outcome of the answer, after its form was checked."""
+    outcome = outcome_of(answer, people.account(caller.role, caller.identity))
+    if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
+        assert answer.code == (RECENT if outcome.rule == RECENT else CODES.get(answer.status)), (
+            method,
+            caller,
+        )
+    if caller != ANONYMOUS and not is_open(endpoint_of(route, method), route):
+        assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers), (method, caller)
+    return outcome
 
 
 def is_open(endpoint, route):

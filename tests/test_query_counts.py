@@ -1,5 +1,6 @@
 """A page and a read cost a fixed number of database statements, independent of the number of rows."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +18,9 @@ from tests.endpoints import (
     ENDPOINTS,
     FINISHED_EXPORT,
     INVITED,
-    Target,
+    SERVICE_ACCOUNT,
+    SERVICE_TOKEN,
+    TAG_GRANT,
     all_routes,
     make_alarm,
     make_target,
@@ -52,6 +55,12 @@ READS = {
     "audit-alarms": LIST,
     "api-users": LIST + 1 + CLOCK,  # the locked accounts
     "api-user": CALLER + 2 + CLOCK,
+    "service-accounts": LIST,
+    "service-account": CALLER + 1,
+    "tokens": LIST + 1,  # their last use
+    "grants": LIST,
+    "key-grants": LIST,
+    "key-access": CALLER + 2,
     "attention": CALLER + 2,  # the facts, and the open alarms
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
@@ -79,6 +88,9 @@ PAGES = {
     "accounts.Invitation": PAGE,
     "accounts.SetupLink": PAGE,
     "accounts.SigningKey": PAGE,
+    "accounts.ServiceAccount": PAGE + DATES,
+    "accounts.ClientSecret": PAGE,
+    "accounts.ServiceToken": PAGE + DATES,
     "accounts.TokenFamily": PAGE + DATES + FILTER,
     "accounts.TotpDevice": PAGE,
     "accounts.User": PAGE + DATES,
@@ -98,10 +110,12 @@ PAGES = {
     "audit.SecurityEpoch": PAGE,
     "audit.TokenLastUse": PAGE,
     "audit.UsageRollup": PAGE + DATES,
+    "ciphercanary.CompletedRequest": PAGE,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.SystemKey": PAGE + FILTER,
     "keys.Key": PAGE + DATES + FILTER,
+    "keys.KeyGrant": PAGE + DATES,
     "keys.KeyRotation": PAGE + DATES + FILTER,
     "keys.KeyVersion": PAGE + DATES,
 }
@@ -113,12 +127,15 @@ def add_rows(owner):
         target = make_target(owner)
         move(target, "rotated")
         export = make_target(owner, FINISHED_EXPORT)
+        account = make_target(owner, SERVICE_ACCOUNT)
+        make_target(owner, SERVICE_TOKEN)
+        make_target(owner, TAG_GRANT)
         make_alarm()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
-    return Target(
-        target.key_id, log_id=target.log_id, export_id=export.export_id, user_id=make_user(INVITED).id
+    return replace(
+        target, export_id=export.export_id, user_id=make_user(INVITED).id, account_id=account.account_id
     )
 
 

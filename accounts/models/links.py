@@ -67,4 +67,4 @@ class Invitation(OneTimeLink):
         """Whether the link still leads anywhere, as far as the time and the user's row show."""
         user = self.user
         is_current = user.is_active and user.subject_version == self.subject_version
-        return is_current and not user.has_usable_password() and now < self.expires_at
+        return is_current and not user.can_sign_in and now < self.expires_at

@@ -1,15 +1,24 @@
 """Service accounts with their client secrets, and service tokens."""
 
 import uuid
+from typing import ClassVar, Self
 
 from django.db import models
 
 from accounts.models.users import User
+from accounts.principals import Principal
 from accounts.roles import ROLES, word_of
 from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 LONGEST_NAME = 64
+
+
+class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
+    def visible_to(self, principal: Principal) -> Self:
+        """All of them. Raises Denied."""
+        principal.require("users.read")
+        return self
 
 
 class ServiceAccount(MacProtectedRow):
@@ -28,7 +37,7 @@ class ServiceAccount(MacProtectedRow):
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
 
-    objects = models.Manager["ServiceAccount"]()
+    objects = ServiceAccountQuerySet.as_manager()
 
     class Meta:
         db_table = "service_accounts"
@@ -42,9 +51,15 @@ class ServiceAccount(MacProtectedRow):
     def __str__(self) -> str:
         return self.name
 
+    must_enrol: ClassVar[bool] = False  # it has no second factor
+
     @property
     def identity(self) -> Identity:
         return Identity.service_account(self.id)
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return ROLES[self.role]
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.id, self.name, self.role, self.is_active

@@ -18,6 +18,8 @@ from audit.models import Reader
 from kernel.errors import NotFound, Refused
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
+# In place of the hash: the user signs in through the identity provider. Any other unusable hash is that of an invited user.
+FEDERATED = f"{UNUSABLE_PASSWORD_PREFIX}federated"
 LONGEST_USER_AGENT = 200  # characters stored per session
 
 # The API permission that the read-only admin requires for each app's tables.
@@ -31,7 +33,7 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
 
 
 class UserState(StrEnum):
-    """Invited: the user has no password yet. A disabled user cannot sign in, with or without one."""
+    """Invited: the user has not chosen a password yet. A disabled user cannot sign in."""
 
     ACTIVE = "active"
     INVITED = "invited"
@@ -69,7 +71,7 @@ class UserQuerySet(models.QuerySet["User"]):
         return user
 
     def in_state(self, state: str) -> Self:
-        is_invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        is_invited = models.Q(password__startswith=UNUSABLE_PASSWORD_PREFIX) & ~models.Q(password=FEDERATED)
         match state:
             case UserState.DISABLED:
                 return self.filter(is_active=False)
@@ -144,24 +146,36 @@ class User(MacProtectedRow, AbstractBaseUser):
 
         Otherwise they could still sign in with such a factor after the provider has removed them.
         """
-        if not self.has_usable_password():
+        if self.is_federated:
             raise Refused(
                 "Your account has no password or factors here. You sign in through the identity provider."
             )
 
     @property
+    def is_federated(self) -> bool:
+        """Whether the user signs in through the identity provider only."""
+        return self.password == FEDERATED
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether the user has a way to sign in while they are active. An invited user has none yet."""
+        return self.is_federated or self.has_usable_password()
+
+    @property
     def state(self) -> UserState:
         if not self.is_active:
             return UserState.DISABLED
-        return UserState.ACTIVE if self.has_usable_password() else UserState.INVITED
+        return UserState.ACTIVE if self.can_sign_in else UserState.INVITED
 
     @property
     def must_enrol(self) -> bool:
         """Whether the role requires a second factor that the user has not set up.
 
-        A passkey alone does not count: the user could still sign in with the password only.
+        A passkey alone does not count: the user could still sign in with the password only. The identity provider
+        is responsible for the factors of its users, who have no password here.
         """
-        return self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.requires_second_factor
+        is_required = self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.is_federated
+        return is_required and not self.requires_second_factor
 
     @property
     def permissions(self) -> frozenset[str]:

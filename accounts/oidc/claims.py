@@ -62,7 +62,7 @@ def split_pair(pair: str) -> tuple[str, str]:
 
 
 def username_of(claims: Mapping[str, Any]) -> str:
-    """A valid username from the claims. Only a proposal: it identifies nobody."""
+    """A valid username from the claims. Only a proposal: it identifies no user."""
     for name in ("preferred_username", "email"):
         text = claims.get(name)
         cleaned = NOT_IN_USERNAME.sub("-", text.lower()).lstrip("._@+-") if isinstance(text, str) else ""

@@ -13,9 +13,7 @@ from kernel.runtime import ProcessState
 
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 3.0, 5.0, 10.0
 MAX_BYTES = 256 * 1024
-MAX_WAITING = (
-    2  # threads of a process that may wait for the provider, so that its outage does not occupy all of them
-)
+MAX_WAITING = 2  # threads of a process that may wait for the provider, so that its outage does not occupy all
 
 
 def _slots() -> BoundedSemaphore:
@@ -50,8 +48,9 @@ def _exchange(url: str, fields: Mapping[str, str] | None, headers: dict[str, str
     if fields is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     try:
-        with urllib3.PoolManager() as pool:
-            response = pool.request(
+        with (
+            urllib3.PoolManager() as pool,
+            pool.request(
                 "GET" if fields is None else "POST",
                 url,
                 body=None if fields is None else urlencode(fields),
@@ -60,7 +59,8 @@ def _exchange(url: str, fields: Mapping[str, str] | None, headers: dict[str, str
                 redirect=False,
                 retries=False,
                 preload_content=False,
-            )
+            ) as response,
+        ):
             return response.status, _read_bounded(response)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ProviderUnavailable(f"the request failed: {type(error).__name__}") from None

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts import actions
 from accounts.errors import NameTaken
 from accounts.models import User
+from accounts.models.users import FEDERATED
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
 from accounts.roles import ROLES
@@ -37,7 +38,7 @@ def create_user(
     user = new_user(username, role, email)
     if password is not None:
         require_acceptable(password, user)
-    user.password = make_password(password)
+    user.password = FEDERATED if password is None else make_password(password)
     with transaction.atomic():
         insert_user(user, principal)
         lock_epoch()

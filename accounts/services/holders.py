@@ -1,8 +1,11 @@
 """Users and service accounts as holders of rights, to decide what another caller may do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+from django.db.models import Case, Q, When
 
 from accounts.authorization import TokenLimits
 from accounts.models import ServiceAccount, User
@@ -29,11 +32,29 @@ class KnownHolder:
 MAX_HOLDERS: Final = 500
 
 
-def list_holders() -> list[KnownHolder]:
-    """The active users and service accounts by name, for choices on pages. Bounded; MACs are not checked."""
-    users = User.objects.filter(is_active=True).order_by("username")[:MAX_HOLDERS]
-    accounts = ServiceAccount.objects.filter(is_active=True).order_by("name")[:MAX_HOLDERS]
+def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
+    """The users and service accounts with the ids in ``known``, and the active ones, by name, for display.
+
+    Bounded. Not cut off are those in ``known``. MACs are not checked.
+    """
+    shown = Q(is_active=True) | Q(pk__in=known)
+    first = Case(When(pk__in=known, then=0), default=1)
+    users = User.objects.filter(shown).order_by(first, "username")[: MAX_HOLDERS + len(known)]
+    accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: MAX_HOLDERS + len(known)]
+    return sorted([*map(_of_user, users), *map(_of_account, accounts)], key=lambda each: each.name)
+
+
+def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
+    """The users and service accounts with these ids, including disabled ones. For display: MACs are not checked."""
+    users = User.objects.filter(pk__in=holder_ids)
+    accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
     return [*map(_of_user, users), *map(_of_account, accounts)]
+
+
+def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str]:
+    """The names of service accounts by id, with one query or, without ids, none. None is ignored."""
+    ids = [each for each in account_ids if each is not None]
+    return dict(ServiceAccount.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
 
 
 def find_holder(holder_id: UUID) -> KnownHolder:

@@ -58,8 +58,8 @@ def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedInvitati
     principal.require("users.manage")
     principal.require_recent_log_in(database_now())
     user = User.objects.lock(user_id)
-    if user.has_usable_password():
-        raise NotInvitable("This user already has a password.")
+    if user.can_sign_in:
+        raise NotInvitable("This user already has a way to sign in.")
     if not user.is_active:
         raise NotInvitable("This user is disabled. Enable the user first.")
     return _issue(user, principal)

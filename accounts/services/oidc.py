@@ -80,7 +80,7 @@ def begin_oidc(*, sign_in_again: bool = False) -> tuple[str, State]:
 def read_oidc_answer(
     *, state: Mapping[str, str], answer: Mapping[str, str], signed_in_again: bool = False
 ) -> ExternalIdentity:
-    """The person whom the provider's answer (the parameters of the callback) names.
+    """The person in the provider's answer (the parameters of the callback).
 
     Raises SignInExpired, ProviderRefused, IdTokenRefused, ProviderUnavailable. Call it outside any transaction,
     because it waits for the provider.

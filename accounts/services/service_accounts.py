@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
@@ -17,6 +18,7 @@ from accounts.models import ClientSecret, ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.tokens import renew_principal
+from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
@@ -46,8 +48,7 @@ class CreatedAccount:
 
 def list_service_accounts(*, principal: Principal) -> QuerySet[ServiceAccount]:
     """All service accounts, by name. Raises Denied."""
-    principal.require("users.read")
-    return ServiceAccount.objects.order_by("name", "id")
+    return ServiceAccount.objects.visible_to(principal).order_by("name", "id")
 
 
 def get_service_account(*, principal: Principal, account_id: UUID) -> ServiceAccount:
@@ -89,14 +90,22 @@ def create_service_account(
 
 @transaction.atomic
 def update_service_account(
-    *, principal: Principal, account_id: UUID, changes: AccountUpdate
+    *,
+    principal: Principal,
+    account_id: UUID,
+    changes: AccountUpdate,
+    reason: str = "",
+    check: Callable[[ServiceAccount], None] | None = None,
 ) -> ServiceAccount:
     """Change the role, the description or whether the account is active. All its tokens follow at once.
 
-    Raises Denied, RecentAuthRequired for a role, NotFound, Invalid.
+    ``check`` may refuse the account, after it is locked, with an error of its own. Raises Denied, RecentAuthRequired
+    for a role, NotFound, Invalid.
     """
     principal.require("users.manage")
     account = _lock(account_id)
+    if check is not None:
+        check(account)
     before = account_values(account)
     if changes.get("role", account.role) != account.role:
         principal.require_recent_log_in(database_now())
@@ -106,7 +115,7 @@ def update_service_account(
         return account
     account.save_with_mac()
     change = RowChange.of_row(account, before=before, after=after)
-    _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change)
+    _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change, **reason_given(reason))
     raise_epoch(account.identity.entity)
     renew_principal(principal)
     return account

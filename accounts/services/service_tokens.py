@@ -17,6 +17,7 @@ from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_tokens import new_token, token_digest
 from accounts.services.service_accounts import MAX_OVERLAP, get_service_account, has_client_secret
 from accounts.tokens import renew_principal
+from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
@@ -124,13 +125,13 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
 
 
 @transaction.atomic
-def revoke_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
-    """End a token immediately, in every process. Raises Denied, NotFound."""
+def revoke_token(*, principal: Principal, token_id: UUID, reason: str = "") -> ServiceToken:
+    """End a token immediately, in every process. Raises Denied, NotFound, Invalid."""
     token = _lock(principal, token_id)
     if token.revoked_at is None:
         before = token_values(token)
         token.revoked_at = database_now()
-        _save(token, principal, actions.SERVICE_TOKEN_REVOKED, before)
+        _save(token, principal, actions.SERVICE_TOKEN_REVOKED, before, **reason_given(reason))
     return token
 
 
@@ -186,8 +187,8 @@ def token_values(token: ServiceToken) -> dict[str, object]:
     }
 
 
-def require_manager(principal: Principal) -> None:
-    """Raises Denied unless the caller may create tokens of service accounts."""
+def require_any_owner(principal: Principal) -> None:
+    """Raises Denied unless the caller may create tokens of service accounts, not only their own."""
     if principal.scope(MANAGE) != "all":
         raise Denied("Only administrators create tokens of service accounts.")
 
@@ -202,7 +203,7 @@ def _owned_by(principal: Principal) -> Q:
 def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:
     if account_id is None:
         return User.objects.get(pk=principal.person_id).check_mac()
-    require_manager(principal)
+    require_any_owner(principal)
     return get_service_account(principal=principal, account_id=account_id)
 
 
@@ -258,9 +259,11 @@ def _lock(principal: Principal, token_id: UUID) -> ServiceToken:
     return token.check_mac()
 
 
-def _save(token: ServiceToken, principal: Principal, action: str, before: dict[str, object]) -> None:
+def _save(
+    token: ServiceToken, principal: Principal, action: str, before: dict[str, object], **meta: object
+) -> None:
     token.save_with_mac()
-    event = Event(action=action, object_type="service_token", object_id=str(token.id))
+    event = Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)
     record(
         event, principal.actor, changes=[RowChange.of_row(token, before=before, after=token_values(token))]
     )

@@ -190,8 +190,8 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
 def is_last_admin(user: User) -> bool:
     """Whether the user cannot be disabled or get another role. For display: the changes check it under lock."""
     others = User.objects.exclude(pk=user.pk).filter(role=ADMIN, is_active=True)
-    is_admin = user.role == ADMIN and user.is_active and user.has_usable_password()
-    return is_admin and not any(other.has_usable_password() for other in others)
+    is_admin = user.role == ADMIN and user.is_active and user.can_sign_in
+    return is_admin and not any(other.can_sign_in for other in others)
 
 
 def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
@@ -207,7 +207,7 @@ def _lock_admins() -> list[UUID]:
     """Lock all active administrators and return those who can sign in. Invited ones cannot do so yet."""
     # Lock in a fixed order. Otherwise two who disable each other at once would both succeed.
     active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
-    return [admin.pk for admin in active if admin.has_usable_password()]
+    return [admin.pk for admin in active if admin.can_sign_in]
 
 
 def _save(

@@ -201,8 +201,8 @@ class ConfirmIdentityView(SecretFormView):
     template = "accounts/confirm_identity.html"
 
     def page(self, **context: Any) -> HttpResponse:
-        has_password = services.get_own_user(principal=self.principal).has_usable_password()
-        return super().page(**{"through_provider": not has_password} | context)
+        user = services.get_own_user(principal=self.principal)
+        return super().page(**{"through_provider": user.is_federated} | context)
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return self.page(form=self._form())

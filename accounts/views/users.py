@@ -14,10 +14,11 @@ from accounts import actions, services
 from accounts.forms_users import InviteForm, UserFilterForm
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
-from accounts.services import IssuedInvitation, ListedUser, UserFilter
+from accounts.services import IssuedInvitation, ListedUser, UserFilter, token_listing
 from accounts.user_operations import USER_OPERATIONS, UserOperation
 from kernel.clock import database_now
 from kernel.errors import DomainError
+from kernel.identities import Identity
 from kernel.pages import PageView, Rule
 
 LIMIT = 50
@@ -117,7 +118,15 @@ class UserView(UserPageView):
             operations=[each for each, refusal in operations if not refusal and not each.is_danger],
             dangers=[each for each, refusal in operations if not refusal and each.is_danger],
             last_admin=next((why for each, why in operations if each.removes_admin and why), ""),
+            tokens=self._tokens(listed),
+            limit=token_listing.LIMIT,
         )
+
+    def _tokens(self, listed: ListedUser) -> list[token_listing.ListedToken]:
+        if not self.principal.has_permission("users.manage"):
+            return []
+        owner = Identity.user(listed.user.id)
+        return token_listing.list_recent_tokens(principal=self.principal, owner=owner)
 
     def _operations(self, listed: ListedUser) -> list[tuple[UserOperation, str]]:
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""

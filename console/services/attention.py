@@ -15,6 +15,7 @@ from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
+from console.services.denied_acts import denied_act_alerts
 from console.services.facts import Facts, failed_jobs, read_facts
 from console.services.key_alerts import key_alerts
 from console.system import BAD, check_disk
@@ -40,6 +41,7 @@ def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attenti
     groups = [
         *_alarms(principal, facts, limit),
         *key_alerts(principal, facts.keys.found, at, limit),
+        *denied_act_alerts(facts.denied_acts, at),
         *_failed_jobs(principal, facts, at, limit),
         *(AlertGroup(alert.kind, 1, [alert]) for alert in single),
     ]

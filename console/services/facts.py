@@ -17,6 +17,7 @@ from audit.services.log_status import Warnings, may_see_alarms, warning_columns,
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import DAY, Span, Used, rows_done, used_in
+from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
@@ -50,6 +51,7 @@ class Facts:
     has_auditor: bool
     has_encrypted: bool
     failed_jobs: int
+    denied_acts: DeniedActs
     keys: KeyCounts
     span: Span
     used: Used
@@ -66,6 +68,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **_key_counts(principal, at),
         **_failures(principal, at),
+        **denied_act_columns(principal, at),
         **warning_columns(principal),
     }
     person = User.objects.filter(pk=principal.person_id)
@@ -77,6 +80,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
+        denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
         span=span,
         used=Used(**row["used"] or {}),

@@ -1,7 +1,9 @@
 """Service accounts: the list, one account with its tokens, and its changes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -10,24 +12,37 @@ from django.urls import reverse
 from accounts import actions
 from accounts.models import ServiceAccount
 from accounts.principals import Principal
-from accounts.services import service_accounts, service_tokens
+from accounts.roles import DESCRIPTIONS
+from accounts.services import service_accounts, token_listing
+from accounts.services.token_listing import ListedToken, list_recent_tokens
 from console.access_forms import AccountRoleForm, OverlapForm, ServiceAccountForm
 from kernel.clock import database_now
 from kernel.errors import DomainError
-from kernel.pages import PageForm, PageView, Rule
+from kernel.pages import PageForm, PageView, ReasonForm, Rule, once
 
 READ, MANAGE = "users.read", "users.manage"
-LIMIT = 100
+LIMIT = 50
+SHOWN_ONCE = "This client secret was already created. It is shown only once."
 
 
 class ServiceAccountListView(PageView[Principal]):
     rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_LISTED)}
     section = "users"
     template = "console/service_accounts.html"
+    parts = frozenset({"more-accounts"})
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found = service_accounts.list_service_accounts(principal=self.principal)[:LIMIT]
-        return self.page(accounts=found, limit=LIMIT, may_manage=self.principal.has_permission(MANAGE))
+    def get(self, request: HttpRequest) -> HttpResponse:
+        after = request.GET.get("after", "")
+        if not service_accounts.NAME.fullmatch(after):
+            after = ""
+        found = service_accounts.list_service_accounts(principal=self.principal).filter(name__gt=after)
+        window = list(found[: LIMIT + 1])
+        return self.page(
+            accounts=window[:LIMIT],
+            next_after=window[LIMIT - 1].name if len(window) > LIMIT else "",
+            is_first=not after,
+            may_manage=self.principal.has_permission(MANAGE),
+        )
 
 
 class NewServiceAccountView(PageView[Principal]):
@@ -36,13 +51,15 @@ class NewServiceAccountView(PageView[Principal]):
     rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
     section = "users"
     template = "console/service_account_new.html"
-    draft_fields = ("name", "description")
+    draft_fields = ("name", "role", "description")
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_log_in(database_now())
-        return self.page(form=self.show_draft(ServiceAccountForm()))
+        return self._show(self.show_draft(ServiceAccountForm()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if once.was_accepted(request):
+            return self.done(reverse("service-accounts-page"), SHOWN_ONCE)
         form = ServiceAccountForm(request.POST)
         if form.is_valid():
             try:
@@ -52,80 +69,142 @@ class NewServiceAccountView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return show_secret(self, created.account, created.client_secret)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+                once.accept(request)
+                return show_secret(self, created.account, created.client_secret, is_new=True)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        return self.page(status=status, form=form, roles=described_roles(form))
 
 
-class ServiceAccountView(PageView[Principal]):
-    """One account. A POST changes whether it is active."""
+class AccountPageView(PageView[Principal]):
+    """Base class of pages about one account."""
 
-    rules = {
-        "GET": Rule(READ, actions.SERVICE_ACCOUNT_READ),
-        "POST": Rule(MANAGE, actions.SERVICE_ACCOUNT_CHANGED),
-    }
     object_reference = ("service_account", "account_id")
     section = "users"
+
+    def find(self, account_id: UUID) -> ServiceAccount:
+        """Raises NotFound, IntegrityFailed."""
+        return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
+
+    def tokens_of(self, account: ServiceAccount) -> Sequence[ListedToken]:
+        """Empty for a reader who may not manage tokens."""
+        if not self.principal.has_permission(MANAGE):
+            return []
+        return list_recent_tokens(principal=self.principal, owner=account.identity)
+
+
+class ServiceAccountView(AccountPageView):
+    rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_READ)}
     template = "console/service_account.html"
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        tokens = []
-        if self.principal.has_permission(MANAGE):
-            found = service_tokens.list_tokens(principal=self.principal)
-            tokens = list(found.filter(service_account=account_id)[:LIMIT])
-        return self.page(account=account, tokens=tokens, may_manage=self.principal.has_permission(MANAGE))
-
-    def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        is_active = request.POST.get("is_active") == "yes"
-        account = service_accounts.update_service_account(
-            principal=self.principal, account_id=account_id, changes={"is_active": is_active}
+        account = self.find(account_id)
+        return self.page(
+            account=account,
+            description=DESCRIPTIONS[account.role],
+            tokens=self.tokens_of(account),
+            limit=token_listing.LIMIT,
+            may_manage=self.principal.has_permission(MANAGE),
         )
-        word = "enabled" if is_active else "disabled"
-        return self.done(reverse("service-account-page", args=[account_id]), f"{account.name} {word}.")
 
 
-class AccountRoleView(PageView[Principal]):
+class AccountChangeView(AccountPageView):
+    """Confirm and perform one change. Subclasses define the form and the texts."""
+
     rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CHANGED) for method in ("GET", "POST")}
-    object_reference = ("service_account", "account_id")
-    section = "users"
-    template = "console/service_account_role.html"
+    draft_fields: ClassVar[tuple[str, ...]] = ("reason",)
+    form: ClassVar[type[PageForm]] = ReasonForm
+
+    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
+        raise NotImplementedError
+
+    def message(self, account: ServiceAccount) -> str:
+        raise NotImplementedError
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
-        account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        return self.page(account=account, form=AccountRoleForm(initial={"role": account.role}))
+        account = self.find(account_id)
+        return self._show(account, self.show_draft(self.form(initial={"role": account.role})))
 
     def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        form = AccountRoleForm(request.POST)
+        form = self.form(request.POST)
         if form.is_valid():
             try:
                 account = service_accounts.update_service_account(
                     principal=self.principal,
                     account_id=account_id,
-                    changes={"role": form.cleaned_data["role"]},
+                    changes=self.changes(form.cleaned_data),
+                    reason=form.cleaned_data.get("reason", ""),
                 )
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                url = reverse("service-account-page", args=[account_id])
-                return self.done(url, f"{account.name} now has the role {account.role}.")
-        account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, account=account, form=form)
+                return self.done(reverse("service-account-page", args=[account_id]), self.message(account))
+        return self._show(self.find(account_id), form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show(self, account: ServiceAccount, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        active = [listed for listed in self.tokens_of(account) if listed.is_active]
+        uses = [listed.last_use for listed in active if listed.last_use]
+        return self.page(
+            status=status,
+            account=account,
+            form=form,
+            roles=described_roles(form) if "role" in form.fields else [],
+            active_tokens=len(active),
+            last_use=max(uses, default=None),
+        )
 
 
-class RotateSecretView(PageView[Principal]):
+class DisableAccountView(AccountChangeView):
+    template = "console/service_account_disable.html"
+
+    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
+        return {"is_active": False}
+
+    def message(self, account: ServiceAccount) -> str:
+        return f"{account.name} disabled."
+
+
+class EnableAccountView(AccountChangeView):
+    template = "console/service_account_enable.html"
+    form = PageForm
+
+    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
+        return {"is_active": True}
+
+    def message(self, account: ServiceAccount) -> str:
+        return f"{account.name} enabled."
+
+
+class AccountRoleView(AccountChangeView):
+    template = "console/service_account_role.html"
+    draft_fields = ("reason", "role")
+    form = AccountRoleForm
+
+    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
+        self.principal.require_recent_log_in(database_now())
+        return super().get(request, account_id)
+
+    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
+        return {"role": given["role"]}
+
+    def message(self, account: ServiceAccount) -> str:
+        return f"{account.name} has the role {account.role} now."
+
+
+class RotateSecretView(AccountPageView):
     """A new client secret. Only the response to the form contains it."""
 
     rules = {method: Rule(MANAGE, actions.CLIENT_SECRET_ROTATED) for method in ("GET", "POST")}
-    object_reference = ("service_account", "account_id")
-    section = "users"
     template = "console/service_account_secret.html"
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
         self.principal.require_recent_log_in(database_now())
-        return self._show(account_id, OverlapForm())
+        return self.page(account=self.find(account_id), form=OverlapForm())
 
     def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
+        if once.was_accepted(request):
+            return self.done(reverse("service-account-page", args=[account_id]), SHOWN_ONCE)
         form = OverlapForm(request.POST)
         if form.is_valid():
             try:
@@ -137,18 +216,24 @@ class RotateSecretView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return show_secret(self, self._account(account_id), secret)
-        return self._show(account_id, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _account(self, account_id: UUID) -> ServiceAccount:
-        return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-
-    def _show(self, account_id: UUID, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(status=status, account=self._account(account_id), form=form)
+                once.accept(request)
+                return show_secret(self, self.find(account_id), secret)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return self.page(status=status, account=self.find(account_id), form=form)
 
 
-def show_secret(view: PageView[Principal], account: ServiceAccount, client_secret: str) -> HttpResponse:
+def described_roles(form: PageForm) -> list[tuple[Any, str]]:
+    """The radio buttons of the roles, each with its description."""
+    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
+
+
+def show_secret(
+    view: PageView[Principal], account: ServiceAccount, client_secret: str, *, is_new: bool = False
+) -> HttpResponse:
     """Show the client secret. Only this response contains it."""
     return view.page(
-        template="console/client_secret_created.html", account=account, client_secret=client_secret
+        template="console/client_secret_created.html",
+        account=account,
+        client_secret=client_secret,
+        is_new=is_new,
     )

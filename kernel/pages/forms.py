@@ -45,12 +45,28 @@ class PageForm(forms.Form):
             self.add_error(None, words or refusal.detail)
 
 
-def offer(form: forms.Form, field: str, choices: Iterable[tuple[str, str]]) -> None:
-    """Set the choices of a field that depend on the data."""
+def offer(form: forms.Form, field: str, choices: Iterable[tuple[str, Any]]) -> None:
+    """Set the choices of a field that depend on the data, or groups of them."""
     chosen = form.fields[field]
     if not isinstance(chosen, forms.ChoiceField):
         raise TypeError(f"{field} offers no choices")
     chosen.choices = list(choices)
+
+
+class CheckboxTags(forms.CheckboxSelectMultiple):
+    """Check boxes side by side, for many short words. Groups of choices have a heading."""
+
+    template_name = "partials/checkbox_tags.html"
+
+
+class WordsField(forms.CharField):
+    """Words that the user separates with commas, without repetitions."""
+
+    widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"})
+
+    def clean(self, value: Any) -> list[str]:
+        parts = (part.strip() for part in super().clean(value).split(","))
+        return list(dict.fromkeys(part for part in parts if part))
 
 
 class UtcDateTimeField(forms.DateTimeField):

@@ -27,6 +27,7 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import DomainError, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.protocol_refusals import method_not_allowed
+from kernel.pages import once
 from kernel.pages.drafts import drop_draft, keep_draft, read_draft, take_draft
 from kernel.rules import ENROLLING, PUBLIC, Caller, Rule
 
@@ -123,6 +124,11 @@ class PageView[P: Caller](View):
         """Type and id of the object that the URL names."""
         kind, part = self.object_reference
         return kind, str(kwargs.get(part, ""))
+
+    @property
+    def form_number(self) -> str:
+        """Of ``partials/form_number.html``, for a form whose response shows a secret."""
+        return once.new_form_number()
 
     @property
     def target(self) -> str:

@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
             name='service_account_id',
             field=models.UUIDField(editable=False, null=True),
         ),
+        migrations.AddField(
+            model_name='keyrotation',
+            name='service_account_id',
+            field=models.UUIDField(editable=False, null=True),
+        ),
         migrations.CreateModel(
             name='KeyGrant',
             fields=[

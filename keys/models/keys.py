@@ -106,6 +106,11 @@ class Key(MacProtectedRow):
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
             ),
+            models.Index(
+                fields=["service_account_id"],
+                name="idx_encryption_keys_account",
+                condition=Q(service_account_id__isnull=False),
+            ),
             # Rare states only. A list of such keys is ordered by name, so its first page needs no sort.
             models.Index(
                 fields=["state", "name"],
@@ -239,7 +244,10 @@ class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
 
 
 class KeyRotation(models.Model):
-    """A rotation of a key. For a rotation in place, both keys are the same."""
+    """A rotation of a key. For a rotation in place, both keys are the same.
+
+    ``rotated_by`` or ``service_account_id`` performed it; neither is set if the system did.
+    """
 
     COMPLETED: ClassVar[str] = "completed"
 
@@ -252,6 +260,7 @@ class KeyRotation(models.Model):
     rotated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    service_account_id = models.UUIDField(null=True, editable=False)
     rotated_at = models.DateTimeField()
     status = models.CharField(max_length=20, default=COMPLETED)
 

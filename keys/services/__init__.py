@@ -5,8 +5,21 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
-from keys.services.grants import grant_key, grant_tag, list_key_grants, list_tag_grants, remove_grant
-from keys.services.history import MadeVersion, VersionWindow, list_made_versions, state_decision
+from keys.services.grants import (
+    grant_key,
+    grant_tag,
+    list_grants_on,
+    list_key_grants,
+    list_tag_grants,
+    remove_grant,
+)
+from keys.services.history import (
+    MadeVersion,
+    VersionWindow,
+    creator_of,
+    list_made_versions,
+    state_decision,
+)
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
@@ -39,6 +52,7 @@ __all__ = [
     "VersionWindow",
     "activate_key",
     "create_key",
+    "creator_of",
     "default_key",
     "disable_key",
     "disable_version",
@@ -52,6 +66,7 @@ __all__ = [
     "id_of_key",
     "ids_of_own_keys",
     "key_named",
+    "list_grants_on",
     "list_key_grants",
     "list_keys",
     "list_keys_after",

@@ -12,10 +12,11 @@ from accounts.principals import Principal
 from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
 from accounts.services.holders import find_holder
 from accounts.tokens import renew_principal
+from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
@@ -43,9 +44,14 @@ class GrantRequest:
 def list_key_grants(*, principal: Principal, key_id: UUID) -> QuerySet[KeyGrant]:
     """The grants on one key, and those on its tags, oldest first. Raises Denied, NotFound."""
     principal.require(READ)
-    key = get_key(principal=principal, key_id=key_id)
+    return list_grants_on(principal=principal, key=get_key(principal=principal, key_id=key_id))
+
+
+def list_grants_on(*, principal: Principal, key: Key) -> QuerySet[KeyGrant]:
+    """The same for a visible key. Raises Denied."""
+    principal.require(READ)
     on_tags = KeyGrant.objects.filter(tag__in=list(key.tags))
-    return (KeyGrant.objects.filter(key=key_id) | on_tags).order_by("created_at", "id")
+    return (KeyGrant.objects.filter(key=key.id) | on_tags).order_by("created_at", "id")
 
 
 def list_tag_grants(*, principal: Principal) -> QuerySet[KeyGrant]:
@@ -67,7 +73,7 @@ def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> K
 @transaction.atomic
 def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGrant:
     """Grant operations with all keys that have the tag, now or later. Raises Denied, Invalid."""
-    principal.require(MANAGE)
+    _require_for_all_keys(principal)
     if fault := label_fault(tag, metadata.MAX_TAG):
         raise Invalid.of_field("tag", fault)
     _cover_tags(principal, tag)
@@ -77,16 +83,22 @@ def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGr
 
 
 @transaction.atomic
-def remove_grant(*, principal: Principal, grant_id: UUID, key_id: UUID | None = None) -> None:
+def remove_grant(
+    *, principal: Principal, grant_id: UUID, key_id: UUID | None = None, reason: str = ""
+) -> None:
     """Remove a grant on the key, or on a tag without ``key_id``. It decides nothing from now on, in any process.
 
-    Raises Denied, NotFound.
+    Raises Denied, NotFound, Invalid.
     """
-    principal.require(MANAGE)
+    if key_id is None:
+        _require_for_all_keys(principal)
+    else:
+        principal.require(MANAGE)
+        get_key(principal=principal, key_id=key_id)
     grant = KeyGrant.objects.select_for_update().filter(pk=grant_id, key=key_id).first()
     if grant is None:
         raise NotFound
-    _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant))
+    _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant), reason=reason)
 
 
 def grant_values(grant: KeyGrant) -> dict[str, object]:
@@ -100,6 +112,14 @@ def grant_values(grant: KeyGrant) -> dict[str, object]:
         "networks": grant.networks,
         "expires_at": grant.expires_at,
     }
+
+
+def _require_for_all_keys(principal: Principal) -> None:
+    """Raises Denied unless the caller may grant operations with every key that has a tag."""
+    principal.require(MANAGE)
+    limits = principal.limits
+    if limits is not None and limits.key_ids is not None:
+        raise Denied("This token is limited to some keys.", extra={"permission": MANAGE, "rule": limits.rule})
 
 
 def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
@@ -148,7 +168,12 @@ def _cover_tags(principal: Principal, tag: str) -> None:
 
 
 def _finish(
-    principal: Principal, action: str, grant: KeyGrant, *, before: dict[str, object] | None
+    principal: Principal,
+    action: str,
+    grant: KeyGrant,
+    *,
+    before: dict[str, object] | None,
+    reason: str = "",
 ) -> KeyGrant:
     """Save or delete the grant, record it, and raise the epoch of its key or tag."""
     if before is None:
@@ -158,7 +183,7 @@ def _finish(
         change = RowChange.of_row(grant, before=before)
         KeyGrant.objects.filter(pk=grant.pk).delete()
     object_type, object_id = ("key", str(grant.key_id)) if grant.key_id else ("tag", grant.tag)
-    meta = {"grant": grant.id, "operations": list(map(word_of, grant.operations))}
+    meta = {"grant": grant.id, "operations": list(map(word_of, grant.operations)), **reason_given(reason)}
     event = Event(action=action, object_type=object_type, object_id=object_id, meta=meta)
     record(event, principal.actor, changes=[change])
     raise_epoch(key_entity(grant.key_id) if grant.key_id else tag_entity(grant.tag))

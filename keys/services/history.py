@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 from accounts.principals import Principal
+from accounts.services.holders import account_names
 from audit.services.decisions import RecordedDecision, find_decisions
 from keys import actions
 from keys.lifecycle import State, VersionState
@@ -66,17 +68,16 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
         .filter(new_key_id=key.id, new_version__in=numbers)
         .select_related("rotated_by")
     }
+    accounts = account_names(
+        [key.service_account_id, *(rotation.service_account_id for rotation in rotations.values())]
+    )
     disabled = [version.version for version in window if version.state == VersionState.DISABLED]
     decisions = _decisions(principal, key, disabled)
     return VersionWindow(
         versions=[
-            _made(
-                key,
-                version,
-                rotations.get(version.version),
-                decisions.get((actions.VERSION_DISABLED, version.version)),
-            )
+            _made(version, made, accounts, decisions.get((actions.VERSION_DISABLED, version.version)))
             for version in window[:limit]
+            for made in [rotations.get(version.version, key)]
         ],
         next_before=window[limit - 1].version if len(window) > limit else None,
         decision=decisions.get((_deciding(key), None)),
@@ -98,9 +99,21 @@ def _deciding(key: Key) -> str:
     return _DECIDING.get(State(key.state), "")
 
 
+def creator_of(key: Key) -> str:
+    """The name of the user or service account that created a visible key; "" for the system."""
+    return _name_of(key, account_names([key.service_account_id]))
+
+
 def _made(
-    key: Key, version: KeyVersion, rotation: KeyRotation | None, disabled: RecordedDecision | None
+    version: KeyVersion,
+    made: Key | KeyRotation,
+    accounts: Mapping[UUID | None, str],
+    disabled: RecordedDecision | None,
 ) -> MadeVersion:
-    by = key.created_by if rotation is None else rotation.rotated_by
-    reason = CREATION if rotation is None else rotation.rotation_reason
-    return MadeVersion(version, by.username if by else "", reason, disabled)
+    reason = made.rotation_reason if isinstance(made, KeyRotation) else CREATION
+    return MadeVersion(version, _name_of(made, accounts), reason, disabled)
+
+
+def _name_of(made: Key | KeyRotation, accounts: Mapping[UUID | None, str]) -> str:
+    user = made.rotated_by if isinstance(made, KeyRotation) else made.created_by
+    return user.username if user else accounts.get(made.service_account_id, "")

@@ -95,6 +95,7 @@ def _record_rotation(principal: Principal, key: Key, reason: str, now: datetime)
         new_version=key.primary_version + 1,
         rotation_reason=reason,
         rotated_by_id=principal.user_id,
+        service_account_id=principal.identity.service_account_id,
         rotated_at=now,
     )
 

@@ -1,110 +1,150 @@
-"""The Access page of a key: who may use it, by which rule; grants are added and removed here."""
+"""The Access page of a key: the rules about its use, adding a grant, and removing one."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from accounts.authorization import Verdict
-from accounts.services.holders import KnownHolder, list_holders
-from kernel.errors import DomainError
-from kernel.pages import Rule
+from accounts.services.holders import KnownHolder, find_holders, list_holders
+from audit.usage.queries import use_of
+from kernel.clock import process_now
+from kernel.errors import DomainError, NotFound
+from kernel.http.addresses import canonical_address
+from kernel.pages import ReasonForm, Rule
 from keys import access, actions, services
 from keys.access_forms import CheckAccessForm, GrantForm
+from keys.access_table import AccessRow, access_rows, describe_rule, holder_ids
 from keys.models import Key, KeyGrant
-from keys.models.grants import ROLE
 from keys.services.grants import MANAGE, READ
 from keys.views.detail import KeyView
 
 LIMIT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row of the list: a grant, and its holder in words."""
-
-    grant: KeyGrant
-    holder: str
-
-
 class AccessView(KeyView):
-    """The grants on the key and on its tags, and the check of one holder."""
+    """The rules about the key, the check of one holder, and a form for a new grant."""
 
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
     template = "keys/access.html"
     tab = "access"
+    draft_fields = ("holder", "operations", "scope", "expires_at", "networks")
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        holders = list_holders()
-        is_asked = "principal" in request.GET
-        check = CheckAccessForm(request.GET if is_asked else None, holders=holders)
-        verdict = self._check(key, check) if is_asked and check.is_valid() else None
-        return self._show(key, GrantForm(holders=holders), check, holders, verdict)
+        grants, holders = self._known(key)
+        form = self.show_draft(GrantForm(holders=holders, tags=key.tags))
+        check = CheckAccessForm(request.GET if "principal" in request.GET else None, holders=holders)
+        return self._show(key, form, check, access_rows(key, grants, holders, process_now()), holders)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        holders = list_holders()
-        form = GrantForm(request.POST, holders=holders)
+        grants, holders = self._known(key)
+        form = GrantForm(request.POST, holders=holders, tags=key.tags)
         if form.is_valid():
             try:
-                services.grant_key(principal=self.principal, key_id=key.id, request=form.grant_request())
+                self._grant(key, form)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
                 return self.done(reverse("key-access-page", args=[name]), "Access granted.")
+        rows = access_rows(key, grants, holders, process_now())
         check = CheckAccessForm(holders=holders)
-        return self._show(key, form, check, holders, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _check(self, key: Key, form: CheckAccessForm) -> Verdict:
-        return access.check_access(
-            principal=self.principal,
-            key_id=key.id,
-            holder_id=UUID(form.cleaned_data["principal"]),
-            operation=form.cleaned_data["operation"],
-        )
+    def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
+        """The grants, and the users and service accounts that the page names."""
+        grants = list(services.list_grants_on(principal=self.principal, key=key)[:LIMIT])
+        return grants, list_holders(holder_ids(key, grants))
+
+    def _grant(self, key: Key, form: GrantForm) -> None:
+        request = form.grant_request()
+        if form.tag:
+            services.grant_tag(principal=self.principal, tag=form.tag, request=request)
+        else:
+            services.grant_key(principal=self.principal, key_id=key.id, request=request)
 
     def _show(
         self,
         key: Key,
         form: GrantForm,
         check: CheckAccessForm,
+        rows: list[AccessRow],
         holders: list[KnownHolder],
-        verdict: Verdict | None = None,
         status: int = HTTPStatus.OK,
     ) -> HttpResponse:
-        names = {each.identity.entity: each.name for each in holders}
-        found = services.list_key_grants(principal=self.principal, key_id=key.id)[:LIMIT]
+        verdict, reason = None, ""
+        if check.is_valid():
+            given = check.cleaned_data
+            holder = next(each for each in holders if str(each.identity.id) == given["principal"])
+            verdict = access.check_access(
+                principal=self.principal,
+                key_id=key.id,
+                holder_id=UUID(given["principal"]),
+                operation=given["operation"],
+                client_ip=canonical_address(given["client_ip"]),
+            )
+            reason = describe_rule(verdict, holder, given["operation"], rows)
         return self.show(
             key,
             status=status,
             form=form,
             check=check,
             verdict=verdict,
-            lines=[Line(grant, _holder(grant, names)) for grant in found],
+            reason=reason,
+            rows=rows,
+            limit=LIMIT,
             may_grant=self.principal.has_permission(MANAGE),
         )
 
 
 class RemoveGrantView(KeyView):
-    """Confirm, and remove a grant on the key."""
+    """Confirm, and remove a grant on the key or on one of its tags."""
 
     rules = {method: Rule(MANAGE, actions.GRANT_REMOVED) for method in ("GET", "POST")}
     template = "keys/grant_remove.html"
+    draft_fields = ("reason",)
 
     def get(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:  # noqa: ARG002
         key = self.find(name)
-        return self.page(key=key, grant_id=grant_id)
+        return self._show(key, self._find_grant(key, grant_id), self.show_draft(ReasonForm()))
 
-    def post(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:
         key = self.find(name)
-        services.remove_grant(principal=self.principal, grant_id=grant_id, key_id=key.id)
-        return self.done(reverse("key-access-page", args=[name]), "Grant removed.")
+        grant, form = self._find_grant(key, grant_id), ReasonForm(request.POST)
+        if form.is_valid():
+            try:
+                services.remove_grant(
+                    principal=self.principal,
+                    grant_id=grant_id,
+                    key_id=grant.key_id,
+                    reason=form.cleaned_data["reason"],
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("key-access-page", args=[name]), "Grant removed.")
+        return self._show(key, grant, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
+    def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
+        found = services.list_grants_on(principal=self.principal, key=key)
+        grant = found.filter(pk=grant_id).first()
+        if grant is None:
+            raise NotFound
+        return grant
 
-def _holder(grant: KeyGrant, names: dict[str, str]) -> str:
-    if grant.principal_type == ROLE:
-        return f"Everyone with the role {grant.principal_id}"
-    return names.get(grant.holder, grant.principal_id)
+    def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        holders = find_holders(holder_ids(key, [grant]))
+        row = access_rows(key, [grant], holders, process_now())[-1]
+        use = use_of(key.id)
+        name = row.holder.name
+        return self.page(
+            status=status,
+            key=key,
+            row=row,
+            grant=grant,
+            form=form,
+            uses=dict(use.callers.by_name).get(name, 0) if row.holder.page else None,
+            last_use=use.last,
+            callers=use.callers,
+        )

@@ -107,6 +107,7 @@ class OverviewView(KeyView):
         entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST])
         return self.show(
             key,
+            creator=services.creator_of(key),
             range=chosen,
             ranges=RANGES.values(),
             chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),

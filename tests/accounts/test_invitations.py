@@ -121,7 +121,7 @@ def test_a_new_link_is_only_for_active_users_without_a_password(issued):
         services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
     services.enable_user(principal=SYSTEM, user_id=issued.user.id)
     accept(services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id))
-    with pytest.raises(NotInvitable, match="already has a password"):
+    with pytest.raises(NotInvitable, match="already has a way to sign in"):
         services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
     with pytest.raises(NotFound):
         services.revoke_invitation(principal=SYSTEM, user_id=issued.user.id)

@@ -1,12 +1,19 @@
 """CC_REQUIRE_SECOND_FACTOR: users of these roles set up an authenticator before they do anything else."""
 
+import re
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import services
+from accounts.models.users import FEDERATED
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
+from accounts.services.service_tokens import TokenRequest, create_token
+from kernel.clock import database_now
 from kernel.environment import Environment
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import signed_in
@@ -41,12 +48,12 @@ def test_until_then_the_api_offers_the_set_up_only(developer):
 def test_until_then_every_page_leads_to_the_set_up(admin):
     browser = signed_in(admin)
     parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "invitation_code": "c" * 43}
-    unknown = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id", "user_id"), admin.user.id)
     for route in page_routes():
         page = PAGES[route.name]
         for method, roles in (("get", page.get), ("post", page.post)):
             if roles and roles != STRANGERS and route.name not in PAGES_OPEN:
-                answer = getattr(browser, method)(route.path.format(**parts, **unknown))
+                ids = dict.fromkeys(re.findall(r"{(\w+)}", route.path), admin.user.id)
+                answer = getattr(browser, method)(route.path.format(**ids | parts))
                 assert (answer.status_code, answer["Location"]) == (302, "/account/mfa/"), route.name
     for path in ("/admin/", "/admin/accounts/user/"):
         assert browser.get(path, follow=True).redirect_chain[-1][0] == "/account/mfa/"
@@ -99,6 +106,22 @@ def test_a_reset_or_a_removal_requires_it_again(developer):
     enrol(developer)
     services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
     assert developer.api.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
+
+
+def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
+    enrol(developer)
+    request = TokenRequest(name="ci", scopes=["crypto.random"], expires_at=database_now() + timedelta(days=1))
+    principal = replace(developer.principal, permissions=ROLES["developer"])
+    client = ApiClient(create_token(principal=principal, request=request).text)
+    assert client.post("/api/v1/random", {"bytes": 16}).status == 200
+    services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
+    assert client.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
+
+
+def test_the_identity_provider_is_responsible_for_the_factors_of_its_users(developer):
+    assert developer.user.must_enrol
+    developer.user.password = FEDERATED
+    assert not developer.user.must_enrol
 
 
 def test_other_roles_need_none(auditor, operator):

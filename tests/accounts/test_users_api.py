@@ -163,7 +163,7 @@ def test_sign_out_unlock_and_reset_answer_with_the_user(admin, developer):
 def test_an_invitation_is_replaced_and_revoked(admin):
     path = f"{USERS}/{make_user(INVITED).id}"
     answer = admin.api.post(f"{path}/invitation")
-    assert (answer.status, set(answer.json)) == (200, {"invitation_url", "expires_at"})
+    assert (answer.status, set(answer.json)) == (200, {"id", "invitation_url", "expires_at"})
     assert admin.api.get(path).json["invited_until"] == answer.json["expires_at"]
     assert admin.api.delete(f"{path}/invitation").status == 204
     assert (admin.api.get(path).json["state"], admin.api.delete(f"{path}/invitation").status) == (

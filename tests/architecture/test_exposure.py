@@ -40,6 +40,8 @@ MAY_WRITE_WITHOUT_MAC = {
     "accounts/services/own_sessions.py": "browser_sessions, whose data is signed: ended ones go",
     "accounts/services/passkeys.py": "passkeys: removed ones go",
     "accounts/services/recovery_codes.py": "recovery_codes: replaced ones go",
+    "accounts/services/service_accounts.py": "client_secrets: expired ones go",
+    "accounts/services/service_tokens.py": "service_tokens: expired ones that a client was issued go",
     "accounts/services/sessions.py": "refresh_tokens.used_at, by compare-and-set; where a family was used last; expired ones go",
     "accounts/services/totp.py": "totp_devices.last_step, recovery_codes.used_at, by compare-and-set; a removal",
     "accounts/session_engine.py": "browser_sessions, whose data it signs: a new key for the same row; ended ones go",
@@ -56,6 +58,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "kernel/trust/row_mac.py": "save_with_mac itself",
     "kernel/trust/system_keys.py": "system_keys",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
+    "keys/services/grants.py": "key_grants: removed ones go",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
 }
 # ``running_from`` sets the clock of its thread back. Import contracts also protect its module, and the demo itself.

@@ -1,6 +1,7 @@
 """For each database constraint, by name, an attempt to violate it directly in the database."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -10,15 +11,20 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import (
     BrowserSession,
+    ClientSecret,
     OidcIdentity,
     Passkey,
     RecoveryCode,
     RefreshToken,
+    ServiceAccount,
+    ServiceToken,
     SetupLink,
     SigningKey,
     TotpDevice,
     User,
 )
+from accounts.services.service_accounts import create_service_account
+from accounts.services.service_tokens import TokenRequest, create_token
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
@@ -46,7 +52,8 @@ from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
-from keys.models import Key, KeyRotation, KeyVersion
+from keys.models import Key, KeyGrant, KeyRotation, KeyVersion
+from keys.services.grants import GrantRequest
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_passkey
 
@@ -113,6 +120,12 @@ PROVOCATIONS = {
     "key_versions_one_primary": (KeyVersion, {"is_primary": True}, {"version": 9}),
     "key_versions_state_is_known": (KeyVersion, {"is_primary": False}, {"version": 9, "state": "asleep"}),
     "key_versions_number_from_one": (KeyVersion, {"is_primary": False}, {"version": 0}),
+    "key_grants_key_or_tag": (KeyGrant, {}, {"tag": "prod"}),
+    "service_accounts.name": (ServiceAccount, {}, {}),
+    "service_accounts_role_is_known": (ServiceAccount, {}, {"name": "another", "role": "root"}),
+    "client_secrets.secret_hash": (ClientSecret, {}, {}),
+    "service_tokens.token_hash": (ServiceToken, {}, {}),
+    "service_tokens_has_one_owner": (ServiceToken, {}, {"token_hash": "1" * 64, "service_account_id": None}),
     "key_rotations_status_is_known": (KeyRotation, {}, {"status": "perhaps"}),
 }
 LOG_TABLES = {
@@ -173,6 +186,15 @@ def rows(admin):
     )
     key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
+    account = create_service_account(**everybody, name="billing", role="developer").account
+    holder = {"principal_type": "service_account", "principal_id": str(account.id)}
+    keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))
+    create_token(
+        **everybody,
+        request=TokenRequest(
+            name="ci", scopes=["keys.read"], expires_at=NOW + timedelta(days=1), account_id=account.id
+        ),
+    )
     keys.default_key(admin.principal, "aes-256")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)

@@ -21,6 +21,9 @@ SHARED = {
     "audit.log.read": "the list and one entry of it",
     "crypto.message.encrypted": "of one message and of many: the count tells",
     "crypto.message.decrypted": "likewise",
+    "keys.grant.listed": "on a key, on tags",
+    "keys.grant.created": "likewise",
+    "keys.grant.removed": "likewise",
     "accounts.session.revoked": "one session and all others: the log has an entry for each",
 }
 

@@ -66,6 +66,20 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}
 
 
+def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, developer, make_key):
+    make_key(admin, "production")
+    denied = developer.api.post("/api/v1/keys/name:production/revoke", {"reason": "a try"})
+    assert (denied.status, denied.json["rule"]) == (403, "role:developer")
+    developer.api.get("/api/v1/users")  # denied as well, but it would change nothing
+    [alert] = [each for each in attention(auditor)["results"] if each["kind"] == "act_denied"]
+    assert alert["object"] == {"type": "key", "id": "name:production", "name": "production"}
+    assert signed_in(auditor).get(alert["action_url"]).status_code == 200
+    assert f"{developer.user.username} was denied: Revoke key production." in [
+        each.text for each in alerts_on_home(signed_in(auditor))
+    ]
+    assert "act_denied" not in attention(developer)["counts"]
+
+
 def test_it_is_the_list_of_home(troubled, auditor):
     listed, browser = [each["action_url"] for each in attention(auditor)["results"]], signed_in(auditor)
     assert listed == [alert.action_url for alert in alerts_on_home(browser)]

@@ -1,5 +1,7 @@
 """Pages of several apps cost a fixed number of database statements, independent of the number of rows."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -55,8 +57,11 @@ def test_a_part_that_is_asked_for_again_and_again_costs_less(at_admin):
         assert cost(at_admin, path, **HTMX, HX_Target=part, CC_Poll="true") == statements
 
 
-def test_home_costs_twelve_statements_at_most_if_everything_needs_attention(at_admin, admin, make_key, use):
+def test_home_costs_twelve_statements_at_most_if_everything_needs_attention(
+    at_admin, admin, developer, make_key, use
+):
     add_rows(admin, make_key, use, 0)
+    developer.api.post(f"/api/v1/keys/{uuid4()}/revoke", {"reason": "a try"})
     AuditExport.objects.create(
         format="jsonl", status="failed", error_code="internal", finished_at=database_now()
     )

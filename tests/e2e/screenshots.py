@@ -16,6 +16,7 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.access import add_account, add_token
 from tests.e2e.browser import NARROW, WIDE, launch, person
 from tests.product import PASSWORD, ROOT, Product
 
@@ -48,9 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     ):
         product.load_demo(days=60)
         base = f"http://127.0.0.1:{product.port}"
-        shoot_all(launch(playwright), base, folder) if asked.all else shoot_readme(
-            launch(playwright), base, folder
-        )
+        browser = launch(playwright)
+        if asked.all:
+            shoot_all(browser, product, base, folder)
+        else:
+            shoot_readme(browser, base, folder)
     return 0
 
 
@@ -64,9 +67,11 @@ def shoot_readme(browser: Browser, base: str, folder: Path) -> None:
             page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
-def shoot_all(browser: Browser, base: str, folder: Path) -> None:
+def shoot_all(browser: Browser, product: Product, base: str, folder: Path) -> None:
     from tests.e2e.wandering import FILES, wander  # noqa: PLC0415 - routes need a set-up Django
 
+    add_token(product, "mira")
+    add_account(product, "mira")
     with person(browser, base) as somebody:
         somebody.sign_in("mira", PASSWORD).page.wait_for_timeout(SETTLED * 1000)
         keys = ("card-pan-vault", "payouts-2027", "legacy-csv", "partner-acme-sftp")

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.e2e.browser import follow, person
+from tests.e2e.browser import person
 from tests.e2e.inspection import everything
 from tests.e2e.wandering import OF_USERS
 from tests.product import PASSWORD
@@ -46,7 +46,8 @@ def test_an_administrator_invites_a_developer_who_signs_in(admin, chromium, base
     page.goto(user_url)
     dialog = page.get_by_role("dialog")
     page.get_by_role("link", name="Disable").click()
-    follow(page, dialog.get_by_role("link", name="Cancel"))
+    dialog.get_by_role("link", name="Cancel").click()
+    dialog.wait_for(state="hidden")
     page.get_by_role("link", name="Disable").click()
     dialog.get_by_label("Reason").fill("left the company")
     dialog.get_by_role("button", name="Disable").click()

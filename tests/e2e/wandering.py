@@ -15,11 +15,12 @@ UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.r
 ON_THE_WAY = frozenset(
     {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}
 )
-# Redirects, pages that need a running job or an open alarm, and those that tests/e2e/test_users.py inspects.
+# Redirects, pages that need a running job or an open alarm, and those that tests/e2e/test_users.py and
+# tests/e2e/test_access.py inspect.
 OF_USERS = frozenset(
     {"user-enable", "user-invitation", "user-reset-second-factor", "user-revoke-invitation", "user-unlock"}
 )
-ELSEWHERE = frozenset({"root", "oidc-callback", "job-cancel", "alarm-resolve"}) | OF_USERS
+ELSEWHERE = OF_USERS | {"root", "oidc-callback", "job-cancel", "alarm-resolve", "service-account-enable"}
 FILES = frozenset({"audit-entry-proof", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
 

@@ -28,6 +28,8 @@ MEMBERS = {
     "tags",
     "created_at",
     "created_by",
+    "owner_type",
+    "owner_id",
     "activates_at",
     "expires_at",
     "rotation_period_days",
@@ -60,7 +62,8 @@ def test_a_key_is_created_and_found_at_its_location(developer):
     created = answer.json
     assert set(created) == MEMBERS
     assert created["status"] == created["state"] == "active"
-    assert created["created_by"] == str(developer.user.id)
+    assert created["created_by"] == created["owner_id"] == str(developer.user.id)
+    assert created["owner_type"] == "user"
     assert created["operations"] == ["encrypt", "decrypt", "reencrypt"]
     assert created["key_size"] == 256
     assert answer.headers["Location"] == f"/api/v1/keys/{created['id']}"

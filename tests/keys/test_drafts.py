@@ -14,9 +14,11 @@ from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
+from keys.services import grant_key
+from keys.services.grants import GrantRequest
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
-from tests.endpoints import make_alarm
+from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
 from tests.pages import page_routes
 from tests.personas import PASSWORD
 
@@ -41,7 +43,16 @@ KEPT = {
     "key-notes": SETTINGS,
     "key-version-disable": {"reason"},
     "key-version-enable": {"reason"},
+    "key-access-page": {"holder", "operations", "scope", "expires_at", "networks"},
+    "key-grant-remove": {"reason"},
+    "service-account-new": {"name", "role", "description"},
+    "service-account-role": {"role", "reason"},
+    "service-account-disable": {"reason"},
+    "service-account-enable": {"reason"},
+    "token-revoke-page": {"reason"},
 }
+TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
+KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
 KEPT |= {f"user-{operation.slug}": {"reason", "role", "email"} for operation in USER_OPERATIONS.values()}
 KEPT |= {f"key-{operation.slug}": {"reason", "expected_version"} for operation in KEY_OPERATIONS.values()}
 
@@ -190,7 +201,17 @@ def test_no_page_keeps_another_field():
 
 def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     browser, shown = signed_in(admin), {}
-    parts = {"name": key.name, "version": 1, "alarm_id": make_alarm().id, "user_id": admin.user.id}
+    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
+    grant = grant_key(principal=admin.principal, key_id=key.id, request=everyone)
+    parts = {
+        "name": key.name,
+        "version": 1,
+        "alarm_id": make_alarm().id,
+        "user_id": admin.user.id,
+        "grant_id": grant.id,
+        "account_id": make_target(admin, SERVICE_ACCOUNT).account_id,
+        "token_id": make_target(admin, SERVICE_TOKEN).token_id,
+    }
     for route in page_routes():
         if route.view.draft_fields:
             path = route.path.format(**parts)

@@ -1,16 +1,10 @@
-"""Grants on keys and tags: what they allow, in the database's view and in memory alike."""
+"""Grants on keys and tags."""
 
-import itertools
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from accounts.authorization import READ_KEYS, authorize
-from accounts.origin import Origin
-from accounts.services import service_accounts, service_tokens
-from accounts.services.service_tokens import TokenRequest
-from accounts.tokens import authenticate_bearer
 from crypto_ops.deciding import compare, decision_of, key_event, perform
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
@@ -19,6 +13,7 @@ from kernel.trust.row_mac import IntegrityFailed, encode_fields
 from keys import access, keyring, services
 from keys.models import Key, KeyGrant
 from keys.services.grants import GrantRequest
+from tests.personas import with_token
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -90,9 +85,7 @@ def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
 
 def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, developer, key):
     own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
-    request = TokenRequest(name="t", scopes=["crypto.encrypt"], expires_at=database_now() + timedelta(days=1))
-    text = service_tokens.create_token(principal=developer.principal, request=request).text
-    caller = authenticate_bearer(text, Origin(client_ip="192.0.2.1", user_agent="", request_id=""))
+    caller = with_token(developer, ["crypto.encrypt"]).principal
     for reference in (own.id, "name:own"):
         use(caller, own, reference=reference)
         keyring.forget([f"key:{own.id}"])
@@ -152,52 +145,17 @@ def test_bad_input_names_its_field(admin, developer, key, field, changes):
     assert list(refused.value.fields) == [field]
 
 
-def test_the_querysets_condition_is_the_decision_in_memory(admin, developer, operator, auditor, key):
-    """Every kind of caller, with and without a token limited to keys, against keys with every kind of grant."""
-    own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
-    tagged = services.create_key(principal=admin.principal, name="tagged", algorithm="aes-256", tags=["a"])
-    services.create_key(principal=admin.principal, name="without", algorithm="aes-256")
-    account = service_accounts.create_service_account(
-        principal=admin.principal, name="billing", role="developer"
-    ).account
-    to_account = {"principal_type": "service_account", "principal_id": str(account.id)}
-    services.grant_tag(
-        principal=admin.principal, tag="a", request=GrantRequest(**to_account, operations=["encrypt"])
-    )
-    grant(admin, key, developer, "decrypt", networks=["198.51.100.0/24"])
-    callers = [somebody.principal for somebody in (admin, developer, operator, auditor)]
-    for owner, key_ids in itertools.product((None, account.id), (None, [own.id, tagged.id])):
-        request = TokenRequest(
-            name="t",
-            scopes=["keys.read"],
-            expires_at=database_now() + timedelta(days=1),
-            key_ids=key_ids,
-            account_id=owner,
-        )
-        text = service_tokens.create_token(principal=admin.principal, request=request).text
-        callers.append(authenticate_bearer(text, Origin(client_ip="192.0.2.1", user_agent="", request_id="")))
-    names = []
-    for caller in callers:
-        visible = set(Key.objects.visible_to(caller).values_list("name", flat=True))
-        entries = [keyring.find(each.id, admin.principal) for each in Key.objects.all()]
-        assert visible == {
-            entry.name
-            for entry in entries
-            if authorize(caller, READ_KEYS, entry, now=database_now()).is_allowed
-        }
-        names.append(sorted(visible))
-    everything = ["own", "payments-db", "tagged", "without"]
-    some = ["own", "tagged"]
-    assert names == [
-        everything,
-        ["own", "payments-db"],
-        everything,
-        everything,
-        everything,
-        some,
-        ["tagged"],
-        ["tagged"],
-    ]
+def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
+    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
+    given = services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    limited = with_token(admin, key_ids=[key.id]).principal
+    for change in (
+        lambda: services.grant_tag(principal=limited, tag="production", request=everyone),
+        lambda: services.remove_grant(principal=limited, grant_id=given.id),
+    ):
+        with pytest.raises(Denied) as refused:
+            change()
+        assert refused.value.rule == limited.limits.rule
 
 
 def test_access_names_the_rule_that_decides(admin, developer, operator, key):

@@ -12,6 +12,7 @@ from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
+from kernel.identities import Identity
 from keys import keyring, services
 from keys.cached_keys import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
@@ -44,7 +45,7 @@ def test_an_entry_is_what_its_rows_say(admin, new_key):
         "aes-256",
         2,
     )
-    assert (entry.created_by, entry.expires_at) == (admin.user.id, key.expires_at)
+    assert (entry.owner, entry.expires_at) == (Identity.user(admin.user.id), key.expires_at)
     assert entry.modes == KEY_ALGORITHMS["aes-256"].modes
     assert sorted(entry.versions) == [1, 2]
     assert entry.stamp.as_of == read_epoch()
@@ -120,7 +121,7 @@ def test_a_strangers_key_is_not_found_cold_or_warm(developer, stranger, admin, n
 def test_a_caller_without_an_account_owns_nothing(developer, new_key):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
-        keyring.find(key.id, replace(developer.principal, user_id=None))
+        keyring.find(key.id, replace(developer.principal, identity=Identity.SYSTEM))
 
 
 def test_the_primary_version_protects_and_earlier_ones_process(admin, key):
@@ -192,7 +193,8 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
         find(admin, key)
     assert "entity_epochs" in statements[0]["sql"]
     assert "key_versions" in statements[1]["sql"]
-    assert len(statements) == 2
+    assert "key_grants" in statements[2]["sql"]
+    assert len(statements) == 3
 
 
 def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):

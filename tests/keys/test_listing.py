@@ -7,6 +7,7 @@ from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import NotFound
+from kernel.identities import Identity
 from keys import services
 from keys.lifecycle import State, Status
 from keys.models import Key
@@ -164,7 +165,7 @@ def test_who_sees_what(admin, operator, auditor, developer, stranger, new_key):
 
 def test_a_key_without_a_creator_is_nobodys_own(new_key, developer):
     key = new_key(principal=Principal.system("test", "command"))
-    nobody = replace(developer.principal, user_id=None)
+    nobody = replace(developer.principal, identity=Identity.SYSTEM)
     assert not services.list_keys(principal=nobody, only={})
     with pytest.raises(NotFound):
         services.get_key(principal=nobody, key_id=key.id)

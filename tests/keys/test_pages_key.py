@@ -19,7 +19,7 @@ from tests.browsing import form_of, signed_in
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("", "versions/", "activity/", "settings/")
+PAGES = ("", "versions/", "access/", "activity/", "settings/")
 
 
 def text(response):

@@ -75,6 +75,7 @@ IN_WORDS = {
         "from",
     },  # none with tiles
     "POST /api/v1/audit/saved-filters": {"filters"},  # as for the log
+    "POST /oauth/token": {"invalid_client", "invalid_scope"},  # of a service account
     "POST /auth/password": {"current", "new"},  # the right one, and not a common one
 }
 # A text that is no ciphertext, one of other data, and a state that is no longer the key's.
@@ -196,7 +197,8 @@ class Fuzz:
 def breaks_a_rule_in_words(label: str, problem: Any) -> bool:
     fields = {name.partition(".")[0] for name in problem.get("errors", {})}
     known = IN_WORDS.get(label, set())
-    return problem["code"] in IN_WORDS_EVERYWHERE | known or (bool(fields) and fields <= known)
+    code = problem.get("code") or problem["error"]  # RFC 6749 section 5.2
+    return code in IN_WORDS_EVERYWHERE | known or (bool(fields) and fields <= known)
 
 
 def insert(case: Any, known: dict[str, Any]) -> None:

@@ -1,0 +1,126 @@
+"""The rules about one key, as its Access page shows them: a row for each, and the deciding rule in words."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from accounts.authorization import Verdict
+from accounts.roles import ADMIN, ROLES, permission_of
+from accounts.services.holders import KnownHolder
+from kernel.identities import Identity, IdentityType, parse_uuid
+from keys.lifecycle import OPERATIONS
+from keys.models import Key, KeyGrant
+from keys.models.grants import ROLE
+
+LABELS: Final = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleHolder:
+    """The holder of a rule. ``problem`` is the reason why no rule gives them anything; "" if there is none."""
+
+    name: str
+    role: str = ""
+    kind: str = ""
+    identity: Identity = Identity.SYSTEM
+    problem: str = ""
+
+    @property
+    def page(self) -> str:
+        """The URL name of the holder's page, which takes their id; "" for a role."""
+        pages = {IdentityType.USER: "user", IdentityType.SERVICE_ACCOUNT: "service-account-page"}
+        return pages.get(self.identity.type, "")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """One rule. ``cells`` has the label of each of ``OPERATIONS``, and whether the rule allows it now."""
+
+    holder: RuleHolder
+    source: str
+    cells: Sequence[tuple[str, bool]]
+    problem: str
+    grant: KeyGrant | None = None
+    is_expired: bool = False
+
+
+def holder_ids(key: Key, grants: Iterable[KeyGrant]) -> set[UUID]:
+    """The ids of the owner and of the holders of the grants."""
+    ids = {parse_uuid(grant.principal_id) for grant in grants} | {key.owner.id}
+    return {each for each in ids if each is not None}
+
+
+def access_rows(
+    key: Key, grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime
+) -> list[AccessRow]:
+    """Administrators, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
+    holders = {each.identity.entity: _holder(each) for each in known}
+    rows = [_row(_everyone(ADMIN), "Role", OPERATIONS)]
+    if owner := holders.get(key.owner.entity):
+        rows.append(_row(owner, "Owner", OPERATIONS))
+    return rows + [_grant_row(grant, holders, now) for grant in grants]
+
+
+def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: Iterable[AccessRow]) -> str:
+    """The rule that decided, as a sentence. ``rows`` are those of the key."""
+    kind, _, value = verdict.rule.partition(":")
+    verb = LABELS[operation].lower()
+    if kind == "grant":
+        granted = next((row for row in rows if row.grant and str(row.grant.id) == value), None)
+        return f"{granted.source}, to {granted.holder.name}." if granted else "A grant allows it."
+    if kind == "role" and verdict.is_allowed:
+        return f"The role {value} may {verb} with every key."
+    return {
+        "role": f"The role {value} does not have the permission to {verb}.",
+        "owner": f"{holder.name} created this key.",
+        "no-grant": f"{holder.name} did not create this key, and no grant lets them {verb} now.",
+        "state": f"The state of the key lets no one {verb} now.",
+        "disabled": f"{holder.name} is disabled.",
+    }.get(kind, "")
+
+
+def _holder(known: KnownHolder) -> RuleHolder:
+    is_account = known.identity.type is IdentityType.SERVICE_ACCOUNT
+    return RuleHolder(
+        name=known.name,
+        role=known.role,
+        kind=f"Service account, {known.role}" if is_account else known.role.capitalize(),
+        identity=known.identity,
+        problem="" if known.is_active else "Disabled: no rule applies.",
+    )
+
+
+def _everyone(role: str) -> RuleHolder:
+    return RuleHolder(name=f"Everyone with the role {role}", role=role)
+
+
+def _grant_row(grant: KeyGrant, holders: Mapping[str, RuleHolder], now: datetime) -> AccessRow:
+    if grant.principal_type == ROLE:
+        holder = _everyone(grant.principal_id)
+    else:
+        unknown = RuleHolder(name=grant.principal_id, problem="This holder no longer exists.")
+        holder = holders.get(grant.holder, unknown)
+    source = f"Grant on the tag {grant.tag}" if grant.tag else "Grant on this key"
+    is_expired = grant.expires_at is not None and grant.expires_at <= now
+    return _row(holder, source, grant.operation_words, grant, is_expired=is_expired)
+
+
+def _row(
+    holder: RuleHolder,
+    source: str,
+    words: Collection[str],
+    grant: KeyGrant | None = None,
+    *,
+    is_expired: bool = False,
+) -> AccessRow:
+    blocked = holder.problem
+    if grant is not None and not grant.is_authentic:
+        blocked = "This grant was altered outside the application."
+    able = {word for word in words if permission_of(word) in ROLES.get(holder.role, ())}
+    missing = " or ".join(word for word in words if word not in able)
+    lacks = f"The role {holder.role} cannot {missing}." if missing else ""
+    applies = not blocked and not is_expired
+    cells = [(LABELS[word], applies and word in able) for word in OPERATIONS]
+    return AccessRow(holder, source, cells, blocked or lacks, grant, is_expired)

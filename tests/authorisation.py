@@ -1,0 +1,240 @@
+"""The authorisation matrix as declared: who may do what, and the rule that refuses the others. Written by hand.
+
+The axes are route, method, role, identity type, ownership, grant on the key, and limit of the token. The tests of
+``test_authorisation*.py`` compare each cell with the product, and pytest prints the number of cells.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import count
+from urllib.parse import urlencode
+
+from tests.endpoints import (
+    AUTHENTICATED,
+    ENDPOINTS,
+    PASSKEY,
+    PUBLIC,
+    SESSION,
+    all_routes,
+    endpoint_of,
+    make_target,
+    missing_target,
+    path_of,
+)
+from tests.personas import ApiClient, make_persona, make_service_account
+
+ALL, OWN = "all", "own"
+# From the contract: the roles with each permission, and the objects that it covers. Other roles have nothing.
+PERMISSIONS = {
+    "keys.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+    "keys.create": {"admin": ALL, "developer": ALL},
+    "keys.update": {"admin": ALL},
+    "keys.rotate": {"admin": ALL, "operator": ALL},
+    "keys.disable": {"admin": ALL, "operator": ALL},
+    "keys.revoke": {"admin": ALL},
+    "crypto.encrypt": {"admin": ALL, "developer": OWN},
+    "crypto.decrypt": {"admin": ALL, "developer": OWN},
+    "crypto.reencrypt": {"admin": ALL, "developer": OWN},
+    "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
+    "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
+    "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+    "audit.export": {"admin": ALL, "auditor": ALL},
+    "audit.resolve": {"admin": ALL},
+    "keys.grant": {"admin": ALL},
+    "users.read": {"admin": ALL, "auditor": ALL},
+    "users.manage": {"admin": ALL},
+    "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
+    "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
+    AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
+}
+# The roles whose tokens cannot have a permission of the role as a scope.
+NO_SCOPE = {"tokens.manage": {"admin", "operator", "developer", "auditor"}, "audit.export": {"auditor"}}
+# What no service token can do: it needs a person, or their recent sign-in.
+PERSON, RECENT = "person", "recent_auth_required"
+NOT_BY_TOKEN = {
+    ("attention", "GET"): PERSON,
+    ("me", "GET"): PERSON,
+    ("change-password", "POST"): PERSON,
+    ("totp", "GET"): PERSON,
+    ("totp", "DELETE"): PERSON,
+    ("enrol-totp", "POST"): RECENT,
+    ("confirm-totp", "POST"): RECENT,
+    ("recovery-codes", "POST"): RECENT,
+    ("sessions", "GET"): PERSON,
+    ("sessions", "DELETE"): PERSON,
+    ("session", "DELETE"): PERSON,
+    ("passkeys", "GET"): PERSON,
+    ("passkey", "DELETE"): RECENT,
+    ("api-users", "POST"): RECENT,
+    ("api-user", "PATCH"): RECENT,
+    ("api-user-invitation", "POST"): RECENT,
+    ("api-user-reset-totp", "POST"): RECENT,
+    ("service-accounts", "POST"): RECENT,
+    ("service-account-rotate-secret", "POST"): RECENT,
+    ("audit-exports", "POST"): RECENT,
+    ("audit-alarm-resolve", "POST"): RECENT,
+}
+# The recent sign-in is required for a field of the body, after the object was found.
+AFTER_LOOKUP = {("api-user", "PATCH")}
+USER, SERVICE_ACCOUNT = "user", "service_account"
+ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
+READING = ("GET", "HEAD")
+OBJECTS = ("own", "other's", "missing")
+ROUTES = all_routes()
+CODES = {
+    401: "authentication_failed",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+}
+TOKEN = "token:"  # followed by the token's id
+
+
+@dataclass(frozen=True)
+class Caller:
+    role: str
+    identity: str = USER
+
+
+ANONYMOUS = Caller("anonymous")
+CALLERS = (ANONYMOUS, *(Caller(role, identity) for identity in (USER, SERVICE_ACCOUNT) for role in ROLES[1:]))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The status of an answer, and the rule that a refusal with status 403 names."""
+
+    status: int
+    rule: str = ""
+
+
+def expected(caller, route, method, kind):
+    """The answer according to the table: 401 takes precedence over 405, then 403, then 404."""
+    endpoint = endpoint_of(route, method)
+    if endpoint is None:
+        open_to_all = all(each.permission == PUBLIC for each in ENDPOINTS[route.name].values())
+        return Outcome(405 if open_to_all or caller != ANONYMOUS else 401)
+    if endpoint.permission == PUBLIC:
+        return Outcome(endpoint.status)
+    if caller == ANONYMOUS:
+        return Outcome(401)
+    rule = refusing_rule(caller, route, method, endpoint.permission)
+    if rule == RECENT and kind == "missing" and (route.name, method) in AFTER_LOOKUP:
+        return Outcome(404)
+    if rule:
+        return Outcome(403, "" if method == "HEAD" else rule)
+    reach = PERMISSIONS[endpoint.permission][caller.role]
+    visible = (
+        not endpoint.about
+        or kind == "own"
+        or (kind == "other's" and reach == ALL and not endpoint.is_private)
+    )
+    return Outcome(endpoint.status if visible else 404)
+
+
+def refusing_rule(caller, route, method, permission):
+    """The rule that refuses the caller before any object is read; "" if there is none."""
+    if caller.role not in PERMISSIONS[permission]:
+        return f"role:{caller.role}"
+    if caller.identity == SERVICE_ACCOUNT:
+        if caller.role in NO_SCOPE.get(permission, ()):
+            return TOKEN
+        return NOT_BY_TOKEN.get((route.name, "GET" if method == "HEAD" else method), "")
+    return ""
+
+
+def outcome_of(answer, caller):
+    """The outcome of an answer, without the id in the rule of the caller's own token."""
+    rule = str(answer.json["rule"]) if answer.status == 403 and answer.response.content else ""
+    limits = caller.principal.limits
+    return Outcome(answer.status, TOKEN if limits and rule == limits.rule else rule)
+
+
+class People:
+    """One account per role and identity type, created on first use, and again after it was dismissed."""
+
+    def __init__(self):
+        self.accounts = {}
+        self.numbers = count(1)
+
+    def account(self, role, identity=USER):
+        if (role, identity) not in self.accounts:
+            self.accounts[role, identity] = self.new_account(role, identity)
+        return self.accounts[role, identity]
+
+    def new_account(self, role, identity=USER):
+        make = make_service_account if identity == SERVICE_ACCOUNT else make_persona
+        return make(f"{role}-{next(self.numbers)}", role if role in ROLES[1:] else "developer")
+
+    def client(self, role, identity=USER):
+        return ApiClient() if role == "anonymous" else self.account(role, identity).api
+
+    def dismiss(self, role):
+        del self.accounts[role, USER]
+
+
+def ask(people, route, method, role, target, identity=USER):
+    """Send the endpoint's good request about the target."""
+    endpoint = endpoint_of(route, method)
+    account = people.account(role, identity)
+    if identity == SERVICE_ACCOUNT and endpoint and endpoint.permission in {PUBLIC, AUTHENTICATED}:
+        account = replace(people.new_account(role), api=account.api)  # the body has a user's credentials
+    elif role == ANONYMOUS.role:
+        account = replace(account, api=ApiClient())
+    answer = send(account, route, method, target)
+    if endpoint and identity == USER and (endpoint.ends_session or changes_account(method, endpoint)):
+        people.dismiss(role)
+    return answer
+
+
+def changes_account(method, endpoint):
+    return endpoint.permission == AUTHENTICATED and method not in READING
+
+
+def changes_target(method, endpoint, answer):
+    """Whether the request may have changed its object. Operations with a key do not change the key."""
+    return answer.status < 400 and method not in READING and not endpoint.permission.startswith("crypto.")
+
+
+def send(account, route, method, target):
+    """Send the endpoint's good request about the target, with the account's credentials."""
+    endpoint = endpoint_of(route, method)
+    body = {} if method == "POST" else None
+    if endpoint and endpoint.body:
+        body = endpoint.body(target, account)
+    query = f"?{urlencode(endpoint.query_of(target))}" if endpoint and endpoint.query else ""
+    headers = {"X_Request_ID": "matrix", **(endpoint.headers if endpoint else {})}
+    return account.api.send(method, path_of(route, target) + query, body, **headers)
+
+
+def compare(outcomes, record_property):
+    """Fail with the cells whose outcome is not the declared one. ``outcomes`` has both for each cell."""
+    differing = {cell: pair for cell, pair in outcomes.items() if pair[0] != pair[1]}
+    assert not differing, differing
+    record_property("cells", len(outcomes))
+
+
+class Targets:
+    """The objects of the requests. A target is used again until a request changes it."""
+
+    def __init__(self, people):
+        self.people = people
+        self.made = {}
+
+    def target(self, kind, caller, state):
+        if kind == "missing":
+            return missing_target(state)
+        owner = caller if kind == "own" else Caller("stranger")
+        if (owner, state) not in self.made:
+            self.made[owner, state] = make_target(self.people.account(owner.role, owner.identity), state)
+        return self.made[owner, state]
+
+    def forget(self, target):
+        self.made = {place: made for place, made in self.made.items() if made is not target}
+
+
+def kinds(caller, endpoint):
+    """The kinds of objects; one suffices if the request names none. Sessions and passkeys belong to users only."""
+    if not endpoint.about:
+        return ("missing",)
+    has_own = caller.identity == USER or endpoint.state not in {SESSION, PASSKEY}
+    return OBJECTS if has_own else OBJECTS[1:]

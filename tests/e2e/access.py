@@ -1,0 +1,39 @@
+"""Objects of the Access pages for the demo, which has none: a service account, tokens and a grant."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.product import Product
+
+GRANTED = "card-pan-vault"
+ACCOUNT = "billing-worker"
+ADMIN = "mira"
+
+
+def add_token(product: Product, username: str) -> None:
+    """Create a token of the user."""
+    _create(product, username, "/api/v1/tokens", _token())
+
+
+def accounts_of(product: Product) -> list[object]:
+    reply = product.send("GET", "/api/v1/service-accounts", token=product.token(ADMIN))
+    return reply.json["results"]
+
+
+def add_account(product: Product, username: str) -> None:
+    """Create, as an administrator, a service account with a token and a grant on the key ``GRANTED``."""
+    body = {"name": ACCOUNT, "role": "developer", "description": "Encrypts invoices."}
+    account = _create(product, username, "/api/v1/service-accounts", body)["id"]
+    _create(product, username, "/api/v1/tokens", _token() | {"service_account_id": account})
+    grantee = {"principal_type": "service_account", "principal_id": account, "operations": ["encrypt"]}
+    _create(product, username, f"/api/v1/keys/name:{GRANTED}/grants", grantee)
+
+
+def _token() -> dict[str, object]:
+    expires_at = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
+    return {"name": "app-3", "scopes": ["keys.read"], "expires_at": expires_at, "networks": ["192.0.2.0/24"]}
+
+
+def _create(product: Product, username: str, path: str, body: dict[str, object]) -> dict[str, object]:
+    reply = product.send("POST", path, body, token=product.token(username))
+    assert reply.status == 201, reply.content
+    return reply.json

@@ -1,0 +1,190 @@
+"""The Access page of a key: the rules about it, checking access, and grants."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from accounts.services import disable_user, service_accounts, service_tokens
+from accounts.services.service_tokens import TokenRequest
+from accounts.tokens import authenticate_bearer
+from audit.models import AuditLog
+from kernel.clock import database_now
+from keys import actions, services
+from keys.models import KeyGrant
+from keys.services.grants import GrantRequest
+from tests.audit.service_accounts import ORIGIN
+from tests.browsing import signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(admin):
+    return signed_in(admin)
+
+
+@pytest.fixture
+def account(admin):
+    created = service_accounts.create_service_account(
+        principal=admin.principal, name="billing", role="developer"
+    )
+    return created.account
+
+
+@pytest.fixture
+def key(new_key, developer):
+    return new_key(principal=developer.principal, name="payments-db", tags=["prod"])
+
+
+def plain(response):
+    """The text without markup."""
+    return " ".join(re.sub("<[^>]+>", " ", unescape(response.content.decode())).split())
+
+
+def path_of(key):
+    return f"/keys/{key.name}/access/"
+
+
+def grant(admin, key, principal_type, principal_id, *operations, **changes):
+    request = GrantRequest(
+        principal_type=principal_type, principal_id=str(principal_id), operations=operations, **changes
+    )
+    return services.grant_key(principal=admin.principal, key_id=key.id, request=request)
+
+
+def rows_of(response):
+    """``[(holder, source, allowed operations, problem)]``."""
+    return [
+        (row.holder.name, row.source, [label for label, is_allowed in row.cells if is_allowed], row.problem)
+        for row in response.context["rows"]
+    ]
+
+
+def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, stranger, account, key):
+    grant(admin, key, "service_account", account.id, "encrypt")
+    grant(admin, key, "role", "auditor", "decrypt")
+    ended = grant(admin, key, "user", developer.user.id, "decrypt")
+    KeyGrant.objects.filter(pk=ended.pk).update(expires_at=database_now() - timedelta(days=1))
+    grant(admin, key, "user", stranger.user.id, "encrypt", networks=["192.0.2.0/24"])
+    disable_user(principal=admin.principal, user_id=stranger.user.id)
+    request = GrantRequest(principal_type="role", principal_id="developer", operations=["decrypt"])
+    services.grant_tag(principal=admin.principal, tag="prod", request=request)
+    shown = browser.get(path_of(key))
+    everything = ["Encrypt", "Decrypt", "Re-encrypt"]
+    assert rows_of(shown) == [
+        ("Everyone with the role admin", "Role", everything, ""),
+        ("dora", "Owner", everything, ""),
+        ("billing", "Grant on this key", ["Encrypt"], ""),
+        ("Everyone with the role auditor", "Grant on this key", [], "The role auditor cannot decrypt."),
+        ("dora", "Grant on this key", [], "This grant was altered outside the application."),
+        (stranger.user.username, "Grant on this key", [], "Disabled: no rule applies."),
+        ("Everyone with the role developer", "Grant on the tag prod", ["Decrypt"], ""),
+    ]
+    assert "Only from 192.0.2.0/24" in plain(shown)
+
+
+def test_a_key_of_the_system_belongs_to_administrators_only(browser, system_key):
+    assert "Only admins can use this key." in plain(browser.get(path_of(system_key)))
+
+
+@pytest.fixture
+def system_key(new_key, key):
+    made = new_key(name="no-owner")
+    made.created_by_id = None
+    made.save_with_mac()
+    return made
+
+
+def test_the_check_states_the_rule_in_words_and_its_id(
+    browser, admin, developer, operator, stranger, account, key
+):
+    given = grant(admin, key, "service_account", account.id, "encrypt", networks=["192.0.2.0/24"])
+
+    def check(holder_id, operation="encrypt", client_ip=""):
+        query = {"principal": str(holder_id), "operation": operation, "client_ip": client_ip}
+        return plain(browser.get(path_of(key), query))
+
+    for shown, words in (
+        (check(admin.user.id), "Allowed. The role admin may encrypt with every key. Rule: role:admin"),
+        (check(developer.user.id), "Allowed. dora created this key. Rule: owner"),
+        (check(operator.user.id), "Denied. The role operator does not have the permission to encrypt."),
+        (check(account.id, "encrypt", "192.0.2.9"), "Allowed. Grant on this key, to billing."),
+        (check(account.id, "encrypt", "192.0.2.9"), f"Rule: grant:{given.id}"),
+        (check(account.id), "Denied. billing did not create this key, and no grant lets them encrypt now."),
+        (check(stranger.user.id, "decrypt"), "Rule: no-grant"),
+    ):
+        assert words in shown
+    disable_user(principal=admin.principal, user_id=stranger.user.id)
+    grant(admin, key, "user", stranger.user.id, "encrypt")
+    assert f"{stranger.user.username} is disabled. Rule: disabled" in check(stranger.user.id)
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
+    assert "Denied" not in check("not an id")
+
+
+def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_key):
+    holder = f"service_account:{account.id}"
+    assert list(browser.post(path_of(key), {}).context["form"].errors) == ["holder", "operations"]
+    sent = {"holder": holder, "operations": ["encrypt"], "networks": "192.0.2.1/24"}
+    assert list(browser.post(path_of(key), sent).context["form"].errors) == ["networks"]
+    for scope, effect in (("", "0 operations"), ("tag:prod", "every key with the tag prod")):
+        sent = {
+            "holder": holder,
+            "operations": ["encrypt"],
+            "networks": "192.0.2.0/24, 10.0.0.0/8",
+            "scope": scope,
+        }
+        assert browser.post(path_of(key), sent)["Location"] == path_of(key)
+        given = KeyGrant.objects.get()
+        assert (given.tag, given.networks) == (scope.removeprefix("tag:"), ["192.0.2.0/24", "10.0.0.0/8"])
+        removal = f"{path_of(key)}{given.id}/remove"
+        assert effect in plain(browser.get(removal))
+        assert (
+            browser.get(f"{path_of(new_key(name=f'other-{len(scope)}'))}{given.id}/remove").status_code == 404
+        )
+        assert browser.post(removal, {"reason": ""}).status_code == 422
+        assert browser.post(removal, {"reason": "wrong team"})["Location"] == path_of(key)
+        assert not KeyGrant.objects.exists()
+        entry = AuditLog.objects.filter(action=actions.GRANT_REMOVED).latest("id")
+        assert json.loads(entry.meta)["reason"] == "wrong team"
+        assert browser.get(removal).status_code == 404
+
+
+def test_an_auditor_sees_the_rules_and_no_control(auditor, admin, account, key):
+    given = grant(admin, key, "service_account", account.id, "encrypt")
+    browser = signed_in(auditor)
+    shown = plain(browser.get(path_of(key)))
+    assert "billing" in shown
+    assert "Check access" in shown
+    for word in ("Grant access", "Remove"):
+        assert word not in shown
+    assert browser.get(f"{path_of(key)}{given.id}/remove").status_code == 403
+
+
+def test_pages_name_the_service_account_that_created_or_rotated_a_key(browser, admin, account):
+    def caller(owner, *scopes):
+        request = TokenRequest(
+            name="nightly",
+            scopes=scopes,
+            expires_at=database_now() + timedelta(days=1),
+            account_id=owner.id,
+        )
+        token = service_tokens.create_token(principal=admin.principal, request=request)
+        return authenticate_bearer(token.text, ORIGIN)
+
+    rotator = service_accounts.create_service_account(
+        principal=admin.principal, name="rotator", role="operator"
+    ).account
+    key = services.create_key(
+        principal=caller(account, "keys.create", "keys.read"), name="of-billing", algorithm="aes-256"
+    )
+    services.rotate_key(
+        principal=caller(rotator, "keys.rotate", "keys.read"), key_id=key.id, reason="quarterly"
+    )
+    assert "by billing" in plain(browser.get(f"/keys/{key.name}/"))
+    rows = browser.get(f"/keys/{key.name}/versions/").context["rows"]
+    assert [made.made_by for made, _ in rows] == ["rotator", "billing"]
+    assert rows_of(browser.get(path_of(key)))[1][:2] == ("billing", "Owner")
