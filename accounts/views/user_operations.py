@@ -11,9 +11,10 @@ from accounts import services
 from accounts.forms_users import UserForm
 from accounts.services import IssuedInvitation, ListedUser
 from accounts.user_operations import USER_OPERATIONS, UserOperation
-from accounts.views.users import UserPageView, described_roles, show_link
+from accounts.views.users import SHOWN_ONCE, UserPageView, described_roles, show_link
 from kernel.clock import database_now
 from kernel.errors import DomainError
+from kernel.pages import once
 
 
 class UserOperationView(UserPageView):
@@ -29,6 +30,8 @@ class UserOperationView(UserPageView):
 
     def post(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
         listed = self._find_recently_known(user_id)
+        if once.was_accepted(request):
+            return self.done(reverse("user", args=[user_id]), SHOWN_ONCE)
         form = self.operation.form(request.POST, user=listed.user)
         if form.is_valid():
             try:

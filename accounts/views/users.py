@@ -19,10 +19,11 @@ from accounts.user_operations import USER_OPERATIONS, UserOperation
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.identities import Identity
-from kernel.pages import PageView, Rule
+from kernel.pages import PageView, Rule, once
 
 LIMIT = 50
 FILTERS = ("search", "role", "state")
+SHOWN_ONCE = "This link was already created. It is shown only once."
 
 
 class UserListView(PageView[Principal]):
@@ -76,6 +77,8 @@ class InviteUserView(PageView[Principal]):
         return self._show_form(self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if once.was_accepted(request):
+            return self.done(reverse("users"), SHOWN_ONCE)
         form = InviteForm(request.POST)
         if form.is_valid():
             try:
@@ -139,6 +142,7 @@ class UserView(UserPageView):
 
 def show_link(view: PageView[Principal], issued: IssuedInvitation) -> HttpResponse:
     """Only this response contains the link."""
+    once.accept(view.request)
     return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
 
 

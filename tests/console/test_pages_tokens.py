@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import actions
-from accounts.models import ServiceAccount, ServiceToken
+from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from audit.models import AuditLog, TokenLastUse
@@ -94,6 +94,7 @@ def test_the_same_form_creates_no_second_secret(browser, account):
     for path, form, rows in (
         (page_of(account) + "tokens/new", FORM, ServiceToken.objects),
         ("/service-accounts/new", {"name": "another", "role": "developer"}, ServiceAccount.objects),
+        ("/users/new", {"username": "nora", "email": "", "role": "developer"}, User.objects),
     ):
         sent = form | {"form-number": form_of(browser.get(path))["form-number"]}
         assert browser.post(path, sent).status_code == 200
