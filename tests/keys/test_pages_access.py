@@ -99,7 +99,7 @@ def system_key(new_key, key):
 
 
 def test_the_check_states_the_rule_in_words_and_its_id(
-    browser, admin, developer, operator, stranger, account, key
+    browser, admin, developer, operator, stranger, account, key, settings
 ):
     given = grant(admin, key, "service_account", account.id, "encrypt", networks=["192.0.2.0/24"])
 
@@ -123,6 +123,10 @@ def test_the_check_states_the_rule_in_words_and_its_id(
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
     assert "Denied" not in check("not an id")
+    settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
+    assert "dora must set up a second factor first. Rule: second_factor_required" in check(developer.user.id)
+    problem = "No second factor: no rule applies until they set one up."
+    assert ("dora", "Owner", [], problem) in rows_of(browser.get(path_of(key)))
 
 
 def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_key):
