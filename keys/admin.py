@@ -1,6 +1,8 @@
 """Read-only key tables for auditors. Every change goes through ``keys.services``."""
 
 from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
 
 from kernel.clock import process_now
 from kernel.read_only_admin import ReadOnlyModelAdmin
@@ -60,3 +62,8 @@ class KeyGrantAdmin(ReadOnlyModelAdmin):
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     exclude = ("row_mac",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Grants require the same permission as in the API and on pages."""
+        may_view = super().has_view_permission(request, obj)
+        return may_view and request.user.has_module_perms("accounts")  # that of users.read
