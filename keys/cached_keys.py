@@ -130,7 +130,6 @@ class CachedKey:
     activates_at: datetime | None
     expires_at: datetime | None
     owner: Identity
-    tags: tuple[str, ...]
     grants: Mapping[str, Sequence[Grant]]
     primary_version: int
     versions: Mapping[int, CachedVersion] = field(repr=False)

@@ -63,7 +63,7 @@ def _find(key_id: UUID, principal: Principal) -> CachedKey:
     if entry is None:
         entry = _load(key_id)
         _cache.current.put(entry)
-        _check_visible(entry, principal)
+        _check_within_reach(entry, principal)
     return entry
 
 
@@ -74,7 +74,7 @@ def _forget_stale(key_id: UUID) -> None:
         forget(renew_stamps([entry.stamp], read_epoch()))
 
 
-def _check_visible(entry: CachedKey, principal: Principal) -> None:
+def _check_within_reach(entry: CachedKey, principal: Principal) -> None:
     if not is_within_reach(principal, entry, process_now()):
         raise NotFound
 
@@ -166,7 +166,6 @@ def _entry(
         activates_at=key.activates_at,
         expires_at=key.expires_at,
         owner=key.owner,
-        tags=tuple(key.tags),
         grants=grants,
         primary_version=key.primary_version,
         versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
@@ -191,7 +190,7 @@ class _KeyCache:
             cached = self._cached.get(key_id)
             if cached is None:
                 return None
-            _check_visible(cached[0], principal)
+            _check_within_reach(cached[0], principal)
             self._cached[key_id] = (cached[0], time.monotonic())
             self._cached.move_to_end(key_id)
             return cached[0]

@@ -31,7 +31,7 @@ SECRET = "cct_of_a_service_account"
 
 
 class SecretView(ApiView[Principal]):
-    """An endpoint whose response contains a secret, as that of a service token will."""
+    """An endpoint whose response contains a secret, such as that of a service token."""
 
     rules = {"POST": Rule("keys.create", actions.KEY_CREATED)}
 

@@ -71,7 +71,7 @@ class KeyGrant(MacProtectedRow):
 
     @property
     def holder(self) -> str:
-        """The holder, as ``CachedKey.grants_to`` looks it up."""
+        """The holder, as ``authorize`` looks it up in ``grants``."""
         if self.principal_type == ROLE:
             return role_holder(self.principal_id)
         return f"{self.principal_type}:{self.principal_id}"
