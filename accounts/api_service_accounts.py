@@ -89,10 +89,12 @@ class ServiceAccountView(ApiView[Principal]):
     )
     def patch(self, request: Request, account_id: UUID) -> Response:
         """Change the role or the description, or disable the account. Its tokens follow at once."""
+        changes = self.read(ServiceAccountChangesSerializer)
         account = service_accounts.update_service_account(
             principal=self.principal,
             account_id=account_id,
-            changes=self.read(ServiceAccountChangesSerializer),  # type: ignore[arg-type]  # its fields are these
+            reason=changes.pop("reason", ""),
+            changes=changes,  # type: ignore[arg-type]  # its fields are these
             check=partial(_require_match, etags_to_match(request)),
         )
         return _with_etag(account)
@@ -103,6 +105,9 @@ class RotateSecretView(ApiView[Principal]):
 
     rules = {"POST": Rule("users.manage", actions.CLIENT_SECRET_ROTATED)}
     object_reference = ("service_account", "account_id")
+
+    def require_visible(self) -> None:
+        service_accounts.get_service_account(principal=self.principal, account_id=self.kwargs["account_id"])
 
     @extend_schema(request=OverlapSerializer, responses=ClientSecretSerializer)
     @idempotent(answer_is_secret=True)

@@ -111,6 +111,9 @@ class InvitationView(UserView):
         "DELETE": Rule("users.manage", actions.INVITATION_REVOKED),
     }
 
+    def require_visible(self) -> None:
+        services.get_user(principal=self.principal, user_id=self.kwargs["user_id"])
+
     @extend_schema(request=None, responses=InvitationSerializer)
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request, user_id: UUID) -> Response:

@@ -7,7 +7,7 @@ from django import forms
 
 from accounts.forms import CHOOSING_HELP, password_field
 from accounts.models import User, UserState
-from accounts.roles import ROLES
+from accounts.roles import DESCRIPTIONS, ROLES
 from kernel.pages.forms import PageForm, ReasonForm
 
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
@@ -40,6 +40,11 @@ def _email_field() -> forms.CharField:
     return forms.CharField(
         required=False, label="Email address", max_length=254, widget=forms.TextInput(attrs=PLAIN)
     )
+
+
+def described_roles(form: PageForm) -> list[tuple[Any, str]]:
+    """The radio buttons of the roles, each with its description."""
+    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
 
 
 class InviteForm(PageForm):

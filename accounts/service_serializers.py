@@ -8,18 +8,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
-from accounts.roles import PERMISSIONS, ROLES, word_of
-from accounts.services.service_accounts import MAX_DESCRIPTION, NAME
+from accounts.roles import PERMISSIONS, ROLES
+from accounts.serializers_users import OptionalReasonSerializer
+from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS, NAME
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
 from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
 from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
 
-MAX_OVERLAP_HOURS = 168
 
-
-class ServiceAccountChangesSerializer(StrictSerializer):
+class ServiceAccountChangesSerializer(OptionalReasonSerializer):
     role = serializers.ChoiceField(required=False, choices=list(ROLES))
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
@@ -86,7 +85,7 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
     name = serializers.CharField()
     owner_type = serializers.ChoiceField(source="identity.type", choices=list(IdentityType))
     owner_id = serializers.UUIDField(source="identity.id")
-    scopes = serializers.SerializerMethodField()
+    scopes = serializers.ListField(source="scope_words", child=serializers.CharField())
     keys = serializers.ListField(source="key_ids", child=serializers.UUIDField(), allow_null=True)
     networks = serializers.ListField(child=serializers.CharField())
     created_at = TimestampField()
@@ -95,9 +94,6 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
     last_used_at = serializers.SerializerMethodField(
         help_text="null if the log has no use; follows the log within about a second"
     )
-
-    def get_scopes(self, token: ServiceToken) -> list[str]:
-        return list(map(word_of, token.scopes))
 
     @extend_schema_field(TimestampField(allow_null=True))
     def get_last_used_at(self, token: ServiceToken) -> str | None:

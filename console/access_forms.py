@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, GRANTABLE, OPERATOR, permission_of, word_of
-from accounts.services.service_accounts import MAX_DESCRIPTION
+from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
 from accounts.services.service_tokens import MAX_LIFETIME, MAX_NAME, scopes_for
 from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
 from keys.lifecycle import OPERATIONS
@@ -15,7 +15,7 @@ from keys.tag_fields import KeyNamesInput, TagsField
 
 CUSTOM: Final = "custom"
 LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
-OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (168, "7 days"))
+OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
 ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
 # Operations of keys that no algorithm has yet. The API already accepts them.
 FUTURE: Final = frozenset(map(permission_of, GRANTABLE)) - frozenset(map(permission_of, OPERATIONS))
@@ -112,7 +112,7 @@ class AccountRoleForm(ReasonForm):
 class OverlapForm(PageForm):
     overlap = forms.TypedChoiceField(
         label="The old one stays valid for",
-        help_text="Give the program the new one in this time.",
+        help_text="Update the program within this time.",
         choices=OVERLAPS,
         coerce=int,
         initial=24,

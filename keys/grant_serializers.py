@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.roles import GRANTABLE, word_of
+from accounts.roles import GRANTABLE
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
 from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
@@ -39,13 +39,10 @@ class GrantSerializer(serializers.Serializer[KeyGrant]):
     tag = serializers.CharField(help_text='"" for a grant on a key')
     principal_type = serializers.ChoiceField(choices=PRINCIPAL_TYPES)
     principal_id = serializers.CharField()
-    operations = serializers.SerializerMethodField()
+    operations = serializers.ListField(source="operation_words", child=serializers.CharField())
     networks = serializers.ListField(child=serializers.CharField())
     expires_at = TimestampField(allow_null=True)
     created_at = TimestampField()
-
-    def get_operations(self, grant: KeyGrant) -> list[str]:
-        return list(map(word_of, grant.operations))
 
 
 class GrantPageSerializer(PageSerializer):

@@ -16,7 +16,7 @@ from accounts import actions
 from accounts.errors import NameTaken
 from accounts.models import ClientSecret, ServiceAccount
 from accounts.principals import Principal
-from accounts.roles import ROLES
+from accounts.services.creation import require_known_role
 from accounts.tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
@@ -28,7 +28,7 @@ from kernel.labels import prose_fault
 
 NAME: Final = re.compile(r"[a-z0-9-]{3,64}", re.ASCII)
 MAX_DESCRIPTION: Final = 1000
-MAX_OVERLAP: Final = timedelta(days=7)
+MAX_OVERLAP_HOURS: Final = 168
 SECRET_PREFIX: Final = "ccs_"  # noqa: S105 - a prefix, for secret scanners
 
 
@@ -130,8 +130,7 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     principal.require("users.manage")
     now = database_now()
     principal.require_recent_log_in(now)
-    if not timedelta(0) <= overlap <= MAX_OVERLAP:
-        raise Invalid.of_field("overlap_hours", "Must be 0 to 168 hours.")
+    require_overlap(overlap)
     account = _lock(account_id)
     _end_secrets(account, now + overlap)
     client_secret = _add_secret(account, now)
@@ -140,6 +139,12 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     raise_epoch(account.identity.entity)
     renew_principal(principal)
     return client_secret
+
+
+def require_overlap(overlap: timedelta) -> None:
+    """Raises Invalid."""
+    if not timedelta(0) <= overlap <= timedelta(hours=MAX_OVERLAP_HOURS):
+        raise Invalid.of_field("overlap_hours", f"Must be 0 to {MAX_OVERLAP_HOURS} hours.")
 
 
 def has_client_secret(account: ServiceAccount, client_secret: str) -> bool:
@@ -169,8 +174,8 @@ def _lock(account_id: UUID) -> ServiceAccount:
 
 
 def _set_fields(account: ServiceAccount, changes: AccountUpdate) -> None:
-    if changes.get("role", "") and changes["role"] not in ROLES:
-        raise Invalid.of_field("role", f"Choose one of: {', '.join(ROLES)}.")
+    if "role" in changes:
+        require_known_role(changes["role"])
     if fault := prose_fault(changes.get("description", ""), MAX_DESCRIPTION):
         raise Invalid.of_field("description", fault)
     for name, value in changes.items():

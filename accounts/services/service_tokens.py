@@ -15,7 +15,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_tokens import new_token, token_digest
-from accounts.services.service_accounts import MAX_OVERLAP, get_service_account, has_client_secret
+from accounts.services.service_accounts import get_service_account, has_client_secret, require_overlap
 from accounts.tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
@@ -102,8 +102,7 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
     """
     now = database_now()
     principal.require_recent_log_in(now)
-    if not timedelta(0) <= overlap <= MAX_OVERLAP:
-        raise Invalid.of_field("overlap_hours", "Must be 0 to 168 hours.")
+    require_overlap(overlap)
     old = _lock(principal, token_id)
     if old.revoked_at is not None or old.expires_at <= now:
         raise Invalid("This token has ended. Create a new token.")

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts import services
-from accounts.forms_users import UserForm
+from accounts.forms_users import UserForm, described_roles
 from accounts.services import IssuedInvitation, ListedUser
 from accounts.user_operations import USER_OPERATIONS, UserOperation
-from accounts.views.users import SHOWN_ONCE, UserPageView, described_roles, show_link
+from accounts.views.users import SHOWN_ONCE, UserPageView, show_link
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.pages import once

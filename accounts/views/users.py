@@ -11,7 +11,7 @@ from django.urls import reverse
 from django_htmx.http import push_url
 
 from accounts import actions, services
-from accounts.forms_users import InviteForm, UserFilterForm
+from accounts.forms_users import InviteForm, UserFilterForm, described_roles
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.services import IssuedInvitation, ListedUser, UserFilter, token_listing
@@ -144,11 +144,6 @@ def show_link(view: PageView[Principal], issued: IssuedInvitation) -> HttpRespon
     """Only this response contains the link."""
     once.accept(view.request)
     return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
-
-
-def described_roles(form: Any) -> list[tuple[Any, str]]:
-    """The radio buttons of the roles, each with its description."""
-    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
 
 
 def _words(name: str, value: str) -> str:

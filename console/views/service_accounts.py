@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts import actions
+from accounts.forms_users import described_roles
 from accounts.models import ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
@@ -220,11 +221,6 @@ class RotateSecretView(AccountPageView):
                 return show_secret(self, self.find(account_id), secret)
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return self.page(status=status, account=self.find(account_id), form=form)
-
-
-def described_roles(form: PageForm) -> list[tuple[Any, str]]:
-    """The radio buttons of the roles, each with its description."""
-    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
 
 
 def show_secret(

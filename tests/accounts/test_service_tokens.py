@@ -1,6 +1,7 @@
 """Service accounts, service tokens and the OAuth2 token endpoint."""
 
 import base64
+import json
 from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,6 +16,7 @@ from accounts.service_tokens import authenticate_service_token, new_token
 from accounts.services import list_sessions, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer, renew_principal
+from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
@@ -96,6 +98,13 @@ def test_an_expired_token_is_refused(admin, account):
     created.token.save_with_mac()
     with pytest.raises(TokenExpired):
         authenticate_bearer(created.text, ORIGIN)
+
+
+def test_the_log_keeps_the_reason_of_a_change(admin, account):
+    sent = {"is_active": False, "reason": "retired"}
+    assert admin.api.send("PATCH", f"/api/v1/service-accounts/{account.account.id}", sent).status == 200
+    entry = AuditLog.objects.filter(object_id=str(account.account.id)).latest("id")
+    assert json.loads(entry.meta)["reason"] == "retired"
 
 
 def test_write_access_to_the_database_gives_no_rights(admin, account):
