@@ -53,7 +53,7 @@ NO_GRANT = Verdict(False, "no-grant")
 class Grant:
     """Operations with one key, or with all keys with a tag, for an identity or a role, until ``verdict.ends_at``.
 
-    ``operations`` are permissions, such as ``crypto.encrypt``. A grant also permits to read the key's metadata, from
+    ``operations`` are permissions, such as ``crypto.encrypt``. A grant also allows reading the key's metadata, from
     every network. ``verdict`` is that of each operation that it covers.
     """
 

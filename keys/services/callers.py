@@ -1,4 +1,4 @@
-"""Who sees the callers of a key: its owner, and readers of the whole log. The holder of a grant sees sums only."""
+"""The callers of a key are shown to its owner and to readers of the whole log. The holder of a grant sees sums only."""
 
 from django.db.models import QuerySet
 
