@@ -8,10 +8,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
+from accounts.models.service_accounts import TokenState
 from accounts.roles import PERMISSIONS, ROLES, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION, NAME
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
 from audit.usage.tokens import TokenUse, last_token_uses
+from kernel.clock import process_now
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
 from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
@@ -92,12 +94,16 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
     created_at = TimestampField()
     expires_at = TimestampField()
     revoked_at = TimestampField(allow_null=True)
+    state = serializers.SerializerMethodField()
     last_used_at = serializers.SerializerMethodField(
         help_text="null if the log has no use; follows the log within about a second"
     )
 
     def get_scopes(self, token: ServiceToken) -> list[str]:
         return list(map(word_of, token.scopes))
+
+    def get_state(self, token: ServiceToken) -> TokenState:
+        return token.state(process_now())
 
     @extend_schema_field(TimestampField(allow_null=True))
     def get_last_used_at(self, token: ServiceToken) -> str | None:
