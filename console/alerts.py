@@ -64,7 +64,7 @@ class Alert:
 class AlertGroup:
     """The first alerts of one kind. ``count`` is the number of all, and ``all_url`` the page that lists them.
 
-    ``all_text`` follows the count in a sentence.
+    ``all_text`` follows the count in a sentence, and ``all_action`` is the text of the link.
     """
 
     kind: AlertKind
@@ -72,6 +72,7 @@ class AlertGroup:
     alerts: Sequence[Alert]
     all_url: str = ""
     all_text: str = ""
+    all_action: str = "See all"
 
     @property
     def has_more(self) -> bool:

@@ -15,7 +15,7 @@ from audit.services import logged_names
 from audit.usage.charts import Range, chart
 from audit.usage.queries import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
-from keys.services import ids_of_own_keys
+from keys.services import ids_of_own_keys, ids_with_callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Usage:
 def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     """The usage of the keys that the principal may see. Raises Denied."""
     own, span = ids_of_own_keys(principal=principal), chosen.span(now)
-    keys, callers = busiest_keys(span, own), busiest_callers(span, own)
+    keys, callers = busiest_keys(span, own), busiest_callers(span, ids_with_callers(principal=principal))
     key_names = object_names.visible_names(principal, [("key", found) for found, _ in keys])
     user_names = logged_names(found for found, _ in callers)
     since = span.since if principal.scope(READ_PERMISSION) == "all" else None

@@ -17,8 +17,8 @@ def check_access(
 ) -> Verdict:
     """Whether a user or service account may do ``operation`` with the key now, and the rule that decides.
 
-    Rules are those of ``authorize``, ``disabled`` for a disabled holder, and ``state:<state>`` if the key's state
-    forbids the operation. Raises Denied, NotFound, Invalid.
+    Rules are those of ``authorize``, ``disabled`` for a disabled holder, ``second_factor_required`` for a user who must
+    set one up first, and ``state:<state>`` if the key's state forbids the operation. Raises Denied, NotFound, Invalid.
     """
     principal.require(READ)
     if operation not in GRANTABLE:
@@ -27,6 +27,8 @@ def check_access(
     holder = find_holder(holder_id)
     if not holder.is_active:
         return Verdict(False, "disabled")
+    if holder.must_enrol:
+        return Verdict(False, "second_factor_required")
     now = process_now()
     verdict = authorize(holder, permission_of(operation), entry, now=now, client_ip=client_ip)
     at = entry.lifecycle_state(now)

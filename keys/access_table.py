@@ -78,6 +78,7 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
         "no-grant": f"{holder.name} did not create this key, and no grant lets them {verb} now.",
         "state": f"The state of the key lets no one {verb} now.",
         "disabled": f"{holder.name} is disabled.",
+        "second_factor_required": f"{holder.name} must set up a second factor first.",
     }.get(kind, "")
 
 
@@ -88,8 +89,14 @@ def _holder(known: KnownHolder) -> RuleHolder:
         role=known.role,
         kind=f"Service account, {known.role}" if is_account else known.role.capitalize(),
         identity=known.identity,
-        problem="" if known.is_active else "Disabled: no rule applies.",
+        problem=_problem(known),
     )
+
+
+def _problem(known: KnownHolder) -> str:
+    if not known.is_active:
+        return "Disabled: no rule applies."
+    return "No second factor: no rule applies until they set one up." if known.must_enrol else ""
 
 
 def _everyone(role: str) -> RuleHolder:

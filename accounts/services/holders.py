@@ -22,11 +22,13 @@ class KnownHolder:
     name: str
     role: str
     is_active: bool
+    must_enrol: bool = False
     limits: TokenLimits | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
-        return ROLES[self.role]
+        """Those of the role; none while a required second factor is missing."""
+        return frozenset() if self.must_enrol else ROLES[self.role]
 
 
 MAX_HOLDERS: Final = 500
@@ -35,7 +37,7 @@ MAX_HOLDERS: Final = 500
 def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with the ids in ``known``, and the active ones, by name, for display.
 
-    Bounded. Not cut off are those in ``known``. MACs are not checked.
+    At most ``MAX_HOLDERS`` of each type, plus those in ``known``. MACs are not checked.
     """
     shown = Q(is_active=True) | Q(pk__in=known)
     first = Case(When(pk__in=known, then=0), default=1)
@@ -70,7 +72,13 @@ def find_holder(holder_id: UUID) -> KnownHolder:
 
 def _of_user(user: User) -> KnownHolder:
     identity = Identity.user(user.id)
-    return KnownHolder(identity=identity, name=user.username, role=user.role, is_active=user.is_active)
+    return KnownHolder(
+        identity=identity,
+        name=user.username,
+        role=user.role,
+        is_active=user.is_active,
+        must_enrol=user.must_enrol,
+    )
 
 
 def _of_account(account: ServiceAccount) -> KnownHolder:

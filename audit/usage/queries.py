@@ -5,7 +5,7 @@ counts all keys.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
@@ -52,13 +52,20 @@ class Denials:
     at: datetime
     name: str
 
+    def without_name(self) -> "Denials":
+        return replace(self, name="")
+
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who used a key in the last 24 hours: name and number of operations, busiest first."""
+    """Who used a key in the last 24 hours: name and number of operations, busiest first.
+
+    ``by_id`` has the number of operations by the caller's id.
+    """
 
     by_name: tuple[tuple[str, int], ...]
     total: int
+    by_id: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,13 @@ class KeyUse:
     last: LastUse | None
     callers: Callers
     denials: Denials | None
+
+    def without_names(self) -> "KeyUse":
+        return KeyUse(
+            last=self.last and replace(self.last, name=""),
+            callers=Callers((), self.callers.total, {}),
+            denials=self.denials and self.denials.without_name(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +134,9 @@ def use_of(key_id: object) -> KeyUse:
     known = logged_names([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
         last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
-        callers=Callers(tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values())),
+        callers=Callers(
+            tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values()), sums
+        ),
         denials=_summed(denied, known),
     )
 

@@ -1,4 +1,4 @@
-"""Alerts about denied acts that matter: attempts to change a key, access or an account without the permission."""
+"""Alerts about denied acts that matter: attempts to change keys, access or accounts without the permission."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from kernel.errors import Denied
 from keys import actions as key_actions
 
 ACTS = (
+    key_actions.KEY_CREATED,
     key_actions.KEY_UPDATED,
     key_actions.KEY_ROTATED,
     key_actions.KEY_ACTIVATED,
@@ -37,12 +38,20 @@ ACTS = (
     key_actions.GRANT_REMOVED,
     account_actions.USER_CREATED,
     account_actions.USER_UPDATED,
+    account_actions.USER_ROLE_CHANGED,
+    account_actions.USER_DISABLED,
+    account_actions.USER_ENABLED,
+    account_actions.USER_UNLOCKED,
     account_actions.USER_SIGNED_OUT,
     account_actions.TOTP_RESET,
     account_actions.INVITATION_ISSUED,
+    account_actions.INVITATION_REVOKED,
     account_actions.SERVICE_ACCOUNT_CREATED,
     account_actions.SERVICE_ACCOUNT_CHANGED,
     account_actions.CLIENT_SECRET_ROTATED,
+    account_actions.SERVICE_TOKEN_CREATED,
+    account_actions.SERVICE_TOKEN_ROTATED,
+    account_actions.SERVICE_TOKEN_REVOKED,
 )
 
 
@@ -76,7 +85,7 @@ def denied_act_columns(principal: Principal, at: datetime) -> Mapping[str, BaseE
 
 
 def denied_act_alerts(found: DeniedActs, at: datetime) -> Iterator[AlertGroup]:
-    """The newest one, and the number of all."""
+    """The newest one, and the number of all. The link leads to all requests without the permission, also those that read."""
     if found.newest is None:
         return
     query = {"outcome": Outcome.DENIED.value, "search": Denied.code, "from": f"{at - DAY:%Y-%m-%dT%H:%M:%SZ}"}
@@ -85,7 +94,8 @@ def denied_act_alerts(found: DeniedActs, at: datetime) -> Iterator[AlertGroup]:
         found.count,
         [_alert(found.newest)],
         f"{reverse('audit')}?{urlencode(query)}",
-        "attempts to change keys or access were denied in the last 24 hours",
+        "attempts to change keys, access or accounts were denied in the last 24 hours",
+        "See all requests without permission",
     )
 
 

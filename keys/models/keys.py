@@ -18,7 +18,7 @@ from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status, VersionState
-from keys.models.visibility import HasElement, is_visible, is_within_reach
+from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
 from keys.selection import Finding, contains_words, has_finding, has_status
 
 
@@ -26,12 +26,15 @@ class KeyQuerySet(models.QuerySet["Key"]):
     """The filters of key lists."""
 
     def visible_to(self, principal: Principal) -> Self:
-        """Every read of keys starts here: a key that the principal may not see does not exist for them."""
+        """The keys that the principal may read. Every read of keys starts here, or with ``within_reach_of``."""
         return self.filter(is_visible(principal))
 
     def within_reach_of(self, principal: Principal) -> Self:
-        """The keys that the principal may name. Only their use needs a permission."""
+        """The keys that exist for the principal, even if they may use, but not read them."""
         return self.filter(is_within_reach(principal))
+
+    def created_by_identity(self, identity: Identity) -> Self:
+        return self.filter(is_own(identity))
 
     def with_status(self, status: Status, now: datetime) -> Self:
         return self.filter(has_status(status, now))

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from accounts.roles import sees_all
+from kernel.identities import Identity
 from keys.models.grants import KeyGrant
 
 
@@ -26,14 +27,17 @@ def is_within_reach(principal: Principal) -> Q:
 
 
 def _is_own_or_granted(principal: Principal) -> Q:
-    identity = principal.identity
     grants = KeyGrant.objects.of(principal).in_force(Now())
     granted = Q(pk__in=grants.filter(key__isnull=False).values("key"))
     tagged = Q(Exists(grants.exclude(tag="").filter(HasElement(OuterRef("tags"), F("tag")))))
+    return is_own(principal.identity) | granted | tagged
+
+
+def is_own(identity: Identity) -> Q:
+    """The keys that the user or service account created; none for the system."""
     if identity.id is None:
-        return granted | tagged
-    own = Q(created_by=identity.id) if identity.user_id else Q(service_account_id=identity.id)
-    return own | granted | tagged
+        return Q(pk__in=[])
+    return Q(created_by=identity.id) if identity.user_id else Q(service_account_id=identity.id)
 
 
 class HasElement(models.Func):

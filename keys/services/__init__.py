@@ -3,6 +3,7 @@
 The services check the principal's permission, and search only the keys that the principal may see.
 """
 
+from keys.services.callers import denials_shown_to, ids_with_callers, use_shown_to
 from keys.services.creation import create_key, default_key
 from keys.services.editing import KeyUpdate, update_key
 from keys.services.grants import (
@@ -54,6 +55,7 @@ __all__ = [
     "create_key",
     "creator_of",
     "default_key",
+    "denials_shown_to",
     "disable_key",
     "disable_version",
     "enable_key",
@@ -65,6 +67,7 @@ __all__ = [
     "grant_tag",
     "id_of_key",
     "ids_of_own_keys",
+    "ids_with_callers",
     "key_named",
     "list_grants_on",
     "list_key_grants",
@@ -81,4 +84,5 @@ __all__ = [
     "rotate_key",
     "state_decision",
     "update_key",
+    "use_shown_to",
 ]

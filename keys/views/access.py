@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.services.holders import KnownHolder, find_holders, list_holders
-from audit.usage.queries import use_of
 from kernel.clock import process_now
 from kernel.errors import DomainError, NotFound
 from kernel.http.addresses import canonical_address
@@ -53,8 +52,8 @@ class AccessView(KeyView):
         return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
-        """The grants, and the users and service accounts that the page names."""
-        grants = list(services.list_grants_on(principal=self.principal, key=key)[:LIMIT])
+        """The oldest grants, one more than the page lists, and the users and service accounts that the page names."""
+        grants = list(services.list_grants_on(principal=self.principal, key=key)[: LIMIT + 1])
         return grants, list_holders(holder_ids(key, grants))
 
     def _grant(self, key: Key, form: GrantForm) -> None:
@@ -74,6 +73,7 @@ class AccessView(KeyView):
         status: int = HTTPStatus.OK,
     ) -> HttpResponse:
         verdict, reason = None, ""
+        is_cut_off = sum(row.grant is not None for row in rows) > LIMIT
         if check.is_valid():
             given = check.cleaned_data
             holder = next(each for each in holders if str(each.identity.id) == given["principal"])
@@ -92,8 +92,9 @@ class AccessView(KeyView):
             check=check,
             verdict=verdict,
             reason=reason,
-            rows=rows,
+            rows=rows[:-1] if is_cut_off else rows,
             limit=LIMIT,
+            is_cut_off=is_cut_off,
             may_grant=self.principal.has_permission(MANAGE),
         )
 
@@ -136,15 +137,14 @@ class RemoveGrantView(KeyView):
     def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
         holders = find_holders(holder_ids(key, [grant]))
         row = access_rows(key, [grant], holders, process_now())[-1]
-        use = use_of(key.id)
-        name = row.holder.name
+        use = services.use_shown_to(self.principal, key)
         return self.page(
             status=status,
             key=key,
             row=row,
             grant=grant,
             form=form,
-            uses=dict(use.callers.by_name).get(name, 0) if row.holder.page else None,
+            uses=use.callers.by_id.get(grant.principal_id, 0) if row.holder.page else None,
             last_use=use.last,
             callers=use.callers,
         )

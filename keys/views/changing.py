@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.usage.queries import KeyUse, use_of
+from audit.usage.queries import KeyUse
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule
@@ -116,7 +116,7 @@ class KeyOperationView(KeyView):
         """The recent use of the key; empty for an operation that does not affect callers."""
         if not self.operation.shows_impact:
             return {}
-        use = use_of(key.id)
+        use = services.use_shown_to(self.principal, key)
         return {
             "last_use": use.last,
             "callers": use.callers,

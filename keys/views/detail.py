@@ -15,7 +15,7 @@ from audit.models import READ_PERMISSION
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from audit.usage.charts import RANGES, chart, requested_range
-from audit.usage.queries import HOUR, Span, denials_of, use_of, used_over_time, uses_by_version
+from audit.usage.queries import HOUR, Span, used_over_time, uses_by_version
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object
@@ -67,7 +67,7 @@ class KeyView(PageView[Principal]):
         possible = [operation for operation in offered if operation.is_possible(at)]
         means = meaning(at)
         if means and "denied" not in context:
-            context["denied"] = denials_of(key.id)
+            context["denied"] = services.denials_shown_to(self.principal, key)
         if means and "decision" not in context:
             context["decision"] = services.state_decision(principal=self.principal, key=key)
         return self.page(
@@ -103,7 +103,7 @@ class OverviewView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         criteria, chosen = LogCriteria(object_id=str(key.id)), requested_range(request.GET)
-        use = use_of(key.id)
+        use = services.use_shown_to(self.principal, key)
         entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST])
         return self.show(
             key,

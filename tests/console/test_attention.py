@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.user_operations import USER_OPERATIONS
 from audit.models import AuditExport, UsageRollup
+from console.services.denied_acts import ACTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
+from keys.operations import KEY_OPERATIONS
 from keys.services import disable_key
 from tests.browsing import signed_in
 from tests.console.conftest import alerts_on_home
@@ -78,6 +81,16 @@ def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, dev
         each.text for each in alerts_on_home(signed_in(auditor))
     ]
     assert "act_denied" not in attention(developer)["counts"]
+    page = f"/users/{auditor.user.id}/disable"
+    assert signed_in(developer).get(page).status_code == 403
+    home = signed_in(auditor).get("/home/").content.decode()
+    assert "In total, 2 attempts to change keys, access or accounts were denied in the last 24 hours." in home
+    assert "See all requests without permission</a>" in home
+
+
+def test_each_operation_on_a_key_or_user_is_such_an_attempt():
+    operations = [*KEY_OPERATIONS.values(), *USER_OPERATIONS.values()]
+    assert {operation.action for operation in operations} <= set(ACTS)
 
 
 def test_it_is_the_list_of_home(troubled, auditor):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
-from accounts.services import service_accounts, service_tokens
+from accounts.services import invite_user, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from audit.models import AuditLog, TokenLastUse
 from kernel.clock import database_now
@@ -90,11 +90,13 @@ def test_a_new_token_is_shown_once_with_a_command_for_a_key_of_its_owner(browser
     assert token not in text(browser.get(page_of(account)))
 
 
-def test_the_same_form_creates_no_second_secret(browser, account):
+def test_the_same_form_creates_no_second_secret(browser, admin, account):
+    invited = invite_user(principal=admin.principal, username="invited", role="auditor").user
     for path, form, rows in (
         (page_of(account) + "tokens/new", FORM, ServiceToken.objects),
         ("/service-accounts/new", {"name": "another", "role": "developer"}, ServiceAccount.objects),
         ("/users/new", {"username": "nora", "email": "", "role": "developer"}, User.objects),
+        (f"/users/{invited.id}/invitation", {}, AuditLog.objects.filter(action=actions.INVITATION_ISSUED)),
     ):
         sent = form | {"form-number": form_of(browser.get(path))["form-number"]}
         assert browser.post(path, sent).status_code == 200

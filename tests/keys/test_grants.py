@@ -165,7 +165,7 @@ def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
         assert refused.value.rule == limited.limits.rule
 
 
-def test_access_names_the_rule_that_decides(admin, developer, operator, key):
+def test_access_names_the_rule_that_decides(admin, developer, operator, key, settings):
     def rule(holder, operation="encrypt"):
         verdict = access.check_access(
             principal=admin.principal, key_id=key.id, holder_id=holder.user.id, operation=operation
@@ -177,6 +177,9 @@ def test_access_names_the_rule_that_decides(admin, developer, operator, key):
     assert rule(developer) == (False, "no-grant")
     given = grant(admin, key, developer, "encrypt")
     assert rule(developer) == (True, f"grant:{given.id}")
+    settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
+    assert rule(developer) == (False, "second_factor_required")
+    settings.CC_REQUIRE_SECOND_FACTOR = set()
     services.disable_key(principal=admin.principal, key_id=key.id, reason="audit")
     assert rule(developer) == (False, "state:suspended")
     with pytest.raises(NotFound):

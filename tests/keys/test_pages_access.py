@@ -99,7 +99,7 @@ def system_key(new_key, key):
 
 
 def test_the_check_states_the_rule_in_words_and_its_id(
-    browser, admin, developer, operator, stranger, account, key
+    browser, admin, developer, operator, stranger, account, key, settings
 ):
     given = grant(admin, key, "service_account", account.id, "encrypt", networks=["192.0.2.0/24"])
 
@@ -123,6 +123,10 @@ def test_the_check_states_the_rule_in_words_and_its_id(
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
     assert "Denied" not in check("not an id")
+    settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
+    assert "dora must set up a second factor first. Rule: second_factor_required" in check(developer.user.id)
+    problem = "No second factor: no rule applies until they set one up."
+    assert ("dora", "Owner", [], problem) in rows_of(browser.get(path_of(key)))
 
 
 def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_key):
@@ -151,6 +155,29 @@ def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_k
         entry = AuditLog.objects.filter(action=actions.GRANT_REMOVED).latest("id")
         assert json.loads(entry.meta)["reason"] == "wrong team"
         assert browser.get(removal).status_code == 404
+
+
+def test_the_removal_counts_the_uses_of_its_holder_and_not_of_a_namesake(browser, admin, developer, key, use):
+    use(key, developer, count=7)
+    name = developer.user.username
+    namesake = service_accounts.create_service_account(principal=admin.principal, name=name, role="developer")
+    given = grant(admin, key, "service_account", namesake.account.id, "encrypt")
+    assert "0 operations" in plain(browser.get(f"{path_of(key)}{given.id}/remove"))
+    theirs = grant(admin, key, "user", developer.user.id, "encrypt")
+    assert "7 operations" in plain(browser.get(f"{path_of(key)}{theirs.id}/remove"))
+
+
+def test_only_more_grants_than_the_page_lists_are_cut_off(
+    browser, admin, stranger, account, key, monkeypatch
+):
+    monkeypatch.setattr("keys.views.access.LIMIT", 2)
+    grant(admin, key, "service_account", account.id, "encrypt")
+    grant(admin, key, "role", "developer", "encrypt")
+    assert "are listed" not in plain(browser.get(path_of(key)))
+    grant(admin, key, "user", stranger.user.id, "encrypt")
+    shown = browser.get(path_of(key))
+    assert "Only the oldest 2 grants are listed." in plain(shown)
+    assert stranger.user.username not in [holder for holder, *_ in rows_of(shown)]
 
 
 def test_an_auditor_sees_the_rules_and_no_control(auditor, admin, account, key):

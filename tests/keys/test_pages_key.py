@@ -14,6 +14,7 @@ from audit.services import record_alone
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
+from keys.services.grants import GrantRequest
 from tests.audit.sequencing.log import altered
 from tests.browsing import form_of, signed_in
 
@@ -67,6 +68,24 @@ def test_the_overview_shows_when_the_key_was_used_and_by_whom(admin, developer, 
     assert "Operations of the last 24 hours" in page
     assert "(2 hours ago): encrypted by dora" in page
     assert "1\u202f204 operations: dora 1\u202f204" in page
+
+
+def test_the_holder_of_a_grant_sees_sums_and_no_other_caller(admin, developer, stranger, new_key, use):
+    key = new_key(principal=developer.principal)
+    holder = {"principal_type": "user", "principal_id": str(stranger.user.id), "operations": ["encrypt"]}
+    services.grant_key(principal=admin.principal, key_id=key.id, request=GrantRequest(**holder))
+    use(key, admin, count=7, ago=timedelta(hours=2))
+    use(key, admin, outcome="denied")
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    owners, holders = signed_in(developer), signed_in(stranger)
+    for tab, seen in (("", "7 operations"), ("settings/", "1 request denied")):
+        path = f"/keys/{key.name}/{tab}"
+        assert "ada" in re.findall(r"\w+", plain(owners.get(path)))
+        page = plain(holders.get(path))
+        assert seen in page
+        assert "ada" not in re.findall(r"\w+", page)
+    for browser, callers in ((owners, ["ada"]), (holders, [])):
+        assert [row.name for row in browser.get("/usage/").context["usage"].by_caller] == callers
 
 
 def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admin, disabled, use):
