@@ -21,8 +21,9 @@ from accounts.oauth_serializers import IssuedTokenSerializer, TokenRequestSerial
 from accounts.roles import permission_of, word_of
 from accounts.services.service_tokens import issue_token
 from kernel import errors
-from kernel.http.context import in_context
+from kernel.http.context import in_context, set_audit_object
 from kernel.http.problems import status_of
+from kernel.identities import parse_uuid
 from kernel.rest import PUBLIC, Rule
 from kernel.rest.exceptions import translate
 
@@ -46,6 +47,8 @@ class OAuthTokenView(CredentialView):
         if form.get("grant_type", "") != GRANT_TYPE:
             raise TokenRequestRefused("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}.")
         client_id, client_secret = _credentials(request, form)
+        if parse_uuid(client_id):
+            set_audit_object(request, "service_account", client_id)
         try:
             created, lifetime = issue_token(
                 client_id=client_id,

@@ -67,6 +67,11 @@ class Principal:
             raise Denied("Only a signed-in user can do this.", extra={"rule": "person"})
         return self.user_id
 
+    @property
+    def credential_id(self) -> UUID | None:
+        """What a retry must repeat: the service token, whose limits may differ from those of another, or the identity."""
+        return self.identity.id if self.limits is None else self.limits.token_id
+
     def has_permission(self, word: str) -> bool:
         return word in self.permissions
 
@@ -104,6 +109,7 @@ class AnonymousPrincipal:
     identity: ClassVar[Identity] = Identity.SYSTEM
     must_enrol: ClassVar[bool] = False
     user_id: ClassVar[None] = None
+    credential_id: ClassVar[None] = None
 
     def has_permission(self, word: str) -> bool:  # noqa: ARG002 - same signature as Principal
         return False

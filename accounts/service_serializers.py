@@ -8,11 +8,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
+from accounts.models.service_accounts import TokenState
 from accounts.roles import PERMISSIONS, ROLES
 from accounts.serializers_users import OptionalReasonSerializer
 from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS, NAME
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
 from audit.usage.tokens import TokenUse, last_token_uses
+from kernel.clock import process_now
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
 from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
@@ -91,9 +93,13 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
     created_at = TimestampField()
     expires_at = TimestampField()
     revoked_at = TimestampField(allow_null=True)
+    state = serializers.SerializerMethodField()
     last_used_at = serializers.SerializerMethodField(
         help_text="null if the log has no use; follows the log within about a second"
     )
+
+    def get_state(self, token: ServiceToken) -> TokenState:
+        return token.state(process_now())
 
     @extend_schema_field(TimestampField(allow_null=True))
     def get_last_used_at(self, token: ServiceToken) -> str | None:

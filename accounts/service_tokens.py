@@ -102,7 +102,7 @@ def _require_valid(token_id: UUID) -> ServiceToken:
     if token is None:
         raise TokenRevoked
     owner = token.check_mac().owner.check_mac()
-    if token.revoked_at is not None or not owner.is_active:
+    if token.is_revoked or not owner.is_active:
         raise TokenRevoked
     if token.expires_at <= process_now():
         raise TokenExpired

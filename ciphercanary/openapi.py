@@ -16,6 +16,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has two meanings
         "RandomFormatEnum": ["base64", "hex"],
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
+        "TokenStateEnum": ["active", "expired", "revoked"],
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(MODES),

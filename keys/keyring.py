@@ -96,13 +96,15 @@ def _cached_named(name: str, principal: Principal) -> CachedKey | None:
 
 def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
     """The ID of the principal's default key, if this process has cached it."""
+    if principal.limits is not None:
+        return None  # a service token has no default key
     return _cache.current.default_ids.get((principal.identity, algorithm))
 
 
 def find_default(principal: Principal, algorithm: str) -> CachedKey:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
     owned, default_ids = (principal.identity, algorithm), _cache.current.default_ids
-    key_id = default_ids.get(owned)
+    key_id = cached_default_id(principal, algorithm)
     if key_id is None:
         key_id = services.default_key(principal, algorithm).id
         if len(default_ids) >= MAX_ENTRIES:

@@ -77,6 +77,8 @@ NOT_BY_TOKEN = {
 }
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}
+# What only the owner may do with an object that others may see.
+OWNER_ONLY = {("token-rotate", "POST"): "token-owner"}
 USER, SERVICE_ACCOUNT = "user", "service_account"
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
 READING = ("GET", "HEAD")
@@ -130,7 +132,8 @@ def expected(caller, route, method, kind):
         or kind == "own"
         or (kind == "other's" and reach == ALL and not endpoint.is_private)
     )
-    return Outcome(endpoint.status if visible else 404)
+    owners = OWNER_ONLY.get((route.name, method)) if visible and kind == "other's" else None
+    return Outcome(403, owners) if owners else Outcome(endpoint.status if visible else 404)
 
 
 def refusing_rule(caller, route, method, permission):

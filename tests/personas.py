@@ -133,6 +133,11 @@ def make_service_account(name: str, role: str) -> Persona:
     return with_token(Persona(user=account, api=ApiClient(), principal=system, refresh_token=""))
 
 
+def _scopes_within(scopes: Collection[str], limits: dict[str, Any]) -> list[str]:
+    """A token for some keys has only scopes about keys."""
+    return [word for word in scopes if "key_ids" not in limits or word.startswith(("keys.", "crypto."))]
+
+
 def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> Persona:
     """The user or service account with a new token. Without ``scopes``, it has every scope that the role can have.
 
@@ -148,7 +153,7 @@ def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> P
     is_person = isinstance(owner.user, User)
     request = service_tokens.TokenRequest(
         name="a token",
-        scopes=scopes or service_tokens.scopes_for(owner.user.role),
+        scopes=_scopes_within(scopes or service_tokens.scopes_for(owner.user.role), limits),
         expires_at=database_now() + timedelta(days=1),
         account_id=None if is_person else owner.user.id,
         **limits,

@@ -29,7 +29,7 @@ def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(path):
         env=os.environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('key_ids', models.JSONField(null=True)),
                 ('networks', models.JSONField(default=list)),
                 ('is_issued', models.BooleanField(default=False)),
+                ('subject_version', models.PositiveIntegerField(default=0, editable=False)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
                 ('revoked_at', models.DateTimeField(null=True)),

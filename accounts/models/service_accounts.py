@@ -1,6 +1,8 @@
 """Service accounts with their client secrets, and service tokens."""
 
 import uuid
+from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Self
 
 from django.db import models
@@ -52,6 +54,7 @@ class ServiceAccount(MacProtectedRow):
         return self.name
 
     must_enrol: ClassVar[bool] = False  # it has no second factor
+    subject_version: ClassVar[int] = 0  # nor sessions
 
     @property
     def identity(self) -> Identity:
@@ -89,12 +92,19 @@ class ClientSecret(MacProtectedRow):
         return self.secret_hash, self.service_account_id, self.expires_at
 
 
+class TokenState(StrEnum):
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class ServiceToken(MacProtectedRow):
     """An opaque bearer token (``accounts.service_tokens``) of a service account or of a user, stored as its SHA-256.
 
     Its rights are those of its owner, reduced to ``scopes`` (permissions), to ``key_ids`` (None means every key that
     the owner may use) and to requests from ``networks`` (CIDR; none means all). ``is_issued`` marks the short-lived
-    tokens that ``/oauth/token`` issues; people do not manage them.
+    tokens that ``/oauth/token`` issues; people do not manage them. ``subject_version`` is that of the user at creation:
+    the token ends together with the user's sessions.
     """
 
     MAC_LABEL = "service_tokens"
@@ -110,6 +120,7 @@ class ServiceToken(MacProtectedRow):
     key_ids = models.JSONField(null=True)
     networks = models.JSONField(default=list)
     is_issued = models.BooleanField(default=False)
+    subject_version = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
@@ -141,6 +152,16 @@ class ServiceToken(MacProtectedRow):
         return owner
 
     @property
+    def is_revoked(self) -> bool:
+        """Whether it was revoked, or ended together with the sessions of its user."""
+        return self.revoked_at is not None or self.subject_version != self.owner.subject_version
+
+    def state(self, now: datetime) -> TokenState:
+        if self.is_revoked:
+            return TokenState.REVOKED
+        return TokenState.EXPIRED if self.expires_at <= now else TokenState.ACTIVE
+
+    @property
     def identity(self) -> Identity:
         """Of the owner, without a query."""
         if self.service_account_id is not None:
@@ -157,6 +178,9 @@ class ServiceToken(MacProtectedRow):
             self.scopes,
             self.key_ids,
             self.networks,
+            self.is_issued,
+            self.subject_version,
+            self.created_at,
             self.expires_at,
             self.revoked_at,
         )

@@ -207,7 +207,8 @@ def _free_names(name: str) -> Iterator[str]:
 def _follow_role(user: User, identity: ExternalIdentity, origin: Origin) -> User:
     principal = _on_behalf_of_provider(identity, origin)
     if not identity.role:
-        if BrowserSession.objects.filter(user=user).exists():
+        tokens = user.service_tokens.filter(revoked_at=None, subject_version=user.subject_version)
+        if BrowserSession.objects.filter(user=user).exists() or tokens.exists():
             sign_out_everywhere(principal=principal, user_id=user.id)
         raise SignInDenied(NO_ROLE)
     try:

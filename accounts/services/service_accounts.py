@@ -114,6 +114,8 @@ def update_service_account(
     if after == before:
         return account
     account.save_with_mac()
+    if not account.is_active:
+        _end_issued_tokens(account)
     change = RowChange.of_row(account, before=before, after=after)
     _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change, **reason_given(reason))
     raise_epoch(account.identity.entity)
@@ -133,6 +135,8 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     require_overlap(overlap)
     account = _lock(account_id)
     _end_secrets(account, now + overlap)
+    if not overlap:
+        _end_issued_tokens(account)
     client_secret = _add_secret(account, now)
     seconds = int(overlap.total_seconds())
     _record(actions.CLIENT_SECRET_ROTATED, account, principal, overlap_seconds=seconds)
@@ -188,6 +192,11 @@ def _end_secrets(account: ServiceAccount, at: datetime) -> None:
         if row.expires_at is None or row.expires_at > at:
             row.expires_at = at
             row.save_with_mac()
+
+
+def _end_issued_tokens(account: ServiceAccount) -> None:
+    """End the short-lived tokens, which are in no list and whose client secret or account ends now."""
+    account.tokens.filter(is_issued=True).delete()
 
 
 def _add_secret(account: ServiceAccount, now: datetime) -> str:

@@ -11,8 +11,9 @@ from django.db.models import Q, QuerySet
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
+from accounts.models.service_accounts import TokenState
 from accounts.origin import Origin
-from accounts.principals import Principal
+from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_tokens import new_token, token_digest
 from accounts.services.service_accounts import get_service_account, has_client_secret, require_overlap
@@ -81,11 +82,12 @@ def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken
     owner = _owner(principal, request.account_id)
     token = ServiceToken(
         name=request.name,
-        scopes=_scopes(request.scopes, owner),
+        scopes=_scopes(request.scopes, owner, has_keys=request.key_ids is not None),
         key_ids=None if request.key_ids is None else _key_ids(request.key_ids),
         networks=list(Networks.parse(request.networks).texts),
         created_at=now,
         expires_at=_expiry(request.expires_at, now),
+        subject_version=owner.subject_version,
         user=owner if isinstance(owner, User) else None,
         service_account=owner if isinstance(owner, ServiceAccount) else None,
     )
@@ -104,7 +106,10 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
     principal.require_recent_log_in(now)
     require_overlap(overlap)
     old = _lock(principal, token_id)
-    if old.revoked_at is not None or old.expires_at <= now:
+    if old.user_id is not None and old.user_id != principal.user_id:
+        # With the text of the new token, an administrator could act as this user.
+        raise Denied("Only its owner can rotate the token of a user.", extra={"rule": "token-owner"})
+    if old.state(now) != TokenState.ACTIVE:
         raise Invalid("This token has ended. Create a new token.")
     token = ServiceToken(
         name=old.name,
@@ -112,7 +117,8 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
         key_ids=old.key_ids,
         networks=old.networks,
         created_at=now,
-        expires_at=now + (old.expires_at - old.created_at),
+        expires_at=now + min(old.expires_at - old.created_at, MAX_LIFETIME),
+        subject_version=old.subject_version,
         user=old.user,
         service_account=old.service_account,
     )
@@ -139,14 +145,15 @@ def issue_token(
 ) -> tuple[CreatedToken, timedelta]:
     """A short-lived token for a service account that proves itself with its client secret, and its lifetime.
 
-    OAuth2 client credentials (RFC 6749 section 4.4). Without ``scopes``, the token has every permission of the role.
+    OAuth2 client credentials (RFC 6749 section 4.4). Without ``scopes``, the token has every permission of the role
+    but ``users.manage``.
     Raises Unauthenticated, Invalid, IntegrityFailed.
     """
     account = _authenticated(client_id, client_secret)
     now = database_now()
     token = ServiceToken(
         name="client credentials",
-        scopes=_scopes(scopes or scopes_for(account.role), account),
+        scopes=_scopes(scopes or scopes_for(account.role) - {"users.manage"}, account),
         created_at=now,
         expires_at=now + ISSUED_LIFETIME,
         is_issued=True,
@@ -212,7 +219,7 @@ def scopes_for(role: str) -> frozenset[str]:
     return allowed & READ_SCOPES if role == AUDITOR else allowed
 
 
-def _scopes(scopes: Collection[str], owner: User | ServiceAccount) -> list[str]:
+def _scopes(scopes: Collection[str], owner: User | ServiceAccount, *, has_keys: bool = False) -> list[str]:
     allowed = scopes_for(owner.role)
     if not scopes or len(set(scopes)) != len(scopes):
         raise Invalid.of_field("scopes", "Choose at least one scope, each once.")
@@ -221,6 +228,8 @@ def _scopes(scopes: Collection[str], owner: User | ServiceAccount) -> list[str]:
         raise Invalid.of_field(
             "scopes", f"The role {owner.role} does not have {word_of(unknown[0])}. Choose from: {words}."
         )
+    if has_keys and (others := [word for word in sorted(scopes) if not word.startswith(KEY_WORDS)]):
+        raise Invalid.of_field("scopes", f"A token for some keys cannot have {word_of(others[0])}.")
     return sorted(scopes)
 
 

@@ -24,7 +24,7 @@ LIMIT: Final = 100
 class ListedToken:
     """A token. ``state`` is ``active``, ``expired``, ``revoked`` or ``altered``.
 
-    ``key_names`` are the names of its keys that the reader may see; ``hidden_keys`` is the number of the others.
+    ``may_rotate``: the reader may have its text. ``key_names`` are the names of its keys that the reader may see; ``hidden_keys`` is the number of the others.
     """
 
     token: ServiceToken
@@ -32,6 +32,7 @@ class ListedToken:
     last_use: TokenUse | None
     key_names: list[str]
     hidden_keys: int
+    may_rotate: bool
 
     @property
     def is_active(self) -> bool:
@@ -57,23 +58,26 @@ def _describe(principal: Principal, tokens: Iterable[ServiceToken], now: datetim
     uses = last_token_uses(token.id for token in found)
     keys = {key_id for token in found for key_id in token.key_ids or ()}
     names = object_names.visible_names(principal, [("key", key_id) for key_id in keys])
-    return [_listed(token, uses.get(str(token.id)), names, now) for token in found]
+    return [_listed(token, uses.get(str(token.id)), names, now, principal) for token in found]
 
 
 def _listed(
-    token: ServiceToken, use: TokenUse | None, names: Mapping[tuple[str, str], str], now: datetime
+    token: ServiceToken,
+    use: TokenUse | None,
+    names: Mapping[tuple[str, str], str],
+    now: datetime,
+    principal: Principal,
 ) -> ListedToken:
     key_ids = token.key_ids or []
     shown = sorted(names[each] for key_id in key_ids if (each := ("key", key_id)) in names)
-    return ListedToken(token, _state(token, now), use, shown, len(key_ids) - len(shown))
+    may_rotate = token.user_id is None or token.user_id == principal.user_id
+    return ListedToken(token, _state(token, now), use, shown, len(key_ids) - len(shown), may_rotate)
 
 
 def _state(token: ServiceToken, now: datetime) -> str:
     if not token.is_authentic:
         return "altered"
-    if token.revoked_at is not None:
-        return "revoked"
-    return "expired" if token.expires_at <= now else "active"
+    return token.state(now)
 
 
 def _of_owner(tokens: QuerySet[ServiceToken], owner: Identity) -> QuerySet[ServiceToken]:

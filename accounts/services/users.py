@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypedDict
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password, verify_password
 from django.db import transaction
 
@@ -190,8 +191,13 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
 def is_last_admin(user: User) -> bool:
     """Whether the user cannot be disabled or get another role. For display: the changes check it under lock."""
     others = User.objects.exclude(pk=user.pk).filter(role=ADMIN, is_active=True)
-    is_admin = user.role == ADMIN and user.is_active and user.can_sign_in
-    return is_admin and not any(other.can_sign_in for other in others)
+    is_admin = user.role == ADMIN and user.is_active and _has_way_in(user)
+    return is_admin and not any(_has_way_in(other) for other in others)
+
+
+def _has_way_in(user: User) -> bool:
+    """A federated administrator has none while the provider is not configured."""
+    return user.has_usable_password() or (user.is_federated and bool(settings.CC_OIDC.issuer))
 
 
 def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
@@ -207,7 +213,7 @@ def _lock_admins() -> list[UUID]:
     """Lock all active administrators and return those who can sign in. Invited ones cannot do so yet."""
     # Lock in a fixed order. Otherwise two who disable each other at once would both succeed.
     active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
-    return [admin.pk for admin in active if admin.can_sign_in]
+    return [admin.pk for admin in active if _has_way_in(admin)]
 
 
 def _save(

@@ -81,7 +81,7 @@ def _attempt(view: ApiView[Any], request: Request) -> Attempt | None:
     key = _read_key(request)
     if key is None:
         return None
-    principal_id = view.principal.identity.id
+    principal_id = view.principal.credential_id
     if principal_id is None:
         raise TypeError("an idempotency key belongs to one principal")
     body = json.dumps(request.data, sort_keys=True)

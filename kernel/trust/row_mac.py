@@ -61,12 +61,17 @@ class MacProtectedRow(models.Model):
         older = {str(version): version for version in self.OLDER_MAC_VERSIONS}
         return older.get(found, self.MAC_VERSION)
 
-    def save_with_mac(self, update_fields: Iterable[str] | None = None) -> None:
-        """Increment the row's sequence number, compute its MAC, and save."""
+    def save_with_mac(
+        self, update_fields: Iterable[str] | None = None, *, sets_all_fields: bool = False
+    ) -> None:
+        """Increment the row's sequence number, compute its MAC, and save.
+
+        A row with an older MAC keeps its version, because the fields that this MAC does not cover may have been
+        altered. ``sets_all_fields``: the caller has just set them, so the MAC may cover them.
+        """
+        version = self.MAC_VERSION if sets_all_fields else self.stored_mac_version
         self.row_seq += 1
-        self.row_mac = system_keys.make_mac(
-            system_keys.ROW_MAC, self.MAC_VERSION, self._mac_message(self.MAC_VERSION)
-        )
+        self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, version, self._mac_message(version))
         self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
 
     def check_mac(self) -> Self:

@@ -50,10 +50,11 @@ def update_key(
         _move_expiry(key, changes["expires_at"])
     if "rotation_period_days" in changes:
         _set_rotation_period(key, changes["rotation_period_days"])
-    if trail.key_values(key) == before:
+    is_first_cover = "tags" in changes and key.stored_mac_version < key.MAC_VERSION
+    if trail.key_values(key) == before and not is_first_cover:
         return key
     key.searched_text = searched_text(key.name, key.description, key.tags)
-    key.save_with_mac()
+    key.save_with_mac(sets_all_fields="tags" in changes)
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, actions.KEY_UPDATED, key, [change])
     return key

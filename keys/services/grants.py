@@ -76,7 +76,6 @@ def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGr
     _require_for_all_keys(principal)
     if fault := label_fault(tag, metadata.MAX_TAG):
         raise Invalid.of_field("tag", fault)
-    _cover_tags(principal, tag)
     grant = _new_grant(principal, request)
     grant.tag = tag
     return _finish(principal, actions.GRANT_CREATED, grant, before=None)
@@ -157,14 +156,6 @@ def _permissions(words: Collection[str]) -> list[str]:
     if not words or len(set(words)) != len(words) or not set(words) <= set(GRANTABLE):
         raise Invalid.of_field("operations", f"Choose one or more of: {', '.join(GRANTABLE)}.")
     return sorted(map(permission_of, words))
-
-
-def _cover_tags(principal: Principal, tag: str) -> None:
-    """Renew the MAC of each key with the tag whose MAC does not cover its tags yet. Raises IntegrityFailed."""
-    for key in Key.objects.within_reach_of(principal).tagged(tag).select_for_update().order_by("pk"):
-        if tag not in key.check_mac().granting_tags:
-            key.save_with_mac()
-            raise_epoch(key_entity(key.id))
 
 
 def _finish(

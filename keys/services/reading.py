@@ -8,14 +8,17 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
+from django.db.models.functions import Now
 
+from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
+from accounts.roles import sees_all
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import State, Status
-from keys.models import Key, KeyQuerySet, KeyRotation, KeyVersion
+from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion
 from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows, in_order
 
@@ -46,7 +49,7 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
     key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    metadata_cache.keep(principal, key.check_mac())
+    metadata_cache.keep(principal, _check(principal, key))
     return key
 
 
@@ -119,7 +122,21 @@ def find_key(*, principal: Principal, name: str) -> Key:
     key = Key.objects.visible_to(principal).select_related("created_by").filter(name=name).first()
     if key is None:
         raise NotFound
-    return key.check_mac()
+    return _check(principal, key)
+
+
+def _check(principal: Principal, key: Key) -> Key:
+    """The key, after checking its MAC and those of the grants by which the principal sees it.
+
+    Raises IntegrityFailed, and NotFound if the MAC of the key does not cover the tags by which they see it.
+    """
+    key.check_mac()
+    if sees_all(principal.role, READ_KEYS) or key.owner == principal.identity:
+        return key
+    of_key = Q(key=key.id) | Q(tag__in=key.granting_tags)
+    if not [grant.check_mac() for grant in KeyGrant.objects.of(principal).in_force(Now()).filter(of_key)]:
+        raise NotFound
+    return key
 
 
 def key_named(*, principal: Principal, name: str) -> Key | None:

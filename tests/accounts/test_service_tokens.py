@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from accounts import services as accounts
 from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ClientSecret, ServiceToken
 from accounts.origin import Origin
@@ -237,3 +238,45 @@ def test_a_disabled_account_gets_no_token_and_an_inserted_secret_is_refused(admi
         principal=admin.principal, account_id=account.account.id, changes={"is_active": False}
     )
     assert oauth(account).status_code == 401
+
+
+def test_a_users_token_ends_with_their_sessions(admin, developer, account):
+    own, of_account = token_for(developer.principal), token_for(admin.principal, account)
+    accounts.sign_out_everywhere(principal=admin.principal, user_id=developer.user.id)
+    with pytest.raises(TokenRevoked):
+        authenticate_bearer(own.text, ORIGIN)
+    authenticate_bearer(of_account.text, ORIGIN)
+    shown = service_tokens.get_token(principal=admin.principal, token_id=own.token.id)
+    assert shown.state(database_now()) == "revoked"
+
+
+def test_only_its_owner_rotates_the_token_of_a_user(admin, developer):
+    created = token_for(developer.principal)
+    with pytest.raises(Denied) as refused:
+        service_tokens.rotate_token(
+            principal=admin.principal, token_id=created.token.id, overlap=timedelta(0)
+        )
+    assert refused.value.rule == "token-owner"
+
+
+def test_a_token_for_some_keys_has_no_scope_about_other_things(admin):
+    with pytest.raises(Invalid) as refused:
+        token_for(admin.principal, scopes=["audit.read", "crypto.encrypt"], key_ids=[uuid4()])
+    assert list(refused.value.fields) == ["scopes"]
+
+
+def test_what_a_client_secret_issued_ends_with_it_and_with_the_account(admin, account):
+    def issue(client_secret):
+        return service_tokens.issue_token(
+            client_id=str(account.account.id), client_secret=client_secret, scopes=[], origin=ORIGIN
+        )[0]
+
+    first = issue(account.client_secret)
+    assert "users.manage" not in first.token.scopes
+    change = {"principal": admin.principal, "account_id": account.account.id}
+    second = issue(service_accounts.rotate_client_secret(**change, overlap=timedelta(0)))
+    service_accounts.update_service_account(**change, changes={"is_active": False})
+    service_accounts.update_service_account(**change, changes={"is_active": True})
+    for issued in (first, second):
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(issued.text, ORIGIN)

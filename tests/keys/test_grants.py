@@ -100,19 +100,26 @@ def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, develop
 
 def test_write_access_to_the_database_gives_no_grant(admin, developer, key):
     grant(admin, key, developer, "encrypt")
+    assert services.get_key(principal=developer.principal, key_id=key.id)
     KeyGrant.objects.update(operations=["crypto.decrypt"])
     keyring.forget([f"key:{key.id}"])
     with pytest.raises(IntegrityFailed):
         use(developer.principal, key)
+    with pytest.raises(IntegrityFailed):
+        services.get_key(principal=developer.principal, key_id=key.id)
 
 
-def test_tags_of_a_row_with_an_older_mac_grant_nothing_until_it_is_renewed(admin, developer, key):
+def test_tags_that_an_older_mac_does_not_cover_grant_nothing_until_they_are_set(admin, developer, key):
     everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
     services.grant_tag(principal=admin.principal, tag="production", request=everyone)
     as_version_one(key)
-    with pytest.raises(NotFound):
-        use(developer.principal, key)
-    services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    changes = {"description": "renewed"}
+    services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    for read in (use, lambda principal, key: services.find_key(principal=principal, name=key.name)):
+        with pytest.raises(NotFound):
+            read(developer.principal, key)
+    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": list(key.tags)})
     use(developer.principal, key)
 
 

@@ -24,7 +24,15 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.product import ROOT, clean_environment, drop_database, new_database
+from tests.product import (
+    POSTGRESQL_URL,
+    ROOT,
+    clean_environment,
+    continue_from,
+    drop_database,
+    new_database,
+    prepared,
+)
 
 if TYPE_CHECKING:
     from tests.revocation.rights import Kind
@@ -154,10 +162,13 @@ def sequencer(environment: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def database_of_our_own() -> Iterator[dict[str, str]]:
-    """Set up Django on a new database and data folder; yield the environment for the clients."""
-    url = new_database()
+    """Set up Django on a copy of a prepared installation; yield the environment for the clients."""
+    source = prepared(is_on_sqlite=not POSTGRESQL_URL, has_demo=False)
+    url = new_database(source)
     with tempfile.TemporaryDirectory(prefix="revocation-") as folder:
-        ours = {"CC_HOME": str(Path(folder) / "home"), "DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
+        home = Path(folder) / "home"
+        continue_from(source.home, home)
+        ours = {"CC_HOME": str(home), "DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
         ours |= {
             "LOG_LEVEL": "CRITICAL",
             "CC_THROTTLE_PRINCIPAL": "100000000/minute",
@@ -165,7 +176,9 @@ def database_of_our_own() -> Iterator[dict[str, str]]:
         if url:
             ours["DATABASE_URL"] = url
         os.environ |= ours
-        prepare()
+        import django  # noqa: PLC0415 - the environment is complete only now
+
+        django.setup()
         try:
             yield clean_environment() | ours
         finally:
@@ -173,19 +186,6 @@ def database_of_our_own() -> Iterator[dict[str, str]]:
 
             connections.close_all()
             drop_database(url)
-
-
-def prepare() -> None:
-    import django  # noqa: PLC0415
-    from django.conf import settings  # noqa: PLC0415
-
-    from kernel import home  # noqa: PLC0415
-
-    home.prepare(Path(settings.CC_HOME))
-    django.setup()
-    from ciphercanary.server import preparation  # noqa: PLC0415 - it imports models
-
-    preparation.prepare()
 
 
 def main() -> int:
