@@ -17,7 +17,7 @@ from accounts import actions
 from accounts.api import CredentialView
 from accounts.authentication import origin_of
 from accounts.errors import TokenRequestRefused
-from accounts.oauth_serializers import IssuedTokenSerializer, TokenRequestSerializer
+from accounts.oauth_serializers import IssuedTokenSerializer, TokenErrorSerializer, TokenRequestSerializer
 from accounts.roles import permission_of, word_of
 from accounts.services.service_tokens import issue_token
 from kernel import errors
@@ -35,6 +35,7 @@ class OAuthTokenView(CredentialView):
     """Issue a short-lived token to a service account. Accepts client_id and client_secret in the body or as Basic."""
 
     parser_classes = [FormParser]
+    error_format = (TokenErrorSerializer, "application/json", "An error (RFC 6749 section 5.2).")
     rules = {"POST": Rule(PUBLIC, actions.SERVICE_TOKEN_ISSUED)}
 
     @extend_schema(

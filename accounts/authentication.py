@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.service_tokens import require_network
 from accounts.tokens import BAD_TOKEN, authenticate_bearer
 from audit.log.events import Actor, Source
 from kernel.errors import Unauthenticated
@@ -39,6 +40,7 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
         raise Unauthenticated(BAD_TOKEN)
     principal = authenticate_bearer(token, origin_of(request), *_entities_of(request))
     name_actor(request, principal.actor)
+    require_network(principal, principal.actor.client_ip)
     return principal
 
 

@@ -17,3 +17,8 @@ class IssuedTokenSerializer(serializers.Serializer[Any]):
     token_type = serializers.ChoiceField(choices=["Bearer"])
     expires_in = serializers.IntegerField(help_text="in seconds")
     scope = serializers.CharField()
+
+
+class TokenErrorSerializer(serializers.Serializer[Any]):
+    error = serializers.CharField(help_text="a code of RFC 6749 section 5.2")
+    error_description = serializers.CharField()

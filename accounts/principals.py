@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from accounts.authorization import TokenLimits, authorize
-from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all
+from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all, word_of
 from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
@@ -81,6 +81,11 @@ class Principal:
         if not verdict.is_allowed:
             if self.must_enrol:
                 raise SecondFactorRequired
+            if self.limits is not None and verdict.rule == self.limits.rule:
+                raise Denied(
+                    f"This token does not have the scope {word_of(word)}.",
+                    extra={"permission": word, "rule": verdict.rule},
+                )
             extra = {"permission": word, "roles": roles_with(word), "rule": verdict.rule}
             raise Denied(f"You need the permission {word}.", extra=extra)
 

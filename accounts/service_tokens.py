@@ -44,8 +44,8 @@ def token_digest(text: str) -> str:
 def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
     """The principal of a service token, with the owner's current state from the database.
 
-    The stamp also covers the entities in ``about``. Raises Unauthenticated, TokenExpired, Denied for a request from
-    another network, IntegrityFailed.
+    The stamp also covers the entities in ``about``. The caller then calls ``require_network``. Raises Unauthenticated,
+    TokenExpired, IntegrityFailed.
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None or _checksum(shape[1]) != shape[2]:
@@ -58,7 +58,7 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     token = _require_valid(known.id)
     limits = _limits_of(token)
     owner = token.owner
-    principal = Principal(
+    return Principal(
         actor=_actor(token, origin),
         identity=token.identity,
         role=owner.role,
@@ -68,8 +68,6 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
         limits=limits,
         stamp=stamp,
     )
-    require_network(principal, origin.client_ip)
-    return principal
 
 
 def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principal:

@@ -77,7 +77,8 @@ def test_every_operation_shows_what_it_answers_and_what_a_refusal_looks_like(doc
         good = [status for status in operation["responses"] if status.startswith("2")]
         endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
         assert good == [str(endpoint.status)], (path, method)
-        assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
+        errors = "application/json" if path == "/oauth/token" else "application/problem+json"
+        assert list(operation["responses"]["default"]["content"]) == [errors]
 
 
 def test_every_request_body_refuses_what_it_does_not_know(document):

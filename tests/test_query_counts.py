@@ -115,7 +115,7 @@ PAGES = {
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.SystemKey": PAGE + FILTER,
     "keys.Key": PAGE + DATES + FILTER,
-    "keys.KeyGrant": PAGE + DATES,
+    "keys.KeyGrant": PAGE + DATES + FILTER,
     "keys.KeyRotation": PAGE + DATES + FILTER,
     "keys.KeyVersion": PAGE + DATES,
 }

@@ -124,6 +124,7 @@ class ServiceToken(MacProtectedRow):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    rotated_at = models.DateTimeField(null=True)
 
     objects = models.Manager["ServiceToken"]()
 
@@ -183,4 +184,5 @@ class ServiceToken(MacProtectedRow):
             self.created_at,
             self.expires_at,
             self.revoked_at,
+            self.rotated_at,
         )

@@ -111,6 +111,8 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
         raise Denied("Only its owner can rotate the token of a user.", extra={"rule": "token-owner"})
     if old.state(now) != TokenState.ACTIVE:
         raise Invalid("This token has ended. Create a new token.")
+    if old.rotated_at is not None:
+        raise Invalid("This token was already rotated. Rotate the newer one, or create a token.")
     token = ServiceToken(
         name=old.name,
         scopes=old.scopes,
@@ -124,6 +126,7 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
     )
     created = _store(token, principal, actions.SERVICE_TOKEN_ROTATED, replaces=str(old.id))
     before = token_values(old)
+    old.rotated_at = now
     old.expires_at = min(old.expires_at, now + overlap)
     _save(old, principal, actions.SERVICE_TOKEN_CHANGED, before)
     return created

@@ -24,7 +24,7 @@ LIMIT: Final = 100
 class ListedToken:
     """A token. ``state`` is ``active``, ``expired``, ``revoked`` or ``altered``.
 
-    ``may_rotate``: the reader may have its text. ``key_names`` are the names of its keys that the reader may see; ``hidden_keys`` is the number of the others.
+    ``may_rotate``: it was not rotated yet, and the reader may have its text. ``key_names`` are the names of its keys that the reader may see; ``hidden_keys`` is the number of the others.
     """
 
     token: ServiceToken
@@ -70,7 +70,7 @@ def _listed(
 ) -> ListedToken:
     key_ids = token.key_ids or []
     shown = sorted(names[each] for key_id in key_ids if (each := ("key", key_id)) in names)
-    may_rotate = token.user_id is None or token.user_id == principal.user_id
+    may_rotate = token.rotated_at is None and token.user_id in {None, principal.user_id}
     return ListedToken(token, _state(token, now), use, shown, len(key_ids) - len(shown), may_rotate)
 
 

@@ -84,6 +84,9 @@ class ProblemSerializer(ProblemMembersSerializer):
     request_id = serializers.CharField()
 
 
+PROBLEM = (ProblemSerializer, CONTENT_TYPE, "A problem document (RFC 9457).")
+
+
 class ApiSchema(AutoSchema):
     """Reads ``rules`` for security, names an operation after its path, and tags it with its app."""
 
@@ -141,12 +144,13 @@ class ApiSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        problem = self.resolve_serializer(ProblemSerializer, direction)
+        serializer, media_type, meaning = getattr(self.view, "error_format", PROBLEM)
+        problem = self.resolve_serializer(serializer, direction)
         problems = IDEMPOTENCY_PROBLEMS if self.is_idempotent else {}
-        for status, description in {**problems, "default": "A problem document (RFC 9457)."}.items():
+        for status, description in {**problems, "default": meaning}.items():
             bodies[status] = {
                 "description": description,
-                "content": {CONTENT_TYPE: {"schema": problem.ref if problem else {}}},
+                "content": {media_type: {"schema": problem.ref if problem else {}}},
                 "headers": self._header_refs(RETRY_HEADERS),
             }
         if self.get_auth():

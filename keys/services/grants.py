@@ -158,6 +158,15 @@ def _permissions(words: Collection[str]) -> list[str]:
     return sorted(map(permission_of, words))
 
 
+def _reject_duplicate(grant: KeyGrant) -> None:
+    """Raises Invalid. Otherwise the removal of one of them would change nothing."""
+    same = ("principal_type", "principal_id", "key_id", "tag")
+    others = KeyGrant.objects.filter(**{name: getattr(grant, name) for name in same})
+    rest = ("operations", "networks", "expires_at")
+    if any(all(getattr(other, name) == getattr(grant, name) for name in rest) for other in others):
+        raise Invalid.of_field("operations", "This grant already exists.")
+
+
 def _finish(
     principal: Principal,
     action: str,
@@ -168,6 +177,7 @@ def _finish(
 ) -> KeyGrant:
     """Save or delete the grant, record it, and raise the epoch of its key or tag."""
     if before is None:
+        _reject_duplicate(grant)
         grant.save_with_mac()
         change = RowChange.of_row(grant, after=grant_values(grant))
     else:

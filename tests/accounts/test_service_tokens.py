@@ -13,7 +13,7 @@ from accounts import services as accounts
 from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ClientSecret, ServiceToken
 from accounts.origin import Origin
-from accounts.service_tokens import authenticate_service_token, new_token
+from accounts.service_tokens import new_token, require_network
 from accounts.services import list_sessions, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer, renew_principal
@@ -66,12 +66,13 @@ def test_other_texts_are_no_tokens(admin, account):
             authenticate_bearer(text, ORIGIN)
 
 
-def test_a_token_is_limited_to_its_networks(admin, account):
-    text = token_for(admin.principal, account, networks=["192.0.2.0/24"]).text
-    assert authenticate_service_token(text, ORIGIN, ())
-    elsewhere = Origin(client_ip="198.51.100.1", user_agent="", request_id="r")
-    with pytest.raises(Denied, match="other networks"):
-        authenticate_service_token(text, elsewhere, ())
+def test_a_token_is_limited_to_its_networks_and_its_use_from_elsewhere_is_on_record(admin, account):
+    created = token_for(admin.principal, account, scopes=["keys.read"], networks=["192.0.2.0/24"])
+    require_network(authenticate_bearer(created.text, ORIGIN), ORIGIN.client_ip)
+    answer = ApiClient(created.text).get("/api/v1/keys")
+    assert (answer.status, answer.json["rule"]) == (403, f"token:{created.token.id}")
+    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    assert (entry.actor_name, entry.token_id) == ("billing", str(created.token.id))
 
 
 def test_a_revoked_token_ends_at_once(admin, account):

@@ -75,11 +75,31 @@ IN_WORDS = {
         "from",
     },  # none with tiles
     "POST /api/v1/audit/saved-filters": {"filters"},  # as for the log
+    "POST /api/v1/users": {"username", "email", "password"},  # as for a sign-up: acceptable and free
+    "POST /api/v1/tokens": {
+        "scopes",
+        "keys",
+        "networks",
+        "expires_at",
+    },  # those of the role, and within a year
+    "POST /api/v1/grants": {
+        "principal_id",
+        "operations",
+        "networks",
+        "expires_at",
+    },  # of its type; each once; CIDR
+    "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
+    "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
     "POST /oauth/token": {"invalid_client", "invalid_scope"},  # of a service account
     "POST /auth/password": {"current", "new"},  # the right one, and not a common one
 }
 # A text that is no ciphertext, one of other data, and a state that is no longer the key's.
-IN_WORDS_EVERYWHERE = {"malformed_ciphertext", "decryption_failed", "version_conflict"}
+IN_WORDS_EVERYWHERE = {
+    "malformed_ciphertext",
+    "decryption_failed",
+    "version_conflict",
+    "idempotency_key_reused",
+}
 HOT = {f"/api/v1/{name}" for name in ("encrypt", "decrypt", "encrypt/batch", "decrypt/batch")}
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}

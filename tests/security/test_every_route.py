@@ -1,5 +1,6 @@
 """Every route under hostile requests: its methods, headers, redirects, cookies and errors, in one pass."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -60,11 +61,13 @@ NOWHERE = (
 @pytest.fixture
 def paths():
     """The path of every route by its name; objects in it do not exist."""
-    parts = dict.fromkeys(("export_id", "job_id", "filter_id", "alarm_id", "user_id"), uuid4())
-    parts |= {"name": "no-such-key", "version": 1, "log_id": 1}
+    parts = {"name": "no-such-key", "version": 1, "log_id": 1}
     parts |= dict.fromkeys(("code", "invitation_code"), "no-code")
     api = {route.name: path_of(route, missing_target()) for route in all_routes()}
-    pages = {route.name: route.path.format(**parts) for route in page_routes()}
+    pages = {
+        route.name: route.path.format(**dict.fromkeys(re.findall(r"{(\w+)}", route.path), uuid4()) | parts)
+        for route in page_routes()
+    }
     admin = {f"admin {model.__name__}": listing(model) for model in MODELS}
     others = {"admin": "/admin/", "admin-without-slash": "/admin", "admin login": "/admin/login/"}
     return {**api, **pages, **admin, **others, "static": f"{settings.STATIC_URL}css/app.css"}
