@@ -22,7 +22,7 @@ from accounts.roles import permission_of, word_of
 from accounts.services.service_tokens import issue_token
 from kernel import errors
 from kernel.http.context import in_context, set_audit_object
-from kernel.http.problems import status_of
+from kernel.http.problems import ProtocolError, status_of
 from kernel.identities import parse_uuid
 from kernel.rest import PUBLIC, Rule
 from kernel.rest.exceptions import translate
@@ -68,8 +68,10 @@ class OAuthTokenView(CredentialView):
         return Response(body)
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # any response will do
-        """The error format of RFC 6749 instead of a problem document."""
+        """The error format of RFC 6749 instead of a problem document, unless HTTP itself refuses the request."""
         error = translate(exc, self)
+        if isinstance(error, ProtocolError):
+            return super().handle_exception(exc)
         in_context(self.request).refusal = error
         body = {"error": _code_of(error), "error_description": error.detail}
         response = Response(body, status=int(status_of(error)))

@@ -90,7 +90,7 @@ IN_WORDS = {
     },  # of its type; each once; CIDR
     "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
     "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
-    "POST /oauth/token": {"invalid_client", "invalid_scope"},  # of a service account
+    "POST /oauth/token": {"invalid_client", "invalid_scope", "invalid_request"},  # each parameter once
     "POST /auth/password": {"current", "new"},  # the right one, and not a common one
 }
 # A text that is no ciphertext, one of other data, and a state that is no longer the key's.
