@@ -37,7 +37,7 @@ class TokenForm(PageForm):
     )
     keys = TagsField(
         required=False,
-        help_text="Separate names with commas. Choose none for all keys that the owner may use, now or later.",
+        help_text="Separate names with commas. If you choose none, the token works with all keys that the owner may use, now or later.",
         widget=KeyNamesInput,
     )
     lifetime = forms.ChoiceField(

@@ -75,7 +75,7 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
     return {
         "role": f"The role {value} does not have the permission to {verb}.",
         "owner": f"{holder.name} created this key.",
-        "no-grant": f"{holder.name} did not create this key, and no grant lets them {verb} now.",
+        "no-grant": f"{holder.name} did not create this key, and has no grant to {verb} with it now.",
         "state": f"The state of the key lets no one {verb} now.",
         "disabled": f"{holder.name} is disabled.",
         "second_factor_required": f"{holder.name} must set up a second factor first.",
