@@ -29,7 +29,8 @@ LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
 
 _LOG_IN_TEXT: Final = (
     "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
-    "or enter the values at the prompts. The token is valid for {minutes} minutes."
+    "or enter the values at the prompts. The token is valid for {minutes} minutes. With a service "
+    "token, set CIPHERCANARY_TOKEN to it instead, and go to the next step."
 )
 
 _CURL_TOKEN: Final = _Program(
