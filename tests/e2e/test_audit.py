@@ -117,7 +117,9 @@ def test_who_used_a_key_yesterday_is_found_by_its_name(admin, api):
     press_until_focused(page, admin, "show-more-filters", key="Shift+Tab")
     page.keyboard.press("Enter")
     page.locator("#id_object").wait_for()
-    press_until_focused(page, admin, "id_object")  # the response also sets the focus, a moment after its fields
+    press_until_focused(
+        page, admin, "id_object"
+    )  # the response also sets the focus, a moment after its fields
     page.keyboard.type("ledger-of")
     expect(page.locator("#known-keys option")).to_have_count(1)
     assert page.locator("#known-keys option").get_attribute("value") == name

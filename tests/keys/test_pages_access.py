@@ -113,7 +113,10 @@ def test_the_check_states_the_rule_in_words_and_its_id(
         (check(operator.user.id), "Denied. The role operator does not have the permission to encrypt."),
         (check(account.id, "encrypt", "192.0.2.9"), "Allowed. Grant on this key, to billing."),
         (check(account.id, "encrypt", "192.0.2.9"), f"Rule: grant:{given.id}"),
-        (check(account.id), "Denied. billing did not create this key, and has no grant to encrypt with it now."),
+        (
+            check(account.id),
+            "Denied. billing did not create this key, and has no grant to encrypt with it now.",
+        ),
         (check(stranger.user.id, "decrypt"), "Rule: no-grant"),
     ):
         assert words in shown
