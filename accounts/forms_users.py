@@ -8,7 +8,7 @@ from django import forms
 from accounts.forms import CHOOSING_HELP, password_field
 from accounts.models import User, UserState
 from accounts.roles import DESCRIPTIONS, ROLES
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.forms import PageForm, ReasonForm, search_field
 
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
@@ -17,18 +17,7 @@ PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 class UserFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
-    search = forms.CharField(
-        required=False,
-        max_length=200,
-        widget=forms.SearchInput(
-            attrs={
-                "autocomplete": "off",
-                "placeholder": "Search by name or email address",
-                "aria-keyshortcuts": "/",
-                "data-search": True,
-            }
-        ),
-    )
+    search = search_field("Search by name or email address")
     role = forms.ChoiceField(required=False, choices=[("", "Any role"), *ROLE_CHOICES])
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]

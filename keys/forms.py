@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField
+from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField, search_field
 from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import State, Status
@@ -53,18 +53,7 @@ class ProseField(forms.CharField):
 class KeyFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
-    search = forms.CharField(
-        required=False,
-        max_length=200,
-        widget=forms.SearchInput(
-            attrs={
-                "autocomplete": "off",
-                "placeholder": "Search by name, description, tag or ID",
-                "aria-keyshortcuts": "/",
-                "data-search": True,
-            }
-        ),
-    )
+    search = search_field("Search by name, description, tag or ID")
     status = forms.ChoiceField(
         required=False,
         label="State",

@@ -50,7 +50,7 @@ PERMISSIONS = {
 }
 # The roles whose tokens cannot have a permission of the role as a scope.
 NO_SCOPE = {"tokens.manage": {"admin", "operator", "developer", "auditor"}, "audit.export": {"auditor"}}
-# What no service token can do: it needs a person, or their recent sign-in.
+# Not open to service tokens: a person must do it, or must have signed in recently.
 PERSON, RECENT = "person", "recent_auth_required"
 NOT_BY_TOKEN = {
     ("attention", "GET"): PERSON,
@@ -77,7 +77,7 @@ NOT_BY_TOKEN = {
 }
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}
-# What only the owner may do with an object that others may see.
+# Open to the owner only, of an object that others may see.
 OWNER_ONLY = {("token-rotate", "POST"): "token-owner"}
 USER, SERVICE_ACCOUNT = "user", "service_account"
 ROLES = ("anonymous", "admin", "operator", "developer", "auditor")

@@ -25,7 +25,7 @@ from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
-from kernel.identities import parse_uuid
+from kernel.identities import Identity, parse_uuid
 from kernel.labels import label_fault
 
 MAX_NAME: Final = 64
@@ -62,7 +62,7 @@ def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
     reach = principal.scope(MANAGE)
     found = ServiceToken.objects.filter(is_issued=False).select_related("user", "service_account")
     if reach != "all":
-        found = found.filter(_owned_by(principal))
+        found = found.filter(owned_by(principal.identity))
     return found.order_by("-created_at", "-id")
 
 
@@ -202,8 +202,8 @@ def require_any_owner(principal: Principal) -> None:
         raise Denied("Only administrators create tokens of service accounts.")
 
 
-def _owned_by(principal: Principal) -> Q:
-    identity = principal.identity
+def owned_by(identity: Identity) -> Q:
+    """The tokens of a user or service account, as a query condition."""
     if identity.user_id is not None:
         return Q(user=identity.user_id)
     return Q(service_account=identity.id, service_account__isnull=False)

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from accounts.models import ServiceToken
 from accounts.principals import Principal
-from accounts.services.service_tokens import get_token, list_tokens
+from accounts.services.service_tokens import get_token, list_tokens, owned_by
 from audit.log import object_names
 from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
@@ -43,7 +43,7 @@ def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedT
     """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
     now = process_now()
     since = now - SHOWN_AFTER_END
-    found = _of_owner(list_tokens(principal=principal), owner)
+    found = list_tokens(principal=principal).filter(owned_by(owner))
     found = found.filter(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
     return _describe(principal, found[:LIMIT], now)
 
@@ -78,9 +78,3 @@ def _state(token: ServiceToken, now: datetime) -> str:
     if not token.is_authentic:
         return "altered"
     return token.state(now)
-
-
-def _of_owner(tokens: QuerySet[ServiceToken], owner: Identity) -> QuerySet[ServiceToken]:
-    if owner.user_id is not None:
-        return tokens.filter(user=owner.user_id)
-    return tokens.filter(service_account=owner.service_account_id, service_account__isnull=False)

@@ -111,17 +111,16 @@ class ServiceAccountView(AccountPageView):
 
 
 class AccountChangeView(AccountPageView):
-    """Confirm and perform one change. Subclasses define the form and the texts."""
+    """Confirm and perform one change. Subclasses define ``change`` or ``chosen``, and the texts.
+
+    ``message`` is a format of the account.
+    """
 
     rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CHANGED) for method in ("GET", "POST")}
     draft_fields: ClassVar[tuple[str, ...]] = ("reason",)
     form: ClassVar[type[PageForm]] = ReasonForm
-
-    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
-        raise NotImplementedError
-
-    def message(self, account: ServiceAccount) -> str:
-        raise NotImplementedError
+    change: ClassVar[service_accounts.AccountUpdate] = {}
+    message: ClassVar[str]
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
         account = self.find(account_id)
@@ -134,14 +133,19 @@ class AccountChangeView(AccountPageView):
                 account = service_accounts.update_service_account(
                     principal=self.principal,
                     account_id=account_id,
-                    changes=self.changes(form.cleaned_data),
+                    changes=self.chosen(form.cleaned_data),
                     reason=form.cleaned_data.get("reason", ""),
                 )
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return self.done(reverse("service-account-page", args=[account_id]), self.message(account))
+                return self.done(
+                    reverse("service-account-page", args=[account_id]), self.message.format(account=account)
+                )
         return self._show(self.find(account_id), form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def chosen(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
+        return self.change
 
     def _show(self, account: ServiceAccount, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         active = [listed for listed in self.tokens_of(account) if listed.is_active]
@@ -158,39 +162,29 @@ class AccountChangeView(AccountPageView):
 
 class DisableAccountView(AccountChangeView):
     template = "console/service_account_disable.html"
-
-    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
-        return {"is_active": False}
-
-    def message(self, account: ServiceAccount) -> str:
-        return f"{account.name} disabled."
+    change = {"is_active": False}
+    message = "{account.name} disabled."
 
 
 class EnableAccountView(AccountChangeView):
     template = "console/service_account_enable.html"
     form = PageForm
-
-    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
-        return {"is_active": True}
-
-    def message(self, account: ServiceAccount) -> str:
-        return f"{account.name} enabled."
+    change = {"is_active": True}
+    message = "{account.name} enabled."
 
 
 class AccountRoleView(AccountChangeView):
     template = "console/service_account_role.html"
     draft_fields = ("reason", "role")
     form = AccountRoleForm
+    message = "{account.name} has the role {account.role} now."
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
         self.principal.require_recent_log_in(database_now())
         return super().get(request, account_id)
 
-    def changes(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
+    def chosen(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
         return {"role": given["role"]}
-
-    def message(self, account: ServiceAccount) -> str:
-        return f"{account.name} has the role {account.role} now."
 
 
 class RotateSecretView(AccountPageView):

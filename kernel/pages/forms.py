@@ -96,3 +96,14 @@ class ReasonForm(PageForm):
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+def search_field(placeholder: str) -> forms.CharField:
+    """The search of a list, which the shortcut of the page focuses."""
+    attributes = {
+        "autocomplete": "off",
+        "placeholder": placeholder,
+        "aria-keyshortcuts": "/",
+        "data-search": True,
+    }
+    return forms.CharField(required=False, max_length=200, widget=forms.SearchInput(attrs=attributes))

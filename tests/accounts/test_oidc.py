@@ -1,4 +1,4 @@
-"""Sign-in through an OpenID Connect provider: what the server accepts, and what the log has of a refusal.
+"""Sign-in through an OpenID Connect provider: accepted and refused answers, and the entries of refusals.
 
 The issuer runs in this process, so that it can answer with forged tokens. ``test_oidc_provider`` uses a real one.
 """

@@ -106,7 +106,7 @@ def principal_with(credential, account, keys):
 
 
 def decisions(principal, keys, reader):
-    """What each place decides about each key; the first three must agree."""
+    """The decision of each place about each key; the first three must agree."""
     visible, now, found = set(Key.objects.within_reach_of(principal)), database_now(), {}
     for kind, key in keys.items():
         entry = keyring.find(key.id, reader)
