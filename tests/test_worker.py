@@ -208,15 +208,21 @@ def test_the_job_of_a_killed_worker_is_taken_over_and_finished(worker):
 
 @pytest.mark.postgresql
 def test_the_job_of_a_worker_that_is_stopped_goes_to_the_next(worker):
+    # Celery checks once a second whether it has to stop. A fast machine may finish the export before.
+    assert any(the_next_finishes(worker) for _ in range(5))
+    if isinstance(worker, Celery):
+        require_our_log((worker.product.folder / "celery").read_text())
+
+
+def the_next_finishes(worker):
+    """Stop the worker during an export; return whether another attempt finished it."""
     export = Export(worker.product)
     export.wait_until_begun()
     begun = export.attempt()
     worker.stop()
     require_whole(export, export.wait_until_ended())
-    assert export.attempt() != begun
     assert export.row("attempts") == (1,)
-    if isinstance(worker, Celery):
-        require_our_log((worker.product.folder / "celery").read_text())
+    return export.attempt() != begun
 
 
 def require_our_log(said):
