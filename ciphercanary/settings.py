@@ -58,9 +58,10 @@ CC_ANCHOR_SECONDS = env.number("CC_ANCHOR_SECONDS", 60)
 CC_KEK = env.list("CC_KEK", default=[])
 CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
 
-# --- tokens
+# --- tokens and keys
 CC_ACCESS_TOKEN_MINUTES = env.number("CC_ACCESS_TOKEN_MINUTES", 30)
 CC_REFRESH_TOKEN_DAYS = env.number("CC_REFRESH_TOKEN_DAYS", 7)
+CC_REQUIRE_POLICY = env.bool("CC_REQUIRE_POLICY", False)
 CC_REQUIRE_SECOND_FACTOR = env.choices("CC_REQUIRE_SECOND_FACTOR", roles.ROLES)
 
 # --- Django, core
@@ -287,8 +288,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.http_url("OTEL_EXPORTER_OTLP_ENDPOINT")
 OTEL_EXPORTER_OTLP_HEADERS = env.str("OTEL_EXPORTER_OTLP_HEADERS", "")
 OTEL_TRACES_SAMPLER = env.str("OTEL_TRACES_SAMPLER", "always_on")
 OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "ciphercanary")
-CC_TRACES = bool(OTEL_EXPORTER_OTLP_ENDPOINT)
-if CC_TRACES:
+if CC_TRACES := bool(OTEL_EXPORTER_OTLP_ENDPOINT):
     MIDDLEWARE.insert(0, "kernel.http.traced_requests.RouteOfRequest")
 else:
     tracing.keep_unloaded()

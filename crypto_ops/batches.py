@@ -102,7 +102,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
         raise Invalid.of_field(
             "items", "None of the items can be read. Send key_id to get the error of each item."
         )
-    version = protecting_version(entry, mode, request.key_version, process_now())
+    version = protecting_version(entry, mode, request.key_version, context)
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
     cipher = context.cipher(version, mode)
     context.reserve(version, mode, len(messages))
@@ -195,7 +195,7 @@ class _Opener:
         if number not in self._entry.versions:
             raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext
         if number not in self._used:
-            self._used[number] = self._entry.require_process(number, self._now)
+            self._used[number] = self._context.require_process(self._entry, number, self._now)
         return self._used[number]
 
 

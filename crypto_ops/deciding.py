@@ -120,7 +120,7 @@ def decision_of[T](
         event=event,
         actor=context.actor,
         stamps=context.stamps,
-        deadlines=(*_token_end(context.principal), *_key_end(protects), *context.grant_ends),
+        deadlines=(*_token_end(context.principal), *_key_end(protects), *context.deadlines),
         not_before=tuple([start for entry in context.used for start in _key_start(entry)]),
     )
 

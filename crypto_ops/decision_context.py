@@ -1,6 +1,7 @@
 """The context of one decision: the caller, and each key that was read for it."""
 
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from functools import partial
 
 from accounts.authorization import authorize
@@ -48,7 +49,7 @@ class DecisionContext:
         self.principal = principal
         self.actor = actor or principal.actor
         self.used: list[CachedKey] = []
-        self.grant_ends: list[Deadline] = []
+        self.deadlines: list[Deadline] = []
 
     def find(self, reference: KeyReference, permission: str) -> CachedKey:
         """Find a key as ``keyring.find`` does, for an operation, and record it as part of the decision.
@@ -69,7 +70,21 @@ class DecisionContext:
             raise not_granted(permission, verdict.rule)
         if verdict.ends_at is not None:
             error = partial(not_granted, permission, verdict.rule)
-            self.grant_ends.append(Deadline(verdict.ends_at, error))
+            self.deadlines.append(Deadline(verdict.ends_at, error))
+
+    def require_process(
+        self, entry: CachedKey, number: int, now: datetime, *, for_reencryption: bool = False
+    ) -> CachedVersion:
+        """The version, which may decrypt until the grace period of the policy ends. Raises NotFound, KeyNotUsable."""
+        version = entry.require_process(number, now, for_reencryption=for_reencryption)
+        self.note_grace(entry, version, for_reencryption=for_reencryption)
+        return version
+
+    def note_grace(self, entry: CachedKey, version: CachedVersion, *, for_reencryption: bool = False) -> None:
+        """Limit the decision to the version's grace period."""
+        end = entry.grace_end(version.number, for_reencryption=for_reencryption)
+        if end is not None:
+            self.deadlines.append(Deadline(end, partial(entry.grace_has_ended, version.number)))
 
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""

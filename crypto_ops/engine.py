@@ -6,7 +6,6 @@ changed since. Only then is the result returned. A stale decision is repeated wi
 """
 
 import secrets
-from datetime import datetime
 from typing import Final
 
 from accounts.principals import Principal
@@ -22,9 +21,8 @@ from kernel.crypto.algorithms import MODES, Mode
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import Invalid
-from keys import lifecycle
 from keys.cached_keys import CachedKey, CachedVersion
-from keys.lifecycle import State, VersionState
+from keys.lifecycle import State
 
 MAX_TRIALS: Final = 16
 MAX_TRIAL_BYTES: Final = 64 * 1024
@@ -65,7 +63,7 @@ def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Deci
         entry = context.find_default(request.mode.key_algorithm, "crypto.encrypt")
     else:
         entry = context.find(request.key_id, "crypto.encrypt")
-    version = protecting_version(entry, request.mode, request.key_version, process_now())
+    version = protecting_version(entry, request.mode, request.key_version, context)
     envelope = _seal(request, entry, version, context)
     event = key_event(
         actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
@@ -73,16 +71,20 @@ def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Deci
     return decision_of(envelope, event, context, protects=entry)
 
 
-def protecting_version(entry: CachedKey, mode: Mode, number: int | None, now: datetime) -> CachedVersion:
+def protecting_version(
+    entry: CachedKey, mode: Mode, number: int | None, context: DecisionContext
+) -> CachedVersion:
     """The version to seal with: the primary one, or the named one in deterministic modes. Raises refusals."""
+    now = process_now()
     primary = entry.require_protect(now)
+    entry.require_allowed(mode)
     if number is None or number == primary.number:
         return primary
     # Equal plaintexts give equal ciphertexts only under one version, so a caller who searches by ciphertext names
     # the version.
     if not mode.deterministic:
         raise Invalid.of_field("key_version", "Only deterministic modes accept a version. Omit this field.")
-    return entry.require_process(number, now)
+    return context.require_process(entry, number, now)
 
 
 def _seal(
@@ -98,7 +100,7 @@ def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Deci
     """The result, which must not be released before the decision is committed. Raises refusals."""
     context.principal.require("crypto.decrypt")
     entry = context.find(request.key_id, "crypto.decrypt")
-    candidates = _candidates(request, entry, process_now())
+    candidates = _candidates(request, entry, context)
     if len(candidates) > 1:
         context.charge(len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates, context)
@@ -110,25 +112,30 @@ def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Deci
 
 
 def _candidates(
-    request: DecryptRequest, entry: CachedKey, now: datetime, *, for_reencryption: bool = False
+    request: DecryptRequest, entry: CachedKey, context: DecisionContext, *, for_reencryption: bool = False
 ) -> list[CachedVersion]:
     """The versions to try, newest first: the named one, or all that may process, within limits."""
+    now = process_now()
     if request.key_version is not None:
         if request.key_version not in entry.versions:
             raise DecryptionFailed  # indistinguishable from an altered ciphertext
-        return [entry.require_process(request.key_version, now, for_reencryption=for_reencryption)]
+        number = request.key_version
+        return [context.require_process(entry, number, now, for_reencryption=for_reencryption)]
     if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
         raise Invalid.of_field(
             "key_version",
             f"This field is required above {MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
         )
-    lifecycle.require_process(entry.lifecycle_state(now))
-    enabled = [entry.versions[number] for number in sorted(entry.versions, reverse=True)]
-    return [version for version in enabled if version.state is VersionState.ENABLED][:MAX_TRIALS]
+    return entry.processing_versions(now)[:MAX_TRIALS]
 
 
 def _open(
-    request: DecryptRequest, entry: CachedKey, candidates: list[CachedVersion], context: DecisionContext
+    request: DecryptRequest,
+    entry: CachedKey,
+    candidates: list[CachedVersion],
+    context: DecisionContext,
+    *,
+    for_reencryption: bool = False,
 ) -> tuple[CachedVersion, bytes]:
     for version in candidates:
         cipher = context.cipher(version, request.mode)
@@ -138,6 +145,7 @@ def _open(
             )
         except DecryptionFailed:
             continue
+        context.note_grace(entry, version, for_reencryption=for_reencryption)
         return version, plaintext
     raise DecryptionFailed
 
@@ -154,9 +162,9 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
         )
     target = _target(request, source, context)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
-    candidates = _candidates(opening, source, now, for_reencryption=True)
-    version, plaintext = _open(opening, source, candidates, context)
-    mode = opening.mode if opening.mode.name in target.modes else MODES[target.modes[0]]
+    candidates = _candidates(opening, source, context, for_reencryption=True)
+    version, plaintext = _open(opening, source, candidates, context, for_reencryption=True)
+    mode = _mode_for(target, opening.mode)
     sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
     envelope = _seal(sealing, target, target.require_protect(now), context)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
@@ -172,6 +180,12 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
         reason=request.reason,
     )
     return decision_of(result, event, context, protects=target)
+
+
+def _mode_for(target: CachedKey, mode: Mode) -> Mode:
+    """The mode of the message if the target may encrypt in it, otherwise its default."""
+    modes = target.protecting_modes
+    return mode if mode.name in modes else MODES[modes[0]]
 
 
 def _target(request: ReencryptRequest, source: CachedKey, context: DecisionContext) -> CachedKey:

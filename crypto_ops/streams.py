@@ -28,6 +28,7 @@ from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
 from kernel.clock import process_now
+from kernel.crypto.algorithms import MODES
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
@@ -144,6 +145,7 @@ class Encryption(Stream):
         entry = context.find(key_id, "crypto.encrypt")
         now = process_now()
         version = entry.require_protect(now)
+        entry.require_allowed(MODES["aes-256-gcm"])
         if begun_under not in {None, version.number}:
             # As for messages: no encryption completes under a version after its rotation was acknowledged.
             raise VersionConflict(
@@ -224,7 +226,7 @@ class Decryption(Stream):
         entry = context.find(header.key_id, "crypto.decrypt")
         if header.version not in entry.versions:
             raise DecryptionFailed  # indistinguishable from an altered stream
-        version = entry.require_process(header.version, process_now())
+        version = context.require_process(entry, header.version, process_now())
         event = key_event(actions.STREAM_DECRYPTED, entry, version, self._size, algorithm=STREAM.name)
         return decision_of(version, event, context)
 

@@ -20,6 +20,20 @@ GRANT_LISTED: Final = "keys.grant.listed"
 GRANT_CREATED: Final = "keys.grant.created"
 GRANT_REMOVED: Final = "keys.grant.removed"
 ACCESS_CHECKED: Final = "keys.access.checked"
+POLICY_LISTED: Final = "keys.policy.listed"
+POLICY_READ: Final = "keys.policy.read"
+POLICY_CREATED: Final = "keys.policy.created"
+POLICY_UPDATED: Final = "keys.policy.updated"
+POLICY_PREVIEWED: Final = "keys.policy.previewed"
+POLICY_DELETED: Final = "keys.policy.deleted"
+KEY_EXPIRED: Final = "keys.key.expired"
+KEY_SUCCEEDED: Final = "keys.key.succeeded"
+KEY_DELETION_SCHEDULED: Final = "keys.key.deletion_scheduled"
+KEY_DELETION_CANCELLED: Final = "keys.key.deletion_cancelled"
+KEY_DESTROYED: Final = "keys.key.destroyed"
+VERSION_DESTRUCTION_SCHEDULED: Final = "keys.version.destruction_scheduled"
+VERSION_DESTRUCTION_CANCELLED: Final = "keys.version.destruction_cancelled"
+VERSION_DESTROYED: Final = "keys.version.destroyed"
 
 LABELS: Final[Mapping[str, str]] = {
     KEY_LISTED: "List keys",
@@ -39,4 +53,18 @@ LABELS: Final[Mapping[str, str]] = {
     GRANT_CREATED: "Grant access",
     GRANT_REMOVED: "Remove grant",
     ACCESS_CHECKED: "Check access",
+    POLICY_LISTED: "List policies",
+    POLICY_READ: "View policy",
+    POLICY_CREATED: "Create policy",
+    POLICY_UPDATED: "Update policy",
+    POLICY_PREVIEWED: "Preview policy change",
+    POLICY_DELETED: "Delete policy",
+    KEY_EXPIRED: "Key expired",
+    KEY_SUCCEEDED: "Replace key with successor",
+    KEY_DELETION_SCHEDULED: "Schedule key deletion",
+    KEY_DELETION_CANCELLED: "Cancel key deletion",
+    KEY_DESTROYED: "Destroy key",
+    VERSION_DESTRUCTION_SCHEDULED: "Schedule version destruction",
+    VERSION_DESTRUCTION_CANCELLED: "Cancel version destruction",
+    VERSION_DESTROYED: "Destroy version",
 }

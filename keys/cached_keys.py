@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import final
 from uuid import UUID
@@ -17,12 +17,12 @@ from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from keys import lifecycle, wrapped_material
-from keys.errors import KeyNotUsable
+from keys.errors import KeyNotUsable, PolicyViolated
 from keys.invocations import counter_of
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
 
-_ENTITY, _TAG = "key:", "tag:"
+_ENTITY, _TAG, _POLICY = "key:", "tag:", "policy:"
 
 
 def key_entity(key_id: UUID) -> str:
@@ -35,8 +35,14 @@ def tag_entity(tag: str) -> str:
     return f"{_TAG}{tag}"
 
 
-def is_of_tag(entity: str) -> bool:
-    return entity.startswith(_TAG)
+def policy_entity(policy_id: UUID) -> str:
+    """The entity of an encryption policy."""
+    return f"{_POLICY}{policy_id}"
+
+
+def is_shared(entity: str) -> bool:
+    """Whether several keys may depend on the entity."""
+    return entity.startswith((_TAG, _POLICY))
 
 
 def key_of(entity: str) -> UUID | None:
@@ -48,12 +54,23 @@ def key_of(entity: str) -> UUID | None:
 class CachedVersion(Confidential):
     """One version, ready to use. Its material is unwrapped at the first use of each mode, and kept as ciphers."""
 
-    __slots__ = ("_binding", "_ciphers", "_id", "_lock", "_modes", "_wrapped", "number", "state")
+    __slots__ = (
+        "_binding",
+        "_ciphers",
+        "_id",
+        "_lock",
+        "_modes",
+        "_wrapped",
+        "created_at",
+        "number",
+        "state",
+    )
 
     def __init__(self, row: KeyVersion) -> None:
         """``row`` includes its key, and both MACs have been checked."""
         self.number: int = row.version
         self.state = VersionState(row.state)
+        self.created_at = row.created_at
         self._id = row.pk
         self._wrapped = row.wrapped_key
         self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
@@ -119,7 +136,12 @@ class CachedVersion(Confidential):
 @final
 @dataclass(frozen=True, slots=True)
 class CachedKey:
-    """A key as of ``stamp`` or later. Times are aware UTC."""
+    """A key as of ``stamp`` or later. Times are aware UTC.
+
+    ``policy_modes``: the modes in which its policy allows encryption, None without a policy. ``grace``: how long a
+    version decrypts after its replacement, None without end; afterwards it can only be re-encrypted, if
+    ``reencrypts_after_grace``.
+    """
 
     key_id: UUID
     name: str
@@ -132,6 +154,11 @@ class CachedKey:
     owner: Identity
     grants: Mapping[str, Sequence[Grant]]
     primary_version: int
+    min_decryption_version: int
+    successor_id: UUID | None
+    policy_modes: tuple[str, ...] | None
+    grace: timedelta | None
+    reencrypts_after_grace: bool
     versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
 
@@ -142,10 +169,27 @@ class CachedKey:
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)
 
+    @property
+    def protecting_modes(self) -> tuple[str, ...]:
+        """The modes in which the key may encrypt. The first is the default."""
+        if self.policy_modes is None:
+            return self.modes
+        return tuple(mode for mode in self.modes if mode in self.policy_modes)
+
     def require_protect(self, now: datetime) -> CachedVersion:
         """The version that encrypts. Raises KeyNotActive."""
-        lifecycle.require_protect(self.lifecycle_state(now))
+        at = self.lifecycle_state(now)
+        if not lifecycle.may_protect(at.state):
+            raise lifecycle.not_active(at, self.successor_id)
         return self.versions[self.primary_version]
+
+    def require_allowed(self, mode: Mode) -> None:
+        """Raises PolicyViolated if the policy excludes the mode from encryption."""
+        if self.policy_modes is not None and mode.name in self.modes and mode.name not in self.policy_modes:
+            raise PolicyViolated(
+                f"The key's policy does not allow encryption with {mode.name}. "
+                f"Use one of: {', '.join(self.protecting_modes)}."
+            )
 
     def require_process(
         self, version: int, now: datetime, *, for_reencryption: bool = False
@@ -157,5 +201,44 @@ class CachedKey:
         if entry is None:
             raise NotFound
         if entry.state is not VersionState.ENABLED:
-            raise KeyNotUsable(f"Version {version} of this key is {entry.state}.", extra=at.facts())
+            word = "scheduled for destruction" if entry.state is VersionState.SCHEDULED else entry.state
+            raise self._not_usable(at, f"Version {version} of this key is {word}.")
+        if version < self.min_decryption_version:
+            raise self._not_usable(
+                at, f"The minimum version for decryption is {self.min_decryption_version}, not {version}."
+            )
+        end = self.grace_end(version, for_reencryption=for_reencryption)
+        if end is not None and end <= now:
+            raise self.grace_has_ended(version)
         return entry
+
+    def processing_versions(self, now: datetime, *, for_reencryption: bool = False) -> list[CachedVersion]:
+        """The versions that may decrypt, newest first. Raises KeyNotUsable if the key itself may not."""
+        lifecycle.require_process(self.lifecycle_state(now), for_reencryption=for_reencryption)
+        return [
+            self.versions[number]
+            for number in sorted(self.versions, reverse=True)
+            if self._may_process(number, now, for_reencryption=for_reencryption)
+        ]
+
+    def grace_end(self, version: int, *, for_reencryption: bool = False) -> datetime | None:
+        """When the version stops decrypting because it was replaced; None: it does not."""
+        replacement = self.versions.get(version + 1)
+        if replacement is None or self.grace is None or (for_reencryption and self.reencrypts_after_grace):
+            return None
+        return replacement.created_at + self.grace
+
+    def grace_has_ended(self, version: int) -> KeyNotUsable:
+        """The refusal of a version after ``grace_end``."""
+        return KeyNotUsable(f"Version {version} was replaced, and the policy's grace period has ended.")
+
+    def _may_process(self, number: int, now: datetime, *, for_reencryption: bool) -> bool:
+        end = self.grace_end(number, for_reencryption=for_reencryption)
+        return (
+            self.versions[number].state is VersionState.ENABLED
+            and number >= self.min_decryption_version
+            and (end is None or end > now)
+        )
+
+    def _not_usable(self, at: LifecycleState, detail: str) -> KeyNotUsable:
+        return KeyNotUsable(detail, extra=at.facts())

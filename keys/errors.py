@@ -20,11 +20,22 @@ class IllegalTransition(Conflict):
     title = "The key cannot change to this state"
 
 
+class PolicyInUse(Conflict):
+    code = "policy_in_use"
+    title = "Keys have this policy"
+
+
 class VersionConflict(Conflict):
     """The key was changed in the meantime. After a rotation ``extra`` has the current ``primary_version``."""
 
     code = "version_conflict"
     title = "The key has a different primary version"
+
+
+class PolicyViolated(Refused):
+    """An encryption policy forbids the key, the change or the use."""
+
+    title = "The encryption policy forbids this"
 
 
 class UsageLimitReached(Refused):

@@ -33,6 +33,8 @@ DECIDED: Final[Mapping[State, str]] = MappingProxyType(
         State.SUSPENDED: "Disabled",
         State.DEACTIVATED: "Revoked",
         State.COMPROMISED: "Marked as compromised",
+        State.DELETION_SCHEDULED: "Scheduled for deletion",
+        State.DESTROYED: "Destroyed",
     }
 )
 

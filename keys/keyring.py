@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Final
@@ -27,10 +28,19 @@ from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 from keys import services
-from keys.cached_keys import CachedKey, CachedVersion, is_of_tag, key_entity, key_of, tag_entity
+from keys.cached_keys import (
+    CachedKey,
+    CachedVersion,
+    is_shared,
+    key_entity,
+    key_of,
+    policy_entity,
+    tag_entity,
+)
 from keys.lifecycle import State
 from keys.models import Key, KeyGrant, KeyVersion
 from keys.references import PREFIX, KeyReference
+from keys.rotation_policy import RotationPolicy
 
 MAX_ENTRIES: Final = 10_000
 MAX_UNUSED: Final = 60.0  # seconds
@@ -140,9 +150,10 @@ def _load(key_id: UUID) -> CachedKey:
         row.check_mac()
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
         raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
-    if key.granting_tags:
-        of_tags = read_stamp(*map(tag_entity, key.granting_tags))
-        stamp = EpochStamp({**stamp.epochs, **of_tags.epochs}, stamp.as_of)
+    shared = [*map(tag_entity, key.granting_tags), *map(policy_entity, filter(None, [key.policy_id]))]
+    if shared:
+        of_shared = read_stamp(*shared)
+        stamp = EpochStamp({**stamp.epochs, **of_shared.epochs}, stamp.as_of)
     return _entry(key, rows, _grants_on(key), stamp)
 
 
@@ -158,6 +169,9 @@ def _grants_on(key: Key) -> Mapping[str, Sequence[Grant]]:
 def _entry(
     key: Key, rows: list[KeyVersion], grants: Mapping[str, Sequence[Grant]], stamp: EpochStamp
 ) -> CachedKey:
+    # Read after the stamp of the policy, and therefore not joined to the statement above.
+    policy = None if key.policy is None else key.policy.check_mac()
+    rotation = RotationPolicy() if policy is None else policy.rotation
     return CachedKey(
         key_id=key.id,
         name=key.name,
@@ -170,6 +184,11 @@ def _entry(
         owner=key.owner,
         grants=grants,
         primary_version=key.primary_version,
+        min_decryption_version=key.min_decryption_version,
+        successor_id=key.successor_id,
+        policy_modes=None if policy is None else tuple(policy.allowed_modes),
+        grace=None if rotation.grace_days is None else timedelta(days=rotation.grace_days),
+        reencrypts_after_grace=rotation.reencrypt,
         versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
         stamp=stamp,
     )
@@ -222,8 +241,8 @@ class _KeyCache:
             for entity in entities:
                 if (key_id := key_of(entity)) is not None:
                     self._remove(key_id)
-                elif is_of_tag(entity):
-                    self._remove_tagged(entity)
+                elif is_shared(entity):
+                    self._remove_dependent(entity)
 
     def drop_unused(self, now: float) -> None:
         """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
@@ -235,7 +254,7 @@ class _KeyCache:
     def close(self) -> None:
         self._is_closed.set()
 
-    def _remove_tagged(self, entity: str) -> None:
+    def _remove_dependent(self, entity: str) -> None:
         for key_id in [key_id for key_id, (entry, _) in self._cached.items() if entity in entry.stamp.epochs]:
             self._remove(key_id)
 

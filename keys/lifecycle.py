@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 from keys.errors import IllegalTransition, KeyNotActive, KeyNotUsable
 
@@ -43,6 +44,8 @@ class VersionState(StrEnum):
 
     ENABLED = "enabled"
     DISABLED = "disabled"
+    SCHEDULED = "scheduled"
+    DESTROYED = "destroyed"
 
 
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
@@ -153,9 +156,14 @@ def require_protect(at: LifecycleState) -> None:
         raise not_active(at)
 
 
-def not_active(at: LifecycleState) -> KeyNotActive:
+def not_active(at: LifecycleState, successor_id: UUID | None = None) -> KeyNotActive:
     """The error for a key that must not protect."""
-    return KeyNotActive(f"The key is {at.word}. Only an active key can do this.", extra=at.facts())
+    if successor_id is None:
+        return KeyNotActive(f"The key is {at.word}. Only an active key can do this.", extra=at.facts())
+    return KeyNotActive(
+        f"The key was replaced by key {successor_id}. Use that key.",
+        extra={**at.facts(), "successor_id": str(successor_id)},
+    )
 
 
 def require_process(at: LifecycleState, *, for_reencryption: bool = False) -> None:

@@ -19,6 +19,12 @@ def key_values(key: Key) -> Values:
         "primary_version": key.primary_version,
         "rotation_period_days": key.rotation_period_days,
         "is_default": key.is_default,
+        "policy_id": key.policy_id,
+        "exportable": key.exportable,
+        "deletion_protection": key.deletion_protection,
+        "min_decryption_version": key.min_decryption_version,
+        "deletion_at": key.deletion_at,
+        "successor_id": key.successor_id,
         "created_by": key.created_by_id,
         "row_seq": key.row_seq,
     }
@@ -30,5 +36,6 @@ def version_values(version: KeyVersion) -> Values:
         "version": version.version,
         "state": str(version.state),
         "kek_id": version.kek_id,
+        "destruction_at": version.destruction_at,
         "row_seq": version.row_seq,
     }

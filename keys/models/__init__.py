@@ -1,9 +1,13 @@
-"""Keys with their versions, rotations and grants. Only ``keys.services`` writes rows."""
+"""Keys with their versions, rotations, policies and grants. Only ``keys.services`` writes rows."""
 
 from keys.models.grants import KeyGrant, KeyGrantQuerySet
-from keys.models.keys import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, KeyVersion
+from keys.models.keys import Key, KeyQuerySet
+from keys.models.policies import EncryptionPolicy
+from keys.models.rotations import KeyRotation, KeyRotationQuerySet
+from keys.models.versions import KeyVersion
 
 __all__ = [
+    "EncryptionPolicy",
     "Key",
     "KeyGrant",
     "KeyGrantQuerySet",

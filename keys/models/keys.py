@@ -1,8 +1,8 @@
-"""Keys, their versions and the record of rotations."""
+"""Keys."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from hashlib import sha256
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -13,11 +13,9 @@ from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.identities import Identity
-from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
 from keys import lifecycle
-from keys.lifecycle import LifecycleState, State, Status, VersionState
+from keys.lifecycle import LifecycleState, State, Status
 from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
 from keys.selection import Finding, contains_words, has_finding, has_status
 
@@ -66,8 +64,8 @@ class Key(MacProtectedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
-    MAC_VERSION: ClassVar[int] = 2
-    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1})  # tags decided about nothing
+    MAC_VERSION: ClassVar[int] = 3
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2})
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True)
@@ -88,6 +86,18 @@ class Key(MacProtectedRow):
     rotation_period_days = models.PositiveIntegerField(null=True)
     next_rotation_at = models.DateTimeField(null=True)
     is_default = models.BooleanField(default=False, help_text="used if the owner names no key")
+    policy = models.ForeignKey(
+        "keys.EncryptionPolicy", null=True, on_delete=models.PROTECT, related_name="keys", db_index=False
+    )
+    exportable = models.BooleanField(default=False)
+    min_decryption_version = models.PositiveIntegerField(default=1)
+    successor = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+    deletion_protection = models.BooleanField(default=False)
+    deletion_scheduled_at = models.DateTimeField(null=True)
+    deletion_at = models.DateTimeField(null=True)
+    state_before_deletion = models.CharField(max_length=20, blank=True)
+    expiry_recorded_at = models.DateTimeField(null=True, help_text="when the log recorded the expiry")
+    has_unproven_tags = models.BooleanField(default=False, editable=False)
     searched_text = models.TextField(editable=False)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(
@@ -108,6 +118,14 @@ class Key(MacProtectedRow):
                 fields=["next_rotation_at"],
                 name="idx_encryption_keys_due",
                 condition=Q(next_rotation_at__isnull=False),
+            ),
+            models.Index(
+                fields=["policy"], name="idx_encryption_keys_policy", condition=Q(policy__isnull=False)
+            ),
+            models.Index(
+                fields=["deletion_at"],
+                name="idx_encryption_keys_deletion",
+                condition=Q(state=State.DELETION_SCHEDULED.value),
             ),
             models.Index(
                 fields=["service_account_id"],
@@ -132,6 +150,18 @@ class Key(MacProtectedRow):
                 condition=Q(activates_at=None) | Q(expires_at=None) | Q(expires_at__gt=F("activates_at")),
                 name="encryption_keys_expires_after_activation",
             ),
+            models.CheckConstraint(
+                condition=Q(min_decryption_version__gte=1)
+                & Q(min_decryption_version__lte=F("primary_version")),
+                name="encryption_keys_minimum_is_a_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.DELETION_SCHEDULED.value, deletion_at__isnull=False)
+                | Q(state=State.DESTROYED.value)
+                | ~Q(state__in=[State.DELETION_SCHEDULED.value, State.DESTROYED.value])
+                & Q(deletion_at=None, deletion_scheduled_at=None, state_before_deletion=""),
+                name="encryption_keys_deletion_has_a_time",
+            ),
             models.UniqueConstraint(
                 fields=["created_by", "algorithm"],
                 condition=Q(is_default=True),
@@ -153,6 +183,13 @@ class Key(MacProtectedRow):
         return self.primary_version
 
     @property
+    def effective_rotation_days(self) -> int | None:
+        """The rotation period: the key's own, otherwise that of its policy."""
+        if self.rotation_period_days is not None or self.policy is None:
+            return self.rotation_period_days
+        return self.policy.rotation.every_days
+
+    @property
     def owner(self) -> Identity:
         if self.service_account_id is not None:
             return Identity.service_account(self.service_account_id)
@@ -160,20 +197,56 @@ class Key(MacProtectedRow):
 
     @property
     def granting_tags(self) -> list[str]:
-        """The tags whose grants apply to the key. The MAC of an older row does not cover its tags, so none does."""
-        return list(self.tags) if self.stored_mac_version == self.MAC_VERSION else []
+        """The tags whose grants apply to the key: none while nothing proves that they are unaltered."""
+        return [] if self.stored_mac_version == 1 or self.has_unproven_tags else list(self.tags)
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
 
+    def save_with_mac(
+        self, update_fields: Iterable[str] | None = None, *, sets_all_fields: bool = False
+    ) -> None:
+        """As in the base class, but an older MAC is always replaced. ``sets_all_fields``: the caller has set the tags.
+
+        Version 1 did not cover the tags. ``has_unproven_tags`` therefore marks such rows until their tags are set.
+        """
+        if sets_all_fields:
+            self.has_unproven_tags = False
+        elif self.stored_mac_version == 1:
+            self.has_unproven_tags = True
+        super().save_with_mac(update_fields, sets_all_fields=True)
+
     def mac_fields(self) -> tuple[MacField, ...]:
         """The fields that decide who may use the key, for what, and until when."""
-        return (*self._first_mac_fields(), self.tags, self.service_account_id)
+        return (
+            *self._first_mac_fields(),
+            self.tags,
+            self.service_account_id,
+            self.policy_id,
+            self.exportable,
+            self.min_decryption_version,
+            self.successor_id,
+            self.deletion_protection,
+            self.deletion_at,
+            self.state_before_deletion,
+            self.has_unproven_tags,
+        )
 
-    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:  # noqa: ARG002 - there is only version 1
-        if self.service_account_id is not None:
-            raise IntegrityFailed("A key has an owner that its MAC does not cover. Restore it from a backup.")
-        return self._first_mac_fields()
+    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
+        newer = [
+            self.policy_id,
+            self.successor_id,
+            self.deletion_at,
+            self.exportable,
+            self.deletion_protection,
+            self.state_before_deletion,
+            self.has_unproven_tags,
+            self.min_decryption_version != 1,
+        ]
+        if any(newer) or (version == 1 and self.service_account_id is not None):
+            raise IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
+        first = self._first_mac_fields()
+        return first if version == 1 else (*first, self.tags, self.service_account_id)
 
     def _first_mac_fields(self) -> tuple[MacField, ...]:
         return (
@@ -189,92 +262,3 @@ class Key(MacProtectedRow):
             self.created_by_id,
             self.is_default,
         )
-
-
-class KeyVersion(MacProtectedRow, WrappedRow):
-    """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects."""
-
-    MAC_LABEL: ClassVar[str] = "key_versions"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="versions")
-    version = models.PositiveIntegerField()
-    state = models.CharField(
-        max_length=20,
-        choices=[(state.value, state.value) for state in VersionState],
-        default=VersionState.ENABLED.value,
-    )
-    # Repeats Key.primary_version so that the database itself can refuse a second primary. Not covered by the MAC,
-    # because it is only displayed and no decision depends on it.
-    is_primary = models.BooleanField()
-    # Not covered by the MAC, because many processes increase it with a plain UPDATE that must not wait for a lock. An
-    # attacker with write access to the database who lowers it could let a version seal more than its limit, which is
-    # not a leak by itself. A value that is too high makes the version refuse.
-    uses_reserved = models.PositiveBigIntegerField(default=0)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        db_table = "key_versions"
-        constraints = [
-            models.UniqueConstraint(fields=["key", "version"], name="key_versions_number_is_unique"),
-            models.UniqueConstraint(
-                fields=["key"], condition=Q(is_primary=True), name="key_versions_one_primary"
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=[state.value for state in VersionState]),
-                name="key_versions_state_is_known",
-            ),
-            models.CheckConstraint(condition=Q(version__gte=1), name="key_versions_number_from_one"),
-        ]
-
-    def __str__(self) -> str:
-        return f"version {self.version}"
-
-    def mac_fields(self) -> tuple[MacField, ...]:
-        return (
-            self.key_id,
-            self.version,
-            str(self.state),
-            self.kek_id,
-            sha256(bytes(self.wrapped)).digest(),
-        )
-
-
-class KeyRotationQuerySet(models.QuerySet["KeyRotation"]):
-    def visible_to(self, principal: Principal) -> Self:
-        """The rotations of the keys that the principal may see."""
-        return self.filter(old_key__in=Key.objects.visible_to(principal).order_by())
-
-
-class KeyRotation(models.Model):
-    """A rotation of a key. For a rotation in place, both keys are the same.
-
-    ``rotated_by`` or ``service_account_id`` performed it; neither is set if the system did.
-    """
-
-    COMPLETED: ClassVar[str] = "completed"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    old_key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="rotations")
-    new_key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+")
-    old_version = models.PositiveIntegerField()
-    new_version = models.PositiveIntegerField()
-    rotation_reason = models.CharField(max_length=MAX_REASON)
-    rotated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    service_account_id = models.UUIDField(null=True, editable=False)
-    rotated_at = models.DateTimeField()
-    status = models.CharField(max_length=20, default=COMPLETED)
-
-    objects = KeyRotationQuerySet.as_manager()
-
-    class Meta:
-        db_table = "key_rotations"
-        indexes = [models.Index(fields=["rotated_at"], name="idx_key_rotations_rotated_at")]
-        constraints = [
-            models.CheckConstraint(condition=Q(status="completed"), name="key_rotations_status_is_known")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.old_version} to {self.new_version}"

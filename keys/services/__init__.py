@@ -5,6 +5,14 @@ The services check the principal's permission, and search only the keys that the
 
 from keys.services.callers import denials_shown_to, ids_with_callers, use_shown_to
 from keys.services.creation import create_key, default_key
+from keys.services.deletion import (
+    DueDestruction,
+    cancel_deletion,
+    cancel_version_destruction,
+    destroy_due_keys,
+    schedule_deletion,
+    schedule_version_destruction,
+)
 from keys.services.editing import KeyUpdate, update_key
 from keys.services.grants import (
     grant_key,
@@ -20,6 +28,17 @@ from keys.services.history import (
     creator_of,
     list_made_versions,
     state_decision,
+)
+from keys.services.policies import (
+    PolicyUpdate,
+    Preview,
+    create_policy,
+    delete_policy,
+    get_policy,
+    list_policies,
+    preview_policy,
+    update_policy,
+    visible_policies,
 )
 from keys.services.reading import (
     EXPIRY_DAYS,
@@ -44,18 +63,26 @@ from keys.services.versions import disable_version, enable_version
 
 __all__ = [
     "EXPIRY_DAYS",
+    "DueDestruction",
     "DueRotation",
     "KeyFigures",
     "KeyFilter",
     "KeyUpdate",
     "KeyWindow",
     "MadeVersion",
+    "PolicyUpdate",
+    "Preview",
     "VersionWindow",
     "activate_key",
+    "cancel_deletion",
+    "cancel_version_destruction",
     "create_key",
+    "create_policy",
     "creator_of",
     "default_key",
+    "delete_policy",
     "denials_shown_to",
+    "destroy_due_keys",
     "disable_key",
     "disable_version",
     "enable_key",
@@ -63,6 +90,7 @@ __all__ = [
     "find_key",
     "frequent_tags",
     "get_key",
+    "get_policy",
     "grant_key",
     "grant_tag",
     "id_of_key",
@@ -74,15 +102,21 @@ __all__ = [
     "list_keys",
     "list_keys_after",
     "list_made_versions",
+    "list_policies",
     "list_rotations",
     "list_tag_grants",
     "list_versions",
     "measure_keys",
+    "preview_policy",
     "remove_grant",
     "revoke_key",
     "rotate_due_keys",
     "rotate_key",
+    "schedule_deletion",
+    "schedule_version_destruction",
     "state_decision",
     "update_key",
+    "update_policy",
     "use_shown_to",
+    "visible_policies",
 ]

@@ -8,15 +8,15 @@ from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.crypto.algorithms import KeyAlgorithm
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from keys import wrapped_material
 from keys.cached_keys import key_entity
-from keys.models import Key, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyVersion
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:
-    """The key, with its row locked until the transaction ends. Raises NotFound, IntegrityFailed.
+    """The key, with its row locked until the transaction ends, and its policy. Raises NotFound, IntegrityFailed.
 
     SQLite has no row locks. There every transaction is IMMEDIATE, which has the same effect.
     """
@@ -24,6 +24,17 @@ def lock_key(principal: Principal, key_id: UUID) -> Key:
     if key is None:
         raise NotFound
     return key.check_mac()
+
+
+def lock_policy(policy_id: UUID) -> EncryptionPolicy:
+    """The policy, which cannot change until the transaction ends. Raises Invalid, IntegrityFailed.
+
+    A shared lock would let several keys be created at once, but Django has none that both databases support.
+    """
+    policy = EncryptionPolicy.objects.select_for_update().filter(pk=policy_id).first()
+    if policy is None:
+        raise Invalid.of_field("policy_id", "There is no policy with this ID.")
+    return policy.check_mac()
 
 
 def finish_change(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.errors import NameTaken
@@ -15,11 +16,12 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
-from keys import actions, lifecycle, metadata, trail
+from keys import actions, lifecycle, metadata, policy_rules, trail
+from keys.errors import PolicyViolated
 from keys.lifecycle import State
 from keys.models import Key
 from keys.selection import searched_text
-from keys.services.changing import key_event, new_version
+from keys.services.changing import key_event, lock_policy, new_version
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
@@ -33,11 +35,14 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     tags: Sequence[str] = (),
     description: str = "",
     rotation_period_days: int | None = None,
+    policy_id: UUID | None = None,
+    exportable: bool = False,
+    deletion_protection: bool = False,
 ) -> Key:
     """Create a key with its first version. It is active immediately unless ``activates_at`` is in the future.
 
     ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. Times are aware.
-    Raises Invalid, UnsupportedAlgorithm, NameTaken.
+    Under a policy, the key gets its cryptoperiod. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
     """
     principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
@@ -55,9 +60,10 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.activates_at = activates_at
     key.expires_at = expires_at
     key.rotation_period_days = rotation_period_days
-    key.next_rotation_at = lifecycle.next_rotation(rotation_period_days, now)
+    key.exportable = exportable
+    key.deletion_protection = deletion_protection
     try:
-        return _store(principal, key, kind)
+        return _store(principal, key, kind, policy_id)
     except IntegrityError:
         if not Key.objects.filter(name=name).exists():
             raise
@@ -78,6 +84,10 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     existing = _find_default(principal.user_id, kind)
     if existing is not None:
         return existing
+    if settings.CC_REQUIRE_POLICY:
+        raise PolicyViolated.of_field(
+            "key_id", "Name a key: every key needs a policy on this server, so none is created by default."
+        )
     now = database_now()
     key = _new_key(principal, kind, "", now)
     # The name contains the key's random ID, so that no other user can take it in advance.
@@ -114,8 +124,13 @@ def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime)
 
 
 @transaction.atomic
-def _store(principal: Principal, key: Key, kind: KeyAlgorithm) -> Key:
+def _store(principal: Principal, key: Key, kind: KeyAlgorithm, policy_id: UUID | None = None) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
+    if policy_id is not None:
+        policy_rules.take_over(lock_policy(policy_id), key)
+    elif settings.CC_REQUIRE_POLICY:
+        raise policy_rules.required_by_setting()
+    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
     key.searched_text = searched_text(key.name, key.description, key.tags)
     key.save_with_mac()
     version = new_version(key, 1, kind, key.created_at)

@@ -1,20 +1,22 @@
-"""Change a key's description, tags, expiry and rotation period."""
+"""Change the settings of a key."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from keys import actions, lifecycle, metadata, trail
-from keys.errors import IllegalTransition, VersionConflict
+from kernel.errors import Invalid
+from keys import actions, lifecycle, metadata, policy_rules, trail
+from keys.errors import IllegalTransition, PolicyViolated, VersionConflict
 from keys.models import Key
 from keys.selection import searched_text
-from keys.services.changing import finish_change, lock_key
+from keys.services.changing import finish_change, lock_key, lock_policy
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -24,6 +26,9 @@ class KeyUpdate(TypedDict, total=False):
     tags: list[str]
     expires_at: datetime | None
     rotation_period_days: int | None
+    deletion_protection: bool
+    policy_id: UUID | None
+    min_decryption_version: int
 
 
 @transaction.atomic
@@ -32,14 +37,26 @@ def update_key(
 ) -> Key:
     """Change the fields in ``changes``, if ``only_if`` accepts the key after it is locked.
 
-    Raises NotFound, Invalid, VersionConflict if ``only_if`` returns false, and IllegalTransition for moving an
-    expiry that has passed.
+    Raises NotFound, Invalid, PolicyViolated, VersionConflict if ``only_if`` returns false, IllegalTransition for
+    moving an expiry that has passed, and RecentAuthRequired for raising the minimum version.
     """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
     if only_if is not None and not only_if(key):
         raise VersionConflict("The key has changed since you read it. Read it again, then retry.")
     before = trail.key_values(key)
+    _set(principal, key, changes)
+    is_first_cover = "tags" in changes and key.granting_tags != key.tags
+    if trail.key_values(key) == before and not is_first_cover:
+        return key
+    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.save_with_mac(sets_all_fields="tags" in changes)
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    finish_change(principal, actions.KEY_UPDATED, key, [change])
+    return key
+
+
+def _set(principal: Principal, key: Key, changes: KeyUpdate) -> None:
     if "description" in changes:
         metadata.check_description(changes["description"])
         key.description = changes["description"]
@@ -49,15 +66,18 @@ def update_key(
     if "expires_at" in changes:
         _move_expiry(key, changes["expires_at"])
     if "rotation_period_days" in changes:
-        _set_rotation_period(key, changes["rotation_period_days"])
-    is_first_cover = "tags" in changes and key.stored_mac_version < key.MAC_VERSION
-    if trail.key_values(key) == before and not is_first_cover:
-        return key
-    key.searched_text = searched_text(key.name, key.description, key.tags)
-    key.save_with_mac(sets_all_fields="tags" in changes)
-    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
-    finish_change(principal, actions.KEY_UPDATED, key, [change])
-    return key
+        metadata.check_rotation_period(changes["rotation_period_days"])
+        key.rotation_period_days = changes["rotation_period_days"]
+    if "deletion_protection" in changes:
+        key.deletion_protection = changes["deletion_protection"]
+    if "policy_id" in changes:
+        _set_policy(key, changes["policy_id"])
+    if {"rotation_period_days", "policy_id", "expires_at"} & set(changes):
+        policy_rules.check_key(key)
+        made_at = key.versions.get(version=key.primary_version).created_at
+        key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, made_at)
+    if "min_decryption_version" in changes:
+        _set_minimum(principal, key, changes["min_decryption_version"])
 
 
 def _move_expiry(key: Key, expires_at: datetime | None) -> None:
@@ -73,9 +93,23 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
     key.expires_at = expires_at
 
 
-def _set_rotation_period(key: Key, days: int | None) -> None:
-    metadata.check_rotation_period(days)
-    key.rotation_period_days = days
-    key.next_rotation_at = lifecycle.next_rotation(
-        days, key.versions.get(version=key.primary_version).created_at
-    )
+def _set_policy(key: Key, policy_id: UUID | None) -> None:
+    if policy_id == key.policy_id:
+        return
+    if policy_id is not None:
+        policy_rules.take_over(lock_policy(policy_id), key)
+        if key.expires_at is not None and key.expires_at <= database_now():
+            raise PolicyViolated.of_field("policy_id", "The key is older than this policy allows.")
+    elif settings.CC_REQUIRE_POLICY:
+        raise policy_rules.required_by_setting()
+    else:
+        key.policy = None
+
+
+def _set_minimum(principal: Principal, key: Key, version: int) -> None:
+    """Earlier versions than ``version`` stop decrypting. Only raising the minimum makes data unreadable."""
+    if version > key.min_decryption_version:
+        principal.require_recent_log_in(database_now())
+    if not 1 <= version <= key.primary_version:
+        raise Invalid.of_field("min_decryption_version", f"Must be 1 to {key.primary_version}.")
+    key.min_decryption_version = version

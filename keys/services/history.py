@@ -24,6 +24,8 @@ _DECIDING: Final[Mapping[State, str]] = MappingProxyType(
         State.SUSPENDED: actions.KEY_DISABLED,
         State.DEACTIVATED: actions.KEY_REVOKED,
         State.COMPROMISED: actions.KEY_REVOKED,
+        State.DELETION_SCHEDULED: actions.KEY_DELETION_SCHEDULED,
+        State.DESTROYED: actions.KEY_DESTROYED,
     }
 )
 

@@ -106,7 +106,7 @@ def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
     version = new_version(key, number, find_key_algorithm(key.algorithm), now)
     version.save_with_mac()
     key.primary_version = number
-    key.next_rotation_at = next_rotation(key.rotation_period_days, now)
+    key.next_rotation_at = next_rotation(key.effective_rotation_days, now)
     key.save_with_mac()
     return [
         RowChange.of_row(key, before=before, after=trail.key_values(key)),

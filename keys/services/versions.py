@@ -38,6 +38,11 @@ def _change_state(
     version.check_mac()
     if version.state == to:
         raise IllegalTransition(f"Version {number} is already {to}.", extra={"state": str(to)})
+    if version.state in {VersionState.SCHEDULED, VersionState.DESTROYED}:
+        raise IllegalTransition(
+            f"Version {number} is {version.state}. Only an enabled or disabled version can change.",
+            extra={"state": str(version.state)},
+        )
     if number == key.primary_version:
         raise IllegalTransition(
             "You cannot disable the primary version. Rotate the key first, or disable the key.",
@@ -45,7 +50,7 @@ def _change_state(
         )
     before = trail.version_values(version)
     version.state = to
-    version.save_with_mac(update_fields=["state"])
+    version.save_with_mac(update_fields=["state"], sets_all_fields=True)
     action = actions.VERSION_DISABLED if to is VersionState.DISABLED else actions.VERSION_ENABLED
     change = RowChange.of_row(version, before=before, after=trail.version_values(version))
     finish_change(principal, action, key, [change], version=number, meta={"reason": reason})

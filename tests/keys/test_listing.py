@@ -37,6 +37,7 @@ def every_lifecycle_state(new_key, moment):
                     continue
                 key = new_key()
                 key.state, key.activates_at, key.expires_at = state, activates_at, expires_at
+                key.deletion_at = moment if state is State.DELETION_SCHEDULED else None
                 key.save_with_mac()
 
 

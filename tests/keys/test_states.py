@@ -46,6 +46,8 @@ def key_in(new_key):
         pending = database_now() + timedelta(hours=1) if state == "pre_activation" else None
         key = new_key(activates_at=pending)
         key.state = state
+        if state == "deletion_scheduled":
+            key.deletion_at = database_now() + timedelta(days=7)
         key.save_with_mac()
         return key
 

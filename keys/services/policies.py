@@ -1,0 +1,294 @@
+"""Encryption policies: create, change, preview a change, delete."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+
+from accounts.errors import NameTaken
+from accounts.principals import Principal
+from accounts.tokens import renew_principal
+from audit.log.events import Event, RowChange
+from audit.services import record
+from kernel.clock import database_now
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import lock_epoch, raise_epoch
+from keys import actions, metadata
+from keys.cached_keys import policy_entity
+from keys.errors import PolicyInUse, VersionConflict
+from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
+from keys.rotation_policy import MAX_DAYS, RotationPolicy
+
+MAX_AFFECTED: Final = 100
+"""How many affected keys a preview names. It counts all."""
+
+
+class PolicyUpdate(TypedDict, total=False):
+    """The fields to change. Name and algorithm are fixed."""
+
+    allowed_modes: list[str]
+    key_lifetime_days: int | None
+    rotation_policy: dict[str, Any]
+    minimum_deletion_days: int
+    exportable: bool
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One consequence of a changed policy. ``count``: all affected keys; ``keys``: the first by name."""
+
+    code: str
+    text: str
+    count: int
+    keys: list[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The consequences of a changed policy for the keys under it."""
+
+    policy: EncryptionPolicy
+    keys_count: int
+    effects: list[Effect]
+
+
+def list_policies(*, principal: Principal) -> QuerySet[EncryptionPolicy]:
+    """All policies with ``keys_count``, by name. Raises Denied."""
+    return visible_policies(principal).annotate(keys_count=Count("keys")).order_by("name")
+
+
+def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
+    """Raises Denied."""
+    principal.require("policies.read")
+    return EncryptionPolicy.objects.all()
+
+
+def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    policy = list_policies(principal=principal).filter(pk=policy_id).first()
+    if policy is None:
+        raise NotFound
+    return policy.check_mac()
+
+
+def create_policy(  # noqa: PLR0913 - the fields of a policy as keyword arguments
+    *,
+    principal: Principal,
+    name: str,
+    algorithm: str,
+    key_size: int | None = None,
+    allowed_modes: list[str] | None = None,
+    key_lifetime_days: int | None = None,
+    rotation_policy: dict[str, Any] | None = None,
+    minimum_deletion_days: int = MIN_DELETION_DAYS,
+    exportable: bool = False,
+) -> EncryptionPolicy:
+    """Create an active policy. ``allowed_modes``: all modes of the algorithm unless given.
+
+    Raises Denied, Invalid, UnsupportedAlgorithm, NameTaken.
+    """
+    principal.require("policies.manage")
+    metadata.check_name(name)
+    kind = find_key_algorithm(algorithm)
+    if key_size not in {None, kind.key_size}:
+        raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
+    policy = EncryptionPolicy(
+        name=name, algorithm=kind.name, key_size=kind.key_size, created_at=database_now()
+    )
+    _set(
+        policy,
+        {
+            "allowed_modes": list(kind.modes) if allowed_modes is None else allowed_modes,
+            "key_lifetime_days": key_lifetime_days,
+            "rotation_policy": rotation_policy or {},
+            "minimum_deletion_days": minimum_deletion_days,
+            "exportable": exportable,
+        },
+    )
+    try:
+        with transaction.atomic():
+            policy.save_with_mac()
+            _record(principal, actions.POLICY_CREATED, policy, RowChange.of_row(policy, after=values(policy)))
+            lock_epoch()
+            renew_principal(principal)
+    except IntegrityError:
+        if not EncryptionPolicy.objects.filter(name=name).exists():
+            raise
+        raise NameTaken.of_field("name", f"A policy named {name} already exists.", name=name) from None
+    return policy
+
+
+@transaction.atomic
+def update_policy(
+    *,
+    principal: Principal,
+    policy_id: UUID,
+    changes: PolicyUpdate,
+    only_if: Callable[[EncryptionPolicy], bool] | None = None,
+) -> EncryptionPolicy:
+    """Change a policy. Its keys obey the new rules at once, in every process.
+
+    A shorter grace period makes data unreadable, so it requires a recent sign-in like a higher minimum version.
+    Raises Denied, RecentAuthRequired, NotFound, Invalid, and VersionConflict if ``only_if`` returns false.
+    """
+    principal.require("policies.manage")
+    policy = _lock(policy_id)
+    if only_if is not None and not only_if(policy):
+        raise VersionConflict("The policy has changed since you read it. Read it again, then retry.")
+    before, old = values(policy), policy.rotation
+    _set(policy, changes)
+    if values(policy) == before:
+        return policy
+    if _shortens_grace(old, policy.rotation):
+        principal.require_recent_log_in(database_now())
+    policy.save_with_mac()
+    if policy.rotation.every_days != old.every_days:
+        _move_rotations(policy)
+    change = RowChange.of_row(policy, before=before, after=values(policy))
+    _record(principal, actions.POLICY_UPDATED, policy, change)
+    raise_epoch(policy_entity(policy.id))
+    renew_principal(principal)
+    return policy
+
+
+@transaction.atomic
+def delete_policy(*, principal: Principal, policy_id: UUID) -> None:
+    """Delete a policy that no key has. Raises Denied, NotFound, PolicyInUse."""
+    principal.require("policies.manage")
+    policy = _lock(policy_id)
+    if count := policy.keys.count():
+        raise PolicyInUse(
+            f"{count} keys have this policy. Deactivate it instead, so that it accepts no new keys.",
+            extra={"keys_count": count},
+        )
+    change = RowChange.of_row(policy, before=values(policy))
+    _record(principal, actions.POLICY_DELETED, policy, change)
+    EncryptionPolicy.objects.filter(pk=policy.pk).delete()
+    raise_epoch(policy_entity(policy_id))
+    renew_principal(principal)
+
+
+def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpdate) -> Preview:
+    """The consequences of a change, which is not made. Raises Denied, NotFound, Invalid."""
+    principal.require("policies.manage")
+    policy = get_policy(principal=principal, policy_id=policy_id)
+    keys = Key.objects.visible_to(principal).filter(policy=policy)
+    before, modes, exportable = policy.rotation, set(policy.allowed_modes), policy.exportable
+    _set(policy, changes)
+    now, after = database_now(), policy.rotation
+    found: list[tuple[str, str, QuerySet[Key]]] = []
+    if removed := sorted(modes - set(policy.allowed_modes)):
+        text = f"can no longer encrypt with {', '.join(removed)}"
+        found.append(("modes_removed", text, keys))
+    if after.every_days != before.every_days:
+        due = _aged(keys, after.every_days, now).exclude(next_rotation_at__lte=now)
+        found.append(("rotation_due", "become overdue for rotation", due))
+    if _shortens_grace(before, after):
+        ended = _graceless(keys, after, now).exclude(pk__in=_graceless(keys, before, now).values("pk"))
+        found.append(("versions_stop", "have earlier versions that stop decrypting now", ended))
+    if exportable and not policy.exportable:
+        found.append(("export_forbidden", "can no longer be exported", keys.filter(exportable=True)))
+    effects = [
+        Effect(code, text, affected.count(), list(affected.order_by("name")[:MAX_AFFECTED]))
+        for code, text, affected in found
+    ]
+    return Preview(policy, keys.count(), [effect for effect in effects if effect.count])
+
+
+def values(policy: EncryptionPolicy) -> dict[str, object]:
+    """The declared fields for the audit trail."""
+    return {
+        "name": policy.name,
+        "algorithm": policy.algorithm,
+        "key_size": policy.key_size,
+        "allowed_modes": list(policy.allowed_modes),
+        "key_lifetime_days": policy.key_lifetime_days,
+        "rotation_policy": dict(policy.rotation_policy),
+        "minimum_deletion_days": policy.minimum_deletion_days,
+        "exportable": policy.exportable,
+        "is_active": policy.is_active,
+        "row_seq": policy.row_seq,
+    }
+
+
+def _lock(policy_id: UUID) -> EncryptionPolicy:
+    policy = EncryptionPolicy.objects.select_for_update().filter(pk=policy_id).first()
+    if policy is None:
+        raise NotFound
+    return policy.check_mac()
+
+
+def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:
+    """Raises Invalid."""
+    if "rotation_policy" in changes:
+        policy.rotation_policy = RotationPolicy.parse(changes["rotation_policy"]).document()
+    for name in ("allowed_modes", "key_lifetime_days", "minimum_deletion_days", "exportable", "is_active"):
+        if name in changes:
+            setattr(policy, name, changes[name])
+    modes, days = find_key_algorithm(policy.algorithm).modes, policy.key_lifetime_days
+    if not policy.allowed_modes or not set(policy.allowed_modes) <= set(modes):
+        raise Invalid.of_field("allowed_modes", f"Choose one or more of: {', '.join(modes)}.")
+    policy.allowed_modes = [mode for mode in modes if mode in policy.allowed_modes]
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise Invalid.of_field("key_lifetime_days", f"Must be 1 to {MAX_DAYS} days, or null.")
+    if not MIN_DELETION_DAYS <= policy.minimum_deletion_days <= MAX_DELETION_DAYS:
+        raise Invalid.of_field(
+            "minimum_deletion_days", f"Must be {MIN_DELETION_DAYS} to {MAX_DELETION_DAYS} days."
+        )
+
+
+def _record(principal: Principal, action: str, policy: EncryptionPolicy, change: RowChange) -> None:
+    meta: dict[str, object] = {"name": policy.name, "row_seq": policy.row_seq}
+    event = Event(action=action, object_type="policy", object_id=str(policy.id), meta=meta)
+    record(event, principal.actor, changes=[change])
+
+
+def _shortens_grace(before: RotationPolicy, after: RotationPolicy) -> bool:
+    if after.grace_days is None:
+        return False
+    return before.grace_days is None or (after.grace_days, after.reencrypt) < (
+        before.grace_days,
+        before.reencrypt,
+    )
+
+
+def _made_at() -> Subquery:
+    """When the primary version of each key was created."""
+    primary = KeyVersion.objects.filter(key=OuterRef("pk"), is_primary=True)
+    return Subquery(primary.values("created_at")[:1])
+
+
+def _move_rotations(policy: EncryptionPolicy) -> None:
+    """Set the next rotation of the keys without a period of their own. No decision depends on it, so no MAC covers it."""
+    days = policy.rotation.every_days
+    keys = Key.objects.filter(policy=policy, rotation_period_days=None)
+    keys.update(next_rotation_at=None if days is None else _made_at() + Value(timedelta(days=days)))
+
+
+def _aged(keys: QuerySet[Key], days: int | None, now: datetime) -> QuerySet[Key]:
+    """The keys without a period of their own whose primary version is at least ``days`` old."""
+    if days is None:
+        return keys.none()
+    aged = KeyVersion.objects.filter(
+        key=OuterRef("pk"), is_primary=True, created_at__lte=now - timedelta(days=days)
+    )
+    return keys.filter(Q(Exists(aged)), rotation_period_days=None)
+
+
+def _graceless(keys: QuerySet[Key], rotation: RotationPolicy, now: datetime) -> QuerySet[Key]:
+    """The keys with an earlier version whose grace period has ended."""
+    if rotation.grace_days is None:
+        return keys.none()
+    replaced = KeyVersion.objects.filter(
+        key=OuterRef("pk"),
+        version__gt=F("key__min_decryption_version"),
+        created_at__lte=now - timedelta(days=rotation.grace_days),
+    )
+    return keys.filter(Q(Exists(replaced)))
