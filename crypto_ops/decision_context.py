@@ -84,7 +84,7 @@ class DecisionContext:
         """Limit the decision to the version's grace period."""
         end = entry.grace_end(version.number, for_reencryption=for_reencryption)
         if end is not None:
-            self.deadlines.append(Deadline(end, partial(entry.grace_has_ended, version.number)))
+            self.deadlines.append(Deadline(end, partial(entry.grace_has_ended, version.number, end)))
 
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""

@@ -1,7 +1,7 @@
 """Requests and results of the engine, and their limits: plain values without HTTP. None of them can be printed."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from msgspec import Struct
 from kernel.crypto.aead import Sealed
 from kernel.crypto.algorithms import Mode
 from kernel.crypto.envelope import Envelope
+from keys.lifecycle import VersionState
 from keys.references import KeyReference
 
 # Larger limits are settings.
@@ -95,7 +96,7 @@ class Inspection:
     algorithm: str
     state: str
     status: str
-    version_state: Literal["enabled", "disabled"]
+    version_state: VersionState
     may_decrypt: bool
 
 

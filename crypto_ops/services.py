@@ -7,7 +7,6 @@ from kernel.clock import process_now
 from kernel.crypto.envelope import Envelope
 from kernel.errors import NotFound
 from keys import keyring, lifecycle
-from keys.lifecycle import VersionState
 
 
 def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
@@ -17,17 +16,18 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
     version = entry.versions.get(envelope.version)
     if version is None:
         raise NotFound
-    at = entry.lifecycle_state(process_now())
+    now = process_now()
+    at = entry.lifecycle_state(now)
     may_decrypt = authorize(
-        principal, "crypto.decrypt", entry, now=process_now(), client_ip=principal.actor.client_ip
+        principal, "crypto.decrypt", entry, now=now, client_ip=principal.actor.client_ip
     ).is_allowed
-    usable = lifecycle.may_process(at.state) and version.state is VersionState.ENABLED
+    usable = lifecycle.may_process(at.state) and entry.may_process(version.number, now)
     return Inspection(
         key_id=entry.key_id,
         key_version=version.number,
         algorithm=envelope.mode.name,
         state=at.state,
         status=at.status,
-        version_state=version.state.value,
+        version_state=version.state,
         may_decrypt=usable and may_decrypt,
     )

@@ -83,7 +83,7 @@ class KeyDetailView(KeyView):
 
     @extend_schema(request=UpdateKeySerializer, parameters=[IF_MATCH, ETAG], responses=KeySerializer)
     def patch(self, request: Request, key_id: UUID) -> Response:
-        """Change the key's description, tags, expiry and rotation period."""
+        """Change the settings of the key."""
         etags = etags_to_match(request)
         changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
         try:
@@ -94,9 +94,7 @@ class KeyDetailView(KeyView):
                 only_if=lambda key: etags is None or etag_of(key.row_seq) in etags,
             )
         except VersionConflict as conflict:
-            raise ProtocolError(
-                conflict.detail, status=HTTPStatus.PRECONDITION_FAILED, code="version_conflict"
-            ) from None
+            raise failed_precondition(conflict) from None
         return _with_etag(key)
 
 
@@ -205,6 +203,11 @@ class RotationListView(ApiView[Principal]):
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)
         return self.page(services.list_rotations(principal=self.principal), KeyRotationSerializer)
+
+
+def failed_precondition(conflict: VersionConflict) -> ProtocolError:
+    """412 (RFC 9110 section 15.5.13): the object has none of the tags of ``If-Match``."""
+    return ProtocolError(conflict.detail, status=HTTPStatus.PRECONDITION_FAILED, code="version_conflict")
 
 
 def _with_etag(key: Key) -> Response:

@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from keys import api, api_grants
+from keys import api, api_deletion, api_grants, api_policies
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
@@ -13,6 +13,16 @@ urlpatterns = [
     path("keys/<key:key_id>/disable", api.DisableKeyView.as_view(), name="key-disable"),
     path("keys/<key:key_id>/enable", api.EnableKeyView.as_view(), name="key-enable"),
     path("keys/<key:key_id>/revoke", api.RevokeKeyView.as_view(), name="key-revoke"),
+    path(
+        "keys/<key:key_id>/schedule-deletion",
+        api_deletion.ScheduleDeletionView.as_view(),
+        name="key-schedule-deletion",
+    ),
+    path(
+        "keys/<key:key_id>/cancel-deletion",
+        api_deletion.CancelDeletionView.as_view(),
+        name="key-cancel-deletion",
+    ),
     path("keys/<key:key_id>/versions", api.KeyVersionListView.as_view(), name="key-versions"),
     path(
         "keys/<key:key_id>/versions/<int:version>/disable",
@@ -24,10 +34,25 @@ urlpatterns = [
         api.EnableVersionView.as_view(),
         name="key-version-enable",
     ),
+    path(
+        "keys/<key:key_id>/versions/<int:version>/schedule-destruction",
+        api_deletion.ScheduleDestructionView.as_view(),
+        name="key-version-schedule-destruction",
+    ),
+    path(
+        "keys/<key:key_id>/versions/<int:version>/cancel-destruction",
+        api_deletion.CancelDestructionView.as_view(),
+        name="key-version-cancel-destruction",
+    ),
     path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),
     path("keys/<key:key_id>/grants/<uuid:grant_id>", api_grants.KeyGrantView.as_view(), name="key-grant"),
     path("keys/<key:key_id>/access", api_grants.AccessView.as_view(), name="key-access"),
     path("grants", api_grants.TagGrantListView.as_view(), name="grants"),
     path("grants/<uuid:grant_id>", api_grants.TagGrantView.as_view(), name="grant"),
+    path("policies", api_policies.PolicyListView.as_view(), name="policies"),
+    path("policies/<uuid:policy_id>", api_policies.PolicyView.as_view(), name="policy"),
+    path(
+        "policies/<uuid:policy_id>/preview", api_policies.PreviewPolicyView.as_view(), name="policy-preview"
+    ),
     path("rotations", api.RotationListView.as_view(), name="rotations"),
 ]

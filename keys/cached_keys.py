@@ -209,7 +209,7 @@ class CachedKey:
             )
         end = self.grace_end(version, for_reencryption=for_reencryption)
         if end is not None and end <= now:
-            raise self.grace_has_ended(version)
+            raise self.grace_has_ended(version, now)
         return entry
 
     def processing_versions(self, now: datetime, *, for_reencryption: bool = False) -> list[CachedVersion]:
@@ -218,7 +218,7 @@ class CachedKey:
         return [
             self.versions[number]
             for number in sorted(self.versions, reverse=True)
-            if self._may_process(number, now, for_reencryption=for_reencryption)
+            if self.may_process(number, now, for_reencryption=for_reencryption)
         ]
 
     def grace_end(self, version: int, *, for_reencryption: bool = False) -> datetime | None:
@@ -228,11 +228,15 @@ class CachedKey:
             return None
         return replacement.created_at + self.grace
 
-    def grace_has_ended(self, version: int) -> KeyNotUsable:
+    def grace_has_ended(self, version: int, now: datetime) -> KeyNotUsable:
         """The refusal of a version after ``grace_end``."""
-        return KeyNotUsable(f"Version {version} was replaced, and the policy's grace period has ended.")
+        return self._not_usable(
+            self.lifecycle_state(now),
+            f"Version {version} was replaced, and the grace period of the key's policy has ended.",
+        )
 
-    def _may_process(self, number: int, now: datetime, *, for_reencryption: bool) -> bool:
+    def may_process(self, number: int, now: datetime, *, for_reencryption: bool = False) -> bool:
+        """Whether the version may decrypt, if its key may."""
         end = self.grace_end(number, for_reencryption=for_reencryption)
         return (
             self.versions[number].state is VersionState.ENABLED

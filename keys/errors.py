@@ -1,3 +1,5 @@
+from typing import Self
+
 from kernel.errors import Conflict, Refused
 
 
@@ -36,6 +38,11 @@ class PolicyViolated(Refused):
     """An encryption policy forbids the key, the change or the use."""
 
     title = "The encryption policy forbids this"
+
+    @classmethod
+    def of_field(cls, name: str, message: str) -> Self:
+        """The refusal of one input field."""
+        return cls(f"{name}: {message}", fields={name: [message]})
 
 
 class UsageLimitReached(Refused):

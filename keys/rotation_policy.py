@@ -54,7 +54,9 @@ class RotationPolicy:
 
     def document(self) -> dict[str, Any]:
         """The JSON document, without rules that are not set."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        return {
+            name: value for name, value in asdict(self).items() if value is not None and value is not False
+        }
 
     def grace_end(self, replaced_at: datetime) -> datetime | None:
         """When a version that was replaced at this time stops decrypting; None: never."""

@@ -34,7 +34,6 @@ from keys.metadata import (
 )
 from keys.models import Key
 
-STATUSES_LISTED = (Status.ACTIVE, Status.EXPIRED, Status.REVOKED, Status.PENDING, Status.DISABLED)
 MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS.values())
 ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
@@ -52,7 +51,7 @@ class TagsField(serializers.ListField):
     """Distinct labels; ``keys.metadata`` rejects duplicates."""
 
 
-class UpdateKeySerializer(StrictSerializer):
+class KeySettingsSerializer(StrictSerializer):
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )
@@ -61,21 +60,30 @@ class UpdateKeySerializer(StrictSerializer):
     rotation_period_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
     )
+    policy_id = serializers.UUIDField(required=False, allow_null=True)
+    deletion_protection = serializers.BooleanField(required=False)
 
 
-class CreateKeySerializer(UpdateKeySerializer):
+class UpdateKeySerializer(KeySettingsSerializer):
+    min_decryption_version = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_VERSION, help_text="earlier versions do not decrypt"
+    )
+
+
+class CreateKeySerializer(KeySettingsSerializer):
     name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )
     activates_at = TimestampField(required=False, allow_null=True)
+    exportable = serializers.BooleanField(default=False)
 
 
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
     algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
-    status = serializers.ChoiceField(required=False, choices=STATUSES_LISTED)
+    status = serializers.ChoiceField(required=False, choices=list(Status))
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(
         required=False,
@@ -83,6 +91,7 @@ class KeyQuerySerializer(PageQuery):
         max_length=200,
         help_text="each word must occur in the name, the description or a tag",
     )
+    policy_id = serializers.UUIDField(required=False)
     expires_before = TimestampField(required=False)
     ordering = serializers.ChoiceField(required=False, choices=ORDERINGS)
 
@@ -124,6 +133,12 @@ class KeySerializer(serializers.Serializer[Key]):
     expires_at = TimestampField(allow_null=True)
     rotation_period_days = serializers.IntegerField(allow_null=True)
     next_rotation_at = TimestampField(allow_null=True)
+    policy_id = serializers.UUIDField(allow_null=True)
+    exportable = serializers.BooleanField()
+    min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt")
+    deletion_protection = serializers.BooleanField()
+    deletion_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
+    successor_id = serializers.UUIDField(allow_null=True)
     operations = serializers.SerializerMethodField(help_text="allowed operations")
 
     @cached_property
@@ -146,6 +161,7 @@ class KeyVersionSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=list(VersionState))
     is_primary = serializers.BooleanField()
     created_at = TimestampField()
+    destruction_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
 
 
 class KeyRotationSerializer(serializers.Serializer[Any]):

@@ -33,6 +33,9 @@ PERMISSIONS = {
     "keys.rotate": {"admin": ALL, "operator": ALL},
     "keys.disable": {"admin": ALL, "operator": ALL},
     "keys.revoke": {"admin": ALL},
+    "keys.destroy": {"admin": ALL},
+    "policies.read": {"admin": ALL, "operator": ALL, "developer": ALL, "auditor": ALL},
+    "policies.manage": {"admin": ALL},
     "crypto.encrypt": {"admin": ALL, "developer": OWN},
     "crypto.decrypt": {"admin": ALL, "developer": OWN},
     "crypto.reencrypt": {"admin": ALL, "developer": OWN},
@@ -73,6 +76,8 @@ NOT_BY_TOKEN = {
     ("service-accounts", "POST"): RECENT,
     ("service-account-rotate-secret", "POST"): RECENT,
     ("audit-exports", "POST"): RECENT,
+    ("key-schedule-deletion", "POST"): RECENT,
+    ("key-version-schedule-destruction", "POST"): RECENT,
     ("audit-alarm-resolve", "POST"): RECENT,
 }
 # The recent sign-in is required for a field of the body, after the object was found.

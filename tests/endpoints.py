@@ -35,6 +35,7 @@ EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
 SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
+POLICY = "policy"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
@@ -84,6 +85,7 @@ class Target:
     token_id: UUID = field(default_factory=uuid4)
     grant_id: UUID = field(default_factory=uuid4)
     user_id: UUID = field(default_factory=uuid4)
+    policy_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,25 @@ def _user(state=USER, status=200, body=None):
 
 def _new_key(*_):
     return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
+
+
+def _deletion(target, _account):
+    return {**REASON, "confirm_name": _name_of(target)}
+
+
+def _name_of(target):
+    from keys.models import Key  # noqa: PLC0415 - models need a set-up Django
+
+    names = Key.objects.filter(pk=target.key_id).values_list("name", flat=True)
+    return names.first() or "missing"
+
+
+def _new_policy(*_):
+    return {"name": f"policy-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
+
+
+def _policy(permission, status=200, body=None):
+    return Endpoint(permission, status, about="policy", state=POLICY, body=body)
 
 
 def _log_in(_target, account):
@@ -250,6 +271,26 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "key-disable": {"POST": _key_action("keys.disable")},
     "key-enable": {"POST": _key_action("keys.disable", "suspended")},
     "key-revoke": {"POST": _key_action("keys.revoke")},
+    "key-schedule-deletion": {
+        "POST": Endpoint("keys.destroy", about="key", body=_deletion),
+    },
+    "key-cancel-deletion": {"POST": _key_action("keys.destroy", "deletion_scheduled")},
+    "key-version-schedule-destruction": {
+        "POST": Endpoint("keys.destroy", about="key", state="rotated", body=_deletion),
+    },
+    "key-version-cancel-destruction": {
+        "POST": _key_action("keys.destroy", "rotated, first version scheduled"),
+    },
+    "policies": {
+        "GET": Endpoint("policies.read"),
+        "POST": Endpoint("policies.manage", 201, body=_new_policy),
+    },
+    "policy": {
+        "GET": _policy("policies.read"),
+        "PATCH": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90}),
+        "DELETE": _policy("policies.manage", 204),
+    },
+    "policy-preview": {"POST": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90})},
     "key-versions": {"GET": Endpoint("keys.read", about="key")},
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
@@ -405,6 +446,7 @@ def path_of(route: Route, target: Target) -> str:
         token_id=target.token_id,
         grant_id=target.grant_id,
         user_id=target.user_id,
+        policy_id=target.policy_id,
     )
 
 
@@ -547,6 +589,12 @@ def make_alarm() -> Any:
     return AuditAlarm.objects.get(evidence=alarm.evidence)
 
 
+def make_policy() -> Any:
+    from keys import services  # noqa: PLC0415 - models need a set-up Django
+
+    return services.create_policy(principal=_system(), **_new_policy())
+
+
 # The states of objects that are not keys: the part of the target, and a function that creates the object.
 _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     PASSKEY: ("passkey_id", lambda owner: make_passkey(owner.user).id),
@@ -560,6 +608,7 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     ALARM: ("alarm_id", lambda _: make_alarm().id),
     SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
+    POLICY: ("policy_id", lambda _: make_policy().id),
     TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
 }
 
@@ -583,10 +632,16 @@ def move(target: Target, state: str) -> None:
             key.expires_at = _now() - timedelta(seconds=1)
             key.save_with_mac()
             runtime.fresh()
-        case "rotated" | "rotated, first version disabled":
+        case "deletion_scheduled":
+            services.schedule_deletion(**order, confirm_name=_name_of(target))
+        case "rotated":
             services.rotate_key(**order)
-            if state != "rotated":
-                services.disable_version(**order, version=1)
+        case "rotated, first version disabled":
+            services.rotate_key(**order)
+            services.disable_version(**order, version=1)
+        case "rotated, first version scheduled":
+            services.rotate_key(**order)
+            services.schedule_version_destruction(**order, version=1, confirm_name=_name_of(target))
         case "sequenced":
             _sequence()
 

@@ -168,8 +168,8 @@ def destroy_due_keys(*, principal: Principal, dry_run: bool = False) -> Iterator
         except DomainError as error:
             yield DueDestruction(due.key, due.version, due.due_at, error)
         except DatabaseError:
-            error = Unavailable("The database rejected the change.")
-            yield DueDestruction(due.key, due.version, due.due_at, error)
+            refusal = Unavailable("The database rejected the change.")
+            yield DueDestruction(due.key, due.version, due.due_at, refusal)
         else:
             yield due
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 
+from accounts.authorization import READ_KEYS
 from accounts.errors import NameTaken
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
@@ -72,10 +73,7 @@ def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
 
 def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
     """Raises Denied, NotFound, IntegrityFailed."""
-    policy = list_policies(principal=principal).filter(pk=policy_id).first()
-    if policy is None:
-        raise NotFound
-    return policy.check_mac()
+    return _find(list_policies(principal=principal), policy_id)
 
 
 def create_policy(  # noqa: PLR0913 - the fields of a policy as keyword arguments
@@ -176,10 +174,14 @@ def delete_policy(*, principal: Principal, policy_id: UUID) -> None:
 
 
 def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpdate) -> Preview:
-    """The consequences of a change, which is not made. Raises Denied, NotFound, Invalid."""
+    """The consequences of a change, which is not made. Names no keys to a caller who may not read them.
+
+    Raises Denied, NotFound, Invalid.
+    """
     principal.require("policies.manage")
-    policy = get_policy(principal=principal, policy_id=policy_id)
-    keys = Key.objects.visible_to(principal).filter(policy=policy)
+    policy = _find(EncryptionPolicy.objects.all(), policy_id)
+    keys = Key.objects.within_reach_of(principal).filter(policy=policy)
+    shown = MAX_AFFECTED if READ_KEYS in principal.permissions else 0
     before, modes, exportable = policy.rotation, set(policy.allowed_modes), policy.exportable
     _set(policy, changes)
     now, after = database_now(), policy.rotation
@@ -196,7 +198,7 @@ def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpda
     if exportable and not policy.exportable:
         found.append(("export_forbidden", "can no longer be exported", keys.filter(exportable=True)))
     effects = [
-        Effect(code, text, affected.count(), list(affected.order_by("name")[:MAX_AFFECTED]))
+        Effect(code, text, affected.count(), list(affected.order_by("name")[:shown]))
         for code, text, affected in found
     ]
     return Preview(policy, keys.count(), [effect for effect in effects if effect.count])
@@ -219,7 +221,11 @@ def values(policy: EncryptionPolicy) -> dict[str, object]:
 
 
 def _lock(policy_id: UUID) -> EncryptionPolicy:
-    policy = EncryptionPolicy.objects.select_for_update().filter(pk=policy_id).first()
+    return _find(EncryptionPolicy.objects.select_for_update(), policy_id)
+
+
+def _find(policies: QuerySet[EncryptionPolicy], policy_id: UUID) -> EncryptionPolicy:
+    policy = policies.filter(pk=policy_id).first()
     if policy is None:
         raise NotFound
     return policy.check_mac()

@@ -37,6 +37,7 @@ class KeyFilter(TypedDict, total=False):
     finding: Finding
     tag: str
     search: str
+    policy_id: UUID
     expires_before: datetime
     ordering: str
 
@@ -89,6 +90,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
         keys = keys.tagged(only["tag"])
     if "search" in only:
         keys = keys.search(only["search"])
+    if "policy_id" in only:
+        keys = keys.filter(policy=only["policy_id"])
     if "expires_before" in only:
         keys = keys.filter(expires_at__lt=only["expires_before"])
     ordering = only.get("ordering", "name")

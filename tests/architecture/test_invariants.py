@@ -52,7 +52,7 @@ from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
-from keys.models import Key, KeyGrant, KeyRotation, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
 from keys.services.grants import GrantRequest
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_passkey
@@ -115,6 +115,27 @@ PROVOCATIONS = {
         Key,
         {"is_default": False},
         {"name": "another", "activates_at": NOW, "expires_at": NOW},
+    ),
+    "encryption_keys_minimum_is_a_version": (
+        Key,
+        {"is_default": False},
+        {"name": "another", "min_decryption_version": 9},
+    ),
+    "encryption_keys_deletion_has_a_time": (
+        Key,
+        {"is_default": False},
+        {"name": "another", "state": "deletion_scheduled"},
+    ),
+    "encryption_policies.name": (EncryptionPolicy, {}, {}),
+    "encryption_policies_deletion_days_in_range": (
+        EncryptionPolicy,
+        {},
+        {"name": "another", "minimum_deletion_days": 6},
+    ),
+    "key_versions_destruction_has_a_time": (
+        KeyVersion,
+        {"is_primary": False},
+        {"version": 9, "state": "scheduled"},
     ),
     "key_versions_number_is_unique": (KeyVersion, {"is_primary": False}, {}),
     "key_versions_one_primary": (KeyVersion, {"is_primary": True}, {"version": 9}),
@@ -196,6 +217,7 @@ def rows(admin):
         ),
     )
     keys.default_key(admin.principal, "aes-256")
+    keys.create_policy(**everybody, name="strict", algorithm="aes-256")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)
     OidcIdentity(user=admin.user, issuer="https://id.example.org", subject="1").save_with_mac()

@@ -1,0 +1,106 @@
+"""REST serializers for encryption policies. ``keys.services`` validates values."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kernel.rest import (
+    KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
+    ModeField,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
+from keys.metadata import NAME
+from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
+from keys.rotation_policy import MAX_BYTES, MAX_DAYS, MAX_USES
+from keys.serializers import MAX_KEY_SIZE
+
+MAX_MODES = 10
+
+
+def _number(lowest: int, highest: int, description: str) -> dict[str, Any]:
+    return {
+        "type": ["integer", "null"],
+        "minimum": lowest,
+        "maximum": highest,
+        "description": description,
+    }
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "every_days": _number(1, MAX_DAYS, "age of the primary version at which a key is due"),
+            "after_uses": _number(1, MAX_USES, "messages after which a key is due"),
+            "after_bytes": _number(1, MAX_BYTES, "encrypted bytes after which a key is due"),
+            "grace_days": _number(0, MAX_DAYS, "days for which a replaced version still decrypts"),
+            "reencrypt": {
+                "type": "boolean",
+                "description": "whether a message can still be re-encrypted after grace_days",
+            },
+        },
+    }
+)
+class RotationPolicyField(serializers.JSONField):
+    """The rules of rotation; ``keys.rotation_policy`` validates them."""
+
+
+class PolicyRulesSerializer(StrictSerializer):
+    allowed_modes = serializers.ListField(
+        child=ModeField(max_length=50), required=False, max_length=MAX_MODES, help_text="modes for encryption"
+    )
+    key_lifetime_days = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_DAYS, help_text="the expiry of new keys"
+    )
+    rotation_policy = RotationPolicyField(required=False)
+    minimum_deletion_days = serializers.IntegerField(
+        required=False, min_value=MIN_DELETION_DAYS, max_value=MAX_DELETION_DAYS
+    )
+    exportable = serializers.BooleanField(required=False)
+
+
+class UpdatePolicySerializer(PolicyRulesSerializer):
+    is_active = serializers.BooleanField(required=False, help_text="whether new keys can have this policy")
+
+
+class CreatePolicySerializer(PolicyRulesSerializer):
+    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    algorithm = KeyAlgorithmOrAliasField(max_length=50)
+    key_size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
+    )
+
+
+class PolicySerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    algorithm = KeyAlgorithmField()
+    key_size = serializers.IntegerField(help_text="in bits")
+    allowed_modes = serializers.ListField(child=ModeField())
+    key_lifetime_days = serializers.IntegerField(allow_null=True)
+    rotation_policy = RotationPolicyField()
+    minimum_deletion_days = serializers.IntegerField()
+    exportable = serializers.BooleanField()
+    is_active = serializers.BooleanField()
+    created_at = TimestampField()
+
+
+class AffectedKeySerializer(serializers.Serializer[Any]):
+    key_id = serializers.UUIDField()
+    name = serializers.CharField()
+    effect = serializers.CharField(help_text="modes_removed, rotation_due, versions_stop or export_forbidden")
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    keys_count = serializers.IntegerField(help_text="keys with this policy")
+    effects = serializers.DictField(child=serializers.IntegerField(), help_text="affected keys by effect")
+    affected = AffectedKeySerializer(many=True, help_text="the first 100 keys of each effect, by name")
+
+
+class PolicyPageSerializer(PageSerializer):
+    results = PolicySerializer(many=True)

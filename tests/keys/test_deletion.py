@@ -1,0 +1,226 @@
+"""Scheduled deletion of keys and versions, and the destruction of their material."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from accounts.principals import Principal
+from kernel.clock import database_now
+from kernel.errors import Invalid, RecentAuthRequired
+from keys import services
+from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
+from keys.models import Key, KeyVersion
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+SYSTEM = Principal.system("tests", "command")
+
+
+def schedule(admin, key, **fields):
+    given = {"reason": "obsolete", "confirm_name": key.name}
+    return services.schedule_deletion(principal=admin.principal, key_id=key.id, **(given | fields))
+
+
+def cancel(admin, key):
+    return services.cancel_deletion(principal=admin.principal, key_id=key.id, reason="still needed")
+
+
+def end_wait(key):
+    """End the waiting period of the key's deletion."""
+    row = Key.objects.get(pk=key.pk)
+    row.deletion_at = database_now() - timedelta(seconds=1)
+    row.save_with_mac()
+
+
+def end_wait_of_version(key, number):
+    row = KeyVersion.objects.get(key=key, version=number)
+    row.destruction_at = database_now() - timedelta(seconds=1)
+    row.save_with_mac()
+
+
+def destroy():
+    return list(services.destroy_due_keys(principal=SYSTEM))
+
+
+def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
+    scheduled = schedule(admin, key, waiting_days=7)
+    assert (scheduled.state, scheduled.state_before_deletion) == ("deletion_scheduled", "active")
+    assert scheduled.deletion_at - scheduled.deletion_scheduled_at == timedelta(days=7)
+    event = events_of(key)[-1]
+    assert event.action == "keys.key.deletion_scheduled"
+    assert '"reason":"obsolete"' in event.meta
+    assert destroy() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"confirm_name": "another"}, "confirm_name"),
+        ({"waiting_days": 6}, "waiting_days"),
+        ({"waiting_days": 31}, "waiting_days"),
+        ({"reason": ""}, "reason"),
+    ],
+)
+def test_a_schedule_with_a_fault_changes_nothing(admin, key, fields, named):
+    with pytest.raises(Invalid) as refusal:
+        schedule(admin, key, **fields)
+    assert set(refusal.value.fields) == {named}
+    assert Key.objects.get().state == "active"
+
+
+def test_a_schedule_requires_a_recent_sign_in(admin, key):
+    principal = replace(admin.principal, auth_time=database_now() - timedelta(hours=1))
+    with pytest.raises(RecentAuthRequired):
+        services.schedule_deletion(
+            principal=principal, key_id=key.id, reason="obsolete", confirm_name=key.name
+        )
+
+
+def test_a_protected_key_cannot_be_scheduled(admin, new_key):
+    key = new_key(deletion_protection=True)
+    with pytest.raises(IllegalTransition, match="protected"):
+        schedule(admin, key)
+    services.update_key(principal=admin.principal, key_id=key.id, changes={"deletion_protection": False})
+    assert schedule(admin, key).state == "deletion_scheduled"
+
+
+def test_a_policy_may_require_a_longer_wait(admin, new_key):
+    policy = services.create_policy(
+        principal=admin.principal, name="slow", algorithm="aes-256", minimum_deletion_days=20
+    )
+    key = new_key(policy_id=policy.id)
+    with pytest.raises(PolicyViolated):
+        schedule(admin, key, waiting_days=19)
+    schedule(admin, key, waiting_days=20)
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [
+        (None, "suspended"),
+        (services.disable_key, "suspended"),
+        (services.revoke_key, "deactivated"),
+    ],
+)
+def test_a_cancelled_deletion_restores_the_state_but_never_an_active_key(admin, key, operation, after):
+    if operation:
+        operation(principal=admin.principal, key_id=key.id, reason="before the deletion")
+    schedule(admin, key)
+    assert cancel(admin, key).state == after
+    stored = Key.objects.get().check_mac()
+    assert (stored.deletion_at, stored.deletion_scheduled_at, stored.state_before_deletion) == (
+        None,
+        None,
+        "",
+    )
+
+
+def test_a_pending_key_whose_activation_passed_during_the_wait_returns_disabled(
+    admin, new_key, let_time_pass
+):
+    key = new_key(activates_at=database_now() + timedelta(hours=1))
+    schedule(admin, key)
+    let_time_pass(key)
+    assert cancel(admin, key).state == "suspended"
+
+
+def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, key):
+    with pytest.raises(IllegalTransition, match="No deletion is scheduled"):
+        cancel(admin, key)
+    schedule(admin, key)
+    end_wait(key)
+    with pytest.raises(IllegalTransition, match="waiting period has ended"):
+        cancel(admin, key)
+
+
+def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    schedule(admin, key)
+    end_wait(key)
+    [due] = destroy()
+    assert (due.key.id, due.version, due.error) == (key.id, None, None)
+    stored = Key.objects.get().check_mac()
+    assert (stored.state, stored.name, stored.next_rotation_at) == ("destroyed", key.name, None)
+    assert [(bytes(row.wrapped), row.check_mac().state) for row in KeyVersion.objects.all()] == [
+        (b"", "destroyed"),
+        (b"", "destroyed"),
+    ]
+    assert events_of(key)[-1].action == "keys.key.destroyed"
+    assert destroy() == []
+
+
+def test_a_dry_run_destroys_nothing(admin, key):
+    schedule(admin, key)
+    end_wait(key)
+    [due] = services.destroy_due_keys(principal=SYSTEM, dry_run=True)
+    assert due.key.id == key.id
+    assert Key.objects.get().state == "deletion_scheduled"
+
+
+def test_an_altered_key_is_reported_and_the_others_are_destroyed(admin, new_key):
+    altered, good = new_key(name="altered"), new_key(name="good")
+    for key in (altered, good):
+        schedule(admin, key)
+        end_wait(key)
+    Key.objects.filter(pk=altered.pk).update(deletion_protection=True)
+    outcomes = {due.key.name: due.error and due.error.code for due in destroy()}
+    assert outcomes == {"altered": "integrity_failed", "good": None}
+
+
+@pytest.fixture
+def rotated(admin, key):
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    return key
+
+
+def schedule_version(admin, key, version=1, **fields):
+    given = {"reason": "obsolete", "confirm_name": key.name}
+    return services.schedule_version_destruction(
+        principal=admin.principal, key_id=key.id, version=version, **(given | fields)
+    )
+
+
+def test_a_version_is_destroyed_after_its_wait(admin, rotated, events_of):
+    assert schedule_version(admin, rotated).state == "scheduled"
+    assert destroy() == []
+    end_wait_of_version(rotated, 1)
+    [due] = destroy()
+    assert due.version == 1
+    first, second = KeyVersion.objects.order_by("version")
+    assert (first.check_mac().state, bytes(first.wrapped)) == ("destroyed", b"")
+    assert second.check_mac().state == "enabled"
+    assert events_of(rotated)[-1].action == "keys.version.destroyed"
+
+
+def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated):
+    schedule_version(admin, rotated)
+    row = services.cancel_version_destruction(
+        principal=admin.principal, key_id=rotated.id, version=1, reason="still needed"
+    )
+    assert (row.state, row.destruction_at) == ("disabled", None)
+    with pytest.raises(IllegalTransition):
+        services.cancel_version_destruction(
+            principal=admin.principal, key_id=rotated.id, version=1, reason="again"
+        )
+
+
+def test_the_primary_version_and_those_of_a_protected_key_stay(admin, rotated):
+    with pytest.raises(IllegalTransition, match="Rotate the key first"):
+        schedule_version(admin, rotated, version=2)
+    services.update_key(principal=admin.principal, key_id=rotated.id, changes={"deletion_protection": True})
+    with pytest.raises(IllegalTransition, match="deletion protection"):
+        schedule_version(admin, rotated)
+
+
+@pytest.mark.parametrize("operation", [services.enable_version, services.disable_version])
+def test_a_scheduled_version_is_neither_enabled_nor_disabled(admin, rotated, operation):
+    schedule_version(admin, rotated)
+    with pytest.raises(IllegalTransition):
+        operation(principal=admin.principal, key_id=rotated.id, version=1, reason="test")
+
+
+def test_a_scheduled_key_does_not_rotate(admin, key):
+    schedule(admin, key)
+    with pytest.raises(KeyNotActive):
+        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")

@@ -1,0 +1,248 @@
+"""Encryption policies: creation, change, preview, and what they require of keys."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from accounts.errors import NameTaken
+from kernel.clock import database_now
+from kernel.errors import Invalid, RecentAuthRequired
+from kernel.trust.row_mac import IntegrityFailed
+from keys import services
+from keys.errors import PolicyInUse, PolicyViolated
+from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.rotation_policy import RotationPolicy
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+
+@pytest.fixture
+def new_policy(admin):
+    def create(name="pci", algorithm="aes-256", **fields):
+        return services.create_policy(principal=admin.principal, name=name, algorithm=algorithm, **fields)
+
+    return create
+
+
+def change(admin, policy, **changes):
+    return services.update_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
+
+
+def age(key, days):
+    """Move a key and its versions into the past, as if they had been created earlier."""
+    past = database_now() - timedelta(days=days)
+    KeyVersion.objects.filter(key=key).update(created_at=past)
+    Key.objects.filter(pk=key.pk).update(created_at=past)
+
+
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        ([], "Must be an object."),
+        ({"weekly": True}, "Unknown member weekly."),
+        ({"every_days": 0}, "every_days must be a whole number from 1 to 3650."),
+        ({"every_days": True}, "every_days must be"),
+        ({"after_uses": 2**31 + 1}, "after_uses must be"),
+        ({"after_bytes": 1.5}, "after_bytes must be"),
+        ({"grace_days": -1}, "grace_days must be"),
+        ({"grace_days": 1, "reencrypt": "yes"}, "reencrypt must be true or false."),
+        ({"reencrypt": True}, "reencrypt needs grace_days"),
+    ],
+)
+def test_a_rotation_policy_with_a_fault_is_refused_by_its_member(document, fault):
+    with pytest.raises(Invalid) as refusal:
+        RotationPolicy.parse(document)
+    assert refusal.value.fields["rotation_policy"][0].startswith(fault)
+
+
+def test_a_rotation_policy_keeps_only_the_rules_that_are_set():
+    document = {"every_days": 90, "grace_days": 0, "reencrypt": True, "after_uses": None}
+    assert RotationPolicy.parse(document).document() == {"every_days": 90, "grace_days": 0, "reencrypt": True}
+
+
+def test_a_new_policy_allows_every_mode_and_is_recorded(new_policy, events_of):
+    policy = new_policy()
+    assert policy.allowed_modes == ["aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"]
+    assert (policy.key_size, policy.minimum_deletion_days, policy.is_active) == (256, 7, True)
+    [event] = events_of(policy)
+    assert (event.action, event.object_type) == ("keys.policy.created", "policy")
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"name": "No"}, "name"),
+        ({"key_size": 128}, "key_size"),
+        ({"allowed_modes": []}, "allowed_modes"),
+        ({"allowed_modes": ["aes-128-gcm"]}, "allowed_modes"),
+        ({"key_lifetime_days": 0}, "key_lifetime_days"),
+        ({"minimum_deletion_days": 6}, "minimum_deletion_days"),
+        ({"minimum_deletion_days": 31}, "minimum_deletion_days"),
+    ],
+)
+def test_a_policy_with_a_fault_is_refused_by_its_field(new_policy, fields, named):
+    with pytest.raises(Invalid) as refusal:
+        new_policy(**fields)
+    assert set(refusal.value.fields) == {named}
+
+
+def test_a_name_is_taken_once(new_policy):
+    new_policy()
+    with pytest.raises(NameTaken):
+        new_policy()
+
+
+def test_a_key_takes_over_the_rules_of_its_policy(new_policy, new_key):
+    policy = new_policy(key_lifetime_days=365, rotation_policy={"every_days": 90})
+    key = new_key(policy_id=policy.id)
+    assert key.expires_at == key.created_at + timedelta(days=365)
+    assert key.next_rotation_at == key.created_at + timedelta(days=90)
+    assert key.rotation_period_days is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"algorithm": "aes-128"}, "algorithm"),
+        ({"expires_at": 366}, "expires_at"),
+        ({"rotation_period_days": 91}, "rotation_period_days"),
+        ({"exportable": True}, "exportable"),
+    ],
+)
+def test_a_new_key_that_violates_its_policy_is_refused_and_not_stored(new_policy, new_key, fields, named):
+    policy = new_policy(key_lifetime_days=365, rotation_policy={"every_days": 90})
+    if "expires_at" in fields:
+        fields = {"expires_at": database_now() + timedelta(days=fields["expires_at"])}
+    with pytest.raises(PolicyViolated) as refusal:
+        new_key(policy_id=policy.id, **fields)
+    assert (set(refusal.value.fields), refusal.value.code) == ({named}, "policy_violated")
+    assert not Key.objects.exists()
+
+
+def test_a_policy_that_is_not_active_accepts_no_keys_but_keeps_those_it_has(new_policy, new_key, admin):
+    policy = new_policy()
+    key = new_key(policy_id=policy.id)
+    change(admin, policy, is_active=False)
+    with pytest.raises(PolicyViolated):
+        new_key(policy_id=policy.id)
+    assert (
+        services.rotate_key(principal=admin.principal, key_id=key.id, reason="still works").new_version == 2
+    )
+
+
+def test_a_setting_requires_a_policy_for_every_new_key(new_policy, new_key, admin, settings):
+    settings.CC_REQUIRE_POLICY = True
+    with pytest.raises(PolicyViolated) as refusal:
+        new_key()
+    assert set(refusal.value.fields) == {"policy_id"}
+    with pytest.raises(PolicyViolated):
+        services.default_key(admin.principal, "aes-256")
+    key = new_key(policy_id=new_policy().id)
+    with pytest.raises(PolicyViolated):
+        services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
+
+
+def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
+    policy = new_policy(key_lifetime_days=30, rotation_policy={"every_days": 10})
+    key = new_key(policy_id=policy.id)
+    for changes in ({"expires_at": None}, {"rotation_period_days": 11}):
+        with pytest.raises(PolicyViolated):
+            services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    changed = services.update_key(
+        principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 5}
+    )
+    assert changed.next_rotation_at == key.created_at + timedelta(days=5)
+
+
+def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy, new_key, admin):
+    policy = new_policy(key_lifetime_days=30)
+    key = new_key()
+    changed = services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": policy.id})
+    assert changed.expires_at == key.created_at + timedelta(days=30)
+    old = new_key()
+    age(old, 31)
+    with pytest.raises(PolicyViolated):
+        services.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
+
+
+def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their_own(
+    new_policy, new_key, admin
+):
+    policy = new_policy(rotation_policy={"every_days": 90})
+    key, own = new_key(policy_id=policy.id), new_key(policy_id=policy.id, rotation_period_days=20)
+    change(admin, policy, rotation_policy={"every_days": 30})
+    key.refresh_from_db()
+    own.refresh_from_db()
+    assert key.check_mac().next_rotation_at == key.created_at + timedelta(days=30)
+    assert own.next_rotation_at == own.created_at + timedelta(days=20)
+    change(admin, policy, rotation_policy={})
+    key.refresh_from_db()
+    assert key.next_rotation_at is None
+
+
+def test_a_shorter_lifetime_moves_no_expiry(new_policy, new_key, admin):
+    policy = new_policy(key_lifetime_days=365)
+    key = new_key(policy_id=policy.id)
+    change(admin, policy, key_lifetime_days=30)
+    key.refresh_from_db()
+    assert key.expires_at == key.created_at + timedelta(days=365)
+
+
+def test_a_shorter_grace_period_requires_a_recent_sign_in(new_policy, admin, long_ago):
+    policy = new_policy(rotation_policy={"grace_days": 30})
+    for rotation in ({"grace_days": 29}, {"grace_days": 0}):
+        with pytest.raises(RecentAuthRequired):
+            services.update_policy(
+                principal=long_ago, policy_id=policy.id, changes={"rotation_policy": rotation}
+            )
+    services.update_policy(principal=long_ago, policy_id=policy.id, changes={"rotation_policy": {}})
+
+
+@pytest.fixture
+def long_ago(admin):
+    """An administrator who signed in an hour ago."""
+    return replace(admin.principal, auth_time=database_now() - timedelta(hours=1))
+
+
+def test_a_preview_counts_the_affected_keys_and_changes_nothing(new_policy, new_key, admin):
+    policy = new_policy(rotation_policy={"every_days": 90}, exportable=True)
+    young, old, rotated = (new_key(policy_id=policy.id, exportable=number == 0) for number in range(3))
+    age(old, 40)
+    services.rotate_key(principal=admin.principal, key_id=rotated.id, reason="a second version")
+    preview = services.preview_policy(
+        principal=admin.principal,
+        policy_id=policy.id,
+        changes={
+            "rotation_policy": {"every_days": 30, "grace_days": 0},
+            "allowed_modes": ["aes-256-gcm"],
+            "exportable": False,
+        },
+    )
+    assert preview.keys_count == 3
+    assert {effect.code: [key.id for key in effect.keys] for effect in preview.effects} == {
+        "modes_removed": [key.id for key in sorted([young, old, rotated], key=str)],
+        "rotation_due": [old.id],
+        "versions_stop": [rotated.id],
+        "export_forbidden": [young.id],
+    }
+    assert EncryptionPolicy.objects.get().check_mac().rotation_policy == {"every_days": 90}
+
+
+def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
+    used, unused = new_policy(), new_policy("unused")
+    new_key(policy_id=used.id)
+    with pytest.raises(PolicyInUse):
+        services.delete_policy(principal=admin.principal, policy_id=used.id)
+    services.delete_policy(principal=admin.principal, policy_id=unused.id)
+    assert [policy.name for policy in EncryptionPolicy.objects.all()] == ["pci"]
+    assert [event.action for event in events_of(unused)][-1] == "keys.policy.deleted"
+
+
+def test_an_altered_policy_is_not_used(new_policy, new_key):
+    policy = new_policy(allowed_modes=["aes-256-gcm"])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE encryption_policies SET exportable = %s", [True])
+    with pytest.raises(IntegrityFailed):
+        new_key(policy_id=policy.id, exportable=True)
