@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from kernel.clock import process_now
 from kernel.read_only_admin import ReadOnlyModelAdmin
-from keys.models import Key, KeyGrant, KeyRotation, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
 
 
 @admin.register(Key)
@@ -51,6 +51,16 @@ class KeyRotationAdmin(ReadOnlyModelAdmin):
     search_fields = ("old_key__name", "old_key__id", "rotation_reason")
     date_hierarchy = "rotated_at"
     ordering = ("-rotated_at",)
+
+
+@admin.register(EncryptionPolicy)
+class EncryptionPolicyAdmin(ReadOnlyModelAdmin):
+    list_display = ("name", "algorithm", "key_lifetime_days", "minimum_deletion_days", "is_active", "created_at")
+    list_filter = ("algorithm", "is_active")
+    search_fields = ("name", "id")
+    date_hierarchy = "created_at"
+    ordering = ("name",)
+    exclude = ("row_mac",)
 
 
 @admin.register(KeyGrant)

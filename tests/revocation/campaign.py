@@ -35,7 +35,7 @@ from tests.product import (
 )
 
 if TYPE_CHECKING:
-    from tests.revocation.rights import Kind
+    from tests.revocation.rights import Caller, Kind
 
 CLIENTS = 2
 A_WHILE = 0.05  # seconds of load before a change and after it
@@ -75,8 +75,14 @@ class Client:
             text=True,
         )
 
-    def order(self, token: str, key_id: object) -> None:
-        self.process.stdin.write(json.dumps({"token": token, "key_id": str(key_id)}) + "\n")
+    def order(self, caller: "Caller") -> None:
+        order = {
+            "token": caller.token,
+            "key_id": str(caller.key.id),
+            "mode": caller.mode,
+            "ciphertext": caller.ciphertext,
+        }
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
 
     def wait(self) -> None:
@@ -98,7 +104,7 @@ class Campaign:
     def play(self, name: str, kind: "Kind") -> None:
         caller = kind.prepare()
         for client in self.clients:
-            client.order(caller.token, caller.key.id)
+            client.order(caller)
         for client in self.clients:
             client.wait()
         self.wait_for_load(caller.key.id)
@@ -123,9 +129,10 @@ class Campaign:
 
     def entries(self):
         from audit.models import AuditLog  # noqa: PLC0415
-        from crypto_ops.actions import MESSAGE_ENCRYPTED  # noqa: PLC0415
+        from crypto_ops.actions import MESSAGE_DECRYPTED, MESSAGE_ENCRYPTED  # noqa: PLC0415
 
-        return AuditLog.objects.filter(action=MESSAGE_ENCRYPTED, outcome="ok")
+        done = [MESSAGE_DECRYPTED, MESSAGE_ENCRYPTED]
+        return AuditLog.objects.filter(action__in=done, outcome="ok").exclude(source="command")
 
 
 def run(rounds: int, path: str, only: list[str]) -> Findings:

@@ -1,13 +1,14 @@
-"""A process that encrypts continuously, with a caller and a key that it receives once and keeps in memory.
+"""A process that encrypts or decrypts continuously, with a caller and a key that it receives once and keeps in memory.
 
 Each line on standard input names the next token and key, which it acknowledges with `ready`. The end of input
-ends it; it then prints how often it encrypted and how often it was refused.
+ends it; it then prints how often it succeeded and how often it was refused.
 """
 
 import json
 import sys
 import threading
 import time
+from functools import partial
 from uuid import UUID
 
 THREADS = 4
@@ -15,13 +16,12 @@ THREADS = 4
 
 class Encrypting:
     def __init__(self) -> None:
-        self.orders = None  # (request, principal), replaced as one
+        self.orders = None  # (operation, principal), replaced as one
         self.ends = False
         self.sealed = self.refused = 0
         self._lock = threading.Lock()
 
     def work(self) -> None:
-        from crypto_ops import engine  # noqa: PLC0415
         from kernel.errors import DomainError  # noqa: PLC0415 - main() sets Django up
 
         sealed = refused = 0
@@ -30,13 +30,30 @@ class Encrypting:
                 time.sleep(0.001)
                 continue
             try:
-                engine.encrypt(*self.orders)
+                operation, principal = self.orders
+                operation(principal)
                 sealed += 1
             except DomainError:
                 refused += 1
                 time.sleep(0.01)
         with self._lock:
             self.sealed, self.refused = self.sealed + sealed, self.refused + refused
+
+
+def operation_of(order):
+    """The operation of an order, as a function of the principal."""
+    from crypto_ops import engine  # noqa: PLC0415
+    from crypto_ops.requests import DecryptRequest, EncryptRequest  # noqa: PLC0415
+    from kernel.crypto import envelope  # noqa: PLC0415
+    from kernel.crypto.algorithms import MODES  # noqa: PLC0415
+
+    if order["ciphertext"]:
+        sealed = envelope.decode(order["ciphertext"], max_length=10_000)
+        return partial(engine.decrypt, DecryptRequest.of_envelope(sealed, b""))
+    key_id = UUID(order["key_id"])
+    return partial(
+        engine.encrypt, EncryptRequest(mode=MODES[order["mode"]], plaintext=b"canary", key_id=key_id)
+    )
 
 
 def main() -> None:
@@ -48,8 +65,6 @@ def main() -> None:
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
     from audit.commit import writer  # noqa: PLC0415
     from audit.log.events import Source  # noqa: PLC0415
-    from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
-    from kernel.crypto.algorithms import MODES  # noqa: PLC0415
 
     origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="", source=Source.API)
     encrypting = Encrypting()
@@ -58,9 +73,8 @@ def main() -> None:
         thread.start()
     for line in sys.stdin:
         order = json.loads(line)
-        request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=UUID(order["key_id"]))
         try:
-            encrypting.orders = (request, authenticate_bearer(order["token"], origin))
+            encrypting.orders = (operation_of(order), authenticate_bearer(order["token"], origin))
         except TokenExpired:  # on a busy machine
             encrypting.orders = None
         print("ready", flush=True)

@@ -7,17 +7,16 @@ import asyncio
 import json
 import sys
 
-import msgspec
+from tests.revocation.client import operation_of
 
 TASKS = 8
 
 
-async def encrypt(orders, counts) -> None:
-    """Encrypt continuously, with the latest order."""
+async def work(orders, counts) -> None:
+    """Encrypt or decrypt continuously, with the latest order."""
     from crypto_ops import fast_path  # noqa: PLC0415
     from kernel.http.fast_path import HotRequest  # noqa: PLC0415 - main() sets Django up
 
-    handler = fast_path.ROUTES["POST", "/api/v1/encrypt"]
     while not orders.get("ends"):
         if "token" not in orders:
             await asyncio.sleep(0.001)
@@ -25,10 +24,10 @@ async def encrypt(orders, counts) -> None:
         request = HotRequest(
             token=orders["token"], client_ip="192.0.2.1", user_agent="campaign", request_id=""
         )
-        body = orders["body"]
-        if await handler(request, body) is not None:
+        order = dict(orders)
+        if await fast_path.ROUTES["POST", order["path"]](request, order["body"]) is not None:
             counts["sealed"] += 1
-        elif await asyncio.to_thread(is_sealed_by_django, request.token, body):
+        elif await asyncio.to_thread(is_done_by_django, order):
             counts["sealed"] += 1
             counts["by_django"] += 1
         else:
@@ -36,16 +35,14 @@ async def encrypt(orders, counts) -> None:
             await asyncio.sleep(0.01)
 
 
-def is_sealed_by_django(token, body) -> bool:
+def is_done_by_django(order) -> bool:
     from accounts.origin import Origin  # noqa: PLC0415 - main() sets Django up
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-    from crypto_ops import engine, wire  # noqa: PLC0415
     from kernel.errors import DomainError  # noqa: PLC0415
 
     origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="")
-    wanted = wire.encrypt_request(msgspec.json.decode(body, type=wire.Encrypt))
     try:
-        engine.encrypt(wanted, authenticate_bearer(token, origin))
+        operation_of(order)(authenticate_bearer(order["token"], origin))
     except DomainError:
         return False
     return True
@@ -55,11 +52,14 @@ async def play() -> dict[str, int]:
     from audit.commit import loop_writer  # noqa: PLC0415 - main() sets Django up
 
     orders, counts = {}, {"sealed": 0, "refused": 0, "by_django": 0}
-    tasks = [asyncio.create_task(encrypt(orders, counts)) for _ in range(TASKS)]
+    tasks = [asyncio.create_task(work(orders, counts)) for _ in range(TASKS)]
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        body = json.dumps({"algorithm": "aes-256-gcm", "data": "Y2FuYXJ5", "key_id": order["key_id"]})
-        orders.update(token=order["token"], body=body.encode())
+        path, body = "/api/v1/decrypt", {"ciphertext": order["ciphertext"]}
+        if not order["ciphertext"]:
+            path = "/api/v1/encrypt"
+            body = {"algorithm": order["mode"], "data": "Y2FuYXJ5", "key_id": order["key_id"]}
+        orders.update(order, path=path, body=json.dumps(body).encode())
         print("ready", flush=True)
     orders["ends"] = True
     await asyncio.gather(*tasks)

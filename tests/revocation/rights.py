@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -17,9 +17,26 @@ from accounts.services.service_tokens import TokenRequest, create_token, revoke_
 from accounts.services.sessions import open_session
 from accounts.tokens import authenticate_bearer
 from audit.log.events import Source
+from crypto_ops import engine
+from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import MODES
 from keys.models import Key, KeyGrant
-from keys.services import create_key, disable_key, grant_key, grant_tag, remove_grant, update_key
+from keys.services import (
+    create_key,
+    create_policy,
+    disable_key,
+    disable_version,
+    grant_key,
+    grant_tag,
+    remove_grant,
+    rotate_key,
+    schedule_deletion,
+    schedule_version_destruction,
+    update_key,
+    update_policy,
+)
 from keys.services.grants import GrantRequest
 
 LIFETIME = timedelta(seconds=0.5)  # of a key, a token or a grant that ends by itself
@@ -31,15 +48,21 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Caller:
-    """The holder of a right to encrypt with ``key``. The other fields identify what can be taken away."""
+    """The holder of a right to encrypt with ``key`` in ``mode``, or to decrypt ``ciphertext`` if it is set.
+
+    The other fields identify what can be taken away.
+    """
 
     token: str
     key: Key
+    mode: str = "aes-256-gcm"
+    ciphertext: str = ""
     user_id: UUID | None = None
     refresh_token: str = ""
     account_id: UUID | None = None
     token_id: UUID | None = None
     grant_id: UUID | None = None
+    policy_id: UUID | None = None
 
     @property
     def token_expires_at(self) -> datetime:
@@ -78,6 +101,27 @@ def session(key_lifetime: timedelta | None = None) -> Caller:
     pair = open_session(user, "password", ORIGIN)
     key = _new_key(authenticate_bearer(pair.access_token, ORIGIN), key_lifetime)
     return Caller(pair.access_token, key, user_id=user.id, refresh_token=pair.refresh_token)
+
+
+def under_policy() -> Caller:
+    """A session, and a key under a policy, which encrypts in a mode that the policy can exclude."""
+    caller = session()
+    return replace(_put_under_policy(caller), mode="aes-256-gcm-siv")
+
+
+def replaced_version(*, has_policy: bool = False) -> Caller:
+    """A session, and a ciphertext of an earlier version of the key."""
+    caller = session()
+    request = EncryptRequest(mode=MODES[caller.mode], plaintext=b"canary", key_id=caller.key.id)
+    ciphertext = envelope.encode(engine.encrypt(request, SYSTEM))
+    rotate_key(principal=SYSTEM, key_id=caller.key.id, reason="campaign")
+    return replace(_put_under_policy(caller) if has_policy else caller, ciphertext=ciphertext)
+
+
+def _put_under_policy(caller: Caller) -> Caller:
+    policy = create_policy(principal=SYSTEM, name=caller.key.name, algorithm="aes-256")
+    update_key(principal=SYSTEM, key_id=caller.key.id, changes={"policy_id": policy.id})
+    return replace(caller, policy_id=policy.id)
 
 
 def own_token() -> Caller:
@@ -152,6 +196,19 @@ def _change_account(caller: Caller, **changes: object) -> None:
     update_service_account(principal=SYSTEM, account_id=caller.account_id, changes=changes)
 
 
+def _change_policy(caller: Caller, **changes: object) -> None:
+    update_policy(principal=SYSTEM, policy_id=caller.policy_id, changes=changes)
+
+
+def _confirmed(caller: Caller) -> dict[str, object]:
+    return {
+        "principal": SYSTEM,
+        "key_id": caller.key.id,
+        "reason": "campaign",
+        "confirm_name": caller.key.name,
+    }
+
+
 def _rotate_token(caller: Caller, overlap: timedelta) -> None:
     rotate_token(principal=SYSTEM, token_id=caller.token_id, overlap=overlap)
 
@@ -186,4 +243,20 @@ KINDS = {
         session, lambda it: disable_key(principal=SYSTEM, key_id=it.key.id, reason="campaign")
     ),
     "key expires": Kind(partial(session, key_lifetime=LIFETIME), ends_at=lambda it: it.key.expires_at),
+    "schedule deletion": Kind(session, lambda it: schedule_deletion(**_confirmed(it))),
+    "exclude mode": Kind(under_policy, partial(_change_policy, allowed_modes=["aes-256-gcm"])),
+    "end grace period": Kind(
+        partial(replaced_version, has_policy=True), partial(_change_policy, rotation_policy={"grace_days": 0})
+    ),
+    "raise minimum version": Kind(
+        replaced_version,
+        lambda it: update_key(principal=SYSTEM, key_id=it.key.id, changes={"min_decryption_version": 2}),
+    ),
+    "disable version": Kind(
+        replaced_version,
+        lambda it: disable_version(principal=SYSTEM, key_id=it.key.id, version=1, reason="campaign"),
+    ),
+    "schedule destruction": Kind(
+        replaced_version, lambda it: schedule_version_destruction(**_confirmed(it), version=1)
+    ),
 }
