@@ -1,9 +1,14 @@
 """Scheduled deletion of keys and versions, and the destruction of their material."""
 
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
+from django.db import connection
 
 from accounts.principals import Principal
 from kernel.clock import database_now
@@ -224,3 +229,44 @@ def test_a_scheduled_key_does_not_rotate(admin, key):
     schedule(admin, key)
     with pytest.raises(KeyNotActive):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_cancellation_and_a_destruction_at_the_same_time_exactly_one_succeeds(admin, new_key):
+    for _ in range(5):
+        key = new_key()
+        schedule(admin, key)
+        row = Key.objects.get(pk=key.pk)
+        row.deletion_at = database_now() + timedelta(milliseconds=30)  # both see the end of the wait
+        row.save_with_mac()
+        barrier = Barrier(3)
+        with ThreadPoolExecutor(3) as pool:
+            destroyers = [pool.submit(destroy_when_due, barrier, key) for _ in range(2)]
+            cancelled = pool.submit(cancel_at, barrier, admin, key).result()
+            destroyed = sum(each.result() for each in destroyers)
+        state = Key.objects.get(pk=key.pk).check_mac().state
+        assert (state, destroyed) == (("suspended", 0) if cancelled else ("destroyed", 1))
+
+
+def destroy_when_due(barrier, key):
+    """Return how many keys this thread destroyed within a second."""
+    barrier.wait()
+    count, deadline = 0, time.monotonic() + 10
+    try:
+        while time.monotonic() < deadline and Key.objects.get(pk=key.pk).state == "deletion_scheduled":
+            count += len([due for due in destroy() if due.error is None])
+    finally:
+        connection.close()
+    return count
+
+
+def cancel_at(barrier, admin, key):
+    barrier.wait()
+    time.sleep(random.uniform(0.02, 0.04))  # noqa: S311
+    try:
+        cancel(admin, key)
+    except IllegalTransition:
+        return False
+    finally:
+        connection.close()
+    return True
