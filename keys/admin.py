@@ -55,7 +55,14 @@ class KeyRotationAdmin(ReadOnlyModelAdmin):
 
 @admin.register(EncryptionPolicy)
 class EncryptionPolicyAdmin(ReadOnlyModelAdmin):
-    list_display = ("name", "algorithm", "key_lifetime_days", "minimum_deletion_days", "is_active", "created_at")
+    list_display = (
+        "name",
+        "algorithm",
+        "key_lifetime_days",
+        "minimum_deletion_days",
+        "is_active",
+        "created_at",
+    )
     list_filter = ("algorithm", "is_active")
     search_fields = ("name", "id")
     date_hierarchy = "created_at"

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.rest import (
@@ -21,33 +20,38 @@ from keys.serializers import MAX_KEY_SIZE
 MAX_MODES = 10
 
 
-def _number(lowest: int, highest: int, description: str) -> dict[str, Any]:
-    return {
-        "type": ["integer", "null"],
-        "minimum": lowest,
-        "maximum": highest,
-        "description": description,
-    }
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "every_days": _number(1, MAX_DAYS, "age of the primary version at which a key is due"),
-            "after_uses": _number(1, MAX_USES, "messages after which a key is due"),
-            "after_bytes": _number(1, MAX_BYTES, "encrypted bytes after which a key is due"),
-            "grace_days": _number(0, MAX_DAYS, "days for which a replaced version still decrypts"),
-            "reencrypt": {
-                "type": "boolean",
-                "description": "whether a message can still be re-encrypted after grace_days",
-            },
-        },
-    }
-)
-class RotationPolicyField(serializers.JSONField):
-    """The rules of rotation; ``keys.rotation_policy`` validates them."""
+class RotationPolicySerializer(StrictSerializer):
+    every_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_DAYS,
+        help_text="age of the primary version at which a key is due",
+    )
+    after_uses = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_USES,
+        help_text="reserved messages after which a key is due",
+    )
+    after_bytes = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_BYTES,
+        help_text="encrypted bytes after which a key is due",
+    )
+    grace_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_DAYS,
+        help_text="days for which a replaced version still decrypts",
+    )
+    reencrypt = serializers.BooleanField(
+        default=False, help_text="whether a message can still be re-encrypted after grace_days"
+    )
 
 
 class PolicyRulesSerializer(StrictSerializer):
@@ -57,7 +61,7 @@ class PolicyRulesSerializer(StrictSerializer):
     key_lifetime_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_DAYS, help_text="the expiry of new keys"
     )
-    rotation_policy = RotationPolicyField(required=False)
+    rotation_policy = RotationPolicySerializer(required=False)
     minimum_deletion_days = serializers.IntegerField(
         required=False, min_value=MIN_DELETION_DAYS, max_value=MAX_DELETION_DAYS
     )
@@ -83,7 +87,7 @@ class PolicySerializer(serializers.Serializer[Any]):
     key_size = serializers.IntegerField(help_text="in bits")
     allowed_modes = serializers.ListField(child=ModeField())
     key_lifetime_days = serializers.IntegerField(allow_null=True)
-    rotation_policy = RotationPolicyField()
+    rotation_policy = RotationPolicySerializer()
     minimum_deletion_days = serializers.IntegerField()
     exportable = serializers.BooleanField()
     is_active = serializers.BooleanField()

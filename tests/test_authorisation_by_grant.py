@@ -17,6 +17,7 @@ from keys.cached_keys import key_entity
 from keys.services.grants import GrantRequest
 from tests.authorisation import (
     CALLERS,
+    NOT_BY_TOKEN,
     OWN,
     PERMISSIONS,
     ROUTES,
@@ -130,15 +131,18 @@ def cells(kind):
 
 def declared(kind, cell):
     """The answer according to the table: the token's network decides first, then role, scope, keys, and grants."""
-    if cell.credential == OTHER_NETWORK:
-        return Outcome(403, TOKEN)
-    if cell.reach is None:
+    if cell.reach is None and cell.credential != OTHER_NETWORK:
         return Outcome(403, f"role:{cell.caller.role}")
     is_about_keys = cell.endpoint.permission.startswith(
         KEY_WORDS
     )  # a token for some keys has only such scopes
-    if cell.credential == OTHER_SCOPES or (cell.credential in {THIS_KEY, OTHER_KEY} and not is_about_keys):
+    if cell.credential in {OTHER_NETWORK, OTHER_SCOPES} or (
+        cell.credential in {THIS_KEY, OTHER_KEY} and not is_about_keys
+    ):
         return Outcome(403, TOKEN)
+    rule = NOT_BY_TOKEN.get((cell.route.name, cell.method))
+    if rule and cell.credential != SESSION:
+        return Outcome(403, rule)
     is_read, is_used = (KINDS[kind].is_read, KINDS[kind].is_used) if cell.reach == OWN else (True, True)
     if cell.credential == OTHER_KEY or not is_read:
         return Outcome(404)

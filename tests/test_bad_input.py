@@ -5,6 +5,7 @@ being listed here.
 """
 
 import json
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -12,7 +13,15 @@ import regex
 from django.conf import settings
 
 from kernel.rest import schema
-from tests.endpoints import PUBLIC, all_routes, endpoint_of, make_target, missing_target, path_of
+from tests.endpoints import (
+    PUBLIC,
+    all_routes,
+    endpoint_of,
+    make_policy,
+    make_target,
+    missing_target,
+    path_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +116,7 @@ with_limit = endpoints(lambda operation: any(p["name"] == "limit" for p in opera
 def send(admin, settings):
     """Send a body (bytes, or a value) to an endpoint about a key of the admin; its state is never reached."""
     settings.CC_THROTTLE_AUTH = "100000/minute"
-    target = make_target(admin, "pre_activation")
+    target = replace(make_target(admin, "pre_activation"), policy_id=make_policy().id)
 
     def to(route, method, body, **headers):
         answer = admin.api.send(method, path_of(route, target), body, **headers)

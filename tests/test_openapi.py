@@ -185,8 +185,11 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
         if "algorithm" in schema.get("properties", {})
     }
     assert all(len(enums) == 1 for enums in named.values()), named
-    assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == ["Key"]
-    assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == ["CreateKey"]
+    assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == ["Key", "Policy"]
+    assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == [
+        "CreateKey",
+        "CreatePolicy",
+    ]
 
 
 LABELS = ["a", "ticket SEC-412: lost", "é日本 ☂", "a  b", "", " a", "a ", "a\tb", "a\nb", "a\n"]

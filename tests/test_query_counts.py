@@ -23,6 +23,7 @@ from tests.endpoints import (
     TAG_GRANT,
     all_routes,
     make_alarm,
+    make_policy,
     make_target,
     make_user,
     move,
@@ -41,6 +42,8 @@ READS = {
     "key": CALLER,
     "key-versions": LIST,
     "passkeys": CALLER + 1,
+    "policies": LIST,
+    "policy": CALLER + 1,
     "rotations": LIST,
     "sessions": CALLER + 3 + CLOCK,
     "totp": CALLER + 3 + CLOCK,
@@ -114,6 +117,7 @@ PAGES = {
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.SystemKey": PAGE + FILTER,
+    "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.Key": PAGE + DATES + FILTER,
     "keys.KeyGrant": PAGE + DATES + FILTER,
     "keys.KeyRotation": PAGE + DATES + FILTER,
@@ -131,11 +135,16 @@ def add_rows(owner):
         make_target(owner, SERVICE_TOKEN)
         make_target(owner, TAG_GRANT)
         make_alarm()
+        policy = make_policy()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
     return replace(
-        target, export_id=export.export_id, user_id=make_user(INVITED).id, account_id=account.account_id
+        target,
+        export_id=export.export_id,
+        user_id=make_user(INVITED).id,
+        account_id=account.account_id,
+        policy_id=policy.id,
     )
 
 

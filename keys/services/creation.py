@@ -47,18 +47,12 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
     metadata.check_name(name)
+    key = _new_key(principal, kind, name, database_now())
+    _set_times(key, activates_at, expires_at)
     metadata.check_description(description)
     metadata.check_tags(tags)
     metadata.check_rotation_period(rotation_period_days)
-    now = database_now()
-    metadata.check_expiry(expires_at, activates_at, now)
-    pending = activates_at is not None and activates_at > now
-    key = _new_key(principal, kind, name, now)
-    key.description = description
-    key.tags = list(tags)
-    key.state = State.PRE_ACTIVATION if pending else State.ACTIVE
-    key.activates_at = activates_at
-    key.expires_at = expires_at
+    key.description, key.tags = description, list(tags)
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
@@ -107,6 +101,14 @@ def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
     if key_size is not None and key_size != kind.key_size:
         raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
     return kind
+
+
+def _set_times(key: Key, activates_at: datetime | None, expires_at: datetime | None) -> None:
+    now = key.created_at
+    metadata.check_expiry(expires_at, activates_at, now)
+    pending = activates_at is not None and activates_at > now
+    key.state = State.PRE_ACTIVATION if pending else State.ACTIVE
+    key.activates_at, key.expires_at = activates_at, expires_at
 
 
 def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime) -> Key:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, Unpack, cast
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -30,14 +30,19 @@ MAX_AFFECTED: Final = 100
 """How many affected keys a preview names. It counts all."""
 
 
-class PolicyUpdate(TypedDict, total=False):
-    """The fields to change. Name and algorithm are fixed."""
+class PolicyRules(TypedDict, total=False):
+    """The rules of a policy. Omitted ones have their defaults, or keep their values."""
 
     allowed_modes: list[str]
     key_lifetime_days: int | None
     rotation_policy: dict[str, Any]
     minimum_deletion_days: int
     exportable: bool
+
+
+class PolicyUpdate(PolicyRules, total=False):
+    """The fields to change. Name and algorithm are fixed."""
+
     is_active: bool
 
 
@@ -76,17 +81,13 @@ def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
     return _find(list_policies(principal=principal), policy_id)
 
 
-def create_policy(  # noqa: PLR0913 - the fields of a policy as keyword arguments
+def create_policy(
     *,
     principal: Principal,
     name: str,
     algorithm: str,
     key_size: int | None = None,
-    allowed_modes: list[str] | None = None,
-    key_lifetime_days: int | None = None,
-    rotation_policy: dict[str, Any] | None = None,
-    minimum_deletion_days: int = MIN_DELETION_DAYS,
-    exportable: bool = False,
+    **rules: Unpack[PolicyRules],
 ) -> EncryptionPolicy:
     """Create an active policy. ``allowed_modes``: all modes of the algorithm unless given.
 
@@ -100,16 +101,8 @@ def create_policy(  # noqa: PLR0913 - the fields of a policy as keyword argument
     policy = EncryptionPolicy(
         name=name, algorithm=kind.name, key_size=kind.key_size, created_at=database_now()
     )
-    _set(
-        policy,
-        {
-            "allowed_modes": list(kind.modes) if allowed_modes is None else allowed_modes,
-            "key_lifetime_days": key_lifetime_days,
-            "rotation_policy": rotation_policy or {},
-            "minimum_deletion_days": minimum_deletion_days,
-            "exportable": exportable,
-        },
-    )
+    policy.allowed_modes = list(kind.modes)
+    _set(policy, cast("PolicyUpdate", rules))
     try:
         with transaction.atomic():
             policy.save_with_mac()

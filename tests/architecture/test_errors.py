@@ -22,6 +22,7 @@ SHARED = {
     "audit_unavailable": "nothing was answered without its record",
     "authentication_failed": "whoever is refused is not told why",
     "dependency_unavailable": "the same request may succeed later",
+    "policy_violated": "a rule forbids it",
     "integrity_failed": "a stored thing is not what was stored",
 }
 # Functions that take the code of a protocol error as an argument.

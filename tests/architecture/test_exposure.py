@@ -25,10 +25,14 @@ MAY_EXPOSE = {
 MAY_READ_ALL_KEYS = {
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
+    ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
+    ("keys/services/policies.py", "_move_rotations"): "a policy moves the dates of all its keys",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
 }
 MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
+    ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
+    ("keys/services/policies.py", "_graceless"): "a condition on the keys that the caller may see",
     ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",
 }
 # These files use Django's own write methods, for tables without a MAC or for columns that no MAC covers.
@@ -59,6 +63,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "kernel/trust/system_keys.py": "system_keys",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/grants.py": "key_grants: removed ones go",
+    "keys/services/policies.py": "encryption_policies: unused ones go; encryption_keys.next_rotation_at",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
 }
 # ``running_from`` sets the clock of its thread back. Import contracts also protect its module, and the demo itself.

@@ -48,7 +48,15 @@ CHECKS = [
 OWNER = next(name for name, role in PEOPLE if role == "developer")
 # Rules that the document describes in words only, by the fields that a refusal names, or by its code.
 IN_WORDS = {
-    "POST /api/v1/keys": {"key_size"},  # follows from the algorithm
+    # Follows from the algorithm; an existing policy.
+    "POST /api/v1/keys": {"key_size", "policy_id"},
+    "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
+    "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
+    "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
+    # Agree with the algorithm; reencrypt needs grace_days.
+    "POST /api/v1/policies": {"key_size", "allowed_modes", "rotation_policy"},
+    "PATCH /api/v1/policies/{policy_id}": {"allowed_modes", "rotation_policy"},
+    "POST /api/v1/policies/{policy_id}/preview": {"allowed_modes", "rotation_policy"},
     "POST /api/v1/decrypt": {
         "encrypted_data",
         "iv",
