@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
 from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.identities import IdentityType
+from keys.lifecycle import VersionState
 
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "CipherCanary",
@@ -17,6 +19,9 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "RandomFormatEnum": ["base64", "hex"],
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
         "TokenStateEnum": ["active", "expired", "revoked"],
+        "KeyVersionStateEnum": [state.value for state in VersionState],
+        "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],
+        "CallerTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value],
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(MODES),

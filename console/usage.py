@@ -56,9 +56,10 @@ class Usage:
         return chart(self.range, self.steps)
 
     @property
-    def denied_share(self) -> str:
-        """The share of denied operations, in percent."""
-        return share(sum(used.denied for _, used in self.steps), sum(used.total for _, used in self.steps))
+    def denied_share(self) -> float:
+        """The share of denied operations, from 0 to 1."""
+        total = sum(used.total for _, used in self.steps)
+        return sum(used.denied for _, used in self.steps) / total if total else 0.0
 
 
 def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
@@ -107,11 +108,3 @@ def log_pages(principal: Principal, span: Span) -> LogPages | None:
 def operations_url(since: datetime, **filters: str) -> str:
     """The page of the audit log with these operations."""
     return f"{reverse('audit')}?{operations_query(since, **filters)}"
-
-
-def share(part: int, whole: int) -> str:
-    """The share in percent, to a tenth. Smaller shares above zero are shown as "< 0.1%"."""
-    if not whole or not part:
-        return "0%"
-    percent = 100 * part / whole
-    return "< 0.1%" if percent < 0.1 else f"{percent:.1f}%"  # noqa: PLR2004 - a tenth, as in the text

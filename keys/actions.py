@@ -12,6 +12,8 @@ KEY_ACTIVATED: Final = "keys.key.activated"
 KEY_DISABLED: Final = "keys.key.disabled"
 KEY_ENABLED: Final = "keys.key.enabled"
 KEY_REVOKED: Final = "keys.key.revoked"
+USAGE_READ: Final = "keys.usage.read"
+IMPACT_READ: Final = "keys.impact.read"
 VERSION_LISTED: Final = "keys.version.listed"
 VERSION_DISABLED: Final = "keys.version.disabled"
 VERSION_ENABLED: Final = "keys.version.enabled"
@@ -45,6 +47,8 @@ LABELS: Final[Mapping[str, str]] = {
     KEY_DISABLED: "Disable key",
     KEY_ENABLED: "Enable key",
     KEY_REVOKED: "Revoke key",
+    USAGE_READ: "View usage of key",
+    IMPACT_READ: "Forecast impact",
     VERSION_LISTED: "List versions",
     VERSION_DISABLED: "Disable version",
     VERSION_ENABLED: "Enable version",

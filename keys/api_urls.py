@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from keys import api, api_deletion, api_grants, api_policies
+from keys import api, api_deletion, api_grants, api_policies, api_usage
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
@@ -44,6 +44,8 @@ urlpatterns = [
         api_deletion.CancelDestructionView.as_view(),
         name="key-version-cancel-destruction",
     ),
+    path("keys/<key:key_id>/usage", api_usage.UsageView.as_view(), name="key-usage"),
+    path("keys/<key:key_id>/impact", api_usage.ImpactView.as_view(), name="key-impact"),
     path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),
     path("keys/<key:key_id>/grants/<uuid:grant_id>", api_grants.KeyGrantView.as_view(), name="key-grant"),
     path("keys/<key:key_id>/access", api_grants.AccessView.as_view(), name="key-access"),

@@ -41,6 +41,8 @@ READS = {
     "keys": LIST,
     "key": CALLER,
     "key-versions": LIST,
+    "key-usage": CALLER + 4,  # the totals by version and by caller, the versions, the last use
+    "key-impact": CALLER + 3,  # the totals of both periods, the last use
     "passkeys": CALLER + 1,
     "policies": LIST,
     "policy": CALLER + 1,

@@ -37,7 +37,11 @@ class UsageRollup(models.Model):
                 name="usage_rollups_once",
             )
         ]
-        indexes = [models.Index(fields=["hour"], name="idx_usage_rollups_hour")]
+        indexes = [
+            models.Index(fields=["hour"], name="idx_usage_rollups_hour"),
+            # Else the use of one key in a period reads the period of every key, or the whole history of this one.
+            models.Index(fields=["key_id", "hour"], name="idx_usage_rollups_key"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key_id} {self.operation} {self.hour:%Y-%m-%dT%H}: {self.count}"

@@ -16,7 +16,6 @@ from audit.models import UsageRollup
 from audit.services.reading import logged_names
 from kernel.clock import process_now
 
-MONTH = timedelta(days=30)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
 type Keys = Collection[str] | None
@@ -70,14 +69,19 @@ class Callers:
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """The users of a key: pages show them before the key is taken out of service."""
+    """The users of a key: pages show them before the key is taken out of service.
+
+    ``unrecorded_before``: for a key without a use, the time before which uses may be missing in the record.
+    """
 
     last: LastUse | None
     callers: Callers
     denials: Denials | None
+    unrecorded_before: datetime | None = None
 
     def without_names(self) -> "KeyUse":
-        return KeyUse(
+        return replace(
+            self,
             last=self.last and replace(self.last, name=""),
             callers=Callers((), self.callers.total, {}),
             denials=self.denials and self.denials.without_name(),
@@ -126,7 +130,7 @@ def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
 def use_of(key_id: object) -> KeyUse:
     """The usage and the denials of one key."""
     key, now = str(key_id), process_now()
-    row = _used().filter(key_id=key).order_by("-last_at").first()
+    row = newest_use(key)
     lately = _lately(key, now, _USED | _DENIED)
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
@@ -147,11 +151,9 @@ def denials_of(key_id: object) -> Denials | None:
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
-def uses_by_version(key_id: object, versions: Iterable[int]) -> Mapping[int, int]:
-    """``{version: operations in the last 30 days}`` of versions that were used in that time."""
-    since = process_now() - MONTH
-    rows = _used().filter(key_id=str(key_id), version__in=list(versions), hour__gte=since)
-    return dict(rows.values_list("version").annotate(sum=Sum("count")).order_by())
+def newest_use(key_id: object) -> UsageRollup | None:
+    """The row with the last successful use of a key. The latest hour has it, and an index leads there."""
+    return _used().filter(key_id=str(key_id)).order_by("-hour", "-last_at").first()
 
 
 def rows_used_since(timestamp: datetime) -> QuerySet[UsageRollup]:

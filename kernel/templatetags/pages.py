@@ -110,6 +110,14 @@ def grouped(value: int | str | None) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+@register.filter
+def percent(share: float) -> str:
+    """A share from 0 to 1, to a tenth of a percent. Smaller shares above zero are shown as ``< 0.1%``."""
+    if not share:
+        return "0%"
+    return "< 0.1%" if share < 0.001 else f"{100 * share:.1f}%"  # noqa: PLR2004 - a tenth of a percent
+
+
 @register.simple_tag(takes_context=True)
 def query(context: RequestContext, **changes: Any) -> str:
     """The query string of this page with some parameters changed; None removes one."""

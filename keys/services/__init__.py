@@ -3,7 +3,7 @@
 The services check the principal's permission, and search only the keys that the principal may see.
 """
 
-from keys.services.callers import denials_shown_to, ids_with_callers, use_shown_to
+from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
 from keys.services.creation import create_key, default_key
 from keys.services.deletion import (
     DueDestruction,
@@ -14,6 +14,7 @@ from keys.services.deletion import (
     schedule_version_destruction,
 )
 from keys.services.editing import KeyUpdate, update_key
+from keys.services.forecasts import forecast, read_impact
 from keys.services.grants import (
     grant_key,
     grant_tag,
@@ -59,6 +60,7 @@ from keys.services.reading import (
 )
 from keys.services.rotation import DueRotation, rotate_due_keys, rotate_key
 from keys.services.states import activate_key, disable_key, enable_key, revoke_key
+from keys.services.usage import budget_of, primary_budget, read_usage, version_uses
 from keys.services.versions import disable_version, enable_version
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "Preview",
     "VersionWindow",
     "activate_key",
+    "budget_of",
     "cancel_deletion",
     "cancel_version_destruction",
     "create_key",
@@ -88,6 +91,7 @@ __all__ = [
     "enable_key",
     "enable_version",
     "find_key",
+    "forecast",
     "frequent_tags",
     "get_key",
     "get_policy",
@@ -108,6 +112,9 @@ __all__ = [
     "list_versions",
     "measure_keys",
     "preview_policy",
+    "primary_budget",
+    "read_impact",
+    "read_usage",
     "remove_grant",
     "revoke_key",
     "rotate_due_keys",
@@ -115,8 +122,10 @@ __all__ = [
     "schedule_deletion",
     "schedule_version_destruction",
     "state_decision",
+    "unrecorded_before",
     "update_key",
     "update_policy",
     "use_shown_to",
+    "version_uses",
     "visible_policies",
 ]

@@ -16,7 +16,7 @@ from keys.access_forms import CheckAccessForm, GrantForm
 from keys.access_table import AccessRow, access_rows, describe_rule, holder_ids
 from keys.models import Key, KeyGrant
 from keys.services.grants import MANAGE, READ
-from keys.views.detail import KeyView
+from keys.views.detail import KeyView, use_facts
 
 LIMIT = 200
 
@@ -145,6 +145,5 @@ class RemoveGrantView(KeyView):
             grant=grant,
             form=form,
             uses=use.callers.by_id.get(grant.principal_id, 0) if row.holder.page else None,
-            last_use=use.last,
-            callers=use.callers,
+            **use_facts(use),
         )

@@ -1,26 +1,24 @@
 """Pages that change a key: its settings, and the operations of ``keys.operations``."""
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from audit.usage.queries import KeyUse
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
 from keys.errors import VersionConflict
 from keys.forms import EditNotesForm, EditSettingsForm, FinalForm, RotateForm
+from keys.impact import Act
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, KeyOperation
 from keys.services import KeyUpdate
 from keys.views.detail import KeyView
 
-IN_USE = timedelta(days=7)
 ORDERED = ("reason", "expected_version")  # the form fields that are passed to the service
 
 
@@ -113,22 +111,12 @@ class KeyOperationView(KeyView):
         return self.find(name)
 
     def _impact(self, key: Key) -> dict[str, Any]:
-        """The recent use of the key; empty for an operation that does not affect callers."""
+        """The use of the key, and what the operation would have denied; empty if it does not affect callers."""
         if not self.operation.shows_impact:
             return {}
-        use = services.use_shown_to(self.principal, key)
-        return {
-            "last_use": use.last,
-            "callers": use.callers,
-            "denied": use.denials,
-            "in_use": self._is_in_use(key, use),
-        }
-
-    def _is_in_use(self, key: Key, use: KeyUse) -> bool:
-        """Whether callers would notice that the key no longer works."""
-        now = process_now()
-        lately = use.last is not None and now - use.last.at < IN_USE
-        return lately and key.lifecycle_state(now).state is State.ACTIVE
+        impact = self.impact_of(key, Act(self.operation.slug))
+        is_active = key.lifecycle_state(process_now()).state is State.ACTIVE
+        return {**impact, "in_use": is_active and impact["forecast"].is_recent}
 
     def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
         if self.operation.is_final:

@@ -15,7 +15,7 @@ from audit.models import READ_PERMISSION
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from audit.usage.charts import RANGES, chart, requested_range
-from audit.usage.queries import HOUR, Span, used_over_time, uses_by_version
+from audit.usage.queries import HOUR, KeyUse, Span, used_over_time
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object
@@ -23,8 +23,10 @@ from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
 from keys.explanations import DECIDED, meaning
+from keys.impact import Act
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
+from keys.services.usage import Budget
 
 NEWEST = 5
 LIMIT = 50
@@ -37,6 +39,16 @@ TABS = {
     "activity": "Activity",
     "settings": "Settings",
 }
+
+
+def use_facts(use: KeyUse) -> dict[str, Any]:
+    """The context of the templates that show the last use and the callers."""
+    return {
+        "last_use": use.last,
+        "unrecorded_before": use.unrecorded_before,
+        "callers": use.callers,
+        "denied": use.denials,
+    }
 
 
 class KeyView(PageView[Principal]):
@@ -86,6 +98,12 @@ class KeyView(PageView[Principal]):
             **context,
         )
 
+    def impact_of(self, key: Key, act: Act, number: int = 0) -> dict[str, Any]:
+        """The context of ``keys/confirm_facts.html``. ``number`` as for ``services.forecast``."""
+        return use_facts(services.use_shown_to(self.principal, key)) | {
+            "forecast": services.forecast(key=key, act=act, number=number)
+        }
+
     def _denied_url(self, key: Key, now: datetime) -> str:
         """The denied requests that the page counts, in the log; "" for a reader of their own entries only."""
         if self.principal.scope(READ_PERMISSION) != "all":
@@ -111,11 +129,15 @@ class OverviewView(KeyView):
             range=chosen,
             ranges=RANGES.values(),
             chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),
-            last_use=use.last,
-            callers=use.callers,
-            denied=use.denials,
+            budget=self._budget(key),
+            **use_facts(use),
             entries=with_names(self.principal, entries, {("key", str(key.id)): key.name}),
         )
+
+    def _budget(self, key: Key) -> Budget | None:
+        """Other keys cannot encrypt, so their pages save the statement."""
+        is_active = key.lifecycle_state(process_now()).state is lifecycle.State.ACTIVE
+        return services.primary_budget(key) if is_active else None
 
 
 class VersionsView(KeyView):
@@ -128,10 +150,14 @@ class VersionsView(KeyView):
         key = self.find(name)
         before = number_in(request, "before")
         window = services.list_made_versions(principal=self.principal, key=key, before=before, limit=LIMIT)
-        used = uses_by_version(key.id, (made.version.version for made in window.versions))
+        uses = services.version_uses(key)
         return self.show(
             key,
-            rows=[(made, used.get(made.version.version, 0)) for made in window.versions],
+            rows=[
+                (made, uses.of(made.version.version), services.budget_of(key, made.version))
+                for made in window.versions
+            ],
+            uses=uses,
             next_before=window.next_before,
             decision=window.decision,
             is_first=before is None,

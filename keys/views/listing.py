@@ -13,6 +13,7 @@ from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
+from audit.usage.of_key import end_of_gap
 from audit.usage.queries import last_uses
 from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
@@ -60,12 +61,15 @@ class KeyListView(PageView[Principal]):
         form = KeyFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
         after = _after(request.GET)
         found = services.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
-        used, now = last_uses(key.id for key in found.keys), process_now()
+        used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
         chosen = {name: str(form.initial[name]) for name in FILTERS if form.initial.get(name)}
         ordering = only["ordering"]
         response = self.page(
             form=form,
-            rows=[(key, key.lifecycle_state(now), used.get(str(key.id))) for key in found.keys],
+            rows=[
+                (key, key.lifecycle_state(now), used.get(str(key.id)), services.unrecorded_before(key, gap))
+                for key in found.keys
+            ],
             next_after=found.next_after,
             is_first=after is None,
             ignored=ignored,

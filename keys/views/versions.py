@@ -6,10 +6,10 @@ from typing import ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from audit.usage.queries import uses_by_version
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PageForm, ReasonForm, Rule
 from keys import actions, services
+from keys.impact import Act
 from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion
 from keys.views.detail import KeyView
@@ -59,16 +59,16 @@ class VersionView(KeyView):
             impossible = "You cannot disable the primary version. Rotate the key first, or disable the key."
         else:
             impossible = ""
-        uses = uses_by_version(key.id, [row.version]).get(row.version, 0)
-        return self.show(
-            key,
+        impact = {} if self.enables else self.impact_of(key, Act.DISABLE_VERSION, row.version)
+        return self.page(
+            key=key,
             version=row,
             label="Enable" if self.enables else "Disable",
             enables=self.enables,
             impossible=impossible,
-            uses=uses,
             form=form,
             status=status,
+            **impact,
         )
 
 

@@ -158,6 +158,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
         "audit/log/numbering.py",
         "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
+        "audit/usage/of_key.py",  # the time of the last restore
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",

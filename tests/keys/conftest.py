@@ -83,13 +83,13 @@ def connection_queries() -> Callable[[], CaptureQueriesContext]:
 def use() -> Callable[..., None]:
     """Count operations with a key, as the sequencer would."""
 
-    def count_use(key, persona, *, count=1, ago=timedelta(), version=1, outcome="ok"):
+    def count_use(key, persona, *, count=1, ago=timedelta(), version=1, outcome="ok", verb="encrypted"):
         at = database_now() - ago
         UsageRollup.objects.create(
             key_id=str(key.pk),
             version=version,
             principal=str(persona.user.id),
-            operation="crypto.message.encrypted",
+            operation=f"crypto.message.{verb}",
             outcome=outcome,
             hour=at.replace(minute=0, second=0, microsecond=0),
             count=count,

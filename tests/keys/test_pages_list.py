@@ -165,6 +165,7 @@ def test_pages_follow_each_other_by_key(admin, new_key):
 
 def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_key, connection_queries):
     browser = signed_in(admin)
+    browser.get("/keys/")  # each process looks once for a gap in the record of uses
     counts = []
     for _ in range(2):
         new_key()

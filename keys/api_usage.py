@@ -1,0 +1,36 @@
+"""REST interface for the use of a key, and for the requests that an act on it would have denied."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.rest import Rule
+from keys import actions, services
+from keys.api import KeyView
+from keys.impact import Act
+from keys.usage_serializers import ImpactQuery, ImpactSerializer, UsageQuery, UsageSerializer
+
+
+class UsageView(KeyView):
+    rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
+
+    @extend_schema(parameters=[UsageQuery], responses=UsageSerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        """The last use of the key, and its use in a period by version and caller."""
+        query = self.read_query(UsageQuery)
+        usage = services.read_usage(principal=self.principal, key_id=key_id, days=query["days"])
+        return Response(UsageSerializer(usage).data)
+
+
+class ImpactView(KeyView):
+    rules = {"GET": Rule("keys.read", actions.IMPACT_READ)}
+
+    @extend_schema(parameters=[ImpactQuery], responses=ImpactSerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        """The requests of the last 30 days that an act on the key would have denied. Changes nothing."""
+        query = self.read_query(ImpactQuery)
+        act = Act(query.pop("act"))
+        impact = services.read_impact(principal=self.principal, key_id=key_id, act=act, **query)
+        return Response(ImpactSerializer(impact).data)

@@ -1,0 +1,77 @@
+"""Which operations an act on a key denies from then on, as a table. No clock, no database."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from audit.usage.of_key import EVERYTHING, Selection
+
+ENCRYPTED: Final = "encrypted"
+DECRYPTED: Final = "decrypted"
+
+
+class Act(StrEnum):
+    """The acts on a key, in the words of URLs."""
+
+    ROTATE = "rotate"
+    DISABLE = "disable"
+    REVOKE = "revoke"
+    MARK_COMPROMISED = "mark-compromised"
+    SCHEDULE_DELETION = "schedule-deletion"
+    RAISE_MINIMUM = "raise-minimum"
+    DISABLE_VERSION = "disable-version"
+    SCHEDULE_DESTRUCTION = "schedule-destruction"
+
+
+class Advice(StrEnum):
+    """The result of a forecast in one word. ``NO_RECORD``: no use is known, but the record does not cover the period."""
+
+    NO_EFFECT = "no_effect"
+    IN_USE = "in_use"
+    UNUSED = "unused"
+    NO_RECORD = "no_record"
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedVersions:
+    """The first and the last version that can no longer decrypt."""
+
+    first: int
+    last: int
+
+
+OF_ONE_VERSION: Final = frozenset({Act.DISABLE_VERSION, Act.SCHEDULE_DESTRUCTION})
+# The key still decrypts after these.
+_KEEP_DECRYPTING: Final = frozenset({Act.ROTATE, Act.REVOKE})
+
+
+def affected(act: Act, number: int, *, minimum: int, is_deterministic: bool) -> Selection | None:
+    """The operations that the act denies; None if there are none.
+
+    ``number`` is the new minimum version, or the version that the act concerns; other acts ignore it. ``minimum`` is
+    the present one. Only a deterministic mode also encrypts with an earlier version than the primary one.
+    """
+    spared = "" if is_deterministic else ENCRYPTED
+    match act:
+        case Act.ROTATE:
+            return None
+        case Act.REVOKE:
+            # A re-encryption counts, because its target is the key itself unless the caller names another.
+            return Selection(spared=DECRYPTED)
+        case Act.RAISE_MINIMUM:
+            return Selection(spared, first=minimum, last=number - 1) if number > minimum else None
+        case Act.DISABLE_VERSION | Act.SCHEDULE_DESTRUCTION:
+            return Selection(spared, first=number, last=number)
+        case _:
+            return EVERYTHING
+
+
+def stopped_versions(act: Act, number: int, *, minimum: int, primary_version: int) -> StoppedVersions | None:
+    """The versions that the act stops; None if all still decrypt. The numbers are those of ``affected``."""
+    if act in _KEEP_DECRYPTING:
+        return None
+    if act is Act.RAISE_MINIMUM:
+        return StoppedVersions(minimum, number - 1) if number > minimum else None
+    if act in OF_ONE_VERSION:
+        return StoppedVersions(number, number)
+    return StoppedVersions(minimum, primary_version)
