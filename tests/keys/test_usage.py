@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from audit import actions as audit_actions
 from audit.log.events import Event
 from audit.models import UsageRollup
 from audit.services import record_alone
+from audit.usage.of_key import EVERYTHING
 from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto.algorithms import MODES
@@ -301,3 +303,12 @@ def test_a_key_that_only_decrypts_is_revoked_without_a_warning(admin, key, use):
     browser = signed_in(admin)
     assert "This key is in use." not in browser.get(f"/keys/{key.name}/revoke").content.decode()
     assert "This key is in use." in browser.get(f"/keys/{key.name}/mark-compromised").content.decode()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by the number of rows")
+def test_the_use_of_one_key_is_found_by_its_period(key):
+    rows = [
+        EVERYTHING.rows(key.id, database_now()),
+        EVERYTHING.rows(key.id, database_now()).order_by("-hour")[:1],
+    ]
+    assert all("idx_usage_rollups_key (key_id=? AND hour>?)" in each.explain() for each in rows)
