@@ -11,7 +11,9 @@ class AlertKind(StrEnum):
 
     AUDIT_ALARM = "audit_alarm"
     AUDIT_DELAY = "audit_delay"
+    KEY_DELETION_DENIED = "key_deletion_denied"
     KEY_DENIED = "key_denied"
+    KEY_DELETION_AHEAD = "key_deletion_ahead"
     DISK_FULL = "disk_full"
     AUDIT_UNVERIFIED = "audit_unverified"
     KEY_ROTATION_OVERDUE = "key_rotation_overdue"
@@ -27,7 +29,14 @@ class Severity(StrEnum):
 
 
 CRITICAL = frozenset(
-    {AlertKind.AUDIT_ALARM, AlertKind.AUDIT_DELAY, AlertKind.KEY_DENIED, AlertKind.DISK_FULL}
+    {
+        AlertKind.AUDIT_ALARM,
+        AlertKind.AUDIT_DELAY,
+        AlertKind.KEY_DELETION_DENIED,
+        AlertKind.KEY_DENIED,
+        AlertKind.KEY_DELETION_AHEAD,
+        AlertKind.DISK_FULL,
+    }
 )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised"]
+type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised", "scheduled"]
 type Rhythm = Literal["shop", "office", "night"]
 
 DOMAIN: Final = "demo.invalid"  # RFC 2606: reserved, so no such address exists
@@ -58,8 +58,8 @@ class DemoKey:
     """A key, its owner, its life and its final state. Times are shares of the history: 0.0 is its first day, 1.0 now.
 
     ``rotations`` are those by the operator, beside those of the period ``rotates``; their times are shares of the
-    key's life. ``fate`` is the final state from the time ``fated`` on, and ``why`` its recorded reason. ``retired``
-    versions are disabled at that time.
+    key's life. ``fate`` is the final state from the time ``fated`` on, and ``why`` its recorded reason. At that time
+    ``retired`` versions are disabled, and ``doomed`` ones are scheduled for destruction.
     """
 
     name: str
@@ -71,7 +71,34 @@ class DemoKey:
     rotates: int | None = None
     rotations: tuple[tuple[float, str], ...] = ()
     use: Use = Use()
+    policy: str = ""
     retired: tuple[int, ...] = ()
+    doomed: tuple[int, ...] = ()
     fate: Fate = ""
     fated: float = 1.0
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPolicy:
+    """A policy that the administrator creates at the beginning."""
+
+    name: str
+    algorithm: str
+    rotation: dict[str, int | bool]
+    lifetime_days: int | None = None
+    deletion_days: int = 7
+    is_active: bool = True
+
+
+POLICIES: Final = (
+    DemoPolicy("customer-data", "chacha20", {"every_days": 28}, lifetime_days=730),
+    DemoPolicy(
+        "finance-files",
+        "aes-256",
+        {"every_days": 30, "grace_days": 365, "reencrypt": True},
+        deletion_days=14,
+    ),
+    DemoPolicy("legacy-aes-128", "aes-128", {"every_days": 365}, is_active=False),
+    DemoPolicy("pci-card-data", "aes-256", {"every_days": 28}, lifetime_days=1095, deletion_days=30),
+)

@@ -21,12 +21,14 @@ from console.demo_data import (
 )
 
 type StepKind = Literal[
+    "define_policies",
     "create",
     "encrypt",
     "decrypt",
     "rotate",
     "rotate_due",
     "retire",
+    "doom",
     "end",
     "sign_in",
     "sign_out",
@@ -89,6 +91,7 @@ class _Schedule:
         self._lives = {key.name: self._life_of(key) for key in keys}
 
     def steps(self) -> Iterator[Step]:
+        yield from self._done_by(ADMIN, Step(self._begins + timedelta(minutes=4), "define_policies"))
         for key in self._keys:
             yield from self._of_key(key)
         for program in PROGRAMS:
@@ -114,16 +117,18 @@ class _Schedule:
             yield from self._done_by(OPERATOR, Step(at, "rotate", key.name, reason))
         if key.retired:
             yield from self._done_by(OPERATOR, Step(self._working(key.fated), "retire", key.name))
-        if key.fate in {"disabled", "revoked"}:
+        if key.doomed:
+            yield from self._done_by(ADMIN, Step(self._working(key.fated), "doom", key.name))
+        if key.fate in {"disabled", "revoked", "scheduled"}:
             by = OPERATOR if key.fate == "disabled" else ADMIN
             yield from self._done_by(by, Step(ended, "end", key.name))
-        if key.fate == "disabled":
+        if key.fate in {"disabled", "scheduled"}:
             yield from self._forgotten_job(key, ended)
 
     def _life_of(self, key: DemoKey) -> tuple[datetime, datetime]:
         """When the key is created, and when it ends or the history does."""
         born = self._working(key.born)
-        if key.fate in {"disabled", "revoked", "compromised"}:
+        if key.fate in {"disabled", "revoked", "compromised", "scheduled"}:
             return born, self._working(key.fated)
         expires = time_of(key.fated, self._begins, self._ends) if key.fate == "expires" else self._ends
         return born, min(self._ends, expires)
@@ -149,7 +154,7 @@ class _Schedule:
                 yield Step(at, kind, key.name, count=count, size=self._chance.randint(8, 600))
 
     def _forgotten_job(self, key: DemoKey, disabled: datetime) -> Iterator[Step]:
-        """A job that still calls a disabled key, every hour until now."""
+        """A job that still calls a key that was stopped, every hour until now."""
         at = self._ends - timedelta(minutes=14)
         while at > disabled:
             yield Step(at + timedelta(seconds=self._chance.random()), "encrypt", key.name)

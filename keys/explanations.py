@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm
+from keys import actions
 from keys.lifecycle import LifecycleState, State, Status
 
 RECOMMENDED: Final = "aes-256"
@@ -18,8 +19,13 @@ _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
             "This key can only decrypt. You cannot change an expiry date that has passed. Create another key for new data."
         ),
         Status.REVOKED: "This key can only decrypt. Create another key for new data.",
-        Status.SCHEDULED: "This key cannot encrypt or decrypt. It will be destroyed.",
-        Status.DESTROYED: "The key material was deleted. Data encrypted with this key cannot be recovered.",
+        Status.SCHEDULED: (
+            "This key cannot encrypt or decrypt, and no operation except cancelling the deletion is available."
+        ),
+        Status.DESTROYED: (
+            "The key material was deleted. Data encrypted with this key can never be decrypted again. This page and the "
+            "history of the key remain."
+        ),
     }
 )
 _COMPROMISED: Final = (
@@ -28,13 +34,23 @@ _COMPROMISED: Final = (
 )
 
 # The decision that brought a key into this state. Pages continue with the time and the user.
-DECIDED: Final[Mapping[State, str]] = MappingProxyType(
+_DECIDED: Final[Mapping[State, str]] = MappingProxyType(
     {
         State.SUSPENDED: "Disabled",
         State.DEACTIVATED: "Revoked",
         State.COMPROMISED: "Marked as compromised",
         State.DELETION_SCHEDULED: "Scheduled for deletion",
         State.DESTROYED: "Destroyed",
+    }
+)
+
+_DECIDED_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        actions.KEY_DELETION_CANCELLED: "Deletion cancelled",
+        actions.VERSION_DISABLED: "Disabled",
+        actions.VERSION_DESTRUCTION_SCHEDULED: "Destruction scheduled",
+        actions.VERSION_DESTRUCTION_CANCELLED: "Destruction cancelled",
+        actions.VERSION_DESTROYED: "Destroyed",
     }
 )
 
@@ -52,6 +68,11 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
 def meaning(at: LifecycleState) -> str:
     """The meaning of the state for callers; "" for an active key, which needs no explanation."""
     return _COMPROMISED if at.state is State.COMPROMISED else _MEANINGS.get(at.status, "")
+
+
+def decision_word(action: str, state: State | None = None) -> str:
+    """The word for a decision by its action, otherwise by the ``state`` of the key that it led to."""
+    return _DECIDED_BY.get(action) or (_DECIDED.get(state, "") if state else "")
 
 
 @dataclass(frozen=True, slots=True)

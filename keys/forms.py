@@ -15,13 +15,13 @@ from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
-from keys.selection import EXPIRING_WITHIN, UNUSED_FOR, Finding
+from keys.policy_forms import PolicyChoiceField
+from keys.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
 from keys.services import KeyFilter
 from keys.tag_fields import TagsField
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
-# The words of the badges, with their filters. No operation schedules or performs a deletion yet, so those states would
-# match nothing.
+# The words of the badges, with their filters.
 STATES: Mapping[str, KeyFilter] = {
     **{
         str(each): {"status": each}
@@ -29,13 +29,23 @@ STATES: Mapping[str, KeyFilter] = {
     },
     "revoked": {"state": State.DEACTIVATED},
     "compromised": {"state": State.COMPROMISED},
+    "scheduled": {"status": Status.SCHEDULED},
+    "destroyed": {"status": Status.DESTROYED},
 }
+SCHEDULED = "Scheduled for deletion"
 FINDINGS = {
-    Finding.DENIED: "Not active, but requested in the last hour",
+    Finding.DENIED: "Requested, but not active",
     Finding.OVERDUE: "Rotation overdue",
     Finding.EXPIRING: f"Expiring in {EXPIRING_WITHIN.days} days",
     Finding.UNUSED: f"Unused for {UNUSED_FOR.days} days",
+    Finding.DELETION_AHEAD: f"Destroyed within {DELETION_AHEAD.days * 24} hours",
+    Finding.DELETION_DENIED: "Scheduled for deletion, but still requested",
 }
+
+
+def state_label(word: str) -> str:
+    """The label of a word in ``STATES``."""
+    return SCHEDULED if word == "scheduled" else word.capitalize()
 
 
 class ProseField(forms.CharField):
@@ -57,7 +67,7 @@ class KeyFilterForm(PageForm):
     status = forms.ChoiceField(
         required=False,
         label="State",
-        choices=[("", "Any state"), *((word, word.capitalize()) for word in STATES)],
+        choices=[("", "Any state"), *((word, state_label(word)) for word in STATES)],
     )
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any algorithm"), *((name, name) for name in KEY_ALGORITHMS)]
@@ -66,6 +76,13 @@ class KeyFilterForm(PageForm):
         required=False,
         max_length=MAX_TAG,
         widget=forms.SearchInput(attrs={"autocomplete": "off", "placeholder": "Any tag", "list": "tags"}),
+    )
+    policy = forms.CharField(
+        required=False,
+        max_length=100,
+        widget=forms.SearchInput(
+            attrs={"autocomplete": "off", "placeholder": "Any policy", "list": "policies"}
+        ),
     )
     finding = forms.ChoiceField(
         required=False,
@@ -91,10 +108,13 @@ class KeyNotesForm(PageForm):
 class KeySettingsForm(KeyNotesForm):
     """The settings of a key that can be changed."""
 
+    policy_id = PolicyChoiceField(
+        help_text="A policy sets the algorithm, and limits rotation, lifetime and deletion.",
+    )
     rotation_period_days = forms.IntegerField(
         required=False,
         label="Rotation period (days)",
-        help_text="Leave empty for manual rotation.",
+        help_text="Leave empty to follow the policy. Without a policy, rotation is then manual.",
         min_value=1,
         max_value=MAX_ROTATION_PERIOD,
     )
@@ -102,6 +122,11 @@ class KeySettingsForm(KeyNotesForm):
         required=False,
         label="Expires at (UTC)",
         help_text="After this time, the key can only decrypt. You cannot change the expiry once it has passed.",
+    )
+    deletion_protection = forms.BooleanField(
+        required=False,
+        label="Deletion protection",
+        help_text="While this is on, no deletion of the key or of a version can be scheduled.",
     )
 
 
@@ -140,15 +165,23 @@ class KeyForm(KeySettingsForm):
     activates_at = UtcDateTimeField(
         required=False, label="Active from (UTC)", help_text="Leave empty to activate immediately."
     )
+    exportable = forms.BooleanField(
+        required=False,
+        label="Exportable",
+        help_text="Marks the key as exportable. You cannot change this later, and a policy can forbid it.",
+    )
 
     field_order = (
         "name",
         "algorithm",
         "description",
+        "policy_id",
         "rotation_period_days",
         "activates_at",
         "expires_at",
         "tags",
+        "deletion_protection",
+        "exportable",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -158,11 +191,11 @@ class KeyForm(KeySettingsForm):
 
     @property
     def uses_more_options(self) -> bool:
-        """Whether a field other than name, algorithm and description has a value or an error."""
+        """Whether a field under More options has a value or an error."""
         return any(self[name].value() or self[name].errors for name in MORE)
 
 
-MORE = ("rotation_period_days", "activates_at", "expires_at", "tags")
+MORE = ("rotation_period_days", "activates_at", "expires_at", "tags", "deletion_protection", "exportable")
 
 
 class RotateForm(ReasonForm):
@@ -194,7 +227,7 @@ class FinalForm(ReasonForm):
         label="Key name", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
 
-    field_order = ("anyway", "reason", "name")
+    field_order: Sequence[str] = ("anyway", "reason", "name")
 
     def __init__(self, *args: Any, key_name: str, anyway: str, **kwargs: Any) -> None:
         """``anyway`` is the label of the checkbox, "" for a key that is not in use."""

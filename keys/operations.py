@@ -15,9 +15,9 @@ class KeyOperation:
     """One key operation. It is offered in the effective ``states``; ``effect`` describes the result in one sentence.
 
     ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
-    ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, so its page
-    requires the key's name and a recent sign-in. For a key in use it also shows a checkbox with the label
-    ``anyway``.
+    ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, at least after a
+    wait, so its page requires the key's name and a recent sign-in. For a key in use it also shows a checkbox with the
+    label ``anyway``.
     """
 
     slug: str
@@ -51,6 +51,8 @@ class KeyOperation:
         return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
 
 
+SCHEDULE_DELETION: Final = "schedule-deletion"
+PROTECTED: Final = "Schedule deletion is unavailable: turn off the deletion protection in the settings first."
 _USABLE = frozenset({State.ACTIVE})
 
 KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
@@ -150,6 +152,41 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 anyway="Mark as compromised anyway. All requests that use this key fail immediately",
                 icon="shield-alert",
             ),
+            KeyOperation(
+                slug=SCHEDULE_DELETION,
+                label="Schedule deletion",
+                question="Schedule {} for deletion?",
+                permission="keys.destroy",
+                action=actions.KEY_DELETION_SCHEDULED,
+                service=services.schedule_deletion,
+                states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
+                effect=(
+                    "The key stops working at once. After a wait of 7 to 30 days its material is destroyed, and its data "
+                    "can never be decrypted again. You can cancel during the wait."
+                ),
+                done="scheduled for deletion",
+                needs="this key is already scheduled for deletion or destroyed",
+                leads_to=State.DELETION_SCHEDULED,
+                shows_impact=True,
+                is_final=True,
+                anyway="Schedule anyway; requests with this key will fail immediately",
+                icon="trash-2",
+            ),
+            KeyOperation(
+                slug="cancel-deletion",
+                label="Cancel deletion",
+                question="Cancel the deletion of {}?",
+                permission="keys.destroy",
+                action=actions.KEY_DELETION_CANCELLED,
+                service=services.cancel_deletion,
+                states=frozenset({State.DELETION_SCHEDULED}),
+                effect=(
+                    "The key is kept. A key that was active returns as a disabled key: enable it to use it again."
+                ),
+                done="is no longer scheduled for deletion",
+                needs="no deletion is scheduled",
+                icon="circle-play",
+            ),
         )
     }
 )
@@ -158,8 +195,10 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
 def refusals(operations: Iterable[KeyOperation], at: LifecycleState) -> list[str]:
     """Why operations that an active key allows are not available for a key in this state.
 
-    Operations that would lead to the current state are omitted.
+    Operations that would lead to the current state are omitted, and all for a key at its end: its meaning covers them.
     """
+    if at.state in {State.DELETION_SCHEDULED, State.DESTROYED}:
+        return []
     usual = (
         operation
         for operation in operations

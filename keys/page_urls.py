@@ -2,22 +2,26 @@ from django.urls import path
 
 from kernel.pages import Rule
 from keys.operations import KEY_OPERATIONS
-from keys.views import access, changing, detail, listing, versions
+from keys.policy_operations import POLICY_OPERATIONS
+from keys.version_operations import VERSION_OPERATIONS
+from keys.views import access, changing, detail, listing, policies, versions
 
 urlpatterns = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
     path("keys/<slug:name>/", detail.OverviewView.as_view(), name="key"),
     path("keys/<slug:name>/versions/", detail.VersionsView.as_view(), name="key-versions"),
-    path(
-        "keys/<slug:name>/versions/<int:version>/disable",
-        versions.DisableVersionView.as_view(),
-        name="key-version-disable",
-    ),
-    path(
-        "keys/<slug:name>/versions/<int:version>/enable",
-        versions.EnableVersionView.as_view(),
-        name="key-version-enable",
+    path("keys/<slug:name>/minimum-version", versions.MinimumVersionView.as_view(), name="key-minimum"),
+    *(
+        path(
+            f"keys/<slug:name>/versions/<int:version>/{of_version.slug}",
+            versions.VersionView.as_view(
+                operation=of_version,
+                rules=dict.fromkeys(("GET", "POST"), Rule(of_version.permission, of_version.action)),
+            ),
+            name=of_version.url_name,
+        )
+        for of_version in VERSION_OPERATIONS.values()
     ),
     path("keys/<slug:name>/access/", access.AccessView.as_view(), name="key-access-page"),
     path(
@@ -38,5 +42,20 @@ urlpatterns = [
             name=operation.url_name,
         )
         for operation in KEY_OPERATIONS.values()
+    ),
+    path("policies/", policies.PolicyListView.as_view(), name="policies"),
+    path("policies/new", policies.NewPolicyView.as_view(), name="policy-new"),
+    path("policies/<slug:name>/", policies.PolicyView.as_view(), name="policy"),
+    path("policies/<slug:name>/edit", policies.EditPolicyView.as_view(), name="policy-edit"),
+    *(
+        path(
+            f"policies/<slug:name>/{policy_operation.slug}",
+            policies.PolicyOperationView.as_view(
+                operation=policy_operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule("policies.manage", policy_operation.action)),
+            ),
+            name=policy_operation.url_name,
+        )
+        for policy_operation in POLICY_OPERATIONS.values()
     ),
 ]

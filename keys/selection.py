@@ -13,12 +13,13 @@ from django.db.models.expressions import OrderBy
 
 from audit.browse.selection import parse_id
 from audit.log.raw_rows import Spelled
-from audit.usage.queries import rows_denied_since, rows_used_since
+from audit.usage.queries import rows_denied, rows_denied_since, rows_used_since
 from keys.lifecycle import State, Status
 
 EXPIRING_WITHIN: Final = timedelta(days=30)
 UNUSED_FOR: Final = timedelta(days=90)
 DENIED_WITHIN: Final = timedelta(hours=1)
+DELETION_AHEAD: Final = timedelta(hours=72)
 
 
 class Finding(StrEnum):
@@ -28,6 +29,8 @@ class Finding(StrEnum):
     OVERDUE = "overdue"
     EXPIRING = "expiring"
     UNUSED = "unused"
+    DELETION_AHEAD = "deletion_ahead"
+    DELETION_DENIED = "deletion_denied"
 
 
 _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
@@ -53,10 +56,17 @@ def has_status(status: Status, now: datetime) -> Q:
 
 
 def has_finding(finding: Finding, now: datetime) -> Q:
-    """The keys that are requested though not active, are overdue for rotation, will expire soon, or are unused."""
+    """The keys with this finding. Those scheduled for deletion have findings of their own."""
     if finding is Finding.DENIED:
         denied = rows_denied_since(now - DENIED_WITHIN).filter(key_id=Spelled(OuterRef("id")))
-        return ~has_status(Status.ACTIVE, now) & Q(Exists(denied))
+        return ~has_status(Status.ACTIVE, now) & ~_DECIDED[Status.SCHEDULED] & Q(Exists(denied))
+    if finding is Finding.DELETION_AHEAD:
+        return _DECIDED[Status.SCHEDULED] & Q(deletion_at__lte=now + DELETION_AHEAD)
+    if finding is Finding.DELETION_DENIED:
+        denied = rows_denied().filter(
+            key_id=Spelled(OuterRef("id")), last_at__gte=OuterRef("deletion_scheduled_at")
+        )
+        return _DECIDED[Status.SCHEDULED] & Q(Exists(denied))
     if finding is Finding.OVERDUE:
         return has_status(Status.ACTIVE, now) & Q(next_rotation_at__lte=now)
     if finding is Finding.EXPIRING:

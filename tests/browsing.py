@@ -27,7 +27,8 @@ class _Sent(HTMLParser):
             self._area = name
             self.fields[name] = [""]
         elif tag == "input" and name and (kind not in {"checkbox", "radio"} or "checked" in at):
-            self.fields.setdefault(name, []).append(at.get("value") or "")
+            default = "on" if kind == "checkbox" else ""
+            self.fields.setdefault(name, []).append(at.get("value") or default)
 
     def handle_data(self, data: str) -> None:
         if self._area:  # a browser drops the line break after the tag

@@ -14,7 +14,7 @@ from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from kernel.rules import Access
-from keys.services import create_key, grant_key
+from keys.services import create_key, create_policy, grant_key
 from keys.services.grants import GrantRequest
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
@@ -37,6 +37,8 @@ SYSTEM = Principal.system("test", Source.COMMAND)
 @pytest.fixture
 def paths(transactional_db, developer):
     """The path of each page, with objects that every role may see."""
+    # The policy has the name of the key, so that one value fits both.
+    create_policy(principal=SYSTEM, name="payments-db", algorithm="aes-256")
     key = create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
     everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
     grant = grant_key(principal=SYSTEM, key_id=key.id, request=everyone)

@@ -26,6 +26,7 @@ class RecordedDecision:
     at: datetime | str
     by: str = ""
     reason: str = ""
+    action: str = ""
     entry_id: int | None = None
     is_altered: bool = False
 
@@ -48,7 +49,7 @@ def find_decisions(
     return {
         (entry.action, entry.object_version): _decision(entry)
         if sees_all or entry.is_by(reader.identity)
-        else RecordedDecision(entry.timestamp)
+        else RecordedDecision(entry.timestamp, action=entry.action)
         for entry in entries
     }
 
@@ -58,6 +59,7 @@ def _decision(entry: AuditLog) -> RecordedDecision:
         at=entry.timestamp,
         by=entry.actor_name or entry.actor_type,
         reason=_reason_of(entry.meta),
+        action=entry.action,
         entry_id=entry.pk,
         is_altered=entry.integrity == Integrity.ALTERED,
     )

@@ -45,7 +45,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class Denials:
-    """How often a key was denied to callers in the last 24 hours, and the time and caller of the last denial."""
+    """How often a key was denied to callers in a period, and the time and caller of the last denial."""
 
     count: int
     at: datetime
@@ -127,11 +127,11 @@ def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
     return dict(rows.annotate(last=Max("last_at")).order_by())
 
 
-def use_of(key_id: object) -> KeyUse:
-    """The usage and the denials of one key."""
+def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
+    """The usage and the denials of one key, these of the last 24 hours or since then."""
     key, now = str(key_id), process_now()
     row = newest_use(key)
-    lately = _lately(key, now, _USED | _DENIED)
+    lately = _by_caller(key, _used_lately(now) | _denied_lately(now, denied_since))
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(lately)
@@ -145,9 +145,12 @@ def use_of(key_id: object) -> KeyUse:
     )
 
 
-def denials_of(key_id: object) -> Denials | None:
-    """Denied calls of a key; None if there were none."""
-    denied = _denied(_lately(str(key_id), process_now(), _DENIED))
+def denials_of(key_id: object, since: datetime | None = None) -> Denials | None:
+    """Denied calls of a key in the last 24 hours, or since then; None if there were none.
+
+    Counts are by the hour: those of the hour of ``since`` include earlier calls, if later ones followed.
+    """
+    denied = _denied(_by_caller(str(key_id), _denied_lately(process_now(), since)))
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
@@ -192,10 +195,14 @@ def used_in(span: Span, keys: Keys = None) -> Subquery:
     return Subquery(rows.annotate(sums=JSONObject(**_SUMS)).values("sums"), output_field=JSONField())
 
 
+def rows_denied() -> QuerySet[UsageRollup]:
+    """All denied operations, to filter a list of keys."""
+    return UsageRollup.objects.filter(_DENIED)
+
+
 def rows_denied_since(timestamp: datetime) -> QuerySet[UsageRollup]:
-    """The denied operations from that time on, to filter a list of keys."""
-    rows = UsageRollup.objects.filter(hour__gte=timestamp - HOUR, last_at__gte=timestamp)
-    return rows.filter(outcome=Outcome.DENIED.value)
+    """The denied operations from that time on, likewise."""
+    return rows_denied().filter(hour__gte=timestamp - HOUR, last_at__gte=timestamp)
 
 
 def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
@@ -216,14 +223,22 @@ def _used() -> QuerySet[UsageRollup]:
     return UsageRollup.objects.filter(_USED)
 
 
-def _lately(key_id: str, now: datetime, only: Q) -> list[tuple[datetime, str, str, int]]:
-    """The last time, the principal, the outcome and the count of each caller in the last 24 hours of the clock.
+def _used_lately(now: datetime) -> Q:
+    """The last 24 hours of the clock: those of the chart and of Home, so the numbers are equal."""
+    return _USED & Q(hour__gte=Span.until(now, HOUR, 24).since)
 
-    These are the hours of the chart and of Home, so the numbers are equal.
-    """
-    rows = UsageRollup.objects.filter(only, key_id=key_id, hour__gte=Span.until(now, HOUR, 24).since)
+
+def _denied_lately(now: datetime, since: datetime | None) -> Q:
+    if since is None:
+        return _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since)
+    return _DENIED & Q(hour__gte=since - HOUR, last_at__gte=since)
+
+
+def _by_caller(key_id: str, only: Q) -> list[tuple[datetime, str, str, int]]:
+    """The last time, the principal, the outcome and the count of each caller."""
     columns = ("last", "principal", "outcome", "sum")
-    sums = rows.values("principal", "outcome").annotate(last=Max("last_at"), sum=Sum("count"))
+    rows = UsageRollup.objects.filter(only, key_id=key_id).values("principal", "outcome")
+    sums = rows.annotate(last=Max("last_at"), sum=Sum("count"))
     return list(sums.order_by().values_list(*columns))
 
 

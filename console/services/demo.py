@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
+from uuid import UUID
 
 from django.conf import settings
 
@@ -22,7 +23,7 @@ from audit.log.events import Event, Outcome, Source
 from audit.log.numbering import Numbering
 from audit.sequencing.running import checkpoint_now
 from audit.services import find_result, open_result, record_alone, request_export
-from console.demo_data import ADMIN, AUDITOR, OPERATOR, DemoKey
+from console.demo_data import ADMIN, AUDITOR, OPERATOR, POLICIES, DemoKey
 from console.demo_keys import KEYS
 from console.demo_schedule import Step, plan, time_of
 from console.services.demo_instance import mark_loaded, mark_started
@@ -66,6 +67,7 @@ class Demo:
         self._begins = self._ends - timedelta(days=days)
         self._wanted: dict[str, DemoKey] = {key.name: key for key in KEYS}
         self._keys: dict[str, Key] = {}
+        self._policies: dict[str, UUID] = {}
         self._messages: dict[str, list[SealedItem]] = {}
         self._numbering = Numbering()
         self._handlers: Mapping[str, Callable[[Step], object]] = {
@@ -75,9 +77,11 @@ class Demo:
             "refresh": lambda step: users.refresh(step.subject),
             "replace_password": lambda step: users.replace_password(step.subject),
             "fail_to_sign_in": lambda step: users.fail_to_sign_in(step.subject, step.origin or step.subject),
+            "define_policies": self._define_policies,
             "create": self._create,
             "rotate": self._rotate,
             "retire": self._retire,
+            "doom": self._doom,
             "end": self._end,
             "encrypt": self._encrypt,
             "decrypt": self._decrypt,
@@ -119,6 +123,21 @@ class Demo:
     def _day_of(self, step: Step) -> int:
         return (step.at - self._begins).days
 
+    def _define_policies(self, _step: Step) -> None:
+        admin = self._users.principals[ADMIN]
+        for wanted in POLICIES:
+            policy = keys.create_policy(
+                principal=admin,
+                name=wanted.name,
+                algorithm=wanted.algorithm,
+                key_lifetime_days=wanted.lifetime_days,
+                rotation_policy=wanted.rotation,
+                minimum_deletion_days=wanted.deletion_days,
+            )
+            self._policies[policy.name] = policy.id
+            if not wanted.is_active:
+                keys.update_policy(principal=admin, policy_id=policy.id, changes={"is_active": False})
+
     def _create(self, step: Step) -> None:
         wanted = self._wanted[step.subject]
         fated = time_of(wanted.fated, self._begins, self._ends)
@@ -129,6 +148,7 @@ class Demo:
             description=wanted.description,
             tags=wanted.tags,
             rotation_period_days=wanted.rotates,
+            policy_id=self._policies.get(wanted.policy),
             activates_at=fated if wanted.fate == "pending" else None,
             expires_at=fated if wanted.fate == "expires" else None,
         )
@@ -143,13 +163,32 @@ class Demo:
         for version in wanted.retired:
             keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
 
+    def _doom(self, step: Step) -> None:
+        wanted, key = self._wanted[step.subject], self._keys[step.subject]
+        for version in wanted.doomed:
+            keys.schedule_version_destruction(
+                principal=self._users.principals[ADMIN],
+                key_id=key.id,
+                version=version,
+                reason=wanted.why,
+                confirm_name=key.name,
+            )
+
     def _end(self, step: Step) -> None:
         wanted, key_id = self._wanted[step.subject], self._keys[step.subject].id
+        admin, compromised = self._users.principals[ADMIN], wanted.fate == "compromised"
         if wanted.fate == "disabled":
             operator = self._users.principals[OPERATOR]
             keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+        elif wanted.fate == "scheduled":
+            keys.schedule_deletion(
+                principal=admin,
+                key_id=key_id,
+                reason=wanted.why,
+                confirm_name=wanted.name,
+                waiting_days=14,
+            )
         else:
-            admin, compromised = self._users.principals[ADMIN], wanted.fate == "compromised"
             keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
 
     def _rotate_due(self, _step: Step) -> None:

@@ -27,6 +27,7 @@ from keys.models import Key
 from keys.selection import Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
 
+_JOINED = (Finding.DELETION_DENIED, Finding.DENIED)
 _NO_KEYS: Mapping[str, Any] = {"all": 0, "active": 0, "found": {}}
 
 
@@ -102,23 +103,21 @@ def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    """One scan of the keys for most counts, and a join for the other one."""
+    """One scan of the keys for most counts, and a join for each of the others."""
     visible = Key.objects.visible_to(principal).order_by()
-    scanned = (Finding.OVERDUE, Finding.EXPIRING)
+    scanned = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)
     counts = JSONObject(
         all=Count("pk"),
         active=Count("pk", filter=has_status(Status.ACTIVE, at)),
         found=JSONObject(**{str(each): Count("pk", filter=has_finding(each, at)) for each in scanned}),
     )
     rows = visible.annotate(one=Value(1)).values("one").annotate(counts=counts)
-    denied = visible.with_finding(Finding.DENIED, at)
-    return {
-        "keys": Subquery(rows.values("counts"), output_field=JSONField()),
-        "keys_denied": CountOf(denied.values("pk")),
-    }
+    joined = {f"keys_{each}": CountOf(visible.with_finding(each, at).values("pk")) for each in _JOINED}
+    return {"keys": Subquery(rows.values("counts"), output_field=JSONField()), **joined}
 
 
 def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
     counts = row["keys"] or _NO_KEYS
     found = {Finding(name): count for name, count in counts["found"].items()}
-    return KeyCounts(counts["all"], counts["active"], {Finding.DENIED: row["keys_denied"], **found})
+    joined = {each: row[f"keys_{each}"] for each in _JOINED}
+    return KeyCounts(counts["all"], counts["active"], joined | found)

@@ -1,4 +1,4 @@
-"""Alerts about keys: requests with an inactive key, an overdue rotation, a coming expiry."""
+"""Alerts about keys: requests with an inactive key, an overdue rotation, a coming expiry or destruction."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.usage import operations_url
 from keys.lifecycle import State
 from keys.models import Key
-from keys.selection import EXPIRING_WITHIN, Finding
+from keys.selection import DELETION_AHEAD, EXPIRING_WITHIN, Finding
 
 type Page = tuple[str, str]  # the URL and the words of its link
 
-# The states that were decided for a reason come first. A developer can make keys that are pending or expire at once, and
+# The states that were decided for a reason come first. Keys scheduled for deletion have findings of their own. A developer can make keys that are pending or expire at once, and
 # must not hide requests with a compromised key behind them.
-_URGENT = (State.COMPROMISED, State.DELETION_SCHEDULED, State.DESTROYED, State.DEACTIVATED, State.SUSPENDED)
+_URGENT = (State.COMPROMISED, State.DESTROYED, State.DEACTIVATED, State.SUSPENDED)
 _RANK = Case(
     *(When(state=state, then=rank) for rank, state in enumerate(_URGENT)),
     default=len(_URGENT),
@@ -101,6 +101,24 @@ def _denied_requests(key: Any, principal: Principal) -> Page:
     return reverse("key-activity", args=[key.name]), words
 
 
+def _denied_during_wait(key: Any, principal: Principal) -> Page:
+    words = "See denied requests"
+    if principal.scope(READ_PERMISSION) == "all":
+        since = key.deletion_scheduled_at
+        return operations_url(since, outcome=Outcome.DENIED.value, object=key.name), words
+    return reverse("key-activity", args=[key.name]), words
+
+
+def _deletion(key: Key, principal: Principal) -> Page:
+    may_cancel = principal.has_permission("keys.destroy")
+    return (reverse("key-cancel-deletion", args=[key.name]), "Cancel deletion") if may_cancel else _key(key)
+
+
+def _deletion_ahead_since(key: Any) -> datetime:
+    since: datetime = max(key.deletion_at - DELETION_AHEAD, key.deletion_scheduled_at)
+    return since
+
+
 def _rotation(key: Key, principal: Principal) -> Page:
     may_rotate = principal.has_permission("keys.rotate")
     return (reverse("key-rotate", args=[key.name]), "Rotate") if may_rotate else _key(key)
@@ -121,6 +139,16 @@ def _expiring_since(key: Any) -> datetime:
 
 
 _ALERTS = {
+    Finding.DELETION_DENIED: KeyAlerts(
+        kind=AlertKind.KEY_DELETION_DENIED,
+        text=(
+            "{key.name} is scheduled for deletion on {key.deletion_at:%Y-%m-%d %H:%MZ}, and requests with it were denied."
+        ),
+        all_text="keys are scheduled for deletion, but still requested",
+        urgency=("deletion_at",),
+        since=attrgetter("deletion_scheduled_at"),
+        page=_denied_during_wait,
+    ),
     Finding.DENIED: KeyAlerts(
         kind=AlertKind.KEY_DENIED,
         text="{key.name} is {state}, and requests with it were denied in the last hour.",
@@ -128,6 +156,14 @@ _ALERTS = {
         urgency=("rank",),
         since=attrgetter("denied_since"),
         page=_denied_requests,
+    ),
+    Finding.DELETION_AHEAD: KeyAlerts(
+        kind=AlertKind.KEY_DELETION_AHEAD,
+        text="{key.name} will be destroyed on {key.deletion_at:%Y-%m-%d %H:%MZ}. You cannot undo that afterwards.",
+        all_text=f"keys will be destroyed within {DELETION_AHEAD.days * 24} hours",
+        urgency=("deletion_at",),
+        since=_deletion_ahead_since,
+        page=_deletion,
     ),
     Finding.OVERDUE: KeyAlerts(
         kind=AlertKind.KEY_ROTATION_OVERDUE,

@@ -36,6 +36,7 @@ class Destination:
 DESTINATIONS = (
     Destination("home", "Home", AUTHENTICATED, "h"),
     Destination("keys", "Keys", "keys.read", "k"),
+    Destination("policies", "Policies", "policies.read", "o"),
     Destination("audit", "Audit", "audit.read", "a"),
     Destination("jobs", "Jobs", "audit.export", "j"),
     Destination("usage", "Usage", "keys.read", "u"),

@@ -41,6 +41,13 @@ from keys.services.policies import (
     update_policy,
     visible_policies,
 )
+from keys.services.policy_lists import (
+    PolicyWindow,
+    find_policy,
+    list_policies_after,
+    policies_for,
+    policy_named,
+)
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
@@ -73,6 +80,7 @@ __all__ = [
     "KeyWindow",
     "MadeVersion",
     "PolicyUpdate",
+    "PolicyWindow",
     "Preview",
     "VersionWindow",
     "activate_key",
@@ -91,6 +99,7 @@ __all__ = [
     "enable_key",
     "enable_version",
     "find_key",
+    "find_policy",
     "forecast",
     "frequent_tags",
     "get_key",
@@ -107,10 +116,13 @@ __all__ = [
     "list_keys_after",
     "list_made_versions",
     "list_policies",
+    "list_policies_after",
     "list_rotations",
     "list_tag_grants",
     "list_versions",
     "measure_keys",
+    "policies_for",
+    "policy_named",
     "preview_policy",
     "primary_budget",
     "read_impact",

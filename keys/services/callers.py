@@ -46,8 +46,8 @@ def sees_callers(*, principal: Principal, key: Key) -> bool:
 
 
 def use_shown_to(principal: Principal, key: Key) -> KeyUse:
-    """The usage and the denials of a visible key, without names if the principal may not see its callers."""
-    use = use_of(key.id)
+    """The usage of a visible key, and its denials as below, without names if the principal may not see its callers."""
+    use = use_of(key.id, key.deletion_scheduled_at)
     if use.last is None:
         use = replace(use, unrecorded_before=unrecorded_before(key, end_of_gap()))
     return use if sees_callers(principal=principal, key=key) else use.without_names()
@@ -59,8 +59,8 @@ def unrecorded_before(key: Key, gap: datetime | None) -> datetime | None:
 
 
 def denials_shown_to(principal: Principal, key: Key) -> Denials | None:
-    """The denials alone, likewise."""
-    denials = denials_of(key.id)
+    """The denials of the last 24 hours; of a key that is scheduled for deletion, those since then."""
+    denials = denials_of(key.id, key.deletion_scheduled_at)
     return denials and (denials if sees_callers(principal=principal, key=key) else denials.without_name())
 
 

@@ -6,6 +6,7 @@ far as the reader may read the log.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -18,26 +19,40 @@ from keys.lifecycle import State, VersionState
 from keys.models import Key, KeyRotation, KeyVersion
 
 CREATION = "key created"
-# The action that brings a key into a state. Expiry and planned activation are no decisions: the clock makes them.
-_DECIDING: Final[Mapping[State, str]] = MappingProxyType(
+# The actions that bring a key or a version into a state. Expiry and planned activation are no decisions: the clock
+# makes them.
+_DECIDING: Final[Mapping[State, tuple[str, ...]]] = MappingProxyType(
     {
-        State.SUSPENDED: actions.KEY_DISABLED,
-        State.DEACTIVATED: actions.KEY_REVOKED,
-        State.COMPROMISED: actions.KEY_REVOKED,
-        State.DELETION_SCHEDULED: actions.KEY_DELETION_SCHEDULED,
-        State.DESTROYED: actions.KEY_DESTROYED,
+        State.SUSPENDED: (actions.KEY_DISABLED, actions.KEY_DELETION_CANCELLED),
+        State.DEACTIVATED: (actions.KEY_REVOKED,),
+        State.COMPROMISED: (actions.KEY_REVOKED,),
+        State.DELETION_SCHEDULED: (actions.KEY_DELETION_SCHEDULED,),
+        State.DESTROYED: (actions.KEY_DESTROYED,),
     }
 )
+_DECIDING_VERSION: Final[Mapping[VersionState, tuple[str, ...]]] = MappingProxyType(
+    {
+        VersionState.DISABLED: (actions.VERSION_DISABLED, actions.VERSION_DESTRUCTION_CANCELLED),
+        VersionState.SCHEDULED: (actions.VERSION_DESTRUCTION_SCHEDULED,),
+        VersionState.DESTROYED: (actions.VERSION_DESTROYED,),
+    }
+)
+type Decisions = Mapping[tuple[str, int | None], RecordedDecision]
 
 
 @dataclass(frozen=True, slots=True)
 class MadeVersion:
-    """``made_by`` is "" for the system: a schedule or a command. ``disabled`` is None for an enabled version."""
+    """``made_by`` is "" for the system: a schedule or a command.
+
+    ``replaced_at`` is None for the primary version. ``decision`` brought the version into its state; None for an
+    enabled one, or one that was destroyed with its key.
+    """
 
     version: KeyVersion
     made_by: str
     reason: str
-    disabled: RecordedDecision | None
+    replaced_at: datetime | None
+    decision: RecordedDecision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +69,17 @@ class VersionWindow:
 
 def state_decision(*, principal: Principal, key: Key) -> RecordedDecision | None:
     """The decision that brought a visible key into its stored state; None if there was none, as for an active key."""
-    return _decisions(principal, key).get((_deciding(key), None))
+    return _newest(_decisions(principal, key), _deciding(key), None)
 
 
 def list_made_versions(*, principal: Principal, key: Key, before: int | None, limit: int) -> VersionWindow:
     """The newest ``limit`` versions of a visible key before the version ``before``, or the newest of all."""
     versions = key.versions.order_by("-version")
     if before is not None:
-        versions = versions.filter(version__lt=before)
-    window = list(versions[: limit + 1])
+        versions = versions.filter(version__lte=before)  # with the one that replaced the first of the page
+    found = list(versions[: limit + 2])
+    made_at = {version.version: version.created_at for version in found}
+    window = [version for version in found if before is None or version.version < before][: limit + 1]
     numbers = [version.version for version in window]
     rotations = {
         rotation.new_version: rotation
@@ -73,47 +90,51 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
     accounts = account_names(
         [key.service_account_id, *(rotation.service_account_id for rotation in rotations.values())]
     )
-    disabled = [version.version for version in window if version.state == VersionState.DISABLED]
-    decisions = _decisions(principal, key, disabled)
+    decisions = _decisions(principal, key, window)
     return VersionWindow(
         versions=[
-            _made(version, made, accounts, decisions.get((actions.VERSION_DISABLED, version.version)))
+            MadeVersion(
+                version,
+                _name_of(made, accounts),
+                made.rotation_reason if isinstance(made, KeyRotation) else CREATION,
+                made_at.get(version.version + 1),
+                _newest(decisions, _deciding_version(version), version.version),
+            )
             for version in window[:limit]
             for made in [rotations.get(version.version, key)]
         ],
         next_before=window[limit - 1].version if len(window) > limit else None,
-        decision=decisions.get((_deciding(key), None)),
+        decision=_newest(decisions, _deciding(key), None),
     )
 
 
-def _decisions(
-    principal: Principal, key: Key, disabled: Sequence[int] = ()
-) -> Mapping[tuple[str, int | None], RecordedDecision]:
-    """The decisions about the key's state and its disabled versions: none, or one statement."""
-    named = [name for name in (_deciding(key), actions.VERSION_DISABLED if disabled else "") if name]
+def _decisions(principal: Principal, key: Key, versions: Sequence[KeyVersion] = ()) -> Decisions:
+    """The decisions about the states of the key and of these versions: none, or one statement."""
+    decided = [version for version in versions if _deciding_version(version)]
+    named = {*_deciding(key), *(action for version in decided for action in _deciding_version(version))}
     if not named:
         return {}
-    return find_decisions(reader=principal, object_id=str(key.id), actions=named, versions=disabled)
+    numbers = [version.version for version in decided]
+    return find_decisions(reader=principal, object_id=str(key.id), actions=named, versions=numbers)
 
 
-def _deciding(key: Key) -> str:
-    """The action that brought the key into its stored state; "" if there was none."""
-    return _DECIDING.get(State(key.state), "")
+def _newest(decisions: Decisions, named: Sequence[str], version: int | None) -> RecordedDecision | None:
+    found = [decisions[action, version] for action in named if (action, version) in decisions]
+    return max(found, key=lambda decision: str(decision.at), default=None)  # an altered time is a text
+
+
+def _deciding(key: Key) -> Sequence[str]:
+    """The actions that may have brought the key into its stored state; none if there are no such."""
+    return _DECIDING.get(State(key.state), ())
+
+
+def _deciding_version(version: KeyVersion) -> Sequence[str]:
+    return _DECIDING_VERSION.get(VersionState(version.state), ())
 
 
 def creator_of(key: Key) -> str:
     """The name of the user or service account that created a visible key; "" for the system."""
     return _name_of(key, account_names([key.service_account_id]))
-
-
-def _made(
-    version: KeyVersion,
-    made: Key | KeyRotation,
-    accounts: Mapping[UUID | None, str],
-    disabled: RecordedDecision | None,
-) -> MadeVersion:
-    reason = made.rotation_reason if isinstance(made, KeyRotation) else CREATION
-    return MadeVersion(version, _name_of(made, accounts), reason, disabled)
 
 
 def _name_of(made: Key | KeyRotation, accounts: Mapping[UUID | None, str]) -> str:

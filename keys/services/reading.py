@@ -27,6 +27,9 @@ FREQUENT_TAGS: Final = 20
 EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
 
 
+_COLUMNS: Final = {"name": "name", "state": "state", "policy_id": "policy", "policy_name": "policy__name"}
+
+
 class KeyFilter(TypedDict, total=False):
     """Filters of a key list. All given members must match."""
 
@@ -36,6 +39,7 @@ class KeyFilter(TypedDict, total=False):
     state: State
     finding: Finding
     tag: str
+    policy_name: str
     search: str
     policy_id: UUID
     expires_before: datetime
@@ -75,23 +79,19 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     MACs are not checked here, because one altered row must not hide the others. They are checked before a key is
     used or changed.
     """
-    keys = Key.objects.visible_to(principal)
-    if "name" in only:
-        keys = keys.filter(name=only["name"])
+    given: Mapping[str, object] = only
+    equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
+    keys = Key.objects.visible_to(principal).filter(**equal)
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:
         keys = keys.with_status(only["status"], database_now())
-    if "state" in only:
-        keys = keys.filter(state=only["state"])
     if "finding" in only:
         keys = keys.with_finding(only["finding"], database_now())
     if "tag" in only:
         keys = keys.tagged(only["tag"])
     if "search" in only:
         keys = keys.search(only["search"])
-    if "policy_id" in only:
-        keys = keys.filter(policy=only["policy_id"])
     if "expires_before" in only:
         keys = keys.filter(expires_at__lt=only["expires_before"])
     ordering = only.get("ordering", "name")
@@ -122,7 +122,7 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
 
 def find_key(*, principal: Principal, name: str) -> Key:
     """The key with this name, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
-    key = Key.objects.visible_to(principal).select_related("created_by").filter(name=name).first()
+    key = Key.objects.visible_to(principal).select_related("created_by", "policy").filter(name=name).first()
     if key is None:
         raise NotFound
     return _check(principal, key)

@@ -1,25 +1,36 @@
 """Pages that change a key: its settings, and the operations of ``keys.operations``."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import PageForm, ReasonForm, Rule
+from kernel.pages.views import number_in
 from keys import actions, services
+from keys.deletion_forms import DeletionForm, waiting_days_of
 from keys.errors import VersionConflict
 from keys.forms import EditNotesForm, EditSettingsForm, FinalForm, RotateForm
 from keys.impact import Act
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
-from keys.operations import KEY_OPERATIONS, KeyOperation
+from keys.models.policies import MAX_DELETION_DAYS
+from keys.operations import KEY_OPERATIONS, PROTECTED, SCHEDULE_DELETION, KeyOperation
+from keys.policy_forms import suggest_policies
 from keys.services import KeyUpdate
 from keys.views.detail import KeyView
 
-ORDERED = ("reason", "expected_version")  # the form fields that are passed to the service
+ORDERED = (
+    "reason",
+    "expected_version",
+    "waiting_days",
+    "confirm_name",
+)  # the form fields that are passed to the service
 
 
 class SettingsView(KeyView):
@@ -61,6 +72,11 @@ class SettingsView(KeyView):
     def _form(self, key: Key, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
         form = self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
         form.suggest_tags(services.frequent_tags(principal=self.principal))
+        if "policy_id" in form.fields:
+            policies = services.policies_for(
+                principal=self.principal, algorithm=key.algorithm, current=key.policy
+            )
+            suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
         return form
 
 
@@ -84,11 +100,12 @@ class KeyOperationView(KeyView):
 
     operation: ClassVar[KeyOperation] = KEY_OPERATIONS["rotate"]
     template = "keys/operation.html"
-    draft_fields = ORDERED
+    draft_fields = ("reason", "expected_version", "waiting_days")
+    parts = frozenset({"deletion-effect"})
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self._find_recently_known(name)
-        impact = self._impact(key)
+        impact = {} if self.is_part else self._impact(key)
         return self._show_form(key, self.show_draft(self._form(key, impact)), impact)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -120,9 +137,11 @@ class KeyOperationView(KeyView):
 
     def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
         if self.operation.is_final:
-            return FinalForm(
-                data, key_name=key.name, anyway=self.operation.anyway if impact.get("in_use") else ""
-            )
+            anyway = self.operation.anyway if impact.get("in_use") else ""
+            if self.operation.slug == SCHEDULE_DELETION:
+                initial = {"waiting_days": number_in(self.request, "waiting_days") or MAX_DELETION_DAYS}
+                return DeletionForm(data, key=key, anyway=anyway, initial=initial)
+            return FinalForm(data, key_name=key.name, anyway=anyway)
         if self.operation.slug == "rotate":
             return RotateForm(data, initial={"expected_version": key.primary_version})
         return ReasonForm(data)
@@ -130,14 +149,20 @@ class KeyOperationView(KeyView):
     def _show_form(
         self, key: Key, form: PageForm, impact: dict[str, Any], status: int = HTTPStatus.OK
     ) -> HttpResponse:
-        now = process_now()
+        now, days = process_now(), waiting_days_of(form)
         return self.show(
             key,
             form=form,
             operation=self.operation,
             question=self.operation.question_about(key.name),
-            impossible=self.operation.refusal(key.lifecycle_state(now)),
-            rotates_next=next_rotation(key.rotation_period_days, now),
+            impossible=self.operation.refusal(key.lifecycle_state(now)) or self._protection(key),
+            waiting_days=days,
+            ends_at=now + timedelta(days=days),
+            rotates_next=next_rotation(key.effective_rotation_days, now),
             status=status,
             **impact,
         )
+
+    def _protection(self, key: Key) -> str:
+        is_protected = self.operation.slug == SCHEDULE_DELETION and key.deletion_protection
+        return PROTECTED if is_protected else ""

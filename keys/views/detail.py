@@ -1,5 +1,6 @@
 """Pages of one key: overview, versions, activity, and the parts that all its pages share."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -22,11 +23,13 @@ from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
-from keys.explanations import DECIDED, meaning
+from keys.explanations import decision_word, meaning
 from keys.impact import Act
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
+from keys.services import MadeVersion
 from keys.services.usage import Budget
+from keys.version_operations import VERSION_OPERATIONS
 
 NEWEST = 5
 LIMIT = 50
@@ -82,12 +85,13 @@ class KeyView(PageView[Principal]):
             context["denied"] = services.denials_shown_to(self.principal, key)
         if means and "decision" not in context:
             context["decision"] = services.state_decision(principal=self.principal, key=key)
+        decision = context.get("decision")
         return self.page(
             key=key,
             at=at,
             tab=self.tab,
             tab_name=TABS.get(self.tab, ""),
-            decided=DECIDED.get(at.state, ""),
+            decided=decision_word(decision.action if decision else "", at.state),
             key_operations=possible,
             dangers=[operation for operation in possible if operation.shows_impact],
             meaning=means,
@@ -108,7 +112,7 @@ class KeyView(PageView[Principal]):
         """The denied requests that the page counts, in the log; "" for a reader of their own entries only."""
         if self.principal.scope(READ_PERMISSION) != "all":
             return ""
-        since = Span.until(now, HOUR, 24).since
+        since = key.deletion_scheduled_at or Span.until(now, HOUR, 24).since
         query = operations_query(since, outcome=Outcome.DENIED.value)
         return f"{reverse('key-activity', args=[key.name])}?{query}"
 
@@ -154,15 +158,36 @@ class VersionsView(KeyView):
         return self.show(
             key,
             rows=[
-                (made, uses.of(made.version.version), services.budget_of(key, made.version))
+                (
+                    made,
+                    uses.of(made.version.version),
+                    services.budget_of(key, made.version),
+                    self._standing(key, made),
+                )
                 for made in window.versions
             ],
             uses=uses,
             next_before=window.next_before,
             decision=window.decision,
             is_first=before is None,
-            may_disable=self.principal.has_permission("keys.disable"),
+            may_operate=self.principal.has_permission("keys.disable"),
         )
+
+    def _standing(self, key: Key, made: MadeVersion) -> Mapping[str, Any]:
+        """The end of the version's grace period, the word for the decision about it, and its operations."""
+        rotation = key.policy.rotation if key.policy else None
+        grace_end = rotation.grace_end(made.replaced_at) if rotation and made.replaced_at else None
+        return {
+            "grace_end": grace_end,
+            "reencrypts": bool(rotation and rotation.reencrypt),
+            "decided": decision_word(made.decision.action) if made.decision else "",
+            "operations": [
+                operation
+                for operation in VERSION_OPERATIONS.values()
+                if self.principal.has_permission(operation.permission)
+                and not operation.refusal(key, made.version)
+            ],
+        }
 
 
 class ActivityView(KeyView):

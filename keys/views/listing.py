@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django_htmx.http import push_url, trigger_client_event
@@ -22,14 +23,25 @@ from kernel.pages.curl import curl_of
 from kernel.pages.views import DIALOG
 from keys import actions, metadata, services
 from keys.explanations import algorithm_choices
-from keys.forms import FINDINGS, MORE, ORDERINGS, STATES, KeyFilterForm, KeyForm
-from keys.lifecycle import Status, next_rotation
-from keys.models import Key
+from keys.forms import (
+    FINDINGS,
+    MORE,
+    ORDERINGS,
+    SCHEDULED,
+    STATES,
+    KeyFilterForm,
+    KeyForm,
+    state_label,
+)
+from keys.lifecycle import Status
+from keys.models import EncryptionPolicy, Key
+from keys.plans import plan_key
+from keys.policy_forms import suggest_policies
 from keys.selection import Finding
 from keys.services import KeyFilter
 
 LIMIT = 50
-FILTERS = ("search", "status", "algorithm", "tag", "finding")
+FILTERS = ("search", "status", "algorithm", "tag", "policy", "finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +53,13 @@ class Saved:
     value: str
 
 
+# Findings of keys scheduled for deletion have no view: alerts lead to them, and the view of this state includes them.
+LISTED = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING, Finding.UNUSED)
 SAVED = (
-    *(Saved(words, "finding", finding) for finding, words in FINDINGS.items()),
+    *(Saved(FINDINGS[finding], "finding", finding) for finding in LISTED),
     Saved("Disabled", "status", Status.DISABLED),
     Saved("Expired", "status", Status.EXPIRED),
+    Saved(SCHEDULED, "status", Status.SCHEDULED),
 )
 
 
@@ -81,6 +96,7 @@ class KeyListView(PageView[Principal]):
             saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
             ordering=ordering,
             tags=[] if self.is_part else services.frequent_tags(principal=self.principal),
+            policies=[] if self.is_part else services.policies_for(principal=self.principal, limit=50),
             may_create=self.principal.has_permission("keys.create"),
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
@@ -102,14 +118,16 @@ class NewKeyView(PageView[Principal]):
     draft_fields = tuple(KeyForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = self.show_draft(KeyForm())
-        asked = KeyForm(form.data or request.GET)
+        policies = services.policies_for(principal=self.principal)
+        form = self.show_draft(_key_form(policies))
+        asked = _key_form(policies, form.data or request.GET)
         asked.is_valid()
         note = self._note(asked.data.get("name", ""))
-        return self._show_form(form, typed=asked.cleaned_data, note=note)
+        return self._show_form(form, policies, typed=asked.cleaned_data, note=note)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = KeyForm(request.POST)
+        policies = services.policies_for(principal=self.principal)
+        form = _key_form(policies, request.POST)
         taken = ""
         if form.is_valid():
             try:
@@ -121,13 +139,17 @@ class NewKeyView(PageView[Principal]):
                 return self._created(key)
         return self._show_form(
             form,
+            policies,
             typed=form.cleaned_data,
             existing=self._visible(taken),
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
         )
 
-    def _show_form(self, form: KeyForm, *, typed: Mapping[str, Any], **context: Any) -> HttpResponse:
+    def _show_form(
+        self, form: KeyForm, policies: list[EncryptionPolicy], *, typed: Mapping[str, Any], **context: Any
+    ) -> HttpResponse:
         choices = algorithm_choices()
+        chosen = next((policy for policy in policies if policy.id == typed.get("policy_id")), None)
         if not self.is_part:
             form.suggest_tags(services.frequent_tags(principal=self.principal))
         return self.page(
@@ -135,7 +157,9 @@ class NewKeyView(PageView[Principal]):
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
             more=[form[name] for name in MORE],
             typed=typed,
-            rotates_next=next_rotation(typed.get("rotation_period_days"), process_now()),
+            has_policies=bool(policies),
+            requires_policy=settings.CC_REQUIRE_POLICY,
+            plan=plan_key(typed, chosen, process_now()),
             **context,
         )
 
@@ -169,10 +193,18 @@ class NewKeyView(PageView[Principal]):
         return ("free", f"No key that you can see is named {name}.")
 
 
+def _key_form(policies: list[EncryptionPolicy], data: Mapping[str, Any] | None = None) -> KeyForm:
+    form = KeyForm(data)
+    suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
+    return form
+
+
 def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
     """The filters of the list, and the labels of parameters that were ignored because they are not valid."""
     given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
     given |= STATES.get(given.pop("status", ""), {})
+    if "policy" in given:
+        given["policy_name"] = given.pop("policy")
     if "finding" in given:
         given["finding"] = Finding(given["finding"])
     ordering = asked.get("ordering", "name")
@@ -191,7 +223,7 @@ def _words(name: str, value: str) -> str:
     """The display text of a filter's value."""
     if name == "finding":
         return FINDINGS[Finding(value)]
-    return value.capitalize() if name == "status" else value
+    return state_label(value) if name == "status" else value
 
 
 def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:

@@ -1,88 +1,124 @@
-"""Pages that disable and enable one version of a key."""
+"""Pages that change one version of a key, and the minimum version for decryption."""
 
+from datetime import timedelta
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from kernel.clock import database_now, process_now
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PageForm, ReasonForm, Rule
+from kernel.pages.views import number_in
 from keys import actions, services
+from keys.deletion_forms import DeletionForm, MinimumVersionForm, waiting_days_of
 from keys.impact import Act
-from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion
+from keys.version_operations import VERSION_OPERATIONS, VersionOperation
 from keys.views.detail import KeyView
+
+ORDERED = ("reason", "waiting_days", "confirm_name")  # the form fields that are passed to the service
 
 
 class VersionView(KeyView):
-    """Enables a version if ``enables`` is true, and disables it otherwise."""
+    """One operation on a version. ``page_urls`` sets ``operation`` and ``rules``."""
 
     template = "keys/version_operation.html"
     tab = "versions"
-    enables: ClassVar[bool]
-    draft_fields = ("reason",)
+    operation: ClassVar[VersionOperation] = VERSION_OPERATIONS["disable"]
+    draft_fields = ("reason", "waiting_days")
 
     def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        key = self.find(name)
-        return self._show_form(key, self._find_version(key, version), self.show_draft(ReasonForm()))
+        key, row = self._find_version(name, version)
+        return self._show_form(key, row, self.show_draft(self._form(key)))
 
     def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
-        key = self.find(name)
-        row = self._find_version(key, version)
-        form = ReasonForm(request.POST)
+        key, row = self._find_version(name, version)
+        form = self._form(key, request.POST)
         if form.is_valid():
-            change = services.enable_version if self.enables else services.disable_version
+            order = {each: form.cleaned_data[each] for each in ORDERED if each in form.cleaned_data}
             try:
-                change(principal=self.principal, key_id=key.id, version=version, **form.cleaned_data)
+                self.operation.service(principal=self.principal, key_id=key.id, version=version, **order)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                word = "enabled" if self.enables else "disabled"
-                return self.done(reverse("key-versions", args=[name]), f"Version {version} of {name} {word}.")
+                done = f"Version {version} of {name} {self.operation.done}."
+                return self.done(reverse("key-versions", args=[name]), done)
         return self._show_form(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _find_version(self, key: Key, number: int) -> KeyVersion:
+    def _find_version(self, name: str, number: int) -> tuple[Key, KeyVersion]:
+        if self.operation.is_final:
+            self.principal.require_recent_log_in(database_now())
+        key = self.find(name)
         rows = services.list_versions(principal=self.principal, key_id=key.id)
         row = rows.filter(version=number).first()
         if row is None:
             raise NotFound
-        return row
+        return key, row
+
+    def _form(self, key: Key, data: Any = None) -> PageForm:
+        return DeletionForm(data, key=key) if self.operation.is_final else ReasonForm(data)
 
     def _show_form(
         self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK
     ) -> HttpResponse:
-        is_enabled = row.state == VersionState.ENABLED
-        if self.enables is is_enabled:
-            impossible = f"Version {row.version} is already {'enabled' if is_enabled else 'disabled'}."
-        elif row.is_primary:
-            impossible = "You cannot disable the primary version. Rotate the key first, or disable the key."
-        else:
-            impossible = ""
-        impact = {} if self.enables else self.impact_of(key, Act.DISABLE_VERSION, row.version)
+        act, days = self.operation.act, waiting_days_of(form)
+        impact = self.impact_of(key, act, row.version) if act else {}
         return self.page(
             key=key,
             version=row,
-            label="Enable" if self.enables else "Disable",
-            enables=self.enables,
-            impossible=impossible,
+            operation=self.operation,
+            question=self.operation.question_about(key, row),
+            impossible=self.operation.refusal(key, row),
+            waiting_days=days,
+            ends_at=process_now() + timedelta(days=days),
             form=form,
             status=status,
             **impact,
         )
 
 
-class DisableVersionView(VersionView):
-    rules = {
-        "GET": Rule("keys.disable", actions.VERSION_DISABLED),
-        "POST": Rule("keys.disable", actions.VERSION_DISABLED),
-    }
-    enables = False
+class MinimumVersionView(KeyView):
+    """Change the minimum version for decryption. The URL has the new one, so that its impact is shown before."""
 
+    rules = {method: Rule("keys.update", actions.KEY_UPDATED) for method in ("GET", "POST")}
+    template = "keys/minimum_version.html"
+    tab = "versions"
 
-class EnableVersionView(VersionView):
-    rules = {
-        "GET": Rule("keys.disable", actions.VERSION_ENABLED),
-        "POST": Rule("keys.disable", actions.VERSION_ENABLED),
-    }
-    enables = True
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        key, number = self._asked(request, name)
+        return self._show_form(key, number, MinimumVersionForm(key=key))
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        key, number = self._asked(request, name)
+        form = MinimumVersionForm(request.POST, key=key)
+        if form.is_valid():
+            try:
+                services.update_key(
+                    principal=self.principal, key_id=key.id, changes={"min_decryption_version": number}
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                done = f"The minimum version of {name} is now {number}."
+                return self.done(reverse("key-versions", args=[name]), done)
+        return self._show_form(key, number, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _asked(self, request: HttpRequest, name: str) -> tuple[Key, int]:
+        """Raises RecentAuthRequired."""
+        self.principal.require_recent_log_in(database_now())
+        key = self.find(name)
+        return key, number_in(request, "version") or key.min_decryption_version
+
+    def _show_form(self, key: Key, number: int, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        impossible, impact = "", {}
+        if not 1 <= number <= key.primary_version:
+            impossible = f"The minimum version must be 1 to {key.primary_version}."
+        elif number == key.min_decryption_version:
+            impossible = f"The minimum version is already {number}."
+        elif number > key.min_decryption_version:
+            impact = self.impact_of(key, Act.RAISE_MINIMUM, number)
+        return self.page(
+            key=key, number=number, form=form, impossible=impossible, status=status, **impact
+        )

@@ -15,6 +15,8 @@ SELDOM = {
     "audit-export-new",
     "invitation",
     "user",
+    "policies",
+    "policy",
 }
 OF_AN_ACCOUNT = {
     "password",
@@ -30,7 +32,14 @@ OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback"
 OF_A_JOB = {"job", "job-cancel"}
 CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
 CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
-CHANGES |= {"account-token-new", "key-version-disable", "key-version-enable", "alarm-resolve"}
+CHANGES |= {
+    "account-token-new",
+    "alarm-resolve",
+    "key-minimum",
+    "key-schedule-deletion",
+    "key-cancel-deletion",
+}
+CHANGES |= {name for name in PAGES if name.startswith(("key-version-", "policy-"))}
 
 
 def test_every_main_page_is_asked_for():

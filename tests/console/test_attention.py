@@ -10,7 +10,9 @@ from console.services.denied_acts import ACTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
-from keys.services import disable_key
+from keys.policy_operations import POLICY_OPERATIONS
+from keys.services import disable_key, schedule_deletion
+from keys.version_operations import VERSION_OPERATIONS
 from tests.browsing import signed_in
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
@@ -69,6 +71,30 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}
 
 
+def test_a_scheduled_deletion_is_an_alert_if_it_is_near_or_the_key_is_requested(admin, make_key, use):
+    keys = {name: make_key(admin, name) for name in ("calm", "near", "needed")}
+    for key in keys.values():
+        schedule_deletion(
+            principal=admin.principal, key_id=key.id, reason="a rehearsal", confirm_name=key.name
+        )
+    near = Key.objects.get(name="near")
+    near.deletion_at = process_now() + timedelta(hours=71)
+    near.save_with_mac()
+    use(keys["needed"], outcome="denied")
+    body = attention(admin)
+    found = {each["kind"]: each for each in body["results"] if each["kind"].startswith("key_")}
+    assert {kind: each["object"]["name"] for kind, each in found.items()} == {
+        "key_deletion_denied": "needed",
+        "key_deletion_ahead": "near",
+    }
+    assert found["key_deletion_ahead"]["action_url"] == "/keys/near/cancel-deletion"
+    assert "object=needed" in found["key_deletion_denied"]["action_url"]
+    browser = signed_in(admin)
+    for finding, name in (("deletion_ahead", "near"), ("deletion_denied", "needed")):
+        listed = browser.get(f"/keys/?finding={finding}").content.decode()
+        assert [each for each in keys if f'href="/keys/{each}/"' in listed] == [name]
+
+
 def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, developer, make_key):
     make_key(admin, "production")
     denied = developer.api.post("/api/v1/keys/name:production/revoke", {"reason": "a try"})
@@ -88,9 +114,9 @@ def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, dev
     assert "See all requests without permission</a>" in home
 
 
-def test_each_operation_on_a_key_or_user_is_such_an_attempt():
-    operations = [*KEY_OPERATIONS.values(), *USER_OPERATIONS.values()]
-    assert {operation.action for operation in operations} <= set(ACTS)
+def test_each_operation_on_a_key_policy_or_user_is_such_an_attempt():
+    tables = (KEY_OPERATIONS, VERSION_OPERATIONS, POLICY_OPERATIONS, USER_OPERATIONS)
+    assert {operation.action for table in tables for operation in table.values()} <= set(ACTS)
 
 
 def test_it_is_the_list_of_home(troubled, auditor):

@@ -41,7 +41,7 @@ FEW_CALLS = 4
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Limit the demo to the keys with a fate and one rotated key, each used only a little."""
-    chosen = [key for key in KEYS if key.fate or (key.rotations and key.retired)]
+    chosen = [key for key in KEYS if key.fate or key.doomed or (key.rotations and key.retired)]
     few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
 
@@ -97,15 +97,19 @@ def assert_keys_are_in_their_final_state():
         "payouts-2027": "pending",
         "sandbox-merchants": "active",
         "black-friday-vouchers": "expired",
+        "ledger-exports": "active",
         "legacy-csv": "disabled",
+        "loyalty-points": "scheduled",
         "old-gateway": "revoked",
         "partner-acme-sftp": "revoked",
     }
-    first, second = Key.objects.get(name="card-pan-vault").versions.order_by("version")
+    vault = Key.objects.get(name="card-pan-vault")
+    first, second = vault.versions.order_by("version")
     assert first.state == "disabled"
-    rotated = AuditLog.objects.get(action="keys.key.rotated")
+    rotated = AuditLog.objects.get(action="keys.key.rotated", object_id=str(vault.id))
     assert abs(second.created_at - rotated.timestamp) < timedelta(seconds=5)
     assert rotated.timestamp - first.created_at > timedelta(hours=12)
+    assert Key.objects.get(name="ledger-exports").versions.get(version=1).state == "scheduled"
 
 
 def assert_the_history_is_in_order(begins, before, after):

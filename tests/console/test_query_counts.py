@@ -1,5 +1,6 @@
 """Pages of several apps cost a fixed number of database statements, independent of the number of rows."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AuditExport
 from audit.services.resolving import resolve_alarm
 from kernel.clock import database_now
-from keys.services import disable_key
+from keys.services import disable_key, schedule_deletion
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX
 from tests.endpoints import make_alarm
@@ -61,6 +62,13 @@ def test_home_costs_twelve_statements_at_most_if_everything_needs_attention(
     at_admin, admin, developer, make_key, use
 ):
     add_rows(admin, make_key, use, 0)
+    for name, days in (("near", 2), ("needed", 20)):
+        doomed = make_key(admin, name)
+        schedule_deletion(principal=admin.principal, key_id=doomed.id, reason="test", confirm_name=name)
+        doomed.refresh_from_db()
+        doomed.deletion_at = database_now() + timedelta(days=days)
+        doomed.save_with_mac()
+        use(doomed, 1, outcome="denied")
     developer.api.post(f"/api/v1/keys/{uuid4()}/revoke", {"reason": "a try"})
     AuditExport.objects.create(
         format="jsonl", status="failed", error_code="internal", finished_at=database_now()

@@ -74,8 +74,9 @@ def shoot_all(browser: Browser, product: Product, base: str, folder: Path) -> No
     add_account(product, "mira")
     with person(browser, base) as somebody:
         somebody.sign_in("mira", PASSWORD).page.wait_for_timeout(SETTLED * 1000)
-        keys = ("card-pan-vault", "payouts-2027", "legacy-csv", "partner-acme-sftp")
-        start = ["/home/", *(f"/keys/{key}/" for key in keys), f"/keys/{keys[0]}/versions/"]
+        keys = ("card-pan-vault", "payouts-2027", "legacy-csv", "partner-acme-sftp", "loyalty-points")
+        more = (f"/keys/{keys[0]}/versions/", "/keys/ledger-exports/versions/", "/policies/legacy-aes-128/")
+        start = ["/home/", *(f"/keys/{key}/" for key in keys), *more]
         for number, name in enumerate(wander(somebody, "admin", start)):
             if name not in FILES:
                 shoot_page(somebody.page, folder / f"{number:02}-{name}")

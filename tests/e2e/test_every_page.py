@@ -29,6 +29,7 @@ KEYS = {  # for each role, one in each state that it sees
         "legacy-csv",
         "old-gateway",
         "partner-acme-sftp",
+        "loyalty-points",
     ),
 }
 THOROUGH = "admin"  # the role that sees everything checks every size and theme
@@ -102,7 +103,10 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
         versions = [
             f"/keys/{key}/versions/" for key in (keys[0], "payments-db")
         ]  # disabled, and enabled old ones
-        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), *versions])
+        if role != "developer":
+            versions.append("/keys/ledger-exports/versions/")  # one is scheduled for destruction
+        policies = ["/policies/legacy-aes-128/", "/policies/pci-card-data/"]  # inactive and unused; in use
+        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), *versions, *policies])
         assert not wanderer.faults, "\n".join(wanderer.faults)
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
         assert reachable(role) - wanderer.visited == set()

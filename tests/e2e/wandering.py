@@ -10,7 +10,12 @@ from tests.e2e.browser import Person
 from tests.pages import PAGES
 
 # Pages without a link, or with one that is only temporary.
-UNLINKED = ("/reauth/", "/setup/first-key/", "/audit/saved/new?action=keys.key.rotated")
+UNLINKED = (
+    "/reauth/",
+    "/setup/first-key/",
+    "/audit/saved/new?action=keys.key.rotated",
+    "/keys/payments-db/minimum-version?version=2",
+)
 # Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py inspects them.
 ON_THE_WAY = frozenset(
     {"setup", "setup-link", "login", "login-code", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new"}

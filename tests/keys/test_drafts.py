@@ -14,8 +14,9 @@ from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
-from keys.services import grant_key
+from keys.services import create_policy, grant_key
 from keys.services.grants import GrantRequest
+from keys.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
 from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
@@ -32,17 +33,29 @@ TYPED = {
 }
 BEFORE = {f"initial-{name}": "" for name in ("description", "rotation_period_days", "expires_at")}
 NOTICE = "what you typed before the sign-in"
-SETTINGS = {"description", "tags", "rotation_period_days", "expires_at"}
+NOTES = {"description", "tags"}
+SETTINGS = NOTES | {"policy_id", "rotation_period_days", "expires_at", "deletion_protection"}
+POLICY = {
+    "allowed_modes",
+    "key_lifetime_days",
+    "every_days",
+    "after_uses",
+    "after_bytes",
+    "grace_days",
+    "reencrypt",
+}
+POLICY |= {"minimum_deletion_days", "exportable"}
+WAIT = {"reason", "waiting_days"}
 # The fields that each page keeps. Never passwords, codes, messages, or what users type or select as a confirmation.
 KEPT = {
     "alarm-resolve": {"reason"},
     "user-new": {"username", "email", "role"},
     "audit-saved-new": {"name", "is_shared"},
-    "key-new": {"name", "algorithm", "activates_at"} | SETTINGS,
+    "key-new": {"name", "algorithm", "activates_at", "exportable"} | SETTINGS,
+    "policy-new": {"name", "algorithm"} | POLICY,
+    "policy-edit": POLICY,
     "key-settings": SETTINGS,
     "key-notes": SETTINGS,
-    "key-version-disable": {"reason"},
-    "key-version-enable": {"reason"},
     "key-access-page": {"holder", "operations", "scope", "expires_at", "networks"},
     "key-grant-remove": {"reason"},
     "service-account-new": {"name", "role", "description"},
@@ -54,7 +67,8 @@ KEPT = {
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
 KEPT |= {f"user-{operation.slug}": {"reason", "role", "email"} for operation in USER_OPERATIONS.values()}
-KEPT |= {f"key-{operation.slug}": {"reason", "expected_version"} for operation in KEY_OPERATIONS.values()}
+KEPT |= {f"key-{operation.slug}": WAIT | {"expected_version"} for operation in KEY_OPERATIONS.values()}
+KEPT |= {operation.url_name: WAIT for operation in VERSION_OPERATIONS.values()}
 
 
 def typed_by(persona, **fields):
@@ -201,6 +215,7 @@ def test_no_page_keeps_another_field():
 
 def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     browser, shown = signed_in(admin), {}
+    create_policy(principal=admin.principal, name=key.name, algorithm="aes-256")
     everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
     grant = grant_key(principal=admin.principal, key_id=key.id, request=everyone)
     parts = {

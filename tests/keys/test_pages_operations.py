@@ -96,7 +96,7 @@ def test_enabling_a_key_shows_why_it_was_disabled(admin, key):
     assert "by ada: drill 7" in text(signed_in(admin).get(f"/keys/{key.name}/enable"))
 
 
-@pytest.mark.parametrize("operation", ["revoke", "mark-compromised"])
+@pytest.mark.parametrize("operation", ["revoke", "mark-compromised", "schedule-deletion"])
 def test_a_final_operation_asks_for_a_recent_log_in_whatever_the_method(admin, key, operation):
     browser = signed_in(admin)
     let_log_in_grow_old(browser)
@@ -109,20 +109,26 @@ def test_a_final_operation_asks_for_a_recent_log_in_whatever_the_method(admin, k
 
 
 @pytest.mark.parametrize(
-    ("operation", "end"), [("revoke", "deactivated"), ("mark-compromised", "compromised")]
+    ("operation", "end"),
+    [
+        ("revoke", "deactivated"),
+        ("mark-compromised", "compromised"),
+        ("schedule-deletion", "deletion_scheduled"),
+    ],
 )
 def test_a_final_operation_asks_for_the_name(admin, key, operation, end):
     browser = signed_in(admin)
     path = f"/keys/{key.name}/{operation}"
-    wrong = browser.post(path, {"reason": "test", "name": "another"})
+    sent = {"reason": "test", "waiting_days": "30"}
+    wrong = browser.post(path, sent | {"name": "another"})
     assert wrong.status_code == 422
     assert f"The name does not match. Type {key.name}." in text(wrong)
     assert state(key) == "active"
-    assert browser.post(path, {"reason": "test", "name": f"  {key.name} "}).status_code == 303
+    assert browser.post(path, sent | {"name": f"  {key.name} "}).status_code == 303
     assert state(key) == end
 
 
-@pytest.mark.parametrize("operation", ["revoke", "mark-compromised"])
+@pytest.mark.parametrize("operation", ["revoke", "mark-compromised", "schedule-deletion"])
 def test_of_a_key_in_use_the_safe_operation_is_offered_first(admin, key, use, operation):
     use(key, admin, ago=timedelta(days=6))
     browser = signed_in(admin)
@@ -130,7 +136,7 @@ def test_of_a_key_in_use_the_safe_operation_is_offered_first(admin, key, use, op
     page = text(browser.get(path))
     assert "This key is in use." in page
     assert "Disable instead" in page
-    sent = {"reason": "test", "name": key.name}
+    sent = {"reason": "test", "waiting_days": "30", "name": key.name}
     refused = browser.post(path, sent)
     assert refused.status_code == 422
     assert "Select this to continue, or disable the key instead." in text(refused)
@@ -157,17 +163,21 @@ def test_an_operation_is_refused_in_words_exactly_where_it_is_not_possible(at):
 
 
 @pytest.mark.parametrize("slug", KEY_OPERATIONS)
-@pytest.mark.parametrize("before", ["pre_activation", "active", "suspended", "deactivated", "compromised"])
+@pytest.mark.parametrize("before", State)
 def test_an_operation_is_offered_exactly_where_its_service_carries_it_out(admin, new_key, slug, before):
     ahead = database_now() + timedelta(hours=1)
     key = new_key(activates_at=ahead if before == "pre_activation" else None)
     row = Key.objects.get(pk=key.pk)
     row.state = before
+    if before == State.DELETION_SCHEDULED:
+        row.deletion_scheduled_at, row.deletion_at = database_now(), ahead
+        row.state_before_deletion = State.ACTIVE
     row.save_with_mac()
+    more = {"confirm_name": key.name} if slug == "schedule-deletion" else {}
     operation = KEY_OPERATIONS[slug]
     offered = operation.is_possible(row.lifecycle_state(database_now()))
     with nullcontext() if offered else pytest.raises(DomainError):
-        operation.service(principal=admin.principal, key_id=key.id, reason="test")
+        operation.service(principal=admin.principal, key_id=key.id, reason="test", **more)
 
 
 def test_a_refused_operation_is_found_under_the_key(operator, key):

@@ -1,0 +1,121 @@
+"""Operations on one version of a key that have their own page, as data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from keys import actions, services
+from keys.impact import Act
+from keys.lifecycle import VersionState
+from keys.models import Key, KeyVersion
+
+_STATE_WORDS: Final[Mapping[str, str]] = {VersionState.SCHEDULED: "scheduled for destruction"}
+
+
+@dataclass(frozen=True, slots=True)
+class VersionOperation:
+    """One operation. It is possible in ``states`` and leads to ``leads_to``; ``effect`` describes the result.
+
+    ``act`` is the act whose impact its page shows. ``not_of_primary``: why it is refused for the primary version.
+    ``is_final``: it cannot be undone after a wait, so its page requires the key's name and a recent sign-in.
+    """
+
+    slug: str
+    label: str
+    question: str
+    permission: str
+    action: str
+    service: Callable[..., object]
+    states: frozenset[VersionState]
+    leads_to: VersionState
+    effect: str
+    done: str
+    act: Act | None = None
+    not_of_primary: str = ""
+    is_final: bool = False
+
+    @property
+    def url_name(self) -> str:
+        return f"key-version-{self.slug}"
+
+    def question_about(self, key: Key, version: KeyVersion) -> str:
+        return self.question.format(f"version {version.version} of {key.name}")
+
+    def refusal(self, key: Key, version: KeyVersion) -> str:
+        """Why the operation is not available for the version; "" if it is."""
+        if version.state not in self.states:
+            already = "already " if version.state == self.leads_to else ""
+            return f"Version {version.version} is {already}{_STATE_WORDS.get(version.state, version.state)}."
+        if version.is_primary and self.not_of_primary:
+            return self.not_of_primary
+        if self.is_final and key.deletion_protection:
+            return "This key is protected against deletion. Turn off its deletion protection in the settings first."
+        return ""
+
+
+VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
+    {
+        operation.slug: operation
+        for operation in (
+            VersionOperation(
+                slug="disable",
+                label="Disable",
+                question="Disable {}?",
+                permission="keys.disable",
+                action=actions.VERSION_DISABLED,
+                service=services.disable_version,
+                states=frozenset({VersionState.ENABLED}),
+                leads_to=VersionState.DISABLED,
+                effect=(
+                    "Data encrypted with this version cannot be decrypted until you enable it again. New data is "
+                    "encrypted with the primary version."
+                ),
+                done="disabled",
+                act=Act.DISABLE_VERSION,
+                not_of_primary="You cannot disable the primary version. Rotate the key first, or disable the key.",
+            ),
+            VersionOperation(
+                slug="enable",
+                label="Enable",
+                question="Enable {}?",
+                permission="keys.disable",
+                action=actions.VERSION_ENABLED,
+                service=services.enable_version,
+                states=frozenset({VersionState.DISABLED}),
+                leads_to=VersionState.ENABLED,
+                effect="Data encrypted with this version can be decrypted again.",
+                done="enabled",
+            ),
+            VersionOperation(
+                slug="schedule-destruction",
+                label="Schedule destruction",
+                question="Schedule {} for destruction?",
+                permission="keys.destroy",
+                action=actions.VERSION_DESTRUCTION_SCHEDULED,
+                service=services.schedule_version_destruction,
+                states=frozenset({VersionState.ENABLED, VersionState.DISABLED}),
+                leads_to=VersionState.SCHEDULED,
+                effect="The version stops decrypting at once. You can cancel during the wait.",
+                done="scheduled for destruction",
+                act=Act.SCHEDULE_DESTRUCTION,
+                not_of_primary=(
+                    "You cannot destroy the primary version. Rotate the key first, or schedule the deletion of the key."
+                ),
+                is_final=True,
+            ),
+            VersionOperation(
+                slug="cancel-destruction",
+                label="Cancel destruction",
+                question="Cancel the destruction of {}?",
+                permission="keys.destroy",
+                action=actions.VERSION_DESTRUCTION_CANCELLED,
+                service=services.cancel_version_destruction,
+                states=frozenset({VersionState.SCHEDULED}),
+                leads_to=VersionState.DISABLED,
+                effect="The version is kept, as a disabled one. Enable it to decrypt with it again.",
+                done="is no longer scheduled for destruction",
+            ),
+        )
+    }
+)
