@@ -137,7 +137,7 @@ class KeyOperationView(KeyView):
             operation=self.operation,
             question=self.operation.question_about(key.name),
             impossible=self.operation.refusal(key.lifecycle_state(now)),
-            rotates_next=next_rotation(key.rotation_period_days, now),
+            rotates_next=next_rotation(key.effective_rotation_days, now),
             status=status,
             **impact,
         )
