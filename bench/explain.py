@@ -202,16 +202,24 @@ def get(path: str, token: str, host: str) -> None:
 
 
 def ask_for_keys(explainer: Explainer, token: str) -> None:
+    from accounts.principals import Principal
     from accounts.tokens import authenticate_bearer
+    from audit.log.events import Source
     from kernel.clock import database_now
     from keys.models import Key
-    from keys.services import default_key, measure_keys
+    from keys.services import default_key, destroy_due_keys, due_keys, expire_keys, find_used_up, measure_keys
 
     user = replace(authenticate_bearer(token, origin()), user_id=user_id(1))
     with asking(explainer, "default key"):
         default_key(user, "aes-256")
     with asking(explainer, "keys due for rotation"):
         list(Key.objects.due_for_rotation(database_now()))
+    system = Principal.system("bench", Source.SCHEDULER)
+    with asking(explainer, "the schedule"):
+        list(due_keys(system, database_now()))
+        list(expire_keys(principal=system, dry_run=True))
+        list(destroy_due_keys(principal=system, dry_run=True))
+        find_used_up()
     with asking(explainer, "keys that protect, for the metrics"):
         measure_keys()
 

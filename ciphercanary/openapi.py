@@ -22,6 +22,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "KeyVersionStateEnum": [state.value for state in VersionState],
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],
         "CallerTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value],
+        "IdentityTypeEnum": [kind.value for kind in IdentityType],  # of owners and requesters
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(MODES),

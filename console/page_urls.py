@@ -1,6 +1,16 @@
 from django.urls import path
 
-from console.views import first_key, home, jobs, reference, service_accounts, system, tokens, usage
+from console.views import (
+    first_key,
+    home,
+    jobs,
+    reference,
+    rotation_jobs,
+    service_accounts,
+    system,
+    tokens,
+    usage,
+)
 
 urlpatterns = [
     path("", home.RootView.as_view(), name="root"),
@@ -10,6 +20,14 @@ urlpatterns = [
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelJobView.as_view(), name="job-cancel"),
+    path(
+        "jobs/rotations/<uuid:rotation_job_id>/", rotation_jobs.RotationJobView.as_view(), name="rotation-job"
+    ),
+    path(
+        "jobs/rotations/<uuid:rotation_job_id>/cancel",
+        rotation_jobs.CancelRotationJobView.as_view(),
+        name="rotation-job-cancel",
+    ),
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),

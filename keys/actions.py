@@ -30,6 +30,11 @@ POLICY_PREVIEWED: Final = "keys.policy.previewed"
 POLICY_DELETED: Final = "keys.policy.deleted"
 KEY_EXPIRED: Final = "keys.key.expired"
 KEY_SUCCEEDED: Final = "keys.key.succeeded"
+ROTATION_JOB_REQUESTED: Final = "keys.rotation_job.requested"
+ROTATION_JOB_READ: Final = "keys.rotation_job.read"
+ROTATION_JOB_FINISHED: Final = "keys.rotation_job.finished"
+ROTATION_JOB_FAILED: Final = "keys.rotation_job.failed"
+ROTATION_JOB_CANCELLED: Final = "keys.rotation_job.cancelled"
 KEY_DELETION_SCHEDULED: Final = "keys.key.deletion_scheduled"
 KEY_DELETION_CANCELLED: Final = "keys.key.deletion_cancelled"
 KEY_DESTROYED: Final = "keys.key.destroyed"
@@ -65,6 +70,11 @@ LABELS: Final[Mapping[str, str]] = {
     POLICY_DELETED: "Delete policy",
     KEY_EXPIRED: "Key expired",
     KEY_SUCCEEDED: "Replace key with successor",
+    ROTATION_JOB_REQUESTED: "Request rotation of keys",
+    ROTATION_JOB_READ: "View rotation of keys",
+    ROTATION_JOB_FINISHED: "Finish rotation of keys",
+    ROTATION_JOB_FAILED: "Rotate keys",
+    ROTATION_JOB_CANCELLED: "Cancel rotation of keys",
     KEY_DELETION_SCHEDULED: "Schedule key deletion",
     KEY_DELETION_CANCELLED: "Cancel key deletion",
     KEY_DESTROYED: "Destroy key",

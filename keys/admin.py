@@ -1,12 +1,23 @@
-"""Read-only key tables for auditors. Every change goes through ``keys.services``."""
+"""Key tables for auditors. They are read-only, except that administrators can rotate keys through ``keys.services``."""
 
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from typing import Any
 
-from kernel.clock import process_now
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts.principals import Principal
+from accounts.roles import ADMIN
+from kernel.clock import database_now, process_now
+from kernel.errors import RecentAuthRequired
+from kernel.pages.views import confirm_identity_first, known_principal
 from kernel.read_only_admin import ReadOnlyModelAdmin
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
+from keys import services
+from keys.bulk_forms import RotateChosenForm, read_chosen, write_chosen
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion
+from keys.views.bulk import rotation_message
 
 
 @admin.register(Key)
@@ -28,8 +39,60 @@ class KeyAdmin(ReadOnlyModelAdmin):
     ordering = ("name",)
     exclude = ("row_mac", "searched_text")
 
+    actions = ("rotate_selected",)  # type: ignore[assignment]  # the base class has none
+
     def status(self, key: Key) -> str:
         return key.lifecycle_state(process_now()).status
+
+    def get_actions(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Rotation, the only write of the admin, for administrators."""
+        caller = known_principal(request)
+        if not isinstance(caller, Principal) or caller.role != ADMIN:
+            return {}
+        offered = super().get_actions(request, *args, **kwargs)
+        return {name: action for name, action in offered.items() if name in self.actions}
+
+    @admin.action(description="Rotate selected keys")
+    def rotate_selected(self, request: HttpRequest, queryset: QuerySet[Key]) -> HttpResponse | None:
+        """Show the keys and ask for a reason, then rotate. Raises DomainError."""
+        principal = known_principal(request)
+        if not isinstance(principal, Principal):
+            return None  # ``get_actions`` offers it to users only
+        try:
+            principal.require_recent_log_in(database_now())
+        except RecentAuthRequired:
+            return confirm_identity_first(request)
+        if queryset.count() > services.MAX_CHOSEN:
+            self.message_user(request, f"Select at most {services.MAX_CHOSEN} keys.", messages.ERROR)
+            return None
+        form = RotateChosenForm(request.POST if "chosen" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            self._rotate(request, principal, form)
+            return None
+        return self._confirm(request, form, queryset)
+
+    def _rotate(self, request: HttpRequest, principal: Principal, form: RotateChosenForm) -> None:
+        versions = read_chosen(form.cleaned_data["chosen"])
+        keys = services.list_chosen(principal=principal, key_ids=versions)
+        rotation = services.rotate_chosen(
+            principal=principal, keys=keys, versions=versions, reason=form.cleaned_data["reason"]
+        )
+        failed = any(result.error is not None for result in rotation.results)
+        level = messages.WARNING if failed or rotation.skipped else messages.SUCCESS
+        self.message_user(request, rotation_message(rotation), level)
+
+    def _confirm(self, request: HttpRequest, form: RotateChosenForm, queryset: QuerySet[Key]) -> HttpResponse:
+        now, keys = process_now(), list(queryset.order_by("name"))
+        form.initial["chosen"] = write_chosen(keys)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Rotate selected keys",
+            "opts": self.opts,
+            "form": form,
+            "rows": [(key, key.lifecycle_state(now)) for key in keys],
+            "selected": helpers.ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/keys/rotate_selected.html", context)
 
 
 @admin.register(KeyVersion)
@@ -45,7 +108,15 @@ class KeyVersionAdmin(ReadOnlyModelAdmin):
 
 @admin.register(KeyRotation)
 class KeyRotationAdmin(ReadOnlyModelAdmin):
-    list_display = ("old_key", "old_version", "new_version", "rotation_reason", "rotated_by", "rotated_at")
+    list_display = (
+        "old_key",
+        "old_version",
+        "new_version",
+        "status",
+        "rotation_reason",
+        "rotated_by",
+        "rotated_at",
+    )
     list_filter = ("status",)
     list_select_related = ("old_key", "rotated_by")
     search_fields = ("old_key__name", "old_key__id", "rotation_reason")
@@ -68,6 +139,16 @@ class EncryptionPolicyAdmin(ReadOnlyModelAdmin):
     date_hierarchy = "created_at"
     ordering = ("name",)
     exclude = ("row_mac",)
+
+
+@admin.register(KeyRotationJob)
+class KeyRotationJobAdmin(ReadOnlyModelAdmin):
+    console_page = "jobs"
+    list_display = ("id", "selection", "status", "done", "total", "reason", "created_by_name", "created_at")
+    list_filter = ("status",)
+    search_fields = ("id", "reason", "created_by_name")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
 
 
 @admin.register(KeyGrant)

@@ -22,14 +22,11 @@ from keys.serializers import (
     CreateKeySerializer,
     KeyPageSerializer,
     KeyQuerySerializer,
-    KeyRotationPageSerializer,
-    KeyRotationSerializer,
     KeySerializer,
     KeyVersionPageSerializer,
     KeyVersionSerializer,
     ReasonSerializer,
     RevokeSerializer,
-    RotateSerializer,
     UpdateKeySerializer,
 )
 
@@ -96,18 +93,6 @@ class KeyDetailView(KeyView):
         except VersionConflict as conflict:
             raise failed_precondition(conflict) from None
         return _with_etag(key)
-
-
-class RotateKeyView(KeyView):
-    """Add a new version with new material and make it primary. Earlier versions still decrypt."""
-
-    rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
-
-    @idempotent()
-    @extend_schema(request=RotateSerializer, responses={201: KeyRotationSerializer})
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        rotation = services.rotate_key(principal=self.principal, key_id=key_id, **self.read(RotateSerializer))
-        return Response(KeyRotationSerializer(rotation).data, status=HTTPStatus.CREATED)
 
 
 class ActivateKeyView(KeyView):
@@ -192,17 +177,6 @@ class EnableVersionView(KeyView):
             principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
         )
         return Response(KeyVersionSerializer(row).data)
-
-
-class RotationListView(ApiView[Principal]):
-    """The rotations of the keys that the caller may see, newest first."""
-
-    rules = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
-
-    @extend_schema(operation_id="rotations_list", parameters=[PageQuery], responses=KeyRotationPageSerializer)
-    def get(self, _request: Request) -> Response:
-        self.read_query(PageQuery)
-        return self.page(services.list_rotations(principal=self.principal), KeyRotationSerializer)
 
 
 def failed_precondition(conflict: VersionConflict) -> ProtocolError:

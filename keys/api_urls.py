@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from keys import api, api_deletion, api_grants, api_policies, api_usage
+from keys import api, api_deletion, api_grants, api_policies, api_rotations, api_usage
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
@@ -8,7 +8,8 @@ register_converter(KeyReferenceConverter, "key")
 urlpatterns = [
     path("keys", api.KeyListView.as_view(), name="keys"),
     path("keys/<key:key_id>", api.KeyDetailView.as_view(), name="key"),
-    path("keys/<key:key_id>/rotate", api.RotateKeyView.as_view(), name="key-rotate"),
+    path("keys/<key:key_id>/rotate", api_rotations.RotateKeyView.as_view(), name="key-rotate"),
+    path("keys/<key:key_id>/succeed", api_rotations.SucceedKeyView.as_view(), name="key-succeed"),
     path("keys/<key:key_id>/activate", api.ActivateKeyView.as_view(), name="key-activate"),
     path("keys/<key:key_id>/disable", api.DisableKeyView.as_view(), name="key-disable"),
     path("keys/<key:key_id>/enable", api.EnableKeyView.as_view(), name="key-enable"),
@@ -56,5 +57,5 @@ urlpatterns = [
     path(
         "policies/<uuid:policy_id>/preview", api_policies.PreviewPolicyView.as_view(), name="policy-preview"
     ),
-    path("rotations", api.RotationListView.as_view(), name="rotations"),
+    path("rotations", api_rotations.RotationListView.as_view(), name="rotations"),
 ]

@@ -9,9 +9,14 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        from keys.models import Key  # noqa: PLC0415 - models are not loaded before
-        from keys.services.policies import visible_policies  # noqa: PLC0415 - likewise
+        from kernel import jobs  # noqa: PLC0415 - models are not loaded before
+        from keys import rotation_task, schedule  # noqa: PLC0415
+        from keys.models import Key, KeyRotationJob  # noqa: PLC0415
+        from keys.services.policies import visible_policies  # noqa: PLC0415
 
+        jobs.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
+        for name, function in schedule.PERIODIC.items():
+            jobs.register_periodic(name, schedule.SECONDS, function)
         action_labels.register(LABELS)
         object_names.register(
             "key",

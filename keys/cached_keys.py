@@ -178,9 +178,7 @@ class CachedKey:
 
     def require_protect(self, now: datetime) -> CachedVersion:
         """The version that encrypts. Raises KeyNotActive."""
-        at = self.lifecycle_state(now)
-        if not lifecycle.may_protect(at.state):
-            raise lifecycle.not_active(at, self.successor_id)
+        lifecycle.require_protect(self.lifecycle_state(now), self.successor_id)
         return self.versions[self.primary_version]
 
     def require_allowed(self, mode: Mode) -> None:

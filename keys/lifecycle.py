@@ -150,10 +150,10 @@ def may_process(state: State, *, for_reencryption: bool = False) -> bool:
     return state in {State.ACTIVE, State.DEACTIVATED} or (for_reencryption and state is State.COMPROMISED)
 
 
-def require_protect(at: LifecycleState) -> None:
-    """Raises KeyNotActive."""
+def require_protect(at: LifecycleState, successor_id: UUID | None = None) -> None:
+    """Raises KeyNotActive, which names the successor."""
     if not may_protect(at.state):
-        raise not_active(at)
+        raise not_active(at, successor_id)
 
 
 def not_active(at: LifecycleState, successor_id: UUID | None = None) -> KeyNotActive:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from kernel.crypto.algorithms import is_deterministic
 from kernel.errors import Invalid
 from kernel.labels import label_fault, prose_fault
 
@@ -34,7 +35,12 @@ def check_tags(tags: Sequence[str]) -> None:
             raise Invalid.of_field("tags", f"Tag {number}: {fault}")
 
 
-def check_rotation_period(days: int | None) -> None:
+def check_rotation_period(days: int | None, algorithm: str) -> None:
+    """Deterministic keys rotate by hand only, because equal data must keep giving equal ciphertexts."""
+    if days is not None and is_deterministic(algorithm):
+        raise Invalid.of_field(
+            "rotation_period_days", f"Keys of type {algorithm} do not rotate automatically."
+        )
     if days is not None and not 1 <= days <= MAX_ROTATION_PERIOD:
         raise Invalid.of_field("rotation_period_days", f"Must be 1 to {MAX_ROTATION_PERIOD} days, or null.")
 

@@ -164,25 +164,9 @@ class KeyVersionSerializer(serializers.Serializer[Any]):
     destruction_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
 
 
-class KeyRotationSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    old_key_id = serializers.UUIDField()
-    new_key_id = serializers.UUIDField()
-    old_version = serializers.IntegerField()
-    new_version = serializers.IntegerField()
-    rotation_reason = serializers.CharField()
-    rotated_by = serializers.UUIDField(source="rotated_by_id", allow_null=True)
-    rotated_at = TimestampField()
-    status = serializers.CharField()
-
-
 class KeyPageSerializer(PageSerializer):
     results = KeySerializer(many=True)
 
 
 class KeyVersionPageSerializer(PageSerializer):
     results = KeyVersionSerializer(many=True)
-
-
-class KeyRotationPageSerializer(PageSerializer):
-    results = KeyRotationSerializer(many=True)

@@ -188,6 +188,10 @@ def _policy(permission, status=200, body=None):
     return Endpoint(permission, status, about="policy", state=POLICY, body=body)
 
 
+def _successor(*_):
+    return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", **REASON}
+
+
 def _log_in(_target, account):
     return {"username": account.user.username, "password": PASSWORD}
 
@@ -267,6 +271,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "PATCH": Endpoint("keys.update", about="key", body=lambda *_: {"description": "changed"}),
     },
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
+    "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
     "key-disable": {"POST": _key_action("keys.disable")},
     "key-enable": {"POST": _key_action("keys.disable", "suspended")},

@@ -189,6 +189,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
     assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == [
         "CreateKey",
         "CreatePolicy",
+        "Succeed",
     ]
 
 

@@ -14,7 +14,8 @@ from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from kernel.rules import Access
-from keys.services import create_key, create_policy, grant_key
+from keys.models import Selection
+from keys.services import RotationRequest, create_key, create_policy, grant_key, request_rotation
 from keys.services.grants import GrantRequest
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
@@ -25,7 +26,8 @@ ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
 OF_A_TOKEN = ("token-revoke-page", "token-rotate-page")
 OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "token-", "service-account"))}
-OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit") | dict.fromkeys(
+OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
+OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
 )
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
@@ -45,6 +47,8 @@ def paths(transactional_db, developer):
     entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
     invited = invite_user(principal=SYSTEM, username="ines", role="developer")
+    wanted = RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
+    rotation = request_rotation(principal=SYSTEM, request=wanted, reason="test")
     checkpoint_now()
     parts = {
         "name": "payments-db",
@@ -53,6 +57,7 @@ def paths(transactional_db, developer):
         "code": new_code(),
         "export_id": job,
         "job_id": job,
+        "rotation_job_id": rotation.id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
         "account_id": make_target(developer, SERVICE_ACCOUNT).account_id,

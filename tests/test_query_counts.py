@@ -122,7 +122,8 @@ PAGES = {
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.Key": PAGE + DATES + FILTER,
     "keys.KeyGrant": PAGE + DATES + FILTER,
-    "keys.KeyRotation": PAGE + DATES + FILTER,
+    "keys.KeyRotation": PAGE + DATES,
+    "keys.KeyRotationJob": PAGE + DATES,
     "keys.KeyVersion": PAGE + DATES,
 }
 

@@ -1,32 +1,43 @@
-"""Pages of background jobs, which are only exports of the log so far."""
+"""The list of background jobs, and pages of exports of the log. ``rotation_jobs`` has those of rotations."""
 
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from accounts.principals import Principal
 from audit import actions, services
 from audit.models import EXPORT_PERMISSION
 from audit.services import Exporter
 from console.job_progress import pace, progress_of
 from kernel.clock import process_now
 from kernel.errors import Conflict
+from kernel.jobs import Job
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in, refuse
+from keys.services import find_rotation_jobs
+from keys.services.rotation_jobs import READ_PERMISSION
 
 LIMIT = 50
 PROGRESS = "job-progress"
 
 
-class JobListView(PageView[Exporter]):
-    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_LISTED)}
+class JobListView(PageView[Principal]):
+    rules = {"GET": Rule(READ_PERMISSION, actions.EXPORT_LISTED)}
     section = "jobs"
     template = "jobs/list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found, now = list(services.find_exports(principal=self.principal)[: LIMIT + 1]), process_now()
-        rows = [(job, progress_of(job, now)) for job in found[:LIMIT]]
-        return self.page(jobs=rows, has_more=len(found) > LIMIT)
+        may_export = self.principal.has_permission(EXPORT_PERMISSION)
+        kinds = (
+            services.find_exports(principal=self.principal) if may_export else (),
+            find_rotation_jobs(principal=self.principal),
+        )
+        newest: list[Job] = [job for found in kinds for job in found[: LIMIT + 1]]
+        newest.sort(key=lambda job: job.created_at, reverse=True)
+        now = process_now()
+        rows = [(job, progress_of(job, now)) for job in newest[:LIMIT]]
+        return self.page(jobs=rows, has_more=len(newest) > LIMIT, may_export=may_export)
 
 
 class JobView(PageView[Exporter]):

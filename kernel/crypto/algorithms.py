@@ -192,6 +192,12 @@ def find_mode(name: str) -> Mode:
     return mode
 
 
+def is_deterministic(key_algorithm: str) -> bool:
+    """Whether equal messages give equal ciphertexts in the key's modes. False for an unknown name."""
+    kind = KEY_ALGORITHMS.get(key_algorithm)
+    return kind is not None and MODES[kind.modes[0]].deterministic
+
+
 def mode_by_suite(suite: int) -> Mode:
     """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
     mode = _MODES_BY_SUITE.get(suite)

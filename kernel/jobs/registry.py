@@ -1,11 +1,11 @@
 """The registry of this process: a task for each kind of job, and periodic functions. Apps fill it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet, Value
 
 from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
@@ -95,15 +95,23 @@ class Queue:
 
 
 def read_queues() -> dict[str, Queue]:
-    """The queue of every registered kind, with one query each."""
+    """The queue of every registered kind, with one query."""
     now = database_now()
-    return {task.kind: _queue(task.model, now) for task in _tasks.values()}
+    first, *others = (_rows(task) for task in _tasks.values())
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for kind, *row in first.union(*others, all=True):
+        found.setdefault(kind, []).append(tuple(row))
+    return {kind: _queue(found.get(kind, []), now) for kind in _tasks}
 
 
-def _queue(model: type[Job], now: datetime) -> Queue:
-    found = model._default_manager.order_by().values_list("status")
+def _rows(task: Task) -> QuerySet[Job, tuple[Any, ...]]:
+    jobs = task.model._default_manager.order_by().values_list(Value(task.kind), "status")
+    return jobs.annotate(Count("pk"), Min("due_at"), Min("lease_until"))
+
+
+def _queue(rows: Iterable[tuple[Any, ...]], now: datetime) -> Queue:
     counts, due_since = dict.fromkeys(Status, 0), now
-    for status, count, due_at, lease_until in found.annotate(Count("pk"), Min("due_at"), Min("lease_until")):
+    for status, count, due_at, lease_until in rows:
         counts[Status(status)] = count
         if status == Status.PENDING:
             due_since = min(due_since, due_at)

@@ -3,7 +3,7 @@
 from keys.models.grants import KeyGrant, KeyGrantQuerySet
 from keys.models.keys import Key, KeyQuerySet
 from keys.models.policies import EncryptionPolicy
-from keys.models.rotations import KeyRotation, KeyRotationQuerySet
+from keys.models.rotations import KeyRotation, KeyRotationJob, KeyRotationQuerySet, RotationStatus, Selection
 from keys.models.versions import KeyVersion
 
 __all__ = [
@@ -13,6 +13,9 @@ __all__ = [
     "KeyGrantQuerySet",
     "KeyQuerySet",
     "KeyRotation",
+    "KeyRotationJob",
     "KeyRotationQuerySet",
     "KeyVersion",
+    "RotationStatus",
+    "Selection",
 ]

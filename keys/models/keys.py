@@ -11,7 +11,7 @@ from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import KEY_ALGORITHMS, is_deterministic
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
@@ -123,6 +123,18 @@ class Key(MacProtectedRow):
                 fields=["policy"], name="idx_encryption_keys_policy", condition=Q(policy__isnull=False)
             ),
             models.Index(
+                fields=["activates_at"],
+                name="idx_encryption_keys_activation",
+                condition=Q(state=State.PRE_ACTIVATION.value, activates_at__isnull=False),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="idx_encryption_keys_expiry",
+                condition=Q(
+                    state=State.ACTIVE.value, expires_at__isnull=False, expiry_recorded_at__isnull=True
+                ),
+            ),
+            models.Index(
                 fields=["deletion_at"],
                 name="idx_encryption_keys_deletion",
                 condition=Q(state=State.DELETION_SCHEDULED.value),
@@ -184,7 +196,9 @@ class Key(MacProtectedRow):
 
     @property
     def effective_rotation_days(self) -> int | None:
-        """The rotation period: the key's own, otherwise that of its policy."""
+        """The rotation period: the key's own, otherwise that of its policy. None: no automatic rotation."""
+        if is_deterministic(self.algorithm):  # equal data must keep giving equal ciphertexts
+            return None
         if self.rotation_period_days is not None or self.policy is None:
             return self.rotation_period_days
         return self.policy.rotation.every_days
@@ -199,6 +213,10 @@ class Key(MacProtectedRow):
     def granting_tags(self) -> list[str]:
         """The tags whose grants apply to the key: none while nothing proves that they are unaltered."""
         return [] if self.stored_mac_version == 1 or self.has_unproven_tags else list(self.tags)
+
+    def require_protect(self, now: datetime) -> None:
+        """Raises KeyNotActive."""
+        lifecycle.require_protect(self.lifecycle_state(now), self.successor_id)
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)

@@ -62,10 +62,13 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         ]
         indexes = [
             models.Index(
+                fields=["uses_reserved"], name="idx_key_versions_uses", condition=Q(is_primary=True)
+            ),
+            models.Index(
                 fields=["destruction_at"],
                 name="idx_key_versions_destruction",
                 condition=Q(state=VersionState.SCHEDULED.value),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

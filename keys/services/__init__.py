@@ -3,7 +3,17 @@
 The services check the principal's permission, and search only the keys that the principal may see.
 """
 
+from keys.services.bulk import (
+    FEW,
+    MAX_TAGGED,
+    BulkRotation,
+    TagResult,
+    change_tag,
+    list_chosen,
+    rotate_chosen,
+)
 from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
+from keys.services.clock_changes import ClockChange, expire_keys, record_activations
 from keys.services.creation import create_key, default_key
 from keys.services.deletion import (
     DueDestruction,
@@ -65,15 +75,32 @@ from keys.services.reading import (
     list_versions,
     measure_keys,
 )
-from keys.services.rotation import DueRotation, rotate_due_keys, rotate_key
+from keys.services.rotation import RotationResult, due_keys, rotate_due_keys, rotate_key, rotate_keys
+from keys.services.rotation_jobs import (
+    MAX_CHOSEN,
+    RotationRequest,
+    cancel_rotation_job,
+    count_rotations,
+    find_rotation_job,
+    find_rotation_jobs,
+    request_rotation,
+    rotate_here,
+    selected_keys,
+)
 from keys.services.states import activate_key, disable_key, enable_key, revoke_key
+from keys.services.succession import Successor, may_be_succeeded, succeed_key
 from keys.services.usage import budget_of, primary_budget, read_usage, version_uses
+from keys.services.used_up import find_used_up, mark_used_up
 from keys.services.versions import disable_version, enable_version
 
 __all__ = [
     "EXPIRY_DAYS",
+    "FEW",
+    "MAX_CHOSEN",
+    "MAX_TAGGED",
+    "BulkRotation",
+    "ClockChange",
     "DueDestruction",
-    "DueRotation",
     "KeyFigures",
     "KeyFilter",
     "KeyUpdate",
@@ -82,11 +109,18 @@ __all__ = [
     "PolicyUpdate",
     "PolicyWindow",
     "Preview",
+    "RotationRequest",
+    "RotationResult",
+    "Successor",
+    "TagResult",
     "VersionWindow",
     "activate_key",
     "budget_of",
     "cancel_deletion",
+    "cancel_rotation_job",
     "cancel_version_destruction",
+    "change_tag",
+    "count_rotations",
     "create_key",
     "create_policy",
     "creator_of",
@@ -96,10 +130,15 @@ __all__ = [
     "destroy_due_keys",
     "disable_key",
     "disable_version",
+    "due_keys",
     "enable_key",
     "enable_version",
+    "expire_keys",
     "find_key",
     "find_policy",
+    "find_rotation_job",
+    "find_rotation_jobs",
+    "find_used_up",
     "forecast",
     "frequent_tags",
     "get_key",
@@ -110,6 +149,7 @@ __all__ = [
     "ids_of_own_keys",
     "ids_with_callers",
     "key_named",
+    "list_chosen",
     "list_grants_on",
     "list_key_grants",
     "list_keys",
@@ -120,6 +160,8 @@ __all__ = [
     "list_rotations",
     "list_tag_grants",
     "list_versions",
+    "mark_used_up",
+    "may_be_succeeded",
     "measure_keys",
     "policies_for",
     "policy_named",
@@ -127,13 +169,20 @@ __all__ = [
     "primary_budget",
     "read_impact",
     "read_usage",
+    "record_activations",
     "remove_grant",
+    "request_rotation",
     "revoke_key",
+    "rotate_chosen",
     "rotate_due_keys",
+    "rotate_here",
     "rotate_key",
+    "rotate_keys",
     "schedule_deletion",
     "schedule_version_destruction",
+    "selected_keys",
     "state_decision",
+    "succeed_key",
     "unrecorded_before",
     "update_key",
     "update_policy",

@@ -51,7 +51,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     _set_times(key, activates_at, expires_at)
     metadata.check_description(description)
     metadata.check_tags(tags)
-    metadata.check_rotation_period(rotation_period_days)
+    metadata.check_rotation_period(rotation_period_days, kind.name)
     key.description, key.tags = description, list(tags)
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable

@@ -66,7 +66,7 @@ def _set(principal: Principal, key: Key, changes: KeyUpdate) -> None:
     if "expires_at" in changes:
         _move_expiry(key, changes["expires_at"])
     if "rotation_period_days" in changes:
-        metadata.check_rotation_period(changes["rotation_period_days"])
+        metadata.check_rotation_period(changes["rotation_period_days"], key.algorithm)
         key.rotation_period_days = changes["rotation_period_days"]
     if "deletion_protection" in changes:
         key.deletion_protection = changes["deletion_protection"]

@@ -84,6 +84,7 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
     rotations = {
         rotation.new_version: rotation
         for rotation in KeyRotation.objects.visible_to(principal)
+        .completed()
         .filter(new_key_id=key.id, new_version__in=numbers)
         .select_related("rotated_by")
     }

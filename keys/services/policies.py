@@ -16,7 +16,7 @@ from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from keys import actions, metadata
@@ -266,7 +266,7 @@ def _made_at() -> Subquery:
 
 def _move_rotations(policy: EncryptionPolicy) -> None:
     """Set the next rotation of the keys without a period of their own. No decision depends on it, so no MAC covers it."""
-    days = policy.rotation.every_days
+    days = None if is_deterministic(policy.algorithm) else policy.rotation.every_days
     keys = Key.objects.filter(policy=policy, rotation_period_days=None)
     keys.update(next_rotation_at=None if days is None else _made_at() + Value(timedelta(days=days)))
 

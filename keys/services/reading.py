@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypedDict
 from uuid import UUID
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from accounts.authorization import READ_KEYS
@@ -18,7 +18,7 @@ from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import State, Status
-from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion
+from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion, RotationStatus
 from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows, in_order
 
@@ -121,8 +121,18 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
 
 
 def find_key(*, principal: Principal, name: str) -> Key:
-    """The key with this name, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
-    key = Key.objects.visible_to(principal).select_related("created_by", "policy").filter(name=name).first()
+    """The key with this name, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed.
+
+    ``successor_name`` and ``predecessor_name`` are those of visible keys, or None.
+    """
+    visible = Key.objects.visible_to(principal)
+    linked = {
+        "successor_name": visible.filter(pk=OuterRef("successor")),
+        "predecessor_name": visible.filter(successor=OuterRef("pk")),
+    }
+    names = {column: Subquery(keys.order_by().values("name")[:1]) for column, keys in linked.items()}
+    found = visible.select_related("created_by", "policy").annotate(**names)
+    key = found.filter(name=name).first()
     if key is None:
         raise NotFound
     return _check(principal, key)
@@ -172,9 +182,16 @@ def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]
     return key.versions.order_by("-version")
 
 
-def list_rotations(*, principal: Principal) -> QuerySet[KeyRotation]:
-    """The rotations of visible keys, newest first."""
-    return KeyRotation.objects.visible_to(principal).order_by("-rotated_at", "-id")
+def list_rotations(
+    *, principal: Principal, key_id: UUID | None = None, status: RotationStatus | None = None
+) -> QuerySet[KeyRotation]:
+    """The rotations of visible keys, or of one of them, newest first. ``status``: only those."""
+    rotations = KeyRotation.objects.visible_to(principal)
+    if key_id is not None:
+        rotations = rotations.filter(old_key=key_id)
+    if status is not None:
+        rotations = rotations.filter(status=status.value)
+    return rotations.order_by("-rotated_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)

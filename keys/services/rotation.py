@@ -1,25 +1,31 @@
 """Rotation: new material for a key under the same ID."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
+from django.db.models import Exists, OuterRef, Q
+from msgspec.structs import replace
 
 from accounts.principals import Principal
-from audit.log.events import RowChange
+from audit.log.events import Outcome, RowChange
+from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
-from kernel.errors import DomainError, Unavailable
+from kernel.errors import Conflict, DomainError, Unavailable
 from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import VersionConflict
-from keys.lifecycle import next_rotation, require_protect
-from keys.models import Key, KeyRotation
-from keys.services.changing import finish_change, lock_key, new_version
+from keys.lifecycle import next_rotation
+from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
+from keys.services.changing import finish_change, key_event, lock_key, new_version
 
-DUE_REASON = "rotation period has passed"
+DUE_REASON: Final = "rotation is due"
+RETRY_AFTER: Final = timedelta(days=1)
+"""When the schedule tries again to rotate a key whose rotation failed."""
 
 
 @transaction.atomic
@@ -34,61 +40,84 @@ def rotate_key(
     principal.require("keys.rotate")
     check_reason(reason)
     key = lock_key(principal, key_id)
-    now = database_now()
-    if expected_version is not None and expected_version != key.primary_version:
-        raise VersionConflict(
-            f"The primary version is {key.primary_version}, not {expected_version}.",
-            extra={**key.lifecycle_state(now).facts(), "primary_version": key.primary_version},
-        )
-    require_protect(key.lifecycle_state(now))
-    rotation = _record_rotation(principal, key, reason, now)
-    changes = _replace_primary(key, rotation.new_version, now)
-    finish_change(
-        principal,
-        actions.KEY_ROTATED,
-        key,
-        changes,
-        version=rotation.new_version,
-        meta={"reason": reason, "rotation_id": str(rotation.id), "old_version": rotation.old_version},
-    )
-    return rotation
+    rotation = new_rotation(principal, key, reason)
+    return _rotate(principal, key, rotation, expected_version)
 
 
 @dataclass(frozen=True, slots=True)
-class DueRotation:
-    """The result for one key whose rotation period has passed. In a dry run neither field is set."""
+class RotationResult:
+    """The result for one of several keys. ``rotation`` is its new row; otherwise ``error`` gives the reason."""
 
     key: Key
     rotation: KeyRotation | None = None
     error: DomainError | None = None
 
 
-def rotate_due_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[DueRotation]:
-    """Rotate every active key whose period has passed, one transaction each. A failure does not stop the others."""
-    due = list(Key.objects.visible_to(principal).due_for_rotation(database_now()).order_by("name"))
-    for key in due:
+def rotate_keys(
+    *, principal: Principal, chosen: Iterable[tuple[Key, int]], reason: str
+) -> Iterator[RotationResult]:
+    """Rotate the keys whose primary version still is the given one, one transaction each.
+
+    A failure does not stop the others. It is recorded, unless the key was rotated meanwhile. Raises Denied, Invalid.
+    """
+    principal.require("keys.rotate")
+    check_reason(reason)
+    for key, version in chosen:
         try:
-            yield DueRotation(key) if dry_run else _rotate_due(principal, key)
-        except VersionConflict:
-            continue  # another run or a user has just rotated it, so it is no longer due
+            rotation = rotate_key(principal=principal, key_id=key.id, reason=reason, expected_version=version)
+        except VersionConflict as conflict:
+            yield RotationResult(key, error=conflict)
+        except (DomainError, DatabaseError) as error:
+            fault = _as_fault(error)
+            with transaction.atomic():
+                _fail(principal, new_rotation(principal, key, reason), key, fault)
+            yield RotationResult(key, error=fault)
+        else:
+            yield RotationResult(key, rotation)
 
 
-def _rotate_due(principal: Principal, key: Key) -> DueRotation:
+def rotate_due_keys(*, principal: Principal, limit: int | None = None) -> Iterator[RotationResult]:
+    """Rotate the first ``limit`` keys that are due. Skips keys that were rotated meanwhile."""
+    due = due_keys(principal, database_now()).order_by("next_rotation_at", "pk")[:limit]
+    chosen = [(key, key.primary_version) for key in due]
+    for result in rotate_keys(principal=principal, chosen=chosen, reason=DUE_REASON):
+        if not isinstance(result.error, VersionConflict):
+            yield result
+
+
+def due_keys(principal: Principal, now: datetime) -> KeyQuerySet:
+    """The keys that are due, without those whose rotation failed within ``RETRY_AFTER``."""
+    failed = KeyRotation.objects.filter(
+        old_key=OuterRef("pk"),
+        old_version=OuterRef("primary_version"),
+        status=RotationStatus.FAILED.value,
+        rotated_at__gt=now - RETRY_AFTER,
+    )
+    return Key.objects.visible_to(principal).due_for_rotation(now).filter(Q(~Exists(failed)))
+
+
+def perform_rotation(principal: Principal, rotation_id: UUID) -> None:
+    """Perform a pending rotation of a job. Does nothing if it is no longer pending.
+
+    The row keeps the result: it is completed, cancelled if the key has been rotated otherwise, or failed.
+    """
     try:
-        rotation = rotate_key(
-            principal=principal, key_id=key.id, reason=DUE_REASON, expected_version=key.primary_version
+        with transaction.atomic():
+            _perform(principal, rotation_id)
+    except VersionConflict as conflict:
+        _pending(rotation_id).update(
+            status=RotationStatus.CANCELLED.value, error_code=conflict.code, rotated_at=database_now()
         )
-    except VersionConflict:
-        raise
-    except DomainError as error:
-        return DueRotation(key, error=error)
-    except DatabaseError:
-        return DueRotation(key, error=Unavailable("The database rejected the change."))
-    return DueRotation(key, rotation)
+    except (DomainError, DatabaseError) as error:
+        with transaction.atomic():
+            rotation = _pending(rotation_id).select_for_update(of=("self",)).select_related("old_key").first()
+            if rotation is not None:
+                _fail(principal, rotation, rotation.old_key, _as_fault(error))
 
 
-def _record_rotation(principal: Principal, key: Key, reason: str, now: datetime) -> KeyRotation:
-    return KeyRotation.objects.create(
+def new_rotation(principal: Principal, key: Key, reason: str) -> KeyRotation:
+    """The row of a rotation in place, not yet saved."""
+    return KeyRotation(
         old_key=key,
         new_key=key,
         old_version=key.primary_version,
@@ -96,8 +125,49 @@ def _record_rotation(principal: Principal, key: Key, reason: str, now: datetime)
         rotation_reason=reason,
         rotated_by_id=principal.user_id,
         service_account_id=principal.identity.service_account_id,
-        rotated_at=now,
+        rotated_at=database_now(),
     )
+
+
+def _perform(principal: Principal, rotation_id: UUID) -> None:
+    key_id = _pending(rotation_id).values_list("old_key", flat=True).first()
+    if key_id is None:
+        return
+    key = lock_key(principal, key_id)  # before the row, as every other rotation does
+    rotation = _pending(rotation_id).select_for_update().first()
+    if rotation is not None:
+        _rotate(principal, key, rotation, rotation.old_version)
+
+
+def _pending(rotation_id: UUID) -> KeyRotationQuerySet:
+    return KeyRotation.objects.pending().filter(pk=rotation_id)
+
+
+def _rotate(
+    principal: Principal, key: Key, rotation: KeyRotation, expected_version: int | None
+) -> KeyRotation:
+    """Complete the rotation of a locked key. Raises KeyNotActive, VersionConflict."""
+    now = database_now()
+    if expected_version is not None and expected_version != key.primary_version:
+        raise VersionConflict(
+            f"The primary version is {key.primary_version}, not {expected_version}.",
+            extra={**key.lifecycle_state(now).facts(), "primary_version": key.primary_version},
+        )
+    key.require_protect(now)
+    rotation.status, rotation.rotated_at = RotationStatus.COMPLETED, now
+    rotation.save()
+    changes = _replace_primary(key, rotation.new_version, now)
+    meta = {"reason": rotation.rotation_reason, "rotation_id": str(rotation.id)}
+    meta |= {"job_id": str(rotation.job_id)} if rotation.job_id else {}
+    finish_change(
+        principal,
+        actions.KEY_ROTATED,
+        key,
+        changes,
+        version=rotation.new_version,
+        meta={**meta, "old_version": rotation.old_version},
+    )
+    return rotation
 
 
 def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
@@ -112,3 +182,17 @@ def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
         RowChange.of_row(key, before=before, after=trail.key_values(key)),
         RowChange.of_row(version, after=trail.version_values(version)),
     ]
+
+
+def _fail(principal: Principal, rotation: KeyRotation, key: Key, fault: DomainError) -> None:
+    rotation.status, rotation.error_code = RotationStatus.FAILED, fault.code
+    rotation.rotated_at = database_now()
+    rotation.save()
+    outcome = Outcome.DENIED if isinstance(fault, Conflict) else Outcome.ERROR
+    meta: dict[str, object] = {"reason": rotation.rotation_reason, "rotation_id": str(rotation.id)}
+    event = key_event(actions.KEY_ROTATED, key, meta=meta)
+    record(replace(event, outcome=outcome, code=fault.code), principal.actor)
+
+
+def _as_fault(error: DomainError | DatabaseError) -> DomainError:
+    return error if isinstance(error, DomainError) else Unavailable("The database rejected the change.")

@@ -67,6 +67,8 @@ def _change_state(
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:
         key.activates_at = now
     key.state = to
+    if to in {State.DEACTIVATED, State.COMPROMISED}:
+        key.next_rotation_at = None
     key.save_with_mac()
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, action, key, [change], meta={"reason": reason, "state": to.value})

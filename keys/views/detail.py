@@ -130,6 +130,8 @@ class OverviewView(KeyView):
         return self.show(
             key,
             creator=services.creator_of(key),
+            may_succeed=self.principal.has_permission("keys.revoke")
+            and services.may_be_succeeded(key, key.lifecycle_state(process_now())),
             range=chosen,
             ranges=RANGES.values(),
             chart=chart(chosen, used_over_time(chosen.span(process_now()), [str(key.id)])),

@@ -98,6 +98,8 @@ class KeyListView(PageView[Principal]):
             tags=[] if self.is_part else services.frequent_tags(principal=self.principal),
             policies=[] if self.is_part else services.policies_for(principal=self.principal, limit=50),
             may_create=self.principal.has_permission("keys.create"),
+            may_choose=self.principal.has_permission("keys.rotate"),
+            may_tag=self.principal.has_permission("keys.update"),
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
         if self.target == "key-results":
@@ -167,7 +169,12 @@ class NewKeyView(PageView[Principal]):
         url = reverse("key", args=[key.name])
         if not self._is_over_list():
             return self.done(url, f"Key {key.name} created.")
-        response = self.page(template="keys/created.html", key=key, at=key.lifecycle_state(process_now()))
+        response = self.page(
+            template="keys/created.html",
+            key=key,
+            at=key.lifecycle_state(process_now()),
+            may_choose=self.principal.has_permission("keys.rotate"),
+        )
         return trigger_client_event(response, "cc:close")
 
     def _visible(self, name: str) -> Key | None:

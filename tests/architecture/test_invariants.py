@@ -52,7 +52,7 @@ from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
 from keys.services.grants import GrantRequest
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_passkey
@@ -148,6 +148,16 @@ PROVOCATIONS = {
     "service_tokens.token_hash": (ServiceToken, {}, {}),
     "service_tokens_has_one_owner": (ServiceToken, {}, {"token_hash": "1" * 64, "service_account_id": None}),
     "key_rotations_status_is_known": (KeyRotation, {}, {"status": "perhaps"}),
+    "key_rotations_failure_has_a_code": (KeyRotation, {"status": "completed"}, {"status": "failed"}),
+    "key_rotations_pending_has_a_job": (KeyRotation, {"status": "completed"}, {"status": "pending"}),
+    "key_rotations_one_pending": (KeyRotation, {"status": "pending"}, {}),
+    "keyrotationjob_status_is_known": (KeyRotationJob, {}, {"status": "asleep"}),
+    "keyrotationjob_lease_while_running": (KeyRotationJob, {}, {"status": "running"}),
+    "keyrotationjob_finished_when_ended": (KeyRotationJob, {}, {"status": "cancelled"}),
+    "keyrotationjob_failure_has_a_code": (KeyRotationJob, {}, {"status": "failed", "finished_at": NOW}),
+    "keyrotationjob_progress_within_total": (KeyRotationJob, {}, {"done": 2, "total": 1}),
+    "key_rotation_jobs_selection_is_known": (KeyRotationJob, {}, {"selection": "some"}),
+    "key_rotation_jobs_selection_has_its_value": (KeyRotationJob, {}, {"algorithm": "aes-256"}),
 }
 LOG_TABLES = {
     "audit_logs": AuditLog,
@@ -207,6 +217,8 @@ def rows(admin):
     )
     key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
+    wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
+    keys.request_rotation(**everybody, request=wanted, reason="a third version")
     account = create_service_account(**everybody, name="billing", role="developer").account
     holder = {"principal_type": "service_account", "principal_id": str(account.id)}
     keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))

@@ -37,7 +37,7 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION, LAST_INDEX = ("keys", "0007_deletion_index"), "idx_encryption_keys_deletion"
+LAST_MIGRATION, LAST_INDEX = ("keys", "0008_deletion_index"), "idx_encryption_keys_deletion"
 RENEWED = {"audit_pending", "audit_tiles", "audit_tree", "token_last_uses"}
 
 

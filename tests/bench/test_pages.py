@@ -29,8 +29,17 @@ OF_AN_ACCOUNT = {
     "sessions",
 }
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback", "setup", "setup-link"}
-OF_A_JOB = {"job", "job-cancel"}
-CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
+OF_A_JOB = {"job", "job-cancel", "rotation-job", "rotation-job-cancel"}
+CHANGES = {
+    "key-notes",
+    "key-succeed",
+    "keys-bulk",
+    "keys-bulk-tag",
+    "key-activate",
+    "key-enable",
+    "key-revoke",
+    "key-mark-compromised",
+}
 CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
 CHANGES |= {
     "account-token-new",

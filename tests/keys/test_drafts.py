@@ -63,6 +63,9 @@ KEPT = {
     "service-account-disable": {"reason"},
     "service-account-enable": {"reason"},
     "token-revoke-page": {"reason"},
+    "key-succeed": {"name", "algorithm", "policy_id", "reason"},
+    "keys-bulk": {"chosen", "reason"},
+    "keys-bulk-tag": {"chosen", "change", "tag"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}

@@ -25,7 +25,8 @@ FROM_THE_DIALOG = {
 
 def names(response):
     return re.findall(
-        r'<th scope="row"><a class="mono" href="/keys/([a-z0-9-]+)/"', response.content.decode()
+        r'<th scope="row">(?:<input [^>]+> )?<a class="mono" href="/keys/([a-z0-9-]+)/"',
+        response.content.decode(),
     )
 
 

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -7,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from kernel.clock import database_now
 from keys import services
-from keys.models import Key, KeyRotation
+from keys.models import Key, KeyRotation, KeyRotationJob
 
 pytestmark = pytest.mark.django_db
 
@@ -28,25 +29,43 @@ def run(*arguments):
     return output.getvalue().splitlines()
 
 
+def versions(*keys):
+    return [Key.objects.get(pk=key.pk).primary_version for key in keys]
+
+
 def test_it_rotates_what_is_due_and_nothing_else(due_key, new_key, events_of):
     due, later, never = due_key(), new_key(rotation_period_days=1), new_key()
-    assert run() == [f"{due.name}: rotated to version 2", "1 due, 0 failed"]
-    assert [Key.objects.get(pk=key.pk).primary_version for key in (due, later, never)] == [2, 1, 1]
+    *lines, url = run("--due")
+    assert lines == [f"{due.name}: rotated to version 2", "1 rotated, 0 failed, 0 cancelled"]
+    job = KeyRotationJob.objects.get()
+    assert url == f"Job: http://127.0.0.1:8000/jobs/rotations/{job.id}/"
+    assert (job.status, job.done, job.total, job.reason) == ("succeeded", 1, 1, "rotation is due")
+    assert versions(due, later, never) == [2, 1, 1]
     event = events_of(due)[-1]
     assert (event.actor_type, event.actor_name, event.source) == ("system", "rotate_keys", "command")
+    assert json.loads(event.meta)["job_id"] == str(job.id)
 
 
 def test_run_again_it_finds_nothing_due(due_key):
     due_key()
-    run()
-    assert run() == ["0 due, 0 failed"]
+    run("--due")
+    assert run("--due")[0] == "0 rotated, 0 failed, 0 cancelled"
 
 
-def test_a_dry_run_lists_due_keys_and_rotates_none(due_key):
-    due = due_key()
-    day = f"{Key.objects.get(pk=due.pk).next_rotation_at:%Y-%m-%d}"
-    assert run("--dry-run") == [f"{due.name}: due since {day}", "1 due, 0 failed"]
+def test_a_dry_run_lists_the_keys_and_changes_nothing(due_key, new_key, admin):
+    due, disabled = due_key(name="a-due-key"), new_key(name="b-disabled-key")
+    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    assert run("--due", "--dry-run") == ["a-due-key: will rotate to version 2", "1 will rotate, 0 skipped"]
+    assert run("--algorithm", "aes-256-gcm", "--dry-run") == [
+        "a-due-key: will rotate to version 2",
+        "b-disabled-key: skipped, disabled",
+        "1 will rotate, 1 skipped",
+    ]
+    document = json.loads("".join(run("--algorithm", "aes-256", "--dry-run", "--json")))
+    assert (document["dry_run"], document["rotate"], document["skip"]) == (True, 1, 1)
+    assert document["keys"][0] == {"key_id": str(due.id), "name": "a-due-key", "effect": "rotate"}
     assert not KeyRotation.objects.exists()
+    assert not KeyRotationJob.objects.exists()
 
 
 def test_keys_that_are_not_active_are_not_due(due_key, admin, let_time_pass):
@@ -54,40 +73,78 @@ def test_keys_that_are_not_active_are_not_due(due_key, admin, let_time_pass):
     services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     expired = due_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(expired, expired=True)
-    assert run() == ["0 due, 0 failed"]
+    assert run("--due")[0] == "0 rotated, 0 failed, 0 cancelled"
 
 
-def test_one_failing_key_does_not_stop_the_rest_and_the_exit_code_tells(due_key):
+def test_the_document_has_the_result_of_each_key(due_key):
+    due = due_key()
+    document = json.loads("".join(run("--due", "--json", "--reason", "quarterly")))
+    assert (document["status"], document["completed"], document["failed"]) == ("succeeded", 1, 0)
+    assert document["rotations"] == [
+        {
+            "key_id": str(due.id),
+            "name": due.name,
+            "old_version": 1,
+            "new_version": 2,
+            "status": "completed",
+            "error_code": "",
+        }
+    ]
+    assert KeyRotation.objects.get().rotation_reason == "quarterly"
+
+
+def test_one_key_all_of_an_algorithm_or_all_under_a_policy(new_key, admin):
+    policy = services.create_policy(principal=admin.principal, name="pci", algorithm="chacha20")
+    plain, other = new_key(), new_key(algorithm="chacha20")
+    ruled = new_key(algorithm="chacha20", policy_id=policy.id)
+    run("--name", plain.name)
+    assert versions(plain, other, ruled) == [2, 1, 1]
+    run("--algorithm", "chacha20")
+    assert versions(plain, other, ruled) == [2, 2, 2]
+    run("--policy", "pci")
+    assert versions(plain, other, ruled) == [2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--name", "no-such-key"), "does not exist"),
+        (("--policy", "none"), "no policy named none"),
+        (("--algorithm", "rot13"), "Unknown key algorithm"),
+        (("--due", "--reason", "x" * 101), "reason: Use 1 to 100"),
+        ((), "required"),
+        (("--due", "--name", "a-key"), "not allowed with"),
+    ],
+)
+def test_what_it_does_not_accept(arguments, words):
+    with pytest.raises(CommandError, match=words):
+        run(*arguments)
+
+
+def test_a_key_by_name_must_be_active(new_key, admin):
+    key = new_key()
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    with pytest.raises(CommandError, match="The key is disabled"):
+        run("--name", key.name)
+
+
+def test_one_failing_key_does_not_stop_the_rest_and_the_exit_code_is_1(due_key, events_of):
     broken, sound = due_key(name="a-broken-key"), due_key(name="a-sound-key")
     Key.objects.filter(pk=broken.pk).update(row_mac="")
+    stray = due_key(name="b-stray-key")
+    version = stray.versions.get()
+    version.pk, version.version, version.is_primary = uuid4(), 2, False
+    version._state.adding = True
+    version.save()
     output = StringIO()
     with pytest.raises(CommandError):
-        call_command("rotate_keys", stdout=output)
-    lines = output.getvalue().splitlines()
-    assert lines[0].startswith("a-broken-key: FAILED, ")
-    assert lines[1:] == ["a-sound-key: rotated to version 2", "2 due, 1 failed"]
-    assert Key.objects.get(pk=sound.pk).primary_version == 2
-
-
-def test_what_the_database_refuses_is_a_failure_like_any_other(due_key):
-    due, sound = due_key(name="a-broken-key"), due_key(name="a-sound-key")
-    stray = due.versions.get()
-    stray.pk, stray.version, stray.is_primary = uuid4(), 2, False
-    stray._state.adding = True
-    stray.save()
-    output = StringIO()
-    with pytest.raises(CommandError):
-        call_command("rotate_keys", stdout=output)
-    assert output.getvalue().splitlines()[0] == "a-broken-key: FAILED, The database rejected the change."
-    assert Key.objects.get(pk=due.pk).primary_version == 1
-    assert Key.objects.get(pk=sound.pk).primary_version == 2
-
-
-def test_a_key_that_was_rotated_meanwhile_is_no_longer_due(due_key, admin):
-    due_key(name="a-first-key")
-    second = due_key(name="b-second-key")
-    outcomes = services.rotate_due_keys(principal=admin.principal)
-    next(outcomes)
-    services.rotate_key(principal=admin.principal, key_id=second.id, reason="by hand")
-    assert list(outcomes) == []
-    assert Key.objects.get(pk=second.pk).primary_version == 2
+        call_command("rotate_keys", "--due", stdout=output)
+    assert output.getvalue().splitlines()[:4] == [
+        "a-broken-key: failed, integrity_failed",
+        "a-sound-key: rotated to version 2",
+        "b-stray-key: failed, dependency_unavailable",
+        "1 rotated, 2 failed, 0 cancelled",
+    ]
+    assert versions(broken, sound, stray) == [1, 2, 1]
+    event = events_of(broken)[-1]
+    assert (event.action, event.outcome, event.code) == ("keys.key.rotated", "error", "integrity_failed")

@@ -1,37 +1,144 @@
+import json
 from argparse import ArgumentParser
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
-from django.core.management.base import CommandError
+from django.conf import settings
+from django.urls import reverse
 
 from accounts.principals import Principal
 from audit.log.events import Source
-from kernel.commands import ServiceCommand
+from kernel.clock import process_now
+from kernel.commands import ProgressBar, ServiceCommand, interruptible
+from kernel.errors import NotFound
+from kernel.jobs import Status
 from keys import services
+from keys.lifecycle import Status as KeyStatus
+from keys.management.progress import key_facts
+from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
+from keys.services.rotation import DUE_REASON
+
+REASON: Final = "rotated with rotate_keys"
 
 
 class Command(ServiceCommand):
-    help = "Rotate every active key whose rotation period has passed. Schedule this command daily."
+    help = (
+        "Rotate the keys that are due, one key, or the active keys of an algorithm or a policy. "
+        "Exit codes: 0 done, 1 some keys failed or the run was interrupted."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--dry-run", action="store_true", help="list the keys that are due, without rotating them"
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument(
+            "--due", action="store_true", help="all keys that are due; the server does this itself"
         )
+        which.add_argument("--name", default="", help="the key with this name")
+        which.add_argument("--algorithm", default="", help="all active keys of this algorithm")
+        which.add_argument("--policy", default="", metavar="NAME", help="all active keys under this policy")
+        parser.add_argument("--dry-run", action="store_true", help="list the keys without rotating them")
+        parser.add_argument("--reason", default="", help="recorded in the audit log")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
 
-    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(
+        self, *_args: Any, dry_run: bool, reason: str, as_json: bool, due: bool, **options: Any
+    ) -> None:
         principal = Principal.system("rotate_keys", Source.COMMAND)
-        due = failed = 0
-        for outcome in services.rotate_due_keys(principal=principal, dry_run=dry_run):
-            due += 1
-            failed += outcome.error is not None
-            self.stdout.write(_line(outcome))
-        self.stdout.write(f"{due} due, {failed} failed")
-        if failed:
-            raise CommandError("Some keys were not rotated. See the errors above.")
+        request = _request(principal, **options)
+        if dry_run:
+            self._list(principal, request, as_json=as_json)
+            return
+        if due:
+            services.mark_used_up()
+        bar = ProgressBar(self.stderr, "keys")
+        with interruptible() as is_stopping:
+            job = services.rotate_here(
+                principal=principal,
+                request=request,
+                reason=reason or (DUE_REASON if due else REASON),
+                is_stopping=is_stopping,
+                report=bar,
+            )
+        bar.clear()
+        self._report(job, as_json=as_json)
+
+    def _list(self, principal: Principal, request: services.RotationRequest, *, as_json: bool) -> None:
+        now, counts = process_now(), {"rotate": 0, "skip": 0}
+        shown = []
+        for key in _listed(principal, request):
+            status = key.lifecycle_state(now).status
+            does = "rotate" if status is KeyStatus.ACTIVE else "skip"
+            counts[does] += 1
+            if as_json:
+                shown.append({**key_facts(key), "effect": does})
+            elif does == "rotate":
+                self.stdout.write(f"{key.name}: will rotate to version {key.primary_version + 1}")
+            else:
+                self.stdout.write(f"{key.name}: skipped, {key.lifecycle_state(now).word}")
+        if as_json:
+            self.stdout.write(json.dumps({"dry_run": True, **counts, "keys": shown}))
+        else:
+            self.stdout.write(f"{counts['rotate']} will rotate, {counts['skip']} skipped")
+
+    def _report(self, job: KeyRotationJob, *, as_json: bool) -> None:
+        """Write the result of each key. Raises CommandError unless all were rotated."""
+        counts = {status.value: count for status, count in services.count_rotations(job).items()}
+        rows = job.rotations.select_related("old_key").order_by("old_key__name").iterator()
+        url = settings.CC_PUBLIC_URL + reverse("rotation-job", args=[job.id])
+        if as_json:
+            facts = {"job_id": str(job.id), "url": url, "status": job.status, "error_code": job.error_code}
+            self.stdout.write(json.dumps({**facts, **counts, "rotations": list(map(_facts, rows))}))
+        else:
+            for row in rows:
+                self.stdout.write(_line(row))
+            done, failed, cancelled = (counts[word] for word in ("completed", "failed", "cancelled"))
+            self.stdout.write(f"{done} rotated, {failed} failed, {cancelled} cancelled")
+            self.stdout.write(f"Job: {url}")
+        if job.status != Status.SUCCEEDED:
+            code = f" ({job.error_code})" if job.error_code else ""
+            raise self.failure(f"The run did not finish{code}. Run the command again for the other keys.")
+        if counts["failed"]:
+            raise self.failure("Some keys were not rotated. See the errors above.")
 
 
-def _line(outcome: services.DueRotation) -> str:
-    if outcome.error is not None:
-        return f"{outcome.key.name}: FAILED, {outcome.error.detail}"
-    if outcome.rotation is not None:
-        return f"{outcome.key.name}: rotated to version {outcome.rotation.new_version}"
-    return f"{outcome.key.name}: due since {outcome.key.next_rotation_at:%Y-%m-%d}"
+def _request(
+    principal: Principal, *, name: str, algorithm: str, policy: str, **_options: Any
+) -> services.RotationRequest:
+    """Raises NotFound, KeyNotActive."""
+    if name:
+        key = services.find_key(principal=principal, name=name)
+        key.require_protect(process_now())
+        return services.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
+    if algorithm:
+        return services.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
+    if policy:
+        found = services.visible_policies(principal).filter(name=policy).first()
+        if found is None:
+            raise NotFound(f"There is no policy named {policy}.")
+        return services.RotationRequest(Selection.POLICY, policy_id=found.id)
+    return services.RotationRequest(Selection.DUE)
+
+
+def _listed(principal: Principal, request: services.RotationRequest) -> Iterator[Key]:
+    keys = services.selected_keys(principal, request)
+    if request.selection is Selection.DUE:
+        used_up = Key.objects.filter(pk__in=[key_id for key_id, _ in services.find_used_up()])
+        keys = keys | used_up
+    return keys.order_by("name").iterator()
+
+
+def _facts(rotation: KeyRotation) -> dict[str, object]:
+    return {
+        **key_facts(rotation.old_key),
+        "old_version": rotation.old_version,
+        "new_version": rotation.new_version,
+        "status": rotation.status,
+        "error_code": rotation.error_code,
+    }
+
+
+def _line(rotation: KeyRotation) -> str:
+    name = rotation.old_key.name
+    if rotation.status == RotationStatus.COMPLETED:
+        return f"{name}: rotated to version {rotation.new_version}"
+    code = f", {rotation.error_code}" if rotation.error_code else ""
+    return f"{name}: {rotation.status}{code}"

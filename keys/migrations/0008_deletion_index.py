@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('keys', '0006_lifecycle'),
+        ('keys', '0007_rotation_jobs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

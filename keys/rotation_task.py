@@ -1,0 +1,120 @@
+"""The task that rotates the keys of a job."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from msgspec.structs import replace
+
+from accounts.principals import Principal
+from accounts.roles import SYSTEM
+from accounts.services.holders import find_holder
+from audit.log import heartbeats
+from audit.log.events import Actor, Outcome
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import Denied, NotFound
+from kernel.identities import Identity
+from kernel.jobs import Progress, Status
+from kernel.jobs.progress import LeaseLost
+from keys import actions
+from keys.lifecycle import Status as KeyStatus
+from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
+from keys.services.rotation import perform_rotation
+from keys.services.rotation_jobs import (
+    RotationRequest,
+    count_rotations,
+    event_of,
+    pending_rotation,
+    selected_keys,
+)
+
+KIND: Final = "key_rotation"
+PLANNED_AT_ONCE: Final = 1000
+PERFORMED_AT_ONCE: Final = 100
+
+
+def run(job: KeyRotationJob, progress: Progress) -> Mapping[str, object]:
+    """Plan, unless an earlier run has finished that, then rotate each key in its own transaction.
+
+    A run that another worker continues finds only the pending rows. Two runs at once rotate each key once.
+    Raises Denied if the requester may no longer rotate keys.
+    """
+    principal = _principal_of(job)
+    if job.planned_at is None:
+        _plan(principal, job, progress)
+    total = job.rotations.count()
+    done = total - job.rotations.pending().count()
+    for rotation_id in _pending(job):
+        progress(done, total)
+        perform_rotation(principal, rotation_id)
+        done += 1
+    progress(total, total)
+    return {}
+
+
+def ended(job: KeyRotationJob) -> None:
+    """Cancel what is left, and record how the job ended. Cancelling a job already records that."""
+    transaction.on_commit(heartbeats.beat)  # the worker may be idle for long afterwards
+    left = job.rotations.pending()
+    left.update(status=RotationStatus.CANCELLED.value, rotated_at=database_now())
+    actor = Actor(**job.actor_facts)
+    counts = {status.value: count for status, count in count_rotations(job).items()}
+    if job.status == Status.SUCCEEDED:
+        record(event_of(job, actions.ROTATION_JOB_FINISHED, **counts), actor)
+    elif job.status == Status.FAILED:
+        failed = event_of(job, actions.ROTATION_JOB_FAILED, **counts)
+        record(replace(failed, outcome=Outcome.ERROR, code=job.error_code), actor)
+
+
+def _principal_of(job: KeyRotationJob) -> Principal:
+    """The requester, with the right to rotate the planned keys, which was checked when they were planned."""
+    return Principal(
+        actor=Actor(**job.actor_facts),
+        identity=job.requester,
+        role=SYSTEM,
+        permissions=frozenset({"keys.read", "keys.rotate"}),
+    )
+
+
+def _plan(principal: Principal, job: KeyRotationJob, progress: Progress) -> None:
+    """Insert a pending row for each selected key. Only a finished plan is performed, so that no key is planned twice."""
+    request = RotationRequest(Selection(job.selection), algorithm=job.algorithm, policy_id=job.policy_id)
+    keys = selected_keys(principal, request).with_status(KeyStatus.ACTIVE, database_now()).order_by("pk")
+    after, planned = UUID(int=0), 0
+    while some := list(keys.filter(pk__gt=after)[:PLANNED_AT_ONCE]):
+        rows = [pending_rotation(principal, job, key, key.primary_version) for key in some]
+        _insert(job, rows)
+        after, planned = some[-1].pk, planned + len(some)
+        progress(0, planned)
+    KeyRotationJob.objects.filter(pk=job.pk).update(planned_at=database_now())
+
+
+@transaction.atomic
+def _insert(job: KeyRotationJob, rows: Sequence[KeyRotation]) -> None:
+    """Only as long as this worker holds the job. Another one may already rotate keys. Raises LeaseLost."""
+    held = KeyRotationJob.objects.filter(pk=job.pk, lease_holder=job.lease_holder, planned_at=None)
+    if held.select_for_update().first() is None:
+        raise LeaseLost
+    KeyRotation.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _pending(job: KeyRotationJob) -> Iterator[UUID]:
+    while some := list(
+        job.rotations.pending().order_by("pk").values_list("pk", flat=True)[:PERFORMED_AT_ONCE]
+    ):
+        _require_right(job.requester)
+        yield from some
+
+
+def _require_right(requester: Identity) -> None:
+    """Raises Denied if the requester was disabled or has lost the permission since the request."""
+    if requester.id is None:
+        return
+    try:
+        holder = find_holder(requester.id)
+    except NotFound:
+        holder = None
+    if holder is None or not holder.is_active or "keys.rotate" not in holder.permissions:
+        raise Denied("The user who requested this job can no longer rotate keys.")

@@ -1,0 +1,73 @@
+"""What the schedule does about once a minute, in the embedded worker as with Celery beat.
+
+Each function only looks up an index if nothing is due. Two schedules at once do everything once.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from audit.log.events import Source
+from kernel.clock import database_now
+from kernel.databases.transactions import try_lock
+from keys import services
+from keys.models import KeyRotationJob, Selection
+from keys.services.bulk import FEW
+from keys.services.rotation import DUE_REASON
+from keys.services.rotation_jobs import UNFINISHED
+
+logger = logging.getLogger(__name__)
+
+SECONDS: Final = 60.0
+LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory locks, a bigint
+# Uses are counted in reservations of 65,536. Without a minimum age, a low limit would add a version every minute.
+LEAST_AGE: Final = timedelta(hours=1)
+IN_USE: Final = timedelta(hours=2)
+
+
+def record_clock_changes() -> None:
+    """Record activations and then expiries, because a key may have both behind it."""
+    principal = _principal("record_clock_changes")
+    for record in (services.record_activations, services.expire_keys):
+        for change in record(principal=principal):
+            if change.error is not None:
+                logger.warning("a change of state was not recorded: %s", change.error.code)
+
+
+def rotate_due() -> None:
+    """Rotate what is due. A key whose rotation failed waits for a day."""
+    principal = _principal("rotate_due_keys")
+    services.mark_used_up(older_than=LEAST_AGE, used_within=IN_USE)
+    due = services.due_keys(principal, database_now())
+    if due[: FEW + 1].count() <= FEW:
+        list(services.rotate_due_keys(principal=principal, limit=FEW))
+        return
+    with transaction.atomic():
+        is_queued = KeyRotationJob.objects.filter(selection=Selection.DUE.value, status__in=UNFINISHED)
+        if try_lock(LOCK) and not is_queued.exists():
+            request = services.RotationRequest(Selection.DUE)
+            services.request_rotation(principal=principal, request=request, reason=DUE_REASON)
+
+
+def destroy_due() -> None:
+    for due in services.destroy_due_keys(principal=_principal("destroy_due_keys")):
+        if due.error is not None:
+            logger.warning("a key was not destroyed: %s", due.error.code)
+
+
+PERIODIC: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
+    {
+        "record_clock_changes": record_clock_changes,
+        "rotate_due_keys": rotate_due,
+        "destroy_due_keys": destroy_due,
+    }
+)
+
+
+def _principal(name: str) -> Principal:
+    return Principal.system(name, Source.SCHEDULER)

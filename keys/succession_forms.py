@@ -1,0 +1,36 @@
+"""The form for the successor of a key."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.pages.forms import ReasonForm, offer
+from keys.models import EncryptionPolicy, Key
+
+
+class SuccessorForm(ReasonForm):
+    name = forms.CharField(
+        label="Name of the new key",
+        max_length=64,
+        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    algorithm = forms.ChoiceField(choices=[(name, name) for name in KEY_ALGORITHMS])
+    policy_id = forms.TypedChoiceField(
+        required=False,
+        label="Policy",
+        coerce=lambda value: value or None,
+        empty_value=None,
+        help_text="A policy sets the algorithm, the lifetime and the rotation of the key.",
+    )
+
+    field_order = ("name", "algorithm", "policy_id", "reason")
+
+    def __init__(self, *args: Any, key: Key, policies: Iterable[EncryptionPolicy], **kwargs: Any) -> None:
+        super().__init__(*args, **{"initial": {"algorithm": key.algorithm}} | kwargs)
+        kept = [(str(policy.id), f"{policy.name} ({policy.algorithm})") for policy in policies]
+        offer(self, "policy_id", [("", "Keep, if it allows the algorithm"), *kept])

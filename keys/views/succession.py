@@ -1,0 +1,72 @@
+"""The page that replaces a key with another one."""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+
+from kernel.clock import database_now, process_now
+from kernel.errors import DomainError
+from kernel.pages import Rule
+from keys import actions, services
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.succession_forms import SuccessorForm
+from keys.views.detail import KeyView
+
+IN_USE = timedelta(days=7)
+
+
+class SucceedView(KeyView):
+    """It cannot be undone, so the page requires a recent sign-in."""
+
+    rules = dict.fromkeys(("GET", "POST"), Rule("keys.revoke", actions.KEY_SUCCEEDED))
+    template = "keys/succeed.html"
+    draft_fields = ("name", "algorithm", "policy_id", "reason")
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        key = self.find(name)
+        return self._show_form(key, self.show_draft(self._form(key)))
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        self.principal.require_recent_log_in(database_now())
+        key = self.find(name)
+        form = self._form(key, request.POST)
+        if form.is_valid():
+            data = dict(form.cleaned_data)
+            reason = data.pop("reason")
+            try:
+                new = services.succeed_key(
+                    principal=self.principal,
+                    key_id=key.id,
+                    successor=services.Successor(**data),
+                    reason=reason,
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("key", args=[new.name]), f"{name} replaced by {new.name}.")
+        return self._show_form(key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _form(self, key: Key, data: QueryDict | None = None) -> SuccessorForm:
+        policies = services.list_policies(principal=self.principal).filter(is_active=True)
+        return SuccessorForm(data, key=key, policies=policies)
+
+    def _show_form(self, key: Key, form: SuccessorForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        now, use = process_now(), services.use_shown_to(self.principal, key)
+        at = key.lifecycle_state(now)
+        is_active = at.status is Status.ACTIVE
+        return self.show(
+            key,
+            status=status,
+            form=form,
+            impossible=""
+            if services.may_be_succeeded(key, at)
+            else "Only active and expired keys without a successor can be replaced.",
+            last_use=use.last,
+            callers=use.callers,
+            denied=use.denials,
+            in_use=is_active and use.last is not None and now - use.last.at < IN_USE,
+        )

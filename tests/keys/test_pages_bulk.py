@@ -1,0 +1,142 @@
+import pytest
+from django.urls import reverse
+
+from keys import services
+from keys.models import Key, KeyRotation, KeyRotationJob
+from tests.browsing import signed_in
+from tests.keys.test_pages_key import plain
+
+pytestmark = pytest.mark.django_db
+URL, TAG_URL = "/keys/bulk", "/keys/bulk-tag"
+
+
+def chosen(*keys):
+    return " ".join(f"{key.id}:{key.primary_version}" for key in keys)
+
+
+def choose(browser, *keys, url=URL):
+    return browser.post(url, {"key": [str(key.id) for key in keys]})
+
+
+def versions(*keys):
+    return [Key.objects.get(pk=key.pk).primary_version for key in keys]
+
+
+@pytest.mark.parametrize(("role", "tags"), [("admin", True), ("operator", True), ("auditor", False)])
+def test_the_list_has_boxes_for_those_who_may_rotate(request, new_key, role, tags):
+    key = new_key()
+    content = signed_in(request.getfixturevalue(role)).get("/keys/").content.decode()
+    assert (f'value="{key.id}" form="bulk"' in content) is (role != "auditor")
+    assert (f'formaction="{TAG_URL}"' in content) is (role == "admin")
+
+
+def test_the_first_page_shows_what_will_happen_and_changes_nothing(operator, admin, new_key):
+    first, disabled = new_key(name="a-key"), new_key(name="b-key")
+    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    text = plain(choose(signed_in(operator), first, disabled))
+    assert "Rotate 1 key?" in text
+    assert "1 key is not active and will be skipped." in text
+    assert "Will rotate to version 2" in text
+    assert "Skipped: disabled" in text
+    assert versions(first) == [1]
+
+
+def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
+    first, second, disabled = new_key(name="a-key"), new_key(name="b-key"), new_key()
+    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    services.rotate_key(principal=admin.principal, key_id=second.id, reason="meanwhile")
+    browser = signed_in(operator)
+    answer = browser.post(URL, {"chosen": chosen(first, second, disabled), "reason": "quarterly"})
+    assert (answer.status_code, answer["Location"]) == (303, "/keys/")
+    text = plain(browser.get("/keys/"))
+    assert "1 key rotated. b-key: The primary version is 2, not 1. 1 key skipped." in text
+    assert versions(first, second, disabled) == [2, 2, 1]
+    assert KeyRotation.objects.filter(rotation_reason="quarterly").count() == 1
+    assert not KeyRotationJob.objects.exists()
+
+
+def test_many_keys_are_a_job(operator, new_key):
+    keys = [new_key() for _ in range(services.FEW + 1)]
+    browser = signed_in(operator)
+    assert "The rotation runs as a job." in plain(choose(browser, *keys))
+    answer = browser.post(URL, {"chosen": chosen(*keys), "reason": "quarterly"})
+    job = KeyRotationJob.objects.get()
+    assert answer["Location"] == reverse("rotation-job", args=[job.id]) == f"/jobs/rotations/{job.id}/"
+    assert job.total == len(keys)
+    text = plain(browser.get(answer["Location"]))
+    for words in ("Rotation of 11 keys queued.", "0 of 11 keys", "Chosen keys", "quarterly", "Cancel job"):
+        assert words in text
+    assert "Key rotation" in plain(browser.get("/jobs/"))
+    browser.post(f"/jobs/rotations/{job.id}/cancel")
+    text = plain(browser.get(f"/jobs/rotations/{job.id}/"))
+    assert "Not rotated" in text
+    assert set(versions(*keys)) == {1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({}, "No keys are selected"),
+        ({"key": ["nonsense"]}, "No keys are selected"),
+        ({"chosen": "nonsense", "reason": "test"}, "No keys are selected"),
+        ({"chosen": "", "reason": "test"}, "No keys are selected"),
+    ],
+)
+def test_nothing_chosen_is_an_explanation(operator, key, sent, words):
+    assert words in plain(signed_in(operator).post(URL, sent))
+    assert words in plain(signed_in(operator).get(URL))
+
+
+def test_a_reason_is_required(operator, key):
+    answer = signed_in(operator).post(URL, {"chosen": chosen(key), "reason": ""})
+    assert answer.status_code == 422
+    assert versions(key) == [1]
+
+
+def test_more_keys_than_allowed_are_refused(operator, key, monkeypatch):
+    monkeypatch.setattr("keys.services.bulk.MAX_CHOSEN", 0)
+    assert choose(signed_in(operator), key).status_code == 400
+
+
+def test_tags_are_added_and_removed(admin, new_key, events_of):
+    tagged, other = new_key(name="a-key", tags=["pci", "eu"]), new_key(name="b-key", tags=["eu"])
+    browser = signed_in(admin)
+    assert "Tag 2 keys" in plain(choose(browser, tagged, other, url=TAG_URL))
+    order = {"chosen": chosen(tagged, other), "change": "add", "tag": "pci"}
+    assert browser.post(TAG_URL, order)["Location"] == "/keys/"
+    assert "Tag pci added to 1 key. 1 key skipped." in plain(browser.get("/keys/"))
+    assert Key.objects.get(pk=other.pk).check_mac().tags == ["eu", "pci"]
+    assert [event.action for event in events_of(other)] == ["keys.key.created", "keys.key.updated"]
+    browser.post(TAG_URL, order | {"change": "remove", "tag": "eu"})
+    assert [Key.objects.get(pk=key.pk).tags for key in (tagged, other)] == [["pci"], ["pci"]]
+
+
+def test_a_tag_that_is_refused_is_shown_at_its_field(admin, new_key):
+    full = new_key(name="a-key", tags=[f"tag-{number}" for number in range(20)])
+    browser = signed_in(admin)
+    browser.post(TAG_URL, {"chosen": chosen(full), "change": "add", "tag": "one-more"})
+    assert "a-key: " in plain(browser.get("/keys/"))
+    answer = browser.post(TAG_URL, {"chosen": chosen(full), "change": "add", "tag": "zero\u200bwidth"})
+    assert answer.status_code == 422
+
+
+def test_an_operator_does_not_tag(operator, key):
+    assert choose(signed_in(operator), key, url=TAG_URL).status_code == 403
+
+
+def test_the_page_replaces_a_key(admin, new_key):
+    key = new_key(name="old-key")
+    browser = signed_in(admin)
+    assert "Replace old-key?" in plain(browser.get("/keys/old-key/succeed"))
+    order = {"name": "old-key", "algorithm": "chacha20", "policy_id": "", "reason": "move"}
+    answer = browser.post("/keys/old-key/succeed", order)
+    assert answer.status_code == 422
+    assert "already exists" in plain(answer)
+    answer = browser.post("/keys/old-key/succeed", order | {"name": "new-key"})
+    assert answer["Location"] == "/keys/new-key/"
+    assert Key.objects.get(pk=key.pk).successor.name == "new-key"
+    overview = plain(browser.get("/keys/new-key/"))
+    assert "old-key replaced by new-key." in overview
+    assert "Replacesold-key" in overview
+    assert "Replaced bynew-key" in plain(browser.get("/keys/old-key/"))
+    assert "Only active and expired keys" in plain(browser.get("/keys/old-key/succeed"))

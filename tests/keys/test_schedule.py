@@ -1,0 +1,265 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from django.db import connection
+
+from audit.models import AuditLog, UsageRollup
+from kernel.clock import database_now
+from kernel.errors import Invalid
+from keys import schedule, services
+from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
+from keys.rotation_policy import MAX_USES
+from keys.services.rotation import RETRY_AFTER
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def due_key(new_key):
+    def create(**fields):
+        key = new_key(rotation_period_days=1, **fields)
+        Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now() - DAY)
+        return key
+
+    return create
+
+
+@pytest.fixture
+def ruled_key(new_key, admin):
+    """A key under a policy with these rotation rules."""
+
+    def create(algorithm="aes-256", **rules):
+        policy = services.create_policy(
+            principal=admin.principal,
+            name=f"policy-{len(rules)}-{algorithm}",
+            algorithm=algorithm,
+            rotation_policy=rules,
+        )
+        return new_key(algorithm=algorithm, policy_id=policy.id)
+
+    return create
+
+
+def age(key, by):
+    KeyVersion.objects.filter(key=key).update(created_at=database_now() - by)
+
+
+def version_of(key):
+    return Key.objects.get(pk=key.pk).primary_version
+
+
+def run_all():
+    for function in schedule.PERIODIC.values():
+        function()
+
+
+def test_what_is_due_is_rotated_by_the_system(due_key, new_key, events_of):
+    due, other = due_key(), new_key(rotation_period_days=30)
+    run_all()
+    run_all()
+    assert (version_of(due), version_of(other)) == (2, 1)
+    event = events_of(due)[-1]
+    assert (event.actor_type, event.actor_name, event.source) == ("system", "rotate_due_keys", "scheduler")
+    rotation = KeyRotation.objects.get()
+    assert (rotation.status, rotation.rotation_reason, rotation.requester.id) == (
+        "completed",
+        "rotation is due",
+        None,
+    )
+
+
+def test_many_due_keys_are_one_job(due_key):
+    keys = [due_key() for _ in range(schedule.FEW + 1)]
+    schedule.rotate_due()
+    schedule.rotate_due()
+    job = KeyRotationJob.objects.get()
+    assert (job.selection, job.status, job.created_by_name) == ("due", "pending", "rotate_due_keys")
+    assert {version_of(key) for key in keys} == {1}
+
+
+def test_a_key_whose_rotation_failed_waits_for_a_day(due_key):
+    broken = due_key()
+    Key.objects.filter(pk=broken.pk).update(row_mac="")
+    schedule.rotate_due()
+    schedule.rotate_due()
+    rotation = KeyRotation.objects.get()
+    assert (rotation.status, rotation.error_code, rotation.job_id) == ("failed", "integrity_failed", None)
+    KeyRotation.objects.update(rotated_at=database_now() - RETRY_AFTER)
+    schedule.rotate_due()
+    assert KeyRotation.objects.count() == 2
+
+
+def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
+    with pytest.raises(Invalid) as refusal:
+        new_key(algorithm="aes-256-siv", rotation_period_days=30)
+    assert refusal.value.fields == {
+        "rotation_period_days": ["Keys of type aes-256-siv do not rotate automatically."]
+    }
+    key = ruled_key("aes-256-siv", every_days=1, after_uses=1, after_bytes=1)
+    age(key, 400 * DAY)
+    UsageRollup.objects.create(**usage(key, size=10))
+    services.update_policy(
+        principal=admin.principal, policy_id=key.policy_id, changes={"rotation_policy": {"every_days": 2}}
+    )
+    run_all()
+    services.mark_used_up()
+    stored = Key.objects.get(pk=key.pk)
+    assert (stored.primary_version, stored.next_rotation_at) == (1, None)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    assert Key.objects.get(pk=key.pk).next_rotation_at is None
+
+
+def usage(key, *, size, version=1, ago=timedelta(), operation="crypto.message.encrypted", outcome="ok"):
+    at = database_now() - ago
+    return {
+        "key_id": str(key.pk),
+        "version": version,
+        "operation": operation,
+        "outcome": outcome,
+        "hour": at.replace(minute=0, second=0, microsecond=0),
+        "count": 1,
+        "size": size,
+        "last_at": at,
+    }
+
+
+@pytest.mark.parametrize(("reserved", "expected"), [(999_999, 1), (1_000_000, 2)])
+def test_a_key_rotates_after_the_uses_of_its_policy(ruled_key, new_key, reserved, expected):
+    key, without_policy = ruled_key(after_uses=1_000_000), new_key()
+    for each in (key, without_policy):
+        KeyVersion.objects.filter(key=each).update(uses_reserved=reserved)
+        age(each, DAY)
+    schedule.rotate_due()
+    assert (version_of(key), version_of(without_policy)) == (expected, 1)
+
+
+def test_every_key_rotates_before_its_invocations_end(key):
+    KeyVersion.objects.filter(key=key).update(uses_reserved=MAX_USES)
+    age(key, DAY)
+    schedule.rotate_due()
+    assert version_of(key) == 2
+
+
+def test_the_schedule_leaves_a_version_for_an_hour_but_the_service_does_not(ruled_key):
+    key = ruled_key(after_uses=1)
+    KeyVersion.objects.filter(key=key).update(uses_reserved=65_536)
+    schedule.rotate_due()
+    assert version_of(key) == 1
+    services.mark_used_up()
+    assert Key.objects.get(pk=key.pk).next_rotation_at is not None
+    schedule.rotate_due()
+    assert version_of(key) == 2
+
+
+def test_a_key_rotates_after_the_bytes_of_its_policy(ruled_key):
+    key = ruled_key(after_bytes=1000)
+    age(key, DAY)
+    UsageRollup.objects.create(**usage(key, size=600))
+    UsageRollup.objects.create(**usage(key, size=600, version=2))
+    UsageRollup.objects.create(**usage(key, size=600, outcome="denied"))
+    UsageRollup.objects.create(**usage(key, size=600, operation="crypto.message.decrypted"))
+    schedule.rotate_due()
+    assert version_of(key) == 1
+    UsageRollup.objects.create(**usage(key, size=400, operation="crypto.stream.encrypted"))
+    schedule.rotate_due()
+    assert version_of(key) == 2
+
+
+def test_a_key_that_was_rotated_meanwhile_is_not_marked(ruled_key, admin, monkeypatch):
+    key = ruled_key(after_uses=1)
+    KeyVersion.objects.filter(key=key).update(uses_reserved=65_536)
+    found = services.find_used_up()
+    assert found == {(key.id, 1)}
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    monkeypatch.setattr("keys.services.used_up.find_used_up", lambda **_: found)
+    services.mark_used_up()
+    assert Key.objects.get(pk=key.pk).next_rotation_at is None
+
+
+def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, events_of):
+    now = database_now()
+    both = new_key(activates_at=now + DAY, expires_at=now + 2 * DAY, rotation_period_days=30)
+    begun, later = new_key(activates_at=now + DAY), new_key(activates_at=now + DAY)
+    let_time_pass(both, expired=True)
+    let_time_pass(begun)
+    run_all()
+    run_all()
+    assert [event.action for event in events_of(both)] == [
+        "keys.key.created",
+        "keys.key.activated",
+        "keys.key.expired",
+    ]
+    assert events_of(begun)[-1].action == "keys.key.activated"
+    stored = Key.objects.get(pk=both.pk).check_mac()
+    assert (stored.state, stored.next_rotation_at) == ("active", None)
+    assert stored.lifecycle_state(database_now()).status == "expired"
+    assert Key.objects.get(pk=begun.pk).check_mac().state == "active"
+    assert Key.objects.get(pk=later.pk).state == "pre_activation"
+    event = events_of(both)[-1]
+    assert (event.actor_name, event.source) == ("record_clock_changes", "scheduler")
+
+
+def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
+    new_key, let_time_pass, due_key, events_of
+):
+    broken, sound = (new_key(name=name, activates_at=database_now() + DAY) for name in ("a-key", "b-key"))
+    due = due_key()
+    for key in (broken, sound):
+        let_time_pass(key)
+    Key.objects.filter(pk=broken.pk).update(row_mac="")
+    run_all()
+    assert Key.objects.get(pk=sound.pk).state == "active"
+    assert version_of(due) == 2
+
+
+def test_nothing_due_costs_a_few_statements(new_key, connection_queries):
+    for _ in range(3):
+        new_key(rotation_period_days=30, expires_at=database_now() + DAY)
+    with connection_queries() as statements:
+        run_all()
+    assert len([each for each in statements if "clock_timestamp" not in each["sql"]]) <= 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedules_at_once_do_everything_once(due_key, new_key, let_time_pass, events_of):
+    due = [due_key() for _ in range(6)]
+    begun = [new_key(activates_at=database_now() + DAY) for _ in range(4)]
+    for key in begun:
+        let_time_pass(key)
+    starting_line = Barrier(2)
+
+    def attempt():
+        starting_line.wait()
+        try:
+            run_all()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(attempt) for _ in range(2)]:
+            future.result()
+    assert {version_of(key) for key in due} == {2}
+    assert KeyRotation.objects.count() == 6
+    assert AuditLog.objects.filter(action="keys.key.activated").count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_schedules_at_once_request_one_job(due_key):
+    for _ in range(schedule.FEW + 1):
+        due_key()
+    starting_line = Barrier(2)
+
+    def attempt():
+        starting_line.wait()
+        try:
+            schedule.rotate_due()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(attempt) for _ in range(2)]:
+            future.result()
+    assert KeyRotationJob.objects.count() == 1
