@@ -15,8 +15,8 @@ from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.identities import Identity
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
-from keys import lifecycle
+from kernel.trust.wrapped_row import Binding, WrappedRow
+from keys import lifecycle, wrapped_material
 from keys.lifecycle import LifecycleState, State, Status, VersionState
 from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
 from keys.selection import Finding, contains_words, has_finding, has_status
@@ -195,6 +195,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
     """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects."""
 
     MAC_LABEL: ClassVar[str] = "key_versions"
+    LOCKED_BY: ClassVar[tuple[str, ...]] = ("key",)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="versions")
@@ -229,6 +230,11 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return f"version {self.version}"
+
+    @property
+    def binding(self) -> Binding:
+        key = self.key
+        return wrapped_material.binding_of(key.id, self.version, key.algorithm, key.purpose)
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (
