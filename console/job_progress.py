@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kernel.jobs import Job, Status
+from kernel.rewrap_jobs import KekRewrap
 from keys.models import KeyRotationJob
 
 MILESTONES = (25, 50, 75, 100)
@@ -25,6 +26,11 @@ OF_ROTATIONS = FAILURES | {
     "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
     "permission_denied": "The user who requested this job can no longer rotate keys.",
     "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
+}
+OF_REWRAPS = FAILURES | {
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
+    "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
+    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
 }
 
 
@@ -48,7 +54,7 @@ class JobProgress:
 
 
 def progress_of(job: Job, now: datetime) -> JobProgress:
-    failures = OF_ROTATIONS if isinstance(job, KeyRotationJob) else FAILURES
+    failures = {KeyRotationJob: OF_ROTATIONS, KekRewrap: OF_REWRAPS}.get(type(job), FAILURES)
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100

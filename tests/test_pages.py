@@ -13,6 +13,7 @@ from accounts.services import invite_user
 from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
+from console.services.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection
 from keys.services import RotationRequest, create_key, create_policy, grant_key, request_rotation
@@ -58,6 +59,7 @@ def paths(transactional_db, developer):
         "export_id": job,
         "job_id": job,
         "rotation_job_id": rotation.id,
+        "rewrap_id": request_rewrap(principal=SYSTEM).id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
         "account_id": make_target(developer, SERVICE_ACCOUNT).account_id,

@@ -16,13 +16,15 @@ from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
+from console.checks import BAD
 from console.services.denied_acts import denied_act_alerts
 from console.services.facts import Facts, failed_jobs, read_facts
 from console.services.key_alerts import key_alerts
-from console.system import BAD, check_disk
+from console.services.rewraps import KIND as REWRAP
+from console.system import check_disk
 from keys.rotation_task import KIND as ROTATION
 
-PAGES = {ROTATION: "rotation-job"}  # the pages of jobs other than exports, by kind
+PAGES = {ROTATION: "rotation-job", REWRAP: "rewrap"}  # the pages of jobs other than exports, by kind
 
 
 @dataclass(frozen=True, slots=True)

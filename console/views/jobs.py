@@ -1,4 +1,4 @@
-"""The list of background jobs, and pages of exports of the log. ``rotation_jobs`` has those of rotations."""
+"""The list of background jobs, and pages of exports of the log. Each other kind has a module of its own."""
 
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from audit import actions, services
 from audit.models import EXPORT_PERMISSION
 from audit.services import Exporter
 from console.job_progress import pace, progress_of
+from console.services import rewraps
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.jobs import Job
@@ -32,6 +33,7 @@ class JobListView(PageView[Principal]):
         kinds = (
             services.find_exports(principal=self.principal) if may_export else (),
             find_rotation_jobs(principal=self.principal),
+            rewraps.find_rewraps(principal=self.principal),
         )
         newest: list[Job] = [job for found in kinds for job in found[: LIMIT + 1]]
         newest.sort(key=lambda job: job.created_at, reverse=True)

@@ -119,6 +119,4 @@ class MinimumVersionView(KeyView):
             impossible = f"The minimum version is already {number}."
         elif number > key.min_decryption_version:
             impact = self.impact_of(key, Act.RAISE_MINIMUM, number)
-        return self.page(
-            key=key, number=number, form=form, impossible=impossible, status=status, **impact
-        )
+        return self.page(key=key, number=number, form=form, impossible=impossible, status=status, **impact)

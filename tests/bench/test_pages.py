@@ -29,7 +29,15 @@ OF_AN_ACCOUNT = {
     "sessions",
 }
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback", "setup", "setup-link"}
-OF_A_JOB = {"job", "job-cancel", "rotation-job", "rotation-job-cancel"}
+OF_A_JOB = {
+    "job",
+    "job-cancel",
+    "rotation-job",
+    "rotation-job-cancel",
+    "rewrap",
+    "rewrap-cancel",
+    "rewrap-new",
+}
 CHANGES = {
     "key-notes",
     "key-succeed",
