@@ -32,6 +32,7 @@ from keys.models import (
     Selection,
 )
 from keys.services.rotation import new_rotation
+from keys.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
 MAX_CHOSEN: Final = 500
@@ -115,6 +116,14 @@ def selected_keys(principal: Principal, request: RotationRequest) -> KeyQuerySet
     if request.selection is Selection.POLICY:
         return keys.filter(policy=request.policy_id)
     return keys.filter(pk__in=[key_id for key_id, _ in request.chosen])
+
+
+def foreseen_keys(principal: Principal, request: RotationRequest) -> KeyQuerySet:
+    """The selected keys, and for ``DUE`` also those that ``mark_used_up`` would make due."""
+    keys = selected_keys(principal, request)
+    if request.selection is Selection.DUE:
+        keys |= Key.objects.visible_to(principal).filter(pk__in=[key_id for key_id, _ in find_used_up()])
+    return keys
 
 
 def pending_rotation(principal: Principal, job: KeyRotationJob, key: Key, version: int) -> KeyRotation:

@@ -1,7 +1,7 @@
 """The page that replaces a key with another one."""
 
-from datetime import timedelta
 from http import HTTPStatus
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -10,12 +10,13 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import Rule
 from keys import actions, services
+from keys.impact import Act
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.succession_forms import SuccessorForm
 from keys.views.detail import KeyView
 
-IN_USE = timedelta(days=7)
+IMPOSSIBLE: Final = "Only active and expired keys without a successor can be replaced."
 
 
 class SucceedView(KeyView):
@@ -55,18 +56,13 @@ class SucceedView(KeyView):
         return SuccessorForm(data, key=key, policies=policies)
 
     def _show_form(self, key: Key, form: SuccessorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        now, use = process_now(), services.use_shown_to(self.principal, key)
-        at = key.lifecycle_state(now)
-        is_active = at.status is Status.ACTIVE
+        at = key.lifecycle_state(process_now())
+        impact = self.impact_of(key, Act.REVOKE)  # the old key ends in the same way
         return self.show(
             key,
             status=status,
             form=form,
-            impossible=""
-            if services.may_be_succeeded(key, at)
-            else "Only active and expired keys without a successor can be replaced.",
-            last_use=use.last,
-            callers=use.callers,
-            denied=use.denials,
-            in_use=is_active and use.last is not None and now - use.last.at < IN_USE,
+            impossible="" if services.may_be_succeeded(key, at) else IMPOSSIBLE,
+            in_use=at.status is Status.ACTIVE and impact["forecast"].is_recent,
+            **impact,
         )

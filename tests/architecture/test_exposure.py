@@ -23,16 +23,21 @@ MAY_EXPOSE = {
 # Visibility is enforced by a queryset. Each exception gives the reason why users still see only their own
 # keys.
 MAY_READ_ALL_KEYS = {
+    ("keys/services/clock_changes.py", "expire_keys"): "the schedule records every expiry",
+    ("keys/services/clock_changes.py", "record_activations"): "the schedule records every activation",
     ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_move_rotations"): "a policy moves the dates of all its keys",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
+    ("keys/services/succession.py", "succeed_key"): "a name is taken whoever has the key",
+    ("keys/services/used_up.py", "mark_used_up"): "the schedule makes every used-up key due",
 }
 MAY_READ_ALL_VERSIONS = {
     ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_graceless"): "a condition on the keys that the caller may see",
+    ("keys/services/used_up.py", "find_used_up"): "the schedule makes every used-up key due",
     ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",
 }
 # These files use Django's own write methods, for tables without a MAC or for columns that no MAC covers.
@@ -66,7 +71,11 @@ MAY_WRITE_WITHOUT_MAC = {
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/grants.py": "key_grants: removed ones go",
     "keys/services/policies.py": "encryption_policies: unused ones go; encryption_keys.next_rotation_at",
+    "keys/rotation_task.py": "key_rotations, key_rotation_jobs",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
+    "keys/services/rotation_jobs.py": "key_rotations, key_rotation_jobs",
+    "keys/services/succession.py": "key_rotations",
+    "keys/services/used_up.py": "encryption_keys.next_rotation_at",
 }
 # ``running_from`` sets the clock of its thread back. Import contracts also protect its module, and the demo itself.
 MAY_MOVE_THE_CLOCK = {
@@ -143,7 +152,12 @@ def test_versions_and_rotations_are_read_through_their_key():
     found = places(product_files(), bypasses_visibility("KeyVersion"))
     assert {place[0] for place in found} == {place[0] for place in MAY_READ_ALL_VERSIONS}
     rotations = places(product_files(), bypasses_visibility("KeyRotation"))
-    assert {place[0] for place in rotations} == {"keys/services/rotation.py"}
+    assert {place[0] for place in rotations} == {
+        "keys/rotation_task.py",
+        "keys/services/rotation.py",
+        "keys/services/rotation_jobs.py",
+        "keys/services/succession.py",
+    }
 
 
 def test_the_log_is_read_through_visible_to():

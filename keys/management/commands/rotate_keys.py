@@ -1,6 +1,5 @@
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,7 +14,7 @@ from kernel.jobs import Status
 from keys import services
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts
-from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
+from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
 from keys.services.rotation import DUE_REASON
 
 REASON: Final = "rotated with rotate_keys"
@@ -64,7 +63,7 @@ class Command(ServiceCommand):
     def _list(self, principal: Principal, request: services.RotationRequest, *, as_json: bool) -> None:
         now, counts = process_now(), {"rotate": 0, "skip": 0}
         shown = []
-        for key in _listed(principal, request):
+        for key in services.foreseen_keys(principal, request).order_by("name").iterator():
             status = key.lifecycle_state(now).status
             does = "rotate" if status is KeyStatus.ACTIVE else "skip"
             counts[does] += 1
@@ -116,14 +115,6 @@ def _request(
             raise NotFound(f"There is no policy named {policy}.")
         return services.RotationRequest(Selection.POLICY, policy_id=found.id)
     return services.RotationRequest(Selection.DUE)
-
-
-def _listed(principal: Principal, request: services.RotationRequest) -> Iterator[Key]:
-    keys = services.selected_keys(principal, request)
-    if request.selection is Selection.DUE:
-        used_up = Key.objects.filter(pk__in=[key_id for key_id, _ in services.find_used_up()])
-        keys = keys | used_up
-    return keys.order_by("name").iterator()
 
 
 def _facts(rotation: KeyRotation) -> dict[str, object]:
