@@ -33,6 +33,7 @@ _ADMIN_ONLY = frozenset(
         "policies.manage",
         "audit.resolve",
         "users.manage",
+        "webhooks.manage",
     }
 )
 

@@ -15,6 +15,7 @@ from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from keys.services import EXPIRY_DAYS, measure_keys
+from notifications.services.measuring import measure_deliveries
 
 
 def update() -> None:
@@ -47,6 +48,10 @@ def _measure() -> None:
     set_gauges()
     metrics.backup_last_success_timestamp_seconds.set(_last_backup_at())
     metrics.audit_alarms_open.set(count_open_alarms())
+    deliveries = measure_deliveries()
+    metrics.notifications_pending.set(deliveries.pending)
+    metrics.notification_oldest_pending_seconds.set(deliveries.oldest_seconds)
+    metrics.notification_deliveries_failed.set(deliveries.failed)
     for kind, queue in jobs.read_queues().items():
         metrics.job_queue_age_seconds.labels(kind).set(queue.age)
         for status, count in queue.counts.items():

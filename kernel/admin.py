@@ -1,8 +1,9 @@
-"""Read-only admin of the root of trust for auditors: names and dates, no wrapped bytes."""
+"""Read-only admin of the root of trust and the outbox for auditors: names and dates, no wrapped bytes."""
 
 from django.contrib import admin
 
 from kernel.idempotency.models import CompletedRequest
+from kernel.outbox.models import Notification
 from kernel.read_only_admin import ReadOnlyModelAdmin
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
@@ -23,6 +24,14 @@ class KeyEncryptionKeyAdmin(ReadOnlyModelAdmin):
 class CompletedRequestAdmin(ReadOnlyModelAdmin):
     fields = ("id", "object_id", "expires_at")
     list_display = ("id", "object_id", "expires_at")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "topic", "object_type", "object_id", "object_name", "created_at", "distributed_at")
+    list_display = ("created_at", "topic", "object_type", "object_name")
+    date_hierarchy = "created_at"
+    console_page = "notifications"
 
 
 @admin.register(SystemKey)

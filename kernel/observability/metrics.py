@@ -61,6 +61,22 @@ job_queue_age_seconds = Gauge(
     "job_queue_age_seconds", "How long the oldest job has been due.", ["kind"], multiprocess_mode="mostrecent"
 )
 job_failures_total = Counter("job_failures_total", "Jobs that failed.", ["kind"])
+notification_attempts_total = Counter(
+    "notification_attempts_total", "Attempts to deliver notifications.", ["channel", "result"]
+)
+notifications_pending = Gauge(
+    "notifications_pending", "Deliveries of notifications that wait.", multiprocess_mode="mostrecent"
+)
+notification_oldest_pending_seconds = Gauge(
+    "notification_oldest_pending_seconds",
+    "How long the oldest delivery, or the oldest notification without deliveries, has waited.",
+    multiprocess_mode="mostrecent",
+)
+notification_deliveries_failed = Gauge(
+    "notification_deliveries_failed",
+    "Deliveries of notifications that were given up within a day.",
+    multiprocess_mode="mostrecent",
+)
 backup_last_success_timestamp_seconds = Gauge(
     "backup_last_success_timestamp_seconds",
     "Time of the last backup; 0 before the first.",
@@ -86,5 +102,8 @@ DATABASE_GAUGES = (
     audit_tree_size,
     audit_checkpoint_size,
     audit_alarms_open,
+    notifications_pending,
+    notification_oldest_pending_seconds,
+    notification_deliveries_failed,
     backup_last_success_timestamp_seconds,
 )
