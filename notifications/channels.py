@@ -112,6 +112,7 @@ class EmailBatch:
 
     def _mail(self) -> tuple[str, int | None]:
         """The error, "" for none, and the reply code of the mail server (RFC 5321), None without one."""
+        began = time.monotonic()
         try:
             self._message().send()
         except smtplib.SMTPRecipientsRefused as refusal:
@@ -120,10 +121,9 @@ class EmailBatch:
             return "mail_refused", refusal.smtp_code
         except ssl.SSLError:
             return "tls_failed", None
-        except TimeoutError:
-            return "timeout", None
         except (smtplib.SMTPException, OSError):
-            return "connection_failed", None
+            is_late = time.monotonic() - began >= TOTAL_SECONDS  # smtplib reports it as a lost connection
+            return ("timeout" if is_late else "connection_failed"), None
         return "", None
 
     def _message(self) -> EmailMessage:

@@ -25,6 +25,7 @@ type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # 6to4 and Teredo carry an IPv4 address that a relay could deliver to; the relays' own network is reserved (RFC 7526).
 _TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.88.99.0/24")))
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")  # all that IANA has allocated of IPv6
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 
 
@@ -58,7 +59,8 @@ def _unwrapped(address: Address) -> Address:
 
 def _is_public(address: Address) -> bool:
     is_special = address.is_multicast or address.is_reserved or any(address in each for each in _TUNNELS)
-    return address.is_global and not is_special
+    is_unicast = address.version == 4 or address in _GLOBAL_UNICAST  # noqa: PLR2004 - IPv4
+    return address.is_global and is_unicast and not is_special
 
 
 class PinnedConnection(HTTPSConnection):

@@ -41,7 +41,8 @@ def register(*topics: Topic) -> None:
 
 def topic_of(word: str) -> Topic:
     """An unknown word, such as one of a newer version, is a topic with the word as its label."""
-    unknown = Topic(word=word, label=word, severity=Severity.INFO, text="", is_selectable=False)
+    escaped = word.replace("{", "{{").replace("}", "}}")
+    unknown = Topic(word=word, label=word, severity=Severity.INFO, text=escaped, is_selectable=False)
     return _TOPICS.get(word, unknown)
 
 

@@ -118,6 +118,10 @@ class _MailHandler(socketserver.StreamRequestHandler):
             else:
                 self.reply("235 OK" if command == "AUTH" else "250 OK")
 
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # after STARTTLS, the server knows only the socket of before
+
     def reply(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())
 
