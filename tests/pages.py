@@ -100,6 +100,17 @@ PAGES = {
     "jobs": Page(ADMIN_AND_AUDITOR),
     "job": Page(ADMIN_AND_AUDITOR),
     "job-cancel": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
+    # notifications
+    "notifications": Page(frozenset({"admin", "operator", "auditor"})),
+    "email-test": Page(post=ADMIN),
+    "delivery-retry": Page(post=ADMIN),
+    "webhooks-page": Page(ADMIN),
+    "webhook-new": Page(ADMIN, ADMIN),
+    "webhook-page": Page(ADMIN),
+    "webhook-edit": Page(ADMIN, ADMIN),
+    "webhook-secret": Page(ADMIN, ADMIN),
+    "webhook-test-page": Page(post=ADMIN),
+    "webhook-delete": Page(ADMIN, ADMIN),
     # console
     "account-tokens": Page(EVERYBODY),
     "account-token-new": Page(EVERYBODY, EVERYBODY),

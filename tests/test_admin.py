@@ -22,7 +22,7 @@ from keys.models import KeyGrant
 from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
-from tests.endpoints import make_passkey
+from tests.endpoints import make_delivery, make_passkey
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -204,7 +204,7 @@ def test_django_s_own_password_form_is_not_there(browser, auditor):
 
 
 def test_every_table_of_the_product_can_be_looked_at():
-    ours = {"accounts", "audit", "keys", "ciphercanary"}
+    ours = {"accounts", "audit", "keys", "notifications", "ciphercanary"}
     tables = {model for model in apps.get_models() if model._meta.app_label in ours}
     # The key of a session's row is the cookie, so it is shown nowhere.
     assert tables - {BrowserSession} <= set(MODELS)
@@ -222,6 +222,7 @@ def everything(admin, auditor):
     )
     enrol(auditor)
     make_passkey(auditor.user)
+    make_delivery()
 
 
 def pages(model):

@@ -56,9 +56,8 @@ def watch_keys() -> None:
     for step in _steps_of_active_keys(now):
         _publish(step, step.keys(active))
     deleted = Key.objects.visible_to(PRINCIPAL).filter(state=State.DELETION_SCHEDULED)
-    if hasattr(Key, "deletion_at"):
-        for step in _steps(DELETION_AHEAD, "deletion_at", DELETION_STEPS, now):
-            _publish(step, step.keys(deleted))
+    for step in _steps(DELETION_AHEAD, "deletion_at", DELETION_STEPS, now):
+        _publish(step, step.keys(deleted))
     _publish_denials(deleted, now)
 
 
@@ -97,8 +96,10 @@ def _announcement(step: Step, key_id: object, name: str, at: datetime) -> Announ
 
 
 def _publish_denials(deleted: QuerySet[Key], now: datetime) -> None:
-    """One notification a day for each key. Denials before the deletion was scheduled count within the last hour."""
-    denied = rows_denied_since(now - DENIED_WITHIN).filter(key_id=Spelled(OuterRef("id")))
+    """One notification a day for each key. Denials before its deletion was scheduled do not count."""
+    denied = rows_denied_since(now - DENIED_WITHIN).filter(
+        key_id=Spelled(OuterRef("id")), last_at__gte=OuterRef("deletion_scheduled_at")
+    )
     rows = deleted.filter(Exists(denied)).order_by("id").values_list("id", "name")
     for some in batched(rows, AT_ONCE):
         _publish_new([_denial(key_id, name, now) for key_id, name in some])

@@ -61,7 +61,7 @@ def get_webhook(*, principal: Principal, webhook_id: UUID) -> Webhook:
 @transaction.atomic
 def create_webhook(*, principal: Principal, name: str, url: str, events: Sequence[str]) -> CreatedWebhook:
     """Create a webhook. Its secret is returned only here. Raises Denied, RecentAuthRequired, Invalid."""
-    _require_manager(principal)
+    _admit(principal)
     webhook = Webhook(created_at=database_now())
     _set_fields(webhook, {"name": name, "url": url, "events": events})
     secret = _new_secret(webhook)
@@ -84,7 +84,7 @@ def update_webhook(
     ``check`` may refuse the locked webhook with an error of its own. Raises Denied, RecentAuthRequired, NotFound,
     Invalid, IntegrityFailed.
     """
-    _require_manager(principal)
+    _admit(principal)
     webhook = _lock(webhook_id)
     if check is not None:
         check(webhook)
@@ -104,7 +104,7 @@ def update_webhook(
 @transaction.atomic
 def delete_webhook(*, principal: Principal, webhook_id: UUID) -> str:
     """Delete a webhook with its deliveries. Returns its name. Raises Denied, RecentAuthRequired, NotFound."""
-    _require_manager(principal)
+    _admit(principal)
     webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
     if webhook is None:
         raise NotFound
@@ -120,7 +120,7 @@ def rotate_secret(*, principal: Principal, webhook_id: UUID) -> str:
 
     Raises Denied, RecentAuthRequired, NotFound, IntegrityFailed.
     """
-    _require_manager(principal)
+    _admit(principal)
     webhook = _lock(webhook_id)
     secret = _new_secret(webhook)
     webhook.save_with_mac()
@@ -138,7 +138,7 @@ def values_of(webhook: Webhook) -> dict[str, object]:
     }
 
 
-def _require_manager(principal: Principal) -> None:
+def _admit(principal: Principal) -> None:
     principal.require(MANAGE)
     principal.require_recent_log_in(database_now())
 

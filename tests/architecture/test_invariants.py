@@ -50,12 +50,14 @@ from crypto_ops import actions as operations
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.outbox.models import Notification
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
 from keys.services.grants import GrantRequest
 from tests.architecture.sources import PACKAGES
-from tests.endpoints import code_to_confirm, make_passkey
+from notifications.models import Delivery
+from tests.endpoints import code_to_confirm, make_delivery, make_passkey
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -147,6 +149,16 @@ PROVOCATIONS = {
     "client_secrets.secret_hash": (ClientSecret, {}, {}),
     "service_tokens.token_hash": (ServiceToken, {}, {}),
     "service_tokens_has_one_owner": (ServiceToken, {}, {"token_hash": "1" * 64, "service_account_id": None}),
+    "notifications.dedup_key": (Notification, {}, {}),
+    "deliveries_status_is_known": (Delivery, {"email": ""}, {"status": "asleep", "email": "a", "webhook_id": None}),
+    "deliveries_has_one_target": (Delivery, {"email": ""}, {"email": "ops@example.org"}),
+    "deliveries_attempt_while_pending": (
+        Delivery,
+        {"email": ""},
+        {"email": "other@example.org", "webhook_id": None, "next_attempt_at": None},
+    ),
+    "deliveries_once_per_webhook": (Delivery, {"email": ""}, {}),
+    "deliveries_once_per_address": (Delivery, {"webhook": None}, {}),
     "key_rotations_status_is_known": (KeyRotation, {}, {"status": "perhaps"}),
 }
 LOG_TABLES = {
@@ -232,6 +244,10 @@ def rows(admin):
     assert sequence_step()
     checkpoint = sign_checkpoint()
     AuditReceipt.objects.create(size=checkpoint.size, anchor="file", anchored_at=NOW)
+    delivery = make_delivery()
+    Delivery.objects.create(
+        notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW
+    )
 
 
 def copy_of(model, which, changes):

@@ -15,6 +15,8 @@ SELDOM = {
     "audit-export-new",
     "invitation",
     "user",
+    "webhooks-page",
+    "webhook-page",
 }
 OF_AN_ACCOUNT = {
     "password",
@@ -30,6 +32,7 @@ OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback"
 OF_A_JOB = {"job", "job-cancel"}
 CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
 CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
+CHANGES |= {name for name in PAGES if name.startswith("webhook-")} - {"webhook-page"}
 CHANGES |= {"account-token-new", "key-version-disable", "key-version-enable", "alarm-resolve"}
 
 

@@ -18,7 +18,7 @@ from keys.services import grant_key
 from keys.services.grants import GrantRequest
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
-from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
+from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook
 from tests.pages import page_routes
 from tests.personas import PASSWORD
 
@@ -50,6 +50,8 @@ KEPT = {
     "service-account-disable": {"reason"},
     "service-account-enable": {"reason"},
     "token-revoke-page": {"reason"},
+    "webhook-new": {"name", "events"},
+    "webhook-edit": {"name", "events", "is_active"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
@@ -211,6 +213,7 @@ def test_every_page_that_keeps_a_draft_shows_it(admin, key):
         "grant_id": grant.id,
         "account_id": make_target(admin, SERVICE_ACCOUNT).account_id,
         "token_id": make_target(admin, SERVICE_TOKEN).token_id,
+        "webhook_id": make_webhook().id,
     }
     for route in page_routes():
         if route.view.draft_fields:

@@ -13,8 +13,7 @@ from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from keys.lifecycle import State
-from keys.models import Key
-from keys.services import create_key
+from keys.services import create_key, schedule_deletion
 from notifications.services import watch
 from notifications.services.watch import watch_keys
 
@@ -69,24 +68,50 @@ def test_a_rotation_is_published_ahead_and_when_it_is_overdue(admin):
 
 
 def test_only_active_keys_are_watched(admin):
-    for state in (State.SUSPENDED, State.DEACTIVATED, State.COMPROMISED, State.DESTROYED):
+    for state in (State.SUSPENDED, State.DEACTIVATED, State.COMPROMISED):
         new_key(admin, state.value, state=state, expires_at=ahead(days=2), next_rotation_at=ahead(days=-2))
     assert published() == []
 
 
-def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(admin):
-    key = new_key(admin, state=State.DELETION_SCHEDULED)
-    active = new_key(admin, "active")
-    for each in (key, active):
-        used = Event(
-            action=MESSAGE_ENCRYPTED,
-            object_type="key",
-            object_id=str(each.id),
-            outcome=Outcome.DENIED,
-            code="key_not_active",
-        )
-        record(used, Actor.system("test", "command"))
+def delete(admin, key, **span):
+    """Schedule the deletion of the key, at another time if ``span`` has one."""
+    key = schedule_deletion(
+        principal=admin.principal, key_id=key.id, reason="unused", confirm_name=key.name, waiting_days=7
+    )
+    if span:
+        key.deletion_at = ahead(**span)
+        key.save_with_mac()
+    return key
+
+
+def deny(key):
+    used = Event(
+        action=MESSAGE_ENCRYPTED,
+        object_type="key",
+        object_id=str(key.id),
+        outcome=Outcome.DENIED,
+        code="key_not_active",
+    )
+    record(used, Actor.system("test", "command"))
     assert sequence_step()
+
+
+@pytest.mark.parametrize(
+    ("span", "within"),
+    [({"hours": 20}, "24 hours"), ({"hours": 70}, "72 hours"), ({"days": 6}, "7 days"), ({"days": 20}, None)],
+)
+def test_a_deletion_is_published_ahead(admin, span, within):
+    delete(admin, new_key(admin), **span)
+    assert published() == ([("key.deletion_ahead", "payments", within)] if within else [])
+
+
+def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(admin):
+    key, active = new_key(admin), new_key(admin, "active")
+    deny(key)  # before its deletion is scheduled
+    delete(admin, key, days=20)
+    assert published() == []
+    deny(key)
+    deny(active)
     expected = [("key.deletion_denied_use", "payments", None)]
     assert published() == expected
     assert published() == expected
@@ -99,7 +124,6 @@ def test_a_scan_costs_a_fixed_number_of_statements_for_each_batch(admin, monkeyp
     assert len(published()) == 5
     with CaptureQueriesContext(connection) as statements:
         watch_keys()
-    steps_of_deletion = 3 if hasattr(Key, "deletion_at") else 0
     clock = int(connection.vendor == "postgresql")
-    # Six steps without keys; three batches, each with its notifications, and an empty one; the denials.
-    assert len(statements) == 6 + 3 * 2 + 1 + 1 + steps_of_deletion + clock
+    # Nine steps without keys; three batches, each with its notifications, and an empty one; the denials.
+    assert len(statements) == 9 + 3 * 2 + 1 + 1 + clock
