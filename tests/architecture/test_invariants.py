@@ -239,15 +239,15 @@ def rows(admin):
     jobs.submit(AuditExport(format="jsonl"))
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
+    delivery = make_delivery()
+    Delivery.objects.create(
+        notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW
+    )
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()
     checkpoint = sign_checkpoint()
     AuditReceipt.objects.create(size=checkpoint.size, anchor="file", anchored_at=NOW)
-    delivery = make_delivery()
-    Delivery.objects.create(
-        notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW
-    )
 
 
 def copy_of(model, which, changes):

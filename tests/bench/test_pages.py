@@ -15,6 +15,7 @@ SELDOM = {
     "audit-export-new",
     "invitation",
     "user",
+    "notifications",
     "webhooks-page",
     "webhook-page",
 }

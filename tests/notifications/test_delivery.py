@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from kernel.outbox.models import Notification
 from notifications.models import Delivery, DeliveryStatus, Webhook
 from notifications.services import claims, testing, webhooks
 from notifications.services.delivery import deliver_due
+from tests.architecture.sources import ROOT
 from tests.notifications.conftest import only_delivery, publish
 from tests.notifications.servers import Receiver, serving
 
@@ -80,6 +82,22 @@ def test_a_delivery_is_signed_as_standard_webhooks_describes(receiver, new_webho
     assert found["text"] == "A job of the kind export failed (gave_up)."
     delivery = only_delivery()
     assert (delivery.status, delivery.attempts, delivery.response_status) == ("succeeded", 1, 204)
+
+
+def test_the_example_of_the_documentation_verifies_a_delivery(receiver, new_webhook):
+    page = (ROOT / "docs" / "notifications.md").read_text()
+    example = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], example)  # noqa: S102 - the example of our own page
+    is_authentic = example["is_authentic"]
+    secret = new_webhook(url_of(receiver)).secret
+    publish()
+    deliver_due()
+    ((headers, body),) = receiver.requests
+    assert is_authentic(secret, headers, body)
+    assert not is_authentic(secret, headers, body + b" ")
+    assert not is_authentic(secret, headers | {"webhook-id": "other"}, body)
+    assert not is_authentic(secret, headers | {"webhook-timestamp": "1700000000"}, body)
+    assert not is_authentic(f"whsec_{base64.b64encode(bytes(32)).decode()}", headers, body)
 
 
 def test_only_subscribed_and_active_webhooks_get_a_delivery(receiver, new_webhook, admin):
