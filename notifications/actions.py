@@ -12,7 +12,7 @@ WEBHOOK_CREATED: Final = "notifications.webhook.created"
 WEBHOOK_CHANGED: Final = "notifications.webhook.changed"
 WEBHOOK_DELETED: Final = "notifications.webhook.deleted"
 WEBHOOK_TESTED: Final = "notifications.webhook.tested"
-WEBHOOK_SECRET_ROTATED: Final = "notifications.webhook_secret.rotated"
+WEBHOOK_SECRET_ROTATED: Final = "notifications.webhook_secret.rotated"  # noqa: S105 - an audit action name
 
 DELIVERY_LISTED: Final = "notifications.delivery.listed"
 DELIVERY_RETRIED: Final = "notifications.delivery.retried"

@@ -77,9 +77,7 @@ class WebhookView(OneWebhookView):
         """One webhook."""
         return _with_etag(webhooks.get_webhook(principal=self.principal, webhook_id=webhook_id))
 
-    @extend_schema(
-        request=WebhookChangesSerializer, parameters=[IF_MATCH, ETAG], responses=WebhookSerializer
-    )
+    @extend_schema(request=WebhookChangesSerializer, parameters=[IF_MATCH, ETAG], responses=WebhookSerializer)
     def patch(self, request: Request, webhook_id: UUID) -> Response:
         """Change a webhook. If it becomes inactive, its waiting deliveries fail."""
         webhook = webhooks.update_webhook(

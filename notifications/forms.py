@@ -36,8 +36,6 @@ class WebhookFields(PageForm):
         offer(self, "events", [(topic.word, topic.label) for topic in selectable_topics()])
 
 
-
-
 class EditWebhookForm(EditForm, WebhookFields):
     is_active = forms.BooleanField(
         required=False,

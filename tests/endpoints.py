@@ -404,7 +404,10 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     # notifications
     "api-notifications": {"GET": Endpoint("system.read")},
     "api-delivery-retry": {"POST": Endpoint("webhooks.manage", about="delivery", state=DELIVERY)},
-    "webhooks": {"GET": Endpoint("webhooks.manage"), "POST": Endpoint("webhooks.manage", 201, body=_new_webhook)},
+    "webhooks": {
+        "GET": Endpoint("webhooks.manage"),
+        "POST": Endpoint("webhooks.manage", 201, body=_new_webhook),
+    },
     "webhook": {
         "GET": _webhook(),
         "PATCH": _webhook(body=lambda *_: {"name": "changed"}),

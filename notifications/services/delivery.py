@@ -96,5 +96,7 @@ def _send_batch(batch: Batch, until: float, put: Callable[[Result], None]) -> No
 
 def _write(holder: UUID, batch: Batch, attempt: Attempt) -> None:
     if attempt.error:
-        logger.warning("%d deliveries by %s failed: %s", len(attempt.deliveries), batch.channel, attempt.error)
+        logger.warning(
+            "%d deliveries by %s failed: %s", len(attempt.deliveries), batch.channel, attempt.error
+        )
     claims.write_attempt(holder, batch, attempt)

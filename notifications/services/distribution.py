@@ -34,14 +34,10 @@ def _distribute_some() -> None:
     Notification.objects.filter(pk__in=[row.pk for row in found]).update(distributed_at=now)
 
 
-def _deliveries(
-    notification: Notification, webhooks: list[Webhook], now: datetime
-) -> Iterator[Delivery]:
+def _deliveries(notification: Notification, webhooks: list[Webhook], now: datetime) -> Iterator[Delivery]:
     """An altered webhook gets its delivery too, which then fails visibly: its MAC is checked before it is sent."""
     for webhook in webhooks:
         if webhook.is_active and notification.topic in webhook.events:
-            yield Delivery(
-                notification=notification, webhook=webhook, created_at=now, next_attempt_at=now
-            )
+            yield Delivery(notification=notification, webhook=webhook, created_at=now, next_attempt_at=now)
     for address in dict.fromkeys(settings.CC_NOTIFICATIONS.emails_about(notification.topic)):
         yield Delivery(notification=notification, email=address, created_at=now, next_attempt_at=now)

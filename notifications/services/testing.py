@@ -70,9 +70,7 @@ def _queue_test(principal: Principal, targets: Iterable[dict[str, Webhook | str]
         created_at=now,
         distributed_at=now,
     )
-    return Delivery.objects.bulk_create(
-        _delivery(notification, now, target) for target in targets
-    )
+    return Delivery.objects.bulk_create(_delivery(notification, now, target) for target in targets)
 
 
 def _delivery(notification: Notification, now: datetime, target: dict[str, Webhook | str]) -> Delivery:

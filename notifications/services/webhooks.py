@@ -198,9 +198,7 @@ def _end_deliveries(webhook: Webhook) -> None:
     )
 
 
-def _record(
-    action: str, webhook: Webhook, principal: Principal, *changes: RowChange, **meta: object
-) -> None:
+def _record(action: str, webhook: Webhook, principal: Principal, *changes: RowChange, **meta: object) -> None:
     event = Event(action=action, object_type="webhook", object_id=str(webhook.id), meta=meta)
     record(event, principal.actor, changes=changes)
     lock_epoch()

@@ -98,9 +98,7 @@ class EditWebhookView(WebhookPageView):
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
         self.principal.require_recent_log_in(database_now())
         webhook = self.find(webhook_id)
-        return self.page(
-            webhook=webhook, form=self.show_draft(EditWebhookForm(initial=_fields_of(webhook)))
-        )
+        return self.page(webhook=webhook, form=self.show_draft(EditWebhookForm(initial=_fields_of(webhook))))
 
     def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
         webhook = self.find(webhook_id)
@@ -178,9 +176,7 @@ class DeleteWebhookView(WebhookPageView):
         return self.done(reverse("webhooks-page"), f"Webhook {name} deleted.")
 
 
-def show_secret(
-    view: PageView[Principal], webhook: Webhook, secret: str, *, is_new: bool
-) -> HttpResponse:
+def show_secret(view: PageView[Principal], webhook: Webhook, secret: str, *, is_new: bool) -> HttpResponse:
     """Show the secret. Only this response contains it."""
     return view.page(
         template="notifications/webhook_created.html", webhook=webhook, secret=secret, is_new=is_new

@@ -55,8 +55,8 @@ from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
 from keys.services.grants import GrantRequest
-from tests.architecture.sources import PACKAGES
 from notifications.models import Delivery
+from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -150,7 +150,11 @@ PROVOCATIONS = {
     "service_tokens.token_hash": (ServiceToken, {}, {}),
     "service_tokens_has_one_owner": (ServiceToken, {}, {"token_hash": "1" * 64, "service_account_id": None}),
     "notifications.dedup_key": (Notification, {}, {}),
-    "deliveries_status_is_known": (Delivery, {"email": ""}, {"status": "asleep", "email": "a", "webhook_id": None}),
+    "deliveries_status_is_known": (
+        Delivery,
+        {"email": ""},
+        {"status": "asleep", "email": "a", "webhook_id": None},
+    ),
     "deliveries_has_one_target": (Delivery, {"email": ""}, {"email": "ops@example.org"}),
     "deliveries_attempt_while_pending": (
         Delivery,

@@ -110,7 +110,9 @@ class _MailHandler(socketserver.StreamRequestHandler):
                 self.reply(self.server.refuses or "250 OK")
             elif command == "DATA":
                 self.reply("354 go ahead")
-                self.server.messages.append((recipient, message_from_bytes(self.data(), policy=policy.default)))
+                self.server.messages.append(
+                    (recipient, message_from_bytes(self.data(), policy=policy.default))
+                )
                 self.reply("250 queued")
             elif command == "QUIT":
                 self.reply("221 bye")

@@ -199,9 +199,7 @@ def test_one_slow_server_does_not_delay_another(receiver, tls, new_webhook, shor
     assert [(each.attempts, each.error) for each in slow] == [(1, "timeout")] * 5
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(
-    receiver, new_webhook, configure
-):
+def test_a_certificate_of_an_unknown_authority_is_refused(receiver, new_webhook, configure):
     new_webhook(url_of(receiver))
     configure(ca_file="")
     publish()

@@ -84,7 +84,9 @@ def test_the_metrics_count_what_waits_and_what_failed():
     notification = publish()
     now = database_now()
     Notification.objects.update(created_at=now.replace(year=now.year - 1))
-    Delivery.objects.create(notification=notification, email="a@example.org", created_at=now, next_attempt_at=now)
+    Delivery.objects.create(
+        notification=notification, email="a@example.org", created_at=now, next_attempt_at=now
+    )
     ended = {"created_at": now, "finished_at": now, "status": "failed"}
     Delivery.objects.create(notification=notification, email="b@example.org", **ended)
     found = measure_deliveries()

@@ -10,7 +10,7 @@ from notifications.targets import Target
 
 PUBLIC = ["192.0.43.8", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 PRIVATE = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - no address to bind to
     "10.1.2.3",
     "100.64.0.1",
     "127.0.0.1",
