@@ -93,7 +93,7 @@ class NotificationSerializer(serializers.Serializer[Notification]):
     object_type = serializers.CharField()
     object_id = serializers.CharField()
     object_name = serializers.CharField()
-    data = serializers.DictField(source="facts")
+    facts = serializers.DictField()
     created_at = TimestampField()
     deliveries = DeliverySerializer(many=True)
 

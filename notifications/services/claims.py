@@ -107,7 +107,7 @@ def _result(attempt: Attempt, attempts: int, now: datetime) -> dict[str, Any]:
 
 def delay_after(attempts: int) -> int:
     """Seconds until the next attempt."""
-    return min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+    return min(FIRST_DELAY << (attempts - 1), LONGEST_DELAY)
 
 
 def _ended(status: DeliveryStatus, now: datetime) -> dict[str, Any]:
