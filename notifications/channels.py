@@ -1,8 +1,8 @@
 """The network side of a delivery: one HTTPS request for each notification, one e-mail for all of an address.
 
 It reads and writes no rows, so it runs in threads without database connections. A batch is everything that is due for one
-target. If the target cannot be reached, the attempt counts for the whole batch, so that an outage costs one
-connection instead of one for each notification.
+target. If the target cannot be reached or refuses everything, the attempt counts for the whole batch, so that an outage costs
+one connection instead of one for each notification.
 """
 
 import smtplib
@@ -26,11 +26,13 @@ from notifications.models import Delivery
 from notifications.signatures import signature_headers
 from notifications.targets import Target
 
-OVERLOADED: Final = {
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
+# Refusals of one notification. Any other failure, such as a redirect or 503, would meet the next notification too.
+OF_ONE: Final = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
@@ -67,7 +69,7 @@ class WebhookBatch:
             if time.monotonic() >= until:
                 return
             error, status = self._post(delivery)
-            if error and (status is None or status in OVERLOADED):
+            if error and status not in OF_ONE:
                 yield Attempt(self.deliveries[number:], error, status)
                 return
             yield Attempt([delivery], error, status)

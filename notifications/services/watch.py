@@ -21,7 +21,7 @@ from kernel.outbox import Announcement, Topic, publish_all
 from kernel.outbox.models import Notification
 from keys.lifecycle import State, Status
 from keys.models import Key
-from keys.selection import follows, has_status, in_order
+from keys.selection import has_status
 from notifications.topics import DELETION_AHEAD, DELETION_DENIED_USE, EXPIRING, ROTATION_DUE, ROTATION_OVERDUE
 
 AT_ONCE: Final = 1_000
@@ -75,12 +75,10 @@ def _steps(topic: Topic, column: str, ahead: dict[str, timedelta], now: datetime
 
 
 def _publish(step: Step, found: QuerySet[Key]) -> None:
-    rows = found.order_by(*in_order(step.column, has_nulls=False)).values_list("id", "name", step.column)
-    some = list(rows[:AT_ONCE])
-    while some:
+    # Read at once, because SQLite cannot write while a statement of the same connection still reads.
+    rows = list(found.order_by(step.column).values_list("id", "name", step.column))
+    for some in batched(rows, AT_ONCE):
         _publish_new([_announcement(step, *row) for row in some])
-        last_id, _, last_at = some[-1]
-        some = list(rows.filter(follows(step.column, last_at, last_id))[:AT_ONCE])
 
 
 def _announcement(step: Step, key_id: object, name: str, at: datetime) -> Announcement:

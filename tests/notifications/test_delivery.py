@@ -130,6 +130,17 @@ def test_a_refused_notification_is_retried_with_the_same_id(receiver, new_webhoo
     assert only_delivery().status == "succeeded"
 
 
+@pytest.mark.parametrize(("status", "requests"), [(400, 3), (500, 3), (302, 1), (401, 1), (410, 1), (503, 1)])
+def test_a_target_that_refuses_everything_gets_one_request_in_a_run(receiver, new_webhook, status, requests):
+    new_webhook(url_of(receiver))
+    for number in range(3):
+        publish(number)
+    receiver.answer = status
+    deliver_due()
+    assert len(receiver.requests) == requests
+    assert set(Delivery.objects.values_list("status", "attempts")) == {("pending", 1)}
+
+
 def test_the_pauses_grow_to_two_hours_and_end_after_a_day():
     pauses = [claims.delay_after(number) for number in range(1, claims.MAX_ATTEMPTS)]
     assert pauses[:3] == [30, 60, 120]

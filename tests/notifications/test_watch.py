@@ -125,5 +125,5 @@ def test_a_scan_costs_a_fixed_number_of_statements_for_each_batch(admin, monkeyp
     with CaptureQueriesContext(connection) as statements:
         watch_keys()
     clock = int(connection.vendor == "postgresql")
-    # Nine steps without keys; three batches, each with its notifications, and an empty one; the denials.
-    assert len(statements) == 9 + 3 * 2 + 1 + 1 + clock
+    # Ten steps; three batches; the denials.
+    assert len(statements) == 10 + 3 + 1 + clock
