@@ -30,7 +30,11 @@ def add_account(product: Product, username: str) -> None:
 
 def add_webhook(product: Product, username: str) -> None:
     """Create a webhook with the delivery of a test. No server answers it."""
-    body = {"name": "team-chat", "url": "https://hooks.invalid/keys", "events": ["audit.alarm", "key.expiring"]}
+    body = {
+        "name": "team-chat",
+        "url": "https://hooks.invalid/keys",
+        "events": ["audit.alarm", "key.expiring"],
+    }
     webhook = _create(product, username, "/api/v1/webhooks", body)["id"]
     token = product.token(username)
     assert product.send("POST", f"/api/v1/webhooks/{webhook}/test", {}, token=token).status == 202
