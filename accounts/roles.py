@@ -34,6 +34,7 @@ _ADMIN_ONLY = frozenset(
         "system.manage",
         "audit.resolve",
         "users.manage",
+        "webhooks.manage",
     }
 )
 

@@ -14,10 +14,12 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
-        from kernel import jobs  # noqa: PLC0415
+        from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
+        from kernel import jobs, outbox  # noqa: PLC0415
 
         jobs.register(task.KIND, AuditExport, task.run, task.ended)
         jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
+        outbox.register(TOPIC)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)
         action_labels.register({operations.OPERATION: operations.LABEL})

@@ -19,6 +19,7 @@ from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from kernel.trust.models import Instance
 from keys.services import EXPIRY_DAYS, measure_keys
+from notifications.services.measuring import measure_deliveries
 
 
 def update() -> None:
@@ -51,6 +52,10 @@ def _measure() -> None:
     set_gauges()
     _measure_installation()
     metrics.audit_alarms_open.set(count_open_alarms())
+    deliveries = measure_deliveries()
+    metrics.notifications_pending.set(deliveries.pending)
+    metrics.notification_oldest_pending_seconds.set(deliveries.oldest_seconds)
+    metrics.notification_deliveries_failed.set(deliveries.failed)
     for kind, queue in jobs.read_queues().items():
         metrics.job_queue_age_seconds.labels(kind).set(queue.age)
         for status, count in queue.counts.items():

@@ -18,6 +18,7 @@ from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
+from notifications.configuration import CC_NOTIFICATIONS  # noqa: F401 - a setting
 
 BASE_DIR = installation.ROOT
 env = Environment()
@@ -87,6 +88,7 @@ INSTALLED_APPS = [
     "audit",
     "keys",
     "crypto_ops",
+    "notifications",
     "console",
 ]
 MIDDLEWARE = [
@@ -188,7 +190,6 @@ if REDIS_URL:
     CACHES["metadata"] = {"BACKEND": "kernel.cache.OptionalRedisCache", **_redis_cache}
 # Limited because a database restored from a backup can reach the same epochs again.
 CC_METADATA_CACHE_SECONDS = env.number("CC_METADATA_CACHE_SECONDS", 60, at_least=0, at_most=3600)
-RATELIMIT_ENABLE = True
 SILENCED_SYSTEM_CHECKS = [
     # Without Redis, each process counts alone: exact with one process; ciphercanary.W001 warns if there are more.
     "django_ratelimit.E003",
@@ -297,4 +298,3 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "json", logs.FORMATS)
 LOGS = {"level": LOG_LEVEL, "log_format": LOG_FORMAT, "service": OTEL_SERVICE_NAME, "has_traces": CC_TRACES}
 LOGGING_CONFIG = None
 logs.configure(**LOGS)
-PROMETHEUS_EXPORT_MIGRATIONS = False

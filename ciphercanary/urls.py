@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),
+    path("api/v1/", include("notifications.api_urls")),
     path("api/v1/", include("console.api_urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.api_urls")),
@@ -29,6 +30,7 @@ urlpatterns = [
     path("", include("keys.page_urls")),
     path("", include("crypto_ops.page_urls")),
     path("", include("audit.page_urls")),
+    path("", include("notifications.page_urls")),
     path("", include("console.page_urls")),
     path("admin/", admin.site.urls),
     path(

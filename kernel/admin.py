@@ -1,9 +1,10 @@
-"""Read-only admin of the root of trust for auditors: names and dates, no wrapped bytes."""
+"""Read-only admin of the root of trust and the outbox for auditors: names and dates, no wrapped bytes."""
 
 from django.contrib import admin
 from django.urls import reverse
 
 from kernel.idempotency.models import CompletedRequest
+from kernel.outbox.models import Notification
 from kernel.read_only_admin import ReadOnlyModelAdmin
 from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
@@ -53,6 +54,14 @@ class KekRewrapAdmin(ReadOnlyModelAdmin):
 
     def view_on_site(self, rewrap: KekRewrap) -> str:
         return reverse("rewrap", args=[rewrap.pk])
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyModelAdmin):
+    fields = ("id", "topic", "object_type", "object_id", "object_name", "created_at", "distributed_at")
+    list_display = ("created_at", "topic", "object_type", "object_name")
+    date_hierarchy = "created_at"
+    console_page = "notifications"
 
 
 @admin.register(SystemKey)

@@ -2,6 +2,7 @@
 
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.outbox.models import Notification
 from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
@@ -11,6 +12,7 @@ __all__ = [
     "Instance",
     "KekRewrap",
     "KeyEncryptionKey",
+    "Notification",
     "SecurityEpoch",
     "SystemKey",
 ]

@@ -48,6 +48,7 @@ PERMISSIONS = {
     "users.read": {"admin": ALL, "auditor": ALL},
     "users.manage": {"admin": ALL},
     "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
+    "webhooks.manage": {"admin": ALL},
     "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
     AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
 }
@@ -79,6 +80,10 @@ NOT_BY_TOKEN = {
     ("key-schedule-deletion", "POST"): RECENT,
     ("key-version-schedule-destruction", "POST"): RECENT,
     ("audit-alarm-resolve", "POST"): RECENT,
+    ("webhooks", "POST"): RECENT,
+    ("webhook", "PATCH"): RECENT,
+    ("webhook", "DELETE"): RECENT,
+    ("webhook-rotate-secret", "POST"): RECENT,
 }
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}

@@ -36,6 +36,7 @@ SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
+WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
@@ -86,6 +87,8 @@ class Target:
     grant_id: UUID = field(default_factory=uuid4)
     user_id: UUID = field(default_factory=uuid4)
     policy_id: UUID = field(default_factory=uuid4)
+    webhook_id: UUID = field(default_factory=uuid4)
+    delivery_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,14 @@ def _new_token(*_):
     }
 
 
+def _new_webhook(*_):
+    return {"name": "chat", "url": "https://hooks.example.org/keys", "events": ["job.failed"]}
+
+
+def _webhook(status=200, body=None):
+    return Endpoint("webhooks.manage", status, about="webhook", state=WEBHOOK, body=body)
+
+
 def _client_credentials(_target, _account):
     from accounts.services import service_accounts  # noqa: PLC0415 - models need a set-up Django
 
@@ -395,6 +406,21 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "api-user-sign-out": {"POST": _user(body=lambda *_: REASON)},
     "api-user-unlock": {"POST": _user()},
     "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON)},
+    # notifications
+    "api-notifications": {"GET": Endpoint("system.read")},
+    "api-delivery-retry": {"POST": Endpoint("webhooks.manage", about="delivery", state=DELIVERY)},
+    "webhooks": {
+        "GET": Endpoint("webhooks.manage"),
+        "POST": Endpoint("webhooks.manage", 201, body=_new_webhook),
+    },
+    "webhook": {
+        "GET": _webhook(),
+        "PATCH": _webhook(body=lambda *_: {"name": "changed"}),
+        "DELETE": _webhook(204),
+    },
+    "webhook-rotate-secret": {"POST": _webhook()},
+    "webhook-test": {"POST": _webhook(202)},
+    "webhook-deliveries": {"GET": _webhook()},
     # console
     "attention": {"GET": Endpoint(AUTHENTICATED)},
     # authentication
@@ -422,7 +448,11 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
 }
 
 
-NEW_SECRETS = {("service-account-rotate-secret", "POST"), ("api-user-invitation", "POST")}
+NEW_SECRETS = {
+    ("service-account-rotate-secret", "POST"),
+    ("api-user-invitation", "POST"),
+    ("webhook-rotate-secret", "POST"),
+}
 
 
 def creating() -> list[tuple[Route, str, Endpoint]]:
@@ -454,6 +484,8 @@ def path_of(route: Route, target: Target) -> str:
         grant_id=target.grant_id,
         user_id=target.user_id,
         policy_id=target.policy_id,
+        webhook_id=target.webhook_id,
+        delivery_id=target.delivery_id,
     )
 
 
@@ -602,6 +634,19 @@ def make_policy() -> Any:
     return services.create_policy(principal=_system(), **_new_policy())
 
 
+def make_webhook() -> Any:
+    from notifications.services import webhooks  # noqa: PLC0415 - models need a set-up Django
+
+    return webhooks.create_webhook(principal=_system(), **_new_webhook()).webhook
+
+
+def make_delivery(webhook: Any = None) -> Any:
+    """Queue a test for a webhook, a new one without an argument."""
+    from notifications.services import testing  # noqa: PLC0415 - models need a set-up Django
+
+    return testing.send_test(principal=_system(), webhook_id=(webhook or make_webhook()).id)
+
+
 # The states of objects that are not keys: the part of the target, and a function that creates the object.
 _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     PASSKEY: ("passkey_id", lambda owner: make_passkey(owner.user).id),
@@ -616,6 +661,8 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
     POLICY: ("policy_id", lambda _: make_policy().id),
+    WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
+    DELIVERY: ("delivery_id", lambda _: make_delivery().id),
     TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
 }
 

@@ -120,6 +120,17 @@ PAGES = {
     "rewrap": Page(frozenset({"admin", "operator", "auditor"})),
     "rewrap-cancel": Page(ADMIN, ADMIN),
     "rewrap-new": Page(ADMIN, ADMIN),
+    # notifications
+    "notifications": Page(frozenset({"admin", "operator", "auditor"})),
+    "email-test": Page(post=ADMIN),
+    "delivery-retry": Page(post=ADMIN),
+    "webhooks-page": Page(ADMIN),
+    "webhook-new": Page(ADMIN, ADMIN),
+    "webhook-page": Page(ADMIN),
+    "webhook-edit": Page(ADMIN, ADMIN),
+    "webhook-secret": Page(ADMIN, ADMIN),
+    "webhook-test-page": Page(post=ADMIN),
+    "webhook-delete": Page(ADMIN, ADMIN),
     # console
     "account-tokens": Page(EVERYBODY),
     "account-token-new": Page(EVERYBODY, EVERYBODY),

@@ -20,7 +20,15 @@ from keys.services import RotationRequest, create_key, create_policy, grant_key,
 from keys.services.grants import GrantRequest
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
-from tests.endpoints import FINISHED_EXPORT, SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
+from tests.endpoints import (
+    FINISHED_EXPORT,
+    SERVICE_ACCOUNT,
+    SERVICE_TOKEN,
+    make_alarm,
+    make_delivery,
+    make_target,
+    make_webhook,
+)
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
@@ -66,6 +74,8 @@ def paths(transactional_db, developer):
         "token_id": make_target(developer, SERVICE_TOKEN).token_id,
         "grant_id": grant.id,
         "user_id": developer.user.id,
+        "webhook_id": (webhook := make_webhook()).id,
+        "delivery_id": make_delivery(webhook).id,
         "invitation_code": invited.url.split("/")[-2],
     }
     return {name: route.path.format(**parts) for name, route in ROUTES.items()}

@@ -21,8 +21,10 @@ from tests.endpoints import (
     SERVICE_ACCOUNT,
     SERVICE_TOKEN,
     TAG_GRANT,
+    WEBHOOK,
     all_routes,
     make_alarm,
+    make_delivery,
     make_policy,
     make_target,
     make_user,
@@ -67,6 +69,10 @@ READS = {
     "key-grants": LIST,
     "key-access": CALLER + 2,
     "attention": CALLER + 2,  # the facts, and the open alarms
+    "api-notifications": LIST + 1,  # their deliveries
+    "webhooks": LIST,
+    "webhook": CALLER + 1,
+    "webhook-deliveries": LIST + 1,  # the webhook
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded
@@ -118,6 +124,7 @@ PAGES = {
     "ciphercanary.CompletedRequest": PAGE,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
+    "ciphercanary.Notification": PAGE + DATES,
     "ciphercanary.SystemKey": PAGE + FILTER,
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.Key": PAGE + DATES + FILTER,
@@ -125,6 +132,8 @@ PAGES = {
     "keys.KeyRotation": PAGE + DATES,
     "keys.KeyRotationJob": PAGE + DATES,
     "keys.KeyVersion": PAGE + DATES,
+    "notifications.Delivery": PAGE + DATES,
+    "notifications.Webhook": PAGE,
 }
 
 
@@ -139,6 +148,8 @@ def add_rows(owner):
         make_target(owner, TAG_GRANT)
         make_alarm()
         policy = make_policy()
+        make_delivery()
+        webhook = make_target(owner, WEBHOOK)
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
@@ -148,6 +159,7 @@ def add_rows(owner):
         user_id=make_user(INVITED).id,
         account_id=account.account_id,
         policy_id=policy.id,
+        webhook_id=webhook.webhook_id,
     )
 
 

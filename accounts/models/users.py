@@ -29,6 +29,7 @@ _VIEW_PERMISSIONS: Mapping[str, str] = {
     "keys": "keys.read",
     "crypto_ops": "operations.read",
     "ciphercanary": "system.read",
+    "notifications": "system.read",
 }
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from audit import actions
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import VALUE_LIMIT, Event, Outcome, clean_text
+from kernel.outbox.topics import Severity, Topic
 from kernel.trust.row_mac import encode_fields
 
 MOST_OPEN = 1000  # maximum number of open alarms that are stored individually, and that are counted
@@ -43,6 +44,9 @@ LABELS: Mapping[str, str] = {
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.MORE: "Further alarms",
 }
+TOPIC = Topic(
+    word="audit.alarm", label="Audit alarm", severity=Severity.CRITICAL, text="Audit alarm: {label}."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

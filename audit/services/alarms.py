@@ -16,10 +16,11 @@ from django.db.models import OuterRef, Subquery
 from audit.log.events import Actor, Source, clean_text
 from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
-from audit.sequencing.alarms import MOST_OPEN, Alarm, summary_of
+from audit.sequencing.alarms import LABELS, MOST_OPEN, TOPIC, Alarm, summary_of
 from audit.services.recording import record
 from kernel.errors import DomainError, NotFound
 from kernel.observability.metrics import audit_alarms_total
+from kernel.outbox import Announcement, publish
 from kernel.rules import Caller
 from kernel.runtime import ProcessState
 
@@ -142,9 +143,22 @@ def _record(alarm: Alarm) -> None:
                 return
         logger.error("the table of alarms takes no row for this alarm; its entry is recorded alone")
         with transaction.atomic():
-            record(alarm.event, ACTOR)
+            _publish(record(alarm.event, ACTOR))
     except (DomainError, django.db.Error):
         logger.exception("an alarm could not be put on record")
+
+
+def _publish(entry: AuditLog) -> None:
+    """A notification about the alarm with this entry. Without the texts, which contain digests of the log."""
+    publish(
+        Announcement(
+            topic=TOPIC.word,
+            dedup_key=f"alarm:{entry.event_id}",
+            object_type="entry",
+            object_id=str(entry.pk),
+            facts={"kind": entry.code, "label": LABELS[entry.code], "alarms": entry.count},
+        )
+    )
 
 
 def _recorded(alarm: Alarm) -> bool:
@@ -163,6 +177,7 @@ def _recorded(alarm: Alarm) -> bool:
                 event_id=entry.event_id,
                 raised_at=entry.timestamp,
             )
+            _publish(entry)
     except IntegrityError:
         return False
     if not AuditAlarm.objects.filter(event_id=entry.event_id).exists():

@@ -24,6 +24,7 @@ from console import actions as console_actions
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from kernel.errors import Denied
 from keys import actions as key_actions
+from notifications import actions as notification_actions
 
 ACTS = (
     key_actions.KEY_CREATED,
@@ -67,6 +68,10 @@ ACTS = (
     account_actions.SERVICE_TOKEN_CREATED,
     account_actions.SERVICE_TOKEN_ROTATED,
     account_actions.SERVICE_TOKEN_REVOKED,
+    notification_actions.WEBHOOK_CREATED,
+    notification_actions.WEBHOOK_CHANGED,
+    notification_actions.WEBHOOK_DELETED,
+    notification_actions.WEBHOOK_SECRET_ROTATED,
 )
 
 

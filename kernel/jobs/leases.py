@@ -18,9 +18,11 @@ from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import LeaseLost, lease_end
 from kernel.jobs.registry import Task, task_of
 from kernel.observability.metrics import job_failures_total
+from kernel.outbox import Announcement, publish
 
 MAX_ATTEMPTS = 5
 GAVE_UP = "gave_up"
+JOB_FAILED = "job.failed"  # a topic of notifications
 FIRST_DELAY, LONGEST_DELAY = 5, 300  # seconds
 NO_LEASE = {"lease_until": None, "lease_holder": ""}
 
@@ -103,4 +105,15 @@ def _end(rows: QuerySet[Job], job: Job, status: Status, columns: Columns, error_
         task = task_of(job)
         task.ended(type(job)._default_manager.get(pk=job.pk))
         if status is Status.FAILED:
+            publish(_failure(task, job, error_code))
             transaction.on_commit(job_failures_total.labels(task.kind).inc)
+
+
+def _failure(task: Task, job: Job, error_code: str) -> Announcement:
+    return Announcement(
+        topic=JOB_FAILED,
+        dedup_key=f"job:{job.pk}:failed",
+        object_type="job",
+        object_id=str(job.pk),
+        facts={"kind": task.kind, "error_code": error_code, "requested_by": job.created_by_name},
+    )

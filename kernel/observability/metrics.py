@@ -69,6 +69,22 @@ keys_to_rewrap = Gauge(
     "Stored keys that are wrapped under an older key-encryption key.",
     multiprocess_mode="mostrecent",
 )
+notification_attempts_total = Counter(
+    "notification_attempts_total", "Attempts to deliver notifications.", ["channel", "result"]
+)
+notifications_pending = Gauge(
+    "notifications_pending", "Deliveries of notifications that wait.", multiprocess_mode="mostrecent"
+)
+notification_oldest_pending_seconds = Gauge(
+    "notification_oldest_pending_seconds",
+    "How long the oldest delivery, or the oldest notification without deliveries, has waited.",
+    multiprocess_mode="mostrecent",
+)
+notification_deliveries_failed = Gauge(
+    "notification_deliveries_failed",
+    "Deliveries of notifications that were given up within a day.",
+    multiprocess_mode="mostrecent",
+)
 backup_last_success_timestamp_seconds = Gauge(
     "backup_last_success_timestamp_seconds",
     "Time of the last backup; 0 before the first.",
@@ -96,5 +112,8 @@ DATABASE_GAUGES = (
     audit_alarms_open,
     kek_age_seconds,
     keys_to_rewrap,
+    notifications_pending,
+    notification_oldest_pending_seconds,
+    notification_deliveries_failed,
     backup_last_success_timestamp_seconds,
 )

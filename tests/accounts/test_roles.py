@@ -33,6 +33,7 @@ TABLE = {
     "users.read": "a--a",
     "users.manage": "a---",
     "tokens.manage": "aooo",
+    "webhooks.manage": "a---",
     "system.read": "aa-a",
     "system.manage": "a---",
 }

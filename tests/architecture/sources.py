@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("audit", "accounts", "keys", "crypto_ops", "console")
+APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
 INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 

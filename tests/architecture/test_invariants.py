@@ -50,13 +50,15 @@ from crypto_ops import actions as operations
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.outbox.models import Notification
 from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
 from keys.services.grants import GrantRequest
+from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
-from tests.endpoints import code_to_confirm, make_passkey
+from tests.endpoints import code_to_confirm, make_delivery, make_passkey
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -155,6 +157,20 @@ PROVOCATIONS = {
     "client_secrets.secret_hash": (ClientSecret, {}, {}),
     "service_tokens.token_hash": (ServiceToken, {}, {}),
     "service_tokens_has_one_owner": (ServiceToken, {}, {"token_hash": "1" * 64, "service_account_id": None}),
+    "notifications.dedup_key": (Notification, {}, {}),
+    "deliveries_status_is_known": (
+        Delivery,
+        {"email": ""},
+        {"status": "asleep", "email": "a", "webhook_id": None},
+    ),
+    "deliveries_has_one_target": (Delivery, {"email": ""}, {"email": "ops@example.org"}),
+    "deliveries_attempt_while_pending": (
+        Delivery,
+        {"email": ""},
+        {"email": "other@example.org", "webhook_id": None, "next_attempt_at": None},
+    ),
+    "deliveries_once_per_webhook": (Delivery, {"email": ""}, {}),
+    "deliveries_once_per_address": (Delivery, {"webhook": None}, {}),
     "key_rotations_status_is_known": (KeyRotation, {}, {"status": "perhaps"}),
     "key_rotations_failure_has_a_code": (KeyRotation, {"status": "completed"}, {"status": "failed"}),
     "key_rotations_pending_has_a_job": (KeyRotation, {"status": "completed"}, {"status": "pending"}),
@@ -248,6 +264,10 @@ def rows(admin):
     jobs.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
+    delivery = make_delivery()
+    Delivery.objects.create(
+        notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW
+    )
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()

@@ -22,6 +22,7 @@ PROGRAM = {
     "kernel/jobs/registry.py _periodic": "likewise",
     "audit/log/action_labels.py _LABELS": "likewise",
     "audit/log/object_names.py _TYPES": "likewise",
+    "kernel/outbox/topics.py _TOPICS": "likewise",
     "kernel/jobs/notifier.py app": "Celery's application",
     "kernel/rest/schema.py _generating": "guards the cache of a constant",
     "ciphercanary/asgi.py heads": "a part of the ASGI application",
@@ -33,6 +34,7 @@ PROGRAM = {
     "ciphercanary/server/gunicorn.py secure_scheme_headers": "a setting of gunicorn",
     "ciphercanary/settings.py env": "reads the settings",
     "accounts/oidc/configuration.py env": "likewise",
+    "notifications/configuration.py env": "likewise",
 }
 
 

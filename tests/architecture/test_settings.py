@@ -14,7 +14,11 @@ from kernel.environment import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, nodes
 
 EXAMPLE = ROOT / ".env.example"
-SETTINGS = (ROOT / "ciphercanary" / "settings.py", ROOT / "accounts" / "oidc" / "configuration.py")
+SETTINGS = (
+    ROOT / "ciphercanary" / "settings.py",
+    ROOT / "accounts" / "oidc" / "configuration.py",
+    ROOT / "notifications" / "configuration.py",
+)
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")
 # Without these the application uses SQLite and no Redis, as their heading explains; their values show the
 # format.

@@ -17,6 +17,9 @@ SELDOM = {
     "user",
     "policies",
     "policy",
+    "notifications",
+    "webhooks-page",
+    "webhook-page",
 }
 OF_AN_ACCOUNT = {
     "password",
@@ -57,6 +60,7 @@ CHANGES |= {
     "key-cancel-deletion",
 }
 CHANGES |= {name for name in PAGES if name.startswith(("key-version-", "policy-"))}
+CHANGES |= {name for name in PAGES if name.startswith("webhook-")} - {"webhook-page"}
 
 
 def test_every_main_page_is_asked_for():

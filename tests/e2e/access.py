@@ -1,4 +1,4 @@
-"""Objects of the Access pages for the demo, which has none: a service account, tokens and a grant."""
+"""Objects that the demo lacks: a service account, tokens, a grant, and a webhook."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +26,18 @@ def add_account(product: Product, username: str) -> None:
     _create(product, username, "/api/v1/tokens", _token() | {"service_account_id": account})
     grantee = {"principal_type": "service_account", "principal_id": account, "operations": ["encrypt"]}
     _create(product, username, f"/api/v1/keys/name:{GRANTED}/grants", grantee)
+
+
+def add_webhook(product: Product, username: str) -> None:
+    """Create a webhook with the delivery of a test. No server answers it."""
+    body = {
+        "name": "team-chat",
+        "url": "https://hooks.invalid/keys",
+        "events": ["audit.alarm", "key.expiring"],
+    }
+    webhook = _create(product, username, "/api/v1/webhooks", body)["id"]
+    token = product.token(username)
+    assert product.send("POST", f"/api/v1/webhooks/{webhook}/test", {}, token=token).status == 202
 
 
 def _token() -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.access import accounts_of, add_account, add_token
+from tests.e2e.access import accounts_of, add_account, add_token, add_webhook
 from tests.e2e.browser import Person, person
 from tests.e2e.inspection import accessibility, everything, show
 from tests.e2e.wandering import FILES, name_of, reachable, wander
@@ -98,6 +98,8 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
     add_token(demo.product, NAMES[role])
     if role in {"admin", "auditor"} and not accounts_of(demo.product):
         add_account(demo.product, NAMES["admin"])
+    if role == "admin":
+        add_webhook(demo.product, NAMES["admin"])
     with person(chromium, demo.base) as somebody:
         wanderer = Wanderer(somebody.sign_in(NAMES[role]), role)
         versions = [

@@ -19,7 +19,7 @@ from keys.services.grants import GrantRequest
 from keys.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
-from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target
+from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook
 from tests.pages import page_routes
 from tests.personas import PASSWORD
 
@@ -66,6 +66,8 @@ KEPT = {
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
     "keys-bulk-tag": {"chosen", "change", "tag"},
+    "webhook-new": {"name", "events"},
+    "webhook-edit": {"name", "events", "is_active"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
@@ -229,6 +231,7 @@ def test_every_page_that_keeps_a_draft_shows_it(admin, key):
         "grant_id": grant.id,
         "account_id": make_target(admin, SERVICE_ACCOUNT).account_id,
         "token_id": make_target(admin, SERVICE_TOKEN).token_id,
+        "webhook_id": make_webhook().id,
     }
     for route in page_routes():
         if route.view.draft_fields:

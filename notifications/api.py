@@ -1,0 +1,167 @@
+"""REST interface of webhooks, notifications and deliveries."""
+
+from functools import partial
+from http import HTTPStatus
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principals import Principal
+from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
+from kernel.rest.schema import LOCATION
+from notifications import actions
+from notifications.models import MANAGE, READ, Webhook
+from notifications.serializers import (
+    CreatedWebhookSerializer,
+    DeliveryPageSerializer,
+    DeliverySerializer,
+    NewWebhookSerializer,
+    NotificationPageSerializer,
+    NotificationQuery,
+    NotificationSerializer,
+    WebhookChangesSerializer,
+    WebhookPageSerializer,
+    WebhookSecretSerializer,
+    WebhookSerializer,
+)
+from notifications.services import listing, testing, webhooks
+
+
+class WebhookListView(ApiView[Principal]):
+    rules = {"GET": Rule(MANAGE, actions.WEBHOOK_LISTED), "POST": Rule(MANAGE, actions.WEBHOOK_CREATED)}
+
+    @extend_schema(operation_id="webhooks_list", parameters=[PageQuery], responses=WebhookPageSerializer)
+    def get(self, _request: Request) -> Response:
+        """The webhooks, by name."""
+        self.read_query(PageQuery)
+        return self.page(webhooks.list_webhooks(principal=self.principal), WebhookSerializer)
+
+    @extend_schema(
+        request=NewWebhookSerializer, parameters=[LOCATION], responses={201: CreatedWebhookSerializer}
+    )
+    @idempotent(answer_is_secret=True)
+    def post(self, _request: Request) -> Response:
+        """Create a webhook. Only this response contains the secret that verifies its signatures."""
+        body = self.read(NewWebhookSerializer)
+        created = webhooks.create_webhook(principal=self.principal, **body)
+        location = reverse("webhook", kwargs={"webhook_id": created.webhook.id})
+        return Response(
+            {**WebhookSerializer(created.webhook).data, "secret": created.secret},
+            status=HTTPStatus.CREATED,
+            headers={"Location": location},
+        )
+
+
+class OneWebhookView(ApiView[Principal]):
+    """Base class of views whose URL names a webhook."""
+
+    object_reference = ("webhook", "webhook_id")
+
+    def require_visible(self) -> None:
+        webhooks.get_webhook(principal=self.principal, webhook_id=self.kwargs["webhook_id"])
+
+
+class WebhookView(OneWebhookView):
+    rules = {
+        "GET": Rule(MANAGE, actions.WEBHOOK_READ),
+        "PATCH": Rule(MANAGE, actions.WEBHOOK_CHANGED),
+        "DELETE": Rule(MANAGE, actions.WEBHOOK_DELETED),
+    }
+
+    @extend_schema(parameters=[ETAG], responses=WebhookSerializer)
+    def get(self, _request: Request, webhook_id: UUID) -> Response:
+        """One webhook."""
+        return _with_etag(webhooks.get_webhook(principal=self.principal, webhook_id=webhook_id))
+
+    @extend_schema(request=WebhookChangesSerializer, parameters=[IF_MATCH, ETAG], responses=WebhookSerializer)
+    def patch(self, request: Request, webhook_id: UUID) -> Response:
+        """Change a webhook. If it becomes inactive, its waiting deliveries fail."""
+        webhook = webhooks.update_webhook(
+            principal=self.principal,
+            webhook_id=webhook_id,
+            changes=self.read(WebhookChangesSerializer),  # type: ignore[arg-type]  # its fields are these
+            check=partial(_require_match, etags_to_match(request)),
+        )
+        return _with_etag(webhook)
+
+    @extend_schema(responses={204: None})
+    def delete(self, _request: Request, webhook_id: UUID) -> Response:
+        """Delete a webhook with its deliveries."""
+        webhooks.delete_webhook(principal=self.principal, webhook_id=webhook_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class RotateSecretView(OneWebhookView):
+    """A new secret, which replaces the old one at once."""
+
+    rules = {"POST": Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED)}
+
+    @extend_schema(request=None, responses=WebhookSecretSerializer)
+    @idempotent(answer_is_secret=True)
+    def post(self, _request: Request, webhook_id: UUID) -> Response:
+        secret = webhooks.rotate_secret(principal=self.principal, webhook_id=webhook_id)
+        return Response({"id": str(webhook_id), "secret": secret})
+
+
+class TestWebhookView(OneWebhookView):
+    """Queue a test. The delivery shows its result."""
+
+    rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @idempotent()
+    def post(self, _request: Request, webhook_id: UUID) -> Response:
+        delivery = testing.send_test(principal=self.principal, webhook_id=webhook_id)
+        return Response(DeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)
+
+
+class WebhookDeliveriesView(OneWebhookView):
+    rules = {"GET": Rule(MANAGE, actions.DELIVERY_LISTED)}
+
+    @extend_schema(
+        operation_id="webhook_deliveries_list", parameters=[PageQuery], responses=DeliveryPageSerializer
+    )
+    def get(self, _request: Request, webhook_id: UUID) -> Response:
+        """The deliveries of a webhook, newest first."""
+        self.read_query(PageQuery)
+        found = listing.list_deliveries(principal=self.principal, webhook_id=webhook_id)
+        return self.page(found, DeliverySerializer)
+
+
+class NotificationListView(ApiView[Principal]):
+    rules = {"GET": Rule(READ, actions.NOTIFICATION_LISTED)}
+
+    @extend_schema(
+        operation_id="notifications_list",
+        parameters=[NotificationQuery],
+        responses=NotificationPageSerializer,
+    )
+    def get(self, _request: Request) -> Response:
+        """The notifications with their deliveries, newest first."""
+        topic = self.read_query(NotificationQuery).get("topic", "")
+        found = listing.list_notifications(principal=self.principal, topic=topic)
+        return self.page(found, NotificationSerializer)
+
+
+class RetryDeliveryView(ApiView[Principal]):
+    """Send a failed or waiting delivery as soon as possible, by webhook or e-mail."""
+
+    rules = {"POST": Rule(MANAGE, actions.DELIVERY_RETRIED)}
+    object_reference = ("delivery", "delivery_id")
+
+    @extend_schema(request=None, responses=DeliverySerializer)
+    def post(self, _request: Request, delivery_id: UUID) -> Response:
+        delivery = testing.retry_delivery(principal=self.principal, delivery_id=delivery_id)
+        return Response(DeliverySerializer(delivery).data)
+
+
+def _with_etag(webhook: Webhook) -> Response:
+    return Response(WebhookSerializer(webhook).data, headers={"ETag": etag_of(webhook.row_seq)})
+
+
+def _require_match(etags: frozenset[str] | None, webhook: Webhook) -> None:
+    require_match(etags, webhook.row_seq)

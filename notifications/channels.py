@@ -1,0 +1,162 @@
+"""The network side of a delivery: one HTTPS request for each notification, one e-mail for all of an address.
+
+It reads and writes no rows, so it runs in threads without database connections. A batch is everything that is due for one
+target. If the target cannot be reached or refuses everything, the attempt counts for the whole batch, so that an outage costs
+one connection instead of one for each notification.
+"""
+
+import smtplib
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend
+
+from kernel.clock import process_now
+from kernel.crypto.mac import Mac
+from kernel.http.outgoing import TOTAL_SECONDS, ExchangeFailed, requested
+from notifications.messages import email_subject, email_text, webhook_body
+from notifications.models import Delivery
+from notifications.signatures import signature_headers
+from notifications.targets import Target
+
+# Refusals of one notification. Any other failure, such as a redirect or 503, would meet the next notification too.
+OF_ONE: Final = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result of one attempt for some deliveries. ``error`` is a fixed word, "" after a success."""
+
+    deliveries: Sequence[Delivery]
+    error: str = ""
+    response_status: int | None = None
+
+
+class Batch(Protocol):
+    """The due deliveries of one target."""
+
+    @property
+    def channel(self) -> str: ...
+    @property
+    def deliveries(self) -> Sequence[Delivery]: ...
+    def send(self, until: float) -> Iterator[Attempt]:
+        """Send until the time (of ``time.monotonic``). The deliveries of no attempt were not tried."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookBatch:
+    deliveries: Sequence[Delivery]
+    target: Target
+    mac: Mac
+    channel: str = "webhook"
+
+    def send(self, until: float) -> Iterator[Attempt]:
+        for number, delivery in enumerate(self.deliveries):
+            if time.monotonic() >= until:
+                return
+            error, status = self._post(delivery)
+            if error and status not in OF_ONE:
+                yield Attempt(self.deliveries[number:], error, status)
+                return
+            yield Attempt([delivery], error, status)
+
+    def _post(self, delivery: Delivery) -> tuple[str, int | None]:
+        """The error, "" for none, and the status of the response, None without one."""
+        try:
+            status = self._exchange(delivery)
+        except ExchangeFailed as failure:
+            return failure.reason, None
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return "", status
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+        return "redirected" if is_redirect else "status_not_ok", status
+
+    def _exchange(self, delivery: Delivery) -> int:
+        """The status. The body of the response is not read. Raises ExchangeFailed."""
+        from kernel.http.pinned import PinnedPool, checked_addresses  # noqa: PLC0415 - loads urllib3
+
+        body, given = webhook_body(delivery.notification), settings.CC_NOTIFICATIONS
+        signed = signature_headers(
+            self.mac, str(delivery.notification_id), int(process_now().timestamp()), body
+        )
+        headers = {"Content-Type": "application/json", "User-Agent": "CipherCanary", **signed}
+        host, port = self.target.host, self.target.port
+        addresses = checked_addresses(host, port, given.allowed_networks)
+        pool = PinnedPool(host, port, addresses=addresses, ca_file=given.ca_file)
+        with requested(pool, "POST", self.target.path, body=body, headers=headers) as response:
+            return response.status
+
+
+@dataclass(frozen=True, slots=True)
+class EmailBatch:
+    deliveries: Sequence[Delivery]
+    address: str
+    channel: str = "email"
+
+    def send(self, until: float) -> Iterator[Attempt]:
+        if time.monotonic() < until:
+            error, status = self._mail()
+            yield Attempt(self.deliveries, error, status)
+
+    def _mail(self) -> tuple[str, int | None]:
+        """The error, "" for none, and the reply code of the mail server (RFC 5321), None without one."""
+        began = time.monotonic()
+        try:
+            self._message().send()
+        except smtplib.SMTPRecipientsRefused as refusal:
+            return "mail_refused", next((int(code) for code, _ in refusal.recipients.values()), None)
+        except smtplib.SMTPResponseException as refusal:
+            return "mail_refused", refusal.smtp_code
+        except ssl.SSLError:
+            return "tls_failed", None
+        except (smtplib.SMTPException, OSError):
+            is_late = time.monotonic() - began >= TOTAL_SECONDS  # smtplib reports it as a lost connection
+            return ("timeout" if is_late else "connection_failed"), None
+        return "", None
+
+    def _message(self) -> EmailMessage:
+        notifications = [delivery.notification for delivery in self.deliveries]
+        return EmailMessage(
+            email_subject(notifications),
+            email_text(notifications),
+            settings.CC_NOTIFICATIONS.sender,
+            [self.address],
+            connection=_MailServer.configured(),
+            headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic answers
+        )
+
+
+class _MailServer(EmailBackend):
+    @classmethod
+    def configured(cls) -> "_MailServer":
+        given = settings.CC_NOTIFICATIONS
+        return cls(
+            host=given.smtp_host,
+            port=given.smtp_port,
+            username=given.smtp_user,
+            password=given.smtp_password,
+            use_tls=given.smtp_security == "starttls",
+            use_ssl=given.smtp_security == "tls",
+            timeout=TOTAL_SECONDS,
+        )
+
+    @cached_property
+    def ssl_context(self) -> Any:
+        context = ssl.create_default_context()
+        if settings.CC_NOTIFICATIONS.ca_file:
+            context.load_verify_locations(settings.CC_NOTIFICATIONS.ca_file)
+        return context

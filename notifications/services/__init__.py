@@ -1,0 +1,1 @@
+"""Use cases of notifications: webhooks, deliveries, tests, and the periodic work."""

@@ -1,0 +1,43 @@
+"""Create a delivery of each new notification for each target that wants its topic."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from kernel.clock import database_now
+from kernel.outbox.models import Notification
+from notifications.models import Delivery, Webhook
+
+AT_ONCE: Final = 200
+MOST_ROUNDS: Final = 20  # of one run, so that deliveries begin soon
+
+
+def distribute() -> None:
+    """In small transactions, because each blocks every other writer on SQLite."""
+    waiting = Notification.objects.filter(distributed_at__isnull=True)
+    for _ in range(MOST_ROUNDS):
+        if not waiting.exists():
+            return
+        _distribute_some()
+
+
+@transaction.atomic
+def _distribute_some() -> None:
+    # Another worker skips these rows, so no delivery is created twice.
+    rows = Notification.objects.select_for_update(skip_locked=True).filter(distributed_at__isnull=True)
+    found = list(rows.order_by("created_at")[:AT_ONCE])
+    webhooks, now = list(Webhook.objects.all()), database_now()
+    Delivery.objects.bulk_create(each for row in found for each in _deliveries(row, webhooks, now))
+    Notification.objects.filter(pk__in=[row.pk for row in found]).update(distributed_at=now)
+
+
+def _deliveries(notification: Notification, webhooks: list[Webhook], now: datetime) -> Iterator[Delivery]:
+    """An altered webhook gets its delivery too, which then fails visibly: its MAC is checked before it is sent."""
+    for webhook in webhooks:
+        if webhook.is_active and notification.topic in webhook.events:
+            yield Delivery(notification=notification, webhook=webhook, created_at=now, next_attempt_at=now)
+    for address in dict.fromkeys(settings.CC_NOTIFICATIONS.emails_about(notification.topic)):
+        yield Delivery(notification=notification, email=address, created_at=now, next_attempt_at=now)

@@ -1,0 +1,121 @@
+"""Publish what time brings about: rotations and expiries ahead, overdue rotations, deletions, denied uses.
+
+A scan reads the keys of each condition in batches, and asks the outbox which of their notifications exist. Each key is in
+the most urgent step only: a key that expires in five days gets no notification about thirty.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Final
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts.principals import Principal
+from audit.log.events import Source
+from audit.log.raw_rows import Spelled
+from audit.usage.queries import rows_denied_since
+from kernel.clock import database_now
+from kernel.outbox import Announcement, Topic, publish_all
+from kernel.outbox.models import Notification
+from keys.lifecycle import State, Status
+from keys.models import Key
+from keys.selection import has_status
+from notifications.topics import DELETION_AHEAD, DELETION_DENIED_USE, EXPIRING, ROTATION_DUE, ROTATION_OVERDUE
+
+AT_ONCE: Final = 1_000
+DAY: Final = timedelta(days=1)
+DAYS_AHEAD: Final = {"1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY}
+DELETION_STEPS: Final = {"24 hours": DAY, "72 hours": 3 * DAY, "7 days": 7 * DAY}
+# Longer than the pause between two scans, so that no denial is missed. The roll-ups follow within about a second.
+DENIED_WITHIN: Final = timedelta(hours=1)
+PRINCIPAL: Final = Principal.system("key watch", Source.SCHEDULER)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The keys whose ``column`` is after ``after`` and not after ``until``. ``within`` is part of the text."""
+
+    topic: Topic
+    column: str
+    within: str
+    after: datetime | None
+    until: datetime
+
+    def keys(self, found: QuerySet[Key]) -> QuerySet[Key]:
+        if self.after is not None:
+            found = found.filter(**{f"{self.column}__gt": self.after})
+        return found.filter(**{f"{self.column}__lte": self.until})
+
+
+def watch_keys() -> None:
+    """One scan. Several workers may run it at the same time: each notification is stored once."""
+    now = database_now()
+    active = Key.objects.visible_to(PRINCIPAL).filter(has_status(Status.ACTIVE, now))
+    for step in _steps_of_active_keys(now):
+        _publish(step, step.keys(active))
+    deleted = Key.objects.visible_to(PRINCIPAL).filter(state=State.DELETION_SCHEDULED)
+    for step in _steps(DELETION_AHEAD, "deletion_at", DELETION_STEPS, now):
+        _publish(step, step.keys(deleted))
+    _publish_denials(deleted, now)
+
+
+def _steps_of_active_keys(now: datetime) -> Iterator[Step]:
+    yield Step(ROTATION_OVERDUE, "next_rotation_at", "overdue", None, now)
+    yield from _steps(ROTATION_DUE, "next_rotation_at", DAYS_AHEAD, now)
+    yield from _steps(EXPIRING, "expires_at", DAYS_AHEAD, now)
+
+
+def _steps(topic: Topic, column: str, ahead: dict[str, timedelta], now: datetime) -> Iterator[Step]:
+    after = now
+    for within, span in ahead.items():
+        yield Step(topic, column, within, after, now + span)
+        after = now + span
+
+
+def _publish(step: Step, found: QuerySet[Key]) -> None:
+    # Read at once, because SQLite cannot write while a statement of the same connection still reads.
+    rows = list(found.order_by(step.column).values_list("id", "name", step.column))
+    for some in batched(rows, AT_ONCE):
+        _publish_new([_announcement(step, *row) for row in some])
+
+
+def _announcement(step: Step, key_id: object, name: str, at: datetime) -> Announcement:
+    """A change of the time makes another notification."""
+    return Announcement(
+        topic=step.topic.word,
+        dedup_key=f"{step.topic.word}:{key_id}:{at:%Y-%m-%dT%H:%M:%S}:{step.within}",
+        object_type="key",
+        object_id=str(key_id),
+        object_name=name,
+        facts={"at": f"{at:%Y-%m-%d %H:%MZ}", "within": step.within},
+    )
+
+
+def _publish_denials(deleted: QuerySet[Key], now: datetime) -> None:
+    """One notification a day for each key. Denials before its deletion was scheduled do not count."""
+    denied = rows_denied_since(now - DENIED_WITHIN).filter(
+        key_id=Spelled(OuterRef("id")), last_at__gte=OuterRef("deletion_scheduled_at")
+    )
+    rows = deleted.filter(Exists(denied)).order_by("id").values_list("id", "name")
+    for some in batched(rows, AT_ONCE):
+        _publish_new([_denial(key_id, name, now) for key_id, name in some])
+
+
+def _denial(key_id: object, name: str, now: datetime) -> Announcement:
+    return Announcement(
+        topic=DELETION_DENIED_USE.word,
+        dedup_key=f"{DELETION_DENIED_USE.word}:{key_id}:{now:%Y-%m-%d}",
+        object_type="key",
+        object_id=str(key_id),
+        object_name=name,
+    )
+
+
+def _publish_new(announcements: Sequence[Announcement]) -> None:
+    """A read first: on SQLite, an insert that changes nothing would still wait for the only writer."""
+    keys = [each.dedup_key for each in announcements]
+    known = set(Notification.objects.filter(dedup_key__in=keys).values_list("dedup_key", flat=True))
+    if new := [each for each in announcements if each.dedup_key not in known]:
+        publish_all(new)

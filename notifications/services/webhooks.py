@@ -1,0 +1,205 @@
+"""Webhooks: create, list, change, delete, and rotate the secret."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.principals import Principal
+from accounts.tokens import renew_principal
+from audit.log.events import Event, RowChange
+from audit.services import record
+from kernel.clock import database_now
+from kernel.crypto.material import KeyMaterial
+from kernel.errors import Invalid, NotFound
+from kernel.freshness.epoch import lock_epoch
+from kernel.labels import label_fault
+from kernel.outbox import selectable_topics
+from kernel.trust import kek
+from notifications import actions
+from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus, Webhook
+from notifications.signatures import SECRET_SIZE, secret_text
+from notifications.targets import Target
+
+LABEL: Final = "cc/webhook/v1"
+INACTIVE: Final = "webhook_inactive"
+
+
+class WebhookUpdate(TypedDict, total=False):
+    """The fields to change."""
+
+    name: str
+    url: str
+    events: Sequence[str]
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedWebhook:
+    webhook: Webhook
+    secret: str = field(repr=False)
+
+
+def list_webhooks(*, principal: Principal) -> QuerySet[Webhook]:
+    """All webhooks, by name. Raises Denied."""
+    return Webhook.objects.visible_to(principal).order_by("name", "id")
+
+
+def get_webhook(*, principal: Principal, webhook_id: UUID) -> Webhook:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    webhook = list_webhooks(principal=principal).filter(pk=webhook_id).first()
+    if webhook is None:
+        raise NotFound
+    return webhook.check_mac()
+
+
+@transaction.atomic
+def create_webhook(*, principal: Principal, name: str, url: str, events: Sequence[str]) -> CreatedWebhook:
+    """Create a webhook. Its secret is returned only here. Raises Denied, RecentAuthRequired, Invalid."""
+    _admit(principal)
+    webhook = Webhook(created_at=database_now())
+    _set_fields(webhook, {"name": name, "url": url, "events": events})
+    secret = _new_secret(webhook)
+    webhook.save_with_mac()
+    _record(actions.WEBHOOK_CREATED, webhook, principal, RowChange.of_row(webhook, after=values_of(webhook)))
+    return CreatedWebhook(webhook, secret)
+
+
+@transaction.atomic
+def update_webhook(
+    *,
+    principal: Principal,
+    webhook_id: UUID,
+    changes: WebhookUpdate,
+    check: Callable[[Webhook], None] | None = None,
+) -> Webhook:
+    """Change the name, the URL, the topics, or whether the webhook is active.
+
+    A webhook that becomes inactive receives nothing more: its waiting deliveries fail, and can be retried.
+    ``check`` may refuse the locked webhook with an error of its own. Raises Denied, RecentAuthRequired, NotFound,
+    Invalid, IntegrityFailed.
+    """
+    _admit(principal)
+    webhook = _lock(webhook_id)
+    if check is not None:
+        check(webhook)
+    before, old_url = values_of(webhook), webhook.url
+    _set_fields(webhook, changes)
+    after = values_of(webhook)
+    if (after, webhook.url) == (before, old_url):
+        return webhook
+    webhook.save_with_mac()
+    if before["is_active"] and not webhook.is_active:
+        _end_deliveries(webhook)
+    change = RowChange.of_row(webhook, before=before, after=after)
+    _record(actions.WEBHOOK_CHANGED, webhook, principal, change, path_changed=webhook.url != old_url)
+    return webhook
+
+
+@transaction.atomic
+def delete_webhook(*, principal: Principal, webhook_id: UUID) -> str:
+    """Delete a webhook with its deliveries. Returns its name. Raises Denied, RecentAuthRequired, NotFound."""
+    _admit(principal)
+    webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
+    if webhook is None:
+        raise NotFound
+    change = RowChange.of_row(webhook, before=values_of(webhook))
+    _record(actions.WEBHOOK_DELETED, webhook, principal, change)
+    webhook.delete()
+    return webhook.name
+
+
+@transaction.atomic
+def rotate_secret(*, principal: Principal, webhook_id: UUID) -> str:
+    """A new secret, which replaces the old one at once. Deliveries that the receiver refuses meanwhile are retried.
+
+    Raises Denied, RecentAuthRequired, NotFound, IntegrityFailed.
+    """
+    _admit(principal)
+    webhook = _lock(webhook_id)
+    secret = _new_secret(webhook)
+    webhook.save_with_mac()
+    _record(actions.WEBHOOK_SECRET_ROTATED, webhook, principal)
+    return secret
+
+
+def values_of(webhook: Webhook) -> dict[str, object]:
+    """The declared fields for the audit log. The path of the URL may be a secret, so only the origin is logged."""
+    return {
+        "name": webhook.name,
+        "origin": webhook.origin,
+        "events": list(webhook.events),
+        "is_active": webhook.is_active,
+    }
+
+
+def _admit(principal: Principal) -> None:
+    principal.require(MANAGE)
+    principal.require_recent_log_in(database_now())
+
+
+def _lock(webhook_id: UUID) -> Webhook:
+    webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
+    if webhook is None:
+        raise NotFound
+    return webhook.check_mac()
+
+
+def _set_fields(webhook: Webhook, changes: WebhookUpdate) -> None:
+    if "name" in changes and (fault := label_fault(changes["name"], LONGEST_NAME)):
+        raise Invalid.of_field("name", fault)
+    if "url" in changes:
+        _require_allowed(Target.parse(changes["url"]))
+    if "events" in changes:
+        changes = {**changes, "events": _known_events(changes["events"])}
+    for name, value in changes.items():
+        setattr(webhook, name, value)
+
+
+def _require_allowed(target: Target) -> None:
+    """Raises Invalid for an address that no delivery would reach. Names are checked at each delivery."""
+    if target.literal is None:
+        return
+    from kernel.http.pinned import may_connect  # noqa: PLC0415 - loads urllib3, which web processes seldom need
+
+    if not may_connect(target.literal, settings.CC_NOTIFICATIONS.allowed_networks):
+        raise Invalid.of_field(
+            "url", "This address is not public. An operator can allow it with CC_WEBHOOK_ALLOWED_NETWORKS."
+        )
+
+
+def _known_events(events: Sequence[str]) -> list[str]:
+    known = [topic.word for topic in selectable_topics()]
+    if not events or not set(events) <= set(known):
+        raise Invalid.of_field("events", f"Choose at least one of {', '.join(known)}.")
+    return sorted(set(events))
+
+
+def _new_secret(webhook: Webhook) -> str:
+    secret = os.urandom(SECRET_SIZE)
+    wrapped = kek.wrap(KeyMaterial(secret), label=LABEL, parts=webhook.secret_parts)
+    webhook.kek_id, webhook.wrapped = wrapped.kek_id, wrapped.wrapped
+    return secret_text(secret)
+
+
+def _end_deliveries(webhook: Webhook) -> None:
+    Delivery.objects.filter(webhook=webhook, status=DeliveryStatus.PENDING.value).update(
+        status=DeliveryStatus.FAILED.value,
+        next_attempt_at=None,
+        finished_at=database_now(),
+        error=INACTIVE,
+        lease_until=None,
+        lease_holder=None,
+    )
+
+
+def _record(action: str, webhook: Webhook, principal: Principal, *changes: RowChange, **meta: object) -> None:
+    event = Event(action=action, object_type="webhook", object_id=str(webhook.id), meta=meta)
+    record(event, principal.actor, changes=changes)
+    lock_epoch()
+    renew_principal(principal)

@@ -1,0 +1,66 @@
+"""The URL of a webhook. Names are resolved at each delivery (``kernel.http.pinned``), not when the URL is entered."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from kernel.errors import Invalid
+
+MAX_URL: Final = 500
+DEFAULT_PORT: Final = 443
+_LABEL: Final = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+# Resolvers take a host that ends in a number, such as `2130706433` or `0x7f.1`, as an address (WHATWG URL, "ends in a
+# number").
+_NAME: Final = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z|0x[0-9a-f]*\Z){_LABEL}")
+_PRINTABLE: Final = re.compile(r"[!-~]+")  # ASCII without spaces
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``path`` includes the query. ``host`` has no brackets."""
+
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """The URL without its path, which often contains a token."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}" if self.port == DEFAULT_PORT else f"https://{host}:{self.port}"
+
+    @property
+    def literal(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The address, if the host is one instead of a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Raises Invalid, naming the field ``url``."""
+        if len(url) > MAX_URL or not _PRINTABLE.fullmatch(url) or "\\" in url:
+            raise _fault(f"Use at most {MAX_URL} ASCII characters without spaces or backslashes.")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise _fault("This is not a URL.") from None
+        if parts.scheme != "https":
+            raise _fault("Use an https URL.")
+        if parts.username is not None or parts.password is not None:
+            raise _fault("Remove the user name and the password.")
+        if parts.fragment or url.endswith("#"):
+            raise _fault("Remove the part that begins with #.")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = cls(parts.hostname or "", DEFAULT_PORT if port is None else port, path)
+        if target.port == 0 or (target.literal is None and not _NAME.fullmatch(target.host)):
+            raise _fault("Use a host name, or an IP address in its usual form.")
+        return target
+
+
+def _fault(message: str) -> Invalid:
+    return Invalid.of_field("url", message)

@@ -1,0 +1,51 @@
+"""The topics that this app publishes itself. Other apps register theirs."""
+
+from typing import Final
+
+from kernel.outbox import Severity, Topic
+
+ROTATION_DUE: Final = Topic(
+    word="key.rotation_due",
+    label="Rotation due soon",
+    severity=Severity.INFO,
+    text="The key {name} is due for rotation at {at}, within {within}.",
+)
+ROTATION_OVERDUE: Final = Topic(
+    word="key.rotation_overdue",
+    label="Rotation overdue",
+    severity=Severity.WARNING,
+    text="The rotation of the key {name} has been overdue since {at}.",
+)
+EXPIRING: Final = Topic(
+    word="key.expiring",
+    label="Key expires soon",
+    severity=Severity.WARNING,
+    text="The key {name} expires at {at}, within {within}. After that, it can no longer encrypt.",
+)
+DELETION_AHEAD: Final = Topic(
+    word="key.deletion_ahead",
+    label="Deletion ahead",
+    severity=Severity.WARNING,
+    text="The key {name} will be destroyed at {at}, within {within}. Until then, the deletion can be cancelled.",
+)
+DELETION_DENIED_USE: Final = Topic(
+    word="key.deletion_denied_use",
+    label="Use of a key scheduled for deletion",
+    severity=Severity.CRITICAL,
+    text="Requests with the key {name} were denied because the key is scheduled for deletion.",
+)
+TEST: Final = Topic(
+    word="notification.test",
+    label="Test",
+    severity=Severity.INFO,
+    text="This is a test, which {requested_by} requested.",
+    is_selectable=False,
+)
+TOPICS: Final = (
+    ROTATION_DUE,
+    ROTATION_OVERDUE,
+    EXPIRING,
+    DELETION_AHEAD,
+    DELETION_DENIED_USE,
+    TEST,
+)

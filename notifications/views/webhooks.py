@@ -1,0 +1,193 @@
+"""Webhooks: the list, one webhook with its deliveries, and its changes."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts.principals import Principal
+from kernel.clock import database_now
+from kernel.errors import Conflict, DomainError
+from kernel.outbox import topic_of
+from kernel.pages import PageForm, PageView, Rule, once
+from notifications import actions
+from notifications.forms import EditWebhookForm, WebhookFields
+from notifications.models import MANAGE, Webhook
+from notifications.services import listing, testing, webhooks
+from notifications.services.webhooks import WebhookUpdate
+
+LIMIT = 50
+SHOWN_ONCE = "This secret was already created. It is shown only once."
+
+
+class WebhookListView(PageView[Principal]):
+    rules = {"GET": Rule(MANAGE, actions.WEBHOOK_LISTED)}
+    section = "system"
+    template = "notifications/webhooks.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        found = list(webhooks.list_webhooks(principal=self.principal)[: LIMIT + 1])
+        return self.page(webhooks=found[:LIMIT], has_more=len(found) > LIMIT, limit=LIMIT)
+
+
+class NewWebhookView(PageView[Principal]):
+    """A new webhook. Only the response to the form contains its secret."""
+
+    rules = {method: Rule(MANAGE, actions.WEBHOOK_CREATED) for method in ("GET", "POST")}
+    section = "system"
+    template = "notifications/webhook_new.html"
+    draft_fields = ("name", "events")  # the path of a URL may be a secret
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        return self.page(form=self.show_draft(WebhookFields()))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if once.was_accepted(request):
+            return self.done(reverse("webhooks-page"), SHOWN_ONCE)
+        form = WebhookFields(request.POST)
+        if form.is_valid():
+            try:
+                created = webhooks.create_webhook(principal=self.principal, **form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                once.accept(request)
+                return show_secret(self, created.webhook, created.secret, is_new=True)
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+
+
+class WebhookPageView(PageView[Principal]):
+    """Base class of pages about one webhook."""
+
+    object_reference = ("webhook", "webhook_id")
+    section = "system"
+
+    def find(self, webhook_id: UUID) -> Webhook:
+        """Raises NotFound, IntegrityFailed."""
+        return webhooks.get_webhook(principal=self.principal, webhook_id=webhook_id)
+
+
+class WebhookView(WebhookPageView):
+    rules = {"GET": Rule(MANAGE, actions.WEBHOOK_READ)}
+    template = "notifications/webhook.html"
+    parts = frozenset({"deliveries"})
+
+    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+        webhook = self.find(webhook_id)
+        found = listing.list_deliveries(principal=self.principal, webhook_id=webhook_id)
+        deliveries = list(found[: LIMIT + 1])
+        return self.page(
+            webhook=webhook,
+            topics=[topic_of(word) for word in webhook.events],
+            deliveries=deliveries[:LIMIT],
+            has_pending=any(delivery.is_pending for delivery in deliveries),
+            webhook_url=reverse("webhook-page", args=[webhook_id]),
+            has_more=len(deliveries) > LIMIT,
+            limit=LIMIT,
+        )
+
+
+class EditWebhookView(WebhookPageView):
+    rules = {method: Rule(MANAGE, actions.WEBHOOK_CHANGED) for method in ("GET", "POST")}
+    template = "notifications/webhook_edit.html"
+    draft_fields = ("name", "events", "is_active")
+
+    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+        self.principal.require_recent_log_in(database_now())
+        webhook = self.find(webhook_id)
+        return self.page(webhook=webhook, form=self.show_draft(EditWebhookForm(initial=_fields_of(webhook))))
+
+    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
+        webhook = self.find(webhook_id)
+        form = EditWebhookForm(request.POST, initial=_fields_of(webhook))
+        if form.is_valid():
+            try:
+                changes: WebhookUpdate = form.changes()  # type: ignore[assignment]  # its fields are these
+                webhooks.update_webhook(
+                    principal=self.principal,
+                    webhook_id=webhook_id,
+                    changes=changes,
+                    check=lambda stored: _require_current(form, stored),
+                )
+            except Conflict as refusal:
+                form.show_conflicts(request, refusal, _fields_of(self.find(webhook_id)))
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("webhook-page", args=[webhook_id]), "Webhook changed.")
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
+
+
+class RotateSecretView(WebhookPageView):
+    """Confirm, and show the new secret once."""
+
+    rules = {method: Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED) for method in ("GET", "POST")}
+    template = "notifications/webhook_secret.html"
+
+    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+        self.principal.require_recent_log_in(database_now())
+        return self.page(webhook=self.find(webhook_id), form=PageForm())
+
+    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
+        webhook = self.find(webhook_id)
+        if once.was_accepted(request):
+            return self.done(reverse("webhook-page", args=[webhook_id]), SHOWN_ONCE)
+        form = PageForm(request.POST)
+        try:
+            secret = webhooks.rotate_secret(principal=self.principal, webhook_id=webhook_id)
+        except DomainError as refusal:
+            form.refused(request, refusal)
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
+        once.accept(request)
+        return show_secret(self, webhook, secret, is_new=False)
+
+
+class TestWebhookView(WebhookPageView):
+    rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
+
+    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+        testing.send_test(principal=self.principal, webhook_id=webhook_id)
+        return self.done(
+            reverse("webhook-page", args=[webhook_id]), "Test queued. Its state is in the list of deliveries."
+        )
+
+
+class DeleteWebhookView(WebhookPageView):
+    """Confirm, and delete."""
+
+    rules = {method: Rule(MANAGE, actions.WEBHOOK_DELETED) for method in ("GET", "POST")}
+    template = "notifications/webhook_delete.html"
+
+    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+        self.principal.require_recent_log_in(database_now())
+        return self.page(webhook=self.find(webhook_id), form=PageForm())
+
+    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
+        form = PageForm(request.POST)
+        try:
+            name = webhooks.delete_webhook(principal=self.principal, webhook_id=webhook_id)
+        except DomainError as refusal:
+            form.refused(request, refusal)
+            webhook = self.find(webhook_id)
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
+        return self.done(reverse("webhooks-page"), f"Webhook {name} deleted.")
+
+
+def show_secret(view: PageView[Principal], webhook: Webhook, secret: str, *, is_new: bool) -> HttpResponse:
+    """Show the secret. Only this response contains it."""
+    return view.page(
+        template="notifications/webhook_created.html", webhook=webhook, secret=secret, is_new=is_new
+    )
+
+
+def _fields_of(webhook: Webhook) -> dict[str, Any]:
+    return {name: getattr(webhook, name) for name in EditWebhookForm.base_fields}
+
+
+def _require_current(form: EditWebhookForm, stored: Webhook) -> None:
+    """Raises Conflict if another user has changed the same fields."""
+    if form.is_outdated(_fields_of(stored)):
+        raise Conflict("The webhook was changed meanwhile.")
