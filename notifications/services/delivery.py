@@ -13,7 +13,7 @@ from django.conf import settings
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.mac import Mac
 from kernel.trust import kek
-from kernel.trust.kek import KekUnavailable
+from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.row_mac import IntegrityFailed
 from notifications.channels import Attempt, Batch, EmailBatch, WebhookBatch
 from notifications.models import Delivery, Webhook
