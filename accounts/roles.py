@@ -31,6 +31,7 @@ _ADMIN_ONLY = frozenset(
         "keys.destroy",
         "keys.export",
         "policies.manage",
+        "system.manage",
         "audit.resolve",
         "users.manage",
     }

@@ -21,7 +21,7 @@ from kernel.clock import database_now
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
 from kernel.runtime import process_cache
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
 
 JWKS_MAX_AGE = timedelta(minutes=5)
@@ -99,14 +99,9 @@ def _public_key(der: bytes) -> RSAPublicKey:
 def signer(kid: str) -> RSAPrivateKey:
     """The private half of an active key. Raises UnwrapFailed, KekUnavailable, SigningKey.DoesNotExist."""
     row = SigningKey.objects.get(kid=kid).check_mac()
-    der = kek.unwrap(row.wrapped_key, label=system_keys.LABEL, parts=parts(kid)).expose()
+    der = kek.unwrap_row(row).expose()
     # Unwrapping authenticates the key. Checking its primes again would cost a tenth of a second.
     return cast("RSAPrivateKey", load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True))
-
-
-def parts(kid: str) -> list[bytes]:
-    """The context that a wrapped private key is bound to."""
-    return [b"token-signing", kid.encode()]
 
 
 def _jwk(kid: str, public_key: RSAPublicKey) -> dict[str, object]:

@@ -8,13 +8,17 @@ GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
     "audit": "Audit log",
+    "key_encryption": "Key-encryption keys",
     "backups": "Backups",
     "console": "Demo",
     "kernel": "Background jobs",
 }
 # Commands in the app of another group, because they need its models.
 MOVED = {
-    **dict.fromkeys(("backup", "backup_kek", "copy_to_postgresql", "restore", "restore_drill"), "backups"),
+    **dict.fromkeys(("backup", "copy_to_postgresql", "restore", "restore_drill"), "backups"),
+    **dict.fromkeys(
+        ("backup_kek", "check_kek_backup", "retire_kek", "rewrap_keys", "rotate_kek"), "key_encryption"
+    ),
     **dict.fromkeys(("list_audit_alarms", "resolve_audit_alarm"), "audit"),
 }
 REPLACED = {"changepassword", "createsuperuser"}  # our versions refuse and name the command to use

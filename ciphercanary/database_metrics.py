@@ -10,7 +10,9 @@ from audit import actions
 from audit.sequencing.lag import set_gauges
 from audit.services import last_done
 from audit.services.alarms import count_open_alarms
+from console.keks import read_keks
 from kernel import jobs
+from kernel.clock import process_now
 from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
@@ -45,6 +47,9 @@ def _measure() -> None:
     for days, count in keys.expiring.items():
         metrics.keys_expiring.labels(days).set(count)
     set_gauges()
+    keks = read_keks()
+    metrics.kek_age_seconds.set(keks.primary.age(process_now()).total_seconds() if keks.primary else math.nan)
+    metrics.keys_to_rewrap.set(keks.outdated)
     metrics.backup_last_success_timestamp_seconds.set(_last_backup_at())
     metrics.audit_alarms_open.set(count_open_alarms())
     for kind, queue in jobs.read_queues().items():

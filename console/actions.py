@@ -12,6 +12,14 @@ FIRST_KEY_CREATED: Final = "console.first_key.created"
 FIRST_KEY_DECRYPTED: Final = "console.first_key.decrypted"
 USAGE_READ: Final = "console.usage.read"
 SYSTEM_READ: Final = "console.system.read"
+KEK_ROTATED: Final = "console.kek.rotated"
+KEK_RETIRED: Final = "console.kek.retired"
+KEK_COPY_CHECKED: Final = "console.kek.copy_checked"
+REWRAP_REQUESTED: Final = "console.rewrap.requested"
+REWRAP_READ: Final = "console.rewrap.read"
+REWRAP_FINISHED: Final = "console.rewrap.finished"
+REWRAP_FAILED: Final = "console.rewrap.failed"
+REWRAP_CANCELLED: Final = "console.rewrap.cancelled"
 DEMO_STARTED: Final = "console.demo.started"
 DEMO_LOADED: Final = "console.demo.loaded"
 
@@ -25,6 +33,14 @@ LABELS: Final[Mapping[str, str]] = {
     FIRST_KEY_DECRYPTED: "Decrypt first message",
     USAGE_READ: "View usage",
     SYSTEM_READ: "View system",
+    KEK_ROTATED: "Rotate key-encryption key",
+    KEK_RETIRED: "Retire key-encryption key",
+    KEK_COPY_CHECKED: "Check copy of key-encryption keys",
+    REWRAP_REQUESTED: "Request rewrap",
+    REWRAP_READ: "View rewrap",
+    REWRAP_FINISHED: "Finish rewrap",
+    REWRAP_FAILED: "Rewrap keys",
+    REWRAP_CANCELLED: "Cancel rewrap",
     DEMO_STARTED: "Start demo",
     DEMO_LOADED: "Load demo",
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kernel.jobs import Job, Status
+from kernel.rewrap_jobs import KekRewrap
 
 MILESTONES = (25, 50, 75, 100)
 # (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
@@ -19,6 +20,11 @@ FAILURES = {
     "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
     "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
     "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
+}
+OF_REWRAPS = FAILURES | {
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
+    "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
+    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
 }
 
 
@@ -42,6 +48,7 @@ class JobProgress:
 
 
 def progress_of(job: Job, now: datetime) -> JobProgress:
+    failures = OF_REWRAPS if isinstance(job, KekRewrap) else FAILURES
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100
@@ -51,7 +58,7 @@ def progress_of(job: Job, now: datetime) -> JobProgress:
         percent=percent,
         left=_left(job, now),
         has_waited_long=job.status == Status.PENDING and now - job.due_at > LONG_WAIT,
-        failure=FAILURES.get(job.error_code, job.error_code),
+        failure=failures.get(job.error_code, job.error_code),
     )
 
 

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from console.views import first_key, home, jobs, reference, service_accounts, system, tokens, usage
+from console.views import (
+    first_key,
+    home,
+    jobs,
+    reference,
+    rewraps,
+    service_accounts,
+    system,
+    tokens,
+    usage,
+)
 
 urlpatterns = [
     path("", home.RootView.as_view(), name="root"),
@@ -10,9 +20,12 @@ urlpatterns = [
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelJobView.as_view(), name="job-cancel"),
+    path("jobs/rewraps/<uuid:rewrap_id>/", rewraps.RewrapView.as_view(), name="rewrap"),
+    path("jobs/rewraps/<uuid:rewrap_id>/cancel", rewraps.CancelRewrapView.as_view(), name="rewrap-cancel"),
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),
+    path("system/rewrap", rewraps.NewRewrapView.as_view(), name="rewrap-new"),
     path("account/tokens/", tokens.TokenListView.as_view(), name="account-tokens"),
     path("account/tokens/new", tokens.NewTokenView.as_view(), name="account-token-new"),
     path("tokens/<uuid:token_id>/revoke", tokens.RevokeTokenView.as_view(), name="token-revoke-page"),

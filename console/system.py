@@ -25,17 +25,16 @@ from accounts.principals import Principal
 from audit import actions
 from audit.services import last_done
 from audit.services.verifications import Verification, last_verification
+from console.checks import BAD, OFF, OK, WARNING, Check
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
+from console.keks import Keks, check_kek_copy, check_keks, read_keks
 from console.measures import Measures, read_measures
 from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.templatetags.pages import grouped
-from kernel.trust import kek
-from kernel.trust.models import KeyEncryptionKey
 
-OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
 SKEW_SECONDS = 2.0  # much for two machines of one service, though one-time codes and tokens tolerate more
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
@@ -44,33 +43,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """``measured`` is a value.
-
-    If there is a problem, ``remedy`` is a sentence and ``command`` a line for a terminal.
-    """
-
-    name: str
-    state: str
-    measured: str
-    remedy: str = ""
-    command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Kek:
-    """A key-encryption key by name; ``is_open``: whether this process has the correct one."""
-
-    id: str
-    is_primary: bool
-    is_open: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class System:
     checks: Sequence[Check]
-    keks: Sequence[Kek]
+    keks: Keks
     versions: Sequence[tuple[str, str]]
     alarms: int
 
@@ -86,7 +61,8 @@ def read_system(principal: Principal, request: HttpRequest) -> System:
     checks = [
         check_database(),
         check_migrations(),
-        check_keks(keks),
+        check_keks(keks, now),
+        check_kek_copy(keks),
         check_redis(),
         check_sequencer(measures),
         check_alarms(measures),
@@ -128,29 +104,6 @@ def check_migrations() -> Check:
             installation.SERVE,
         )
     return Check("Migrations", OK, "all applied")
-
-
-def read_keks() -> Sequence[Kek]:
-    return [
-        Kek(row.id, row.is_primary, _opens(row), row.created_at)
-        for row in KeyEncryptionKey.objects.order_by("-is_primary", "id")
-    ]
-
-
-def _opens(row: KeyEncryptionKey) -> bool:
-    try:
-        kek.check_sentinel(row)
-    except kek.KekUnavailable:
-        return False
-    return True
-
-
-def check_keks(keks: Sequence[Kek]) -> Check:
-    missing = [each.id for each in keks if not each.is_open]
-    if missing:
-        remedy = "Restore the file to the data folder from a backup. Without it, the keys that it wraps cannot be used."
-        return Check("Key-encryption keys", BAD, f"unavailable: {', '.join(missing)}", remedy)
-    return Check("Key-encryption keys", OK, f"{len(keks)} available")
 
 
 def check_redis() -> Check:

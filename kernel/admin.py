@@ -1,9 +1,11 @@
 """Read-only admin of the root of trust for auditors: names and dates, no wrapped bytes."""
 
 from django.contrib import admin
+from django.urls import reverse
 
 from kernel.idempotency.models import CompletedRequest
 from kernel.read_only_admin import ReadOnlyModelAdmin
+from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
 
@@ -15,14 +17,42 @@ class InstanceAdmin(ReadOnlyModelAdmin):
 
 @admin.register(KeyEncryptionKey)
 class KeyEncryptionKeyAdmin(ReadOnlyModelAdmin):
-    fields = ("id", "is_primary", "created_at")
-    list_display = ("id", "is_primary", "created_at")
+    fields = ("id", "is_primary", "created_at", "retired_at")
+    list_display = ("id", "is_primary", "created_at", "retired_at")
 
 
 @admin.register(CompletedRequest)
 class CompletedRequestAdmin(ReadOnlyModelAdmin):
     fields = ("id", "object_id", "expires_at")
     list_display = ("id", "object_id", "expires_at")
+
+
+@admin.register(KekRewrap)
+class KekRewrapAdmin(ReadOnlyModelAdmin):
+    console_page = "jobs"
+    date_hierarchy = "created_at"
+    fields = (
+        "id",
+        "status",
+        "done",
+        "total",
+        "created_by_name",
+        "created_by",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "cancel_requested_at",
+        "attempts",
+        "error_code",
+        "kek_id",
+        "altered",
+    )
+    list_display = ("created_at", "created_by_name", "status", "done", "total", "altered", "kek_id")
+    list_filter = ("status",)
+    ordering = ("-created_at",)
+
+    def view_on_site(self, rewrap: KekRewrap) -> str:
+        return reverse("rewrap", args=[rewrap.pk])
 
 
 @admin.register(SystemKey)

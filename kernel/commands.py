@@ -1,5 +1,10 @@
 """Base class of our commands: errors become one line, and unapplied migrations are an error."""
 
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import django.db
@@ -50,6 +55,47 @@ class ServiceCommand(BaseCommand):
 
     def failure(self, line: str) -> CommandError:
         return CommandError(line, returncode=self.returncode)
+
+
+class ProgressBar:
+    """Draws the progress of a command on standard error, ten times a second at most, if that is a terminal."""
+
+    WIDTH = 30  # characters
+    SECONDS = 0.1
+
+    def __init__(self, stderr: Any, unit: str) -> None:
+        self._stderr, self._unit = stderr, unit
+        self._is_shown = bool(stderr.isatty())
+        self._next = 0.0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if self._is_shown and time.monotonic() >= self._next:
+            self._next = time.monotonic() + self.SECONDS
+            filled = self.WIDTH * done // total if total else 0
+            bar = "#" * filled + "-" * (self.WIDTH - filled)
+            self._write(f"\r[{bar}] {done:,} of {total or 0:,} {self._unit}")
+
+    def clear(self) -> None:
+        """Remove the bar, before the command writes its result."""
+        if self._next:
+            self._write("\r\033[K")
+
+    def _write(self, text: str) -> None:
+        self._stderr.write(text, ending="")
+        self._stderr.flush()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Inside the block, Ctrl-C and SIGTERM only set the value of the function, so that a command ends in order."""
+    asked = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {each: signal.signal(each, lambda *_: asked.set()) for each in signals}
+    try:
+        yield asked.is_set
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def describe(error: DomainError) -> str:

@@ -2,6 +2,15 @@
 
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
-__all__ = ["CompletedRequest", "EntityEpoch", "Instance", "KeyEncryptionKey", "SecurityEpoch", "SystemKey"]
+__all__ = [
+    "CompletedRequest",
+    "EntityEpoch",
+    "Instance",
+    "KekRewrap",
+    "KeyEncryptionKey",
+    "SecurityEpoch",
+    "SystemKey",
+]

@@ -7,7 +7,7 @@ from uuid import UUID
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.material import KeyMaterial
 from kernel.trust import kek
-from kernel.trust.wrapped_row import Wrapped
+from kernel.trust.wrapped_row import Binding, Wrapped
 
 LABEL: Final = "cc/kv/v1"
 
@@ -15,15 +15,18 @@ LABEL: Final = "cc/kv/v1"
 def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
     """New random material for a version, wrapped immediately, so that no other code sees it in clear."""
     material = KeyMaterial.generate(algorithm.key_size // 8)
-    return kek.wrap(material, label=LABEL, parts=_parts(key_id, version, algorithm.name, algorithm.purpose))
+    label, parts = binding_of(key_id, version, algorithm.name, algorithm.purpose)
+    return kek.wrap(material, label=label, parts=parts)
 
 
 def open_wrapped(
     wrapped: Wrapped, *, key_id: UUID, version: int, algorithm: str, purpose: str
 ) -> KeyMaterial:
     """The material. Raises UnwrapFailed if it was wrapped for another key, version, algorithm or purpose."""
-    return kek.unwrap(wrapped, label=LABEL, parts=_parts(key_id, version, algorithm, purpose))
+    label, parts = binding_of(key_id, version, algorithm, purpose)
+    return kek.unwrap(wrapped, label=label, parts=parts)
 
 
-def _parts(key_id: UUID, version: int, algorithm: str, purpose: str) -> list[bytes]:
-    return [key_id.bytes, struct.pack(">I", version), algorithm.encode("ascii"), purpose.encode("ascii")]
+def binding_of(key_id: UUID, version: int, algorithm: str, purpose: str) -> Binding:
+    parts = [key_id.bytes, struct.pack(">I", version), algorithm.encode("ascii"), purpose.encode("ascii")]
+    return Binding(LABEL, parts)

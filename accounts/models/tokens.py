@@ -7,7 +7,7 @@ from django.db import models
 from accounts.errors import SessionEnded
 from accounts.models.users import LONGEST_USER_AGENT, User
 from kernel.trust.row_mac import MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
 
 class TokenFamily(MacProtectedRow):
@@ -116,6 +116,10 @@ class SigningKey(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return self.kid
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(SYSTEM_LABEL, [b"token-signing", self.kid.encode()])
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (

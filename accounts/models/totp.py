@@ -11,7 +11,7 @@ from django.db import models
 from django_otp.models import Device
 
 from kernel.trust.row_mac import MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
 
 class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # django-otp ships no types
@@ -23,6 +23,7 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
     """
 
     MAC_LABEL = "totp_devices"
+    LOCKED_BY = ("user",)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.OneToOneField(
@@ -50,6 +51,10 @@ class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # 
 
     def __str__(self) -> str:
         return f"authenticator of {self.user}"
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(SYSTEM_LABEL, [b"totp", self.user_id.bytes, self.id.bytes])
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.id, self.user_id, self.confirmed, self.confirmed_at, self.kek_id, bytes(self.wrapped)

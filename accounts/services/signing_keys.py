@@ -19,7 +19,7 @@ from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial
 from kernel.freshness.epoch import raise_epoch
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 
 RSA_BITS = 3072  # NIST SP 800-57 part 1: 128 bits of strength
 PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
@@ -43,7 +43,9 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
     """
     principal.require("users.manage")
     bootstrap_signing_keys()
-    fresh = _generate(_STATE.NEXT)  # outside the transaction, because it takes a large part of a second
+    fresh, private_half = _generate(
+        _STATE.NEXT
+    )  # outside the transaction, because it takes a large part of a second
     with transaction.atomic():
         now = database_now()
         rows = SigningKey.objects.select_for_update().exclude(state=_STATE.RETIRED).order_by("state")
@@ -57,6 +59,7 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
         _retire(active, now if is_emergency else now + _token_life())
         upcoming.state, upcoming.activated_at = _STATE.ACTIVE, now
         upcoming.save_with_mac()
+        kek.wrap_into(fresh, private_half)
         fresh.save_with_mac()
         meta = {"retired": active.kid, "next": fresh.kid, "emergency": is_emergency}
         record(_event(actions.SIGNING_KEY_ROTATED, upcoming, **meta), principal.actor)
@@ -66,9 +69,10 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
 
 
 def _create(state: SigningKey.State) -> None:
-    key = _generate(state)
+    key, private_half = _generate(state)
     try:
         with transaction.atomic():
+            kek.wrap_into(key, private_half)
             key.save_with_mac()
             actor = Actor.system("signing-keys", Source.SCHEDULER)
             record(_event(actions.SIGNING_KEY_PUBLISHED, key), actor)
@@ -78,21 +82,19 @@ def _create(state: SigningKey.State) -> None:
         return
 
 
-def _generate(state: SigningKey.State) -> SigningKey:
+def _generate(state: SigningKey.State) -> tuple[SigningKey, KeyMaterial]:
+    """A new key, and its private half, which is not wrapped yet."""
     private_key = generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    kid = secrets.token_hex(8)
     pkcs8 = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    wrapped = kek.wrap(KeyMaterial(pkcs8), label=system_keys.LABEL, parts=signing_keys.parts(kid))
     now = database_now()
-    return SigningKey(
-        kid=kid,
+    key = SigningKey(
+        kid=secrets.token_hex(8),
         state=state,
         public_key=private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        kek_id=wrapped.kek_id,
-        wrapped=wrapped.wrapped,
         created_at=now,
         activated_at=now if state == _STATE.ACTIVE else None,
     )
+    return key, KeyMaterial(pkcs8)
 
 
 def _retire(key: SigningKey, trusted_until: datetime) -> None:

@@ -34,10 +34,9 @@ from audit.log.events import RowChange
 from audit.services import record
 from kernel import installation
 from kernel.clock import database_now
-from kernel.crypto.material import KeyMaterial
 from kernel.errors import Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import raise_epoch
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
@@ -91,8 +90,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
         raise AlreadyEnrolled("Remove the current authenticator first.")
     TotpDevice.objects.filter(user=user).delete()
     seed, device = new_seed(), TotpDevice(user=user, begun_in=_session_of(principal))
-    wrapped = kek.wrap(seed, label=system_keys.LABEL, parts=_seed_parts(device))
-    device.kek_id, device.wrapped = wrapped.kek_id, wrapped.wrapped
+    kek.wrap_into(device, seed)
     device.save_with_mac()
     changes = [RowChange.of_row(device, after=device_values(device))]
     record(user_event(actions.TOTP_ENROLLED, user.id), principal.actor, changes=changes)
@@ -106,7 +104,7 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
     factor that the owner then confirms. Raises Denied, RecentAuthRequired, NotFound if no enrolment is pending.
     """
     principal.require_recent_log_in(database_now())
-    seed = _open_seed(_find_waiting(principal))
+    seed = kek.unwrap_row(_find_waiting(principal))
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, principal.actor.actor_name))
 
 
@@ -124,7 +122,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
         raise AlreadyEnrolled("This authenticator is already confirmed.")
     device = _find_waiting(principal)
     before, now = device_values(device), database_now()
-    step = matching_step(_open_seed(device), clean_code(code), now)
+    step = matching_step(kek.unwrap_row(device), clean_code(code), now)
     if step is None:
         raise Invalid.of_field("code", WRONG_CODE)
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
@@ -212,7 +210,7 @@ def _use_code(device: TotpDevice, code: str) -> Method:
     if not is_totp_code(code):
         _use_recovery_code(device, code, now)
         return "recovery_code"
-    step = matching_step(_open_seed(device), code, now)
+    step = matching_step(kek.unwrap_row(device), code, now)
     if step is None or not _advance(device, step):
         raise Unauthenticated(WRONG_CODE)
     return "totp"
@@ -281,11 +279,3 @@ def _require_codes_of(user: User, *, is_required: bool) -> RowChange:
     user.requires_second_factor = is_required
     user.save_with_mac(update_fields=["requires_second_factor"])
     return RowChange.of_row(user, before=before, after=user_values(user))
-
-
-def _open_seed(device: TotpDevice) -> KeyMaterial:
-    return kek.unwrap(device.wrapped_key, label=system_keys.LABEL, parts=_seed_parts(device))
-
-
-def _seed_parts(device: TotpDevice) -> list[bytes]:
-    return [b"totp", device.user_id.bytes, device.id.bytes]

@@ -3,7 +3,7 @@
 from django.db import models
 
 from kernel.trust.row_mac import MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
 
 class CheckpointKey(MacProtectedRow, WrappedRow):
@@ -40,6 +40,10 @@ class CheckpointKey(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return self.kid
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(SYSTEM_LABEL, [b"checkpoint-signing", self.kid.encode()])
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (

@@ -22,9 +22,8 @@ from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_n
 from kernel.clock import database_now
 from kernel.crypto import signing
 from kernel.crypto.encoding import encode_base64
-from kernel.crypto.material import KeyMaterial
 from kernel.errors import Conflict
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 from kernel.trust.models import Instance
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -77,7 +76,7 @@ def promote_covered_keys(*, waits: bool = False) -> None:
     if not CheckpointKey.objects.filter(state=_STATE.NEXT).exists():
         return
     with leading(waits=waits) as leads:
-        upcoming = _rows(_STATE.NEXT) if leads else []
+        upcoming = _locked_rows(_STATE.NEXT) if leads else []
         if upcoming and _is_covered(upcoming):
             _promote(upcoming)
 
@@ -101,11 +100,18 @@ def active_signers() -> list[tuple[VerifierKey, Signer]]:
 
 def _signers(rows: Sequence[CheckpointKey]) -> list[tuple[VerifierKey, Signer]]:
     name = origin()
-    return [(_verifier_key(name, row), partial(signing.sign, row.algorithm, _unwrap(row))) for row in rows]
+    return [
+        (_verifier_key(name, row), partial(signing.sign, row.algorithm, kek.unwrap_row(row))) for row in rows
+    ]
 
 
-def _rows(*states: str) -> list[CheckpointKey]:
-    rows = CheckpointKey.objects.filter(state__in=states).order_by(*_ORDER)
+def _rows(state: str) -> list[CheckpointKey]:
+    return [row.check_mac() for row in CheckpointKey.objects.filter(state=state).order_by(*_ORDER)]
+
+
+def _locked_rows(state: str) -> list[CheckpointKey]:
+    """The rows for a change: locked, because another process may wrap their keys again."""
+    rows = CheckpointKey.objects.select_for_update().filter(state=state).order_by(*_ORDER)
     return [row.check_mac() for row in rows]
 
 
@@ -127,26 +133,15 @@ def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor
 
 def _generate(algorithm: str, state: CheckpointKey.State) -> CheckpointKey:
     material, public_key = signing.generate(algorithm)
-    kid = secrets.token_hex(8)
-    wrapped = kek.wrap(material, label=system_keys.LABEL, parts=_parts(kid))
-    return CheckpointKey(
-        kid=kid,
+    key = CheckpointKey(
+        kid=secrets.token_hex(8),
         algorithm=algorithm,
         public_key=public_key,
         state=state,
-        kek_id=wrapped.kek_id,
-        wrapped=wrapped.wrapped,
         created_at=database_now(),
     )
-
-
-def _unwrap(row: CheckpointKey) -> KeyMaterial:
-    return kek.unwrap(row.wrapped_key, label=system_keys.LABEL, parts=_parts(row.kid))
-
-
-def _parts(kid: str) -> list[bytes]:
-    """The context to which a wrapped private half is bound."""
-    return [b"checkpoint-signing", kid.encode()]
+    kek.wrap_into(key, material)
+    return key
 
 
 def _verifier_key(name: str, row: CheckpointKey) -> VerifierKey:
@@ -171,7 +166,9 @@ def _is_covered(upcoming: Sequence[CheckpointKey]) -> bool:
 
 def _promote(upcoming: Sequence[CheckpointKey]) -> None:
     # The old ones first, because only one key of an algorithm can be active.
-    retiring = [row for row in _rows(_STATE.ACTIVE) if row.algorithm in {key.algorithm for key in upcoming}]
+    retiring = [
+        row for row in _locked_rows(_STATE.ACTIVE) if row.algorithm in {key.algorithm for key in upcoming}
+    ]
     for row in retiring:
         row.state, row.wrapped = _STATE.RETIRED, b""
         row.save_with_mac()

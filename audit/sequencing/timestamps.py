@@ -7,6 +7,7 @@ from django.db.models import Exists, ExpressionWrapper, IntegerField, OuterRef, 
 from django.db.models.functions import Coalesce
 
 from audit.log.canonical import format_timestamp
+from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, SpelledTimestampField
 from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
 from audit.sequencing.alarms import MOST_OPEN
@@ -63,6 +64,12 @@ def signed_size() -> Coalesce:
 def signed_at() -> Subquery:
     """When the newest checkpoint was signed."""
     return Subquery(_newest_checkpoint().values("signed_at")[:1])
+
+
+def last_done_at(action: str) -> Subquery:
+    """When an action of the installation last succeeded."""
+    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value).order_by("-id")
+    return Subquery(done.values(spelled=SpelledTimestamp("timestamp"))[:1], output_field=_TIMESTAMP)
 
 
 def last_alarm() -> Subquery:

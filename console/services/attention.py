@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Value
 from django.urls import reverse
 
 from accounts.principals import Principal
@@ -15,10 +16,14 @@ from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
+from console.checks import BAD
 from console.services.denied_acts import denied_act_alerts
 from console.services.facts import Facts, failed_jobs, read_facts
 from console.services.key_alerts import key_alerts
-from console.system import BAD, check_disk
+from console.services.rewraps import KIND as REWRAP
+from console.system import check_disk
+
+PAGES = {REWRAP: "rewrap"}  # the pages of jobs other than exports, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +79,21 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         return
     sees_jobs = principal.has_permission(EXPORT_PERMISSION)
     in_log = f"{reverse('audit')}?action={EXPORT_FAILED}"
-    newest = [
-        (kind, job)
+    first, *others = [
+        rows.order_by().values_list(Value(kind), "id", "finished_at")
         for kind, rows in failed_jobs(principal, at)
-        for job in rows.order_by("-finished_at")[:limit]
     ]
+    newest = first.union(*others, all=True).order_by("-finished_at")[:limit]
     alerts = [
         Alert(
             AlertKind.JOB_FAILED,
-            f"A job failed at {job.finished_at:%Y-%m-%d %H:%MZ}.",
-            reverse("job", args=[job.id]) if sees_jobs else in_log,
+            f"A job failed at {finished_at:%Y-%m-%d %H:%MZ}.",
+            reverse(PAGES[kind], args=[job_id]) if kind in PAGES or sees_jobs else in_log,
             "See details",
-            AlertObject(kind, str(job.id)),
-            job.finished_at,
+            AlertObject(kind, str(job_id)),
+            finished_at,
         )
-        for kind, job in newest[:limit]
+        for kind, job_id, finished_at in newest
     ]
     all_url = reverse("jobs") if sees_jobs else in_log
     yield AlertGroup(

@@ -20,6 +20,7 @@ from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import READ_PERMISSION, AuditLog
 from audit.sequencing.timestamps import CountOf
 from audit.usage.queries import DAY
+from console import actions as console_actions
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from kernel.errors import Denied
 from keys import actions as key_actions
@@ -36,6 +37,10 @@ ACTS = (
     key_actions.VERSION_ENABLED,
     key_actions.GRANT_CREATED,
     key_actions.GRANT_REMOVED,
+    console_actions.KEK_ROTATED,
+    console_actions.KEK_RETIRED,
+    console_actions.REWRAP_REQUESTED,
+    console_actions.REWRAP_CANCELLED,
     account_actions.USER_CREATED,
     account_actions.USER_UPDATED,
     account_actions.USER_ROLE_CHANGED,

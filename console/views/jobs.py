@@ -1,14 +1,16 @@
-"""Pages of background jobs, which are only exports of the log so far."""
+"""The list of background jobs, and pages of exports of the log. ``rewraps`` has those of the other jobs."""
 
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from accounts.principals import Principal
 from audit import actions, services
 from audit.models import EXPORT_PERMISSION
 from audit.services import Exporter
 from console.job_progress import pace, progress_of
+from console.services import rewraps
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.pages import PageView, Rule
@@ -18,15 +20,21 @@ LIMIT = 50
 PROGRESS = "job-progress"
 
 
-class JobListView(PageView[Exporter]):
+class JobListView(PageView[Principal]):
     rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_LISTED)}
     section = "jobs"
     template = "jobs/list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found, now = list(services.find_exports(principal=self.principal)[: LIMIT + 1]), process_now()
-        rows = [(job, progress_of(job, now)) for job in found[:LIMIT]]
-        return self.page(jobs=rows, has_more=len(found) > LIMIT)
+        kinds = (
+            services.find_exports(principal=self.principal),
+            rewraps.find_rewraps(principal=self.principal),
+        )
+        newest = [job for found in kinds for job in found[: LIMIT + 1]]
+        newest.sort(key=lambda job: job.created_at, reverse=True)
+        now = process_now()
+        rows = [(job, progress_of(job, now)) for job in newest[:LIMIT]]
+        return self.page(jobs=rows, has_more=len(newest) > LIMIT)
 
 
 class JobView(PageView[Exporter]):

@@ -8,6 +8,7 @@ from accounts.principals import Principal
 from audit.models import RESOLVE_PERMISSION, AuditAlarm
 from audit.services.alarms import find_alarms
 from console import actions
+from console.services.key_encryption import PERMISSION as MANAGE_PERMISSION
 from console.system import read_system
 from kernel.clock import process_now
 from kernel.pages import PageView, Rule
@@ -27,6 +28,7 @@ class SystemView(PageView[Principal]):
             system=system,
             alarms=self._open_alarms() if system.alarms else (),
             may_resolve=self.principal.has_permission(RESOLVE_PERMISSION),
+            may_manage=self.principal.has_permission(MANAGE_PERMISSION),
             at=process_now(),
         )
 

@@ -19,6 +19,13 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 
+type Report = Callable[[int, int | None], object]
+"""Called with the units that are done, and all units, None if unknown."""
+
+
+def ignore(_done: int, _total: int | None) -> None:
+    """Reports nothing."""
+
 
 class Stop(Exception):
     """Raised by ``Progress`` inside a task. The task must release its resources and let this propagate."""
@@ -53,10 +60,11 @@ class Progress:
     measured from before the last renewal. So this worker stops before another worker can take the job.
     """
 
-    def __init__(self, job: Job, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
         self.done, self.total = job.done, job.total
         self._rows = type(job)._default_manager.filter(pk=job.pk, lease_holder=job.lease_holder)
         self._is_stopping = is_stopping
+        self._report = report
         self._is_cancelled = job.cancel_requested_at is not None
         self._is_lost = False
         self._lease = lease_seconds()
@@ -79,6 +87,7 @@ class Progress:
         """Report ``done`` of ``total`` units; None if unknown. Raises a ``Stop`` if the task has to end."""
         self.done = done
         self.total = self.total if total is None else total
+        self._report(done, self.total)
         if self._is_lost or time.monotonic() - self._renewed > self._lease:
             raise LeaseLost
         if self._is_cancelled:

@@ -11,7 +11,7 @@ from kernel.clock import database_now
 from kernel.errors import DomainError, Unavailable
 from kernel.jobs import leases
 from kernel.jobs.job import Job, Status
-from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
+from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Report, Stopping, ignore
 from kernel.jobs.registry import Task, find_task, task_of, tasks
 from kernel.observability import tracing
 from kernel.observability.logs import current_request_id
@@ -34,9 +34,9 @@ def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> N
         _run(task, job, is_stopping)
 
 
-def run_leased(job: Job, is_stopping: Callable[[], bool]) -> None:
-    """Run a job from ``submit_leased``."""
-    _run(task_of(job), job, is_stopping)
+def run_leased(job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
+    """Run a job from ``submit_leased``. Each progress is also passed to ``report``."""
+    _run(task_of(job), job, is_stopping, report)
 
 
 def run_next(is_stopping: Callable[[], bool]) -> bool:
@@ -62,10 +62,10 @@ def _due_jobs() -> list[tuple[Task, UUID]]:
     return [(task, job_id) for _, task, job_id in sorted(found, key=lambda each: each[0])]
 
 
-def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
+def _run(task: Task, job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
     with _log_with_id_of(job), _traced(task, job):
         try:
-            _attempt(task, job, is_stopping)
+            _attempt(task, job, is_stopping, report)
         except LeaseLost:
             logger.warning("the lease of a job was lost: what was done here does not count")
         except Exception:
@@ -73,8 +73,8 @@ def _run(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
             logger.exception("the end of a job could not be written")
 
 
-def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool]) -> None:
-    progress = Progress(job, is_stopping)
+def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool], report: Report) -> None:
+    progress = Progress(job, is_stopping, report)
     try:
         with progress:
             progress(job.done)  # it may have been cancelled since, or before its last worker died

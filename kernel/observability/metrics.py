@@ -61,6 +61,14 @@ job_queue_age_seconds = Gauge(
     "job_queue_age_seconds", "How long the oldest job has been due.", ["kind"], multiprocess_mode="mostrecent"
 )
 job_failures_total = Counter("job_failures_total", "Jobs that failed.", ["kind"])
+kek_age_seconds = Gauge(
+    "kek_age_seconds", "Age of the primary key-encryption key.", multiprocess_mode="mostrecent"
+)
+keys_to_rewrap = Gauge(
+    "keys_to_rewrap",
+    "Stored keys that are wrapped under an older key-encryption key.",
+    multiprocess_mode="mostrecent",
+)
 backup_last_success_timestamp_seconds = Gauge(
     "backup_last_success_timestamp_seconds",
     "Time of the last backup; 0 before the first.",
@@ -86,5 +94,7 @@ DATABASE_GAUGES = (
     audit_tree_size,
     audit_checkpoint_size,
     audit_alarms_open,
+    kek_age_seconds,
+    keys_to_rewrap,
     backup_last_success_timestamp_seconds,
 )

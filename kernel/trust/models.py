@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
 
 class Instance(models.Model):
@@ -26,19 +26,26 @@ class KeyEncryptionKey(models.Model):
     """A key-encryption key that the database relies on. Its bytes stay with the provider, never in this table.
 
     ``sentinel`` is a known value wrapped under it. It detects a wrong or missing key, which prevents the start.
+    Nothing in the database is wrapped under a key with ``retired_at``, so only older backups need it. Its sentinel
+    stays, to check copies.
     """
 
     id = models.CharField(primary_key=True, max_length=16)
     is_primary = models.BooleanField(default=False)
     sentinel = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "key_encryption_keys"
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_primary=False) | models.Q(retired_at__isnull=True),
+                name="primary_kek_is_not_retired",
+            ),
             models.UniqueConstraint(
                 fields=["is_primary"], condition=models.Q(is_primary=True), name="one_primary_kek"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -63,3 +70,7 @@ class SystemKey(WrappedRow):
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.kid}"
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(SYSTEM_LABEL, [self.purpose.encode(), self.kid.encode()])

@@ -14,7 +14,6 @@ from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.models import SystemKey
 
-LABEL = "cc/sys/v1"
 MAC_KEY_SIZE = 32
 ROW_MAC = "row-mac"
 AUDIT_MAC = "audit-mac"
@@ -83,14 +82,10 @@ def _primary_kid(purpose: str) -> str:
 @cache
 def _mac(purpose: str, kid: str) -> Mac:
     row = SystemKey.objects.get(purpose=purpose, kid=kid)
-    return Mac(kek.unwrap(row.wrapped_key, label=LABEL, parts=_parts(purpose, kid)))
+    return Mac(kek.unwrap_row(row))
 
 
 def _create(purpose: str) -> None:
-    kid = secrets.token_hex(_KID_BYTES)
-    wrapped = kek.wrap(KeyMaterial.generate(MAC_KEY_SIZE), label=LABEL, parts=_parts(purpose, kid))
-    SystemKey.objects.create(kid=kid, purpose=purpose, kek_id=wrapped.kek_id, wrapped=wrapped.wrapped)
-
-
-def _parts(purpose: str, kid: str) -> list[bytes]:
-    return [purpose.encode(), kid.encode()]
+    key = SystemKey(kid=secrets.token_hex(_KID_BYTES), purpose=purpose)
+    kek.wrap_into(key, KeyMaterial.generate(MAC_KEY_SIZE))
+    key.save(force_insert=True)

@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models import Q
 
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import Binding, WrappedRow
+from keys import wrapped_material
 from keys.lifecycle import VersionState
 
 
@@ -19,6 +20,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "key_versions"
+    LOCKED_BY: ClassVar[tuple[str, ...]] = ("key",)
     MAC_VERSION: ClassVar[int] = 2
     OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1})
 
@@ -70,6 +72,11 @@ class KeyVersion(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return f"version {self.version}"
+
+    @property
+    def binding(self) -> Binding:
+        key = self.key
+        return wrapped_material.binding_of(key.id, self.version, key.algorithm, key.purpose)
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (*self._first_mac_fields(), self.destruction_at)

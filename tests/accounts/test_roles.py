@@ -34,6 +34,7 @@ TABLE = {
     "users.manage": "a---",
     "tokens.manage": "aooo",
     "system.read": "aa-a",
+    "system.manage": "a---",
 }
 COLUMNS = (ADMIN, OPERATOR, DEVELOPER, AUDITOR)
 CELLS = [(word, role, cell) for word, row in TABLE.items() for role, cell in zip(COLUMNS, row, strict=True)]

@@ -14,8 +14,9 @@ from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
 from audit.services import record, record_alone
 from kernel.clock import database_now
-from kernel.trust import kek, system_keys
+from kernel.trust import kek
 from kernel.trust.models import SystemKey
+from kernel.trust.wrapped_row import SYSTEM_LABEL
 
 ACTOR = Actor(
     user_id=uuid.UUID("0b1e7a52-9c1d-4c8e-8f6e-0d3c1a2b3c4d"),
@@ -79,7 +80,7 @@ def test_the_row_as_read_back_gives_the_bytes_that_were_maced(microsecond):
 
     version, kid, tag = stored["mac"].split(".")
     wrapped = SystemKey.objects.get(kid=kid).wrapped_key
-    key = kek.unwrap(wrapped, label=system_keys.LABEL, parts=[b"audit-mac", kid.encode()])
+    key = kek.unwrap(wrapped, label=SYSTEM_LABEL, parts=[b"audit-mac", kid.encode()])
     expected = hmac.digest(key.expose(), entries.mac_bytes(stored), "sha256")
     assert (version, base64.urlsafe_b64decode(tag + "=")) == ("1", expected)
 

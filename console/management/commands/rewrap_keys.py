@@ -1,0 +1,45 @@
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.management.base import AccountCommand
+from console.services.rewraps import rewrap_here
+from kernel import installation
+from kernel.commands import ProgressBar, interruptible
+from kernel.jobs import Status
+from kernel.rewrap_jobs import KekRewrap
+
+
+class Command(AccountCommand):
+    help = "Wrap all stored keys under the primary key-encryption key. You can interrupt and repeat it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+
+    def handle(self, *_args: Any, as_json: bool, **_options: Any) -> None:
+        bar = ProgressBar(self.stderr, "keys")
+        with interruptible() as is_stopping:
+            rewrap = rewrap_here(principal=self.principal, is_stopping=is_stopping, report=bar)
+        bar.clear()
+        if as_json:
+            self.stdout.write(json.dumps(_facts(rewrap)))
+        elif rewrap.status == Status.SUCCEEDED:
+            self.stdout.write(f"{rewrap.done} keys rewrapped; all are under {rewrap.kek_id}")
+        self._require_success(rewrap)
+
+    def _require_success(self, rewrap: KekRewrap) -> None:
+        """Raises CommandError."""
+        again = f"Run {installation.MANAGE} rewrap_keys again: it continues."
+        if rewrap.status != Status.SUCCEEDED:
+            code = f" ({rewrap.error_code})" if rewrap.error_code else ""
+            raise self.failure(f"Stopped after {rewrap.done} keys{code}. {again}")
+        if rewrap.altered:
+            raise self.failure(
+                f"{rewrap.altered} rows were changed outside the application and stay as they are. "
+                f"Run {installation.MANAGE} verify_audit_log."
+            )
+
+
+def _facts(rewrap: KekRewrap) -> dict[str, object]:
+    names = ("status", "done", "altered", "kek_id", "error_code")
+    return {"id": str(rewrap.id), **{name: getattr(rewrap, name) for name in names}}

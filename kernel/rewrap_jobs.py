@@ -1,0 +1,29 @@
+"""The table of the jobs that wrap all stored keys under the primary key-encryption key again."""
+
+from django.db import models
+from django.db.models import Q
+
+from kernel.jobs import Job, Status
+
+
+class KekRewrap(Job):
+    """One run over all stored keys. ``done`` counts the rows that it wrapped again.
+
+    The result: ``kek_id`` is the primary key-encryption key at the end. ``altered`` rows were changed outside the
+    application, and are still under their older key.
+    """
+
+    kek_id = models.CharField(max_length=16, blank=True)
+    altered = models.BigIntegerField(null=True)
+
+    class Meta(Job.Meta):
+        db_table = "kek_rewraps"
+        verbose_name = "rewrap"
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(status=Status.SUCCEEDED.value, altered__gte=0) & ~Q(kek_id="")
+                | ~Q(status=Status.SUCCEEDED.value) & Q(altered__isnull=True, kek_id=""),
+                name="kek_rewraps_result_when_succeeded",
+            ),
+        ]
