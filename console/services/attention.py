@@ -88,7 +88,7 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         Alert(
             AlertKind.JOB_FAILED,
             f"A job failed at {finished_at:%Y-%m-%d %H:%MZ}.",
-            reverse(PAGES[kind], args=[job_id]) if kind in PAGES or sees_jobs else in_log,
+            reverse(PAGES.get(kind, "job"), args=[job_id]) if kind in PAGES or sees_jobs else in_log,
             "See details",
             AlertObject(kind, str(job_id)),
             finished_at,
