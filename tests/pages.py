@@ -100,6 +100,9 @@ PAGES = {
     "jobs": Page(ADMIN_AND_AUDITOR),
     "job": Page(ADMIN_AND_AUDITOR),
     "job-cancel": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
+    "rewrap": Page(frozenset({"admin", "operator", "auditor"})),
+    "rewrap-cancel": Page(ADMIN, ADMIN),
+    "rewrap-new": Page(ADMIN, ADMIN),
     # console
     "account-tokens": Page(EVERYBODY),
     "account-token-new": Page(EVERYBODY, EVERYBODY),

@@ -13,6 +13,7 @@ from accounts.services import invite_user
 from audit.log.events import Source
 from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
+from console.services.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.services import create_key, grant_key
 from keys.services.grants import GrantRequest
@@ -51,6 +52,7 @@ def paths(transactional_db, developer):
         "code": new_code(),
         "export_id": job,
         "job_id": job,
+        "rewrap_id": request_rewrap(principal=SYSTEM).id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
         "account_id": make_target(developer, SERVICE_ACCOUNT).account_id,

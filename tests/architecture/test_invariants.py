@@ -50,6 +50,7 @@ from crypto_ops import actions as operations
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyVersion
@@ -65,6 +66,13 @@ PROVOCATIONS = {
     "instance_is_single": (Instance, {}, {"singleton": False}),
     "instance.singleton": (Instance, {}, {}),
     "one_primary_kek": (KeyEncryptionKey, {"is_primary": True}, {}),
+    "primary_kek_is_not_retired": (KeyEncryptionKey, {"is_primary": True}, {"retired_at": NOW}),
+    "kekrewrap_status_is_known": (KekRewrap, {}, {"status": "asleep"}),
+    "kekrewrap_lease_while_running": (KekRewrap, {}, {"status": "running"}),
+    "kekrewrap_finished_when_ended": (KekRewrap, {}, {"status": "cancelled"}),
+    "kekrewrap_failure_has_a_code": (KekRewrap, {}, {"status": "failed", "finished_at": NOW}),
+    "kekrewrap_progress_within_total": (KekRewrap, {}, {"done": 2, "total": 1}),
+    "kek_rewraps_result_when_succeeded": (KekRewrap, {}, {"status": "succeeded", "finished_at": NOW}),
     "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
     "completed_requests.key_hash": (CompletedRequest, {}, {}),
     "audit_logs_writer_is_sequenced": (AuditLog, {}, {}),
@@ -225,6 +233,7 @@ def rows(admin):
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))
+    jobs.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
     used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))

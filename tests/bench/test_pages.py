@@ -27,7 +27,7 @@ OF_AN_ACCOUNT = {
     "sessions",
 }
 OF_AN_ACCOUNT |= {"appearance", "reauth", "login", "login-code", "oidc-callback", "setup", "setup-link"}
-OF_A_JOB = {"job", "job-cancel"}
+OF_A_JOB = {"job", "job-cancel", "rewrap", "rewrap-cancel", "rewrap-new"}
 CHANGES = {"key-notes", "key-activate", "key-enable", "key-revoke", "key-mark-compromised"}
 CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
 CHANGES |= {"account-token-new", "key-version-disable", "key-version-enable", "alarm-resolve"}

@@ -51,7 +51,7 @@ def test_the_page_holds_no_secret(at_admin, settings):
 
 
 def test_the_key_encryption_keys_are_listed_with_the_primary(at_admin):
-    [shown] = at_admin.get("/system/").context["system"].keks
+    [shown] = at_admin.get("/system/").context["system"].keks.all
     assert (shown.id, shown.is_primary, shown.is_open) == (KeyEncryptionKey.objects.get().id, True, True)
 
 

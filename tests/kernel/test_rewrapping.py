@@ -23,6 +23,7 @@ from keys import services as keys
 from keys.models import KeyVersion
 from tests.endpoints import code_to_confirm
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
+from tests.waiting import SOON, wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -67,7 +68,7 @@ def in_threads(*functions):
         start.wait()
         try:
             return function()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test inspects it
             return error
         finally:
             connections.close_all()
@@ -129,7 +130,9 @@ def test_an_erased_key_is_left_out(stored):
     assert kek_records.count_rows().get(previous) is None
 
 
-@pytest.mark.parametrize("columns", [{"row_mac": "1.00000000.AAAA"}, {"wrapped": b"\x01" * 61}, {"state": "disabled"}])
+@pytest.mark.parametrize(
+    "columns", [{"row_mac": "1.00000000.AAAA"}, {"wrapped": b"\x01" * 61}, {"state": "disabled"}]
+)
 def test_an_altered_row_stays_as_it_is_and_keeps_its_key_from_being_retired(stored, columns):
     _, previous = rotate()
     altered = KeyVersion.objects.filter(key=stored, version=1)
@@ -227,25 +230,35 @@ def test_no_row_is_wrapped_under_a_key_that_is_being_retired(stored, admin):
     """A transaction that wraps keeps its key primary to its end, so a rotation waits for it."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writing transaction at a time")
-    wrapped, may_commit = threading.Event(), threading.Event()
+    wrapped, retired = threading.Event(), threading.Event()
 
     def create():
         with transaction.atomic():
             key = keys.create_key(principal=admin.principal, name="late", algorithm="aes-256")
             wrapped.set()
-            assert may_commit.wait(30)
-        return KeyVersion.objects.get(key=key).kek_id
+            wait_until(lambda: retired.is_set() or a_lock_is_awaited())
+        return KeyVersion.objects.get(key=key)
 
     def rotate_and_retire():
-        assert wrapped.wait(30)
-        threading.Timer(0.2, may_commit.set).start()
-        _, previous = rotate()
-        with pytest.raises(Conflict, match="stored keys"), transaction.atomic():
-            kek_records.retire(previous)
-        return previous
+        assert wrapped.wait(SOON)
+        try:
+            chosen, previous = rotate()
+            assert rewrap() == 0
+            with transaction.atomic():
+                kek_records.retire(previous)
+        finally:
+            retired.set()
+        return chosen
 
-    kek_id, previous = in_threads(create, rotate_and_retire)
-    assert kek_id == previous
+    version, chosen = in_threads(create, rotate_and_retire)
+    version.refresh_from_db()
+    assert version.kek_id == chosen
+
+
+def a_lock_is_awaited():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
 
 
 def test_wrapping_requires_a_transaction(stored):
