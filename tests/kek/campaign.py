@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.output import log
 from tests.product import ROOT, Product, b64
@@ -54,7 +54,7 @@ class Client:
         self.messages: list[tuple[str, bytes]] = []
         self.thread = threading.Thread(target=self._work)
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 
@@ -127,7 +127,9 @@ def campaign(product: Product, versions: int, kills: int) -> None:
         killed = [kill_rewrap(product, (number + 1) / (kills + 1)) for number in range(kills)]
         at_once = [start_rewrap(product) for _ in range(2)]
         assert [process.wait() for process in at_once] == [0, 0]
-        log(f"killed at {killed} of the keys; two runs then finished after {time.monotonic() - begun:.1f} s in all")
+        log(
+            f"killed at {killed} of the keys; two runs then finished after {time.monotonic() - begun:.1f} s in all"
+        )
         assert outdated(product) == 0
         check(product, known)
         middle = rotate(product)
@@ -158,7 +160,9 @@ def rotate(product: Product) -> str:
     """Rotate, and return the id of the previous key."""
     began = time.monotonic()
     rotated = json.loads(succeed(product, "rotate_kek", "--one-host", "--json"))
-    log(f"rotated to {rotated['id']} in {time.monotonic() - began:.1f} s; {rotated['keys_to_rewrap']:,} keys to rewrap")
+    log(
+        f"rotated to {rotated['id']} in {time.monotonic() - began:.1f} s; {rotated['keys_to_rewrap']:,} keys to rewrap"
+    )
     return str(rotated["previous"])
 
 
