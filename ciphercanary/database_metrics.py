@@ -3,19 +3,21 @@
 import math
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from prometheus_client import Gauge
 
 from audit import actions
 from audit.sequencing.lag import set_gauges
-from audit.services import last_done
+from audit.sequencing.timestamps import last_done_at
 from audit.services.alarms import count_open_alarms
-from console.keks import read_keks
+from console.keks import kek_columns
 from kernel import jobs
 from kernel.clock import process_now
 from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
+from kernel.trust.models import Instance
 from keys.services import EXPIRY_DAYS, measure_keys
 
 
@@ -47,10 +49,7 @@ def _measure() -> None:
     for days, count in keys.expiring.items():
         metrics.keys_expiring.labels(days).set(count)
     set_gauges()
-    keks = read_keks()
-    metrics.kek_age_seconds.set(keks.primary.age(process_now()).total_seconds() if keks.primary else math.nan)
-    metrics.keys_to_rewrap.set(keks.outdated)
-    metrics.backup_last_success_timestamp_seconds.set(_last_backup_at())
+    _measure_installation()
     metrics.audit_alarms_open.set(count_open_alarms())
     for kind, queue in jobs.read_queues().items():
         metrics.job_queue_age_seconds.labels(kind).set(queue.age)
@@ -58,10 +57,15 @@ def _measure() -> None:
             metrics.jobs.labels(kind, status).set(count)
 
 
-def _last_backup_at() -> float:
-    """Seconds since 1970, 0.0 before the first backup. One query on an index."""
-    created_at = last_done(action=actions.BACKUP_CREATED)
-    return created_at.timestamp() if created_at else 0.0
+def _measure_installation() -> None:
+    """The last backup, and the key-encryption keys, in one query. It scans the tables with wrapped keys."""
+    columns = {"backed_up_at": last_done_at(actions.BACKUP_CREATED), **kek_columns()}
+    found: dict[str, Any] = dict(Instance.objects.values(**columns).get())
+    backed_up_at, rotated_at = found["backed_up_at"], found["rotated_at"]
+    metrics.backup_last_success_timestamp_seconds.set(backed_up_at.timestamp() if backed_up_at else 0.0)
+    age = process_now() - rotated_at if rotated_at else None
+    metrics.kek_age_seconds.set(age.total_seconds() if age is not None else math.nan)
+    metrics.keys_to_rewrap.set(found["keys_to_rewrap"])
 
 
 # The rest of the second is for the export itself.

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Final
 
-from django.db.models import OuterRef, Value
+from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.expressions import Combinable
 
 from audit.sequencing.timestamps import CountOf, last_done_at
@@ -64,7 +64,9 @@ class Keks:
 
 def read_keks() -> Keks:
     """One statement, which scans the tables with wrapped keys."""
-    rows: Combinable = reduce(add, (_rows_of(model) for model in kek_records.wrapped_models()), Value(0))
+    tables = map(_rows, kek_records.wrapped_models())
+    counts = [CountOf(rows.filter(kek_id=OuterRef("pk")).values("pk")) for rows in tables]
+    rows: Combinable = reduce(add, counts, Value(0))
     proved_at = last_done_at(actions.KEK_COPY_CHECKED)
     found = list(
         KeyEncryptionKey.objects.annotate(rows=rows, proved_at=proved_at).order_by(
@@ -75,6 +77,19 @@ def read_keks() -> Keks:
         Kek(row.id, row.is_primary, _opens(row), row.created_at, row.retired_at, row.rows) for row in found
     ]
     return Keks(shown, found[0].proved_at if found else None)
+
+
+def kek_columns() -> dict[str, Combinable | Subquery]:
+    """For the metrics: since when the primary key is primary, and the number of stored keys under older ones."""
+    primary = KeyEncryptionKey.objects.filter(is_primary=True)
+    outdated = [
+        CountOf(rows.exclude(kek_id__in=primary.values("pk")).values("pk"))
+        for rows in map(_rows, kek_records.wrapped_models())
+    ]
+    return {
+        "rotated_at": Subquery(primary.values("created_at")[:1]),
+        "keys_to_rewrap": reduce(add, outdated, Value(0)),
+    }
 
 
 def check_keks(keks: Keks, now: datetime) -> Check:
@@ -105,9 +120,8 @@ def check_kek_copy(keks: Keks) -> Check:
     return Check(COPY_NAME, OK, measured)
 
 
-def _rows_of(model: type[WrappedRow]) -> CountOf:
-    rows = model._default_manager.filter(kek_records.HOLDS_KEY, kek_id=OuterRef("pk"))
-    return CountOf(rows.order_by().values("pk"))
+def _rows(model: type[WrappedRow]) -> QuerySet[WrappedRow]:
+    return model._default_manager.filter(kek_records.HOLDS_KEY).order_by()
 
 
 def _opens(row: KeyEncryptionKey) -> bool:

@@ -14,7 +14,7 @@ from ciphercanary import database_metrics
 from kernel import runtime
 from kernel.clock import database_now
 from keys import services
-from keys.models import Key
+from keys.models import Key, KeyVersion
 from tests.audit.test_health import measured
 from tests.conftest import append_only_triggers_off
 from tests.waiting import wait_until
@@ -37,8 +37,12 @@ def test_keys_and_queues_are_among_the_metrics(admin):
     backup = record(Event(action="audit.backup.created"), Actor.system("test", "command"))
 
     found = measured()
+    KeyVersion.objects.filter(key=due).update(kek_id="older")
+    assert measured()["keys_to_rewrap"] == 1
 
     assert found["backup_last_success_timestamp_seconds"] == backup.timestamp.timestamp()
+    assert 0 < found["kek_age_seconds"] < 86400
+    assert found["keys_to_rewrap"] == 0
     assert found["active_keys_total"] == 2
     assert found["keys_overdue_for_rotation"] == 1
     assert found["key_rotation_overdue_seconds"] >= 30 * 3600

@@ -1,11 +1,11 @@
 """The registry of this process: a task for each kind of job, and periodic functions. Apps fill it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, F, Min, Value
 
 from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
@@ -95,15 +95,25 @@ class Queue:
 
 
 def read_queues() -> dict[str, Queue]:
-    """The queue of every registered kind, with one query each."""
+    """The queue of every registered kind, with one query."""
     now = database_now()
-    return {task.kind: _queue(task.model, now) for task in _tasks.values()}
+    first, *others = [
+        task.model._default_manager.order_by()
+        .values(kind=Value(kind), state=F("status"))
+        .annotate(number=Count("pk"), due_since=Min("due_at"), leased_until=Min("lease_until"))
+        .values_list("kind", "state", "number", "due_since", "leased_until")
+        for kind, task in _tasks.items()
+    ]
+    found: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in _tasks}
+    for kind, *row in first.union(*others, all=True):
+        found[kind].append(tuple(row))
+    return {kind: _queue(rows, now) for kind, rows in found.items()}
 
 
-def _queue(model: type[Job], now: datetime) -> Queue:
-    found = model._default_manager.order_by().values_list("status")
+def _queue(rows: Iterable[tuple[Any, ...]], now: datetime) -> Queue:
+    """``rows``: status, number, and the earliest ``due_at`` and ``lease_until`` of its jobs."""
     counts, due_since = dict.fromkeys(Status, 0), now
-    for status, count, due_at, lease_until in found.annotate(Count("pk"), Min("due_at"), Min("lease_until")):
+    for status, count, due_at, lease_until in rows:
         counts[Status(status)] = count
         if status == Status.PENDING:
             due_since = min(due_since, due_at)
