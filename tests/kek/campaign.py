@@ -191,8 +191,10 @@ def measure_rewrap(product: Product) -> Measured:
     command = [sys.executable, "manage.py", "rewrap_keys", "--json"]
     process = subprocess.Popen(command, cwd=ROOT, env=product.environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    result = json.loads(process.stdout.read())
+    with process.stdout as output:
+        result = json.loads(output.read())
     _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it does not see this wait
     assert (status, result["altered"]) == (0, 0), result
     [(began, ended)] = product.query(
         "SELECT started_at, finished_at FROM kek_rewraps ORDER BY created_at DESC LIMIT 1"
