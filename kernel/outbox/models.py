@@ -55,5 +55,5 @@ class Notification(models.Model):
 
     @property
     def sentence(self) -> str:
-        """What happened, in one sentence."""
+        """The event in one sentence."""
         return self.kind.sentence(self.object_name, self.facts)

@@ -1,4 +1,4 @@
-"""Publish what time brings about: rotations and expiries ahead, overdue rotations, deletions, denied uses.
+"""Publish conditions that depend on time: rotations and expiries ahead, overdue rotations, deletions, denied uses.
 
 A scan reads the keys of each condition in batches, and asks the outbox which of their notifications exist. Each key is in
 the most urgent step only: a key that expires in five days gets no notification about thirty.

@@ -1,4 +1,4 @@
-"""What time brings about is published once for each step, however often the keys are scanned."""
+"""Times ahead are published once for each step, however often the keys are scanned."""
 
 from datetime import timedelta
 
