@@ -20,7 +20,6 @@ class KeyVersion(MacProtectedRow, WrappedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "key_versions"
-    LOCKED_BY: ClassVar[tuple[str, ...]] = ("key",)
     MAC_VERSION: ClassVar[int] = 2
     OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1})
     LOCKED_BY: ClassVar[tuple[str, ...]] = ("key",)
