@@ -12,7 +12,7 @@ from accounts.principals import Principal
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
 from kernel.trust.row_mac import MacField, MacProtectedRow
-from kernel.trust.wrapped_row import WrappedRow
+from kernel.trust.wrapped_row import Binding, WrappedRow
 from notifications.targets import MAX_URL, Target
 
 MANAGE = "webhooks.manage"
@@ -61,9 +61,8 @@ class Webhook(MacProtectedRow, WrappedRow):
             return ""
 
     @property
-    def secret_parts(self) -> list[bytes]:
-        """The context that the wrapped secret is bound to."""
-        return [self.id.bytes]
+    def binding(self) -> Binding:
+        return Binding("cc/webhook/v1", [self.id.bytes])
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.id, self.url, self.events, self.is_active, self.kek_id, bytes(self.wrapped)

@@ -19,7 +19,6 @@ from notifications.channels import Attempt, Batch, EmailBatch, WebhookBatch
 from notifications.models import Delivery, Webhook
 from notifications.services import claims
 from notifications.services.distribution import distribute
-from notifications.services.webhooks import LABEL
 from notifications.targets import Target
 
 logger = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ def _batch_of(holder: UUID, rows: list[Delivery]) -> Batch | None:
 
 def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> WebhookBatch | None:
     try:
-        secret = kek.unwrap(webhook.check_mac().wrapped_key, label=LABEL, parts=webhook.secret_parts)
+        secret = kek.unwrap_row(webhook.check_mac())
         return WebhookBatch(rows, Target.parse(webhook.url), Mac(secret))
     except (IntegrityFailed, UnwrapFailed, KekUnavailable):
         logger.exception("a webhook cannot be used: its row or its key was altered")

@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db.models import Count, Min
 
-from kernel.clock import database_now
+from kernel.clock import process_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery, DeliveryStatus
 
@@ -24,7 +24,7 @@ class Deliveries:
 
 def measure_deliveries() -> Deliveries:
     """Three queries on partial indexes."""
-    now = database_now()
+    now = process_now()
     waiting = Delivery.objects.filter(status=DeliveryStatus.PENDING.value)
     found = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
     new = Notification.objects.filter(distributed_at__isnull=True).aggregate(oldest=Min("created_at"))

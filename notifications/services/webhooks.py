@@ -26,7 +26,6 @@ from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus,
 from notifications.signatures import SECRET_SIZE, secret_text
 from notifications.targets import Target
 
-LABEL: Final = "cc/webhook/v1"
 INACTIVE: Final = "webhook_inactive"
 
 
@@ -182,8 +181,7 @@ def _known_events(events: Sequence[str]) -> list[str]:
 
 def _new_secret(webhook: Webhook) -> str:
     secret = os.urandom(SECRET_SIZE)
-    wrapped = kek.wrap(KeyMaterial(secret), label=LABEL, parts=webhook.secret_parts)
-    webhook.kek_id, webhook.wrapped = wrapped.kek_id, wrapped.wrapped
+    kek.wrap_into(webhook, KeyMaterial(secret))
     return secret_text(secret)
 
 
