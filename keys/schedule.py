@@ -1,4 +1,4 @@
-"""What the schedule does about once a minute, in the embedded worker as with Celery beat.
+"""The work of the schedule, about once a minute, in the embedded worker as with Celery beat.
 
 Each function only looks up an index if nothing is due. Two schedules at once do everything once.
 """
@@ -40,7 +40,7 @@ def record_clock_changes() -> None:
 
 
 def rotate_due() -> None:
-    """Rotate what is due. A key whose rotation failed waits for a day."""
+    """Rotate what is due. A key whose rotation failed waits for an hour."""
     principal = _principal("rotate_due_keys")
     services.mark_used_up(older_than=LEAST_AGE, used_within=IN_USE)
     due = services.due_keys(principal, database_now())

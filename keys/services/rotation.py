@@ -18,13 +18,13 @@ from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import Conflict, DomainError, Unavailable
 from kernel.labels import check_reason
 from keys import actions, trail
-from keys.errors import VersionConflict
+from keys.errors import KeyNotActive, VersionConflict
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
 from keys.services.changing import finish_change, key_event, lock_key, new_version
 
 DUE_REASON: Final = "rotation is due"
-RETRY_AFTER: Final = timedelta(days=1)
+RETRY_AFTER: Final = timedelta(hours=1)
 """When the schedule tries again to rotate a key whose rotation failed."""
 
 
@@ -92,7 +92,7 @@ def due_keys(principal: Principal, now: datetime) -> KeyQuerySet:
         old_version=OuterRef("primary_version"),
         status=RotationStatus.FAILED.value,
         rotated_at__gt=now - RETRY_AFTER,
-    )
+    ).exclude(error_code=KeyNotActive.code)  # it has become active since
     return Key.objects.visible_to(principal).due_for_rotation(now).filter(Q(~Exists(failed)))
 
 

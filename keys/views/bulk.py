@@ -116,7 +116,7 @@ class BulkTagView(BulkView):
 
 
 def rotation_message(rotation: services.BulkRotation) -> str:
-    """What happened, in words."""
+    """The result, in words."""
     if rotation.job is not None:
         return f"Rotation of {_keys(rotation.job.total or 0)} queued."
     failed = [(each.key, each.error) for each in rotation.results if each.error is not None]

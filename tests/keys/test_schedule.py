@@ -80,7 +80,7 @@ def test_many_due_keys_are_one_job(due_key):
     assert {version_of(key) for key in keys} == {1}
 
 
-def test_a_key_whose_rotation_failed_waits_for_a_day(due_key):
+def test_a_key_whose_rotation_failed_waits_for_an_hour(due_key):
     broken = due_key()
     Key.objects.filter(pk=broken.pk).update(row_mac="")
     schedule.rotate_due()
