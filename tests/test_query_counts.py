@@ -122,6 +122,7 @@ PAGES = {
     "audit.TokenLastUse": PAGE,
     "audit.UsageRollup": PAGE + DATES,
     "ciphercanary.CompletedRequest": PAGE,
+    "ciphercanary.KekRewrap": PAGE + DATES,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.Notification": PAGE + DATES,

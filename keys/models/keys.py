@@ -89,15 +89,16 @@ class Key(MacProtectedRow):
     policy = models.ForeignKey(
         "keys.EncryptionPolicy", null=True, on_delete=models.PROTECT, related_name="keys", db_index=False
     )
-    exportable = models.BooleanField(default=False)
-    min_decryption_version = models.PositiveIntegerField(default=1)
+    # The database has the defaults, too: processes of an earlier version still create keys during an update.
+    exportable = models.BooleanField(default=False, db_default=False)
+    min_decryption_version = models.PositiveIntegerField(default=1, db_default=1)
     successor = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
-    deletion_protection = models.BooleanField(default=False)
+    deletion_protection = models.BooleanField(default=False, db_default=False)
     deletion_scheduled_at = models.DateTimeField(null=True)
     deletion_at = models.DateTimeField(null=True)
-    state_before_deletion = models.CharField(max_length=20, blank=True)
+    state_before_deletion = models.CharField(max_length=20, blank=True, default="", db_default="")
     expiry_recorded_at = models.DateTimeField(null=True, help_text="when the log recorded the expiry")
-    has_unproven_tags = models.BooleanField(default=False, editable=False)
+    has_unproven_tags = models.BooleanField(default=False, db_default=False, editable=False)
     searched_text = models.TextField(editable=False)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(

@@ -100,7 +100,7 @@ class KeyRotation(models.Model):
         choices=[(word.value, word.value) for word in RotationStatus],
         default=RotationStatus.COMPLETED.value,
     )
-    error_code = models.CharField(max_length=64, blank=True)
+    error_code = models.CharField(max_length=64, blank=True, default="", db_default="")
     job = models.ForeignKey(
         KeyRotationJob, null=True, on_delete=models.PROTECT, related_name="rotations", db_index=False
     )

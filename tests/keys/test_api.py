@@ -34,6 +34,12 @@ MEMBERS = {
     "expires_at",
     "rotation_period_days",
     "next_rotation_at",
+    "policy_id",
+    "exportable",
+    "min_decryption_version",
+    "deletion_protection",
+    "deletion_at",
+    "successor_id",
     "operations",
 }
 REASON = {"reason": "test"}
@@ -81,7 +87,7 @@ def test_the_name_is_taken(admin, key):
         ({"key_size": "many"}, "invalid_request", "key_size"),
         ({"algorithm": "rot13"}, "unsupported_algorithm", None),
         ({"colour": "red"}, "invalid_request", "colour"),
-        ({"policy_id": None}, "invalid_request", "policy_id"),
+        ({"policy_id": "pci"}, "invalid_request", "policy_id"),
         ({"name": "UPPER"}, "invalid_request", "name"),
         ({"name": "x\n"}, "invalid_request", "name"),
         ({"tags": ["a", "a"]}, "invalid_request", "tags"),
@@ -140,7 +146,7 @@ def test_the_list_filters(admin, new_key):
     "query",
     [
         "status=sleepy",
-        "status=destroyed",
+        "policy_id=pci",
         "limit=100000",
         "limit=0",
         "page=0",
@@ -246,7 +252,13 @@ def test_versions_are_listed_and_switched(admin, key):
         (2, "enabled", True),
         (1, "enabled", False),
     ]
-    assert set(listed["results"][0]) == {"version", "state", "is_primary", "created_at"}
+    assert set(listed["results"][0]) == {
+        "version",
+        "state",
+        "is_primary",
+        "created_at",
+        "destruction_at",
+    }
     assert admin.api.post(url(key, "versions", 1, "disable"), REASON).json["state"] == "disabled"
     assert admin.api.post(url(key, "versions", 1, "enable"), REASON).json["state"] == "enabled"
     assert admin.api.post(url(key, "versions", 2, "disable"), REASON).code == "illegal_transition"

@@ -1,4 +1,4 @@
-"""The life of keys over 400 days of a moved clock, with nobody but the schedule at work."""
+"""The life of keys over 400 days of a moved clock, with the schedule alone at work."""
 
 from datetime import timedelta
 from itertools import groupby

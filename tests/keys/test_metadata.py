@@ -49,11 +49,11 @@ def test_other_tags_are_refused(tags):
 
 @pytest.mark.parametrize("days", [None, 1, 3650])
 def test_good_rotation_periods_pass(days):
-    metadata.check_rotation_period(days)
+    metadata.check_rotation_period(days, "aes-256")
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651])
 def test_other_rotation_periods_are_refused(days):
     with pytest.raises(Invalid) as refusal:
-        metadata.check_rotation_period(days)
+        metadata.check_rotation_period(days, "aes-256")
     assert set(refusal.value.fields) == {"rotation_period_days"}
