@@ -88,11 +88,11 @@ class ProgressBar:
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Inside the block, Ctrl-C and SIGTERM only set the value of the function, so that a command ends in order."""
-    asked = threading.Event()
+    stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = {each: signal.signal(each, lambda *_: asked.set()) for each in signals}
+    before = {each: signal.signal(each, lambda *_: stop.set()) for each in signals}
     try:
-        yield asked.is_set
+        yield stop.is_set
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -54,7 +54,7 @@ class KeyAdmin(ReadOnlyModelAdmin):
 
     @admin.action(description="Rotate selected keys")
     def rotate_selected(self, request: HttpRequest, queryset: QuerySet[Key]) -> HttpResponse | None:
-        """Show the keys and ask for a reason, then rotate. Raises DomainError."""
+        """Show the keys with a form for the reason, then rotate. Raises DomainError."""
         principal = known_principal(request)
         if not isinstance(principal, Principal):
             return None  # ``get_actions`` offers it to users only

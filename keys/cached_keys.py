@@ -220,7 +220,7 @@ class CachedKey:
         ]
 
     def grace_end(self, version: int, *, for_reencryption: bool = False) -> datetime | None:
-        """When the version stops decrypting because it was replaced; None: it does not."""
+        """The time at which a replaced version stops decrypting; None: never."""
         replacement = self.versions.get(version + 1)
         if replacement is None or self.grace is None or (for_reencryption and self.reencrypts_after_grace):
             return None

@@ -1,4 +1,4 @@
-"""Which operations an act on a key denies from then on, as a table. No clock, no database."""
+"""Operations that a key action denies, as a table. No clock, no database."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What a policy requires of a key, and what a key takes over from it. Raises PolicyViolated with the field."""
+"""Rules of a policy for its keys. Raises PolicyViolated with the field."""
 
 from datetime import datetime, timedelta
 

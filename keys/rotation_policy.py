@@ -22,7 +22,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class RotationPolicy:
-    """When keys rotate, and how long an earlier version may decrypt afterwards.
+    """Rotation and grace period of keys.
 
     A key is due for rotation if its primary version is ``every_days`` old, or has sealed ``after_uses`` messages or
     ``after_bytes`` bytes. ``grace_days`` after its replacement, a version no longer decrypts; with ``reencrypt`` it
@@ -59,7 +59,7 @@ class RotationPolicy:
         }
 
     def grace_end(self, replaced_at: datetime) -> datetime | None:
-        """When a version that was replaced at this time stops decrypting; None: never."""
+        """The time at which a replaced version stops decrypting; None: never."""
         return None if self.grace_days is None else replaced_at + timedelta(days=self.grace_days)
 
 

@@ -24,8 +24,9 @@ from keys.selection import DELETION_AHEAD, EXPIRING_WITHIN, Finding
 
 type Page = tuple[str, str]  # the URL and the words of its link
 
-# The states that were decided for a reason come first. Keys scheduled for deletion have findings of their own. A developer can make keys that are pending or expire at once, and
-# must not hide requests with a compromised key behind them.
+# The states that were decided for a reason come first. Keys scheduled for deletion have findings of their own. A
+# developer can make keys that are pending or expire at once, and must not hide requests with a compromised key behind
+# them.
 _URGENT = (State.COMPROMISED, State.DESTROYED, State.DEACTIVATED, State.SUSPENDED)
 _RANK = Case(
     *(When(state=state, then=rank) for rank, state in enumerate(_URGENT)),

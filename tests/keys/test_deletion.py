@@ -249,7 +249,7 @@ def test_of_a_cancellation_and_a_destruction_at_the_same_time_exactly_one_succee
 
 
 def destroy_when_due(barrier, key):
-    """Return how many keys this thread destroyed within a second."""
+    """Return how many keys this thread destroyed within 10 seconds."""
     barrier.wait()
     count, deadline = 0, time.monotonic() + 10
     try:
