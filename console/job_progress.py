@@ -24,6 +24,7 @@ FAILURES = {
 }
 OF_ROTATIONS = FAILURES | {
     "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
+    "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
     "permission_denied": "The user who requested this job can no longer rotate keys.",
     "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
 }

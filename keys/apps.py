@@ -9,7 +9,7 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
-        from kernel import jobs  # noqa: PLC0415 - models are not loaded before
+        from kernel import jobs, outbox  # noqa: PLC0415 - models are not loaded before
         from keys import rotation_task, schedule  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
         from keys.services.policies import visible_policies  # noqa: PLC0415
@@ -17,6 +17,7 @@ class KeysConfig(AppConfig):
         jobs.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
         for name, function in schedule.PERIODIC.items():
             jobs.register_periodic(name, schedule.SECONDS, function)
+        outbox.register(schedule.DESTRUCTION_OVERDUE)
         action_labels.register(LABELS)
         object_names.register(
             "key",

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from django import forms
@@ -11,6 +12,8 @@ from django import forms
 from kernel.pages.forms import PageForm, ReasonForm
 from keys.metadata import MAX_TAG, MAX_VERSION
 from keys.models import Key
+
+MAX_DIGITS: Final = len(str(MAX_VERSION))
 
 
 class RotateChosenForm(ReasonForm):
@@ -47,6 +50,9 @@ def read_chosen(text: str) -> dict[UUID, int]:
 def _parse(part: str) -> tuple[UUID, int]:
     """Raises ValueError."""
     key_id, _, version = part.partition(":")
-    if not version.isascii() or not version.isdecimal() or not 1 <= int(version[:20]) <= MAX_VERSION:
+    if not version.isascii() or not version.isdecimal() or len(version) > MAX_DIGITS:
         raise ValueError
-    return UUID(key_id), int(version)
+    number = int(version)
+    if not 1 <= number <= MAX_VERSION:
+        raise ValueError
+    return UUID(key_id), number

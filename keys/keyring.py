@@ -113,14 +113,19 @@ def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
 
 def find_default(principal: Principal, algorithm: str) -> CachedKey:
     """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
-    owned, default_ids = (principal.identity, algorithm), _cache.current.default_ids
     key_id = cached_default_id(principal, algorithm)
-    if key_id is None:
-        key_id = services.default_key(principal, algorithm).id
-        if len(default_ids) >= MAX_ENTRIES:
-            default_ids.clear()
-        default_ids[owned] = key_id  # never invalidated, because a user's default key never changes
-    return find(key_id, principal)
+    if key_id is not None:
+        entry = find(key_id, principal)
+        if entry.successor_id is None:
+            return entry
+    entry = find(services.default_key(principal, algorithm).id, principal)
+    default_ids = _cache.current.default_ids
+    if len(default_ids) >= MAX_ENTRIES:
+        default_ids.clear()
+    # A succession changes the default key. The commit refuses a decision by the old entry, and ``put`` of the new
+    # entry, which names the successor, removes this ID.
+    default_ids[principal.identity, algorithm] = entry.key_id
+    return entry
 
 
 def forget(entities: Iterable[str]) -> None:
@@ -232,6 +237,7 @@ class _KeyCache:
             self._cached[entry.key_id] = (entry, time.monotonic())
             self._cached.move_to_end(entry.key_id)
             self._ids[PREFIX + entry.name] = entry.key_id
+            self._forget_succeeded(entry)
             if len(self._cached) > MAX_ENTRIES:
                 self._remove(next(iter(self._cached)))
             self._keep_sweeping()
@@ -253,6 +259,12 @@ class _KeyCache:
 
     def close(self) -> None:
         self._is_closed.set()
+
+    def _forget_succeeded(self, entry: CachedKey) -> None:
+        """The successor may be the default key now."""
+        owned = (entry.owner, entry.algorithm)
+        if entry.successor_id is not None and self.default_ids.get(owned) == entry.key_id:
+            self.default_ids.pop(owned, None)
 
     def _remove_dependent(self, entity: str) -> None:
         for key_id in [key_id for key_id, (entry, _) in self._cached.items() if entity in entry.stamp.epochs]:

@@ -11,21 +11,25 @@ from accounts.principals import Principal
 from accounts.roles import SYSTEM
 from accounts.services.holders import find_holder
 from audit.log import heartbeats
-from audit.log.events import Actor, Outcome
+from audit.log.events import Actor, Outcome, Source
 from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
 from kernel.jobs import Progress, Status
 from kernel.jobs.progress import LeaseLost
+from kernel.trust.row_mac import IntegrityFailed
 from keys import actions
+from keys.job_requests import is_requested
 from keys.lifecycle import Status as KeyStatus
 from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
 from keys.services.rotation import perform_rotation
 from keys.services.rotation_jobs import (
+    PENDING_ELSEWHERE,
     RotationRequest,
     count_rotations,
     event_of,
+    insert_pending,
     pending_rotation,
     selected_keys,
 )
@@ -39,12 +43,14 @@ def run(job: KeyRotationJob, progress: Progress) -> Mapping[str, object]:
     """Plan, unless an earlier run has finished that, then rotate each key in its own transaction.
 
     A run that another worker continues finds only the pending rows. Two runs at once rotate each key once.
-    Raises Denied if the requester may no longer rotate keys.
+    Raises Denied if the requester may no longer rotate keys, and IntegrityFailed for a job that was not requested.
     """
+    if not is_requested(job):
+        raise IntegrityFailed("The audit log has no request for this job.")
     principal = _principal_of(job)
     if job.planned_at is None:
         _plan(principal, job, progress)
-    total = job.rotations.count()
+    total = job.rotations.exclude(error_code=PENDING_ELSEWHERE).count()
     done = total - job.rotations.pending().count()
     for rotation_id in _pending(job):
         progress(done, total)
@@ -59,7 +65,7 @@ def ended(job: KeyRotationJob) -> None:
     transaction.on_commit(heartbeats.beat)  # the worker may be idle for long afterwards
     left = job.rotations.pending()
     left.update(status=RotationStatus.CANCELLED.value, rotated_at=database_now())
-    actor = Actor(**job.actor_facts)
+    actor = Actor(**job.actor_facts) if is_requested(job) else Actor.system(KIND, Source.SCHEDULER)
     counts = {status.value: count for status, count in count_rotations(job).items()}
     if job.status == Status.SUCCEEDED:
         record(event_of(job, actions.ROTATION_JOB_FINISHED, **counts), actor)
@@ -97,7 +103,7 @@ def _insert(job: KeyRotationJob, rows: Sequence[KeyRotation]) -> None:
     held = KeyRotationJob.objects.filter(pk=job.pk, lease_holder=job.lease_holder, planned_at=None)
     if held.select_for_update().first() is None:
         raise LeaseLost
-    KeyRotation.objects.bulk_create(rows, ignore_conflicts=True)
+    insert_pending(job, rows)
 
 
 def _pending(job: KeyRotationJob) -> Iterator[UUID]:

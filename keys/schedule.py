@@ -15,6 +15,7 @@ from accounts.principals import Principal
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.databases.transactions import try_lock
+from kernel.outbox import Announcement, Severity, Topic, publish
 from keys import services
 from keys.models import KeyRotationJob, Selection
 from keys.services.bulk import FEW
@@ -28,6 +29,13 @@ LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory
 # Uses are counted in reservations of 65,536. Without a minimum age, a low limit would add a version every minute.
 LEAST_AGE: Final = timedelta(hours=1)
 IN_USE: Final = timedelta(hours=2)
+OVERDUE_AFTER: Final = timedelta(hours=1)
+DESTRUCTION_OVERDUE: Final = Topic(
+    word="key.destruction_overdue",
+    label="Destruction overdue",
+    severity=Severity.CRITICAL,
+    text="Material of the key {name} was due for destruction at {at} and still exists ({error_code}).",
+)
 
 
 def record_clock_changes() -> None:
@@ -58,6 +66,24 @@ def destroy_due() -> None:
     for due in services.destroy_due_keys(principal=_principal("destroy_due_keys")):
         if due.error is not None:
             logger.warning("a key was not destroyed: %s", due.error.code)
+            _announce_overdue(due, due.error.code)
+
+
+def _announce_overdue(due: services.DueDestruction, error_code: str) -> None:
+    """Once a day for each key."""
+    now = database_now()
+    if due.due_at + OVERDUE_AFTER > now:
+        return
+    publish(
+        Announcement(
+            topic=DESTRUCTION_OVERDUE.word,
+            dedup_key=f"{DESTRUCTION_OVERDUE.word}:{due.key.id}:{now:%Y-%m-%d}",
+            object_type="key",
+            object_id=str(due.key.id),
+            object_name=due.key.name,
+            facts={"at": f"{due.due_at:%Y-%m-%d %H:%MZ}", "version": due.version, "error_code": error_code},
+        )
+    )
 
 
 PERIODIC: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(

@@ -8,6 +8,7 @@ from django import forms
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.pages.forms import ReasonForm, offer
 from keys.models import EncryptionPolicy, Key
+from keys.policy_forms import PolicyChoiceField
 
 
 class SuccessorForm(ReasonForm):
@@ -20,11 +21,7 @@ class SuccessorForm(ReasonForm):
         ),
     )
     algorithm = forms.ChoiceField(choices=[(name, name) for name in KEY_ALGORITHMS])
-    policy_id = forms.TypedChoiceField(
-        required=False,
-        label="Policy",
-        coerce=lambda value: value or None,
-        empty_value=None,
+    policy_id = PolicyChoiceField(
         help_text="A policy sets the algorithm, the lifetime and the rotation of the key.",
     )
 

@@ -38,6 +38,7 @@ class RotationJobView(PageView[Principal]):
             polls=polls + 1,
             is_part=self.target == PROGRESS,
             counts={status.value: count for status, count in counts.items()},
+            elsewhere=services.count_pending_elsewhere(job),
             others=others.select_related("old_key").order_by("-status", "old_key__name")[:SHOWN],
             selection=_selection(job),
             may_cancel=self.principal.has_permission("keys.rotate"),

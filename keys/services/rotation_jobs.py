@@ -36,6 +36,7 @@ from keys.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
 MAX_CHOSEN: Final = 500
+PENDING_ELSEWHERE: Final = "pending_in_another_job"
 UNFINISHED: Final = (Status.PENDING.value, Status.RUNNING.value)
 
 
@@ -134,6 +135,25 @@ def pending_rotation(principal: Principal, job: KeyRotationJob, key: Key, versio
     return rotation
 
 
+def insert_pending(job: KeyRotationJob, rows: Sequence[KeyRotation]) -> None:
+    """Insert the rows. A key that is pending in another job gets a cancelled row, with ``PENDING_ELSEWHERE``.
+
+    Keys of the job that have a row already keep it.
+    """
+    KeyRotation.objects.bulk_create(rows, ignore_conflicts=True)
+    own = job.rotations.filter(old_key__in=[row.old_key_id for row in rows])
+    planned = set(own.order_by().values_list("old_key_id", flat=True))
+    others = [row for row in rows if row.old_key_id not in planned]
+    for row in others:
+        row.status, row.error_code = RotationStatus.CANCELLED, PENDING_ELSEWHERE
+    KeyRotation.objects.bulk_create(others)
+
+
+def count_pending_elsewhere(job: KeyRotationJob) -> int:
+    """The number of the job's keys that it left out because another job will rotate them."""
+    return job.rotations.filter(error_code=PENDING_ELSEWHERE).count()
+
+
 def find_rotation_jobs(*, principal: Principal) -> QuerySet[KeyRotationJob]:
     """All of them, newest first. Raises Denied."""
     principal.require(READ_PERMISSION)
@@ -188,6 +208,6 @@ def _plan_chosen(principal: Principal, job: KeyRotationJob, chosen: Sequence[tup
         pending_rotation(principal, job, key, versions[key.id])
         for key in keys.with_status(lifecycle.Status.ACTIVE, now)
     ]
-    KeyRotation.objects.bulk_create(rows, ignore_conflicts=True)
-    job.planned_at, job.total = now, job.rotations.count()
+    insert_pending(job, rows)
+    job.planned_at, job.total = now, job.rotations.pending().count()
     job.save(update_fields=["planned_at", "total"])

@@ -28,6 +28,7 @@ from keys.impact import Act
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
 from keys.services import MadeVersion
+from keys.services.succession import PERMISSIONS
 from keys.services.usage import Budget
 from keys.version_operations import VERSION_OPERATIONS
 
@@ -130,7 +131,7 @@ class OverviewView(KeyView):
         return self.show(
             key,
             creator=services.creator_of(key),
-            may_succeed=self.principal.has_permission("keys.revoke")
+            may_succeed=all(map(self.principal.has_permission, PERMISSIONS))
             and services.may_be_succeeded(key, key.lifecycle_state(process_now())),
             range=chosen,
             ranges=RANGES.values(),

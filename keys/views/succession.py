@@ -52,7 +52,7 @@ class SucceedView(KeyView):
         return self._show_form(key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _form(self, key: Key, data: QueryDict | None = None) -> SuccessorForm:
-        policies = services.list_policies(principal=self.principal).filter(is_active=True)
+        policies = services.policies_for(principal=self.principal)
         return SuccessorForm(data, key=key, policies=policies)
 
     def _show_form(self, key: Key, form: SuccessorForm, status: int = HTTPStatus.OK) -> HttpResponse:

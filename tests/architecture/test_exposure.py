@@ -159,7 +159,6 @@ def test_versions_and_rotations_are_read_through_their_key():
     assert {place[0] for place in found} == {place[0] for place in MAY_READ_ALL_VERSIONS}
     rotations = places(product_files(), bypasses_visibility("KeyRotation"))
     assert {place[0] for place in rotations} == {
-        "keys/rotation_task.py",
         "keys/services/rotation.py",
         "keys/services/rotation_jobs.py",
         "keys/services/succession.py",

@@ -5,9 +5,11 @@ import pytest
 from django.db import connection
 
 from accounts.principals import Principal
+from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid
 from keys import keyring, services
+from keys.cached_keys import key_entity
 from keys.models import Key
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +68,52 @@ def test_another_user_gets_another_from_the_keyring(developer, stranger):
     assert (
         keyring.find_default(developer.principal, "aes-256").key_id
         != keyring.find_default(stranger.principal, "aes-256").key_id
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_has_cached_the_default_key_encrypts_with_its_successor(admin):
+    def encrypt():
+        message = {"algorithm": "aes-256-gcm", "data": "cGxhaW4="}
+        answer = admin.api.post("/api/v1/encrypt", message)
+        return answer.json.get("key_id", answer.json)
+
+    old = keyring.find_default(admin.principal, "aes-256")
+    assert encrypt() == str(old.key_id)
+    new = succeed(admin, old.key_id, "second")
+    assert encrypt() == str(new.id)
+    third = succeed(admin, new.id, "third")
+    assert encrypt() == str(third.id)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("algorithm", ["aes-256", "chacha20"])
+def test_the_cached_path_finds_the_successor_too(admin, algorithm):
+    """As the event loop does. Another algorithm moves no default, and must not end in an endless load."""
+
+    def find():
+        for loads in range(10):
+            context = CachedDecisionContext(admin.principal)
+            try:
+                return context.find_default("aes-256", "crypto.encrypt"), loads
+            except CacheMiss as miss:
+                miss.load()
+        raise AssertionError
+
+    old, _ = find()
+    assert find() == (old, 0)
+    new = succeed(admin, old.key_id, "successor", algorithm=algorithm)
+    keyring.forget([key_entity(old.key_id)])  # the commit refuses a decision by the old entry
+    entry, loads = find()
+    assert entry.key_id == (new.id if algorithm == "aes-256" else old.key_id)
+    assert loads <= 3
+    assert find() == (entry, 0)
+
+
+def succeed(persona, key_id, name, **fields):
+    successor = services.Successor(name=name, **fields)
+    return services.succeed_key(
+        principal=persona.principal, key_id=key_id, successor=successor, reason="move"
     )
 
 

@@ -1,8 +1,11 @@
 import pytest
 from django.urls import reverse
 
+from accounts.roles import ROLES
 from keys import services
+from keys.bulk_forms import read_chosen
 from keys.models import Key, KeyRotation, KeyRotationJob
+from keys.services.succession import PERMISSIONS
 from tests.browsing import signed_in
 from tests.keys.test_pages_key import plain
 
@@ -87,6 +90,14 @@ def test_nothing_chosen_is_an_explanation(operator, key, sent, words):
     assert words in plain(signed_in(operator).get(URL))
 
 
+@pytest.mark.parametrize(
+    "version", ["0", "2147483648", "1" * 30, "00000000000000000001", "\N{ARABIC-INDIC DIGIT ONE}", "-1", ""]
+)
+def test_a_version_that_no_key_can_have_is_not_read(key, version):
+    assert read_chosen(f"{key.id}:{version}") == {}
+    assert read_chosen(f"{key.id}:2147483647") == {key.id: 2**31 - 1}
+
+
 def test_a_reason_is_required(operator, key):
     answer = signed_in(operator).post(URL, {"chosen": chosen(key), "reason": ""})
     assert answer.status_code == 422
@@ -122,6 +133,14 @@ def test_a_tag_that_is_refused_is_shown_at_its_field(admin, new_key):
 
 def test_an_operator_does_not_tag(operator, key):
     assert choose(signed_in(operator), key, url=TAG_URL).status_code == 403
+
+
+@pytest.mark.parametrize("missing", [None, *PERMISSIONS])
+def test_the_overview_offers_a_replacement_to_those_who_may_do_it(admin, key, monkeypatch, missing):
+    without = frozenset({missing, "keys.update"})
+    monkeypatch.setitem(ROLES, "admin", ROLES["admin"] - without)
+    page = plain(signed_in(admin).get(f"/keys/{key.name}/"))
+    assert ("Replace with another key" in page) is (missing is None)
 
 
 def test_the_page_replaces_a_key(admin, new_key):

@@ -8,7 +8,9 @@ from django.core.management import CommandError, call_command
 
 from kernel.clock import database_now
 from keys import services
-from keys.models import Key, KeyRotation, KeyRotationJob
+from keys.models import Key, KeyRotation, KeyRotationJob, Selection
+from tests.browsing import signed_in
+from tests.keys.test_pages_key import plain
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +128,22 @@ def test_a_key_by_name_must_be_active(new_key, admin):
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(CommandError, match="The key is disabled"):
         run("--name", key.name)
+
+
+def test_a_key_that_is_pending_in_another_job_is_reported_and_the_exit_code_is_1(new_key, operator):
+    key = new_key(name="a-key")
+    request = services.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
+    services.request_rotation(principal=operator.principal, request=request, reason="first")
+    output = StringIO()
+    with pytest.raises(CommandError, match="1 key is pending in another job"):
+        call_command("rotate_keys", "--name", "a-key", stdout=output)
+    assert output.getvalue().splitlines()[:2] == [
+        "a-key: cancelled, pending_in_another_job",
+        "0 rotated, 0 failed, 1 cancelled",
+    ]
+    job = KeyRotationJob.objects.get(reason="rotated with rotate_keys")
+    page = signed_in(operator).get(f"/jobs/rotations/{job.id}/")
+    assert "1 key was pending in another job, and this job left it out." in plain(page)
 
 
 def test_one_failing_key_does_not_stop_the_rest_and_the_exit_code_is_1(due_key, events_of):

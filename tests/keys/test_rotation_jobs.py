@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -15,6 +16,7 @@ from kernel import jobs
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound
 from kernel.jobs import running
+from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
 from keys import rotation_task, services
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
@@ -93,9 +95,48 @@ def test_a_key_that_was_disabled_meanwhile_fails_and_one_that_was_rotated_is_can
 def test_a_second_job_does_not_plan_what_is_pending(operator, new_key):
     key = new_key()
     first, second = request(operator, chosen(key)), request(operator, chosen(key))
+    third = request(operator, RotationRequest(Selection.ALGORITHM, algorithm="aes-256"))
     assert (first.total, second.total) == (1, 0)
-    run(second)
+    for job in (second, third):
+        run(job)
+        assert (job.status, job.done, job.total) == ("succeeded", 0, 0)
+        assert set(statuses(job).values()) == {("cancelled", "pending_in_another_job")}
+        assert services.count_pending_elsewhere(job) == 1
     run(first)
+    assert services.count_pending_elsewhere(first) == 0
+    assert version_of(key) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"id": uuid4()},
+        {"reason": "other"},
+        {"selection": "due", "algorithm": ""},
+        {"created_by_name": "other"},
+        {"created_by": None},
+    ],
+)
+def test_a_job_that_was_not_requested_fails_and_is_recorded_as_the_systems(operator, key, columns):
+    job = request(operator, RotationRequest(Selection.ALGORITHM, algorithm="aes-256"))
+    job.attempts = MAX_ATTEMPTS - 1
+    for name, value in columns.items():
+        setattr(job, name, value)
+    job.save()
+    job = run(KeyRotationJob.objects.get(pk=job.pk))
+    assert (job.status, job.error_code) == ("failed", "integrity_failed")
+    assert version_of(key) == 1
+    event = AuditLog.objects.get(object_id=str(job.id), action="keys.rotation_job.failed")
+    assert (event.actor_type, event.user_id, event.code) == ("system", None, "integrity_failed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_ended_job_that_was_reset_does_not_run_again(operator, key):
+    job = run(request(operator, RotationRequest(Selection.ALGORITHM, algorithm="aes-256")))
+    reset = {"status": "pending", "finished_at": None, "planned_at": None, "attempts": MAX_ATTEMPTS - 1}
+    KeyRotationJob.objects.filter(pk=job.pk).update(**reset)
+    assert run(job).error_code == "integrity_failed"
     assert version_of(key) == 2
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from audit.models import AuditLog, UsageRollup
 from kernel.clock import database_now
 from kernel.errors import Invalid
+from kernel.outbox.models import Notification
 from keys import schedule, services
 from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
 from keys.rotation_policy import MAX_USES
@@ -213,6 +214,29 @@ def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
     run_all()
     assert Key.objects.get(pk=sound.pk).state == "active"
     assert version_of(due) == 2
+
+
+def test_an_overdue_destruction_is_published_once_a_day(admin, new_key, monkeypatch):
+    overdue, late = new_key(name="a-key"), new_key(name="b-key")
+    for key, ago in ((overdue, 2), (late, 0.5)):
+        services.schedule_deletion(
+            principal=admin.principal, key_id=key.id, reason="test", confirm_name=key.name, waiting_days=7
+        )
+        # The MAC covers the time, so neither can be destroyed.
+        Key.objects.filter(pk=key.pk).update(deletion_at=database_now() - timedelta(hours=ago))
+    schedule.destroy_due()
+    schedule.destroy_due()
+    found = Notification.objects.get()
+    assert (found.topic, found.object_name, found.severity) == (
+        "key.destruction_overdue",
+        "a-key",
+        "critical",
+    )
+    assert found.sentence.endswith("and still exists (integrity_failed).")
+    now = database_now() + DAY
+    monkeypatch.setattr(schedule, "database_now", lambda: now)
+    schedule.destroy_due()
+    assert Notification.objects.filter(object_name="a-key").count() == 2
 
 
 def test_nothing_due_costs_a_few_statements(new_key, connection_queries):

@@ -3,6 +3,7 @@ from argparse import ArgumentParser
 from typing import Any, Final
 
 from django.conf import settings
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from accounts.principals import Principal
@@ -82,10 +83,12 @@ class Command(ServiceCommand):
         """Write the result of each key. Raises CommandError unless all were rotated."""
         counts = {status.value: count for status, count in services.count_rotations(job).items()}
         rows = job.rotations.select_related("old_key").order_by("old_key__name").iterator()
+        elsewhere = services.count_pending_elsewhere(job)
         url = settings.CC_PUBLIC_URL + reverse("rotation-job", args=[job.id])
         if as_json:
             facts = {"job_id": str(job.id), "url": url, "status": job.status, "error_code": job.error_code}
-            self.stdout.write(json.dumps({**facts, **counts, "rotations": list(map(_facts, rows))}))
+            numbers = {**counts, "pending_elsewhere": elsewhere}
+            self.stdout.write(json.dumps({**facts, **numbers, "rotations": list(map(_facts, rows))}))
         else:
             for row in rows:
                 self.stdout.write(_line(row))
@@ -97,6 +100,8 @@ class Command(ServiceCommand):
             raise self.failure(f"The run did not finish{code}. Run the command again for the other keys.")
         if counts["failed"]:
             raise self.failure("Some keys were not rotated. See the errors above.")
+        if elsewhere:
+            raise self.failure(f"{elsewhere} key{pluralize(elsewhere, ' is,s are')} pending in another job.")
 
 
 def _request(

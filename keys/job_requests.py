@@ -1,0 +1,41 @@
+"""Whether a rotation job was requested. The row of a job has no MAC, but the audit entry of its request has one."""
+
+import json
+from typing import Final
+
+from accounts.principals import Principal
+from audit.browse.selection import LogCriteria
+from audit.log.events import Actor, Outcome, Source
+from audit.models import AuditLog, Integrity
+from audit.services import find_logs
+from audit.services.showing import show_entries
+from keys import actions
+from keys.models import KeyRotationJob
+
+_ACTIONS: Final = (
+    actions.ROTATION_JOB_REQUESTED,
+    actions.ROTATION_JOB_FINISHED,
+    actions.ROTATION_JOB_FAILED,
+)
+_READER: Final = Principal.system("rotation job", Source.SCHEDULER)
+
+
+def is_requested(job: KeyRotationJob) -> bool:
+    """Whether the audit log has an intact request that matches the row, and no end of the job."""
+    criteria = LogCriteria(object_id=str(job.id))
+    entries = show_entries(
+        find_logs(reader=_READER, criteria=criteria, names={}).filter(action__in=_ACTIONS)[:2]
+    )
+    return len(entries) == 1 and entries[0].integrity != Integrity.ALTERED and _matches(entries[0], job)
+
+
+def _matches(entry: AuditLog, job: KeyRotationJob) -> bool:
+    facts, meta = job.actor_facts, json.loads(entry.meta)
+    return (
+        (entry.action, entry.outcome) == (actions.ROTATION_JOB_REQUESTED, Outcome.OK)
+        and set(facts) == set(Actor.__struct_fields__)
+        and all(str(getattr(entry, name)) == str(fact) for name, fact in facts.items())
+        and (meta["selection"], meta["algorithm"], meta["reason"])
+        == (job.selection, job.algorithm, job.reason)
+        and str(meta["policy_id"]) == str(job.policy_id)
+    )
