@@ -33,8 +33,9 @@ def change(admin, policy, **changes):
 def age(key, days):
     """Move a key and its versions into the past, as if they had been created earlier."""
     past = database_now() - timedelta(days=days)
-    KeyVersion.objects.filter(key=key).update(created_at=past)
-    Key.objects.filter(pk=key.pk).update(created_at=past)
+    for row in (*KeyVersion.objects.filter(key=key), Key.objects.get(pk=key.pk)):
+        row.created_at = past
+        row.save_with_mac()
 
 
 @pytest.mark.parametrize(
