@@ -58,6 +58,18 @@ class RotationPolicy:
             name: value for name, value in asdict(self).items() if value is not None and value is not False
         }
 
+    def is_stricter_than(self, other: "RotationPolicy") -> bool:
+        """Whether it lets earlier versions decrypt for a shorter time than ``other``, or no longer be re-encrypted."""
+        if self.grace_days is None:
+            return False
+        if other.grace_days is None:
+            return True
+        return self.grace_days < other.grace_days or self.ends_reencryption_of(other)
+
+    def ends_reencryption_of(self, other: "RotationPolicy") -> bool:
+        """Whether ``other`` still allows earlier versions to be re-encrypted after the grace period, and this does not."""
+        return self.grace_days is not None and other.reencrypt and not self.reencrypt
+
     def grace_end(self, replaced_at: datetime) -> datetime | None:
         """The time at which a replaced version stops decrypting; None: never."""
         return None if self.grace_days is None else replaced_at + timedelta(days=self.grace_days)

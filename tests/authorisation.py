@@ -77,6 +77,7 @@ NOT_BY_TOKEN = {
     ("service-accounts", "POST"): RECENT,
     ("service-account-rotate-secret", "POST"): RECENT,
     ("audit-exports", "POST"): RECENT,
+    ("key-succeed", "POST"): RECENT,
     ("key-schedule-deletion", "POST"): RECENT,
     ("key-version-schedule-destruction", "POST"): RECENT,
     ("audit-alarm-resolve", "POST"): RECENT,

@@ -249,6 +249,7 @@ class Key(MacProtectedRow):
             self.deletion_at,
             self.state_before_deletion,
             self.has_unproven_tags,
+            self.created_at,
         )
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:

@@ -82,7 +82,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         return wrapped_material.binding_of(key.id, self.version, key.algorithm, key.purpose)
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        return (*self._first_mac_fields(), self.destruction_at)
+        return (*self._first_mac_fields(), self.destruction_at, self.created_at)
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:  # noqa: ARG002 - there is only version 1
         if self.destruction_at is not None:

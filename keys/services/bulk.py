@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from kernel.clock import database_now
-from kernel.errors import DomainError, Invalid
+from kernel.errors import Conflict, DomainError, Invalid
 from kernel.labels import label_fault
 from keys import metadata
 from keys.lifecycle import Status
@@ -19,6 +19,7 @@ from keys.services.rotation_jobs import MAX_CHOSEN, RotationRequest, request_rot
 MAX_TAGGED: Final = 100
 """Tagging is no job: each key takes milliseconds."""
 
+UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
 
 FEW: Final = 10
 """Up to this number, keys are rotated at once. More are a job, with progress and a page."""
@@ -76,7 +77,8 @@ def with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
 def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> Iterator[TagResult]:
     """Add the tag to each key, or remove it. A failure does not stop the others.
 
-    A key whose tags were changed meanwhile fails with VersionConflict. Raises Denied, Invalid.
+    A key whose tags were changed meanwhile fails with VersionConflict. One whose tags no MAC proves fails too, because
+    the MAC would cover forged tags. Raises Denied, Invalid.
     """
     principal.require("keys.update")
     if fault := label_fault(tag, metadata.MAX_TAG):
@@ -88,12 +90,15 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
             yield TagResult(key, is_changed=False)
             continue
         seen = list(key.tags)
+        if key.granting_tags != seen:
+            yield TagResult(key, is_changed=False, error=Conflict(UNPROVEN))
+            continue
         try:
             update_key(
                 principal=principal,
                 key_id=key.id,
                 changes={"tags": with_tag(key, tag, adds=adds)},
-                only_if=lambda stored, seen=seen: list(stored.tags) == seen,  # type: ignore[misc]
+                only_if=lambda stored, seen=seen: stored.granting_tags == seen == stored.tags,  # type: ignore[misc]
             )
         except DomainError as error:
             yield TagResult(key, is_changed=False, error=error)

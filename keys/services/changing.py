@@ -37,6 +37,17 @@ def lock_policy(policy_id: UUID) -> EncryptionPolicy:
     return policy.check_mac()
 
 
+def lock_policy_of(key: Key) -> EncryptionPolicy | None:
+    """The policy of a locked key, locked too, before its rules decide. Raises IntegrityFailed.
+
+    ``update_policy`` locks the policy first, and its keys only if their rotations move. PostgreSQL ends a deadlock of
+    the two with an OperationalError, which is a 503 that can be retried.
+    """
+    if key.policy_id is not None:
+        key.policy = lock_policy(key.policy_id)
+    return key.policy
+
+
 def finish_change(
     principal: Principal,
     action: str,

@@ -18,7 +18,7 @@ from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState, check_transition, effective_state
 from keys.models import Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
-from keys.services.changing import finish_change, lock_key
+from keys.services.changing import finish_change, lock_key, lock_policy_of
 
 DUE_REASON: Final = "waiting period has ended"
 
@@ -224,8 +224,9 @@ def _erase(row: KeyVersion) -> RowChange:
 def _check_wait(key: Key, days: int) -> None:
     if not MIN_DELETION_DAYS <= days <= MAX_DELETION_DAYS:
         raise Invalid.of_field("waiting_days", f"Must be {MIN_DELETION_DAYS} to {MAX_DELETION_DAYS} days.")
-    if key.policy is not None and days < key.policy.check_mac().minimum_deletion_days:
-        minimum = key.policy.minimum_deletion_days
+    policy = lock_policy_of(key)
+    if policy is not None and days < policy.minimum_deletion_days:
+        minimum = policy.minimum_deletion_days
         raise PolicyViolated.of_field("waiting_days", f"The policy requires at least {minimum} days.")
 
 

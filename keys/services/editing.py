@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -14,9 +14,14 @@ from kernel.clock import database_now
 from kernel.errors import Invalid
 from keys import actions, lifecycle, metadata, policy_rules, trail
 from keys.errors import IllegalTransition, PolicyViolated, VersionConflict
+from keys.lifecycle import State, VersionState
 from keys.models import Key
+from keys.rotation_policy import RotationPolicy
 from keys.selection import searched_text
-from keys.services.changing import finish_change, lock_key, lock_policy
+from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
+
+RULED: Final = frozenset({"rotation_period_days", "policy_id", "expires_at"})
+"""The fields that the policy of the key decides about."""
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -38,7 +43,8 @@ def update_key(
     """Change the fields in ``changes``, if ``only_if`` accepts the key after it is locked.
 
     Raises NotFound, Invalid, PolicyViolated, VersionConflict if ``only_if`` returns false, IllegalTransition for
-    moving an expiry that has passed, and RecentAuthRequired for raising the minimum version.
+    moving an expiry that has passed or protecting a key during a deletion, and RecentAuthRequired for raising the
+    minimum version, for ending the rules of a policy, and for a policy that has a grace period.
     """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
@@ -69,12 +75,14 @@ def _set(principal: Principal, key: Key, changes: KeyUpdate) -> None:
         metadata.check_rotation_period(changes["rotation_period_days"], key.algorithm)
         key.rotation_period_days = changes["rotation_period_days"]
     if "deletion_protection" in changes:
-        key.deletion_protection = changes["deletion_protection"]
-    if "policy_id" in changes:
-        _set_policy(key, changes["policy_id"])
-    if {"rotation_period_days", "policy_id", "expires_at"} & set(changes):
+        _set_protection(key, protects=changes["deletion_protection"])
+    if RULED & set(changes):
+        if changes.get("policy_id", key.policy_id) != key.policy_id:
+            _set_policy(principal, key, changes["policy_id"])
+        else:
+            lock_policy_of(key)
         policy_rules.check_key(key)
-        made_at = key.versions.get(version=key.primary_version).created_at
+        made_at = key.versions.get(version=key.primary_version).check_mac().created_at
         key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, made_at)
     if "min_decryption_version" in changes:
         _set_minimum(principal, key, changes["min_decryption_version"])
@@ -93,17 +101,33 @@ def _move_expiry(key: Key, expires_at: datetime | None) -> None:
     key.expires_at = expires_at
 
 
-def _set_policy(key: Key, policy_id: UUID | None) -> None:
-    if policy_id == key.policy_id:
-        return
-    if policy_id is not None:
-        policy_rules.take_over(lock_policy(policy_id), key)
-        if key.expires_at is not None and key.expires_at <= database_now():
-            raise PolicyViolated.of_field("policy_id", "The key is older than this policy allows.")
-    elif settings.CC_REQUIRE_POLICY:
-        raise policy_rules.required_by_setting()
-    else:
+def _set_protection(key: Key, *, protects: bool) -> None:
+    if protects and not key.deletion_protection:
+        is_version_scheduled = key.versions.filter(state=VersionState.SCHEDULED).exists()
+        if key.state == State.DELETION_SCHEDULED or is_version_scheduled:
+            raise IllegalTransition(
+                "The deletion of the key, or of a version, is already scheduled. Cancel the deletion first.",
+                extra=key.lifecycle_state(database_now()).facts(),
+            )
+    key.deletion_protection = protects
+
+
+def _set_policy(principal: Principal, key: Key, policy_id: UUID | None) -> None:
+    """Another policy, or none. Its rules end, or its grace period can make data unreadable."""
+    now = database_now()
+    if key.policy_id is not None:
+        principal.require_recent_log_in(now)
+    if policy_id is None:
+        if settings.CC_REQUIRE_POLICY:
+            raise policy_rules.required_by_setting()
         key.policy = None
+        return
+    policy = lock_policy(policy_id)
+    if policy.rotation.is_stricter_than(RotationPolicy()):
+        principal.require_recent_log_in(now)
+    policy_rules.take_over(policy, key)
+    if key.expires_at is not None and key.expires_at <= now:
+        raise PolicyViolated.of_field("policy_id", "The key is older than this policy allows.")
 
 
 def _set_minimum(principal: Principal, key: Key, version: int) -> None:

@@ -66,8 +66,10 @@ class Preview:
 
 
 def list_policies(*, principal: Principal) -> QuerySet[EncryptionPolicy]:
-    """All policies with ``keys_count``, by name. Raises Denied."""
-    return visible_policies(principal).annotate(keys_count=Count("keys")).order_by("name")
+    """All policies by name, with ``keys_count``: the keys that exist for the principal. Raises Denied."""
+    reach = Key.objects.within_reach_of(principal)
+    counted = Count("keys", filter=Q(keys__in=reach) if reach.query.has_filters() else None)
+    return visible_policies(principal).annotate(keys_count=counted).order_by("name")
 
 
 def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
@@ -126,7 +128,7 @@ def update_policy(
 ) -> EncryptionPolicy:
     """Change a policy. Its keys obey the new rules at once, in every process.
 
-    A shorter grace period makes data unreadable, so it requires a recent sign-in like a higher minimum version.
+    A stricter grace period makes data unreadable, so it requires a recent sign-in like a higher minimum version.
     Raises Denied, RecentAuthRequired, NotFound, Invalid, and VersionConflict if ``only_if`` returns false.
     """
     principal.require("policies.manage")
@@ -137,7 +139,7 @@ def update_policy(
     _set(policy, changes)
     if values(policy) == before:
         return policy
-    if _shortens_grace(old, policy.rotation):
+    if policy.rotation.is_stricter_than(old):
         principal.require_recent_log_in(database_now())
     policy.save_with_mac()
     if policy.rotation.every_days != old.every_days:
@@ -185,9 +187,8 @@ def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpda
     if after.every_days != before.every_days:
         due = _aged(keys, after.every_days, now).exclude(next_rotation_at__lte=now)
         found.append(("rotation_due", "become overdue for rotation", due))
-    if _shortens_grace(before, after):
-        ended = _graceless(keys, after, now).exclude(pk__in=_graceless(keys, before, now).values("pk"))
-        found.append(("versions_stop", "have earlier versions that stop decrypting now", ended))
+    if after.is_stricter_than(before):
+        found.append(("versions_stop", *_stopping(keys, before, after, now)))
     if exportable and not policy.exportable:
         found.append(("export_forbidden", "can no longer be exported", keys.filter(exportable=True)))
     effects = [
@@ -249,15 +250,6 @@ def _record(principal: Principal, action: str, policy: EncryptionPolicy, change:
     record(event, principal.actor, changes=[change])
 
 
-def _shortens_grace(before: RotationPolicy, after: RotationPolicy) -> bool:
-    if after.grace_days is None:
-        return False
-    return before.grace_days is None or (after.grace_days, after.reencrypt) < (
-        before.grace_days,
-        before.reencrypt,
-    )
-
-
 def _made_at() -> Subquery:
     """When the primary version of each key was created."""
     primary = KeyVersion.objects.filter(key=OuterRef("pk"), is_primary=True)
@@ -279,6 +271,17 @@ def _aged(keys: QuerySet[Key], days: int | None, now: datetime) -> QuerySet[Key]
         key=OuterRef("pk"), is_primary=True, created_at__lte=now - timedelta(days=days)
     )
     return keys.filter(Q(Exists(aged)), rotation_period_days=None)
+
+
+def _stopping(
+    keys: QuerySet[Key], before: RotationPolicy, after: RotationPolicy, now: datetime
+) -> tuple[str, QuerySet[Key]]:
+    """What happens to earlier versions under a stricter grace period, and the keys that have such versions."""
+    ended = _graceless(keys, after, now)
+    if after.ends_reencryption_of(before):
+        return "have earlier versions that can no longer be decrypted or re-encrypted", ended
+    stopped = _graceless(keys, before, now).values("pk")
+    return "have earlier versions that stop decrypting now", ended.exclude(pk__in=stopped)
 
 
 def _graceless(keys: QuerySet[Key], rotation: RotationPolicy, now: datetime) -> QuerySet[Key]:

@@ -176,6 +176,8 @@ def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
     version = new_version(key, number, find_key_algorithm(key.algorithm), now)
     version.save_with_mac()
     key.primary_version = number
+    if key.policy is not None:
+        key.policy.check_mac()  # no lock: a change of the policy locks it first, then the keys whose rotations move
     key.next_rotation_at = next_rotation(key.effective_rotation_days, now)
     key.save_with_mac()
     return [

@@ -8,15 +8,18 @@ from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.labels import check_reason
-from keys import actions, trail
+from keys import actions, policy_rules, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import State, check_transition
 from keys.models import Key
-from keys.services.changing import finish_change, lock_key
+from keys.services.changing import finish_change, lock_key, lock_policy_of
 
 
 def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """Activate a pending key before its activation time. Raises NotFound, IllegalTransition."""
+    """Activate a pending key before its activation time. The lifetime under its policy then ends earlier, too.
+
+    Raises NotFound, IllegalTransition.
+    """
     principal.require("keys.disable")
     return _change_state(
         principal, key_id, State.ACTIVE, actions.KEY_ACTIVATED, reason, only=State.PRE_ACTIVATION
@@ -66,6 +69,7 @@ def _change_state(
     before = trail.key_values(key)
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:
         key.activates_at = now
+        _limit_expiry(key)
     key.state = to
     if to in {State.DEACTIVATED, State.COMPROMISED}:
         key.next_rotation_at = None
@@ -73,3 +77,11 @@ def _change_state(
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, action, key, [change], meta={"reason": reason, "state": to.value})
     return key
+
+
+def _limit_expiry(key: Key) -> None:
+    """Move the expiry to the latest one that the policy allows after a changed activation."""
+    policy = lock_policy_of(key)
+    latest = None if policy is None else policy_rules.latest_expiry(policy, key)
+    if latest is not None:
+        key.expires_at = latest if key.expires_at is None else min(key.expires_at, latest)

@@ -20,7 +20,14 @@ from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key, KeyGrant, KeyRotation
 from keys.selection import searched_text
-from keys.services.changing import finish_change, key_event, lock_key, lock_policy, new_version
+from keys.services.changing import (
+    finish_change,
+    key_event,
+    lock_key,
+    lock_policy,
+    lock_policy_of,
+    new_version,
+)
 from keys.services.grants import grant_values
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
@@ -39,11 +46,12 @@ def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, rea
     """Create a key that takes the place of an active or expired key. The old key can only decrypt from now on.
 
     The new key has the same owner, description, tags, rotation period and deletion protection, and copies of the grants
-    on the old key. Raises Denied, NotFound, Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, and
+    on the old key. It has no tags that no MAC proves. Raises Denied, RecentAuthRequired, NotFound, Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, and
     IllegalTransition for a key in another state or with a successor.
     """
     for permission in PERMISSIONS:
         principal.require(permission)
+    principal.require_recent_log_in(database_now())
     check_reason(reason)
     metadata.check_name(successor.name)
     try:
@@ -101,7 +109,7 @@ def _check(key: Key, now: datetime) -> None:
 
 
 def _new_key(old: Key, wanted: Successor, now: datetime) -> Key:
-    policy = lock_policy(wanted.policy_id) if wanted.policy_id is not None else old.policy
+    policy = lock_policy(wanted.policy_id) if wanted.policy_id is not None else lock_policy_of(old)
     kind = find_key_algorithm(
         wanted.algorithm or (policy.algorithm if policy and wanted.policy_id else old.algorithm)
     )
@@ -110,7 +118,7 @@ def _new_key(old: Key, wanted: Successor, now: datetime) -> Key:
         id=uuid4(),
         name=wanted.name,
         description=old.description,
-        tags=list(old.tags),
+        tags=old.granting_tags,
         algorithm=kind.name,
         purpose=kind.purpose,
         modes=list(kind.modes),

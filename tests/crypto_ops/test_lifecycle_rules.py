@@ -43,9 +43,13 @@ def set_minimum(bench, key, version):
 
 def let_versions_age(key, days):
     """Move the replacement of version 1 into the past."""
-    KeyVersion.objects.filter(key=key["id"], version=2).update(
-        created_at=database_now() - timedelta(days=days)
-    )
+    move_replacement(key, database_now() - timedelta(days=days))
+
+
+def move_replacement(key, replaced_at):
+    row = KeyVersion.objects.get(key=key["id"], version=2)
+    row.created_at = replaced_at
+    row.save_with_mac()
     runtime.fresh()
 
 
@@ -129,8 +133,7 @@ def test_the_database_clock_ends_the_grace_period_even_of_a_cached_key(bench, ke
     put_under(bench, key, policy)
     change_policy(bench, policy, rotation_policy={"grace_days": 1})
     soon = database_now() - timedelta(days=1) + timedelta(milliseconds=400)
-    KeyVersion.objects.filter(key=key["id"], version=2).update(created_at=soon)
-    runtime.fresh()
+    move_replacement(key, soon)
     assert bench.decrypt(ciphertext=old).status == 200
     while (answer := bench.decrypt(ciphertext=old)).status == 200:
         pass

@@ -90,6 +90,21 @@ def test_a_protected_key_cannot_be_scheduled(admin, new_key):
     assert schedule(admin, key).state == "deletion_scheduled"
 
 
+def test_protection_is_refused_during_a_deletion(admin, rotated):
+    protect = {"principal": admin.principal, "key_id": rotated.id, "changes": {"deletion_protection": True}}
+    schedule_version(admin, rotated)
+    with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
+        services.update_key(**protect)
+    services.cancel_version_destruction(
+        principal=admin.principal, key_id=rotated.id, version=1, reason="still needed"
+    )
+    schedule(admin, rotated)
+    with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
+        services.update_key(**protect)
+    cancel(admin, rotated)
+    assert services.update_key(**protect).deletion_protection
+
+
 def test_a_policy_may_require_a_longer_wait(admin, new_key):
     policy = services.create_policy(
         principal=admin.principal, name="slow", algorithm="aes-256", minimum_deletion_days=20

@@ -123,6 +123,21 @@ def test_tags_that_an_older_mac_does_not_cover_grant_nothing_until_they_are_set(
     use(developer.principal, key)
 
 
+def test_tags_that_nothing_proves_are_neither_inherited_nor_completed(admin, key):
+    as_version_one(key)
+    [result] = services.change_tag(principal=admin.principal, keys=[stored(key)], tag="eu", adds=True)
+    assert "Nothing proves that the tags" in str(result.error)
+    assert stored(key).tags == key.tags
+    new = services.succeed_key(
+        principal=admin.principal, key_id=key.id, successor=services.Successor(name="next"), reason="test"
+    )
+    assert (new.tags, stored(new).check_mac().granting_tags) == ([], [])
+
+
+def stored(key):
+    return Key.objects.get(pk=key.pk)
+
+
 def as_version_one(key):
     """Write the key's MAC as the first version of its field list did."""
     row = Key.objects.get(pk=key.id)

@@ -191,8 +191,9 @@ def test_a_grace_period_shows_its_end_at_each_replaced_version(admin, new_key):
     key = new_key(policy_id=policy.id)
     for _ in range(2):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    long_ago = database_now() - timedelta(days=11)
-    KeyVersion.objects.filter(key=key, version=2).update(created_at=long_ago)
+    replacement = KeyVersion.objects.get(key=key, version=2)
+    replacement.created_at = database_now() - timedelta(days=11)
+    replacement.save_with_mac()
     listed = plain(signed_in(admin).get(f"/keys/{key.name}/versions/"))
     assert f"Version 2 Decrypt only Decrypts until {database_now() + timedelta(days=10):%Y-%m-%d}" in listed
     assert "Version 1 Re-encrypt only Decrypted until" in listed

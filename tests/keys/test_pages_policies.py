@@ -78,8 +78,9 @@ def test_a_change_is_previewed_before_it_is_saved(admin, new_key, policy):
         new_key(policy_id=policy.id, rotation_period_days=60),
         new_key(policy_id=policy.id),
     )
-    long_ago = database_now() - timedelta(days=40)
-    KeyVersion.objects.filter(key__in=[old, own]).update(created_at=long_ago)
+    for row in KeyVersion.objects.filter(key__in=[old, own]):
+        row.created_at = database_now() - timedelta(days=40)
+        row.save_with_mac()
     browser, path = signed_in(admin), f"/policies/{policy.name}/edit"
     sent = form_of(browser.get(path)) | {"every_days": "30", "exportable": "on"}
     preview = browser.post(path, sent)

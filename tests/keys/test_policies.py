@@ -33,8 +33,9 @@ def change(admin, policy, **changes):
 def age(key, days):
     """Move a key and its versions into the past, as if they had been created earlier."""
     past = database_now() - timedelta(days=days)
-    KeyVersion.objects.filter(key=key).update(created_at=past)
-    Key.objects.filter(pk=key.pk).update(created_at=past)
+    for row in (*KeyVersion.objects.filter(key=key), Key.objects.get(pk=key.pk)):
+        row.created_at = past
+        row.save_with_mac()
 
 
 @pytest.mark.parametrize(
@@ -191,13 +192,26 @@ def test_a_shorter_lifetime_moves_no_expiry(new_policy, new_key, admin):
 
 
 def test_a_shorter_grace_period_requires_a_recent_sign_in(new_policy, admin, long_ago):
-    policy = new_policy(rotation_policy={"grace_days": 30})
-    for rotation in ({"grace_days": 29}, {"grace_days": 0}):
+    policy = new_policy(rotation_policy={"grace_days": 30, "reencrypt": True})
+    for rotation in ({"grace_days": 29, "reencrypt": True}, {"grace_days": 30}, {"grace_days": 31}):
         with pytest.raises(RecentAuthRequired):
             services.update_policy(
                 principal=long_ago, policy_id=policy.id, changes={"rotation_policy": rotation}
             )
     services.update_policy(principal=long_ago, policy_id=policy.id, changes={"rotation_policy": {}})
+
+
+def test_the_rules_of_a_policy_are_left_only_after_a_recent_sign_in(new_policy, new_key, admin, long_ago):
+    policy, other = new_policy(), new_policy("other")
+    graced = new_policy("graced", rotation_policy={"grace_days": 0})
+    key, free = new_key(policy_id=policy.id), new_key()
+    for row, refused in ((key, other.id), (key, None), (free, graced.id)):
+        order = {"key_id": row.id, "changes": {"policy_id": refused}}
+        with pytest.raises(RecentAuthRequired):
+            services.update_key(principal=long_ago, **order)
+        assert services.update_key(principal=admin.principal, **order).policy_id == refused
+    joins = {"policy_id": policy.id}
+    assert services.update_key(principal=long_ago, key_id=new_key().id, changes=joins).policy_id == policy.id
 
 
 @pytest.fixture
@@ -230,6 +244,26 @@ def test_a_preview_counts_the_affected_keys_and_changes_nothing(new_policy, new_
     assert EncryptionPolicy.objects.get().check_mac().rotation_policy == {"every_days": 90}
 
 
+def test_a_preview_names_the_keys_whose_versions_can_no_longer_be_reencrypted(new_policy, new_key, admin):
+    policy = new_policy(rotation_policy={"grace_days": 0, "reencrypt": True})
+    key = new_key(policy_id=policy.id)
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    changes = {"rotation_policy": {"grace_days": 0}}
+    preview = services.preview_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
+    assert [(effect.code, effect.keys) for effect in preview.effects] == [("versions_stop", [key])]
+
+
+def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new_key, admin, developer):
+    policy = new_policy()
+    new_key(policy_id=policy.id)
+    own = new_key(policy_id=policy.id, principal=developer.principal)
+    seen = {
+        person: services.get_policy(principal=person.principal, policy_id=policy.id).keys_count
+        for person in (admin, developer)
+    }
+    assert (seen[admin], seen[developer], own.policy_id) == (2, 1, policy.id)
+
+
 def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
     used, unused = new_policy(), new_policy("unused")
     new_key(policy_id=used.id)
@@ -246,3 +280,26 @@ def test_an_altered_policy_is_not_used(new_policy, new_key):
         cursor.execute("UPDATE encryption_policies SET exportable = %s", [True])
     with pytest.raises(IntegrityFailed):
         new_key(policy_id=policy.id, exportable=True)
+
+
+def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
+    key = new_key(policy_id=new_policy(key_lifetime_days=30, rotation_policy={"every_days": 5}).id)
+    EncryptionPolicy.objects.update(key_lifetime_days=3650)
+    order = {"principal": admin.principal, "key_id": key.id}
+    for change_key in (
+        lambda: services.update_key(**order, changes={"rotation_period_days": 4}),
+        lambda: services.rotate_key(**order, reason="test"),
+        lambda: services.succeed_key(**order, successor=services.Successor(name="new"), reason="test"),
+        lambda: services.schedule_deletion(**order, reason="test", confirm_name=key.name),
+    ):
+        with pytest.raises(IntegrityFailed):
+            change_key()
+
+
+def test_a_moved_creation_is_detected(new_policy, new_key, admin):
+    key = new_key(policy_id=new_policy(key_lifetime_days=30).id)
+    for rows in (Key.objects.filter(pk=key.pk), KeyVersion.objects.filter(key=key)):
+        assert rows.get().check_mac()
+        rows.update(created_at=key.created_at + timedelta(days=1))
+        with pytest.raises(IntegrityFailed):
+            rows.get().check_mac()

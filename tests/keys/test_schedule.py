@@ -45,7 +45,9 @@ def ruled_key(new_key, admin):
 
 
 def age(key, by):
-    KeyVersion.objects.filter(key=key).update(created_at=database_now() - by)
+    for row in KeyVersion.objects.filter(key=key):
+        row.created_at = database_now() - by
+        row.save_with_mac()
 
 
 def version_of(key):

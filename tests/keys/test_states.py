@@ -135,6 +135,16 @@ def test_activating_early_shows_since_when(new_key, admin):
     )
 
 
+def test_activating_early_ends_the_lifetime_under_the_policy_earlier(new_key, admin):
+    policy = services.create_policy(
+        principal=admin.principal, name="pci", algorithm="aes-256", key_lifetime_days=30
+    )
+    key = new_key(policy_id=policy.id, activates_at=database_now() + timedelta(days=10))
+    assert key.expires_at == key.activates_at + timedelta(days=30)
+    active = services.activate_key(principal=admin.principal, key_id=key.id, reason="now")
+    assert active.expires_at == active.activates_at + timedelta(days=30)
+
+
 @pytest.mark.parametrize("operation", list(OPERATIONS))
 def test_an_operation_without_a_reason_is_refused(key, admin, operation):
     with pytest.raises(Invalid) as refusal:

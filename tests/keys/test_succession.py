@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from accounts.errors import NameTaken
 from kernel.clock import database_now
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired
 from kernel.freshness.epoch import read_epoch
 from keys import services
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
@@ -167,4 +168,7 @@ def test_what_is_refused(admin, operator, developer, allowed_stranger, new_key):
         succeed(admin, key, "old-key")
     with pytest.raises(Invalid):
         succeed(admin, key, "No Name")
+    old_session = replace(admin.principal, auth_time=database_now() - timedelta(minutes=11))
+    with pytest.raises(RecentAuthRequired):
+        succeed(replace(admin, principal=old_session), key)
     assert Key.objects.get(pk=key.pk).successor_id is None
