@@ -19,6 +19,7 @@ from tests.endpoints import (
     endpoint_of,
     make_policy,
     make_target,
+    make_webhook,
     missing_target,
     path_of,
 )
@@ -116,7 +117,9 @@ with_limit = endpoints(lambda operation: any(p["name"] == "limit" for p in opera
 def send(admin, settings):
     """Send a body (bytes, or a value) to an endpoint about a key of the admin; its state is never reached."""
     settings.CC_THROTTLE_AUTH = "100000/minute"
-    target = replace(make_target(admin, "pre_activation"), policy_id=make_policy().id)
+    target = replace(
+        make_target(admin, "pre_activation"), policy_id=make_policy().id, webhook_id=make_webhook().id
+    )
 
     def to(route, method, body, **headers):
         answer = admin.api.send(method, path_of(route, target), body, **headers)

@@ -41,7 +41,9 @@ class CallerUses:
 
 
 def sees_callers(*, principal: Principal, key: Key) -> bool:
-    """Raises Denied."""
+    """Whether the caller may read the entries of all callers of the key."""
+    if not principal.has_permission(READ_PERMISSION):
+        return False
     return principal.scope(READ_PERMISSION) == "all" or key.owner == principal.identity
 
 

@@ -46,14 +46,19 @@ def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, rea
     """Create a key that takes the place of an active or expired key. The old key can only decrypt from now on.
 
     The new key has the same owner, description, tags, rotation period and deletion protection, and copies of the grants
-    on the old key. It has no tags that no MAC proves. Raises Denied, RecentAuthRequired, NotFound, Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, and
-    IllegalTransition for a key in another state or with a successor.
+    on the old key. It has no tags that no MAC proves. Raises Denied, RecentAuthRequired, NotFound, Invalid,
+    UnsupportedAlgorithm, PolicyViolated, NameTaken, and IllegalTransition for a key in another state or with a
+    successor.
     """
-    for permission in PERMISSIONS:
-        principal.require(permission)
+    first, *others = PERMISSIONS
+    principal.require(first)
     principal.require_recent_log_in(database_now())
+    for permission in others:
+        principal.require(permission)
     check_reason(reason)
     metadata.check_name(successor.name)
+    if successor.algorithm is not None:
+        find_key_algorithm(successor.algorithm)
     try:
         return _succeed(principal, key_id, successor, reason)
     except IntegrityError:

@@ -51,8 +51,7 @@ class VersionView(KeyView):
         if self.operation.is_final:
             self.principal.require_recent_log_in(database_now())
         key = self.find(name)
-        rows = services.list_versions(principal=self.principal, key_id=key.id)
-        row = rows.filter(version=number).first()
+        row = key.versions.filter(version=number).first()
         if row is None:
             raise NotFound
         return key, row

@@ -186,10 +186,10 @@ def test_a_file_that_is_gone_is_not_offered(browser, recorded, export):
     assert browser.post(f"/audit/exports/{export.id}/file").status_code == 404
 
 
-def test_who_may_not_export_has_no_entry_for_jobs(developer, operator, auditor):
-    assert ">Jobs<" in signed_in(auditor).get("/home/").content.decode()
-    for persona in (developer, operator):
-        assert ">Jobs<" not in signed_in(persona).get("/home/").content.decode()
+def test_a_developer_has_no_entry_for_jobs(developer, operator, auditor):
+    for persona in (operator, auditor):
+        assert ">Jobs<" in signed_in(persona).get("/home/").content.decode()
+    assert ">Jobs<" not in signed_in(developer).get("/home/").content.decode()
 
 
 def test_nothing_is_foretold_of_a_job_without_a_total(export):

@@ -33,7 +33,7 @@ def test_every_key_lives_in_order_and_before_now(days, ends):
         assert own[0].kind == "create"
         changes = [step.kind for step in own if step.kind in {"create", "rotate", "retire", "end"}]
         assert changes.count("create") == 1
-        assert changes.count("end") == (key.fate in {"disabled", "revoked", "compromised"})
+        assert changes.count("end") == (key.fate in {"disabled", "revoked", "compromised", "scheduled"})
         assert changes.count("retire") == bool(key.retired)
         assert "end" not in changes[:-1]
         if not key.fate and key.use.calls > MANY:
