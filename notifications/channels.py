@@ -6,11 +6,12 @@ one connection instead of one for each notification.
 """
 
 import smtplib
+import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -20,11 +21,15 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from kernel.clock import process_now
 from kernel.crypto.mac import Mac
-from kernel.http.outgoing import TOTAL_SECONDS, ExchangeFailed, requested
+from kernel.http.deadlines import ShutDown
+from kernel.http.outgoing import CONNECT_SECONDS, TOTAL_SECONDS, ExchangeFailed, requested
 from notifications.messages import email_subject, email_text, webhook_body
 from notifications.models import Delivery
 from notifications.signatures import signature_headers
 from notifications.targets import Target
+
+# The whole exchange with the mail server. The lease (``claims.LEASE``) is much longer.
+MAIL_SECONDS: Final = 20.0
 
 # Refusals of one notification. Any other failure, such as a redirect or 503, would meet the next notification too.
 OF_ONE: Final = {
@@ -114,9 +119,9 @@ class EmailBatch:
 
     def _mail(self) -> tuple[str, int | None]:
         """The error, "" for none, and the reply code of the mail server (RFC 5321), None without one."""
-        began = time.monotonic()
+        began, server = time.monotonic(), _MailServer.configured()
         try:
-            self._message().send()
+            self._message(server).send()
         except smtplib.SMTPRecipientsRefused as refusal:
             return "mail_refused", next((int(code) for code, _ in refusal.recipients.values()), None)
         except smtplib.SMTPResponseException as refusal:
@@ -126,21 +131,61 @@ class EmailBatch:
         except (smtplib.SMTPException, OSError):
             is_late = time.monotonic() - began >= TOTAL_SECONDS  # smtplib reports it as a lost connection
             return ("timeout" if is_late else "connection_failed"), None
+        finally:
+            server.stop_timer()
         return "", None
 
-    def _message(self) -> EmailMessage:
+    def _message(self, server: "_MailServer") -> EmailMessage:
         notifications = [delivery.notification for delivery in self.deliveries]
         return EmailMessage(
             email_subject(notifications),
             email_text(notifications),
             settings.CC_NOTIFICATIONS.sender,
             [self.address],
-            connection=_MailServer.configured(),
+            connection=server,
             headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic answers
         )
 
 
+class _Smtp(smtplib.SMTP):
+    """Calls ``connected`` with each new connection, before TLS."""
+
+    def __init__(self, connected: Callable[[socket.socket], None], *args: Any, **kwargs: Any) -> None:
+        self._connected = connected
+        super().__init__(*args, **kwargs)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made: socket.socket = super()._get_socket(host, port, CONNECT_SECONDS)  # type: ignore[misc]
+        made.settimeout(timeout)
+        self._connected(made)
+        return made
+
+
+class _SmtpOverTls(smtplib.SMTP_SSL, _Smtp):
+    """``SMTP_SSL`` wraps the socket of the next class, which is ``_Smtp``."""
+
+    def __init__(self, connected: Callable[[socket.socket], None], *args: Any, **kwargs: Any) -> None:
+        self._connected = connected
+        super().__init__(*args, **kwargs)
+
+
 class _MailServer(EmailBackend):
+    """Ends the exchange after ``MAIL_SECONDS``, however slowly the server sends."""
+
+    _timer: ShutDown | None = None
+
+    @property
+    def connection_class(self) -> Any:
+        return partial(_SmtpOverTls if self.use_ssl else _Smtp, self._start_timer)
+
+    def stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _start_timer(self, connected: socket.socket) -> None:
+        self._timer = ShutDown(MAIL_SECONDS, connected)
+        self._timer.start()
+
     @classmethod
     def configured(cls) -> "_MailServer":
         given = settings.CC_NOTIFICATIONS

@@ -5,12 +5,10 @@ one of these addresses, so a second resolution cannot lead elsewhere (DNS rebind
 """
 
 import ipaddress
-import os
 import socket
 import ssl
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from threading import Timer
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from kernel.http.deadlines import ShutDown
 from kernel.http.outgoing import TOTAL_SECONDS, ExchangeFailed
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -97,27 +96,8 @@ class PinnedConnection(HTTPSConnection):
         return TOTAL_SECONDS - (time.monotonic() - self._began)
 
     def _close_in_time(self, connected: socket.socket) -> None:
-        # A duplicate, because TLS detaches the socket during the handshake.
-        twin = socket.socket(fileno=os.dup(connected.fileno()))
-        self._timer = _ShutDown(self._seconds_left(), twin)
+        self._timer = ShutDown(self._seconds_left(), connected)
         self._timer.start()
-
-
-class _ShutDown(Timer):
-    """Shuts the connection down unless it is cancelled before."""
-
-    def __init__(self, seconds: float, twin: socket.socket) -> None:
-        super().__init__(max(seconds, 0.0), self._shut_down)
-        self.daemon = True
-        self._twin = twin
-
-    def cancel(self) -> None:
-        super().cancel()
-        self._twin.close()
-
-    def _shut_down(self) -> None:
-        with suppress(OSError), self._twin:
-            self._twin.shutdown(socket.SHUT_RDWR)
 
 
 class PinnedPool(HTTPSConnectionPool):

@@ -4,7 +4,7 @@
 """
 
 from kernel.outbox.publishing import Announcement, publish, publish_all
-from kernel.outbox.topics import Severity, Topic, register, selectable_topics, topic_of
+from kernel.outbox.topics import Severity, Topic, register, selectable_topics, topic_of, words_of
 
 __all__ = [
     "Announcement",
@@ -15,4 +15,5 @@ __all__ = [
     "register",
     "selectable_topics",
     "topic_of",
+    "words_of",
 ]

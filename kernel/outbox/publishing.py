@@ -1,12 +1,18 @@
 """Publish notifications in the transaction of the caller."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Final
 
+import django.db
+from django.db import transaction
+
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
 
@@ -27,8 +33,16 @@ class Announcement:
 
 
 def publish(announcement: Announcement) -> None:
-    """Store the notification with the caller's transaction, unless its key is stored already. One statement."""
-    publish_all([announcement])
+    """Store the notification with the caller's transaction, unless its key is stored already.
+
+    The event is more important than its notification: if the database refuses the notification, the error is logged, and
+    the caller's transaction continues.
+    """
+    try:
+        with transaction.atomic():  # a savepoint, so that an error does not end the caller's transaction
+            publish_all([announcement])
+    except django.db.Error:
+        logger.exception("a notification about %s could not be stored", announcement.topic)
 
 
 def publish_all(announcements: Collection[Announcement]) -> None:

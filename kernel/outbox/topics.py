@@ -15,6 +15,7 @@ class Severity(StrEnum):
 class Topic:
     """A kind of notification. ``text`` is a format of the facts and of ``name``, the name of the object.
 
+    ``summary`` is the text of one notification about many objects: its facts have their number, ``count``.
     Recipients can choose the topics that they receive, except those that are not ``is_selectable``.
     """
 
@@ -22,12 +23,14 @@ class Topic:
     label: str
     severity: Severity
     text: str
+    summary: str = ""
     is_selectable: bool = True
 
     def sentence(self, name: str, facts: Mapping[str, object]) -> str:
         """The text of one notification; the label if a fact is missing."""
         try:
-            return self.text.format_map({**facts, "name": name})
+            text = self.summary if self.summary and "count" in facts else self.text
+            return text.format_map({**facts, "name": name})
         except (KeyError, ValueError):
             return self.label
 
@@ -48,3 +51,8 @@ def topic_of(word: str) -> Topic:
 
 def selectable_topics() -> list[Topic]:
     return [topic for topic in _TOPICS.values() if topic.is_selectable]
+
+
+def words_of(severity: Severity) -> list[str]:
+    """The words of the topics with this severity."""
+    return [topic.word for topic in _TOPICS.values() if topic.severity is severity]

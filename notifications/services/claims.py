@@ -18,6 +18,7 @@ from kernel.databases.transactions import try_lock
 from kernel.observability.metrics import notification_attempts_total
 from notifications.channels import Attempt, Batch
 from notifications.models import Delivery, DeliveryStatus
+from notifications.services.urgency import urgency
 
 LEASE: Final = timedelta(seconds=120)
 MOST_TARGETS: Final = 16
@@ -25,19 +26,20 @@ MOST_OF_TARGET: Final = 100
 # A second after 30, 60, 120 … seconds, then every two hours: 20 attempts within a day.
 MAX_ATTEMPTS: Final = 20
 FIRST_DELAY, LONGEST_DELAY = 30, 7200  # seconds
-_LOCK: Final = 0x6E6F746966790001  # among PostgreSQL's advisory locks
+LOCK: Final = int.from_bytes(b"cc-notif")  # our key among PostgreSQL's advisory locks, a bigint
+TOPIC: Final = "notification__topic"
 NO_LEASE: Final = {"lease_until": None, "lease_holder": None}
 
 
 def claim_due(holder: UUID) -> list[list[Delivery]]:
-    """Lease the due deliveries of some targets, and return them by target, oldest first.
+    """Lease the due deliveries of some targets, and return them by target: critical ones first, then the oldest.
 
     A target with a lease of another worker is left out, so that a slow target occupies one thread of one worker.
     """
     if not _due(database_now()).exists():
         return []
     with transaction.atomic():
-        return _claim(holder) if try_lock(_LOCK) else []
+        return _claim(holder) if try_lock(LOCK) else []
 
 
 def write_attempt(holder: UUID, batch: Batch, attempt: Attempt) -> None:
@@ -72,16 +74,30 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 def _claim(holder: UUID) -> list[list[Delivery]]:
     now = database_now()
-    targets = _due(now).order_by().values_list("webhook", "email").annotate(since=Min("next_attempt_at"))
+    targets = (
+        _due(now)
+        .order_by()
+        .values_list("webhook", "email")
+        .annotate(most=Min(urgency(TOPIC)), since=Min("next_attempt_at"))
+    )
     busy = set(Delivery.objects.filter(lease_until__gte=now).values_list("webhook", "email").distinct())
-    free = [pair for *pair, _ in targets.order_by("since") if tuple(pair) not in busy][:MOST_TARGETS]
+    free = [pair for *pair, _, _ in targets.order_by("most", "since") if tuple(pair) not in busy][
+        :MOST_TARGETS
+    ]
     claimed = []
     for webhook, email in free:
-        rows = _due(now).filter(webhook=webhook, email=email).order_by("next_attempt_at", "created_at")
-        ids = rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:MOST_OF_TARGET]
+        rows = (
+            _due(now)
+            .filter(webhook=webhook, email=email)
+            .order_by(urgency(TOPIC), "next_attempt_at", "created_at")
+        )
+        ids = rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[
+            :MOST_OF_TARGET
+        ]
         some = Delivery.objects.filter(pk__in=list(ids))
         some.update(lease_holder=holder, lease_until=now + LEASE)
-        claimed.append(list(some.select_related("notification", "webhook").order_by("created_at", "id")))
+        some = some.select_related("notification", "webhook")
+        claimed.append(list(some.order_by(urgency(TOPIC), "created_at", "id")))
     return claimed
 
 

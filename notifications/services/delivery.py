@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 from uuid import UUID, uuid4
@@ -19,6 +21,7 @@ from notifications.channels import Attempt, Batch, EmailBatch, WebhookBatch
 from notifications.models import Delivery, Webhook
 from notifications.services import claims
 from notifications.services.distribution import distribute
+from notifications.services.webhooks import INACTIVE, may_receive
 from notifications.targets import Target
 
 logger = logging.getLogger(__name__)
@@ -27,8 +30,17 @@ logger = logging.getLogger(__name__)
 RUN_SECONDS: Final = 10.0
 THREADS: Final = 8
 
-type Result = tuple[Batch, Attempt] | None
-"""None: one of the threads has ended."""
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A batch, and its attempts that are still to come."""
+
+    batch: Batch
+    attempts: Iterator[Attempt]
+
+
+type Sent = tuple[Turn, Attempt | None]
+"""None: the batch has no further attempt."""
 
 
 def deliver_due() -> None:
@@ -57,8 +69,14 @@ def _batch_of(holder: UUID, rows: list[Delivery]) -> Batch | None:
 
 
 def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> WebhookBatch | None:
+    """An inactive webhook receives tests only."""
     try:
         secret = kek.unwrap_row(webhook.check_mac())
+        if refused := [row for row in rows if not may_receive(webhook, row)]:
+            claims.fail(holder, refused, INACTIVE)
+            rows = [row for row in rows if may_receive(webhook, row)]
+        if not rows:
+            return None
         return WebhookBatch(rows, Target.parse(webhook.url), Mac(secret))
     except (IntegrityFailed, UnwrapFailed, KekUnavailable):
         logger.exception("a webhook cannot be used: its row or its key was altered")
@@ -67,30 +85,47 @@ def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> Webh
 
 
 def _send(batches: list[Batch], holder: UUID) -> None:
-    """Send in threads. This thread alone uses the database."""
-    results: SimpleQueue[Result] = SimpleQueue()
+    """Send in threads, one attempt of a batch after the other. This thread alone uses the database."""
+    results: SimpleQueue[Sent] = SimpleQueue()
     until = time.monotonic() + RUN_SECONDS
+    waiting = deque(Turn(batch, batch.send(until)) for batch in batches)
+    running = 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="delivery") as pool:
-        for batch in batches:
-            pool.submit(_send_batch, batch, until, results.put)
-        running = len(batches)
-        while running:
-            result = results.get()
-            if result is None:
-                running -= 1
-            else:
-                _write(holder, *result)
+        while waiting or running:
+            if waiting and running < THREADS:
+                running += _begin(pool, waiting.popleft(), results.put)
+                continue
+            turn, attempt = results.get()
+            running -= 1
+            if attempt is not None:
+                _write(holder, turn.batch, attempt)
+                waiting.append(turn)
 
 
-def _send_batch(batch: Batch, until: float, put: Callable[[Result], None]) -> None:
+def _begin(pool: ThreadPoolExecutor, turn: Turn, put: Callable[[Sent], None]) -> bool:
+    """Whether an attempt was begun."""
+    if not _is_unchanged(turn.batch):
+        return False
+    pool.submit(_send_next, turn, put)
+    return True
+
+
+def _is_unchanged(batch: Batch) -> bool:
+    """False if the webhook was deleted or changed since it was read. The next run then reads it again."""
+    webhook = batch.deliveries[0].webhook
+    if webhook is None:
+        return True
+    same = Webhook.objects.filter(pk=webhook.pk, row_seq=webhook.row_seq, is_active=webhook.is_active)
+    return same.exists()
+
+
+def _send_next(turn: Turn, put: Callable[[Sent], None]) -> None:
     try:
-        for attempt in batch.send(until):
-            put((batch, attempt))
+        attempt = next(turn.attempts, None)
     except Exception:
         logger.exception("a delivery failed")
-        put((batch, Attempt(batch.deliveries, "internal")))
-    finally:
-        put(None)
+        attempt = Attempt(turn.batch.deliveries, "internal")
+    put((turn, attempt))
 
 
 def _write(holder: UUID, batch: Batch, attempt: Attempt) -> None:

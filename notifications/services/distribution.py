@@ -10,6 +10,7 @@ from django.db import transaction
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery, Webhook
+from notifications.services.urgency import urgency
 
 AT_ONCE: Final = 200
 MOST_ROUNDS: Final = 20  # of one run, so that deliveries begin soon
@@ -28,8 +29,10 @@ def distribute() -> None:
 def _distribute_some() -> None:
     # Another worker skips these rows, so no delivery is created twice.
     rows = Notification.objects.select_for_update(skip_locked=True).filter(distributed_at__isnull=True)
-    found = list(rows.order_by("created_at")[:AT_ONCE])
-    webhooks, now = list(Webhook.objects.all()), database_now()
+    found = list(rows.order_by(urgency("topic"), "created_at")[:AT_ONCE])
+    # Locked, so that a change or a deletion of a webhook waits, and then finds these deliveries.
+    active = Webhook.objects.select_for_update(no_key=True).filter(is_active=True).order_by("pk")
+    webhooks, now = list(active), database_now()
     Delivery.objects.bulk_create(each for row in found for each in _deliveries(row, webhooks, now))
     Notification.objects.filter(pk__in=[row.pk for row in found]).update(distributed_at=now)
 
@@ -37,7 +40,7 @@ def _distribute_some() -> None:
 def _deliveries(notification: Notification, webhooks: list[Webhook], now: datetime) -> Iterator[Delivery]:
     """An altered webhook gets its delivery too, which then fails visibly: its MAC is checked before it is sent."""
     for webhook in webhooks:
-        if webhook.is_active and notification.topic in webhook.events:
+        if notification.topic in webhook.events:
             yield Delivery(notification=notification, webhook=webhook, created_at=now, next_attempt_at=now)
     for address in dict.fromkeys(settings.CC_NOTIFICATIONS.emails_about(notification.topic)):
         yield Delivery(notification=notification, email=address, created_at=now, next_attempt_at=now)

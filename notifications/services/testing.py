@@ -15,7 +15,7 @@ from kernel.errors import Conflict, NotFound
 from kernel.outbox.models import Notification
 from notifications import actions
 from notifications.models import MANAGE, Delivery, DeliveryStatus, Webhook
-from notifications.services.webhooks import get_webhook
+from notifications.services.webhooks import get_webhook, may_receive
 from notifications.topics import TEST
 
 
@@ -44,7 +44,7 @@ def send_test_email(*, principal: Principal) -> int:
 def retry_delivery(*, principal: Principal, delivery_id: UUID) -> Delivery:
     """Send a failed or waiting delivery as soon as possible. Its attempts count from the beginning.
 
-    Raises Denied, NotFound, and Conflict if it has succeeded.
+    Raises Denied, NotFound, and Conflict if it has succeeded or its webhook is inactive.
     """
     principal.require(MANAGE)
     found = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
@@ -52,6 +52,8 @@ def retry_delivery(*, principal: Principal, delivery_id: UUID) -> Delivery:
         raise NotFound
     if found.status == DeliveryStatus.SUCCEEDED:
         raise Conflict("This delivery has succeeded.")
+    if found.webhook is not None and not may_receive(found.webhook, found):
+        raise Conflict("The webhook of this delivery is inactive. Make it active, then retry.")
     found.status, found.attempts = DeliveryStatus.PENDING.value, 0
     found.next_attempt_at, found.finished_at = database_now(), None
     found.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at"])

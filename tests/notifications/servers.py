@@ -74,6 +74,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.context = context
         self.refuses = ""
         self.hangs = False
+        self.drips = False  # the greeting never ends, but each of its lines arrives in time
+        self.is_tls = False  # from the beginning, instead of STARTTLS
         self.released = threading.Event()
         self.messages: list[tuple[str, Any]] = []
         self.commands: list[str] = []
@@ -93,7 +95,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         if self.server.hangs:
             self.server.released.wait(30)
             return
-        self.reply("220 mail ready")
+        self.greet()
         recipient = ""
         while line := self.rfile.readline().decode().strip():
             command = line.partition(" ")[0].upper()
@@ -119,6 +121,13 @@ class _MailHandler(socketserver.StreamRequestHandler):
                 return
             else:
                 self.reply("235 OK" if command == "AUTH" else "250 OK")
+
+    def greet(self) -> None:
+        if self.server.is_tls:
+            self.encrypt()
+        while self.server.drips and not self.server.released.wait(0.05):
+            self.reply("220-please wait")
+        self.reply("220 mail ready")
 
     def finish(self) -> None:
         super().finish()

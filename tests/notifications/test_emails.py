@@ -1,6 +1,7 @@
 """E-mails through a real SMTP server, and what happens without one."""
 
 import socket
+import time
 
 import pytest
 
@@ -77,6 +78,28 @@ def test_a_mail_server_that_hangs_is_given_up(mail_server, monkeypatch):
     publish()
     deliver_due()
     assert only_delivery().error == "timeout"
+
+
+@pytest.mark.parametrize("security", ["none", "tls"])
+def test_a_mail_server_that_sends_slowly_is_given_up(mail_server, tls, configure, monkeypatch, security):
+    for name in ("TOTAL_SECONDS", "MAIL_SECONDS"):
+        monkeypatch.setattr(f"notifications.channels.{name}", 0.5)
+    mail_server.context, mail_server.is_tls, mail_server.drips = tls[0], security == "tls", True
+    configure(smtp_host="localhost", smtp_security=security, ca_file=tls[1])
+    publish()
+    began = time.monotonic()
+    deliver_due()
+    assert time.monotonic() - began < 3
+    assert (only_delivery().status, only_delivery().error) == ("pending", "timeout")
+
+
+def test_a_message_is_sent_over_tls_from_the_beginning(mail_server, tls, configure):
+    mail_server.context, mail_server.is_tls = tls[0], True
+    configure(smtp_host="localhost", smtp_security="tls", ca_file=tls[1])
+    publish()
+    deliver_due()
+    assert only_delivery().status == "succeeded"
+    assert "STARTTLS" not in mail_server.commands
 
 
 def test_a_refused_recipient_is_an_error_with_its_code(mail_server):

@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from msgspec.structs import asdict
 
 from audit.log.events import Actor
-from audit.models import AuditExport
+from audit.models import AuditAlarm, AuditExport, AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
 from kernel import jobs, outbox
@@ -57,6 +57,34 @@ def test_an_alarm_is_published_once_and_without_digests():
     found = Notification.objects.get()
     assert found.sentence == "Audit alarm: Entry altered."
     assert "a" * 64 not in str(found.facts)
+
+
+@pytest.fixture
+def refusing():
+    """The table of notifications refuses each new row."""
+    statement = (
+        "ALTER TABLE notifications ADD CONSTRAINT refusing CHECK (false) NOT VALID"
+        if connection.vendor == "postgresql"
+        else "CREATE TRIGGER refusing BEFORE INSERT ON notifications BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_an_alarm_is_stored_with_its_entry_if_its_notification_cannot_be(refusing):
+    raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=7, expected="a" * 64, found="b" * 64)])
+    alarm = AuditAlarm.objects.get()
+    assert AuditLog.objects.filter(event_id=alarm.event_id).exists()
+    assert not Notification.objects.exists()
+
+
+def test_a_failed_job_ends_if_its_notification_cannot_be_stored(refusing):
+    job = AuditExport(format="csv", **jobs.requester_columns(asdict(Actor.system("ada", "command"))))
+    jobs.submit(job)
+    leases.end(job, Status.FAILED, {}, error_code="internal")
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+    assert not Notification.objects.exists()
 
 
 def test_old_notifications_are_deleted_unless_a_delivery_waits(new_webhook, configure):

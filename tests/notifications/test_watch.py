@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Actor, Event, Outcome
@@ -12,6 +13,7 @@ from audit.services import record
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
+from keys.forms import ORDERINGS, KeyFilterForm
 from keys.lifecycle import State
 from keys.services import create_key, schedule_deletion
 from notifications.services import watch
@@ -115,6 +117,29 @@ def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(ad
     expected = [("key.deletion_denied_use", "payments", None)]
     assert published() == expected
     assert published() == expected
+
+
+def test_many_keys_of_a_step_are_published_as_one_notification_a_day(admin, monkeypatch):
+    monkeypatch.setattr(watch, "MOST_OF_STEP", 2)
+    for number in range(2):
+        new_key(admin, f"few-{number}", expires_at=ahead(days=20))
+    few = [("key.expiring", "few-0", "30 days"), ("key.expiring", "few-1", "30 days")]
+    assert published() == few
+    for number in range(3):
+        new_key(admin, f"many-{number}", expires_at=ahead(days=20))
+    many = [("key.expiring", "", "30 days"), *few]
+    assert published() == many
+    assert published() == many
+    summary = Notification.objects.get(object_name="")
+    assert summary.sentence.startswith("3 keys expire within 30 days: http")
+    assert summary.sentence.endswith("/keys/?finding=expiring")
+
+
+@pytest.mark.parametrize("query", watch.LISTS.values())
+def test_the_key_list_knows_the_filters_of_a_summary(query):
+    asked = QueryDict(query)
+    assert KeyFilterForm(asked).is_valid()
+    assert asked.get("ordering", "name") in ORDERINGS
 
 
 def test_a_scan_costs_a_fixed_number_of_statements_for_each_batch(admin, monkeypatch):
