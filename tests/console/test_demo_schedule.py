@@ -47,6 +47,8 @@ def caller_of(step):
         "refresh": step.subject,
         "export": AUDITOR,
         "replace_password": ADMIN,
+        "define_policies": ADMIN,
+        "doom": ADMIN,
         "rotate": OPERATOR,
         "retire": OPERATOR,
         "end": OPERATOR if key and key.fate == "disabled" else ADMIN,
