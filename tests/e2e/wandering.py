@@ -26,6 +26,8 @@ OF_USERS = frozenset(
     {"user-enable", "user-invitation", "user-reset-second-factor", "user-revoke-invitation", "user-unlock"}
 )
 ELSEWHERE = OF_USERS | {"root", "oidc-callback", "job-cancel", "alarm-resolve", "service-account-enable"}
+# Pages of a job that rotates keys, and of keys that are selected in the list.
+ELSEWHERE |= {"rotation-job", "rotation-job-cancel", "keys-bulk", "keys-bulk-tag"}
 ELSEWHERE |= {"rewrap", "rewrap-cancel", "rewrap-new"}  # pages of a rotation of the key-encryption key
 FILES = frozenset({"audit-entry-proof", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
