@@ -15,12 +15,12 @@ from accounts.principals import Principal
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.databases.transactions import try_lock
+from kernel.jobs import UNFINISHED
 from kernel.outbox import Announcement, Severity, Topic, publish
 from keys import services
 from keys.models import KeyRotationJob, Selection
 from keys.services.bulk import FEW
 from keys.services.rotation import DUE_REASON
-from keys.services.rotation_jobs import UNFINISHED
 
 logger = logging.getLogger(__name__)
 

@@ -182,7 +182,7 @@ def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
 def _require_room(requester: Identity, now: datetime) -> None:
     """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
     wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
-    unfinished = Q(status__in=[Status.PENDING.value, Status.RUNNING.value])
+    unfinished = Q(status__in=jobs.UNFINISHED)
     whose = Q(created_by=None, actor_id=None) if requester.id is None else is_of(requester, user="created_by")
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), whose)
     if own.count() >= MOST_EXPORTS:

@@ -28,7 +28,6 @@ from kernel.trust import kek_records, rewrapping
 KIND: Final = "kek_rewrap"
 READ_PERMISSION: Final = "system.read"
 LOCK: Final = int.from_bytes(b"cc-rewrp")  # our key among PostgreSQL's advisory locks, a bigint
-UNFINISHED: Final = (Status.PENDING.value, Status.RUNNING.value)
 
 
 def request_rewrap(*, principal: Principal) -> KekRewrap:
@@ -37,7 +36,7 @@ def request_rewrap(*, principal: Principal) -> KekRewrap:
     principal.require_recent_log_in(database_now())
     with transaction.atomic():
         wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
-        if KekRewrap.objects.filter(status__in=UNFINISHED).exists():
+        if KekRewrap.objects.filter(status__in=jobs.UNFINISHED).exists():
             raise Conflict("A rewrap is already queued or running.")
         return _submit(principal, jobs.submit)
 

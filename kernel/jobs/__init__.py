@@ -6,12 +6,13 @@ An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready`
 """
 
 from kernel.jobs.delivery import cancel, submit, submit_leased
-from kernel.jobs.job import ENDED, Job, Status, requester_columns
+from kernel.jobs.job import ENDED, UNFINISHED, Job, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
 from kernel.jobs.registry import kinds, read_queues, register, register_periodic
 
 __all__ = [
     "ENDED",
+    "UNFINISHED",
     "Job",
     "Progress",
     "Status",

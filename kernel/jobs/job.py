@@ -21,6 +21,7 @@ class Status(StrEnum):
 
 
 ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+UNFINISHED = (Status.PENDING, Status.RUNNING)
 
 
 class Job(models.Model):

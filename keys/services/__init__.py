@@ -49,7 +49,6 @@ from keys.services.policies import (
     list_policies,
     preview_policy,
     update_policy,
-    visible_policies,
 )
 from keys.services.policy_lists import (
     PolicyWindow,
@@ -192,5 +191,4 @@ __all__ = [
     "update_policy",
     "use_shown_to",
     "version_uses",
-    "visible_policies",
 ]

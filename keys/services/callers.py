@@ -75,7 +75,7 @@ def callers_shown_to(principal: Principal, key: Key, totals: Iterable[CallerTota
         return CallerUses(len(by_caller), None)
     busiest = sorted(by_caller, key=lambda each: (-sum(total.count for total in by_caller[each]), each))
     shown = busiest[:MAX_CALLERS]
-    # Not ``logged_names``: for so many callers, its statement alone would take longer than the rest.
+    # Not ``logged_names``: its statement takes longer than all others together if a key has many callers.
     holders = find_holders([found for each in shown if (found := parse_uuid(each))])
     names = {str(holder.identity.id): holder.name for holder in holders}
     return CallerUses(len(by_caller), [_caller(by_caller[each], names.get(each, "")) for each in shown])

@@ -3,12 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.crypto.algorithms import KeyAlgorithm
-from kernel.errors import Invalid, NotFound
+from kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from keys import wrapped_material
 from keys.cached_keys import key_entity
@@ -46,6 +48,20 @@ def lock_policy_of(key: Key) -> EncryptionPolicy | None:
     if key.policy_id is not None:
         key.policy = lock_policy(key.policy_id)
     return key.policy
+
+
+def lock_version(principal: Principal, key_id: UUID, number: int) -> tuple[Key, KeyVersion]:
+    """The key, locked as by ``lock_key``, and one of its versions. Raises NotFound, IntegrityFailed."""
+    key = lock_key(principal, key_id)
+    row = key.versions.filter(version=number).first()
+    if row is None:
+        raise NotFound
+    return key, row.check_mac()
+
+
+def as_refusal(error: DomainError | DatabaseError) -> DomainError:
+    """The error of one of many changes, which does not stop the others."""
+    return error if isinstance(error, DomainError) else Unavailable("The database rejected the change.")
 
 
 def finish_change(

@@ -11,11 +11,11 @@ from django.db.models import Q
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.errors import DomainError, Unavailable
+from kernel.errors import DomainError
 from keys import actions, trail
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyQuerySet
-from keys.services.changing import finish_change, lock_key
+from keys.services.changing import as_refusal, finish_change, lock_key
 
 ACTIVATION_REASON: Final = "activation time has come"
 EXPIRY_REASON: Final = "expiry has passed"
@@ -62,10 +62,8 @@ def _record_all(
         try:
             if record is None or record(principal, key):
                 yield ClockChange(key, at)
-        except DomainError as error:
-            yield ClockChange(key, at, error)
-        except DatabaseError:
-            yield ClockChange(key, at, Unavailable("The database rejected the change."))
+        except (DomainError, DatabaseError) as error:
+            yield ClockChange(key, at, as_refusal(error))
 
 
 @transaction.atomic

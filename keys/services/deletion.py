@@ -1,7 +1,7 @@
 """Scheduled deletion of keys and versions: schedule, cancel, and destroy the material when the wait is over."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,14 +11,14 @@ from django.db import DatabaseError, transaction
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.errors import DomainError, Invalid, NotFound, Unavailable
+from kernel.errors import DomainError, Invalid
 from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState, check_transition, effective_state
 from keys.models import Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
-from keys.services.changing import finish_change, lock_key, lock_policy_of
+from keys.services.changing import as_refusal, finish_change, lock_key, lock_policy_of, lock_version
 
 DUE_REASON: Final = "waiting period has ended"
 
@@ -42,8 +42,7 @@ def schedule_deletion(
     principal.require_recent_log_in(now)
     check_reason(reason)
     key = lock_key(principal, key_id)
-    if confirm_name != key.name:
-        raise Invalid.of_field("confirm_name", "This is not the name of the key.")
+    _check_name(key, confirm_name)
     at = key.lifecycle_state(now)
     check_transition(at, State.DELETION_SCHEDULED)
     if key.deletion_protection:
@@ -104,9 +103,8 @@ def schedule_version_destruction(
     now = database_now()
     principal.require_recent_log_in(now)
     check_reason(reason)
-    key, row = _lock_version(principal, key_id, version)
-    if confirm_name != key.name:
-        raise Invalid.of_field("confirm_name", "This is not the name of the key.")
+    key, row = lock_version(principal, key_id, version)
+    _check_name(key, confirm_name)
     if row.state not in {VersionState.ENABLED, VersionState.DISABLED}:
         raise IllegalTransition(f"Version {version} is already {row.state}.", extra={"state": str(row.state)})
     if version == key.primary_version or key.deletion_protection:
@@ -129,7 +127,7 @@ def cancel_version_destruction(
     """Keep the version, as a disabled one. Raises NotFound, IllegalTransition."""
     principal.require("keys.destroy")
     check_reason(reason)
-    key, row = _lock_version(principal, key_id, version)
+    key, row = lock_version(principal, key_id, version)
     if row.destruction_at is None or row.state != VersionState.SCHEDULED:
         raise IllegalTransition(
             f"Version {version} is {row.state}. No destruction is scheduled.", extra={"state": str(row.state)}
@@ -165,11 +163,8 @@ def destroy_due_keys(*, principal: Principal, dry_run: bool = False) -> Iterator
         try:
             if not _destroy(principal, due):
                 continue  # another run was faster, or the deletion was cancelled
-        except DomainError as error:
-            yield DueDestruction(due.key, due.version, due.due_at, error)
-        except DatabaseError:
-            refusal = Unavailable("The database rejected the change.")
-            yield DueDestruction(due.key, due.version, due.due_at, refusal)
+        except (DomainError, DatabaseError) as error:
+            yield replace(due, error=as_refusal(error))
         else:
             yield due
 
@@ -230,12 +225,9 @@ def _check_wait(key: Key, days: int) -> None:
         raise PolicyViolated.of_field("waiting_days", f"The policy requires at least {minimum} days.")
 
 
-def _lock_version(principal: Principal, key_id: UUID, number: int) -> tuple[Key, KeyVersion]:
-    key = lock_key(principal, key_id)
-    row = key.versions.filter(version=number).first()
-    if row is None:
-        raise NotFound
-    return key, row.check_mac()
+def _check_name(key: Key, confirm_name: str) -> None:
+    if confirm_name != key.name:
+        raise Invalid.of_field("confirm_name", "This is not the name of the key.")
 
 
 def _save_version(

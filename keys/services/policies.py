@@ -276,7 +276,7 @@ def _aged(keys: QuerySet[Key], days: int | None, now: datetime) -> QuerySet[Key]
 def _stopping(
     keys: QuerySet[Key], before: RotationPolicy, after: RotationPolicy, now: datetime
 ) -> tuple[str, QuerySet[Key]]:
-    """What happens to earlier versions under a stricter grace period, and the keys that have such versions."""
+    """The effect of a stricter grace period on earlier versions, and the keys that have such versions."""
     ended = _graceless(keys, after, now)
     if after.ends_reencryption_of(before):
         return "have earlier versions that can no longer be decrypted or re-encrypted", ended

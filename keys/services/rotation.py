@@ -15,13 +15,13 @@ from audit.log.events import Outcome, RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
-from kernel.errors import Conflict, DomainError, Unavailable
+from kernel.errors import Conflict, DomainError
 from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import KeyNotActive, VersionConflict
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
-from keys.services.changing import finish_change, key_event, lock_key, new_version
+from keys.services.changing import as_refusal, finish_change, key_event, lock_key, new_version
 
 DUE_REASON: Final = "rotation is due"
 RETRY_AFTER: Final = timedelta(hours=1)
@@ -68,7 +68,7 @@ def rotate_keys(
         except VersionConflict as conflict:
             yield RotationResult(key, error=conflict)
         except (DomainError, DatabaseError) as error:
-            fault = _as_fault(error)
+            fault = as_refusal(error)
             with transaction.atomic():
                 _fail(principal, new_rotation(principal, key, reason), key, fault)
             yield RotationResult(key, error=fault)
@@ -112,7 +112,7 @@ def perform_rotation(principal: Principal, rotation_id: UUID) -> None:
         with transaction.atomic():
             rotation = _pending(rotation_id).select_for_update(of=("self",)).select_related("old_key").first()
             if rotation is not None:
-                _fail(principal, rotation, rotation.old_key, _as_fault(error))
+                _fail(principal, rotation, rotation.old_key, as_refusal(error))
 
 
 def new_rotation(principal: Principal, key: Key, reason: str) -> KeyRotation:
@@ -194,7 +194,3 @@ def _fail(principal: Principal, rotation: KeyRotation, key: Key, fault: DomainEr
     meta: dict[str, object] = {"reason": rotation.rotation_reason, "rotation_id": str(rotation.id)}
     event = key_event(actions.KEY_ROTATED, key, meta=meta)
     record(replace(event, outcome=outcome, code=fault.code), principal.actor)
-
-
-def _as_fault(error: DomainError | DatabaseError) -> DomainError:
-    return error if isinstance(error, DomainError) else Unavailable("The database rejected the change.")

@@ -17,7 +17,6 @@ from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import Denied, Invalid, NotFound
-from kernel.jobs import Status
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.labels import check_reason
@@ -37,7 +36,6 @@ from keys.services.used_up import find_used_up
 READ_PERMISSION: Final = "system.read"
 MAX_CHOSEN: Final = 500
 PENDING_ELSEWHERE: Final = "pending_in_another_job"
-UNFINISHED: Final = (Status.PENDING.value, Status.RUNNING.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from audit.log.events import RowChange
-from kernel.errors import NotFound
 from kernel.labels import check_reason
 from keys import actions, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion
-from keys.services.changing import finish_change, lock_key
+from keys.services.changing import finish_change, lock_version
 
 
 def disable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
@@ -31,11 +30,7 @@ def _change_state(
 ) -> KeyVersion:
     principal.require("keys.disable")
     check_reason(reason)
-    key = lock_key(principal, key_id)
-    version = key.versions.filter(version=number).first()
-    if version is None:
-        raise NotFound
-    version.check_mac()
+    key, version = lock_version(principal, key_id, number)
     if version.state == to:
         raise IllegalTransition(f"Version {number} is already {to}.", extra={"state": str(to)})
     if version.state in {VersionState.SCHEDULED, VersionState.DESTROYED}:

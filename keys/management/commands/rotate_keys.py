@@ -115,7 +115,7 @@ def _request(
     if algorithm:
         return services.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
     if policy:
-        found = services.visible_policies(principal).filter(name=policy).first()
+        found = services.policy_named(principal=principal, name=policy)
         if found is None:
             raise NotFound(f"There is no policy named {policy}.")
         return services.RotationRequest(Selection.POLICY, policy_id=found.id)
