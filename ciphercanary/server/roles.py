@@ -6,11 +6,12 @@ that signals reach the program.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 import django
 from django.conf import settings
@@ -52,12 +53,25 @@ def main() -> None:
         )
         sys.exit(2)
     name = installation.SERVE if role == "serve" else f"{installation.SERVER} {role}"
+    _exit_on_interrupt(f"{name}: interrupted. Run it again to continue.\n")
     try:
         sys.exit(ROLES[role]())
     except CannotStart as reason:
         sys.exit(f"{name}: {reason}")
-    except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted. Run it again to continue.")
+
+
+def _exit_on_interrupt(message: str) -> None:
+    """Exit at once with the message on Ctrl-C. Every step of the preparation can be repeated after a kill.
+
+    Python drops a KeyboardInterrupt that is raised within a finalizer or a callback of SQLite.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os.write(sys.stderr.fileno(), message.encode())
+        os._exit(1)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and a shell's & ignore the signal
+        signal.signal(signal.SIGINT, end)
 
 
 def _serve() -> int:
