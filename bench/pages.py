@@ -1,4 +1,4 @@
-"""Measures the response time of each main page, with 10,000 keys and a million entries of the audit log.
+"""Measures the response time of each main page, by default with 10,000 keys and a million entries of the audit log.
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.pages
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         with ExitStack() as stack, ends_like_a_signal():
             machine.require_durable(os.environ["DATABASE_URL"])
             folder = stack.enter_context(machine.private_folder())
-            found = run(options.entries, folder)
+            found = run(options.entries, options.keys, folder)
     except (machine.Unfit, Failed, Refused) as reason:
         sys.stderr.write(f"bench.pages: {reason}\n")
         return 1
@@ -67,15 +67,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--entries", type=int, default=1_000_000, help="of the audit log (1000000)")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"at least {filling.USERS} ({KEYS})")
     parser.add_argument("--write", action="store_true", help=f"put the table into {report.PAGE.name}")
     return parser.parse_args(arguments)
 
 
-def run(entries: int, folder: Path) -> list[tuple[Page, Wait]]:
+def run(entries: int, keys: int, folder: Path) -> list[tuple[Page, Wait]]:
     with running("pages", folder / "pages", "protocol") as server:
         server.product.create_user(DEVELOPER, "developer")
         server.product.stop()
-        filling.fill(server.product.database, entries, log, keys=KEYS)
+        filling.fill(server.product.database, entries, log, keys=keys)
         make_busy(server)
         server.product.start()
         sessions = {name: server.product.sign_in(name) for name in (ADMIN, DEVELOPER)}
@@ -103,6 +104,7 @@ def pages(entry: int) -> list[Page]:
     everything = [
         *COMMON,
         "/keys/?status=active",
+        "/keys/?algorithm=chacha20",
         "/keys/?finding=overdue",
         "/keys/?page=100",
         "/keys/new",
@@ -140,6 +142,9 @@ def pages(entry: int) -> list[Page]:
         "/account/tokens/",
         "/users/",
         "/service-accounts/",
+        "/policies/",
+        "/notifications/",
+        "/webhooks/",
     ]
     return [*(Page(path) for path in everything), *own]
 

@@ -51,7 +51,7 @@ class FirstKeyView(FirstKeyPage):
     template = "console/first_key.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(form=FirstKeyForm(), mode=MODE.name)
+        return self._show_form(FirstKeyForm(), HTTPStatus.OK)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = FirstKeyForm(request.POST)
@@ -65,7 +65,10 @@ class FirstKeyView(FirstKeyPage):
                 form.refused(request, refusal)
             else:
                 return self.show(envelope, message, is_decrypted=False)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, mode=MODE.name)
+        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show_form(self, form: FirstKeyForm, status: HTTPStatus) -> HttpResponse:
+        return self.page(status=status, form=form, mode=MODE.name, requires_policy=settings.CC_REQUIRE_POLICY)
 
 
 class DecryptBackView(FirstKeyPage):

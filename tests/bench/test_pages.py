@@ -15,10 +15,7 @@ SELDOM = {
     "audit-export-new",
     "invitation",
     "user",
-    "policies",
     "policy",
-    "notifications",
-    "webhooks-page",
     "webhook-page",
 }
 OF_AN_ACCOUNT = {

@@ -127,3 +127,11 @@ def test_what_anothers_key_has_encrypted_is_not_opened(browser, stranger):
     response = signed_in(stranger).post("/setup/first-key/decrypt", {"ciphertext": ciphertext})
     assert response.status_code == 422
     assert "hello canary" not in response.content.decode()
+
+
+def test_a_server_that_requires_policies_offers_the_form_of_a_key_instead(browser, settings):
+    settings.CC_REQUIRE_POLICY = True
+    content = browser.get("/setup/first-key/").content.decode()
+    assert "Every key needs a policy on this server." in content
+    assert 'href="/keys/new"' in content
+    assert "Create and encrypt" not in content
