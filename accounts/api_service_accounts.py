@@ -1,7 +1,6 @@
 """REST interface for service accounts and service tokens."""
 
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from accounts.service_serializers import (
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import CreatedToken, TokenRequest
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
-from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 
 
@@ -95,7 +94,7 @@ class ServiceAccountView(ApiView[Principal]):
             account_id=account_id,
             reason=changes.pop("reason", ""),
             changes=changes,  # type: ignore[arg-type]  # its fields are these
-            check=partial(_require_match, etags_to_match(request)),
+            check=if_match(request),
         )
         return _with_etag(account)
 
@@ -177,10 +176,6 @@ class RotateTokenView(ApiView[Principal]):
 
 def _with_etag(account: ServiceAccount) -> Response:
     return Response(ServiceAccountSerializer(account).data, headers={"ETag": etag_of(account.row_seq)})
-
-
-def _require_match(etags: frozenset[str] | None, account: ServiceAccount) -> None:
-    require_match(etags, account.row_seq)
 
 
 def _created(created: CreatedToken) -> Response:

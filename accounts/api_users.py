@@ -1,6 +1,5 @@
 """REST interface for users: list, create, invite, change. Each view converts the request and calls one service."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import cast
 from uuid import UUID
@@ -11,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import actions, services
-from accounts.models import User
 from accounts.principals import Principal
 from accounts.serializers_users import (
     CreatedUserSerializer,
@@ -25,7 +23,7 @@ from accounts.serializers_users import (
 )
 from accounts.services import ListedUser
 from kernel.rest import ApiView, Rule, StrictSerializer, idempotent
-from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 
 
@@ -90,7 +88,7 @@ class UserDetailView(UserView):
     @extend_schema(request=UpdateUserSerializer, parameters=[IF_MATCH, ETAG], responses=ListedUserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
         """Change the role, the email address, or whether the user may sign in: all given members, or none."""
-        etags = etags_to_match(request)
+        check = if_match(request)
         changes = self.read(UpdateUserSerializer)
         reason = changes.pop("reason", "")
         services.update_user(
@@ -98,7 +96,7 @@ class UserDetailView(UserView):
             user_id=user_id,
             changes=cast("services.UserUpdate", changes),
             reason=reason,
-            check=partial(_require_match, etags),
+            check=check,
         )
         return self.show_changed(user_id)
 
@@ -164,7 +162,3 @@ class ResetTotpView(UserView):
         order = self.read(OptionalReasonSerializer)
         services.reset_totp(principal=self.principal, user_id=user_id, **order)
         return self.show_changed(user_id)
-
-
-def _require_match(etags: frozenset[str] | None, user: User) -> None:
-    require_match(etags, user.row_seq)

@@ -32,11 +32,10 @@ from kernel.crypto.algorithms import MODES
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
-from kernel.errors import Throttled
+from kernel.errors import Throttled, VersionConflict
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
 from keys.cached_keys import CachedVersion
-from keys.errors import VersionConflict
 
 MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
 RETRY_SECONDS: Final = 5

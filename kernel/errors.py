@@ -20,6 +20,7 @@ __all__ = [
     "Throttled",
     "Unauthenticated",
     "Unavailable",
+    "VersionConflict",
 ]
 
 
@@ -76,6 +77,13 @@ class Conflict(DomainError):
 
     code = "conflict"
     title = "The current state does not allow this"
+
+
+class VersionConflict(Conflict):
+    """The object was changed after the caller read it."""
+
+    code = "version_conflict"
+    title = "The object has a different version"
 
 
 class Refused(DomainError):

@@ -10,12 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.http.problems import ProtocolError
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
-from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from keys import actions, services
-from keys.errors import VersionConflict
 from keys.models import Key
 from keys.rest_references import KeyReferenceView
 from keys.serializers import (
@@ -81,17 +79,12 @@ class KeyDetailView(KeyView):
     @extend_schema(request=UpdateKeySerializer, parameters=[IF_MATCH, ETAG], responses=KeySerializer)
     def patch(self, request: Request, key_id: UUID) -> Response:
         """Change the settings of the key."""
-        etags = etags_to_match(request)
-        changes = cast("services.KeyUpdate", self.read(UpdateKeySerializer))
-        try:
-            key = services.update_key(
-                principal=self.principal,
-                key_id=key_id,
-                changes=changes,
-                only_if=lambda key: etags is None or etag_of(key.row_seq) in etags,
-            )
-        except VersionConflict as conflict:
-            raise failed_precondition(conflict) from None
+        key = services.update_key(
+            principal=self.principal,
+            key_id=key_id,
+            check=if_match(request),
+            changes=cast("services.KeyUpdate", self.read(UpdateKeySerializer)),
+        )
         return _with_etag(key)
 
 
@@ -177,11 +170,6 @@ class EnableVersionView(KeyView):
             principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
         )
         return Response(KeyVersionSerializer(row).data)
-
-
-def failed_precondition(conflict: VersionConflict) -> ProtocolError:
-    """412 (RFC 9110 section 15.5.13): the object has none of the tags of ``If-Match``."""
-    return ProtocolError(conflict.detail, status=HTTPStatus.PRECONDITION_FAILED, code="version_conflict")
 
 
 def _with_etag(key: Key) -> Response:

@@ -11,11 +11,9 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
-from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from keys import actions, services
-from keys.api import failed_precondition
-from keys.errors import VersionConflict
 from keys.models import EncryptionPolicy
 from keys.policy_serializers import (
     CreatePolicySerializer,
@@ -64,16 +62,12 @@ class PolicyView(ApiView[Principal]):
     @extend_schema(request=UpdatePolicySerializer, parameters=[IF_MATCH, ETAG], responses=PolicySerializer)
     def patch(self, request: Request, policy_id: UUID) -> Response:
         """Change a policy. Its keys obey the new rules at once."""
-        etags = etags_to_match(request)
-        try:
-            policy = services.update_policy(
-                principal=self.principal,
-                policy_id=policy_id,
-                changes=cast("services.PolicyUpdate", self.read(UpdatePolicySerializer)),
-                only_if=lambda policy: etags is None or etag_of(policy.row_seq) in etags,
-            )
-        except VersionConflict as conflict:
-            raise failed_precondition(conflict) from None
+        policy = services.update_policy(
+            principal=self.principal,
+            policy_id=policy_id,
+            check=if_match(request),
+            changes=cast("services.PolicyUpdate", self.read(UpdatePolicySerializer)),
+        )
         return _with_etag(policy)
 
     @extend_schema(responses={204: None})

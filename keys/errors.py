@@ -27,13 +27,6 @@ class PolicyInUse(Conflict):
     title = "Keys have this policy"
 
 
-class VersionConflict(Conflict):
-    """The key was changed in the meantime. After a rotation ``extra`` has the current ``primary_version``."""
-
-    code = "version_conflict"
-    title = "The key has a different primary version"
-
-
 class PolicyViolated(Refused):
     """An encryption policy forbids the key, the change or the use."""
 

@@ -8,10 +8,9 @@ from django.http import HttpRequest
 from django.urls import reverse_lazy
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
-from kernel.errors import DomainError
+from kernel.errors import DomainError, VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField, search_field
-from keys.errors import VersionConflict
 from keys.explanations import RECOMMENDED
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION

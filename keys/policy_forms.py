@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, offer, search_field
 from keys.explanations import RECOMMENDED
@@ -163,9 +164,11 @@ class EditPolicyForm(EditForm, PolicyRulesForm):
             changed["rotation_policy"] = {**self.base, **rules}
         return cast("PolicyUpdate", changed)
 
-    def may_replace(self, stored: EncryptionPolicy) -> bool:
-        """Whether saving overwrites nothing that the user has not seen."""
-        return stored.rotation_policy == self.base and not self.is_outdated(field_values(stored))
+    def check(self, stored: EncryptionPolicy) -> None:
+        """Raises VersionConflict as ``require_current``, and if ``order`` is based on an earlier rotation rule."""
+        self.require_current(field_values(stored))
+        if stored.rotation_policy != self.base:
+            raise VersionConflict("The policy has changed since you opened this page.")
 
 
 def field_values(policy: EncryptionPolicy) -> Mapping[str, Any]:

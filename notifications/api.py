@@ -1,6 +1,5 @@
 """REST interface of webhooks, notifications and deliveries."""
 
-from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
-from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, etags_to_match, require_match
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from notifications import actions
 from notifications.models import MANAGE, READ, Webhook
@@ -84,7 +83,7 @@ class WebhookView(OneWebhookView):
             principal=self.principal,
             webhook_id=webhook_id,
             changes=self.read(WebhookChangesSerializer),  # type: ignore[arg-type]  # its fields are these
-            check=partial(_require_match, etags_to_match(request)),
+            check=if_match(request),
         )
         return _with_etag(webhook)
 
@@ -161,7 +160,3 @@ class RetryDeliveryView(ApiView[Principal]):
 
 def _with_etag(webhook: Webhook) -> Response:
     return Response(WebhookSerializer(webhook).data, headers={"ETag": etag_of(webhook.row_seq)})
-
-
-def _require_match(etags: frozenset[str] | None, webhook: Webhook) -> None:
-    require_match(etags, webhook.row_seq)

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, QueryDict
 
-from kernel.errors import DomainError
+from kernel.errors import VersionConflict
 from kernel.pages.forms import PageForm
 
 
@@ -25,7 +25,7 @@ class EditForm(PageForm):
     """A form whose fields also send the values that the page showed, in hidden inputs.
 
     These values are the version that the user edited: ``changes`` are the fields in which the input differs from
-    them, and ``is_outdated`` compares them with the stored object, as ``If-Match`` compares an entity tag.
+    them, and ``require_current`` compares them with the stored object, as ``If-Match`` compares an entity tag.
     """
 
     conflicts: Sequence[FieldConflict] = ()
@@ -40,13 +40,16 @@ class EditForm(PageForm):
         """The fields that the user changed, of a valid form."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
 
-    def is_outdated(self, stored: Mapping[str, Any]) -> bool:
-        """Whether saving would overwrite a value that the user has not seen."""
-        return any(self._conflicts_with(stored[name], name) for name in self.changed_data)
+    def require_current(self, stored: Mapping[str, Any]) -> None:
+        """Raises VersionConflict if saving would overwrite a value that the user has not seen."""
+        if self._conflicts_with(stored):
+            raise VersionConflict("The object has changed since you opened this page.")
 
-    def show_conflicts(self, request: HttpRequest, refusal: DomainError, stored: Mapping[str, Any]) -> None:
+    def show_conflicts(
+        self, request: HttpRequest, conflict: VersionConflict, stored: Mapping[str, Any]
+    ) -> None:
         """Show the saved values beside the typed ones. The next submission replaces these saved values."""
-        names = [name for name in self.changed_data if self._conflicts_with(stored[name], name)]
+        names = self._conflicts_with(stored)
         self.conflicts = [
             FieldConflict(name, _as_text(stored[name]), _as_text(self.cleaned_data[name])) for name in names
         ]
@@ -54,12 +57,16 @@ class EditForm(PageForm):
         for name in names:
             self._send_back(name, stored[name])
         self.refused(
-            request, refusal, "Some fields have changed since you opened this page. Nothing was saved."
+            request, conflict, "Some fields have changed since you opened this page. Nothing was saved."
         )
         for name in names:
             self.add_error(name, "Another value was saved.")
 
-    def _conflicts_with(self, stored: object, name: str) -> bool:
+    def _conflicts_with(self, stored: Mapping[str, Any]) -> list[str]:
+        """The fields that the user and someone else changed."""
+        return [name for name in self.changed_data if self._differs(stored[name], name)]
+
+    def _differs(self, stored: object, name: str) -> bool:
         field = self.fields[name]
         sent = field.hidden_widget().value_from_datadict(self.data, self.files, self.add_initial_prefix(name))
         try:

@@ -1,6 +1,7 @@
 """Conditional requests (RFC 9110 section 13): ``ETag`` and ``If-Match`` name an object's revision."""
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 
 from kernel.errors import Invalid
 from kernel.http.problems import ProtocolError
+from kernel.trust.row_mac import MacProtectedRow
 
 HEADER: Final = "If-Match"
 # Possessive quantifiers: a header that does not match takes linear time.
@@ -54,14 +56,22 @@ def etags_to_match(request: Request) -> frozenset[str] | None:
     return frozenset(tag for tag in tags if not tag.startswith("W/"))
 
 
-def require_match(etags: frozenset[str] | None, revision: int) -> None:
-    """Raises ProtocolError with 412 if ``If-Match`` does not accept the revision of the locked object."""
-    if etags is not None and etag_of(revision) not in etags:
-        raise ProtocolError(
-            "The object has changed since you read it. Read it again, then retry.",
-            status=HTTPStatus.PRECONDITION_FAILED,
-            code="version_conflict",
-        )
+def if_match(request: Request) -> Callable[[MacProtectedRow], None]:
+    """The check of a locked object against ``If-Match``. Raises Invalid for a malformed header.
+
+    The check raises ProtocolError with 412 (RFC 9110 section 15.5.13).
+    """
+    etags = etags_to_match(request)
+
+    def check(stored: MacProtectedRow) -> None:
+        if etags is not None and etag_of(stored.row_seq) not in etags:
+            raise ProtocolError(
+                "The object has changed since you read it. Read it again, then retry.",
+                status=HTTPStatus.PRECONDITION_FAILED,
+                code="version_conflict",
+            )
+
+    return check
 
 
 def _not_understood() -> Invalid:

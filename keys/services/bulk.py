@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
 from kernel.clock import database_now
-from kernel.errors import Conflict, DomainError, Invalid
+from kernel.errors import Conflict, DomainError, Invalid, VersionConflict
 from kernel.labels import label_fault
 from keys import metadata
 from keys.lifecycle import Status
@@ -98,9 +99,14 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
                 principal=principal,
                 key_id=key.id,
                 changes={"tags": with_tag(key, tag, adds=adds)},
-                only_if=lambda stored, seen=seen: stored.granting_tags == seen == stored.tags,  # type: ignore[misc]
+                check=partial(_require_tags, seen),
             )
         except DomainError as error:
             yield TagResult(key, is_changed=False, error=error)
         else:
             yield TagResult(key, is_changed=True)
+
+
+def _require_tags(seen: Sequence[str], stored: Key) -> None:
+    if not stored.granting_tags == seen == stored.tags:
+        raise VersionConflict("The key has changed since you read it. Read it again, then retry.")

@@ -13,7 +13,7 @@ from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from keys import actions, lifecycle, metadata, policy_rules, trail
-from keys.errors import IllegalTransition, PolicyViolated, VersionConflict
+from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState
 from keys.models import Key
 from keys.rotation_policy import RotationPolicy
@@ -38,18 +38,18 @@ class KeyUpdate(TypedDict, total=False):
 
 @transaction.atomic
 def update_key(
-    *, principal: Principal, key_id: UUID, changes: KeyUpdate, only_if: Callable[[Key], bool] | None = None
+    *, principal: Principal, key_id: UUID, changes: KeyUpdate, check: Callable[[Key], None] | None = None
 ) -> Key:
-    """Change the fields in ``changes``, if ``only_if`` accepts the key after it is locked.
+    """Change the fields in ``changes``. ``check`` may refuse the locked key with an error of its own.
 
-    Raises NotFound, Invalid, PolicyViolated, VersionConflict if ``only_if`` returns false, IllegalTransition for
-    moving an expiry that has passed or protecting a key during a deletion, and RecentAuthRequired for raising the
-    minimum version, for ending the rules of a policy, and for a policy that has a grace period.
+    Raises NotFound, Invalid, PolicyViolated, IllegalTransition for moving an expiry that has passed or protecting a
+    key during a deletion, and RecentAuthRequired for raising the minimum version, for ending the rules of a policy,
+    and for a policy that has a grace period.
     """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
-    if only_if is not None and not only_if(key):
-        raise VersionConflict("The key has changed since you read it. Read it again, then retry.")
+    if check is not None:
+        check(key)
     before = trail.key_values(key)
     _set(principal, key, changes)
     is_first_cover = "tags" in changes and key.granting_tags != key.tags

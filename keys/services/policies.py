@@ -21,7 +21,7 @@ from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from keys import actions, metadata
 from keys.cached_keys import policy_entity
-from keys.errors import PolicyInUse, VersionConflict
+from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.rotation_policy import MAX_DAYS, RotationPolicy
@@ -124,17 +124,18 @@ def update_policy(
     principal: Principal,
     policy_id: UUID,
     changes: PolicyUpdate,
-    only_if: Callable[[EncryptionPolicy], bool] | None = None,
+    check: Callable[[EncryptionPolicy], None] | None = None,
 ) -> EncryptionPolicy:
     """Change a policy. Its keys obey the new rules at once, in every process.
 
     A stricter grace period makes data unreadable, so it requires a recent sign-in like a higher minimum version.
-    Raises Denied, RecentAuthRequired, NotFound, Invalid, and VersionConflict if ``only_if`` returns false.
+    ``check`` may refuse the locked policy with an error of its own. Raises Denied, RecentAuthRequired, NotFound,
+    Invalid.
     """
     principal.require("policies.manage")
     policy = _lock(policy_id)
-    if only_if is not None and not only_if(policy):
-        raise VersionConflict("The policy has changed since you read it. Read it again, then retry.")
+    if check is not None:
+        check(policy)
     before, old = values(policy), policy.rotation
     _set(policy, changes)
     if values(policy) == before:

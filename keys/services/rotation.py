@@ -15,10 +15,10 @@ from audit.log.events import Outcome, RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
-from kernel.errors import Conflict, DomainError
+from kernel.errors import Conflict, DomainError, VersionConflict
 from kernel.labels import check_reason
 from keys import actions, trail
-from keys.errors import KeyNotActive, VersionConflict
+from keys.errors import KeyNotActive
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
 from keys.services.changing import as_refusal, finish_change, key_event, lock_key, new_version

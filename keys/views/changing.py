@@ -9,12 +9,11 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from kernel.clock import database_now, process_now
-from kernel.errors import DomainError
+from kernel.errors import DomainError, VersionConflict
 from kernel.pages import PageForm, ReasonForm, Rule
 from kernel.pages.views import number_in
 from keys import actions, services
 from keys.deletion_forms import DeletionForm, waiting_days_of
-from keys.errors import VersionConflict
 from keys.forms import EditNotesForm, EditSettingsForm, FinalForm, RotateForm
 from keys.impact import Act
 from keys.lifecycle import State, next_rotation
@@ -59,7 +58,7 @@ class SettingsView(KeyView):
                     principal=self.principal,
                     key_id=key.id,
                     changes=cast("KeyUpdate", form.changes()),
-                    only_if=lambda stored: not form.is_outdated(vars(stored)),
+                    check=lambda stored: form.require_current(vars(stored)),
                 )
             except VersionConflict as conflict:
                 form.show_conflicts(request, conflict, vars(self.find(name)))

@@ -10,11 +10,10 @@ from django_htmx.http import push_url
 
 from accounts.principals import Principal
 from kernel.crypto.algorithms import MODES
-from kernel.errors import DomainError
+from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from keys import actions, services
-from keys.errors import VersionConflict
 from keys.explanations import algorithm_choices
 from keys.models import EncryptionPolicy
 from keys.policy_forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values
@@ -149,12 +148,11 @@ class EditPolicyView(PolicyPageView):
 
     def _save(self, policy: EncryptionPolicy, form: EditPolicyForm) -> None:
         services.update_policy(
-            principal=self.principal, policy_id=policy.id, changes=form.order(), only_if=form.may_replace
+            principal=self.principal, policy_id=policy.id, changes=form.order(), check=form.check
         )
 
     def _show_preview(self, policy: EncryptionPolicy, form: EditPolicyForm) -> HttpResponse:
-        if not form.may_replace(policy):
-            raise VersionConflict("The policy has changed since you opened this page.")
+        form.check(policy)
         preview = services.preview_policy(principal=self.principal, policy_id=policy.id, changes=form.order())
         return self.page(
             template="keys/policy_preview.html",

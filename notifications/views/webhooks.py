@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from kernel.clock import database_now
-from kernel.errors import Conflict, DomainError
+from kernel.errors import DomainError, VersionConflict
 from kernel.outbox import topic_of
 from kernel.pages import PageForm, PageView, Rule, once
 from notifications import actions
@@ -110,10 +110,10 @@ class EditWebhookView(WebhookPageView):
                     principal=self.principal,
                     webhook_id=webhook_id,
                     changes=changes,
-                    check=lambda stored: _require_current(form, stored),
+                    check=lambda stored: form.require_current(_fields_of(stored)),
                 )
-            except Conflict as refusal:
-                form.show_conflicts(request, refusal, _fields_of(self.find(webhook_id)))
+            except VersionConflict as conflict:
+                form.show_conflicts(request, conflict, _fields_of(self.find(webhook_id)))
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
@@ -185,9 +185,3 @@ def show_secret(view: PageView[Principal], webhook: Webhook, secret: str, *, is_
 
 def _fields_of(webhook: Webhook) -> dict[str, Any]:
     return {name: getattr(webhook, name) for name in EditWebhookForm.base_fields}
-
-
-def _require_current(form: EditWebhookForm, stored: Webhook) -> None:
-    """Raises Conflict if another user has changed the same fields."""
-    if form.is_outdated(_fields_of(stored)):
-        raise Conflict("The webhook was changed meanwhile.")

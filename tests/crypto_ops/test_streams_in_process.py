@@ -12,9 +12,9 @@ from crypto_ops.streams import Decryption, Encryption
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size
-from kernel.errors import Conflict, DomainError, Throttled
+from kernel.errors import Conflict, DomainError, Throttled, VersionConflict
 from keys import services
-from keys.errors import KeyNotActive, KeyNotUsable, VersionConflict
+from keys.errors import KeyNotActive, KeyNotUsable
 from tests.crypto_ops.stream_client import entries
 
 CHUNK = 16 * 1024

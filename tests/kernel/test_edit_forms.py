@@ -7,7 +7,7 @@ from django import forms
 from django.http import QueryDict
 from django.test import RequestFactory
 
-from kernel.errors import Conflict
+from kernel.errors import VersionConflict
 from kernel.pages import EditForm
 from kernel.pages.forms import UtcDateTimeField
 
@@ -48,7 +48,7 @@ def test_the_page_sends_what_it_showed():
 def test_untouched_fields_are_no_changes_whatever_became_of_them():
     form = sent(note="new")
     assert form.changes() == {"note": "new"}
-    assert not form.is_outdated({"note": "old", "days": 7, "until": None})
+    form.require_current({"note": "old", "days": 7, "until": None})
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,22 @@ def test_untouched_fields_are_no_changes_whatever_became_of_them():
     ],
 )
 def test_a_field_that_both_changed_is_a_conflict(typed, stored):
-    assert sent(**typed).is_outdated(SHOWN | stored)
+    with pytest.raises(VersionConflict):
+        sent(**typed).require_current(SHOWN | stored)
 
 
 def test_the_same_change_twice_is_no_conflict():
-    assert not sent(note="new", until="").is_outdated(SHOWN | {"note": "new", "until": None})
+    sent(note="new", until="").require_current(SHOWN | {"note": "new", "until": None})
 
 
 def test_both_values_are_shown_and_the_next_submission_replaces_the_saved_one():
     form, stored = sent(note="mine", days="7"), SHOWN | {"note": "theirs"}
-    form.show_conflicts(RequestFactory().post("/"), Conflict("changed"), stored)
+    form.show_conflicts(RequestFactory().post("/"), VersionConflict("changed"), stored)
     assert [(each.name, each.saved, each.typed) for each in form.conflicts] == [("note", "theirs", "mine")]
     assert set(form.errors) == {"__all__", "note"}
     page = str(form)
     assert 'name="note" value="mine"' in page
     again = ThingForm(form.data)
     assert again.is_valid()
-    assert (again.changes(), again.is_outdated(stored)) == ({"note": "mine", "days": 7}, False)
+    again.require_current(stored)
+    assert again.changes() == {"note": "mine", "days": 7}

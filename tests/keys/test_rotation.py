@@ -6,10 +6,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from kernel.clock import database_now
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Invalid, NotFound, VersionConflict
 from kernel.freshness.epoch import read_epoch
 from keys import keyring, services
-from keys.errors import KeyNotActive, VersionConflict
+from keys.errors import KeyNotActive
 from keys.models import Key, KeyRotation, KeyVersion
 
 pytestmark = pytest.mark.django_db
