@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final, TypedDict
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import actions
-from accounts.errors import NameTaken
 from accounts.models import ClientSecret, ServiceAccount
 from accounts.principals import Principal
 from accounts.services.creation import require_known_role
+from accounts.services.names import unique_name
 from accounts.tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
@@ -73,18 +73,13 @@ def create_service_account(
         raise Invalid.of_field("name", "Use 3 to 64 characters: a-z, 0-9 and hyphen.")
     account = ServiceAccount(name=name, created_at=now, created_by_id=principal.user_id)
     _set_fields(account, {"role": role, "description": description})
-    try:
-        with transaction.atomic():
-            account.save_with_mac()
-            client_secret = _add_secret(account, now)
-            inserted = RowChange.of_row(account, after=account_values(account))
-            _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
-            lock_epoch()
-            renew_principal(principal)
-    except IntegrityError:
-        if not ServiceAccount.objects.filter(name=name).exists():
-            raise
-        raise NameTaken.of_field("name", f"A service account named {name} already exists.") from None
+    with unique_name(ServiceAccount, name, "service account"):
+        account.save_with_mac()
+        client_secret = _add_secret(account, now)
+        inserted = RowChange.of_row(account, after=account_values(account))
+        _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
+        lock_epoch()
+        renew_principal(principal)
     return CreatedAccount(account, client_secret)
 
 

@@ -1,14 +1,15 @@
 """Creation of keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.errors import NameTaken
 from accounts.principals import Principal
+from accounts.services.names import unique_name
 from accounts.tokens import renew_principal
 from audit.log.events import RowChange
 from audit.services import record
@@ -19,9 +20,10 @@ from kernel.freshness.epoch import lock_epoch
 from keys import actions, lifecycle, metadata, policy_rules, trail
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
-from keys.models import Key
+from keys.models import EncryptionPolicy, Key, KeyGrant
 from keys.selection import searched_text
 from keys.services.changing import key_event, lock_policy, new_version
+from keys.services.grants import grant_values
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
@@ -47,7 +49,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
     metadata.check_name(name)
-    key = _new_key(principal, kind, name, database_now())
+    key = _own_key(principal, kind, name)
     _set_times(key, activates_at, expires_at)
     metadata.check_description(description)
     metadata.check_tags(tags)
@@ -56,12 +58,9 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
-    try:
-        return _store(principal, key, kind, policy_id)
-    except IntegrityError:
-        if not Key.objects.filter(name=name).exists():
-            raise
-        raise NameTaken.of_field("name", f"A key named {name} already exists.", name=name) from None
+    with unique_name(Key, name, "key"):
+        policy = None if policy_id is None else lock_policy(policy_id)
+        return _store(principal, key, policy)
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -82,18 +81,56 @@ def default_key(principal: Principal, algorithm: str) -> Key:
         raise PolicyViolated.of_field(
             "key_id", "Name a key: every key needs a policy on this server, so none is created by default."
         )
-    now = database_now()
-    key = _new_key(principal, kind, "", now)
+    key = _own_key(principal, kind, "")
     # The name contains the key's random ID, so that no other user can take it in advance.
     key.name = f"default-{kind.name}-{key.id.hex[:12]}"
     key.is_default = True
     try:
-        return _store(principal, key, kind)
+        with transaction.atomic():
+            return _store(principal, key)
     except IntegrityError:  # of several concurrent first uses, one creates the key and the others use it
         created = _find_default(principal.user_id, kind)
         if created is None:
             raise
         return created
+
+
+def new_key(kind: KeyAlgorithm, **fields: Any) -> Key:
+    """An active key, not yet saved. ``fields``: its columns besides those of its algorithm."""
+    return Key(
+        algorithm=kind.name, purpose=kind.purpose, modes=list(kind.modes), state=State.ACTIVE, **fields
+    )
+
+
+def insert_key(
+    principal: Principal,
+    key: Key,
+    policy: EncryptionPolicy | None,
+    *,
+    meta: dict[str, object],
+    grants: Iterable[KeyGrant] = (),
+) -> None:
+    """Insert a new key under a locked policy, with its first version and ``grants``, and record it with ``meta``.
+
+    Raises PolicyViolated.
+    """
+    if policy is not None:
+        policy_rules.take_over(policy, key)
+    elif settings.CC_REQUIRE_POLICY:
+        raise policy_rules.required_by_setting()
+    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
+    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.save_with_mac()
+    version = new_version(key, 1, find_key_algorithm(key.algorithm), key.created_at)
+    version.save_with_mac()
+    changes = [
+        RowChange.of_row(key, after=trail.key_values(key)),
+        RowChange.of_row(version, after=trail.version_values(version)),
+    ]
+    for grant in grants:
+        grant.save_with_mac()
+        changes.append(RowChange.of_row(grant, after=grant_values(grant)))
+    record(key_event(actions.KEY_CREATED, key, version=1, meta=meta), principal.actor, changes=changes)
 
 
 def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
@@ -111,40 +148,19 @@ def _set_times(key: Key, activates_at: datetime | None, expires_at: datetime | N
     key.activates_at, key.expires_at = activates_at, expires_at
 
 
-def _new_key(principal: Principal, kind: KeyAlgorithm, name: str, now: datetime) -> Key:
-    return Key(
-        id=uuid4(),
+def _own_key(principal: Principal, kind: KeyAlgorithm, name: str) -> Key:
+    return new_key(
+        kind,
         name=name,
-        algorithm=kind.name,
-        purpose=kind.purpose,
-        modes=list(kind.modes),
-        state=State.ACTIVE,
-        created_at=now,
+        created_at=database_now(),
         created_by_id=principal.user_id,
         service_account_id=principal.identity.service_account_id,
     )
 
 
-@transaction.atomic
-def _store(principal: Principal, key: Key, kind: KeyAlgorithm, policy_id: UUID | None = None) -> Key:
+def _store(principal: Principal, key: Key, policy: EncryptionPolicy | None = None) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
-    if policy_id is not None:
-        policy_rules.take_over(lock_policy(policy_id), key)
-    elif settings.CC_REQUIRE_POLICY:
-        raise policy_rules.required_by_setting()
-    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
-    key.searched_text = searched_text(key.name, key.description, key.tags)
-    key.save_with_mac()
-    version = new_version(key, 1, kind, key.created_at)
-    version.save_with_mac()
-    record(
-        key_event(actions.KEY_CREATED, key, version=1, meta={"default": key.is_default}),
-        principal.actor,
-        changes=[
-            RowChange.of_row(key, after=trail.key_values(key)),
-            RowChange.of_row(version, after=trail.version_values(version)),
-        ],
-    )
+    insert_key(principal, key, policy, meta={"default": key.is_default})
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     return key

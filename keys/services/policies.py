@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack, cast
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.authorization import READ_KEYS
-from accounts.errors import NameTaken
 from accounts.principals import Principal
+from accounts.services.names import unique_name
 from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
@@ -105,16 +105,11 @@ def create_policy(
     )
     policy.allowed_modes = list(kind.modes)
     _set(policy, cast("PolicyUpdate", rules))
-    try:
-        with transaction.atomic():
-            policy.save_with_mac()
-            _record(principal, actions.POLICY_CREATED, policy, RowChange.of_row(policy, after=values(policy)))
-            lock_epoch()
-            renew_principal(principal)
-    except IntegrityError:
-        if not EncryptionPolicy.objects.filter(name=name).exists():
-            raise
-        raise NameTaken.of_field("name", f"A policy named {name} already exists.", name=name) from None
+    with unique_name(EncryptionPolicy, name, "policy"):
+        policy.save_with_mac()
+        _record(principal, actions.POLICY_CREATED, policy, RowChange.of_row(policy, after=values(policy)))
+        lock_epoch()
+        renew_principal(principal)
     return policy
 
 

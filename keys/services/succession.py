@@ -3,32 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import settings
-from django.db import IntegrityError, transaction
-
-from accounts.errors import NameTaken
 from accounts.principals import Principal
+from accounts.services.names import unique_name
 from audit.log.events import RowChange
-from audit.services import record
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
 from kernel.labels import check_reason
-from keys import actions, lifecycle, metadata, policy_rules, trail
+from keys import actions, metadata, trail
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
-from keys.models import Key, KeyGrant, KeyRotation
-from keys.selection import searched_text
-from keys.services.changing import (
-    finish_change,
-    key_event,
-    lock_key,
-    lock_policy,
-    lock_policy_of,
-    new_version,
-)
-from keys.services.grants import grant_values
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation
+from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
+from keys.services.creation import insert_key, new_key
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
 
@@ -59,21 +47,15 @@ def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, rea
     metadata.check_name(successor.name)
     if successor.algorithm is not None:
         find_key_algorithm(successor.algorithm)
-    try:
+    with unique_name(Key, successor.name, "key"):
         return _succeed(principal, key_id, successor, reason)
-    except IntegrityError:
-        if not Key.objects.filter(name=successor.name).exists():
-            raise
-        name = successor.name
-        raise NameTaken.of_field("name", f"A key named {name} already exists.", name=name) from None
 
 
-@transaction.atomic
 def _succeed(principal: Principal, key_id: UUID, successor: Successor, reason: str) -> Key:
     old, now = lock_key(principal, key_id), database_now()
     _check(old, now)
     before = trail.key_values(old)
-    new = _new_key(old, successor, now)
+    new, policy = _plan(old, successor, now)
     # The old row first: a user has one default key of each algorithm. The foreign key is checked at the commit.
     old.successor_id = new.id
     if old.state == State.ACTIVE and old.lifecycle_state(now).state is State.ACTIVE:
@@ -81,14 +63,11 @@ def _succeed(principal: Principal, key_id: UUID, successor: Successor, reason: s
     old.is_default = old.is_default and not new.is_default
     old.next_rotation_at = None
     old.save_with_mac()
-    changes = _store(old, new, find_key_algorithm(new.algorithm))
-    rotation = _record_rotation(principal, old, new, reason)
+    rotation = _rotation(principal, old, new, reason)
     meta: dict[str, object] = {"reason": reason, "rotation_id": str(rotation.id)}
-    record(
-        key_event(actions.KEY_CREATED, new, version=1, meta={**meta, "predecessor_id": old.id}),
-        principal.actor,
-        changes=changes,
-    )
+    grants = [_copy(grant.check_mac(), new) for grant in old.grants.order_by("created_at", "id")]
+    insert_key(principal, new, policy, meta={**meta, "predecessor_id": old.id}, grants=grants)
+    rotation.save()
     change = RowChange.of_row(old, before=before, after=trail.key_values(old))
     meta |= {"successor_id": new.id, "successor": new.name}
     finish_change(principal, actions.KEY_SUCCEEDED, old, [change], meta=meta)
@@ -113,54 +92,33 @@ def _check(key: Key, now: datetime) -> None:
         )
 
 
-def _new_key(old: Key, wanted: Successor, now: datetime) -> Key:
+def _plan(old: Key, wanted: Successor, now: datetime) -> tuple[Key, EncryptionPolicy | None]:
+    """The new key, not yet saved, and its locked policy."""
     policy = lock_policy(wanted.policy_id) if wanted.policy_id is not None else lock_policy_of(old)
     kind = find_key_algorithm(
         wanted.algorithm or (policy.algorithm if policy and wanted.policy_id else old.algorithm)
     )
-    is_same = kind.name == old.algorithm
-    new = Key(
-        id=uuid4(),
+    keeps_period = not is_deterministic(kind.name) and wanted.policy_id is None
+    new = new_key(
+        kind,
         name=wanted.name,
         description=old.description,
         tags=old.granting_tags,
-        algorithm=kind.name,
-        purpose=kind.purpose,
-        modes=list(kind.modes),
-        state=State.ACTIVE,
-        rotation_period_days=None
-        if is_deterministic(kind.name) or wanted.policy_id
-        else old.rotation_period_days,
-        is_default=old.is_default and is_same,
+        rotation_period_days=old.rotation_period_days if keeps_period else None,
+        is_default=old.is_default and kind.name == old.algorithm,
         deletion_protection=old.deletion_protection,
         created_at=now,
         created_by_id=old.created_by_id,
         service_account_id=old.service_account_id,
     )
-    if policy is not None and (wanted.policy_id is not None or policy.algorithm == kind.name):
-        policy_rules.take_over(policy, new)
-    elif settings.CC_REQUIRE_POLICY:
-        raise policy_rules.required_by_setting()
-    new.next_rotation_at = lifecycle.next_rotation(new.effective_rotation_days, now)
-    new.searched_text = searched_text(new.name, new.description, new.tags)
-    return new
-
-
-def _store(old: Key, new: Key, kind: KeyAlgorithm) -> list[RowChange]:
-    new.save_with_mac(sets_all_fields=True)
-    version = new_version(new, 1, kind, new.created_at)
-    version.save_with_mac()
-    grants = [_copy(grant.check_mac(), new) for grant in old.grants.order_by("created_at", "id")]
-    return [
-        RowChange.of_row(new, after=trail.key_values(new)),
-        RowChange.of_row(version, after=trail.version_values(version)),
-        *(RowChange.of_row(grant, after=grant_values(grant)) for grant in grants),
-    ]
+    if policy is not None and wanted.policy_id is None and policy.algorithm != kind.name:
+        policy = None
+    return new, policy
 
 
 def _copy(grant: KeyGrant, key: Key) -> KeyGrant:
-    """The same rights on another key, until the same time."""
-    copied = KeyGrant(
+    """The same rights on another key, until the same time, not yet saved."""
+    return KeyGrant(
         key=key,
         principal_type=grant.principal_type,
         principal_id=grant.principal_id,
@@ -170,12 +128,10 @@ def _copy(grant: KeyGrant, key: Key) -> KeyGrant:
         created_at=key.created_at,
         created_by_id=grant.created_by_id,
     )
-    copied.save_with_mac()
-    return copied
 
 
-def _record_rotation(principal: Principal, old: Key, new: Key, reason: str) -> KeyRotation:
-    return KeyRotation.objects.create(
+def _rotation(principal: Principal, old: Key, new: Key, reason: str) -> KeyRotation:
+    return KeyRotation(
         old_key=old,
         new_key=new,
         old_version=old.primary_version,

@@ -25,12 +25,10 @@ MAY_EXPOSE = {
 MAY_READ_ALL_KEYS = {
     ("keys/services/clock_changes.py", "expire_keys"): "the schedule records every expiry",
     ("keys/services/clock_changes.py", "record_activations"): "the schedule records every activation",
-    ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_move_rotations"): "a policy moves the dates of all its keys",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
-    ("keys/services/succession.py", "succeed_key"): "a name is taken whoever has the key",
     ("keys/services/used_up.py", "mark_used_up"): "the schedule makes every used-up key due",
 }
 MAY_READ_ALL_VERSIONS = {
@@ -161,7 +159,6 @@ def test_versions_and_rotations_are_read_through_their_key():
     assert {place[0] for place in rotations} == {
         "keys/services/rotation.py",
         "keys/services/rotation_jobs.py",
-        "keys/services/succession.py",
     }
 
 
