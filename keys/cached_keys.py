@@ -199,8 +199,7 @@ class CachedKey:
         if entry is None:
             raise NotFound
         if entry.state is not VersionState.ENABLED:
-            word = "scheduled for destruction" if entry.state is VersionState.SCHEDULED else entry.state
-            raise self._not_usable(at, f"Version {version} of this key is {word}.")
+            raise self._not_usable(at, f"Version {version} of this key is {entry.state.word}.")
         if version < self.min_decryption_version:
             raise self._not_usable(
                 at, f"The minimum version for decryption is {self.min_decryption_version}, not {version}."

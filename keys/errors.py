@@ -26,6 +26,13 @@ class PolicyInUse(Conflict):
     code = "policy_in_use"
     title = "Keys have this policy"
 
+    def __init__(self, keys_count: int) -> None:
+        has = "1 key has" if keys_count == 1 else f"{keys_count} keys have"
+        super().__init__(
+            f"{has} this policy. Deactivate it instead, so that it accepts no new keys.",
+            extra={"keys_count": keys_count},
+        )
+
 
 class PolicyViolated(Refused):
     """An encryption policy forbids the key, the change or the use."""

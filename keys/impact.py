@@ -6,8 +6,9 @@ from typing import Final
 
 from audit.usage.of_key import EVERYTHING, Selection
 
-ENCRYPTED: Final = "encrypted"
-DECRYPTED: Final = "decrypted"
+# The ends of the names of operations. A re-encryption ends with neither: it counts for the version that it opens.
+ENCRYPTED: Final = ".encrypted"
+DECRYPTED: Final = ".decrypted"
 
 
 class Act(StrEnum):

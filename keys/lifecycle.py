@@ -47,6 +47,11 @@ class VersionState(StrEnum):
     SCHEDULED = "scheduled"
     DESTROYED = "destroyed"
 
+    @property
+    def word(self) -> str:
+        """The word for people."""
+        return "scheduled for destruction" if self is VersionState.SCHEDULED else self.value
+
 
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {

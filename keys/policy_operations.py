@@ -7,6 +7,7 @@ from typing import Final
 
 from accounts.principals import Principal
 from keys import actions, services
+from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy
 
 
@@ -47,10 +48,7 @@ def _delete(principal: Principal, policy: EncryptionPolicy) -> object:
 
 def _refuse_deletion(policy: EncryptionPolicy) -> str:
     count: int = getattr(policy, "keys_count", 0)
-    if not count:
-        return ""
-    has = "1 key has" if count == 1 else f"{count} keys have"
-    return f"Delete is unavailable: {has} this policy. You can deactivate it, so that it accepts no new keys."
+    return f"Delete is unavailable: {PolicyInUse(count).detail}" if count else ""
 
 
 POLICY_OPERATIONS: Final[Mapping[str, PolicyOperation]] = MappingProxyType(

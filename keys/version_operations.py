@@ -10,8 +10,6 @@ from keys.impact import Act
 from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion
 
-_STATE_WORDS: Final[Mapping[str, str]] = {VersionState.SCHEDULED: "scheduled for destruction"}
-
 
 @dataclass(frozen=True, slots=True)
 class VersionOperation:
@@ -46,7 +44,7 @@ class VersionOperation:
         """Why the operation is not available for the version; "" if it is."""
         if version.state not in self.states:
             already = "already " if version.state == self.leads_to else ""
-            return f"Version {version.version} is {already}{_STATE_WORDS.get(version.state, version.state)}."
+            return f"Version {version.version} is {already}{version.state_word}."
         if version.is_primary and self.not_of_primary:
             return self.not_of_primary
         if self.is_final and key.deletion_protection:

@@ -43,7 +43,7 @@ class CallerTotal(Total):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The operations to add up: those with the versions ``first`` to ``last``, but not those with the verb ``spared``.
+    """The operations to add up: those with the versions ``first`` to ``last``, but not those whose name ends in ``spared``.
 
     Operations that name no version may concern any of them. Without ``last``, all versions are selected.
     """
@@ -55,7 +55,7 @@ class Selection:
     def rows(self, key_id: object, since: datetime) -> QuerySet[UsageRollup]:
         rows = UsageRollup.objects.filter(key_id=str(key_id), outcome=Outcome.OK.value, hour__gte=since)
         if self.spared:
-            rows = rows.exclude(operation__endswith=f".{self.spared}")
+            rows = rows.exclude(operation__endswith=self.spared)
         if self.last is not None:
             rows = rows.filter(Q(version=UNNAMED) | Q(version__range=(self.first, self.last)))
         return rows.order_by()

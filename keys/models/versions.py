@@ -77,6 +77,11 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         return f"version {self.version}"
 
     @property
+    def state_word(self) -> str:
+        """The word for people."""
+        return VersionState(self.state).word
+
+    @property
     def binding(self) -> Binding:
         key = self.key
         return wrapped_material.binding_of(key.id, self.version, key.algorithm, key.purpose)

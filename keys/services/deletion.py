@@ -106,7 +106,9 @@ def schedule_version_destruction(
     key, row = lock_version(principal, key_id, version)
     _check_name(key, confirm_name)
     if row.state not in {VersionState.ENABLED, VersionState.DISABLED}:
-        raise IllegalTransition(f"Version {version} is already {row.state}.", extra={"state": str(row.state)})
+        raise IllegalTransition(
+            f"Version {version} is already {row.state_word}.", extra={"state": str(row.state)}
+        )
     if version == key.primary_version or key.deletion_protection:
         needs = "Turn off its deletion protection" if key.deletion_protection else "Rotate the key"
         raise IllegalTransition(
@@ -130,7 +132,8 @@ def cancel_version_destruction(
     key, row = lock_version(principal, key_id, version)
     if row.destruction_at is None or row.state != VersionState.SCHEDULED:
         raise IllegalTransition(
-            f"Version {version} is {row.state}. No destruction is scheduled.", extra={"state": str(row.state)}
+            f"Version {version} is {row.state_word}. No destruction is scheduled.",
+            extra={"state": str(row.state)},
         )
     if row.destruction_at <= database_now():
         raise IllegalTransition(

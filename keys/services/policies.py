@@ -153,10 +153,7 @@ def delete_policy(*, principal: Principal, policy_id: UUID) -> None:
     principal.require("policies.manage")
     policy = _lock(policy_id)
     if count := policy.keys.count():
-        raise PolicyInUse(
-            f"{count} keys have this policy. Deactivate it instead, so that it accepts no new keys.",
-            extra={"keys_count": count},
-        )
+        raise PolicyInUse(count)
     change = RowChange.of_row(policy, before=values(policy))
     _record(principal, actions.POLICY_DELETED, policy, change)
     EncryptionPolicy.objects.filter(pk=policy.pk).delete()

@@ -198,7 +198,7 @@ def _uses(key: Key, totals: Sequence[VersionTotal]) -> VersionUses:
     processed: Counter[int] = Counter()
     last: dict[int, datetime] = {}
     for total in totals:
-        counts = protected if total.operation.endswith(f".{ENCRYPTED}") else processed
+        counts = protected if total.operation.endswith(ENCRYPTED) else processed
         counts[total.version] += total.count
         last[total.version] = max(total.last_at, last.get(total.version, total.last_at))
     everything = processed.total()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
@@ -13,12 +12,10 @@ from audit.models import UsageRollup
 from audit.usage.queries import rows_used_since
 from kernel.clock import database_now
 from kernel.crypto.algorithms import is_deterministic
+from keys.impact import ENCRYPTED
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.rotation_policy import MAX_USES
-
-PROTECTING: Final = ".encrypted"
-"""The end of the names of the operations that seal. A re-encryption counts for the version that it opens."""
 
 
 def find_used_up(
@@ -70,7 +67,7 @@ def _sealed_bytes() -> Subquery:
         key_id=Spelled(OuterRef("key_id")),
         version=OuterRef("version"),
         outcome=Outcome.OK.value,
-        operation__endswith=PROTECTING,
+        operation__endswith=ENCRYPTED,
     )
     return Subquery(rows.order_by().values("key_id").annotate(sum=Sum("size")).values("sum"))
 

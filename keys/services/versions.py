@@ -35,7 +35,7 @@ def _change_state(
         raise IllegalTransition(f"Version {number} is already {to}.", extra={"state": str(to)})
     if version.state in {VersionState.SCHEDULED, VersionState.DESTROYED}:
         raise IllegalTransition(
-            f"Version {number} is {version.state}. Only an enabled or disabled version can change.",
+            f"Version {number} is {version.state_word}. Only an enabled or disabled version can change.",
             extra={"state": str(version.state)},
         )
     if number == key.primary_version:
