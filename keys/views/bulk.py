@@ -1,5 +1,6 @@
 """Pages that rotate or tag the keys that were chosen in the list."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ SHOWN = 100
 NAMED = 5  # failures in the message
 
 
-class BulkView(PageView[Principal]):
+class BulkView(PageView[Principal], ABC):
     """The first POST comes from the list and only shows the chosen keys. The second one has ``chosen``."""
 
     section = "keys"
@@ -48,14 +49,11 @@ class BulkView(PageView[Principal]):
     def _find(self, key_ids: Iterable[UUID]) -> Sequence[Key]:
         return services.list_chosen(principal=self.principal, key_ids=key_ids)
 
+    @abstractmethod
     def perform(
-        self,
-        keys: Sequence[Key],
-        versions: Mapping[UUID, int],
-        data: dict[str, Any],
+        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
     ) -> HttpResponse:
-        """Raises DomainError."""
-        raise NotImplementedError
+        """Change the keys. Raises DomainError."""
 
     def _show(self, form: PageForm, keys: Sequence[Key], status: int = HTTPStatus.OK) -> HttpResponse:
         now = process_now()
@@ -81,10 +79,7 @@ class BulkRotateView(BulkView):
     draft_fields = ("chosen", "reason")
 
     def perform(
-        self,
-        keys: Sequence[Key],
-        versions: Mapping[UUID, int],
-        data: dict[str, Any],
+        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
     ) -> HttpResponse:
         rotation = services.rotate_chosen(
             principal=self.principal, keys=keys, versions=versions, reason=data["reason"]
