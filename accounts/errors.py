@@ -38,7 +38,7 @@ class TokenRevoked(Unauthenticated):
 
 
 class NameTaken(Conflict):
-    """Another user or key has the name."""
+    """Another object of the kind has the name."""
 
     code = "name_taken"
     title = "The name is already in use"

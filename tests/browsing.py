@@ -1,5 +1,6 @@
 """A signed-in Django test client in place of a browser."""
 
+import re
 from html.parser import HTMLParser
 
 from django.db import connection
@@ -44,6 +45,15 @@ def form_of(response: object) -> dict[str, list[str]]:
     parser = _Sent()
     parser.feed(response.content.decode())
     return parser.fields
+
+
+def text(response: object) -> str:
+    return response.content.decode()
+
+
+def plain(response: object) -> str:
+    """The text without markup."""
+    return " ".join(re.sub("<[^>]+>", "", text(response)).split())
 
 
 def signed_in(persona: Persona, **options: object) -> Client:

@@ -15,17 +15,13 @@ from accounts.roles import DESCRIPTIONS
 from accounts.services import login_attempts
 from accounts.user_operations import USER_OPERATIONS
 from audit.models import AuditLog
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 from tests.endpoints import ENROLLED, INVITED, make_user
 from tests.personas import UserFactory
 
 pytestmark = pytest.mark.django_db
 
 SYSTEM = Principal.system("test", "command")
-
-
-def text(response):
-    return response.content.decode()
 
 
 def plain(response):

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from accounts import services as accounts
-from accounts.errors import TokenExpired, TokenRevoked
+from accounts.errors import NameTaken, TokenExpired, TokenRevoked
 from accounts.models import ClientSecret, ServiceToken
 from accounts.origin import Origin
 from accounts.service_tokens import new_token, require_network
@@ -34,6 +34,13 @@ def account(admin):
     return service_accounts.create_service_account(
         principal=admin.principal, name="billing", role="developer", description="Invoices"
     )
+
+
+def test_of_two_accounts_with_one_name_the_second_is_refused(admin, account):
+    with pytest.raises(NameTaken, match="A service account named billing already exists"):
+        service_accounts.create_service_account(
+            principal=admin.principal, name=account.account.name, role="developer"
+        )
 
 
 def token_for(principal, account=None, **changes):

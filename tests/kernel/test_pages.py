@@ -12,7 +12,7 @@ from audit.models import AuditLog
 from kernel.clock import process_now
 from kernel.pages.shell import DESTINATIONS, KEPT, shell
 from kernel.pages.views import next_url
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 
 HTMX = {"HX-Request": "true"}
 
@@ -20,10 +20,6 @@ HTMX = {"HX-Request": "true"}
 @pytest.fixture
 def browser(admin):
     return signed_in(admin, raise_request_exception=False)
-
-
-def text(response):
-    return response.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from audit.models import AuditLog, AuditTrail, UsageRollup
 from kernel import runtime
 from kernel.clock import database_now
 from keys import services
-from keys.models import Key
+from keys.models import EncryptionPolicy, Key
 from tests.personas import Persona
 
 
@@ -42,6 +42,44 @@ def allowed_stranger(stranger) -> Persona:
 @pytest.fixture
 def key(new_key) -> Key:
     return new_key()
+
+
+@pytest.fixture
+def rotated_once(admin, key) -> Key:
+    """A key with two versions."""
+    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    key.refresh_from_db()
+    return key
+
+
+@pytest.fixture
+def rotated(admin, rotated_once) -> Key:
+    """A key with three versions."""
+    services.rotate_key(principal=admin.principal, key_id=rotated_once.id, reason="test again")
+    rotated_once.refresh_from_db()
+    return rotated_once
+
+
+@pytest.fixture
+def due_key(new_key) -> Callable[..., Key]:
+    """Create a key whose rotation has been due for a day."""
+
+    def create(**fields):
+        key = new_key(rotation_period_days=1, **fields)
+        Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now() - timedelta(days=1))
+        return key
+
+    return create
+
+
+@pytest.fixture
+def new_policy(admin) -> Callable[..., EncryptionPolicy]:
+    """Create a policy through the service."""
+
+    def create(name="pci", algorithm="aes-256", **rules):
+        return services.create_policy(principal=admin.principal, name=name, algorithm=algorithm, **rules)
+
+    return create
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from kernel.errors import Invalid
 from keys import keyring, services
 from keys.cached_keys import key_entity
 from keys.models import Key
+from tests.keys.steps import succeed
 
 pytestmark = pytest.mark.django_db
 
@@ -80,9 +81,9 @@ def test_a_process_that_has_cached_the_default_key_encrypts_with_its_successor(a
 
     old = keyring.find_default(admin.principal, "aes-256")
     assert encrypt() == str(old.key_id)
-    new = succeed(admin, old.key_id, "second")
+    new = succeed(admin, Key(pk=old.key_id), "second")
     assert encrypt() == str(new.id)
-    third = succeed(admin, new.id, "third")
+    third = succeed(admin, new, "third")
     assert encrypt() == str(third.id)
 
 
@@ -102,19 +103,12 @@ def test_the_cached_path_finds_the_successor_too(admin, algorithm):
 
     old, _ = find()
     assert find() == (old, 0)
-    new = succeed(admin, old.key_id, "successor", algorithm=algorithm)
+    new = succeed(admin, Key(pk=old.key_id), "successor", algorithm=algorithm)
     keyring.forget([key_entity(old.key_id)])  # the commit refuses a decision by the old entry
     entry, loads = find()
     assert entry.key_id == (new.id if algorithm == "aes-256" else old.key_id)
     assert loads <= 3
     assert find() == (entry, 0)
-
-
-def succeed(persona, key_id, name, **fields):
-    successor = services.Successor(name=name, **fields)
-    return services.succeed_key(
-        principal=persona.principal, key_id=key_id, successor=successor, reason="move"
-    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,7 +1,5 @@
 """Scheduled deletion of keys and versions, and the destruction of their material."""
 
-import random
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -12,30 +10,20 @@ from django.db import connection
 
 from accounts.principals import Principal
 from kernel.clock import database_now
+from kernel.demo_clock import running_from
 from kernel.errors import Invalid, RecentAuthRequired
 from keys import services
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyVersion
+from tests.keys.steps import end_wait, schedule_deletion
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 SYSTEM = Principal.system("tests", "command")
 
 
-def schedule(admin, key, **fields):
-    given = {"reason": "obsolete", "confirm_name": key.name}
-    return services.schedule_deletion(principal=admin.principal, key_id=key.id, **(given | fields))
-
-
 def cancel(admin, key):
     return services.cancel_deletion(principal=admin.principal, key_id=key.id, reason="still needed")
-
-
-def end_wait(key):
-    """End the waiting period of the key's deletion."""
-    row = Key.objects.get(pk=key.pk)
-    row.deletion_at = database_now() - timedelta(seconds=1)
-    row.save_with_mac()
 
 
 def end_wait_of_version(key, number):
@@ -49,7 +37,7 @@ def destroy():
 
 
 def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
-    scheduled = schedule(admin, key, waiting_days=7)
+    scheduled = schedule_deletion(admin, key, waiting_days=7)
     assert (scheduled.state, scheduled.state_before_deletion) == ("deletion_scheduled", "active")
     assert scheduled.deletion_at - scheduled.deletion_scheduled_at == timedelta(days=7)
     event = events_of(key)[-1]
@@ -69,7 +57,7 @@ def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
 )
 def test_a_schedule_with_a_fault_changes_nothing(admin, key, fields, named):
     with pytest.raises(Invalid) as refusal:
-        schedule(admin, key, **fields)
+        schedule_deletion(admin, key, **fields)
     assert set(refusal.value.fields) == {named}
     assert Key.objects.get().state == "active"
 
@@ -85,23 +73,27 @@ def test_a_schedule_requires_a_recent_sign_in(admin, key):
 def test_a_protected_key_cannot_be_scheduled(admin, new_key):
     key = new_key(deletion_protection=True)
     with pytest.raises(IllegalTransition, match="protected"):
-        schedule(admin, key)
+        schedule_deletion(admin, key)
     services.update_key(principal=admin.principal, key_id=key.id, changes={"deletion_protection": False})
-    assert schedule(admin, key).state == "deletion_scheduled"
+    assert schedule_deletion(admin, key).state == "deletion_scheduled"
 
 
-def test_protection_is_refused_during_a_deletion(admin, rotated):
-    protect = {"principal": admin.principal, "key_id": rotated.id, "changes": {"deletion_protection": True}}
-    schedule_version(admin, rotated)
+def test_protection_is_refused_during_a_deletion(admin, rotated_once):
+    protect = {
+        "principal": admin.principal,
+        "key_id": rotated_once.id,
+        "changes": {"deletion_protection": True},
+    }
+    schedule_version(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
         services.update_key(**protect)
     services.cancel_version_destruction(
-        principal=admin.principal, key_id=rotated.id, version=1, reason="still needed"
+        principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
     )
-    schedule(admin, rotated)
+    schedule_deletion(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
         services.update_key(**protect)
-    cancel(admin, rotated)
+    cancel(admin, rotated_once)
     assert services.update_key(**protect).deletion_protection
 
 
@@ -111,8 +103,8 @@ def test_a_policy_may_require_a_longer_wait(admin, new_key):
     )
     key = new_key(policy_id=policy.id)
     with pytest.raises(PolicyViolated):
-        schedule(admin, key, waiting_days=19)
-    schedule(admin, key, waiting_days=20)
+        schedule_deletion(admin, key, waiting_days=19)
+    schedule_deletion(admin, key, waiting_days=20)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +118,7 @@ def test_a_policy_may_require_a_longer_wait(admin, new_key):
 def test_a_cancelled_deletion_restores_the_state_but_never_an_active_key(admin, key, operation, after):
     if operation:
         operation(principal=admin.principal, key_id=key.id, reason="before the deletion")
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     assert cancel(admin, key).state == after
     stored = Key.objects.get().check_mac()
     assert (stored.deletion_at, stored.deletion_scheduled_at, stored.state_before_deletion) == (
@@ -140,7 +132,7 @@ def test_a_pending_key_whose_activation_passed_during_the_wait_returns_disabled(
     admin, new_key, let_time_pass
 ):
     key = new_key(activates_at=database_now() + timedelta(hours=1))
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     let_time_pass(key)
     assert cancel(admin, key).state == "suspended"
 
@@ -148,7 +140,7 @@ def test_a_pending_key_whose_activation_passed_during_the_wait_returns_disabled(
 def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, key):
     with pytest.raises(IllegalTransition, match="No deletion is scheduled"):
         cancel(admin, key)
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     end_wait(key)
     with pytest.raises(IllegalTransition, match="waiting period has ended"):
         cancel(admin, key)
@@ -156,7 +148,7 @@ def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, ke
 
 def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of):
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     end_wait(key)
     [due] = destroy()
     assert (due.key.id, due.version, due.error) == (key.id, None, None)
@@ -171,7 +163,7 @@ def test_destruction_erases_every_version_and_keeps_the_record(admin, key, event
 
 
 def test_a_dry_run_destroys_nothing(admin, key):
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     end_wait(key)
     [due] = services.destroy_due_keys(principal=SYSTEM, dry_run=True)
     assert due.key.id == key.id
@@ -181,17 +173,11 @@ def test_a_dry_run_destroys_nothing(admin, key):
 def test_an_altered_key_is_reported_and_the_others_are_destroyed(admin, new_key):
     altered, good = new_key(name="altered"), new_key(name="good")
     for key in (altered, good):
-        schedule(admin, key)
+        schedule_deletion(admin, key)
         end_wait(key)
     Key.objects.filter(pk=altered.pk).update(deletion_protection=True)
     outcomes = {due.key.name: due.error and due.error.code for due in destroy()}
     assert outcomes == {"altered": "integrity_failed", "good": None}
-
-
-@pytest.fixture
-def rotated(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
-    return key
 
 
 def schedule_version(admin, key, version=1, **fields):
@@ -201,47 +187,49 @@ def schedule_version(admin, key, version=1, **fields):
     )
 
 
-def test_a_version_is_destroyed_after_its_wait(admin, rotated, events_of):
-    assert schedule_version(admin, rotated).state == "scheduled"
+def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
+    assert schedule_version(admin, rotated_once).state == "scheduled"
     assert destroy() == []
-    end_wait_of_version(rotated, 1)
+    end_wait_of_version(rotated_once, 1)
     [due] = destroy()
     assert due.version == 1
     first, second = KeyVersion.objects.order_by("version")
     assert (first.check_mac().state, bytes(first.wrapped)) == ("destroyed", b"")
     assert second.check_mac().state == "enabled"
-    assert events_of(rotated)[-1].action == "keys.version.destroyed"
+    assert events_of(rotated_once)[-1].action == "keys.version.destroyed"
 
 
-def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated):
-    schedule_version(admin, rotated)
+def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated_once):
+    schedule_version(admin, rotated_once)
     row = services.cancel_version_destruction(
-        principal=admin.principal, key_id=rotated.id, version=1, reason="still needed"
+        principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
     )
     assert (row.state, row.destruction_at) == ("disabled", None)
     with pytest.raises(IllegalTransition):
         services.cancel_version_destruction(
-            principal=admin.principal, key_id=rotated.id, version=1, reason="again"
+            principal=admin.principal, key_id=rotated_once.id, version=1, reason="again"
         )
 
 
-def test_the_primary_version_and_those_of_a_protected_key_stay(admin, rotated):
+def test_the_primary_version_and_those_of_a_protected_key_stay(admin, rotated_once):
     with pytest.raises(IllegalTransition, match="Rotate the key first"):
-        schedule_version(admin, rotated, version=2)
-    services.update_key(principal=admin.principal, key_id=rotated.id, changes={"deletion_protection": True})
+        schedule_version(admin, rotated_once, version=2)
+    services.update_key(
+        principal=admin.principal, key_id=rotated_once.id, changes={"deletion_protection": True}
+    )
     with pytest.raises(IllegalTransition, match="deletion protection"):
-        schedule_version(admin, rotated)
+        schedule_version(admin, rotated_once)
 
 
 @pytest.mark.parametrize("operation", [services.enable_version, services.disable_version])
-def test_a_scheduled_version_is_neither_enabled_nor_disabled(admin, rotated, operation):
-    schedule_version(admin, rotated)
-    with pytest.raises(IllegalTransition):
-        operation(principal=admin.principal, key_id=rotated.id, version=1, reason="test")
+def test_a_scheduled_version_is_neither_enabled_nor_disabled(admin, rotated_once, operation):
+    schedule_version(admin, rotated_once)
+    with pytest.raises(IllegalTransition, match="Version 1 is scheduled for destruction"):
+        operation(principal=admin.principal, key_id=rotated_once.id, version=1, reason="test")
 
 
 def test_a_scheduled_key_does_not_rotate(admin, key):
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     with pytest.raises(KeyNotActive):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
 
@@ -250,38 +238,35 @@ def test_a_scheduled_key_does_not_rotate(admin, key):
 def test_of_a_cancellation_and_a_destruction_at_the_same_time_exactly_one_succeeds(admin, new_key):
     for _ in range(5):
         key = new_key()
-        schedule(admin, key)
-        row = Key.objects.get(pk=key.pk)
-        row.deletion_at = database_now() + timedelta(milliseconds=30)  # both see the end of the wait
-        row.save_with_mac()
+        schedule_deletion(admin, key)
+        end_wait(key)
         barrier = Barrier(3)
         with ThreadPoolExecutor(3) as pool:
-            destroyers = [pool.submit(destroy_when_due, barrier, key) for _ in range(2)]
+            destroyers = [pool.submit(destroy_at, barrier) for _ in range(2)]
             cancelled = pool.submit(cancel_at, barrier, admin, key).result()
             destroyed = sum(each.result() for each in destroyers)
         state = Key.objects.get(pk=key.pk).check_mac().state
         assert (state, destroyed) == (("suspended", 0) if cancelled else ("destroyed", 1))
 
 
-def destroy_when_due(barrier, key):
-    """Return how many keys this thread destroyed within 10 seconds."""
+def destroy_at(barrier):
+    """Return how many keys this thread destroyed."""
+    connection.ensure_connection()  # so that no thread starts later than the others
     barrier.wait()
-    count, deadline = 0, time.monotonic() + 10
     try:
-        while time.monotonic() < deadline and Key.objects.get(pk=key.pk).state == "deletion_scheduled":
-            count += len([due for due in destroy() if due.error is None])
+        return len([due for due in destroy() if due.error is None])
     finally:
         connection.close()
-    return count
 
 
 def cancel_at(barrier, admin, key):
-    barrier.wait()
-    time.sleep(random.uniform(0.02, 0.04))  # noqa: S311
-    try:
-        cancel(admin, key)
-    except IllegalTransition:
-        return False
-    finally:
-        connection.close()
+    """Cancel by a clock that has not reached the end of the wait, so that the first thread to lock the key wins."""
+    with running_from(database_now() - timedelta(minutes=1)):
+        barrier.wait()
+        try:
+            cancel(admin, key)
+        except IllegalTransition:
+            return False
+        finally:
+            connection.close()
     return True

@@ -18,7 +18,7 @@ from keys.services import create_policy, grant_key
 from keys.services.grants import GrantRequest
 from keys.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook
 from tests.pages import page_routes
 from tests.personas import PASSWORD
@@ -79,10 +79,6 @@ KEPT |= {operation.url_name: WAIT for operation in VERSION_OPERATIONS.values()}
 def typed_by(persona, **fields):
     """The fields of a form on a page that this user opened."""
     return fields | {PAGE_USER: str(persona.user.id)}
-
-
-def text(response):
-    return response.content.decode()
 
 
 def hidden(response):

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from kernel.clock import database_now
-from keys import services
 from keys.models import Key
+from tests.keys.steps import end_wait, run_command, schedule_deletion
 
 pytestmark = pytest.mark.django_db
 
@@ -25,28 +25,18 @@ def doomed(new_key, admin):
 
     def create(name):
         key = new_key(name=name)
-        services.schedule_deletion(
-            principal=admin.principal, key_id=key.id, reason="test", confirm_name=name, waiting_days=7
-        )
-        row = Key.objects.get(pk=key.pk)
-        row.deletion_at = database_now() - timedelta(hours=1)
-        row.save_with_mac()
+        schedule_deletion(admin, key)
+        end_wait(key)
         return key
 
     return create
 
 
-def run(*arguments):
-    output = StringIO()
-    call_command(*arguments, stdout=output)
-    return output.getvalue().splitlines()
-
-
 def test_expire_keys_records_each_expiry_once(expired, new_key, events_of):
     new_key(expires_at=database_now() + timedelta(days=1))
-    assert run("expire_keys", "--dry-run") == ["a-key: has expired", "1 due, 0 failed"]
+    assert run_command("expire_keys", "--dry-run") == ["a-key: has expired", "1 due, 0 failed"]
     assert events_of(expired)[-1].action == "keys.key.created"
-    document = json.loads("".join(run("expire_keys", "--json")))
+    document = json.loads("".join(run_command("expire_keys", "--json")))
     at = f"{Key.objects.get(pk=expired.pk).expires_at:%Y-%m-%dT%H:%M:%SZ}"
     assert document == {
         "dry_run": False,
@@ -56,13 +46,13 @@ def test_expire_keys_records_each_expiry_once(expired, new_key, events_of):
     }
     event = events_of(expired)[-1]
     assert (event.action, event.actor_name, event.source) == ("keys.key.expired", "expire_keys", "command")
-    assert run("expire_keys") == ["0 due, 0 failed"]
+    assert run_command("expire_keys") == ["0 due, 0 failed"]
 
 
 def test_destroy_due_keys_destroys_what_is_due_and_fails_for_the_rest(doomed):
     broken, sound = doomed("a-key"), doomed("b-key")
     Key.objects.filter(pk=broken.pk).update(row_mac="")
-    assert run("destroy_due_keys", "--dry-run") == [
+    assert run_command("destroy_due_keys", "--dry-run") == [
         "a-key: will be destroyed",
         "b-key: will be destroyed",
         "2 due, 0 failed",

@@ -6,8 +6,8 @@ from keys import services
 from keys.bulk_forms import read_chosen
 from keys.models import Key, KeyRotation, KeyRotationJob
 from keys.services.succession import PERMISSIONS
-from tests.browsing import signed_in
-from tests.keys.test_pages_key import plain
+from tests.browsing import plain, signed_in
+from tests.keys.steps import versions_of
 
 pytestmark = pytest.mark.django_db
 URL, TAG_URL = "/keys/bulk", "/keys/bulk-tag"
@@ -19,10 +19,6 @@ def chosen(*keys):
 
 def choose(browser, *keys, url=URL):
     return browser.post(url, {"key": [str(key.id) for key in keys]})
-
-
-def versions(*keys):
-    return [Key.objects.get(pk=key.pk).primary_version for key in keys]
 
 
 @pytest.mark.parametrize(("role", "tags"), [("admin", True), ("operator", True), ("auditor", False)])
@@ -41,7 +37,7 @@ def test_the_first_page_shows_what_will_happen_and_changes_nothing(operator, adm
     assert "1 key is not active and will be skipped." in text
     assert "Will rotate to version 2" in text
     assert "Skipped: disabled" in text
-    assert versions(first) == [1]
+    assert versions_of(first) == [1]
 
 
 def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
@@ -53,7 +49,7 @@ def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
     assert (answer.status_code, answer["Location"]) == (303, "/keys/")
     text = plain(browser.get("/keys/"))
     assert "1 key rotated. b-key: The primary version is 2, not 1. 1 key skipped." in text
-    assert versions(first, second, disabled) == [2, 2, 1]
+    assert versions_of(first, second, disabled) == [2, 2, 1]
     assert KeyRotation.objects.filter(rotation_reason="quarterly").count() == 1
     assert not KeyRotationJob.objects.exists()
 
@@ -73,7 +69,7 @@ def test_many_keys_are_a_job(operator, new_key):
     browser.post(f"/jobs/rotations/{job.id}/cancel")
     text = plain(browser.get(f"/jobs/rotations/{job.id}/"))
     assert "Not rotated" in text
-    assert set(versions(*keys)) == {1}
+    assert set(versions_of(*keys)) == {1}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +97,7 @@ def test_a_version_that_no_key_can_have_is_not_read(key, version):
 def test_a_reason_is_required(operator, key):
     answer = signed_in(operator).post(URL, {"chosen": chosen(key), "reason": ""})
     assert answer.status_code == 422
-    assert versions(key) == [1]
+    assert versions_of(key) == [1]
 
 
 def test_more_keys_than_allowed_are_refused(operator, key, monkeypatch):

@@ -11,40 +11,19 @@ from audit.log.events import Source
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyVersion
-from tests.browsing import signed_in
+from tests.browsing import plain, signed_in, text
+from tests.keys.steps import end_wait, schedule_deletion
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Principal.system("destroy_due_keys", Source.COMMAND)
 PART = {"HX-Request": "true", "HX-Target": "deletion-effect"}
 
 
-def text(response):
-    return response.content.decode()
-
-
-def plain(response):
-    return " ".join(re.sub("<[^>]+>", "", text(response)).split())
-
-
-def schedule(admin, key, **fields):
-    given = {"reason": "no longer in use", "confirm_name": key.name, "waiting_days": 7} | fields
-    return services.schedule_deletion(principal=admin.principal, key_id=key.id, **given)
-
-
 @pytest.fixture
 def destroyed(admin, key):
-    schedule(admin, key)
-    row = Key.objects.get(pk=key.pk)
-    row.deletion_at = database_now() - timedelta(seconds=1)
-    row.save_with_mac()
+    schedule_deletion(admin, key)
+    end_wait(key)
     assert [each.error for each in services.destroy_due_keys(principal=SYSTEM)] == [None]
-    return key
-
-
-@pytest.fixture
-def rotated(admin, key):
-    for _ in range(2):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     return key
 
 
@@ -93,13 +72,13 @@ def test_a_protected_key_shows_why_and_no_form(admin, new_key):
 
 def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, key, use):
     use(key, developer, outcome="denied", count=5, ago=timedelta(hours=30))
-    schedule(admin, key)
+    schedule_deletion(admin, key, waiting_days=7)
     use(key, developer, outcome="denied", count=3)
     browser = signed_in(admin)
     ends = Key.objects.get(pk=key.pk).deletion_at
     for page in ("", "versions/", "settings/"):
         shown = plain(browser.get(f"/keys/{key.name}/{page}"))
-        assert "by ada: no longer in use" in shown
+        assert "by ada: obsolete" in shown
         assert f"Will be destroyed on {ends:%Y-%m-%d %H:%MZ} (in 6 days)" in shown
         assert "3 requests denied since scheduling, most recently at" in shown
         assert "from dora" in shown
@@ -111,7 +90,7 @@ def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, dev
 
 
 def test_a_cancelled_deletion_leaves_a_disabled_key_that_shows_why(admin, operator, key):
-    schedule(admin, key)
+    schedule_deletion(admin, key)
     path = f"/keys/{key.name}/cancel-deletion"
     assert signed_in(operator).get(path).status_code == 403
     browser = signed_in(admin)

@@ -16,32 +16,16 @@ from keys import services
 from keys.models import Key
 from keys.services.grants import GrantRequest
 from tests.audit.sequencing.log import altered
-from tests.browsing import form_of, signed_in
+from tests.browsing import form_of, plain, signed_in, text
 
 pytestmark = pytest.mark.django_db
 
 PAGES = ("", "versions/", "access/", "activity/", "settings/")
 
 
-def text(response):
-    return response.content.decode()
-
-
-def plain(response):
-    """The text without markup."""
-    return " ".join(re.sub("<[^>]+>", "", text(response)).split())
-
-
 @pytest.fixture
 def disabled(admin, key):
     return services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-
-
-@pytest.fixture
-def rotated(admin, key):
-    for number in range(2):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason=f"for reason {number}")
-    return key
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,7 @@ from keys import services
 from keys.explanations import algorithm_choices
 from keys.models import Key
 from keys.selection import Finding
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 
 pytestmark = pytest.mark.django_db
 
@@ -28,10 +28,6 @@ def names(response):
         r'<th scope="row">(?:<input [^>]+> )?<a class="mono" href="/keys/([a-z0-9-]+)/"',
         response.content.decode(),
     )
-
-
-def text(response):
-    return response.content.decode()
 
 
 @pytest.fixture

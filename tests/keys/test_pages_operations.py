@@ -14,13 +14,9 @@ from keys import services
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 
 pytestmark = pytest.mark.django_db
-
-
-def text(response):
-    return response.content.decode()
 
 
 def state(key):

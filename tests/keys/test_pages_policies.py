@@ -10,31 +10,14 @@ from audit.models import AuditLog
 from kernel.clock import database_now
 from keys import services
 from keys.models import EncryptionPolicy, Key, KeyVersion
-from tests.browsing import form_of, signed_in
+from tests.browsing import form_of, plain, signed_in, text
 
 pytestmark = pytest.mark.django_db
 
 
-def text(response):
-    return response.content.decode()
-
-
-def plain(response):
-    return " ".join(re.sub("<[^>]+>", "", text(response)).split())
-
-
-@pytest.fixture
-def new_policy(admin):
-    def create(name="pci-90", **rules):
-        given = {"algorithm": "aes-256", "rotation_policy": {"every_days": 90}} | rules
-        return services.create_policy(principal=admin.principal, name=name, **given)
-
-    return create
-
-
 @pytest.fixture
 def policy(new_policy):
-    return new_policy()
+    return new_policy("pci-90", rotation_policy={"every_days": 90})
 
 
 def test_a_policy_is_created_with_the_modes_of_its_algorithm(admin):
@@ -198,7 +181,7 @@ def test_the_log_names_a_policy_and_links_to_it(admin, policy):
 
 
 def test_a_key_is_created_under_a_policy_and_its_page_shows_what_follows(admin, new_policy):
-    policy = new_policy(key_lifetime_days=365)
+    policy = new_policy("pci-90", key_lifetime_days=365, rotation_policy={"every_days": 90})
     browser = signed_in(admin)
     sent = {"name": "payments-db", "algorithm": "aes-128", "policy_id": str(policy.id)}
     summary = {"HX-Request": "true", "HX-Target": "key-summary"}

@@ -14,28 +14,13 @@ from keys import services
 from keys.errors import PolicyInUse, PolicyViolated
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.rotation_policy import RotationPolicy
+from tests.keys.steps import age
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
-@pytest.fixture
-def new_policy(admin):
-    def create(name="pci", algorithm="aes-256", **fields):
-        return services.create_policy(principal=admin.principal, name=name, algorithm=algorithm, **fields)
-
-    return create
-
-
 def change(admin, policy, **changes):
     return services.update_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
-
-
-def age(key, days):
-    """Move a key and its versions into the past, as if they had been created earlier."""
-    past = database_now() - timedelta(days=days)
-    for row in (*KeyVersion.objects.filter(key=key), Key.objects.get(pk=key.pk)):
-        row.created_at = past
-        row.save_with_mac()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +148,7 @@ def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy
     changed = services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": policy.id})
     assert changed.expires_at == key.created_at + timedelta(days=30)
     old = new_key()
-    age(old, 31)
+    age(old, timedelta(days=31))
     with pytest.raises(PolicyViolated):
         services.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
 
@@ -223,7 +208,7 @@ def long_ago(admin):
 def test_a_preview_counts_the_affected_keys_and_changes_nothing(new_policy, new_key, admin):
     policy = new_policy(rotation_policy={"every_days": 90}, exportable=True)
     young, old, rotated = (new_key(policy_id=policy.id, exportable=number == 0) for number in range(3))
-    age(old, 40)
+    age(old, timedelta(days=40))
     services.rotate_key(principal=admin.principal, key_id=rotated.id, reason="a second version")
     preview = services.preview_policy(
         principal=admin.principal,
@@ -266,9 +251,10 @@ def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new
 
 def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
     used, unused = new_policy(), new_policy("unused")
-    new_key(policy_id=used.id)
-    with pytest.raises(PolicyInUse):
-        services.delete_policy(principal=admin.principal, policy_id=used.id)
+    for refusal in ("1 key has this policy", "2 keys have this policy"):
+        new_key(policy_id=used.id)
+        with pytest.raises(PolicyInUse, match=refusal):
+            services.delete_policy(principal=admin.principal, policy_id=used.id)
     services.delete_policy(principal=admin.principal, policy_id=unused.id)
     assert [policy.name for policy in EncryptionPolicy.objects.all()] == ["pci"]
     assert [event.action for event in events_of(unused)][-1] == "keys.policy.deleted"

@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from uuid import uuid4
 
@@ -9,30 +10,12 @@ from django.core.management import CommandError, call_command
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyRotation, KeyRotationJob, Selection
-from tests.browsing import signed_in
-from tests.keys.test_pages_key import plain
+from tests.browsing import plain, signed_in
+from tests.keys.steps import run_command, versions_of
 
 pytestmark = pytest.mark.django_db
 
-
-@pytest.fixture
-def due_key(new_key):
-    def create(**fields):
-        key = new_key(rotation_period_days=1, **fields)
-        Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now() - timedelta(days=3))
-        return key
-
-    return create
-
-
-def run(*arguments):
-    output = StringIO()
-    call_command("rotate_keys", *arguments, stdout=output)
-    return output.getvalue().splitlines()
-
-
-def versions(*keys):
-    return [Key.objects.get(pk=key.pk).primary_version for key in keys]
+run = partial(run_command, "rotate_keys")
 
 
 def test_it_rotates_what_is_due_and_nothing_else(due_key, new_key, events_of):
@@ -42,7 +25,7 @@ def test_it_rotates_what_is_due_and_nothing_else(due_key, new_key, events_of):
     job = KeyRotationJob.objects.get()
     assert url == f"Job: http://127.0.0.1:8000/jobs/rotations/{job.id}/"
     assert (job.status, job.done, job.total, job.reason) == ("succeeded", 1, 1, "rotation is due")
-    assert versions(due, later, never) == [2, 1, 1]
+    assert versions_of(due, later, never) == [2, 1, 1]
     event = events_of(due)[-1]
     assert (event.actor_type, event.actor_name, event.source) == ("system", "rotate_keys", "command")
     assert json.loads(event.meta)["job_id"] == str(job.id)
@@ -100,11 +83,11 @@ def test_one_key_all_of_an_algorithm_or_all_under_a_policy(new_key, admin):
     plain, other = new_key(), new_key(algorithm="chacha20")
     ruled = new_key(algorithm="chacha20", policy_id=policy.id)
     run("--name", plain.name)
-    assert versions(plain, other, ruled) == [2, 1, 1]
+    assert versions_of(plain, other, ruled) == [2, 1, 1]
     run("--algorithm", "chacha20")
-    assert versions(plain, other, ruled) == [2, 2, 2]
+    assert versions_of(plain, other, ruled) == [2, 2, 2]
     run("--policy", "pci")
-    assert versions(plain, other, ruled) == [2, 2, 3]
+    assert versions_of(plain, other, ruled) == [2, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +146,6 @@ def test_one_failing_key_does_not_stop_the_rest_and_the_exit_code_is_1(due_key, 
         "b-stray-key: failed, dependency_unavailable",
         "1 rotated, 2 failed, 0 cancelled",
     ]
-    assert versions(broken, sound, stray) == [1, 2, 1]
+    assert versions_of(broken, sound, stray) == [1, 2, 1]
     event = events_of(broken)[-1]
     assert (event.action, event.outcome, event.code) == ("keys.key.rotated", "error", "integrity_failed")

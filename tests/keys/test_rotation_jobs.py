@@ -21,6 +21,7 @@ from kernel.jobs.progress import Cancelled
 from keys import rotation_task, services
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
 from keys.services import RotationRequest
+from tests.keys.steps import version_of
 
 pytestmark = pytest.mark.django_db
 
@@ -41,10 +42,6 @@ def run(job):
 
 def statuses(job):
     return {row.old_key.name: (row.status, row.error_code) for row in job.rotations.select_related("old_key")}
-
-
-def version_of(key):
-    return Key.objects.get(pk=key.pk).primary_version
 
 
 def test_a_job_rotates_the_chosen_keys_and_is_recorded(operator, new_key, events_of):

@@ -13,45 +13,21 @@ from keys import schedule, services
 from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
 from keys.rotation_policy import MAX_USES
 from keys.services.rotation import RETRY_AFTER
+from tests.keys.steps import age, version_of
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def due_key(new_key):
-    def create(**fields):
-        key = new_key(rotation_period_days=1, **fields)
-        Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now() - DAY)
-        return key
-
-    return create
-
-
-@pytest.fixture
-def ruled_key(new_key, admin):
+def ruled_key(new_key, new_policy):
     """A key under a policy with these rotation rules."""
 
     def create(algorithm="aes-256", **rules):
-        policy = services.create_policy(
-            principal=admin.principal,
-            name=f"policy-{len(rules)}-{algorithm}",
-            algorithm=algorithm,
-            rotation_policy=rules,
-        )
+        policy = new_policy(f"policy-{len(rules)}-{algorithm}", algorithm, rotation_policy=rules)
         return new_key(algorithm=algorithm, policy_id=policy.id)
 
     return create
-
-
-def age(key, by):
-    for row in KeyVersion.objects.filter(key=key):
-        row.created_at = database_now() - by
-        row.save_with_mac()
-
-
-def version_of(key):
-    return Key.objects.get(pk=key.pk).primary_version
 
 
 def run_all():

@@ -11,17 +11,11 @@ from kernel.freshness.epoch import read_epoch
 from keys import services
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyGrant, KeyRotation
-from keys.services import Successor
 from keys.services.grants import GrantRequest
+from tests.keys.steps import succeed
 from tests.personas import b64
 
 pytestmark = pytest.mark.django_db
-
-
-def succeed(person, key, name="new-key", **wanted):
-    return services.succeed_key(
-        principal=person.principal, key_id=key.id, successor=Successor(name=name, **wanted), reason="move"
-    )
 
 
 def test_the_new_key_takes_the_place_of_the_old_one(admin, developer, new_key, events_of, changes_of):

@@ -34,15 +34,6 @@ def restored(admin):
     return restore
 
 
-@pytest.fixture
-def rotated(admin, key):
-    """A key with three versions."""
-    for _ in range(2):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    key.refresh_from_db()
-    return key
-
-
 def usage_of(reader, key, **query):
     answer = reader.api.get(url(key, "usage", query))
     assert answer.status == 200, answer.json

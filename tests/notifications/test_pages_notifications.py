@@ -7,17 +7,13 @@ from kernel import outbox
 from keys.services import create_key
 from notifications.models import Delivery, Webhook
 from notifications.services.delivery import deliver_due
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 from tests.endpoints import make_delivery, make_webhook
 from tests.notifications.conftest import publish
 
 pytestmark = pytest.mark.django_db
 
 FIELDS = {"name": "chat", "url": "https://hooks.example.org/t0ken", "events": ["job.failed", "audit.alarm"]}
-
-
-def text(response):
-    return response.content.decode()
 
 
 def test_the_secret_is_shown_once_however_often_the_form_is_sent(admin):

@@ -1,0 +1,50 @@
+"""Steps that several tests of keys share."""
+
+from datetime import timedelta
+from io import StringIO
+
+from django.core.management import call_command
+
+from kernel.clock import database_now
+from keys import services
+from keys.models import Key, KeyVersion
+
+
+def version_of(key):
+    """The primary version as stored."""
+    return Key.objects.get(pk=key.pk).primary_version
+
+
+def versions_of(*keys):
+    return [version_of(key) for key in keys]
+
+
+def age(key, by):
+    """Move a key and its versions into the past, as if they had been created earlier."""
+    for row in (*KeyVersion.objects.filter(key=key), Key.objects.get(pk=key.pk)):
+        row.created_at = database_now() - by
+        row.save_with_mac()
+
+
+def succeed(person, key, name="new-key", **wanted):
+    successor = services.Successor(name=name, **wanted)
+    return services.succeed_key(principal=person.principal, key_id=key.pk, successor=successor, reason="move")
+
+
+def schedule_deletion(admin, key, **fields):
+    given = {"reason": "obsolete", "confirm_name": key.name} | fields
+    return services.schedule_deletion(principal=admin.principal, key_id=key.id, **given)
+
+
+def end_wait(key):
+    """End the waiting period of the key's deletion."""
+    row = Key.objects.get(pk=key.pk)
+    row.deletion_at = database_now() - timedelta(seconds=1)
+    row.save_with_mac()
+
+
+def run_command(*arguments):
+    """The lines that the command prints."""
+    output = StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue().splitlines()
