@@ -12,7 +12,8 @@ from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
-from audit.models import UsageRollup
+from audit.log.operations import OPERATION, has_action
+from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
 from kernel.clock import process_now
 
@@ -132,6 +133,7 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
     key, now = str(key_id), process_now()
     row = newest_use(key)
     lately = _by_caller(key, _used_lately(now) | _denied_lately(now, denied_since))
+    lately += _denied_in_first_hour(key, denied_since)
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(lately)
@@ -146,11 +148,10 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
 
 
 def denials_of(key_id: object, since: datetime | None = None) -> Denials | None:
-    """Denied calls of a key in the last 24 hours, or since then; None if there were none.
-
-    Counts are by the hour: those of the hour of ``since`` include earlier calls, if later ones followed.
-    """
-    denied = _denied(_by_caller(str(key_id), _denied_lately(process_now(), since)))
+    """Denied calls of a key in the last 24 hours, or since then; None if there were none."""
+    key = str(key_id)
+    lately = _by_caller(key, _denied_lately(process_now(), since)) + _denied_in_first_hour(key, since)
+    denied = _denied(lately)
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
@@ -231,7 +232,35 @@ def _used_lately(now: datetime) -> Q:
 def _denied_lately(now: datetime, since: datetime | None) -> Q:
     if since is None:
         return _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since)
-    return _DENIED & Q(hour__gte=since - HOUR, last_at__gte=since)
+    return _DENIED & Q(hour__gte=_next_hour(since))
+
+
+def _denied_in_first_hour(key_id: str, since: datetime | None) -> list[tuple[datetime, str, str, int]]:
+    """Like ``_by_caller``, from the log: the roll-ups of that hour also count the denials before ``since``."""
+    if since is None:
+        return []
+    entries = AuditLog.objects.filter(
+        has_action(OPERATION),
+        object_id=key_id,
+        outcome=Outcome.DENIED.value,
+        timestamp__gte=since,
+        timestamp__lt=_next_hour(since),
+    )
+    sums = (
+        entries.order_by()
+        .values("user_id", "actor_id", "outcome")
+        .annotate(last=Max("timestamp"), sum=Sum("count"))
+    )
+    return [
+        (last, str(user_id or actor_id or ""), outcome, count)
+        for user_id, actor_id, outcome, last, count in sums.values_list(
+            "user_id", "actor_id", "outcome", "last", "sum"
+        )
+    ]
+
+
+def _next_hour(timestamp: datetime) -> datetime:
+    return timestamp.replace(minute=0, second=0, microsecond=0) + HOUR
 
 
 def _by_caller(key_id: str, only: Q) -> list[tuple[datetime, str, str, int]]:

@@ -7,6 +7,7 @@ import pytest
 
 from accounts.browser_sessions import CONFIRMED_AT
 from accounts.principals import Principal
+from audit.log import refusals
 from audit.log.events import Source
 from kernel.clock import database_now
 from keys import services
@@ -17,6 +18,13 @@ from tests.keys.steps import end_wait, schedule_deletion
 pytestmark = pytest.mark.django_db
 SYSTEM = Principal.system("destroy_due_keys", Source.COMMAND)
 PART = {"HX-Request": "true", "HX-Target": "deletion-effect"}
+
+
+def require_refusals(caller, key, times):
+    body = {"key_id": str(key.id), "algorithm": "aes-256-gcm", "data": "AA=="}
+    for _ in range(times):
+        assert caller.api.post("/api/v1/encrypt", body).status == 409
+    refusals.flush()
 
 
 @pytest.fixture
@@ -70,10 +78,12 @@ def test_a_protected_key_shows_why_and_no_form(admin, new_key):
     assert 'name="reason"' not in text(refused)
 
 
-def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, key, use):
-    use(key, developer, outcome="denied", count=5, ago=timedelta(hours=30))
+def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, new_key):
+    key = new_key(principal=developer.principal)
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
+    require_refusals(developer, key, 2)  # earlier in the same hour
     schedule_deletion(admin, key, waiting_days=7)
-    use(key, developer, outcome="denied", count=3)
+    require_refusals(developer, key, 3)
     browser = signed_in(admin)
     ends = Key.objects.get(pk=key.pk).deletion_at
     for page in ("", "versions/", "settings/"):
