@@ -18,24 +18,27 @@ def take_over(policy: EncryptionPolicy, key: Key) -> None:
     key.policy = policy
     if key.expires_at is None:
         key.expires_at = latest_expiry(policy, key)
-    check_key(key)
-
-
-def check_key(key: Key) -> None:
-    """Check the settings of a key against its policy. Raises PolicyViolated."""
-    policy = key.policy
-    if policy is None:
-        return
-    latest, period = latest_expiry(policy, key), policy.rotation.every_days
-    if latest is not None and (key.expires_at is None or key.expires_at > latest):
-        days = policy.key_lifetime_days
-        raise PolicyViolated.of_field(
-            "expires_at", f"The policy allows {days} days: until {latest:%Y-%m-%dT%H:%M:%SZ} at most."
-        )
-    if period is not None and key.rotation_period_days is not None and key.rotation_period_days > period:
-        raise PolicyViolated.of_field("rotation_period_days", f"The policy allows at most {period} days.")
+    check_expiry(policy, key)
+    check_rotation_period(policy, key)
     if key.exportable and not policy.exportable:
         raise PolicyViolated.of_field("exportable", "The policy does not allow export.")
+
+
+def check_expiry(policy: EncryptionPolicy, key: Key) -> None:
+    """Raises PolicyViolated."""
+    latest = latest_expiry(policy, key)
+    if latest is not None and (key.expires_at is None or key.expires_at > latest):
+        raise PolicyViolated.of_field(
+            "expires_at",
+            f"The policy allows a lifetime of at most {policy.key_lifetime_days} d: until {latest:%Y-%m-%dT%H:%M:%SZ}.",
+        )
+
+
+def check_rotation_period(policy: EncryptionPolicy, key: Key) -> None:
+    """Raises PolicyViolated."""
+    period = policy.rotation.every_days
+    if period is not None and key.rotation_period_days is not None and key.rotation_period_days > period:
+        raise PolicyViolated.of_field("rotation_period_days", f"The policy allows at most {period} days.")
 
 
 def latest_expiry(policy: EncryptionPolicy, key: Key) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -19,9 +19,6 @@ from keys.models import Key
 from keys.rotation_policy import RotationPolicy
 from keys.selection import searched_text
 from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
-
-RULED: Final = frozenset({"rotation_period_days", "policy_id", "expires_at"})
-"""The fields that the policy of the key decides about."""
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -63,6 +60,7 @@ def update_key(
 
 
 def _set(principal: Principal, key: Key, changes: KeyUpdate) -> None:
+    expiry, period = key.expires_at, key.rotation_period_days
     if "description" in changes:
         metadata.check_description(changes["description"])
         key.description = changes["description"]
@@ -76,16 +74,28 @@ def _set(principal: Principal, key: Key, changes: KeyUpdate) -> None:
         key.rotation_period_days = changes["rotation_period_days"]
     if "deletion_protection" in changes:
         _set_protection(key, protects=changes["deletion_protection"])
-    if RULED & set(changes):
-        if changes.get("policy_id", key.policy_id) != key.policy_id:
-            _set_policy(principal, key, changes["policy_id"])
-        else:
-            lock_policy_of(key)
-        policy_rules.check_key(key)
-        made_at = key.versions.get(version=key.primary_version).check_mac().created_at
-        key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, made_at)
+    if changes.get("policy_id", key.policy_id) != key.policy_id:
+        _set_policy(principal, key, changes["policy_id"])
+        _set_next_rotation(key)
+    elif (key.expires_at, key.rotation_period_days) != (expiry, period):
+        _obey_policy(key, expiry, period)
+        _set_next_rotation(key)
     if "min_decryption_version" in changes:
         _set_minimum(principal, key, changes["min_decryption_version"])
+
+
+def _obey_policy(key: Key, expiry: datetime | None, period: int | None) -> None:
+    """Check the new values. A policy that was tightened since leaves the old values of its keys as they are."""
+    policy = lock_policy_of(key)
+    if policy is not None and key.expires_at != expiry:
+        policy_rules.check_expiry(policy, key)
+    if policy is not None and key.rotation_period_days != period:
+        policy_rules.check_rotation_period(policy, key)
+
+
+def _set_next_rotation(key: Key) -> None:
+    made_at = key.versions.get(version=key.primary_version).check_mac().created_at
+    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, made_at)
 
 
 def _move_expiry(key: Key, expires_at: datetime | None) -> None:

@@ -168,6 +168,18 @@ def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their
     assert key.next_rotation_at is None
 
 
+def test_a_tightened_policy_leaves_room_for_other_changes_of_a_key(new_policy, new_key, admin):
+    policy = new_policy(key_lifetime_days=365, rotation_policy={"every_days": 90}, exportable=True)
+    key = new_key(policy_id=policy.id, exportable=True)
+    change(admin, policy, key_lifetime_days=30, exportable=False)
+    changes = {"rotation_period_days": 9, "expires_at": key.expires_at}
+    changed = services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    assert changed.rotation_period_days == 9
+    sooner = key.expires_at - timedelta(days=1)
+    with pytest.raises(PolicyViolated):
+        services.update_key(principal=admin.principal, key_id=key.id, changes={"expires_at": sooner})
+
+
 def test_a_shorter_lifetime_moves_no_expiry(new_policy, new_key, admin):
     policy = new_policy(key_lifetime_days=365)
     key = new_key(policy_id=policy.id)
