@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.errors import SessionEnded, TokenRevoked
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.service_tokens import require_network
@@ -38,7 +39,12 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
         return None
     if not token:
         raise Unauthenticated(BAD_TOKEN)
-    principal = authenticate_bearer(token, origin_of(request), *_entities_of(request))
+    origin = origin_of(request)
+    try:
+        principal = authenticate_bearer(token, origin, *_entities_of(request))
+    except (SessionEnded, TokenRevoked) as error:
+        name_actor(request, origin.anonymous(error.holder))
+        raise
     name_actor(request, principal.actor)
     require_network(principal, principal.actor.client_ip)
     return principal

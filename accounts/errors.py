@@ -20,21 +20,26 @@ class TokenExpired(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over."""
+    """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over.
+
+    ``holder``: the name of its user for the log, if the caller has proved to hold the session.
+    """
 
     title = "The session has ended"
 
-    def __init__(self) -> None:
+    def __init__(self, holder: str = "") -> None:
         super().__init__("The session has ended. Sign in again.")
+        self.holder = holder
 
 
 class TokenRevoked(Unauthenticated):
-    """The service token was revoked, or its owner was disabled."""
+    """The service token was revoked, or its owner was disabled. ``holder``: the owner's name for the log."""
 
     title = "The service token was revoked"
 
-    def __init__(self) -> None:
+    def __init__(self, holder: str = "") -> None:
         super().__init__("The service token was revoked or its owner is disabled. Create a new token.")
+        self.holder = holder
 
 
 class NameTaken(Conflict):

@@ -53,7 +53,7 @@ class TokenFamily(MacProtectedRow):
         """Raises SessionEnded if the family was ended. Does not check the expiry, which needs the database's clock."""
         is_open = self.revoked_at is None and self.subject_version == self.user.subject_version
         if not (is_open and self.user.is_active):
-            raise SessionEnded
+            raise SessionEnded(self.user.username)
 
 
 class RefreshToken(MacProtectedRow):

@@ -19,6 +19,7 @@ from accounts.models import TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer, renew_principal
+from audit.models import AuditLog
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.observability.metrics import token_refusals_total
@@ -263,6 +264,8 @@ def test_what_ends_sessions_acts_at_once_and_raises_the_epoch(developer, change)
     assert read_epoch() > epoch
     answer = developer.api.get("/auth/me")
     assert (answer.status, answer.code) == (401, "authentication_failed")
+    refused = AuditLog.objects.filter(code="authentication_failed").latest("id")
+    assert (refused.actor_type, refused.actor_name) == ("anonymous", developer.user.username)
     answer = developer.api.post("/auth/refresh", {"refresh_token": developer.refresh_token})
     assert answer.status == 401
     with pytest.raises(SessionEnded):

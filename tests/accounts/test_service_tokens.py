@@ -87,8 +87,9 @@ def test_a_revoked_token_ends_at_once(admin, account):
     caller = authenticate_bearer(created.text, ORIGIN)
     service_tokens.revoke_token(principal=admin.principal, token_id=created.token.id)
     for use in (lambda: authenticate_bearer(created.text, ORIGIN), lambda: renew_principal(caller)):
-        with pytest.raises(TokenRevoked):
+        with pytest.raises(TokenRevoked) as refusal:
             use()
+        assert refusal.value.holder == "billing"
 
 
 def test_a_change_of_the_account_reaches_its_tokens(admin, account):
