@@ -1,4 +1,4 @@
-"""The tasks after the installation. The list disappears when all tasks that can be checked are done."""
+"""The tasks after the installation. The list disappears when all are done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +8,26 @@ from django.urls import reverse
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
 from console.services.facts import Facts
+from kernel import installation
 
 BACK_UP = (
-    "Copy each kek-….key file from the data folder to a place separate from the database, and test a restore."
+    "Copy each kek-….key file from the data folder, or the value of CC_KEK, to a place separate from the database. "
+    f"Then check the copy: {installation.MANAGE} check_kek_backup."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``is_done`` is None if the server cannot check it; ``how`` says what to do, or ``url`` where."""
+    """A task: ``how`` to do it, or the page at ``url``."""
 
     text: str
-    is_done: bool | None
+    is_done: bool
     how: str = ""
     url: str = ""
 
 
 def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
-    """The steps for this role; empty once all steps that can be checked are done."""
+    """The steps for this role; empty once all are done."""
     may, steps = principal.has_permission, []
     if may("keys.create"):
         steps.append(Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
@@ -41,7 +43,7 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
     if steps:
         steps.append(Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
-        steps.append(Step("Back up the key-encryption key", None, how=BACK_UP))
+        steps.append(Step("Back up the key-encryption key", facts.has_kek_copy, how=BACK_UP))
         steps.append(
             Step(
                 "Invite an auditor with read-only access",
@@ -49,4 +51,4 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
                 url=f"{reverse('user-new')}?role={AUDITOR}",
             )
         )
-    return steps if any(step.is_done is False for step in steps) else []
+    return steps if not all(step.is_done for step in steps) else []

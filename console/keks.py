@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.expressions import Combinable
 
-from audit.sequencing.timestamps import CountOf, last_done_at
+from audit.log.events import Outcome
+from audit.sequencing.timestamps import CountOf, last_outcome_at
 from console import actions
 from console.checks import BAD, OFF, OK, WARNING, Check
 from kernel import installation
@@ -28,7 +29,10 @@ COPY_NAME: Final = "Copy of these keys"
 
 @dataclass(frozen=True, slots=True)
 class Kek:
-    """A key-encryption key by name. ``is_open``: whether this process has it. ``rows`` stored keys are under it."""
+    """A key-encryption key by name. ``is_open``: whether this process has it. ``rows`` stored keys are under it.
+
+    ``proved_at``, ``failed_at``: when a copy of it was last found good, and not good.
+    """
 
     id: str
     is_primary: bool
@@ -36,6 +40,8 @@ class Kek:
     created_at: datetime
     retired_at: datetime | None
     rows: int
+    proved_at: datetime | None
+    failed_at: datetime | None
 
     def age(self, now: datetime) -> timedelta:
         return now - self.created_at
@@ -43,10 +49,9 @@ class Kek:
 
 @dataclass(frozen=True, slots=True)
 class Keks:
-    """All of them, the primary one first. ``proved_at``: when a copy was last found good."""
+    """All of them, the primary one first."""
 
     all: Sequence[Kek]
-    proved_at: datetime | None
 
     @property
     def in_use(self) -> list[Kek]:
@@ -67,16 +72,33 @@ def read_keks() -> Keks:
     tables = map(_rows, kek_records.wrapped_models())
     counts = [CountOf(rows.filter(kek_id=OuterRef("pk")).values("pk")) for rows in tables]
     rows: Combinable = reduce(add, counts, Value(0))
-    proved_at = last_done_at(actions.KEK_COPY_CHECKED)
-    found = list(
-        KeyEncryptionKey.objects.annotate(rows=rows, proved_at=proved_at).order_by(
-            "-is_primary", "-created_at"
-        )
+    found = KeyEncryptionKey.objects.annotate(
+        rows=rows, proved_at=_copy_checked_at(Outcome.OK), failed_at=_copy_checked_at(Outcome.ERROR)
     )
-    shown = [
-        Kek(row.id, row.is_primary, _opens(row), row.created_at, row.retired_at, row.rows) for row in found
-    ]
-    return Keks(shown, found[0].proved_at if found else None)
+    return Keks([_kek(row) for row in found.order_by("-is_primary", "-created_at")])
+
+
+def _copy_checked_at(outcome: Outcome) -> Subquery:
+    return last_outcome_at(actions.KEK_COPY_CHECKED, outcome, object_id=OuterRef("pk"))
+
+
+def _kek(row: Any) -> Kek:
+    return Kek(
+        id=row.id,
+        is_primary=row.is_primary,
+        is_open=_opens(row),
+        created_at=row.created_at,
+        retired_at=row.retired_at,
+        rows=row.rows,
+        proved_at=row.proved_at,
+        failed_at=row.failed_at,
+    )
+
+
+def has_proved_copy() -> Exists:
+    """Whether a copy of the primary key was found good."""
+    primary = KeyEncryptionKey.objects.filter(is_primary=True)
+    return Exists(primary.annotate(proved_at=_copy_checked_at(Outcome.OK)).exclude(proved_at=None))
 
 
 def kek_columns() -> dict[str, Combinable | Subquery]:
@@ -95,7 +117,10 @@ def kek_columns() -> dict[str, Combinable | Subquery]:
 def check_keks(keks: Keks, now: datetime) -> Check:
     missing = [each.id for each in keks.in_use if not each.is_open]
     if missing:
-        remedy = "Restore the file to the data folder from a backup. Without it, the keys that it wraps cannot be used."
+        remedy = (
+            "Restore its file to the data folder, or its entry to CC_KEK, and restart the server. "
+            "Without it, the keys that it wraps cannot be used."
+        )
         return Check(NAME, BAD, f"unavailable: {', '.join(missing)}", remedy)
     measured = f"{len(keks.in_use)} available"
     if keks.primary is not None and keks.primary.age(now) > CRYPTOPERIOD:
@@ -111,13 +136,18 @@ def check_keks(keks: Keks, now: datetime) -> Check:
 
 def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup DIR"
-    if keks.proved_at is None:
-        return Check(COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
-    measured = f"last found good {keks.proved_at:%Y-%m-%d %H:%MZ}"
-    if keks.primary is not None and keks.proved_at < keks.primary.created_at:
-        remedy = "The copy was last checked before the rotation. Copy the new key, and check the copy:"
+    primary = keks.primary
+    proved_at, failed_at = (primary.proved_at, primary.failed_at) if primary else (None, None)
+    if failed_at is not None and (proved_at is None or failed_at > proved_at):
+        measured = f"last found not good {failed_at:%Y-%m-%d %H:%MZ}"
+        remedy = "Make a new copy with backup_kek, and check it:"
         return Check(COPY_NAME, WARNING, measured, remedy, command)
-    return Check(COPY_NAME, OK, measured)
+    if proved_at is not None:
+        return Check(COPY_NAME, OK, f"last found good {proved_at:%Y-%m-%d %H:%MZ}")
+    if any(each.proved_at for each in keks.all):
+        remedy = "Copy the new primary key, and check the copy:"
+        return Check(COPY_NAME, WARNING, "not checked since the rotation", remedy, command)
+    return Check(COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
 
 
 def _rows(model: type[WrappedRow]) -> QuerySet[WrappedRow]:

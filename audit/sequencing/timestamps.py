@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Exists, ExpressionWrapper, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from audit.log.canonical import format_timestamp
@@ -68,7 +69,12 @@ def signed_at() -> Subquery:
 
 def last_done_at(action: str) -> Subquery:
     """When an action of the installation last succeeded."""
-    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value).order_by("-id")
+    return last_outcome_at(action, Outcome.OK)
+
+
+def last_outcome_at(action: str, outcome: Outcome, **about: Combinable) -> Subquery:
+    """When an action last had this outcome. ``about``: more columns of the entry."""
+    done = AuditLog.objects.filter(action=action, outcome=outcome.value, **about).order_by("-id")
     return Subquery(done.values(spelled=SpelledTimestamp("timestamp"))[:1], output_field=_TIMESTAMP)
 
 

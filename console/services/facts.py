@@ -17,6 +17,7 @@ from audit.services.log_status import Warnings, may_see_alarms, warning_columns,
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import DAY, Span, Used, rows_done, used_in
+from console.keks import has_proved_copy
 from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
@@ -51,6 +52,7 @@ class Facts:
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
+    has_kek_copy: bool
     failed_jobs: int
     denied_acts: DeniedActs
     keys: KeyCounts
@@ -67,6 +69,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
+        "has_kek_copy": has_proved_copy(),
         **_key_counts(principal, at),
         **_failures(principal, at),
         **denied_act_columns(principal, at),
@@ -80,6 +83,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
+        has_kek_copy=row["has_kek_copy"],
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
         denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),

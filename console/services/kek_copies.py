@@ -16,6 +16,7 @@ from kernel.trust import kek
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey
 
+PRIMARY: Final = "primary"
 MOST_BYTES: Final = 64 * 1024  # of a file that could be a copy
 
 
@@ -58,9 +59,11 @@ def check_kek_copies(*, principal: Principal, path: Path) -> list[CheckedCopy]:
     meta = {"verdicts": {copy.kek_id: str(copy.verdict) for copy in checked}}
     is_good = all(copy.verdict == Verdict.GOOD for copy in checked)
     result = {"outcome": Outcome.OK} if is_good else {"outcome": Outcome.ERROR, "code": "kek_copy_unusable"}
-    record_alone(
-        Event(action=actions.KEK_COPY_CHECKED, object_type=OBJECT_TYPE, meta=meta, **result), principal.actor
+    about = next((copy.kek_id for copy in checked if copy.use == PRIMARY), checked[0].kek_id)
+    event = Event(
+        action=actions.KEK_COPY_CHECKED, object_type=OBJECT_TYPE, object_id=about, meta=meta, **result
     )
+    record_alone(event, principal.actor)
     return checked
 
 
@@ -121,4 +124,4 @@ def _use(record: KeyEncryptionKey | None) -> str:
         return "not used"
     if record.retired_at is not None:
         return "retired"
-    return "primary" if record.is_primary else "older"
+    return PRIMARY if record.is_primary else "older"

@@ -5,10 +5,12 @@ from functools import partial
 
 import pytest
 
+from audit.backups.kek_ring import copy_kek_ring
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditLog, AuditPending
 from audit.services import record_alone
 from audit.usage.queries import Used
+from console.services.kek_copies import check_kek_copies
 from console.views.home import FIRST_ALERTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
@@ -169,24 +171,26 @@ def test_the_figures_are_those_of_the_last_24_hours(at_admin, admin, make_key, u
     assert (facts.keys.active, facts.used) == (1, Used(20, 3, 0))
 
 
-def test_the_checklist_ticks_what_can_be_known_and_goes_when_it_is_done(
-    at_admin, admin, make_key, use, request
+def test_the_checklist_ticks_each_step_and_goes_when_it_is_done(
+    at_admin, admin, make_key, use, request, tmp_path
 ):
     backup = "Back up the key-encryption key"
     assert steps(at_admin) == {
         "Create a key": False,
         "Encrypt a first message": False,
         "Set up a second factor": False,
-        backup: None,
+        backup: False,
         "Invite an auditor with read-only access": False,
     }
     use(make_key(admin, "payments-db"))
     request.getfixturevalue("auditor")
+    copy_kek_ring(tmp_path / "copy", actor=SYSTEM)
+    check_kek_copies(principal=admin.principal, path=tmp_path / "copy")
     assert steps(at_admin) == {
         "Create a key": True,
         "Encrypt a first message": True,
         "Set up a second factor": False,
-        backup: None,
+        backup: True,
         "Invite an auditor with read-only access": True,
     }
     enrol(admin)

@@ -417,5 +417,10 @@ def test_the_system_page_shows_when_a_copy_was_last_proved(admin, copied, capsys
     assert checks(browser)["Copy of these keys"].measured == "never checked"
     run("check_kek_backup", str(copied), capsys=capsys)
     assert checks(browser)["Copy of these keys"].state == "ok"
+    [older] = KeyEncryptionKey.objects.filter(is_primary=True).values_list("id", flat=True)
     rotate(admin)
-    assert checks(browser)["Copy of these keys"].state == "warning"
+    assert checks(browser)["Copy of these keys"].measured == "not checked since the rotation"
+    run("check_kek_backup", str(copied / f"kek-{older}.key"), capsys=capsys)
+    assert checks(browser)["Copy of these keys"].measured == "not checked since the rotation"
+    run("check_kek_backup", str(copied), capsys=capsys)
+    assert "last found not good" in checks(browser)["Copy of these keys"].measured
