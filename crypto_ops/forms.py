@@ -63,7 +63,9 @@ class TryForm(PageForm):
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.key = key
-        cast("forms.ChoiceField", self.fields["mode"]).choices = [(name, name) for name in key.modes]
+        cast("forms.ChoiceField", self.fields["mode"]).choices = [
+            (name, name) for name in key.protecting_modes
+        ]
         if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
             self.fields["target"].label = "Target key"
             self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."

@@ -117,7 +117,7 @@ class KeySerializer(serializers.Serializer[Key]):
     algorithm = KeyAlgorithmField()
     key_size = serializers.IntegerField(help_text="in bits")
     purpose = serializers.CharField()
-    modes = serializers.ListField(child=ModeField())
+    modes = serializers.ListField(source="protecting_modes", child=ModeField())
     status = serializers.SerializerMethodField()
     state = serializers.SerializerMethodField()
     primary_version = serializers.IntegerField()

@@ -196,6 +196,13 @@ class Key(MacProtectedRow):
         return self.primary_version
 
     @property
+    def protecting_modes(self) -> list[str]:
+        """The modes in which the key may encrypt, for display only. The first is the default."""
+        if self.policy is None:
+            return list(self.modes)
+        return [mode for mode in self.modes if mode in self.policy.allowed_modes]
+
+    @property
     def effective_rotation_days(self) -> int | None:
         """The rotation period: the key's own, otherwise that of its policy. None: no automatic rotation."""
         if is_deterministic(self.algorithm):  # equal data must keep giving equal ciphertexts

@@ -81,7 +81,7 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     """
     given: Mapping[str, object] = only
     equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
-    keys = Key.objects.visible_to(principal).filter(**equal)
+    keys = Key.objects.visible_to(principal).select_related("policy").filter(**equal)
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:

@@ -301,3 +301,11 @@ def test_a_moved_creation_is_detected(new_policy, new_key, admin):
         rows.update(created_at=key.created_at + timedelta(days=1))
         with pytest.raises(IntegrityFailed):
             rows.get().check_mac()
+
+
+def test_a_key_shows_the_modes_that_its_policy_allows(new_policy, new_key, admin):
+    allowed = ["aes-256-gcm-siv"]
+    key = new_key(policy_id=new_policy(allowed_modes=allowed).id)
+    assert admin.api.get(f"/api/v1/keys/{key.id}").json["modes"] == allowed
+    [listed] = admin.api.get("/api/v1/keys").json["results"]
+    assert listed["modes"] == allowed
