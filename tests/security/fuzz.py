@@ -53,7 +53,7 @@ IN_WORDS = {
     "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
     "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
     "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
-    "GET /api/v1/keys/{key_id}/impact": {"version", "min_decryption_version"},  # follow from the act
+    "GET /api/v1/keys/{key_id}/impact": {"version", "min_decryption_version"},  # follow from the action
     # Agree with the algorithm; reencrypt needs grace_days.
     "POST /api/v1/policies": {"key_size", "allowed_modes", "rotation_policy"},
     "PATCH /api/v1/policies/{policy_id}": {"allowed_modes", "rotation_policy"},
