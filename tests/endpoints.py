@@ -255,7 +255,7 @@ def _new_token(*_):
 
 
 def _new_webhook(*_):
-    return {"name": "chat", "url": "https://hooks.example.org/keys", "events": ["job.failed"]}
+    return {"name": "chat", "url": "https://hooks.example.org/keys", "topics": ["job.failed"]}
 
 
 def _webhook(status=200, body=None):
