@@ -81,7 +81,7 @@ class Command(ServiceCommand):
 
     def _report(self, job: KeyRotationJob, *, as_json: bool) -> None:
         """Write the result of each key. Raises CommandError unless all were rotated."""
-        counts = {status.value: count for status, count in services.count_rotations(job).items()}
+        counts = services.count_rotations(job)
         rows = job.rotations.select_related("old_key").order_by("old_key__name").iterator()
         elsewhere = services.count_pending_elsewhere(job)
         url = settings.CC_PUBLIC_URL + reverse("rotation-job", args=[job.id])
