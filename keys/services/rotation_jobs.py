@@ -197,7 +197,7 @@ def count_rotations(job: KeyRotationJob) -> Mapping[str, int]:
 
 
 def read_outcome(job: KeyRotationJob) -> RotationOutcome:
-    """What the job has done so far."""
+    """The outcome of an unfinished job covers its rotations so far."""
     others = job.rotations.filter(status__in=[RotationStatus.FAILED, RotationStatus.CANCELLED])
     return RotationOutcome(
         count_rotations(job),
