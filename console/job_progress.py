@@ -3,36 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from console.job_kinds import JOB_KINDS
 from kernel.jobs import Job, Status
-from kernel.rewrap_jobs import KekRewrap
-from keys.models import KeyRotationJob
 
 MILESTONES = (25, 50, 75, 100)
 # (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
 PACES = ((5, 1), (10, 2))
 SLOWEST = 5
 LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a second
-
-# Explanations by error code. Other codes are shown unchanged.
-FAILURES = {
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
-    "internal": "An unexpected error occurred. See the server log.",
-    "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
-    "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
-    "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
-    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
-}
-OF_ROTATIONS = FAILURES | {
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
-    "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
-    "permission_denied": "The user who requested this job can no longer rotate keys.",
-    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
-}
-OF_REWRAPS = FAILURES | {
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
-    "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
-    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +33,6 @@ class JobProgress:
 
 
 def progress_of(job: Job, now: datetime) -> JobProgress:
-    failures = {KeyRotationJob: OF_ROTATIONS, KekRewrap: OF_REWRAPS}.get(type(job), FAILURES)
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100
@@ -65,7 +42,7 @@ def progress_of(job: Job, now: datetime) -> JobProgress:
         percent=percent,
         left=_left(job, now),
         has_waited_long=job.status == Status.PENDING and now - job.due_at > LONG_WAIT,
-        failure=failures.get(job.error_code, job.error_code),
+        failure=JOB_KINDS[type(job)].failures.get(job.error_code, job.error_code),
     )
 
 

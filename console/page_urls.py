@@ -1,12 +1,12 @@
 from django.urls import path
 
+from console.job_kinds import JOB_KINDS
 from console.views import (
     first_key,
     home,
     jobs,
     reference,
     rewraps,
-    rotation_jobs,
     service_accounts,
     system,
     tokens,
@@ -19,18 +19,23 @@ urlpatterns = [
     path("setup/first-key/decrypt", first_key.DecryptBackView.as_view(), name="first-key-decrypt"),
     path("home/", home.HomeView.as_view(), name="home"),
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
-    path("jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
-    path("jobs/<uuid:job_id>/cancel", jobs.CancelJobView.as_view(), name="job-cancel"),
-    path(
-        "jobs/rotations/<uuid:rotation_job_id>/", rotation_jobs.RotationJobView.as_view(), name="rotation-job"
+    *(
+        path(
+            f"{kind.path}/<uuid:{kind.parameter}>/{suffix}",
+            view.as_view(kind=kind, rules=rules, object_reference=(kind.object_type, kind.parameter)),
+            name=name,
+        )
+        for kind in JOB_KINDS.values()
+        for suffix, name, view, rules in (
+            ("", kind.url_name, jobs.JobView, {"GET": kind.reading}),
+            (
+                "cancel",
+                kind.cancel_url_name,
+                jobs.CancelJobView,
+                dict.fromkeys(("GET", "POST"), kind.cancelling),
+            ),
+        )
     ),
-    path(
-        "jobs/rotations/<uuid:rotation_job_id>/cancel",
-        rotation_jobs.CancelRotationJobView.as_view(),
-        name="rotation-job-cancel",
-    ),
-    path("jobs/rewraps/<uuid:rewrap_id>/", rewraps.RewrapView.as_view(), name="rewrap"),
-    path("jobs/rewraps/<uuid:rewrap_id>/cancel", rewraps.CancelRewrapView.as_view(), name="rewrap-cancel"),
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),

@@ -1,9 +1,11 @@
-"""Base class of our commands: errors become one line, and unapplied migrations are an error."""
+"""Base classes of our commands: errors become one line, and unapplied migrations are an error."""
 
+import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +57,21 @@ class ServiceCommand(BaseCommand):
 
     def failure(self, line: str) -> CommandError:
         return CommandError(line, returncode=self.returncode)
+
+    @property
+    def name(self) -> str:
+        """As typed after ``bin/manage``."""
+        return type(self).__module__.rpartition(".")[2]
+
+
+class JsonCommand(ServiceCommand):
+    """A command with the option ``--json``, in ``options["as_json"]``."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+
+    def write_json(self, document: Mapping[str, object]) -> None:
+        self.stdout.write(json.dumps(document))
 
 
 class ProgressBar:

@@ -1,4 +1,4 @@
-"""REST interface for the use of a key, and for the requests that an act on it would have denied."""
+"""REST interface for the use of a key, and for the requests that an action on it would have denied."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from kernel.rest import Rule
 from keys import actions, services
 from keys.api import KeyView
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.usage_serializers import ImpactQuery, ImpactSerializer, UsageQuery, UsageSerializer
 
 
@@ -29,8 +29,8 @@ class ImpactView(KeyView):
 
     @extend_schema(parameters=[ImpactQuery], responses=ImpactSerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
-        """The requests of the last 30 days that an act on the key would have denied. Changes nothing."""
+        """The requests of the last 30 days that an action on the key would have denied. Changes nothing."""
         query = self.read_query(ImpactQuery)
-        act = Act(query.pop("act"))
-        impact = services.read_impact(principal=self.principal, key_id=key_id, act=act, **query)
+        action = KeyAction(query.pop("action"))
+        impact = services.read_impact(principal=self.principal, key_id=key_id, action=action, **query)
         return Response(ImpactSerializer(impact).data)

@@ -11,8 +11,8 @@ ENCRYPTED: Final = ".encrypted"
 DECRYPTED: Final = ".decrypted"
 
 
-class Act(StrEnum):
-    """The acts on a key, in the words of URLs."""
+class KeyAction(StrEnum):
+    """The actions on a key, in the words of URLs."""
 
     ROTATE = "rotate"
     DISABLE = "disable"
@@ -41,38 +41,40 @@ class StoppedVersions:
     last: int
 
 
-OF_ONE_VERSION: Final = frozenset({Act.DISABLE_VERSION, Act.SCHEDULE_DESTRUCTION})
+OF_ONE_VERSION: Final = frozenset({KeyAction.DISABLE_VERSION, KeyAction.SCHEDULE_DESTRUCTION})
 # The key still decrypts after these.
-_KEEP_DECRYPTING: Final = frozenset({Act.ROTATE, Act.REVOKE})
+_KEEP_DECRYPTING: Final = frozenset({KeyAction.ROTATE, KeyAction.REVOKE})
 
 
-def affected(act: Act, number: int, *, minimum: int, is_deterministic: bool) -> Selection | None:
-    """The operations that the act denies; None if there are none.
+def affected(action: KeyAction, number: int, *, minimum: int, is_deterministic: bool) -> Selection | None:
+    """The operations that the action denies; None if there are none.
 
-    ``number`` is the new minimum version, or the version that the act concerns; other acts ignore it. ``minimum`` is
-    the present one. Only a deterministic mode also encrypts with an earlier version than the primary one.
+    ``number`` is the new minimum version, or the version that the action concerns; other actions ignore it. ``minimum``
+    is the present one. Only a deterministic mode also encrypts with an earlier version than the primary one.
     """
     spared = "" if is_deterministic else ENCRYPTED
-    match act:
-        case Act.ROTATE:
+    match action:
+        case KeyAction.ROTATE:
             return None
-        case Act.REVOKE:
+        case KeyAction.REVOKE:
             # A re-encryption counts, because its target is the key itself unless the caller names another.
             return Selection(spared=DECRYPTED)
-        case Act.RAISE_MINIMUM:
+        case KeyAction.RAISE_MINIMUM:
             return Selection(spared, first=minimum, last=number - 1) if number > minimum else None
-        case Act.DISABLE_VERSION | Act.SCHEDULE_DESTRUCTION:
+        case KeyAction.DISABLE_VERSION | KeyAction.SCHEDULE_DESTRUCTION:
             return Selection(spared, first=number, last=number)
         case _:
             return EVERYTHING
 
 
-def stopped_versions(act: Act, number: int, *, minimum: int, primary_version: int) -> StoppedVersions | None:
-    """The versions that the act stops; None if all still decrypt. The numbers are those of ``affected``."""
-    if act in _KEEP_DECRYPTING:
+def stopped_versions(
+    action: KeyAction, number: int, *, minimum: int, primary_version: int
+) -> StoppedVersions | None:
+    """The versions that the action stops; None if all still decrypt. The numbers are those of ``affected``."""
+    if action in _KEEP_DECRYPTING:
         return None
-    if act is Act.RAISE_MINIMUM:
+    if action is KeyAction.RAISE_MINIMUM:
         return StoppedVersions(minimum, number - 1) if number > minimum else None
-    if act in OF_ONE_VERSION:
+    if action in OF_ONE_VERSION:
         return StoppedVersions(number, number)
     return StoppedVersions(minimum, primary_version)

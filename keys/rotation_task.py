@@ -5,18 +5,16 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from msgspec.structs import replace
 
 from accounts.principals import Principal
 from accounts.roles import SYSTEM
 from accounts.services.holders import find_holder
-from audit.log import heartbeats
-from audit.log.events import Actor, Outcome, Source
-from audit.services import record
+from audit.log.events import Actor, Source
+from audit.services.jobs import record_end
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
-from kernel.jobs import Progress, Status
+from kernel.jobs import Progress
 from kernel.jobs.progress import LeaseLost
 from kernel.trust.row_mac import IntegrityFailed
 from keys import actions
@@ -61,17 +59,17 @@ def run(job: KeyRotationJob, progress: Progress) -> Mapping[str, object]:
 
 
 def ended(job: KeyRotationJob) -> None:
-    """Cancel what is left, and record how the job ended. Cancelling a job already records that."""
-    transaction.on_commit(heartbeats.beat)  # the worker may be idle for long afterwards
+    """Cancel what is left, and record how the job ended."""
     left = job.rotations.pending()
     left.update(status=RotationStatus.CANCELLED.value, rotated_at=database_now())
     actor = Actor(**job.actor_facts) if is_requested(job) else Actor.system(KIND, Source.SCHEDULER)
-    counts = {status.value: count for status, count in count_rotations(job).items()}
-    if job.status == Status.SUCCEEDED:
-        record(event_of(job, actions.ROTATION_JOB_FINISHED, **counts), actor)
-    elif job.status == Status.FAILED:
-        failed = event_of(job, actions.ROTATION_JOB_FAILED, **counts)
-        record(replace(failed, outcome=Outcome.ERROR, code=job.error_code), actor)
+    counts = count_rotations(job)
+    record_end(
+        job,
+        actor,
+        finished=event_of(job, actions.ROTATION_JOB_FINISHED, **counts),
+        failed=event_of(job, actions.ROTATION_JOB_FAILED, **counts),
+    )
 
 
 def _principal_of(job: KeyRotationJob) -> Principal:

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from kernel.identities import IdentityType
 from kernel.rest import StrictSerializer, TimestampField
-from keys.impact import Act, Advice
+from keys.impact import Advice, KeyAction
 from keys.lifecycle import VersionState
 from keys.metadata import MAX_VERSION
 from keys.services.usage import DEFAULT_DAYS, MAX_DAYS
@@ -21,7 +21,7 @@ class UsageQuery(StrictSerializer):
 
 
 class ImpactQuery(StrictSerializer):
-    act = serializers.ChoiceField(choices=list(Act))
+    action = serializers.ChoiceField(choices=list(KeyAction))
     version = serializers.IntegerField(
         required=False,
         min_value=1,
@@ -125,12 +125,12 @@ class StoppedVersionsSerializer(serializers.Serializer[Any]):
 
 
 class ImpactSerializer(RecordedSerializer):
-    """The requests of the last 30 days that an act on a key would have denied."""
+    """The requests of the last 30 days that an action on a key would have denied."""
 
-    act = serializers.ChoiceField(choices=list(Act))
+    action = serializers.ChoiceField(choices=list(KeyAction))
     advice = serializers.ChoiceField(choices=list(Advice))
     count = serializers.IntegerField(
-        source="forecast.count", help_text="requests that the act would have denied"
+        source="forecast.count", help_text="requests that the action would have denied"
     )
     count_24_hours = serializers.IntegerField(help_text="those of the last 24 hours")
     operations = OperationsField(source="forecast.by_action")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from keys import actions, services
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion
 
@@ -15,7 +15,7 @@ from keys.models import Key, KeyVersion
 class VersionOperation:
     """One operation. It is possible in ``states`` and leads to ``leads_to``; ``effect`` describes the result.
 
-    ``act`` is the act whose impact its page shows. ``not_of_primary``: why it is refused for the primary version.
+    ``shows_impact_of``: its page shows who used the version recently. ``not_of_primary``: why it is refused for the primary version.
     ``is_final``: it cannot be undone after a wait, so its page requires the key's name and a recent sign-in.
     """
 
@@ -29,7 +29,7 @@ class VersionOperation:
     leads_to: VersionState
     effect: str
     done: str
-    act: Act | None = None
+    shows_impact_of: KeyAction | None = None
     not_of_primary: str = ""
     is_final: bool = False
 
@@ -70,7 +70,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                     "encrypted with the primary version."
                 ),
                 done="disabled",
-                act=Act.DISABLE_VERSION,
+                shows_impact_of=KeyAction.DISABLE_VERSION,
                 not_of_primary="You cannot disable the primary version. Rotate the key first, or disable the key.",
             ),
             VersionOperation(
@@ -96,7 +96,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 leads_to=VersionState.SCHEDULED,
                 effect="The version stops decrypting at once. You can cancel during the wait.",
                 done="scheduled for destruction",
-                act=Act.SCHEDULE_DESTRUCTION,
+                shows_impact_of=KeyAction.SCHEDULE_DESTRUCTION,
                 not_of_primary=(
                     "You cannot destroy the primary version. Rotate the key first, or schedule the deletion of the key."
                 ),

@@ -8,7 +8,7 @@ from notifications.models import Delivery, Webhook
 
 @admin.register(Webhook)
 class WebhookAdmin(ReadOnlyModelAdmin):
-    fields = ("id", "name", "origin", "events", "is_active", "kek_id", "created_at")
+    fields = ("id", "name", "origin", "topics", "is_active", "kek_id", "created_at")
     list_display = ("name", "origin", "is_active", "created_at")
     console_page = "webhooks-page"
 

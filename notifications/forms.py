@@ -25,15 +25,14 @@ class WebhookFields(PageForm):
         help_text="An https address, such as https://hooks.example.org/keys.",
         widget=forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    events = forms.MultipleChoiceField(
-        label="Topics",
+    topics = forms.MultipleChoiceField(
         widget=CheckboxTags,
         error_messages={"required": "Choose at least one topic."},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer(self, "events", [(topic.word, topic.label) for topic in selectable_topics()])
+        offer(self, "topics", [(topic.word, topic.label) for topic in selectable_topics()])
 
 
 class EditWebhookForm(EditForm, WebhookFields):

@@ -28,7 +28,7 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 
 
 class Webhook(MacProtectedRow, WrappedRow):
-    """A server that receives notifications. ``events`` are the words of its topics.
+    """A server that receives notifications of its ``topics``.
 
     The wrapped key is the secret of its signatures. The MAC covers what decides where notifications go: without it, an
     attacker with write access to the database could send them to a server of their own.
@@ -39,7 +39,7 @@ class Webhook(MacProtectedRow, WrappedRow):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=LONGEST_NAME)
     url = models.CharField(max_length=MAX_URL)
-    events = models.JSONField(default=list)
+    topics = models.JSONField(default=list)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
@@ -65,7 +65,7 @@ class Webhook(MacProtectedRow, WrappedRow):
         return Binding("cc/webhook/v1", [self.id.bytes])
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        return self.id, self.url, self.events, self.is_active, self.kek_id, bytes(self.wrapped)
+        return self.id, self.url, self.topics, self.is_active, self.kek_id, bytes(self.wrapped)
 
 
 class DeliveryStatus(StrEnum):

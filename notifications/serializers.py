@@ -10,14 +10,14 @@ from kernel.rest import LabelField, PageQuery, PageSerializer, StrictSerializer,
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
 from notifications.targets import MAX_URL
 
-MAX_EVENTS = 50
+MAX_TOPICS = 50
 
 
-def _events(**options: Any) -> serializers.ListField:
+def _topics(**options: Any) -> serializers.ListField:
     return serializers.ListField(
         child=serializers.CharField(max_length=64),
-        max_length=MAX_EVENTS,
-        help_text="topics, such as key.expiring",
+        max_length=MAX_TOPICS,
+        help_text="such as key.expiring",
         **options,
     )
 
@@ -29,13 +29,13 @@ def _url(**options: Any) -> serializers.CharField:
 class NewWebhookSerializer(StrictSerializer):
     name = LabelField(max_length=LONGEST_NAME)
     url = _url()
-    events = _events()
+    topics = _topics()
 
 
 class WebhookChangesSerializer(StrictSerializer):
     name = LabelField(max_length=LONGEST_NAME, required=False)
     url = _url(required=False)
-    events = _events(required=False)
+    topics = _topics(required=False)
     is_active = serializers.BooleanField(required=False)
 
 
@@ -43,7 +43,7 @@ class WebhookSerializer(serializers.Serializer[Webhook]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     url = serializers.CharField()
-    events = serializers.ListField(child=serializers.CharField())
+    topics = serializers.ListField(child=serializers.CharField())
     is_active = serializers.BooleanField()
     created_at = TimestampField()
 

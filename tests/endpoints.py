@@ -255,7 +255,7 @@ def _new_token(*_):
 
 
 def _new_webhook(*_):
-    return {"name": "chat", "url": "https://hooks.example.org/keys", "events": ["job.failed"]}
+    return {"name": "chat", "url": "https://hooks.example.org/keys", "topics": ["job.failed"]}
 
 
 def _webhook(status=200, body=None):
@@ -309,7 +309,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "policy-preview": {"POST": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90})},
     "key-versions": {"GET": Endpoint("keys.read", about="key")},
     "key-usage": {"GET": Endpoint("keys.read", about="key")},
-    "key-impact": {"GET": Endpoint("keys.read", about="key", query={"act": "disable"})},
+    "key-impact": {"GET": Endpoint("keys.read", about="key", query={"action": "disable"})},
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
     "rotations": {"GET": Endpoint("keys.read")},

@@ -1,4 +1,4 @@
-"""Shared code of the account commands: the principal they act as, and password input."""
+"""Shared code of the account commands."""
 
 import getpass
 import sys
@@ -7,18 +7,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.principals import Principal
-from audit.log.events import Source
 from kernel import installation
-from kernel.commands import ServiceCommand
-
-
-class AccountCommand(ServiceCommand):
-    """Acts as the application itself, under the command's name."""
-
-    @property
-    def principal(self) -> Principal:
-        return Principal.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
 
 
 class ReplacedCommand(BaseCommand):

@@ -11,7 +11,6 @@ from datetime import timedelta
 from itertools import batched
 
 from django.conf import settings
-from django.db import transaction
 from msgspec.structs import replace
 
 from audit import actions
@@ -21,16 +20,15 @@ from audit.exports import files
 from audit.exports.archive import export_log
 from audit.exports.files import HashedFile
 from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
-from audit.log import heartbeats
-from audit.log.events import Actor, Outcome, Source
+from audit.log.events import Actor, Source
 from audit.models import AuditExport
 from audit.sequencing import tree
 from audit.sequencing.alarms import Alarm
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.services.alarms import raise_alarms
 from audit.services.exports import event_of
+from audit.services.jobs import record_end
 from audit.services.reading import find_logs
-from audit.services.recording import record
 from audit.services.showing import alarm_of
 from audit.tlog.checkpoint import CheckpointInvalid, open_note
 from audit.verification import integrity
@@ -95,18 +93,17 @@ def run(export: AuditExport, progress: Progress) -> Columns:
 
 
 def ended(export: AuditExport) -> None:
-    """Record how the job ended. Cancelling a job already records that."""
-    # The worker may be idle for long afterwards, so each job ends with a heartbeat.
-    transaction.on_commit(heartbeats.beat)
+    """Record how the job ended."""
     # Done for the requester, who may no longer exist.
     actor = replace(Actor(**export.actor_facts), source=Source.SCHEDULER)
     meta = {"format": export.format}
-    if export.status == Status.SUCCEEDED:
-        meta |= {name: getattr(export, name) for name in ("rows", "altered", "sha256", "checkpoint_size")}
-        record(event_of(export, actions.EXPORT_FINISHED, size=export.size, meta=meta), actor)
-    elif export.status == Status.FAILED:
-        failure = {"outcome": Outcome.ERROR, "code": export.error_code}
-        record(event_of(export, actions.EXPORT_FAILED, meta=meta, **failure), actor)
+    result = {name: getattr(export, name) for name in ("rows", "altered", "sha256", "checkpoint_size")}
+    record_end(
+        export,
+        actor,
+        finished=event_of(export, actions.EXPORT_FINISHED, size=export.size, meta=meta | result),
+        failed=event_of(export, actions.EXPORT_FAILED, meta=meta),
+    )
 
 
 def delete_expired_results() -> None:

@@ -12,7 +12,7 @@ class LogCommand(ServiceCommand):
 
     @property
     def actor(self) -> Actor:
-        return Actor.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
+        return Actor.system(self.name, Source.COMMAND)
 
 
 class PeriodicProgress:

@@ -8,7 +8,6 @@ from audit.services.exports import (
     find_result,
     open_result,
     request_export,
-    worker_last_seen,
 )
 from audit.services.reading import find_changes, find_logs, last_done, logged_names
 from audit.services.recording import record, record_alone
@@ -29,5 +28,4 @@ __all__ = [
     "record_alone",
     "request_export",
     "search_logs",
-    "worker_last_seen",
 ]

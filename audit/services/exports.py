@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 from msgspec.structs import asdict
 
 from audit import actions
@@ -117,7 +117,6 @@ def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
         jobs.cancel(export)
         record(event_of(export, actions.EXPORT_CANCELLED), principal.actor)
         require_current(principal.stamp)
-        export.refresh_from_db()
     return export
 
 
@@ -153,13 +152,6 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
         file.close()
         raise
     return file
-
-
-def worker_last_seen() -> datetime | None:
-    """When a worker last started or finished any export, None if never. Does not reveal whose it was."""
-    ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
-    marks = AuditExport.objects.aggregate(Max("started_at"), ended=ended)
-    return max(filter(None, marks.values()), default=None)
 
 
 def event_of(export: AuditExport, action: str, **facts: Any) -> Event:

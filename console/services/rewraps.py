@@ -10,16 +10,16 @@ from msgspec.structs import asdict, replace
 
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
-from audit.log import heartbeats
-from audit.log.events import Actor, Event, Outcome, Source
+from audit.log.events import Actor, Event, Source
 from audit.services import record
+from audit.services.jobs import record_end
 from console import actions
 from console.services.key_encryption import PERMISSION
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Conflict, NotFound
-from kernel.jobs import Progress, Status
+from kernel.jobs import Progress
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.rewrap_jobs import KekRewrap
@@ -48,7 +48,6 @@ def rewrap_here(*, principal: Principal, is_stopping: Callable[[], bool], report
     with transaction.atomic():
         rewrap = _submit(principal, jobs.submit_leased)
     run_leased(rewrap, is_stopping, report)
-    rewrap.refresh_from_db()
     if is_stopping() and not rewrap.has_ended:
         rewrap = cancel_rewrap(principal=principal, rewrap_id=rewrap.id)
     return rewrap
@@ -74,7 +73,6 @@ def cancel_rewrap(*, principal: Principal, rewrap_id: UUID) -> KekRewrap:
     with transaction.atomic():
         rewrap = find_rewrap(principal=principal, rewrap_id=rewrap_id)
         jobs.cancel(rewrap)
-        rewrap.refresh_from_db()
         record(_event(rewrap, actions.REWRAP_CANCELLED, rows=rewrap.done), principal.actor)
         renew_principal(principal)
     return rewrap
@@ -87,15 +85,14 @@ def run(rewrap: KekRewrap, progress: Progress) -> Mapping[str, object]:
 
 
 def ended(rewrap: KekRewrap) -> None:
-    """Record how the run ended. Cancelling already records that."""
-    transaction.on_commit(heartbeats.beat)  # the worker may be idle for long afterwards
-    actor = replace(Actor(**rewrap.actor_facts), source=Source.SCHEDULER)
-    if rewrap.status == Status.SUCCEEDED:
-        meta = {"kek_id": rewrap.kek_id, "rows": rewrap.done, "altered": rewrap.altered}
-        record(_event(rewrap, actions.REWRAP_FINISHED, **meta), actor)
-    elif rewrap.status == Status.FAILED:
-        failed = _event(rewrap, actions.REWRAP_FAILED, rows=rewrap.done)
-        record(replace(failed, outcome=Outcome.ERROR, code=rewrap.error_code), actor)
+    """Record how the run ended."""
+    meta = {"kek_id": rewrap.kek_id, "rows": rewrap.done, "altered": rewrap.altered}
+    record_end(
+        rewrap,
+        replace(Actor(**rewrap.actor_facts), source=Source.SCHEDULER),
+        finished=_event(rewrap, actions.REWRAP_FINISHED, **meta),
+        failed=_event(rewrap, actions.REWRAP_FAILED, rows=rewrap.done),
+    )
 
 
 def _submit(principal: Principal, submit: Callable[[jobs.Job], None]) -> KekRewrap:

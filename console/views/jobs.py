@@ -1,22 +1,22 @@
-"""The list of background jobs, and pages of exports of the log. Each other kind has a module of its own."""
+"""The list of background jobs, and the pages that show and cancel one. ``console.job_kinds`` has what differs."""
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
-from audit import actions, services
-from audit.models import EXPORT_PERMISSION
-from audit.services import Exporter
+from audit import actions
+from audit.models import EXPORT_PERMISSION, AuditExport
+from console.job_kinds import JOB_KINDS, JobKind
 from console.job_progress import pace, progress_of
-from console.services import rewraps
+from kernel import jobs
 from kernel.clock import process_now
 from kernel.errors import Conflict
 from kernel.jobs import Job
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in, refuse
-from keys.services import find_rotation_jobs
 from keys.services.rotation_jobs import READ_PERMISSION
 
 LIMIT = 50
@@ -29,58 +29,60 @@ class JobListView(PageView[Principal]):
     template = "jobs/list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        may_export = self.principal.has_permission(EXPORT_PERMISSION)
-        kinds = (
-            services.find_exports(principal=self.principal) if may_export else (),
-            find_rotation_jobs(principal=self.principal),
-            rewraps.find_rewraps(principal=self.principal),
-        )
-        newest: list[Job] = [job for found in kinds for job in found[: LIMIT + 1]]
+        visible = [
+            kind for kind in JOB_KINDS.values() if self.principal.has_permission(str(kind.reading.permission))
+        ]
+        newest: list[Job] = [
+            job for kind in visible for job in kind.find_all(principal=self.principal)[: LIMIT + 1]
+        ]
         newest.sort(key=lambda job: job.created_at, reverse=True)
         now = process_now()
-        rows = [(job, progress_of(job, now)) for job in newest[:LIMIT]]
-        return self.page(jobs=rows, has_more=len(newest) > LIMIT, may_export=may_export)
+        rows = [(JOB_KINDS[type(job)], job, progress_of(job, now)) for job in newest[:LIMIT]]
+        return self.page(
+            jobs=rows,
+            has_more=len(newest) > LIMIT,
+            may_export=self.principal.has_permission(EXPORT_PERMISSION),
+        )
 
 
-class JobView(PageView[Exporter]):
-    rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_READ)}
-    object_reference = ("audit_export", "job_id")
+class JobView(PageView[Principal]):
+    """``page_urls`` sets ``kind``, ``rules`` and ``object_reference``, as for ``CancelJobView``."""
+
+    kind: ClassVar[JobKind] = JOB_KINDS[AuditExport]
     section = "jobs"
     template = "jobs/job.html"
     parts = frozenset({PROGRESS})
 
-    def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        job, now = services.find_export(principal=self.principal, export_id=job_id), process_now()
+    def get(self, request: HttpRequest, **ids: UUID) -> HttpResponse:
+        job, now = self.kind.find(self.principal, ids[self.kind.parameter]), process_now()
         progress, polls = progress_of(job, now), number_in(request, "polls") or 0
-        reached = number_in(request, "reached") or 0
-        is_part = self.target == PROGRESS
+        is_further = job.has_ended or progress.milestone > (number_in(request, "reached") or 0)
         return self.page(
+            kind=self.kind,
             job=job,
             at=progress,
             seconds=pace(polls),
             polls=polls + 1,
-            is_part=is_part,
-            # Screen readers should not announce every poll.
-            is_news=is_part and (job.has_ended or progress.milestone > reached),
-            is_kept=job.is_kept(now),
-            worker_seen=services.worker_last_seen() if progress.has_waited_long else None,
+            is_news=self.is_part and is_further,  # screen readers should not announce every poll
+            may_cancel=self.principal.has_permission(str(self.kind.cancelling.permission)),
+            worker_seen=jobs.worker_last_seen() if progress.has_waited_long else None,
+            **self.kind.details(job, now),
         )
 
 
-class CancelJobView(PageView[Exporter]):
-    rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_CANCELLED))
-    object_reference = ("audit_export", "job_id")
+class CancelJobView(PageView[Principal]):
+    kind: ClassVar[JobKind] = JOB_KINDS[AuditExport]
     section = "jobs"
     template = "jobs/cancel.html"
 
-    def get(self, request: HttpRequest, job_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(job=services.find_export(principal=self.principal, export_id=job_id))
+    def get(self, request: HttpRequest, **ids: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(kind=self.kind, job=self.kind.find(self.principal, ids[self.kind.parameter]))
 
-    def post(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        message = "Job cancelled. A running job stops in a moment."
+    def post(self, request: HttpRequest, **ids: UUID) -> HttpResponse:
+        job_id, message = ids[self.kind.parameter], "Job cancelled. A running job stops in a moment."
         try:
-            services.cancel_export(principal=self.principal, export_id=job_id)
+            self.kind.cancel(self.principal, job_id)
         except Conflict as refusal:
             refuse(request, refusal)
             message = refusal.detail
-        return self.done(reverse("job", args=[job_id]), message)
+        return self.done(reverse(self.kind.url_name, args=[job_id]), message)

@@ -1,23 +1,18 @@
-"""Pages that start, show and cancel a rewrap of all stored keys."""
+"""The page that starts a rewrap of all stored keys."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
 from console import actions
-from console.job_progress import pace, progress_of
 from console.keks import read_keks
 from console.services import rewraps
 from console.services.key_encryption import PERMISSION
-from kernel.clock import database_now, process_now
-from kernel.errors import Conflict, DomainError
+from kernel.clock import database_now
+from kernel.errors import DomainError
 from kernel.pages import PageForm, PageView, Rule
-from kernel.pages.views import number_in, refuse
-
-PROGRESS = "job-progress"
 
 
 class NewRewrapView(PageView[Principal]):
@@ -38,42 +33,3 @@ class NewRewrapView(PageView[Principal]):
             form.refused(request, refusal)
             return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, keks=read_keks())
         return self.done(reverse("rewrap", args=[rewrap.id]), "Rewrap queued.")
-
-
-class RewrapView(PageView[Principal]):
-    rules = {"GET": Rule(rewraps.READ_PERMISSION, actions.REWRAP_READ)}
-    object_reference = ("kek_rewrap", "rewrap_id")
-    section = "jobs"
-    template = "jobs/rewrap.html"
-    parts = frozenset({PROGRESS})
-
-    def get(self, request: HttpRequest, rewrap_id: UUID) -> HttpResponse:
-        job, now = rewraps.find_rewrap(principal=self.principal, rewrap_id=rewrap_id), process_now()
-        polls = number_in(request, "polls") or 0
-        return self.page(
-            job=job,
-            at=progress_of(job, now),
-            seconds=pace(polls),
-            polls=polls + 1,
-            is_part=self.target == PROGRESS,
-            may_manage=self.principal.has_permission(PERMISSION),
-        )
-
-
-class CancelRewrapView(PageView[Principal]):
-    rules = dict.fromkeys(("GET", "POST"), Rule(PERMISSION, actions.REWRAP_CANCELLED))
-    object_reference = ("kek_rewrap", "rewrap_id")
-    section = "jobs"
-    template = "jobs/rewrap_cancel.html"
-
-    def get(self, request: HttpRequest, rewrap_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(job=rewraps.find_rewrap(principal=self.principal, rewrap_id=rewrap_id))
-
-    def post(self, request: HttpRequest, rewrap_id: UUID) -> HttpResponse:
-        message = "Job cancelled. A running job stops in a moment."
-        try:
-            rewraps.cancel_rewrap(principal=self.principal, rewrap_id=rewrap_id)
-        except Conflict as refusal:
-            refuse(request, refusal)
-            message = refusal.detail
-        return self.done(reverse("rewrap", args=[rewrap_id]), message)

@@ -8,7 +8,7 @@ An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready`
 from kernel.jobs.delivery import cancel, submit, submit_leased
 from kernel.jobs.job import ENDED, UNFINISHED, Job, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
-from kernel.jobs.registry import kinds, read_queues, register, register_periodic
+from kernel.jobs.registry import kinds, read_queues, register, register_periodic, worker_last_seen
 
 __all__ = [
     "ENDED",
@@ -25,4 +25,5 @@ __all__ = [
     "requester_columns",
     "submit",
     "submit_leased",
+    "worker_last_seen",
 ]

@@ -33,7 +33,10 @@ def submit_leased(job: Job) -> None:
 
 
 def cancel(job: Job) -> None:
-    """End a pending job at once, a running one at its next progress report. Raises Conflict if it has ended."""
+    """End a pending job at once, a running one at its next progress report, and reload ``job``.
+
+    Raises Conflict if it has ended.
+    """
     with transaction.atomic():
         row = type(job)._default_manager.select_for_update().get(pk=job.pk)
         if row.has_ended:
@@ -43,6 +46,7 @@ def cancel(job: Job) -> None:
         else:
             row.cancel_requested_at = row.cancel_requested_at or database_now()
             row.save(update_fields=["cancel_requested_at"])
+        job.refresh_from_db()
 
 
 def notify(kind: str, job_id: UUID) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet, Value
+from django.db.models import Count, Max, Min, Q, QuerySet, Value
 
 from kernel.clock import database_now
 from kernel.jobs.job import Job, Status
@@ -102,6 +102,13 @@ def read_queues() -> dict[str, Queue]:
     for kind, *row in first.union(*others, all=True):
         found.setdefault(kind, []).append(tuple(row))
     return {kind: _queue(found.get(kind, []), now) for kind in _tasks}
+
+
+def worker_last_seen() -> datetime | None:
+    """When a worker last started or ended a job of any kind; None if never."""
+    ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
+    found = [task.model._default_manager.aggregate(Max("started_at"), ended=ended) for task in tasks()]
+    return max((at for marks in found for at in marks.values() if at), default=None)
 
 
 def _rows(task: Task) -> QuerySet[Job, tuple[Any, ...]]:

@@ -35,8 +35,9 @@ def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> N
 
 
 def run_leased(job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
-    """Run a job from ``submit_leased``. Each progress is also passed to ``report``."""
+    """Run a job from ``submit_leased``, and reload it. Each progress is also passed to ``report``."""
     _run(task_of(job), job, is_stopping, report)
+    job.refresh_from_db()
 
 
 def run_next(is_stopping: Callable[[], bool]) -> bool:

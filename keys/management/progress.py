@@ -1,13 +1,11 @@
 """Shared parts of the commands that go through many keys."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from accounts.principals import Principal
-from audit.log.events import Source
-from kernel.commands import ProgressBar, ServiceCommand
+from accounts.commands import SystemCommand
+from kernel.commands import JsonCommand, ProgressBar
 from kernel.errors import DomainError
 from keys.models import Key
 
@@ -19,19 +17,15 @@ class Outcome(Protocol):
     def error(self) -> DomainError | None: ...
 
 
-class DueCommand(ServiceCommand):
+class DueCommand(JsonCommand, SystemCommand):
     """A command that does what the schedule does, with a line or a JSON member for each key."""
 
     done = ""
     will = ""
 
-    @property
-    def principal(self) -> Principal:
-        return Principal.system(type(self).__module__.rpartition(".")[2], Source.COMMAND)
-
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="list what is due, and change nothing")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        super().add_arguments(parser)
 
     def report(self, outcomes: Iterable[Outcome], *, dry_run: bool, as_json: bool) -> None:
         """Write each outcome. Raises CommandError if one failed."""
@@ -44,7 +38,7 @@ class DueCommand(ServiceCommand):
         if as_json:
             results = [self.facts(outcome) for outcome in shown]
             document = {"dry_run": dry_run, "due": len(shown), "failed": failed, "results": results}
-            self.stdout.write(json.dumps(document))
+            self.write_json(document)
         else:
             for outcome in shown:
                 self.stdout.write(f"{self.subject(outcome)}: {self._result(outcome, dry_run=dry_run)}")

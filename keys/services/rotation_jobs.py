@@ -35,6 +35,7 @@ from keys.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
 MAX_CHOSEN: Final = 500
+SHOWN: Final = 50
 PENDING_ELSEWHERE: Final = "pending_in_another_job"
 
 
@@ -49,6 +50,19 @@ class RotationRequest:
     chosen: Sequence[tuple[UUID, int]] = ()
     algorithm: str = ""
     policy_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RotationOutcome:
+    """The rotations of a job by status, and the first ``SHOWN`` keys that it did not rotate, failed ones first.
+
+    ``elsewhere`` keys were left out because another job will rotate them. ``selection`` is the request in words.
+    """
+
+    counts: Mapping[str, int]
+    elsewhere: int
+    not_rotated: Sequence[KeyRotation]
+    selection: str
 
 
 def request_rotation(
@@ -99,7 +113,6 @@ def rotate_here(
     """Run the job in this process. If ``is_stopping``, cancels the rest. Raises as ``request_rotation``."""
     job = request_rotation(principal=principal, request=request, reason=reason, submit=jobs.submit_leased)
     run_leased(job, is_stopping, report)
-    job.refresh_from_db()
     if is_stopping() and not job.has_ended:
         job = cancel_rotation_job(principal=principal, job_id=job.id)
     return job
@@ -174,19 +187,38 @@ def cancel_rotation_job(*, principal: Principal, job_id: UUID) -> KeyRotationJob
         jobs.cancel(job)
         record(event_of(job, actions.ROTATION_JOB_CANCELLED), principal.actor)
         renew_principal(principal)
-        job.refresh_from_db()
     return job
 
 
-def count_rotations(job: KeyRotationJob) -> Mapping[RotationStatus, int]:
+def count_rotations(job: KeyRotationJob) -> Mapping[str, int]:
     """The number of the job's rotations of each status. One query."""
     found = dict(job.rotations.order_by().values_list("status").annotate(Count("pk")))
-    return {status: found.get(status.value, 0) for status in RotationStatus}
+    return {status.value: found.get(status.value, 0) for status in RotationStatus}
+
+
+def read_outcome(job: KeyRotationJob) -> RotationOutcome:
+    """The outcome of an unfinished job covers its rotations so far."""
+    others = job.rotations.filter(status__in=[RotationStatus.FAILED, RotationStatus.CANCELLED])
+    return RotationOutcome(
+        count_rotations(job),
+        count_pending_elsewhere(job),
+        list(others.select_related("old_key").order_by("-status", "old_key__name")[:SHOWN]),
+        _describe_selection(job),
+    )
 
 
 def event_of(job: KeyRotationJob, action: str, **meta: Any) -> Event:
     """An event about a job."""
     return Event(action=action, object_type="key_rotation_job", object_id=str(job.id), meta=meta)
+
+
+def _describe_selection(job: KeyRotationJob) -> str:
+    if job.policy_id is not None:
+        policy = EncryptionPolicy.objects.filter(pk=job.policy_id).first()
+        return f"All active keys under {policy.name if policy else 'a deleted policy'}"
+    if job.algorithm:
+        return f"All active {job.algorithm} keys"
+    return {Selection.DUE: "Keys that were due", Selection.KEYS: "Chosen keys"}[Selection(job.selection)]
 
 
 def _check(principal: Principal, request: RotationRequest) -> None:

@@ -15,7 +15,7 @@ from kernel.pages.views import number_in
 from keys import actions, services
 from keys.deletion_forms import DeletionForm, waiting_days_of
 from keys.forms import EditNotesForm, EditSettingsForm, FinalForm, RotateForm
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.models.policies import MAX_DELETION_DAYS
@@ -130,7 +130,7 @@ class KeyOperationView(KeyView):
         """The use of the key, and what the operation would have denied; empty if it does not affect callers."""
         if not self.operation.shows_impact:
             return {}
-        impact = self.impact_of(key, Act(self.operation.slug))
+        impact = self.impact_of(key, KeyAction(self.operation.slug))
         is_active = key.lifecycle_state(process_now()).state is State.ACTIVE
         return {**impact, "in_use": is_active and impact["forecast"].is_recent}
 

@@ -24,7 +24,7 @@ from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
 from keys.explanations import decision_word, meaning
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
 from keys.services import MadeVersion
@@ -103,10 +103,10 @@ class KeyView(PageView[Principal]):
             **context,
         )
 
-    def impact_of(self, key: Key, act: Act, number: int = 0) -> dict[str, Any]:
+    def impact_of(self, key: Key, action: KeyAction, number: int = 0) -> dict[str, Any]:
         """The context of ``keys/confirm_facts.html``. ``number`` as for ``services.forecast``."""
         return use_facts(services.use_shown_to(self.principal, key)) | {
-            "forecast": services.forecast(key=key, act=act, number=number)
+            "forecast": services.forecast(key=key, action=action, number=number)
         }
 
     def _denied_url(self, key: Key, now: datetime) -> str:

@@ -10,7 +10,7 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
 from kernel.pages import Rule
 from keys import actions, services
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.succession_forms import SuccessorForm
@@ -57,7 +57,7 @@ class SucceedView(KeyView):
 
     def _show_form(self, key: Key, form: SuccessorForm, status: int = HTTPStatus.OK) -> HttpResponse:
         at = key.lifecycle_state(process_now())
-        impact = self.impact_of(key, Act.REVOKE)  # the old key ends in the same way
+        impact = self.impact_of(key, KeyAction.REVOKE)  # the old key ends in the same way
         return self.show(
             key,
             status=status,

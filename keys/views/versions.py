@@ -13,7 +13,7 @@ from kernel.pages import PageForm, ReasonForm, Rule
 from kernel.pages.views import number_in
 from keys import actions, services
 from keys.deletion_forms import DeletionForm, MinimumVersionForm, waiting_days_of
-from keys.impact import Act
+from keys.impact import KeyAction
 from keys.models import Key, KeyVersion
 from keys.version_operations import VERSION_OPERATIONS, VersionOperation
 from keys.views.detail import KeyView
@@ -62,8 +62,8 @@ class VersionView(KeyView):
     def _show_form(
         self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK
     ) -> HttpResponse:
-        act, days = self.operation.act, waiting_days_of(form)
-        impact = self.impact_of(key, act, row.version) if act else {}
+        action, days = self.operation.shows_impact_of, waiting_days_of(form)
+        impact = self.impact_of(key, action, row.version) if action else {}
         return self.page(
             key=key,
             version=row,
@@ -117,5 +117,5 @@ class MinimumVersionView(KeyView):
         elif number == key.min_decryption_version:
             impossible = f"The minimum version is already {number}."
         elif number > key.min_decryption_version:
-            impact = self.impact_of(key, Act.RAISE_MINIMUM, number)
+            impact = self.impact_of(key, KeyAction.RAISE_MINIMUM, number)
         return self.page(key=key, number=number, form=form, impossible=impossible, status=status, **impact)

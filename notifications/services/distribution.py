@@ -40,7 +40,7 @@ def _distribute_some() -> None:
 def _deliveries(notification: Notification, webhooks: list[Webhook], now: datetime) -> Iterator[Delivery]:
     """An altered webhook gets its delivery too, which then fails visibly: its MAC is checked before it is sent."""
     for webhook in webhooks:
-        if notification.topic in webhook.events:
+        if notification.topic in webhook.topics:
             yield Delivery(notification=notification, webhook=webhook, created_at=now, next_attempt_at=now)
     for address in dict.fromkeys(settings.CC_NOTIFICATIONS.emails_about(notification.topic)):
         yield Delivery(notification=notification, email=address, created_at=now, next_attempt_at=now)

@@ -35,7 +35,7 @@ class WebhookUpdate(TypedDict, total=False):
 
     name: str
     url: str
-    events: Sequence[str]
+    topics: Sequence[str]
     is_active: bool
 
 
@@ -59,11 +59,11 @@ def get_webhook(*, principal: Principal, webhook_id: UUID) -> Webhook:
 
 
 @transaction.atomic
-def create_webhook(*, principal: Principal, name: str, url: str, events: Sequence[str]) -> CreatedWebhook:
+def create_webhook(*, principal: Principal, name: str, url: str, topics: Sequence[str]) -> CreatedWebhook:
     """Create a webhook. Its secret is returned only here. Raises Denied, RecentAuthRequired, Invalid."""
     _admit(principal)
     webhook = Webhook(created_at=database_now())
-    _set_fields(webhook, {"name": name, "url": url, "events": events})
+    _set_fields(webhook, {"name": name, "url": url, "topics": topics})
     secret = _new_secret(webhook)
     webhook.save_with_mac()
     _record(actions.WEBHOOK_CREATED, webhook, principal, RowChange.of_row(webhook, after=values_of(webhook)))
@@ -138,7 +138,7 @@ def values_of(webhook: Webhook) -> dict[str, object]:
     return {
         "name": webhook.name,
         "origin": webhook.origin,
-        "events": list(webhook.events),
+        "topics": list(webhook.topics),
         "is_active": webhook.is_active,
     }
 
@@ -160,8 +160,8 @@ def _set_fields(webhook: Webhook, changes: WebhookUpdate) -> None:
         raise Invalid.of_field("name", fault)
     if "url" in changes:
         _require_allowed(Target.parse(changes["url"]))
-    if "events" in changes:
-        changes = {**changes, "events": _known_events(changes["events"])}
+    if "topics" in changes:
+        changes = {**changes, "topics": _known_topics(changes["topics"])}
     for name, value in changes.items():
         setattr(webhook, name, value)
 
@@ -178,11 +178,11 @@ def _require_allowed(target: Target) -> None:
         )
 
 
-def _known_events(events: Sequence[str]) -> list[str]:
+def _known_topics(topics: Sequence[str]) -> list[str]:
     known = [topic.word for topic in selectable_topics()]
-    if not events or not set(events) <= set(known):
-        raise Invalid.of_field("events", f"Choose at least one of {', '.join(known)}.")
-    return sorted(set(events))
+    if not topics or not set(topics) <= set(known):
+        raise Invalid.of_field("topics", f"Choose at least one of {', '.join(known)}.")
+    return sorted(set(topics))
 
 
 def _new_secret(webhook: Webhook) -> str:

@@ -38,7 +38,7 @@ class NewWebhookView(PageView[Principal]):
     rules = {method: Rule(MANAGE, actions.WEBHOOK_CREATED) for method in ("GET", "POST")}
     section = "system"
     template = "notifications/webhook_new.html"
-    draft_fields = ("name", "events")  # the path of a URL may be a secret
+    draft_fields = ("name", "topics")  # the path of a URL may be a secret
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_log_in(database_now())
@@ -81,7 +81,7 @@ class WebhookView(WebhookPageView):
         deliveries = list(found[: LIMIT + 1])
         return self.page(
             webhook=webhook,
-            topics=[topic_of(word) for word in webhook.events],
+            topics=[topic_of(word) for word in webhook.topics],
             deliveries=deliveries[:LIMIT],
             has_pending=any(delivery.is_pending for delivery in deliveries),
             webhook_url=reverse("webhook-page", args=[webhook_id]),
@@ -93,7 +93,7 @@ class WebhookView(WebhookPageView):
 class EditWebhookView(WebhookPageView):
     rules = {method: Rule(MANAGE, actions.WEBHOOK_CHANGED) for method in ("GET", "POST")}
     template = "notifications/webhook_edit.html"
-    draft_fields = ("name", "events", "is_active")
+    draft_fields = ("name", "topics", "is_active")
 
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
         self.principal.require_recent_log_in(database_now())

@@ -1,4 +1,4 @@
-"""A forecast of an act equals the refusals if the same requests are sent again after the act."""
+"""A forecast of an action equals the refusals if the same requests are sent again after the action."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.personas import b64
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
-ACTS = {
+ACTIONS = {
     "rotate": ("rotate", {}),
     "disable": ("disable", {}),
     "revoke": ("revoke", {}),
@@ -17,9 +17,9 @@ ACTS = {
 }
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(("algorithm", "mode"), [("aes-256", "aes-256-gcm"), ("aes-256-siv", "aes-256-siv")])
-def test_a_forecast_equals_the_refusals_of_a_replay(bench, act, algorithm, mode):
+def test_a_forecast_equals_the_refusals_of_a_replay(bench, action, algorithm, mode):
     api, key_id = bench.persona.api, bench.key(algorithm)["id"]
     for _ in range(2):
         bench.change_key(key_id, "rotate")
@@ -41,11 +41,11 @@ def test_a_forecast_equals_the_refusals_of_a_replay(bench, act, algorithm, mode)
             send("decrypt", ciphertext=oldest)
         send("reencrypt", ciphertext=oldest)
     sequence_all()
-    foreseen = api.get(f"/api/v1/keys/{key_id}/impact?act={act}").json
+    foreseen = api.get(f"/api/v1/keys/{key_id}/impact?action={action}").json
 
-    verb, fields = ACTS[act]
+    verb, fields = ACTIONS[action]
     bench.change_key(key_id, verb, **fields)
     answers = [api.post(f"/api/v1/{path}", body) for path, body in requests]
     refused = [answer.status for answer in answers if answer.status != 200]
     assert foreseen["count"] == len(refused)
-    assert foreseen["advice"] == ("no_effect" if act == "rotate" else "in_use" if refused else "unused")
+    assert foreseen["advice"] == ("no_effect" if action == "rotate" else "in_use" if refused else "unused")

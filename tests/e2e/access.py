@@ -33,7 +33,7 @@ def add_webhook(product: Product, username: str) -> None:
     body = {
         "name": "team-chat",
         "url": "https://hooks.invalid/keys",
-        "events": ["audit.alarm", "key.expiring"],
+        "topics": ["audit.alarm", "key.expiring"],
     }
     webhook = _create(product, username, "/api/v1/webhooks", body)["id"]
     token = product.token(username)

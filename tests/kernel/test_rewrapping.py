@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 def stored(admin, ring):  # noqa: F811 - the fixture
     """Keys of each kind under the first key-encryption key. Returns a key with two versions."""
     create_webhook(
-        principal=admin.principal, name="chat", url="https://hooks.example.org/", events=["job.failed"]
+        principal=admin.principal, name="chat", url="https://hooks.example.org/", topics=["job.failed"]
     )
     accounts.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = keys.create_key(principal=admin.principal, name="orders", algorithm="aes-256")

@@ -66,8 +66,8 @@ KEPT = {
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
     "keys-bulk-tag": {"chosen", "change", "tag"},
-    "webhook-new": {"name", "events"},
-    "webhook-edit": {"name", "events", "is_active"},
+    "webhook-new": {"name", "topics"},
+    "webhook-edit": {"name", "topics", "is_active"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}

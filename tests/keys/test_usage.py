@@ -1,4 +1,4 @@
-"""The use of a key by version and caller, and the requests that an act on it would have denied."""
+"""The use of a key by version and caller, and the requests that an action on it would have denied."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto.algorithms import MODES
 from keys import services
-from keys.impact import Act, stopped_versions
+from keys.impact import KeyAction, stopped_versions
 from keys.services.grants import GrantRequest
 from tests.browsing import signed_in
 
@@ -40,8 +40,8 @@ def usage_of(reader, key, **query):
     return answer.json
 
 
-def impact_of(reader, key, act, **query):
-    answer = reader.api.get(url(key, "impact", {"act": act, **query}))
+def impact_of(reader, key, action, **query):
+    answer = reader.api.get(url(key, "impact", {"action": action, **query}))
     assert answer.status == 200, answer.json
     return answer.json
 
@@ -187,16 +187,16 @@ def test_only_the_owner_and_readers_of_the_log_see_the_callers(
 @pytest.mark.parametrize(
     ("query", "count", "lately", "stops"),
     [
-        ({"act": "rotate"}, 0, 0, None),
-        ({"act": "disable"}, 1111111, 1101111, (1, 3)),
-        ({"act": "revoke"}, 110101, 100101, None),
-        ({"act": "mark-compromised"}, 1111111, 1101111, (1, 3)),
-        ({"act": "schedule-deletion"}, 1111111, 1101111, (1, 3)),
-        ({"act": "raise-minimum", "min_decryption_version": 1}, 0, 0, None),
-        ({"act": "raise-minimum", "min_decryption_version": 2}, 1000110, 1000110, (1, 1)),
-        ({"act": "raise-minimum", "min_decryption_version": 3}, 1110110, 1100110, (1, 2)),
-        ({"act": "disable-version", "version": 2}, 1110000, 1100000, (2, 2)),
-        ({"act": "schedule-destruction", "version": 1}, 1000110, 1000110, (1, 1)),
+        ({"action": "rotate"}, 0, 0, None),
+        ({"action": "disable"}, 1111111, 1101111, (1, 3)),
+        ({"action": "revoke"}, 110101, 100101, None),
+        ({"action": "mark-compromised"}, 1111111, 1101111, (1, 3)),
+        ({"action": "schedule-deletion"}, 1111111, 1101111, (1, 3)),
+        ({"action": "raise-minimum", "min_decryption_version": 1}, 0, 0, None),
+        ({"action": "raise-minimum", "min_decryption_version": 2}, 1000110, 1000110, (1, 1)),
+        ({"action": "raise-minimum", "min_decryption_version": 3}, 1110110, 1100110, (1, 2)),
+        ({"action": "disable-version", "version": 2}, 1110000, 1100000, (2, 2)),
+        ({"action": "schedule-destruction", "version": 1}, 1000110, 1000110, (1, 1)),
     ],
 )
 def test_an_impact_counts_the_requests_that_the_act_would_have_denied(
@@ -221,7 +221,7 @@ def test_an_impact_counts_the_requests_that_the_act_would_have_denied(
     assert sum(each["count"] for each in found["operations"]) == count
     assert found["stops_decrypting"] == (stops and {"first": stops[0], "last": stops[1]})
     assert found["advice"] == ("in_use" if count else "no_effect")
-    assert found["act"] == query["act"]
+    assert found["action"] == query["action"]
 
 
 def test_the_advice_distinguishes_no_use_from_no_record(admin, key, restored):
@@ -235,15 +235,15 @@ def test_the_advice_distinguishes_no_use_from_no_record(admin, key, restored):
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ({}, "act"),
-        ({"act": "explode"}, "act"),
-        ({"act": "disable", "version": 1}, "version"),
-        ({"act": "disable-version"}, "version"),
-        ({"act": "disable-version", "version": 4}, "version"),
-        ({"act": "disable-version", "version": 1, "min_decryption_version": 1}, "min_decryption_version"),
-        ({"act": "raise-minimum"}, "min_decryption_version"),
-        ({"act": "raise-minimum", "min_decryption_version": 0}, "min_decryption_version"),
-        ({"act": "disable", "days": 3}, "days"),
+        ({}, "action"),
+        ({"action": "explode"}, "action"),
+        ({"action": "disable", "version": 1}, "version"),
+        ({"action": "disable-version"}, "version"),
+        ({"action": "disable-version", "version": 4}, "version"),
+        ({"action": "disable-version", "version": 1, "min_decryption_version": 1}, "min_decryption_version"),
+        ({"action": "raise-minimum"}, "min_decryption_version"),
+        ({"action": "raise-minimum", "min_decryption_version": 0}, "min_decryption_version"),
+        ({"action": "disable", "days": 3}, "days"),
     ],
 )
 def test_an_impact_needs_exactly_the_parameters_of_its_act(admin, rotated, query, field):
@@ -251,10 +251,10 @@ def test_an_impact_needs_exactly_the_parameters_of_its_act(admin, rotated, query
     assert (answer.status, list(answer.json["errors"])) == (400, [field])
 
 
-@pytest.mark.parametrize("act", Act)
-def test_an_act_stops_versions_unless_the_key_still_decrypts(act):
-    stopped = stopped_versions(act, 2, minimum=1, primary_version=3)
-    assert (stopped is None) == (act in {Act.ROTATE, Act.REVOKE})
+@pytest.mark.parametrize("action", KeyAction)
+def test_an_action_stops_versions_unless_the_key_still_decrypts(action):
+    stopped = stopped_versions(action, 2, minimum=1, primary_version=3)
+    assert (stopped is None) == (action in {KeyAction.ROTATE, KeyAction.REVOKE})
 
 
 def test_only_versions_that_still_decrypt_count_for_a_higher_minimum(admin, rotated, use):

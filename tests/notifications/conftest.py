@@ -9,7 +9,7 @@ from notifications.services import webhooks
 from tests.notifications.servers import MailServer, Receiver, server_context, serving
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-EVENTS = ["job.failed", "key.expiring"]
+TOPICS = ["job.failed", "key.expiring"]
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +51,8 @@ def mail_server(configure):
 
 @pytest.fixture
 def new_webhook(admin):
-    def create(url, events=EVENTS):
-        return webhooks.create_webhook(principal=admin.principal, name="chat", url=url, events=events)
+    def create(url, topics=TOPICS):
+        return webhooks.create_webhook(principal=admin.principal, name="chat", url=url, topics=topics)
 
     return create
 

@@ -13,7 +13,7 @@ from tests.notifications.conftest import publish
 
 pytestmark = pytest.mark.django_db
 
-FIELDS = {"name": "chat", "url": "https://hooks.example.org/t0ken", "events": ["job.failed", "audit.alarm"]}
+FIELDS = {"name": "chat", "url": "https://hooks.example.org/t0ken", "topics": ["job.failed", "audit.alarm"]}
 
 
 def test_the_secret_is_shown_once_however_often_the_form_is_sent(admin):
@@ -39,7 +39,7 @@ def test_a_change_does_not_overwrite_one_that_was_not_seen(admin):
     path = reverse("webhook-edit", args=[webhook.id])
     form = browser.get(path).context["form"]
     shown = {f"initial-{name}": form[name].initial for name in form.fields}
-    sent = {"name": "team", "url": webhook.url, "events": webhook.events, "is_active": "on"}
+    sent = {"name": "team", "url": webhook.url, "topics": webhook.topics, "is_active": "on"}
     webhook.name = "changed meanwhile"
     webhook.save_with_mac()
     refused = browser.post(path, shown | sent)

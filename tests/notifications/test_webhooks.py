@@ -14,7 +14,7 @@ from tests.personas import with_token
 pytestmark = pytest.mark.django_db
 
 URL = "https://hooks.example.org/of-the-path"
-BODY = {"name": "chat", "url": URL, "events": ["job.failed", "key.expiring"]}
+BODY = {"name": "chat", "url": URL, "topics": ["job.failed", "key.expiring"]}
 PATH = "/api/v1/webhooks"
 
 
@@ -31,8 +31,8 @@ def test_a_webhook_is_created_read_changed_and_deleted(admin):
     answer = admin.api.get(path)
     assert answer.json == {name: value for name, value in webhook.items() if name != "secret"}
     assert admin.api.get(PATH).json["results"] == [answer.json]
-    changed = admin.api.patch(path, {"is_active": False, "events": ["audit.alarm"]})
-    assert (changed.json["is_active"], changed.json["events"]) == (False, ["audit.alarm"])
+    changed = admin.api.patch(path, {"is_active": False, "topics": ["audit.alarm"]})
+    assert (changed.json["is_active"], changed.json["topics"]) == (False, ["audit.alarm"])
     stale = admin.api.patch(path, {"name": "other"}, If_Match=answer.headers["ETag"])
     assert stale.status == 412
     assert admin.api.delete(path).status == 204
@@ -75,9 +75,9 @@ def test_the_log_has_every_change_but_neither_the_secret_nor_the_path(admin):
         ({"url": "http://hooks.example.org/"}, "url"),
         ({"url": "https://127.0.0.1/"}, "url"),
         ({"url": "https://[fd00::1]/"}, "url"),
-        ({"events": []}, "events"),
-        ({"events": ["no.topic"]}, "events"),
-        ({"events": ["notification.test"]}, "events"),
+        ({"topics": []}, "topics"),
+        ({"topics": ["no.topic"]}, "topics"),
+        ({"topics": ["notification.test"]}, "topics"),
         ({"name": ""}, "name"),
         ({"is_active": False}, "is_active"),
     ],

@@ -53,7 +53,7 @@ IN_WORDS = {
     "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
     "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
     "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
-    "GET /api/v1/keys/{key_id}/impact": {"version", "min_decryption_version"},  # follow from the act
+    "GET /api/v1/keys/{key_id}/impact": {"version", "min_decryption_version"},  # follow from the action
     # Agree with the algorithm; reencrypt needs grace_days.
     "POST /api/v1/policies": {"key_size", "allowed_modes", "rotation_policy"},
     "PATCH /api/v1/policies/{policy_id}": {"allowed_modes", "rotation_policy"},
@@ -99,8 +99,8 @@ IN_WORDS = {
     },  # of its type; each once; CIDR
     "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
     "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
-    "POST /api/v1/webhooks": {"url", "events"},  # an https URL of a public host, and known topics
-    "PATCH /api/v1/webhooks/{webhook_id}": {"url", "events"},  # likewise
+    "POST /api/v1/webhooks": {"url", "topics"},  # an https URL of a public host, and known topics
+    "PATCH /api/v1/webhooks/{webhook_id}": {"url", "topics"},  # likewise
     "POST /oauth/token": {"invalid_client", "invalid_scope", "invalid_request"},  # each parameter once
     "POST /auth/password": {"current", "new"},  # the right one, and not a common one
 }

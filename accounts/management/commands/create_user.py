@@ -2,11 +2,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts import services
-from accounts.management.base import AccountCommand, read_new_password
+from accounts.commands import SystemCommand
+from accounts.management.base import read_new_password
 from accounts.roles import ROLES
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Create a user. The command prompts for the password, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,13 +2,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from accounts import services
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 
 HEADINGS = ("username", "role", "state", "second factor", "last sign-in (UTC)")
 FACTORS = {"totp": "TOTP", "passkey": "passkey"}
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "List users with role, state, second factors and last sign-in."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature

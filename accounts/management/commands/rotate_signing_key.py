@@ -2,10 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts import services
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Sign access tokens with the next key and publish a new next key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,10 +2,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts import services
-from accounts.management.base import AccountCommand, read_new_password
+from accounts.commands import SystemCommand
+from accounts.management.base import read_new_password
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Set a user's password and end their sessions. The command prompts for the password, or reads it from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

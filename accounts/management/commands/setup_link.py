@@ -1,10 +1,10 @@
 from typing import Any
 
 from accounts import link_codes, services
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Print a new link that creates the first administrator. The previous link stops working."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature

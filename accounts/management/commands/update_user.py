@@ -7,14 +7,14 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from accounts import services
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from accounts.models import User
 from accounts.roles import ROLES
 
 type Change = Callable[..., User]
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Change a user's role or email address, disable or enable the user, or end their sessions. If one change fails, none is applied."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

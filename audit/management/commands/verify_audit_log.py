@@ -1,22 +1,20 @@
-import json
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.log.events import Actor, Source
 from audit.management.arguments import read_keys, read_note
-from audit.management.base import PeriodicProgress
+from audit.management.base import LogCommand, PeriodicProgress
 from audit.tlog.checkpoint import CheckpointInvalid
 from audit.verification import OutsideCheckpoint, Report, verify_and_record
-from kernel.commands import ServiceCommand
+from kernel.commands import JsonCommand
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Invalid
 
 ALTERED, COULD_NOT_RUN = 1, 2
 
 
-class Command(ServiceCommand):
+class Command(JsonCommand, LogCommand):
     returncode = COULD_NOT_RUN
     help = (
         "Verify the stored audit log. It checks rows, leaves, tree, checkpoints and completeness. "
@@ -45,7 +43,7 @@ class Command(ServiceCommand):
             metavar="N",
             help="do not report the first N alarms in the log, because they have been investigated",
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+        super().add_arguments(parser)
 
     def handle(
         self,
@@ -58,7 +56,7 @@ class Command(ServiceCommand):
     ) -> None:
         try:
             report = verify_and_record(
-                actor=Actor.system("verify_audit_log", Source.COMMAND),
+                actor=self.actor,
                 report_problem=self.stderr.write,
                 outside=[_outside(name) for name in checkpoint],
                 pinned=[vkey for given in key for vkey in read_keys(given)],
@@ -67,7 +65,10 @@ class Command(ServiceCommand):
             )
         except KeyboardInterrupt:
             raise self.failure("Interrupted. The verification has no result.") from None
-        self.stdout.write(json.dumps(report.as_json()) if as_json else "\n".join(_lines(report)))
+        if as_json:
+            self.write_json(report.as_json())
+        else:
+            self.stdout.write("\n".join(_lines(report)))
         if report.is_altered:
             raise CommandError("The audit log was altered.", returncode=ALTERED)
 

@@ -1,13 +1,13 @@
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from console.services.kek_copies import TEXTS, CheckedCopy, Verdict, check_kek_copies
+from kernel.commands import JsonCommand
 
 
-class Command(AccountCommand):
+class Command(JsonCommand, SystemCommand):
     help = "Prove that a copy of the key-encryption keys is good. Exit codes: 0 good, 1 not good."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -17,13 +17,13 @@ class Command(AccountCommand):
             metavar="FILE",
             help="a file kek-<id>.key, a folder of backup_kek, or a file with the value of CC_KEK",
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+        super().add_arguments(parser)
 
     def handle(self, *_args: Any, path: Path, as_json: bool, **_options: Any) -> None:
         checked = check_kek_copies(principal=self.principal, path=path)
         is_good = all(copy.verdict == Verdict.GOOD for copy in checked)
         if as_json:
-            self.stdout.write(json.dumps({"is_good": is_good, "keys": [_facts(copy) for copy in checked]}))
+            self.write_json({"is_good": is_good, "keys": [_facts(copy) for copy in checked]})
         else:
             self.stdout.write("\n".join(map(_line, checked)))
         if not is_good:

@@ -1,14 +1,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from audit.models import AuditAlarm
 from audit.services.alarms import find_alarms
 
 LIMIT = 1000
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "List the open alarms of the audit log, newest first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -4,19 +4,17 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from accounts.principals import Principal
-from audit.log.events import Source
+from accounts.commands import SystemCommand
 from console.demo_data import PEOPLE
 from console.services.demo import Demo, LoadedDay
 from console.services.demo_instance import INCOMPLETE
 from console.services.demo_users import DemoUsers
-from kernel.commands import ServiceCommand
 
 DAYS = 60
 FEWEST_DAYS, MOST_DAYS = 2, 365
 
 
-class Command(ServiceCommand):
+class Command(SystemCommand):
     help = "Fill an empty instance with example people, keys and a history."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,7 +36,7 @@ class Command(ServiceCommand):
             raise CommandError(f"--days: Use {FEWEST_DAYS} to {MOST_DAYS} days.")
         users = DemoUsers()
         users.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
-        demo = Demo(Principal.system("load_demo", Source.COMMAND), users, days)
+        demo = Demo(self.principal, users, days)
         try:
             demo.load(self._report)
         except KeyboardInterrupt:

@@ -2,11 +2,11 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from audit.services.resolving import resolve_alarm
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Resolve an alarm of the audit log. To get alarm IDs, run list_audit_alarms."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,11 +1,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from console.services.key_encryption import retire_kek
 
 
-class Command(AccountCommand):
+class Command(SystemCommand):
     help = "Retire a key-encryption key that wraps nothing any more. Its file stays."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,20 +1,15 @@
-import json
-from argparse import ArgumentParser
 from typing import Any
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from console.services.rewraps import rewrap_here
 from kernel import installation
-from kernel.commands import ProgressBar, interruptible
+from kernel.commands import JsonCommand, ProgressBar, interruptible
 from kernel.jobs import Status
 from kernel.rewrap_jobs import KekRewrap
 
 
-class Command(AccountCommand):
+class Command(JsonCommand, SystemCommand):
     help = "Wrap all stored keys under the primary key-encryption key. You can interrupt and repeat it."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
     def handle(self, *_args: Any, as_json: bool, **_options: Any) -> None:
         bar = ProgressBar(self.stderr, "keys")
@@ -22,7 +17,7 @@ class Command(AccountCommand):
             rewrap = rewrap_here(principal=self.principal, is_stopping=is_stopping, report=bar)
         bar.clear()
         if as_json:
-            self.stdout.write(json.dumps(_facts(rewrap)))
+            self.write_json(_facts(rewrap))
         elif rewrap.status == Status.SUCCEEDED:
             self.stdout.write(f"{rewrap.done} keys rewrapped; all are under {rewrap.kek_id}")
         self._require_success(rewrap)

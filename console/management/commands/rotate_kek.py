@@ -1,15 +1,15 @@
-import json
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts.management.base import AccountCommand
+from accounts.commands import SystemCommand
 from console.services.key_encryption import Rotation, create_kek_file, rotate_kek
 from kernel import installation
+from kernel.commands import JsonCommand
 
 BACK_UP = f"Back it up now, apart from the database: {installation.MANAGE} backup_kek DIR"
 
 
-class Command(AccountCommand):
+class Command(JsonCommand, SystemCommand):
     help = "Make a new key-encryption key primary. Then run rewrap_keys."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,7 +31,7 @@ class Command(AccountCommand):
             action="store_true",
             help="create a new key even with PostgreSQL, because all processes use this data folder",
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+        super().add_arguments(parser)
 
     def handle(
         self, *_args: Any, kek_id: str, create_only: bool, one_host: bool, as_json: bool, **_options: Any
@@ -39,15 +39,18 @@ class Command(AccountCommand):
         if create_only:
             file = create_kek_file(principal=self.principal)
             created = {"id": file.stem.removeprefix("kek-"), "file": str(file)}
-            self.stdout.write(
-                json.dumps(created) if as_json else f"created {file}, which nothing uses yet. {BACK_UP}"
-            )
-            if not as_json:
+            if as_json:
+                self.write_json(created)
+            else:
+                self.stdout.write(f"created {file}, which nothing uses yet. {BACK_UP}")
                 then = f"{installation.MANAGE} rotate_kek --id {created['id']}"
                 self.stdout.write(f"Copy it to the data folder of every host. Then run {then}")
             return
         rotation = rotate_kek(principal=self.principal, kek_id=kek_id, has_one_host=one_host)
-        self.stdout.write(json.dumps(_facts(rotation)) if as_json else "\n".join(_lines(rotation)))
+        if as_json:
+            self.write_json(_facts(rotation))
+        else:
+            self.stdout.write("\n".join(_lines(rotation)))
 
 
 def _facts(rotation: Rotation) -> dict[str, object]:

@@ -3,13 +3,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from accounts.principals import Principal
-from audit.log.events import Source
-from crypto_ops.restore_drill import COMMAND, decrypt_messages, run_drill
-from kernel.commands import ServiceCommand
+from accounts.commands import SystemCommand
+from crypto_ops.restore_drill import decrypt_messages, run_drill
 
 
-class Command(ServiceCommand):
+class Command(SystemCommand):
     help = "Back up, restore the backup into a temporary database, and decrypt and verify there. Schedule it monthly."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,13 +31,12 @@ class Command(ServiceCommand):
         decrypt: Path | None,
         **_options: Any,
     ) -> None:
-        principal = Principal.system(COMMAND, Source.COMMAND)
         if decrypt:
-            self.stdout.write(f"{decrypt_messages(decrypt, principal)} messages decrypted")
+            self.stdout.write(f"{decrypt_messages(decrypt, self.principal)} messages decrypted")
             return
         url = sys.stdin.readline().strip() if target_from_stdin else ""
         total = 0.0
-        for name, seconds in run_drill(messages, url=url, principal=principal):
+        for name, seconds in run_drill(messages, url=url, principal=self.principal):
             self._write_row(name, seconds)
             total += seconds
         self._write_row("all steps", total)

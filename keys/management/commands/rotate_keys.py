@@ -1,4 +1,3 @@
-import json
 from argparse import ArgumentParser
 from typing import Any, Final
 
@@ -6,10 +5,10 @@ from django.conf import settings
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
+from accounts.commands import SystemCommand
 from accounts.principals import Principal
-from audit.log.events import Source
 from kernel.clock import process_now
-from kernel.commands import ProgressBar, ServiceCommand, interruptible
+from kernel.commands import JsonCommand, ProgressBar, interruptible
 from kernel.errors import NotFound
 from kernel.jobs import Status
 from keys import services
@@ -21,7 +20,7 @@ from keys.services.rotation import DUE_REASON
 REASON: Final = "rotated with rotate_keys"
 
 
-class Command(ServiceCommand):
+class Command(JsonCommand, SystemCommand):
     help = (
         "Rotate the keys that are due, one key, or the active keys of an algorithm or a policy. "
         "Exit codes: 0 done, 1 some keys failed or the run was interrupted."
@@ -37,22 +36,21 @@ class Command(ServiceCommand):
         which.add_argument("--policy", default="", metavar="NAME", help="all active keys under this policy")
         parser.add_argument("--dry-run", action="store_true", help="list the keys without rotating them")
         parser.add_argument("--reason", default="", help="recorded in the audit log")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        super().add_arguments(parser)
 
     def handle(
         self, *_args: Any, dry_run: bool, reason: str, as_json: bool, due: bool, **options: Any
     ) -> None:
-        principal = Principal.system("rotate_keys", Source.COMMAND)
-        request = _request(principal, **options)
+        request = _request(self.principal, **options)
         if dry_run:
-            self._list(principal, request, as_json=as_json)
+            self._list(request, as_json=as_json)
             return
         if due:
             services.mark_used_up()
         bar = ProgressBar(self.stderr, "keys")
         with interruptible() as is_stopping:
             job = services.rotate_here(
-                principal=principal,
+                principal=self.principal,
                 request=request,
                 reason=reason or (DUE_REASON if due else REASON),
                 is_stopping=is_stopping,
@@ -61,10 +59,10 @@ class Command(ServiceCommand):
         bar.clear()
         self._report(job, as_json=as_json)
 
-    def _list(self, principal: Principal, request: services.RotationRequest, *, as_json: bool) -> None:
+    def _list(self, request: services.RotationRequest, *, as_json: bool) -> None:
         now, counts = process_now(), {"rotate": 0, "skip": 0}
         shown = []
-        for key in services.foreseen_keys(principal, request).order_by("name").iterator():
+        for key in services.foreseen_keys(self.principal, request).order_by("name").iterator():
             status = key.lifecycle_state(now).status
             does = "rotate" if status is KeyStatus.ACTIVE else "skip"
             counts[does] += 1
@@ -75,20 +73,20 @@ class Command(ServiceCommand):
             else:
                 self.stdout.write(f"{key.name}: skipped, {key.lifecycle_state(now).word}")
         if as_json:
-            self.stdout.write(json.dumps({"dry_run": True, **counts, "keys": shown}))
+            self.write_json({"dry_run": True, **counts, "keys": shown})
         else:
             self.stdout.write(f"{counts['rotate']} will rotate, {counts['skip']} skipped")
 
     def _report(self, job: KeyRotationJob, *, as_json: bool) -> None:
         """Write the result of each key. Raises CommandError unless all were rotated."""
-        counts = {status.value: count for status, count in services.count_rotations(job).items()}
+        counts = services.count_rotations(job)
         rows = job.rotations.select_related("old_key").order_by("old_key__name").iterator()
         elsewhere = services.count_pending_elsewhere(job)
         url = settings.CC_PUBLIC_URL + reverse("rotation-job", args=[job.id])
         if as_json:
             facts = {"job_id": str(job.id), "url": url, "status": job.status, "error_code": job.error_code}
             numbers = {**counts, "pending_elsewhere": elsewhere}
-            self.stdout.write(json.dumps({**facts, **numbers, "rotations": list(map(_facts, rows))}))
+            self.write_json({**facts, **numbers, "rotations": list(map(_facts, rows))})
         else:
             for row in rows:
                 self.stdout.write(_line(row))

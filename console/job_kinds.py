@@ -1,0 +1,146 @@
+"""The kinds of jobs, as data: their pages differ in services, texts and one template only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.principals import Principal
+from audit import actions as audit_actions
+from audit import services as audit_services
+from audit.models import EXPORT_PERMISSION, AuditExport
+from console import actions
+from console.services import rewraps
+from console.services.key_encryption import PERMISSION
+from kernel.jobs import Job
+from kernel.pages import Rule
+from kernel.rewrap_jobs import KekRewrap
+from keys import actions as key_actions
+from keys import services
+from keys.models import KeyRotationJob
+from keys.services.rotation_jobs import READ_PERMISSION
+
+# Explanations by error code. Other codes are shown unchanged.
+_FAILURES: Final[Mapping[str, str]] = {
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
+    "internal": "An unexpected error occurred. See the server log.",
+    "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
+    "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
+    "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
+    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
+}
+_OF_ROTATIONS: Final[Mapping[str, str]] = {
+    **_FAILURES,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
+    "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
+    "permission_denied": "The user who requested this job can no longer rotate keys.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
+}
+_OF_REWRAPS: Final[Mapping[str, str]] = {
+    **_FAILURES,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
+    "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
+    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind. ``find_all`` returns the jobs that the principal may see, newest first.
+
+    ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
+    ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
+    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes.
+    """
+
+    model: type[Job]
+    object_type: str
+    url_name: str
+    path: str
+    parameter: str
+    reading: Rule
+    cancelling: Rule
+    find_all: Callable[..., QuerySet[Any]]
+    find: Callable[[Principal, UUID], Job]
+    cancel: Callable[[Principal, UUID], Job]
+    label: str
+    noun: str
+    measure: str
+    when_cancelled: str
+    template: str
+    failures: Mapping[str, str]
+    details: Callable[[Any, datetime], Mapping[str, Any]] = lambda _job, _now: {}
+
+    @property
+    def cancel_url_name(self) -> str:
+        return f"{self.url_name}-cancel"
+
+
+_KINDS: Final = (
+    JobKind(
+        model=AuditExport,
+        object_type="audit_export",
+        url_name="job",
+        path="jobs",
+        parameter="job_id",
+        reading=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_READ),
+        cancelling=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_CANCELLED),
+        find_all=audit_services.find_exports,
+        find=lambda principal, job_id: audit_services.find_export(principal=principal, export_id=job_id),
+        cancel=lambda principal, job_id: audit_services.cancel_export(principal=principal, export_id=job_id),
+        label="Audit log export",
+        noun="Export",
+        measure="Entries written",
+        when_cancelled="The export stops in a moment and its file is deleted.",
+        template="jobs/export.html",
+        failures=_FAILURES,
+        details=lambda job, now: {"is_kept": job.is_kept(now)},
+    ),
+    JobKind(
+        model=KeyRotationJob,
+        object_type="key_rotation_job",
+        url_name="rotation-job",
+        path="jobs/rotations",
+        parameter="rotation_job_id",
+        reading=Rule(READ_PERMISSION, key_actions.ROTATION_JOB_READ),
+        cancelling=Rule("keys.rotate", key_actions.ROTATION_JOB_CANCELLED),
+        find_all=services.find_rotation_jobs,
+        find=lambda principal, job_id: services.find_rotation_job(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: services.cancel_rotation_job(principal=principal, job_id=job_id),
+        label="Key rotation",
+        noun="Rotation",
+        measure="Keys done",
+        when_cancelled=(
+            "The job stops after the current key. Rotated keys stay rotated, and the others stay as they are."
+        ),
+        template="jobs/rotation.html",
+        failures=_OF_ROTATIONS,
+        details=lambda job, _now: {"outcome": services.read_outcome(job)},
+    ),
+    JobKind(
+        model=KekRewrap,
+        object_type=rewraps.KIND,
+        url_name="rewrap",
+        path="jobs/rewraps",
+        parameter="rewrap_id",
+        reading=Rule(rewraps.READ_PERMISSION, actions.REWRAP_READ),
+        cancelling=Rule(PERMISSION, actions.REWRAP_CANCELLED),
+        find_all=rewraps.find_rewraps,
+        find=lambda principal, job_id: rewraps.find_rewrap(principal=principal, rewrap_id=job_id),
+        cancel=lambda principal, job_id: rewraps.cancel_rewrap(principal=principal, rewrap_id=job_id),
+        label="Rewrap of all keys",
+        noun="Rewrap",
+        measure="Keys rewrapped",
+        when_cancelled=(
+            "The rewrap stops in a moment. Rewrapped keys stay under the primary key-encryption key, and the others "
+            "stay usable."
+        ),
+        template="jobs/rewrap.html",
+        failures=_OF_REWRAPS,
+    ),
+)
+JOB_KINDS: Final[Mapping[type[Job], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})
