@@ -65,8 +65,10 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def meaning(at: LifecycleState) -> str:
+def meaning(at: LifecycleState, *, has_successor: bool = False) -> str:
     """The meaning of the state for callers; "" for an active key, which needs no explanation."""
+    if has_successor and at.status in {Status.EXPIRED, Status.REVOKED}:
+        return "This key can only decrypt. Encrypt new data with the key that replaced it."
     return _COMPROMISED if at.state is State.COMPROMISED else _MEANINGS.get(at.status, "")
 
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.template.defaultfilters import pluralize
+
 from keys.errors import PolicyViolated
 from keys.models import EncryptionPolicy, Key
 
@@ -28,9 +30,9 @@ def check_expiry(policy: EncryptionPolicy, key: Key) -> None:
     """Raises PolicyViolated."""
     latest = latest_expiry(policy, key)
     if latest is not None and (key.expires_at is None or key.expires_at > latest):
+        days = _days(policy.key_lifetime_days)
         raise PolicyViolated.of_field(
-            "expires_at",
-            f"The policy allows a lifetime of at most {policy.key_lifetime_days} d: until {latest:%Y-%m-%dT%H:%M:%SZ}.",
+            "expires_at", f"The policy allows {days}: until {latest:%Y-%m-%dT%H:%M:%SZ} at most."
         )
 
 
@@ -38,7 +40,11 @@ def check_rotation_period(policy: EncryptionPolicy, key: Key) -> None:
     """Raises PolicyViolated."""
     period = policy.rotation.every_days
     if period is not None and key.rotation_period_days is not None and key.rotation_period_days > period:
-        raise PolicyViolated.of_field("rotation_period_days", f"The policy allows at most {period} days.")
+        raise PolicyViolated.of_field("rotation_period_days", f"The policy allows at most {_days(period)}.")
+
+
+def _days(number: int | None) -> str:
+    return f"{number} day{pluralize(number)}"
 
 
 def latest_expiry(policy: EncryptionPolicy, key: Key) -> datetime | None:

@@ -1,6 +1,6 @@
 """Template tags and filters of pages: icons, timestamps, numbers, and changes to the query string."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -78,20 +78,24 @@ def exact_timestamp(value: datetime | str | None) -> SafeString:
 
 @register.filter
 def relative(value: datetime | None) -> str:
-    """``4 minutes ago``, ``in 23 days``. Shown in addition to a timestamp, never instead of it."""
+    """``4 minutes ago``, ``in 23 days``. Shown in addition to a timestamp, never instead of it.
+
+    A time ahead is rounded, so a wait of 7 days that has just begun ends in 7 days.
+    """
     if value is None:
         return ""
     distance = value - process_now()
-    words = _amount(abs(distance))
+    words = _amount(-distance, int) if distance < timedelta() else _amount(distance, round)
     if not words:
         return "just now" if distance <= timedelta() else "in a moment"
     return f"{words} ago" if distance < timedelta() else f"in {words}"
 
 
-def _amount(distance: timedelta) -> str:
-    seconds = int(distance.total_seconds())
+def _amount(distance: timedelta, whole: Callable[[float], int]) -> str:
+    seconds = distance.total_seconds()
     for unit, size in _UNITS:
-        if count := seconds // size:
+        if seconds >= size:
+            count = whole(seconds / size)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return ""
 

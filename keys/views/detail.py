@@ -81,7 +81,7 @@ class KeyView(PageView[Principal]):
             if self.principal.has_permission(operation.permission)
         ]
         possible = [operation for operation in offered if operation.is_possible(at)]
-        means = meaning(at)
+        means = meaning(at, has_successor=key.successor_id is not None)
         if means and "denied" not in context:
             context["denied"] = services.denials_shown_to(self.principal, key)
         if means and "decision" not in context:

@@ -89,13 +89,13 @@ def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, dev
     for page in ("", "versions/", "settings/"):
         shown = plain(browser.get(f"/keys/{key.name}/{page}"))
         assert "by ada: obsolete" in shown
-        assert f"Will be destroyed on {ends:%Y-%m-%d %H:%MZ} (in 6 days)" in shown
+        assert f"Will be destroyed on {ends:%Y-%m-%d %H:%MZ} (in 7 days)" in shown
         assert "3 requests denied since scheduling, most recently at" in shown
         assert "from dora" in shown
         assert "Cancel deletion" in shown
         assert "unavailable" not in shown
     listed = plain(browser.get("/keys/?status=scheduled"))
-    assert "Deletion in 6 days" in listed
+    assert "Deletion in 7 days" in listed
     assert "State: Scheduled for deletion" in listed
 
 
@@ -131,7 +131,7 @@ def test_a_version_is_scheduled_for_destruction_and_kept(admin, operator, rotate
     sent["name"] = rotated.name
     assert browser.post(path + "schedule-destruction", sent).status_code == 303
     listed = plain(browser.get(f"/keys/{rotated.name}/versions/"))
-    assert "Destruction in 8 days" in listed
+    assert "Destruction in 9 days" in listed
     assert re.search("Destruction scheduled [^.]* by ada: all data re-encrypted", listed)
     assert "is already scheduled for destruction" in text(browser.get(path + "schedule-destruction"))
     assert "Cancel destruction" not in text(signed_in(operator).get(f"/keys/{rotated.name}/versions/"))

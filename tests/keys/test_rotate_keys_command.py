@@ -93,7 +93,7 @@ def test_one_key_all_of_an_algorithm_or_all_under_a_policy(new_key, admin):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--name", "no-such-key"), "does not exist"),
+        (("--name", "no-such-key"), "no key named no-such-key"),
         (("--policy", "none"), "no policy named none"),
         (("--algorithm", "rot13"), "Unknown key algorithm"),
         (("--due", "--reason", "x" * 101), "reason: Use 1 to 100"),

@@ -107,7 +107,10 @@ def _request(
 ) -> services.RotationRequest:
     """Raises NotFound, KeyNotActive."""
     if name:
-        key = services.find_key(principal=principal, name=name)
+        try:
+            key = services.find_key(principal=principal, name=name)
+        except NotFound:
+            raise NotFound(f"There is no key named {name}.") from None
         key.require_protect(process_now())
         return services.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
     if algorithm:
