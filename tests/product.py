@@ -43,6 +43,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 REDIS_URL = os.environ.get("REDIS_URL", "") and f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{WORKER}"
 # Variables of the tests' own environment that must not reach the product.
 OURS = ("CC_", "DJANGO_", "PG", "PYTEST_", "LOG_", "OTEL_")
+GREETING = "CipherCanary is running at "
 OUR_NAMES = {
     "DATABASE_URL",
     "REDIS_URL",
@@ -152,6 +153,7 @@ class Site:
 class Product(Site):
     """Runs from entering the block to leaving it, unless it was stopped or killed in between."""
 
+    greets = True  # only the role serve does
     start_seconds = START_SECONDS
 
     def __init__(
@@ -229,10 +231,11 @@ class Product(Site):
         return self.process
 
     def start(self) -> None:
-        """Start it and wait until it answers. Raises Failed with what it said."""
+        """Start it and wait until it greets and answers. Raises Failed with what it said."""
         process = self.launch()
+        earlier = self.stdout.count(GREETING)
         deadline = time.monotonic() + self.start_seconds
-        while not self.answers():
+        while (self.greets and self.stdout.count(GREETING) == earlier) or not self.answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise Failed(self.stderr)

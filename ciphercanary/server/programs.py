@@ -59,6 +59,11 @@ def metrics_environment() -> Mapping[str, str]:
     return {**os.environ, metrics_folder.VARIABLE: metrics_folder.create()}
 
 
+def is_listening() -> bool:
+    """Whether a process listens at the address of the web server."""
+    return bool(_bind_error(settings.CC_BIND, settings.CC_PORT))
+
+
 def _require_free_port() -> None:
     bind, port = settings.CC_BIND, settings.CC_PORT
     # A program that exits releases the folder's lock a moment before its listener.

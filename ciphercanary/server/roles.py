@@ -79,15 +79,15 @@ def _exit_on_interrupt(message: str) -> None:
 def _serve() -> int:
     with data_folder.locked_home(_read_settings()) as lock:
         commands = serve.commands()
-        _prepare(is_served=True)
+        greeting = _prepare(is_served=True)
         _forget_admin_password()
-        return serve.run(commands, lock)
+        return serve.run(commands, lock, greeting)
 
 
 def _prepare_alone() -> int:
     folder = _read_settings()
     with (data_folder.locked_home if settings.CC_SQLITE else data_folder.shared_home)(folder):
-        _prepare(is_served=False)
+        print(_prepare(is_served=False), flush=True)  # noqa: T201 - for the terminal
     return 0
 
 
@@ -115,9 +115,10 @@ def _forget_admin_password() -> None:
         os.environ.pop(name, None)
 
 
-def _prepare(*, is_served: bool) -> None:
+def _prepare(*, is_served: bool) -> str:
+    """The text for the terminal. Raises CannotStart."""
     preparation = _preparation()
-    print(preparation.welcome(preparation.prepare(), is_served=is_served), flush=True)  # noqa: T201 - for the terminal
+    return str(preparation.welcome(preparation.prepare(), is_served=is_served))
 
 
 def _preparation() -> ModuleType:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from functools import partial
 from typing import IO
 
 from django.conf import settings
@@ -11,15 +12,25 @@ from ciphercanary.server.supervision import Program, run_together
 from kernel.observability import metrics_folder
 
 
-def run(commands: Sequence[Program], lock: IO[str]) -> int:
-    """Run the programs until they are stopped. Returns the web server's exit code."""
+def run(commands: Sequence[Program], lock: IO[str], greeting: str) -> int:
+    """Run the programs until they are stopped. Returns the web server's exit code.
+
+    Prints the greeting, with its link, once the web server listens.
+    """
     environment = programs.metrics_environment()
     try:
         # They inherit the lock: if this process is killed, the folder stays locked until the last of them exits.
-        code = run_together(commands, environment, [lock.fileno()])
+        code = run_together(commands, environment, [lock.fileno()], partial(_greet, greeting))
     finally:
         metrics_folder.remove(environment[metrics_folder.VARIABLE])
     return 0 if code in {0, -signal.SIGINT, -signal.SIGTERM} else code
+
+
+def _greet(greeting: str) -> bool:
+    if not programs.is_listening():
+        return False
+    print(greeting, flush=True)  # noqa: T201 - for the terminal
+    return True
 
 
 def commands() -> Sequence[Program]:

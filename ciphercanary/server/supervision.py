@@ -86,18 +86,21 @@ class Child:
 
 
 def run_together(
-    programs: Sequence[Program], environment: Mapping[str, str], descriptors: Sequence[int]
+    programs: Sequence[Program],
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    announce: Callable[[], bool],
 ) -> int:
     """Start the programs in order, restart them, and stop them in reverse order. Returns the last one's exit code.
 
     Stops on a stop signal or when the last program exits. The programs inherit ``descriptors``. If this process is
-    killed, the kernel sends the programs SIGTERM (Linux).
+    killed, the kernel sends the programs SIGTERM (Linux). ``announce`` is called until it returns true.
     """
     children: list[Child] = []
     with _stop_requests() as received:
         try:
             children.extend(Child(program, environment, descriptors) for program in programs)
-            _watch(children, received)
+            _watch(children, received, announce)
         finally:
             codes = [child.stop(number) for child, number in _stops(children, received)]
     return codes[0]
@@ -110,11 +113,13 @@ def _stops(children: Sequence[Child], received: Sequence[int]) -> Iterator[tuple
     yield from ((child, signal.SIGTERM) for child in reversed(others))
 
 
-def _watch(children: Sequence[Child], received: Sequence[int]) -> None:
+def _watch(children: Sequence[Child], received: Sequence[int], announce: Callable[[], bool]) -> None:
     *others, main = children
+    is_announced = False
     while not received and main.process.poll() is None:
         for child in others:
             child.keep_running()
+        is_announced = is_announced or announce()
         time.sleep(TICK)
 
 

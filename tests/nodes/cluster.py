@@ -54,6 +54,7 @@ class Node(Product):
     """A machine with some roles. It is reached directly, as if through the proxy."""
 
     start_seconds = START_SECONDS
+    greets = False
 
     def __init__(self, folder: Path, network: Network, number: int, **environment: str) -> None:
         url = environment["DATABASE_URL"]

@@ -39,7 +39,7 @@ SUPERVISE = """
 import json, os, sys
 from ciphercanary.server.supervision import Program, run_together
 programs = [Program(*each) for each in json.loads(sys.argv[1])]
-sys.exit(run_together(programs, os.environ, []) & 0xFF)
+sys.exit(run_together(programs, os.environ, [], lambda: True) & 0xFF)
 """
 
 
