@@ -1,5 +1,7 @@
 """Authentication of REST requests by bearer token."""
 
+from collections.abc import Callable
+
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -8,7 +10,7 @@ from accounts.errors import SessionEnded, TokenRevoked
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.service_tokens import require_network
-from accounts.tokens import BAD_TOKEN, authenticate_bearer
+from accounts.tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
 from audit.log.events import Actor, Source
 from kernel.errors import Unauthenticated
 from kernel.http.context import in_context
@@ -25,6 +27,14 @@ class BearerAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class KnownBearerAuthentication(BearerAuthentication):
+    """Like its base class, faster for a token that this process has verified: for operations with keys."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        principal = _read_principal(request, authenticate_known_bearer)
+        return None if principal is None else (principal, None)
+
+
 def authenticate_request(request: HttpRequest) -> Principal:
     """The caller of a view outside DRF. Raises Unauthenticated."""
     principal = _read_principal(request)
@@ -33,7 +43,9 @@ def authenticate_request(request: HttpRequest) -> Principal:
     return principal
 
 
-def _read_principal(request: HttpRequest | Request) -> Principal | None:
+def _read_principal(
+    request: HttpRequest | Request, authenticate: Callable[..., Principal] = authenticate_bearer
+) -> Principal | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
@@ -41,7 +53,7 @@ def _read_principal(request: HttpRequest | Request) -> Principal | None:
         raise Unauthenticated(BAD_TOKEN)
     origin = origin_of(request)
     try:
-        principal = authenticate_bearer(token, origin, *_entities_of(request))
+        principal = authenticate(token, origin, *_entities_of(request))
     except (SessionEnded, TokenRevoked) as error:
         name_actor(request, origin.anonymous(error.holder))
         raise

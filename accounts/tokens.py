@@ -19,7 +19,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 
-from accounts import service_tokens, signing_keys
+from accounts import service_tokens, signing_keys, verified_tokens
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, TokenFamily
 from accounts.origin import Origin
@@ -123,6 +123,23 @@ def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
     except Unauthenticated as error:
         token_refusals_total.labels(reason=error.code).inc()
         raise
+
+
+def authenticate_known_bearer(text: str, origin: Origin, *about: str) -> Principal:
+    """Like ``authenticate_bearer``, with one statement if this process has verified the token and nothing has changed.
+
+    The rows are as this process read them then, with their MACs. Their epochs show that the application has not
+    changed them since.
+    """
+    known = verified_tokens.find(text, process_now())
+    if known is not None and known.stamp is not None:
+        stamp = read_stamp(*known.stamp.epochs, *about)
+        if known.stamp.epochs.items() <= stamp.epochs.items():
+            return replace(known, actor=origin.actor_like(known.actor), stamp=stamp)
+        verified_tokens.forget(text)
+    principal = authenticate_bearer(text, origin, *about)
+    verified_tokens.remember(text, principal)
+    return principal
 
 
 def renew_principal(principal: Principal) -> Principal:

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import KnownBearerAuthentication
 from accounts.principals import Principal
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
@@ -21,7 +22,13 @@ from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
 
 
-class EncryptView(KeyReferenceView):
+class OperationView(ApiView[Principal]):
+    """A frequent operation: a token that this process has verified costs one statement."""
+
+    authentication_classes = [KnownBearerAuthentication]
+
+
+class EncryptView(OperationView, KeyReferenceView):
     """Encrypt a message with a named key, or with the caller's default key."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -33,7 +40,7 @@ class EncryptView(KeyReferenceView):
         return Response(serializers.EncryptedSerializer(engine.encrypt(wanted, self.principal)).data)
 
 
-class DecryptView(KeyReferenceView):
+class DecryptView(OperationView, KeyReferenceView):
     """Decrypt a message, given as one ciphertext or in its parts."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
@@ -44,7 +51,7 @@ class DecryptView(KeyReferenceView):
         return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
 
 
-class EncryptBatchView(KeyReferenceView):
+class EncryptBatchView(OperationView, KeyReferenceView):
     """Encrypt up to 1,000 messages under one key. Each result is a ciphertext or a separate problem."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -62,7 +69,7 @@ class EncryptBatchView(KeyReferenceView):
         return Response(items.answer_of(batches.encrypt_batch(wanted, self.principal), _references(attrs)))
 
 
-class DecryptBatchView(KeyReferenceView):
+class DecryptBatchView(OperationView, KeyReferenceView):
     """Decrypt up to 1,000 messages of one key. Each result is a plaintext or a separate problem."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
@@ -75,7 +82,7 @@ class DecryptBatchView(KeyReferenceView):
         return Response(items.answer_of(batches.decrypt_batch(wanted, self.principal), _references(attrs)))
 
 
-class ReencryptView(ApiView[Principal]):
+class ReencryptView(OperationView):
     """Re-encrypt a message with the primary version of its key, or with another key. The plaintext is not returned."""
 
     rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}
@@ -88,7 +95,7 @@ class ReencryptView(ApiView[Principal]):
         return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
 
 
-class InspectView(ApiView[Principal]):
+class InspectView(OperationView):
     """Describe a ciphertext: its key, the state of that key, and whether you can decrypt it. Nothing is decrypted."""
 
     rules = {"POST": Rule("crypto.inspect", actions.MESSAGE_INSPECTED)}
@@ -101,7 +108,7 @@ class InspectView(ApiView[Principal]):
         return Response(serializers.InspectionSerializer(inspection).data)
 
 
-class RandomView(ApiView[Principal]):
+class RandomView(OperationView):
     """Random bytes."""
 
     rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}

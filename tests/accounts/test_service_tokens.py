@@ -16,7 +16,7 @@ from accounts.origin import Origin
 from accounts.service_tokens import new_token, require_network
 from accounts.services import list_sessions, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
-from accounts.tokens import authenticate_bearer, renew_principal
+from accounts.tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
 from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
@@ -90,6 +90,21 @@ def test_a_revoked_token_ends_at_once(admin, account):
         with pytest.raises(TokenRevoked) as refusal:
             use()
         assert refusal.value.holder == "billing"
+
+
+def test_a_known_token_costs_one_statement_until_something_changes(admin, account, django_assert_num_queries):
+    created = token_for(admin.principal, account)
+    origin = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="second")
+    first = authenticate_known_bearer(created.text, ORIGIN)
+    with django_assert_num_queries(1):
+        again = authenticate_known_bearer(created.text, origin)
+    assert (again.permissions, again.actor) == (first.permissions, origin.actor_like(first.actor))
+    change = {"principal": admin.principal, "account_id": account.account.id}
+    service_accounts.update_service_account(**change, changes={"role": "operator"})
+    assert authenticate_known_bearer(created.text, ORIGIN).role == "operator"
+    service_tokens.revoke_token(principal=admin.principal, token_id=created.token.id)
+    with pytest.raises(TokenRevoked):
+        authenticate_known_bearer(created.text, ORIGIN)
 
 
 def test_a_change_of_the_account_reaches_its_tokens(admin, account):
