@@ -12,7 +12,7 @@ from kernel import installation
 
 BACK_UP = (
     "Copy each kek-….key file from the data folder, or the value of CC_KEK, to a place separate from the database. "
-    f"Then check the copy: {installation.MANAGE} check_kek_backup."
+    f"Then check the copy: {installation.MANAGE} check_kek_backup FILE."
 )
 
 
@@ -51,4 +51,4 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
                 url=f"{reverse('user-new')}?role={AUDITOR}",
             )
         )
-    return steps if not all(step.is_done for step in steps) else []
+    return [] if all(step.is_done for step in steps) else steps

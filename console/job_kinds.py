@@ -25,26 +25,27 @@ from keys.models import KeyRotationJob
 from keys.services.rotation_jobs import READ_PERMISSION
 
 # Explanations by error code. Other codes are shown unchanged.
-_FAILURES: Final[Mapping[str, str]] = {
+_OF_ALL: Final[Mapping[str, str]] = {"internal": "An unexpected error occurred. See the server log."}
+_OF_EXPORTS: Final[Mapping[str, str]] = {
+    **_OF_ALL,
     "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
-    "internal": "An unexpected error occurred. See the server log.",
     "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
     "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
     "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
-    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
 }
 _OF_ROTATIONS: Final[Mapping[str, str]] = {
-    **_FAILURES,
+    **_OF_ALL,
     "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
     "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
     "permission_denied": "The user who requested this job can no longer rotate keys.",
     "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
 }
 _OF_REWRAPS: Final[Mapping[str, str]] = {
-    **_FAILURES,
+    **_OF_ALL,
     "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
     "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
-    "service_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
 }
 
 
@@ -97,7 +98,7 @@ _KINDS: Final = (
         measure="Entries written",
         when_cancelled="The export stops in a moment and its file is deleted.",
         template="jobs/export.html",
-        failures=_FAILURES,
+        failures=_OF_EXPORTS,
         details=lambda job, now: {"is_kept": job.is_kept(now)},
     ),
     JobKind(

@@ -135,7 +135,7 @@ def check_keks(keks: Keks, now: datetime) -> Check:
 
 
 def check_kek_copy(keks: Keks) -> Check:
-    command = f"{installation.MANAGE} check_kek_backup DIR"
+    command = f"{installation.MANAGE} check_kek_backup FILE"
     primary = keks.primary
     proved_at, failed_at = (primary.proved_at, primary.failed_at) if primary else (None, None)
     if failed_at is not None and (proved_at is None or failed_at > proved_at):

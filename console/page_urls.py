@@ -1,6 +1,9 @@
-from django.urls import path
+from itertools import chain
+from typing import Any
 
-from console.job_kinds import JOB_KINDS
+from django.urls import URLPattern, path
+
+from console.job_kinds import JOB_KINDS, JobKind
 from console.views import (
     first_key,
     home,
@@ -13,29 +16,22 @@ from console.views import (
     usage,
 )
 
+
+def _job_pages(kind: JobKind) -> list[URLPattern]:
+    place = f"{kind.path}/<uuid:{kind.parameter}>/"
+    given: dict[str, Any] = {"kind": kind, "object_reference": (kind.object_type, kind.parameter)}
+    show = jobs.JobView.as_view(**given, rules={"GET": kind.reading})
+    cancel = jobs.CancelJobView.as_view(**given, rules={"GET": kind.cancelling, "POST": kind.cancelling})
+    return [path(place, show, name=kind.url_name), path(f"{place}cancel", cancel, name=kind.cancel_url_name)]
+
+
 urlpatterns = [
     path("", home.RootView.as_view(), name="root"),
     path("setup/first-key/", first_key.FirstKeyView.as_view(), name="first-key"),
     path("setup/first-key/decrypt", first_key.DecryptBackView.as_view(), name="first-key-decrypt"),
     path("home/", home.HomeView.as_view(), name="home"),
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
-    *(
-        path(
-            f"{kind.path}/<uuid:{kind.parameter}>/{suffix}",
-            view.as_view(kind=kind, rules=rules, object_reference=(kind.object_type, kind.parameter)),
-            name=name,
-        )
-        for kind in JOB_KINDS.values()
-        for suffix, name, view, rules in (
-            ("", kind.url_name, jobs.JobView, {"GET": kind.reading}),
-            (
-                "cancel",
-                kind.cancel_url_name,
-                jobs.CancelJobView,
-                dict.fromkeys(("GET", "POST"), kind.cancelling),
-            ),
-        )
-    ),
+    *chain.from_iterable(map(_job_pages, JOB_KINDS.values())),
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),

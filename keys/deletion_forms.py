@@ -1,4 +1,4 @@
-"""Forms of acts that destroy a key or a version, or stop versions from decrypting."""
+"""Forms of actions that destroy a key or a version, or stop versions from decrypting."""
 
 from typing import Any
 

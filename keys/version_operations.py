@@ -15,7 +15,8 @@ from keys.models import Key, KeyVersion
 class VersionOperation:
     """One operation. It is possible in ``states`` and leads to ``leads_to``; ``effect`` describes the result.
 
-    ``shows_impact_of``: its page shows who used the version recently. ``not_of_primary``: why it is refused for the primary version.
+    ``shows_impact_of``: the action whose impact its page shows, None if it shows none.
+    ``not_of_primary``: why it is refused for the primary version.
     ``is_final``: it cannot be undone after a wait, so its page requires the key's name and a recent sign-in.
     """
 

@@ -11,7 +11,7 @@ from accounts.errors import NameTaken
 
 @contextmanager
 def unique_name(model: type[Model], name: str, noun: str) -> Iterator[None]:
-    """A transaction that inserts a row with the name. Raises NameTaken, in whose detail the row is a ``noun``."""
+    """A transaction that inserts a row with this name. Raises NameTaken; its detail names the kind of row: ``noun``."""
     try:
         with transaction.atomic():
             yield

@@ -246,16 +246,10 @@ def _denied_in_first_hour(key_id: str, since: datetime | None) -> list[tuple[dat
         timestamp__gte=since,
         timestamp__lt=_next_hour(since),
     )
-    sums = (
-        entries.order_by()
-        .values("user_id", "actor_id", "outcome")
-        .annotate(last=Max("timestamp"), sum=Sum("count"))
-    )
+    sums = entries.order_by().values_list("user_id", "actor_id").annotate(Max("timestamp"), Sum("count"))
     return [
-        (last, str(user_id or actor_id or ""), outcome, count)
-        for user_id, actor_id, outcome, last, count in sums.values_list(
-            "user_id", "actor_id", "outcome", "last", "sum"
-        )
+        (last, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
+        for user_id, actor_id, last, count in sums
     ]
 
 

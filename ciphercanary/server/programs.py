@@ -60,7 +60,7 @@ def metrics_environment() -> Mapping[str, str]:
 
 
 def is_listening() -> bool:
-    """Whether a process listens at the address of the web server."""
+    """Whether the port of the web server is taken. ``web`` has checked that it was free."""
     return bool(_bind_error(settings.CC_BIND, settings.CC_PORT))
 
 

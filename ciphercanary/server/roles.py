@@ -116,7 +116,7 @@ def _forget_admin_password() -> None:
 
 
 def _prepare(*, is_served: bool) -> str:
-    """The text for the terminal. Raises CannotStart."""
+    """Prepare the installation. Returns the text for the terminal. Raises CannotStart."""
     preparation = _preparation()
     return str(preparation.welcome(preparation.prepare(), is_served=is_served))
 

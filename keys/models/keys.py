@@ -197,7 +197,7 @@ class Key(MacProtectedRow):
 
     @property
     def protecting_modes(self) -> list[str]:
-        """The modes in which the key may encrypt, for display only. The first is the default."""
+        """The modes in which the key may encrypt. The first is the default. The engine checks the mode again."""
         if self.policy is None:
             return list(self.modes)
         return [mode for mode in self.modes if mode in self.policy.allowed_modes]

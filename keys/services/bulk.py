@@ -109,4 +109,4 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
 
 def _require_tags(seen: Sequence[str], stored: Key) -> None:
     if not stored.granting_tags == seen == stored.tags:
-        raise VersionConflict("The key has changed since you read it. Read it again, then retry.")
+        raise VersionConflict("Its tags have changed since you opened this page.")

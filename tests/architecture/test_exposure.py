@@ -26,9 +26,11 @@ MAY_READ_ALL_KEYS = {
     ("keys/services/clock_changes.py", "expire_keys"): "the schedule records every expiry",
     ("keys/services/clock_changes.py", "record_activations"): "the schedule records every activation",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
+    ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_move_rotations"): "a policy moves the dates of all its keys",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
+    ("keys/services/succession.py", "succeed_key"): "a name is taken whoever has the key",
     ("keys/services/used_up.py", "mark_used_up"): "the schedule makes every used-up key due",
 }
 MAY_READ_ALL_VERSIONS = {
@@ -94,7 +96,10 @@ MAY_COMMIT_IN_ITS_OWN_THREAD = {
 MAY_OPEN_TRANSACTIONS = {
     "accounts/management/commands/update_user.py": "several changes, all of them or none"
 }
-PRINTERS = {"ciphercanary/server/roles.py": "the box on the terminal"}
+PRINTERS = {
+    "ciphercanary/server/roles.py": "the box on the terminal",
+    "ciphercanary/server/serve.py": "the box on the terminal",
+}
 SAVING = {
     "save",
     "create",
@@ -123,14 +128,23 @@ def places(paths, matches):
 
 
 def bypasses_visibility(model):
-    """Match ``Key.objects.x`` unless x is ``visible_to`` or ``within_reach_of``."""
+    """Match ``Key.objects.x`` unless x is ``visible_to`` or ``within_reach_of``, and ``unique_name(Key, …)``."""
     return lambda node: (
-        isinstance(node, ast.Attribute)
-        and node.attr not in {"visible_to", "within_reach_of"}
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "objects"
-        and isinstance(node.value.value, ast.Name)
-        and node.value.value.id == model
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr not in {"visible_to", "within_reach_of"}
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == "objects"
+            and isinstance(node.value.value, ast.Name)
+            and node.value.value.id == model
+        )
+        or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "unique_name"
+            and isinstance(node.args[0], ast.Name)
+            and node.args[0].id == model
+        )
     )
 
 
@@ -177,6 +191,7 @@ def test_the_log_is_read_through_visible_to():
         "audit/log/numbering.py",
         "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
         "audit/usage/of_key.py",  # the time of the last restore
+        "audit/usage/queries.py",  # numbers of denials, with a time and a name as the roll-ups have them
         "audit/sequencing/checkpoint_keys.py",
         "audit/sequencing/continuity.py",
         "audit/sequencing/checkpointing.py",

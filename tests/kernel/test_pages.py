@@ -130,6 +130,7 @@ def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
         (timedelta(minutes=-4, seconds=-5), "4 minutes ago"),
         (timedelta(hours=-1, seconds=-5), "1 hour ago"),
         (timedelta(days=23, hours=1), "in 23 days"),
+        (timedelta(days=6, hours=23), "in 7 days"),
         (timedelta(seconds=30), "in a moment"),
     ],
 )

@@ -39,14 +39,19 @@ SUPERVISE = """
 import json, os, sys
 from ciphercanary.server.supervision import Program, run_together
 programs = [Program(*each) for each in json.loads(sys.argv[1])]
-sys.exit(run_together(programs, os.environ, [], lambda: True) & 0xFF)
+answers = iter([False, False, True])  # a fourth call fails
+def announce():
+    with open(sys.argv[2], "a") as out:
+        out.write("called ")
+    return next(answers)
+sys.exit(run_together(programs, os.environ, [], announce) & 0xFF)
 """
 
 
 class Supervised:
     def __init__(self, folder: Path, **programs: str):
         """``programs`` maps names to their ``obedient`` argument: yes, no, dies."""
-        self.file = folder / "said"
+        self.file, self.announced = folder / "said", folder / "announced"
         self.file.touch()
         commands = [
             (
@@ -57,7 +62,7 @@ class Supervised:
             for name, obedient in programs.items()
         ]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISE, json.dumps(commands)],
+            [sys.executable, "-c", SUPERVISE, json.dumps(commands), str(self.announced)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
@@ -116,6 +121,14 @@ def test_a_signal_ends_all_of_them_each_after_the_one_that_was_started_after_it(
         for what in (signals.get(name, "SIGTERM"), "ends")
     ]
     assert running.said()[3:] == order
+    assert running.process.returncode == 0
+
+
+def test_it_announces_until_that_succeeds_and_never_again(supervise):
+    running = supervise(first="yes", second="dies", last="yes")
+    running.wait_for("second", "begins", times=2)  # a second and more later
+    assert running.announced.read_text().split() == ["called"] * 3
+    running.end()
     assert running.process.returncode == 0
 
 
