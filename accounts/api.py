@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import actions, services, signing_keys
-from accounts.authentication import name_actor, origin_of
+from accounts.authentication import name_actor, naming_holder, origin_of
 from accounts.principals import Principal
 from accounts.serializers import (
     LoggedInSerializer,
@@ -73,7 +73,9 @@ class RefreshView(CredentialView):
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     def post(self, request: Request) -> Response:
         body = self.read(RefreshSerializer)
-        pair = services.refresh(refresh_token=body["refresh_token"], origin=origin_of(request))
+        origin = origin_of(request)
+        with naming_holder(request, origin):
+            pair = services.refresh(refresh_token=body["refresh_token"], origin=origin)
         return Response(TokenPairSerializer(pair).data)
 
 

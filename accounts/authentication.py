@@ -1,6 +1,7 @@
 """Authentication of REST requests by bearer token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -52,14 +53,22 @@ def _read_principal(
     if not token:
         raise Unauthenticated(BAD_TOKEN)
     origin = origin_of(request)
-    try:
+    with naming_holder(request, origin):
         principal = authenticate(token, origin, *_entities_of(request))
-    except (SessionEnded, TokenRevoked) as error:
-        name_actor(request, origin.anonymous(error.holder))
-        raise
     name_actor(request, principal.actor)
     require_network(principal, principal.actor.client_ip)
     return principal
+
+
+@contextmanager
+def naming_holder(request: HttpRequest | Request, origin: Origin) -> Iterator[None]:
+    """Record the refusal of a session or token that has ended under the name of its holder."""
+    try:
+        yield
+    except (SessionEnded, TokenRevoked) as error:
+        if error.holder is not None:
+            name_actor(request, origin.holder(error.holder, error.holder_name))
+        raise
 
 
 def _entities_of(request: HttpRequest | Request) -> tuple[str, ...]:

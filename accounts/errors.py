@@ -1,5 +1,6 @@
 from kernel import installation
 from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated, Unavailable
+from kernel.identities import Identity
 
 
 class OtpRequired(Unauthenticated):
@@ -22,24 +23,24 @@ class TokenExpired(Unauthenticated):
 class SessionEnded(Unauthenticated):
     """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over.
 
-    ``holder``: the name of its user for the log, if the caller has proved to hold the session.
+    ``holder`` and ``holder_name``: its user, for the log, if the caller has proved to hold the session.
     """
 
     title = "The session has ended"
 
-    def __init__(self, holder: str = "") -> None:
+    def __init__(self, holder: Identity | None = None, holder_name: str = "") -> None:
         super().__init__("The session has ended. Sign in again.")
-        self.holder = holder
+        self.holder, self.holder_name = holder, holder_name
 
 
 class TokenRevoked(Unauthenticated):
-    """The service token was revoked, or its owner was disabled. ``holder``: the owner's name for the log."""
+    """The service token was revoked, or its owner was disabled. ``holder``: the owner, as in ``SessionEnded``."""
 
     title = "The service token was revoked"
 
-    def __init__(self, holder: str = "") -> None:
+    def __init__(self, holder: Identity | None = None, holder_name: str = "") -> None:
         super().__init__("The service token was revoked or its owner is disabled. Create a new token.")
-        self.holder = holder
+        self.holder, self.holder_name = holder, holder_name
 
 
 class NameTaken(Conflict):

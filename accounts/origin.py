@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from audit.log.events import Actor, ActorType, Source
+from kernel.identities import Identity, IdentityType
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -52,6 +53,14 @@ class Origin(Struct, frozen=True, kw_only=True):
             source=self.source,
             request_id=self.request_id,
         )
+
+    def holder(self, identity: Identity, name: str) -> Actor:
+        """The user or service account that a session or token belongs to."""
+        if identity.id is None:
+            return self.anonymous(name)
+        if identity.type is IdentityType.SERVICE_ACCOUNT:
+            return self.service_account(identity.id, name)
+        return self.user(identity.id, name)
 
 
 @lru_cache(4096)

@@ -101,7 +101,7 @@ def _require_valid(token_id: UUID) -> ServiceToken:
         raise TokenRevoked
     owner = token.check_mac().owner.check_mac()
     if token.is_revoked or not owner.is_active:
-        raise TokenRevoked(str(owner))
+        raise TokenRevoked(token.identity, str(owner))
     if token.expires_at <= process_now():
         raise TokenExpired
     return token

@@ -7,11 +7,11 @@ from functools import reduce
 from operator import add
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import Combinable
 
 from audit.log.events import Outcome
-from audit.sequencing.timestamps import CountOf, last_outcome_at
+from audit.sequencing.timestamps import CountOf, last_about
 from console import actions
 from console.checks import BAD, OFF, OK, WARNING, Check
 from kernel import installation
@@ -31,7 +31,7 @@ COPY_NAME: Final = "Copy of these keys"
 class Kek:
     """A key-encryption key by name. ``is_open``: whether this process has it. ``rows`` stored keys are under it.
 
-    ``proved_at``, ``failed_at``: when a copy of it was last found good, and not good.
+    ``copy_checked_at``: when a copy of it was last checked; ``has_good_copy``: whether it was good then.
     """
 
     id: str
@@ -40,8 +40,8 @@ class Kek:
     created_at: datetime
     retired_at: datetime | None
     rows: int
-    proved_at: datetime | None
-    failed_at: datetime | None
+    copy_checked_at: datetime | None
+    has_good_copy: bool
 
     def age(self, now: datetime) -> timedelta:
         return now - self.created_at
@@ -72,14 +72,13 @@ def read_keks() -> Keks:
     tables = map(_rows, kek_records.wrapped_models())
     counts = [CountOf(rows.filter(kek_id=OuterRef("pk")).values("pk")) for rows in tables]
     rows: Combinable = reduce(add, counts, Value(0))
-    found = KeyEncryptionKey.objects.annotate(
-        rows=rows, proved_at=_copy_checked_at(Outcome.OK), failed_at=_copy_checked_at(Outcome.ERROR)
-    )
+    found = KeyEncryptionKey.objects.annotate(rows=rows, **_copy_columns())
     return Keks([_kek(row) for row in found.order_by("-is_primary", "-created_at")])
 
 
-def _copy_checked_at(outcome: Outcome) -> Subquery:
-    return last_outcome_at(actions.KEK_COPY_CHECKED, outcome, object_id=OuterRef("pk"))
+def _copy_columns() -> dict[str, Subquery]:
+    at, outcome = last_about(actions.KEK_COPY_CHECKED, OuterRef("pk"))
+    return {"copy_checked_at": at, "copy_outcome": outcome}
 
 
 def _kek(row: Any) -> Kek:
@@ -90,15 +89,17 @@ def _kek(row: Any) -> Kek:
         created_at=row.created_at,
         retired_at=row.retired_at,
         rows=row.rows,
-        proved_at=row.proved_at,
-        failed_at=row.failed_at,
+        copy_checked_at=row.copy_checked_at,
+        has_good_copy=row.copy_outcome == Outcome.OK.value,
     )
 
 
-def has_proved_copy() -> Exists:
-    """Whether a copy of the primary key was found good."""
-    primary = KeyEncryptionKey.objects.filter(is_primary=True)
-    return Exists(primary.annotate(proved_at=_copy_checked_at(Outcome.OK)).exclude(proved_at=None))
+def has_good_copies() -> Exists:
+    """Whether the last checked copy of each key in use was good."""
+    _, outcome = last_about(actions.KEK_COPY_CHECKED, OuterRef("pk"))
+    in_use = KeyEncryptionKey.objects.filter(retired_at=None).annotate(copy_outcome=outcome)
+    unproved = Exists(in_use.filter(~Q(copy_outcome=Outcome.OK.value) | Q(copy_outcome=None)))
+    return Exists(KeyEncryptionKey.objects.filter(~unproved, is_primary=True))
 
 
 def kek_columns() -> dict[str, Combinable | Subquery]:
@@ -136,18 +137,19 @@ def check_keks(keks: Keks, now: datetime) -> Check:
 
 def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup FILE"
-    primary = keks.primary
-    proved_at, failed_at = (primary.proved_at, primary.failed_at) if primary else (None, None)
-    if failed_at is not None and (proved_at is None or failed_at > proved_at):
-        measured = f"last found not good {failed_at:%Y-%m-%d %H:%MZ}"
+    checked = [each for each in keks.in_use if each.copy_checked_at]
+    if not checked:
+        return Check(COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
+    bad = [each.id for each in checked if not each.has_good_copy]
+    if bad:
         remedy = "Make a new copy with backup_kek, and check it:"
-        return Check(COPY_NAME, WARNING, measured, remedy, command)
-    if proved_at is not None:
-        return Check(COPY_NAME, OK, f"last found good {proved_at:%Y-%m-%d %H:%MZ}")
-    if any(each.proved_at for each in keks.all):
-        remedy = "Copy the new primary key, and check the copy:"
-        return Check(COPY_NAME, WARNING, "not checked since the rotation", remedy, command)
-    return Check(COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
+        return Check(COPY_NAME, WARNING, f"last found not good: {', '.join(bad)}", remedy, command)
+    unchecked = [each.id for each in keks.in_use if not each.copy_checked_at]
+    if unchecked:
+        remedy = "Copy these keys too, and check the copy:"
+        return Check(COPY_NAME, WARNING, f"never checked: {', '.join(unchecked)}", remedy, command)
+    oldest = min(each.copy_checked_at for each in checked if each.copy_checked_at)
+    return Check(COPY_NAME, OK, f"last found good {oldest:%Y-%m-%d %H:%MZ}")
 
 
 def _rows(model: type[WrappedRow]) -> QuerySet[WrappedRow]:

@@ -69,13 +69,15 @@ def signed_at() -> Subquery:
 
 def last_done_at(action: str) -> Subquery:
     """When an action of the installation last succeeded."""
-    return last_outcome_at(action, Outcome.OK)
-
-
-def last_outcome_at(action: str, outcome: Outcome, **about: Combinable) -> Subquery:
-    """When an action last had this outcome. ``about``: more columns of the entry."""
-    done = AuditLog.objects.filter(action=action, outcome=outcome.value, **about).order_by("-id")
+    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value).order_by("-id")
     return Subquery(done.values(spelled=SpelledTimestamp("timestamp"))[:1], output_field=_TIMESTAMP)
+
+
+def last_about(action: str, object_id: Combinable) -> tuple[Subquery, Subquery]:
+    """When an action with this object was last recorded, and its outcome."""
+    entries = AuditLog.objects.filter(action=action, object_id=object_id).order_by("-id")
+    spelled = entries.values(spelled=SpelledTimestamp("timestamp"))[:1]
+    return Subquery(spelled, output_field=_TIMESTAMP), Subquery(entries.values("outcome")[:1])
 
 
 def last_alarm() -> Subquery:

@@ -9,6 +9,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
+from ciphercanary.server import readiness
 from ciphercanary.server.fast_path_worker import GRACE
 from kernel.databases.lock_waits import bound_lock_waits
 from kernel.observability import logs, metrics_folder, tracing
@@ -76,6 +77,7 @@ def post_worker_init(worker: Worker) -> None:
     worker.audit_heartbeat = Heartbeat()
     health.begin()
     throttle.start_reconciling()
+    readiness.report()
 
 
 def worker_exit(_server: object, worker: Worker) -> None:

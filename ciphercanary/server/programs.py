@@ -59,11 +59,6 @@ def metrics_environment() -> Mapping[str, str]:
     return {**os.environ, metrics_folder.VARIABLE: metrics_folder.create()}
 
 
-def is_listening() -> bool:
-    """Whether the port of the web server is taken. ``web`` has checked that it was free."""
-    return bool(_bind_error(settings.CC_BIND, settings.CC_PORT))
-
-
 def _require_free_port() -> None:
     bind, port = settings.CC_BIND, settings.CC_PORT
     # A program that exits releases the folder's lock a moment before its listener.

@@ -8,6 +8,7 @@ from typing import IO
 from django.conf import settings
 
 from ciphercanary.server import programs
+from ciphercanary.server.readiness import Readiness
 from ciphercanary.server.supervision import Program, run_together
 from kernel.observability import metrics_folder
 
@@ -15,19 +16,21 @@ from kernel.observability import metrics_folder
 def run(commands: Sequence[Program], lock: IO[str], greeting: str) -> int:
     """Run the programs until they are stopped. Returns the web server's exit code.
 
-    Prints the greeting, with its link, once the web server listens.
+    Prints the greeting, with its link, once the web server answers.
     """
-    environment = programs.metrics_environment()
+    readiness = Readiness()
+    environment = {**programs.metrics_environment(), **readiness.environment}
     try:
         # They inherit the lock: if this process is killed, the folder stays locked until the last of them exits.
-        code = run_together(commands, environment, [lock.fileno()], partial(_greet, greeting))
+        descriptors = [lock.fileno(), readiness.writing]
+        code = run_together(commands, environment, descriptors, partial(_greet, greeting, readiness))
     finally:
         metrics_folder.remove(environment[metrics_folder.VARIABLE])
     return 0 if code in {0, -signal.SIGINT, -signal.SIGTERM} else code
 
 
-def _greet(greeting: str) -> bool:
-    if not programs.is_listening():
+def _greet(greeting: str, readiness: Readiness) -> bool:
+    if not readiness.is_reported():
         return False
     print(greeting, flush=True)  # noqa: T201 - for the terminal
     return True

@@ -17,7 +17,7 @@ from audit.services.log_status import Warnings, may_see_alarms, warning_columns,
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import DAY, Span, Used, rows_done, used_in
-from console.keks import has_proved_copy
+from console.keks import has_good_copies
 from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
@@ -69,7 +69,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
-        "has_kek_copy": has_proved_copy(),
+        "has_kek_copy": has_good_copies(),
         **_key_counts(principal, at),
         **_failures(principal, at),
         **denied_act_columns(principal, at),

@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from django.conf import settings
+
 from accounts.principals import Principal
 from audit.log.events import Event, Outcome
 from audit.services import record_alone
@@ -16,7 +18,6 @@ from kernel.trust import kek
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey
 
-PRIMARY: Final = "primary"
 MOST_BYTES: Final = 64 * 1024  # of a file that could be a copy
 
 
@@ -48,23 +49,32 @@ class CheckedCopy:
 
 
 def check_kek_copies(*, principal: Principal, path: Path) -> list[CheckedCopy]:
-    """Check a file ``kek-<id>.key``, a folder of ``backup_kek``, or a file with the value of ``CC_KEK``; record the result.
+    """Check a file ``kek-<id>.key``, a folder of ``backup_kek``, or a file with the value of ``CC_KEK``; record the result of each key.
 
     A folder and a value of ``CC_KEK`` must contain every key that the database needs. Raises Denied, Conflict if there is
     nothing to check, OSError and AuditUnavailable.
     """
     principal.require(PERMISSION)
+    if path.resolve().is_relative_to(Path(settings.CC_HOME).resolve()):
+        raise Conflict("This is the data folder, not a copy. Name a copy in another place.")
     records = {record.id: record for record in KeyEncryptionKey.objects.order_by("id")}
     checked = list(_checked(path, records))
-    meta = {"verdicts": {copy.kek_id: str(copy.verdict) for copy in checked}}
-    is_good = all(copy.verdict == Verdict.GOOD for copy in checked)
-    result = {"outcome": Outcome.OK} if is_good else {"outcome": Outcome.ERROR, "code": "kek_copy_unusable"}
-    about = next((copy.kek_id for copy in checked if copy.use == PRIMARY), checked[0].kek_id)
-    event = Event(
-        action=actions.KEK_COPY_CHECKED, object_type=OBJECT_TYPE, object_id=about, meta=meta, **result
-    )
-    record_alone(event, principal.actor)
+    primary = next((record.id for record in records.values() if record.is_primary), "")
+    for copy in checked:
+        record_alone(_event(copy, copy.kek_id or primary), principal.actor)
     return checked
+
+
+def _event(copy: CheckedCopy, kek_id: str) -> Event:
+    is_good = copy.verdict == Verdict.GOOD
+    return Event(
+        action=actions.KEK_COPY_CHECKED,
+        object_type=OBJECT_TYPE,
+        object_id=kek_id,
+        outcome=Outcome.OK if is_good else Outcome.ERROR,
+        code="" if is_good else "kek_copy_unusable",
+        meta={"verdict": str(copy.verdict)},
+    )
 
 
 def _checked(path: Path, records: Mapping[str, KeyEncryptionKey]) -> Iterator[CheckedCopy]:
@@ -124,4 +134,4 @@ def _use(record: KeyEncryptionKey | None) -> str:
         return "not used"
     if record.retired_at is not None:
         return "retired"
-    return PRIMARY if record.is_primary else "older"
+    return "primary" if record.is_primary else "older"

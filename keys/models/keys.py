@@ -198,9 +198,10 @@ class Key(MacProtectedRow):
     @property
     def protecting_modes(self) -> list[str]:
         """The modes in which the key may encrypt. The first is the default. The engine checks the mode again."""
-        if self.policy is None:
-            return list(self.modes)
-        return [mode for mode in self.modes if mode in self.policy.allowed_modes]
+        allowed = self.policy.allowed_modes if self.policy else self.modes
+        if not isinstance(allowed, list):  # an altered row must not hide the other keys of a list
+            return []
+        return [mode for mode in self.modes if mode in allowed]
 
     @property
     def effective_rotation_days(self) -> int | None:

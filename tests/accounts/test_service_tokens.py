@@ -89,7 +89,7 @@ def test_a_revoked_token_ends_at_once(admin, account):
     for use in (lambda: authenticate_bearer(created.text, ORIGIN), lambda: renew_principal(caller)):
         with pytest.raises(TokenRevoked) as refusal:
             use()
-        assert refusal.value.holder == "billing"
+        assert (refusal.value.holder.id, refusal.value.holder_name) == (account.account.id, "billing")
 
 
 def test_a_known_token_costs_one_statement_until_something_changes(admin, account, django_assert_num_queries):

@@ -292,6 +292,7 @@ def test_the_environment_is_read_in_the_settings_only():
         "kernel/observability/metrics_folder.py": "reads the name of the folder, which prometheus_client reads",
         "ciphercanary/manage.py": "names the settings",
         "ciphercanary/server/programs.py": "hands the environment on to the programs",
+        "ciphercanary/server/readiness.py": "finds the pipe to the process that supervises it",
         "ciphercanary/server/roles.py": "names the settings, and hands the environment on to its program",
         "ciphercanary/wsgi.py": "names the settings",
     }

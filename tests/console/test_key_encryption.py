@@ -309,8 +309,15 @@ def check(path, capsys):
 def test_a_good_copy_is_proved_and_recorded(copied, capsys):
     ids = set(KeyEncryptionKey.objects.values_list("id", flat=True))
     assert check(copied, capsys) == dict.fromkeys(ids, "good")
-    entry = AuditLog.objects.get(action=actions.KEK_COPY_CHECKED)
-    assert (entry.outcome, json.loads(entry.meta)) == ("ok", {"verdicts": dict.fromkeys(sorted(ids), "good")})
+    found = AuditLog.objects.filter(action=actions.KEK_COPY_CHECKED)
+    assert set(found.values_list("object_id", "outcome", "meta")) == {
+        (kek_id, "ok", '{"verdict":"good"}') for kek_id in ids
+    }
+
+
+def test_the_data_folder_is_no_copy(capsys, settings):
+    _, failure = run("check_kek_backup", str(settings.CC_HOME), capsys=capsys)
+    assert "not a copy" in str(failure)
 
 
 def test_each_defect_of_a_copy_has_its_verdict(copied, capsys):
@@ -332,7 +339,8 @@ def test_each_defect_of_a_copy_has_its_verdict(copied, capsys):
     foreign.write_bytes(base64.b64encode(os.urandom(32)))
     assert check(foreign, capsys) == {"deadbeef": "unknown"}
     assert set(AuditLog.objects.filter(action=actions.KEK_COPY_CHECKED).values_list("outcome", "code")) == {
-        ("error", "kek_copy_unusable")
+        ("error", "kek_copy_unusable"),
+        ("ok", ""),  # of the older key
     }
 
 
@@ -419,8 +427,9 @@ def test_the_system_page_shows_when_a_copy_was_last_proved(admin, copied, capsys
     assert checks(browser)["Copy of these keys"].state == "ok"
     [older] = KeyEncryptionKey.objects.filter(is_primary=True).values_list("id", flat=True)
     rotate(admin)
-    assert checks(browser)["Copy of these keys"].measured == "not checked since the rotation"
-    run("check_kek_backup", str(copied / f"kek-{older}.key"), capsys=capsys)
-    assert checks(browser)["Copy of these keys"].measured == "not checked since the rotation"
-    run("check_kek_backup", str(copied), capsys=capsys)
-    assert "last found not good" in checks(browser)["Copy of these keys"].measured
+    primary = kek_records.primary_id()
+    for path in (copied / f"kek-{older}.key", copied):
+        measured = checks(browser)["Copy of these keys"].measured
+        assert measured == f"never checked: {primary}"
+        run("check_kek_backup", str(path), capsys=capsys)
+    assert checks(browser)["Copy of these keys"].measured == f"last found not good: {primary}"
