@@ -101,6 +101,7 @@ def test_a_dismissed_message_leaves_the_focus_on_the_page(admin):
     page = admin.open("/audit/saved/new?outcome=denied")
     page.get_by_label("Name").fill("Denied, to be dismissed")
     page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/audit/?outcome=denied")  # loaded: the script handles the button
     page.get_by_role("button", name="Dismiss").press("Enter")
     page.get_by_text("Filter Denied, to be dismissed saved").wait_for(state="detached")
     expect(page.locator("#page")).to_be_focused()

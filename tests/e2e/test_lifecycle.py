@@ -88,7 +88,7 @@ def test_a_key_lives_under_a_policy_until_its_deletion_is_cancelled(admin, serve
     assert encrypt(served, token, key["id"]) == 409
     page = reload_until(admin, f"/keys/{name}/", "1 request denied since scheduling")
     assert "from admin" in page.get_by_role("region", name="State").inner_text()
-    assert f"{name} is scheduled for deletion" in admin.open("/home/").locator("main").inner_text()
+    reload_until(admin, "/home/", f"{name} is scheduled for deletion")
 
     page = admin.open(f"/keys/{name}/")
     page.locator("#notice-cancel-deletion").click()
