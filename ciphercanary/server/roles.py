@@ -70,9 +70,8 @@ def _exit_on_interrupt(message: str) -> None:
         os.write(sys.stderr.fileno(), message.encode())
         os._exit(1)
 
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # nohup and a shell's & ignore the signal
+    # nohup and a shell's & ignore the signal.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end)
 
 
