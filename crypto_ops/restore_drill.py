@@ -88,7 +88,7 @@ def _encrypt(messages: int, principal: Principal) -> str:
     lines = []
     for key in islice(cycle(keys), messages):
         plaintext = secrets.token_bytes(_PLAINTEXT_SIZE)
-        request = EncryptRequest(mode=MODES[key.protecting_modes[0]], plaintext=plaintext, key_id=key.id)
+        request = EncryptRequest(mode=MODES[key.default_mode], plaintext=plaintext, key_id=key.id)
         sealed = envelope.encode(engine.encrypt(request, principal))
         lines.append(f"{sealed} {hashlib.sha256(plaintext).hexdigest()}\n")
     return "".join(lines)

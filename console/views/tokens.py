@@ -229,7 +229,7 @@ def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:
 
 
 def _encryption(key: Key | None) -> str:
-    name, mode = (key.name, next(iter(key.protecting_modes), "")) if key else ("KEY-NAME", "aes-256-gcm")
+    name, mode = (key.name, key.default_mode) if key else ("KEY-NAME", "aes-256-gcm")
     return curl_of("/api/v1/encrypt", {"key_id": PREFIX + name, "algorithm": mode, "data": EXAMPLE})
 
 

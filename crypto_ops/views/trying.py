@@ -78,7 +78,7 @@ class TryView(KeyView):
 def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
     if given["operation"] == "encrypt":
-        mode = find_mode(given["mode"] or next(iter(key.protecting_modes), ""))
+        mode = find_mode(given["mode"] or key.default_mode)
         encrypting = EncryptRequest(
             mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
         )

@@ -23,7 +23,7 @@ class UseView(KeyView):
             key,
             languages=LANGUAGES,
             language=language,
-            steps=steps_of(language, key_id=str(key.id), mode=next(iter(key.protecting_modes), "")),
+            steps=steps_of(language, key_id=str(key.id), mode=key.default_mode),
             closed=[choice for choice in choices if choice.reason],
             may_call=len(choices) == len(LABELS),
         )

@@ -197,11 +197,16 @@ class Key(MacProtectedRow):
 
     @property
     def protecting_modes(self) -> list[str]:
-        """The modes in which the key may encrypt. The first is the default. The engine checks the mode again."""
+        """The modes in which the key may encrypt. The engine checks the mode again."""
         allowed = self.policy.allowed_modes if self.policy else self.modes
         if not isinstance(allowed, list):  # an altered row must not hide the other keys of a list
             return []
         return [mode for mode in self.modes if mode in allowed]
+
+    @property
+    def default_mode(self) -> str:
+        """The mode for callers who name none; "" if an altered policy allows none."""
+        return next(iter(self.protecting_modes), "")
 
     @property
     def effective_rotation_days(self) -> int | None:

@@ -49,7 +49,7 @@ def create_policy_and_key(admin, name):
 
 
 def schedule_deletion_of_a_key_in_use(admin, name):
-    """Each refusal keeps the reason and the wait; what confirms is typed again."""
+    """Each refusal keeps the reason and the wait; the confirmation is typed again."""
     page = reload_until(admin, f"/keys/{name}/schedule-deletion", "1 operation: admin 1")
     assert "versions 1 to 2" in page.locator("#deletion-effect").inner_text()
     page.get_by_label("Waiting period (days)").fill("7")
