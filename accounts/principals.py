@@ -23,7 +23,7 @@ def user_entity(user_id: UUID) -> str:
     return Identity.user(user_id).entity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Principal:
     """An authenticated caller: an identity with the rights of this request.
 

@@ -95,7 +95,7 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.commit.writer import Decision
+    from audit.commit.decisions import Decision, Grounds
     from audit.log.events import Actor, Event
     from kernel.freshness.epoch import read_stamp
 
@@ -109,7 +109,8 @@ def decide() -> object:
         meta={"algorithm": "aes-256-gcm"},
     )
     actor = Actor.anonymous("192.0.2.1", "bench/1.0", "0123456789abcdef0123456789abcdef")
-    return Decision(result=b"", event=event, actor=actor, stamps=(read_stamp(f"key:{key}", "user:bench"),))
+    stamps = (read_stamp(f"key:{key}", "user:bench"),)
+    return Decision(lambda: b"", Grounds(event=event, actor=actor, stamps=stamps))
 
 
 def write_together(decision: object) -> None:

@@ -6,10 +6,10 @@ from typing import cast
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.commit.writer import Decision
+from audit.commit.decisions import Decision
 from audit.log.events import Event, Outcome
 from crypto_ops import actions
-from crypto_ops.deciding import decision_of, key_event, perform
+from crypto_ops.deciding import decision_of, grounds_of, key_event, perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
@@ -106,18 +106,22 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
     cipher = context.cipher(version, mode)
     context.reserve(version, mode, len(messages))
-    pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
-    sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
-    batch = BatchResult(
-        mode=mode,
-        key_id=entry.key_id,
-        key_version=version.number,
-        results=_in_order(request.items, sealed) if refusals else sealed,
-        refusals=refusals,
-    )
+
+    def finish() -> BatchResult[str]:
+        pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
+        sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
+        return BatchResult(
+            mode=mode,
+            key_id=entry.key_id,
+            key_version=version.number,
+            results=_in_order(request.items, sealed) if refusals else sealed,
+            refusals=refusals,
+        )
+
+    event = _event(actions.MESSAGE_ENCRYPTED, entry, version, mode, len(messages), refusals)
     size = sum(len(plaintext) for plaintext, _ in messages)
-    event = _event(actions.MESSAGE_ENCRYPTED, entry, version, batch, size)
-    return decision_of(batch, event, context, protects=entry)
+    grounds = grounds_of(event, context, protects=entry)
+    return Decision(finish, grounds, size, context.request_id)
 
 
 def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
@@ -127,17 +131,13 @@ def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decis
     lifecycle.require_process(entry.lifecycle_state(process_now()))
     opener = _Opener(entry, request.mode, context)
     results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
+    opened = [result for result in results if isinstance(result, bytes)]
+    refusals = _refusals(results)
     batch = BatchResult(
-        mode=request.mode,
-        key_id=entry.key_id,
-        key_version=None,
-        results=results,
-        refusals=_refusals(results),
+        mode=request.mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
     )
-    size = sum(len(result) for result in results if isinstance(result, bytes))
-    return decision_of(
-        batch, _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, batch, size), context
-    )
+    event = _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, request.mode, len(opened), refusals)
+    return decision_of(batch, event, context, size=sum(map(len, opened)))
 
 
 def _refusals(items: Sequence[object]) -> list[DomainError]:
@@ -203,20 +203,19 @@ def _event(
     action: str,
     entry: CachedKey,
     version: CachedVersion | None,
-    batch: BatchResult[str] | BatchResult[bytes],
-    size: int,
+    mode: Mode,
+    succeeded: int,
+    refusals: Sequence[DomainError],
 ) -> Event:
     """One event for all successes, with the number of failures. If all failed, it has the code of the first failure."""
-    succeeded = len(batch.results) - batch.refused
-    failed = {"failed": batch.refused} if succeeded and batch.refused else {}
+    failed = {"failed": len(refusals)} if succeeded and refusals else {}
     return key_event(
         action,
         entry,
         version,
-        size,
-        count=succeeded or batch.refused,
+        count=succeeded or len(refusals),
         outcome=Outcome.OK if succeeded else Outcome.ERROR,
-        code="" if succeeded else batch.refusals[0].code,
-        algorithm=batch.mode.name,
+        code="" if succeeded else refusals[0].code,
+        algorithm=mode.name,
         **failed,
     )

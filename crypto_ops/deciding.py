@@ -6,15 +6,14 @@ the database. A stale decision is repeated with fresh rows.
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
-from uuid import UUID
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit.commit import writer
-from audit.commit.writer import Deadline, Decision
+from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
 from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
@@ -67,62 +66,51 @@ def compare[T](decision: Decision[T]) -> T:
     Raises the errors of ``audit.commit.writer.commit``.
     """
     epoch = read_epoch()
-    renew_stamps(decision.stamps, epoch)
-    decision.require_current(epoch, process_now())
-    return decision.result
+    renew_stamps(decision.grounds.stamps, epoch)
+    decision.grounds.require_current(epoch, process_now())
+    return decision.finish()
 
 
 def key_event(
     action: str,
     entry: CachedKey,
     version: CachedVersion | None,
-    size: int,
     *,
     count: int = 1,
     outcome: Outcome = Outcome.OK,
     code: str = "",
     **meta: object,
 ) -> Event:
-    """The audit event of ``count`` operations with a key, ``size`` bytes in total."""
-    kind = _event_like(
-        action, entry.key_id, None if version is None else version.number, outcome, code, tuple(meta.items())
-    )
-    return kind.of_amount(count, size)
-
-
-@lru_cache(4096)
-def _event_like(
-    action: str,
-    key_id: UUID,
-    version: int | None,
-    outcome: Outcome,
-    code: str,
-    meta: tuple[tuple[str, object], ...],
-) -> Event:
-    """An event without a size, cached because most events of a busy key differ only in that."""
+    """The audit event of ``count`` operations with a key. Each decision adds its size."""
     return Event(
         action=action,
         object_type="key",
-        object_id=str(key_id),
-        object_version=version,
+        object_id=str(entry.key_id),
+        object_version=None if version is None else version.number,
         outcome=outcome,
         code=code,
-        meta=dict(meta),
+        count=count,
+        meta=meta,
     )
 
 
-def decision_of[T](
-    result: T, event: Event, context: DecisionContext, *, protects: CachedKey | None = None
-) -> Decision[T]:
-    """A decision that is valid while nothing it read has changed, and within all lifetimes that apply."""
-    return Decision(
-        result=result,
+def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:
+    """Grounds that hold while nothing that was read has changed, and within all lifetimes that apply."""
+    return Grounds(
         event=event,
-        actor=context.actor,
+        actor=context.principal.actor,
         stamps=context.stamps,
         deadlines=(*_token_end(context.principal), *_key_end(protects), *context.deadlines),
         not_before=tuple([start for entry in context.used for start in _key_start(entry)]),
     )
+
+
+def decision_of[T](
+    result: T, event: Event, context: DecisionContext, *, size: int, protects: CachedKey | None = None
+) -> Decision[T]:
+    """A decision with its own grounds. ``size`` is in bytes."""
+    grounds = grounds_of(event, context, protects=protects)
+    return Decision(lambda: result, grounds, size, context.request_id)
 
 
 def _token_end(principal: Principal) -> tuple[Deadline, ...]:

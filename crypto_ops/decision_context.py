@@ -3,12 +3,14 @@
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
+from typing import Final
+
+from msgspec import Struct
 
 from accounts.authorization import authorize
 from accounts.principals import Principal
 from accounts.roles import word_of
-from audit.commit.writer import Deadline
-from audit.log.events import Actor
+from audit.commit.decisions import Deadline, Grounds
 from kernel import throttle
 from kernel.clock import process_now
 from kernel.crypto.aead import Cipher
@@ -18,6 +20,8 @@ from kernel.freshness.stamps import EpochStamp
 from keys import keyring
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
+
+MAX_PERMITS: Final = 1000  # of one key
 
 
 class CacheMiss(Exception):
@@ -41,15 +45,36 @@ def not_granted(permission: str, rule: str) -> Denied:
     )
 
 
+type Use = tuple[str, KeyReference | None, Mode, int | None]
+"""The action, the key (None: the default key), the mode and the version (None: the primary one)."""
+
+
+class Permit(Struct, frozen=True, eq=False, kw_only=True):
+    """One caller's use of one version of a key in one mode: decided once, for any message, while the grounds hold."""
+
+    entry: CachedKey
+    version: CachedVersion
+    cipher: Cipher
+    grounds: Grounds
+
+
 class DecisionContext:
     """Decides an operation, with database reads on cache misses."""
 
-    def __init__(self, principal: Principal, actor: Actor | None = None) -> None:
-        """``actor``: the principal with the current request's facts, if the principal comes from a cache."""
+    def __init__(self, principal: Principal, request_id: str = "") -> None:
+        """``request_id``: for a principal from a cache, whose actor has none."""
         self.principal = principal
-        self.actor = actor or principal.actor
+        self.request_id = request_id
         self.used: list[CachedKey] = []
         self.deadlines: list[Deadline] = []
+
+    def recall(self, _use: Use) -> Permit | None:
+        """The permit of an earlier decision, if there is one."""
+        return None
+
+    def remember(self, _use: Use, permit: Permit) -> Permit:
+        """Keep the permit for later decisions, if there can be any. Returns it."""
+        return permit
 
     def find(self, reference: KeyReference, permission: str) -> CachedKey:
         """Find a key as ``keyring.find`` does, for an operation, and record it as part of the decision.
@@ -64,7 +89,7 @@ class DecisionContext:
     def authorize(self, entry: CachedKey, permission: str) -> None:
         """Raises Denied unless the principal may do this with the key."""
         verdict = authorize(
-            self.principal, permission, entry, now=process_now(), client_ip=self.actor.client_ip
+            self.principal, permission, entry, now=process_now(), client_ip=self.principal.actor.client_ip
         )
         if not verdict.is_allowed:
             raise not_granted(permission, verdict.rule)
@@ -110,7 +135,32 @@ class DecisionContext:
 
 
 class CachedDecisionContext(DecisionContext):
-    """Decides from memory only, as an event loop must. Raises CacheMiss on a cache miss, and UnknownCost."""
+    """Decides from memory only, as an event loop must. Raises CacheMiss on a cache miss, and UnknownCost.
+
+    A key that leaves the keyring takes its permits with it, so they never outlast its material.
+    """
+
+    def __init__(self, principal: Principal, request_id: str, *, recalls: bool = True) -> None:
+        """``recalls``: whether permits of earlier decisions may be used."""
+        super().__init__(principal, request_id)
+        self._recalls = recalls
+
+    def recall(self, use: Use) -> Permit | None:
+        if not self._recalls:
+            return None
+        action, reference, mode, version = use
+        if reference is None:
+            reference = keyring.cached_default_id(self.principal, mode.key_algorithm)
+        entry = None if reference is None else keyring.peek(reference)
+        return None if entry is None else entry.permits.get((self.principal, action, mode.name, version))
+
+    def remember(self, use: Use, permit: Permit) -> Permit:
+        action, _, mode, version = use
+        permits = permit.entry.permits
+        if len(permits) >= MAX_PERMITS:
+            permits.clear()
+        permits[self.principal, action, mode.name, version] = permit
+        return permit
 
     def charge(self, trials: int) -> None:
         raise UnknownCost(trials)

@@ -6,14 +6,15 @@ changed since. Only then is the result returned. A stale decision is repeated wi
 """
 
 import secrets
+from functools import partial
 from typing import Final
 
 from accounts.principals import Principal
-from audit.commit.writer import Decision
+from audit.commit.decisions import Decision
 from audit.log.events import Event
 from crypto_ops import actions
-from crypto_ops.deciding import decision_of, key_event, perform
-from crypto_ops.decision_context import DecisionContext
+from crypto_ops.deciding import decision_of, grounds_of, key_event, perform
+from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from kernel.clock import process_now
@@ -53,22 +54,32 @@ def generate_random(size: int, principal: Principal) -> bytes:
 
 def _decide_random(size: int, context: DecisionContext) -> Decision[bytes]:
     context.principal.require("crypto.random")
-    return decision_of(secrets.token_bytes(size), Event(action=actions.RANDOM_GENERATED, size=size), context)
+    event = Event(action=actions.RANDOM_GENERATED)
+    return decision_of(secrets.token_bytes(size), event, context, size=size)
 
 
 def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Decision[Envelope]:
-    """The result, which must not be released before the decision is committed. Raises refusals."""
+    """The decision; the message is sealed when it is finished. Raises refusals."""
+    use = (actions.MESSAGE_ENCRYPTED, request.key_id, request.mode, request.key_version)
+    permit = context.recall(use) or context.remember(use, _permit_encryption(request, context))
+    context.reserve(permit.version, request.mode)
+    return Decision(
+        partial(_seal, request, permit), permit.grounds, len(request.plaintext), context.request_id
+    )
+
+
+def _permit_encryption(request: EncryptRequest, context: DecisionContext) -> Permit:
     context.principal.require("crypto.encrypt")
+    mode = request.mode
     if request.key_id is None:
-        entry = context.find_default(request.mode.key_algorithm, "crypto.encrypt")
+        entry = context.find_default(mode.key_algorithm, "crypto.encrypt")
     else:
         entry = context.find(request.key_id, "crypto.encrypt")
-    version = protecting_version(entry, request.mode, request.key_version, context)
-    envelope = _seal(request, entry, version, context)
-    event = key_event(
-        actions.MESSAGE_ENCRYPTED, entry, version, len(request.plaintext), algorithm=request.mode.name
-    )
-    return decision_of(envelope, event, context, protects=entry)
+    version = protecting_version(entry, mode, request.key_version, context)
+    cipher = context.cipher(version, mode)
+    event = key_event(actions.MESSAGE_ENCRYPTED, entry, version, algorithm=mode.name)
+    grounds = grounds_of(event, context, protects=entry)
+    return Permit(entry=entry, version=version, cipher=cipher, grounds=grounds)
 
 
 def protecting_version(
@@ -87,28 +98,48 @@ def protecting_version(
     return context.require_process(entry, number, now)
 
 
-def _seal(
-    request: EncryptRequest, entry: CachedKey, version: CachedVersion, context: DecisionContext
-) -> Envelope:
-    cipher = context.cipher(version, request.mode)
-    context.reserve(version, request.mode)
-    sealed = cipher.seal(request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad)
+def _seal(request: EncryptRequest, permit: Permit) -> Envelope:
+    entry, version = permit.entry, permit.version
+    sealed = permit.cipher.seal(
+        request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad
+    )
     return Envelope(request.mode, entry.key_id, version.number, sealed)
 
 
 def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
-    """The result, which must not be released before the decision is committed. Raises refusals."""
+    """The decision; the message is open already, because an altered one is a refusal. Raises refusals."""
+    if request.key_version is None:
+        return _decide_trial(request, context)
+    use = (actions.MESSAGE_DECRYPTED, request.key_id, request.mode, request.key_version)
+    permit = context.recall(use) or context.remember(use, _permit_decryption(request, context))
+    key_id, number = permit.entry.key_id, permit.version.number
+    plaintext = permit.cipher.open(request.sealed, key_id=key_id, version=number, aad=request.aad)
+    result = Decrypted(plaintext=plaintext, mode=request.mode, key_id=key_id, key_version=number)
+    return Decision(lambda: result, permit.grounds, len(plaintext), context.request_id)
+
+
+def _permit_decryption(request: DecryptRequest, context: DecisionContext) -> Permit:
+    context.principal.require("crypto.decrypt")
+    entry = context.find(request.key_id, "crypto.decrypt")
+    [version] = _candidates(request, entry, context)
+    cipher = context.cipher(version, request.mode)
+    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, algorithm=request.mode.name)
+    return Permit(entry=entry, version=version, cipher=cipher, grounds=grounds_of(event, context))
+
+
+def _decide_trial(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
+    """Try the versions of the key, because the request names none."""
     context.principal.require("crypto.decrypt")
     entry = context.find(request.key_id, "crypto.decrypt")
     candidates = _candidates(request, entry, context)
     if len(candidates) > 1:
         context.charge(len(candidates) - 1)
     version, plaintext = _open(request, entry, candidates, context)
-    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, len(plaintext), algorithm=request.mode.name)
     result = Decrypted(
         plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
     )
-    return decision_of(result, event, context)
+    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, algorithm=request.mode.name)
+    return decision_of(result, event, context, size=len(plaintext))
 
 
 def _candidates(
@@ -164,22 +195,23 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
     candidates = _candidates(opening, source, context, for_reencryption=True)
     version, plaintext = _open(opening, source, candidates, context, for_reencryption=True)
-    mode = _mode_for(target, opening.mode)
-    sealing = EncryptRequest(mode=mode, plaintext=plaintext, key_id=target.key_id, aad=request.aad)
-    envelope = _seal(sealing, target, target.require_protect(now), context)
+    mode, primary = _mode_for(target, opening.mode), target.require_protect(now)
+    cipher = context.cipher(primary, mode)
+    context.reserve(primary, mode)
+    sealed = cipher.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
+    envelope = Envelope(mode, target.key_id, primary.number, sealed)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = key_event(
         actions.MESSAGE_REENCRYPTED,
         source,
         version,
-        len(plaintext),
         algorithm=mode.name,
         target_key_id=target.key_id,
         target_key_version=envelope.version,
         source_compromised=compromised,
         reason=request.reason,
     )
-    return decision_of(result, event, context, protects=target)
+    return decision_of(result, event, context, size=len(plaintext), protects=target)
 
 
 def _mode_for(target: CachedKey, mode: Mode) -> Mode:

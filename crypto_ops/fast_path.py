@@ -1,10 +1,11 @@
 """The fast path to the engine: hot operations without Django, without a query, without a thread.
 
-It serves plain requests that are allowed and whose data is in memory. Cache misses are loaded once and shared by
-all waiting requests. Everything else goes to the REST interface (the handler returns None), so each refusal or
-error has one implementation, one text and one audit event, and the two paths cannot diverge. There are two
-exceptions. A spent budget is refused here, because a flood of requests must not load Django. A failure to write the
-audit event is reported here, because no operation may be tried twice.
+It serves plain requests that are allowed and whose data is in memory. Such a request is read, decided and recorded in
+one go, in ``HotRoute.begin``; the commit of its record releases the answer. If data is missing or has changed, the
+request is decided again in a task, which loads it once for all waiting requests. Everything else goes to the REST
+interface, so each refusal or error has one implementation, one text and one audit event, and the two paths cannot
+diverge. There are two exceptions. A spent budget is refused here, because a flood of requests must not load Django. A
+failure to write the audit event is reported here, because no operation may be tried twice.
 """
 
 import asyncio
@@ -12,7 +13,6 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
@@ -25,14 +25,15 @@ from accounts.principals import Principal
 from accounts.service_tokens import require_network
 from accounts.tokens import authenticate_bearer
 from audit.commit import loop_writer
-from audit.commit.writer import Decision
+from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
-from audit.log.events import Actor, Event, Outcome
+from audit.log.events import Event, Outcome
 from crypto_ops import actions, batches, engine, wire
 from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
 from crypto_ops.decision_context import CachedDecisionContext, CacheMiss, DecisionContext, UnknownCost
+from crypto_ops.hot_calls import HotCall
 from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
@@ -43,14 +44,14 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
-from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest, HotRoutes
+from kernel.http.fast_path import Exchange, HotAnswer, HotRequest, HotRoutes
 from kernel.observability.tracing import bound
 from kernel.runtime import ProcessState
 from keys import keyring
 
 logger = logging.getLogger(__name__)
 
-MAX_LOADS: Final = 64  # per decision: a batch may name many versions
+MAX_LOADS: Final = 64  # per request: a batch may name many versions
 LOADERS: Final = 4  # threads that load on a cache miss
 MAX_LOADING: Final = 256
 
@@ -63,45 +64,97 @@ class Request(Protocol):
     def mode(self) -> Mode: ...
 
 
-@dataclass(frozen=True, slots=True)
 class HotRoute[M: wire.RequestBody, Q: Request, R]:
     """One operation: its body type, request, decision and response."""
 
-    action: str
-    body: type[M]
-    request: Callable[[M], Q]
-    decide: Callable[[Q, DecisionContext], Decision[R]]
-    write: Callable[[R, M], bytes]
-    count: Callable[[Q], int] = lambda _: 1
-    refused: Callable[[R], int] = lambda _: 0
+    def __init__(
+        self,
+        *,
+        action: str,
+        body: type[M],
+        request: Callable[[M], Q],
+        decide: Callable[[Q, DecisionContext], Decision[R]],
+        write: Callable[[R, M], bytes],
+        count: Callable[[Q], int] = lambda _: 1,
+        refused: Callable[[R], int] = lambda _: 0,
+    ) -> None:
+        self.action = action
+        self.request = request
+        self.decide = decide
+        self.write = write
+        self.count = count
+        self.refused = refused
+        self._decode = msgspec.json.Decoder(body).decode
 
-    def handler(self) -> HotHandler:
-        """The handler for ``ciphercanary.server.fast_path_worker`` and ``ciphercanary.server.bridge``."""
-        decoder = msgspec.json.Decoder(self.body)
-
-        async def answer(hot: HotRequest, body: bytes) -> HotAnswer | None:
-            until = lock_waits.deadline()
+    def find_caller(self, hot: HotRequest) -> Principal | None:
+        """The caller if their token is known, without a request id."""
+        caller = verified_tokens.find_caller(hot.token, hot.client_ip, hot.user_agent, process_now())
+        if caller is not None:
             try:
-                origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
-                # Authenticate first, because decoding the body costs time.
-                principal = verified_tokens.find(hot.token, process_now())
-                if principal is None:
-                    principal = await _verify(hot.token, origin)
-                require_network(principal, hot.client_ip)
-                message = decoder.decode(body)
-                if not wire.is_unambiguous(body, message):
-                    return None
-                return await self._answer(hot.token, origin, principal, message, until)
-            except _PASSED_TO_DJANGO:
+                require_network(caller, hot.client_ip)
+            except DomainError:
                 return None
-            except Exception:
-                logger.exception("the fast path could not answer")
-                return None
+        return caller
 
-        return answer
+    def begin(self, caller: Principal, request_id: str, body: bytes, exchange: Exchange) -> bool:
+        """Decide the request and queue its record. False if that is not possible at once; then nothing has happened."""
+        try:
+            message = self._decode(body)
+            if not wire.is_unambiguous(body, message):
+                return False
+            request = self.request(message)
+            decision = self.decide(request, CachedDecisionContext(caller, request_id))
+            count = self.count(request)
+            cost = cost_of(count)
+            throttle.charge_principal(caller.identity.budget, cost)
+        except (CacheMiss, *_PASSED_TO_DJANGO):
+            return False
+        call = HotCall(
+            decision=decision,
+            answer=lambda result: (self.write(result, message), self.refused(result)),
+            exchange=exchange,
+            budget=caller.identity.budget,
+            cost=cost,
+            mode=request.mode,
+            count=count,
+        )
+        try:
+            loop_writer.enqueue(call)
+        except AuditUnavailable:
+            throttle.refund_principal(caller.identity.budget, cost)
+            return False
+        return True
+
+    async def __call__(
+        self, hot: HotRequest, body: bytes, failure: DomainError | None = None
+    ) -> HotAnswer | None:
+        """Decide the request, and load what is missing. None passes it to Django.
+
+        ``failure``: why an earlier decision by ``begin`` was not recorded.
+        """
+        until = lock_waits.deadline()
+        try:
+            origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
+            if isinstance(failure, StaleDecision):
+                _forget(hot.token, failure)
+            # Authenticate first, because decoding the body costs time.
+            principal = self.find_caller(hot)
+            if principal is None:
+                principal = await _verify(hot, origin)
+            if isinstance(failure, AuditUnavailable):
+                return await self._refuse(failure, Outcome.ERROR, principal, hot, until)
+            message = self._decode(body)
+            if not wire.is_unambiguous(body, message):
+                return None
+            return await self._answer(hot, origin, principal, message, until)
+        except _PASSED_TO_DJANGO:
+            return None
+        except Exception:
+            logger.exception("the fast path could not answer")
+            return None
 
     async def _answer(
-        self, token: str, origin: Origin, principal: Principal, message: M, until: float
+        self, hot: HotRequest, origin: Origin, principal: Principal, message: M, until: float
     ) -> HotAnswer:
         request = self.request(message)
         count = self.count(request)
@@ -109,47 +162,68 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
         try:
             throttle.charge_principal(name, cost)
         except Throttled as error:
-            actor = origin.actor_like(principal.actor)
-            return await _refuse(error, self.action, Outcome.DENIED, name, actor, until)
+            return await self._refuse(error, Outcome.DENIED, principal, hot, until)
         began = time.perf_counter()
         try:
-            result = await self._perform(token, origin, principal, request, until)
+            result = await self._perform(hot, origin, principal, request, until)
         except AuditUnavailable as error:
             # The audit event may have been written. If Django repeated the request, there could be two.
-            actor = origin.actor_like(principal.actor)
-            return await _refuse(error, self.action, Outcome.ERROR, name, actor, until)
+            return await self._refuse(error, Outcome.ERROR, principal, hot, until)
         except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(request.mode, time.perf_counter() - began, count, self.refused(result))
-        return fast_path.answer(self.write(result, message), origin.request_id, *_rate_limit_headers(name))
+        return fast_path.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
 
-    async def _perform(self, token: str, origin: Origin, principal: Principal, request: Q, until: float) -> R:
-        actor = origin.actor_like(principal.actor)
+    async def _perform(
+        self, hot: HotRequest, origin: Origin, principal: Principal, request: Q, until: float
+    ) -> R:
         decisions, loads = MAX_DECISIONS, MAX_LOADS
         while decisions and loads:
             try:
-                return await loop_writer.submit(
-                    self.decide(request, CachedDecisionContext(principal, actor)), until
-                )
+                context = CachedDecisionContext(principal, hot.request_id, recalls=False)
+                return await loop_writer.submit(self.decide(request, context), until)
             except CacheMiss as miss:
                 loads -= 1
                 await _load(miss.missing, miss.load)
             except StaleDecision as stale:
                 decisions -= 1
-                keyring.forget(stale.entities)
-                verified_tokens.forget(token)
-                principal = await _verify(token, origin)
+                _forget(hot.token, stale)
+                principal = await _verify(hot, origin)
         raise changing_too_fast()
 
+    async def _refuse(
+        self,
+        error: Throttled | AuditUnavailable,
+        outcome: Outcome,
+        principal: Principal,
+        hot: HotRequest,
+        until: float,
+    ) -> HotAnswer:
+        event = Event(action=self.action, outcome=outcome, code=error.code)
+        actor = principal.actor.of_request(hot.request_id)
+        if refusals.count(event, actor):
+            write = partial(refusals.write, event, actor)
+            threads = _loads.current.threads
+            await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
+        limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
+        return fast_path.problem(error, hot.request_id, *limits)
 
-async def _verify(token: str, origin: Origin) -> Principal:
-    """The principal of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
+
+def _forget(token: str, stale: StaleDecision) -> None:
+    keyring.forget(stale.entities)
+    verified_tokens.forget(token)
+
+
+async def _verify(hot: HotRequest, origin: Origin) -> Principal:
+    """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
+    token = hot.token
     await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
-    principal = verified_tokens.find(token, process_now())
-    if principal is None:
+    caller = verified_tokens.find_caller(token, hot.client_ip, hot.user_agent, process_now())
+    if caller is None:
         raise TokenExpired
-    return principal
+    require_network(caller, hot.client_ip)
+    return caller
 
 
 async def _load(missing: Hashable, load: Callable[[], object]) -> None:
@@ -184,19 +258,6 @@ def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple
     return [(header.lower().encode(), value.encode()) for header, value in headers]
 
 
-async def _refuse(
-    error: Throttled | AuditUnavailable, action: str, outcome: Outcome, name: str, actor: Actor, until: float
-) -> HotAnswer:
-    event = Event(action=action, outcome=outcome, code=error.code)
-    if refusals.count(event, actor):
-        write = partial(refusals.write, event, actor)
-        threads = _loads.current.threads
-        await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
-    return fast_path.problem(
-        error, actor.request_id, *_rate_limit_headers(name, getattr(error, "retry_after", None))
-    )
-
-
 def _wait_until(until: float, call: Callable[[], object]) -> object:
     with lock_waits.waiting_until(until):
         return call()
@@ -217,14 +278,14 @@ ROUTES: Final[HotRoutes] = {
         request=wire.encrypt_request,
         decide=engine.decide_encryption,
         write=wire.encrypted,
-    ).handler(),
+    ),
     ("POST", "/api/v1/decrypt"): HotRoute(
         action=actions.MESSAGE_DECRYPTED,
         body=wire.Decrypt,
         request=wire.decrypt_request,
         decide=engine.decide_decryption,
         write=wire.decrypted,
-    ).handler(),
+    ),
     ("POST", "/api/v1/encrypt/batch"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,
         body=wire.EncryptBatch,
@@ -233,7 +294,7 @@ ROUTES: Final[HotRoutes] = {
         write=wire.of_batch,
         count=_items_of,
         refused=_refused_of,
-    ).handler(),
+    ),
     ("POST", "/api/v1/decrypt/batch"): HotRoute(
         action=actions.MESSAGE_DECRYPTED,
         body=wire.DecryptBatch,
@@ -242,5 +303,5 @@ ROUTES: Final[HotRoutes] = {
         write=wire.of_batch,
         count=_items_of,
         refused=_refused_of,
-    ).handler(),
+    ),
 }

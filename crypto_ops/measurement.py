@@ -1,13 +1,15 @@
 """Counts and times each operation, by mode and outcome: the two metrics of the specification. Counts denied uses."""
 
 import time
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+import prometheus_client
 
 from kernel.crypto.algorithms import Mode
 from kernel.errors import DomainError
@@ -46,8 +48,21 @@ def observe(mode: Mode, seconds: float, count: int = 1, refused: int = 0) -> Non
         encryption_operations_total.labels(algorithm=mode.name, status="refused").inc(refused)
 
 
+def observe_all(algorithm: str, durations: Sequence[float], count: int, refused: int) -> None:
+    """``observe`` for many requests at once: ``count`` operations in total, and the seconds of each request."""
+    succeeded, duration = _children(algorithm)
+    succeeded.inc(count - refused)
+    # prometheus_client has no method for this, and each of its calls takes two microseconds.
+    duration._sum.inc(sum(durations))  # noqa: SLF001 - see above
+    bounds = duration._upper_bounds  # noqa: SLF001 - see above
+    for place, times in Counter([bisect_left(bounds, seconds) for seconds in durations]).items():
+        duration._buckets[place].inc(times)  # noqa: SLF001 - see above
+    if refused:
+        encryption_operations_total.labels(algorithm=algorithm, status="refused").inc(refused)
+
+
 @cache
-def _children(algorithm: str) -> tuple[Counter, Histogram]:
+def _children(algorithm: str) -> tuple[prometheus_client.Counter, prometheus_client.Histogram]:
     return (
         encryption_operations_total.labels(algorithm=algorithm, status="success"),
         encryption_duration_seconds.labels(algorithm=algorithm),

@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.principals import Principal
-from audit.commit.writer import Decision
+from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding import compare, decision_of, key_event, perform
 from crypto_ops.decision_context import DecisionContext
@@ -151,8 +151,8 @@ class Encryption(Stream):
                 "The key was rotated while the stream was being encrypted. Send it again.",
                 extra={**entry.lifecycle_state(now).facts(), "primary_version": version.number},
             )
-        event = key_event(actions.STREAM_ENCRYPTED, entry, version, self._size, algorithm=STREAM.name)
-        return decision_of(version, event, context, protects=entry)
+        event = key_event(actions.STREAM_ENCRYPTED, entry, version, algorithm=STREAM.name)
+        return decision_of(version, event, context, size=self._size, protects=entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +226,8 @@ class Decryption(Stream):
         if header.version not in entry.versions:
             raise DecryptionFailed  # indistinguishable from an altered stream
         version = context.require_process(entry, header.version, process_now())
-        event = key_event(actions.STREAM_DECRYPTED, entry, version, self._size, algorithm=STREAM.name)
-        return decision_of(version, event, context)
+        event = key_event(actions.STREAM_DECRYPTED, entry, version, algorithm=STREAM.name)
+        return decision_of(version, event, context, size=self._size)
 
     def _second_pass(self, opener: StreamOpener) -> Iterator[bytes]:
         self._spool.rewind(HEADER_SIZE)

@@ -1,10 +1,10 @@
 """In-memory keyring entries: a key and its versions, with everything their use requires. No queries, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import final
+from typing import Any, final
 from uuid import UUID
 
 from accounts.authorization import Grant
@@ -161,6 +161,8 @@ class CachedKey:
     reencrypts_after_grace: bool
     versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
+    # Derived from this entry by its users, and dropped with it.
+    permits: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def protected_id(self) -> UUID:

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Lock, Thread
 from types import MappingProxyType
@@ -45,6 +46,7 @@ from keys.rotation_policy import RotationPolicy
 MAX_ENTRIES: Final = 10_000
 MAX_UNUSED: Final = 60.0  # seconds
 SWEEP_INTERVAL: Final = 5.0  # seconds
+LEAST_UNUSED: Final = 1.0  # seconds between two marks of an entry as used
 
 
 def find(reference: KeyReference, principal: Principal) -> CachedKey:
@@ -94,6 +96,11 @@ def find_cached(reference: KeyReference, principal: Principal) -> CachedKey | No
     if isinstance(reference, str):
         return _cached_named(reference, principal)
     return _cache.current.get(reference, principal)
+
+
+def peek(reference: KeyReference) -> CachedKey | None:
+    """The key if it is in memory, marked as used. Nothing is checked: only for callers who have found it before."""
+    return _cache.current.touch(reference)
 
 
 def _cached_named(name: str, principal: Principal) -> CachedKey | None:
@@ -199,12 +206,20 @@ def _entry(
     )
 
 
+@dataclass(slots=True)
+class _Slot:
+    """``used``: when the entry was last used (monotonic clock)."""
+
+    entry: CachedKey
+    used: float
+
+
 class _KeyCache:
     """An LRU cache of at most ``MAX_ENTRIES`` keys. Idle entries are dropped."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._cached: OrderedDict[UUID, tuple[CachedKey, float]] = OrderedDict()
+        self._cached: OrderedDict[UUID, _Slot] = OrderedDict()
         self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
         self.default_ids: dict[tuple[Identity, str], UUID] = {}
         self._sweeper: Thread | None = None
@@ -216,16 +231,29 @@ class _KeyCache:
             cached = self._cached.get(key_id)
             if cached is None:
                 return None
-            _check_within_reach(cached[0], principal)
-            self._cached[key_id] = (cached[0], time.monotonic())
+            _check_within_reach(cached.entry, principal)
+            cached.used = time.monotonic()
             self._cached.move_to_end(key_id)
-            return cached[0]
+            return cached.entry
 
     def peek(self, key_id: UUID) -> CachedKey | None:
         """The entry, without marking it as used."""
-        with self._lock:
-            cached = self._cached.get(key_id)
-            return None if cached is None else cached[0]
+        cached = self._cached.get(key_id)
+        return None if cached is None else cached.entry
+
+    def touch(self, reference: KeyReference) -> CachedKey | None:
+        """The entry, marked as used."""
+        key_id = self._ids.get(reference) if isinstance(reference, str) else reference
+        cached = None if key_id is None else self._cached.get(key_id)
+        if key_id is None or cached is None:
+            return None
+        now = time.monotonic()
+        if now - cached.used > LEAST_UNUSED:  # the order need not be exact, and the lock is not free
+            with self._lock:
+                cached.used = now
+                if key_id in self._cached:
+                    self._cached.move_to_end(key_id)
+        return cached.entry
 
     def get_named(self, name: str, principal: Principal) -> CachedKey | None:
         """As ``get``, by the name with its prefix."""
@@ -234,7 +262,7 @@ class _KeyCache:
 
     def put(self, entry: CachedKey) -> None:
         with self._lock:
-            self._cached[entry.key_id] = (entry, time.monotonic())
+            self._cached[entry.key_id] = _Slot(entry, time.monotonic())
             self._cached.move_to_end(entry.key_id)
             self._ids[PREFIX + entry.name] = entry.key_id
             self._forget_succeeded(entry)
@@ -253,7 +281,7 @@ class _KeyCache:
     def drop_unused(self, now: float) -> None:
         """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
         with self._lock:
-            unused = [key_id for key_id, (_, used) in self._cached.items() if now - used >= MAX_UNUSED]
+            unused = [key_id for key_id, cached in self._cached.items() if now - cached.used >= MAX_UNUSED]
             for key_id in unused:
                 self._remove(key_id)
 
@@ -267,13 +295,14 @@ class _KeyCache:
             self.default_ids.pop(owned, None)
 
     def _remove_dependent(self, entity: str) -> None:
-        for key_id in [key_id for key_id, (entry, _) in self._cached.items() if entity in entry.stamp.epochs]:
+        dependent = [key_id for key_id, cached in self._cached.items() if entity in cached.entry.stamp.epochs]
+        for key_id in dependent:
             self._remove(key_id)
 
     def _remove(self, key_id: UUID) -> None:
         cached = self._cached.pop(key_id, None)
         if cached is not None:
-            self._ids.pop(PREFIX + cached[0].name, None)
+            self._ids.pop(PREFIX + cached.entry.name, None)
 
     def _keep_sweeping(self) -> None:
         # A thread, because an idle process makes no calls. It ends when nothing is left to drop.

@@ -3,73 +3,51 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol
 
 import django.db
 from django.db import connection, transaction
-from msgspec import Struct
 
+from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log.canonical import format_timestamp
 from audit.log.entry_rows import EntryRow, entry_row, insert_rows
-from audit.log.events import Actor, Event
 from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
-from kernel.errors import DomainError
 from kernel.freshness.epoch import lock_epoch, renew_stamps
-from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated
+from kernel.freshness.stamps import EpochStamp
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 
 logger = logging.getLogger(__name__)
 
-NEVER = datetime.max.replace(tzinfo=UTC)
 
+class Waiting(Protocol):
+    """A decision that waits for its batch, until ``until`` (time.monotonic), and its caller."""
 
-class Deadline(Struct, frozen=True):
-    """From ``at`` (aware, database clock) on, ``error`` replaces the result: for example, a key has expired."""
+    decision: Decision[Any]
+    until: float
+    refusal: Exception | None
 
-    at: datetime
-    error: Callable[[], DomainError]
+    def begin(self) -> bool:
+        """False if the caller has given up. From here on, they cannot."""
+        ...
 
-
-class Decision[T](Struct, frozen=True):
-    """A result that may be returned once its event is durable, if the epochs and the clock allow it.
-
-    ``stamps`` cover all cached data that the result depends on. Entries of ``not_before`` work the other way round:
-    *until* their time, their error replaces the result.
-    """
-
-    result: T
-    event: Event
-    actor: Actor
-    stamps: tuple[EpochStamp, ...] = ()
-    deadlines: tuple[Deadline, ...] = ()
-    not_before: tuple[Deadline, ...] = ()
-
-    def require_current(self, epoch: int, now: datetime) -> None:
-        """Raises StaleDecision, or the error of a deadline that has passed or of a start that is still ahead."""
-        if stale := outdated(self.stamps, epoch):
-            raise StaleDecision(frozenset(entities_of(stale)))
-        for start in self.not_before:
-            if now < start.at:
-                raise start.error()
-        for deadline in self.deadlines:
-            if now >= deadline.at:
-                raise deadline.error()
+    def release(self) -> None:
+        """Pass the result to the caller, or the refusal if there is one."""
+        ...
 
 
 class Ticket[T]:
-    """A decision that waits for its batch, and the future on which its caller waits.
+    """A caller who waits on a future, of a thread or of an event loop, by default as long as its thread may wait.
 
-    The future is a thread future or, for the writer of an event loop, a future of that loop. The ticket waits until
-    ``until`` (time.monotonic), by default for as long as its thread may wait.
+    The result is finished before the record is written.
     """
 
-    __slots__ = ("decision", "future", "refusal", "until")
+    __slots__ = ("_result", "decision", "future", "refusal", "until")
 
     def __init__(
         self,
@@ -78,25 +56,32 @@ class Ticket[T]:
         until: float | None = None,
     ) -> None:
         self.decision = decision
+        self._result = decision.finish()
         self.future: Future[T] | asyncio.Future[T] = Future() if future is None else future
         self.until = lock_waits.deadline() if until is None else until
         self.refusal: Exception | None = None
 
+    def begin(self) -> bool:
+        if isinstance(self.future, Future):
+            return self.future.set_running_or_notify_cancel()
+        return not self.future.cancelled()
+
     def release(self) -> None:
-        """Set the result or the refusal, unless the caller has given up."""
         if self.future.done():
             return
         if self.refusal is None:
-            self.future.set_result(self.decision.result)
+            self.future.set_result(self._result)
         else:
             self.future.set_exception(self.refusal)
 
-    def fail(self, error: Exception) -> None:
-        self.refusal = error
-        self.release()
+
+def fail(waiting: Waiting, error: Exception) -> None:
+    """Release the caller with this error."""
+    waiting.refusal = error
+    waiting.release()
 
 
-type Tickets = Sequence[Ticket[Any]]
+type Tickets = Sequence[Waiting]
 
 
 class Stage(Enum):
@@ -154,12 +139,7 @@ class CommitBatch:
     @property
     def stamps(self) -> list[EpochStamp]:
         """The stamps of all decisions. Renew them before ``decide``."""
-        return [stamp for ticket in self.tickets for stamp in ticket.decision.stamps]
-
-    @property
-    def not_after(self) -> datetime:
-        """The earliest deadline of the decisions."""
-        return min((end.at for ticket in self.tickets for end in ticket.decision.deadlines), default=NEVER)
+        return [stamp for ticket in self.tickets for stamp in ticket.decision.grounds.stamps]
 
     def decide(self, epoch: int, now: datetime) -> list[EntryRow]:
         """The rows of the decisions that may be released. The other tickets get their refusal."""
@@ -169,7 +149,7 @@ class CommitBatch:
             decision = ticket.decision
             wseq = self.numbering.last + len(rows) + 1
             try:
-                decision.require_current(epoch, now)
+                decision.grounds.require_current(epoch, now)
                 row = entry_row(decision.event, decision.actor, at=at, writer=writer, wseq=wseq)
             except Exception as error:  # noqa: BLE001 - an error of one decision must not affect the others
                 ticket.refusal = error
@@ -201,4 +181,4 @@ class CommitBatch:
     def fail(self, error: Exception) -> None:
         """Reject all tickets with this error."""
         for ticket in self.tickets:
-            ticket.fail(error)
+            fail(ticket, error)

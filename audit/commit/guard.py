@@ -8,11 +8,11 @@ written.
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
-from audit.commit.batches import Ticket
+from audit.commit.batches import Waiting, fail
 from audit.errors import AuditUnavailable
+from audit.log.events import Actor
 from audit.sequencing.lag import is_falling_behind, is_too_far_behind
 from kernel.errors import DomainError, Throttled
 
@@ -32,8 +32,8 @@ class LagGuard:
         self._seconds = 0.0
         self._read_at = 0.0
         self._is_unread = False
-        self._written: Counter[str] = Counter()
-        self._noisiest = ""
+        self._written: Counter[Hashable] = Counter()
+        self._noisiest: Hashable = ""
 
     @property
     def is_due(self) -> bool:
@@ -56,27 +56,37 @@ class LagGuard:
         self._noisiest = self._find_noisiest()
         self._written.clear()
 
-    def admit(self, tickets: Sequence[Ticket[Any]]) -> list[Ticket[Any]]:
+    @property
+    def admits_all(self) -> bool:
+        """Whether the lag is so small that nobody is refused."""
+        return not is_falling_behind(self._seconds)
+
+    def count(self, actor: Actor, entries: int) -> None:
+        """The actor is about to write these entries."""
+        self._written[_principal(actor)] += entries
+
+    def admit(self, tickets: Sequence[Waiting]) -> list[Waiting]:
         """The tickets that may be written. The others have been refused."""
-        self._written.update(_principal(ticket) for ticket in tickets)
-        if not is_falling_behind(self._seconds):
+        for ticket in tickets:
+            self.count(ticket.decision.grounds.actor, 1)
+        if self.admits_all:
             return list(tickets)
         admitted = []
         for ticket in tickets:
-            if refusal := self._refusal(_principal(ticket)):
-                ticket.fail(refusal)
+            if refusal := self._refusal(_principal(ticket.decision.grounds.actor)):
+                fail(ticket, refusal)
             else:
                 admitted.append(ticket)
         return admitted
 
-    def _refusal(self, principal: str) -> DomainError | None:
+    def _refusal(self, principal: Hashable) -> DomainError | None:
         if is_too_far_behind(self._seconds):
             return AuditUnavailable(TOO_FAR_BEHIND)
         if principal == self._noisiest:
             return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
         return None
 
-    def _find_noisiest(self) -> str:
+    def _find_noisiest(self) -> Hashable:
         """The principal that wrote at least half of this process's records, if there were many; otherwise ""."""
         for principal, count in self._written.most_common(1):
             if count >= NOISY and count * 2 >= self._written.total():
@@ -84,6 +94,5 @@ class LagGuard:
         return ""
 
 
-def _principal(ticket: Ticket[Any]) -> str:
-    actor = ticket.decision.actor
-    return str(actor.user_id or actor.actor_id or actor.actor_name)
+def _principal(actor: Actor) -> Hashable:
+    return actor.user_id or actor.actor_id or actor.actor_name

@@ -5,7 +5,8 @@ sends the same few statements all the time.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -33,8 +34,12 @@ class ConnectionLost(Exception):
     """The outcome of the last statements is unknown."""
 
 
+type Outcome = list[PGresult] | StatementFailed | ConnectionLost
+"""The results of the statements of one message, or why there are none."""
+
+
 class LoopConnection:
-    """One session. Calls must not overlap: the caller waits for the results of one before the next."""
+    """One session. Messages must not overlap: the caller waits for the outcome of one before the next."""
 
     def __init__(self, session: psycopg.Connection[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._session = session
@@ -43,8 +48,10 @@ class LoopConnection:
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()
         self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
-        self._is_broken = self._is_running = False
+        self._is_broken = self._is_flushing = False
+        self._done: Callable[[Outcome], object] | None = None
+        self._is_new: list[bool] = []
+        self._results: list[PGresult] = []
         self._socket = self._pgconn.socket
         loop.add_reader(self._socket, self._read)
 
@@ -59,32 +66,35 @@ class LoopConnection:
         return self._is_broken
 
     async def run(self, *statements: Statement) -> list[PGresult]:
-        """Send the statements in one message, and return their results. Each has a snapshot of its own.
+        """``send``, and wait for the outcome. Raises StatementFailed, ConnectionLost."""
+        outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self.send(statements, partial(_set_result, outcome))
+        received = await outcome
+        if isinstance(received, Exception):
+            raise received
+        return received
 
-        The first failure aborts all of them. Raises StatementFailed, ConnectionLost.
+    def send(self, statements: Iterable[Statement], done: Callable[[Outcome], object]) -> None:
+        """Send the statements in one message. Each has a snapshot of its own; the first failure aborts all of them.
+
+        ``done`` is called once, with the outcome, after this method returns. Raises ConnectionLost if nothing was sent.
         """
         if self._is_broken:
             raise ConnectionLost
-        results: list[PGresult] = []
-        self._is_running = True
         try:
-            is_new = [self._send(text, parameters) for text, parameters in statements]
+            self._is_new = [self._send(text, parameters) for text, parameters in statements]
             self._pgconn.pipeline_sync()
-            await self._receive(results)
+            if self._pgconn.flush():
+                self._is_flushing = True
+                self._loop.add_writer(self._socket, self._flush)
         except psycopg.Error as error:
             self._break()
             raise ConnectionLost from error
-        except ConnectionLost:
-            # Results arrive in order. If an earlier statement failed, the last one (COMMIT) was not executed.
-            _require_success(filter(_is_of_server, results[: sum(is_new) + len(is_new) - 1]))
-            raise
-        finally:
-            self._is_running = False
-        _require_success(results)
-        answers = iter(results)
-        return [_second(answers) if new else next(answers) for new in is_new]
+        self._results, self._done = [], done
 
     def close(self) -> None:
+        """End the session. The outcome of a message that is under way is not passed on."""
+        self._done = None
         self._break()
         self._session.close()
 
@@ -97,73 +107,89 @@ class LoopConnection:
         self._pgconn.send_query_prepared(name, parameters)
         return is_new
 
-    async def _receive(self, results: list[PGresult]) -> None:
-        """Collect the results up to the end of the message."""
-        while self._pgconn.flush():
-            await self._writable()
-        was_end = False
-        while True:
-            while self._pgconn.is_busy():
-                if self._is_broken:
-                    raise ConnectionLost
-                await self._readable()
-            result = self._pgconn.get_result()
-            if result is None:  # end of one statement's results; twice in a row if nothing more was received
-                if was_end and self._is_broken:
-                    raise ConnectionLost
-                was_end = True
-                continue
-            was_end = False
-            if result.status == ExecStatus.PIPELINE_SYNC:
-                return
-            results.append(result)
-
-    async def _readable(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
-    async def _writable(self) -> None:
-        done = self._loop.create_future()
-        self._loop.add_writer(self._socket, _finish, done)
+    def _flush(self) -> None:
         try:
-            await done
-        finally:
+            if self._pgconn.flush():
+                return
+        except psycopg.Error:
+            self._break()
+        self._stop_flushing()
+
+    def _stop_flushing(self) -> None:
+        if self._is_flushing:
+            self._is_flushing = False
             self._loop.remove_writer(self._socket)
 
     def _read(self) -> None:
-        """Take in available input, and wake the waiting caller once a result is complete.
+        """Take in available input, and pass on the outcome once it is complete.
 
-        Input that ``run`` does not wait for most likely means that the server ends the session. A new one costs little.
+        Input that nothing waits for most likely means that the server ends the session. A new one costs little.
         """
         try:
             self._pgconn.consume_input()
         except psycopg.Error:
             self._break()
-        if not self._is_running:
+            return
+        if self._done is None:
             self._break()
-        if self._waiter is not None and (self._is_broken or not self._pgconn.is_busy()):
-            _finish(self._waiter)
-            self._waiter = None
+        elif self._receive():
+            self._pass_on(self._outcome())
+
+    def _receive(self) -> bool:
+        """Collect results. Whether the end of the message has arrived."""
+        was_end = False
+        while not self._pgconn.is_busy():
+            result = self._pgconn.get_result()
+            if result is None:  # end of one statement's results; twice in a row if nothing more was received
+                if was_end:
+                    return False
+                was_end = True
+                continue
+            was_end = False
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                return True
+            self._results.append(result)
+        return False
+
+    def _outcome(self) -> Outcome:
+        if failure := _failure_of(self._results):
+            return failure
+        answers = iter(self._results)
+        return [_second(answers) if new else next(answers) for new in self._is_new]
+
+    def _outcome_of_loss(self) -> Outcome:
+        # Results arrive in order. If an earlier statement failed, the last one (COMMIT) was not executed.
+        earlier = self._results[: sum(self._is_new) + len(self._is_new) - 1]
+        return _failure_of(filter(_is_of_server, earlier)) or ConnectionLost()
+
+    def _pass_on(self, outcome: Outcome) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
 
     def _break(self) -> None:
-        if not self._is_broken:
-            self._is_broken = True
-            self._loop.remove_reader(self._socket)
-        if self._waiter is not None:
-            _finish(self._waiter)
-            self._waiter = None
+        if self._is_broken:
+            return
+        self._is_broken = True
+        self._loop.remove_reader(self._socket)
+        self._stop_flushing()
+        if self._done is not None:
+            has_arrived = self._receive()
+            self._loop.call_soon(self._pass_on, self._outcome() if has_arrived else self._outcome_of_loss())
 
 
-def _finish(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+def _set_result(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)
 
 
-def _require_success(results: Iterable[PGresult]) -> None:
+def _failure_of(results: Iterable[PGresult]) -> StatementFailed | None:
+    """The first failure of the results."""
     for result in results:
         if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
             is_wait = result.error_field(DiagnosticField.SQLSTATE) == _LOCK_NOT_AVAILABLE
-            raise (WaitEnded if is_wait else StatementFailed)(result.get_error_message())
+            return (WaitEnded if is_wait else StatementFailed)(result.get_error_message())
+    return None
 
 
 def _is_of_server(result: PGresult) -> bool:

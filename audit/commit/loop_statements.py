@@ -9,7 +9,7 @@ from itertools import batched
 from psycopg.pq.abc import PGresult
 
 from audit.commit.loop_connection import Statement, StatementFailed
-from audit.log.entry_rows import EntryRow, insert_statement, parameters_of
+from audit.log.entry_rows import Parameters, insert_statement
 from kernel.freshness.epoch import LOCK
 
 ROWS_AT_ONCE = 32  # per INSERT: each number of rows is a statement of its own
@@ -27,7 +27,7 @@ _READ_EPOCH = (
     "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
     f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
 ).encode()
-COMPARE = (
+_COMPARE = (
     f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
     "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
 ).encode()
@@ -76,8 +76,21 @@ def epoch_reading_of(result: PGresult) -> EpochReading:
     return EpochReading(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)), time.monotonic())
 
 
-def inserts_of(rows: Sequence[EntryRow]) -> list[Statement]:
-    return [(INSERTS[len(some) - 1], parameters_of(some)) for some in batched(rows, ROWS_AT_ONCE)]
+def compare(epoch: int, at: str, end: str) -> Statement:
+    """Whether the epoch is this one, and the clock is from ``at`` to before ``end``: see ``is_confirmed``."""
+    return _COMPARE, (b"%d" % epoch, at.encode(), end.encode())
+
+
+def is_confirmed(result: PGresult) -> bool:
+    """Whether ``compare`` has confirmed its message, so that the rows were inserted."""
+    return result.get_value(0, 0) == b"true"
+
+
+def inserts_of(rows: Sequence[Parameters]) -> list[Statement]:
+    return [
+        (INSERTS[len(some) - 1], [value for row in some for value in row])
+        for some in batched(rows, ROWS_AT_ONCE)
+    ]
 
 
 def array_of(entities: Iterable[str]) -> bytes:

@@ -1,30 +1,32 @@
-"""``audit.commit.writer`` for an event loop: a task of the loop releases the answers of the fast path.
+"""``audit.commit.writer`` for an event loop, which releases the answers of the fast path.
 
-Batches and decisions are the same. Only the access to the database differs. On PostgreSQL, the task does it in the
-loop, without handing work over to a thread and back. If the server reports a failure, nothing was stored, and the
-batch goes to the thread of ``audit.commit.writer``, which handles bad rows and dead connections. Lock timeouts are not
-retried. If the server does not respond to COMMIT, the outcome is unknown. On SQLite, the thread does all of it,
-because SQLite can be used only from a thread.
+The writer works per batch. If nothing has changed since the decisions, one message of a prepared form goes to PostgreSQL,
+and the answers are finished while the disk works. The loop does this without a task, a future or a thread. Everything
+else (a changed epoch, a deadline, the lag guard, the first batch) is decided while the epoch is locked.
+
+If the server reports a failure, nothing was stored, and the batch goes to the thread of ``audit.commit.writer``, which
+handles bad rows and dead connections. Lock timeouts are not retried. If the server does not respond to COMMIT, the
+outcome is unknown. On SQLite, the thread does all of it, because SQLite can be used only from a thread.
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
-from concurrent.futures import Future
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Protocol
 
 from django.conf import settings
 from django.db import connection
 
 from audit.commit import writer
-from audit.commit.batches import CommitBatch, Decision, Stage, Ticket
+from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, fail
+from audit.commit.decisions import Decision, Grounds
 from audit.commit.guard import LagGuard
-from audit.commit.loop_connection import ConnectionLost, LoopConnection, StatementFailed, WaitEnded
+from audit.commit.loop_connection import ConnectionLost, LoopConnection, Outcome, StatementFailed, WaitEnded
 from audit.commit.loop_statements import (
     BEGIN,
     COMMIT,
-    COMPARE,
     ENTITIES,
     LAG,
     LOCK_EPOCH,
@@ -33,13 +35,16 @@ from audit.commit.loop_statements import (
     TOLERANCE,
     EpochReading,
     array_of,
+    compare,
     epoch_reading_of,
     inserts_of,
+    is_confirmed,
     pairs_of,
 )
 from audit.errors import CROWDED, AuditUnavailable
 from audit.log.canonical import format_timestamp
 from audit.log.entry_mac import open_entry_key
+from audit.log.entry_rows import Parameters, new_event_ids, parameters_of
 from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import entities_of, outdated, renew
@@ -55,157 +60,238 @@ GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
 RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and reports the problem
 
 
+class Call(Waiting, Protocol):
+    """A decision whose caller is in the event loop."""
+
+    def finish(self) -> None:
+        """Compute the answer, while the record is written. Never raises."""
+        ...
+
+
+@tracing.traced_wait("audit commit")
 def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
     """``audit.commit.writer.submit`` for the running event loop, with the same errors."""
-    if settings.CC_SQLITE:
-        return asyncio.wrap_future(writer.submit(decision, until))
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    enqueue(_Ticket(decision, future, until))
+    return future
+
+
+def enqueue(call: Call) -> None:
+    """Record the decision with the next batch, and release it in this event loop. Raises AuditUnavailable."""
     if _writer.current.loop is not asyncio.get_running_loop():
         _writer.drop()
-    return _writer.current.submit(decision, until)
+    _writer.current.enqueue(call)
 
 
 async def close() -> None:
-    """Write waiting records, then end the task. The next ``submit`` starts a new one."""
+    """Write waiting records, then end the session. The next ``submit`` starts a new writer."""
     if ending := _writer.drop():
         await ending.end()
 
 
+class _Ticket[T](Ticket[T]):
+    def finish(self) -> None:
+        """The result is finished already."""
+
+
 class _LoopWriter:
-    """A task, its queue, its session and its numbering."""
+    """A queue, its session and its numbering. One batch at a time is under way."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self._queue: deque[Ticket[Any]] = deque()
-        self._changed = asyncio.Event()
-        self._is_closing = False
+        self._queue: deque[Call] = deque()
+        self._is_scheduled = self._is_busy = False
+        self._iterations = 0
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session: LoopConnection | None = None
         self._reading: EpochReading | None = None
         self._expected = 0
         self._refused_at = -RECONNECT_AFTER
-        self._task = self.loop.create_task(self._run(), context=tracing.without_span())
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
-    @tracing.traced_wait("audit commit")
-    def submit[T](self, decision: Decision[T], until: float | None) -> "asyncio.Future[T]":
+    def enqueue(self, call: Call) -> None:
+        if settings.CC_SQLITE:
+            writer.enqueue(_Elsewhere(call, self.loop))
+            call.finish()
+            return
         if len(self._queue) >= writer.MAX_WAITING:
             raise AuditUnavailable(CROWDED)
-        future: asyncio.Future[T] = self.loop.create_future()
-        self._queue.append(Ticket(decision, future, until))
-        self._changed.set()
-        return future
+        self._queue.append(call)
+        if not self._is_scheduled and not self._is_busy:
+            self._schedule()
 
     async def end(self) -> None:
-        self._is_closing = True
-        self._changed.set()
-        await self._task
+        await self._is_idle.wait()
+        self._drop_session()
 
-    async def _run(self) -> None:
+    # --- one batch after the other
+
+    def _schedule(self) -> None:
+        self._is_scheduled, self._iterations = True, 0
+        self._is_idle.clear()
+        self.loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Begin the next batch. Callers who just got an answer often submit again, and half batches cost more."""
+        if len(self._queue) < min(self._expected, writer.MAX_BATCH) and self._iterations < GATHER_ITERATIONS:
+            self._iterations += 1
+            self.loop.call_soon(self._begin)
+            return
+        self._is_scheduled = False
+        queue = self._queue
+        calls = [call for _ in range(min(writer.MAX_BATCH, len(queue))) if (call := queue.popleft()).begin()]
+        if not calls:
+            self._end_batch(0)
+            return
+        self._is_busy = True
+        if not self._write_at_once(calls):
+            self._task = self.loop.create_task(self._write(calls), context=tracing.without_span())
+
+    def _end_batch(self, size: int) -> None:
+        self._is_busy = False
+        self._expected = size + len(self._queue) if size >= MANY else 0
+        if self._queue:
+            self._schedule()
+        else:
+            self._is_idle.set()
+
+    # --- the usual batch: nothing has changed, and nobody is refused
+
+    def _write_at_once(self, calls: Sequence[Call]) -> bool:
+        """Send the batch in one message, which the database confirms. False if it must be decided first.
+
+        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
+        still be released.
+        """
+        session, reading = self._session, self._reading
+        if session is None or session.is_broken or reading is None or self._guard.is_due:
+            return False
+        counts = Counter([call.decision.grounds for call in calls])
+        now = reading.now()
+        end = min(now + TOLERANCE, *[grounds.not_after for grounds in counts])
+        if end <= now or not self._guard.admits_all or not _are_certain(counts, reading.epoch):
+            return False
+        at = format_timestamp(now)
+        limits = compare(reading.epoch, at, format_timestamp(end))
+        inserts = inserts_of(self._rows_of(calls, at))
+        began = time.perf_counter()
+
+        def receive(outcome: Outcome) -> None:
+            self._receive(calls, outcome, began)
+
         try:
-            while tickets := await self._next_batch():
-                await self._write(tickets)
-                self._expected = len(tickets) + len(self._queue) if len(tickets) >= MANY else 0
-        finally:
-            self._drop_session()
+            session.send((BEGIN, LOCK_EPOCH, limits, *inserts, COMMIT), receive)
+        except ConnectionLost:
+            return False
+        for grounds, count in counts.items():
+            self._guard.count(grounds.actor, count)
+        until = min([call.until for call in calls]) - time.monotonic() + GRACE
+        self._timer = self.loop.call_later(until, self._give_up, calls)
+        for call in calls:  # while the disk works
+            call.finish()
+        return True
 
-    async def _next_batch(self) -> list[Ticket[Any]]:
-        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
-        while True:
-            while not self._queue:
-                if self._is_closing:
-                    return []
-                self._changed.clear()
-                await self._changed.wait()
-            await self._wait_for_more()
-            waiting = [self._queue.popleft() for _ in range(min(writer.MAX_BATCH, len(self._queue)))]
-            if batch := [ticket for ticket in waiting if not ticket.future.cancelled()]:
-                return batch
+    def _rows_of(self, calls: Sequence[Call], at: str) -> list[Parameters]:
+        writer_id, wseq = str(self._numbering.writer), self._numbering.last
+        rows = []
+        for event_id, call in zip(new_event_ids(len(calls)), calls, strict=True):
+            wseq += 1
+            rows.append(call.decision.row(event_id, at=at, writer=writer_id, wseq=wseq))
+        return rows
 
-    async def _wait_for_more(self) -> None:
-        """Callers who just got an answer often submit again: alternating half batches cost more than a full one."""
-        for _ in range(GATHER_ITERATIONS):
-            if len(self._queue) >= min(self._expected, writer.MAX_BATCH):
+    def _receive(self, calls: Sequence[Call], outcome: Outcome, began: float) -> None:
+        """The database has answered the message of ``_write_at_once``."""
+        self._stop_timer()
+        if not isinstance(outcome, Exception):
+            if is_confirmed(outcome[2]):
+                self._note_written(len(calls), began)
+                for call in calls:
+                    call.release()
+                self._end_batch(len(calls))
                 return
-            await asyncio.sleep(0)
+            # Nothing was written: decide while the epoch is locked.
+            self._task = self.loop.create_task(self._write(calls), context=tracing.without_span())
+            return
+        self._fail_at_once(calls, outcome)
 
-    async def _write(self, tickets: list[Ticket[Any]]) -> None:
-        batch = CommitBatch(tickets, self._numbering)
+    def _give_up(self, calls: Sequence[Call]) -> None:
+        self._fail_at_once(calls, ConnectionLost())
+
+    def _fail_at_once(self, calls: Sequence[Call], error: Exception) -> None:
+        batch = CommitBatch(calls, self._numbering)
+        batch.stage = Stage.COMMITTING
+        self._recover(batch, error)
+        self._end_batch(0)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _note_written(self, rows: int, began: float) -> None:
+        self._numbering.advance(rows)
+        audit_batch_size.observe(rows)
+        audit_commit_seconds.observe(time.perf_counter() - began)
+
+    # --- any other batch
+
+    async def _write(self, calls: Sequence[Call]) -> None:
+        batch = CommitBatch(calls, self._numbering)
         try:
             async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
                 await self._transact(batch)
-        except WaitEnded:
+        except Exception as error:  # noqa: BLE001 - each caller gets an answer
+            self._recover(batch, error)
+        finally:
+            self._task = None
+            self._end_batch(len(calls))
+
+    def _recover(self, batch: CommitBatch, error: Exception) -> None:
+        if isinstance(error, WaitEnded):
             # The thread would wait for the same lock again.
             self._drop_session()
             batch.fail(AuditUnavailable())
-        except StatementFailed as error:
+        elif isinstance(error, StatementFailed):
             self._hand_over(batch, error)
-        except Exception as error:
+        elif batch.stage is Stage.COMMITTING:
+            # Do not retry: see audit.commit.batches.
             self._drop_session()
-            if batch.stage is Stage.COMMITTING:
-                # Do not retry: see audit.commit.batches.
-                logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=True)
-                self._numbering.renew()
-                batch.fail(AuditUnavailable())
-            elif isinstance(error, TimeoutError):
-                batch.fail(AuditUnavailable())
-            else:
-                self._hand_over(batch, error)
+            logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=error)
+            self._numbering.renew()
+            batch.fail(AuditUnavailable())
+        elif isinstance(error, TimeoutError):
+            self._drop_session()
+            batch.fail(AuditUnavailable())
+        else:
+            self._hand_over(batch, error)
 
     async def _transact(self, batch: CommitBatch) -> None:
+        """Decide while the epoch is locked, and write in a second message."""
         session = await self._open_session()
         began = time.perf_counter()
-        reading = None if self._guard.is_due else self._reading
-        locked = None if reading else await self._lock_epoch(session)
-        batch.tickets = self._guard.admit(batch.tickets)
-        if reading and not batch.tickets:
-            return
-        rows = await self._write_at_once(session, batch, reading) if reading else 0
-        if not rows:
-            rows = await self._write_locked(session, batch, locked or await self._lock_epoch(session))
-        if rows:
-            self._numbering.advance(rows)
-            audit_batch_size.observe(rows)
-            audit_commit_seconds.observe(time.perf_counter() - began)
-        batch.release()
-
-    async def _write_at_once(self, session: LoopConnection, batch: CommitBatch, reading: EpochReading) -> int:
-        """Decide with the last known epoch, and write in one message if the database confirms.
-
-        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
-        still be released. Everything else, including refusals, is decided while the epoch is locked. Returns the number
-        of rows, or 0.
-        """
-        now = reading.now()
-        rows = batch.decide(reading.epoch, now)
-        if len(rows) < len(batch.tickets) or not rows:
-            return 0
-        limits = (
-            str(reading.epoch),
-            format_timestamp(now),
-            format_timestamp(min(now + TOLERANCE, batch.not_after)),
-        )
-        compare = (COMPARE, [limit.encode() for limit in limits])
-        statements = (BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
-        batch.stage = Stage.COMMITTING
-        _, _, compared, *_ = await session.run(*statements)
-        if compared.get_value(0, 0) == b"true":
-            return len(rows)
-        batch.stage = Stage.DECIDING
-        return 0
-
-    async def _write_locked(self, session: LoopConnection, batch: CommitBatch, locked: EpochReading) -> int:
-        """Decide while the epoch is locked, and write in a second message. Returns the number of rows."""
+        was_due = self._guard.is_due
+        if not was_due:
+            batch.tickets = self._guard.admit(batch.tickets)
+            if not batch.tickets:
+                return
+        locked = await self._lock_epoch(session)
+        if was_due:
+            batch.tickets = self._guard.admit(batch.tickets)
         if old := outdated(batch.stamps, locked.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
             renew(old, dict(pairs_of(found)), locked.epoch)
         rows = batch.decide(locked.epoch, locked.clock)
         if not rows:
             await session.run(ROLLBACK)
-            return 0
-        statements = (*inserts_of(rows), COMMIT)
-        batch.stage = Stage.COMMITTING
-        await session.run(*statements)
-        return len(rows)
+        else:
+            batch.stage = Stage.COMMITTING
+            await session.run(*inserts_of([parameters_of(row) for row in rows]), COMMIT)
+            self._note_written(len(rows), began)
+        batch.release()
 
     async def _lock_epoch(self, session: LoopConnection) -> EpochReading:
         """``kernel.freshness.epoch.lock_epoch``. Once a second, it also reads the lag of the log."""
@@ -232,6 +318,7 @@ class _LoopWriter:
         return self._session
 
     def _drop_session(self) -> None:
+        self._stop_timer()
         if self._session is not None:
             self._session.close()
             self._session = self._reading = None
@@ -242,28 +329,31 @@ class _LoopWriter:
         self._drop_session()
         if self._guard.is_due:
             self._guard.update(None)
-        for ticket in batch.tickets:
-            if not ticket.future.done():
-                self._hand_over_one(ticket)
-
-    def _hand_over_one(self, ticket: Ticket[Any]) -> None:
-        try:
-            elsewhere = writer.submit(ticket.decision, ticket.until)
-        except AuditUnavailable as error:
-            ticket.fail(error)
-        else:
-            elsewhere.add_done_callback(
-                lambda done: self.loop.call_soon_threadsafe(_pass_on, done, ticket.future)
-            )
+        for call in batch.tickets:
+            try:
+                writer.enqueue(_Elsewhere(call, self.loop))
+            except AuditUnavailable as refused:
+                fail(call, refused)
 
 
-def _pass_on(done: "Future[Any]", waiting: "Future[Any] | asyncio.Future[Any]") -> None:
-    if waiting.done():
-        return
-    if error := done.exception():
-        waiting.set_exception(error)
-    else:
-        waiting.set_result(done.result())
+def _are_certain(grounds: Counter[Grounds], epoch: int) -> bool:
+    return all(each.are_certain(epoch) for each in grounds)
+
+
+class _Elsewhere:
+    """A call whose record the thread writes. It is released in the event loop."""
+
+    def __init__(self, call: Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        self.decision, self.until = call.decision, call.until
+        self.refusal: Exception | None = None
+        self._call, self._loop = call, loop
+
+    def begin(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        self._call.refusal = self.refusal
+        self._loop.call_soon_threadsafe(self._call.release)
 
 
 _writer = ProcessState(_LoopWriter)

@@ -9,12 +9,12 @@ import logging
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import Any
 
 import django.db
 from django.db import connection
 
-from audit.commit.batches import CommitBatch, Deadline, Decision, Ticket
+from audit.commit.batches import CommitBatch, Ticket, Waiting, fail
+from audit.commit.decisions import Deadline, Decision
 from audit.commit.guard import LagGuard
 from audit.errors import CROWDED, AuditUnavailable
 from audit.log.numbering import Numbering
@@ -59,7 +59,14 @@ def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
 
     ``until``: see ``audit.commit.batches.Ticket``.
     """
-    return _writer.current.submit(decision, until)
+    future: Future[T] = Future()
+    enqueue(Ticket(decision, future, until))
+    return future
+
+
+def enqueue(waiting: Waiting) -> None:
+    """Write it with the next batch, whose thread releases it. Raises AuditUnavailable if too many are waiting."""
+    _writer.current.enqueue(waiting)
 
 
 def close() -> None:
@@ -71,20 +78,18 @@ class _Writer:
     """A queue and its thread, which has its own numbering."""
 
     def __init__(self) -> None:
-        self._queue: deque[Ticket[Any]] = deque()
+        self._queue: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
         self._thread: threading.Thread | None = None
 
-    def submit[T](self, decision: Decision[T], until: float | None) -> "Future[T]":
-        future: Future[T] = Future()
+    def enqueue(self, waiting: Waiting) -> None:
         with self._changed:
             if len(self._queue) >= MAX_WAITING:
                 raise AuditUnavailable(CROWDED)
             self._require_thread()
-            self._queue.append(Ticket(decision, future, until))
+            self._queue.append(waiting)
             self._changed.notify()
-        return future
 
     def close(self) -> None:
         with self._changed:
@@ -104,7 +109,7 @@ class _Writer:
 
     def _run(self) -> None:
         numbering, guard = Numbering(), LagGuard()
-        batch: list[Ticket[Any]] = []
+        batch: list[Waiting] = []
         try:
             while batch := self._next_batch():
                 if guard.is_due:
@@ -113,25 +118,20 @@ class _Writer:
                     CommitBatch(admitted, numbering).write()
         finally:
             for ticket in batch:  # after an unexpected error only: their callers would wait forever
-                ticket.fail(AuditUnavailable())
+                fail(ticket, AuditUnavailable())
             django.db.connections.close_all()
 
-    def _next_batch(self) -> list[Ticket[Any]]:
-        """The waiting tickets, at least one; empty when closing. Cancelled tickets are left out."""
+    def _next_batch(self) -> list[Waiting]:
+        """The waiting tickets, at least one; empty when closing. Those whose caller has given up are left out."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._is_closing)
                 if not self._queue:
                     return []
                 waiting = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
-            batch = [ticket for ticket in waiting if _begin(ticket)]
+            batch = [ticket for ticket in waiting if ticket.begin()]
             if batch:
                 return batch
-
-
-def _begin(ticket: Ticket[Any]) -> bool:
-    """Prevent the caller from cancelling from here on. False if they already have."""
-    return isinstance(ticket.future, Future) and ticket.future.set_running_or_notify_cancel()
 
 
 def _read_lag(until: float) -> float | None:

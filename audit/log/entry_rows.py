@@ -2,13 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID
+from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
 from audit.log import canonical
-from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, MAC_ORDERS
+from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, MAC_ORDERS, version_of
 from audit.log.entry_mac import compute_entry_mac
 from audit.log.events import META_LIMIT, TRAIL_DIGESTS, Actor, Event, clean_mapping
 
@@ -19,9 +18,14 @@ _NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 type Value = str | int | None
 type EntryRow = Mapping[str, Value]
 """All columns except ``id``. All values but numbers are canonical text, including UUIDs and timestamps."""
+type Parameters = list[bytes | None]
+"""The values of ``COLUMNS`` in PostgreSQL's text format."""
 
 COLUMNS = (*(name for name in ENTRY_FIELDS if name != "id"), "mac")  # the database assigns the id
 _UUIDS = {"event_id", "user_id", "writer", ACTOR_ID}
+_VARIANT = dict(
+    zip("0123456789abcdef", "89ab" * 4, strict=True)
+)  # by a random digit: its upper bits become 10
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
 _INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
@@ -40,59 +44,53 @@ def entry_row(
     digests: Sequence[str] = (),
 ) -> dict[str, Value]:
     """The columns of the entry. ``at`` is the database time; ``digests`` are those of the changed rows."""
-    row: dict[str, Value] = {
+    columns = columns_of(event, actor)
+    columns |= {
+        "event_id": event_id or new_event_ids(1)[0],
+        "request_id": actor.request_id,
+        "size": event.size,
+        "timestamp": at,
+        "writer": writer,
+        "wseq": wseq,
+    }
+    if digests:
+        columns["meta"] = _meta_with(event, digests)
+    version = version_of(columns)
+    covered = {name: version if name == "version" else columns[name] for name in MAC_ORDERS[version]}
+    columns["mac"] = compute_entry_mac(canonical.encode_members(covered), version)
+    return columns
+
+
+def columns_of(event: Event, actor: Actor) -> dict[str, Value]:
+    """The columns that are alike in all entries of this event by this actor."""
+    return {
         "action": event.action,
+        ACTOR_ID: None if actor.actor_id is None else str(actor.actor_id),
         "actor_name": actor.actor_name,
         "actor_type": actor.actor_type,
         "auth_method": actor.auth_method,
         "client_ip": actor.client_ip,
         "code": event.code,
         "count": event.count,
-        "event_id": event_id or new_event_id(),
-        "meta": event.meta_text if not digests else _meta_with(event, digests),
+        "meta": event.meta_text,
         "object_id": event.object_id,
         "object_type": event.object_type,
         "object_version": event.object_version,
         "outcome": event.outcome,
-        "request_id": actor.request_id,
-        "size": event.size,
         "source": actor.source,
-        "timestamp": at,
         "token_id": actor.token_id,
         "user_agent": actor.user_agent,
         "user_id": None if actor.user_id is None else str(actor.user_id),
-        "version": 1,
-        "writer": writer,
-        "wseq": wseq,
     }
-    return _with_mac(row, actor.actor_id)
 
 
-def _with_mac(row: dict[str, Value], actor_id: UUID | None) -> dict[str, Value]:
-    """Complete the row, whose names are in canonical order and those of version 1."""
-    if actor_id is not None:
-        return _row_of_version_2(row, actor_id)
-    mac = compute_entry_mac(canonical.encode_members(row), 1)
-    del row["version"]
-    row[ACTOR_ID] = None
-    row["mac"] = mac
-    return row
-
-
-def _row_of_version_2(row: Mapping[str, Value], actor_id: UUID) -> dict[str, Value]:
-    members = {**row, ACTOR_ID: str(actor_id), "version": 2}
-    covered = canonical.encode_members({name: members[name] for name in MAC_ORDERS[2]})
-    del members["version"]
-    return {**members, "mac": compute_entry_mac(covered, 2)}
-
-
-def new_event_id() -> str:
-    """A random UUID (RFC 9562 section 5.4) as text. ``uuid`` creates an object first and takes three times as long."""
-    octets = bytearray(os.urandom(16))
-    octets[6] = octets[6] & 0x0F | 0x40
-    octets[8] = octets[8] & 0x3F | 0x80
-    text = octets.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def new_event_ids(count: int) -> list[str]:
+    """Random UUIDs (RFC 9562 section 5.4) as texts. ``uuid`` creates objects first and takes three times as long."""
+    digits = os.urandom(16 * count).hex()
+    return [
+        f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
+        for text in (digits[start : start + 32] for start in range(0, 32 * count, 32))
+    ]
 
 
 def _meta_with(event: Event, digests: Sequence[str]) -> str:
@@ -112,12 +110,13 @@ def insert_statement(rows: int, condition: str) -> bytes:
     return f"INSERT INTO audit_logs ({_NAMES}) SELECT * FROM (VALUES {values}) entries WHERE {condition}".encode()  # noqa: S608 - constants
 
 
-def parameters_of(rows: Iterable[EntryRow]) -> list[bytes | None]:
-    """The values of the rows, one after the other, in PostgreSQL's text format."""
-    return [_parameter(row[name]) for row in rows for name in COLUMNS]
+def parameters_of(row: EntryRow) -> Parameters:
+    """The values of a row in PostgreSQL's text format."""
+    return [parameter(row[name]) for name in COLUMNS]
 
 
-def _parameter(value: Value) -> bytes | None:
+def parameter(value: Value) -> bytes | None:
+    """A value in PostgreSQL's text format."""
     if value is None:
         return None
     return b"%d" % value if isinstance(value, int) else value.encode()

@@ -167,14 +167,6 @@ class Event(Struct, frozen=True, kw_only=True):
         if len(self.meta_text.encode()) > META_LIMIT:
             raise ValueError("meta is too large for an entry")
 
-    def of_amount(self, count: int, size: int) -> Self:
-        """A copy with another count and size. Only these are checked again."""
-        _check_numbers(count, size)
-        other = copy(self)
-        structs.force_setattr(other, "count", count)
-        structs.force_setattr(other, "size", size)
-        return other
-
 
 class Row(Protocol):
     """A row of a Django model, without its import."""

@@ -8,7 +8,7 @@ only the one version that is pinned.
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from gunicorn.asgi import protocol
@@ -21,11 +21,14 @@ from gunicorn.workers.gasgi import ASGIWorker
 from ciphercanary.server.bounded_connection import HTTP_1_1, BoundedProtocol
 from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.server.byte_budget import ByteBudget, Charge
+from ciphercanary.server.known_head import KnownHead
 from kernel.databases.lock_waits import WAIT_UNTIL
+from kernel.errors import DomainError
 from kernel.http import fast_path
 from kernel.http.asgi_answers import Scope
 from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
 from kernel.http.problems import ProtocolError
+from kernel.http.request_ids import new_request_id
 
 GRACE: Final = 20  # seconds for requests in flight to complete
 MAX_HOT_BODY: Final = 64 * 1024  # bytes
@@ -33,7 +36,7 @@ MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arri
 
 
 class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    hot_routes: dict[tuple[bytes, bytes], HotHandler]
+    hot_routes: dict[tuple[bytes, bytes], HotHandler[Any]]
     heads: ByteBudget
     bodies: ByteBudget
 
@@ -62,11 +65,17 @@ def _protocol() -> "type[FastPathProtocol]":
 
 
 class FastPathProtocol(BoundedProtocol):
-    """One connection. ``_handler`` is set from the head of a hot request until the next request may begin."""
+    """One connection. Implements ``kernel.http.fast_path.Exchange`` for the one request that is being decided.
+
+    ``_handler`` is set from the head of a hot request until the next request may begin. A request whose head repeats
+    that of the last hot request is not parsed, and leaves it unset.
+    """
+
+    begins_at_once: ClassVar[bool] = True
 
     def __init__(self, worker: FastPathWorker) -> None:
         super().__init__(worker)
-        self._handler: HotHandler | None = None
+        self._handler: HotHandler[Any] | None = None
         self._chunks: list[bytes] = []
         self._is_whole = False
         self._is_begun = False  # answer a request only once, even if more data arrives meanwhile
@@ -77,6 +86,16 @@ class FastPathProtocol(BoundedProtocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._peer = ""
         self._body = Charge(worker.bodies)
+        self._request: HotRequest | None = None
+        # Whether the next data begins a request. ``_data`` is the data of one that began so.
+        self._is_ready = True
+        self._data = b""
+        self._known: KnownHead | None = None
+        self._unparsed = b""  # the request with the known head that is being decided
+        self._early = b""  # data that arrived meanwhile
+        self._held = Charge(worker.heads)
+        self._failure: DomainError | None = None
+        self._is_retry = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -85,6 +104,84 @@ class FastPathProtocol(BoundedProtocol):
 
     def _is_busy(self) -> bool:
         return self._is_deciding or self._waiting is not None
+
+    # --- requests with a known head
+
+    def data_received(self, data: bytes) -> None:
+        if self._unparsed:
+            self._hold(data)
+            return
+        if self._is_ready:
+            known = self._known
+            if known is not None and known.fits(data) and self._begin_known(known, data):
+                return
+            self._is_ready, self._data = False, data
+        super().data_received(data)
+
+    def _begin_known(self, known: KnownHead, data: bytes) -> bool:
+        if not self.worker.alive or not self._body.grow(known.size - known.head_size):
+            return False
+        self._is_deciding, self._unparsed = True, data
+        if known.handler.begin(
+            known.caller, known.request_id or new_request_id(), data[known.head_size :], self
+        ):
+            return True
+        self._is_deciding, self._unparsed = False, b""
+        self._body.release()
+        return False
+
+    def _hold(self, data: bytes) -> None:
+        """Keep data that follows a request, and read no more until it is answered."""
+        self._pause_reading()
+        if self._held.grow(len(data)):
+            self._early += data
+        else:
+            self.transport.abort()  # a refusal would overtake the answer, as in ``BoundedProtocol``
+
+    def _take_early(self) -> bytes:
+        early, self._early = self._early, b""
+        self._held.release()
+        return early
+
+    # --- the answers of requests that were begun at once
+
+    @property
+    def is_open(self) -> bool:
+        return not self._closed
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        self._is_deciding = False
+        self._chunks.clear()
+        self._body.release()
+        self._request = None
+        if self._closed:
+            return
+        self._send(head, body)
+        if self._flow_control.write_paused:
+            self._answering = self.worker.loop.create_task(self._await_reader())
+        else:
+            self._await_next()
+
+    async def _await_reader(self) -> None:
+        await self._flow_control.drain()
+        if not self._closed:
+            self._await_next()
+
+    def retry(self, failure: DomainError | None) -> None:
+        self._known = None
+        if self._closed:
+            self._is_deciding = False
+            self._body.release()
+        elif self._unparsed:
+            self._is_deciding = False
+            self._body.release()
+            data, self._unparsed = self._unparsed + self._take_early(), b""
+            self._failure, self._is_retry = failure, True
+            super().data_received(data)
+        elif self._handler is not None and self._request is not None:
+            self._decide(self._handler, self._request, b"".join(self._chunks), failure)
+
+    # --- all others
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
         """Mark the scope if the fast path has already declined the whole request, so that it is not tried again."""
@@ -103,9 +200,9 @@ class FastPathProtocol(BoundedProtocol):
         self._callback_parser.end_head()
         return False
 
-    def _find_handler(self) -> HotHandler | None:
+    def _find_handler(self) -> HotHandler[Any] | None:
         parser = self._parser
-        handler: HotHandler | None = self.worker.hot_routes.get((parser.method, parser.path))
+        handler: HotHandler[Any] | None = self.worker.hot_routes.get((parser.method, parser.path))
         if handler is None or parser.http_version != HTTP_1_1 or not parser.should_keep_alive:
             return None
         length = parser.content_length
@@ -131,7 +228,7 @@ class FastPathProtocol(BoundedProtocol):
             self._begin(self._handler)
         return True
 
-    def _begin(self, handler: HotHandler) -> None:
+    def _begin(self, handler: HotHandler[Any]) -> None:
         if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
             # Many clients send the head and a short body in two packets.
             if self._waiting is None and self._body.grow(self._parser.content_length):
@@ -147,9 +244,30 @@ class FastPathProtocol(BoundedProtocol):
             return
         self._is_begun = self._is_deciding = True
         self._received_at = time.monotonic()
+        body = b"".join(self._chunks)
+        is_retry, self._is_retry = self._is_retry, False
+        if is_retry or not self.begins_at_once or not self._begin_at_once(handler, request, body):
+            failure, self._failure = self._failure, None
+            self._decide(handler, request, body, failure)
+
+    def _begin_at_once(self, handler: HotHandler[Any], request: HotRequest, body: bytes) -> bool:
+        caller = handler.find_caller(request)
+        if caller is None:
+            return False
+        head_size = len(self._data) - len(body)
+        is_alone = head_size > 0 and not self._callback_parser.has_more
+        if not handler.begin(caller, request.request_id, body, self):
+            return False
+        self._request = request
+        self._known = KnownHead.of(self._data, head_size, handler, caller, request) if is_alone else None
+        return True
+
+    def _decide(
+        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+    ) -> None:
         # Eager start: a request that the handler can decide at once needs no turn of the event loop.
         task = asyncio.Task(
-            self._answer(handler, request, b"".join(self._chunks)), loop=self.worker.loop, eager_start=True
+            self._answer(handler, request, body, failure), loop=self.worker.loop, eager_start=True
         )
         if not task.done():
             self._answering = task
@@ -164,6 +282,7 @@ class FastPathProtocol(BoundedProtocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+        self._take_early()
         if not self._is_deciding:
             self._body.release()
             if self._answering is not None:
@@ -174,8 +293,10 @@ class FastPathProtocol(BoundedProtocol):
     def _read_head(self) -> HotRequest | None:
         return fast_path.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
 
-    async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
-        answer = await handler(request, body)
+    async def _answer(
+        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+    ) -> None:
+        answer = await handler(request, body, failure)
         self._is_deciding = False
         if answer is None and not self._closed:
             self._pass_to_gunicorn()
@@ -186,32 +307,40 @@ class FastPathProtocol(BoundedProtocol):
         if self._closed or answer is None:
             return
         self._write(answer)
-        self._active_at = self.worker.loop.time()
         if self._flow_control.write_paused:
             await self._flow_control.drain()
         if not self._closed:
             self._await_next()
 
     def _write(self, answer: HotAnswer) -> None:
-        self.worker.nr += 1
-        if self.worker.nr >= self.worker.max_requests:
-            self.worker.alive = False
-        closing = b"" if self.worker.alive else b"Connection: close\r\n"
-        head = answer.head() + protocol._CACHED_SERVER_HEADER + protocol._get_cached_date_header() + closing  # noqa: SLF001 - the same as gunicorn's own responses
         fast_path.count("parser", answer.status)
-        self._safe_write(head + b"\r\n" + answer.body)
+        self._send(answer.head(), answer.body)
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        worker = self.worker
+        worker.nr += 1
+        if worker.nr >= worker.max_requests:
+            worker.alive = False
+        closing = b"" if worker.alive else b"Connection: close\r\n"
+        own = protocol._CACHED_SERVER_HEADER, protocol._get_cached_date_header()  # noqa: SLF001 - the same as gunicorn's own responses
+        self._safe_write(b"".join((head, *own, closing, b"\r\n", body)))
+        self._active_at = worker.loop.time()
 
     def _await_next(self) -> None:
         """Prepare for the next request, as gunicorn does after a response."""
-        self._handler, self._answering = None, None
-        self._is_whole = self._is_begun = False
-        self._chunks.clear()
+        if self._unparsed:
+            self._unparsed, early = b"", self._take_early()
+        else:
+            early = self._callback_parser.remaining()
+            self._callback_parser.reset()
+            self._is_whole = self._is_begun = False
+            self._chunks.clear()
+        self._handler, self._answering, self._data = None, None, b""
         if not self.worker.alive:
             self._close_transport()
             self._request_ready.set()
             return
-        early = self._callback_parser.remaining()
-        self._callback_parser.reset()
+        self._is_ready = not early
         if early:
             # Use call_soon: direct calls would recurse once per pipelined request.
             self.worker.loop.call_soon(self._feed_callback_parser, early)
@@ -221,7 +350,7 @@ class FastPathProtocol(BoundedProtocol):
     def _pass_to_gunicorn(self) -> None:
         """Replay the parser's events to gunicorn. Its connection loop has been waiting for them."""
         is_whole = self._is_declined = self._is_whole
-        self._handler, self._answering = None, None
+        self._handler, self._answering, self._request, self._data = None, None, None, b""
         self._is_whole = self._is_begun = False
         self._body.release()
         try:

@@ -5,6 +5,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from ciphercanary.server.fast_path_worker import FastPathProtocol
+from kernel.errors import DomainError
 from kernel.http.asgi_answers import Scope
 from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
 from kernel.http.traced_requests import traceparent
@@ -14,14 +15,17 @@ from kernel.observability import spans
 class TracedProtocol(FastPathProtocol):
     """If the fast path declines a request, ``TracedApplication`` continues its span."""
 
+    begins_at_once = False  # a span needs the context of a task
     _span: Span | None = None
 
-    async def _answer(self, handler: HotHandler, request: HotRequest, body: bytes) -> None:
+    async def _answer(
+        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+    ) -> None:
         method, path = self._parser.method.decode("latin-1"), self._parser.path.decode("latin-1")
         span = self._span = spans.begin_request(method, path, traceparent(self._headers()))
         try:
             with spans.active(span):
-                await super()._answer(handler, request, body)
+                await super()._answer(handler, request, body, failure)
         finally:
             if not self._is_declined:
                 self._span = None

@@ -5,15 +5,16 @@ repeated header, a host that Django would reject) falls back to Django, whose re
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import Any, Protocol
 
 from django.conf import settings
 from msgspec import Struct
 from prometheus_client import Counter
 
-from kernel import errors
+from kernel.errors import DomainError
 from kernel.http import problems, request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import is_allowed_host, may_forward
@@ -40,12 +41,16 @@ _BEARER = b"Bearer "
 
 
 class HotRequest(Struct, frozen=True):
-    """A request with its unverified token. Its ``repr`` does not show the token."""
+    """A request with its unverified token. Its ``repr`` does not show the token.
+
+    ``has_own_id``: the client chose the request id.
+    """
 
     token: str
     client_ip: str
     user_agent: str
     request_id: str
+    has_own_id: bool = False
 
     def __repr__(self) -> str:
         return f"<HotRequest {self.request_id}>"
@@ -67,9 +72,42 @@ class HotAnswer(Struct, frozen=True):
         return _status_line(self.status) + lines + _constant_lines()
 
 
-type HotHandler = Callable[[HotRequest, bytes], Awaitable[HotAnswer | None]]
-"""Responds to a request with its complete body, or returns None to pass it to Django."""
-type HotRoutes = Mapping[tuple[str, str], HotHandler]
+class Exchange(Protocol):
+    """A request on a connection that waits for its answer. One of the methods is called, once."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client is still there."""
+        ...
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """Send the answer. ``head`` is without the lines that the server adds."""
+        ...
+
+    def retry(self, failure: DomainError | None) -> None:
+        """Start over with the handler's call. ``failure``: why the decision was not recorded."""
+        ...
+
+
+class HotHandler[C](Protocol):
+    """Handles the requests of one route, for callers of type C."""
+
+    async def __call__(
+        self, request: HotRequest, body: bytes, failure: DomainError | None = None, /
+    ) -> HotAnswer | None:
+        """Respond to a request with its complete body, or return None to pass it to Django."""
+        ...
+
+    def find_caller(self, request: HotRequest, /) -> C | None:
+        """The caller, if it is known. A later request with the same head has the same caller."""
+        ...
+
+    def begin(self, caller: C, request_id: str, body: bytes, exchange: Exchange, /) -> bool:
+        """Take a request that can be decided at once. False otherwise: then it goes to ``__call__``."""
+        ...
+
+
+type HotRoutes = Mapping[tuple[str, str], HotHandler[Any]]
 """By method and path."""
 
 
@@ -95,13 +133,16 @@ def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotR
     authorization = found.get(b"authorization", b"")
     if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
         return None
+    sent_id = found.get(b"x-request-id", b"").decode("latin-1")
+    request_id = request_ids.choose(sent_id)
     return HotRequest(
         token=authorization[len(_BEARER) :].decode("latin-1"),
         client_ip=client_address(
             peer, found.get(b"x-forwarded-for", b"").decode("latin-1"), settings.CC_TRUSTED_PROXIES
         ),
         user_agent=found.get(b"user-agent", b"").decode("latin-1"),
-        request_id=request_ids.choose(found.get(b"x-request-id", b"").decode("latin-1")),
+        request_id=request_id,
+        has_own_id=request_id == sent_id,
     )
 
 
@@ -127,7 +168,18 @@ def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswe
     return HotAnswer(200, _headers(_JSON, body, request_id, more), body)
 
 
-def problem(error: errors.DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+def head_of(size: int, request_id: str, lines: bytes) -> bytes:
+    """The head of ``answer`` for a body of ``size`` bytes, as ``HotAnswer.head``. ``lines`` are more headers."""
+    return b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b" % (
+        _JSON,
+        size,
+        request_id.encode("latin-1"),
+        lines,
+        _constant_lines(),
+    )
+
+
+def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
     """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
     if "retry_after" in error.extra:
@@ -147,9 +199,9 @@ def _headers(
     ]
 
 
-def count(way: str, status: int) -> None:
-    """Count a response to a request that arrived from the ``parser`` or over ``asgi``."""
-    _counter(way, status).inc()
+def count(way: str, status: int, answers: int = 1) -> None:
+    """Count responses to requests that arrived from the ``parser`` or over ``asgi``."""
+    _counter(way, status).inc(answers)
 
 
 @cache

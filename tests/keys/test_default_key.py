@@ -94,7 +94,7 @@ def test_the_cached_path_finds_the_successor_too(admin, algorithm):
 
     def find():
         for loads in range(10):
-            context = CachedDecisionContext(admin.principal)
+            context = CachedDecisionContext(admin.principal, "")
             try:
                 return context.find_default("aes-256", "crypto.encrypt"), loads
             except CacheMiss as miss:

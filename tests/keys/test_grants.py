@@ -37,7 +37,7 @@ def use(principal, key, operation="encrypt", reference=None):
 
     def decide(context):
         entry = context.find(reference or key.id, f"crypto.{operation}")
-        return decision_of(entry, key_event("test.key.used", entry, None, 0), context)
+        return decision_of(entry, key_event("test.key.used", entry, None), context, size=0)
 
     perform(principal, decide, compare)
 

@@ -175,7 +175,7 @@ def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
 
 def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
     name = f"name:{key.name}"
-    attempt = CachedDecisionContext(admin.principal)
+    attempt = CachedDecisionContext(admin.principal, "")
     with pytest.raises(CacheMiss) as absent:
         attempt.find(name, "crypto.encrypt")
     absent.value.load()

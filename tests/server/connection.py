@@ -95,7 +95,7 @@ class Connection:
             alive=True,
             nr=0,
             max_requests=10**9,
-            hot_routes={ROUTE: self.answer},
+            hot_routes={ROUTE: self},
             heads=ByteBudget(heads),
             bodies=ByteBudget(bodies),
         )
@@ -107,7 +107,10 @@ class Connection:
         self.protocol, self.transport = self._protocol(self.worker), Transport()
         self.protocol.connection_made(self.transport)
 
-    async def answer(self, request, _body):
+    def find_caller(self, _request):
+        """No caller is known, so each request goes to ``__call__``."""
+
+    async def __call__(self, request, _body, _failure=None):
         self.begun.append(request.request_id)
         if not self.at_once:
             await asyncio.sleep(0)

@@ -9,7 +9,8 @@ from datetime import timedelta
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit.commit.writer import Decision, submit
+from audit.commit.decisions import Decision, Grounds
+from audit.commit.writer import submit
 from audit.log import heartbeats
 from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
 from audit.sequencing import checkpointing
@@ -95,7 +96,10 @@ class Log:
     def operate(self, times: int) -> None:
         """Operations with keys, through the group-commit writer."""
         waiting = [
-            submit(Decision(None, self.operation(), self.chance.choice(self.actors))) for _ in range(times)
+            submit(
+                Decision(lambda: None, Grounds(event=self.operation(), actor=self.chance.choice(self.actors)))
+            )
+            for _ in range(times)
         ]
         for each in waiting:
             each.result()

@@ -1,23 +1,24 @@
 """Decisions for the writers, and the object ids of the stored entries."""
 
-from audit.commit.batches import Decision
+from audit.commit.decisions import Decision, Grounds
 from audit.log.events import Actor, Event
 from audit.models import AuditLog
 
 ACTOR = Actor.system("test", "api")
 
 
-def decision(number, **values):
+def decide(result, event, actor=ACTOR, **grounds):
+    return Decision(lambda: result, Grounds(event=event, actor=actor, **grounds))
+
+
+def decision(number, **grounds):
     """A decision with the number as its result and as the object id of its entry."""
-    event = Event(action="crypto.message.encrypted", object_id=str(number))
-    return Decision(**{"result": number, "event": event, "actor": ACTOR, **values})
+    return decide(number, Event(action="crypto.message.encrypted", object_id=str(number)), **grounds)
 
 
 def decision_of(name="quiet"):
     """A decision of the principal with this name, which is also the result."""
-    return Decision(
-        result=name, event=Event(action="crypto.message.encrypted"), actor=Actor.system(name, "api")
-    )
+    return decide(name, Event(action="crypto.message.encrypted"), Actor.system(name, "api"))
 
 
 def stored():

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.commit import writer
 from audit.commit.batches import CommitBatch, Ticket
-from audit.commit.writer import Deadline, Decision
+from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.errors import AuditUnavailable
 from audit.log import numbering
 from audit.log.events import Event
@@ -24,7 +24,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
-from tests.audit.commit.decisions import ACTOR, decision, stored
+from tests.audit.commit.decisions import ACTOR, decide, decision, stored
 from tests.audit.conftest import log_out_of_reach
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -35,13 +35,13 @@ def queue_held_up():
     """Block the writer, so that all decisions submitted in the block form one batch."""
     entered, leave = threading.Event(), threading.Event()
 
-    class HeldUp(Decision):
+    class HeldUp(Grounds):
         def require_current(self, epoch, now):
             entered.set()
             assert leave.wait(60)
             super().require_current(epoch, now)
 
-    held_up = writer.submit(HeldUp(result="first", event=Event(action="test.first"), actor=ACTOR))
+    held_up = writer.submit(Decision(lambda: "first", HeldUp(event=Event(action="test.first"), actor=ACTOR)))
     assert entered.wait(60)
     try:
         yield
@@ -97,7 +97,7 @@ def test_a_poisonous_row_costs_no_one_else_their_answer():
     object.__setattr__(poison, "object_id", "x" * 101 if connection.vendor == "postgresql" else object())
     with queue_held_up():
         before = [writer.submit(decision(number)) for number in range(5)]
-        poisonous = writer.submit(Decision(result="never", event=poison, actor=ACTOR))
+        poisonous = writer.submit(decide("never", poison))
         after = [writer.submit(decision(number)) for number in range(5, 9)]
 
     assert [future.result(60) for future in before + after] == list(range(9))

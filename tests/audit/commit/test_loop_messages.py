@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 
 from audit.commit import guard, loop_writer
+from audit.commit.decisions import Deadline, Decision
 from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
-from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
 from audit.models import AuditLog
 from kernel.clock import database_now

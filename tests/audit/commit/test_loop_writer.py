@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from msgspec.structs import replace
 
 from audit.commit import loop_writer, writer
-from audit.commit.writer import Deadline, Decision
+from audit.commit.decisions import Deadline
 from audit.errors import AuditUnavailable
 from audit.log.entries import mac_bytes
 from audit.log.entry_mac import check_entry_mac
@@ -20,7 +20,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
-from tests.audit.commit.decisions import ACTOR, decision, stored
+from tests.audit.commit.decisions import ACTOR, decide, decision, stored
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
 
@@ -61,8 +61,8 @@ def test_an_entry_is_the_same_whoever_wrote_it(account):
     event = Event(
         action="test.odd", object_id="NULL", object_version=3, size=0, meta={"text": 'a"b\\c', "empty": ""}
     )
-    run(Decision(result=1, event=event, actor=odd))
-    writer.commit(Decision(result=2, event=event, actor=odd))
+    run(decide(1, event, odd))
+    writer.commit(decide(2, event, odd))
     fresh = {"id", "event_id", "timestamp", "writer", "wseq", "mac"}
     first, second = (
         {name: value for name, value in row.items() if name not in fresh} for row in AuditLog.objects.values()

@@ -7,7 +7,8 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from audit.commit.writer import Deadline, Decision, commit
+from audit.commit.decisions import Deadline
+from audit.commit.writer import commit
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
 from audit.models import AuditLog
@@ -15,6 +16,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
+from tests.audit.commit.decisions import decide
 
 pytestmark = pytest.mark.sqlite
 
@@ -27,16 +29,8 @@ class Expired(Conflict):
     code = "key_not_active"
 
 
-def decide(**values):
-    return Decision(
-        **{
-            "result": "the answer",
-            "event": EVENT,
-            "actor": ACTOR,
-            "stamps": (read_stamp(KEY, USER),),
-            **values,
-        }
-    )
+def decided(**values):
+    return decide("the answer", EVENT, **{"stamps": (read_stamp(KEY, USER),), **values})
 
 
 def deadline(seconds):
@@ -47,7 +41,7 @@ def deadline(seconds):
 def test_the_result_is_handed_out_once_its_event_is_stored():
     before = database_now()
 
-    assert commit(decide(deadlines=(deadline(60),))) == "the answer"
+    assert commit(decided(deadlines=(deadline(60),))) == "the answer"
 
     entry = AuditLog.objects.get()
     assert (entry.action, entry.object_id, entry.outcome) == ("crypto.message.encrypted", "k", "ok")
@@ -56,7 +50,7 @@ def test_the_result_is_handed_out_once_its_event_is_stored():
 
 @pytest.mark.django_db
 def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
-    decision = decide()
+    decision = decided()
     raise_epoch(KEY)
 
     with pytest.raises(StaleDecision):
@@ -68,15 +62,15 @@ def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
 @pytest.mark.django_db
 def test_before_its_beginning_the_answer_is_the_error_and_leaves_no_record():
     with pytest.raises(Expired):
-        commit(decide(not_before=(deadline(-60), deadline(60))))
+        commit(decided(not_before=(deadline(-60), deadline(60))))
     assert not AuditLog.objects.exists()
-    assert commit(decide(not_before=(deadline(-60),))) == "the answer"
+    assert commit(decided(not_before=(deadline(-60),))) == "the answer"
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seconds", [0, -0.000001, -3600])
 def test_a_passed_deadline_raises_its_error_and_leaves_no_record(seconds):
-    decision = decide(deadlines=(deadline(60), deadline(seconds)))
+    decision = decided(deadlines=(deadline(60), deadline(seconds)))
 
     with pytest.raises(Expired):
         commit(decision)
@@ -90,8 +84,8 @@ def test_the_databases_clock_decides_however_wrong_ours_is():
     late, early = deadline(3600), deadline(-3600)
 
     with time_machine.travel(late.at + timedelta(days=1)):
-        assert commit(decide(deadlines=(late,))) == "the answer"
-    decision = decide(deadlines=(early,))
+        assert commit(decided(deadlines=(late,))) == "the answer"
+    decision = decided(deadlines=(early,))
     with time_machine.travel(early.at - timedelta(days=1)), pytest.raises(Expired):
         commit(decision)
 
@@ -99,7 +93,7 @@ def test_the_databases_clock_decides_however_wrong_ours_is():
 @pytest.mark.django_db(transaction=True)
 def test_no_result_leaves_where_the_log_cannot_be_written(unwritable_log):
     with pytest.raises(AuditUnavailable) as refused:
-        commit(decide())
+        commit(decided())
 
     assert refused.value.code == "audit_unavailable"
 
@@ -107,14 +101,14 @@ def test_no_result_leaves_where_the_log_cannot_be_written(unwritable_log):
 @pytest.mark.django_db(transaction=True)
 def test_no_result_leaves_where_the_commit_itself_fails(failing_commit):
     with pytest.raises(AuditUnavailable):
-        commit(decide())
+        commit(decided())
 
     assert not AuditLog.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_around_the_commit_is_refused():
-    decision = decide()
+    decision = decided()
 
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         commit(decision)
@@ -129,7 +123,7 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
     def answer():
         answered = 0
         while not stop.is_set():
-            decision = decide()
+            decision = decided()
             time.sleep(0.001)  # simulates the cryptography
             # Read before the commit is requested: every change acknowledged by now must apply to it.
             binding = acknowledged

@@ -131,13 +131,3 @@ def test_an_actor_of_another_request_is_as_if_made_for_it(request_id):
         return Actor.anonymous("192.0.2.7", "agent", by, name="n")
 
     assert acting("r-1").of_request(request_id) == acting(request_id)
-
-
-def test_an_event_of_another_amount_is_as_if_made_of_it():
-    event = Event(action="a", object_id="k", meta={"reason": "r"})
-
-    assert event.of_amount(3, 70) == Event(action="a", object_id="k", meta={"reason": "r"}, count=3, size=70)
-    assert (event.count, event.size) == (1, None)
-    for count, size in ((-1, 0), (1, MAX_INTEGER + 1)):
-        with pytest.raises(ValueError, match="not a number"):
-            event.of_amount(count, size)

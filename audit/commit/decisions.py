@@ -1,0 +1,96 @@
+"""Decisions about operations: results that may be released once their entries are durable."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from audit.log.entry_rows import Parameters
+from audit.log.entry_templates import EntryTemplate
+from audit.log.events import Actor, Event
+from kernel.errors import DomainError
+from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Deadline(Struct, frozen=True):
+    """From ``at`` (aware, database clock) on, ``error`` replaces the result: for example, a key has expired."""
+
+    at: datetime
+    error: Callable[[], DomainError]
+
+
+class Grounds(Struct, dict=True, eq=False, kw_only=True):
+    """What decisions have in common: who does what, and why and how long they may.
+
+    ``stamps`` cover all cached data that the decisions depend on. Entries of ``not_before`` work like ``deadlines``
+    the other way round: *until* their time, their error replaces the result.
+    """
+
+    event: Event
+    actor: Actor
+    stamps: tuple[EpochStamp, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    not_before: tuple[Deadline, ...] = ()
+
+    @cached_property
+    def template(self) -> EntryTemplate:
+        """The entries of these decisions."""
+        return EntryTemplate(self.event, self.actor)
+
+    @cached_property
+    def not_after(self) -> datetime:
+        """The earliest deadline."""
+        return min((deadline.at for deadline in self.deadlines), default=NEVER)
+
+    def are_certain(self, epoch: int) -> bool:
+        """Whether only the deadlines can refuse: nothing has changed, and there is no time to wait for."""
+        for stamp in self.stamps:
+            if stamp.as_of != epoch:
+                return False
+        return not self.not_before
+
+    def require_current(self, epoch: int, now: datetime) -> None:
+        """Raises StaleDecision, or the error of a deadline that has passed or of a start that is still ahead."""
+        if stale := outdated(self.stamps, epoch):
+            raise StaleDecision(frozenset(entities_of(stale)))
+        for start in self.not_before:
+            if now < start.at:
+                raise start.error()
+        for deadline in self.deadlines:
+            if now >= deadline.at:
+                raise deadline.error()
+
+
+class Decision[T](Struct, frozen=True):
+    """One decision. ``finish`` computes its result, which may be released once the entry is durable.
+
+    ``size`` (bytes) and ``request_id`` are those of the entry, if its event and actor do not have them.
+    """
+
+    finish: Callable[[], T]
+    grounds: Grounds
+    size: int | None = None
+    request_id: str = ""
+
+    @property
+    def event(self) -> Event:
+        """The whole event of the entry."""
+        event = self.grounds.event
+        return event if self.size is None else replace(event, size=self.size)
+
+    @property
+    def actor(self) -> Actor:
+        """The whole actor of the entry."""
+        actor = self.grounds.actor
+        return actor.of_request(self.request_id) if self.request_id else actor
+
+    def row(self, event_id: str, *, at: str, writer: str, wseq: int) -> Parameters:
+        """The row of the entry, from the template of its kind."""
+        grounds = self.grounds
+        size = grounds.event.size if self.size is None else self.size
+        request_id = self.request_id or grounds.actor.request_id
+        return grounds.template.row(event_id, request_id, size, at=at, writer=writer, wseq=wseq)
