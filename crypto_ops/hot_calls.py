@@ -40,7 +40,7 @@ class HotCall(Struct, kw_only=True):
     cost: int
     mode: Mode
     count: int
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=time.monotonic)
     until: float = field(default_factory=lock_waits.deadline)
     refusal: Exception | None = None
     finished: tuple[bytes, int] | None = None
@@ -91,7 +91,7 @@ class _Turn:
         self._modes: dict[str, _Usage] = defaultdict(_Usage)
 
     def add(self, mode: Mode, count: int, refused: int, began: float) -> None:
-        """Count an answer to a request of ``count`` messages that arrived at ``began`` (time.perf_counter)."""
+        """Count an answer to a request of ``count`` messages that arrived at ``began`` (time.monotonic)."""
         if not self._is_scheduled:
             self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._end)
@@ -110,7 +110,7 @@ class _Turn:
         return lines
 
     def _end(self) -> None:
-        now = time.perf_counter()
+        now = time.monotonic()
         for mode, usage in self._modes.items():
             fast_path.count("parser", 200, len(usage.began))
             observe_all(mode, [now - began for began in usage.began], usage.messages, usage.refused)

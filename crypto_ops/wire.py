@@ -49,6 +49,15 @@ class Encrypt(RequestBody, frozen=True):
     key_version: Version | UnsetType = UNSET
     aad: str | UnsetType = UNSET
 
+    @property
+    def quotes(self) -> int:
+        return (
+            8
+            + 4 * (self.key_id is not UNSET)
+            + 2 * (self.key_version is not UNSET)
+            + 4 * (self.aad is not UNSET)
+        )
+
 
 class Form(RequestBody, frozen=True):
     """A ciphertext in one piece or in its parts."""

@@ -18,7 +18,7 @@ from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from keys import lifecycle, wrapped_material
 from keys.errors import KeyNotUsable, PolicyViolated
-from keys.invocations import counter_of
+from keys.invocations import InvocationCounter, counter_of
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
 
@@ -57,6 +57,7 @@ class CachedVersion(Confidential):
     __slots__ = (
         "_binding",
         "_ciphers",
+        "_counter",
         "_id",
         "_lock",
         "_modes",
@@ -76,6 +77,7 @@ class CachedVersion(Confidential):
         self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
         self._modes = tuple(row.key.modes)
         self._ciphers: dict[str, Cipher] = {}
+        self._counter: InvocationCounter | None = None
         self._lock = Lock()
 
     def cipher(self, mode: Mode) -> Cipher:
@@ -93,17 +95,24 @@ class CachedVersion(Confidential):
         All modes of a version share one counter, which is stricter than their separate subkeys require.
         """
         if mode.invocation_limit is not None:
-            counter_of(self._id).take(mode.invocation_limit, count)
+            self._invocations.take(mode.invocation_limit, count)
 
     def prepare_invocations(self, mode: Mode, count: int) -> None:
         """Reserve ``count`` invocations for ``reserve_cached_invocations``. Raises UsageLimitReached."""
         if mode.invocation_limit is not None:
-            counter_of(self._id).prepare(mode.invocation_limit, count)
+            self._invocations.prepare(mode.invocation_limit, count)
 
     def reserve_cached_invocations(self, mode: Mode, count: int) -> bool:
         """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
-        return limit is None or counter_of(self._id).take_reserved(limit, count)
+        return limit is None or self._invocations.take_reserved(limit, count)
+
+    @property
+    def _invocations(self) -> InvocationCounter:
+        counter = self._counter
+        if counter is None:
+            counter = self._counter = counter_of(self._id)
+        return counter
 
     def stream_cipher(self) -> StreamCipher:
         """The cipher for streams. They use AES-256-GCM in chunks, so the key must allow that mode.

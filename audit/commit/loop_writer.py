@@ -99,6 +99,7 @@ class _LoopWriter:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self._is_sqlite = settings.CC_SQLITE
         self._queue: deque[Call] = deque()
         self._is_scheduled = self._is_busy = False
         self._iterations = 0
@@ -114,7 +115,7 @@ class _LoopWriter:
         self._is_idle.set()
 
     def enqueue(self, call: Call) -> None:
-        if settings.CC_SQLITE:
+        if self._is_sqlite:
             writer.enqueue(_Elsewhere(call, self.loop))
             call.finish()
             return

@@ -87,11 +87,10 @@ class FastPathProtocol(BoundedProtocol):
         self._peer = ""
         self._body = Charge(worker.bodies)
         self._request: HotRequest | None = None
-        # Whether the next data begins a request. ``_data`` is the data of one that began so.
-        self._is_ready = True
-        self._data = b""
+        self._is_ready = True  # the next data begins a request, or continues ``_unparsed``
+        self._data = b""  # of a request that is being parsed, if it is all that was received since
         self._known: KnownHead | None = None
-        self._unparsed = b""  # the request with the known head that is being decided
+        self._unparsed = b""  # a request with the known head, complete while it is being decided
         self._early = b""  # data that arrived meanwhile
         self._held = Charge(worker.heads)
         self._failure: DomainError | None = None
@@ -108,20 +107,28 @@ class FastPathProtocol(BoundedProtocol):
     # --- requests with a known head
 
     def data_received(self, data: bytes) -> None:
-        if self._unparsed:
+        if self._unparsed and (self._is_deciding or self._answering is not None):
             self._hold(data)
             return
         if self._is_ready:
+            data = self._take_beginning() + data
             known = self._known
-            if known is not None and known.fits(data) and self._begin_known(known, data):
+            if known is not None and known.begins(data) and self._begin_known(known, data):
                 return
             self._is_ready, self._data = False, data
+        else:
+            # A request whose body follows in other packets is remembered, too.
+            self._data = self._data + data if self._waiting is not None else b""
         super().data_received(data)
 
     def _begin_known(self, known: KnownHead, data: bytes) -> bool:
         if not self.worker.alive or not self._body.grow(known.size - known.head_size):
             return False
-        self._is_deciding, self._unparsed = True, data
+        self._unparsed = data
+        if len(data) < known.size:
+            self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting_for_body)
+            return True
+        self._is_deciding = True
         if known.handler.begin(
             known.caller, known.request_id or new_request_id(), data[known.head_size :], self
         ):
@@ -129,6 +136,21 @@ class FastPathProtocol(BoundedProtocol):
         self._is_deciding, self._unparsed = False, b""
         self._body.release()
         return False
+
+    def _take_beginning(self) -> bytes:
+        """The data of a known head whose body is not complete, which is then waited for no longer."""
+        beginning, self._unparsed = self._unparsed, b""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            self._body.release()
+        return beginning
+
+    def _stop_waiting_for_body(self) -> None:
+        """Parse the head after all, so that gunicorn's code responds to slow senders."""
+        beginning = self._take_beginning()
+        self._is_ready = False
+        super().data_received(beginning)
 
     def _hold(self, data: bytes) -> None:
         """Keep data that follows a request, and read no more until it is answered."""
@@ -176,7 +198,7 @@ class FastPathProtocol(BoundedProtocol):
             self._is_deciding = False
             self._body.release()
             data, self._unparsed = self._unparsed + self._take_early(), b""
-            self._failure, self._is_retry = failure, True
+            self._failure, self._is_retry, self._is_ready = failure, True, False
             super().data_received(data)
         elif self._handler is not None and self._request is not None:
             self._decide(self._handler, self._request, b"".join(self._chunks), failure)
@@ -255,11 +277,12 @@ class FastPathProtocol(BoundedProtocol):
         if caller is None:
             return False
         head_size = len(self._data) - len(body)
-        is_alone = head_size > 0 and not self._callback_parser.has_more
+        is_alone = head_size > 0 and not self._callback_parser.has_more  # otherwise the head was not kept
         if not handler.begin(caller, request.request_id, body, self):
             return False
         self._request = request
-        self._known = KnownHead.of(self._data, head_size, handler, caller, request) if is_alone else None
+        if is_alone:
+            self._known = KnownHead.of(self._data, head_size, handler, caller, request)
         return True
 
     def _decide(

@@ -38,9 +38,10 @@ class KnownHead(Struct, frozen=True):
             request_id=request.request_id if request.has_own_id else "",
         )
 
-    def fits(self, data: bytes) -> bool:
-        """Whether ``data`` is a whole request with the same head, and therefore a body of the same size."""
-        return len(data) == self.size and _digest(data[: self.head_size]) == self.digest
+    def begins(self, data: bytes) -> bool:
+        """Whether ``data`` is a request with the same head, and therefore a body of the same size, or its beginning."""
+        size = self.head_size
+        return size <= len(data) <= self.size and _digest(data[:size]) == self.digest
 
 
 def _digest(head: bytes) -> bytes:

@@ -42,4 +42,4 @@ def test_the_least_recently_used_goes_first(principal, monkeypatch):
 
 def test_no_token_is_kept_itself(principal):
     verified_tokens.remember("a.b.c", principal)
-    assert not any(b"a.b.c" in digest for digest in verified_tokens._tokens.current.principals)
+    assert not any(b"a.b.c" in digest for digest in verified_tokens._tokens.current.verified)

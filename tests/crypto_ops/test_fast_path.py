@@ -15,8 +15,9 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module", params=WAYS)
 def server(request, tmp_path_factory):
     """A server for each implementation of the fast path."""
-    with Product(tmp_path_factory.mktemp("fast-path"), **WAYS[request.param]) as product:
-        yield TwoPaths(product)
+    folder = tmp_path_factory.mktemp("fast-path")
+    with Product(folder, **WAYS[request.param]) as product, product.connect() as connection:
+        yield TwoPaths(product, connection)
 
 
 GOOD = {

@@ -85,7 +85,7 @@ def test_what_the_fast_path_has_declined_it_is_not_asked_again(parser):
     """The second time would cost a decision for nothing, and charge for it."""
 
     class Declined(Connection):
-        async def answer(self, request, _body):
+        async def __call__(self, request, _body, _failure=None):
             self.begun.append(request.request_id)
 
     async def scene():

@@ -17,7 +17,7 @@ SENT = b"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\
 class Sometimes(Connection):
     """Declines requests whose id begins with ``d``."""
 
-    async def answer(self, request, _body):
+    async def __call__(self, request, _body, _failure=None):
         self.begun.append((request.request_id, logs.trace_ids()["trace.id"]))
         await asyncio.sleep(0)
         return None if request.request_id.startswith("d") else fast_path.answer(b"{}", request.request_id)

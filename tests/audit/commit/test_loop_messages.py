@@ -45,13 +45,13 @@ def unhurried(monkeypatch):
 def messages(monkeypatch):
     """The sent messages, each as the first words of its statements."""
     sent = []
-    send = LoopConnection.run
+    send = LoopConnection.send
 
-    async def run(self, *statements):
+    def note(self, statements, done):
         sent.append([text.decode().split()[0] for text, _ in statements])
-        return await send(self, *statements)
+        send(self, statements, done)
 
-    monkeypatch.setattr(LoopConnection, "run", run)
+    monkeypatch.setattr(LoopConnection, "send", note)
     return sent
 
 

@@ -132,8 +132,8 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
             except StaleDecision:
                 continue
             answered += 1
-            if decision.stamps[0].epochs[KEY] < binding:
-                leaks.append((decision.stamps, binding))
+            if decision.grounds.stamps[0].epochs[KEY] < binding:
+                leaks.append((decision.grounds.stamps, binding))
         connection.close()
         return answered
 
