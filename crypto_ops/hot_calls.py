@@ -44,6 +44,7 @@ class HotCall(Struct, kw_only=True):
     until: float = field(default_factory=lock_waits.deadline)
     refusal: Exception | None = None
     finished: tuple[bytes, int] | None = None
+    has_failed: bool = False
 
     def begin(self) -> bool:
         return self.exchange.is_open
@@ -51,17 +52,19 @@ class HotCall(Struct, kw_only=True):
     def finish(self) -> None:
         try:
             self.finished = self.answer(self.decision.finish())
-        except Exception:  # ``release`` corrects the record
+        except Exception:
             logger.exception("an operation failed after its decision")
+            self.has_failed = True
 
     def release(self) -> None:
         if isinstance(self.refusal, DomainError):
             throttle.refund_principal(self.budget, self.cost)  # the next attempt is charged again
             self.exchange.retry(self.refusal)
             return
-        if self.finished is None:
+        if self.finished is None and not self.has_failed:
             self.finish()
         if self.finished is None:
+            # The record is durable, and says that the operation succeeded.
             asyncio.get_running_loop().run_in_executor(None, call_in_pool, self._correct).add_done_callback(
                 lambda _: self.exchange.retry(None)
             )

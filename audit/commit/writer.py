@@ -112,10 +112,8 @@ class _Writer:
         batch: list[Waiting] = []
         try:
             while batch := self._next_batch():
-                if guard.is_due:
-                    guard.update(_read_lag(min(ticket.until for ticket in batch)))
-                if admitted := guard.admit(batch):
-                    CommitBatch(admitted, numbering).write()
+                _write(batch, numbering, guard)
+                batch.clear()  # plaintexts must not stay in memory until the next batch
         finally:
             for ticket in batch:  # after an unexpected error only: their callers would wait forever
                 fail(ticket, AuditUnavailable())
@@ -132,6 +130,13 @@ class _Writer:
             batch = [ticket for ticket in waiting if ticket.begin()]
             if batch:
                 return batch
+
+
+def _write(batch: list[Waiting], numbering: Numbering, guard: LagGuard) -> None:
+    if guard.is_due:
+        guard.update(_read_lag(min(ticket.until for ticket in batch)))
+    if admitted := guard.admit(batch):
+        CommitBatch(admitted, numbering).write()
 
 
 def _read_lag(until: float) -> float | None:

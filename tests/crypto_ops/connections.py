@@ -2,18 +2,20 @@
 
 import asyncio
 
+from kernel.http.fast_path import HotAnswer
+
 
 class HotConnection:
-    """``begun`` counts the requests that were decided at once, ``retried`` those of them that were decided again."""
+    """``begun`` counts the requests that were decided at once."""
 
     is_open = True
 
     def __init__(self):
-        self.begun = self.retried = 0
+        self.begun = 0
         self._caller = self._done = None
 
     async def send(self, route, request, body):
-        """The ``HotAnswer``, the body of an answer that was begun at once, or None if Django has to answer."""
+        """The ``HotAnswer``, or None if Django has to answer."""
         self._done = asyncio.get_running_loop().create_future()
         caller = self._caller or route.find_caller(request)
         if caller is None or not route.begin(caller, request.request_id, body, self):
@@ -24,12 +26,11 @@ class HotConnection:
         answer, failure = await self._done
         if answer is not None:
             return answer
-        self.retried += 1
         self._caller = None
         return await route(request, body, failure)
 
     def answer(self, _head, body):
-        self._done.set_result((body, None))
+        self._done.set_result((HotAnswer(200, [], body), None))
 
     def retry(self, failure):
         self._done.set_result((None, failure))

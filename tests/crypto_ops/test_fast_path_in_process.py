@@ -1,18 +1,26 @@
 """The fast path in one event loop, without a server: which requests it answers, and which it passes on."""
 
 import asyncio
+import gc
 import json
+from uuid import UUID
 
 import pytest
 
 from accounts.principals import Principal
 from accounts.services import reset_totp
 from audit.commit import loop_writer
-from crypto_ops import fast_path
+from audit.models import AuditLog
+from crypto_ops import actions, fast_path
+from crypto_ops.decision_context import Permit
 from kernel import runtime
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import MODES
 from kernel.http.fast_path import HotRequest
+from keys import keyring
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
+from tests.crypto_ops.connections import HotConnection
 from tests.personas import b64
 
 DATA = b64(b"canary")
@@ -22,7 +30,7 @@ def ask(bench, *requests, token=None):
     """``(status, body)`` of each (operation, body), in sequence; None if the fast path passes the request on."""
 
     async def play():
-        answers = []
+        answers, connection = [], HotConnection()
         try:
             for operation, body in requests:
                 hot = HotRequest(
@@ -31,9 +39,8 @@ def ask(bench, *requests, token=None):
                     user_agent="t",
                     request_id="r",
                 )
-                answer = await fast_path.ROUTES["POST", f"/api/v1/{operation}"](
-                    hot, json.dumps(body).encode()
-                )
+                route = fast_path.ROUTES["POST", f"/api/v1/{operation}"]
+                answer = await connection.send(route, hot, json.dumps(body).encode())
                 answers.append(answer and (answer.status, json.loads(answer.body)))
             return answers
         finally:
@@ -56,6 +63,59 @@ def test_it_reads_what_it_does_not_hold_and_answers(bench):
     whole = {"ciphertext": sealed["ciphertext"], "aad": b64(b"row")}
     opened = ask(bench, ("decrypt", whole), ("decrypt", {**parts, "aad": b64(b"row")}))
     assert [body["data"] for _, body in opened] == [DATA, DATA]
+
+
+def test_what_it_holds_is_decided_at_once(bench):
+    key = bench.key()
+    connection, body = HotConnection(), json.dumps(sealing(key)).encode()
+    hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+
+    async def play():
+        try:
+            for _ in range(3):
+                await connection.send(fast_path.ROUTES["POST", "/api/v1/encrypt"], hot, body)
+        finally:
+            await loop_writer.close()
+
+    asyncio.run(play())
+    assert connection.begun >= 1
+
+
+class Exhausted:
+    """A cipher that fails once."""
+
+    def __init__(self, aead):
+        self.aead, self.failures = aead, 1
+
+    def encrypt(self, *message):
+        self.failures -= 1
+        if self.failures == 0:
+            raise MemoryError
+        return self.aead.encrypt(*message)
+
+
+def test_an_operation_that_fails_after_its_record_is_corrected_and_repeated(bench):
+    key = bench.key()
+    ask(bench, *[("encrypt", sealing(key))] * 2)
+    cipher = keyring.peek(UUID(key["id"])).versions[1].cached_cipher(MODES["aes-256-gcm"])
+    cipher._aead = Exhausted(cipher._aead)
+    [(status, _)] = ask(bench, ("encrypt", sealing(key)))
+    entries = AuditLog.objects.filter(object_id=key["id"], action=actions.MESSAGE_ENCRYPTED).order_by("-id")
+    found = list(entries.values_list("outcome", "code", "size", "request_id")[:3])
+    assert (status, cipher._aead.failures) == (200, -1)
+    assert found == [
+        ("ok", "", 6, "r"),
+        ("error", "not_completed", 6, "r"),
+        ("ok", "", 6, "r"),
+    ]
+
+
+def test_a_key_that_is_no_longer_used_leaves_nothing_in_memory(bench):
+    key = bench.key()
+    ask(bench, *[("encrypt", sealing(key))] * 3)
+    keyring._cache.current.drop_unused(float("inf"))
+    gc.collect()
+    assert [each for each in gc.get_objects() if type(each) in {Cipher, Permit}] == []
 
 
 def test_without_a_key_the_default_key_is_made(bench):
