@@ -1,4 +1,4 @@
-"""CipherCanary in a production set-up: ``bin/serve``, PostgreSQL, Redis, two web workers, the sequencer."""
+"""CipherCanary in a production set-up: ``bin/serve`` with its defaults, PostgreSQL, Redis, the sequencer."""
 
 import base64
 import time
@@ -13,7 +13,6 @@ from bench.contestant import ENCRYPT, TEXT
 from bench.requests import Request
 from tests.product import PASSWORD, Product
 
-WORKERS = 2
 ALGORITHM = "aes-256-gcm"
 STEP_SECONDS = 30  # of a TOTP code (RFC 6238)
 RENEW_SECONDS = 600  # a third of an access token's lifetime
@@ -26,7 +25,6 @@ def running(name: str, folder: Path, fast_path: str) -> Iterator["CipherCanary"]
     environment = {
         "CC_LANE": fast_path,
         "CC_THROTTLE_PRINCIPAL": "1000000000/minute",
-        "WEB_CONCURRENCY": str(WORKERS),
     }
     with Product(folder, **environment) as product:
         yield CipherCanary(name, product)
