@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import batches, crowds, k6_script, machine, openbao, openssl, product, report, singles, streams
+from bench import (
+    batches,
+    crowds,
+    k6_script,
+    kills,
+    machine,
+    openbao,
+    openssl,
+    product,
+    report,
+    singles,
+    streams,
+)
 from bench.contestant import Contestant, check
 from bench.figures import FAST_PATH, OPENBAO, REST_ALONE, Results
 from bench.naive import server as naive
@@ -20,7 +32,7 @@ from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
-SECTIONS = ("batch", "connections", "stream", "k6", "openssl")
+SECTIONS = ("batch", "connections", "stream", "k6", "kill", "openssl")
 QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 
@@ -92,7 +104,7 @@ class Run:
 
     def needed(self) -> set[str]:
         needed = self.wanted & set(CONTESTANTS)
-        if self.wanted & {"batch", "connections", "stream", "k6"}:
+        if self.wanted & {"batch", "connections", "stream", "k6", "kill"}:
             needed.add(PRODUCT)
         if "batch" in self.wanted:
             needed.add(BAO)
@@ -106,6 +118,7 @@ class Run:
             "connections": self.crowds,
             "stream": self.stream,
             "k6": self.k6,
+            "kill": self.kill,
         }
         if contestants:
             self.attempt("single messages", lambda: self.singles(contestants))
@@ -155,6 +168,9 @@ class Run:
 
     def k6(self) -> None:
         self.results.k6 = k6_script.measure(self.ours, quick=self.quick)
+
+    def kill(self) -> None:
+        self.results.kill = kills.measure(self.ours)
 
     @property
     def ours(self) -> CipherCanary:

@@ -23,24 +23,19 @@ from types import FrameType
 import django
 import uvloop
 
-from bench import load, machine, product
+from bench import load, machine, product, watch
 from bench.contestant import ENCRYPT
 from bench.product import CipherCanary
 from bench.requests import Request
 from bench.table import markdown
-from bench.watch import cpu_seconds
 from tests.crypto_ops.connections import HotConnection
-from tests.product import ROOT, all_processes, command_line
+from tests.product import ROOT
 from tests.services.rights import folder_for_servers
 
 CONNECTIONS = (1, 32, 256)
 AT_ONCE = 64  # requests in flight inside the process
+KINDS = ("web workers", "PostgreSQL", "sequencer")
 SAMPLE_SECONDS = 0.001  # of CPU time; the kernel's own tick is coarser
-KINDS = {
-    "web workers": "gunicorn",
-    "PostgreSQL": "postgres",
-    "sequencer": "run_sequencer",
-}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -67,25 +62,9 @@ def by_process(ours: CipherCanary, connections: int, seconds: float) -> list[str
     """CPU microseconds per request of each kind of process."""
     request = ours.request(ENCRYPT)
     load.run(request, connections, 2)
-    before = used()
-    found = load.run(request, connections, seconds)
-    after = used()
-    requests = found.rate * seconds
+    found = watch.costs_of(lambda: load.run(request, connections, seconds))
     ours.settle()
-    costs = [(after[kind] - before[kind]) / requests * 1e6 for kind in KINDS]
-    return [str(connections), f"{found.rate:,.0f}", *(f"{cost:.0f}" for cost in costs)]
-
-
-def used() -> Counter[str]:
-    """CPU seconds of all running processes, by kind."""
-    seconds: Counter[str] = Counter()
-    for pid in all_processes():
-        words = command_line(pid)
-        for kind, word in KINDS.items():
-            if word in words:
-                seconds[kind] += cpu_seconds(pid)
-                break
-    return seconds
+    return [str(connections), f"{found.rate:,.0f}", *(f"{found.cpu[kind]:.0f}" for kind in KINDS)]
 
 
 def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[float, list[tuple[str, float]]]:

@@ -5,8 +5,8 @@ import math
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +21,7 @@ THREADS_FROM = 1000  # connections; below this number, one wrk thread is never t
 class Load:
     """The result of a load. ``rate`` counts answered requests per second. Latencies are in milliseconds.
 
-    ``refused`` answers had a status of 400 or more; ``broken`` requests had no answer. Without any answer the
+    ``cpu``: CPU microseconds for each answer by kind of process, if measured. ``refused`` answers had a status of 400 or more; ``broken`` requests had no answer. Without any answer the
     latencies are infinite.
     """
 
@@ -31,6 +31,9 @@ class Load:
     p99: float
     refused: int
     broken: int
+    p999: float = math.inf
+    answered: int = 0
+    cpu: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def errors(self) -> int:
@@ -67,24 +70,30 @@ def parse(output: str) -> Load:
         raise ValueError(f"wrk printed no result:\n{output}")
     counted = json.loads(line)
     answered = counted["requests"] - counted["refused"]
-    p50, p95, p99 = (counted[name] / 1000 if answered else math.inf for name in ("p50", "p95", "p99"))
+    names = ("p50", "p95", "p99", "p999")
+    p50, p95, p99, p999 = (counted[name] / 1000 if answered else math.inf for name in names)
     return Load(
         rate=answered / counted["microseconds"] * 1e6,
         p50=p50,
         p95=p95,
         p99=p99,
+        p999=p999,
+        answered=answered,
         refused=counted["refused"],
         broken=counted["broken"],
     )
 
 
 def median_of(loads: Sequence[Load]) -> Load:
-    """The median of each figure separately. Errors are added up, so that none is lost."""
+    """The median of each figure separately. Counts are added up, so that no error is lost."""
     return Load(
         rate=median(load.rate for load in loads),
         p50=median(load.p50 for load in loads),
         p95=median(load.p95 for load in loads),
         p99=median(load.p99 for load in loads),
+        p999=median(load.p999 for load in loads),
+        answered=sum(load.answered for load in loads),
         refused=sum(load.refused for load in loads),
         broken=sum(load.broken for load in loads),
+        cpu={kind: median(load.cpu[kind] for load in loads) for kind in loads[0].cpu},
     )

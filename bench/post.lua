@@ -14,8 +14,8 @@ file:close()
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    '{"requests": %d, "microseconds": %d, "p50": %d, "p95": %d, "p99": %d, "refused": %d, "broken": %d}\n',
+    '{"requests": %d, "microseconds": %d, "p50": %d, "p95": %d, "p99": %d, "p999": %d, "refused": %d, "broken": %d}\n',
     summary.requests, summary.duration,
-    latency:percentile(50), latency:percentile(95), latency:percentile(99),
+    latency:percentile(50), latency:percentile(95), latency:percentile(99), latency:percentile(99.9),
     errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end

@@ -85,6 +85,12 @@ class CipherCanary:
     def _post(self, path: str, body: object) -> Request:
         return Request.of_json(self.product.port, path, body, self.authorization)
 
+    def recorded_encryptions(self) -> int:
+        """The number of entries of single encryptions."""
+        return int(
+            self.product.query("SELECT count(*) FROM audit_logs WHERE action = 'crypto.message.encrypted'")[0][0]
+        )
+
     def _is_pending(self) -> bool:
         return bool(self.product.query("SELECT 1 FROM audit_pending LIMIT 1"))
 

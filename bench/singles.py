@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench import load
+from bench import load, watch
 from bench.contestant import OPERATIONS, Contestant
 from bench.load import Load
 
@@ -46,7 +46,7 @@ def measure(contestants: Sequence[Contestant], pace: Pace, log: Log) -> dict[Cel
 def measure_one(contestant: Contestant, operation: str, connections: int, pace: Pace) -> Load:
     request = contestant.request(operation)
     load.run(request, connections, pace.warm_up)
-    measured = load.run(request, connections, pace.seconds)
+    measured = watch.costs_of(lambda: load.run(request, connections, pace.seconds))
     contestant.settle()
     return measured
 

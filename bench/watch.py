@@ -4,13 +4,24 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
+
+from bench.load import Load
+from tests.product import all_processes, command_line
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 EVERY_SECONDS = 0.05
+KINDS = {
+    "web workers": "gunicorn",
+    "PostgreSQL": "postgres",
+    "sequencer": "run_sequencer",
+    "OpenBao": "bao server",
+}
 
 
 class Watch:
@@ -64,3 +75,24 @@ def resident_bytes(pid: int) -> int:
     with contextlib.suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     return 0
+
+
+def costs_of(measure: Callable[[], Load]) -> Load:
+    """The load with the CPU time of each kind of process for one answer."""
+    before = used()
+    found = measure()
+    after = used()
+    answered = max(1, found.answered)
+    return replace(found, cpu={kind: (after[kind] - before[kind]) / answered * 1e6 for kind in KINDS})
+
+
+def used() -> Counter[str]:
+    """CPU seconds of all running processes, by kind."""
+    seconds: Counter[str] = Counter()
+    for pid in all_processes():
+        words = command_line(pid)
+        for kind, word in KINDS.items():
+            if word in words:
+                seconds[kind] += cpu_seconds(pid)
+                break
+    return seconds

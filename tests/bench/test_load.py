@@ -10,12 +10,14 @@ OUTPUT = """Running 2s test @ http://127.0.0.1:8000/api/v1/encrypt
     Latency     1.63ms    0.90ms  11.00ms   78.00%
   41000 requests in 2.00s, 30.00MB read
   Non-2xx or 3xx responses: 1000
-{"requests": 41000, "microseconds": 2000000, "p50": 1500, "p95": 2500, "p99": 9000, "refused": 1000, "broken": 2}
+{"requests": 41000, "microseconds": 2000000, "p50": 1500, "p95": 2500, "p99": 9000, "p999": 30000, "refused": 1000, "broken": 2}
 """
 
 
 def test_the_rate_counts_what_was_answered_and_not_what_was_refused():
-    assert parse(OUTPUT) == Load(rate=20_000, p50=1.5, p95=2.5, p99=9, refused=1000, broken=2)
+    assert parse(OUTPUT) == Load(
+        rate=20_000, p50=1.5, p95=2.5, p99=9, p999=30, answered=40_000, refused=1000, broken=2
+    )
     assert parse(OUTPUT).errors == 1002
 
 
@@ -26,7 +28,7 @@ def test_output_without_a_result_is_an_error_and_no_figure():
 
 def test_who_answers_nothing_is_not_fast():
     silent = parse(
-        '{"requests": 0, "microseconds": 1, "p50": 0, "p95": 0, "p99": 0, "refused": 0, "broken": 0}'
+        '{"requests": 0, "microseconds": 1, "p50": 0, "p95": 0, "p99": 0, "p999": 0, "refused": 0, "broken": 0}'
     )
     assert (silent.rate, silent.p95) == (0, math.inf)
 
