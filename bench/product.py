@@ -88,7 +88,9 @@ class CipherCanary:
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""
         return int(
-            self.product.query("SELECT count(*) FROM audit_logs WHERE action = 'crypto.message.encrypted'")[0][0]
+            self.product.query("SELECT count(*) FROM audit_logs WHERE action = 'crypto.message.encrypted'")[
+                0
+            ][0]
         )
 
     def _is_pending(self) -> bool:
