@@ -180,6 +180,6 @@ def _second(results: Iterator[PGresult]) -> PGresult:
 def _connect(parameters: Mapping[str, Any]) -> psycopg.Connection[Any]:
     session = psycopg.connect(**parameters, autocommit=True)
     session.execute(f"SET lock_timeout = {milliseconds(settings.CC_LOCK_WAIT_SECONDS)}")
-    # A statement of many rows has hundreds of parameters, and none of them changes its plan.
+    # No parameter changes the plan of a statement.
     session.execute("SET plan_cache_mode = force_generic_plan")
     return session

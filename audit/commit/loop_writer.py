@@ -24,7 +24,6 @@ from audit.commit.loop_connection import ConnectionLost, LoopConnection, Stateme
 from audit.commit.loop_statements import (
     BEGIN,
     COMMIT,
-    COMPARE,
     ENTITIES,
     LAG,
     LOCK_EPOCH,
@@ -33,12 +32,13 @@ from audit.commit.loop_statements import (
     TOLERANCE,
     EpochReading,
     array_of,
+    clock_of,
     epoch_reading_of,
-    inserts_of,
+    insertion_of,
     pairs_of,
+    write_of,
 )
 from audit.errors import CROWDED, AuditUnavailable
-from audit.log.canonical import format_timestamp
 from audit.log.entry_mac import open_entry_key
 from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
@@ -171,41 +171,37 @@ class _LoopWriter:
     async def _write_at_once(self, session: LoopConnection, batch: CommitBatch, reading: EpochReading) -> int:
         """Decide with the last known epoch, and write in one message if the database confirms.
 
-        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
+        The database confirms if the epoch is unchanged, the entries' timestamp is past but recent, and every answer may
         still be released. Everything else, including refusals, is decided while the epoch is locked. Returns the number
-        of rows, or 0.
+        of entries, or 0.
         """
         now = reading.now()
-        rows = batch.decide(reading.epoch, now)
-        if len(rows) < len(batch.tickets) or not rows:
+        entries = batch.decide(reading.epoch, now)
+        if len(entries) < len(batch.tickets) or not entries:
             return 0
-        limits = (
-            str(reading.epoch),
-            format_timestamp(now),
-            format_timestamp(min(now + TOLERANCE, batch.not_after)),
-        )
-        compare = (COMPARE, [limit.encode() for limit in limits])
-        statements = (BEGIN, LOCK_EPOCH, compare, *inserts_of(rows), COMMIT)
+        until = min(now + TOLERANCE, batch.not_after)
+        statement = write_of(batch.bundle_of(entries, now), reading.epoch, until)
         batch.stage = Stage.COMMITTING
-        _, _, compared, *_ = await session.run(*statements)
-        if compared.get_value(0, 0) == b"true":
-            return len(rows)
+        [written] = await session.run(statement)
+        if clock := clock_of(written):
+            self._reading = EpochReading(reading.epoch, clock, time.monotonic())
+            return len(entries)
         batch.stage = Stage.DECIDING
         return 0
 
     async def _write_locked(self, session: LoopConnection, batch: CommitBatch, locked: EpochReading) -> int:
-        """Decide while the epoch is locked, and write in a second message. Returns the number of rows."""
+        """Decide while the epoch is locked, and write in a second message. Returns the number of entries."""
         if old := outdated(batch.stamps, locked.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
             renew(old, dict(pairs_of(found)), locked.epoch)
-        rows = batch.decide(locked.epoch, locked.clock)
-        if not rows:
+        entries = batch.decide(locked.epoch, locked.clock)
+        if not entries:
             await session.run(ROLLBACK)
             return 0
-        statements = (*inserts_of(rows), COMMIT)
+        insertion = insertion_of(batch.bundle_of(entries, locked.clock))
         batch.stage = Stage.COMMITTING
-        await session.run(*statements)
-        return len(rows)
+        await session.run(insertion, COMMIT)
+        return len(entries)
 
     async def _lock_epoch(self, session: LoopConnection) -> EpochReading:
         """``kernel.freshness.epoch.lock_epoch``. Once a second, it also reads the lag of the log."""

@@ -9,10 +9,10 @@ import threading
 import uuid
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F
 
 from audit.log.canonical import MAX_INTEGER
-from audit.models import AuditLog
+from audit.models import AuditBundle, AuditLog
 from kernel.runtime import ProcessState
 
 
@@ -48,9 +48,11 @@ def next_wseq(writer: uuid.UUID) -> int:
     its place without a gap.
     """
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
-    own = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER)
-    last = int(own.aggregate(last=Max("wseq"))["last"] or 0)
-    wseq = max(last, _own.current.committed) + 1
+    bundles = AuditBundle.objects.filter(writer=writer, first__lt=MAX_INTEGER).order_by("-first")
+    rows = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER).order_by("-wseq")
+    last = bundles.values_list(F("first") + F("entries") - 1)[:1].union(rows.values_list("wseq")[:1], all=True)
+    wseq = max((int(number) for (number,) in last), default=0)
+    wseq = max(wseq, _own.current.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq
 

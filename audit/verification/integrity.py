@@ -1,7 +1,6 @@
 """Check rows of the log against their leaf and MAC when they are read for display.
 
-One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``), its leaf, and whether it is
-pending. Pages show exactly these values, so nothing can change between the check and the page. A row that Django could
+One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``) and its leaf. Pages show exactly these values, so nothing can change between the check and the page. A row that Django could
 not convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
 """
 
@@ -12,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.db import connection
-from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Model, QuerySet
 
 from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
 from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
-from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.models import AuditLog, AuditTrail, Integrity
+from audit.sequencing.eras import StoredLeaf
 from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of
@@ -36,9 +36,7 @@ class FoundEntry:
 
     @property
     def integrity(self) -> Integrity:
-        if self.faults:
-            return Integrity.ALTERED
-        return Integrity.PENDING if self.leaf is None else Integrity.VERIFIED
+        return Integrity.ALTERED if self.faults else Integrity.VERIFIED
 
     @property
     def octets(self) -> bytes:
@@ -122,18 +120,17 @@ def find_changes(
 
 
 def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
-    leaf = AuditLeaf.objects.filter(log_id=OuterRef("id")).values("leaf_hash")[:1]
-    pending = AuditPending.objects.filter(log_id=OuterRef("id"))
-    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), Subquery(leaf), Exists(pending))
+    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), StoredLeaf("id"))
 
 
 def _found(row: Values) -> FoundEntry:
-    *columns, leaf, is_pending = row
+    *columns, leaf = row
     values = tuple(columns)
     if isinstance(leaf, memoryview):
         leaf = bytes(leaf)
+    leaf = leaf or None  # a tile can end before the entry
     inspection = inspect(values)
-    faults = tuple(faults_of(inspection, leaf, is_pending=is_pending))
+    faults = tuple(faults_of(inspection, leaf))
     return FoundEntry(values, leaf, inspection, faults)
 
 

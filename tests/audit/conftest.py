@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from audit.log import numbering
-from audit.models import AuditLog, AuditPending, AuditTrail
+from audit.models import AuditBundle, AuditLog, AuditTrail
 from tests.conftest import append_only_triggers_off, touches_database
 
 
@@ -15,7 +15,7 @@ def empty_log(request, root_of_trust):
         with append_only_triggers_off():
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
-            AuditPending.objects.all().delete()
+            AuditBundle.objects.all().delete()
         numbering._own.drop()  # numbers restart with the empty log
 
 

@@ -3,30 +3,29 @@
 import json
 import socket
 import threading
-import uuid
 from contextlib import closing, contextmanager
 
 from django.db import connection, transaction
 
 from audit import actions
 from audit.log import entries
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
-from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree, CheckpointKey
+from audit.models import AuditLog, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.step import sequence_step
 from audit.services import record
 from audit.tlog import merkle
 from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import insert_events
 
 ACTOR = Actor.system("test", "command")
 DONE = Event(action="test.thing.done")
 
 
 def write(times=1, event=DONE, actor=ACTOR):
-    """Write ``times`` entries, each in its own transaction; return the last."""
+    """Write ``times`` entries, each in its own transaction; return what was recorded last."""
     for _ in range(times):
         with transaction.atomic():
             entry = record(event, actor)
@@ -34,15 +33,8 @@ def write(times=1, event=DONE, actor=ACTOR):
 
 
 def write_many(number, writer=None, first=1, event=DONE):
-    """Write ``number`` entries of one writer in one transaction."""
-    writer, now = writer or uuid.uuid4(), database_now()
-    rows = [
-        entry_row(event, ACTOR, at=format_timestamp(now), writer=str(writer), wseq=wseq)
-        for wseq in range(first, first + number)
-    ]
-    with transaction.atomic():
-        insert_rows(rows)
-    return writer
+    """Write ``number`` entries of one writer in one bundle."""
+    return insert_events([(event, ACTOR)] * number, at=database_now(), writer=writer, first=first)
 
 
 def sequence_all():
@@ -73,15 +65,16 @@ def without_evidence(meta):
 
 def leaves_of_rows():
     """The leaf hashes in tree order, computed independently from the rows."""
-    rows = {row["id"]: row for row in AuditLog.objects.values(*entries.ENTRY_FIELDS)}
-    log_ids = AuditLeaf.objects.order_by("idx").values_list("log_id", flat=True)
-    return [merkle.leaf_hash(entries.entry_bytes(rows[log_id])) for log_id in log_ids]
+    rows = AuditLog.objects.order_by("id").values(*entries.ENTRY_FIELDS)
+    return [merkle.leaf_hash(entries.entry_bytes(row)) for row in rows]
 
 
 def assert_the_tree_is_that_of_the_rows():
     computed = leaves_of_rows()
-    stored = AuditLeaf.objects.order_by("idx").values_list("idx", "leaf_hash")
-    assert [(idx, bytes(leaf)) for idx, leaf in stored] == list(enumerate(computed))
+    ids = list(AuditLog.objects.order_by("id").values_list("id", flat=True))
+    assert ids == list(range(1, len(ids) + 1))
+    for row in AuditLog.objects.values(*entries.ENTRY_FIELDS, "mac")[:50]:
+        check_entry_mac(entries.mac_bytes(row), entries.version_of(row), row["mac"])
     frontier = merkle.Frontier.EMPTY.extended(computed)
     tree = AuditTree.objects.get()
     assert (tree.size, bytes(tree.root), bytes(tree.edge)) == (
