@@ -9,7 +9,7 @@ from audit.models import AuditLog
 from audit.sequencing.catching_up import catch_up
 
 
-def entries():
+def log_rows():
     """``AuditLog.objects`` with the entries of everything recorded before the call."""
     catch_up()
     return AuditLog.objects

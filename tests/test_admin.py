@@ -23,6 +23,7 @@ from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
 from tests.endpoints import make_delivery, make_passkey
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,7 @@ def test_a_developer_is_refused_and_that_is_on_record(browser, developer):
     response = browser.get("/admin/", follow=True)
     assert response.status_code == 403
     assert b"Your role cannot open the admin site." in response.content
-    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.source, entry.user_id, entry.code) == ("admin", developer.user.id, "permission_denied")
 
 
@@ -292,7 +293,7 @@ def rows():
 def test_a_refused_change_is_on_record_under_its_user(browser, auditor, everything):
     browser.force_login(auditor.user)
     browser.post(reverse("admin:keys_key_add"), {"name": "x"})
-    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.source, entry.user_id, entry.code) == ("admin", auditor.user.id, "permission_denied")
 
 

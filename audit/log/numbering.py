@@ -8,12 +8,16 @@ change (``max + 1`` there). The thread of group commits counts in memory (``Numb
 import threading
 import uuid
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from audit.log.canonical import MAX_INTEGER
-from audit.models import AuditBundle, AuditLog
+from audit.log.raw_rows import as_stored
 from kernel.runtime import ProcessState
+
+_LAST = (
+    "SELECT max(first + entries - 1) FROM audit_bundles WHERE writer = %s AND first < %s UNION ALL "
+    "SELECT max(wseq) FROM audit_logs WHERE writer = %s AND wseq < %s"
+)
 
 
 class _ThreadWriter(threading.local):
@@ -48,11 +52,11 @@ def next_wseq(writer: uuid.UUID) -> int:
     its place without a gap.
     """
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
-    bundles = AuditBundle.objects.filter(writer=writer, first__lt=MAX_INTEGER).order_by("-first")
-    rows = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER).order_by("-wseq")
-    last = bundles.values_list(F("first") + F("entries") - 1)[:1].union(rows.values_list("wseq")[:1], all=True)
-    wseq = max((int(number) for (number,) in last), default=0)
-    wseq = max(wseq, _own.current.committed) + 1
+    of_writer = (as_stored(str(writer)), MAX_INTEGER)
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST, of_writer * 2)
+        last = max(int(number or 0) for (number,) in cursor.fetchall())
+    wseq = max(last, _own.current.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq
 

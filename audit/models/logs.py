@@ -21,6 +21,7 @@ class Integrity(StrEnum):
     """Whether a displayed row is what the application wrote."""
 
     VERIFIED = "verified"
+    PENDING = "pending"  # a changed row whose entry is authentic, and not a row of the log yet
     ALTERED = "altered"
 
 

@@ -25,7 +25,7 @@ PLACES = (
 _INDEX = "({0} - 1 - era.id_shift)"
 _HASH = (
     "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "
-    f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "  # noqa: S608 - constants
+    f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
     "WHERE era.id = 1 AND {0} > era.old_size + era.id_shift AND {0} <= era.size + era.id_shift))"
 )

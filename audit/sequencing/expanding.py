@@ -5,9 +5,8 @@ JSON between the columns that differ, and the columns as the database takes them
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from audit.log import canonical
-from audit.log.bundles import KIND_FIELDS, Body, Bundle
+from audit.log.bundles import Body, Bundle
 from audit.log.entries import ACTOR_ID, MAC_ORDERS
 from audit.log.entry_mac import entry_maker
 from audit.log.entry_rows import STATIC, copy_text, stored_timestamp, stored_uuid
@@ -136,7 +135,7 @@ class _Shared:
         spelled = f'"{request}"' if is_plain else canonical.encode(request).decode()
         after_request, after_size = self._end
         number = "null" if size is None else size
-        begin = f"{self._front}{event_id}\","
+        begin = f'{self._front}{event_id}",'
         end = f"{self._middle}{spelled}{after_request}{number}{after_size}{wseq}}}"
         mac = self._mac((begin + end).encode())
         expanded.leaves.append(hashlib.sha256(f'\0{begin}"id":{log_id},{end}'.encode()).digest())

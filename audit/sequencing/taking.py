@@ -1,16 +1,20 @@
 """Take bundles that wait, oldest first, and set aside those that the application did not write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from audit.log.bundles import Body, Bundle, open_body
-from audit.log.raw_rows import Values, any_text, presentable, spelled
+from audit.log.raw_rows import Values, any_text, presentable, spelled, spelled_columns
 from audit.models import AuditBundle
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.expanding import columns_of
 from kernel.clock import database_now
+from kernel.crypto.errors import MacMismatch
 
 MOST: Final = 4096  # bundles in one step
 NAMES: Final = ("at", "writer", "first", "entries", "body", "mac")
@@ -72,6 +76,16 @@ def take(entries: int) -> list[Taken]:
     with any_text(), connection.cursor() as cursor:
         cursor.execute(_TAKE, [MOST, entries])
         return sorted((Taken(row[0], tuple(row[1:])) for row in cursor.fetchall()), key=lambda taken: taken.id)
+
+
+def waiting_columns(bundles: QuerySet[AuditBundle]) -> Iterator[dict[str, Any]]:
+    """The columns of each entry in those of the bundles that wait and that the application wrote."""
+    rows = bundles.filter(rejected_at__isnull=True).order_by("id")
+    with any_text():
+        found = list(rows.values_list("id", *spelled_columns(AuditBundle, NAMES)))
+    for bundle_id, *stored in found:
+        with suppress(MacMismatch, ValueError):
+            yield from columns_of(*Taken(bundle_id, tuple(stored)).open())
 
 
 def set_aside(rejected: Sequence[Taken]) -> None:

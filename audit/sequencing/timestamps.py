@@ -2,7 +2,16 @@
 
 from datetime import UTC, datetime
 
-from django.db.models import BigIntegerField, Exists, ExpressionWrapper, IntegerField, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 

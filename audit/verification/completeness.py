@@ -23,10 +23,10 @@ SELECT n.id, n.name, n.wseq, n.prior, here.idx, there.idx FROM (
     FROM audit_logs g
 ) n LEFT JOIN {PLACES} here ON here.log_id = n.id LEFT JOIN {PLACES} there ON there.log_id = n.prior_id
 WHERE n.wseq <> n.prior + 1.0 ORDER BY n.id
-"""
+"""  # noqa: S608 - constants
 _TAIL = f"""
 SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {PLACES} l ON l.log_id = g.id WHERE g.writer = %s
-"""
+"""  # noqa: S608 - constants
 
 
 def check_leaves() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from html import escape
 import pytest
 
 from audit.log.events import Event, Outcome, RowChange
-from audit.models import AuditAlarm, AuditLog
+from audit.models import AuditAlarm
 from audit.sequencing.running import checkpoint_now
 from audit.services import record
 from audit.services.proofs import list_vkeys
@@ -16,6 +16,7 @@ from tests.audit.pages import links, record_event, spelled, text_of
 from tests.audit.sequencing.log import altered
 from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -171,5 +172,5 @@ def test_an_alarm_about_a_changed_row_leads_to_the_entry_of_its_event(auditor, e
     assert "This changed row was altered." in text_of(browser.get(f"/audit/{entry.id}/"))
     alarm = AuditAlarm.objects.get()
     assert alarm.log_id == entry.id
-    own = AuditLog.objects.get(event_id=alarm.event_id)
+    own = log_rows().get(event_id=alarm.event_id)
     assert {f"/audit/{entry.id}/", f"/audit/{own.id}/"} <= set(links(browser.get("/audit/alarms/")))

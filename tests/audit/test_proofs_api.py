@@ -15,7 +15,6 @@ from audit.log.events import Actor, Event
 from audit.models import (
     AuditCheckpoint,
     AuditLeaf,
-    AuditLog,
     AuditPending,
     AuditReceipt,
     AuditTree,
@@ -31,6 +30,7 @@ from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now
 from tests.audit.ccverify import run
 from tests.audit.sequencing.log import altered
+from tests.log_entries import log_rows
 from tests.personas import ApiClient
 
 LOGS, CHECKPOINT, CONSISTENCY = "/api/v1/audit/logs", "/api/v1/audit/checkpoint", "/api/v1/audit/consistency"
@@ -93,7 +93,7 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
         head = open_note(proof.note, pinned())
         leaf = merkle.leaf_hash(proof.extra)
         merkle.verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
-        assert proof.extra == entry_bytes(values_of(AuditLog.objects.get(id=entry.id), ENTRY_FIELDS))
+        assert proof.extra == entry_bytes(values_of(log_rows().get(id=entry.id), ENTRY_FIELDS))
         assert {name: value for name, value in answer.json.items() if name != "proof"} == {
             "index": AuditLeaf.objects.get(log_id=entry.id).idx,
             "size": head.size,
@@ -414,7 +414,7 @@ def test_a_refused_proof_is_on_record(developer, stranger):
     entry = record_event(stranger.principal.actor)
     developer.api.get(path_of(entry), X_Request_ID="look-for-this")
 
-    refusal = AuditLog.objects.get(request_id="look-for-this")
+    refusal = log_rows().get(request_id="look-for-this")
     assert (refusal.action, refusal.object_type, refusal.object_id, refusal.code) == (
         actions.PROOF_READ,
         "audit_log",

@@ -13,7 +13,7 @@ from audit import services
 from audit.browse.selection import LogCriteria, TrailCriteria
 from audit.browse.suggestions import suggest
 from audit.log.events import Event, RowChange, Source
-from audit.models import AuditLog, UsageRollup
+from audit.models import UsageRollup
 from audit.services import decisions, saved_filters
 from audit.services.showing import show_entries, show_entry, with_names
 from audit.usage.queries import use_of
@@ -23,6 +23,7 @@ from kernel.errors import Denied, Invalid, NotFound
 from tests.audit.exports.exporting import work
 from tests.audit.sequencing.log import sequence_all, write
 from tests.audit.service_accounts import BILLING, ORIGIN, REPORTS, account, caller
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -80,7 +81,7 @@ def test_its_own_entry_about_itself_shows_its_name():
         action="accounts.service_account.created", object_type="service_account", object_id=str(BILLING)
     )
     write(1, about, actor=account())
-    [entry] = with_names(caller(), show_entries(AuditLog.objects.all()))
+    [entry] = with_names(caller(), show_entries(log_rows().all()))
     assert (entry.object_name, entry.integrity) == ("billing", "pending")
 
 
@@ -95,7 +96,7 @@ def test_its_exports_are_its_own_and_contain_its_own_entries():
     work()
     lines = services.find_result(principal=exporter, export_id=export.id).path.read_text().splitlines()
     assert {json.loads(line)["actor_id"] for line in lines} == {str(BILLING)}
-    finished = AuditLog.objects.filter(action="audit.export.finished").order_by("id").first()
+    finished = log_rows().filter(action="audit.export.finished").order_by("id").first()
     assert (finished.actor_id, finished.actor_name, finished.user_id) == (BILLING, "billing", None)
 
 

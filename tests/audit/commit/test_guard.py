@@ -12,13 +12,14 @@ from audit.commit.batches import Ticket
 from audit.commit.guard import PERIOD, LagGuard
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
-from audit.models import AuditLog, AuditPending
+from audit.models import AuditPending
 from audit.sequencing.lag import read_lag
 from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Throttled
 from tests.audit.commit.decisions import decision_of
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -34,7 +35,7 @@ def left_behind(seconds):
     """Add an entry that has waited ``seconds`` for its leaf."""
     entry = record_alone(Event(action="test.left.behind"), Actor.system("test", "command"))
     with append_only_triggers_off():
-        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
+        log_rows().filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
 
 
 def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
@@ -49,11 +50,11 @@ def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
 
 def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
     left_behind(LIMIT + 1)
-    before = AuditLog.objects.count()
+    before = log_rows().count()
 
     with pytest.raises(AuditUnavailable, match="sequenced"):
         writer.commit(decision_of())
-    assert AuditLog.objects.count() == before
+    assert log_rows().count() == before
     record_alone(Event(action="keys.key.disabled"), Actor.system("test", "api"))
 
 

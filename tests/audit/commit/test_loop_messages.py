@@ -15,11 +15,11 @@ from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
 from audit.commit.writer import Deadline, Decision
 from audit.errors import AuditUnavailable
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import LOCK, raise_epoch, read_stamp
 from tests.audit.commit.decisions import decision, stored
+from tests.log_entries import log_rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -147,7 +147,7 @@ def test_a_timestamp_is_a_moment_that_passed_not_long_before_the_commit(messages
 
     run(decision(1), decision(2), as_it_is, hold_exclusively, decision(3))
     assert messages[-3:] == [AT_ONCE, *HELD]  # the third waited for longer than a timestamp may be old
-    moments = list(AuditLog.objects.order_by("id").values_list("timestamp", flat=True))
+    moments = list(log_rows().order_by("id").values_list("timestamp", flat=True))
     assert moments == sorted(moments)
     assert moments[2] - moments[1] > TOLERANCE
 

@@ -14,7 +14,6 @@ from audit.errors import AuditUnavailable
 from audit.log.entries import mac_bytes
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
-from audit.models import AuditLog
 from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Conflict
@@ -23,6 +22,7 @@ from kernel.freshness.stamps import StaleDecision
 from tests.audit.commit.decisions import ACTOR, decision, stored
 from tests.audit.conftest import log_out_of_reach
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,10 +65,10 @@ def test_an_entry_is_the_same_whoever_wrote_it(account):
     writer.commit(Decision(result=2, event=event, actor=odd))
     fresh = {"id", "event_id", "timestamp", "writer", "wseq", "mac"}
     first, second = (
-        {name: value for name, value in row.items() if name not in fresh} for row in AuditLog.objects.values()
+        {name: value for name, value in row.items() if name not in fresh} for row in log_rows().values()
     )
     assert first == second
-    for row in AuditLog.objects.values():
+    for row in log_rows().values():
         check_entry_mac(mac_bytes(row), 1 if account is None else 2, row["mac"])
 
 
@@ -153,7 +153,7 @@ def test_a_session_that_dies_in_the_commit_answers_no_one_and_another_writer_beg
     assert isinstance(lost, AuditUnavailable)
     assert run(decision(3)) == [3]
     assert stored() == ["before", "3"]
-    assert AuditLog.objects.values("writer").distinct().count() == 2
+    assert log_rows().values("writer").distinct().count() == 2
 
 
 @on_postgresql
@@ -191,7 +191,7 @@ def test_beyond_the_limit_of_the_lag_operations_are_refused(settings):
     settings.CC_AUDIT_LAG_LIMIT = 10
     entry = record_alone(Event(action="test.left.behind"), ACTOR)
     with append_only_triggers_off():
-        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=11))
+        log_rows().filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=11))
     results = run(decision(1), decision(2))
     assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
     assert "sequenced" in results[0].detail
