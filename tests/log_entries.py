@@ -4,6 +4,7 @@ import uuid
 
 from django.db import transaction
 
+from audit import services
 from audit.log.bundles import bundle_of, entry_of, insert_bundle
 from audit.models import AuditLog
 from audit.sequencing.catching_up import catch_up
@@ -22,3 +23,27 @@ def insert_events(events, *, at, writer=None, first=1):
     with transaction.atomic():
         insert_bundle(bundle_of(many, at=at, writer=writer, first=first))
     return writer
+
+
+class RecordedEntry:
+    """What ``record`` returned. Other columns are those of the row, read once one of them is needed."""
+
+    def __init__(self, recorded):
+        self._recorded, self._row = recorded, None
+
+    def __getattr__(self, name):
+        if hasattr(self._recorded, name):
+            return getattr(self._recorded, name)
+        if self._row is None:
+            self._row = log_rows().get(event_id=self._recorded.event_id)
+        return getattr(self._row, name)
+
+
+def record(event, actor, **options):
+    """``audit.services.record``, with the columns of the row that it becomes."""
+    return RecordedEntry(services.record(event, actor, **options))
+
+
+def record_alone(event, actor):
+    """``audit.services.record_alone``, with the columns of the row that it becomes."""
+    return RecordedEntry(services.record_alone(event, actor))

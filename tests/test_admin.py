@@ -15,7 +15,6 @@ from accounts.session_engine import BEGAN_AT, row_key
 from audit.log.events import Event
 from audit.models import AuditLog, AuditPending, AuditReceipt
 from audit.sequencing.running import checkpoint_now
-from audit.services import record
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from keys.models import KeyGrant
@@ -23,7 +22,7 @@ from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
 from tests.endpoints import make_delivery, make_passkey
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db

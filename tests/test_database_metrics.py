@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Actor, Event
 from audit.models import AuditExport
-from audit.services import record
 from ciphercanary import database_metrics
 from kernel import runtime
 from kernel.clock import database_now
@@ -17,6 +16,7 @@ from keys import services
 from keys.models import Key, KeyVersion
 from tests.audit.test_health import measured
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import record
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db

@@ -75,8 +75,9 @@ class LoopConnection:
             self._break()
             raise ConnectionLost from error
         except ConnectionLost:
-            # Results arrive in order. If an earlier statement failed, the last one (COMMIT) was not executed.
-            _require_success(filter(_is_of_server, results[: sum(is_new) + len(is_new) - 1]))
+            # Results arrive in order. If a statement failed, nothing was committed. Only a failed COMMIT may have been.
+            certain = sum(is_new) + len(is_new) - (statements[-1][0] == b"COMMIT")
+            _require_success(filter(_is_of_server, results[:certain]))
             raise
         finally:
             self._is_running = False

@@ -51,6 +51,7 @@ def restore_alarms() -> int:
     earlier versions, which had only entries. An altered entry restores nothing: it raises an alarm of its own. Raises
     django.db.Error and the errors of the MAC's key.
     """
+    catch_up()
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
     entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
     restored, found = 0, integrity.find_entries(entries[:READ_AT_ONCE])

@@ -44,7 +44,6 @@ from audit.models import (
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from kernel import jobs
@@ -59,6 +58,7 @@ from keys.services.grants import GrantRequest
 from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
+from tests.log_entries import record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

@@ -22,11 +22,11 @@ from audit.models import (
     CheckpointKey,
 )
 from audit.sequencing.running import checkpoint_now
-from audit.services import proofs, record
+from audit.services import proofs
 from kernel.clock import database_now
 from kernel.freshness.models import SecurityEpoch
 from tests.conftest import append_only_triggers_off
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = pytest.mark.django_db
 

@@ -19,13 +19,12 @@ from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
-from audit.services.recording import record_alone
 from audit.services.resolving import resolve_alarm, restore_alarms
 from kernel.errors import RecentAuthRequired
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered
 from tests.endpoints import make_alarm
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record_alone
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]

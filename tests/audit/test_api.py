@@ -9,10 +9,9 @@ from audit.log import canonical, entries
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditTrail
-from audit.services import record
 from audit.services.searching import SEARCH_COST
 from kernel.clock import database_now
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 from tests.personas import ApiClient
 
 LOGS, TRAIL = "/api/v1/audit/logs", "/api/v1/audit/trail"

@@ -13,13 +13,12 @@ from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
-from audit.services.recording import record
 from audit.services.resolving import resolve_alarm, restore_alarms
 from audit.services.showing import show_entries, show_entry_with_changes
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]

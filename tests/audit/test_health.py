@@ -11,10 +11,10 @@ from audit.models import AuditExport, AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from kernel.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import record
 from tests.personas import ApiClient
 
 LIMIT = 600  # seconds; a slow test may pause for a minute

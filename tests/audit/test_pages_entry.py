@@ -9,14 +9,13 @@ import pytest
 from audit.log.events import Event, Outcome, RowChange
 from audit.models import AuditAlarm
 from audit.sequencing.running import checkpoint_now
-from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.audit.ccverify import run
 from tests.audit.pages import links, record_event, spelled, text_of
 from tests.audit.sequencing.log import altered
 from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = pytest.mark.django_db
 

@@ -24,13 +24,12 @@ from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now
 from tests.audit.ccverify import run
 from tests.audit.sequencing.log import altered
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 from tests.personas import ApiClient
 
 LOGS, CHECKPOINT, CONSISTENCY = "/api/v1/audit/logs", "/api/v1/audit/checkpoint", "/api/v1/audit/consistency"

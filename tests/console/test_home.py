@@ -8,7 +8,6 @@ import pytest
 from audit.backups.kek_ring import copy_kek_ring
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport, AuditPending
-from audit.services import record_alone
 from audit.usage.queries import Used
 from console.services.kek_copies import check_kek_copies
 from console.views.home import FIRST_ALERTS
@@ -19,7 +18,7 @@ from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX, alerts_on_home
 from tests.endpoints import make_alarm
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)

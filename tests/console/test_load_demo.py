@@ -16,7 +16,6 @@ from accounts.models import TokenFamily, User
 from accounts.principals import Principal
 from audit.log.events import Event, Source
 from audit.models import AuditCheckpoint, AuditExport, UsageRollup
-from audit.services import record_alone
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from console import actions, demo_data
@@ -30,7 +29,7 @@ from kernel.jobs import Status
 from keys.models import Key
 from keys.services import create_key
 from tests.audit.sequencing.log import altered
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record_alone
 from tests.personas import make_persona
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

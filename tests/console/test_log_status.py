@@ -8,7 +8,6 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record_alone
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
 from kernel import runtime
@@ -17,7 +16,7 @@ from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)

@@ -9,14 +9,13 @@ from html import unescape
 import pytest
 
 from audit.log.events import Event, Outcome
-from audit.services import record_alone
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
 from keys.services.grants import GrantRequest
 from tests.audit.sequencing.log import altered
 from tests.browsing import form_of, plain, signed_in, text
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from audit.browse.selection import LogCriteria, page_before
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
-from audit.services import find_logs, record, search_logs
+from audit.services import find_logs, search_logs
 from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
 from kernel.trust.row_mac import IntegrityFailed
@@ -18,7 +18,7 @@ from keys.models import Key
 from keys.services import create_key
 from tests.audit.exports.exporting import exported, ids
 from tests.audit.pages import record_event
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

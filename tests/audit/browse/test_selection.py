@@ -8,11 +8,11 @@ from accounts.roles import ROLES
 from audit.browse import selection
 from audit.browse.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.log.events import Actor, Event, Outcome, RowChange
-from audit.services import find_changes, find_logs, record
+from audit.services import find_changes, find_logs
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

@@ -8,9 +8,8 @@ from django.db import transaction
 
 from audit.log import heartbeats, numbering
 from audit.log.events import Actor, Event
-from audit.services import record
 from tests.audit.conftest import log_out_of_reach
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

@@ -14,11 +14,10 @@ from audit.log.events import Actor, Event
 from audit.models import AuditLog, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.tlog import merkle
 from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
-from tests.log_entries import insert_events
+from tests.log_entries import insert_events, record
 
 ACTOR = Actor.system("test", "command")
 DONE = Event(action="test.thing.done")
@@ -135,11 +134,11 @@ def no_more_entries():
         "sqlite": "BEGIN SELECT RAISE(ABORT, 'no'); END",
     }[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_logs {refuses}")
+        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_bundles {refuses}")
         try:
             yield
         finally:
-            cursor.execute("DROP TRIGGER no_more" + " ON audit_logs" * (connection.vendor == "postgresql"))
+            cursor.execute("DROP TRIGGER no_more" + " ON audit_bundles" * (connection.vendor == "postgresql"))
 
 
 def recreate_checkpoint_keys():

@@ -19,13 +19,13 @@ from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
-from audit.services import record_alone
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now
 from kernel.trust.models import Instance
 from tests.audit.sequencing.log import alarms, altered, leaves_of_rows, sequence_all, write, write_many
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 

@@ -16,7 +16,6 @@ from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, UsageRollu
 from audit.sequencing import step, taking
 from audit.sequencing.leadership import leading
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import (
@@ -29,6 +28,7 @@ from tests.audit.sequencing.log import (
     write,
     write_many,
 )
+from tests.log_entries import record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 postgresql_only = pytest.mark.skipif(

@@ -6,8 +6,8 @@ from django.db import connection, transaction
 from audit.log.events import Event, RowChange
 from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.verification import integrity
+from tests.log_entries import record
 from tests.tampering import forging
 from tests.tampering.alterations import LOG_COLUMNS, TRAIL_COLUMNS, alterations, rolled_back
 from tests.tampering.altering import execute, without_triggers
