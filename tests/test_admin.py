@@ -13,7 +13,7 @@ from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT, row_key
 from audit.log.events import Event
-from audit.models import AuditLog, AuditPending, AuditReceipt
+from audit.models import AuditBundle, AuditLog, AuditReceipt
 from audit.sequencing.running import checkpoint_now
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
@@ -280,7 +280,7 @@ def test_no_one_adds_changes_or_deletes(browser, request, everything, role):
         }
         assert browser.post(listing, action).status_code in {200, 302, 403}
     after = rows()
-    for model in (AuditLog, AuditPending):  # the refusals are new entries
+    for model in (AuditLog, AuditBundle):  # the refusals are new entries
         after[model] = after[model][: len(before[model])]
     assert after == before
 

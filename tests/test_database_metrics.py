@@ -66,12 +66,12 @@ def test_a_scrape_costs_a_fixed_number_of_queries(admin):
 def test_figures_that_cannot_be_read_are_nan(transactional_db):
     measured()
     with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
+        cursor.execute("ALTER TABLE audit_bundles RENAME TO bundles_away")
         try:
             runtime.fresh()
             found = measured()
         finally:
-            cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
+            cursor.execute("ALTER TABLE bundles_away RENAME TO audit_bundles")
     for name in (
         "active_keys_total",
         'keys_expiring{days="7"}',

@@ -28,11 +28,11 @@ from accounts.services.service_tokens import TokenRequest, create_token
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
+    AuditBundle,
     AuditCheckpoint,
     AuditExport,
     AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditReceipt,
     AuditTile,
     AuditTrail,
@@ -340,10 +340,10 @@ def test_no_statement_changes_the_log(table, rows):
 
 
 def test_an_entry_waits_for_the_sequencer_whoever_inserts_it(rows):
-    assert not AuditPending.objects.exists()
+    assert not AuditBundle.objects.exists()
     entry = copy_of(AuditLog, {}, {"writer": uuid.uuid4()})
     AuditLog.objects.bulk_create([entry])
-    assert [row.log_id for row in AuditPending.objects.all()] == [AuditLog.objects.latest("id").id]
+    assert [row.log_id for row in AuditBundle.objects.all()] == [AuditLog.objects.latest("id").id]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps foreign keys always")

@@ -84,11 +84,11 @@ def test_a_limit_that_was_set_is_the_limit(settings):
 
 def test_a_log_that_cannot_be_read_makes_both_unhealthy(transactional_db):
     with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
+        cursor.execute("ALTER TABLE audit_bundles RENAME TO bundles_away")
         try:
             assert health() == (503, "unhealthy", "unhealthy", "unhealthy")
         finally:
-            cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
+            cursor.execute("ALTER TABLE bundles_away RENAME TO audit_bundles")
 
 
 def test_health_shows_words_and_no_numbers():

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audit import actions
 from audit.browse import selection
 from audit.log.events import Actor, Outcome
-from audit.models import AuditCheckpoint, AuditLog, AuditPending
+from audit.models import AuditBundle, AuditCheckpoint, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from audit.views import events
@@ -335,7 +335,7 @@ def test_the_list_shows_that_the_sequencer_is_behind(browser, recorded, settings
     record_event(SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert "The sequencer is behind." in text_of(browser.get("/audit/"))
-    assert AuditPending.objects.exists()
+    assert AuditBundle.objects.exists()
 
 
 def test_the_list_shows_alarms_to_readers_of_the_whole_log(browser, developer, recorded):

@@ -13,9 +13,9 @@ from audit.log.canonical import MAX_INTEGER
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.log.events import Actor, Event
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
     AuditLeaf,
-    AuditPending,
     AuditReceipt,
     AuditTree,
     CheckpointKey,
@@ -48,7 +48,7 @@ def record_event(actor=SYSTEM, times=1):
 
 def sign_up_to(size):
     """Write entries until the tree has this size, and sign it."""
-    there = AuditTree.objects.get().size + AuditPending.objects.count()
+    there = AuditTree.objects.get().size + AuditBundle.objects.count()
     record_event(times=size - there)
     assert checkpoint_now().size == size
 
@@ -255,7 +255,7 @@ def test_the_newest_checkpoint_is_reported_with_what_is_behind_it(auditor):
     assert reported["pending"] == 2
     assert reported["lag_seconds"] in range(30)
     at = database_now() - timedelta(seconds=30)
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     record(Event(action="test.thing.done"), SYSTEM, at=at)
     assert auditor.api.get(CHECKPOINT).json["lag_seconds"] in range(30, 60)
 

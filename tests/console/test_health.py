@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from audit.models import AuditPending, AuditTrail
+from audit.models import AuditBundle, AuditTrail
 from console import health
 from kernel import runtime
 from kernel.freshness.epoch import LOCK
@@ -40,7 +40,7 @@ def ask():
     [
         "LOCK TABLE audit_logs IN SHARE MODE",  # it can be read
         "LOCK TABLE audit_trail IN SHARE MODE",
-        "LOCK TABLE audit_pending IN SHARE MODE",
+        "LOCK TABLE audit_bundles IN SHARE MODE",
         f"SELECT pg_advisory_xact_lock({LOCK})",
     ],
 )
@@ -73,5 +73,5 @@ def test_nothing_stays_in_the_log():
     for _ in range(3):
         ask()
     assert not log_rows().exists()
-    assert not AuditPending.objects.exists()
+    assert not AuditBundle.objects.exists()
     assert not AuditTrail.objects.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from audit.backups.kek_ring import copy_kek_ring
 from audit.log.events import Actor, Event, Source
-from audit.models import AuditExport, AuditPending
+from audit.models import AuditBundle, AuditExport
 from audit.usage.queries import Used
 from console.services.kek_copies import check_kek_copies
 from console.views.home import FIRST_ALERTS
@@ -120,7 +120,7 @@ def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, auditor, d
 
 def test_a_sequencer_that_falls_behind_is_reported(at_admin, settings):
     record_alone(Event(action="keys.key.created"), SYSTEM)
-    assert AuditPending.objects.exists()
+    assert AuditBundle.objects.exists()
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert (
         "to be sequenced and signed. The server rejects operations until it catches up." in texts(at_admin)[0]

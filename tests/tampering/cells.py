@@ -10,10 +10,10 @@ from typing import Any
 from django.db import models
 
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
     AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -25,7 +25,7 @@ from audit.tlog.tiles import HEIGHT, WIDTH
 MODELS = (
     AuditLog,
     AuditTrail,
-    AuditPending,
+    AuditBundle,
     AuditLeaf,
     AuditTile,
     AuditTree,

@@ -8,10 +8,10 @@ from django.db import transaction
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes, version_of
 from audit.log.entry_mac import compute_entry_mac
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
     AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -58,7 +58,7 @@ def cut(size: int, *, rolls_back: bool = True) -> None:
     log = AuditLog.objects.exclude(id__in=AuditLeaf.objects.filter(idx__lt=size).values("log_id"))
     AuditTrail.objects.filter(event_id__in=list(log.values_list("event_id", flat=True))).delete()
     log.delete()
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     AuditCheckpoint.objects.filter(size__gt=size).delete()
     if rolls_back:
         rebuild(kept)

@@ -12,10 +12,10 @@ from django.db import connection
 from django.db.models import F, Max, Model
 
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
     AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -97,8 +97,8 @@ class Tricks:
             )
         for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
             yield Trick(kind, "a changed row", gone(AuditTrail, id=row.id), self.events[row.event_id])
-        for pending in AuditPending.objects.all():
-            yield Trick(kind, "from what waits", gone(AuditPending, log_id=pending.log_id))
+        for pending in AuditBundle.objects.all():
+            yield Trick(kind, "from what waits", gone(AuditBundle, log_id=pending.log_id))
             yield Trick(kind, "an entry that waits", gone(AuditLog, id=pending.log_id))
         for tile in AuditTile.objects.all():
             yield Trick(kind, "a tile", gone(AuditTile, id=tile.id), tile.number * WIDTH << 8 * tile.level)
@@ -140,15 +140,15 @@ class Tricks:
         yield Trick(kind, "a key", copied(CheckpointKey.objects.first(), kid="smuggled", state="retired"))
         usage = UsageRollup.objects.first()
         yield Trick(kind, "usage", copied(usage, principal="nobody"))
-        yield Trick(kind, "what has a leaf into what waits", copied(AuditPending(), log_id=self.order[5]), 5)
-        yield Trick(kind, "nothing into what waits", copied(AuditPending(), log_id=FAR))
+        yield Trick(kind, "what has a leaf into what waits", copied(AuditBundle(), log_id=self.order[5]), 5)
+        yield Trick(kind, "nothing into what waits", copied(AuditBundle(), log_id=FAR))
 
     def duplicated(self) -> Iterator[Trick]:
         kind = "duplicated"
         for index in self.indices():
             entry = AuditLog.objects.get(id=self.order[index])
             yield Trick(kind, "an entry", copied(entry, wseq=FAR))
-            pair = together(copied(entry, id=FAR, wseq=FAR), copied(AuditPending(), log_id=FAR))
+            pair = together(copied(entry, id=FAR, wseq=FAR), copied(AuditBundle(), log_id=FAR))
             yield Trick(kind, "an entry, which waits", pair)
         for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
             yield Trick(kind, "a changed row", copied(row), self.events[row.event_id])
@@ -299,7 +299,7 @@ class Tricks:
         entry.actor_name, entry.meta = "smuggled", "{}"
         AuditLog.objects.bulk_create([entry])
         if waits:
-            AuditPending.objects.create(log_id=FAR)
+            AuditBundle.objects.create(log_id=FAR)
         if at is not None:
             forging.rebuild([*self.order[:at], FAR, *self.order[at:]])
 

@@ -11,9 +11,10 @@ from audit import actions
 from audit.log import entries
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
-from audit.models import AuditLog, AuditTile, AuditTree, CheckpointKey
+from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.step import sequence_step
+from audit.sequencing.taking import waiting_columns
 from audit.tlog import merkle
 from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
@@ -37,10 +38,10 @@ def write_many(number, writer=None, first=1, event=DONE):
 
 
 def sequence_all():
-    """Run steps until only their own entries remain; return the number of sequenced entries."""
+    """Run steps until nothing waits; return the number of sequenced entries."""
     total = 0
-    while number := sequence_step():
-        total += number
+    while AuditBundle.objects.filter(rejected_at__isnull=True).exists():
+        total += sequence_step()
     return total
 
 
@@ -52,10 +53,14 @@ def altered(statement, *parameters):
 
 
 def alarms():
-    """``code`` and ``meta``, without the digest of the evidence, of every recorded alarm."""
-    rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
-    metas = [json.loads(row.meta) for row in rows]
-    return [(row.code, without_evidence(meta)) for row, meta in zip(rows, metas, strict=True)]
+    """``code`` and ``meta``, without the digest of the evidence, of every recorded alarm, those that wait included."""
+    rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id").values("action", "code", "meta")
+    recorded = [*rows, *waiting_columns(AuditBundle.objects.all())]
+    return [
+        (row["code"], without_evidence(json.loads(row["meta"])))
+        for row in recorded
+        if row["action"] == actions.LOG_ALARMED
+    ]
 
 
 def without_evidence(meta):

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from audit.log.events import Event, RowChange
-from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.models import AuditBundle, AuditLeaf, AuditLog, AuditTrail, Integrity
 from audit.sequencing.step import sequence_step
 from audit.verification import integrity
 from tests.log_entries import record
@@ -102,7 +102,7 @@ def test_an_entry_whose_leaf_was_altered_with_it_is_altered(entry):
 
 
 def test_an_entry_that_neither_has_a_leaf_nor_waits_for_one_is_altered(entry):
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     assert found(entry.id).integrity == Integrity.ALTERED
 
 
