@@ -12,6 +12,11 @@ def create_function(apps, schema_editor):
         schema_editor.execute("ALTER TABLE audit_bundles ALTER COLUMN body SET STORAGE EXTERNAL", params=None)
 
 
+def drop_function(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP FUNCTION write_bundle", params=None)
+
+
 class Migration(migrations.Migration):
     dependencies = [("audit", "0012_usage_of_a_key")]
 
@@ -38,5 +43,5 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField("audittree", "old_size", models.BigIntegerField(db_default=0, default=0)),
         migrations.AddField("audittree", "id_shift", models.BigIntegerField(db_default=0, default=0)),
-        migrations.RunPython(create_function),
+        migrations.RunPython(create_function, drop_function),
     ]

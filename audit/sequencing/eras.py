@@ -23,7 +23,7 @@ PLACES = (
 )
 # The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id.
 _INDEX = "({0} - 1 - era.id_shift)"
-_HASH = (
+STORED_LEAF = (
     "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "
     f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
@@ -78,7 +78,7 @@ class StoredLeaf(Func):
         [column] = self.get_source_expressions()
         sql, parameters = compiler.compile(column)
         assert not parameters  # noqa: S101 - a column
-        return _HASH.format(sql), parameters
+        return STORED_LEAF.format(sql), parameters
 
 
 def id_at(index: Any) -> Coalesce:
