@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from audit.sequencing.catching_up import catch_up
+from audit.sequencing.catching_up import catch_up_with_request
 
 
 class ShowsLog:
@@ -11,5 +11,5 @@ class ShowsLog:
     def _admit(self, request: Any, **kwargs: Any) -> Any:
         refusal = super()._admit(request, **kwargs)  # type: ignore[misc]  # of PageView and ApiView
         if refusal is None and request.method in {"GET", "HEAD"}:
-            catch_up()
+            catch_up_with_request()
         return refusal

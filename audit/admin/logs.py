@@ -21,7 +21,7 @@ from audit import services
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
 from audit.browse.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.models import AuditLog, AuditTrail, Integrity
-from audit.sequencing.catching_up import catch_up
+from audit.sequencing.catching_up import catch_up_with_request
 from audit.services import Exporter, proofs, showing
 from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
@@ -73,7 +73,7 @@ class LogAdmin(ReadOnlyModelAdmin):
         return LogChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        catch_up()
+        catch_up_with_request()
         return self.show_list(request, extra_context)
 
     def show_list(self, request: HttpRequest, extra_context: Any) -> HttpResponse:

@@ -11,6 +11,7 @@ from audit.sequencing.step import sequence_step
 from audit.sequencing.timestamps import waiting
 from kernel.databases import lock_waits
 from kernel.errors import DomainError
+from kernel.freshness.epoch import newest_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,21 @@ def catch_up() -> None:
     log is read without them: never raises django.db.Error.
     """
     newest: int | None = waiting().order_by().aggregate(newest=Max("id"))["newest"]
+    if newest is not None:
+        _catch_up(newest)
+
+
+def catch_up_with_request() -> None:
+    """Like ``catch_up``, for what was committed before the request read its stamp, which was after it arrived."""
+    newest = newest_bundle.get()
+    newest_bundle.set(None)  # the thread may serve another request in this context
     if newest is None:
-        return
+        catch_up()
+    elif newest:
+        _catch_up(newest)
+
+
+def _catch_up(newest: int) -> None:
     until = time.monotonic() + LONGEST
     try:
         with lock_waits.waiting_until(min(until, lock_waits.deadline())):

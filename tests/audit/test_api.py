@@ -209,7 +209,7 @@ def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
     assert (row["event_id"], row["changed_by"]) == (str(entry.event_id), str(developer.user.id))
     assert (row["old_values"], row["new_values"]["state"]) == ({"state": "active"}, "suspended")
     assert row["changed_at"] == canonical.format_timestamp(entry.timestamp)
-    assert (row.pop("integrity"), row.pop("actor_id")) == ("pending", None)
+    assert (row.pop("integrity"), row.pop("actor_id")) == ("verified", None)
     digest = hashlib.sha256(canonical.encode({"version": 1, **row})).hexdigest()
     assert json.loads(entry.meta)["trail_sha256"] == [digest]
 

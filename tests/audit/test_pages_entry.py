@@ -99,7 +99,7 @@ def test_what_another_did_is_indistinguishable_from_what_never_was(stranger, ent
 
 def test_before_it_is_signed_there_is_no_proof(auditor, entry):
     browser = signed_in(auditor)
-    assert "not in the tree yet" in text_of(browser.get(f"/audit/{entry.id}/"))
+    assert "The next checkpoint signs it" in text_of(browser.get(f"/audit/{entry.id}/"))
     assert browser.get(f"/audit/{entry.id}/proof").status_code == 409
 
 

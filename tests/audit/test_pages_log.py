@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audit import actions
 from audit.browse import selection
 from audit.log.events import Actor, Outcome
-from audit.models import AuditBundle, AuditCheckpoint, AuditLog
+from audit.models import AuditCheckpoint, AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.services import searching
 from audit.views import events
@@ -290,9 +290,7 @@ def test_following_shows_each_entry_once_when_it_has_its_place(browser, recorded
     first = browser.get("/audit/?action=test.late.done&live=1")
     address = unescape(re.search(r'id="log-live"[^>]*hx-get="([^"]*)"', first.content.decode())[1])
     record_event(SYSTEM, "test.late.done")
-    assert ids(part(browser, address, "log-live")) == []  # it has no place yet
     second = record_event(SYSTEM, "test.late.done")
-    checkpoint_now()
     arrived = part(browser, address, "log-live")
     assert ids(arrived)[0] == second.id
     assert len(ids(arrived)) == 2
@@ -335,7 +333,6 @@ def test_the_list_shows_that_the_sequencer_is_behind(browser, recorded, settings
     record_event(SYSTEM)
     settings.CC_AUDIT_LAG_LIMIT = 0
     assert "The sequencer is behind." in text_of(browser.get("/audit/"))
-    assert AuditBundle.objects.exists()
 
 
 def test_the_list_shows_alarms_to_readers_of_the_whole_log(browser, developer, recorded):

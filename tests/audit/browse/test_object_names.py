@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from audit.browse.selection import LogCriteria, page_before
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
+from audit.sequencing.catching_up import catch_up
 from audit.services import find_logs, search_logs
 from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
@@ -39,13 +40,15 @@ def entries(admin, developer, key):
         return record_event(actor, action, object_type="key", object_id=object_id, **values)
 
     api = replace(developer.principal.actor, actor_name="payments-api")
-    return {
+    recorded = {
         "decrypted": made(SYSTEM, DECRYPTED, str(key.id)),
         "encrypted": made(admin.principal.actor, ENCRYPTED, str(key.id)),
         "refused": made(api, DECRYPTED, "name:payments-db", outcome=Outcome.DENIED, code="not_found"),
         "other": made(api, DECRYPTED, str(uuid4())),
         "mentioned": made(SYSTEM, "test.thing.done", meta={"reason": "moved payments-db to another host"}),
     }
+    catch_up()
+    return recorded
 
 
 def found(entries, reader, **criteria):
