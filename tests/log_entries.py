@@ -31,6 +31,12 @@ class RecordedEntry:
     def __init__(self, recorded):
         self._recorded, self._row = recorded, None
 
+    def __eq__(self, other):
+        return self.event_id == other.event_id
+
+    def __hash__(self):
+        return hash(self.event_id)
+
     def __getattr__(self, name):
         if hasattr(self._recorded, name):
             return getattr(self._recorded, name)

@@ -44,6 +44,7 @@ class Leaves:
         self._is_whole = True  # until an index is missing: later leaves have another place in the tree
 
     def check(self, progress: ReportProgress) -> Iterator[Finding]:
+        yield from self._check_eras()
         done = 0
         for rows in self._rows():
             yield from self._check_chunk(rows)
@@ -52,6 +53,11 @@ class Leaves:
         if self._is_whole:
             yield from self.tree.finish()
         yield from self._heads.finish(self.tree.size)
+
+    def _check_eras(self) -> Iterator[Finding]:
+        for old_size, shift in rows_of("SELECT old_size, id_shift FROM audit_tree WHERE id = 1"):
+            if (old_size, shift) != (self._eras.old_size, self._eras.id_shift):
+                yield Finding(FindingKind.TREE, f"audit_tree has an impossible first era of {old_size} entries")
 
     def check_others(self) -> Iterator[Finding]:
         """Rows without a leaf: the application has written no such row."""

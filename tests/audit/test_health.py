@@ -146,9 +146,10 @@ def test_alarms_batches_and_commits_are_among_the_metrics():
 
 
 def test_an_alarm_is_counted():
-    name = 'audit_alarms_total{kind="mac_mismatch"}'
+    name = 'audit_alarms_total{kind="bundle_rejected"}'
     before = measured().get(name, 0)
-    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", record_event().id)
+    record_event()
+    altered("UPDATE audit_bundles SET mac = ''")
     sequence_step()
 
     found = measured()

@@ -176,7 +176,8 @@ def test_a_refusal_has_a_transaction_of_its_own():
 def test_the_callers_clock_is_the_timestamp():
     moment = datetime.now(UTC) - timedelta(minutes=1)
 
-    assert log_rows().get(event_id=record(EVENT, ACTOR, at=moment).event_id).timestamp == moment
+    recorded = record(EVENT, ACTOR, at=moment)
+    assert log_rows().get(event_id=recorded.event_id).timestamp == moment
 
 
 @pytest.mark.django_db
