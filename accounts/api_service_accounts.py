@@ -28,6 +28,7 @@ from accounts.service_serializers import (
 )
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import CreatedToken, TokenRequest
+from audit.shows_log import ShowsLog
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -118,7 +119,7 @@ class RotateSecretView(ApiView[Principal]):
         return Response({"id": str(account_id), "client_secret": client_secret})
 
 
-class TokenListView(ApiView[Principal]):
+class TokenListView(ShowsLog, ApiView[Principal]):
     rules = {
         "GET": Rule("tokens.manage", actions.SERVICE_TOKEN_LISTED),
         "POST": Rule("tokens.manage", actions.SERVICE_TOKEN_CREATED),
@@ -146,7 +147,7 @@ class TokenListView(ApiView[Principal]):
         return _created(service_tokens.create_token(principal=self.principal, request=request))
 
 
-class TokenView(ApiView[Principal]):
+class TokenView(ShowsLog, ApiView[Principal]):
     rules = {"DELETE": Rule("tokens.manage", actions.SERVICE_TOKEN_REVOKED)}
     object_reference = ("service_token", "token_id")
 

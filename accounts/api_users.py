@@ -22,12 +22,13 @@ from accounts.serializers_users import (
     UserQuerySerializer,
 )
 from accounts.services import ListedUser
+from audit.shows_log import ShowsLog
 from kernel.rest import ApiView, Rule, StrictSerializer, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 
 
-class UserListView(ApiView[Principal]):
+class UserListView(ShowsLog, ApiView[Principal]):
     rules = {
         "GET": Rule("users.read", actions.USER_LISTED),
         "POST": Rule("users.manage", actions.USER_CREATED),
@@ -61,7 +62,7 @@ class UserListView(ApiView[Principal]):
         return Response(body, status=HTTPStatus.CREATED, headers={"Location": location})
 
 
-class UserView(ApiView[Principal]):
+class UserView(ShowsLog, ApiView[Principal]):
     """Base class of views whose URL names a user."""
 
     object_reference = ("user", "user_id")

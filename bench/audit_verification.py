@@ -52,8 +52,7 @@ def write(entries: int) -> None:
 def write_batch(chance: random.Random) -> None:
     from django.db import transaction
 
-    from audit.log.canonical import format_timestamp
-    from audit.log.entry_rows import entry_row, insert_rows
+    from audit.log.bundles import bundle_of, entry_of, insert_bundle
     from audit.log.events import Actor, Event, RowChange, Source
     from audit.services import record
     from kernel.clock import database_now
@@ -69,9 +68,8 @@ def write_batch(chance: random.Random) -> None:
         source=Source.API,
         request_id=f"req-{chance.getrandbits(48):x}",
     )
-    now, writer = format_timestamp(database_now()), str(uuid.uuid4())
-    rows = [
-        entry_row(
+    entries = [
+        entry_of(
             Event(
                 action=chance.choice(["crypto.message.encrypted", "crypto.message.decrypted"]),
                 object_type="key",
@@ -81,14 +79,11 @@ def write_batch(chance: random.Random) -> None:
                 meta={"mode": "gcm"},
             ),
             actor,
-            at=now,
-            writer=writer,
-            wseq=number,
         )
-        for number in range(1, BATCH - CHANGES_IN_A_BATCH + 1)
+        for _ in range(BATCH - CHANGES_IN_A_BATCH)
     ]
     with transaction.atomic():
-        insert_rows(rows)
+        insert_bundle(bundle_of(entries, at=database_now(), writer=uuid.uuid4(), first=1))
         for number in range(CHANGES_IN_A_BATCH):
             changes = [RowChange.inserted("keys", number, {"name": "a", "uses": number}) for _ in range(2)]
             record(

@@ -103,10 +103,10 @@ CREATE TEMPORARY TABLE kinds AS SELECT *, sum(share) OVER (ORDER BY number) AS b
 
 # A few keys and users cause most entries, as in practice: the cube of a uniform distribution. Times rise with the IDs.
 ENTRIES = """
-INSERT INTO audit_logs (event_id, timestamp, user_id, actor_type, actor_name, auth_method, token_id, client_ip,
+INSERT INTO audit_logs (id, event_id, timestamp, user_id, actor_type, actor_name, auth_method, token_id, client_ip,
     user_agent, source, action, object_type, object_id, object_version, outcome, code, request_id, count, size, meta,
     writer, wseq, mac)
-SELECT gen_random_uuid(), {end}::timestamptz - ({entries} - n) * (interval '{days} days' / {entries}),
+SELECT (SELECT size + id_shift FROM audit_tree) + 1 + n, gen_random_uuid(), {end}::timestamptz - ({entries} - n) * (interval '{days} days' / {entries}),
     CASE actor_type WHEN 'user' THEN pg_temp.id_of('user', own) END, actor_type,
     CASE actor_type WHEN 'user' THEN 'user-' || own WHEN 'system' THEN 'audit writer' ELSE '' END,
     CASE actor_type WHEN 'user' THEN 'password+totp' ELSE '' END,
@@ -156,11 +156,11 @@ def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
         connection.execute("SELECT setseed(0.5)")
         connection.execute(USERS_AND_SESSIONS.format(users=USERS))
         connection.execute(KEYS_AND_VERSIONS.format(users=USERS, keys=keys))
-        connection.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_logs_pending")
         for first, last in chunks(entries):
             connection.execute(_entries_of(entries, keys, first, last))
             log(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
-        connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
+        # The sequencer continues with larger ids. What was in the tree before has lost its place.
+        connection.execute("UPDATE audit_tree SET id_shift = (SELECT max(id) FROM audit_logs) - size")
         connection.execute(ROLLUPS)
         # As after an autovacuum. Write everything now, so that no filling work remains during the load.
         connection.execute("VACUUM (ANALYZE)")

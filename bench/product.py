@@ -94,7 +94,7 @@ class CipherCanary:
         )
 
     def _is_pending(self) -> bool:
-        return bool(self.product.query("SELECT 1 FROM audit_pending LIMIT 1"))
+        return bool(self.product.query("SELECT 1 FROM audit_bundles LIMIT 1"))
 
 
 def log_in_with_second_factor(product: Product, username: str) -> Any:

@@ -27,9 +27,9 @@ PRESENT, ABSENT = "alpha beta gamma delta epsilon zeta eta", "omega"
 SEARCH = f"{LOG}?from=2000-01-01T00:00:00Z&search={quote(f'{PRESENT} {ABSENT}')}"
 FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {entries})
-INSERT INTO audit_logs (event_id, timestamp, user_id, actor_type, actor_name, auth_method, token_id, client_ip,
+INSERT INTO audit_logs (id, event_id, timestamp, user_id, actor_type, actor_name, auth_method, token_id, client_ip,
     user_agent, source, action, object_type, object_id, outcome, code, request_id, count, meta, writer, wseq, mac)
-SELECT {id}, {time}, (SELECT id FROM users WHERE username = 'developer'), 'user', 'developer', 'password+totp', 'a-token',
+SELECT (SELECT size + id_shift FROM audit_tree) + n, {id}, {time}, (SELECT id FROM users WHERE username = 'developer'), 'user', 'developer', 'password+totp', 'a-token',
     '192.0.2.7', 'python-requests/2.32.5', 'api', 'crypto.message.encrypted', 'key', 'a-key', 'ok', '',
     'request-' || n, 1, '{{"text":"{text}"}}', '0b9b28ee-1b5c-4b6e-9a35-6f35c6c4b2f1', n, 'x'
 FROM numbers
@@ -60,17 +60,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def fill(product: Product, entries: int) -> None:
-    """Add entries of the developer. The sequencer receives none of them, because their MACs are not valid."""
+    """Add entries of the developer. They have no place in the tree, and the sequencer continues after their ids."""
     database = POSTGRESQL if product.database else SQLITE
     values = {name: text.format(entries=entries) for name, text in database.items()}
-    feed = product.query(
-        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'audit_logs_pending'"
-        if product.database
-        else "SELECT sql FROM sqlite_master WHERE name = 'audit_logs_pending'"
-    )
-    product.query(f"DROP TRIGGER audit_logs_pending{' ON audit_logs' if product.database else ''}")
     product.query(FILL.format(entries=entries, text=f"{'x' * 200} {PRESENT}", **values))
-    product.query(feed[0][0])
+    product.query("UPDATE audit_tree SET id_shift = (SELECT max(id) FROM audit_logs) - size")
     product.query("ANALYZE")
 
 

@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
+from audit.shows_log import ShowsLog
 from console import actions
 from console.serializers import ALERT_LIMIT, AttentionSerializer
 from console.services.attention import read_attention
@@ -12,7 +13,7 @@ from kernel.clock import process_now
 from kernel.rest import AUTHENTICATED, ApiView, Rule
 
 
-class AttentionView(ApiView[Principal]):
+class AttentionView(ShowsLog, ApiView[Principal]):
     rules = {"GET": Rule(AUTHENTICATED, actions.ATTENTION_READ)}
 
     @extend_schema(responses=AttentionSerializer)

@@ -27,9 +27,9 @@ VITAL = ("database", "audit", "key_encryption_key")
 # A failure of one of these degrades the service. A new one needs its name here and its check below.
 DEGRADING = ("sequencer", "audit_alarms", "redis")
 
-# Inserts without rows take the locks that an audit event needs: on the table, and on those its trigger writes to.
+# Inserts without rows take the locks that an audit event needs.
 _INSERTS = (
-    "INSERT INTO audit_logs SELECT * FROM audit_logs WHERE 1 = 0",
+    "INSERT INTO audit_bundles SELECT * FROM audit_bundles WHERE 1 = 0",
     "INSERT INTO audit_trail SELECT * FROM audit_trail WHERE 1 = 0",
 )
 # PostgreSQL: a result larger than work_mem goes to a temporary file beside the data, which fails on a full disk.

@@ -79,8 +79,10 @@ class HotCall(Struct, kw_only=True):
     def _correct(self) -> None:
         """Record that an operation whose entry says otherwise was not completed."""
         decision = self.decision
+        event, actor = decision.grounds.event, decision.grounds.actor
+        failed = replace(event, size=decision.size, outcome=Outcome.ERROR, code=NOT_COMPLETED)
         try:
-            record_alone(replace(decision.event, outcome=Outcome.ERROR, code=NOT_COMPLETED), decision.actor)
+            record_alone(failed, actor.of_request(decision.request_id))
         except DomainError:
             logger.exception("an entry could not be corrected")
 

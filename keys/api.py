@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
+from audit.shows_log import ShowsLog
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -42,7 +43,7 @@ class KeyView(KeyReferenceView):
         services.get_key(principal=self.principal, key_id=self.kwargs["key_id"])
 
 
-class KeyListView(ApiView[Principal]):
+class KeyListView(ShowsLog, ApiView[Principal]):
     rules = {
         "GET": Rule("keys.read", actions.KEY_LISTED),
         "POST": Rule("keys.create", actions.KEY_CREATED),

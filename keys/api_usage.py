@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit.shows_log import ShowsLog
 from kernel.rest import Rule
 from keys import actions, services
 from keys.api import KeyView
@@ -13,7 +14,7 @@ from keys.impact import KeyAction
 from keys.usage_serializers import ImpactQuery, ImpactSerializer, UsageQuery, UsageSerializer
 
 
-class UsageView(KeyView):
+class UsageView(ShowsLog, KeyView):
     rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
 
     @extend_schema(parameters=[UsageQuery], responses=UsageSerializer)
@@ -24,7 +25,7 @@ class UsageView(KeyView):
         return Response(UsageSerializer(usage).data)
 
 
-class ImpactView(KeyView):
+class ImpactView(ShowsLog, KeyView):
     rules = {"GET": Rule("keys.read", actions.IMPACT_READ)}
 
     @extend_schema(parameters=[ImpactQuery], responses=ImpactSerializer)

@@ -7,6 +7,7 @@ from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditLog, Integrity
+from audit.sequencing.catching_up import catch_up
 from audit.services import find_logs
 from audit.services.showing import show_entries
 from keys import actions
@@ -22,6 +23,7 @@ _READER: Final = Principal.system("rotation job", Source.SCHEDULER)
 
 def is_requested(job: KeyRotationJob) -> bool:
     """Whether the audit log has an intact request that matches the row, and no end of the job."""
+    catch_up()
     criteria = LogCriteria(object_id=str(job.id))
     entries = show_entries(
         find_logs(reader=_READER, criteria=criteria, names={}).filter(action__in=_ACTIONS)[:2]

@@ -21,6 +21,7 @@ from django_otp.oath import totp
 
 from kernel import runtime
 from kernel.pages import PageView
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, Persona, b64, make_persona
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -500,14 +501,13 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         part, make = _MAKERS[state]
         return replace(missing_target(), **{part: make(owner)})
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
-    from audit.models import AuditLog  # noqa: PLC0415 - models need a set-up Django
     from keys import services  # noqa: PLC0415
 
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
     creator = replace(owner.principal, permissions=PERMISSIONS)
     key = services.create_key(principal=creator, name=name, algorithm="aes-256", **pending)
-    entry = AuditLog.objects.filter(object_id=str(key.id)).latest("id")
+    entry = log_rows().filter(object_id=str(key.id)).latest("id")
     sealing = None if pending else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     if state == KEY_GRANT:

@@ -13,9 +13,8 @@ from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT, row_key
 from audit.log.events import Event
-from audit.models import AuditLog, AuditPending, AuditReceipt
+from audit.models import AuditBundle, AuditLog, AuditReceipt
 from audit.sequencing.running import checkpoint_now
-from audit.services import record
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from keys.models import KeyGrant
@@ -23,6 +22,7 @@ from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
 from tests.endpoints import make_delivery, make_passkey
+from tests.log_entries import log_rows, record
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def test_a_developer_is_refused_and_that_is_on_record(browser, developer):
     response = browser.get("/admin/", follow=True)
     assert response.status_code == 403
     assert b"Your role cannot open the admin site." in response.content
-    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.source, entry.user_id, entry.code) == ("admin", developer.user.id, "permission_denied")
 
 
@@ -280,7 +280,7 @@ def test_no_one_adds_changes_or_deletes(browser, request, everything, role):
         }
         assert browser.post(listing, action).status_code in {200, 302, 403}
     after = rows()
-    for model in (AuditLog, AuditPending):  # the refusals are new entries
+    for model in (AuditLog, AuditBundle):  # the refusals are new entries
         after[model] = after[model][: len(before[model])]
     assert after == before
 
@@ -292,7 +292,7 @@ def rows():
 def test_a_refused_change_is_on_record_under_its_user(browser, auditor, everything):
     browser.force_login(auditor.user)
     browser.post(reverse("admin:keys_key_add"), {"name": "x"})
-    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.source, entry.user_id, entry.code) == ("admin", auditor.user.id, "permission_denied")
 
 

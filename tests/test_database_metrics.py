@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Actor, Event
 from audit.models import AuditExport
-from audit.services import record
 from ciphercanary import database_metrics
 from kernel import runtime
 from kernel.clock import database_now
@@ -17,6 +16,7 @@ from keys import services
 from keys.models import Key, KeyVersion
 from tests.audit.test_health import measured
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import record
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -66,12 +66,12 @@ def test_a_scrape_costs_a_fixed_number_of_queries(admin):
 def test_figures_that_cannot_be_read_are_nan(transactional_db):
     measured()
     with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
+        cursor.execute("ALTER TABLE audit_bundles RENAME TO bundles_away")
         try:
             runtime.fresh()
             found = measured()
         finally:
-            cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
+            cursor.execute("ALTER TABLE bundles_away RENAME TO audit_bundles")
     for name in (
         "active_keys_total",
         'keys_expiring{days="7"}',

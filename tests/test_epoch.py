@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import connection
 
-from audit.models import AuditLog
 from crypto_ops import actions, engine
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
@@ -18,6 +17,7 @@ from kernel.errors import Unavailable
 from kernel.freshness import epoch
 from keys import services
 from keys.errors import KeyNotActive
+from tests.log_entries import log_rows
 from tests.outages import faults
 
 CLIENTS = 6
@@ -88,7 +88,7 @@ def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, recor
 
     # The time of an entry was read while its transaction held the epoch; any later, it could not have
     # committed.
-    encrypted = AuditLog.objects.filter(action=actions.MESSAGE_ENCRYPTED, outcome="ok")
+    encrypted = log_rows().filter(action=actions.MESSAGE_ENCRYPTED, outcome="ok")
     times = sorted(encrypted.values_list("timestamp", flat=True))
     assert len(times) == clients.sealed
     during = [at for begin, end in suspensions for at in times if begin < at < end]

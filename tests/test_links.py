@@ -25,7 +25,7 @@ OF_A_SHAPE = 3
 MOST_STATEMENTS = 12
 TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")  # they cost no noticeable time
 # Tables that a page may write: the record of the read, and the session's renewal.
-MAY_GROW = {"audit_logs", "audit_trail", "audit_pending", "browser_sessions"}
+MAY_GROW = {"audit_logs", "audit_trail", "audit_bundles", "browser_sessions"}
 
 
 class Document(HTMLParser):

@@ -11,7 +11,6 @@ from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
 from accounts.services import invite_user
 from audit.log.events import Source
-from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from console.services.rewraps import request_rewrap
 from kernel.rules import Access
@@ -29,6 +28,7 @@ from tests.endpoints import (
     make_target,
     make_webhook,
 )
+from tests.log_entries import log_rows
 from tests.pages import PAGES, STRANGERS, page_routes
 
 ROUTES = {route.name: route for route in page_routes()}
@@ -41,7 +41,7 @@ OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys")
 )
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
-GOES_ON = {"audit_logs", "audit_pending", "browser_sessions"}
+GOES_ON = {"audit_logs", "audit_bundles", "browser_sessions"}
 SYSTEM = Principal.system("test", Source.COMMAND)
 
 
@@ -53,7 +53,7 @@ def paths(transactional_db, developer):
     key = create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
     everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
     grant = grant_key(principal=SYSTEM, key_id=key.id, request=everyone)
-    entry = AuditLog.objects.filter(user_id=developer.user.id).latest("id")
+    entry = log_rows().filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
     invited = invite_user(principal=SYSTEM, username="ines", role="developer")
     wanted = RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])

@@ -110,7 +110,7 @@ PAGES = {
     "audit.AuditExport": PAGE + DATES,
     "audit.AuditLeaf": PAGE,
     "audit.AuditLog": PAGE + DATES,
-    "audit.AuditPending": PAGE,
+    "audit.AuditBundle": PAGE,
     "audit.AuditReceipt": PAGE,
     "audit.AuditTile": PAGE,
     "audit.AuditTrail": PAGE + DATES + 1,  # the entries of the rows

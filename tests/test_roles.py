@@ -118,7 +118,7 @@ def test_the_parts_work_together_as_separate_processes(product):
         ).json
         body = {"algorithm": "aes-256-gcm", "data": b64(b"secret"), "key_id": key["id"]}
         assert product.send("POST", "/api/v1/encrypt", body, token=token).status == 200
-        wait_until(lambda: product.query("SELECT count(*) FROM audit_pending") == [(0,)])
+        wait_until(lambda: product.query("SELECT count(*) FROM audit_bundles") == [(0,)])
         assert product.send("GET", "/health").json["status"] == "healthy"
         assert "CC_ADMIN_PASSWORD" not in environment_of(running["web"].pid)
         assert len(list(temporary.glob("ciphercanary-metrics-*"))) == 1

@@ -16,6 +16,7 @@ from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.services import IssuedInvitation, ListedUser, UserFilter, token_listing
 from accounts.user_operations import USER_OPERATIONS, UserOperation
+from audit.shows_log import ShowsLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.identities import Identity
@@ -26,7 +27,7 @@ FILTERS = ("search", "role", "state")
 SHOWN_ONCE = "This link was already created. It is shown only once."
 
 
-class UserListView(PageView[Principal]):
+class UserListView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule("users.read", actions.USER_LISTED)}
     section = "users"
     template = "accounts/users.html"
@@ -93,7 +94,7 @@ class InviteUserView(PageView[Principal]):
         return self.page(status=status, form=form, roles=described_roles(form))
 
 
-class UserPageView(PageView[Principal]):
+class UserPageView(ShowsLog, PageView[Principal]):
     """Base class of pages about one user. ``show`` adds the context of the header."""
 
     section = "users"

@@ -21,6 +21,7 @@ from audit import services
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
 from audit.browse.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.models import AuditLog, AuditTrail, Integrity
+from audit.sequencing.catching_up import catch_up_with_request
 from audit.services import Exporter, proofs, showing
 from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
@@ -70,6 +71,14 @@ class LogAdmin(ReadOnlyModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's signature
         return LogChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        catch_up_with_request()
+        return self.show_list(request, extra_context)
+
+    def show_list(self, request: HttpRequest, extra_context: Any) -> HttpResponse:
+        """The list, once it has the newest entries."""
+        return super().changelist_view(request, extra_context)
 
     def show(self, rows: QuerySet[Any]) -> Sequence[Model]:
         """The rows of a page as a list. Subclasses check their integrity."""
@@ -127,15 +136,13 @@ class AuditLogAdmin(ShownAdmin):
         f"A search covers the latest {SEARCH_DEPTH:,} entries of the chosen date. An export in the console covers all entries."
     )
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def show_list(self, request: HttpRequest, extra_context: Any) -> HttpResponse:
         """Search like the API, with the same limits. Raises Denied, Throttled, SearchTimeout."""
         since, until = period_of_list(request.GET)
         criteria = LogCriteria(search=request.GET.get("q", ""), since=since, until=until)
         with services.search_logs(reader=principal_of(request), criteria=criteria) as found:
             request.searched = found.rows  # type: ignore[attr-defined]  # for get_search_results
-            response = super().changelist_view(request, extra_context)
+            response = super().show_list(request, extra_context)
             # Render inside the block, because rendering reads the rows.
             return response.render() if isinstance(response, TemplateResponse) else response
 
@@ -145,7 +152,7 @@ class AuditLogAdmin(ShownAdmin):
         queryset: QuerySet[AuditLog],
         search_term: str,  # noqa: ARG002 - Django's signature
     ) -> tuple[QuerySet[AuditLog], bool]:
-        return queryset & request.searched, False  # type: ignore[attr-defined]  # set by changelist_view
+        return queryset & request.searched, False  # type: ignore[attr-defined]  # set by show_list
 
     def show(self, rows: QuerySet[AuditLog]) -> Sequence[AuditLog]:
         return showing.show_entries(rows)

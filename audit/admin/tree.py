@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 
 from audit.admin.logs import LogAdmin
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
     AuditLeaf,
-    AuditPending,
     AuditReceipt,
     AuditTile,
     AuditTree,
@@ -113,7 +113,13 @@ class AuditTileAdmin(LogAdmin):
         return len(bytes(tile.hashes)) // HASH_SIZE
 
 
-@admin.register(AuditPending)
-class AuditPendingAdmin(LogAdmin):
-    list_display = ("log_id",)
-    ordering = ("log_id",)
+@admin.register(AuditBundle)
+class AuditBundleAdmin(LogAdmin):
+    fields = ("id", "at", "writer", "first", "entries", "size", "rejected_at")
+    readonly_fields = ("size",)
+    list_display = ("id", "at", "writer", "first", "entries", "rejected_at")
+    ordering = ("-id",)
+
+    def size(self, bundle: AuditBundle) -> int:
+        """Bytes of the body."""
+        return len(bytes(bundle.body))

@@ -18,10 +18,11 @@ from audit.serializers.alarms import (
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, resolve_alarm
+from audit.shows_log import ShowsLog
 from kernel.rest import ApiView, Rule
 
 
-class AlarmListView(ApiView[Resolver]):
+class AlarmListView(ShowsLog, ApiView[Resolver]):
     rules = {"GET": Rule(LIST_PERMISSION, actions.ALARM_LISTED)}
 
     @extend_schema(

@@ -22,11 +22,12 @@ from audit.serializers.logs import (
     TrailQuerySerializer,
 )
 from audit.services import showing
+from audit.shows_log import ShowsLog
 from kernel.rest import ApiView, Caller, Rule
 from kernel.rest.views import link_header
 
 
-class LogListView(ApiView[Caller]):
+class LogListView(ShowsLog, ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
 
     @extend_schema(
@@ -54,7 +55,7 @@ class LogListView(ApiView[Caller]):
         return answer
 
 
-class LogDetailView(ApiView[Caller]):
+class LogDetailView(ShowsLog, ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
     object_reference = ("audit_log", "log_id")
 
@@ -64,7 +65,7 @@ class LogDetailView(ApiView[Caller]):
         return Response(LogEntrySerializer(showing.show_entry(reader=self.principal, log_id=log_id)).data)
 
 
-class TrailListView(ApiView[Caller]):
+class TrailListView(ShowsLog, ApiView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.TRAIL_READ)}
 
     @extend_schema(

@@ -19,13 +19,14 @@ from audit.serializers.logs import (
     InclusionProofSerializer,
 )
 from audit.services import proofs, showing
+from audit.shows_log import ShowsLog
 from kernel.rest import PUBLIC, ApiView, Caller, Rule
 from kernel.rest.renderers import PlainTextRenderer
 
 KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
 
 
-class ProofView(ApiView[Caller]):
+class ProofView(ShowsLog, ApiView[Caller]):
     renderer_classes = [JSONRenderer, PlainTextRenderer]
     rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
     object_reference = ("audit_log", "log_id")

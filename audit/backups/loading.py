@@ -23,8 +23,8 @@ MAX_LINE = 16 * 1024 * 1024  # bytes; a request has at most 2 MiB
 def load_table(folder: Path, file: TableFile, table: Table, counter: RowCounter) -> None:
     """Replace the rows of a table by those of its file, inside the caller's transaction.
 
-    The migrations insert a few rows, and so does the trigger of ``audit_logs`` into ``audit_pending``, which comes
-    later in the order of the tables. Raises Invalid and django.db.Error.
+    The migrations insert a few rows, and in a backup of an earlier version so does the trigger of ``audit_logs`` into
+    ``audit_pending``, which comes later in the order of the tables. Raises Invalid and django.db.Error.
     """
     # In another order, because a migration adds a column at the end, and a model may have it anywhere.
     if file.columns != table.columns:

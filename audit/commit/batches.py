@@ -14,8 +14,7 @@ from django.db import connection, transaction
 
 from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import EntryRow, entry_row, insert_rows
+from audit.log.bundles import Bundle, Entry, bundle_of, insert_bundle, new_event_ids
 from audit.log.numbering import Numbering
 from kernel.databases import lock_waits
 from kernel.freshness.epoch import lock_epoch, renew_stamps
@@ -128,35 +127,38 @@ class CommitBatch:
             epoch, now = lock_epoch()
             # Renews the stamps that are still valid. Each decision then checks its own stamps.
             renew_stamps(self.stamps, epoch)
-            rows = self.decide(epoch, now)
-            if rows:
+            entries = self.decide(epoch, now)
+            if entries:
+                bundle = self.bundle_of(entries, now)
                 self.stage = Stage.INSERTING
-                insert_rows(rows)
+                insert_bundle(bundle)
             self.stage = Stage.COMMITTING
-        self.numbering.advance(len(rows))
-        audit_batch_size.observe(len(rows))
+        self.numbering.advance(len(entries))
+        audit_batch_size.observe(len(entries))
 
     @property
     def stamps(self) -> list[EpochStamp]:
         """The stamps of all decisions. Renew them before ``decide``."""
         return [stamp for ticket in self.tickets for stamp in ticket.decision.grounds.stamps]
 
-    def decide(self, epoch: int, now: datetime) -> list[EntryRow]:
-        """The rows of the decisions that may be released. The other tickets get their refusal."""
-        rows: list[EntryRow] = []
-        at, writer = format_timestamp(now), str(self.numbering.writer)
-        for ticket in self.tickets:
+    def decide(self, epoch: int, now: datetime) -> list[Entry]:
+        """The entries of the decisions that may be released. The other tickets get their refusal."""
+        entries: list[Entry] = []
+        for event_id, ticket in zip(new_event_ids(len(self.tickets)), self.tickets, strict=True):
             decision = ticket.decision
-            wseq = self.numbering.last + len(rows) + 1
             try:
                 decision.grounds.require_current(epoch, now)
-                row = entry_row(decision.event, decision.actor, at=at, writer=writer, wseq=wseq)
+                entry = decision.entry(event_id)
             except Exception as error:  # noqa: BLE001 - an error of one decision must not affect the others
                 ticket.refusal = error
             else:
                 ticket.refusal = None
-                rows.append(row)
-        return rows
+                entries.append(entry)
+        return entries
+
+    def bundle_of(self, entries: Sequence[Entry], now: datetime) -> Bundle:
+        """The bundle of what ``decide`` returned at the same time, with the writer's next numbers."""
+        return bundle_of(entries, at=now, writer=self.numbering.writer, first=self.numbering.last + 1)
 
     def _recover(self, error: django.db.Error, *, may_retry: bool) -> None:
         logger.warning("a batch of %d audit records was not written", len(self.tickets), exc_info=error)

@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from audit.log.entry_rows import Parameters
-from audit.log.entry_templates import EntryTemplate
+from audit.log.bundles import Entry, kind_of
 from audit.log.events import Actor, Event
 from kernel.errors import DomainError
 from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated
@@ -37,9 +35,9 @@ class Grounds(Struct, dict=True, eq=False, kw_only=True):
     not_before: tuple[Deadline, ...] = ()
 
     @cached_property
-    def template(self) -> EntryTemplate:
-        """The entries of these decisions."""
-        return EntryTemplate(self.event, self.actor)
+    def kind(self) -> bytes:
+        """The kind of the decisions' entries. Raises ValueError if they do not fit a row of the log."""
+        return kind_of(self.event, self.actor)
 
     @cached_property
     def not_after(self) -> datetime:
@@ -76,21 +74,8 @@ class Decision[T](Struct, frozen=True):
     size: int | None = None
     request_id: str = ""
 
-    @property
-    def event(self) -> Event:
-        """The whole event of the entry."""
-        event = self.grounds.event
-        return event if self.size is None else replace(event, size=self.size)
-
-    @property
-    def actor(self) -> Actor:
-        """The whole actor of the entry."""
-        actor = self.grounds.actor
-        return actor.of_request(self.request_id) if self.request_id else actor
-
-    def row(self, event_id: str, *, at: str, writer: str, wseq: int) -> Parameters:
-        """The row of the entry, from the template of its kind."""
+    def entry(self, event_id: str) -> Entry:
+        """The entry. Raises ValueError if it does not fit a row of the log."""
         grounds = self.grounds
         size = grounds.event.size if self.size is None else self.size
-        request_id = self.request_id or grounds.actor.request_id
-        return grounds.template.row(event_id, request_id, size, at=at, writer=writer, wseq=wseq)
+        return Entry(grounds.kind, event_id, self.request_id or grounds.actor.request_id, size)

@@ -51,6 +51,7 @@ class LoopConnection:
         self._is_broken = self._is_flushing = False
         self._done: Callable[[Outcome], object] | None = None
         self._is_new: list[bool] = []
+        self._ends_with_commit = False
         self._results: list[PGresult] = []
         self._socket = self._pgconn.socket
         loop.add_reader(self._socket, self._read)
@@ -74,7 +75,7 @@ class LoopConnection:
             raise received
         return received
 
-    def send(self, statements: Iterable[Statement], done: Callable[[Outcome], object]) -> None:
+    def send(self, statements: Sequence[Statement], done: Callable[[Outcome], object]) -> None:
         """Send the statements in one message. Each has a snapshot of its own; the first failure aborts all of them.
 
         ``done`` is called once, with the outcome, after this method returns. Raises ConnectionLost if nothing was sent.
@@ -83,6 +84,7 @@ class LoopConnection:
             raise ConnectionLost
         try:
             self._is_new = [self._send(text, parameters) for text, parameters in statements]
+            self._ends_with_commit = statements[-1][0] == b"COMMIT"
             self._pgconn.pipeline_sync()
             if self._pgconn.flush():
                 self._is_flushing = True
@@ -158,9 +160,9 @@ class LoopConnection:
         return [_second(answers) if new else next(answers) for new in self._is_new]
 
     def _outcome_of_loss(self) -> Outcome:
-        # Results arrive in order. If an earlier statement failed, the last one (COMMIT) was not executed.
-        earlier = self._results[: sum(self._is_new) + len(self._is_new) - 1]
-        return _failure_of(filter(_is_of_server, earlier)) or ConnectionLost()
+        # Results arrive in order. If a statement failed, nothing was committed. Only a failed COMMIT may have been.
+        certain = self._results[: sum(self._is_new) + len(self._is_new) - self._ends_with_commit]
+        return _failure_of(filter(_is_of_server, certain)) or ConnectionLost()
 
     def _pass_on(self, outcome: Outcome) -> None:
         done, self._done = self._done, None
@@ -206,6 +208,6 @@ def _second(results: Iterator[PGresult]) -> PGresult:
 def _connect(parameters: Mapping[str, Any]) -> psycopg.Connection[Any]:
     session = psycopg.connect(**parameters, autocommit=True)
     session.execute(f"SET lock_timeout = {milliseconds(settings.CC_LOCK_WAIT_SECONDS)}")
-    # A statement of many rows has hundreds of parameters, and none of them changes its plan.
+    # No parameter changes the plan of a statement.
     session.execute("SET plan_cache_mode = force_generic_plan")
     return session

@@ -1,18 +1,17 @@
 """The PostgreSQL statements of the event-loop writer, and the parsers of their results."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 
 from psycopg.pq.abc import PGresult
 
 from audit.commit.loop_connection import Statement, StatementFailed
-from audit.log.entry_rows import Parameters, insert_statement
+from audit.log.bundles import Bundle
+from audit.log.canonical import format_timestamp
 from kernel.freshness.epoch import LOCK
 
-ROWS_AT_ONCE = 32  # per INSERT: each number of rows is a statement of its own
 # Maximum age of a timestamp at its commit, if it was not read from the database for this very batch.
 TOLERANCE = timedelta(milliseconds=100)
 DRIFT = timedelta(
@@ -20,27 +19,17 @@ DRIFT = timedelta(
 )  # by which this process's clock may be ahead of the database's within a second
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.lock_epoch. One statement stores in the
-# transaction whether it may write, and every INSERT reads that. So all rows are written, or none.
-_IS_CURRENT = "'ciphercanary.is_current'"
-_READ_EPOCH = (
-    "SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "  # noqa: S608 - constants
-    f"set_config({_IS_CURRENT}, 'true', true) FROM security_epoch WHERE id = 1"
-).encode()
-_COMPARE = (
-    f"SELECT set_config({_IS_CURRENT}, (epoch = $1::bigint AND clock_timestamp() >= $2::timestamptz "  # noqa: S608 - constants
-    "AND clock_timestamp() < $3::timestamptz)::text, true) FROM security_epoch WHERE id = 1"
-).encode()
+# Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.lock_epoch.
+_READ_EPOCH = b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
 # The query of audit.sequencing.timestamps.unsequenced.
 _LAG = (
-    b"SELECT extract(epoch FROM clock_timestamp() - coalesce(timestamp, 'epoch')) FROM audit_pending "
-    b"LEFT JOIN audit_logs ON audit_logs.id = log_id ORDER BY log_id LIMIT 1"
+    b"SELECT extract(epoch FROM clock_timestamp() - at) FROM audit_bundles "
+    b"WHERE rejected_at IS NULL ORDER BY id LIMIT 1"
 )
+# Locks, compares and inserts in one transaction: see audit.log.triggers.WRITE_BUNDLE.
+_WRITE = b"SELECT write_bundle($1, $2, $3, $4, $5, $6, $7, $8)"
+_INSERT = b"INSERT INTO audit_bundles (at, writer, first, entries, body, mac) VALUES ($1, $2, $3, $4, $5, $6)"
 ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
-INSERTS = [
-    insert_statement(rows, f"current_setting({_IS_CURRENT}, true) = 'true'")
-    for rows in range(1, ROWS_AT_ONCE + 1)
-]
 BEGIN, LOCK_EPOCH, READ_EPOCH, LAG, COMMIT, ROLLBACK = (
     (text, ())
     for text in (
@@ -76,21 +65,29 @@ def epoch_reading_of(result: PGresult) -> EpochReading:
     return EpochReading(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)), time.monotonic())
 
 
-def compare(epoch: int, at: str, end: str) -> Statement:
-    """Whether the epoch is this one, and the clock is from ``at`` to before ``end``: see ``is_confirmed``."""
-    return _COMPARE, (b"%d" % epoch, at.encode(), end.encode())
+def insertion_of(bundle: Bundle) -> Statement:
+    """Insert the bundle in a transaction that has locked the epoch."""
+    return _INSERT, _parameters(bundle)
 
 
-def is_confirmed(result: PGresult) -> bool:
-    """Whether ``compare`` has confirmed its message, so that the rows were inserted."""
-    return result.get_value(0, 0) == b"true"
+def write_of(bundle: Bundle, epoch: int, until: datetime) -> Statement:
+    """Write the bundle in a transaction of its own, unless the epoch moved or the clock is not between its time and
+    ``until``. ``clock_of`` parses the result.
+    """
+    at, *columns = _parameters(bundle)
+    return _WRITE, [b"%d" % epoch, at, format_timestamp(until).encode(), *columns]
 
 
-def inserts_of(rows: Sequence[Parameters]) -> list[Statement]:
-    return [
-        (INSERTS[len(some) - 1], [value for row in some for value in row])
-        for some in batched(rows, ROWS_AT_ONCE)
-    ]
+def clock_of(result: PGresult) -> datetime | None:
+    """The database time at which the bundle was written, None if nothing was written."""
+    timestamp = result.get_value(0, 0)
+    return None if timestamp is None else EPOCH_START + timedelta(microseconds=int(timestamp))
+
+
+def _parameters(bundle: Bundle) -> list[bytes]:
+    numbers = (b"%d" % bundle.first, b"%d" % bundle.entries)
+    body = b"\\x" + bundle.body.hex().encode()
+    return [bundle.at.encode(), bundle.writer.encode(), *numbers, body, bundle.mac.encode()]
 
 
 def array_of(entities: Iterable[str]) -> bytes:

@@ -35,16 +35,15 @@ from audit.commit.loop_statements import (
     TOLERANCE,
     EpochReading,
     array_of,
-    compare,
+    clock_of,
     epoch_reading_of,
-    inserts_of,
-    is_confirmed,
+    insertion_of,
     pairs_of,
+    write_of,
 )
 from audit.errors import CROWDED, AuditUnavailable
-from audit.log.canonical import format_timestamp
+from audit.log.bundles import bundle_of, new_event_ids
 from audit.log.entry_mac import open_entry_key
-from audit.log.entry_rows import Parameters, new_event_ids, parameters_of
 from audit.log.numbering import Numbering
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import entities_of, outdated, renew
@@ -165,7 +164,7 @@ class _LoopWriter:
     def _write_at_once(self, calls: Sequence[Call]) -> bool:
         """Send the batch in one message, which the database confirms. False if it must be decided first.
 
-        The database confirms if the epoch is unchanged, the rows' timestamp is past but recent, and every answer may
+        The database confirms if the epoch is unchanged, the entries' timestamp is past but recent, and every answer may
         still be released.
         """
         session, reading = self._session, self._reading
@@ -176,16 +175,22 @@ class _LoopWriter:
         end = min(now + TOLERANCE, *[grounds.not_after for grounds in counts])
         if end <= now or not self._guard.admits_all or not _are_certain(counts, reading.epoch):
             return False
-        at = format_timestamp(now)
-        limits = compare(reading.epoch, at, format_timestamp(end))
-        inserts = inserts_of(self._rows_of(calls, at))
+        try:
+            entries = [
+                call.decision.entry(event_id)
+                for event_id, call in zip(new_event_ids(len(calls)), calls, strict=True)
+            ]
+        except ValueError:
+            return False
+        numbering = self._numbering
+        bundle = bundle_of(entries, at=now, writer=numbering.writer, first=numbering.last + 1)
         began = time.perf_counter()
 
         def receive(outcome: Outcome) -> None:
-            self._receive(calls, outcome, began)
+            self._receive(calls, outcome, reading.epoch, began)
 
         try:
-            session.send((BEGIN, LOCK_EPOCH, limits, *inserts, COMMIT), receive)
+            session.send([write_of(bundle, reading.epoch, end)], receive)
         except ConnectionLost:
             return False
         for grounds, count in counts.items():
@@ -196,19 +201,12 @@ class _LoopWriter:
             call.finish()
         return True
 
-    def _rows_of(self, calls: Sequence[Call], at: str) -> list[Parameters]:
-        writer_id, wseq = str(self._numbering.writer), self._numbering.last
-        rows = []
-        for event_id, call in zip(new_event_ids(len(calls)), calls, strict=True):
-            wseq += 1
-            rows.append(call.decision.row(event_id, at=at, writer=writer_id, wseq=wseq))
-        return rows
-
-    def _receive(self, calls: Sequence[Call], outcome: Outcome, began: float) -> None:
+    def _receive(self, calls: Sequence[Call], outcome: Outcome, epoch: int, began: float) -> None:
         """The database has answered the message of ``_write_at_once``."""
         self._stop_timer()
         if not isinstance(outcome, Exception):
-            if is_confirmed(outcome[2]):
+            if clock := clock_of(outcome[0]):
+                self._reading = EpochReading(epoch, clock, time.monotonic())
                 self._note_written(len(calls), began)
                 for call in calls:
                     call.release()
@@ -233,9 +231,9 @@ class _LoopWriter:
             self._timer.cancel()
             self._timer = None
 
-    def _note_written(self, rows: int, began: float) -> None:
-        self._numbering.advance(rows)
-        audit_batch_size.observe(rows)
+    def _note_written(self, entries: int, began: float) -> None:
+        self._numbering.advance(entries)
+        audit_batch_size.observe(entries)
         audit_commit_seconds.observe(time.perf_counter() - began)
 
     # --- any other batch
@@ -285,13 +283,14 @@ class _LoopWriter:
         if old := outdated(batch.stamps, locked.epoch):
             [found] = await session.run((ENTITIES, [array_of(entities_of(old))]))
             renew(old, dict(pairs_of(found)), locked.epoch)
-        rows = batch.decide(locked.epoch, locked.clock)
-        if not rows:
+        entries = batch.decide(locked.epoch, locked.clock)
+        if not entries:
             await session.run(ROLLBACK)
         else:
+            insertion = insertion_of(batch.bundle_of(entries, locked.clock))
             batch.stage = Stage.COMMITTING
-            await session.run(*inserts_of([parameters_of(row) for row in rows]), COMMIT)
-            self._note_written(len(rows), began)
+            await session.run(insertion, COMMIT)
+            self._note_written(len(entries), began)
         batch.release()
 
     async def _lock_epoch(self, session: LoopConnection) -> EpochReading:

@@ -8,7 +8,7 @@ only for comparison with the reader's pinned keys. The export verifies nothing.
 
 import os
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
 from audit.tlog.merkle import HASH_SIZE
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
+from audit.verification.leaves import read_eras
 from audit.verification.trail import row_of, trail_of
 from kernel.errors import Conflict
 from kernel.home import new_folder
@@ -110,13 +111,21 @@ def _write_tiles(target: _Folder, size: int) -> None:
 
 
 def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: ReportProgress) -> int:
-    """Write the bundles and the changed rows. Returns the number of changed rows."""
-    statement = (
-        f"SELECT l.idx, {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_leaves l "  # noqa: S608 - constants
-        "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx < %s ORDER BY l.idx"
+    """Write the entry bundles and the changed rows. Returns the number of changed rows."""
+    eras = read_eras()
+    columns = spelled(AuditLog, ENTRY_FIELDS, "g")
+    old = rows_of(
+        f"SELECT l.idx, {columns} FROM audit_leaves l "  # noqa: S608 - constants
+        "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx < %s ORDER BY l.idx",
+        [size],
+    )
+    later = rows_of(
+        f"SELECT g.id - 1 - %s, {columns} FROM audit_logs g "  # noqa: S608 - constants
+        "WHERE g.id > %s AND g.id <= %s ORDER BY g.id",
+        [eras.id_shift, eras.last_old_id, eras.id_of(size - 1)],
     )
     done = rows = 0
-    for some in batched(rows_of(statement, [size]), BUNDLES_AT_ONCE * tiles.WIDTH):
+    for some in batched(chain(old, later), BUNDLES_AT_ONCE * tiles.WIDTH):
         entries = [_entry(row, done + place) for place, row in enumerate(some)]
         for bundle in batched(entries, tiles.WIDTH):
             target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))

@@ -24,6 +24,7 @@ from audit.log.events import Actor, Source
 from audit.models import AuditExport
 from audit.sequencing import tree
 from audit.sequencing.alarms import Alarm
+from audit.sequencing.catching_up import catch_up
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.services.alarms import raise_alarms
 from audit.services.exports import event_of
@@ -79,6 +80,7 @@ def run(export: AuditExport, progress: Progress) -> Columns:
     newest checkpoint is invalid, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
     Nothing of the file remains after an error.
     """
+    catch_up()
     attempt = secrets.token_hex(8)
     path = files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
     try:

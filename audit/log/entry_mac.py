@@ -3,6 +3,8 @@
 The MAC covers the ``mac_bytes`` of ``audit.log.entries``.
 """
 
+from collections.abc import Callable
+
 from kernel.trust import system_keys
 
 
@@ -19,3 +21,8 @@ def open_entry_key() -> None:
 def check_entry_mac(covered: bytes, version: int, mac: object) -> None:
     """Raises MacMismatch unless ``compute_entry_mac`` made ``mac``, an unvalidated column value."""
     system_keys.check_mac(system_keys.AUDIT_MAC, version, covered, str(mac))
+
+
+def entry_maker(version: int) -> Callable[[bytes], str]:
+    """``compute_entry_mac`` for many rows of one version."""
+    return system_keys.mac_maker(system_keys.AUDIT_MAC, version)

@@ -8,12 +8,16 @@ change (``max + 1`` there). The thread of group commits counts in memory (``Numb
 import threading
 import uuid
 
-from django.db import transaction
-from django.db.models import Max
+from django.db import connection, transaction
 
 from audit.log.canonical import MAX_INTEGER
-from audit.models import AuditLog
+from audit.log.raw_rows import as_stored
 from kernel.runtime import ProcessState
+
+_LAST = (
+    "SELECT max(first + entries - 1) FROM audit_bundles WHERE writer = %s AND first < %s UNION ALL "
+    "SELECT max(wseq) FROM audit_logs WHERE writer = %s AND wseq < %s"
+)
 
 
 class _ThreadWriter(threading.local):
@@ -48,8 +52,10 @@ def next_wseq(writer: uuid.UUID) -> int:
     its place without a gap.
     """
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
-    own = AuditLog.objects.filter(writer=writer, wseq__lt=MAX_INTEGER)
-    last = int(own.aggregate(last=Max("wseq"))["last"] or 0)
+    of_writer = (as_stored(str(writer)), MAX_INTEGER)
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST, of_writer * 2)
+        last = max(int(number or 0) for (number,) in cursor.fetchall())
     wseq = max(last, _own.current.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))
     return wseq

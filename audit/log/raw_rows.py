@@ -128,7 +128,7 @@ def presentable(value: object) -> str | int | None:
     return str(value).encode(errors="surrogateescape").decode(errors="replace")
 
 
-def as_stored(spelled_uuid: object) -> object:
+def as_stored(spelled_uuid: object) -> Any:
     """A UUID in the spelling of ``spelled``, as a parameter to compare with its column."""
     return str(spelled_uuid).replace("-", "") if connection.vendor == "sqlite" else spelled_uuid
 

@@ -1,4 +1,4 @@
-"""Triggers that make the log tables append-only and pass new entries to the sequencer, on PostgreSQL and SQLite.
+"""Triggers that make the log tables append-only, and the function that writes a bundle.
 
 They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier never
 relies on them. It reports missing and changed triggers. Django rebuilds a SQLite table when a later migration alters
@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from kernel.freshness.epoch import LOCK
 
 # A replacing INSERT would delete the old row without firing SQLite's DELETE trigger. These columns make a row
 # unique.
@@ -38,27 +40,35 @@ CREATE TRIGGER {table}_no_{operation} BEFORE {operation} ON {table} {condition}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {refused} is refused'); END
 """
 
-# Per statement on PostgreSQL, so that a COPY needs only one insert.
-_FEED = """
+# A process of an earlier version writes rows itself, without ids. PostgreSQL's column has no default. SQLite would number
+# the row, and has -1 as its id before that.
+SQLITE_IDS = """
+CREATE TRIGGER audit_logs_ids BEFORE INSERT ON audit_logs WHEN NEW.id = -1
+BEGIN SELECT RAISE(ABORT, 'the sequencer assigns the ids of audit_logs'); END
+"""
+
+# The write of one bundle by the writer of an event loop, in one message. The comparison is a statement of its own, so its
+# snapshot is newer than the lock: see kernel.freshness.epoch.lock_epoch. Only READ COMMITTED gives it one.
+WRITE_BUNDLE = f"""
 BEGIN
-    INSERT INTO audit_pending (log_id) SELECT id FROM written;
-    RETURN NULL;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'write_bundle needs the isolation level READ COMMITTED';
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared({LOCK});
+    PERFORM 1 FROM security_epoch s WHERE s.id = 1 AND s.epoch = write_bundle.epoch
+        AND clock_timestamp() >= write_bundle.at AND clock_timestamp() < write_bundle.until;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit_bundles (at, writer, first, entries, body, mac)
+        VALUES (write_bundle.at, write_bundle.writer, write_bundle.first, write_bundle.entries, write_bundle.body,
+            write_bundle.mac);
+    RETURN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END """
-POSTGRESQL_FEED = (
-    f"""
-CREATE FUNCTION note_pending_entries() RETURNS trigger LANGUAGE plpgsql AS $${_FEED}$$
-""",
-    """
-CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs REFERENCING NEW TABLE AS written
-FOR EACH STATEMENT EXECUTE FUNCTION note_pending_entries()
-""",
-)
-SQLITE_FEED = (
-    """
-CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs
-BEGIN INSERT INTO audit_pending (log_id) VALUES (NEW.id); END
-""",
-)
+WRITE_BUNDLE_FUNCTION = f"""
+CREATE FUNCTION write_bundle(epoch bigint, at timestamptz, until timestamptz, writer uuid, first bigint, entries integer,
+    body bytea, mac text) RETURNS bigint LANGUAGE plpgsql AS $${WRITE_BUNDLE}$$
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,16 @@ class Trigger:
 def expected(vendor: str) -> list[Trigger]:
     """Every trigger of the log."""
     if vendor == "postgresql":
-        refusing = [
+        return [
             Trigger(f"{table}_append_only", table, _postgresql_trigger(table), _REFUSE)
             for table in UNIQUE_COLUMNS
         ]
-        return [*refusing, Trigger("audit_logs_pending", "audit_logs", POSTGRESQL_FEED[1], _FEED)]
     refusing = [
         Trigger(f"{table}_no_{refused[0]}", table, _sqlite_trigger(table, *refused))
         for table in UNIQUE_COLUMNS
         for refused in _refused_by_sqlite(table)
     ]
-    return [*refusing, Trigger("audit_logs_pending", "audit_logs", SQLITE_FEED[0])]
+    return [*refusing, Trigger("audit_logs_ids", "audit_logs", SQLITE_IDS)]
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
@@ -101,18 +110,16 @@ def remove(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
     _execute(schema_editor, [f"DROP TRIGGER {name}" for name in dropped])
 
 
-def install_feed(schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Insert the id of each new ``audit_logs`` row into ``audit_pending``, in the same transaction."""
-    is_postgresql = schema_editor.connection.vendor == "postgresql"
-    _execute(schema_editor, POSTGRESQL_FEED if is_postgresql else SQLITE_FEED)
+def require_ids(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Refuse rows without an id. The schema editor must have removed PostgreSQL's default already."""
+    if schema_editor.connection.vendor == "sqlite":
+        _execute(schema_editor, [SQLITE_IDS])
 
 
-def remove_feed(schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Undo ``install_feed``."""
+def create_write_bundle(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Create the function that writes a bundle, on PostgreSQL."""
     if schema_editor.connection.vendor == "postgresql":
-        _execute(schema_editor, ["DROP FUNCTION note_pending_entries() CASCADE"])
-        return
-    _execute(schema_editor, ["DROP TRIGGER audit_logs_pending"])
+        _execute(schema_editor, [WRITE_BUNDLE_FUNCTION])
 
 
 def _execute(schema_editor: BaseDatabaseSchemaEditor, statements: Iterable[str]) -> None:

@@ -7,15 +7,42 @@ from django.db import migrations
 from audit.log import triggers
 
 TABLES = ("audit_leaves", "audit_checkpoints")
+# Later entries are bundles: 0015 removes the list and its trigger.
+FEEDS = {
+    "postgresql": (
+        """
+CREATE FUNCTION note_pending_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit_pending (log_id) SELECT id FROM written;
+    RETURN NULL;
+END $$
+""",
+        """
+CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs REFERENCING NEW TABLE AS written
+FOR EACH STATEMENT EXECUTE FUNCTION note_pending_entries()
+""",
+    ),
+    "sqlite": (
+        """
+CREATE TRIGGER audit_logs_pending AFTER INSERT ON audit_logs
+BEGIN INSERT INTO audit_pending (log_id) VALUES (NEW.id); END
+""",
+    ),
+}
+UNDO = {
+    "postgresql": "DROP FUNCTION note_pending_entries() CASCADE",
+    "sqlite": "DROP TRIGGER audit_logs_pending",
+}
 
 
 def install(apps, schema_editor):
     triggers.install(schema_editor, *TABLES)
-    triggers.install_feed(schema_editor)
+    for statement in FEEDS[schema_editor.connection.vendor]:
+        schema_editor.execute(statement, params=None)
 
 
 def remove(apps, schema_editor):
-    triggers.remove_feed(schema_editor)
+    schema_editor.execute(UNDO[schema_editor.connection.vendor], params=None)
     triggers.remove(schema_editor, *TABLES)
 
 

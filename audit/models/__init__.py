@@ -1,11 +1,12 @@
 """The tables of the log, of the tree over it, and of usage totals."""
 
 from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
+from audit.models.bundles import AuditBundle
 from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
-from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
+from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import TokenLastUse, UsageRollup
 
 __all__ = [
@@ -13,11 +14,11 @@ __all__ = [
     "READ_PERMISSION",
     "RESOLVE_PERMISSION",
     "AuditAlarm",
+    "AuditBundle",
     "AuditCheckpoint",
     "AuditExport",
     "AuditLeaf",
     "AuditLog",
-    "AuditPending",
     "AuditReceipt",
     "AuditTile",
     "AuditTrail",

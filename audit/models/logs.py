@@ -21,7 +21,7 @@ class Integrity(StrEnum):
     """Whether a displayed row is what the application wrote."""
 
     VERIFIED = "verified"
-    PENDING = "pending"  # its MAC matches, and it waits for its leaf
+    PENDING = "pending"  # a changed row whose entry is authentic, and not a row of the log yet
     ALTERED = "altered"
 
 
@@ -58,12 +58,12 @@ def _text(name: str) -> "models.CharField[str, str]":
 class AuditLog(models.Model):
     """One event. The row is the entry: ``audit.log.entries`` computes the hashed bytes from these columns.
 
-    ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
+    The sequencer assigns the ids, in the order of the tree (``AuditTree``). ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
     ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected. ``actor_id`` is the id of a service
     account.
     """
 
-    id = models.BigAutoField(primary_key=True)
+    id = models.BigIntegerField(primary_key=True)
     event_id = models.UUIDField()
     timestamp = models.DateTimeField()
     user_id = models.UUIDField(null=True)

@@ -1,24 +1,13 @@
-"""The Merkle tree over the log, which proves its content. Only the sequencer writes it, from ``audit_logs``."""
+"""The Merkle tree over the log, which proves its content. Only the sequencer writes it."""
 
 from django.db import models
 
 
-class AuditPending(models.Model):
-    """An entry that is not yet sequenced. A trigger on ``audit_logs`` inserts the row; the sequencer deletes it."""
-
-    log_id = models.BigIntegerField(primary_key=True)
-
-    class Meta:
-        db_table = "audit_pending"
-        verbose_name = "pending entry"
-        verbose_name_plural = "pending entries"
-
-    def __str__(self) -> str:
-        return f"#{self.log_id}"
-
-
 class AuditLeaf(models.Model):
-    """The leaf ``idx`` (0, 1, 2 … without a gap) of the tree: ``merkle.leaf_hash`` of entry ``log_id``."""
+    """A leaf of the first era: ``merkle.leaf_hash`` of entry ``log_id`` at index ``idx`` (0, 1, 2 … without a gap).
+
+    Entries of that era have ids in another order than their leaves. The table no longer grows: see ``AuditTree``.
+    """
 
     idx = models.BigIntegerField(primary_key=True)
     log_id = models.BigIntegerField(unique=True)
@@ -26,8 +15,8 @@ class AuditLeaf(models.Model):
 
     class Meta:
         db_table = "audit_leaves"
-        verbose_name = "leaf"
-        verbose_name_plural = "leaves"
+        verbose_name = "leaf of the first era"
+        verbose_name_plural = "leaves of the first era"
 
     def __str__(self) -> str:
         return f"{self.idx}: #{self.log_id}"
@@ -50,12 +39,18 @@ class AuditTile(models.Model):
 
 
 class AuditTree(models.Model):
-    """One row: the size of the tree, its right edge (``merkle.Frontier.encode``) and its root."""
+    """One row: the size of the tree, its right edge (``merkle.Frontier.encode``) and its root.
+
+    The first ``old_size`` leaves are those of ``AuditLeaf``; a new installation has none. All later ones are in the
+    tiles, and their entries have the id ``index + 1 + id_shift``.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     size = models.BigIntegerField(default=0)
     edge = models.BinaryField(default=bytes)
     root = models.BinaryField()
+    old_size = models.BigIntegerField(default=0, db_default=0)
+    id_shift = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "audit_tree"

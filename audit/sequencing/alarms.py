@@ -24,6 +24,7 @@ class AlarmKind(StrEnum):
 
     SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing
     MAC_MISMATCH = "mac_mismatch"  # the row is not as the application wrote it
+    BUNDLE_REJECTED = "bundle_rejected"  # a waiting bundle is not as the application wrote it
     ENTRY_MISSING = "entry_missing"  # the row was deleted before it was sequenced
     ENTRY_ALTERED = "entry_altered"  # a row that was about to be shown does not match its leaf or MAC
     INTEGRITY_FAILED = (
@@ -37,6 +38,7 @@ class AlarmKind(StrEnum):
 LABELS: Mapping[str, str] = {
     AlarmKind.SEQUENCE_GAP: "Missing entries",
     AlarmKind.MAC_MISMATCH: "Entry not written by the application",
+    AlarmKind.BUNDLE_REJECTED: "Waiting entries altered",
     AlarmKind.ENTRY_MISSING: "Entry deleted before it was sequenced",
     AlarmKind.ENTRY_ALTERED: "Entry altered",
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",

@@ -1,40 +1,49 @@
-"""Append leaves, tiles and the head of the tree, with the fastest method of each database."""
+"""Append leaves to the tiles, and advance the head of the tree."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Self
 
-from django.db import connection
 from django.db.models import Q
 
 from audit.models import AuditTile, AuditTree
+from audit.sequencing.eras import Eras
 from audit.sequencing.tree import ALTERED, read_tree
 from audit.tlog import tiles
 from audit.tlog.merkle import Frontier
 from kernel.trust.row_mac import IntegrityFailed
 
-_COPY = "COPY audit_leaves (idx, log_id, leaf_hash) FROM STDIN"
-_INSERT = "INSERT INTO audit_leaves (idx, log_id, leaf_hash) VALUES (%s, %s, %s)"
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The right edge of the tree, from which it grows."""
 
-def append(log_ids: Sequence[int], leaves: Sequence[bytes]) -> None:
-    """Append the leaf hashes of these entries to the tree, inside the caller's transaction.
+    eras: Eras
+    tiles: dict[tuple[int, int], bytes]
 
-    Raises IntegrityFailed if the stored parts of the tree do not match, and django.db.Error.
-    """
-    if not leaves:
-        return
-    tree = read_tree()
-    try:
-        frontier = Frontier.decode(tree.size, bytes(tree.edge))
-        changed = tiles.append(tree.size, _edge_tiles(tree.size), leaves)
-    except ValueError as error:
-        raise IntegrityFailed(ALTERED) from error
-    if frontier.root() != bytes(tree.root):
-        raise IntegrityFailed(ALTERED)
-    _insert_leaves(tree.size, log_ids, leaves)
-    _save_tiles(changed)
-    _advance(tree.size, frontier.extended(leaves))
+    @classmethod
+    def read(cls) -> Self:
+        """Raises IntegrityFailed if the stored parts of the tree do not match, and django.db.Error."""
+        tree = read_tree()
+        try:
+            frontier = Frontier.decode(tree.size, bytes(tree.edge))
+        except ValueError as error:
+            raise IntegrityFailed(ALTERED) from error
+        if frontier.root() != bytes(tree.root):
+            raise IntegrityFailed(ALTERED)
+        return cls(Eras.of(tree), _edge_tiles(tree.size))
+
+    def append(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes, inside the caller's transaction. Raises IntegrityFailed and django.db.Error."""
+        try:
+            changed = tiles.append(self.eras.size, self.tiles, leaves)
+            frontier = tiles.frontier_of(self.eras.size + len(leaves), self.tiles | changed)
+        except ValueError as error:
+            raise IntegrityFailed(ALTERED) from error
+        _save_tiles(changed)
+        _advance(self.eras.size, frontier)
 
 
 def _edge_tiles(size: int) -> dict[tuple[int, int], bytes]:
@@ -44,17 +53,6 @@ def _edge_tiles(size: int) -> dict[tuple[int, int], bytes]:
     any_of_them = reduce(or_, (Q(level=level, number=number) for level, number in positions))
     rows = AuditTile.objects.filter(any_of_them).values_list("level", "number", "hashes")
     return {(level, number): bytes(hashes) for level, number, hashes in rows}
-
-
-def _insert_leaves(size: int, log_ids: Sequence[int], leaves: Sequence[bytes]) -> None:
-    rows = list(zip(range(size, size + len(leaves)), log_ids, leaves, strict=True))
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            cursor.executemany(_INSERT, rows)
-            return
-        # The copy is psycopg's own method: convert its errors to Django's.
-        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            copy.write("".join([f"{idx}\t{log_id}\t\\\\x{leaf.hex()}\n" for idx, log_id, leaf in rows]))
 
 
 def _save_tiles(changed: dict[tuple[int, int], bytes]) -> None:

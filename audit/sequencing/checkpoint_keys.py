@@ -14,7 +14,8 @@ from django.db.models import Subquery
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
-from audit.models import AuditLeaf, AuditLog, CheckpointKey
+from audit.models import AuditLog, CheckpointKey
+from audit.sequencing.eras import Eras
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import record
@@ -152,16 +153,17 @@ def _is_covered(upcoming: Sequence[CheckpointKey]) -> bool:
     publications = AuditLog.objects.filter(
         action=actions.CHECKPOINT_KEY_PUBLISHED, object_id=_object_id(upcoming)
     )
-    leaf = AuditLeaf.objects.filter(log_id__in=publications.values("id")).order_by("idx").last()
+    log_id: int | None = publications.order_by("id").values_list("id", flat=True).last()
     newest = latest_checkpoint()
-    if leaf is None or newest is None:
+    index = None if log_id is None else Eras.read().index_of(log_id)
+    if index is None or newest is None:
         return False
     name = origin()
     try:
         signed = open_note(newest.note, [_verifier_key(name, row) for row in _rows(_STATE.ACTIVE)])
     except CheckpointInvalid:
         return False  # signing refuses to continue from it, and reports it
-    return leaf.idx < signed.size
+    return index < signed.size
 
 
 def _promote(upcoming: Sequence[CheckpointKey]) -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
 
 from django.db.models import Max
 from django.db.models.functions import TruncHour
 
 from audit import actions
 from audit.errors import CheckpointRefused, OlderDatabase
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, AuditTree
+from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import active_signers, origin, trusted_keys
 from audit.sequencing.checkpoint_links import Link, hour_of, thinned_before
 from audit.sequencing.head import Head, read_head, require_not_older, write_head
@@ -17,8 +16,8 @@ from audit.sequencing.leadership import leading
 from audit.sequencing.tree import database_reader, latest_checkpoint, read_tile, read_tree
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, open_note, sign_note
-from audit.tlog.merkle import HASH_SIZE, Frontier, HashReader
-from audit.tlog.tiles import WIDTH
+from audit.tlog.merkle import HASH_SIZE, Frontier, HashReader, complete_root
+from audit.tlog.tiles import WIDTH, tile_path
 from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -89,7 +88,7 @@ def _is_signed_by(checkpoint: AuditCheckpoint, keys: Sequence[VerifierKey]) -> b
 
 
 def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None:
-    """Check that the tree matches its edge, tiles and leaves, and begins with the signed and the remembered tree.
+    """Check that the tree matches its edge and tiles, and begins with the signed and the remembered tree.
 
     Raises ValueError, IntegrityFailed and OlderDatabase.
     """
@@ -105,7 +104,7 @@ def _require_consistent(tree: AuditTree, newest: AuditCheckpoint | None) -> None
     head = read_head()
     if head is not None:
         require_not_older(head, tree.size, read)
-    _require_leaves(newest.size if newest else 0, tree.size)
+    _require_tiles(newest.size if newest else 0, tree.size)
 
 
 def _require_begins_with(newest: AuditCheckpoint, size: int, root: bytes, read: HashReader) -> None:
@@ -119,19 +118,14 @@ def _require_begins_with(newest: AuditCheckpoint, size: int, root: bytes, read: 
     merkle.verify_consistency(signed.size, signed.root, size, root, proof)
 
 
-def _require_leaves(first: int, size: int) -> None:
-    """Check that the leaves from ``first`` on match the tiles."""
-    leaves = AuditLeaf.objects.filter(idx__gte=first, idx__lt=size).order_by("idx")
-    rows = leaves.values_list("idx", "leaf_hash").iterator()
-    known = first
-    for number, tile in groupby(rows, key=lambda row: row[0] // WIDTH):
-        hashes = b"".join(bytes(leaf_hash) for _, leaf_hash in tile)
-        begin = known % WIDTH * HASH_SIZE
-        if read_tile(0, number)[begin : begin + len(hashes)] != hashes:
-            raise ValueError(f"the leaves from {known} on are not those of their tile")
-        known += len(hashes) // HASH_SIZE
-    if known != size:
-        raise ValueError(f"of {size} leaves {size - known} are missing")
+def _require_tiles(first: int, size: int) -> None:
+    """Check that the full tiles of leaves from ``first`` on match the tiles above them, which the root covers."""
+    for number in range(first // WIDTH, size // WIDTH):
+        above = read_tile(1, number // WIDTH)[number % WIDTH * HASH_SIZE :][:HASH_SIZE]
+        leaves = read_tile(0, number)
+        hashes = [leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)]
+        if len(hashes) != WIDTH or complete_root(hashes) != above:
+            raise ValueError(f"the leaves of {tile_path(0, number)} are not those of the tree")
 
 
 def _last_of_keys() -> list[int]:

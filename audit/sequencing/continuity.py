@@ -1,83 +1,146 @@
-"""Find gaps: rows that are missing in a batch of entries, or before it.
+"""Find gaps and repetitions: numbers that are missing before a bundle, and bundles whose numbers the log has already.
 
-A writer numbers its rows 1, 2, 3 … and commits them in that order, with growing ids. So in a batch of the lowest ids,
-the rows of a writer have consecutive numbers, and the number before the first of them is already in the log.
+A writer numbers its entries 1, 2, 3 … and commits its bundles in that order, with growing ids. So among the oldest
+bundles, those of a writer have consecutive numbers, and the number before the first of them is already in the log.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import batched, pairwise
+from itertools import batched
 from operator import or_
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Max, Q
 
 from audit import actions
+from audit.log.bundles import Body, Bundle
+from audit.log.raw_rows import as_stored
 from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.expanding import columns_of, kind_of
 
 LOOKED_UP_AT_ONCE = 100
+_TYPES = {"postgresql": ("::integer", "::uuid", "::bigint", "::bigint"), "sqlite": ("", "", "", "")}
 
-type Row = Mapping[str, Any]
 type Number = tuple[str, int]  # writer, wseq
 
 
-def find_gaps(rows: Sequence[Row], authentic: Sequence[Row]) -> list[Alarm]:
-    """Alarms about numbers that should exist but do not.
+class Place(NamedTuple):
+    """A bundle in the log. ``log_id`` is the id of its first entry."""
 
-    ``rows`` are in the order of their ids. Those in ``authentic`` have a valid MAC. Only heartbeats among them are
-    trusted.
+    bundle: Bundle
+    body: Body
+    log_id: int
+
+
+def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
+    """Whether each bundle repeats numbers that the log, or an earlier one of these bundles, has."""
+    own: dict[str, list[range]] = {}
+    begins: list[int] = []
+    repeated = []
+    for place, bundle in enumerate(bundles):
+        numbers = range(bundle.first, bundle.first + bundle.entries)
+        runs = own.setdefault(bundle.writer, [])
+        is_repeated = any(run.start < numbers.stop and numbers.start < run.stop for run in runs)
+        repeated.append(is_repeated)
+        if is_repeated:
+            continue
+        if runs and runs[-1].stop == numbers.start:
+            runs[-1] = range(runs[-1].start, numbers.stop)
+        else:
+            runs.append(numbers)
+        begins.append(place)
+    logged = _last_in_log([bundles[place] for place in begins])
+    for place, last in zip(begins, logged, strict=True):
+        repeated[place] = last is not None and last >= bundles[place].first
+    return repeated
+
+
+def find_gaps(places: Sequence[Place]) -> list[Alarm]:
+    """Alarms about numbers that should exist but do not: before each bundle, and the last ones in heartbeats.
+
+    The bundles are in the log, in the order of their ids.
     """
-    expected = dict(_numbers_before(rows)) | dict(_numbers_of_heartbeats(authentic))
-    stored = set(_stored(expected))
-    trusted = {row["id"] for row in authentic}
+    expected = dict(_numbers_before(places)) | dict(_numbers_of_heartbeats(places))
+    stored = dict(_stored(expected))
     return [
-        _gap(number, row, is_of_alarm=row["id"] in trusted and row["action"] == actions.LOG_ALARMED)
-        for number, row in expected.items()
-        if number not in stored
+        _gap(number, place)
+        for number, place in expected.items()
+        # A number of a later entry was not there yet: someone changed the order of the bundles.
+        if number not in stored or stored[number] > place.log_id
     ]
 
 
-def _numbers_before(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
-    """The number before each row, unless the row before it in the batch has it."""
-    writers: dict[str, list[Row]] = {}
-    for row in rows:
-        writers.setdefault(row["writer"], []).append(row)
-    for writer, own in writers.items():
-        if own[0]["wseq"] > 1:
-            yield (writer, own[0]["wseq"] - 1), own[0]
-        for before, after in pairwise(own):
-            if after["wseq"] != before["wseq"] + 1:
-                yield (writer, after["wseq"] - 1), after
+def missing_numbers(places: Sequence[Place]) -> list[Number]:
+    """The numbers before these bundles that the log lacks. The bundles themselves still wait."""
+    before = dict(_numbers_before(places))
+    stored = dict(_stored(before))
+    return [number for number in before if number not in stored]
 
 
-def _numbers_of_heartbeats(rows: Iterable[Row]) -> Iterator[tuple[Number, Row]]:
+def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
+    """For each bundle, the largest of its numbers that the log has; None if it has none of them."""
+    types = _TYPES[connection.vendor]
+    row = f"({', '.join(f'%s{each}' for each in types)})"
+    for some in batched(bundles, LOOKED_UP_AT_ONCE):
+        statement = (
+            f"WITH asked (place, writer, low, high) AS (VALUES {', '.join([row] * len(some))}) "  # noqa: S608 - constants
+            "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
+            "AND g.wseq < asked.high) FROM asked ORDER BY place"
+        )
+        parameters = [
+            value
+            for place, each in enumerate(some)
+            for value in (place, as_stored(each.writer), each.first, each.first + each.entries)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            yield from (last for (last,) in cursor.fetchall())
+
+
+def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
+    """The number before each bundle, unless the one before it of the same writer ends with it."""
+    ends: dict[str, int] = {}
+    for place in places:
+        writer, first = place.bundle.writer, place.bundle.first
+        if first > 1 and ends.get(writer) != first:
+            yield (writer, first - 1), place
+        ends[writer] = first + place.bundle.entries
+
+
+def _numbers_of_heartbeats(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
     """The last number of each writer, from heartbeats."""
-    for row in rows:
-        if row["action"] == actions.WRITER_HEARTBEAT:
-            for writer, wseq in json.loads(row["meta"]).get("writers", {}).items():
-                yield (str(UUID(writer)), wseq), row
+    for place in places:
+        for columns in columns_of(place.bundle, place.body) if _has(place, actions.WRITER_HEARTBEAT) else ():
+            if columns["action"] == actions.WRITER_HEARTBEAT:
+                for writer, wseq in json.loads(columns["meta"]).get("writers", {}).items():
+                    yield (str(UUID(writer)), wseq), place
 
 
-def _stored(numbers: Iterable[Number]) -> Iterator[Number]:
+def _has(place: Place, action: str) -> bool:
+    return any(kind_of(bytes(raw)).columns["action"] == action for raw in place.body.kinds)
+
+
+def _stored(numbers: Iterable[Number]) -> Iterator[tuple[Number, int]]:
+    """Those of the numbers that the log has, with the ids of their entries."""
     for some in batched(numbers, LOOKED_UP_AT_ONCE):
         any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
-        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq")
-        yield from ((str(writer), wseq) for writer, wseq in found)
+        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq", "id")
+        yield from (((str(writer), wseq), log_id) for writer, wseq, log_id in found)
 
 
-def _gap(number: Number, row: Row, *, is_of_alarm: bool) -> Alarm:
+def _gap(number: Number, place: Place) -> Alarm:
     writer, expected = number
-    last: int | None = AuditLog.objects.filter(writer=writer, wseq__lt=expected).aggregate(last=Max("wseq"))[
-        "last"
-    ]
+    before = AuditLog.objects.filter(writer=writer, wseq__lt=expected, id__lt=place.log_id)
+    last: int | None = before.aggregate(last=Max("wseq"))["last"]
     return Alarm(
         kind=AlarmKind.SEQUENCE_GAP,
         writer=writer,
         expected=expected,
         found=last or 0,
-        log_id=row["id"],
-        is_of_alarm=is_of_alarm,
+        log_id=place.log_id,
+        is_of_alarm=_has(place, actions.LOG_ALARMED),
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from audit.sequencing import timestamps
 from audit.sequencing.tree import latest_checkpoint, read_tree
@@ -15,7 +15,7 @@ from kernel.observability import metrics
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """``pending`` entries, counted up to ``COUNTED``. ``seconds`` is the age of the oldest, 0.0 without any."""
+    """``pending`` entries wait. ``seconds`` is the age of the oldest, 0.0 without any."""
 
     pending: int
     seconds: float
@@ -54,7 +54,8 @@ class Delay:
 
 def read_lag() -> Lag:
     """Uses the database clock."""
-    return Lag(timestamps.pending().count(), read_lag_seconds())
+    total = timestamps.waiting().aggregate(total=Sum("entries"))["total"]
+    return Lag(int(total or 0), read_lag_seconds())
 
 
 def read_lag_seconds() -> float:

@@ -1,174 +1,148 @@
-"""One step of the sequencer: waiting entries get their place in the tree, in one transaction.
+"""One step of the sequencer: bundles become rows of the log and leaves of the tree, in one transaction.
 
 They are taken with ``DELETE … RETURNING``, so none is taken twice or skipped, in any order of commits. The
 alternatives failed in tests: reading above the last ``id`` lost 1,407 rows that committed late, and waiting for the
 oldest running transaction stalled behind a long one.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import django.db
 from django.conf import settings
-from django.db import connection
-from django.db.models import Max
+from django.db import connection, transaction
 
-from audit.log import canonical, entries
-from audit.log.entry_mac import check_entry_mac
-from audit.log.raw_rows import spelled
-from audit.models import AuditLeaf, AuditLog, AuditPending
-from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.appending import append
-from audit.sequencing.continuity import find_gaps
+from audit.log.bundles import Body, Bundle
+from audit.log.entry_rows import copy_lines, insert_rows
+from audit.models import AuditLog
+from audit.sequencing.alarms import Alarm
+from audit.sequencing.appending import Edge
+from audit.sequencing.continuity import Place, find_gaps, overlaps
+from audit.sequencing.expanding import Expanded, expand
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
+from audit.sequencing.taking import Taken, is_waiting, set_aside, take
 from audit.sequencing.token_uses import note_token_uses
 from audit.services.alarms import raise_alarms
-from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
+from kernel.trust.row_mac import IntegrityFailed
 
 # Entries in one step. Smaller on SQLite, because nothing else can write meanwhile.
 BATCH = 20_000
 BATCH_ON_SQLITE = 1_000
-
-# The members of version 2. Without an ``actor_id``, the row is of version 1.
-_ORDER = entries.ENTRY_ORDERS[2]
-_COLUMNS = ", ".join("2" if name == "version" else spelled(AuditLog, [name], "g") for name in _ORDER)
-_ID = _ORDER.index("id")
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TIMESTAMP_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-_NUMBERS = (("wseq", int), ("count", int), ("size", int | None), ("object_version", int | None))
-
-type Row = Mapping[str, Any]
-"""The members of an entry, in the spelling and the order of its canonical form."""
+STRAY = (
+    "A row was inserted into audit_logs outside the application, with the id of a later entry. Nothing can be sequenced. "
+    "Keep a copy of the rows that verify_audit_log reports as not sequenced, and delete them."
+)
 
 
 def batch_size() -> int:
-    """The maximum number of entries in one step."""
+    """The number of entries after which a step takes no further bundle."""
     return BATCH_ON_SQLITE if settings.CC_SQLITE else BATCH
 
 
 def sequence_step(*, waits: bool = False) -> int:
-    """Give waiting entries their leaves. Returns their number: 0 if another process leads, unless this one ``waits``.
+    """Turn waiting bundles into rows with leaves. Returns the number of entries: 0 if another process leads, unless this
+    one ``waits``.
 
-    An invalid entry raises an alarm, and does not stop the others. Raises django.db.Error, and IntegrityFailed if the
-    tree itself was altered.
+    A bundle that the application did not write raises an alarm, and does not stop the others. Raises django.db.Error,
+    and IntegrityFailed if the tree itself was altered.
     """
-    if not AuditPending.objects.exists():
+    if not is_waiting():
         return 0
     with leading(waits=waits) as leads:
-        return _sequence(_take()) if leads else 0
+        return _sequence(take(batch_size())) if leads else 0
 
 
 @dataclass(slots=True)
-class _TakenEntries:
-    """The entries that were taken. ``alarms`` are about single entries."""
+class _Opened:
+    """A bundle that the application wrote."""
 
-    log_ids: list[int] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    authentic: list[Row] = field(default_factory=list)
+    taken: Taken
+    bundle: Bundle
+    body: Body
+
+
+@dataclass(slots=True)
+class _Step:
+    """The first entry gets the id ``log_id``. ``rejected`` bundles are not expanded; each has an alarm."""
+
+    log_id: int
+    expanded: Expanded = field(default_factory=Expanded)
+    places: list[Place] = field(default_factory=list)
+    rejected: list[Taken] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
 
-    def add(self, row: Row, mac: object) -> None:
+    def reject(self, taken: Taken, reason: str) -> None:
+        self.rejected.append(taken)
+        self.alarms.append(taken.alarm(reason))
+
+    def store(self, opened: Sequence[_Opened]) -> None:
+        """Insert the rows of these bundles. One whose rows the table refuses is rejected alone."""
+        part = Expanded()
         try:
-            _require_form(row)
-            octets = canonical.encode_members(row)
-        except (TypeError, ValueError):
-            # The application cannot have written this number or text. Without bytes there is no hash, so the entry
-            # stays without a leaf, and verify_audit_log reports it.
-            self.alarms.append(_altered(row, "no canonical form"))
+            places = _expand(opened, self.log_id, part)
+            with transaction.atomic():
+                _insert(part)
+        except (django.db.DataError, django.db.IntegrityError, ValueError) as error:
+            self._store_halves(opened, error)
+        else:
+            self.log_id += len(part.leaves)
+            self.expanded.extend(part)
+            self.places += places
+
+    def _store_halves(self, opened: Sequence[_Opened], error: Exception) -> None:
+        if len(opened) > 1:
+            half = len(opened) // 2
+            self.store(opened[:half])
+            self.store(opened[half:])
             return
-        self.log_ids.append(row["id"])
-        self.leaves.append(merkle.leaf_hash(octets))
-        self.rows.append(row)
+        if AuditLog.objects.filter(id__gte=self.log_id).exists():
+            raise IntegrityFailed(STRAY) from error
+        self.reject(opened[0].taken, "the log takes no such row")
+
+
+def _sequence(taken: Sequence[Taken]) -> int:
+    edge = Edge.read()
+    step = _Step(edge.eras.id_of(edge.eras.size))
+    opened = list(_open(taken, step))
+    repeated = overlaps([each.bundle for each in opened])
+    for each, is_repeated in zip(opened, repeated, strict=True):
+        if is_repeated:
+            step.reject(each.taken, "the log has these numbers already")
+    fresh = [each for each, is_repeated in zip(opened, repeated, strict=True) if not is_repeated]
+    if fresh:
+        step.store(fresh)
+        edge.append(step.expanded.leaves)
+    rows = [used.row for used in step.expanded.usage]
+    add_usage(rows)
+    note_token_uses(rows)
+    set_aside(step.rejected)
+    raise_alarms([*step.alarms, *find_gaps(step.places)])
+    return len(step.expanded.leaves)
+
+
+def _open(taken: Iterable[Taken], step: _Step) -> Iterator[_Opened]:
+    for each in taken:
         try:
-            check_entry_mac(entries.without_id(octets, row["id"]), row["version"], mac)
+            yield _Opened(each, *each.open())
         except MacMismatch:
-            self.alarms.append(_altered(row, "another content"))
-        else:
-            self.authentic.append(row)
-
-    def miss(self, log_id: int) -> None:
-        missing = Alarm(kind=AlarmKind.ENTRY_MISSING, log_id=log_id, expected="the entry", found="none")
-        self.alarms.append(missing)
+            step.reject(each, "its MAC does not hold")
+        except ValueError as error:
+            step.reject(each, str(error))
 
 
-def _sequence(log_ids: Sequence[int]) -> int:
-    taken = _read(log_ids)
-    append(taken.log_ids, taken.leaves)
-    add_usage(taken.rows)
-    note_token_uses(taken.authentic)
-    raise_alarms([*taken.alarms, *find_gaps(taken.rows, taken.authentic)])
-    return len(taken.leaves)
+def _expand(opened: Sequence[_Opened], log_id: int, part: Expanded) -> list[Place]:
+    places = []
+    for each in opened:
+        first = log_id + len(part.leaves)
+        expand(each.bundle, each.body, first, part, is_sqlite=connection.vendor == "sqlite")
+        places.append(Place(each.bundle, each.body, first))
+    return places
 
 
-def _take() -> list[int]:
-    # A range instead of a self-join. PostgreSQL's statistics may show an empty table, because it often is. The planner
-    # then joins every row with every row: 20,000 of 100,000 took minutes, not 30 ms.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM audit_pending WHERE log_id <= (SELECT max(log_id) FROM "
-            "(SELECT log_id FROM audit_pending ORDER BY log_id LIMIT %s) AS oldest) RETURNING log_id",
-            [batch_size()],
-        )
-        return _without_leaf(sorted(row[0] for row in cursor.fetchall()))
-
-
-def _without_leaf(log_ids: list[int]) -> list[int]:
-    """Remove entries that already have a leaf: a row may have been inserted into the list again."""
-    last: int = AuditLeaf.objects.aggregate(last=Max("log_id"))["last"] or 0
-    late = [log_id for log_id in log_ids if log_id <= last]
-    known = set(AuditLeaf.objects.filter(log_id__in=late).values_list("log_id", flat=True))
-    return [log_id for log_id in log_ids if log_id not in known]
-
-
-def _read(log_ids: Sequence[int]) -> _TakenEntries:
-    """The rows as stored now, not as the writing transaction sent them."""
-    taken = _TakenEntries()
-    rows = _stored(log_ids) if log_ids else {}
-    for log_id in log_ids:
-        if log_id in rows:
-            taken.add(*rows[log_id])
-        else:
-            taken.miss(log_id)
-    return taken
-
-
-def _stored(log_ids: Sequence[int]) -> dict[int, tuple[Row, object]]:
-    """The existing rows, each with its MAC, by id."""
-    ids = ", ".join(map(str, log_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_COLUMNS}, g.mac FROM audit_logs g WHERE g.id IN ({ids})")  # noqa: S608 - integers
-        return {
-            values[_ID]: (_members(dict(zip(_ORDER, values, strict=False))), values[-1])
-            for values in cursor.fetchall()
-        }
-
-
-def _members(row: dict[str, Any]) -> Row:
-    if row[entries.ACTOR_ID] is None:
-        del row[entries.ACTOR_ID]
-        row["version"] = 1
-    return row
-
-
-def _require_form(row: Row) -> None:
-    """Check columns that later steps read, because SQLite accepts any value in them. Raises TypeError, ValueError."""
-    if not _UUID.fullmatch(row["writer"]) or not _TIMESTAMP_FORM.fullmatch(row["timestamp"]):
-        raise ValueError("no spelling of an entry")
-    for name, kinds in _NUMBERS:
-        if not isinstance(row[name], kinds):
-            raise TypeError(f"{name} is no number")
-
-
-def _altered(row: Row, found: str) -> Alarm:
-    return Alarm(
-        kind=AlarmKind.MAC_MISMATCH,
-        log_id=row["id"],
-        writer=str(row["writer"]),
-        expected="the content of its MAC",
-        found=found,
-    )
+def _insert(part: Expanded) -> None:
+    if connection.vendor == "sqlite":
+        insert_rows(part.rows)
+    else:
+        copy_lines(part.lines)

@@ -1,20 +1,27 @@
 """Subqueries for times and counts of the log, for use in larger statements. They never select an entry."""
 
 from datetime import UTC, datetime
-from typing import Any
 
-from django.db.models import Exists, ExpressionWrapper, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import (
+    BigIntegerField,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, SpelledTimestampField
-from audit.models import AuditAlarm, AuditCheckpoint, AuditLeaf, AuditLog, AuditPending
+from audit.models import AuditAlarm, AuditBundle, AuditCheckpoint, AuditLog
 from audit.sequencing.alarms import MOST_OPEN
+from audit.sequencing.eras import id_at
 
-COUNTED = 100_000  # maximum count of pending entries; a larger exact number is of no use
-# Used for pending ids without an entry, and for unreadable times, so that tampering shows as lag.
+# Used for unreadable times, so that tampering shows as lag.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP = SpelledTimestampField(otherwise=LONG_AGO)
 
@@ -26,16 +33,15 @@ class CountOf(Subquery):
     output_field = IntegerField()
 
 
-def unsequenced() -> QuerySet[AuditPending, datetime]:
-    """The times of entries that wait for a place in the tree. The first one waits longest."""
-    entry = AuditLog.objects.filter(id=OuterRef("log_id")).values(spelled=SpelledTimestamp("timestamp"))[:1]
-    since = Coalesce(Subquery(entry), Value(format_timestamp(LONG_AGO)), output_field=_TIMESTAMP)
-    return AuditPending.objects.order_by("log_id").annotate(since=since).values_list("since", flat=True)
+def unsequenced() -> QuerySet[AuditBundle, datetime]:
+    """The times of bundles whose entries wait for a place in the tree. The first one waits longest."""
+    since = ExpressionWrapper(SpelledTimestamp("at"), output_field=_TIMESTAMP)
+    return waiting().annotate(since=since).values_list("since", flat=True)
 
 
 def unsigned() -> QuerySet[AuditLog, datetime]:
     """The time of the oldest entry in the tree that no checkpoint covers."""
-    entry = _entry(AuditLeaf.objects.filter(idx=signed_size()).values("log_id")[:1])
+    entry = AuditLog.objects.filter(id=id_at(signed_size()))
     since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
     return entry.annotate(since=since).values_list("since", flat=True)
 
@@ -48,13 +54,15 @@ def since_unsigned() -> Subquery:
     return Subquery(unsigned()[:1])
 
 
-def pending() -> QuerySet[AuditPending]:
-    """Entries that wait for a place in the tree, up to ``COUNTED``, for counting."""
-    return AuditPending.objects.all()[:COUNTED]
+def waiting() -> QuerySet[AuditBundle]:
+    """Bundles whose entries wait for a place in the tree, oldest first."""
+    return AuditBundle.objects.filter(rejected_at__isnull=True).order_by("id")
 
 
-def pending_count() -> CountOf:
-    return CountOf(pending().values("log_id"))
+def pending_count() -> Coalesce:
+    """The number of entries that wait for a place in the tree."""
+    total = waiting().order_by().values("rejected_at").annotate(total=Sum("entries")).values("total")
+    return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())
 
 
 def signed_size() -> Coalesce:
@@ -99,7 +107,3 @@ def has_resolved_alarms() -> Exists:
 
 def _newest_checkpoint() -> QuerySet[AuditCheckpoint]:
     return AuditCheckpoint.objects.order_by("-size")
-
-
-def _entry(log_ids: QuerySet[Any, Any]) -> QuerySet[AuditLog]:
-    return AuditLog.objects.filter(id=Subquery(log_ids))

@@ -17,7 +17,7 @@ from audit.log.events import Actor, Source, clean_text
 from audit.models import AuditAlarm, AuditLog
 from audit.models.alarms import AuditAlarmQuerySet
 from audit.sequencing.alarms import LABELS, MOST_OPEN, TOPIC, Alarm, summary_of
-from audit.services.recording import record
+from audit.services.recording import Recorded, record
 from kernel.errors import DomainError, NotFound
 from kernel.observability.metrics import audit_alarms_total
 from kernel.outbox import Announcement, publish
@@ -143,20 +143,20 @@ def _record(alarm: Alarm) -> None:
                 return
         logger.error("the table of alarms takes no row for this alarm; its entry is recorded alone")
         with transaction.atomic():
-            _publish(record(alarm.event, ACTOR))
+            _publish(alarm, record(alarm.event, ACTOR))
     except (DomainError, django.db.Error):
         logger.exception("an alarm could not be put on record")
 
 
-def _publish(entry: AuditLog) -> None:
-    """A notification about the alarm with this entry. Without the texts, which contain digests of the log."""
+def _publish(alarm: Alarm, recorded: Recorded) -> None:
+    """A notification about the alarm with this event. Without the texts, which contain digests of the log."""
     publish(
         Announcement(
             topic=TOPIC.word,
-            dedup_key=f"alarm:{entry.event_id}",
-            object_type="entry",
-            object_id=str(entry.pk),
-            facts={"kind": entry.code, "label": LABELS[entry.code], "alarms": entry.count},
+            dedup_key=f"alarm:{recorded.event_id}",
+            object_type="event",
+            object_id=str(recorded.event_id),
+            facts={"kind": alarm.kind.value, "label": LABELS[alarm.kind], "alarms": alarm.count},
         )
     )
 
@@ -165,24 +165,30 @@ def _recorded(alarm: Alarm) -> bool:
     """Whether it was stored: False if a row with the same evidence was inserted meanwhile."""
     try:
         with transaction.atomic():
-            entry = record(alarm.event, ACTOR)
+            recorded = record(alarm.event, ACTOR)
             set_aside(alarm.evidence)
-            texts = {"writer": alarm.writer or "", "expected": alarm.expected, "found": alarm.found}
-            insert_row(
-                texts,
-                kind=entry.code,
-                log_id=alarm.log_id,
-                count=entry.count,
-                evidence=alarm.evidence,
-                event_id=entry.event_id,
-                raised_at=entry.timestamp,
-            )
-            _publish(entry)
+            insert_alarm(alarm, recorded)
+            _publish(alarm, recorded)
     except IntegrityError:
         return False
-    if not AuditAlarm.objects.filter(event_id=entry.event_id).exists():
-        logger.error("the row of the alarm at entry %s was not inserted: look for triggers", entry.pk)
+    if not AuditAlarm.objects.filter(event_id=recorded.event_id).exists():
+        logger.error("the row of the alarm %s was not inserted: look for triggers", recorded.event_id)
     return True
+
+
+def insert_alarm(alarm: Alarm, recorded: Recorded, **columns: Any) -> None:
+    """Insert the row of an alarm that was just recorded."""
+    texts = {"writer": alarm.writer or "", "expected": alarm.expected, "found": alarm.found}
+    insert_row(
+        texts,
+        kind=alarm.kind.value,
+        log_id=alarm.log_id,
+        count=alarm.count,
+        evidence=alarm.evidence,
+        event_id=recorded.event_id,
+        raised_at=recorded.timestamp,
+        **columns,
+    )
 
 
 def set_aside(evidence: str) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from audit.errors import NotSequenced
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
-from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLeaf, AuditLog, AuditReceipt, Reader
+from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, AuditReceipt, Reader
 from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
 from audit.tlog import merkle
@@ -69,7 +70,7 @@ class ConsistencyProof:
 
 def leaf_index(entry: AuditLog) -> int | None:
     """The entry's place in the tree, None while it has none."""
-    return AuditLeaf.objects.filter(log_id=entry.pk).values_list("idx", flat=True).first()
+    return Eras.read().index_of(entry.pk)
 
 
 def prove_entry(entry: AuditLog) -> InclusionProof:

@@ -2,23 +2,32 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import django.db
 from django.db import transaction
 
 from audit.errors import AuditUnavailable
-from audit.log import entries, numbering
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row
+from audit.log import bundles, entries, numbering
 from audit.log.events import Actor, Event, RowChange, clean_mapping, clean_text
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditTrail
 from kernel.clock import database_now
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event that will be an entry of the log once its transaction commits."""
+
+    event_id: uuid.UUID
+    timestamp: datetime
+    writer: uuid.UUID
+    wseq: int
 
 
 def record(
     event: Event, actor: Actor, *, changes: Sequence[RowChange] = (), at: datetime | None = None
-) -> AuditLog:
+) -> Recorded:
     """Write one event, and the rows it changed, in the transaction of the change itself.
 
     ``at`` is the database time, if the caller has already read it. Raises TransactionManagementError outside a
@@ -32,7 +41,7 @@ def record(
         raise AuditUnavailable from error
 
 
-def record_alone(event: Event, actor: Actor) -> AuditLog:
+def record_alone(event: Event, actor: Actor) -> Recorded:
     """Write an event that changed nothing (such as a refusal) in its own transaction. Raises AuditUnavailable."""
     try:
         with transaction.atomic(durable=True):
@@ -41,23 +50,15 @@ def record_alone(event: Event, actor: Actor) -> AuditLog:
         raise AuditUnavailable from error
 
 
-def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp: datetime) -> AuditLog:
+def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp: datetime) -> Recorded:
     event_id = uuid.uuid4()
     # Insert the changed rows first, because their ids are part of the digests that the event contains.
     digests = [_insert_change(change, event_id, actor, timestamp) for change in changes]
     writer = numbering.current_writer()
-    row = entry_row(
-        event,
-        actor,
-        at=format_timestamp(timestamp),
-        writer=str(writer),
-        wseq=numbering.next_wseq(writer),
-        event_id=str(event_id),
-        digests=digests,
-    )
-    typed = {"timestamp": timestamp, "event_id": event_id, "writer": writer}
-    typed |= {"user_id": actor.user_id, "actor_id": actor.actor_id}
-    return AuditLog.objects.create(**{**row, **typed})
+    wseq = numbering.next_wseq(writer)
+    entry = bundles.entry_of(event, actor, event_id=event_id.hex, digests=digests)
+    bundles.insert_bundle(bundles.bundle_of([entry], at=timestamp, writer=writer, first=wseq))
+    return Recorded(event_id, timestamp, writer, wseq)
 
 
 def _insert_change(change: RowChange, event_id: uuid.UUID, actor: Actor, timestamp: datetime) -> str:

@@ -15,8 +15,9 @@ from audit.log.canonical import MAX_INTEGER, format_timestamp
 from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.catching_up import catch_up
 from audit.services import showing
-from audit.services.alarms import ACTOR, insert_row, raise_alarms, set_aside
+from audit.services.alarms import ACTOR, insert_alarm, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
@@ -50,6 +51,7 @@ def restore_alarms() -> int:
     earlier versions, which had only entries. An altered entry restores nothing: it raises an alarm of its own. Raises
     django.db.Error and the errors of the MAC's key.
     """
+    catch_up()
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
     entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
     restored, found = 0, integrity.find_entries(entries[:READ_AT_ONCE])
@@ -71,6 +73,7 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
     now = database_now()
     principal.require_recent_log_in(now)
     check_reason(reason)
+    catch_up()  # the alarm's own entry decides what it is
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
         if alarm is None:
@@ -140,10 +143,14 @@ def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
     if entry is None:
         found = f"the row {forged.id} without one"
         alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="an alarm with its entry", found=found)
-        row = record(alarm.event, ACTOR)
-        [entry] = integrity.find_entries(AuditLog.objects.filter(id=row.id))
-    _restore(entry, id=forged.id)
-    rows = AuditAlarm.objects.filter(event_id=str(entry.columns["event_id"])).found()
+        recorded = record(alarm.event, ACTOR)
+        set_aside(alarm.evidence)
+        insert_alarm(alarm, recorded, id=forged.id)
+        event_id: object = recorded.event_id
+    else:
+        _restore(entry, id=forged.id)
+        event_id = entry.columns["event_id"]
+    rows = AuditAlarm.objects.filter(event_id=str(event_id)).found()
     if not rows or not rows[0].is_authentic:
         raise IntegrityFailed(
             "The table audit_alarms does not accept rows. Check its triggers with verify_audit_log."

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from audit import actions
 from audit.log import object_names
 from audit.log.raw_rows import uuid_of
-from audit.models import AuditLog, AuditTrail, Reader
+from audit.models import AuditLog, AuditTrail, Integrity, Reader
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
 from audit.verification import integrity
@@ -91,7 +91,7 @@ def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
     """The alarms that showing the entry, or the changed row that ``found`` names, would raise now."""
     if named := _CHANGED_ROW.match(found):
         changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))
-        return _alarms_of_changes([change for change in changes if change.entry is None])
+        return _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
     return [
         alarm
         for entry in integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))
@@ -110,7 +110,7 @@ def _changes_of(entry: FoundEntry, rows: QuerySet[AuditTrail]) -> tuple[Sequence
 def _alarms_about(entry: FoundEntry, changes: Sequence[FoundChange], missing: Sequence[str]) -> list[Alarm]:
     if entry.faults:
         return [alarm_of(entry)]  # an altered entry proves nothing about its changed rows
-    alarms = _alarms_of_changes([change for change in changes if change.entry is None])
+    alarms = _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
     return [*alarms, _alarm_of_missing(entry, missing)] if missing else alarms
 
 
@@ -123,7 +123,7 @@ def _missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> list[str]:
 def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
     """Raise an alarm for each altered row. Call it outside a snapshot, because it writes."""
     alarms = [alarm_of(entry) for entry in entries if entry.faults]
-    alarms += _alarms_of_changes([change for change in changes if change.entry is None])
+    alarms += _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
     if alarms:
         raise_alarms(alarms)
 

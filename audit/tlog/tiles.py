@@ -7,7 +7,7 @@ number * 256 on. Nodes in between are computed. A full tile never changes; only 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from audit.tlog.merkle import HASH_SIZE, HashReader, complete_root
+from audit.tlog.merkle import HASH_SIZE, Frontier, HashReader, complete_root
 
 HEIGHT: Final = 8
 WIDTH: Final = 2**HEIGHT
@@ -79,6 +79,14 @@ def append(
         row = [complete_root(tile) for tile in tiles if len(tile) == WIDTH]
         level, count = level + 1, number
     return changed
+
+
+def frontier_of(size: int, partial: Mapping[tuple[int, int], bytes]) -> Frontier:
+    """The right edge of a tree, from its partial tiles (``edge_tiles``). Raises ValueError if one is missing."""
+    hashes: list[bytes] = []
+    for position in reversed(edge_tiles(size)):
+        hashes += Frontier.EMPTY.extended(_hashes(partial.get(position, b""))).hashes
+    return Frontier(size, tuple(hashes))
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:

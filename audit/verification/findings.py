@@ -26,8 +26,8 @@ class FindingKind(StrEnum):
     MAC_MISMATCH = "mac_mismatch"  # a row that the application did not write like this
     LEAF_MISSING = "leaf_missing"
     LEAF_SURPLUS = "leaf_surplus"  # a duplicate index or entry in the tree; a leaf beyond its end
-    NOT_SEQUENCED = "not_sequenced"  # a row that is neither in the tree nor waiting for it
-    WAITING = "waiting"  # a waiting entry that does not exist, or is already in the tree
+    NOT_SEQUENCED = "not_sequenced"  # a row that is not in the tree
+    BUNDLE = "bundle"  # waiting entries that the application did not write like this, or that were rejected
     SEQUENCE_GAP = "sequence_gap"  # missing or duplicate numbers of a writer
     TILE = "tile"
     TREE = "tree"
@@ -79,7 +79,7 @@ class Report:
     last_timestamp: object = None
     signed_size: int = 0
     checkpoints: int = 0  # valid ones, including those from outside
-    waiting: int = 0  # rows that are not yet sequenced
+    waiting: int = 0  # entries that are not yet sequenced
     changed_rows: int = 0  # of the trail
     alarms: int = 0  # in the log, including the known ones
     counts: Counter[FindingKind] = field(default_factory=Counter)

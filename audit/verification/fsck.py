@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 
 from audit.errors import OlderDatabase
-from audit.log.raw_rows import number_of, reading, rows_of
+from audit.log.raw_rows import reading, rows_of
 from audit.progress import ReportProgress
 from audit.sequencing.checkpoint_keys import origin
 from audit.sequencing.head import Head, read_head
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms
-from audit.verification.completeness import check_heartbeats, check_lists, check_sequences
+from audit.verification.bundles import Bundles
+from audit.verification.completeness import check_heartbeats, check_leaves, check_sequences
 from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
-from audit.verification.leaves import Leaves, check_waiting
+from audit.verification.leaves import Leaves
 from audit.verification.protected_rows import check_protected_rows
 from audit.verification.trail import Trail
 from audit.verification.triggers import check_triggers
@@ -65,13 +66,15 @@ class _Verification:
         self._alarms = Alarms(known_alarms)
         self._checks = (self._trail.check, self._keys.check, self._alarms.check, check_heartbeats)
         self._leaves = Leaves(self._heads, self._checks)
+        self._bundles = Bundles(self._checks)
 
     def run(self, progress: ReportProgress) -> Iterator[Finding]:
         yield from self._leaves.check(progress)
-        yield from check_waiting(self._checks)
+        yield from self._leaves.check_others()
+        yield from self._bundles.check()
         yield from self._trail.finish()
         yield from self._keys.finish()
-        yield from check_lists()
+        yield from check_leaves()
         yield from check_sequences()
         yield from check_usage()
         yield from check_protected_rows()
@@ -85,7 +88,7 @@ class _Verification:
         report.last_timestamp = self._leaves.last_timestamp
         report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.counted
         report.changed_rows = self._trail.rows
-        report.waiting = number_of("SELECT count(*) FROM audit_pending")
+        report.waiting = self._bundles.waiting
         report.alarms = self._alarms.count
 
 

@@ -63,6 +63,12 @@ def inspect(values: Values) -> Inspection:
     return Inspection(leaf, is_authentic, octets)
 
 
+def inspect_waiting(columns: Mapping[str, Any]) -> tuple[Values, Inspection]:
+    """The values of an entry in an authentic bundle, which has neither id nor MAC nor leaf, and their inspection."""
+    values = tuple(columns.get(name) for name in COLUMNS)
+    return values, _with_meta(Inspection(None, is_authentic=True), columns["action"], _meta(columns["meta"]))
+
+
 _TELLING = (actions.WRITER_HEARTBEAT, actions.CHECKPOINT_KEY_PUBLISHED)
 
 

@@ -1,28 +1,30 @@
 """Check rows of the log against their leaf and MAC when they are read for display.
 
-One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``), its leaf, and whether it is
-pending. Pages show exactly these values, so nothing can change between the check and the page. A row that Django could
+One statement reads a row's columns in their stored spelling (``audit.log.raw_rows``) and its leaf. Pages show exactly these values, so nothing can change between the check and the page. A row that Django could
 not convert (an invalid timestamp, text that is not UTF-8) is also shown, as altered.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from django.db import connection
-from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Model, QuerySet
 
 from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
 from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
-from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
-from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.models import AuditBundle, AuditLog, AuditTrail, Integrity
+from audit.sequencing.eras import StoredLeaf
+from audit.sequencing.taking import waiting_columns
+from audit.verification.inspection import COLUMNS, Inspection, inspect, inspect_waiting
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of
 
 CHUNK = 1_000  # rows in memory while a stream is read
+_CHANGED_AT = TRAIL_FIELDS.index("changed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,7 @@ class FoundEntry:
 
     @property
     def integrity(self) -> Integrity:
-        if self.faults:
-            return Integrity.ALTERED
-        return Integrity.PENDING if self.leaf is None else Integrity.VERIFIED
+        return Integrity.ALTERED if self.faults else Integrity.VERIFIED
 
     @property
     def octets(self) -> bytes:
@@ -65,15 +65,20 @@ class FoundEntry:
 
 @dataclass(frozen=True, slots=True)
 class FoundChange:
-    """A row of ``audit_trail`` as stored. ``entry`` is the entry that names it, or None."""
+    """A row of ``audit_trail`` as stored. ``entry`` is the entry that names it, or None. ``is_waiting``: an authentic
+    entry in a bundle names it.
+    """
 
     values: Values
     digest: str
     entry: FoundEntry | None
+    is_waiting: bool = False
 
     @property
     def integrity(self) -> Integrity:
-        return Integrity.ALTERED if self.entry is None else self.entry.integrity
+        if self.entry is not None:
+            return self.entry.integrity
+        return Integrity.PENDING if self.is_waiting else Integrity.ALTERED
 
     @property
     def columns(self) -> dict[str, object]:
@@ -111,8 +116,20 @@ def find_changes(
     """Changed rows in order. ``entries`` are those that may name them. They are looked up if not given."""
     with any_text():
         found = list(rows.values_list(*spelled_columns(AuditTrail, TRAIL_FIELDS)))
-    if entries is None:
-        entries = entries_of(found)
+    changes = _explained(found, entries_of(found) if entries is None else entries)
+    unexplained = [change.values for change in changes if change.entry is None]
+    if not unexplained or entries is not None:
+        return changes
+    waiting = _waiting_digests(unexplained)
+    # Again after the bundles, because a bundle may just have become rows.
+    return [
+        replace(again, is_waiting=again.digest in waiting) if change.entry is None else change
+        for change, again in zip(changes, _explained(found, entries_of(found)), strict=True)
+    ]
+
+
+def _explained(found: Sequence[Values], entries: Sequence[FoundEntry]) -> list[FoundChange]:
+    """The changed rows with those of the entries that name them."""
     intact_first = sorted(entries, key=lambda entry: bool(entry.faults))
     changes = [(values, digest_of(values)) for values in found]
     return [
@@ -121,19 +138,28 @@ def find_changes(
     ]
 
 
+def _waiting_digests(changes: Iterable[Values]) -> set[str]:
+    """The digests in authentic bundles of the same timestamps."""
+    timestamps = {timestamp for values in changes if (timestamp := timestamp_of(values[_CHANGED_AT]))}
+    return {
+        digest
+        for columns in waiting_columns(AuditBundle.objects.filter(at__in=timestamps))
+        for digest in inspect_waiting(columns)[1].digests
+    }
+
+
 def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
-    leaf = AuditLeaf.objects.filter(log_id=OuterRef("id")).values("leaf_hash")[:1]
-    pending = AuditPending.objects.filter(log_id=OuterRef("id"))
-    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), Subquery(leaf), Exists(pending))
+    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), StoredLeaf("id"))
 
 
 def _found(row: Values) -> FoundEntry:
-    *columns, leaf, is_pending = row
+    *columns, leaf = row
     values = tuple(columns)
     if isinstance(leaf, memoryview):
         leaf = bytes(leaf)
+    leaf = leaf or None  # a tile can end before the entry
     inspection = inspect(values)
-    faults = tuple(faults_of(inspection, leaf, is_pending=is_pending))
+    faults = tuple(faults_of(inspection, leaf))
     return FoundEntry(values, leaf, inspection, faults)
 
 

@@ -15,10 +15,10 @@ class Fault:
     text: str
 
 
-def faults_of(inspection: Inspection, leaf: object, *, is_pending: bool) -> Iterator[Fault]:
+def faults_of(inspection: Inspection, leaf: object) -> Iterator[Fault]:
     """The faults of a row, none if it is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
     if leaf is None:
-        yield from _without_leaf(inspection, is_pending=is_pending)
+        yield Fault(FindingKind.NOT_SEQUENCED, "the row has no leaf: the sequencer did not insert it")
     elif inspection.leaf != leaf and inspection.is_authentic:
         yield Fault(
             FindingKind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds"
@@ -29,11 +29,3 @@ def faults_of(inspection: Inspection, leaf: object, *, is_pending: bool) -> Iter
         yield Fault(
             FindingKind.MAC_MISMATCH, "the row's MAC does not hold: the application did not write it so"
         )
-
-
-def _without_leaf(inspection: Inspection, *, is_pending: bool) -> Iterator[Fault]:
-    if not is_pending:
-        yield Fault(FindingKind.NOT_SEQUENCED, "the row has no leaf, and does not wait for one")
-    if not inspection.is_authentic:
-        text = "the row waits for its leaf, and is not as the application wrote it"
-        yield Fault(FindingKind.MAC_MISMATCH, text)

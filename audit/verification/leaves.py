@@ -1,13 +1,16 @@
 """The pass over every row of the log: rows in the tree by the index of their leaf, then rows without a leaf."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from audit.log.raw_rows import Values, number_of, spelled, stream
+from audit.log.raw_rows import Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
 from audit.progress import ReportProgress
+from audit.sequencing.eras import Eras
+from audit.tlog.merkle import HASH_SIZE
+from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.growing import GrowingTree
+from audit.verification.growing import GrowingTree, stored_tile
 from audit.verification.heads import Heads
 from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import faults_of
@@ -17,10 +20,10 @@ _TIMESTAMP = COLUMNS.index("timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A row that was inspected. ``index`` is None if it has no leaf."""
+    """An entry that was inspected. ``index`` is None if it has no leaf, ``log_id`` if it is in a bundle."""
 
     index: int | None
-    log_id: int
+    log_id: int | None
     values: Values
     inspection: Inspection
 
@@ -36,23 +39,76 @@ class Leaves:
         self.last_timestamp: object = None
         self._heads = heads
         self._checks = checks
+        self._eras = read_eras()
         self._expected = 0
         self._is_whole = True  # until an index is missing: later leaves have another place in the tree
 
     def check(self, progress: ReportProgress) -> Iterator[Finding]:
-        total = number_of("SELECT count(*) FROM audit_leaves")
+        yield from self._check_eras()
         done = 0
-        statement = (
-            f"SELECT l.idx, l.log_id, l.leaf_hash, {spelled(AuditLog, COLUMNS, 'g')} "  # noqa: S608 - constants
-            "FROM audit_leaves l LEFT JOIN audit_logs g ON g.id = l.log_id ORDER BY l.idx"
-        )
-        for rows in stream(statement):
+        for rows in self._rows():
             yield from self._check_chunk(rows)
             done += len(rows)
-            progress(done, total)
+            progress(done, max(done, self._eras.size))
         if self._is_whole:
             yield from self.tree.finish()
         yield from self._heads.finish(self.tree.size)
+
+    def _check_eras(self) -> Iterator[Finding]:
+        for old_size, shift in rows_of("SELECT old_size, id_shift FROM audit_tree WHERE id = 1"):
+            if (old_size, shift) != (self._eras.old_size, self._eras.id_shift):
+                yield Finding(
+                    FindingKind.TREE, f"audit_tree has an impossible first era of {old_size} entries"
+                )
+
+    def check_others(self) -> Iterator[Finding]:
+        """Rows without a leaf: the application has written no such row."""
+        statement = (
+            f"SELECT {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
+            "LEFT JOIN audit_leaves l ON l.log_id = g.id "
+            "WHERE l.idx IS NULL AND (g.id <= %s OR g.id > %s) ORDER BY g.id"
+        )
+        for rows in stream(statement, [self._eras.last_old_id, self._eras.last_id]):
+            seen = [Seen(None, values[0], values, inspect(values)) for values in rows]
+            for row in seen:
+                yield from _check_row(row, None)
+            for check in self._checks:
+                yield from check(seen)
+
+    def _rows(self) -> Iterator[Sequence[Values]]:
+        """(index, id, stored hash, columns) of every leaf, in order. The columns are None if there is no such row."""
+        columns = spelled(AuditLog, COLUMNS, "g")
+        yield from stream(
+            f"SELECT l.idx, l.log_id, l.leaf_hash, {columns} FROM audit_leaves l "  # noqa: S608 - constants
+            "LEFT JOIN audit_logs g ON g.id = l.log_id ORDER BY l.idx"
+        )
+        found = stream(
+            f"SELECT {columns} FROM audit_logs g WHERE g.id > %s AND g.id <= %s ORDER BY g.id",  # noqa: S608 - constants
+            [self._eras.last_old_id, self._eras.last_id],
+        )
+        leaves, expected = _TileLeaves(), self._eras.old_size
+        for rows in found:
+            placed = list(self._placed(rows, expected, leaves))
+            expected = max(expected, rows[-1][0] - self._eras.id_shift)
+            yield placed
+        if missing := list(self._missing(expected, self._eras.size, leaves)):
+            yield missing
+
+    def _placed(self, rows: Iterable[Values], expected: int, leaves: "_TileLeaves") -> Iterator[Values]:
+        for values in rows:
+            index = values[0] - 1 - self._eras.id_shift
+            yield from self._missing(expected, index, leaves)
+            yield index, values[0], leaves.at(index), *values
+            expected = max(expected, index + 1)
+
+    def _missing(self, first: int, last: int, leaves: "_TileLeaves") -> Iterator[Values]:
+        """Leaves without a row. Where the tiles have no leaf either, the next index shows what is missing."""
+        for index in range(first, last):
+            if (stored := leaves.at(index)) is None:
+                if last == self._eras.size:  # there is no next one
+                    yield last - 1, self._eras.id_of(last - 1), None, *[None] * len(COLUMNS)
+                return
+            yield index, self._eras.id_of(index), stored, *[None] * len(COLUMNS)
 
     def _check_chunk(self, rows: Sequence[Values]) -> Iterator[Finding]:
         seen: list[Seen] = []
@@ -65,7 +121,7 @@ class Leaves:
             else:
                 row = Seen(index, log_id, tuple(values), inspect(tuple(values)))
                 seen.append(row)
-                yield from _check_row(row, stored)
+                yield from _check_row(row, row.inspection.leaf or b"" if stored is None else stored)
                 leaf = row.inspection.leaf if row.inspection.is_authentic else stored
             if self._is_whole and index == self._expected - 1:
                 grown.append(leaf if isinstance(leaf, bytes) else b"")
@@ -96,21 +152,33 @@ class Leaves:
                 self._heads.publish(row.index, row.inspection)
 
 
-def check_waiting(checks: Sequence[RowCheck]) -> Iterator[Finding]:
-    """Rows without a leaf: each must be waiting for one, and be as the application wrote it."""
-    statement = (
-        f"SELECT p.log_id, {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
-        "LEFT JOIN audit_leaves l ON l.log_id = g.id LEFT JOIN audit_pending p ON p.log_id = g.id "
-        "WHERE l.idx IS NULL ORDER BY g.id"
-    )
-    for rows in stream(statement):
-        seen = [Seen(None, values[0], tuple(values), inspect(tuple(values))) for _, *values in rows]
-        for row, (waiting, *_) in zip(seen, rows, strict=True):
-            yield from _check_row(row, None, is_pending=waiting is not None)
-        for check in checks:
-            yield from check(seen)
+class _TileLeaves:
+    """The leaf hashes in the tiles. It keeps the last tile."""
+
+    def __init__(self) -> None:
+        self._number = -1
+        self._hashes = b""
+
+    def at(self, index: int) -> bytes | None:
+        """The stored hash; None if the tile is missing or too short."""
+        if index // WIDTH != self._number:
+            self._number = index // WIDTH
+            stored = stored_tile(0, self._number)
+            self._hashes = stored if isinstance(stored, bytes) else b""
+        begin = index % WIDTH * HASH_SIZE
+        leaf = self._hashes[begin : begin + HASH_SIZE]
+        return leaf if len(leaf) == HASH_SIZE else None
 
 
-def _check_row(row: Seen, leaf: object, *, is_pending: bool = False) -> Iterator[Finding]:
-    for fault in faults_of(row.inspection, leaf, is_pending=is_pending):
+def read_eras() -> Eras:
+    """The eras as stored. If the row is missing or impossible, those of a log that is all in ``audit_leaves``."""
+    for values in rows_of("SELECT size, old_size, id_shift FROM audit_tree WHERE id = 1"):
+        if all(type(value) is int for value in values) and 0 <= values[1] <= values[0] and values[2] >= 0:
+            return Eras(*values)
+    old = number_of("SELECT count(*) FROM audit_leaves")
+    return Eras(max(old, number_of("SELECT coalesce(max(id), 0) FROM audit_logs")), old, 0)
+
+
+def _check_row(row: Seen, leaf: object) -> Iterator[Finding]:
+    for fault in faults_of(row.inspection, leaf):
         yield Finding.at(fault.kind, fault.text, row.index, row.log_id)

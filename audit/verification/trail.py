@@ -7,6 +7,7 @@ from audit.log.entries import TRAIL_FIELDS, trail_digest
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.models import AuditTrail
+from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
@@ -21,12 +22,14 @@ class Trail:
 
     def __init__(self) -> None:
         self.rows = 0
+        self._waiting: set[object] = set()  # events whose entries are not in the log yet
 
     def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         """Check the changed rows of these entries."""
         telling = [row for row in seen if row.inspection.digests]
         if not telling:
             return
+        self._waiting |= {row.values[_EVENT_OF_ENTRY] for row in telling if row.log_id is None}
         digests: dict[object, Counter[str]] = {}
         ids: dict[tuple[object, str], int] = {}
         for values in trail_of([row.values[_EVENT_OF_ENTRY] for row in telling]):
@@ -49,10 +52,12 @@ class Trail:
         if number_of("SELECT count(*) FROM audit_trail") == self.rows:
             return
         statement = (
-            "SELECT t.id, g.id, l.idx, g.meta FROM audit_trail t LEFT JOIN audit_logs g ON g.event_id = t.event_id "
-            "LEFT JOIN audit_leaves l ON l.log_id = g.id ORDER BY t.id"
+            f"SELECT t.id, {spelled(AuditTrail, ['event_id'], 't')}, g.id, l.idx, g.meta FROM audit_trail t "  # noqa: S608 - constants
+            f"LEFT JOIN audit_logs g ON g.event_id = t.event_id LEFT JOIN {PLACES} l ON l.log_id = g.id ORDER BY t.id"
         )
-        for trail_id, log_id, index, meta in rows_of(statement):
+        for trail_id, event_id, log_id, index, meta in rows_of(statement):
+            if log_id is None and event_id in self._waiting:
+                continue
             if log_id is None:
                 yield Finding(FindingKind.TRAIL, f"the changed row {trail_id} belongs to no entry")
             elif TRAIL_DIGESTS not in str(meta):

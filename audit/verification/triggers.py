@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db import connection
 
 from audit.log.raw_rows import rows_of
-from audit.log.triggers import Trigger, expected
+from audit.log.triggers import WRITE_BUNDLE, Trigger, expected
 from audit.verification.findings import Finding, FindingKind
 
 # A trigger with tgenabled R fires only on a replica.
@@ -22,6 +22,7 @@ WHERE NOT t.tgisinternal AND pg_table_is_visible(c.oid)
 _RULES = (
     "SELECT rulename::text, tablename::text FROM pg_rules WHERE schemaname = ANY (current_schemas(false))"
 )
+_WRITE_BUNDLE = "SELECT prosrc FROM pg_proc WHERE proname = 'write_bundle' AND pg_function_is_visible(oid)"
 
 
 def check_triggers() -> Iterator[Finding]:
@@ -44,6 +45,8 @@ def check_triggers() -> Iterator[Finding]:
     yield from _unexpected("trigger", names - known)
     if connection.vendor == "postgresql":
         yield from _unexpected("rule", set(rows_of(_RULES)))
+        if {_one_line(source) for (source,) in rows_of(_WRITE_BUNDLE)} != {_one_line(WRITE_BUNDLE)}:
+            yield Finding(FindingKind.TRIGGER, "the function write_bundle is missing or was replaced")
 
 
 def _unexpected(what: str, named: Iterable[tuple[str, str]]) -> Iterator[Finding]:

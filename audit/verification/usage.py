@@ -6,6 +6,7 @@ from django.db import connection
 
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageRollup
+from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
 from kernel.identities import IdentityType
 
@@ -28,7 +29,7 @@ WITH counted AS (
             AS principal_type,
         g.action AS operation, g.outcome, {hour} AS hour,
         {count} AS count, {size} AS size, max({timestamp}) AS last_at, 0 AS stored
-    FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id
+    FROM {places} l JOIN audit_logs g ON g.id = l.log_id
     WHERE g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
@@ -46,6 +47,7 @@ def check_usage() -> Iterator[Finding]:
     """Check that each bucket exists once, with the totals of the entries."""
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
+        places=PLACES,
         user=spelled(AuditLog, ["user_id"], "g"),
         account=spelled(AuditLog, ["actor_id"], "g"),
         user_type=IdentityType.USER.value,

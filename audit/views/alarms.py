@@ -12,6 +12,7 @@ from audit.models import RESOLVE_PERMISSION
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, original_of, resolve_alarm
+from audit.shows_log import ShowsLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.pages import PageView, ReasonForm, Rule
@@ -21,7 +22,7 @@ LIMIT = 50
 MOST_PAGES = 1000
 
 
-class AlarmListView(PageView[Resolver]):
+class AlarmListView(ShowsLog, PageView[Resolver]):
     rules = {"GET": Rule(LIST_PERMISSION, actions.ALARM_LISTED)}
     section = "audit"
     template = "audit/alarms.html"
@@ -40,7 +41,7 @@ class AlarmListView(PageView[Resolver]):
         )
 
 
-class ResolveAlarmView(PageView[Resolver]):
+class ResolveAlarmView(ShowsLog, PageView[Resolver]):
     rules = dict.fromkeys(("GET", "POST"), Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED))
     object_reference = ("audit_alarm", "alarm_id")
     section = "audit"

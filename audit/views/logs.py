@@ -11,6 +11,7 @@ from audit import actions
 from audit.models import READ_PERMISSION, AuditTrail
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import proofs, showing
+from audit.shows_log import ShowsLog
 from audit.views.events import PARTS, EventList
 from kernel.pages import Caller, PageView, Rule
 
@@ -19,7 +20,7 @@ NOT_COLUMNS = "(no columns)"
 SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
 
 
-class LogListView(PageView[Caller]):
+class LogListView(ShowsLog, PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
     section = "audit"
     template = "audit/list.html"
@@ -29,7 +30,7 @@ class LogListView(PageView[Caller]):
         return EventList(self, reverse("audit"), self.page, has_status=True).respond()
 
 
-class LogEntryView(PageView[Caller]):
+class LogEntryView(ShowsLog, PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.LOG_READ)}
     object_reference = ("audit_log", "log_id")
     section = "audit"
@@ -54,7 +55,7 @@ class LogEntryView(PageView[Caller]):
         )
 
 
-class EntryProofView(PageView[Caller]):
+class EntryProofView(ShowsLog, PageView[Caller]):
     rules = {"GET": Rule(READ_PERMISSION, actions.PROOF_READ)}
     object_reference = ("audit_log", "log_id")
 

@@ -12,7 +12,9 @@ from accounts.models import User
 from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit.log.events import Event
-from audit.models import AuditLog
+from audit.models import AuditBundle, AuditLog
+from audit.sequencing.catching_up import catch_up
+from audit.sequencing.taking import waiting_columns
 from audit.services import record, record_alone
 from audit.verification.integrity import FoundEntry, stream_entries
 from console import actions
@@ -54,17 +56,18 @@ def demo_state() -> DemoState:
     return "complete" if actions.DEMO_LOADED in found else "incomplete"
 
 
-@transaction.atomic
 def mark_started(principal: Principal, *, names: Mapping[str, str], begins_at: datetime, days: int) -> None:
     """Record that this is a demo instance. Raises Conflict unless it is empty.
 
     ``names`` are those of the demo's users. The lock of the epoch makes each change in another process wait, or makes
     it visible here. So nothing else happens between the check and the entry.
     """
-    raise_epoch("demo")
-    _require_empty(principal, names)
-    meta = {"days": days, "history_begins_at": begins_at}
-    record(Event(action=actions.DEMO_STARTED, meta=meta), principal.actor)
+    catch_up()
+    with transaction.atomic():
+        raise_epoch("demo")
+        _require_empty(principal, names)
+        meta = {"days": days, "history_begins_at": begins_at}
+        record(Event(action=actions.DEMO_STARTED, meta=meta), principal.actor)
 
 
 def mark_loaded(principal: Principal) -> None:
@@ -82,6 +85,8 @@ def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
         raise Conflict(IN_USE.format("it has several users"))
     if users and users[0] in names:
         raise Conflict(IN_USE.format(f"the demo has another user {users[0]}"))
+    for columns in waiting_columns(AuditBundle.objects.all()):
+        _require_setup_action(columns["action"])
     with closing(stream_entries(AuditLog.objects.order_by("id"))) as entries:
         for entry in entries:
             _require_setup(entry)
@@ -92,5 +97,9 @@ def _require_setup(entry: FoundEntry) -> None:
     place, action = entry.columns["id"], entry.columns["action"]
     if entry.faults:
         raise Conflict(IN_USE.format(f"entry {place} of its audit log was altered"))
+    _require_setup_action(action)
+
+
+def _require_setup_action(action: object) -> None:
     if action not in _SETUP:
         raise Conflict(IN_USE.format(f"its audit log has more than the set-up, such as {action}"))

@@ -12,6 +12,7 @@ from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
+from audit.shows_log import ShowsLog
 from console import actions
 from console.alerts import AlertGroup, AlertKind
 from console.checklist import checklist
@@ -36,7 +37,7 @@ class RootView(PageView[Principal]):
         return HttpResponseRedirect(reverse("login" if accounts.is_set_up() else "setup"))
 
 
-class HomeView(PageView[Principal]):
+class HomeView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule(AUTHENTICATED, actions.HOME_READ)}
     section = "home"
     template = "console/home.html"

@@ -16,6 +16,7 @@ from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.services import service_accounts, token_listing
 from accounts.services.token_listing import ListedToken, list_recent_tokens
+from audit.shows_log import ShowsLog
 from console.access_forms import AccountRoleForm, OverlapForm, ServiceAccountForm
 from kernel.clock import database_now
 from kernel.errors import DomainError
@@ -26,7 +27,7 @@ LIMIT = 50
 SHOWN_ONCE = "This client secret was already created. It is shown only once."
 
 
-class ServiceAccountListView(PageView[Principal]):
+class ServiceAccountListView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_LISTED)}
     section = "users"
     template = "console/service_accounts.html"
@@ -78,7 +79,7 @@ class NewServiceAccountView(PageView[Principal]):
         return self.page(status=status, form=form, roles=described_roles(form))
 
 
-class AccountPageView(PageView[Principal]):
+class AccountPageView(ShowsLog, PageView[Principal]):
     """Base class of pages about one account."""
 
     object_reference = ("service_account", "account_id")

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from audit.models import RESOLVE_PERMISSION, AuditAlarm
 from audit.services.alarms import find_alarms
+from audit.shows_log import ShowsLog
 from console import actions
 from console.services.key_encryption import PERMISSION as MANAGE_PERMISSION
 from console.system import read_system
@@ -16,7 +17,7 @@ from kernel.pages import PageView, Rule
 LISTED = 10  # open alarms; a link leads to the others
 
 
-class SystemView(PageView[Principal]):
+class SystemView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule("system.read", actions.SYSTEM_READ)}
     section = "system"
     template = "console/system.html"

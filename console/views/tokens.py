@@ -15,6 +15,7 @@ from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.services import service_accounts, service_tokens, token_listing
 from accounts.services.service_tokens import CreatedToken, TokenRequest
+from audit.shows_log import ShowsLog
 from console.access_forms import OverlapForm, TokenForm
 from kernel.clock import database_now
 from kernel.errors import DomainError, Invalid
@@ -32,7 +33,7 @@ SHOWN_ONCE = "This token was already created. It is shown only once."
 EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
 
 
-class TokenListView(PageView[Principal]):
+class TokenListView(ShowsLog, PageView[Principal]):
     """The user's own tokens."""
 
     rules = {"GET": Rule(MANAGE, actions.SERVICE_TOKEN_LISTED)}
@@ -120,7 +121,7 @@ class NewTokenView(PageView[Principal]):
         return self.page(status=status, form=form, account=account)
 
 
-class TokenView(PageView[Principal]):
+class TokenView(ShowsLog, PageView[Principal]):
     """Base class of pages about one token."""
 
     object_reference = ("service_token", "token_id")

@@ -5,6 +5,7 @@ import csv
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
+from audit.shows_log import ShowsLog
 from audit.usage.charts import RANGES, columns, requested_range
 from console import actions
 from console.usage import read_steps, read_usage
@@ -12,7 +13,7 @@ from kernel.clock import process_now
 from kernel.pages import PageView, Rule
 
 
-class UsageView(PageView[Principal]):
+class UsageView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
     section = "usage"
     template = "console/usage.html"
@@ -22,7 +23,7 @@ class UsageView(PageView[Principal]):
         return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=_sees_own_only(self.principal))
 
 
-class UsageFileView(PageView[Principal]):
+class UsageFileView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule("keys.read", actions.USAGE_READ)}
 
     def get(self, request: HttpRequest) -> HttpResponse:

@@ -15,6 +15,7 @@ from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
 from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
+from audit.shows_log import ShowsLog
 from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import HOUR, KeyUse, Span, used_over_time
 from audit.views.events import PARTS, EventList
@@ -55,7 +56,7 @@ def use_facts(use: KeyUse) -> dict[str, Any]:
     }
 
 
-class KeyView(PageView[Principal]):
+class KeyView(ShowsLog, PageView[Principal]):
     """Base class for pages of one key. ``show`` adds the context of the header and the tabs."""
 
     section = "keys"

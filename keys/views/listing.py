@@ -14,6 +14,7 @@ from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
+from audit.shows_log import ShowsLog
 from audit.usage.of_key import end_of_gap
 from audit.usage.queries import last_uses
 from kernel.clock import process_now
@@ -63,7 +64,7 @@ SAVED = (
 )
 
 
-class KeyListView(PageView[Principal]):
+class KeyListView(ShowsLog, PageView[Principal]):
     rules = {"GET": Rule("keys.read", actions.KEY_LISTED)}
     section = "keys"
     template = "keys/list.html"

@@ -19,11 +19,11 @@ from accounts.models import TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer, renew_principal
-from audit.models import AuditLog
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.observability.metrics import token_refusals_total
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")
 OURSELVES = Principal.system("test", "command")
@@ -266,7 +266,7 @@ def test_what_ends_sessions_acts_at_once_and_raises_the_epoch(developer, change)
     assert (answer.status, answer.code) == (401, "authentication_failed")
     answer = developer.api.post("/auth/refresh", {"refresh_token": developer.refresh_token})
     assert answer.status == 401
-    refused = AuditLog.objects.filter(code="authentication_failed").values_list("action", "user_id")
+    refused = log_rows().filter(code="authentication_failed").values_list("action", "user_id")
     assert set(refused) == {
         ("accounts.session.read", developer.user.id),
         ("accounts.session.refreshed", developer.user.id),

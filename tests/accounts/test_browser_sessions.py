@@ -15,12 +15,12 @@ from accounts.models import BrowserSession, RefreshToken, TokenFamily, User
 from accounts.principals import user_entity
 from accounts.session_engine import BEGAN_AT, SessionStore, row_key
 from accounts.tokens import renew_principal
-from audit.models import AuditLog
 from kernel.clock import database_now, process_now
 from kernel.errors import NotFound, Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from keys.services import create_key
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def make_older(browser, age):
 
 
 def entries(action):
-    return list(AuditLog.objects.filter(action=action).order_by("id"))
+    return list(log_rows().filter(action=action).order_by("id"))
 
 
 # --- session lifetime

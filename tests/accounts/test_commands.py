@@ -11,9 +11,9 @@ from accounts.models import SigningKey, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import login_attempts
-from audit.models import AuditLog
 from kernel.errors import Denied, Unauthenticated
 from tests.audit.sequencing.log import altered
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, UserFactory
 from tests.tampering.alterations import UNREADABLE
 
@@ -43,7 +43,7 @@ def test_create_user_reads_the_password_from_standard_input(db, typed):
     assert out.startswith("nora created with role auditor")
     assert GOOD not in out
     assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).user.role == "auditor"
-    entry = AuditLog.objects.get(action="accounts.user.created")
+    entry = log_rows().get(action="accounts.user.created")
     assert (entry.actor_type, entry.actor_name, entry.source) == ("system", "create_user", "command")
 
 
@@ -152,9 +152,7 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
         ["gone", "auditor", "disabled", "none"],
         ["twice", "operator", "active", "TOTP"],
     ]
-    last = AuditLog.objects.filter(action="accounts.session.opened", user_id=developer.user.id).latest(
-        "timestamp"
-    )
+    last = log_rows().filter(action="accounts.session.opened", user_id=developer.user.id).latest("timestamp")
     assert [row[4] for row in cells[1:]] == [f"{last.timestamp:%Y-%m-%d %H:%M}", "never", "never", "never"]
     assert "argon2" not in run("list_users")
 

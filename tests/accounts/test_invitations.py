@@ -24,6 +24,7 @@ from kernel.errors import Denied, Invalid, NotFound, Unauthenticated
 from kernel.observability.logs import redact
 from kernel.trust.row_mac import IntegrityFailed
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
 SYSTEM = Principal.system("test", Source.COMMAND)
@@ -55,7 +56,7 @@ def test_the_invited_user_chooses_the_password_and_only_then_can_sign_in(issued,
     user = accept(issued)
     assert (user.state, user.check_mac().role) == ("active", "developer")
     assert services.check_password(username="nora", password=PASSWORD) == user
-    entry = AuditLog.objects.get(action=actions.INVITATION_ACCEPTED)
+    entry = log_rows().get(action=actions.INVITATION_ACCEPTED)
     assert (entry.user_id, entry.client_ip, entry.object_id) == (user.id, "192.0.2.7", str(user.id))
 
 
@@ -219,7 +220,7 @@ def test_the_page_sets_the_password_and_signs_in(issued):
     answer = browser.post(path_of(issued), {"password": PASSWORD})
     assert (answer.status_code, answer["Location"]) == (303, "/home/")
     assert browser.get("/account/").context["account"] == issued.user
-    assert AuditLog.objects.filter(action=actions.SESSION_OPENED, user_id=issued.user.id).count() == 1
+    assert log_rows().filter(action=actions.SESSION_OPENED, user_id=issued.user.id).count() == 1
     assert browser.get(path_of(issued)).status_code == 404
 
 
@@ -272,5 +273,5 @@ def test_the_code_is_stored_nowhere(issued, caplog):
 
 def test_a_reason_is_recorded(issued):
     services.revoke_invitation(principal=SYSTEM, user_id=issued.user.id, reason="wrong person")
-    entry = AuditLog.objects.get(action=actions.INVITATION_REVOKED)
+    entry = log_rows().get(action=actions.INVITATION_REVOKED)
     assert json.loads(entry.meta) == {"reason": "wrong person"}

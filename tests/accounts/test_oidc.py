@@ -33,6 +33,7 @@ from kernel.clock import process_now
 from kernel.crypto.certificates import self_signed
 from tests.accounts.oidc_issuer import ACCESS_TOKEN, CLIENT_ID, CODE, running_issuer
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +94,7 @@ def is_inside(browser):
 def refusals():
     """``(action, code, outcome, actor's name)`` of every recorded refusal."""
     flush()
-    found = AuditLog.objects.exclude(outcome="ok").order_by("id")
+    found = log_rows().exclude(outcome="ok").order_by("id")
     return list(found.values_list("action", "code", "outcome", "actor_name"))
 
 
@@ -122,12 +123,10 @@ def test_a_person_signs_in_and_becomes_a_user(browser, issuer):
     assert (user.role, user.has_usable_password(), user.email) == ("developer", False, None)
     row = OidcIdentity.objects.get().check_mac()
     assert (row.user, row.issuer, row.subject) == (user, issuer.url, "s-1")
-    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, user_id=user.id)
+    entry = log_rows().get(action=actions.SESSION_OPENED, user_id=user.id)
     assert (entry.auth_method, entry.outcome, entry.source) == ("oidc", "ok", "console")
     assert json.loads(entry.meta)["provider_methods"] == "pwd otp"
-    made = AuditLog.objects.filter(
-        action__in=[actions.USER_CREATED, actions.IDENTITY_LINKED], object_id=user.id
-    )
+    made = log_rows().filter(action__in=[actions.USER_CREATED, actions.IDENTITY_LINKED], object_id=user.id)
     assert made.count() == 2
     # The code went to the token endpoint with the verifier and the secret, and none of them anywhere else.
     [(_, fields, authorization)] = [request for request in issuer.requests if request[0] == "/token"]
@@ -143,7 +142,7 @@ def test_the_next_sign_in_finds_the_same_user(browser, issuer):
     assert sign_in(browser, issuer).status_code == 303
     user = User.objects.get(username="paul")
     assert sign_in(Client(), issuer, preferred_username="Another Name").status_code == 303
-    assert AuditLog.objects.filter(action=actions.SESSION_OPENED, user_id=user.id).count() == 2
+    assert log_rows().filter(action=actions.SESSION_OPENED, user_id=user.id).count() == 2
     assert OidcIdentity.objects.count() == 1
 
 
@@ -388,7 +387,7 @@ def test_a_new_role_ends_the_other_sessions(browser, issuer):
     assert sign_in(other, issuer, groups=["key-admins"]).status_code == 303
     assert (is_inside(other), is_inside(browser)) == (True, False)
     assert User.objects.get(username="paul").check_mac().role == "admin"
-    entry = AuditLog.objects.get(action=actions.USER_ROLE_CHANGED)
+    entry = log_rows().get(action=actions.USER_ROLE_CHANGED)
     assert (entry.actor_type, entry.actor_name) == ("anonymous", "paul")
 
 
@@ -461,7 +460,7 @@ def test_a_new_sign_in_at_the_provider_confirms_the_identity(browser, issuer):
     response = confirm(browser, issuer)
     assert (response.status_code, response["Location"]) == (303, "/account/")
     assert browser.get("/account/passkeys/new/").status_code == 200
-    assert AuditLog.objects.get(action=actions.IDENTITY_CONFIRMED).auth_method == "oidc"
+    assert log_rows().get(action=actions.IDENTITY_CONFIRMED).auth_method == "oidc"
 
 
 @pytest.mark.parametrize(

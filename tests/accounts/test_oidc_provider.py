@@ -21,7 +21,7 @@ from accounts.oidc.id_token import LEEWAY, Expected, verify_id_token
 from accounts.oidc.provider import provider
 from accounts.views.oidc import STATE
 from audit.log.refusals import flush
-from audit.models import AuditLog
+from tests.log_entries import log_rows
 from tests.oidc_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -101,7 +101,7 @@ def sign_in(browser, visitor, name):
 
 def last_refusal():
     flush()
-    entry = AuditLog.objects.exclude(outcome="ok").latest("id")
+    entry = log_rows().exclude(outcome="ok").latest("id")
     return entry.action, entry.code, entry.actor_name
 
 

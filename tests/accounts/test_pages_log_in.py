@@ -12,9 +12,9 @@ from accounts.models import BrowserSession
 from accounts.session_engine import row_key
 from accounts.views.log_in import PENDING
 from audit.log.refusals import flush
-from audit.models import AuditLog
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol, let_time_pass
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def is_inside(browser):
 def refusals():
     """``(action, code, source, actor's name, actor's type)`` of every recorded refusal."""
     flush()
-    found = AuditLog.objects.exclude(outcome="ok").order_by("id")
+    found = log_rows().exclude(outcome="ok").order_by("id")
     return list(found.values_list("action", "code", "source", "actor_name", "actor_type"))
 
 
@@ -62,7 +62,7 @@ def test_every_user_who_has_an_account_may_sign_in(browser, request, role):
     response = log_in(browser, persona.user.username)
     assert (response.status_code, response["Location"]) == (303, "/home/")
     assert is_inside(browser)
-    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, outcome="ok", source="console")
+    entry = log_rows().get(action=actions.SESSION_OPENED, outcome="ok", source="console")
     assert (entry.user_id, entry.auth_method) == (persona.user.id, "password")
 
 
@@ -88,7 +88,7 @@ def test_a_refusal_is_on_record_under_the_name_of_an_account_only(browser, audit
     log_in(browser, "hunter2-hunter2", "not the password")
     kind = (actions.SESSION_OPENED, "authentication_failed", "console")
     assert refusals() == [(*kind, "aude", "anonymous"), (*kind, "", "anonymous")]
-    assert "hunter2" not in json.dumps(list(AuditLog.objects.values()), default=str)
+    assert "hunter2" not in json.dumps(list(log_rows().values()), default=str)
 
 
 def test_an_empty_form_is_a_fault_and_no_attempt(browser, auditor):
@@ -175,7 +175,7 @@ def test_the_right_code_opens_the_session(browser, auditor):
     assert is_inside(browser)
     assert browser.session.session_key != before
     assert PENDING not in browser.session
-    entry = AuditLog.objects.get(action=actions.SESSION_OPENED, outcome="ok", source="console")
+    entry = log_rows().get(action=actions.SESSION_OPENED, outcome="ok", source="console")
     assert (entry.user_id, entry.auth_method) == (auditor.user.id, "password+totp")
 
 
@@ -222,7 +222,7 @@ def test_a_recovery_code_does_once(browser, auditor):
     log_in(browser, auditor.user.username)
     assert send_code(browser, recovery_code).status_code == 303
     assert is_inside(browser)
-    assert AuditLog.objects.filter(action=actions.RECOVERY_CODE_USED, source="console").exists()
+    assert log_rows().filter(action=actions.RECOVERY_CODE_USED, source="console").exists()
     again = Client()
     log_in(again, auditor.user.username)
     assert send_code(again, recovery_code).status_code == 401
@@ -284,7 +284,7 @@ def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
     assert b"You have signed out" in browser.get("/login/?signed-out").content
     assert not is_inside(browser)
     assert not BrowserSession.objects.filter(session_key=row_key(key)).exists()
-    entry = AuditLog.objects.get(action=actions.SESSION_CLOSED)
+    entry = log_rows().get(action=actions.SESSION_CLOSED)
     assert (entry.source, entry.user_id) == ("console", auditor.user.id)
 
 
@@ -322,7 +322,7 @@ def test_the_password_confirms_where_there_is_no_authenticator(stale, auditor):
     assert (response.status_code, response["Location"]) == (303, "/keys/")
     assert confirmed_ago(stale) < timedelta(minutes=1)
     assert stale.session.session_key != before
-    entry = AuditLog.objects.get(action=actions.IDENTITY_CONFIRMED)
+    entry = log_rows().get(action=actions.IDENTITY_CONFIRMED)
     assert (entry.user_id, entry.source, entry.auth_method) == (auditor.user.id, "console", "password")
 
 
@@ -342,7 +342,7 @@ def test_a_user_who_has_an_authenticator_confirms_with_a_code_not_with_the_passw
     assert browser.post("/reauth/", {"code": authenticator.wrong_code()}).status_code == 401
     let_time_pass()
     assert browser.post("/reauth/", {"code": authenticator.code()})["Location"] == "/home/"
-    assert AuditLog.objects.get(action=actions.IDENTITY_CONFIRMED, outcome="ok").auth_method == "totp"
+    assert log_rows().get(action=actions.IDENTITY_CONFIRMED, outcome="ok").auth_method == "totp"
 
 
 def test_confirming_leads_to_paths_of_ours_only(stale):

@@ -14,9 +14,9 @@ from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.services import login_attempts
 from accounts.user_operations import USER_OPERATIONS
-from audit.models import AuditLog
 from tests.browsing import signed_in, text
 from tests.endpoints import ENROLLED, INVITED, make_user
+from tests.log_entries import log_rows
 from tests.personas import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +149,7 @@ def test_an_operation_is_confirmed_performed_and_recorded(browser, developer, sl
     answer = browser.post(path, given)
     assert (answer.status_code, answer["Location"]) == (303, page_of(developer.user))
     assert message in plain(browser.get(page_of(developer.user)))
-    entry = AuditLog.objects.get(action=action, object_id=str(developer.user.id))
+    entry = log_rows().get(action=action, object_id=str(developer.user.id))
     assert given.get("reason", "") in entry.meta
 
 

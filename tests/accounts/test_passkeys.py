@@ -9,13 +9,14 @@ from django.test import Client
 
 from accounts import actions, services
 from accounts.models import BrowserSession, Passkey
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditTrail
 from kernel.clock import process_now
 from kernel.http.addresses import passkey_origin
 from tests.accounts.soft_passkey import ORIGIN, PRESENT, SoftPasskey
 from tests.accounts.test_browser_sessions import is_inside, sign_in
 from tests.accounts.test_pages_second_factor import make_old
 from tests.accounts.test_totp import enrol
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +62,7 @@ def after_password(persona):
 
 
 def entries(action):
-    return list(AuditLog.objects.filter(action=action))
+    return list(log_rows().filter(action=action))
 
 
 # --- adding a passkey

@@ -17,10 +17,10 @@ from accounts.service_tokens import new_token, require_network
 from accounts.services import list_sessions, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 from tests.personas import ApiClient
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -78,7 +78,7 @@ def test_a_token_is_limited_to_its_networks_and_its_use_from_elsewhere_is_on_rec
     require_network(authenticate_bearer(created.text, ORIGIN), ORIGIN.client_ip)
     answer = ApiClient(created.text).get("/api/v1/keys")
     assert (answer.status, answer.json["rule"]) == (403, f"token:{created.token.id}")
-    entry = AuditLog.objects.filter(outcome="denied").latest("id")
+    entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.actor_name, entry.token_id) == ("billing", str(created.token.id))
 
 
@@ -128,7 +128,7 @@ def test_an_expired_token_is_refused(admin, account):
 def test_the_log_keeps_the_reason_of_a_change(admin, account):
     sent = {"is_active": False, "reason": "retired"}
     assert admin.api.send("PATCH", f"/api/v1/service-accounts/{account.account.id}", sent).status == 200
-    entry = AuditLog.objects.filter(object_id=str(account.account.id)).latest("id")
+    entry = log_rows().filter(object_id=str(account.account.id)).latest("id")
     assert json.loads(entry.meta)["reason"] == "retired"
 
 

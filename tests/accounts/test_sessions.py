@@ -9,10 +9,10 @@ from accounts import actions, services
 from accounts.models import RefreshToken, TokenFamily
 from accounts.origin import Origin
 from accounts.services.sessions import RETRY_WINDOW, _hash
-from audit.models import AuditLog
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient, make_persona
 
 pytestmark = pytest.mark.sqlite
@@ -46,7 +46,7 @@ def test_a_refresh_answers_a_new_pair_that_works(api, developer):
     assert answer.json["refresh_token"] != developer.refresh_token
     assert ApiClient(answer.json["access_token"]).get("/auth/me").json["username"] == "dora"
     assert refresh(api, answer.json["refresh_token"]).status == 200
-    assert AuditLog.objects.filter(action=actions.SESSION_REFRESHED, user_id=developer.user.id).count() == 2
+    assert log_rows().filter(action=actions.SESSION_REFRESHED, user_id=developer.user.id).count() == 2
 
 
 def test_refreshing_prolongs_nothing(api, developer):
@@ -79,11 +79,11 @@ def test_a_second_use_later_ends_the_whole_family(api, developer):
     assert refresh(api, pair["refresh_token"]).status == 401
     assert ApiClient(pair["access_token"]).get("/auth/me").status == 401
     assert developer.api.get("/auth/me").status == 401
-    entry = AuditLog.objects.get(action=actions.FAMILY_REVOKED)
+    entry = log_rows().get(action=actions.FAMILY_REVOKED)
     assert entry.object_id == str(developer.principal.family_id)
     assert "refresh_token_reused" in entry.meta
     assert refresh(api, developer.refresh_token).status == 401
-    assert AuditLog.objects.filter(action=actions.FAMILY_REVOKED).count() == 1
+    assert log_rows().filter(action=actions.FAMILY_REVOKED).count() == 1
 
 
 def test_the_window_of_a_retry_is_ten_seconds(api, developer, monkeypatch):
@@ -143,13 +143,13 @@ def test_log_out_ends_the_session_and_its_access_tokens(api, developer):
     assert read_epoch() == epoch + 1
     assert developer.api.get("/auth/me").status == 401
     assert refresh(api, developer.refresh_token).status == 401
-    assert AuditLog.objects.filter(action=actions.SESSION_CLOSED, user_id=developer.user.id).count() == 1
+    assert log_rows().filter(action=actions.SESSION_CLOSED, user_id=developer.user.id).count() == 1
 
 
 def test_log_out_twice_is_no_error_and_one_event(api, developer):
     for _ in range(2):
         assert api.post("/auth/logout", {"refresh_token": developer.refresh_token}).status == 204
-    assert AuditLog.objects.filter(action=actions.SESSION_CLOSED, outcome="ok").count() == 1
+    assert log_rows().filter(action=actions.SESSION_CLOSED, outcome="ok").count() == 1
 
 
 def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
@@ -160,7 +160,7 @@ def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
     assert api.post("/auth/logout", {"refresh_token": other.refresh_token, "everywhere": True}).status == 204
     assert ApiClient(third.access_token).get("/auth/me").status == 401
     assert refresh(api, third.refresh_token).status == 401
-    assert AuditLog.objects.filter(action=actions.USER_SIGNED_OUT, user_id=developer.user.id).count() == 1
+    assert log_rows().filter(action=actions.USER_SIGNED_OUT, user_id=developer.user.id).count() == 1
 
 
 def test_a_used_token_signs_no_one_out_everywhere(api, developer):

@@ -10,10 +10,10 @@ from accounts.models import SigningKey
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.tokens import authenticate_bearer
-from audit.models import AuditLog
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient
 
 SYSTEM = Principal.system("test", "command")
@@ -84,7 +84,7 @@ def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer
     assert ApiClient(token).get("/auth/me").status == 200
     assert set(before) < set(kids())
     assert old in kids()
-    entry = AuditLog.objects.get(action=actions.SIGNING_KEY_ROTATED)
+    entry = log_rows().get(action=actions.SIGNING_KEY_ROTATED)
     assert entry.object_id == published_long_ago.kid
 
 

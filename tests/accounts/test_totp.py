@@ -19,12 +19,13 @@ from accounts.one_time_codes import recovery_code_hash
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services.totp import require_second_factor
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditTrail
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
 from kernel.errors import Denied, RecentAuthRequired, Throttled, Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient, make_persona
 
 ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")
@@ -147,7 +148,7 @@ def test_a_recovery_code_logs_in_once_and_is_on_record(enrolled):
     assert answer.status == 200
     assert log_in(persona, recovery_codes[3]).code == "authentication_failed"
     assert log_in(persona, recovery_codes[4]).status == 200
-    entry = AuditLog.objects.filter(action=actions.RECOVERY_CODE_USED).latest("id")
+    entry = log_rows().filter(action=actions.RECOVERY_CODE_USED).latest("id")
     assert (entry.user_id, entry.object_id) == (persona.user.id, str(persona.user.id))
 
 
@@ -282,7 +283,7 @@ def test_the_command_takes_an_authenticator_away(enrolled, capsys):
     call_command("reset_totp", persona.user.username.upper())
     assert persona.user.username in capsys.readouterr().out
     assert log_in(persona).status == 200
-    entry = AuditLog.objects.get(action=actions.TOTP_RESET)
+    entry = log_rows().get(action=actions.TOTP_RESET)
     assert (entry.source, entry.object_id) == ("command", str(persona.user.id))
 
 
@@ -327,7 +328,7 @@ def test_every_change_is_on_record_and_what_counts_raises_the_epoch(developer):
     epochs.append(read_epoch())
     assert [after - before for before, after in pairwise(epochs)] == [0, 1, 1]
     words = [actions.TOTP_ENROLLED, actions.TOTP_CONFIRMED, actions.TOTP_REMOVED]
-    entries = AuditLog.objects.filter(action__in=words).order_by("id")
+    entries = log_rows().filter(action__in=words).order_by("id")
     assert [(entry.action, entry.outcome, entry.user_id) for entry in entries] == [
         (word, "ok", developer.user.id) for word in words
     ]
@@ -342,7 +343,7 @@ def test_the_database_holds_neither_seeds_nor_recovery_codes_nor_does_the_log(en
     rows = [
         *TotpDevice.objects.values(),
         *RecoveryCode.objects.values(),
-        *AuditLog.objects.values(),
+        *log_rows().values(),
         *AuditTrail.objects.values(),
     ]
     stored = b"".join(

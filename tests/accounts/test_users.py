@@ -14,9 +14,10 @@ from accounts.models import LoginAttempt, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import login_attempts
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditTrail
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient, UserFactory, make_persona
 
 OURSELVES = Principal.system("test", "command")
@@ -34,7 +35,7 @@ def test_a_created_user_can_log_in_and_is_on_record(db):
     user = create("Nora", email="Nora@Example.ORG")
     assert (user.username, user.email, user.role) == ("nora", "nora@example.org", "developer")
     assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).user == user
-    entry = AuditLog.objects.get(action=actions.USER_CREATED)
+    entry = log_rows().get(action=actions.USER_CREATED)
     assert (entry.object_id, entry.actor_type) == (str(user.id), "system")
     change = AuditTrail.objects.get(table_name="users")
     assert change.new_values["role"] == "developer"
@@ -116,7 +117,7 @@ def test_an_admin_changes_a_role_and_the_trail_shows_both(admin, developer):
     change = AuditTrail.objects.get(table_name="users", action="update")
     assert (change.old_values["role"], change.new_values["role"]) == ("developer", "operator")
     assert change.changed_by == admin.user.id
-    entry = AuditLog.objects.get(action=actions.USER_ROLE_CHANGED)
+    entry = log_rows().get(action=actions.USER_ROLE_CHANGED)
     assert (entry.user_id, entry.object_id) == (admin.user.id, str(developer.user.id))
     assert User.objects.get(pk=developer.user.pk).check_mac().role == "operator"
 
@@ -195,7 +196,7 @@ def test_one_changes_ones_own_password_and_every_session_ends(developer):
     assert (answer.status, answer.json) == (204, None)
     assert developer.api.get("/auth/me").status == 401
     assert services.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
-    assert AuditLog.objects.filter(action=actions.PASSWORD_CHANGED, user_id=developer.user.id).exists()
+    assert log_rows().filter(action=actions.PASSWORD_CHANGED, user_id=developer.user.id).exists()
 
 
 def test_a_wrong_present_password_is_named_and_counted(developer):
@@ -250,7 +251,7 @@ def test_unlocking_opens_a_closed_account_second_factor_included(developer):
     services.unlock_user(principal=OURSELVES, user_id=developer.user.id)
     assert set(LoginAttempt.objects.values_list("failures", flat=True)) == {0}
     assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
-    assert AuditLog.objects.filter(action=actions.USER_UNLOCKED).count() == 1
+    assert log_rows().filter(action=actions.USER_UNLOCKED).count() == 1
 
 
 def test_an_unknown_user_is_not_found(db):

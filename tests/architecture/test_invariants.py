@@ -28,11 +28,11 @@ from accounts.services.service_tokens import TokenRequest, create_token
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
+    AuditBundle,
     AuditCheckpoint,
     AuditExport,
     AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditReceipt,
     AuditTile,
     AuditTrail,
@@ -44,7 +44,6 @@ from audit.models import (
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from kernel import jobs
@@ -59,6 +58,7 @@ from keys.services.grants import GrantRequest
 from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
+from tests.log_entries import record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -340,10 +340,10 @@ def test_no_statement_changes_the_log(table, rows):
 
 
 def test_an_entry_waits_for_the_sequencer_whoever_inserts_it(rows):
-    assert not AuditPending.objects.exists()
+    assert not AuditBundle.objects.exists()
     entry = copy_of(AuditLog, {}, {"writer": uuid.uuid4()})
     AuditLog.objects.bulk_create([entry])
-    assert [row.log_id for row in AuditPending.objects.all()] == [AuditLog.objects.latest("id").id]
+    assert [row.log_id for row in AuditBundle.objects.all()] == [AuditLog.objects.latest("id").id]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps foreign keys always")

@@ -1,8 +1,8 @@
 """An alarm of the sequencer, and the entries that record alarms."""
 
 from audit import actions
-from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
+from tests.log_entries import log_rows
 
 
 def alarm_at(log_id=7, found="00" * 32):
@@ -10,4 +10,4 @@ def alarm_at(log_id=7, found="00" * 32):
 
 
 def alarm_entries():
-    return AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
+    return log_rows().filter(action=actions.LOG_ALARMED).order_by("id")

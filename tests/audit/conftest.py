@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from audit.log import numbering
-from audit.models import AuditLog, AuditPending, AuditTrail
+from audit.models import AuditBundle, AuditLog, AuditTrail
 from tests.conftest import append_only_triggers_off, touches_database
 
 
@@ -15,20 +15,19 @@ def empty_log(request, root_of_trust):
         with append_only_triggers_off():
             AuditLog.objects.all().delete()
             AuditTrail.objects.all().delete()
-            AuditPending.objects.all().delete()
+            AuditBundle.objects.all().delete()
         numbering._own.drop()  # numbers restart with the empty log
 
 
 @contextmanager
 def log_out_of_reach():
-    """Make the table unavailable, as after a failed migration or a revoked write permission."""
-    # Its triggers are removed because SQLite would rewrite their texts.
-    with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_logs RENAME TO audit_logs_elsewhere")
+    """Let nothing be written, as after a failed migration or a revoked write permission."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_bundles RENAME COLUMN mac TO elsewhere")
         try:
             yield
         finally:
-            cursor.execute("ALTER TABLE audit_logs_elsewhere RENAME TO audit_logs")
+            cursor.execute("ALTER TABLE audit_bundles RENAME COLUMN elsewhere TO mac")
 
 
 @pytest.fixture
@@ -42,14 +41,14 @@ FAILING_COMMIT = {
     "postgresql": (
         """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'disk_full'; END $$""",
-        """CREATE CONSTRAINT TRIGGER failing AFTER INSERT ON audit_logs DEFERRABLE INITIALLY DEFERRED
+        """CREATE CONSTRAINT TRIGGER failing AFTER INSERT ON audit_bundles DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION fail()""",
-        "DROP TRIGGER failing ON audit_logs",
+        "DROP TRIGGER failing ON audit_bundles",
         "DROP FUNCTION fail()",
     ),
     "sqlite": (
         "CREATE TABLE failing (id integer REFERENCES security_epoch (id) DEFERRABLE INITIALLY DEFERRED)",
-        "CREATE TRIGGER fail AFTER INSERT ON audit_logs BEGIN INSERT INTO failing VALUES (0); END",
+        "CREATE TRIGGER fail AFTER INSERT ON audit_bundles BEGIN INSERT INTO failing VALUES (0); END",
         "DROP TRIGGER fail",
         "DROP TABLE failing",
     ),

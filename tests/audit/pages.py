@@ -6,8 +6,8 @@ from html import unescape
 from django.db import transaction
 
 from audit.log.events import Event
-from audit.services import record
 from kernel.templatetags.pages import grouped
+from tests.log_entries import record
 
 
 def text_of(response):

@@ -14,17 +14,17 @@ from django.utils import timezone
 
 from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
-from audit.models import READ_PERMISSION, AuditAlarm, AuditLog, AuditTrail
+from audit.models import READ_PERMISSION, AuditAlarm, AuditTrail
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
-from audit.services.recording import record_alone
 from audit.services.resolving import resolve_alarm, restore_alarms
 from kernel.errors import RecentAuthRequired
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered
 from tests.endpoints import make_alarm
+from tests.log_entries import log_rows, record_alone
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -200,7 +200,7 @@ def test_an_admin_resolves_an_alarm_and_the_decision_is_on_record(admin):
         "restored from the backup",
         str(admin.user.id),
     )
-    entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
+    entry = log_rows().get(action=actions.ALARM_RESOLVED)
     assert (entry.user_id, entry.object_type, entry.object_id) == (
         admin.user.id,
         "audit_alarm",
@@ -265,7 +265,7 @@ def test_the_commands_list_and_resolve(capsys):
     call_command("resolve_audit_alarm", str(alarm.id), "--reason", "a restored backup")
     call_command("list_audit_alarms")
     assert "no open alarms" in capsys.readouterr().out
-    entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
+    entry = log_rows().get(action=actions.ALARM_RESOLVED)
     assert (entry.actor_name, entry.source) == ("resolve_audit_alarm", "command")
     with pytest.raises(CommandError, match="already resolved"):
         call_command("resolve_audit_alarm", str(alarm.id), "--reason", "again")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from audit.models import AuditLog
 from keys.models import Key
 from tests.audit.conftest import log_out_of_reach
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +54,7 @@ def test_a_right_log_in_is_refused_and_a_wrong_one_stays_what_it_was(developer):
 def test_every_operation_is_on_record_before_it_is_answered(developer, key_id):
     answer = developer.api.post("/api/v1/encrypt", {**MESSAGE, "key_id": key_id}, X_Request_ID="the-one")
 
-    entry = AuditLog.objects.get(request_id="the-one")
+    entry = log_rows().get(request_id="the-one")
     assert answer.status == 200
     assert (entry.object_id, entry.outcome, entry.user_id) == (key_id, "ok", developer.user.id)
     assert entry.size == len(b"a message nobody may miss")

@@ -7,18 +7,18 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.log.events import Event, RowChange
-from audit.models import AuditAlarm, AuditLog, AuditTrail
+from audit.models import AuditAlarm, AuditTrail
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
-from audit.services.recording import record
 from audit.services.resolving import resolve_alarm, restore_alarms
 from audit.services.showing import show_entries, show_entry_with_changes
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
+from tests.log_entries import log_rows, record
 from tests.tampering.alterations import UNREADABLE
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -100,7 +100,7 @@ def test_the_same_alteration_alarms_again_if_it_was_repaired_before(admin, is_re
 
     def see(name):
         altered("UPDATE audit_logs SET actor_name = %s WHERE id = %s", name, entry.id)
-        show_entries(AuditLog.objects.filter(id=entry.id))
+        show_entries(log_rows().filter(id=entry.id))
 
     see("x")
     if is_repaired:

@@ -11,10 +11,10 @@ from audit.models import AuditExport, AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from kernel.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import record
 from tests.personas import ApiClient
 
 LIMIT = 600  # seconds; a slow test may pause for a minute
@@ -84,11 +84,11 @@ def test_a_limit_that_was_set_is_the_limit(settings):
 
 def test_a_log_that_cannot_be_read_makes_both_unhealthy(transactional_db):
     with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_pending RENAME TO audit_pending_away")
+        cursor.execute("ALTER TABLE audit_bundles RENAME TO bundles_away")
         try:
             assert health() == (503, "unhealthy", "unhealthy", "unhealthy")
         finally:
-            cursor.execute("ALTER TABLE audit_pending_away RENAME TO audit_pending")
+            cursor.execute("ALTER TABLE bundles_away RENAME TO audit_bundles")
 
 
 def test_health_shows_words_and_no_numbers():
@@ -146,9 +146,10 @@ def test_alarms_batches_and_commits_are_among_the_metrics():
 
 
 def test_an_alarm_is_counted():
-    name = 'audit_alarms_total{kind="mac_mismatch"}'
+    name = 'audit_alarms_total{kind="bundle_rejected"}'
     before = measured().get(name, 0)
-    altered("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", record_event().id)
+    record_event()
+    altered("UPDATE audit_bundles SET mac = ''")
     sequence_step()
 
     found = measured()

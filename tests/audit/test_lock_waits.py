@@ -45,7 +45,7 @@ def close():
 
 
 @contextmanager
-def held(statement="LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
+def held(statement="LOCK TABLE audit_bundles IN EXCLUSIVE MODE"):
     """Another session has begun to write (SQLite), or has run the statement (PostgreSQL), and does not end."""
     if connection.vendor == "sqlite":
         with closing(sqlite3.connect(connection.settings_dict["NAME"], autocommit=True)) as other:

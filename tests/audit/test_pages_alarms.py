@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from audit import actions
-from audit.models import AuditAlarm, AuditLog
+from audit.models import AuditAlarm
 from audit.services.resolving import resolve_alarm
 from audit.views.alarms import LIMIT
 from kernel.clock import database_now
@@ -14,6 +14,7 @@ from tests.audit.pages import links, text_of
 from tests.audit.sequencing.log import altered
 from tests.browsing import signed_in
 from tests.endpoints import make_alarm
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +34,7 @@ def test_an_alarm_is_resolved_with_a_reason_and_the_decision_is_on_record(at_adm
     assert "Entry altered" in text_of(at_admin.get(url_of(alarm)))
     response = at_admin.post(url_of(alarm), {"reason": "restored from the backup"})
     assert (response.status_code, response["Location"]) == (303, "/audit/alarms/")
-    entry = AuditLog.objects.get(action=actions.ALARM_RESOLVED)
+    entry = log_rows().get(action=actions.ALARM_RESOLVED)
     assert (entry.user_id, entry.source) == (admin.user.id, "console")
     assert "No open alarms." in text_of(at_admin.get("/system/"))
     assert "restored from the backup" in text_of(at_admin.get("/audit/alarms/?status=all"))
@@ -49,7 +50,7 @@ def test_without_a_reason_the_form_is_shown_again(reason, at_admin):
 
 def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
     alarm = make_alarm()
-    entry = AuditLog.objects.get(event_id=alarm.event_id)
+    entry = log_rows().get(event_id=alarm.event_id)
     altered("UPDATE audit_alarms SET kind = 'sequence_gap', log_id = 1, raised_at = '2026-01-01 00:00:00'")
     page = at_admin.get(url_of(alarm))
     assert f"/audit/{entry.id}/" in links(page)

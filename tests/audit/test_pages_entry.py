@@ -7,15 +7,15 @@ from html import escape
 import pytest
 
 from audit.log.events import Event, Outcome, RowChange
-from audit.models import AuditAlarm, AuditLog
+from audit.models import AuditAlarm
 from audit.sequencing.running import checkpoint_now
-from audit.services import record
 from audit.services.proofs import list_vkeys
 from tests.audit.ccverify import run
 from tests.audit.pages import links, record_event, spelled, text_of
 from tests.audit.sequencing.log import altered
 from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
+from tests.log_entries import log_rows, record
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_what_another_did_is_indistinguishable_from_what_never_was(stranger, ent
 
 def test_before_it_is_signed_there_is_no_proof(auditor, entry):
     browser = signed_in(auditor)
-    assert "not in the tree yet" in text_of(browser.get(f"/audit/{entry.id}/"))
+    assert "The next checkpoint signs it" in text_of(browser.get(f"/audit/{entry.id}/"))
     assert browser.get(f"/audit/{entry.id}/proof").status_code == 409
 
 
@@ -171,5 +171,5 @@ def test_an_alarm_about_a_changed_row_leads_to_the_entry_of_its_event(auditor, e
     assert "This changed row was altered." in text_of(browser.get(f"/audit/{entry.id}/"))
     alarm = AuditAlarm.objects.get()
     assert alarm.log_id == entry.id
-    own = AuditLog.objects.get(event_id=alarm.event_id)
+    own = log_rows().get(event_id=alarm.event_id)
     assert {f"/audit/{entry.id}/", f"/audit/{own.id}/"} <= set(links(browser.get("/audit/alarms/")))

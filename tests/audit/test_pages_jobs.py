@@ -11,12 +11,13 @@ from audit import services
 from audit.browse.selection import LogCriteria
 from audit.exports import task
 from audit.log.events import Outcome
-from audit.models import AuditExport, AuditLog
+from audit.models import AuditExport
 from console.job_progress import pace, progress_of
 from kernel.clock import database_now
 from kernel.jobs.running import run_job
 from tests.audit.pages import part, record_event, text_of
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +68,7 @@ def test_what_is_filtered_is_what_is_exported(browser, recorded):
     assert export.sha256 in page
     answer = browser.post(f"/audit/exports/{export.id}/file")
     assert hashlib.sha256(answer.getvalue()).hexdigest() == export.sha256
-    actions = set(AuditLog.objects.filter(object_id=str(export.id)).values_list("action", flat=True))
+    actions = set(log_rows().filter(object_id=str(export.id)).values_list("action", flat=True))
     assert actions == {"audit.export.requested", "audit.export.finished", "audit.export.downloaded"}
 
 

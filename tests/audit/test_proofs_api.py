@@ -13,10 +13,8 @@ from audit.log.canonical import MAX_INTEGER
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.log.events import Actor, Event
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
-    AuditLeaf,
-    AuditLog,
-    AuditPending,
     AuditReceipt,
     AuditTree,
     CheckpointKey,
@@ -25,12 +23,12 @@ from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now
 from tests.audit.ccverify import run
 from tests.audit.sequencing.log import altered
+from tests.log_entries import log_rows, record
 from tests.personas import ApiClient
 
 LOGS, CHECKPOINT, CONSISTENCY = "/api/v1/audit/logs", "/api/v1/audit/checkpoint", "/api/v1/audit/consistency"
@@ -49,7 +47,7 @@ def record_event(actor=SYSTEM, times=1):
 
 def sign_up_to(size):
     """Write entries until the tree has this size, and sign it."""
-    there = AuditTree.objects.get().size + AuditPending.objects.count()
+    there = AuditTree.objects.get().size + AuditBundle.objects.count()
     record_event(times=size - there)
     assert checkpoint_now().size == size
 
@@ -93,9 +91,9 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
         head = open_note(proof.note, pinned())
         leaf = merkle.leaf_hash(proof.extra)
         merkle.verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
-        assert proof.extra == entry_bytes(values_of(AuditLog.objects.get(id=entry.id), ENTRY_FIELDS))
+        assert proof.extra == entry_bytes(values_of(log_rows().get(id=entry.id), ENTRY_FIELDS))
         assert {name: value for name, value in answer.json.items() if name != "proof"} == {
-            "index": AuditLeaf.objects.get(log_id=entry.id).idx,
+            "index": entry.id - 1,
             "size": head.size,
             "leaf_hash": base64.b64encode(leaf).decode(),
             "entry": proof.extra.decode(),
@@ -213,7 +211,7 @@ def test_there_is_no_proof_of_an_impossible_entry(auditor, log_id):
     [
         "UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = {id}",
         "UPDATE audit_logs SET count = 9007199254740993 WHERE id = {id}",
-        "UPDATE audit_leaves SET idx = -1 WHERE log_id = {id}",
+        "UPDATE audit_tree SET id_shift = 1",
         "UPDATE audit_tiles SET hashes = {zeros}",
         "DELETE FROM audit_tiles",
         "UPDATE audit_checkpoints SET note = 'nonsense'",
@@ -256,7 +254,7 @@ def test_the_newest_checkpoint_is_reported_with_what_is_behind_it(auditor):
     assert reported["pending"] == 2
     assert reported["lag_seconds"] in range(30)
     at = database_now() - timedelta(seconds=30)
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     record(Event(action="test.thing.done"), SYSTEM, at=at)
     assert auditor.api.get(CHECKPOINT).json["lag_seconds"] in range(30, 60)
 
@@ -414,7 +412,7 @@ def test_a_refused_proof_is_on_record(developer, stranger):
     entry = record_event(stranger.principal.actor)
     developer.api.get(path_of(entry), X_Request_ID="look-for-this")
 
-    refusal = AuditLog.objects.get(request_id="look-for-this")
+    refusal = log_rows().get(request_id="look-for-this")
     assert (refusal.action, refusal.object_type, refusal.object_id, refusal.code) == (
         actions.PROOF_READ,
         "audit_log",

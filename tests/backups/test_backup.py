@@ -22,13 +22,14 @@ from audit.errors import AuditUnavailable
 from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
-from audit.services import last_done, record
+from audit.services import last_done
 from kernel.errors import Conflict, Invalid
 from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import altered
 from tests.backups.conftest import ACTOR
 from tests.backups.databases import rows_of, tables
+from tests.log_entries import record
 from tests.tampering.writing import Log, sequence
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]

@@ -6,7 +6,7 @@ from django.db.models import Sum
 from psycopg.conninfo import make_conninfo
 
 from accounts.models import User
-from audit.models import AuditLog, AuditPending, UsageRollup
+from audit.models import AuditBundle, AuditLog, UsageRollup
 from bench import filling
 from keys.models import Key, KeyVersion
 
@@ -24,7 +24,7 @@ def said(monkeypatch):
     monkeypatch.setattr(filling, "CHUNK", 400)
     params = connection.get_connection_params()
     url = make_conninfo("", **{name: params[name] for name in ("host", "port", "user", "dbname")})
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     said = []
     filling.fill(url, ENTRIES, said.append, keys=KEYS)
     return said
@@ -44,7 +44,7 @@ def test_a_small_database_is_filled(said):
     ]
     assert said[3].startswith("filled in")
     assert filled().count() == ENTRIES
-    assert not AuditPending.objects.exists(), "what no application wrote is not sequenced"
+    assert not AuditBundle.objects.exists(), "what no application wrote is not sequenced"
     assert User.objects.filter(username__startswith="user-").count() == USERS
     assert Key.objects.count() == KEYS
     assert Key.objects.filter(is_default=True).count() == USERS

@@ -6,13 +6,14 @@ from functools import partial
 
 import pytest
 
-from audit.models import AuditLog, AuditPending, AuditTrail
+from audit.models import AuditBundle, AuditTrail
 from console import health
 from kernel import runtime
 from kernel.freshness.epoch import LOCK
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from tests.audit.test_lock_waits import held
+from tests.log_entries import log_rows
 from tests.personas import ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +40,7 @@ def ask():
     [
         "LOCK TABLE audit_logs IN SHARE MODE",  # it can be read
         "LOCK TABLE audit_trail IN SHARE MODE",
-        "LOCK TABLE audit_pending IN SHARE MODE",
+        "LOCK TABLE audit_bundles IN SHARE MODE",
         f"SELECT pg_advisory_xact_lock({LOCK})",
     ],
 )
@@ -71,6 +72,6 @@ def test_groups_of_checks_run_at_the_same_time(monkeypatch):
 def test_nothing_stays_in_the_log():
     for _ in range(3):
         ask()
-    assert not AuditLog.objects.exists()
-    assert not AuditPending.objects.exists()
+    assert not log_rows().exists()
+    assert not AuditBundle.objects.exists()
     assert not AuditTrail.objects.exists()

@@ -15,8 +15,7 @@ from accounts.errors import SessionEnded
 from accounts.models import TokenFamily, User
 from accounts.principals import Principal
 from audit.log.events import Event, Source
-from audit.models import AuditCheckpoint, AuditExport, AuditLog, UsageRollup
-from audit.services import record_alone
+from audit.models import AuditCheckpoint, AuditExport, UsageRollup
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from console import actions, demo_data
@@ -30,6 +29,7 @@ from kernel.jobs import Status
 from keys.models import Key
 from keys.services import create_key
 from tests.audit.sequencing.log import altered
+from tests.log_entries import log_rows, record_alone
 from tests.personas import make_persona
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -106,7 +106,7 @@ def assert_keys_are_in_their_final_state():
     vault = Key.objects.get(name="card-pan-vault")
     first, second = vault.versions.order_by("version")
     assert first.state == "disabled"
-    rotated = AuditLog.objects.get(action="keys.key.rotated", object_id=str(vault.id))
+    rotated = log_rows().get(action="keys.key.rotated", object_id=str(vault.id))
     assert abs(second.created_at - rotated.timestamp) < timedelta(seconds=5)
     assert rotated.timestamp - first.created_at > timedelta(hours=12)
     assert Key.objects.get(name="ledger-exports").versions.get(version=1).state == "scheduled"
@@ -114,20 +114,20 @@ def assert_keys_are_in_their_final_state():
 
 def assert_the_history_is_in_order(begins, before, after):
     """From the first entry of the demo on, times only grow. Everything before the last entry is invented."""
-    started = AuditLog.objects.get(action=actions.DEMO_STARTED)
+    started = log_rows().get(action=actions.DEMO_STARTED)
     assert before <= started.timestamp <= after
-    history = list(AuditLog.objects.filter(id__gt=started.id).order_by("id"))
+    history = list(log_rows().filter(id__gt=started.id).order_by("id"))
     assert begins <= history[0].timestamp < before - timedelta(days=1)
     assert all(one.timestamp <= next_one.timestamp for one, next_one in pairwise(history))
     assert history[-1].action == actions.DEMO_LOADED
     assert before <= history[-1].timestamp <= after
     hours = {row.hour for row in UsageRollup.objects.all()}
-    used = AuditLog.objects.filter(action__startswith="crypto.")
+    used = log_rows().filter(action__startswith="crypto.")
     assert hours == {entry.timestamp.replace(minute=0, second=0, microsecond=0) for entry in used}
 
 
 def assert_what_happened_is_on_record():
-    denied = AuditLog.objects.filter(outcome="denied")
+    denied = log_rows().filter(outcome="denied")
     assert {entry.action: entry.code for entry in denied} == {
         "crypto.message.encrypted": "key_not_active",
         "crypto.message.decrypted": "key_not_usable",
@@ -137,11 +137,11 @@ def assert_what_happened_is_on_record():
     assert len(finished) == 4
     for export in finished:
         assert export.status == Status.SUCCEEDED
-        requested = AuditLog.objects.get(action="audit.export.requested", object_id=str(export.id))
+        requested = log_rows().get(action="audit.export.requested", object_id=str(export.id))
         # The command has the lease before another worker can see the row. SQLite has milliseconds.
         assert export.started_at < requested.timestamp + timedelta(milliseconds=1)
     assert waiting.status == Status.PENDING
-    assert AuditLog.objects.filter(action="audit.export.downloaded").count() == 4
+    assert log_rows().filter(action="audit.export.downloaded").count() == 4
 
 
 def test_an_instance_in_use_is_left_alone(admin):
@@ -161,11 +161,11 @@ def test_an_entry_altered_to_look_like_the_setup_does_not_make_the_instance_empt
 
 
 def refused(reason):
-    before = AuditLog.objects.count()
+    before = log_rows().count()
     with pytest.raises(CommandError, match=reason) as refusal:
         load()
     assert refusal.value.returncode == 1
-    assert AuditLog.objects.count() == before
+    assert log_rows().count() == before
 
 
 def test_an_administrator_with_a_name_of_the_demo_keeps_their_account(admin):
@@ -176,10 +176,10 @@ def test_an_administrator_with_a_name_of_the_demo_keeps_their_account(admin):
 
 @pytest.mark.parametrize("arguments", [["--password-from-stdin"], ["--days=1"], ["--days=366"]])
 def test_a_wrong_argument_changes_nothing(db, arguments):
-    before = AuditLog.objects.count()
+    before = log_rows().count()
     with pytest.raises(CommandError):
         load(*arguments, typed="short\n")
-    assert AuditLog.objects.count() == before
+    assert log_rows().count() == before
     assert not User.objects.exists()
 
 
@@ -198,7 +198,7 @@ def test_an_interrupted_demo_says_so_and_a_second_run_refuses(db):
     assert stopped.value.returncode == 130
     assert demo_state() == "incomplete"
     assert not TokenFamily.objects.filter(revoked_at=None).exists()
-    assert abs(process_now() - AuditLog.objects.latest("id").timestamp) < timedelta(minutes=1)
+    assert abs(process_now() - log_rows().latest("id").timestamp) < timedelta(minutes=1)
     refused("is incomplete")
     record_alone(Event(action=actions.DEMO_LOADED), Principal.system("load_demo", Source.COMMAND).actor)
     refused("already has the demo")

@@ -6,10 +6,8 @@ import pytest
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
-from audit.models import AuditLog
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.step import sequence_step
-from audit.services import record_alone
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
 from kernel import runtime
@@ -18,6 +16,7 @@ from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
+from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -51,7 +50,7 @@ def aged(entries, by):
     """Backdate entries. They must have leaves already, or the sequencer would raise an alarm."""
     with append_only_triggers_off():
         for entry in entries:
-            AuditLog.objects.filter(pk=entry.pk).update(timestamp=entry.timestamp - by)
+            log_rows().filter(pk=entry.pk).update(timestamp=entry.timestamp - by)
 
 
 def test_a_log_that_is_signed_is_well(answers):
@@ -61,7 +60,7 @@ def test_a_log_that_is_signed_is_well(answers):
 @pytest.mark.parametrize("has_place", [False, True], ids=["not-sequenced", "not-signed"])
 def test_what_waits_for_its_place_or_for_a_signature_is_reported_everywhere(has_place, answers):
     record_alone(Event(action="keys.key.created"), SYSTEM)
-    newest = list(AuditLog.objects.order_by("-id")[:1])
+    newest = list(log_rows().order_by("-id")[:1])
     if has_place:
         sequence_step()
     aged(newest, timedelta(hours=1))
@@ -72,7 +71,7 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     browser = signed_in(auditor)
     checkpoint_now()
     record_alone(Event(action="keys.key.created"), SYSTEM)
-    newest = list(AuditLog.objects.order_by("-id")[:1])
+    newest = list(log_rows().order_by("-id")[:1])
     sequence_step()
     aged(newest, timedelta(hours=1))
     [text] = [item.text for item in alerts_on_home(browser) if "Audit log entries" in item.text]

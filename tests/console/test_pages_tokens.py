@@ -13,11 +13,12 @@ from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.services import invite_user, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
-from audit.models import AuditLog, TokenLastUse
+from audit.models import TokenLastUse
 from kernel.clock import database_now
 from keys.services import create_key, grant_key
 from keys.services.grants import GrantRequest
 from tests.browsing import form_of, signed_in
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +97,7 @@ def test_the_same_form_creates_no_second_secret(browser, admin, account):
         (page_of(account) + "tokens/new", FORM, ServiceToken.objects),
         ("/service-accounts/new", {"name": "another", "role": "developer"}, ServiceAccount.objects),
         ("/users/new", {"username": "nora", "email": "", "role": "developer"}, User.objects),
-        (f"/users/{invited.id}/invitation", {}, AuditLog.objects.filter(action=actions.INVITATION_ISSUED)),
+        (f"/users/{invited.id}/invitation", {}, log_rows().filter(action=actions.INVITATION_ISSUED)),
     ):
         sent = form | {"form-number": form_of(browser.get(path))["form-number"]}
         assert browser.post(path, sent).status_code == 200
@@ -176,7 +177,7 @@ def test_a_change_is_confirmed_performed_and_recorded(browser, admin, account, s
     assert message in plain(browser.get(done["Location"]))
     account.refresh_from_db()
     assert expected.items() <= vars(account).items()
-    entry = AuditLog.objects.filter(action=actions.SERVICE_ACCOUNT_CHANGED).latest("id")
+    entry = log_rows().filter(action=actions.SERVICE_ACCOUNT_CHANGED).latest("id")
     assert json.loads(entry.meta).get("reason", "") == given.get("reason", "")
 
 
@@ -188,7 +189,7 @@ def test_a_token_is_revoked_with_a_reason_on_the_page_of_its_owner(browser, admi
     assert browser.post(path, REASON)["Location"] == page_of(account)
     token.refresh_from_db()
     assert token.revoked_at is not None
-    entry = AuditLog.objects.get(action=actions.SERVICE_TOKEN_REVOKED)
+    entry = log_rows().get(action=actions.SERVICE_TOKEN_REVOKED)
     assert json.loads(entry.meta)["reason"] == REASON["reason"]
     assert "already ended" in plain(browser.get(path))
 

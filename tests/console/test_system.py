@@ -10,7 +10,6 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
-from audit.services import record_alone
 from console import actions as console_actions
 from console import system as console_system
 from kernel import installation
@@ -19,6 +18,7 @@ from kernel.trust import kek
 from kernel.trust.models import KeyEncryptionKey
 from tests.console.conftest import HTMX
 from tests.endpoints import make_alarm
+from tests.log_entries import record_alone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)

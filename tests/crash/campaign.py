@@ -115,7 +115,7 @@ def kill_part_under_load(
 def catch_up(product: Product) -> None:
     """Wait until every entry is in the tree: if the log lags far behind, it refuses the following checks."""
     deadline = time.monotonic() + 2 * STARTED_AGAIN_SECONDS
-    while product.query("SELECT 1 FROM audit_pending LIMIT 1"):
+    while product.query("SELECT 1 FROM audit_bundles LIMIT 1"):
         assert time.monotonic() < deadline, "the sequencer does not catch up"
         time.sleep(0.02)
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 
-from audit.models import AuditLog
 from crypto_ops.stream_endpoint import StreamEndpoint
+from tests.log_entries import log_rows
 
 OCTETS = "application/octet-stream"
 ENCRYPT, DECRYPT = "/api/v1/stream/encrypt", "/api/v1/stream/decrypt"
@@ -174,4 +174,4 @@ def path(key):
 
 
 def entries(action):
-    return AuditLog.objects.filter(action=f"crypto.stream.{action}").order_by("id")
+    return log_rows().filter(action=f"crypto.stream.{action}").order_by("id")

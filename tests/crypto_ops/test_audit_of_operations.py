@@ -1,12 +1,12 @@
 import pytest
 
-from audit.models import AuditLog
 from tests.audit.conftest import log_out_of_reach
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 
 def entries(action):
-    return AuditLog.objects.filter(action=action).order_by("id")
+    return log_rows().filter(action=action).order_by("id")
 
 
 def test_each_operation_leaves_one_entry_that_names_key_version_size_and_caller(bench):

@@ -2,18 +2,19 @@
 
 import pytest
 
-from audit.models import AuditLog, UsageRollup
+from audit.models import UsageRollup
 from audit.sequencing.step import sequence_step
 from kernel.observability.metrics import encryption_operations_total
 from keys.models import Key
 from tests.crypto_ops.test_fast_path_in_process import ask
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 MODE = "aes-256-gcm"
 
 
 def entries(action):
-    return list(AuditLog.objects.filter(action=f"crypto.message.{action}").order_by("id"))
+    return list(log_rows().filter(action=f"crypto.message.{action}").order_by("id"))
 
 
 def seal(bench, key, *items, algorithm=MODE, **fields):

@@ -10,7 +10,6 @@ import pytest
 from accounts.principals import Principal
 from accounts.services import reset_totp
 from audit.commit import loop_writer
-from audit.models import AuditLog
 from crypto_ops import actions, fast_path
 from crypto_ops.decision_context import Permit
 from kernel import runtime
@@ -21,6 +20,7 @@ from keys import keyring
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 DATA = b64(b"canary")
@@ -100,7 +100,7 @@ def test_an_operation_that_fails_after_its_record_is_corrected_and_repeated(benc
     cipher = keyring.peek(UUID(key["id"])).versions[1].cached_cipher(MODES["aes-256-gcm"])
     cipher._aead = Exhausted(cipher._aead)
     [(status, _)] = ask(bench, ("encrypt", sealing(key)))
-    entries = AuditLog.objects.filter(object_id=key["id"], action=actions.MESSAGE_ENCRYPTED).order_by("-id")
+    entries = log_rows().filter(object_id=key["id"], action=actions.MESSAGE_ENCRYPTED).order_by("-id")
     found = list(entries.values_list("outcome", "code", "size", "request_id")[:3])
     assert (status, cipher._aead.failures) == (200, -1)
     assert found == [

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from accounts.models import BrowserSession
-from audit.models import AuditLog
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 PART = {"HX-Request": "true", "HX-Target": "try-result"}
@@ -180,13 +180,13 @@ def test_wrong_associated_data_wrong_key_and_an_altered_message_are_one_sentence
     for wrong, aad in ((ciphertext, "invoice 8"), (ciphertext, ""), (altered, "invoice 7"), (foreign, "")):
         response = run(browser, path, "decrypt", wrong, aad=aad)
         assert (response.status_code, NOT_DECRYPTED in said(response)) == (422, True)
-    refused = AuditLog.objects.filter(action="crypto.message.decrypted", code="decryption_failed")
+    refused = log_rows().filter(action="crypto.message.decrypted", code="decryption_failed")
     assert {entry.source for entry in refused} == {"console"}
 
 
 def test_an_operation_is_on_record_as_of_the_console(browser, path, bench, key):
     run(browser, path, "decrypt", encrypted(browser, path, "hello"))
-    entries = AuditLog.objects.filter(object_id=key["id"], source="console")
+    entries = log_rows().filter(object_id=key["id"], source="console")
     assert [(e.action, e.outcome, e.user_id) for e in entries.order_by("id")] == [
         ("crypto.message.encrypted", "ok", bench.persona.user.id),
         ("crypto.message.decrypted", "ok", bench.persona.user.id),
@@ -209,14 +209,14 @@ def test_without_scripts_the_whole_page_comes_back_with_the_form_filled(browser,
 
 def test_a_result_becomes_the_next_input_and_nothing_is_done_by_that(browser, path):
     ciphertext = encrypted(browser, path, "hello", aad="invoice 7")
-    before = AuditLog.objects.count()
+    before = log_rows().count()
     taken = browser.post(path, {"take": "1", "operation": "decrypt", "input": ciphertext, "aad": "invoice 7"})
     content = taken.content.decode()
     assert f"{ciphertext}</textarea>" in content
     assert 'value="decrypt" checked' in content
     assert 'value="invoice 7"' in content
     assert results(taken) == {}
-    assert AuditLog.objects.count() == before
+    assert log_rows().count() == before
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_what_the_state_forbids_is_unavailable_with_its_date(
     for operation in {"encrypt", "decrypt"} - left:  # a page that was already open
         response = run(browser, path, operation, "hello" if operation == "encrypt" else ciphertext)
         assert (response.status_code, words in said(response)) == (422, True)
-        record = AuditLog.objects.filter(object_id=key["id"], source="console").latest("id")
+        record = log_rows().filter(object_id=key["id"], source="console").latest("id")
         assert (record.outcome, record.action) == ("denied", f"crypto.message.{operation}ed")
 
 
@@ -259,7 +259,7 @@ def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, set
     assert "Use as input" not in said(run(browser, path, "encrypt", "hello"))
     response = run(browser, path, "decrypt", ciphertext)
     assert (response.status_code, words in said(response), results(response)) == (422, True, {})
-    assert AuditLog.objects.latest("id").code == "policy_violated"
+    assert log_rows().latest("id").code == "policy_violated"
     assert results(run(browser, path, "reencrypt", ciphertext))["Ciphertext"].startswith("cc1.")
     assert bench.decrypt(ciphertext=ciphertext).status == 200
 
@@ -302,7 +302,7 @@ def test_nothing_that_was_typed_is_kept(browser, path, caplog):
     assert response["Cache-Control"] == "no-store"
     assert marker not in response.content.decode()
     kept = [str(session.get_decoded()) for session in BrowserSession.objects.all()]
-    kept += [str(list(row.values())) for row in AuditLog.objects.values()]
+    kept += [str(list(row.values())) for row in log_rows().values()]
     assert [text for text in (*kept, caplog.text) if marker in text or b64(marker.encode()) in text] == []
 
 

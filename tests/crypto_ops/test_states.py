@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from accounts.services import disable_user, set_role, sign_out_everywhere
-from audit.models import AuditLog
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.algorithms import MODES
@@ -16,6 +15,7 @@ from kernel.observability.metrics import key_use_refusals_total
 from keys import keyring
 from keys.services import disable_key, revoke_key
 from tests.crypto_ops.conftest import split_form
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 
@@ -138,10 +138,10 @@ def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, develo
     request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
     engine.encrypt(request, developer.principal)
     change(bench.persona, developer.user)
-    before = AuditLog.objects.filter(action="crypto.message.encrypted").count()
+    before = log_rows().filter(action="crypto.message.encrypted").count()
     with pytest.raises((Unauthenticated, Denied)):
         engine.encrypt(request, developer.principal)
-    assert AuditLog.objects.filter(action="crypto.message.encrypted").count() == before
+    assert log_rows().filter(action="crypto.message.encrypted").count() == before
 
 
 def test_a_warm_key_costs_whoever_uses_it_no_query(bench, django_assert_num_queries):

@@ -8,13 +8,13 @@ import uuid
 import pytest
 from django.conf import settings
 
-from audit.models import AuditLog
 from crypto_ops import spool, stream_endpoint, stream_exchange, streams
 from crypto_ops.streams import Decryption, Encryption
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size
 from kernel.http import asgi_bodies
 from tests.crypto_ops.stream_client import DECRYPT, carry, path
+from tests.log_entries import log_rows
 
 BLOCK = bytes(n % 251 for n in range(100_000))
 BLOCKS = [BLOCK] * 10
@@ -33,9 +33,7 @@ def code(carried):
 
 def recorded(action):
     return list(
-        AuditLog.objects.filter(action=f"crypto.stream.{action}")
-        .order_by("id")
-        .values_list("outcome", "code")
+        log_rows().filter(action=f"crypto.stream.{action}").order_by("id").values_list("outcome", "code")
     )
 
 

@@ -14,6 +14,7 @@ from kernel import runtime
 from kernel.clock import database_now
 from keys import services
 from keys.models import EncryptionPolicy, Key
+from tests.log_entries import log_rows
 from tests.personas import Persona
 
 
@@ -102,7 +103,7 @@ def let_time_pass() -> Callable[..., None]:
 @pytest.fixture
 def events_of() -> Callable[..., list[AuditLog]]:
     """The log entries about a key, oldest first."""
-    return lambda key: list(AuditLog.objects.filter(object_id=str(key.pk)).order_by("id"))
+    return lambda key: list(log_rows().filter(object_id=str(key.pk)).order_by("id"))
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from itertools import groupby
 
 import pytest
 
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from keys import services
 from keys.models import Key
 from keys.schedule import PERIODIC
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -56,7 +56,7 @@ def keys(admin, new_key):
 
 def life_of(key):
     """The actions in the log of a key, each with how often it occurs in a row."""
-    actions = AuditLog.objects.filter(object_id=str(key.id)).order_by("id").values_list("action", flat=True)
+    actions = log_rows().filter(object_id=str(key.id)).order_by("id").values_list("action", flat=True)
     return [(action.removeprefix("keys.key."), len(list(run))) for action, run in groupby(actions)]
 
 

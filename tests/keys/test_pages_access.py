@@ -10,13 +10,13 @@ import pytest
 from accounts.services import disable_user, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer
-from audit.models import AuditLog
 from kernel.clock import database_now
 from keys import actions, services
 from keys.models import KeyGrant
 from keys.services.grants import GrantRequest
 from tests.audit.service_accounts import ORIGIN
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +155,7 @@ def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_k
         assert browser.post(removal, {"reason": ""}).status_code == 422
         assert browser.post(removal, {"reason": "wrong team"})["Location"] == path_of(key)
         assert not KeyGrant.objects.exists()
-        entry = AuditLog.objects.filter(action=actions.GRANT_REMOVED).latest("id")
+        entry = log_rows().filter(action=actions.GRANT_REMOVED).latest("id")
         assert json.loads(entry.meta)["reason"] == "wrong team"
         assert browser.get(removal).status_code == 404
 

@@ -9,14 +9,13 @@ from html import unescape
 import pytest
 
 from audit.log.events import Event, Outcome
-from audit.models import AuditLog
-from audit.services import record_alone
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
 from keys.services.grants import GrantRequest
 from tests.audit.sequencing.log import altered
 from tests.browsing import form_of, plain, signed_in, text
+from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +96,7 @@ def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_th
         code="key_not_active",
     )
     record_alone(denied, developer.principal.actor)
-    entry, browser = AuditLog.objects.latest("id"), signed_in(auditor)
+    entry, browser = log_rows().latest("id"), signed_in(auditor)
     notice = text(browser.get(f"/keys/{key.name}/settings/"))
     linked = browser.get(html.unescape(re.search(r'<a href="([^"]+)">1 request denied</a>', notice)[1]))
     assert re.findall(r'id="entry-(\d+)"', text(linked)) == [str(entry.pk)]
@@ -120,7 +119,7 @@ def test_an_inactive_key_shows_who_stopped_it_when_and_why(admin, auditor, key, 
     change(principal=admin.principal, key_id=key.id, reason="replaced by ledger-exports")
     for page in ("", "versions/", "settings/"):
         response = signed_in(auditor).get(f"/keys/{key.name}/{page}")
-        notice, entry = plain(response), AuditLog.objects.get(object_id=str(key.id), meta__contains="ledger")
+        notice, entry = plain(response), log_rows().get(object_id=str(key.id), meta__contains="ledger")
         assert f'<a href="/audit/{entry.pk}/">{word} <time' in text(response)
         assert re.search(rf"{word} [-\d]{{10}} \d\d:\d\dZ by ada: replaced by ledger-exports", notice)
 
@@ -147,11 +146,11 @@ def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stra
     key = services.disable_key(principal=admin.principal, key_id=key.id, reason="theirs")
     found = services.state_decision(principal=me, key=key)
     assert (found.by, found.reason, found.entry_id) == ("", "", None)
-    assert found.at == AuditLog.objects.latest("id").timestamp
+    assert found.at == log_rows().latest("id").timestamp
 
 
 def test_an_altered_entry_is_no_reason(admin, disabled):
-    entry = AuditLog.objects.get(action="keys.key.disabled")
+    entry = log_rows().get(action="keys.key.disabled")
     altered("UPDATE audit_logs SET actor_name = 'another' WHERE id = %s", entry.pk)
     page = plain(signed_in(admin).get(f"/keys/{disabled.name}/"))
     assert f"The log entry of this change was altered. See entry {entry.pk}." in page

@@ -7,7 +7,6 @@ import pytest
 
 from accounts.browser_sessions import CONFIRMED_AT
 from audit.log.refusals import flush
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from keys import services
@@ -15,6 +14,7 @@ from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
 from tests.browsing import signed_in, text
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +179,6 @@ def test_an_operation_is_offered_exactly_where_its_service_carries_it_out(admin,
 def test_a_refused_operation_is_found_under_the_key(operator, key):
     assert signed_in(operator).post(f"/keys/{key.name}/revoke", {"reason": "because"}).status_code == 403
     flush()
-    entry = AuditLog.objects.latest("id")
+    entry = log_rows().latest("id")
     assert (entry.action, entry.outcome, entry.object_type) == ("keys.key.revoked", "denied", "key")
     assert entry.object_id == str(key.id)

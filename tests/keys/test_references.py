@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from audit.models import AuditLog
 from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
 from kernel.errors import Invalid, NotFound
 from keys import keyring, references, services
 from tests.endpoints import ENDPOINTS, all_routes, make_target, path_of
+from tests.log_entries import log_rows
 from tests.personas import b64
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def without_request_id(answer):
 
 
 def last_refusal():
-    return AuditLog.objects.exclude(outcome="ok").latest("id")
+    return log_rows().exclude(outcome="ok").latest("id")
 
 
 def test_a_reference_has_one_spelling(key):
@@ -108,7 +108,7 @@ def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method)
     assert answer.status == endpoint.status, answer.json
     if answer.json and answer.json.get("name") == named:
         assert answer.json["id"] == str(target.key_id)
-    done = AuditLog.objects.filter(object_id__startswith="name:")
+    done = log_rows().filter(object_id__startswith="name:")
     assert not done.exists()
 
 
@@ -132,7 +132,7 @@ def test_every_operation_takes_the_name_and_answers_with_the_id(admin, key):
     stream = admin.api.post(f"/api/v1/stream/encrypt?key_id={name}", b"plain", **octets)
     opened = admin.api.post("/api/v1/stream/decrypt", stream.response.content, **octets)
     assert opened.response.content == b"plain"
-    recorded = AuditLog.objects.filter(action__startswith="crypto.").values_list("object_id", flat=True)
+    recorded = log_rows().filter(action__startswith="crypto.").values_list("object_id", flat=True)
     assert set(recorded) == {key_id}
 
 

@@ -11,7 +11,6 @@ import pytest
 from django.db import connection
 
 from accounts import services as accounts
-from audit.models import AuditLog
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound
@@ -22,6 +21,7 @@ from keys import rotation_task, services
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
 from keys.services import RotationRequest
 from tests.keys.steps import version_of
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +60,7 @@ def test_a_job_rotates_the_chosen_keys_and_is_recorded(operator, new_key, events
         operator.user.id,
         str(job.id),
     )
-    assert [event.action for event in AuditLog.objects.filter(object_id=str(job.id)).order_by("id")] == [
+    assert [event.action for event in log_rows().filter(object_id=str(job.id)).order_by("id")] == [
         "keys.rotation_job.requested",
         "keys.rotation_job.finished",
     ]
@@ -85,7 +85,7 @@ def test_a_key_that_was_disabled_meanwhile_fails_and_one_that_was_rotated_is_can
     }
     assert job.status == "succeeded"
     assert version_of(rotated) == 2
-    denied = AuditLog.objects.get(object_id=str(disabled.id), outcome="denied")
+    denied = log_rows().get(object_id=str(disabled.id), outcome="denied")
     assert (denied.action, denied.code) == ("keys.key.rotated", "key_not_active")
 
 
@@ -124,7 +124,7 @@ def test_a_job_that_was_not_requested_fails_and_is_recorded_as_the_systems(opera
     job = run(KeyRotationJob.objects.get(pk=job.pk))
     assert (job.status, job.error_code) == ("failed", "integrity_failed")
     assert version_of(key) == 1
-    event = AuditLog.objects.get(object_id=str(job.id), action="keys.rotation_job.failed")
+    event = log_rows().get(object_id=str(job.id), action="keys.rotation_job.failed")
     assert (event.actor_type, event.user_id, event.code) == ("system", None, "integrity_failed")
 
 
@@ -265,6 +265,7 @@ def perform(principal, rotation_id):
         os.kill(os.getpid(), signal.SIGKILL)
 rotation_task.perform_rotation = perform
 from kernel.jobs import running
+from tests.log_entries import log_rows
 running.run_job(rotation_task.KIND, os.environ["JOB"], lambda: False)
 """
 

@@ -5,7 +5,7 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from audit.models import AuditLog, UsageRollup
+from audit.models import UsageRollup
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
@@ -14,6 +14,7 @@ from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
 from keys.rotation_policy import MAX_USES
 from keys.services.rotation import RETRY_AFTER
 from tests.keys.steps import age, version_of
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -245,7 +246,7 @@ def test_two_schedules_at_once_do_everything_once(due_key, new_key, let_time_pas
             future.result()
     assert {version_of(key) for key in due} == {2}
     assert KeyRotation.objects.count() == 6
-    assert AuditLog.objects.filter(action="keys.key.activated").count() == 4
+    assert log_rows().filter(action="keys.key.activated").count() == 4
 
 
 @pytest.mark.django_db(transaction=True)

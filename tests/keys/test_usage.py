@@ -8,7 +8,6 @@ from django.db import connection
 from audit import actions as audit_actions
 from audit.log.events import Event
 from audit.models import UsageRollup
-from audit.services import record_alone
 from audit.usage.of_key import EVERYTHING
 from kernel import runtime
 from kernel.clock import database_now
@@ -17,6 +16,7 @@ from keys import services
 from keys.impact import KeyAction, stopped_versions
 from keys.services.grants import GrantRequest
 from tests.browsing import signed_in
+from tests.log_entries import record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 

@@ -26,8 +26,7 @@ SELECT a.client_addr::text FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND (l.classid::bigint << 32) + l.objid::bigint = %s
 """
 LAG = """
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(g.timestamp)), 0)
-FROM audit_pending p JOIN audit_logs g ON g.id = p.log_id
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0) FROM audit_bundles WHERE rejected_at IS NULL
 """
 
 LIMIT, LIMIT_SECONDS = 1200, 60

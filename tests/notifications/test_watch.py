@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Actor, Event, Outcome
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
@@ -18,6 +17,7 @@ from keys.lifecycle import State
 from keys.services import create_key, schedule_deletion
 from notifications.services import watch
 from notifications.services.watch import watch_keys
+from tests.log_entries import record
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from audit.sequencing.head import HEAD_FILE
 TABLES = (
     "audit_logs",
     "audit_trail",
-    "audit_pending",
+    "audit_bundles",
     "audit_leaves",
     "audit_tiles",
     "audit_tree",

@@ -4,16 +4,15 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import models
 
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
-    AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -25,8 +24,7 @@ from audit.tlog.tiles import HEIGHT, WIDTH
 MODELS = (
     AuditLog,
     AuditTrail,
-    AuditPending,
-    AuditLeaf,
+    AuditBundle,
     AuditTile,
     AuditTree,
     AuditCheckpoint,
@@ -35,6 +33,7 @@ MODELS = (
 )
 # Columns that carry no information about the log, and that nothing could prove.
 MEANINGLESS = {
+    ("audit_bundles", "id"): "a number of the database's own; the numbers of its writer order the bundle",
     ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
     ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
 }
@@ -73,7 +72,8 @@ class Cell:
 def cells(rows: int, seed: int) -> Iterator[Cell]:
     """The cells of ``rows`` rows of each table, or of all that it has."""
     chance = random.Random(f"cells {seed}")  # noqa: S311 - the choice of rows is no secret
-    places = dict(AuditLeaf.objects.values_list("log_id", "idx"))
+    size = AuditTree.objects.get().size
+    places = {log_id: log_id - 1 for log_id in range(1, size + 1)}
     events = {event: places.get(log_id) for event, log_id in AuditLog.objects.values_list("event_id", "id")}
     for model in MODELS:
         found = list(model._default_manager.order_by("pk"))
@@ -93,9 +93,7 @@ def place_of(row, before, after, places, events) -> tuple[int | None, int | None
         case AuditLog():
             return places.get(row.id), places.get(row.id)
         case AuditTrail():
-            return events[row.event_id], events[row.event_id]
-        case AuditLeaf():
-            return row.idx, row.idx
+            return events.get(row.event_id), events.get(row.event_id)
         case AuditTile():
             position = row.number * WIDTH
             if isinstance(after, bytes):
@@ -115,6 +113,8 @@ def other(field: models.Field, before: Any, chance: random.Random) -> Any:  # no
             return chance.choice([{**(before or {}), "smuggled": 1}, {"name": "c"}])
         case models.UUIDField(), _:
             return uuid.UUID(int=chance.getrandbits(128), version=4)
+        case models.DateTimeField(), None:
+            return datetime.now(UTC)
         case models.BinaryField(), _:
             return flipped(bytes(before), chance)
         case _, datetime():

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
+from django.db.models import F
 
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, mac_bytes, version_of
 from audit.log.entry_mac import compute_entry_mac
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
-    AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -26,44 +26,46 @@ from audit.tlog.merkle import Frontier, leaf_hash
 from audit.tlog.tiles import append
 from kernel.crypto import signing
 
+FAR = 10**9
+
 
 def rebuild(log_ids: Sequence[int]) -> None:
-    """Write leaves, tiles, tree and usage for these entries, in this order, as the sequencer would."""
-    rows = {row["id"]: row for row in AuditLog.objects.order_by().values(*ENTRY_FIELDS)}
-    leaves = [leaf_hash(entry_bytes(rows[log_id])) for log_id in log_ids]
-    frontier = Frontier.EMPTY.extended(leaves)
+    """Renumber these entries in this order, and write tiles, tree and usage for them, as the sequencer would."""
     with transaction.atomic():
-        for model in (AuditLeaf, AuditTile, UsageRollup):
+        for index, log_id in enumerate(log_ids):
+            AuditLog.objects.filter(id=log_id).update(id=-1 - index)
+        AuditLog.objects.filter(id__gt=0).update(id=F("id") + 2 * FAR)  # rows that are not in the tree
+        AuditLog.objects.filter(id__lt=0).update(id=-F("id"))
+        rows = AuditLog.objects.filter(id__lte=len(log_ids)).order_by("id").values(*ENTRY_FIELDS)
+        octets = [entry_bytes(row) for row in rows]
+        leaves = [leaf_hash(entry) for entry in octets]
+        frontier = Frontier.EMPTY.extended(leaves)
+        for model in (AuditTile, UsageRollup):
             model.objects.all().delete()
-        AuditLeaf.objects.bulk_create(
-            AuditLeaf(idx=idx, log_id=log_id, leaf_hash=leaf)
-            for idx, (log_id, leaf) in enumerate(zip(log_ids, leaves, strict=True))
-        )
         AuditTile.objects.bulk_create(
             AuditTile(level=level, number=number, hashes=hashes)
             for (level, number), hashes in append(0, {}, leaves).items()
         )
         AuditTree.objects.update(size=frontier.size, edge=frontier.encode(), root=frontier.root())
-        add_usage(json.loads(entry_bytes(rows[log_id])) for log_id in log_ids)
+        add_usage(map(json.loads, octets))
 
 
 def entries() -> list[int]:
     """The log ids in the order of the tree."""
-    return list(AuditLeaf.objects.order_by("idx").values_list("log_id", flat=True))
+    size = AuditTree.objects.get().size
+    return list(AuditLog.objects.filter(id__lte=size).order_by("id").values_list("id", flat=True))
 
 
 def cut(size: int, *, rolls_back: bool = True) -> None:
     """Remove everything after the first ``size`` entries, including the checkpoints."""
     kept = entries()[:size]
-    log = AuditLog.objects.exclude(id__in=AuditLeaf.objects.filter(idx__lt=size).values("log_id"))
+    log = AuditLog.objects.filter(id__gt=size)
     AuditTrail.objects.filter(event_id__in=list(log.values_list("event_id", flat=True))).delete()
     log.delete()
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     AuditCheckpoint.objects.filter(size__gt=size).delete()
     if rolls_back:
         rebuild(kept)
-    else:
-        AuditLeaf.objects.filter(idx__gte=size).delete()
 
 
 def rewrite(index: int, **columns: object) -> None:
@@ -75,7 +77,8 @@ def rewrite(index: int, **columns: object) -> None:
 
 def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) -> None:
     """Re-sign the checkpoints of more than ``beyond`` entries for the current tree; update the host's head."""
-    leaves = [bytes(leaf) for leaf in AuditLeaf.objects.order_by("idx").values_list("leaf_hash", flat=True)]
+    rows = AuditLog.objects.filter(id__in=entries()).order_by("id").values(*ENTRY_FIELDS)
+    leaves = [leaf_hash(entry_bytes(row)) for row in rows]
     for checkpoint in AuditCheckpoint.objects.filter(size__gt=beyond):
         head = Checkpoint(
             origin(), checkpoint.size, Frontier.EMPTY.extended(leaves[: checkpoint.size]).root()

@@ -35,7 +35,7 @@ def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
     for table in (
         "audit_logs",
         "audit_trail",
-        "audit_leaves",
+        "audit_bundles",
         "audit_tiles",
         "audit_tree",
         "audit_checkpoints",

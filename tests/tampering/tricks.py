@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import F, Max, Model
 
+from audit.log.entries import ENTRY_FIELDS, entry_bytes
 from audit.models import (
+    AuditBundle,
     AuditCheckpoint,
-    AuditLeaf,
     AuditLog,
-    AuditPending,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -23,6 +23,7 @@ from audit.models import (
     UsageRollup,
 )
 from audit.sequencing.head import HEAD_FILE
+from audit.tlog.merkle import HASH_SIZE, leaf_hash
 from audit.tlog.tiles import WIDTH
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Copy, query
@@ -89,17 +90,17 @@ class Tricks:
         for index in self.indices():
             log_id = self.order[index]
             yield Trick(kind, "an entry", gone(AuditLog, id=log_id), index)
-            yield Trick(kind, "a leaf", gone(AuditLeaf, idx=index), index)
-            both = together(gone(AuditLog, id=log_id), gone(AuditLeaf, idx=index))
-            yield Trick(kind, "an entry and its leaf", both, index)
             yield Trick(
                 kind, "an entry, the tree made anew", lambda log_id=log_id: self.forget(log_id), index
             )
         for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
             yield Trick(kind, "a changed row", gone(AuditTrail, id=row.id), self.events[row.event_id])
-        for pending in AuditPending.objects.all():
-            yield Trick(kind, "from what waits", gone(AuditPending, log_id=pending.log_id))
-            yield Trick(kind, "an entry that waits", gone(AuditLog, id=pending.log_id))
+        for bundle in AuditBundle.objects.all():
+            is_last = not AuditBundle.objects.filter(writer=bundle.writer, first__gt=bundle.first).exists()
+            verifiers = (
+                {"verifiers": (), "blind": (VERIFY,)} if is_last else {}
+            )  # the next of its writer shows it
+            yield Trick(kind, "a bundle that waits", gone(AuditBundle, id=bundle.id), **verifiers)
         for tile in AuditTile.objects.all():
             yield Trick(kind, "a tile", gone(AuditTile, id=tile.id), tile.number * WIDTH << 8 * tile.level)
         yield Trick(kind, "the row of the tree", gone(AuditTree, id=1))
@@ -114,7 +115,6 @@ class Tricks:
         kind = "inserted"
         for index in self.indices():
             yield Trick(kind, "an entry", lambda index=index: self.smuggle(index))
-            yield Trick(kind, "an entry that waits", lambda index=index: self.smuggle(index, waits=True))
             yield Trick(
                 kind, "an entry, the tree made anew", lambda index=index: self.smuggle(index, at=index), index
             )
@@ -129,8 +129,6 @@ class Tricks:
                 kind, "a changed row of another entry", copied(row, event_id=silent), self.events[silent]
             )
             yield Trick(kind, "a changed row of nothing", copied(row, event_id=uuid.uuid4()))
-        leaf = AuditLeaf.objects.get(idx=self.size - 1)
-        yield Trick(kind, "a leaf", copied(leaf, idx=self.size, log_id=FAR), self.size)
         tile = AuditTile.objects.first()
         yield Trick(kind, "a tile", copied(tile, number=FAR))
         yield Trick(kind, "a tile of a level that is not there", copied(tile, level=9))
@@ -140,16 +138,18 @@ class Tricks:
         yield Trick(kind, "a key", copied(CheckpointKey.objects.first(), kid="smuggled", state="retired"))
         usage = UsageRollup.objects.first()
         yield Trick(kind, "usage", copied(usage, principal="nobody"))
-        yield Trick(kind, "what has a leaf into what waits", copied(AuditPending(), log_id=self.order[5]), 5)
-        yield Trick(kind, "nothing into what waits", copied(AuditPending(), log_id=FAR))
+        bundle = AuditBundle.objects.first()
+        yield Trick(
+            kind, "a bundle that waits, of another writer", copied(bundle, writer=uuid.uuid4(), first=1)
+        )
+        yield Trick(kind, "a bundle that waits, again", copied(bundle))
+        yield Trick(kind, "a bundle without entries", copied(bundle, entries=0, body=b"{}"))
 
     def duplicated(self) -> Iterator[Trick]:
         kind = "duplicated"
         for index in self.indices():
             entry = AuditLog.objects.get(id=self.order[index])
-            yield Trick(kind, "an entry", copied(entry, wseq=FAR))
-            pair = together(copied(entry, id=FAR, wseq=FAR), copied(AuditPending(), log_id=FAR))
-            yield Trick(kind, "an entry, which waits", pair)
+            yield Trick(kind, "an entry", copied(entry, id=FAR, wseq=FAR))
         for row in self.chance.sample(self.trail, min(self.times, len(self.trail))):
             yield Trick(kind, "a changed row", copied(row), self.events[row.event_id])
 
@@ -164,9 +164,8 @@ class Tricks:
             yield Trick(
                 kind, "all of two entries but the ids", exchanged_all(AuditLog, contents, *ids), first
             )
-            yield Trick(kind, "two leaves", exchanged(AuditLeaf, "idx", first, second), first)
-            hashes = exchanged_all(AuditLeaf, ["leaf_hash"], first, second)
-            yield Trick(kind, "the hashes of two leaves", hashes, first)
+            leaves = partial(self.exchange_leaves, first, second)
+            yield Trick(kind, "two leaves", leaves, first)
             yield Trick(
                 kind, "two entries, the tree made anew", lambda f=first, s=second: self.reorder(f, s), first
             )
@@ -198,15 +197,8 @@ class Tricks:
                 min(places, default=None),
             )
         for index in self.indices():
-            rows = AuditLeaf.objects.filter(idx__gte=index)
-            yield Trick(kind, "the leaves from one on", lambda rows=rows: shifted(rows, "idx", 1), index)
             entry = AuditLog.objects.filter(id=self.order[index])
             yield Trick(kind, "an entry", lambda entry=entry: entry.update(id=FAR), index)
-            both = together(
-                lambda entry=entry: entry.update(id=FAR),
-                lambda log_id=self.order[index]: AuditLeaf.objects.filter(log_id=log_id).update(log_id=FAR),
-            )
-            yield Trick(kind, "an entry, in its leaf too", both, index)
         yield Trick(kind, "every entry", lambda: AuditLog.objects.update(id=F("id") + FAR), 0)
 
     def respelled(self) -> Iterator[Trick]:
@@ -292,14 +284,21 @@ class Tricks:
         entry.delete()
         forging.rebuild([each for each in self.order if each != log_id])
 
-    def smuggle(self, model: int, *, waits: bool = False, at: int | None = None) -> None:
+    def exchange_leaves(self, first: int, second: int) -> None:
+        """Exchange two hashes in the tiles."""
+        for index, other in ((first, second), (second, first)):
+            tile = AuditTile.objects.get(level=0, number=index // WIDTH)
+            octets, begin = bytes(tile.hashes), index % WIDTH * HASH_SIZE
+            leaf = leaf_hash(entry_bytes(AuditLog.objects.values(*ENTRY_FIELDS).get(id=self.order[other])))
+            hashes = octets[:begin] + leaf + octets[begin + HASH_SIZE :]
+            AuditTile.objects.filter(id=tile.id).update(hashes=hashes)
+
+    def smuggle(self, model: int, *, at: int | None = None) -> None:
         """Insert a copy of an entry under a new writer. The attacker cannot compute its MAC."""
         entry = AuditLog.objects.get(id=self.order[model])
         entry.id, entry.event_id, entry.writer, entry.wseq = FAR, uuid.uuid4(), uuid.uuid4(), 1
         entry.actor_name, entry.meta = "smuggled", "{}"
         AuditLog.objects.bulk_create([entry])
-        if waits:
-            AuditPending.objects.create(log_id=FAR)
         if at is not None:
             forging.rebuild([*self.order[:at], FAR, *self.order[at:]])
 
@@ -357,9 +356,8 @@ def exchanged_all(model: type[Model], names: list[str], one: object, two: object
 
 def shifted(rows, column: str, by: int) -> None:
     """Shift the column in two steps, because no two rows may be equal in between."""
-    pks = list(rows.values_list("pk", flat=True)) if column != "idx" else None
+    moved = rows.model._default_manager.filter(pk__in=list(rows.values_list("pk", flat=True)))
     rows.update(**{column: F(column) + FAR})
-    moved = rows if pks is None else rows.model._default_manager.filter(pk__in=pks)
     moved.filter(**{f"{column}__gte": FAR}).update(**{column: F(column) - FAR + by})
 
 

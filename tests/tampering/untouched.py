@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connections, transaction
 
 from audit.exports.archive import export_log
-from audit.models import AuditCheckpoint, AuditLog, AuditPending, AuditReceipt, AuditTree
+from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, check_head
@@ -75,7 +75,7 @@ def pending(log: Log) -> str:
     log.write(200)
     finish()
     log.write(30)
-    assert AuditPending.objects.exists()
+    assert AuditBundle.objects.exists()
     return "pending entries"
 
 

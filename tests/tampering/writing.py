@@ -17,8 +17,8 @@ from audit.sequencing import checkpointing
 from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from kernel.clock import database_now
+from tests.log_entries import record
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)
 TABLES = ("encryption_keys", "key_versions", "users")

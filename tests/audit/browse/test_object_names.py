@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from audit.browse.selection import LogCriteria, page_before
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
-from audit.models import AuditLog
-from audit.services import find_logs, record, search_logs
+from audit.sequencing.catching_up import catch_up
+from audit.services import find_logs, search_logs
 from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
 from kernel.trust.row_mac import IntegrityFailed
@@ -19,6 +19,7 @@ from keys.models import Key
 from keys.services import create_key
 from tests.audit.exports.exporting import exported, ids
 from tests.audit.pages import record_event
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -39,13 +40,15 @@ def entries(admin, developer, key):
         return record_event(actor, action, object_type="key", object_id=object_id, **values)
 
     api = replace(developer.principal.actor, actor_name="payments-api")
-    return {
+    recorded = {
         "decrypted": made(SYSTEM, DECRYPTED, str(key.id)),
         "encrypted": made(admin.principal.actor, ENCRYPTED, str(key.id)),
         "refused": made(api, DECRYPTED, "name:payments-db", outcome=Outcome.DENIED, code="not_found"),
         "other": made(api, DECRYPTED, str(uuid4())),
         "mentioned": made(SYSTEM, "test.thing.done", meta={"reason": "moved payments-db to another host"}),
     }
+    catch_up()
+    return recorded
 
 
 def found(entries, reader, **criteria):
@@ -157,7 +160,7 @@ def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries
     user = record(
         Event(action="accounts.user.disabled", object_type="user", object_id=str(developer.user.id)), SYSTEM
     )
-    shown = show_entries(AuditLog.objects.filter(id__in=[row.id for row in (*rows, user)]).order_by("id"))
+    shown = show_entries(log_rows().filter(id__in=[row.id for row in (*rows, user)]).order_by("id"))
     with CaptureQueriesContext(connection) as statements:
         named = [(row.object_name, row.object_page) for row in with_names(auditor.principal, shown)]
     assert named == [("payments-db", "key"), ("payments-db", ""), ("", ""), ("dora", "")]
@@ -171,16 +174,16 @@ def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries
 def test_a_name_that_was_changed_in_the_database_is_not_shown_and_finds_nothing(
     auditor, entries, key, is_known
 ):
-    shown = show_entries(AuditLog.objects.filter(id=entries["decrypted"].id))
+    shown = show_entries(log_rows().filter(id=entries["decrypted"].id))
     if is_known:
         with_names(auditor.principal, shown)
     Key.objects.filter(pk=key.pk).update(name="x y/z")
-    [row] = with_names(auditor.principal, show_entries(AuditLog.objects.filter(id=entries["decrypted"].id)))
+    [row] = with_names(auditor.principal, show_entries(log_rows().filter(id=entries["decrypted"].id)))
     assert (row.object_name, row.object_page) == ("", "")
     with pytest.raises(IntegrityFailed):
         find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="x y/z"))
 
 
 def test_rows_have_no_names_of_keys_that_the_reader_may_not_see(developer, entries):
-    shown = show_entries(AuditLog.objects.filter(id=entries["decrypted"].id))
+    shown = show_entries(log_rows().filter(id=entries["decrypted"].id))
     assert with_names(developer.principal, shown)[0].object_name == ""

@@ -8,11 +8,12 @@ from accounts.roles import ROLES
 from audit.browse import selection
 from audit.browse.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.log.events import Actor, Event, Outcome, RowChange
-from audit.models import AuditLog
-from audit.services import find_changes, find_logs, record
+from audit.sequencing.catching_up import catch_up
+from audit.services import find_changes, find_logs
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -58,7 +59,7 @@ def entries(db):
         ),
         "system": (Event(action="keys.key.rotated", object_id="k-2"), Actor.system("mira", "scheduler")),
     }
-    return {
+    made = {
         name: record(
             event,
             who,
@@ -69,6 +70,8 @@ def entries(db):
         )
         for minute, (name, (event, who)) in enumerate(recorded.items())
     }
+    catch_up()
+    return made
 
 
 def names(entries, found):
@@ -169,7 +172,7 @@ def many(number):
 
 def test_pages_follow_each_other_without_gap_or_repetition():
     ids = many(7)
-    rows, before, seen = AuditLog.objects.all(), None, []
+    rows, before, seen = log_rows().all(), None, []
     while True:
         page = page_before(rows, before=before, limit=3)
         assert (page.count, page.count_is_exact) == (7, True)
@@ -184,16 +187,16 @@ def test_pages_follow_each_other_without_gap_or_repetition():
 
 def test_new_entries_do_not_shift_the_older_pages():
     ids = many(6)
-    first = page_before(AuditLog.objects.all(), before=None, limit=3)
+    first = page_before(log_rows().all(), before=None, limit=3)
     many(2)
-    second = page_before(AuditLog.objects.all(), before=first.next_before, limit=3)
+    second = page_before(log_rows().all(), before=first.next_before, limit=3)
 
     assert [row.id for row in second.rows] == ids[:3][::-1]
 
 
 def test_the_way_back_leads_to_the_page_one_came_from():
     ids = many(7)
-    rows = AuditLog.objects.all()
+    rows = log_rows().all()
 
     first = page_before(rows, before=None, limit=3)
     assert (first.has_previous, first.previous_before) == (False, None)
@@ -208,17 +211,17 @@ def test_the_way_back_leads_to_the_page_one_came_from():
 def test_a_full_last_page_has_no_next():
     many(3)
 
-    assert page_before(AuditLog.objects.all(), before=None, limit=3).next_before is None
+    assert page_before(log_rows().all(), before=None, limit=3).next_before is None
 
 
 def test_counting_stops_at_its_bound_and_reports_it(monkeypatch):
     monkeypatch.setattr(selection, "EXACT_COUNT", 5)
     many(5)
-    page = page_before(AuditLog.objects.all(), before=None, limit=2)
+    page = page_before(log_rows().all(), before=None, limit=2)
     assert (page.count, page.count_is_exact) == (5, True)
 
     many(1)
-    page = page_before(AuditLog.objects.all(), before=None, limit=2)
+    page = page_before(log_rows().all(), before=None, limit=2)
     assert (page.count, page.count_is_exact) == (5, False)
 
 
@@ -228,7 +231,7 @@ def test_a_window_of_time_is_paged_by_time_and_ties_by_id():
         record(Event(action="test.thing.done"), actor(MIRA, "mira"), at=NOON + timedelta(minutes=minute)).id
         for minute in minutes
     ]
-    rows = AuditLog.objects.filter(timestamp__gte=NOON + timedelta(minutes=1))
+    rows = log_rows().filter(timestamp__gte=NOON + timedelta(minutes=1))
     newest = [ids[place] for place in (0, 6, 3, 2, 5, 1)]
 
     first = page_before(rows, before=None, limit=2, time="timestamp")
@@ -249,7 +252,7 @@ def test_a_window_of_time_is_paged_by_time_and_ties_by_id():
 
 def test_an_id_that_is_not_in_the_window_divides_it_by_id():
     ids = many(4)
-    rows = AuditLog.objects.filter(timestamp__gte=NOON).exclude(id=ids[2])
+    rows = log_rows().filter(timestamp__gte=NOON).exclude(id=ids[2])
 
     page = page_before(rows, before=ids[2], limit=3, time="timestamp")
 
@@ -274,15 +277,17 @@ def test_only_a_bound_of_the_time_asks_for_its_order(criteria, column):
 def test_a_page_costs_the_same_few_queries_however_long_it_is(django_assert_num_queries, before, queries):
     many(30)
 
+    rows = log_rows().all()
     with django_assert_num_queries(queries):
-        page_before(AuditLog.objects.all(), before=before, limit=25)
+        page_before(rows, before=before, limit=25)
 
 
 def test_a_page_of_everything_is_not_counted_again(django_assert_num_queries):
     many(25)
 
+    rows = log_rows().all()
     with django_assert_num_queries(1):
-        page = page_before(AuditLog.objects.all(), before=None, limit=25)
+        page = page_before(rows, before=None, limit=25)
     assert (page.count, page.count_is_exact) == (25, True)
 
 

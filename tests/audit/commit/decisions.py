@@ -2,7 +2,7 @@
 
 from audit.commit.decisions import Decision, Grounds
 from audit.log.events import Actor, Event
-from audit.models import AuditLog
+from tests.log_entries import log_rows
 
 ACTOR = Actor.system("test", "api")
 
@@ -22,4 +22,4 @@ def decision_of(name="quiet"):
 
 
 def stored():
-    return list(AuditLog.objects.order_by("id").values_list("object_id", flat=True))
+    return list(log_rows().order_by("id").values_list("object_id", flat=True))

@@ -19,13 +19,13 @@ from audit.errors import AuditUnavailable
 from audit.log import numbering
 from audit.log.events import Event
 from audit.log.numbering import Numbering
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
 from tests.audit.commit.decisions import ACTOR, decide, decision, stored
 from tests.audit.conftest import log_out_of_reach
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -56,11 +56,11 @@ def test_what_waited_is_written_in_one_transaction_and_in_its_order():
 
     assert [future.result(60) for future in futures] == list(range(100))
     assert stored() == ["", *map(str, range(100))]
-    times = set(AuditLog.objects.exclude(object_id="").values_list("timestamp", flat=True))
+    times = set(log_rows().exclude(object_id="").values_list("timestamp", flat=True))
     assert len(times) == 1  # one transaction read the clock once
-    numbers = list(AuditLog.objects.order_by("id").values_list("wseq", flat=True))
+    numbers = list(log_rows().order_by("id").values_list("wseq", flat=True))
     assert numbers == list(range(1, 102))
-    assert AuditLog.objects.values("writer").distinct().count() == 1
+    assert log_rows().values("writer").distinct().count() == 1
 
 
 def test_each_of_a_batch_gets_their_own_answer():
@@ -94,14 +94,14 @@ def test_a_change_of_something_else_does_not_make_a_decision_stale():
 
 def test_a_poisonous_row_costs_no_one_else_their_answer():
     poison = Event(action="test.poison")
-    object.__setattr__(poison, "object_id", "x" * 101 if connection.vendor == "postgresql" else object())
+    object.__setattr__(poison, "object_id", "x" * 101)
     with queue_held_up():
         before = [writer.submit(decision(number)) for number in range(5)]
         poisonous = writer.submit(decide("never", poison))
         after = [writer.submit(decision(number)) for number in range(5, 9)]
 
     assert [future.result(60) for future in before + after] == list(range(9))
-    with pytest.raises((AuditUnavailable, TypeError)):
+    with pytest.raises(ValueError, match="does not fit"):
         poisonous.result(60)
     assert stored() == ["", *map(str, range(9))]
 
@@ -168,7 +168,7 @@ def test_an_event_loop_waits_without_a_thread():
         return await asyncio.gather(*map(answer, range(50)))
 
     assert asyncio.run(answers()) == list(range(50))
-    assert AuditLog.objects.count() == 50
+    assert log_rows().count() == 50
 
 
 def test_closing_writes_what_waits_and_the_next_answer_begins_a_new_writer():
@@ -177,7 +177,7 @@ def test_closing_writes_what_waits_and_the_next_answer_begins_a_new_writer():
 
     assert [future.result(0) for future in futures] == list(range(20))
     assert writer.commit(decision(20)) == 20
-    assert AuditLog.objects.values("writer").distinct().count() == 2
+    assert log_rows().values("writer").distinct().count() == 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -200,7 +200,7 @@ def test_a_hundred_records_cost_no_more_statements_than_one():
             CommitBatch([Ticket(decision(number)) for number in range(size)], numbering).write()
         counts.append(len(statements))
 
-    assert AuditLog.objects.count() == 102
+    assert log_rows().count() == 102
     assert counts[2] <= counts[1] <= 4
 
 
@@ -219,7 +219,7 @@ def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
     for number in range(3):
         writer.commit(decision(number))
 
-    entry = AuditLog.objects.order_by("id").last()
+    entry = log_rows().order_by("id").last()
     assert numbering.take_tails() == {uuid.UUID(str(entry.writer)): 3}
 
 

@@ -12,13 +12,12 @@ from audit.commit.batches import Ticket
 from audit.commit.guard import PERIOD, LagGuard
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
-from audit.models import AuditLog, AuditPending
+from audit.models import AuditBundle
 from audit.sequencing.lag import read_lag
-from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Throttled
 from tests.audit.commit.decisions import decision_of
-from tests.conftest import append_only_triggers_off
+from tests.log_entries import insert_events, record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -32,9 +31,8 @@ def limit(settings, empty_log):
 
 def left_behind(seconds):
     """Add an entry that has waited ``seconds`` for its leaf."""
-    entry = record_alone(Event(action="test.left.behind"), Actor.system("test", "command"))
-    with append_only_triggers_off():
-        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=seconds))
+    event, actor = Event(action="test.left.behind"), Actor.system("test", "command")
+    insert_events([(event, actor)], at=database_now() - timedelta(seconds=seconds))
 
 
 def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
@@ -49,11 +47,11 @@ def test_the_lag_is_the_age_of_the_oldest_entry_without_a_leaf():
 
 def test_beyond_the_limit_operations_are_refused_and_changes_are_not():
     left_behind(LIMIT + 1)
-    before = AuditLog.objects.count()
+    before = AuditBundle.objects.count()
 
     with pytest.raises(AuditUnavailable, match="sequenced"):
         writer.commit(decision_of())
-    assert AuditLog.objects.count() == before
+    assert AuditBundle.objects.count() == before
     record_alone(Event(action="keys.key.disabled"), Actor.system("test", "api"))
 
 
@@ -61,7 +59,7 @@ def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
     left_behind(LIMIT + 1)
     with pytest.raises(AuditUnavailable):
         writer.commit(decision_of())
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
 
     time.sleep(1.1)  # the lag is read about every second
 
@@ -114,18 +112,18 @@ def test_a_row_that_cannot_be_read_keeps_no_one_waiting():
     """An attacker who can write to the database must not be able to stop the shared writer thread."""
     if connection.vendor == "sqlite":
         left_behind(1)
-        with append_only_triggers_off(), connection.cursor() as cursor:
-            cursor.execute("UPDATE audit_logs SET timestamp = 'no moment'")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_bundles SET at = 'no moment'")
     else:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE audit_pending RENAME COLUMN log_id TO elsewhere")
+            cursor.execute("ALTER TABLE audit_bundles RENAME COLUMN rejected_at TO elsewhere")
     try:
         with suppress(AuditUnavailable):
             writer.submit(decision_of()).result(60)
     finally:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("ALTER TABLE audit_pending RENAME COLUMN elsewhere TO log_id")
-    AuditPending.objects.all().delete()
+                cursor.execute("ALTER TABLE audit_bundles RENAME COLUMN elsewhere TO rejected_at")
+    AuditBundle.objects.all().delete()
     time.sleep(PERIOD)  # the lag is read once in this time
     assert writer.submit(decision_of()).result(60) == "quiet"

@@ -111,9 +111,9 @@ def test_a_server_that_ends_the_session_before_the_last_statement_has_stored_not
     assert play(scene), "the next message goes to a new session"
 
 
-def test_a_server_that_ends_the_session_in_the_last_statement_tells_nothing():
+def test_a_server_that_ends_the_session_in_a_statement_has_committed_nothing():
     async def scene(session, _relay):
-        with pytest.raises(ConnectionLost):
+        with pytest.raises(StatementFailed):
             await session.run(ONE, END_YOURSELF)
         with pytest.raises(ConnectionLost):
             await session.run(ONE)

@@ -14,15 +14,13 @@ from audit.errors import AuditUnavailable
 from audit.log.entries import mac_bytes
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
-from audit.models import AuditLog
-from audit.services import record_alone
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
 from tests.audit.commit.decisions import ACTOR, decide, decision, stored
 from tests.audit.conftest import log_out_of_reach
-from tests.conftest import append_only_triggers_off
+from tests.log_entries import insert_events, log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,10 +63,10 @@ def test_an_entry_is_the_same_whoever_wrote_it(account):
     writer.commit(decide(2, event, odd))
     fresh = {"id", "event_id", "timestamp", "writer", "wseq", "mac"}
     first, second = (
-        {name: value for name, value in row.items() if name not in fresh} for row in AuditLog.objects.values()
+        {name: value for name, value in row.items() if name not in fresh} for row in log_rows().values()
     )
     assert first == second
-    for row in AuditLog.objects.values():
+    for row in log_rows().values():
         check_entry_mac(mac_bytes(row), 1 if account is None else 2, row["mac"])
 
 
@@ -108,12 +106,15 @@ def test_while_the_log_cannot_be_written_nothing_leaves_and_then_all():
 @on_postgresql
 def test_one_poisonous_record_costs_no_one_else_their_answer(caplog):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_logs ADD CONSTRAINT poison CHECK (object_id <> '13')")
+        cursor.execute(
+            "ALTER TABLE audit_bundles ADD CONSTRAINT poison "
+            """CHECK (position('"object_id":"13"'::bytea in body) = 0)"""
+        )
     try:
         results = run(*(decision(number) for number in range(30)))
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE audit_logs DROP CONSTRAINT poison")
+            cursor.execute("ALTER TABLE audit_bundles DROP CONSTRAINT poison")
     assert [result for result in results if isinstance(result, int)] == [n for n in range(30) if n != 13]
     assert isinstance(results[13], AuditUnavailable)
     assert sorted(stored(), key=int) == [str(number) for number in range(30) if number != 13]
@@ -137,23 +138,24 @@ def test_a_session_that_died_unused_is_replaced():
 
 @on_postgresql
 def test_a_session_that_dies_in_the_commit_answers_no_one_and_another_writer_begins():
-    """The trigger ends its own session after the rows and the COMMIT have been sent."""
+    """The trigger ends its own session after the bundle and the COMMIT have been sent."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$BEGIN IF NEW.object_id = '2' THEN PERFORM pg_terminate_backend(pg_backend_pid()); "
+            '$$BEGIN IF position(\'"object_id":"2"\'::bytea in NEW.body) > 0 THEN PERFORM pg_terminate_backend(pg_backend_pid()); '
             "PERFORM pg_sleep(1); END IF; RETURN NULL; END$$; "
-            "CREATE TRIGGER die AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION die()"
+            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON audit_bundles DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION die()"
         )
     try:
         [lost] = run(decision(2), meanwhile=lambda: None)
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER die ON audit_logs; DROP FUNCTION die()")
+            cursor.execute("DROP TRIGGER die ON audit_bundles; DROP FUNCTION die()")
     assert isinstance(lost, AuditUnavailable)
     assert run(decision(3)) == [3]
     assert stored() == ["before", "3"]
-    assert AuditLog.objects.values("writer").distinct().count() == 2
+    assert log_rows().values("writer").distinct().count() == 2
 
 
 @on_postgresql
@@ -189,9 +191,8 @@ def test_more_than_may_wait_are_refused_at_once(monkeypatch):
 @on_postgresql
 def test_beyond_the_limit_of_the_lag_operations_are_refused(settings):
     settings.CC_AUDIT_LAG_LIMIT = 10
-    entry = record_alone(Event(action="test.left.behind"), ACTOR)
-    with append_only_triggers_off():
-        AuditLog.objects.filter(pk=entry.pk).update(timestamp=database_now() - timedelta(seconds=11))
+    event = Event(action="test.left.behind")
+    insert_events([(event, ACTOR)], at=database_now() - timedelta(seconds=11))
     results = run(decision(1), decision(2))
     assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
     assert "sequenced" in results[0].detail

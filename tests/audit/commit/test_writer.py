@@ -11,12 +11,12 @@ from audit.commit.decisions import Deadline
 from audit.commit.writer import commit
 from audit.errors import AuditUnavailable
 from audit.log.events import Actor, Event
-from audit.models import AuditLog
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
 from kernel.freshness.stamps import StaleDecision
 from tests.audit.commit.decisions import decide
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.sqlite
 
@@ -43,7 +43,7 @@ def test_the_result_is_handed_out_once_its_event_is_stored():
 
     assert commit(decided(deadlines=(deadline(60),))) == "the answer"
 
-    entry = AuditLog.objects.get()
+    entry = log_rows().get()
     assert (entry.action, entry.object_id, entry.outcome) == ("crypto.message.encrypted", "k", "ok")
     assert before <= entry.timestamp <= database_now()
 
@@ -56,14 +56,14 @@ def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
     with pytest.raises(StaleDecision):
         commit(decision)
 
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
 
 
 @pytest.mark.django_db
 def test_before_its_beginning_the_answer_is_the_error_and_leaves_no_record():
     with pytest.raises(Expired):
         commit(decided(not_before=(deadline(-60), deadline(60))))
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
     assert commit(decided(not_before=(deadline(-60),))) == "the answer"
 
 
@@ -75,7 +75,7 @@ def test_a_passed_deadline_raises_its_error_and_leaves_no_record(seconds):
     with pytest.raises(Expired):
         commit(decision)
 
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
 
 
 @pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_no_result_leaves_where_the_commit_itself_fails(failing_commit):
     with pytest.raises(AuditUnavailable):
         commit(decided())
 
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -145,5 +145,5 @@ def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
                 epoch = raise_epoch(KEY)
             acknowledged = epoch
         stop.set()
-        assert sum(each.result() for each in answering) == AuditLog.objects.count()
+        assert sum(each.result() for each in answering) == log_rows().count()
     assert not leaks

@@ -9,12 +9,13 @@ from itertools import count
 from django.db import connections
 
 from audit.exports import task
-from audit.models import AuditExport, AuditLog
+from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel import jobs
 from kernel.jobs import running
 from tests.audit.sequencing.log import sequence_all, write_many
+from tests.log_entries import log_rows
 
 EXPORTS = "/api/v1/audit/exports"
 
@@ -98,7 +99,7 @@ def seconds_to(function):
 
 
 def on_record(action):
-    return list(AuditLog.objects.filter(action=action).order_by("id"))
+    return list(log_rows().filter(action=action).order_by("id"))
 
 
 def signed_log(number):

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTile, AuditTrail, AuditTree
+from audit.models import AuditCheckpoint, AuditLeaf, AuditTile, AuditTrail, AuditTree
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
@@ -19,6 +19,7 @@ from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.ccverify import run
 from tests.audit.exports.exporting import unbundled
 from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.log_entries import log_rows
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -67,7 +68,7 @@ def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
     assert progress == [(size, size)]
     files = files_of(folder)
     bundles = [files.pop(tiles.entries_path(number, width)) for number, width in ((0, 256), (1, size - 256))]
-    rows = {row["id"]: row for row in AuditLog.objects.values(*ENTRY_FIELDS)}
+    rows = {row["id"]: row for row in log_rows().values(*ENTRY_FIELDS)}
     leaves = AuditLeaf.objects.filter(idx__lt=size).order_by("idx")
     assert [entry for bundle in bundles for entry in unbundled(bundle)] == [
         entry_bytes(rows[leaf.log_id]) for leaf in leaves

@@ -16,7 +16,6 @@ from audit.exports.archive import export_log
 from audit.exports.formats import csv_line, guarded
 from audit.log import entries
 from audit.log.events import Actor, Event, Source
-from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.databases.transactions import one_snapshot
@@ -39,6 +38,7 @@ from tests.audit.pages import text_of
 from tests.audit.sequencing.log import alarms, altered, sequence_all, write, write_many
 from tests.audit.service_accounts import BILLING, account
 from tests.browsing import signed_in
+from tests.log_entries import log_rows
 from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,7 +50,7 @@ def test_each_line_is_an_entry_in_the_bytes_that_are_hashed_and_its_integrity(au
     write(1, event, actor=account())
     content, reported = exported(auditor, object="the-object")
 
-    rows = AuditLog.objects.filter(object_id="the-object").order_by("id").values()
+    rows = log_rows().filter(object_id="the-object").order_by("id").values()
     assert content == b"".join(entries.entry_bytes(row)[:-1] + b',"integrity":"pending"}\n' for row in rows)
     assert [json.loads(line).get("actor_id", "none") for line in content.splitlines()] == [
         "none",
@@ -65,8 +65,8 @@ def test_an_export_without_filters_is_the_whole_log(auditor):
     write(5)
     content, reported = exported(auditor)
 
-    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id  # later entries follow the snapshot
-    expected = list(AuditLog.objects.filter(id__lte=last).order_by("id").values_list("id", flat=True))
+    last = log_rows().get(action=actions.EXPORT_REQUESTED).id  # later entries follow the snapshot
+    expected = list(log_rows().filter(id__lte=last).order_by("id").values_list("id", flat=True))
     assert ids(content) == expected
     assert reported["rows"] == reported["total"] == reported["done"] == len(expected)
 
@@ -93,7 +93,7 @@ def test_filters_select_what_the_list_shows_under_them(auditor, filters):
     content, reported = exported(auditor, **filters)
 
     query = "&".join(f"{name}={value}" for name, value in filters.items())
-    last = AuditLog.objects.get(action=actions.EXPORT_REQUESTED).id
+    last = log_rows().get(action=actions.EXPORT_REQUESTED).id
     listed = auditor.api.get(f"/api/v1/audit/logs?limit=100&{query}").json["results"]
     assert ids(content) == sorted(entry["id"] for entry in listed if entry["id"] <= last)
     assert set(reported["filters"]) == set(filters)
@@ -107,7 +107,7 @@ def test_csv_has_a_header_and_the_same_columns(auditor):
 
     header, *rows = csv.reader(io.StringIO(content.decode(), newline=""))
     assert header == [*entries.ENTRY_FIELDS[:-1], "integrity", "actor_id"]
-    stored = AuditLog.objects.filter(action="test.thing.done").order_by("id")
+    stored = log_rows().filter(action="test.thing.done").order_by("id")
     assert [dict(zip(header, row, strict=True)) for row in rows] == [as_texts(entry) for entry in stored]
     assert reported["rows"] == 2
     assert content.count(b"\r\n") == 1 + 2 + 2  # header, rows, and one inside each object id
@@ -269,13 +269,13 @@ def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch
     monkeypatch.setattr(task, "BATCH", 10)
     write_many(50)
     export_id = order(auditor)
-    last = AuditLog.objects.latest("id").id
+    last = log_rows().latest("id").id
     with meanwhile(lambda: write(20), at_call=3):
         work()
 
     reported = look(auditor, export_id)
     assert max(ids(fetch(auditor, export_id).response.content)) == last
-    assert reported["rows"] == reported["total"] == AuditLog.objects.filter(id__lte=last).count()
+    assert reported["rows"] == reported["total"] == log_rows().filter(id__lte=last).count()
 
 
 def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):
@@ -293,10 +293,10 @@ def test_writers_do_not_wait_for_an_export(auditor, monkeypatch):
 def test_a_snapshot_shows_one_moment(transactional_db):
     write(1)
     with one_snapshot():
-        before = AuditLog.objects.count()
+        before = log_rows().count()
         in_thread(lambda: write(1))
-        assert AuditLog.objects.count() == before
-    assert AuditLog.objects.count() == before + 1
+        assert log_rows().count() == before
+    assert log_rows().count() == before + 1
 
 
 def test_a_snapshot_does_not_begin_inside_a_transaction(transactional_db):

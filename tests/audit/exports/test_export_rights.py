@@ -12,12 +12,13 @@ from accounts.services import disable_user
 from audit import actions, services
 from audit.browse.selection import LogCriteria
 from audit.log.events import Source
-from audit.models import AuditExport, AuditLog
+from audit.models import AuditExport
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.freshness.stamps import StaleDecision
 from tests.audit.exports.exporting import EXPORTS, fetch, order, work
 from tests.audit.sequencing.log import write
+from tests.log_entries import log_rows
 from tests.personas import ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,4 +153,4 @@ def test_rights_that_have_ended_order_cancel_and_fetch_nothing(auditor):
         services.cancel_export(**late, export_id=waiting)
     with pytest.raises(StaleDecision):
         services.open_result(**late, result=result)
-    assert not AuditLog.objects.filter(action=actions.EXPORT_DOWNLOADED).exists()
+    assert not log_rows().filter(action=actions.EXPORT_DOWNLOADED).exists()

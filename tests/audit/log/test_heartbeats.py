@@ -8,9 +8,8 @@ from django.db import transaction
 
 from audit.log import heartbeats, numbering
 from audit.log.events import Actor, Event
-from audit.models import AuditLog
-from audit.services import record
 from tests.audit.conftest import log_out_of_reach
+from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -28,7 +27,7 @@ def write(times=1):
 
 
 def heard():
-    beats = AuditLog.objects.filter(action="audit.writer.heartbeat").order_by("id")
+    beats = log_rows().filter(action="audit.writer.heartbeat").order_by("id")
     return [json.loads(text)["writers"] for text in beats.values_list("meta", flat=True)]
 
 

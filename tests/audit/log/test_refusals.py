@@ -9,9 +9,9 @@ from django.test import RequestFactory
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
 from audit.middleware import RefusalRecorder
-from audit.models import AuditLog
 from kernel import errors
 from kernel.http import problems
+from tests.log_entries import log_rows
 
 ACTOR = Actor.anonymous("192.0.2.1", "agent", "r-1")
 EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, code="not_found")
@@ -21,11 +21,11 @@ EVENT = Event(action="keys.key.read", object_id="k", outcome=Outcome.DENIED, cod
 def test_a_burst_of_refusals_becomes_one_entry_at_once_and_one_with_the_number():
     for _ in range(50):
         refusals.note(EVENT, ACTOR)
-    assert [entry.count for entry in AuditLog.objects.all()] == [1]
+    assert [entry.count for entry in log_rows().all()] == [1]
 
     refusals.flush()
 
-    later, first = AuditLog.objects.all()
+    later, first = log_rows().all()
     assert (first.count, first.meta) == (1, "{}")
     assert (later.count, later.meta) == (49, f'{{"repeats_within_seconds":{int(refusals.PERIOD)}}}')
     assert (later.action, later.object_id, later.code) == (first.action, first.object_id, first.code)
@@ -36,7 +36,7 @@ def test_a_burst_of_refusals_becomes_one_entry_at_once_and_one_with_the_number()
 def test_a_flush_with_nothing_counted_writes_nothing():
     refusals.flush()
 
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -47,9 +47,9 @@ def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
     refusals.note(EVENT, ACTOR)
 
     deadline = time.monotonic() + 60
-    while not AuditLog.objects.exists() and time.monotonic() < deadline:
+    while not log_rows().exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert [entry.count for entry in AuditLog.objects.all()] == [1]
+    assert [entry.count for entry in log_rows().all()] == [1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -79,7 +79,7 @@ def answer(error=None, path="/api/v1/keys", **on_request):
 def test_a_refusal_shows_who_wanted_what_from_where():
     answer(errors.NotFound(), audit_action="keys.key.read", audit_object=("key", "k"), actor=ACTOR)
 
-    entry = AuditLog.objects.get()
+    entry = log_rows().get()
     assert (entry.action, entry.object_type, entry.object_id) == ("keys.key.read", "key", "k")
     assert (entry.outcome, entry.code) == ("denied", "not_found")
     assert (entry.client_ip, entry.user_agent, entry.request_id) == ("192.0.2.1", "agent", "r-1")
@@ -89,7 +89,7 @@ def test_a_refusal_shows_who_wanted_what_from_where():
 def test_a_stranger_is_reported_by_their_address():
     answer(errors.Unauthenticated("no"))
 
-    entry = AuditLog.objects.get()
+    entry = log_rows().get()
     assert (entry.actor_type, entry.user_id, entry.client_ip) == ("anonymous", None, "192.0.2.7")
     assert (entry.user_agent, entry.request_id) == ("curl", "r-7")
     assert (entry.action, entry.code) == ("api.request.refused", "authentication_failed")
@@ -113,7 +113,7 @@ def test_a_stranger_is_reported_by_their_address():
 def test_a_no_is_denied_and_what_could_not_be_done_is_an_error(error, outcome):
     answer(error)
 
-    assert AuditLog.objects.get().outcome == outcome
+    assert log_rows().get().outcome == outcome
 
 
 @pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_a_no_is_denied_and_what_could_not_be_done_is_an_error(error, outcome):
 def test_every_prefix_of_the_api_is_recorded(path):
     answer(errors.Denied("x"), path=path)
 
-    assert AuditLog.objects.count() == 1
+    assert log_rows().count() == 1
 
 
 @pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_success_and_pages_are_not_recorded_here():
     answer()
     answer(errors.NotFound(), path="/favicon.ico")
 
-    assert not AuditLog.objects.exists()
+    assert not log_rows().exists()
 
 
 @pytest.mark.django_db(transaction=True)

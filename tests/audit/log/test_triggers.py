@@ -4,7 +4,7 @@ from django.db import IntegrityError, connection, transaction
 from audit.log import triggers
 from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditLog, AuditTrail
-from audit.services import record
+from tests.log_entries import log_rows, record, record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -15,7 +15,8 @@ TABLES = ["audit_logs", "audit_trail"]
 @pytest.fixture
 def entry(db):
     change = RowChange(table_name="t", record_id="r", action="insert", new_values={"a": 1})
-    return record(Event(action="test.thing.done"), ACTOR, changes=[change])
+    record(Event(action="test.thing.done"), ACTOR, changes=[change])
+    return log_rows().get()
 
 
 def run(statement):
@@ -93,8 +94,8 @@ def test_replace_by_the_writers_number_cannot_change_the_log(entry):
     ],
 )
 def test_a_row_with_an_impossible_value_is_refused(entry, column, value, constraint):
-    names = [field.column for field in AuditLog._meta.fields if field.column != "id"]
-    replaced = {column: value, "wseq": "wseq + 1"}
+    names = [field.column for field in AuditLog._meta.fields]
+    replaced = {column: value, "wseq": "wseq + 1", "id": "id + 1"}
     selected = ", ".join(replaced.get(name, name) for name in names)
 
     with pytest.raises(IntegrityError, match=constraint):
@@ -102,11 +103,19 @@ def test_a_row_with_an_impossible_value_is_refused(entry, column, value, constra
 
 
 def test_a_writers_number_is_used_once(entry):
-    names = [field.column for field in AuditLog._meta.fields if field.column != "id"]
-    listed = ", ".join(names)
+    names = [field.column for field in AuditLog._meta.fields]
+    selected = ", ".join("id + 1" if name == "id" else name for name in names)
 
     with pytest.raises(IntegrityError, match=r"wseq|REPLACE is refused"):
-        run(f"INSERT INTO audit_logs ({listed}) SELECT {listed} FROM audit_logs")  # noqa: S608 - names of our own tables
+        run(f"INSERT INTO audit_logs ({', '.join(names)}) SELECT {selected} FROM audit_logs")  # noqa: S608 - names of our own tables
+
+
+def test_a_row_without_an_id_is_refused(entry):
+    """A process of an earlier version writes rows itself. They would not be in the tree."""
+    names = ", ".join(field.column for field in AuditLog._meta.fields if field.column != "id")
+
+    with pytest.raises(IntegrityError, match=r"assigns the ids|null value in column"):
+        run(f"INSERT INTO audit_logs ({names}) SELECT {names} FROM audit_logs")  # noqa: S608 - names of our own tables
 
 
 def test_the_security_epoch_has_one_row(db):
@@ -119,12 +128,14 @@ def test_a_later_migration_can_take_the_triggers_off_and_put_them_back():
     with connection.schema_editor() as editor:
         triggers.remove(editor, *TABLES)
     try:
-        with transaction.atomic():
-            record(Event(action="test.thing.done"), ACTOR).delete()
+        record_alone(Event(action="test.thing.done"), ACTOR)
+        log_rows().get().delete()
         assert not AuditLog.objects.exists()
     finally:
         with connection.schema_editor() as editor:
             triggers.install(editor, *TABLES)
 
+    record_alone(Event(action="test.thing.done"), ACTOR)
+    entry = log_rows().get()
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
-        record(Event(action="test.thing.done"), ACTOR).delete()
+        entry.delete()

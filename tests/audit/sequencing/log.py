@@ -3,30 +3,29 @@
 import json
 import socket
 import threading
-import uuid
 from contextlib import closing, contextmanager
 
 from django.db import connection, transaction
 
 from audit import actions
 from audit.log import entries
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
-from audit.models import AuditLeaf, AuditLog, AuditTile, AuditTree, CheckpointKey
+from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.step import sequence_step
-from audit.services import record
+from audit.sequencing.taking import waiting_columns
 from audit.tlog import merkle
 from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off
+from tests.log_entries import insert_events, record
 
 ACTOR = Actor.system("test", "command")
 DONE = Event(action="test.thing.done")
 
 
 def write(times=1, event=DONE, actor=ACTOR):
-    """Write ``times`` entries, each in its own transaction; return the last."""
+    """Write ``times`` entries, each in its own transaction; return what was recorded last."""
     for _ in range(times):
         with transaction.atomic():
             entry = record(event, actor)
@@ -34,22 +33,15 @@ def write(times=1, event=DONE, actor=ACTOR):
 
 
 def write_many(number, writer=None, first=1, event=DONE):
-    """Write ``number`` entries of one writer in one transaction."""
-    writer, now = writer or uuid.uuid4(), database_now()
-    rows = [
-        entry_row(event, ACTOR, at=format_timestamp(now), writer=str(writer), wseq=wseq)
-        for wseq in range(first, first + number)
-    ]
-    with transaction.atomic():
-        insert_rows(rows)
-    return writer
+    """Write ``number`` entries of one writer in one bundle."""
+    return insert_events([(event, ACTOR)] * number, at=database_now(), writer=writer, first=first)
 
 
 def sequence_all():
-    """Run steps until only their own entries remain; return the number of sequenced entries."""
+    """Run steps until nothing waits; return the number of sequenced entries."""
     total = 0
-    while number := sequence_step():
-        total += number
+    while AuditBundle.objects.filter(rejected_at__isnull=True).exists():
+        total += sequence_step()
     return total
 
 
@@ -61,10 +53,14 @@ def altered(statement, *parameters):
 
 
 def alarms():
-    """``code`` and ``meta``, without the digest of the evidence, of every recorded alarm."""
-    rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id")
-    metas = [json.loads(row.meta) for row in rows]
-    return [(row.code, without_evidence(meta)) for row, meta in zip(rows, metas, strict=True)]
+    """``code`` and ``meta``, without the digest of the evidence, of every recorded alarm, those that wait included."""
+    rows = AuditLog.objects.filter(action=actions.LOG_ALARMED).order_by("id").values("action", "code", "meta")
+    recorded = [*rows, *waiting_columns(AuditBundle.objects.all())]
+    return [
+        (row["code"], without_evidence(json.loads(row["meta"])))
+        for row in recorded
+        if row["action"] == actions.LOG_ALARMED
+    ]
 
 
 def without_evidence(meta):
@@ -73,15 +69,16 @@ def without_evidence(meta):
 
 def leaves_of_rows():
     """The leaf hashes in tree order, computed independently from the rows."""
-    rows = {row["id"]: row for row in AuditLog.objects.values(*entries.ENTRY_FIELDS)}
-    log_ids = AuditLeaf.objects.order_by("idx").values_list("log_id", flat=True)
-    return [merkle.leaf_hash(entries.entry_bytes(rows[log_id])) for log_id in log_ids]
+    rows = AuditLog.objects.order_by("id").values(*entries.ENTRY_FIELDS)
+    return [merkle.leaf_hash(entries.entry_bytes(row)) for row in rows]
 
 
 def assert_the_tree_is_that_of_the_rows():
     computed = leaves_of_rows()
-    stored = AuditLeaf.objects.order_by("idx").values_list("idx", "leaf_hash")
-    assert [(idx, bytes(leaf)) for idx, leaf in stored] == list(enumerate(computed))
+    ids = list(AuditLog.objects.order_by("id").values_list("id", flat=True))
+    assert ids == list(range(1, len(ids) + 1))
+    for row in AuditLog.objects.values(*entries.ENTRY_FIELDS, "mac")[:50]:
+        check_entry_mac(entries.mac_bytes(row), entries.version_of(row), row["mac"])
     frontier = merkle.Frontier.EMPTY.extended(computed)
     tree = AuditTree.objects.get()
     assert (tree.size, bytes(tree.root), bytes(tree.edge)) == (
@@ -142,11 +139,11 @@ def no_more_entries():
         "sqlite": "BEGIN SELECT RAISE(ABORT, 'no'); END",
     }[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_logs {refuses}")
+        cursor.execute(f"CREATE TRIGGER no_more BEFORE INSERT ON audit_bundles {refuses}")
         try:
             yield
         finally:
-            cursor.execute("DROP TRIGGER no_more" + " ON audit_logs" * (connection.vendor == "postgresql"))
+            cursor.execute("DROP TRIGGER no_more" + " ON audit_bundles" * (connection.vendor == "postgresql"))
 
 
 def recreate_checkpoint_keys():

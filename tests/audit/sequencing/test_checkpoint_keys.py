@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit import actions
-from audit.models import AuditLeaf, AuditLog, CheckpointKey
+from audit.models import CheckpointKey
 from audit.sequencing.checkpoint_keys import (
     active_signers,
     bootstrap_checkpoint_keys,
@@ -34,6 +34,7 @@ from kernel.crypto.errors import UnwrapFailed
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import ACTOR, recreate_checkpoint_keys, sequence_all, write
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +49,7 @@ def keys_of(state):
 
 
 def published():
-    rows = AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_PUBLISHED).order_by("id")
+    rows = log_rows().filter(action=actions.CHECKPOINT_KEY_PUBLISHED).order_by("id")
     return [(row, json.loads(row.meta)["vkeys"]) for row in rows]
 
 
@@ -185,8 +186,7 @@ def test_they_sign_once_the_old_keys_have_signed_their_publication():
     assert keys_of("next") == keys  # it is in the tree, but still not signed
 
     covering = sign_checkpoint()
-    [leaf] = AuditLeaf.objects.filter(log_id=published()[-1][0].id)
-    assert leaf.idx < covering.size
+    assert published()[-1][0].id <= covering.size
     open_note(covering.note, old)
     with pytest.raises(CheckpointInvalid):
         open_note(covering.note, keys)
@@ -228,7 +228,7 @@ def test_the_private_half_of_a_retired_key_is_wiped():
     checkpoint_now()
 
     assert [bytes(row.wrapped) for row in CheckpointKey.objects.filter(state="retired")] == [b"", b""]
-    rotated = AuditLog.objects.get(action=actions.CHECKPOINT_KEY_ROTATED)
+    rotated = log_rows().get(action=actions.CHECKPOINT_KEY_ROTATED)
     retired = CheckpointKey.objects.filter(state="retired").order_by("created_at")
     assert json.loads(rotated.meta) == {"retired": [row.kid for row in retired]}
 

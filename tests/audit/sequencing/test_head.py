@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from audit import actions
 from audit.errors import OlderDatabase
-from audit.models import AuditLog, AuditTree
+from audit.models import AuditTree
 from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
@@ -17,6 +17,7 @@ from audit.sequencing.step import sequence_step
 from audit.tlog import merkle
 from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -33,7 +34,7 @@ def signed(entries):
 
 def become_older():
     """Empty the log, as after a restore of an empty database: only the host's record remains."""
-    for table in ("audit_logs", "audit_pending", "audit_leaves", "audit_tiles", "audit_checkpoints"):
+    for table in ("audit_logs", "audit_bundles", "audit_tiles", "audit_checkpoints"):
         altered(f"DELETE FROM {table}")  # noqa: S608 - our own tables
     AuditTree.objects.update(size=0, edge=b"", root=merkle.EMPTY_ROOT)
 
@@ -135,7 +136,7 @@ def test_an_older_database_is_accepted_on_record():
     assert accept_older_database(reason="the disk is gone", actor=ACTOR) == 2
     check_head()
     assert read_head().size == 2
-    entry = AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED)
+    entry = log_rows().get(action=actions.LOG_ROLLBACK_ACCEPTED)
     meta = json.loads(entry.meta)
     assert meta == {
         "head_size": 5,
@@ -164,7 +165,7 @@ def test_an_unreadable_head_can_be_accepted_too():
     accept_older_database(reason="somebody wrote into it", actor=ACTOR)
 
     check_head()
-    assert json.loads(AuditLog.objects.get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)["head_size"] is None
+    assert json.loads(log_rows().get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)["head_size"] is None
 
 
 def test_where_nothing_is_lost_there_is_nothing_to_accept():
@@ -173,7 +174,7 @@ def test_where_nothing_is_lost_there_is_nothing_to_accept():
     signed(5)
     with pytest.raises(Conflict):
         accept_older_database(reason="why not", actor=ACTOR)
-    assert not AuditLog.objects.filter(action=actions.LOG_ROLLBACK_ACCEPTED).exists()
+    assert not log_rows().filter(action=actions.LOG_ROLLBACK_ACCEPTED).exists()
 
 
 def test_a_head_that_cannot_be_written_leaves_nothing_behind():

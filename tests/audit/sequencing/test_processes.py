@@ -29,7 +29,7 @@ import django
 django.setup()
 from django.db import transaction
 from audit.log.events import Actor, Event, Source
-from audit.services import record
+from tests.log_entries import record
 for _ in sys.stdin:
     with transaction.atomic():
         record(Event(action="test.thing.done"), Actor.system("another process", Source.COMMAND))

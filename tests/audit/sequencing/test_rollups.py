@@ -9,14 +9,13 @@ import pytest
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import TruncHour
 
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog, UsageRollup
 from audit.sequencing.rollups import COLUMNS
 from audit.sequencing.step import sequence_step
 from audit.verification.usage import check_usage
 from tests.audit.service_accounts import account
+from tests.log_entries import insert_events
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -53,14 +52,12 @@ def any_event(chance):
 
 def write_some(chance, number):
     actors = [user(None), user(uuid4()), user(uuid4()), account(uuid4())]
-    writer, rows = uuid4(), []
-    for wseq in range(1, number + 1):
+    writer, first = uuid4(), 1
+    while first <= number:
         at = BEGIN + timedelta(microseconds=chance.randrange(3 * 3600 * 10**6))
-        actor = chance.choice(actors)
-        rows.append(
-            entry_row(any_event(chance), actor, at=format_timestamp(at), writer=str(writer), wseq=wseq)
-        )
-    insert_rows(rows)
+        some = [(any_event(chance), chance.choice(actors)) for _ in range(chance.choice([1, 1, 2, 5]))]
+        insert_events(some, at=at, writer=writer, first=first)
+        first += len(some)
 
 
 def counted_by_the_database():
@@ -114,15 +111,8 @@ def test_what_is_no_operation_with_a_key_is_not_counted():
         Event(action="crypto.message.encrypted", object_type="key"),
         Event(action="crypto.message.encrypted", object_type="key", object_id="name:nope", outcome="denied"),
     ]
-    insert_rows(
-        [
-            entry_row(event, user(None), at=format_timestamp(BEGIN), writer=str(uuid4()), wseq=1)
-            for event in [
-                *kinds,
-                Event(action="crypto.message.encrypted", object_type="key", object_id=KEYS[0]),
-            ]
-        ]
-    )
+    counted = Event(action="crypto.message.encrypted", object_type="key", object_id=KEYS[0])
+    insert_events([(event, user(None)) for event in [*kinds, counted]], at=BEGIN)
 
     assert sequence_step() == 6
     assert Counter(row[0] for row in rolled_up()) == {KEYS[0]: 1}
@@ -133,7 +123,7 @@ def test_an_hour_is_one_of_utc_and_the_last_time_is_the_latest():
     times = [BEGIN, BEGIN + timedelta(minutes=29, microseconds=5), BEGIN + timedelta(minutes=10)]
     event = Event(action="crypto.message.encrypted", object_type="key", object_id=KEYS[0], size=3)
     for at in times:
-        insert_rows([entry_row(event, user(None), at=format_timestamp(at), writer=str(uuid4()), wseq=1)])
+        insert_events([(event, user(None))], at=at)
         sequence_step()
 
     [row] = UsageRollup.objects.all()

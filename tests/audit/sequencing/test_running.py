@@ -34,9 +34,9 @@ def test_a_turn_sequences_and_signs():
 def test_after_failures_it_waits_longer_and_then_works_as_before(caplog):
     sequencer = Sequencer(lambda: False)
     with append_only_triggers_off(), connection.cursor() as cursor:  # SQLite would rewrite their texts
-        cursor.execute("ALTER TABLE audit_pending RENAME TO elsewhere")
+        cursor.execute("ALTER TABLE audit_bundles RENAME TO elsewhere")
         pauses = [sequencer.turn() for _ in range(1030)]
-        cursor.execute("ALTER TABLE elsewhere RENAME TO audit_pending")
+        cursor.execute("ALTER TABLE elsewhere RENAME TO audit_bundles")
     assert pauses[:6] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
     assert pauses[-1] == 5.0
     assert "the sequencer continues after a pause" in caplog.text

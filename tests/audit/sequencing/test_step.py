@@ -8,14 +8,15 @@ import pytest
 from django.db import Error, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from audit.log import canonical
+from audit.log.bundles import Entry, bundle_of, entry_of, insert_bundle
 from audit.log.events import Event
-from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTile, AuditTree, UsageRollup
-from audit.sequencing import step
+from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, UsageRollup
+from audit.sequencing import step, taking
 from audit.sequencing.leadership import leading
 from audit.sequencing.step import sequence_step
-from audit.services import record
+from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import (
     ACTOR,
@@ -27,7 +28,7 @@ from tests.audit.sequencing.log import (
     write,
     write_many,
 )
-from tests.conftest import append_only_triggers_off
+from tests.log_entries import record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 postgresql_only = pytest.mark.skipif(
@@ -50,7 +51,7 @@ def test_every_entry_gets_the_leaf_of_its_row():
     write_many(300)
 
     assert sequence_step() == 303
-    assert not AuditPending.objects.exists()
+    assert not AuditBundle.objects.exists()
     assert_the_tree_is_that_of_the_rows()
 
 
@@ -77,35 +78,27 @@ def test_a_second_step_does_nothing():
     sequence_step()
 
     assert sequence_step() == 0
-    assert AuditLeaf.objects.count() == 5
-
-
-def test_an_entry_that_is_put_on_the_list_again_keeps_its_one_leaf():
-    entry = write(3)
-    sequence_step()
-    AuditPending.objects.create(log_id=entry.id)
-    write()
-
-    assert sequence_step() == 1
-    assert_the_tree_is_that_of_the_rows()
-    assert alarms() == []
+    assert AuditLog.objects.count() == 5
 
 
 @postgresql_only
-def test_a_step_takes_a_moment_though_postgresql_believes_the_list_is_empty():
-    fill = "INSERT INTO audit_pending (log_id) SELECT generate_series(%s::bigint, %s::bigint)"
+def test_a_step_takes_a_moment_though_postgresql_believes_the_table_is_empty():
+    fill = (
+        "INSERT INTO audit_bundles (at, writer, first, entries, body, mac) "
+        "SELECT now(), gen_random_uuid(), 1, 1, '', '' FROM generate_series(1, 60000)"
+    )
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_pending SET (vacuum_truncate = false)")
-        cursor.execute(fill, [1, 60_000])
-        cursor.execute("DELETE FROM audit_pending")
-        cursor.execute("VACUUM ANALYZE audit_pending")
-        cursor.execute("ALTER TABLE audit_pending RESET (vacuum_truncate)")
-        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'audit_pending'")
+        cursor.execute("ALTER TABLE audit_bundles SET (vacuum_truncate = false)")
+        cursor.execute(fill)
+        cursor.execute("DELETE FROM audit_bundles")
+        cursor.execute("VACUUM ANALYZE audit_bundles")
+        cursor.execute("ALTER TABLE audit_bundles RESET (vacuum_truncate)")
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'audit_bundles'")
         assert cursor.fetchone() == (0.0,)
-        cursor.execute(fill, [60_001, 120_000])
+        cursor.execute(fill)
         with transaction.atomic():
             cursor.execute("SET LOCAL statement_timeout = '20s'")  # a nested-loop join takes a minute
-            assert step._take() == list(range(60_001, 80_001))
+            assert len(taking.take(20_000)) == taking.MOST
 
 
 @postgresql_only
@@ -114,7 +107,7 @@ def test_an_entry_that_commits_late_is_not_passed_over():
 
     def write_slowly():
         with transaction.atomic():
-            record(DONE, ACTOR)  # takes its id now
+            record(DONE, ACTOR)  # its bundle takes its id now
             begun.set()
             assert goes_on.wait(30)
         connection.close()
@@ -128,7 +121,6 @@ def test_an_entry_that_commits_late_is_not_passed_over():
         slow.result(30)
 
     assert sequence_step() == 1
-    assert AuditLeaf.objects.get(idx=5).log_id == AuditLog.objects.order_by("id").first().id
     assert_the_tree_is_that_of_the_rows()
     assert alarms() == []
 
@@ -147,7 +139,7 @@ def test_of_sequencers_at_once_one_leads_and_no_leaf_is_there_twice():
         sequencers = [pool.submit(keep_sequencing) for _ in range(4)]
         for _ in range(20):
             write_many(17)
-        while AuditPending.objects.exists():
+        while AuditBundle.objects.exists():
             pass
         ends.set()
         totals = [sequencer.result(30) for sequencer in sequencers]
@@ -199,7 +191,7 @@ def test_a_step_that_fails_at_its_end_leaves_nothing_behind():
 
 
 def everything():
-    models = (AuditPending, AuditLeaf, AuditTile, AuditTree, UsageRollup)
+    models = (AuditBundle, AuditLog, AuditTile, AuditTree, UsageRollup)
     return [[plain(row) for row in model.objects.order_by("pk").values_list()] for model in models]
 
 
@@ -224,7 +216,7 @@ def test_nothing_is_appended_to_a_tree_that_was_altered(change):
 
     with pytest.raises(IntegrityFailed, match="The audit log tree was changed outside"):
         sequence_step()
-    assert AuditPending.objects.count() == 1
+    assert AuditBundle.objects.count() == 1
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM audit_tiles", "DELETE FROM audit_tree"])
@@ -238,55 +230,130 @@ def test_nothing_is_appended_to_a_tree_that_is_gone(statement):
         sequence_step()
 
 
-def test_a_row_that_no_one_can_encode_does_not_stop_the_others():
-    entry = write()
-    beyond = canonical.MAX_INTEGER + 1
-    altered("UPDATE audit_logs SET size = %s WHERE id = %s", beyond, entry.id)
-    write(2)
-
-    assert sequence_step() == 2
-    assert [(code, meta["log_id"], meta["found"]) for code, meta in alarms()] == [
-        ("mac_mismatch", entry.id, "no canonical form")
-    ]
-    assert not AuditLeaf.objects.filter(log_id=entry.id).exists()
-
-
-def test_a_step_takes_no_more_than_a_batch(monkeypatch):
+def test_a_step_takes_no_bundle_beyond_a_batch(monkeypatch):
     limit_steps(monkeypatch, 10)
-    write_many(25, uuid.uuid4())
+    for _ in range(5):
+        write_many(5)
 
     assert [sequence_step() for _ in range(4)] == [10, 10, 5, 0]
     assert_the_tree_is_that_of_the_rows()
 
 
-def test_a_number_beyond_what_an_entry_holds_is_alarmed_and_stops_nothing():
-    write(2)
-    AuditPending.objects.create(log_id=2**53 + 1)
-
-    assert sequence_step() == 2
-    assert [(code, meta["log_id"]) for code, meta in alarms()] == [("entry_missing", str(2**53 + 1))]
-
-
 @pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("writer", "nobody"),
-        ("writer", b"x"),
-        ("wseq", "x"),
-        ("count", "many"),
-        ("timestamp", "never"),
-        ("size", 1.5),
-    ],
+    "text",
+    ["plain-1.2_3", "", 'a"b', "back\\slash", "tab\tand\nline", "\\N", "é€😀", "\x7f\x01", "</script>"],
 )
-def test_what_only_someone_else_can_have_written_is_alarmed_and_stops_nothing(column, value):
-    if connection.vendor == "postgresql":
-        pytest.skip("PostgreSQL keeps to the types of its columns")
-    write_many(3)  # of a writer other than this test's own
-    entry = AuditLog.objects.latest("id")
-    with append_only_triggers_off(), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE audit_logs SET {column} = %s WHERE id = %s", [value, entry.id])  # noqa: S608
+def test_any_text_has_the_bytes_of_its_canonical_form(text):
+    actor = replace(ACTOR, request_id=text, actor_name=text, user_agent=text)
+    many = [entry_of(Event(action="test.done", size=size, meta={text: text}), actor) for size in (None, 0, 7)]
+    with transaction.atomic():
+        insert_bundle(bundle_of(many, at=database_now(), writer=uuid.uuid4(), first=1))
 
-    assert sequence_step() == 2
-    assert ("mac_mismatch", entry.id, "no canonical form") in [
-        (code, meta["log_id"], meta["found"]) for code, meta in alarms()
-    ]
+    assert sequence_step() == 3
+    assert_the_tree_is_that_of_the_rows()
+    assert {row.request_id for row in AuditLog.objects.all()} == {actor.request_id}
+    assert [row.size for row in AuditLog.objects.order_by("id")] == [None, 0, 7]
+
+
+CHANGES = {
+    "body": "UPDATE audit_bundles SET body = {other} WHERE id = {id}",
+    "mac": "UPDATE audit_bundles SET mac = 'x' WHERE id = {id}",
+    "another mac": "UPDATE audit_bundles SET mac = (SELECT mac FROM audit_bundles WHERE id <> {id} LIMIT 1) WHERE id = {id}",
+    "time": "UPDATE audit_bundles SET at = '2020-01-01 00:00:00.000001+00' WHERE id = {id}",
+    "writer": "UPDATE audit_bundles SET writer = '00000000000000000000000000000001' WHERE id = {id}",
+    "first": "UPDATE audit_bundles SET first = 70 WHERE id = {id}",
+    "entries": "UPDATE audit_bundles SET entries = 3 WHERE id = {id}",
+}
+ONLY_SQLITE = {
+    "a text as number": "UPDATE audit_bundles SET first = 'x' WHERE id = {id}",
+    "a text as body": "UPDATE audit_bundles SET body = 'x' WHERE id = {id}",
+    "no UTF-8": "UPDATE audit_bundles SET mac = CAST(x'ff' AS TEXT) WHERE id = {id}",
+    "bytes as writer": "UPDATE audit_bundles SET writer = x'ff' WHERE id = {id}",
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, *(ONLY_SQLITE if connection.vendor == "sqlite" else ())])
+def test_a_bundle_that_was_altered_is_set_aside_and_stops_nothing(change):
+    write_many(2)
+    write_many(2)
+    first = AuditBundle.objects.earliest("id")
+    other = r"'\x00'" if connection.vendor == "postgresql" else "x'00'"
+    altered((CHANGES | ONLY_SQLITE)[change].format(id=first.id, other=other))
+
+    assert sequence_all() == 3  # and the alarm
+    [(code, meta)] = alarms()
+    assert code == "bundle_rejected"
+    assert f"bundle {first.id} of writer" in meta["found"]
+    rows = list(AuditBundle.objects.values_list("id", "rejected_at"))
+    assert [number for number, _ in rows] == [first.id]
+    assert rows[0][1] is not None
+    assert_the_tree_is_that_of_the_rows()
+
+
+def test_a_bundle_that_is_replayed_is_set_aside():
+    writer = write_many(3)
+    [copy] = AuditBundle.objects.all()
+    sequence_step()
+    write_many(2, writer, first=4)
+    copy.id = None
+    copy.save(force_insert=True)
+
+    assert sequence_all() == 3  # and the alarm
+    assert [code for code, _ in alarms()] == ["bundle_rejected"]
+    assert_the_tree_is_that_of_the_rows()
+
+
+def test_a_bundle_that_is_stored_twice_is_expanded_once():
+    write_many(3)
+    [copy] = AuditBundle.objects.all()
+    copy.id = None
+    copy.save(force_insert=True)
+
+    assert sequence_all() == 4  # and the alarm
+    assert [code for code, _ in alarms()] == ["bundle_rejected"]
+
+
+def test_bundles_in_another_order_are_a_gap():
+    writer = write_many(3)
+    write_many(2, writer, first=4)
+    first, second = AuditBundle.objects.order_by("id")
+    altered("UPDATE audit_bundles SET id = %s WHERE id = %s", second.id + 1, first.id)
+
+    assert sequence_all() == 6
+    assert [(code, meta["expected"], meta["found"]) for code, meta in alarms()] == [("sequence_gap", 3, 0)]
+
+
+def test_a_bundle_that_is_gone_is_a_gap():
+    writer = write_many(3)
+    write_many(2, writer, first=4)
+    altered("DELETE FROM audit_bundles WHERE first = 1")
+
+    assert sequence_all() == 3
+    assert [(code, meta["expected"], meta["found"]) for code, meta in alarms()] == [("sequence_gap", 3, 0)]
+
+
+def test_a_bundle_whose_rows_do_not_fit_is_set_aside_alone():
+    write_many(2)
+    kind = entry_of(DONE, ACTOR).kind.replace(b'"outcome":"ok"', b'"outcome":"maybe"')
+    with transaction.atomic():
+        bad = Entry(kind, "0" * 32, "", None)
+        insert_bundle(bundle_of([bad], at=database_now(), writer=uuid.uuid4(), first=1))
+    write_many(2)
+
+    assert sequence_all() == 5  # and the alarm
+    [(code, meta)] = alarms()
+    assert (code, meta["found"].rpartition(": ")[2]) == ("bundle_rejected", "the log takes no such row")
+    assert_the_tree_is_that_of_the_rows()
+
+
+def test_a_row_in_the_way_stops_the_sequencer_and_rejects_nothing():
+    write(2)
+    sequence_step()
+    row = AuditLog.objects.latest("id")
+    row.id, row.wseq = row.id + 1, 1000
+    row.save(force_insert=True)
+    write(2)
+
+    with pytest.raises(IntegrityFailed, match="A row was inserted into audit_logs outside"):
+        sequence_step()
+    assert AuditBundle.objects.filter(rejected_at__isnull=True).count() == 2

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection, transaction
 
 from audit.log.events import Event, RowChange
-from audit.models import AuditLeaf, AuditLog, AuditPending, AuditTrail, Integrity
+from audit.models import AuditBundle, AuditLeaf, AuditLog, AuditTrail, Integrity
 from audit.sequencing.step import sequence_step
-from audit.services import record
 from audit.verification import integrity
+from tests.log_entries import record
 from tests.tampering import forging
 from tests.tampering.alterations import LOG_COLUMNS, TRAIL_COLUMNS, alterations, rolled_back
 from tests.tampering.altering import execute, without_triggers
@@ -102,7 +102,7 @@ def test_an_entry_whose_leaf_was_altered_with_it_is_altered(entry):
 
 
 def test_an_entry_that_neither_has_a_leaf_nor_waits_for_one_is_altered(entry):
-    AuditPending.objects.all().delete()
+    AuditBundle.objects.all().delete()
     assert found(entry.id).integrity == Integrity.ALTERED
 
 

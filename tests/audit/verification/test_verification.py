@@ -23,7 +23,6 @@ from audit.sequencing.checkpoint_keys import active_signers, bootstrap_checkpoin
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
-from audit.services import record
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
 from audit.tlog.merkle import Frontier
 from audit.tlog.tiles import append
@@ -31,6 +30,7 @@ from audit.verification import Finding, FindingKind, OutsideCheckpoint, Report, 
 from kernel import runtime
 from kernel.crypto import signing
 from kernel.trust import kek
+from tests.log_entries import record
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
