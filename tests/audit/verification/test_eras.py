@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.exports.archive import export_log
-from audit.log.bundles import new_event_id
+from audit.log.bundles import new_event_ids
 from audit.log.canonical import format_timestamp
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, mac_bytes, version_of
 from audit.log.entry_mac import compute_entry_mac
@@ -51,7 +51,7 @@ def write_rows(number, writer, first, **values):
     places = ", ".join(["%s"] * (len(names) + 1))
     statement = f"INSERT INTO audit_logs ({', '.join(names)}, mac) VALUES ({places})"  # noqa: S608 - constants
     for wseq in range(first, first + number):
-        hexadecimal = new_event_id()
+        [hexadecimal] = new_event_ids(1)
         row = dict.fromkeys(names, "") | dict.fromkeys(("user_id", "object_version", "size", ACTOR_ID))
         row |= {"event_id": str(uuid.UUID(hexadecimal)), "timestamp": format_timestamp(database_now())}
         row |= {"action": "crypto.message.encrypted", "object_type": "key", "object_id": KEY, "outcome": "ok"}
