@@ -13,6 +13,7 @@ from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
+from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
 from kernel.clock import process_now
@@ -20,6 +21,8 @@ from kernel.clock import process_now
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
 type Keys = Collection[str] | None
+type _ByCaller = tuple[datetime, str, str, int]
+"""The last time, the principal, the outcome and the count of a caller."""
 
 _SUMS = {
     name: Sum("count", filter=Q(outcome=outcome.value), default=0)
@@ -132,8 +135,7 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
     """The usage and the denials of one key, these of the last 24 hours or since then."""
     key, now = str(key_id), process_now()
     row = newest_use(key)
-    lately = _by_caller(key, _used_lately(now) | _denied_lately(now, denied_since))
-    lately += _denied_in_first_hour(key, denied_since)
+    lately = _recent(key, now, denied_since, _used_lately(now))
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(lately)
@@ -149,9 +151,7 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
 
 def denials_of(key_id: object, since: datetime | None = None) -> Denials | None:
     """Denied calls of a key in the last 24 hours, or since then; None if there were none."""
-    key = str(key_id)
-    lately = _by_caller(key, _denied_lately(process_now(), since)) + _denied_in_first_hour(key, since)
-    denied = _denied(lately)
+    denied = _denied(_recent(str(key_id), process_now(), since, Q(pk__in=())))
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
@@ -229,43 +229,47 @@ def _used_lately(now: datetime) -> Q:
     return _USED & Q(hour__gte=Span.until(now, HOUR, 24).since)
 
 
-def _denied_lately(now: datetime, since: datetime | None) -> Q:
-    if since is None:
-        return _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since)
-    return _DENIED & Q(hour__gte=_next_hour(since))
+def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) -> list[_ByCaller]:
+    """What the callers of a key did: ``used``, and the denials of the last 24 hours or since then."""
+    if denied_since is None:
+        return _by_caller(key_id, used | _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since))
+    # The roll-ups of the first hour also count the denials before.
+    until = _hour_of(denied_since) + HOUR
+    found = _by_caller(key_id, used | _DENIED & Q(hour__gte=until))
+    return found + _denied_in_log(key_id, denied_since, until)
 
 
-def _denied_in_first_hour(key_id: str, since: datetime | None) -> list[tuple[datetime, str, str, int]]:
-    """Like ``_by_caller``, from the log: the roll-ups of that hour also count the denials before ``since``."""
-    if since is None:
-        return []
+def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCaller]:
+    """The denials of one key. The log counts repeated ones in one entry, so these are few."""
     entries = AuditLog.objects.filter(
         has_action(OPERATION),
         object_id=key_id,
         outcome=Outcome.DENIED.value,
         timestamp__gte=since,
-        timestamp__lt=_next_hour(since),
+        timestamp__lt=until,
     )
-    sums = entries.order_by().values_list("user_id", "actor_id").annotate(Max("timestamp"), Sum("count"))
+    columns = [Spelled(each) for each in ("timestamp", "user_id", "actor_id")]
+    with any_text():  # an altered entry of that hour may hold anything
+        found = list(entries.order_by().values_list(*columns, "count"))
     return [
-        (last, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
-        for user_id, actor_id, last, count in sums
+        (at, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
+        for timestamp, user_id, actor_id, count in found
+        if (at := timestamp_of(timestamp)) and isinstance(count, int)
     ]
 
 
-def _next_hour(timestamp: datetime) -> datetime:
-    return timestamp.replace(minute=0, second=0, microsecond=0) + HOUR
+def _hour_of(timestamp: datetime) -> datetime:
+    return timestamp.replace(minute=0, second=0, microsecond=0)
 
 
-def _by_caller(key_id: str, only: Q) -> list[tuple[datetime, str, str, int]]:
-    """The last time, the principal, the outcome and the count of each caller."""
+def _by_caller(key_id: str, only: Q) -> list[_ByCaller]:
     columns = ("last", "principal", "outcome", "sum")
     rows = UsageRollup.objects.filter(only, key_id=key_id).values("principal", "outcome")
     sums = rows.annotate(last=Max("last_at"), sum=Sum("count"))
     return list(sums.order_by().values_list(*columns))
 
 
-def _denied(lately: list[tuple[datetime, str, str, int]]) -> list[tuple[datetime, str, int]]:
+def _denied(lately: list[_ByCaller]) -> list[tuple[datetime, str, int]]:
     """The denials among them: time, principal and count, latest first."""
     return sorted(
         ((at, who, count) for at, who, outcome, count in lately if outcome == Outcome.DENIED), reverse=True
