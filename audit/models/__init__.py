@@ -6,7 +6,7 @@ from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditPending, AuditReceipt, AuditTile, AuditTree
-from audit.models.usage import TokenLastUse, UsageRollup
+from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
 
 __all__ = [
     "EXPORT_PERMISSION",
@@ -27,5 +27,6 @@ __all__ = [
     "Reader",
     "SavedFilter",
     "TokenLastUse",
+    "UsageDay",
     "UsageRollup",
 ]

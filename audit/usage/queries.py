@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import JSONObject
 
+from audit.browse.selection import AnyOf
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
-from audit.models import AuditLog, UsageRollup
+from audit.models import AuditLog, UsageDay, UsageRollup
 from audit.services.reading import logged_names
 from kernel.clock import process_now
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
+CONSIDERED = 30
 type Keys = Collection[str] | None
 type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""
@@ -28,6 +30,8 @@ _SUMS = {
     name: Sum("count", filter=Q(outcome=outcome.value), default=0)
     for name, outcome in (("allowed", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
 }
+
+_SUMS_OF_DAYS = {f"{name}_in_all": Sum(name) for name in ("allowed", "denied", "failed")}
 
 _USED = Q(outcome=Outcome.OK.value)
 _DENIED = Q(outcome=Outcome.DENIED.value)
@@ -173,21 +177,32 @@ def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
 
 def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
     """The start and the usage of each step of the span, including steps without usage."""
-    rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
-    found: dict[int, list[Used]] = {}
-    for hour, *sums in rows:
-        found.setdefault((hour - span.since) // span.step, []).append(Used(*sums))
-    return [(start, _added(found.get(number, ()))) for number, start in enumerate(span.starts)]
+    if span.step == DAY:
+        rows = _days(span, UsageDay.Kind.KEY, keys) if keys is not None else _days(span, UsageDay.Kind.ALL)
+        sums = rows.values_list("day").annotate(**_SUMS_OF_DAYS).order_by()
+    else:
+        sums = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+    found = {start: Used(*used) for start, *used in sums}
+    return [(start, found.get(start, Used())) for start in span.starts]
 
 
 def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The ids of the ``BUSIEST`` keys of the span, busiest first."""
-    return _busiest("key_id", span, keys)
+    """The ids of the ``BUSIEST`` keys of the span, busiest first.
+
+    In days and without ``keys``, only keys are considered that were among the ``CONSIDERED`` busiest of a day.
+    """
+    if span.step != DAY:
+        return _busiest("key_id", span, keys)
+    if keys is None:
+        return _busiest_of_days(span, UsageDay.Kind.KEY)
+    return _first_of(_days(span, UsageDay.Kind.KEY, keys))
 
 
 def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
     """The same for callers: users' ids, "" for operations without a user."""
-    return _busiest("principal", span, keys)
+    if span.step != DAY or keys is not None:
+        return _busiest("principal", span, keys)
+    return _busiest_of_days(span, UsageDay.Kind.PRINCIPAL)
 
 
 def used_in(span: Span, keys: Keys = None) -> Subquery:
@@ -216,8 +231,20 @@ def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
     return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
 
 
-def _added(parts: Iterable[Used]) -> Used:
-    return Used(*map(sum, zip(*((p.allowed, p.denied, p.failed) for p in parts), strict=True)))
+def _days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[UsageDay]:
+    rows = UsageDay.objects.filter(kind=kind, day__gte=span.since)
+    return rows if subjects is None else rows.filter(subject__in=subjects)
+
+
+def _busiest_of_days(span: Span, kind: UsageDay.Kind) -> list[tuple[str, Used]]:
+    days = (UsageDay.objects.filter(kind=kind, day=day).order_by("-total") for day in span.starts)
+    busy = AnyOf((rows[:CONSIDERED] for rows in days), "subject")
+    return _first_of(UsageDay.objects.filter(kind=kind, day__gte=span.since, subject__in=busy))
+
+
+def _first_of(rows: QuerySet[UsageDay]) -> list[tuple[str, Used]]:
+    sums = rows.values_list("subject").annotate(**_SUMS_OF_DAYS, all=Sum("total"))
+    return [(found, Used(*used)) for found, *used, _ in sums.order_by("-all", "subject")[:BUSIEST]]
 
 
 def _used() -> QuerySet[UsageRollup]:
