@@ -168,23 +168,23 @@ def first_of[M: Model](rows: QuerySet[M], limit: int, alternatives: Sequence[Q])
     rows, or read the whole log until it has found enough.
     """
     if len(alternatives) > 1:
-        return rows.filter(id__in=AnyOf(rows.filter(each)[:limit] for each in alternatives))[:limit]
+        return rows.filter(id__in=_AnyOf(rows.filter(each)[:limit] for each in alternatives))[:limit]
     return rows.filter(any_of(alternatives))[:limit]
 
 
-class AnyOf(Expression):
-    """One column of the rows of several querysets, which are sorted and limited."""
+class _AnyOf(Expression):
+    """The ids of the rows of several querysets, which are sorted and limited."""
 
     output_field = BigIntegerField()
 
-    def __init__(self, parts: Iterable[QuerySet[Any]], column: str = "id") -> None:
+    def __init__(self, parts: Iterable[QuerySet[Any]]) -> None:
         super().__init__()
-        self.parts, self.column = [part.values(column) for part in parts], column
+        self.parts = [part.values("id") for part in parts]
 
     def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         found = [part.query.get_compiler(connection=connection).as_sql() for part in self.parts]
         # SQLite limits a part of a union only inside of a subquery.
-        sql = " UNION ALL ".join(f"SELECT {self.column} FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
+        sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
         return f"({sql})", tuple(value for _, parameters in found for value in parameters)
 
 

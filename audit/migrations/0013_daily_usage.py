@@ -1,3 +1,4 @@
+
 from django.db import migrations, models
 
 
@@ -19,13 +20,12 @@ class Migration(migrations.Migration):
                 ('allowed', models.BigIntegerField()),
                 ('denied', models.BigIntegerField()),
                 ('failed', models.BigIntegerField()),
-                ('total', models.GeneratedField(db_persist=True, expression=models.F('allowed') + models.F('denied') + models.F('failed'), output_field=models.BigIntegerField())),
             ],
             options={
                 'verbose_name': 'usage of a day',
                 'verbose_name_plural': 'usage by day',
                 'db_table': 'usage_days',
-                'indexes': [models.Index(fields=['day', 'kind', 'total'], name='idx_usage_days_busiest')],
+                'indexes': [models.Index(models.F('day'), models.F('kind'), models.F('allowed') + models.F('denied') + models.F('failed'), name='idx_usage_days_busiest')],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'subject', 'day'), name='usage_days_once')],
             },
         ),

@@ -23,8 +23,8 @@ _SUBJECTS: Final = {
     UsageDay.Kind.PRINCIPAL: "principal",
 }
 _DAY_OF: Final = {
-    "postgresql": "date_trunc('day', hour, 'UTC')",
-    "sqlite": "substr(hour, 1, 10) || ' 00:00:00'",
+    "postgresql": "date_trunc('day', {0}, 'UTC')",
+    "sqlite": "substr({0}, 1, 10) || ' 00:00:00'",
 }
 # A sum of absurd numbers must not abort the statement.
 _SUM: Final = {
@@ -68,15 +68,18 @@ def days_to_mend() -> list[datetime]:
 
     Raises django.db.Error.
     """
-    now = process_now()
+    now, day_of = process_now(), _DAY_OF[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_DAY_OF[connection.vendor]}, sum(count) FROM usage_rollups "  # noqa: S608 - a constant
+            f"SELECT {day_of.format('hour')}, sum(count) FROM usage_rollups "  # noqa: S608 - a constant
             "WHERE hour >= %s AND hour < %s GROUP BY 1 ORDER BY 1 DESC",
             [stored(first_day(now)), stored(now + _DAY)],
         )
         counted = cursor.fetchall()
-        cursor.execute("SELECT day, total FROM usage_days WHERE kind = %s", [UsageDay.Kind.ALL.value])
+        cursor.execute(
+            f"SELECT {day_of.format('day')}, allowed + denied + failed FROM usage_days WHERE kind = %s",  # noqa: S608 - a constant
+            [UsageDay.Kind.ALL.value],
+        )
         sums = dict(cursor.fetchall())
     return [_read(day) for day, count in counted if sums.get(day) != count]
 
@@ -87,17 +90,17 @@ def rebuild_day(day: datetime) -> None:
     with leading(waits=True), connection.cursor() as cursor:
         UsageDay.objects.filter(day=day).delete()
         cursor.execute(
-            f"INSERT INTO usage_days (day, kind, subject, allowed, denied, failed) {counted_days()}",  # noqa: S608 - constants
+            f"INSERT INTO usage_days (day, kind, subject, allowed, denied, failed) {_counted_days()}",
             bounds * len(_SUBJECTS),
         )
 
 
-def counted_days() -> str:
+def _counted_days() -> str:
     """A SELECT that counts the roll-ups. Its parameters are the first hour and the end, once for each kind."""
     vendor = connection.vendor
     sums = ", ".join(_SUM[vendor].format(outcome) for outcome in _COLUMN_OF)
     return " UNION ALL ".join(
-        f"SELECT {_DAY_OF[vendor]}, '{kind}', {subject}, {sums} FROM usage_rollups "  # noqa: S608 - constants
+        f"SELECT {_DAY_OF[vendor].format('hour')}, '{kind}', {subject}, {sums} FROM usage_rollups "  # noqa: S608 - constants
         "WHERE hour >= %s AND hour < %s GROUP BY 1, 3"
         for kind, subject in _SUBJECTS.items()
     )

@@ -51,7 +51,9 @@ class Sequencer:
         self._anchoring = Anchoring(configured_anchors())
         self._thin_out_due = 0.0
         self._restore_due = 0.0
-        self._unmended: list[datetime] | None = None  # days whose usage is to be summed up; None before the comparison
+        self._unmended: list[datetime] | None = (
+            None  # days whose usage is to be summed up; None before the comparison
+        )
         self._failures = 0
         self._has_failed = False
         self._alarm_due: dict[str, float] = {}  # by the alarm's evidence

@@ -1,37 +1,21 @@
-"""The usage of keys, from roll-ups that follow the log within about a second.
+"""The usage of keys, from roll-ups that follow the log within about a second."""
 
-``keys`` parameters are collections of ids as text, or querysets of them, and limit the result to these keys. None
-counts all keys.
-"""
-
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import JSONObject
+from django.db.models import Max, Q, QuerySet, Sum
 
-from audit.browse.selection import AnyOf
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
-from audit.models import AuditLog, UsageDay, UsageRollup
+from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
+from audit.usage.sums import BUSIEST, HOUR, Keys, Span
 from kernel.clock import process_now
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-BUSIEST = 20
-CONSIDERED = 30
-type Keys = Collection[str] | None
 type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""
-
-_SUMS = {
-    name: Sum("count", filter=Q(outcome=outcome.value), default=0)
-    for name, outcome in (("allowed", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
-}
-
-_SUMS_OF_DAYS = {f"{name}_in_all": Sum(name) for name in ("allowed", "denied", "failed")}
 
 _USED = Q(outcome=Outcome.OK.value)
 _DENIED = Q(outcome=Outcome.DENIED.value)
@@ -96,39 +80,6 @@ class KeyUse:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """Numbers of allowed operations, of those that a permission, rule or state denied, and of those that failed."""
-
-    allowed: int = 0
-    denied: int = 0
-    failed: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.allowed + self.denied + self.failed
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """``steps`` consecutive hours or days (UTC) from ``since`` on. The last one is in progress."""
-
-    since: datetime
-    step: timedelta
-    steps: int
-
-    @classmethod
-    def until(cls, now: datetime, step: timedelta, steps: int) -> "Span":
-        begun = now.replace(minute=0, second=0, microsecond=0)
-        if step == DAY:
-            begun = begun.replace(hour=0)
-        return cls(begun - step * (steps - 1), step, steps)
-
-    @property
-    def starts(self) -> list[datetime]:
-        return [self.since + self.step * number for number in range(self.steps)]
-
-
 def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
     """``{key id: time}`` of keys that were ever used."""
     rows = _used().filter(key_id__in=[str(key_id) for key_id in key_ids]).values_list("key_id")
@@ -175,42 +126,6 @@ def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
     return rows if keys is None else rows.filter(key_id__in=keys)
 
 
-def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
-    """The start and the usage of each step of the span, including steps without usage."""
-    if span.step == DAY:
-        rows = _days(span, UsageDay.Kind.KEY, keys) if keys is not None else _days(span, UsageDay.Kind.ALL)
-        sums = rows.values_list("day").annotate(**_SUMS_OF_DAYS).order_by()
-    else:
-        sums = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
-    found = {start: Used(*used) for start, *used in sums}
-    return [(start, found.get(start, Used())) for start in span.starts]
-
-
-def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The ids of the ``BUSIEST`` keys of the span, busiest first.
-
-    In days and without ``keys``, only keys are considered that were among the ``CONSIDERED`` busiest of a day.
-    """
-    if span.step != DAY:
-        return _busiest("key_id", span, keys)
-    if keys is None:
-        return _busiest_of_days(span, UsageDay.Kind.KEY)
-    return _first_of(_days(span, UsageDay.Kind.KEY, keys))
-
-
-def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The same for callers: users' ids, "" for operations without a user."""
-    if span.step != DAY or keys is not None:
-        return _busiest("principal", span, keys)
-    return _busiest_of_days(span, UsageDay.Kind.PRINCIPAL)
-
-
-def used_in(span: Span, keys: Keys = None) -> Subquery:
-    """The totals of the span, as a column of a larger statement. ``Used(**value)`` reads it; NULL if there are none."""
-    rows = _within(span.since, keys).order_by().annotate(one=Value(1)).values("one")
-    return Subquery(rows.annotate(sums=JSONObject(**_SUMS)).values("sums"), output_field=JSONField())
-
-
 def rows_denied() -> QuerySet[UsageRollup]:
     """All denied operations, to filter a list of keys."""
     return UsageRollup.objects.filter(_DENIED)
@@ -219,32 +134,6 @@ def rows_denied() -> QuerySet[UsageRollup]:
 def rows_denied_since(timestamp: datetime) -> QuerySet[UsageRollup]:
     """The denied operations from that time on, likewise."""
     return rows_denied().filter(hour__gte=timestamp - HOUR, last_at__gte=timestamp)
-
-
-def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
-    rows = UsageRollup.objects.filter(hour__gte=since)
-    return rows if keys is None else rows.filter(key_id__in=keys)
-
-
-def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
-    rows = _within(span.since, keys).values_list(column).annotate(**_SUMS, all=Sum("count"))
-    return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
-
-
-def _days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[UsageDay]:
-    rows = UsageDay.objects.filter(kind=kind, day__gte=span.since)
-    return rows if subjects is None else rows.filter(subject__in=subjects)
-
-
-def _busiest_of_days(span: Span, kind: UsageDay.Kind) -> list[tuple[str, Used]]:
-    days = (UsageDay.objects.filter(kind=kind, day=day).order_by("-total") for day in span.starts)
-    busy = AnyOf((rows[:CONSIDERED] for rows in days), "subject")
-    return _first_of(UsageDay.objects.filter(kind=kind, day__gte=span.since, subject__in=busy))
-
-
-def _first_of(rows: QuerySet[UsageDay]) -> list[tuple[str, Used]]:
-    sums = rows.values_list("subject").annotate(**_SUMS_OF_DAYS, all=Sum("total"))
-    return [(found, Used(*used)) for found, *used, _ in sums.order_by("-all", "subject")[:BUSIEST]]
 
 
 def _used() -> QuerySet[UsageRollup]:

@@ -19,7 +19,7 @@ from audit.log.object_names import without_prefix
 from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import READ_PERMISSION, AuditLog
 from audit.sequencing.timestamps import CountOf
-from audit.usage.queries import DAY
+from audit.usage.sums import DAY
 from console import actions as console_actions
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from kernel.errors import Denied

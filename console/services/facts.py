@@ -17,7 +17,8 @@ from audit.sequencing.timestamps import CountOf
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
-from audit.usage.queries import DAY, Span, Used, rows_done, used_in
+from audit.usage.queries import rows_done
+from audit.usage.sums import DAY, Span, Used, used_in
 from console.keks import has_good_copies
 from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED

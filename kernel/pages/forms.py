@@ -61,7 +61,11 @@ class LongSelect(forms.Select):
     """A select with many choices and no groups. Django renders a template for each choice, which takes 50 µs."""
 
     def render(
-        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: object = None
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: object = None,  # noqa: ARG002 - Django's signature
     ) -> SafeString:
         chosen = self.format_value(value) or ()
         options = (

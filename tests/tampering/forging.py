@@ -16,6 +16,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 from audit.sequencing.checkpoint_keys import active_signers, origin
@@ -33,7 +34,7 @@ def rebuild(log_ids: Sequence[int]) -> None:
     leaves = [leaf_hash(entry_bytes(rows[log_id])) for log_id in log_ids]
     frontier = Frontier.EMPTY.extended(leaves)
     with transaction.atomic():
-        for model in (AuditLeaf, AuditTile, UsageRollup):
+        for model in (AuditLeaf, AuditTile, UsageRollup, UsageDay):
             model.objects.all().delete()
         AuditLeaf.objects.bulk_create(
             AuditLeaf(idx=idx, log_id=log_id, leaf_hash=leaf)

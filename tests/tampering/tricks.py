@@ -20,6 +20,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 from audit.sequencing.head import HEAD_FILE
@@ -109,6 +110,8 @@ class Tricks:
             yield Trick(kind, "a key", gone(CheckpointKey, kid=key.kid))
         for usage in self.some(UsageRollup):
             yield Trick(kind, "usage", gone(UsageRollup, id=usage.id))
+        for sums in self.some(UsageDay):
+            yield Trick(kind, "usage of a day", gone(UsageDay, id=sums.id))
 
     def inserted(self) -> Iterator[Trick]:
         kind = "inserted"
@@ -140,6 +143,7 @@ class Tricks:
         yield Trick(kind, "a key", copied(CheckpointKey.objects.first(), kid="smuggled", state="retired"))
         usage = UsageRollup.objects.first()
         yield Trick(kind, "usage", copied(usage, principal="nobody"))
+        yield Trick(kind, "usage of a day", copied(UsageDay.objects.first(), subject="nobody"))
         yield Trick(kind, "what has a leaf into what waits", copied(AuditPending(), log_id=self.order[5]), 5)
         yield Trick(kind, "nothing into what waits", copied(AuditPending(), log_id=FAR))
 
