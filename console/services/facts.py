@@ -20,7 +20,7 @@ from audit.usage.charts import RANGES
 from audit.usage.queries import rows_done
 from audit.usage.sums import DAY, Span, Used, used_in
 from console.keks import has_good_copies
-from console.services.denied_acts import DeniedActs, denied_act_columns
+from console.services.denied_acts import DeniedActs, denied_act_columns, denied_acts_of
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
@@ -88,7 +88,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_encrypted=row["has_encrypted"],
         has_kek_copy=row.get("has_kek_copy", False),
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
-        denied_acts=DeniedActs.of_row(row),
+        denied_acts=denied_acts_of(row),
         keys=_key_counts_of(row),
         span=span,
         used=Used(**row["used"] or {}),

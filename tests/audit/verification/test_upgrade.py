@@ -11,6 +11,7 @@ from audit.models import AuditLeaf, AuditLog, AuditTrail, CheckpointKey, UsageRo
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.verification import verify_log
+from tests.audit.usage import sum_up_days
 from tests.tampering.altering import execute
 from tests.tampering.writing import Log, sequence, sign
 
