@@ -135,7 +135,7 @@ ON CONFLICT DO NOTHING
 """
 
 # Sums them up by day, as ``audit.sequencing.daily_usage`` does.
-DAYS = """
+SUMS_OF_DAYS = """
 INSERT INTO usage_days (day, kind, subject, allowed, denied, failed)
 SELECT date_trunc('day', hour, 'UTC'), kind, CASE kind WHEN 'key' THEN key_id WHEN 'principal' THEN principal ELSE '' END,
     coalesce(sum(count) FILTER (WHERE outcome = 'ok'), 0), coalesce(sum(count) FILTER (WHERE outcome = 'denied'), 0),
@@ -174,7 +174,7 @@ def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
             log(f"{last + 1:>12,} entries after {time.monotonic() - began:,.0f} s")
         connection.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_pending")
         connection.execute(ROLLUPS)
-        connection.execute(DAYS)
+        connection.execute(SUMS_OF_DAYS)
         # As after an autovacuum. Write everything now, so that no filling work remains during the load.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
