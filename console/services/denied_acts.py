@@ -97,7 +97,7 @@ def denied_act_columns(principal: Principal, at: datetime) -> Mapping[str, BaseE
 def denied_acts_of(row: Mapping[str, Any]) -> DeniedActs:
     """The denied acts that the row counts. One more statement if there are any."""
     found = row.get("denied_acts")
-    if not found:
+    if not found or not found["count"]:
         return DeniedActs()
     names = ("id", "actor_name", "action", "object_type", "object_id", "at")
     entries = AuditLog.objects.filter(pk=found["newest"]).annotate(at=SpelledTimestamp("timestamp"))
