@@ -206,10 +206,11 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
     from accounts.tokens import authenticate_bearer
     from audit.log.events import Source
     from kernel.clock import database_now
+    from kernel.identities import Identity
     from keys.models import Key
     from keys.services import default_key, destroy_due_keys, due_keys, expire_keys, find_used_up, measure_keys
 
-    user = replace(authenticate_bearer(token, origin()), user_id=user_id(1))
+    user = replace(authenticate_bearer(token, origin()), identity=Identity.user(user_id(1)))
     with asking(explainer, "default key"):
         default_key(user, "aes-256")
     with asking(explainer, "keys due for rotation"):

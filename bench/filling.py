@@ -134,6 +134,18 @@ FROM audit_logs WHERE object_type = 'key' AND action LIKE 'crypto.%' GROUP BY 1,
 ON CONFLICT DO NOTHING
 """
 
+# Sums them up by day, as ``audit.sequencing.daily_usage`` does.
+SUMS_OF_DAYS = """
+INSERT INTO usage_days (day, kind, subject, allowed, denied, failed)
+SELECT date_trunc('day', hour, 'UTC'), kind, CASE kind WHEN 'key' THEN key_id WHEN 'principal' THEN principal ELSE '' END,
+    coalesce(sum(count) FILTER (WHERE outcome = 'ok'), 0), coalesce(sum(count) FILTER (WHERE outcome = 'denied'), 0),
+    coalesce(sum(count) FILTER (WHERE outcome = 'error'), 0)
+FROM usage_rollups, unnest(ARRAY['all', 'key', 'principal']) kind
+WHERE hour >= date_trunc('day', now(), 'UTC') - interval '40 days' GROUP BY 1, 2, 3
+ON CONFLICT (kind, subject, day) DO UPDATE
+    SET allowed = EXCLUDED.allowed, denied = EXCLUDED.denied, failed = EXCLUDED.failed
+"""
+
 
 def key_id(number: int) -> UUID:
     """The ID of a key. Keys with lower numbers are used more."""
@@ -162,6 +174,7 @@ def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
         # The sequencer continues with larger ids. What was in the tree before has lost its place.
         connection.execute("UPDATE audit_tree SET id_shift = (SELECT max(id) FROM audit_logs) - size")
         connection.execute(ROLLUPS)
+        connection.execute(SUMS_OF_DAYS)
         # As after an autovacuum. Write everything now, so that no filling work remains during the load.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")

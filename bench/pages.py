@@ -94,7 +94,13 @@ def make_busy(server: CipherCanary) -> None:
     server.product.query(
         f"UPDATE usage_rollups SET key_id = '{server.key_id}' WHERE key_id = '{filling.key_id(BUSY)}'"  # noqa: S608 - ids
     )
-    server.product.query("VACUUM (ANALYZE) encryption_keys, usage_rollups")
+    server.product.query(
+        f"DELETE FROM usage_days WHERE subject = '{server.key_id}'"  # noqa: S608 - an id
+    )
+    server.product.query(
+        f"UPDATE usage_days SET subject = '{server.key_id}' WHERE subject = '{filling.key_id(BUSY)}'"  # noqa: S608 - ids
+    )
+    server.product.query("VACUUM (ANALYZE) encryption_keys, usage_rollups, usage_days")
 
 
 def pages(entry: int) -> list[Page]:

@@ -13,7 +13,7 @@ from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
 from audit.services import logged_names
 from audit.usage.charts import Range, chart
-from audit.usage.queries import Span, Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage.sums import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
 from keys.services import ids_of_own_keys, ids_with_callers
 

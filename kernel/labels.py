@@ -43,6 +43,8 @@ def prose_fault(text: str, max_length: int) -> str:
 
 def reveal(text: str) -> str:
     """The text with ``[U+202E]`` in place of each character that prose must not contain."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(f"[{_code_of(char)}]" if _is_hidden(char) else char for char in text)
 
 

@@ -8,7 +8,7 @@ from django import forms
 from accounts.roles import ROLES
 from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
-from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsField, offer
+from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
 from keys.access_table import LABELS
 from keys.models.grants import ROLE
 from keys.services.grants import GrantRequest
@@ -19,7 +19,7 @@ TAG = "tag:"  # prefix of the choices of ``scope``
 class CheckAccessForm(PageForm):
     """Whether one user or service account may do an operation, with a request from an address."""
 
-    principal = forms.ChoiceField(label="User or service account")
+    principal = forms.ChoiceField(label="User or service account", widget=LongSelect)
     operation = forms.ChoiceField(choices=list(LABELS.items()))
     client_ip = forms.GenericIPAddressField(
         required=False,
@@ -36,7 +36,7 @@ class CheckAccessForm(PageForm):
 class GrantForm(PageForm):
     """A new grant. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``, ``scope`` "" or ``tag:<tag>``."""
 
-    holder = forms.ChoiceField(label="Grant to")
+    holder = forms.ChoiceField(label="Grant to", widget=LongSelect)
     operations = forms.MultipleChoiceField(
         choices=list(LABELS.items()),
         widget=CheckboxTags,

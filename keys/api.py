@@ -55,7 +55,7 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         query = self.read_query(KeyQuerySerializer)
         only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
         keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
-        return self.page(keys, KeySerializer)
+        return self.page(keys.select_related("policy"), KeySerializer)
 
     @idempotent()
     @extend_schema(request=CreateKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})

@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import OrderBy
 
 from audit.browse.selection import parse_id
-from audit.log.raw_rows import Spelled
+from audit.log.raw_rows import IdOf, Spelled
 from audit.usage.queries import rows_denied, rows_denied_since, rows_used_since
 from keys.lifecycle import State, Status
 
@@ -58,8 +58,8 @@ def has_status(status: Status, now: datetime) -> Q:
 def has_finding(finding: Finding, now: datetime) -> Q:
     """The keys with this finding. Those scheduled for deletion have findings of their own."""
     if finding is Finding.DENIED:
-        denied = rows_denied_since(now - DENIED_WITHIN).filter(key_id=Spelled(OuterRef("id")))
-        return ~has_status(Status.ACTIVE, now) & ~_DECIDED[Status.SCHEDULED] & Q(Exists(denied))
+        denied = rows_denied_since(now - DENIED_WITHIN).values(found=IdOf("key_id"))
+        return ~has_status(Status.ACTIVE, now) & ~_DECIDED[Status.SCHEDULED] & Q(pk__in=denied)
     if finding is Finding.DELETION_AHEAD:
         return _DECIDED[Status.SCHEDULED] & Q(deletion_at__lte=now + DELETION_AHEAD)
     if finding is Finding.DELETION_DENIED:

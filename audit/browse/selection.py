@@ -20,7 +20,7 @@ from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from kernel.errors import Invalid
 
 EXACT_COUNT = 10_000  # counting further would scan the whole log for a number that is of no use
-SEARCH_DEPTH = 100_000  # ids that one search reads, because no index supports it
+SEARCH_DEPTH = 30_000  # ids that one search reads, because no index supports it
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it

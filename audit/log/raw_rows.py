@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models import Func, TextField
+from django.db.models import Func, TextField, UUIDField
 
 from audit.log.canonical import format_timestamp
 from kernel.databases.transactions import one_snapshot
@@ -54,6 +54,12 @@ _SQLITE = {
         f"AND substr({{0}}, 20) <> '.000000' THEN {_TIMESTAMP_FORM} || 'Z' "
         f"WHEN {_IS_TEXT.format(19)} AND {{0}} GLOB '{_SECONDS}' THEN {_TIMESTAMP_FORM} || '.000000Z' {_OTHERWISE}"
     ),
+}
+_HEX = "[0-9a-f]"
+_IDS = {
+    "postgresql": f"CASE WHEN {{0}} ~ '^{_HEX}{{{{8}}}}(-{_HEX}{{{{4}}}}){{{{3}}}}-{_HEX}{{{{12}}}}$' THEN {{0}}::uuid END",
+    "sqlite": f"CASE WHEN {{0}} GLOB '{'-'.join(_HEX * length for length in (8, 4, 4, 4, 12))}' "
+    "THEN replace({0}, '-', '') END",
 }
 _SPELLINGS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
 
@@ -183,6 +189,17 @@ class Octets(Func):
         return ("typeof({0}) || hex({0})" if connection.vendor == "sqlite" else "{0}::text").format(
             sql
         ), parameters
+
+
+class IdOf(Func):
+    """The id that a text column spells, to compare it with a column of ids; NULL for any other text."""
+
+    output_field = UUIDField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        [column] = self.get_source_expressions()
+        sql, parameters = compiler.compile(column)
+        return _IDS[connection.vendor].format(sql), parameters
 
 
 class SpelledTimestamp(Spelled):

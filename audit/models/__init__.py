@@ -7,7 +7,7 @@ from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
-from audit.models.usage import TokenLastUse, UsageRollup
+from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
 
 __all__ = [
     "EXPORT_PERMISSION",
@@ -28,5 +28,6 @@ __all__ = [
     "Reader",
     "SavedFilter",
     "TokenLastUse",
+    "UsageDay",
     "UsageRollup",
 ]

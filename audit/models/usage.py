@@ -1,4 +1,4 @@
-"""Usage totals of keys, and the last use of service tokens. Only the sequencer writes them, so no writer waits."""
+"""Usage totals of keys by hour and by day, and the last use of service tokens. Only the sequencer writes them, so no writer waits."""
 
 from django.db import models
 
@@ -45,6 +45,46 @@ class UsageRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_id} {self.operation} {self.hour:%Y-%m-%dT%H}: {self.count}"
+
+
+class UsageDay(models.Model):
+    """The operations of a day (UTC) with one key, by one principal, or all of them, from the last weeks.
+
+    ``subject`` is the id of the key or, as in ``UsageRollup``, of the principal; "" for all. The sums answer what
+    concerns many keys over many days without a read of each hour of each key.
+    """
+
+    class Kind(models.TextChoices):
+        ALL = "all"
+        KEY = "key"
+        PRINCIPAL = "principal"
+
+    day = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    subject = models.CharField(max_length=TEXT_LIMITS["object_id"], blank=True)
+    allowed = models.BigIntegerField()
+    denied = models.BigIntegerField()
+    failed = models.BigIntegerField()
+
+    class Meta:
+        db_table = "usage_days"
+        verbose_name = "usage of a day"
+        verbose_name_plural = "usage by day"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject", "day"], name="usage_days_once"),
+        ]
+        indexes = [
+            # The busiest of a day come first.
+            models.Index(
+                "day",
+                "kind",
+                models.F("allowed") + models.F("denied") + models.F("failed"),
+                name="idx_usage_days_busiest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject} {self.day:%Y-%m-%d}: {self.allowed}"
 
 
 class TokenLastUse(models.Model):

@@ -10,9 +10,10 @@ from django.db import connection
 from audit.log.entries import ACTOR_ID
 from audit.log.operations import is_operation
 from audit.models import UsageRollup
+from audit.sequencing.daily_usage import add_days
 from kernel.identities import IdentityType
 
-_HOUR = len("2026-11-25T10")
+_DAY, _HOUR = len("2026-11-25"), len("2026-11-25T10")
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
 _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
 # The id of the principal determines its type.
@@ -49,6 +50,10 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_upsert(), values)
+    add_days(
+        (datetime.fromisoformat(f"{hour[:_DAY]}T00:00Z"), key_id, principal, outcome, used.count)
+        for (key_id, _, principal, _, outcome, hour, _), used in usage.items()
+    )
 
 
 def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:

@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import django.db
 from django.conf import settings
@@ -18,6 +19,7 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoint_keys import promote_covered_keys
 from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.daily_usage import days_to_mend, rebuild_day
 from audit.sequencing.head import check_head
 from audit.sequencing.step import batch_size, sequence_step
 from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
@@ -49,6 +51,9 @@ class Sequencer:
         self._anchoring = Anchoring(configured_anchors())
         self._thin_out_due = 0.0
         self._restore_due = 0.0
+        self._unmended: list[datetime] | None = (
+            None  # days whose usage is to be summed up; None before the comparison
+        )
         self._failures = 0
         self._has_failed = False
         self._alarm_due: dict[str, float] = {}  # by the alarm's evidence
@@ -88,6 +93,7 @@ class Sequencer:
             self._attempt(lambda: self._anchoring.run(at_once=is_last))
             self._attempt(self._thin_out)
             self._attempt(self._restore_alarms)
+            self._attempt(self._mend_usage)
         except Exception as error:  # noqa: BLE001 - logged; the database may be back in a moment
             self._note_failure(error)
         finally:
@@ -132,6 +138,14 @@ class Sequencer:
         if time.monotonic() >= self._restore_due:
             self._restore_due = time.monotonic() + RESTORE_ALARMS_SECONDS
             restore_alarms()
+
+    def _mend_usage(self) -> None:
+        """One day at a time, because entries wait meanwhile."""
+        if self._unmended is None:
+            self._unmended = days_to_mend()
+        if self._unmended:
+            rebuild_day(self._unmended[0])
+            del self._unmended[0]
 
     def _wait(self, seconds: float) -> None:
         # Not an Event: its lock can deadlock with a signal handler in the same thread.

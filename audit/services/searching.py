@@ -22,7 +22,7 @@ from audit.models import AuditLog, Reader
 from audit.services.reading import Selection, select_logs
 from kernel import throttle
 
-SEARCH_COST = 50  # requests of the rate limit: the work of the database, relative to an ordinary read
+SEARCH_COST = 15  # requests of the rate limit: the work of the database, relative to an ordinary read
 
 
 @dataclass(frozen=True, slots=True)

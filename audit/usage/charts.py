@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from audit.usage.queries import DAY, HOUR, Span, Used
+from audit.usage.sums import DAY, HOUR, Span, Used
 from kernel.pages.chart import Chart, Column
 
 

@@ -1,30 +1,21 @@
-"""The usage of keys, from roll-ups that follow the log within about a second.
+"""The usage of keys, from roll-ups that follow the log within about a second."""
 
-``keys`` parameters are collections of ids as text, or querysets of them, and limit the result to these keys. None
-counts all keys.
-"""
-
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import JSONField, Max, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import JSONObject
+from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
+from audit.log.raw_rows import Spelled, any_text, timestamp_of
 from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
+from audit.usage.sums import BUSIEST, HOUR, Keys, Span
 from kernel.clock import process_now
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-BUSIEST = 20
-type Keys = Collection[str] | None
-
-_SUMS = {
-    name: Sum("count", filter=Q(outcome=outcome.value), default=0)
-    for name, outcome in (("allowed", Outcome.OK), ("denied", Outcome.DENIED), ("failed", Outcome.ERROR))
-}
+type _ByCaller = tuple[datetime, str, str, int]
+"""The last time, the principal, the outcome and the count of a caller."""
 
 _USED = Q(outcome=Outcome.OK.value)
 _DENIED = Q(outcome=Outcome.DENIED.value)
@@ -89,39 +80,6 @@ class KeyUse:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """Numbers of allowed operations, of those that a permission, rule or state denied, and of those that failed."""
-
-    allowed: int = 0
-    denied: int = 0
-    failed: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.allowed + self.denied + self.failed
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """``steps`` consecutive hours or days (UTC) from ``since`` on. The last one is in progress."""
-
-    since: datetime
-    step: timedelta
-    steps: int
-
-    @classmethod
-    def until(cls, now: datetime, step: timedelta, steps: int) -> "Span":
-        begun = now.replace(minute=0, second=0, microsecond=0)
-        if step == DAY:
-            begun = begun.replace(hour=0)
-        return cls(begun - step * (steps - 1), step, steps)
-
-    @property
-    def starts(self) -> list[datetime]:
-        return [self.since + self.step * number for number in range(self.steps)]
-
-
 def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
     """``{key id: time}`` of keys that were ever used."""
     rows = _used().filter(key_id__in=[str(key_id) for key_id in key_ids]).values_list("key_id")
@@ -132,8 +90,7 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
     """The usage and the denials of one key, these of the last 24 hours or since then."""
     key, now = str(key_id), process_now()
     row = newest_use(key)
-    lately = _by_caller(key, _used_lately(now) | _denied_lately(now, denied_since))
-    lately += _denied_in_first_hour(key, denied_since)
+    lately = _recent(key, now, denied_since, _used_lately(now))
     sums = {who: count for _, who, outcome, count in lately if outcome == Outcome.OK}
     busiest = sorted(sums, key=lambda who: -sums[who])
     denied = _denied(lately)
@@ -149,9 +106,7 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
 
 def denials_of(key_id: object, since: datetime | None = None) -> Denials | None:
     """Denied calls of a key in the last 24 hours, or since then; None if there were none."""
-    key = str(key_id)
-    lately = _by_caller(key, _denied_lately(process_now(), since)) + _denied_in_first_hour(key, since)
-    denied = _denied(lately)
+    denied = _denied(_recent(str(key_id), process_now(), since, Q(pk__in=())))
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
@@ -171,31 +126,6 @@ def rows_done(operation: str, keys: Keys = None) -> QuerySet[UsageRollup]:
     return rows if keys is None else rows.filter(key_id__in=keys)
 
 
-def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:
-    """The start and the usage of each step of the span, including steps without usage."""
-    rows = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
-    found: dict[int, list[Used]] = {}
-    for hour, *sums in rows:
-        found.setdefault((hour - span.since) // span.step, []).append(Used(*sums))
-    return [(start, _added(found.get(number, ()))) for number, start in enumerate(span.starts)]
-
-
-def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The ids of the ``BUSIEST`` keys of the span, busiest first."""
-    return _busiest("key_id", span, keys)
-
-
-def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
-    """The same for callers: users' ids, "" for operations without a user."""
-    return _busiest("principal", span, keys)
-
-
-def used_in(span: Span, keys: Keys = None) -> Subquery:
-    """The totals of the span, as a column of a larger statement. ``Used(**value)`` reads it; NULL if there are none."""
-    rows = _within(span.since, keys).order_by().annotate(one=Value(1)).values("one")
-    return Subquery(rows.annotate(sums=JSONObject(**_SUMS)).values("sums"), output_field=JSONField())
-
-
 def rows_denied() -> QuerySet[UsageRollup]:
     """All denied operations, to filter a list of keys."""
     return UsageRollup.objects.filter(_DENIED)
@@ -204,20 +134,6 @@ def rows_denied() -> QuerySet[UsageRollup]:
 def rows_denied_since(timestamp: datetime) -> QuerySet[UsageRollup]:
     """The denied operations from that time on, likewise."""
     return rows_denied().filter(hour__gte=timestamp - HOUR, last_at__gte=timestamp)
-
-
-def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
-    rows = UsageRollup.objects.filter(hour__gte=since)
-    return rows if keys is None else rows.filter(key_id__in=keys)
-
-
-def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
-    rows = _within(span.since, keys).values_list(column).annotate(**_SUMS, all=Sum("count"))
-    return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
-
-
-def _added(parts: Iterable[Used]) -> Used:
-    return Used(*map(sum, zip(*((p.allowed, p.denied, p.failed) for p in parts), strict=True)))
 
 
 def _used() -> QuerySet[UsageRollup]:
@@ -229,43 +145,47 @@ def _used_lately(now: datetime) -> Q:
     return _USED & Q(hour__gte=Span.until(now, HOUR, 24).since)
 
 
-def _denied_lately(now: datetime, since: datetime | None) -> Q:
-    if since is None:
-        return _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since)
-    return _DENIED & Q(hour__gte=_next_hour(since))
+def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) -> list[_ByCaller]:
+    """What the callers of a key did: ``used``, and the denials of the last 24 hours or since then."""
+    if denied_since is None:
+        return _by_caller(key_id, used | _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since))
+    # The roll-ups of the first hour also count the denials before.
+    until = _hour_of(denied_since) + HOUR
+    found = _by_caller(key_id, used | _DENIED & Q(hour__gte=until))
+    return found + _denied_in_log(key_id, denied_since, until)
 
 
-def _denied_in_first_hour(key_id: str, since: datetime | None) -> list[tuple[datetime, str, str, int]]:
-    """Like ``_by_caller``, from the log: the roll-ups of that hour also count the denials before ``since``."""
-    if since is None:
-        return []
+def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCaller]:
+    """The denials of one key. The log counts repeated ones in one entry, so these are few."""
     entries = AuditLog.objects.filter(
         has_action(OPERATION),
         object_id=key_id,
         outcome=Outcome.DENIED.value,
         timestamp__gte=since,
-        timestamp__lt=_next_hour(since),
+        timestamp__lt=until,
     )
-    sums = entries.order_by().values_list("user_id", "actor_id").annotate(Max("timestamp"), Sum("count"))
+    columns = [Spelled(each) for each in ("timestamp", "user_id", "actor_id")]
+    with any_text():  # an altered entry of that hour may hold anything
+        found = list(entries.order_by().values_list(*columns, "count"))
     return [
-        (last, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
-        for user_id, actor_id, last, count in sums
+        (at, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
+        for timestamp, user_id, actor_id, count in found
+        if (at := timestamp_of(timestamp)) and isinstance(count, int)
     ]
 
 
-def _next_hour(timestamp: datetime) -> datetime:
-    return timestamp.replace(minute=0, second=0, microsecond=0) + HOUR
+def _hour_of(timestamp: datetime) -> datetime:
+    return timestamp.replace(minute=0, second=0, microsecond=0)
 
 
-def _by_caller(key_id: str, only: Q) -> list[tuple[datetime, str, str, int]]:
-    """The last time, the principal, the outcome and the count of each caller."""
+def _by_caller(key_id: str, only: Q) -> list[_ByCaller]:
     columns = ("last", "principal", "outcome", "sum")
     rows = UsageRollup.objects.filter(only, key_id=key_id).values("principal", "outcome")
     sums = rows.annotate(last=Max("last_at"), sum=Sum("count"))
     return list(sums.order_by().values_list(*columns))
 
 
-def _denied(lately: list[tuple[datetime, str, str, int]]) -> list[tuple[datetime, str, int]]:
+def _denied(lately: list[_ByCaller]) -> list[tuple[datetime, str, int]]:
     """The denials among them: time, principal and count, latest first."""
     return sorted(
         ((at, who, count) for at, who, outcome, count in lately if outcome == Outcome.DENIED), reverse=True

@@ -1,13 +1,17 @@
 """Compare the roll-ups with a recount of the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.db import connection
 
+from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
-from audit.models import AuditLog, UsageRollup
+from audit.models import AuditLog, UsageDay, UsageRollup
+from audit.sequencing.daily_usage import first_day, stored
 from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
+from kernel.clock import process_now
 from kernel.identities import IdentityType
 
 _BUCKET = ("key_id", "version", "principal", "principal_type", "operation", "outcome", "hour")
@@ -42,9 +46,49 @@ HAVING count(*) <> 2 OR sum(stored) <> 1 OR min(count) <> max(count) OR min(size
 ORDER BY {names}
 """
 
+_DAY = "substr({hour}, 1, 11) || '00:00:00.000000Z'"
+_OUTCOMES = {"allowed": Outcome.OK.value, "denied": Outcome.DENIED.value, "failed": Outcome.ERROR.value}
+_SUBJECTS = (("all", "CAST('' AS text)"), ("key", "key_id"), ("principal", "principal"))
+_COUNTED = """
+SELECT {day} AS day, '{kind}' AS kind, {subject} AS subject, {sums}, 0 AS stored
+FROM usage_rollups u WHERE u.hour >= %s GROUP BY 1, 2, 3
+"""
+_DIFFERENT_DAYS = """
+WITH counted AS ({counted}),
+stored AS (SELECT {day} AS day, kind, subject, {names}, 1 AS stored FROM usage_days u WHERE u.day >= %s)
+SELECT day, kind, subject, sum(stored), count(*)
+FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
+GROUP BY day, kind, subject
+HAVING count(*) <> 2 OR sum(stored) <> 1 OR min(allowed) <> max(allowed) OR min(denied) <> max(denied)
+    OR min(failed) <> max(failed)
+ORDER BY day, kind, subject
+"""
+
 
 def check_usage() -> Iterator[Finding]:
-    """Check that each bucket exists once, with the totals of the entries."""
+    """Check that each bucket exists once, with the totals of the entries, and that the sums of days are its sums."""
+    yield from _check_hours()
+    yield from _check_days()
+
+
+def _check_days() -> Iterator[Finding]:
+    """The sums of days that are certainly stored. Some that are too old may be left."""
+    hour, add = _DAY.format(hour=spelled(UsageRollup, ["hour"], "u")), _SUM[connection.vendor]
+    sums = ", ".join(
+        f"coalesce({add.format(f"CASE outcome WHEN '{outcome}' THEN count END")}, 0) AS {name}"
+        for name, outcome in _OUTCOMES.items()
+    )
+    parts = [_COUNTED.format(day=hour, kind=kind, subject=subject, sums=sums) for kind, subject in _SUBJECTS]
+    statement = _DIFFERENT_DAYS.format(
+        counted=" UNION ALL ".join(parts), day=spelled(UsageDay, ["day"], "u"), names=", ".join(_OUTCOMES)
+    )
+    since = stored(first_day(process_now()) + timedelta(days=1))
+    for *subject, found, rows in rows_of(statement, [since] * (len(parts) + 1)):
+        text = f"{' '.join(map(str, subject))} {_describe(found, rows - found, 'usage_days')}"
+        yield Finding(FindingKind.USAGE, text)
+
+
+def _check_hours() -> Iterator[Finding]:
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         places=PLACES,
@@ -63,14 +107,14 @@ def check_usage() -> Iterator[Finding]:
         ),
         names=", ".join(_BUCKET),
     )
-    for *bucket, stored, rows in rows_of(statement):
-        text = f"{' '.join(map(str, bucket))} {_describe(stored, rows - stored)}"
+    for *bucket, found, rows in rows_of(statement):
+        text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"
         yield Finding(FindingKind.USAGE, text)
 
 
-def _describe(stored: int, counted: int) -> str:
+def _describe(stored: int, counted: int, table: str) -> str:
     if not counted:
-        return "is in usage_rollups, and not in the log"
+        return f"is in {table}, and not in the log"
     if not stored:
-        return "is in the log, and not in usage_rollups"
-    return "is not in usage_rollups, once, as the log adds it up"
+        return f"is in the log, and not in {table}"
+    return f"is not in {table}, once, as the log adds it up"

@@ -1,5 +1,6 @@
 """The single values that the home page reads from many tables, in one statement."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +17,10 @@ from audit.sequencing.timestamps import CountOf
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
-from audit.usage.queries import DAY, Span, Used, rows_done, used_in
+from audit.usage.queries import rows_done
+from audit.usage.sums import DAY, Span, Used, used_in
 from console.keks import has_good_copies
-from console.services.denied_acts import DeniedActs, denied_act_columns
+from console.services.denied_acts import DeniedActs, denied_act_columns, denied_acts_of
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
@@ -29,7 +31,7 @@ from keys.selection import Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
 
 _JOINED = (Finding.DELETION_DENIED, Finding.DENIED)
-_NO_KEYS: Mapping[str, Any] = {"all": 0, "active": 0, "found": {}}
+_SCANNED = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Facts:
     """Single values and the state of the log.
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
-    ``verification`` is only read for readers of the whole log, and if no alarm is open.
+    ``has_kek_copy`` is only read for administrators, who make the copies. ``verification`` is only read for readers of
+    the whole log, and if no alarm is open.
     """
 
     has_second_factor: bool
@@ -69,7 +72,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
-        "has_kek_copy": has_good_copies(),
+        **({"has_kek_copy": has_good_copies()} if principal.has_permission("users.manage") else {}),
         **_key_counts(principal, at),
         **_failures(principal, at),
         **denied_act_columns(principal, at),
@@ -83,9 +86,9 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
-        has_kek_copy=row["has_kek_copy"],
+        has_kek_copy=row.get("has_kek_copy", False),
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
-        denied_acts=DeniedActs.of_row(row),
+        denied_acts=denied_acts_of(row),
         keys=_key_counts_of(row),
         span=span,
         used=Used(**row["used"] or {}),
@@ -107,21 +110,27 @@ def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    """One scan of the keys for most counts, and a join for each of the others."""
+    """One scan of an index for most counts, and a join for each of the others."""
     visible = Key.objects.visible_to(principal).order_by()
-    scanned = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)
     counts = JSONObject(
         all=Count("pk"),
         active=Count("pk", filter=has_status(Status.ACTIVE, at)),
-        found=JSONObject(**{str(each): Count("pk", filter=has_finding(each, at)) for each in scanned}),
+        **{str(each): Count("pk", filter=has_finding(each, at)) for each in _SCANNED},
     )
-    rows = visible.annotate(one=Value(1)).values("one").annotate(counts=counts)
-    joined = {f"keys_{each}": CountOf(visible.with_finding(each, at).values("pk")) for each in _JOINED}
-    return {"keys": Subquery(rows.values("counts"), output_field=JSONField()), **joined}
+    parts = {
+        f"keys_{number}": Subquery(
+            part.order_by().annotate(one=Value(1)).values("one").annotate(counts=counts).values("counts"),
+            output_field=JSONField(),
+        )
+        for number, part in enumerate(Key.objects.parts_visible_to(principal))
+    }
+    joined = {str(each): CountOf(visible.with_finding(each, at).values("pk")) for each in _JOINED}
+    return parts | joined
 
 
 def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
-    counts = row["keys"] or _NO_KEYS
-    found = {Finding(name): count for name, count in counts["found"].items()}
-    joined = {each: row[f"keys_{each}"] for each in _JOINED}
-    return KeyCounts(counts["all"], counts["active"], joined | found)
+    counts: Counter[str] = Counter({str(each): row[each] for each in _JOINED})
+    for name in row:
+        if name.startswith("keys_"):
+            counts.update(row[name] or {})
+    return KeyCounts(counts["all"], counts["active"], {each: counts[each] for each in (*_JOINED, *_SCANNED)})

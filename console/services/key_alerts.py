@@ -15,7 +15,8 @@ from accounts.principals import Principal
 from audit.log.events import Outcome
 from audit.log.raw_rows import Spelled
 from audit.models import READ_PERMISSION
-from audit.usage.queries import DAY, rows_denied_since
+from audit.usage.queries import rows_denied_since
+from audit.usage.sums import DAY
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.usage import operations_url
 from keys.lifecycle import State

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from kernel.trust.kek_records import HOLDS_KEY
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from kernel.trust.wrapped_row import Binding, WrappedRow
 from keys import wrapped_material
@@ -63,6 +64,8 @@ class KeyVersion(MacProtectedRow, WrappedRow):
             ),
         ]
         indexes = [
+            # The system page counts the versions under each key-encryption key.
+            models.Index(fields=["kek_id"], name="idx_key_versions_kek", condition=HOLDS_KEY),
             models.Index(
                 fields=["uses_reserved"], name="idx_key_versions_uses", condition=Q(is_primary=True)
             ),

@@ -81,7 +81,7 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     """
     given: Mapping[str, object] = only
     equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
-    keys = Key.objects.visible_to(principal).select_related("policy").filter(**equal)
+    keys = Key.objects.visible_to(principal).filter(**equal)
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
     if "status" in only:
@@ -172,7 +172,8 @@ def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
     """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
     if principal.scope("keys.read") == "all":
         return None
-    return Key.objects.visible_to(principal).ids_as_logged()
+    first, *others = [part.ids_as_logged() for part in Key.objects.parts_visible_to(principal)]
+    return first.union(*others, all=True)
 
 
 def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:

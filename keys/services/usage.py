@@ -17,7 +17,8 @@ from audit.usage.of_key import (
     totals_by_caller,
     totals_by_version,
 )
-from audit.usage.queries import HOUR, Span, newest_use
+from audit.usage.queries import newest_use
+from audit.usage.sums import HOUR, Span
 from kernel.clock import process_now
 from kernel.crypto.algorithms import MODES
 from keys.impact import ENCRYPTED

@@ -17,7 +17,8 @@ from audit.services import find_logs
 from audit.services.showing import show_entries, with_names
 from audit.shows_log import ShowsLog
 from audit.usage.charts import RANGES, chart, requested_range
-from audit.usage.queries import HOUR, KeyUse, Span, used_over_time
+from audit.usage.queries import KeyUse
+from audit.usage.sums import HOUR, Span, used_over_time
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object

@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.principals import Principal
 from audit.log.events import Source
 from audit.log.raw_rows import Spelled
-from audit.usage.queries import DAY, rows_denied_since
+from audit.usage.queries import rows_denied_since
+from audit.usage.sums import DAY
 from kernel.clock import database_now
 from kernel.outbox import Announcement, Topic, publish_all
 from kernel.outbox.models import Notification

@@ -39,6 +39,7 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
     SavedFilter,
+    UsageDay,
     UsageRollup,
 )
 from audit.sequencing.alarms import Alarm, AlarmKind
@@ -86,6 +87,7 @@ PROVOCATIONS = {
     "audit_tree_is_single": (AuditTree, {}, {"id": 2}),
     "audit_receipts_once": (AuditReceipt, {}, {}),
     "usage_rollups_once": (UsageRollup, {}, {}),
+    "usage_days_once": (UsageDay, {}, {}),
     "one_next_and_one_active_checkpoint_key": (CheckpointKey, {"state": "active"}, {}),
     "checkpoint_key_state_is_known": (CheckpointKey, {}, {"state": "tired"}),
     "auditexport_status_is_known": (AuditExport, {}, {"status": "asleep"}),

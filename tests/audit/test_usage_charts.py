@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from audit.usage.charts import RANGES, columns
-from audit.usage.queries import Used
+from audit.usage.sums import Used
 
 
 @pytest.mark.parametrize(

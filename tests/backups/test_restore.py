@@ -37,8 +37,8 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION, LAST_INDEX = ("keys", "0008_deletion_index"), "idx_encryption_keys_deletion"
-RENEWED = {"audit_pending", "audit_tiles", "audit_tree", "token_last_uses"}
+LAST_MIGRATION, LAST_INDEX = ("keys", "0009_figures"), "idx_encryption_keys_figures"
+RENEWED = {"audit_pending", "audit_tiles", "audit_tree", "token_last_uses", "usage_days"}
 
 
 def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path, without_head):
@@ -76,7 +76,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
 
 @contextmanager
 def before_the_last_migration():
-    """The state of an earlier version: the last migration creates only an index."""
+    """The state of an earlier version: the last migration creates only indexes."""
     app, name = LAST_MIGRATION
     row = MigrationRecorder.Migration.objects.get(app=app, name=name)
     row.delete()

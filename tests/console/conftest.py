@@ -7,6 +7,7 @@ import pytest
 from audit.models import UsageRollup
 from kernel.clock import process_now
 from keys.services import create_key
+from tests.audit.usage import sum_up_days
 from tests.browsing import signed_in
 
 HTMX = {"HX-Request": "true"}
@@ -35,7 +36,7 @@ def use():
 
     def used(key, count=1, *, by=None, outcome="ok", ago=timedelta(), operation="crypto.message.encrypted"):
         at = process_now() - ago
-        return UsageRollup.objects.create(
+        row = UsageRollup.objects.create(
             key_id=str(getattr(key, "id", key)),
             version=1,
             principal=str(by.user.id) if by else "",
@@ -46,5 +47,7 @@ def use():
             size=0,
             last_at=at,
         )
+        sum_up_days()
+        return row
 
     return used

@@ -11,7 +11,7 @@ from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Actor, Event, Source
 from audit.sequencing.step import sequence_step
 from audit.usage.charts import RANGES
-from audit.usage.queries import HOUR, Span, Used
+from audit.usage.sums import HOUR, Span, Used
 from console.services.attention import read_attention
 from console.usage import read_usage
 from kernel.clock import process_now

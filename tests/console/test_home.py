@@ -8,7 +8,7 @@ import pytest
 from audit.backups.kek_ring import copy_kek_ring
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditBundle, AuditExport
-from audit.usage.queries import Used
+from audit.usage.sums import Used
 from console.services.kek_copies import check_kek_copies
 from console.views.home import FIRST_ALERTS
 from kernel.clock import database_now, process_now

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.usage.queries import DAY, HOUR, Span, Used, used_over_time
+from audit.usage.sums import DAY, HOUR, Span, Used, used_over_time
 from kernel.templatetags.pages import percent
+from tests.audit.usage import sum_up_days
 from tests.browsing import signed_in
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -35,6 +36,7 @@ def test_hours_are_added_up_to_days(make_key, use, admin):
         row = use(key, count)
         row.hour = midnight + timedelta(hours=hour)
         row.save()
+    sum_up_days()
     steps = dict(used_over_time(Span.until(NOW, DAY, 7)))
     assert (
         steps[midnight].allowed,

@@ -23,6 +23,7 @@ TABLES = (
     "audit_receipts",
     "checkpoint_keys",
     "usage_rollups",
+    "usage_days",
 )
 
 

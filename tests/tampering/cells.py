@@ -17,6 +17,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 from audit.tlog.tiles import HEIGHT, WIDTH
@@ -29,6 +30,7 @@ MODELS = (
     AuditTree,
     AuditCheckpoint,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 # Columns that carry no information about the log, and that nothing could prove.
@@ -36,6 +38,7 @@ MEANINGLESS = {
     ("audit_bundles", "id"): "a number of the database's own; the numbers of its writer order the bundle",
     ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
     ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
+    ("usage_days", "id"): "a number of the database's own; the subject and the day name the row",
 }
 FAR = 10**9  # beyond every id, index and number of the sample
 

@@ -16,6 +16,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 from audit.sequencing.checkpoint_keys import active_signers, origin
@@ -40,7 +41,7 @@ def rebuild(log_ids: Sequence[int]) -> None:
         octets = [entry_bytes(row) for row in rows]
         leaves = [leaf_hash(entry) for entry in octets]
         frontier = Frontier.EMPTY.extended(leaves)
-        for model in (AuditTile, UsageRollup):
+        for model in (AuditTile, UsageRollup, UsageDay):
             model.objects.all().delete()
         AuditTile.objects.bulk_create(
             AuditTile(level=level, number=number, hashes=hashes)

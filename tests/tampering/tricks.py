@@ -20,6 +20,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    UsageDay,
     UsageRollup,
 )
 from audit.sequencing.head import HEAD_FILE
@@ -110,6 +111,8 @@ class Tricks:
             yield Trick(kind, "a key", gone(CheckpointKey, kid=key.kid))
         for usage in self.some(UsageRollup):
             yield Trick(kind, "usage", gone(UsageRollup, id=usage.id))
+        for sums in self.some(UsageDay):
+            yield Trick(kind, "usage of a day", gone(UsageDay, id=sums.id))
 
     def inserted(self) -> Iterator[Trick]:
         kind = "inserted"
@@ -144,6 +147,7 @@ class Tricks:
         )
         yield Trick(kind, "a bundle that waits, again", copied(bundle))
         yield Trick(kind, "a bundle without entries", copied(bundle, entries=0, body=b"{}"))
+        yield Trick(kind, "usage of a day", copied(UsageDay.objects.first(), subject="nobody"))
 
     def duplicated(self) -> Iterator[Trick]:
         kind = "duplicated"

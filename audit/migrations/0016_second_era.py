@@ -65,7 +65,7 @@ def begin_first_era(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0014_sequence_pending")]
+    dependencies = [("audit", "0015_sequence_pending")]
 
     operations = [
         migrations.RunPython(end_first_era, begin_first_era),

@@ -18,7 +18,7 @@ def drop_function(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0012_usage_of_a_key")]
+    dependencies = [("audit", "0013_daily_usage")]
 
     operations = [
         migrations.CreateModel(

@@ -11,5 +11,5 @@ def drain(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("audit", "0013_bundles")]
+    dependencies = [("audit", "0014_bundles")]
     operations = [migrations.RunPython(drain, migrations.RunPython.noop)]
