@@ -5,9 +5,8 @@ from itertools import batched
 
 from audit.log.raw_rows import as_stored, rows_of, spelled
 from audit.models import AuditBundle, AuditLog
-from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.leaves import Seen
+from audit.verification.leaves import Seen, read_eras
 
 LOOKED_UP_AT_ONCE = 500
 
@@ -15,18 +14,18 @@ _TWICE = """
 SELECT log_id, min(idx), max(idx), count(*) FROM audit_leaves GROUP BY log_id HAVING count(*) > 1 ORDER BY log_id
 """
 # The numeric 1.0, because the largest bigint plus 1 would overflow.
-_GAPS = f"""
+_GAPS = """
 SELECT n.id, n.name, n.wseq, n.prior, here.idx, there.idx FROM (
-    SELECT g.id, {{writer}} AS name, g.wseq,
+    SELECT g.id, {writer} AS name, g.wseq,
         coalesce(lag(g.wseq) OVER (PARTITION BY g.writer ORDER BY g.wseq), 0) AS prior,
         lag(g.id) OVER (PARTITION BY g.writer ORDER BY g.wseq) AS prior_id
     FROM audit_logs g
-) n LEFT JOIN {PLACES} here ON here.log_id = n.id LEFT JOIN {PLACES} there ON there.log_id = n.prior_id
+) n LEFT JOIN {places} here ON here.log_id = n.id LEFT JOIN {places} there ON there.log_id = n.prior_id
 WHERE n.wseq <> n.prior + 1.0 ORDER BY n.id
-"""  # noqa: S608 - constants
-_TAIL = f"""
-SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {PLACES} l ON l.log_id = g.id WHERE g.writer = %s
-"""  # noqa: S608 - constants
+"""
+_TAIL = """
+SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {places} l ON l.log_id = g.id WHERE g.writer = %s
+"""
 
 
 def check_leaves() -> Iterator[Finding]:
@@ -37,7 +36,7 @@ def check_leaves() -> Iterator[Finding]:
 
 def check_sequences() -> Iterator[Finding]:
     """Check that each writer's numbers are 1, 2, 3 …"""
-    statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"))
+    statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"), places=read_eras().places())
     for log_id, writer, wseq, prior, here, there in rows_of(statement):
         text = f"after {prior} of writer {writer} comes {wseq}"
         first = None if here is None else min(here, 0 if there is None else there + 1)
@@ -74,7 +73,7 @@ def _last_numbers(writers: set[str]) -> dict[str, float]:
 
 
 def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
-    last, index = next(rows_of(_TAIL, [as_stored(writer)]))
+    last, index = next(rows_of(_TAIL.format(places=read_eras().places()), [as_stored(writer)]))
     text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last or 0}"
     first = None if row.index is None else min(row.index, 0 if index is None else index + 1)
     return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

@@ -6,8 +6,8 @@ from django.db import connection
 
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageRollup
-from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
+from audit.verification.leaves import read_eras
 from kernel.identities import IdentityType
 
 _BUCKET = ("key_id", "version", "principal", "principal_type", "operation", "outcome", "hour")
@@ -47,7 +47,7 @@ def check_usage() -> Iterator[Finding]:
     """Check that each bucket exists once, with the totals of the entries."""
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
-        places=PLACES,
+        places=read_eras().places(),
         user=spelled(AuditLog, ["user_id"], "g"),
         account=spelled(AuditLog, ["actor_id"], "g"),
         user_type=IdentityType.USER.value,
