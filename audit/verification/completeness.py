@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import batched
 
+from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import as_stored, rows_of, spelled
 from audit.models import AuditBundle, AuditLog
 from audit.verification.findings import Finding, FindingKind
@@ -64,7 +65,7 @@ def _last_numbers(writers: set[str]) -> dict[str, float]:
         f"SELECT {spelled(AuditLog, ['writer'], 'g')}, max(g.wseq) FROM audit_logs g "  # noqa: S608 - constants
         f"WHERE g.writer IN ({places}) GROUP BY g.writer UNION ALL "
         f"SELECT {spelled(AuditBundle, ['writer'], 'b')}, max(b.first + b.entries - 1) FROM audit_bundles b "
-        f"WHERE b.rejected_at IS NULL AND b.writer IN ({places}) GROUP BY b.writer"
+        f"WHERE b.rejected_at IS NULL AND b.first < {MAX_INTEGER} AND b.writer IN ({places}) GROUP BY b.writer"
     )
     last: dict[str, float] = {}
     for writer, wseq in rows_of(statement, [as_stored(writer) for writer in writers] * 2):
