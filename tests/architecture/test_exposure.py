@@ -180,7 +180,6 @@ def test_versions_and_rotations_are_read_through_their_key():
 def test_the_log_is_read_through_visible_to():
     readers = places(product_files(), bypasses_visibility("AuditLog"))
     assert {place[0] for place in readers} == {
-        "audit/services/recording.py",
         "audit/services/reading.py",
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
@@ -189,7 +188,7 @@ def test_the_log_is_read_through_visible_to():
         "console/services/demo_instance.py",  # whether this is a demo instance, or an empty one
         "audit/services/decisions.py",  # the time of a change; the rest only if the reader may see the entry
         "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
-        "audit/log/numbering.py",
+        "audit/sequencing/step.py",  # whether a row is in the way
         "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
         "audit/usage/of_key.py",  # the time of the last restore
         "audit/usage/queries.py",  # numbers of denials, with a time and a name as the roll-ups have them
