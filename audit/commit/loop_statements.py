@@ -20,9 +20,7 @@ DRIFT = timedelta(
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.lock_epoch.
-_READ_EPOCH = (
-    b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
-)
+_READ_EPOCH = b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
 # The query of audit.sequencing.timestamps.unsequenced.
 _LAG = (
     b"SELECT extract(epoch FROM clock_timestamp() - at) FROM audit_bundles "
@@ -30,9 +28,7 @@ _LAG = (
 )
 # Locks, compares and inserts in one transaction: see audit.log.triggers.WRITE_BUNDLE.
 _WRITE = b"SELECT write_bundle($1, $2, $3, $4, $5, $6, $7, $8)"
-_INSERT = (
-    b"INSERT INTO audit_bundles (at, writer, first, entries, body, mac) VALUES ($1, $2, $3, $4, $5, $6)"
-)
+_INSERT = b"INSERT INTO audit_bundles (at, writer, first, entries, body, mac) VALUES ($1, $2, $3, $4, $5, $6)"
 ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"
 BEGIN, LOCK_EPOCH, READ_EPOCH, LAG, COMMIT, ROLLBACK = (
     (text, ())

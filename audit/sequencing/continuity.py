@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import batched
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -91,7 +91,7 @@ def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
             "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
             "AND g.wseq < asked.high) FROM asked ORDER BY place"
         )
-        parameters = [
+        parameters: list[Any] = [
             value
             for place, each in enumerate(some)
             for value in (place, as_stored(each.writer), each.first, each.first + each.entries)

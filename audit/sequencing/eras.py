@@ -19,7 +19,7 @@ from audit.tlog.tiles import WIDTH
 # a sum of altered numbers could overflow.
 _INDEX = "({0} - 1 - era.id_shift)"
 STORED_LEAF = (
-    "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "
+    "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "  # noqa: S608 - constants
     f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
     "WHERE era.id = 1 AND {0} > era.old_size + 0.0 + era.id_shift AND {0} <= era.size + 0.0 + era.id_shift))"

@@ -160,7 +160,9 @@ def kind_of(text: bytes) -> Kind:
         raise ValueError("a kind has other columns than a row") from error
     version = 1 if columns[ACTOR_ID] is None else 2
     copied = "\t".join("\\N" if columns[name] is None else copy_text(columns[name]) for name in STATIC)
-    stored = tuple(stored_uuid(columns[name]) if name in {"user_id", ACTOR_ID} else columns[name] for name in STATIC)
+    stored = tuple(
+        stored_uuid(columns[name]) if name in {"user_id", ACTOR_ID} else columns[name] for name in STATIC
+    )
     return Kind(columns, version, _pieces(columns, version), copied, stored)
 
 

@@ -75,7 +75,9 @@ def take(entries: int) -> list[Taken]:
     """Remove the oldest bundles, with at least this many entries together, or all. In the order of their ids."""
     with any_text(), connection.cursor() as cursor:
         cursor.execute(_TAKE, [MOST, entries])
-        return sorted((Taken(row[0], tuple(row[1:])) for row in cursor.fetchall()), key=lambda taken: taken.id)
+        return sorted(
+            (Taken(row[0], tuple(row[1:])) for row in cursor.fetchall()), key=lambda taken: taken.id
+        )
 
 
 def waiting_columns(bundles: QuerySet[AuditBundle]) -> Iterator[dict[str, Any]]:
@@ -110,5 +112,3 @@ def _insertable(value: Any) -> Any:
     except UnicodeEncodeError:
         return value.encode(errors="surrogateescape")
     return value
-
-

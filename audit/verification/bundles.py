@@ -46,10 +46,14 @@ class Bundles:
         repeated = overlaps([bundle for _, bundle, _ in good])
         for (bundle_id, bundle, _), is_repeated in zip(good, repeated, strict=True):
             if is_repeated:
-                text = f"the bundle {bundle_id} of writer {bundle.writer} repeats numbers from {bundle.first} on"
+                text = (
+                    f"the bundle {bundle_id} of writer {bundle.writer} repeats numbers from {bundle.first} on"
+                )
                 yield Finding(FindingKind.BUNDLE, text)
         for writer, wseq in missing_numbers([Place(bundle, body, 0) for _, bundle, body in good]):
-            yield Finding(FindingKind.SEQUENCE_GAP, f"the entry {wseq} of writer {writer} is missing before a bundle")
+            yield Finding(
+                FindingKind.SEQUENCE_GAP, f"the entry {wseq} of writer {writer} is missing before a bundle"
+            )
 
     def _check_entries(self, bundle: Bundle, body: Body) -> Iterator[Finding]:
         self.waiting += bundle.entries

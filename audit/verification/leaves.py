@@ -58,7 +58,9 @@ class Leaves:
     def _check_eras(self) -> Iterator[Finding]:
         for old_size, shift in rows_of("SELECT old_size, id_shift FROM audit_tree WHERE id = 1"):
             if (old_size, shift) != (self._eras.old_size, self._eras.id_shift):
-                yield Finding(FindingKind.TREE, f"audit_tree has an impossible first era of {old_size} entries")
+                yield Finding(
+                    FindingKind.TREE, f"audit_tree has an impossible first era of {old_size} entries"
+                )
 
     def check_others(self) -> Iterator[Finding]:
         """Rows without a leaf: the application has written no such row."""
@@ -172,7 +174,10 @@ class _TileLeaves:
 def read_eras() -> Eras:
     """The eras as stored. If the row is missing or impossible, those of a log that is all in ``audit_leaves``."""
     for values in rows_of("SELECT size, old_size, id_shift FROM audit_tree WHERE id = 1"):
-        if all(type(value) is int and 0 <= value <= MAX_INTEGER for value in values) and values[1] <= values[0]:
+        if (
+            all(type(value) is int and 0 <= value <= MAX_INTEGER for value in values)
+            and values[1] <= values[0]
+        ):
             return Eras(*values)
     old = number_of("SELECT count(*) FROM audit_leaves")
     return Eras(max(old, number_of("SELECT coalesce(max(id), 0) FROM audit_logs")), old, 0)

@@ -152,9 +152,7 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
         ["gone", "auditor", "disabled", "none"],
         ["twice", "operator", "active", "TOTP"],
     ]
-    last = log_rows().filter(action="accounts.session.opened", user_id=developer.user.id).latest(
-        "timestamp"
-    )
+    last = log_rows().filter(action="accounts.session.opened", user_id=developer.user.id).latest("timestamp")
     assert [row[4] for row in cells[1:]] == [f"{last.timestamp:%Y-%m-%d %H:%M}", "never", "never", "never"]
     assert "argon2" not in run("list_users")
 

@@ -126,9 +126,7 @@ def test_a_person_signs_in_and_becomes_a_user(browser, issuer):
     entry = log_rows().get(action=actions.SESSION_OPENED, user_id=user.id)
     assert (entry.auth_method, entry.outcome, entry.source) == ("oidc", "ok", "console")
     assert json.loads(entry.meta)["provider_methods"] == "pwd otp"
-    made = log_rows().filter(
-        action__in=[actions.USER_CREATED, actions.IDENTITY_LINKED], object_id=user.id
-    )
+    made = log_rows().filter(action__in=[actions.USER_CREATED, actions.IDENTITY_LINKED], object_id=user.id)
     assert made.count() == 2
     # The code went to the token endpoint with the verifier and the secret, and none of them anywhere else.
     [(_, fields, authorization)] = [request for request in issuer.requests if request[0] == "/token"]

@@ -77,7 +77,11 @@ PROVOCATIONS = {
     "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
     "completed_requests.key_hash": (CompletedRequest, {}, {}),
     "audit_logs_writer_is_sequenced": (AuditLog, {}, {"id": 1_000_000}),
-    "audit_logs_outcome_is_known": (AuditLog, {}, {"id": 1_000_000, "writer": uuid.uuid4(), "outcome": "perhaps"}),
+    "audit_logs_outcome_is_known": (
+        AuditLog,
+        {},
+        {"id": 1_000_000, "writer": uuid.uuid4(), "outcome": "perhaps"},
+    ),
     "audit_logs_count_is_positive": (AuditLog, {}, {"id": 1_000_000, "writer": uuid.uuid4(), "count": 0}),
     "security_epoch_is_single": (SecurityEpoch, {}, {"id": 2}),
     "audit_leaves.log_id": (AuditLeaf, {}, {"idx": 1_000_000}),
@@ -315,7 +319,9 @@ def test_every_trigger_has_its_provocation(db):
     with connection.cursor() as cursor:
         cursor.execute(query)
         found = {row[0] for row in cursor.fetchall()}
-    assert found == IDS[connection.vendor] | {trigger for table in LOG_TABLES for trigger, _ in refused(table)}
+    assert found == IDS[connection.vendor] | {
+        trigger for table in LOG_TABLES for trigger, _ in refused(table)
+    }
 
 
 def refused(table):

@@ -33,9 +33,7 @@ def code(carried):
 
 def recorded(action):
     return list(
-        log_rows().filter(action=f"crypto.stream.{action}")
-        .order_by("id")
-        .values_list("outcome", "code")
+        log_rows().filter(action=f"crypto.stream.{action}").order_by("id").values_list("outcome", "code")
     )
 
 

@@ -97,7 +97,9 @@ class Tricks:
             yield Trick(kind, "a changed row", gone(AuditTrail, id=row.id), self.events[row.event_id])
         for bundle in AuditBundle.objects.all():
             is_last = not AuditBundle.objects.filter(writer=bundle.writer, first__gt=bundle.first).exists()
-            verifiers = {"verifiers": (), "blind": (VERIFY,)} if is_last else {}  # the next of its writer shows it
+            verifiers = (
+                {"verifiers": (), "blind": (VERIFY,)} if is_last else {}
+            )  # the next of its writer shows it
             yield Trick(kind, "a bundle that waits", gone(AuditBundle, id=bundle.id), **verifiers)
         for tile in AuditTile.objects.all():
             yield Trick(kind, "a tile", gone(AuditTile, id=tile.id), tile.number * WIDTH << 8 * tile.level)
@@ -137,7 +139,9 @@ class Tricks:
         usage = UsageRollup.objects.first()
         yield Trick(kind, "usage", copied(usage, principal="nobody"))
         bundle = AuditBundle.objects.first()
-        yield Trick(kind, "a bundle that waits, of another writer", copied(bundle, writer=uuid.uuid4(), first=1))
+        yield Trick(
+            kind, "a bundle that waits, of another writer", copied(bundle, writer=uuid.uuid4(), first=1)
+        )
         yield Trick(kind, "a bundle that waits, again", copied(bundle))
         yield Trick(kind, "a bundle without entries", copied(bundle, entries=0, body=b"{}"))
 

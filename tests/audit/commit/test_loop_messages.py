@@ -252,8 +252,10 @@ def test_once_a_second_it_looks_again(messages):
 
 def test_a_row_that_the_database_refuses_in_the_one_message_is_written_by_no_one(caplog):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_bundles ADD CONSTRAINT poison "
-            """CHECK (position('"object_id":"13"'::bytea in body) = 0)""")
+        cursor.execute(
+            "ALTER TABLE audit_bundles ADD CONSTRAINT poison "
+            """CHECK (position('"object_id":"13"'::bytea in body) = 0)"""
+        )
     try:
         first, poisoned, third = run(decision(1), decision(13), decision(3))
     finally:

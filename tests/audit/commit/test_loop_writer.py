@@ -106,8 +106,10 @@ def test_while_the_log_cannot_be_written_nothing_leaves_and_then_all():
 @on_postgresql
 def test_one_poisonous_record_costs_no_one_else_their_answer(caplog):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_bundles ADD CONSTRAINT poison "
-            """CHECK (position('"object_id":"13"'::bytea in body) = 0)""")
+        cursor.execute(
+            "ALTER TABLE audit_bundles ADD CONSTRAINT poison "
+            """CHECK (position('"object_id":"13"'::bytea in body) = 0)"""
+        )
     try:
         results = run(*(decision(number) for number in range(30)))
     finally:
@@ -140,7 +142,7 @@ def test_a_session_that_dies_in_the_commit_answers_no_one_and_another_writer_beg
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$BEGIN IF position('\"object_id\":\"2\"'::bytea in NEW.body) > 0 THEN PERFORM pg_terminate_backend(pg_backend_pid()); "
+            '$$BEGIN IF position(\'"object_id":"2"\'::bytea in NEW.body) > 0 THEN PERFORM pg_terminate_backend(pg_backend_pid()); '
             "PERFORM pg_sleep(1); END IF; RETURN NULL; END$$; "
             "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON audit_bundles DEFERRABLE INITIALLY DEFERRED "
             "FOR EACH ROW EXECUTE FUNCTION die()"

@@ -74,9 +74,9 @@ def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
     for level, number, width in tiles.tiles_of(size):
         stored = AuditTile.objects.get(level=level, number=number).hashes
         assert files.pop(tiles.tile_path(level, number, width)) == bytes(stored)[: 32 * width]
-    named = AuditTrail.objects.filter(event_id__in=[rows[log_id]["event_id"] for log_id in range(1, size + 1)]).values(
-        *TRAIL_FIELDS
-    )
+    named = AuditTrail.objects.filter(
+        event_id__in=[rows[log_id]["event_id"] for log_id in range(1, size + 1)]
+    ).values(*TRAIL_FIELDS)
     lines = files.pop("trail.jsonl").splitlines()
     assert sorted(hashlib.sha256(line).hexdigest() for line in lines) == sorted(map(trail_digest, named))
     assert summary.rows == len(lines) > 5

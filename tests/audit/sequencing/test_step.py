@@ -240,7 +240,8 @@ def test_a_step_takes_no_bundle_beyond_a_batch(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["plain-1.2_3", "", 'a"b', "back\\slash", "tab\tand\nline", "\\N", "é€😀", "\x7f\x01", "</script>"]
+    "text",
+    ["plain-1.2_3", "", 'a"b', "back\\slash", "tab\tand\nline", "\\N", "é€😀", "\x7f\x01", "</script>"],
 )
 def test_any_text_has_the_bytes_of_its_canonical_form(text):
     actor = replace(ACTOR, request_id=text, actor_name=text, user_agent=text)

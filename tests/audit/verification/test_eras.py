@@ -124,7 +124,9 @@ def test_an_interrupted_migration_continues(monkeypatch):
     with first_era():
         write_rows(35, uuid.uuid4(), 1)
         assert _first_era.drain_batch() == 10  # then the process was killed
-        execute("INSERT INTO audit_pending (log_id) SELECT min(id) FROM audit_logs WHERE action = 'crypto.message.encrypted'")
+        execute(
+            "INSERT INTO audit_pending (log_id) SELECT min(id) FROM audit_logs WHERE action = 'crypto.message.encrypted'"
+        )
     assert AuditLeaf.objects.count() == AuditTree.objects.get().old_size == AuditTree.objects.get().size
     assert not verify_log().is_altered
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
@@ -152,7 +154,10 @@ def test_ids_go_on_after_numbers_that_no_row_has(old_log):
         ("DELETE FROM audit_logs WHERE id = 21", "entry_missing"),
         ("UPDATE audit_logs SET actor_name = 'x' WHERE id = 21", "entry_altered"),
         ("DELETE FROM audit_logs WHERE id = (SELECT max(id) - 1 FROM audit_logs)", "entry_missing"),
-        ("UPDATE audit_logs SET actor_name = 'x' WHERE id = (SELECT max(id) FROM audit_logs)", "entry_altered"),
+        (
+            "UPDATE audit_logs SET actor_name = 'x' WHERE id = (SELECT max(id) FROM audit_logs)",
+            "entry_altered",
+        ),
         ("UPDATE audit_tree SET old_size = old_size - 1", "leaf_surplus"),
         ("UPDATE audit_tree SET old_size = old_size + 1", "leaf_missing"),
         ("UPDATE audit_tree SET id_shift = id_shift + 1", "entry_altered"),

@@ -496,7 +496,9 @@ def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_t
     assert {FindingKind.LEAF_SURPLUS, FindingKind.SEQUENCE_GAP} <= kinds(report)
     assert (9, 9) in {(finding.first, finding.last) for finding in report.findings}
 
-    altered("DELETE FROM audit_logs WHERE id = 10 AND ctid = (SELECT max(ctid) FROM audit_logs WHERE id = 10)")
+    altered(
+        "DELETE FROM audit_logs WHERE id = 10 AND ctid = (SELECT max(ctid) FROM audit_logs WHERE id = 10)"
+    )
     execute("ALTER TABLE audit_tiles ADD CONSTRAINT audit_tiles_position UNIQUE (level, number)")
     execute("ALTER TABLE audit_logs ADD CONSTRAINT audit_logs_pkey PRIMARY KEY (id)")
     execute("ALTER TABLE audit_logs ADD CONSTRAINT audit_logs_writer_is_sequenced UNIQUE (writer, wseq)")

@@ -39,7 +39,9 @@ def test_every_trigger_is_as_the_migrations_create_it(empty_log):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="a function of PostgreSQL")
 def test_a_replaced_write_function_is_named(empty_log):
     """It could claim to have written what it dropped."""
-    swallowing = triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace("IF NOT FOUND", "IF true")
+    swallowing = triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace(
+        "IF NOT FOUND", "IF true"
+    )
     execute(swallowing)
     try:
         assert findings() == ["trigger: the function write_bundle is missing or was replaced"]
