@@ -16,7 +16,7 @@ from kernel.trust.models import Instance
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """``pending`` entries are counted up to 100,000; ``oldest_job``: since when the longest waiting job is due."""
+    """``pending`` entries are not in the tree; ``oldest_job``: since when the longest waiting job is due."""
 
     log: Warnings
     pending: int

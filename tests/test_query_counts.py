@@ -55,7 +55,7 @@ READS = {
     "audit-logs": LIST,
     "audit-log": CALLER + 1,
     "audit-proof": CALLER + 5,
-    "audit-checkpoint": CALLER + 5 + CLOCK,
+    "audit-checkpoint": CALLER + 4 + CLOCK,
     "audit-consistency": CALLER + 3,
     "audit-keys": 1,
     "audit-trail": LIST + 1,  # the entries of the rows
@@ -106,11 +106,11 @@ PAGES = {
     "accounts.TotpDevice": PAGE,
     "accounts.User": PAGE + DATES,
     "audit.AuditAlarm": PAGE + DATES,
+    "audit.AuditBundle": PAGE,
     "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
     "audit.AuditExport": PAGE + DATES,
     "audit.AuditLeaf": PAGE,
     "audit.AuditLog": PAGE + DATES,
-    "audit.AuditBundle": PAGE,
     "audit.AuditReceipt": PAGE,
     "audit.AuditTile": PAGE,
     "audit.AuditTrail": PAGE + DATES + 1,  # the entries of the rows

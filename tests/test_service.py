@@ -81,8 +81,8 @@ def test_they_are_for_reading_only(product, path):
 
 
 FAILING = {
-    "audit_logs": {"audit", "sequencer"},
-    "audit_pending": {"audit", "sequencer"},
+    "audit_bundles": {"audit", "sequencer"},
+    "audit_trail": {"audit"},
     "security_epoch": {"audit"},
     "key_encryption_keys": {"key_encryption_key"},
 }

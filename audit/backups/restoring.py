@@ -21,7 +21,7 @@ from audit.log.events import Actor, Event
 from audit.log.raw_rows import number_of
 from audit.progress import ReportProgress, RowCounter
 from audit.sequencing.checkpoint_keys import origin, trusted_keys
-from audit.sequencing.eras import PLACES
+from audit.sequencing.eras import Eras
 from audit.sequencing.head import Head, accept_older_database, read_head, require_not_older, reset_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import database_reader, read_tree
@@ -195,7 +195,7 @@ def _check_signatures(signed: SignedManifest) -> None:
 def _check_log(manifest: Manifest) -> int:
     """Check the loaded log with its newest checkpoint. Returns its size. Raises Invalid and IntegrityFailed."""
     tree, read = read_tree(), database_reader()
-    leaves = number_of(f"SELECT count(*) FROM {PLACES} places")  # noqa: S608 - constants
+    leaves = number_of(f"SELECT count(*) FROM {Eras.of(tree).places()} places")  # noqa: S608 - constants
     try:
         if merkle.root(tree.size, read) != bytes(tree.root) or leaves != tree.size:
             raise Invalid("The tree of the audit log is damaged in the backup. Use another backup.")

@@ -7,6 +7,7 @@ change (``max + 1`` there). The thread of group commits counts in memory (``Numb
 
 import threading
 import uuid
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -52,7 +53,7 @@ def next_wseq(writer: uuid.UUID) -> int:
     its place without a gap.
     """
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
-    of_writer = (as_stored(str(writer)), MAX_INTEGER)
+    of_writer: tuple[Any, ...] = (as_stored(str(writer)), MAX_INTEGER)
     with connection.cursor() as cursor:
         cursor.execute(_LAST, of_writer * 2)
         last = max(int(number or 0) for (number,) in cursor.fetchall())

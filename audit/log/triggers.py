@@ -64,7 +64,7 @@ BEGIN
         VALUES (write_bundle.at, write_bundle.writer, write_bundle.first, write_bundle.entries, write_bundle.body,
             write_bundle.mac);
     RETURN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
-END """
+END """  # noqa: S608 - constants
 WRITE_BUNDLE_FUNCTION = f"""
 CREATE FUNCTION write_bundle(epoch bigint, at timestamptz, until timestamptz, writer uuid, first bigint, entries integer,
     body bytea, mac text) RETURNS bigint LANGUAGE plpgsql AS $${WRITE_BUNDLE}$$

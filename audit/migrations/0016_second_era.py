@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 from audit.log import triggers
 from audit.migrations import _first_era
-from audit.sequencing.eras import PLACES, STORED_LEAF
+from audit.sequencing.eras import STORED_LEAF, Eras
 
 FEEDS = import_module("audit.migrations.0004_tree_begins").FEEDS
 
@@ -49,7 +49,7 @@ def begin_first_era(apps, schema_editor):
             raise RuntimeError("Entries wait. Run checkpoint_audit_log first.")
         cursor.execute(
             "INSERT INTO audit_leaves (idx, log_id, leaf_hash) "
-            f"SELECT places.idx, places.log_id, {STORED_LEAF.format('places.log_id')} FROM {PLACES} places "
+            f"SELECT places.idx, places.log_id, {STORED_LEAF.format('places.log_id')} FROM {Eras.read().places()} places "
             "WHERE places.log_id NOT IN (SELECT log_id FROM audit_leaves)"
         )
         cursor.execute("UPDATE audit_tree SET old_size = 0, id_shift = 0 WHERE id = 1")

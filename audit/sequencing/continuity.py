@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import batched
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -91,7 +91,7 @@ def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
             "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
             "AND g.wseq < asked.high) FROM asked ORDER BY place"
         )
-        parameters = [
+        parameters: list[Any] = [
             value
             for place, each in enumerate(some)
             for value in (place, as_stored(each.writer), each.first, each.first + each.entries)
@@ -114,10 +114,19 @@ def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
 def _numbers_of_heartbeats(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
     """The last number of each writer, from heartbeats."""
     for place in places:
-        for columns in columns_of(place.bundle, place.body) if _has(place, actions.WRITER_HEARTBEAT) else ():
-            if columns["action"] == actions.WRITER_HEARTBEAT:
-                for writer, wseq in json.loads(columns["meta"]).get("writers", {}).items():
-                    yield (str(UUID(writer)), wseq), place
+        yield from ((number, place) for number in _reported(place))
+
+
+def _reported(place: Place) -> Iterator[Number]:
+    if not _has(place, actions.WRITER_HEARTBEAT):
+        return
+    metas = [
+        columns["meta"]
+        for columns in columns_of(place.bundle, place.body)
+        if columns["action"] == actions.WRITER_HEARTBEAT
+    ]
+    for meta in metas:
+        yield from ((str(UUID(writer)), wseq) for writer, wseq in json.loads(meta).get("writers", {}).items())
 
 
 def _has(place: Place, action: str) -> bool:

@@ -15,19 +15,14 @@ from audit.sequencing.tree import read_tree
 from audit.tlog.merkle import HASH_SIZE
 from audit.tlog.tiles import WIDTH
 
-# (idx, log_id) of every entry in the tree that has a row, for a FROM clause.
-PLACES = (
-    "(SELECT idx, log_id FROM audit_leaves UNION ALL SELECT own.id - 1 - tree.id_shift, own.id "
-    "FROM audit_logs own, audit_tree tree WHERE tree.id = 1 "
-    "AND own.id > tree.old_size + tree.id_shift AND own.id <= tree.size + tree.id_shift)"
-)
-# The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id.
+# The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id. The numeric 0.0, because
+# a sum of altered numbers could overflow.
 _INDEX = "({0} - 1 - era.id_shift)"
 STORED_LEAF = (
-    "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "
+    "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "  # noqa: S608 - constants
     f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
-    "WHERE era.id = 1 AND {0} > era.old_size + era.id_shift AND {0} <= era.size + era.id_shift))"
+    "WHERE era.id = 1 AND {0} > era.old_size + 0.0 + era.id_shift AND {0} <= era.size + 0.0 + era.id_shift))"
 )
 
 
@@ -61,6 +56,13 @@ class Eras:
     def id_of(self, index: int) -> int:
         """The id of a leaf of the second era."""
         return index + 1 + self.id_shift
+
+    def places(self) -> str:
+        """(idx, log_id) of every entry in the tree that has a row, for a FROM clause."""
+        return (
+            f"(SELECT idx, log_id FROM audit_leaves UNION ALL SELECT id - {self.id_shift + 1}, id FROM audit_logs "  # noqa: S608 - integers
+            f"WHERE id > {self.last_old_id} AND id <= {self.last_id})"
+        )
 
     def index_of(self, log_id: int) -> int | None:
         """The place of an entry in the tree, None if it has none. Queries the leaves for an entry of the first era."""

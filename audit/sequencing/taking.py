@@ -41,7 +41,7 @@ class Taken:
         """The columns in the types of a bundle. Raises ValueError for others, which only SQLite accepts."""
         at, writer, first, entries, body, mac = self.stored
         if not (isinstance(at, str) and isinstance(writer, str) and isinstance(mac, str)):
-            raise ValueError("a column holds no text")  # noqa: TRY004 - one error for whatever is wrong
+            raise ValueError("a column holds no text")  # noqa: TRY004 - one error for every fault
         if type(first) is not int or type(entries) is not int or not isinstance(body, bytes | memoryview):
             raise ValueError("a column holds another type")
         return Bundle(at, writer, first, entries, bytes(body), mac)

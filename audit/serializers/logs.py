@@ -91,7 +91,7 @@ class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[
     integrity = serializers.ChoiceField(
         choices=[word.value for word in Integrity],
         read_only=True,
-        help_text="verified: the row matches its leaf and its MAC. pending: its MAC holds, and it has no leaf yet. "
+        help_text="verified: the row matches its leaf and its MAC. pending: a changed row whose entry is not sequenced yet. "
         "altered: it was changed in the database, outside the application.",
     )
 
@@ -215,7 +215,7 @@ class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
 
 
 class CheckpointSerializer(serializers.Serializer[Any]):
-    """``note`` is the signed C2SP checkpoint. ``pending`` entries, counted to 100,000, are not yet sequenced. The
+    """``note`` is the signed C2SP checkpoint. ``pending`` entries are not yet sequenced. The
     oldest of them is ``lag_seconds`` old, rounded down.
     """
 

@@ -52,7 +52,7 @@ class Warnings:
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """``size`` entries are signed since ``signed_at``. ``pending`` ones (counted up to 100,000) are not in the tree.
+    """``size`` entries are signed since ``signed_at``. ``pending`` ones are not in the tree.
 
     ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
     (``sees_whole``).

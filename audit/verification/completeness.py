@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import batched
 
+from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import as_stored, rows_of, spelled
 from audit.models import AuditBundle, AuditLog
-from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.leaves import Seen
+from audit.verification.leaves import Seen, read_eras
 
 LOOKED_UP_AT_ONCE = 500
 
@@ -15,18 +15,18 @@ _TWICE = """
 SELECT log_id, min(idx), max(idx), count(*) FROM audit_leaves GROUP BY log_id HAVING count(*) > 1 ORDER BY log_id
 """
 # The numeric 1.0, because the largest bigint plus 1 would overflow.
-_GAPS = f"""
+_GAPS = """
 SELECT n.id, n.name, n.wseq, n.prior, here.idx, there.idx FROM (
-    SELECT g.id, {{writer}} AS name, g.wseq,
+    SELECT g.id, {writer} AS name, g.wseq,
         coalesce(lag(g.wseq) OVER (PARTITION BY g.writer ORDER BY g.wseq), 0) AS prior,
         lag(g.id) OVER (PARTITION BY g.writer ORDER BY g.wseq) AS prior_id
     FROM audit_logs g
-) n LEFT JOIN {PLACES} here ON here.log_id = n.id LEFT JOIN {PLACES} there ON there.log_id = n.prior_id
+) n LEFT JOIN {places} here ON here.log_id = n.id LEFT JOIN {places} there ON there.log_id = n.prior_id
 WHERE n.wseq <> n.prior + 1.0 ORDER BY n.id
-"""  # noqa: S608 - constants
-_TAIL = f"""
-SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {PLACES} l ON l.log_id = g.id WHERE g.writer = %s
-"""  # noqa: S608 - constants
+"""
+_TAIL = """
+SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {places} l ON l.log_id = g.id WHERE g.writer = %s
+"""
 
 
 def check_leaves() -> Iterator[Finding]:
@@ -37,7 +37,7 @@ def check_leaves() -> Iterator[Finding]:
 
 def check_sequences() -> Iterator[Finding]:
     """Check that each writer's numbers are 1, 2, 3 …"""
-    statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"))
+    statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"), places=read_eras().places())
     for log_id, writer, wseq, prior, here, there in rows_of(statement):
         text = f"after {prior} of writer {writer} comes {wseq}"
         first = None if here is None else min(here, 0 if there is None else there + 1)
@@ -65,7 +65,7 @@ def _last_numbers(writers: set[str]) -> dict[str, float]:
         f"SELECT {spelled(AuditLog, ['writer'], 'g')}, max(g.wseq) FROM audit_logs g "  # noqa: S608 - constants
         f"WHERE g.writer IN ({places}) GROUP BY g.writer UNION ALL "
         f"SELECT {spelled(AuditBundle, ['writer'], 'b')}, max(b.first + b.entries - 1) FROM audit_bundles b "
-        f"WHERE b.rejected_at IS NULL AND b.writer IN ({places}) GROUP BY b.writer"
+        f"WHERE b.rejected_at IS NULL AND b.first < {MAX_INTEGER} AND b.writer IN ({places}) GROUP BY b.writer"
     )
     last: dict[str, float] = {}
     for writer, wseq in rows_of(statement, [as_stored(writer) for writer in writers] * 2):
@@ -74,7 +74,7 @@ def _last_numbers(writers: set[str]) -> dict[str, float]:
 
 
 def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
-    last, index = next(rows_of(_TAIL, [as_stored(writer)]))
+    last, index = next(rows_of(_TAIL.format(places=read_eras().places()), [as_stored(writer)]))
     text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last or 0}"
     first = None if row.index is None else min(row.index, 0 if index is None else index + 1)
     return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

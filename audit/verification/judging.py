@@ -19,6 +19,8 @@ def faults_of(inspection: Inspection, leaf: object) -> Iterator[Fault]:
     """The faults of a row, none if it is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
     if leaf is None:
         yield Fault(FindingKind.NOT_SEQUENCED, "the row has no leaf: the sequencer did not insert it")
+        if not inspection.is_authentic:
+            yield Fault(FindingKind.MAC_MISMATCH, "the row is not one that the application wrote")
     elif inspection.leaf != leaf and inspection.is_authentic:
         yield Fault(
             FindingKind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds"

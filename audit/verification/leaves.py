@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
 from audit.progress import ReportProgress
@@ -173,7 +174,10 @@ class _TileLeaves:
 def read_eras() -> Eras:
     """The eras as stored. If the row is missing or impossible, those of a log that is all in ``audit_leaves``."""
     for values in rows_of("SELECT size, old_size, id_shift FROM audit_tree WHERE id = 1"):
-        if all(type(value) is int for value in values) and 0 <= values[1] <= values[0] and values[2] >= 0:
+        if (
+            all(type(value) is int and 0 <= value <= MAX_INTEGER for value in values)
+            and values[1] <= values[0]
+        ):
             return Eras(*values)
     old = number_of("SELECT count(*) FROM audit_leaves")
     return Eras(max(old, number_of("SELECT coalesce(max(id), 0) FROM audit_logs")), old, 0)

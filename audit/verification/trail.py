@@ -7,10 +7,9 @@ from audit.log.entries import TRAIL_FIELDS, trail_digest
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
 from audit.models import AuditTrail
-from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
-from audit.verification.leaves import Seen
+from audit.verification.leaves import Seen, read_eras
 
 _EVENT_OF_ENTRY = COLUMNS.index("event_id")
 _EVENT = TRAIL_FIELDS.index("event_id")
@@ -53,7 +52,7 @@ class Trail:
             return
         statement = (
             f"SELECT t.id, {spelled(AuditTrail, ['event_id'], 't')}, g.id, l.idx, g.meta FROM audit_trail t "  # noqa: S608 - constants
-            f"LEFT JOIN audit_logs g ON g.event_id = t.event_id LEFT JOIN {PLACES} l ON l.log_id = g.id ORDER BY t.id"
+            f"LEFT JOIN audit_logs g ON g.event_id = t.event_id LEFT JOIN {read_eras().places()} l ON l.log_id = g.id ORDER BY t.id"
         )
         for trail_id, event_id, log_id, index, meta in rows_of(statement):
             if log_id is None and event_id in self._waiting:

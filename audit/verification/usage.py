@@ -9,8 +9,8 @@ from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
 from audit.sequencing.daily_usage import first_day, stored
-from audit.sequencing.eras import PLACES
 from audit.verification.findings import Finding, FindingKind
+from audit.verification.leaves import read_eras
 from kernel.clock import process_now
 from kernel.identities import IdentityType
 
@@ -91,7 +91,7 @@ def _check_days() -> Iterator[Finding]:
 def _check_hours() -> Iterator[Finding]:
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
-        places=PLACES,
+        places=read_eras().places(),
         user=spelled(AuditLog, ["user_id"], "g"),
         account=spelled(AuditLog, ["actor_id"], "g"),
         user_type=IdentityType.USER.value,

@@ -136,11 +136,21 @@ def _sentence(message: CheckMessage) -> str:
 def _migrate() -> None:
     if settings.CC_SQLITE and applied_migrations() and count_due_migrations():
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
+    _sequence_first_era()
     with migration_transaction():
         # All or nothing: Django records a migration only after its tables exist, so a start killed between the two
         # would block every later start. Run this even if nothing is due: the steps after the migrations may have
         # been interrupted in an earlier version.
         call_command("migrate", interactive=False, verbosity=0)
+
+
+def _sequence_first_era() -> None:
+    """Sequence the waiting entries of an earlier version, so that an interruption keeps what is done."""
+    applied = applied_migrations()
+    if ("audit", "0012_usage_of_a_key") in applied and ("audit", "0014_sequence_pending") not in applied:
+        with migration_transaction():
+            call_command("migrate", "audit", "0013_bundles", interactive=False, verbosity=0)
+        call_command("migrate", "audit", "0014_sequence_pending", interactive=False, verbosity=0)
 
 
 def _copy_sqlite(file: str) -> None:

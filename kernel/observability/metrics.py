@@ -40,7 +40,7 @@ audit_lag_seconds = Gauge(
     "audit_lag_seconds", "Age of the oldest entry not yet sequenced.", multiprocess_mode="mostrecent"
 )
 audit_pending_entries = Gauge(
-    "audit_pending_entries", "Entries not yet sequenced, counted to 100,000.", multiprocess_mode="mostrecent"
+    "audit_pending_entries", "Entries not yet sequenced.", multiprocess_mode="mostrecent"
 )
 audit_tree_size = Gauge("audit_tree_size", "Sequenced entries.", multiprocess_mode="mostrecent")
 audit_checkpoint_size = Gauge(

@@ -57,9 +57,10 @@ MAY_WRITE_WITHOUT_MAC = {
     "kernel/freshness/epoch.py": "entity_epochs, by whoever holds the lock of the epoch",
     "kernel/idempotency/requests.py": "completed_requests: expired ones go",
     "audit/sequencing/anchors.py": "audit_receipts, which prove nothing by themselves",
-    "audit/sequencing/appending.py": "audit_leaves, audit_tiles, audit_tree: compared with what was signed",
+    "audit/log/bundles.py": "audit_bundles: each has a MAC of its own",
+    "audit/sequencing/appending.py": "audit_tiles, audit_tree: compared with what was signed",
     "audit/sequencing/checkpointing.py": "audit_checkpoints: signed notes; old ones go",
-    "audit/services/recording.py": "audit_logs and audit_trail: entries have a MAC of their own",
+    "audit/services/recording.py": "audit_trail: entries, which have a MAC, name its rows",
     "audit/services/saved_filters.py": "saved_filters: words to look for, which decide nothing",
     "kernel/jobs/delivery.py": "jobs: a row asks for work, and what the task does is decided when it runs",
     "kernel/jobs/leases.py": "jobs, by compare-and-set",
@@ -179,7 +180,6 @@ def test_versions_and_rotations_are_read_through_their_key():
 def test_the_log_is_read_through_visible_to():
     readers = places(product_files(), bypasses_visibility("AuditLog"))
     assert {place[0] for place in readers} == {
-        "audit/services/recording.py",
         "audit/services/reading.py",
         "audit/services/verifications.py",  # result of the last verification
         "audit/services/alarms.py",  # the entry of an alarm
@@ -188,7 +188,7 @@ def test_the_log_is_read_through_visible_to():
         "console/services/demo_instance.py",  # whether this is a demo instance, or an empty one
         "audit/services/decisions.py",  # the time of a change; the rest only if the reader may see the entry
         "audit/verification/integrity.py",  # the entries of visible changed rows, to compare them
-        "audit/log/numbering.py",
+        "audit/sequencing/step.py",  # whether a row is in the way
         "audit/sequencing/timestamps.py",  # timestamps and counts only, no entry
         "audit/usage/of_key.py",  # the time of the last restore
         "audit/usage/queries.py",  # numbers of denials, with a time and a name as the roll-ups have them

@@ -222,7 +222,7 @@ def move(folder: Path, entries: int) -> None:
         ids = [
             row[0]
             for row in product.query(
-                "SELECT log_id FROM audit_leaves WHERE idx % (SELECT size / 20 FROM audit_tree) = 7"
+                "SELECT id FROM audit_logs WHERE id % (SELECT size / 20 FROM audit_tree) = 7"
             )
         ]
         before = {log_id: read_entry(product, log_id, token) for log_id in ids[:PROOFS]}

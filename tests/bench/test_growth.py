@@ -8,7 +8,7 @@ from bench.reads import Wait, reads, wait_of
 
 SCAN = {
     "Node Type": "Seq Scan",
-    "Relation Name": "audit_pending",
+    "Relation Name": "audit_bundles",
     "Plan Rows": 9,
     "Actual Rows": 1,
     "Actual Loops": 3,
@@ -39,7 +39,7 @@ JOIN = {
 def test_a_plan_shows_what_was_read_and_how():
     plan = plan_of("lag", "select audit_logs", {"Plan": JOIN, "Execution Time": 0.123})
 
-    assert plan.access == ("all of audit_pending", "idx_a")
+    assert plan.access == ("all of audit_bundles", "idx_a")
     assert (plan.expected, plan.rows, plan.read, plan.pages) == (40, 2, 15 + 7, 11)
     assert plan.cells()[-1] == "0.123"
     assert plan.is_conclusive
@@ -50,7 +50,7 @@ def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_conclusive):
     pages = {"Shared Hit Blocks": 1, "Shared Read Blocks": 0}
     plan = {**SCAN, **pages, "Actual Rows": rows}
     assert (
-        plan_of("lag", "select audit_pending", {"Plan": plan, "Execution Time": 1}).is_conclusive
+        plan_of("lag", "select audit_bundles", {"Plan": plan, "Execution Time": 1}).is_conclusive
         is is_conclusive
     )
 
@@ -60,7 +60,7 @@ def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_conclusive):
     [
         ('SELECT "a"."id" FROM "a" INNER JOIN "b" ON TRUE', "select a"),
         ('SELECT COUNT(*) FROM (SELECT 1 FROM "audit_logs" LIMIT 9) s', "count audit_logs"),
-        ("DELETE FROM audit_pending WHERE TRUE", "delete audit_pending"),
+        ("DELETE FROM audit_bundles WHERE TRUE", "delete audit_bundles"),
         ('UPDATE "audit_tree" SET size = 1', "update audit_tree"),
         ("INSERT INTO usage_rollups (key_id) VALUES (%s)", "insert usage_rollups"),
         ("SELECT clock_timestamp()", ""),

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
-from audit.models import AuditCheckpoint, AuditLeaf, AuditTile, AuditTrail, AuditTree
+from audit.models import AuditCheckpoint, AuditLog, AuditTile, AuditTrail, AuditTree
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
@@ -19,7 +19,6 @@ from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.ccverify import run
 from tests.audit.exports.exporting import unbundled
 from tests.audit.sequencing.log import recreate_checkpoint_keys
-from tests.log_entries import log_rows
 from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -68,17 +67,16 @@ def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
     assert progress == [(size, size)]
     files = files_of(folder)
     bundles = [files.pop(tiles.entries_path(number, width)) for number, width in ((0, 256), (1, size - 256))]
-    rows = {row["id"]: row for row in log_rows().values(*ENTRY_FIELDS)}
-    leaves = AuditLeaf.objects.filter(idx__lt=size).order_by("idx")
+    rows = {row["id"]: row for row in AuditLog.objects.values(*ENTRY_FIELDS)}
     assert [entry for bundle in bundles for entry in unbundled(bundle)] == [
-        entry_bytes(rows[leaf.log_id]) for leaf in leaves
+        entry_bytes(rows[log_id]) for log_id in range(1, size + 1)
     ]
     for level, number, width in tiles.tiles_of(size):
         stored = AuditTile.objects.get(level=level, number=number).hashes
         assert files.pop(tiles.tile_path(level, number, width)) == bytes(stored)[: 32 * width]
-    named = AuditTrail.objects.filter(event_id__in=[rows[leaf.log_id]["event_id"] for leaf in leaves]).values(
-        *TRAIL_FIELDS
-    )
+    named = AuditTrail.objects.filter(
+        event_id__in=[rows[log_id]["event_id"] for log_id in range(1, size + 1)]
+    ).values(*TRAIL_FIELDS)
     lines = files.pop("trail.jsonl").splitlines()
     assert sorted(hashlib.sha256(line).hexdigest() for line in lines) == sorted(map(trail_digest, named))
     assert summary.rows == len(lines) > 5
@@ -103,7 +101,7 @@ def test_ccverify_believes_it(log, tmp_path):
 
 
 def test_ccverify_names_what_was_altered_before_the_export(log, tmp_path):
-    log_id = AuditLeaf.objects.get(idx=42).log_id
+    log_id = 43
     with without_triggers():
         execute("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", [log_id])
     export_log(tmp_path / "export")
@@ -146,9 +144,9 @@ def test_a_log_that_no_one_signed_is_not_exported(root_of_trust, tmp_path):
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("DELETE FROM audit_logs WHERE id = (SELECT log_id FROM audit_leaves WHERE idx = 260)", "index 260"),
-        ("DELETE FROM audit_leaves WHERE idx = 7", "index 7"),
-        ("DELETE FROM audit_leaves WHERE idx >= 300", "index 300"),
+        ("DELETE FROM audit_logs WHERE id = 261", "index 260"),
+        ("UPDATE audit_logs SET id = id + 10000 WHERE id = 8", "index 7"),
+        ("DELETE FROM audit_logs WHERE id > 300", "index 300"),
         ("DELETE FROM audit_tiles WHERE level = 0 AND number = 1", "Tile/0/001"),
         ("UPDATE audit_checkpoints SET note = 'x'", "newest checkpoint"),
         (

@@ -106,9 +106,9 @@ LEAF = "(SELECT substr(hashes, 161, 32) FROM audit_tiles WHERE level = 0 AND num
 ALTERATIONS = {
     "a tile that grows": "UPDATE audit_tiles SET hashes = (SELECT hashes FROM audit_tiles WHERE level = 1) "
     "WHERE level = 0 AND number = 1",
-    "a full tile's parent": f"UPDATE audit_tiles SET hashes = {LEAF} WHERE level = 1",
+    "a full tile's parent": f"UPDATE audit_tiles SET hashes = {LEAF} WHERE level = 1",  # noqa: S608 - constants
     "a missing tile": "DELETE FROM audit_tiles WHERE level = 1",
-    "the root": f"UPDATE audit_tree SET root = {LEAF}",
+    "the root": f"UPDATE audit_tree SET root = {LEAF}",  # noqa: S608 - constants
     "the edge": "UPDATE audit_tree SET edge = root",
     "the size": "UPDATE audit_tree SET size = 304",
     "a smaller size": "UPDATE audit_tree SET size = 299",

@@ -15,25 +15,26 @@ from django.db import connection, connections, transaction
 
 from audit.actions import CHECKPOINT_KEY_PUBLISHED
 from audit.log.canonical import format_timestamp
-from audit.log.entries import ENTRY_FIELDS
+from audit.log.entries import ENTRY_FIELDS, entry_bytes
 from audit.log.events import Actor, Event, RowChange, Source
 from audit.log.raw_rows import rows_of, spelled
-from audit.models import AuditCheckpoint, AuditLeaf, AuditLog, AuditTree, CheckpointKey
+from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing.checkpoint_keys import active_signers, bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
-from audit.tlog.merkle import Frontier
+from audit.tlog.merkle import Frontier, leaf_hash
 from audit.tlog.tiles import append
 from audit.verification import Finding, FindingKind, OutsideCheckpoint, Report, verify_log
 from kernel import runtime
+from kernel.clock import database_now
 from kernel.crypto import signing
 from kernel.trust import kek
-from tests.log_entries import record
+from tests.log_entries import insert_events, record
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Cell, execute, query, without_checks, without_triggers
-from tests.tampering.writing import Log, rotate_keys, sequence, sign, sign_in_the_past
+from tests.tampering.writing import SYSTEM, Log, rotate_keys, sequence, sign, sign_in_the_past
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -75,7 +76,7 @@ def first_bad(report):
 
 
 def log_id_of(index):
-    return AuditLeaf.objects.get(idx=index).log_id
+    return index + 1
 
 
 def test_a_log_that_is_whole_is_found_whole(log):
@@ -96,7 +97,7 @@ def test_a_log_that_is_whole_is_found_whole(log):
 def test_an_empty_log_is_found_whole(root_of_trust):
     with without_triggers():
         execute("DELETE FROM audit_logs")
-        execute("DELETE FROM audit_pending")
+        execute("DELETE FROM audit_bundles")
         CheckpointKey.objects.all().delete()
 
     report = verify_log()
@@ -117,7 +118,10 @@ def test_an_altered_row_is_named_by_index_and_id(log, index):
 
 
 def test_an_altered_leaf_is_distinguished_from_an_altered_row(log):
-    altered("UPDATE audit_leaves SET leaf_hash = %s WHERE idx = 300", b"x" * 32)
+    tile = AuditTile.objects.get(level=0, number=1)
+    octets, begin = bytes(tile.hashes), (300 - 256) * 32
+    changed = octets[:begin] + b"x" * 32 + octets[begin + 32 :]
+    altered("UPDATE audit_tiles SET hashes = %s WHERE id = %s", changed, tile.id)
 
     report = verify_log()
 
@@ -152,8 +156,12 @@ ABSURD = [
     ("audit_trail", "new_values", '{"a": 1.5}'),
     ("audit_trail", "new_values", "[" * 900 + "]" * 900),
     ("audit_trail", "old_values", "7"),
-    ("audit_leaves", "leaf_hash", b""),
-    ("audit_leaves", "log_id", -5),
+    ("audit_bundles", "body", b""),
+    ("audit_bundles", "entries", -5),
+    ("audit_bundles", "first", 2**63 - 1),
+    ("audit_bundles", "mac", "1.x.y.z"),
+    ("audit_tree", "old_size", -1),
+    ("audit_tree", "id_shift", 2**63 - 1),
     ("audit_tiles", "hashes", b"x"),
     ("audit_tiles", "level", 30_000),
     ("audit_tiles", "number", -1),
@@ -181,9 +189,12 @@ ABSURD_ON_SQLITE = [
     ("audit_trail", "changed_at", 1.5),
     ("audit_trail", "new_values", b"\xff"),
     ("audit_trail", "event_id", "none"),
-    ("audit_leaves", "leaf_hash", "text"),
-    ("audit_leaves", "idx", "text"),
-    ("audit_leaves", "log_id", "text"),
+    ("audit_bundles", "body", "text"),
+    ("audit_bundles", "at", "never"),
+    ("audit_bundles", "writer", 7),
+    ("audit_bundles", "first", "text"),
+    ("audit_bundles", "mac", b"\xff"),
+    ("audit_tree", "id_shift", "text"),
     ("audit_tiles", "hashes", "text"),
     ("audit_tiles", "level", "text"),
     ("audit_tree", "size", "text"),
@@ -212,7 +223,7 @@ ABSURD += ABSURD_ON_SQLITE if connection.vendor == "sqlite" else ABSURD_ON_POSTG
 
 def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
     """One log for all cases, because it takes a while to write."""
-    keys = {"audit_leaves": "idx", "audit_checkpoints": "size", "checkpoint_keys": "kid"}
+    keys = {"audit_checkpoints": "size", "checkpoint_keys": "kid"}
     places = {table: query(f"SELECT max({keys.get(table, 'id')}) FROM {table}")[0][0] for table, *_ in ABSURD}  # noqa: S608 - constants
     places["audit_logs"] = log_id_of(100)
     missed = []
@@ -277,26 +288,34 @@ def test_a_removed_row_is_named_by_the_index_of_its_leaf(log):
     assert report.first_bad.log_id == log_id
 
 
-def test_a_missing_leaf_is_named_and_what_follows_is_still_looked_at(log):
-    altered("DELETE FROM audit_leaves WHERE idx = 257")
+def test_a_missing_tile_is_named_and_its_rows_are_still_looked_at(log):
+    altered("DELETE FROM audit_tiles WHERE level = 0 AND number = 1")
     altered("UPDATE audit_logs SET code = 'x' WHERE id = %s", log_id_of(310))
 
     report = verify_log()
 
-    assert {FindingKind.LEAF_MISSING, FindingKind.NOT_SEQUENCED, FindingKind.ENTRY_ALTERED} <= kinds(report)
-    assert FindingKind.TILE not in kinds(
-        report
-    )  # the following entries have moved, which says nothing about tiles
+    assert {FindingKind.TILE, FindingKind.MAC_MISMATCH} <= kinds(report)
+    assert (310, 310) in {(finding.first, finding.last) for finding in report.findings}
+
+
+def test_a_leaf_that_is_missing_with_its_row_is_named(log):
+    altered("DELETE FROM audit_tiles WHERE level = 0 AND number = 1")
+    altered("DELETE FROM audit_logs WHERE id = %s", log_id_of(257))
+
+    report = verify_log()
+
+    assert FindingKind.LEAF_MISSING in kinds(report)
     assert first_bad(report) == (257, 257)
 
 
+WRITER = uuid.UUID(int=77, version=4)
 SET_OR_CLEAR = "actor_id = CASE WHEN actor_id IS NULL THEN event_id END"
 
 
 @pytest.mark.parametrize("actor_type", ["user", "service_account", "system"])
 def test_the_id_of_an_actor_can_be_neither_set_nor_cleared(log, actor_type):
     [(index, log_id), *_] = query(
-        "SELECT l.idx, g.id FROM audit_leaves l JOIN audit_logs g ON g.id = l.log_id WHERE g.actor_type = %s",
+        "SELECT g.id - 1, g.id FROM audit_logs g WHERE g.actor_type = %s ORDER BY g.id",
         [actor_type],
     )
     altered(f"UPDATE audit_logs SET {SET_OR_CLEAR} WHERE id = %s", log_id)  # noqa: S608 - constants
@@ -305,13 +324,6 @@ def test_the_id_of_an_actor_can_be_neither_set_nor_cleared(log, actor_type):
 
     assert FindingKind.ENTRY_ALTERED in kinds(report)
     assert first_bad(report) == (index, index)
-
-
-def test_nor_can_that_of_a_waiting_row(log):
-    altered(f"UPDATE audit_logs SET {SET_OR_CLEAR} WHERE id IN (SELECT log_id FROM audit_pending)")  # noqa: S608 - constants
-    [(waiting,)] = query("SELECT count(*) FROM audit_pending")
-
-    assert verify_log().counts[FindingKind.MAC_MISMATCH] == waiting
 
 
 @pytest.mark.parametrize("place", [0, -1])
@@ -330,7 +342,7 @@ def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
         f'"{field.column}"' for field in AuditLog._meta.fields if field.column not in {"id", "writer"}
     )
     altered(
-        f"INSERT INTO audit_logs (writer, {columns}) SELECT %s, {columns} FROM audit_logs WHERE id = %s",  # noqa: S608 - constants
+        f"INSERT INTO audit_logs (id, writer, {columns}) SELECT 5000, %s, {columns} FROM audit_logs WHERE id = %s",  # noqa: S608 - constants
         uuid.uuid4().hex,
         log_id_of(5),
     )
@@ -340,34 +352,41 @@ def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
     assert {FindingKind.NOT_SEQUENCED, FindingKind.MAC_MISMATCH, FindingKind.SEQUENCE_GAP} <= kinds(report)
 
 
-def test_waiting_rows_are_looked_at_too(log):
-    [(waiting,)] = query("SELECT min(log_id) FROM audit_pending")
-    altered("UPDATE audit_logs SET outcome = 'denied', code = 'x' WHERE id = %s", waiting)
-    assert kinds(verify_log()) >= {FindingKind.MAC_MISMATCH}
+def test_bundles_are_looked_at_too(log):
+    [(first, size), *_] = query("SELECT id, entries FROM audit_bundles ORDER BY id")
+    before = verify_log()
+    altered("UPDATE audit_bundles SET at = '2026-01-01 00:00:00.000001+00' WHERE id = %s", first)
+    report = verify_log()
+    assert FindingKind.BUNDLE in kinds(report)
+    assert f"bundle {first} of writer" in report.findings[0].text
+    assert report.waiting == before.waiting - size
 
-    altered("DELETE FROM audit_logs WHERE id = %s", waiting)
-    assert kinds(verify_log()) >= {FindingKind.WAITING}
-
-    altered("DELETE FROM audit_pending WHERE log_id = %s", waiting)
-    assert FindingKind.WAITING not in kinds(verify_log())
+    altered("UPDATE audit_bundles SET rejected_at = '2026-01-01 00:00:00.000001+00' WHERE id = %s", first)
+    assert "it was rejected" in verify_log().findings[0].text
 
 
-def test_what_is_in_the_tree_does_not_wait(log):
-    altered("INSERT INTO audit_pending (log_id) VALUES (%s)", log_id_of(3))
+def test_a_bundle_that_is_in_the_log_already_is_found(log):
+    sequence()
+    with transaction.atomic():
+        insert_events([(Event(action="test.done"), SYSTEM)], at=database_now(), writer=WRITER, first=1)
+    copy = AuditBundle.objects.get()
+    sequence()
+    assert not verify_log().is_altered
+    copy.save(force_insert=True)
 
     report = verify_log()
-
-    assert kinds(report) == {FindingKind.WAITING}
-    assert first_bad(report) == (3, 3)
+    assert report.counts == {FindingKind.BUNDLE: 1}
+    assert "repeats numbers" in report.findings[0].text
 
 
 def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_reported_by_a_heartbeat(log):
     log.elsewhere(2)
-    [(last,)] = query("SELECT max(id) FROM audit_logs")
+    [(last,)] = query("SELECT max(id) FROM audit_bundles")
     log.beat()
     with without_triggers():
-        execute("DELETE FROM audit_pending WHERE log_id = %s", [last])
-        execute("DELETE FROM audit_logs WHERE id = %s", [last])
+        execute("DELETE FROM audit_bundles WHERE id = %s", [last])
+    sequence()
+    with without_triggers():
         execute("DELETE FROM audit_trail WHERE event_id NOT IN (SELECT event_id FROM audit_logs)")
     sequence()
     sign()
@@ -460,7 +479,8 @@ def test_tiles_and_checkpoints_that_no_such_log_has_are_found(log):
 def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_take_it(log):
     for table, constraint in (
         ("audit_tiles", "audit_tiles_position"),
-        ("audit_leaves", "audit_leaves_log_id_key"),
+        ("audit_logs", "audit_logs_pkey"),
+        ("audit_logs", "audit_logs_writer_is_sequenced"),
     ):
         with without_triggers(), transaction.atomic():
             execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
@@ -473,16 +493,17 @@ def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_t
     altered(
         "DELETE FROM audit_tiles WHERE id IN (SELECT max(id) FROM audit_tiles GROUP BY level, number HAVING count(*) > 1)"
     )
-    altered(
-        "INSERT INTO audit_leaves SELECT %s, log_id, leaf_hash FROM audit_leaves WHERE idx = 9", report.size
-    )
+    altered("INSERT INTO audit_logs SELECT * FROM audit_logs WHERE id = 10")
     report = verify_log()
-    assert {FindingKind.LEAF_SURPLUS, FindingKind.TREE} <= kinds(report)
-    assert "has 2 leaves" in " ".join(finding.text for finding in report.findings)
+    assert {FindingKind.LEAF_SURPLUS, FindingKind.SEQUENCE_GAP} <= kinds(report)
+    assert (9, 9) in {(finding.first, finding.last) for finding in report.findings}
 
-    altered("DELETE FROM audit_leaves WHERE idx = %s", report.size - 1)
+    altered(
+        "DELETE FROM audit_logs WHERE id = 10 AND ctid = (SELECT max(ctid) FROM audit_logs WHERE id = 10)"
+    )
     execute("ALTER TABLE audit_tiles ADD CONSTRAINT audit_tiles_position UNIQUE (level, number)")
-    execute("ALTER TABLE audit_leaves ADD CONSTRAINT audit_leaves_log_id_key UNIQUE (log_id)")
+    execute("ALTER TABLE audit_logs ADD CONSTRAINT audit_logs_pkey PRIMARY KEY (id)")
+    execute("ALTER TABLE audit_logs ADD CONSTRAINT audit_logs_writer_is_sequenced UNIQUE (writer, wseq)")
     assert not verify_log().is_altered
 
 
@@ -519,13 +540,13 @@ def test_the_cut_tail_is_named_by_what_this_host_remembers(log):
 
 def cut_back_to(size):
     """Roll the log back to a checkpoint, as a restored backup would."""
-    leaves = [bytes(leaf) for (leaf,) in query("SELECT leaf_hash FROM audit_leaves WHERE idx < %s", [size])]
+    rows = AuditLog.objects.filter(id__lte=size).order_by("id").values(*ENTRY_FIELDS)
+    leaves = [leaf_hash(entry_bytes(row)) for row in rows]
     frontier = Frontier.EMPTY.extended(leaves)
     with without_triggers():
-        execute("DELETE FROM audit_leaves WHERE idx >= %s", [size])
-        execute("DELETE FROM audit_logs WHERE id NOT IN (SELECT log_id FROM audit_leaves)")
+        execute("DELETE FROM audit_logs WHERE id > %s", [size])
         execute("DELETE FROM audit_trail WHERE event_id NOT IN (SELECT event_id FROM audit_logs)")
-        execute("DELETE FROM audit_pending")
+        execute("DELETE FROM audit_bundles")
         execute("DELETE FROM audit_checkpoints WHERE size > %s", [size])
         execute("DELETE FROM audit_tiles")
         for (level, number), hashes in append(0, {}, leaves).items():
@@ -544,7 +565,7 @@ def cut_back_to(size):
 def recount():
     with transaction.atomic():
         columns = spelled(AuditLog, ENTRY_FIELDS, "g")
-        rows = rows_of(f"SELECT {columns} FROM audit_logs g JOIN audit_leaves l ON l.log_id = g.id")  # noqa: S608
+        rows = rows_of(f"SELECT {columns} FROM audit_logs g")  # noqa: S608
         add_usage(dict(zip(ENTRY_FIELDS, row, strict=True)) for row in rows)
 
 
@@ -813,15 +834,15 @@ def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
 
 
 def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_someone_knows_it(log, capsys):
+    sequence()
     log.operate(1)
-    [(last,)] = query("SELECT max(id) FROM audit_logs")
-    altered("DELETE FROM audit_logs WHERE id = %s", last)
+    altered("DELETE FROM audit_bundles")
+    log.operate(1)
+    sequence()
     sequence()
     sign()
     log.operate(1)
-    place = AuditLeaf.objects.get(
-        log_id=AuditLog.objects.get(action="audit.log.alarmed", code="entry_missing").id
-    ).idx
+    place = AuditLog.objects.get(action="audit.log.alarmed", code="sequence_gap").id - 1
 
     report = verify_log()
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 def empty_log(root_of_trust):
     """Delete all entries, so that the only findings are those of the other tables."""
     with without_triggers():
-        for table in ("audit_logs", "audit_pending", "checkpoint_keys"):
+        for table in ("audit_logs", "audit_bundles", "checkpoint_keys"):
             execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
 
@@ -33,7 +33,20 @@ TRIGGERS = triggers.expected(connection.vendor)
 
 def test_every_trigger_is_as_the_migrations_create_it(empty_log):
     assert findings() == []
-    assert len(TRIGGERS) == (5 if connection.vendor == "postgresql" else 12)
+    assert len(TRIGGERS) == (4 if connection.vendor == "postgresql" else 12)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a function of PostgreSQL")
+def test_a_replaced_write_function_is_named(empty_log):
+    """It could claim to have written what it dropped."""
+    swallowing = triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace(
+        "IF NOT FOUND", "IF true"
+    )
+    execute(swallowing)
+    try:
+        assert findings() == ["trigger: the function write_bundle is missing or was replaced"]
+    finally:
+        execute(triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE"))
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.name)
@@ -47,7 +60,7 @@ def test_a_missing_trigger_is_named(empty_log, trigger):
 
 
 @pytest.mark.parametrize(
-    "table", ["audit_logs", "audit_alarms", "audit_pending", "audit_trail", "usage_rollups"]
+    "table", ["audit_logs", "audit_alarms", "audit_bundles", "audit_trail", "usage_rollups"]
 )
 def test_an_additional_trigger_or_rule_is_named(empty_log, table):
     if connection.vendor == "postgresql":
