@@ -20,6 +20,16 @@ EXPIRING_WITHIN: Final = timedelta(days=30)
 UNUSED_FOR: Final = timedelta(days=90)
 DENIED_WITHIN: Final = timedelta(hours=1)
 DELETION_AHEAD: Final = timedelta(hours=72)
+# The database counts keys by these columns without their rows, those of one owner or all.
+FIGURE_COLUMNS: Final = (
+    "created_by",
+    "state",
+    "activates_at",
+    "expires_at",
+    "next_rotation_at",
+    "deletion_at",
+    "id",
+)
 
 
 class Finding(StrEnum):
@@ -58,8 +68,8 @@ def has_status(status: Status, now: datetime) -> Q:
 def has_finding(finding: Finding, now: datetime) -> Q:
     """The keys with this finding. Those scheduled for deletion have findings of their own."""
     if finding is Finding.DENIED:
-        denied = rows_denied_since(now - DENIED_WITHIN).values(found=IdOf("key_id"))
-        return ~has_status(Status.ACTIVE, now) & ~_DECIDED[Status.SCHEDULED] & Q(pk__in=denied)
+        ids = rows_denied_since(now - DENIED_WITHIN).values(found=IdOf("key_id"))
+        return ~has_status(Status.ACTIVE, now) & ~_DECIDED[Status.SCHEDULED] & Q(pk__in=ids)
     if finding is Finding.DELETION_AHEAD:
         return _DECIDED[Status.SCHEDULED] & Q(deletion_at__lte=now + DELETION_AHEAD)
     if finding is Finding.DELETION_DENIED:

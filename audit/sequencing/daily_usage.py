@@ -85,7 +85,7 @@ def days_to_mend() -> list[datetime]:
 
 
 def rebuild_day(day: datetime) -> None:
-    """Sum up the roll-ups of one day anew. Raises django.db.Error."""
+    """Sum up the roll-ups of one day again. Raises django.db.Error."""
     bounds = [stored(day), stored(day + _DAY)]
     with leading(waits=True), connection.cursor() as cursor:
         UsageDay.objects.filter(day=day).delete()

@@ -8,7 +8,7 @@ from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
-from audit.log.raw_rows import Spelled, any_text, timestamp_of
+from audit.log.raw_rows import Spelled, any_text, timestamp_of, uuid_of
 from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
 from audit.usage.sums import BUSIEST, HOUR, Keys, Span
@@ -168,7 +168,7 @@ def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCal
     with any_text():  # an altered entry of that hour may hold anything
         found = list(entries.order_by().values_list(*columns, "count"))
     return [
-        (at, str(user_id or actor_id or ""), Outcome.DENIED.value, count)
+        (at, str(uuid_of(user_id) or uuid_of(actor_id) or ""), Outcome.DENIED.value, count)
         for timestamp, user_id, actor_id, count in found
         if (at := timestamp_of(timestamp)) and isinstance(count, int)
     ]

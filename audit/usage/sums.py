@@ -7,10 +7,9 @@ counts all keys. Hours come from the roll-ups, days from their sums.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import connection
-from django.db.models import F, JSONField, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.expressions import RawSQL
+from django.db.models import CharField, Expression, F, JSONField, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
@@ -71,9 +70,9 @@ def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]
     """The start and the usage of each step of the span, including steps without usage."""
     if span.step == DAY:
         rows = _days(span, UsageDay.Kind.KEY, keys) if keys is not None else _days(span, UsageDay.Kind.ALL)
-        sums = rows.values_list("day").annotate(**_SUMS_OF_DAYS).order_by()
+        sums = list(rows.values_list("day").annotate(**_SUMS_OF_DAYS).order_by())
     else:
-        sums = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+        sums = list(_within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by())
     found = {start: Used(*used) for start, *used in sums}
     return [(start, found.get(start, Used())) for start in span.starts]
 
@@ -119,10 +118,24 @@ def _days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[Us
 
 
 def _busiest_of_days(span: Span, kind: UsageDay.Kind) -> list[tuple[str, Used]]:
-    # An index has the first ones of each day. The ORM takes 10 ms to write this.
-    parameters = [(kind.value, connection.ops.adapt_datetimefield_value(day)) for day in span.starts]
-    busy = RawSQL(" UNION ALL ".join([_BUSY] * span.steps), [each for pair in parameters for each in pair])  # noqa: S611 - a constant
-    return _first_of(UsageDay.objects.filter(kind=kind, day__gte=span.since, subject__in=busy))
+    return _first_of(
+        UsageDay.objects.filter(kind=kind, day__gte=span.since, subject__in=_Busiest(kind, span))
+    )
+
+
+class _Busiest(Expression):
+    """The first subjects of each day, which an index has. A union by the ORM takes 10 ms to write."""
+
+    output_field = CharField()
+
+    def __init__(self, kind: UsageDay.Kind, span: Span) -> None:
+        super().__init__()
+        self.kind, self.span = kind.value, span
+
+    def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        days = map(connection.ops.adapt_datetimefield_value, self.span.starts)
+        parameters = [each for day in days for each in (self.kind, day)]
+        return f"({' UNION ALL '.join([_BUSY] * self.span.steps)})", tuple(parameters)
 
 
 def _first_of(rows: QuerySet[UsageDay]) -> list[tuple[str, Used]]:

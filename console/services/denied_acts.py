@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
-from django.db.models import Count, JSONField, Max, Subquery, Value
+from django.db.models import JSONField, Subquery
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import JSONObject
 from django.urls import reverse
@@ -16,8 +16,9 @@ from accounts.principals import Principal
 from audit.log.action_labels import label_of
 from audit.log.events import Outcome
 from audit.log.object_names import without_prefix
-from audit.log.raw_rows import SpelledTimestamp, any_text, presentable, timestamp_of
+from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import READ_PERMISSION, AuditLog
+from audit.sequencing.timestamps import CountOf
 from audit.usage.sums import DAY
 from console import actions as console_actions
 from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
@@ -81,29 +82,26 @@ class DeniedActs:
     count: int = 0
     newest: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(row.get("denied_acts", 0), row.get("denied_act"))
+
 
 def denied_act_columns(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    """The columns that ``denied_acts_of`` reads; none for a reader of their own actions only."""
+    """The columns that ``DeniedActs.of_row`` reads; none for a reader of their own actions only."""
     if not principal.has_permission(READ_PERMISSION) or principal.scope(READ_PERMISSION) != "all":
         return {}
     acts = AuditLog.objects.visible_to(principal).filter(
         outcome=Outcome.DENIED, code=Denied.code, action__in=ACTS, timestamp__gte=at - DAY
     )
-    found = acts.order_by().annotate(one=Value(1)).values("one").annotate(count=Count("pk"), newest=Max("pk"))
-    columns = JSONObject(count="count", newest="newest")
-    return {"denied_acts": Subquery(found.values(both=columns), output_field=JSONField())}
-
-
-def denied_acts_of(row: Mapping[str, Any]) -> DeniedActs:
-    """The denied acts that the row counts. One more statement if there are any."""
-    found = row.get("denied_acts")
-    if not found or not found["count"]:
-        return DeniedActs()
-    names = ("id", "actor_name", "action", "object_type", "object_id", "at")
-    entries = AuditLog.objects.filter(pk=found["newest"]).annotate(at=SpelledTimestamp("timestamp"))
-    with any_text():
-        newest = entries.values_list(*names).first()
-    return DeniedActs(found["count"], newest and dict(zip(names, map(presentable, newest), strict=True)))
+    columns = JSONObject(
+        **{name: name for name in ("id", "actor_name", "action", "object_type", "object_id")},
+        at=SpelledTimestamp("timestamp"),
+    )
+    return {
+        "denied_acts": CountOf(acts.order_by().values("pk")),
+        "denied_act": Subquery(acts.order_by("-id").values(newest=columns)[:1], output_field=JSONField()),
+    }
 
 
 def denied_act_alerts(found: DeniedActs, at: datetime) -> Iterator[AlertGroup]:

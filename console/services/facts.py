@@ -20,13 +20,14 @@ from audit.usage.charts import RANGES
 from audit.usage.queries import rows_done
 from audit.usage.sums import DAY, Span, Used, used_in
 from console.keks import has_good_copies
-from console.services.denied_acts import DeniedActs, denied_act_columns, denied_acts_of
+from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
 from kernel.jobs import Job, registry
 from kernel.jobs.job import Status as JobStatus
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.models.visibility import visible_parts
 from keys.selection import Finding, has_finding, has_status
 from keys.services import ids_of_own_keys
 
@@ -88,7 +89,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_encrypted=row["has_encrypted"],
         has_kek_copy=row.get("has_kek_copy", False),
         failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
-        denied_acts=denied_acts_of(row),
+        denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
         span=span,
         used=Used(**row["used"] or {}),
@@ -119,10 +120,15 @@ def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpressi
     )
     parts = {
         f"keys_{number}": Subquery(
-            part.order_by().annotate(one=Value(1)).values("one").annotate(counts=counts).values("counts"),
+            Key.objects.filter(part)
+            .order_by()
+            .annotate(one=Value(1))
+            .values("one")
+            .annotate(counts=counts)
+            .values("counts"),
             output_field=JSONField(),
         )
-        for number, part in enumerate(Key.objects.parts_visible_to(principal))
+        for number, part in enumerate(visible_parts(principal))
     }
     joined = {str(each): CountOf(visible.with_finding(each, at).values("pk")) for each in _JOINED}
     return parts | joined

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from html import escape
 from typing import Any
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
 from django.forms.utils import flatatt
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from kernel.errors import DomainError, RecentAuthRequired
 from kernel.pages.views import refuse
@@ -68,12 +67,13 @@ class LongSelect(forms.Select):
         renderer: object = None,  # noqa: ARG002 - Django's signature
     ) -> SafeString:
         chosen = self.format_value(value) or ()
-        options = (
-            f'<option value="{escape(str(choice))}"{" selected" * (str(choice) in chosen)}>{escape(str(label))}</option>'
-            for choice, label in self.choices
+        options = format_html_join(
+            "\n",
+            '<option value="{}"{}>{}</option>',
+            ((choice, " selected" if str(choice) in chosen else "", label) for choice, label in self.choices),
         )
         given = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
-        return format_html("<select{}>\n{}\n</select>", given, mark_safe("\n".join(options)))  # noqa: S308 - escaped
+        return format_html("<select{}>\n{}\n</select>", given, options)
 
 
 class CheckboxTags(forms.CheckboxSelectMultiple):

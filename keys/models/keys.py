@@ -16,8 +16,8 @@ from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status
-from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach, visible_parts
-from keys.selection import Finding, contains_words, has_finding, has_status
+from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
+from keys.selection import FIGURE_COLUMNS, Finding, contains_words, has_finding, has_status
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
@@ -26,10 +26,6 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def visible_to(self, principal: Principal) -> Self:
         """The keys that the principal may read. Every read of keys starts here, or with ``within_reach_of``."""
         return self.filter(is_visible(principal))
-
-    def parts_visible_to(self, principal: Principal) -> list[Self]:
-        """``visible_to`` as querysets that share no key, to count or to add up many keys."""
-        return [self.filter(each) for each in visible_parts(principal)]
 
     def within_reach_of(self, principal: Principal) -> Self:
         """The keys that exist for the principal, even if they may use, but not read them."""
@@ -149,19 +145,7 @@ class Key(MacProtectedRow):
                 name="idx_encryption_keys_account",
                 condition=Q(service_account_id__isnull=False),
             ),
-            # The columns of the figures on Home, which are counted without the rows.
-            models.Index(
-                fields=[
-                    "created_by",
-                    "state",
-                    "activates_at",
-                    "expires_at",
-                    "next_rotation_at",
-                    "deletion_at",
-                    "id",
-                ],
-                name="idx_encryption_keys_figures",
-            ),
+            models.Index(fields=FIGURE_COLUMNS, name="idx_encryption_keys_figures"),
             # Rare states only. A list of such keys is ordered by name, so its first page needs no sort.
             models.Index(
                 fields=["state", "name"],

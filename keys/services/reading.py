@@ -19,6 +19,7 @@ from kernel.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion, RotationStatus
+from keys.models.visibility import visible_parts
 from keys.references import KeyReference, name_of
 from keys.selection import Finding, follows, in_order
 
@@ -172,7 +173,7 @@ def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
     """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
     if principal.scope("keys.read") == "all":
         return None
-    first, *others = [part.ids_as_logged() for part in Key.objects.parts_visible_to(principal)]
+    first, *others = [Key.objects.filter(part).ids_as_logged() for part in visible_parts(principal)]
     return first.union(*others, all=True)
 
 

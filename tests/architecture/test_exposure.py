@@ -23,6 +23,8 @@ MAY_EXPOSE = {
 # Visibility is enforced by a queryset. Each exception gives the reason why users still see only their own
 # keys.
 MAY_READ_ALL_KEYS = {
+    ("console/services/facts.py", "_key_counts"): "the parts of visible_parts",
+    ("keys/services/reading.py", "ids_of_own_keys"): "the parts of visible_parts",
     ("keys/services/clock_changes.py", "expire_keys"): "the schedule records every expiry",
     ("keys/services/clock_changes.py", "record_activations"): "the schedule records every activation",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
@@ -42,6 +44,7 @@ MAY_READ_ALL_VERSIONS = {
 }
 # These files use Django's own write methods, for tables without a MAC or for columns that no MAC covers.
 MAY_WRITE_WITHOUT_MAC = {
+    "audit/sequencing/daily_usage.py": "usage_days, which the roll-ups prove: old ones go",
     "audit/services/alarms.py": "a forged row gets another evidence and stays forged",
     "audit/services/resolving.py": "a forged row is replaced by what its entry says",
     "accounts/services/invitations.py": "invitations: used and revoked ones go",

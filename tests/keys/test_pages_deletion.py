@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from accounts.browser_sessions import CONFIRMED_AT
 from accounts.principals import Principal
@@ -14,6 +15,7 @@ from keys import services
 from keys.models import Key, KeyVersion
 from tests.browsing import plain, signed_in, text
 from tests.keys.steps import end_wait, schedule_deletion
+from tests.tampering.altering import execute, without_triggers
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Principal.system("destroy_due_keys", Source.COMMAND)
@@ -76,6 +78,19 @@ def test_a_protected_key_shows_why_and_no_form(admin, new_key):
     refused = browser.post(path, sent)
     assert refused.status_code == 422
     assert 'name="reason"' not in text(refused)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps to the types of its columns")
+def test_an_altered_entry_among_the_denials_of_the_first_hour_does_not_hide_the_page(
+    admin, developer, new_key
+):
+    key = new_key(principal=developer.principal)
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
+    schedule_deletion(admin, key, waiting_days=7)
+    require_refusals(developer, key, 3)
+    with without_triggers():
+        assert execute("UPDATE audit_logs SET user_id = 'no id' WHERE outcome = 'denied'")
+    assert "3 requests denied since scheduling" in plain(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
 def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, new_key):

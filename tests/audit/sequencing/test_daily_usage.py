@@ -1,4 +1,4 @@
-"""The sums of a day are those of its roll-ups, whatever the sequencer saw, and only the last weeks are stored."""
+"""The sums of a day are those of its roll-ups, in any order of the entries, and only the last weeks are stored."""
 
 import random
 from datetime import UTC, datetime, timedelta
