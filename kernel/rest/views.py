@@ -17,7 +17,7 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.rest.exceptions import invalid
-from kernel.rest.fields import PageQuery, StrictSerializer
+from kernel.rest.fields import PageQuery, StrictSerializer, blank
 from kernel.rest.parsers import StrictJSONParser
 from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
 
@@ -101,7 +101,8 @@ class ApiView[P: Caller](APIView):
         return self._validate(serializer_class, self.request.query_params)
 
     def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
-        serializer = serializer_class(data=data, context={"view": self})
+        serializer = blank(serializer_class)
+        serializer.initial_data = data
         try:
             serializer.is_valid(raise_exception=True)
         except ValidationError as error:
