@@ -66,6 +66,13 @@ class ApiView[P: Caller](APIView):
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:  # noqa: FBT001, FBT002 - DRF's signature
+        """The first renderer for the usual header. DRF would parse the header for each request."""
+        if request.headers.get("Accept", "*/*") == "*/*":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type or ""
+        return super().perform_content_negotiation(request, force)
+
     def require_visible(self) -> None:
         """Raises NotFound if the caller may not see the object that the URL names.
 
