@@ -55,13 +55,14 @@ class OperationView(ApiView[Principal]):
             require_current_rights(self.request)
 
     def handle_exception(self, exc: Exception) -> HttpResponse:
-        try:
-            if isinstance(exc, DomainError | APIException) and not isinstance(exc, Unavailable):
+        if isinstance(exc, StaleDecision) and not self._is_repeated:
+            raise exc
+        # An operation that the log may have recorded must not be repeated, so ``Unavailable`` is final.
+        if isinstance(exc, DomainError | APIException) and not isinstance(exc, Unavailable):
+            try:
                 self.require_current_rights()
-        except StaleDecision:
-            raise
-        except django.db.Error as error:
-            exc = error
+            except django.db.Error as error:
+                exc = error
         return super().handle_exception(exc)
 
 
