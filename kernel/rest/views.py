@@ -39,9 +39,7 @@ class ApiView[P: Caller](APIView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         """DRF's headers without Allow, which only 405 responses have."""
-        headers = dict(super().default_response_headers)
-        headers.pop("Allow", None)
-        return headers
+        return {"Vary": "Accept"} if len(self.renderer_classes) > 1 else {}
 
     @property
     def principal(self) -> P:
