@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import django.db
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -37,7 +38,7 @@ class OperationView(ApiView[Principal]):
     authentication_classes = [KnownBearerAuthentication]
     _is_repeated = False
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return super().dispatch(request, *args, **kwargs)
         except StaleDecision:
@@ -54,7 +55,7 @@ class OperationView(ApiView[Principal]):
         if not self._is_repeated:
             require_current_rights(self.request)
 
-    def handle_exception(self, exc: Exception) -> HttpResponse:
+    def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, StaleDecision) and not self._is_repeated:
             raise exc
         # An operation that the log may have recorded must not be repeated, so ``Unavailable`` is final.
@@ -130,7 +131,9 @@ class ReencryptView(OperationView):
         attrs = self.read(serializers.ReencryptSerializer)
         set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
         wanted = _reencrypt_request(attrs, self.principal)
-        return Response(represent(serializers.ReencryptedSerializer, engine.reencrypt(wanted, self.principal)))
+        return Response(
+            represent(serializers.ReencryptedSerializer, engine.reencrypt(wanted, self.principal))
+        )
 
 
 class InspectView(OperationView):

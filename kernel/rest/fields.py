@@ -48,7 +48,8 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 def blank[S: serializers.Serializer[Any]](serializer_class: type[S]) -> S:
     """A serializer without data. It shares its fields with others of its class, so they get no context."""
-    return copy(_blank(serializer_class))
+    serializer: S = copy(_blank(serializer_class))
+    return serializer
 
 
 @cache

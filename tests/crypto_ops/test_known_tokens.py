@@ -42,7 +42,9 @@ class Caller:
         }
 
     def send(self, operation, body=None, **headers):
-        return self.api.post(f"/api/v1/{operation}", self.bodies[operation] if body is None else body, **headers)
+        return self.api.post(
+            f"/api/v1/{operation}", self.bodies[operation] if body is None else body, **headers
+        )
 
 
 @pytest.fixture
@@ -63,7 +65,12 @@ def test_a_revoked_token_ends_at_once(caller, admin, operation, body):
     assert (refused.status, refused.code) == (401, "authentication_failed")
     assert "RateLimit" not in refused.headers
     entry = AuditLog.objects.get(request_id=refused.json["request_id"])
-    assert (entry.outcome, entry.code, entry.object_id, entry.actor_name) == ("denied", "authentication_failed", "", "ada")
+    assert (entry.outcome, entry.code, entry.object_id, entry.actor_name) == (
+        "denied",
+        "authentication_failed",
+        "",
+        "ada",
+    )
 
 
 def test_a_revoked_token_from_another_network_is_refused_as_revoked(admin, transactional_db):
