@@ -6,9 +6,9 @@ import pytest
 
 from accounts.services import service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
-from audit.models import AuditLog
 from kernel.clock import database_now
 from keys.services import create_key
+from tests.log_entries import log_rows
 from tests.personas import ApiClient, b64
 
 SCOPES = ("crypto.encrypt", "crypto.decrypt", "crypto.reencrypt", "crypto.inspect", "crypto.random")
@@ -64,7 +64,7 @@ def test_a_revoked_token_ends_at_once(caller, admin, operation, body):
     assert refused.json == caller.api.get("/api/v1/keys").json | {"request_id": refused.json["request_id"]}
     assert (refused.status, refused.code) == (401, "authentication_failed")
     assert "RateLimit" not in refused.headers
-    entry = AuditLog.objects.get(request_id=refused.json["request_id"])
+    entry = log_rows().get(request_id=refused.json["request_id"])
     assert (entry.outcome, entry.code, entry.object_id, entry.actor_name) == (
         "denied",
         "authentication_failed",
