@@ -14,6 +14,8 @@ from accounts.service_tokens import require_network
 from accounts.tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
 from audit.log.events import Actor, Source
 from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_epoch, renew_stamps
+from kernel.freshness.stamps import EpochStamp, StaleDecision
 from kernel.http.context import in_context
 
 
@@ -29,11 +31,26 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class KnownBearerAuthentication(BearerAuthentication):
-    """Like its base class, faster for a token that this process has verified: for operations with keys."""
+    """Like its base class, without a statement for a token that this process has verified.
+
+    The view must compare the rights before it answers: by a commit, or with ``require_current_rights``.
+    """
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         principal = _read_principal(request, authenticate_known_bearer)
         return None if principal is None else (principal, None)
+
+
+def require_current_rights(request: HttpRequest | Request) -> None:
+    """Raises StaleDecision if the rights of the request's caller have changed since their token was verified.
+
+    The request then has no caller, and can be authenticated again.
+    """
+    context = in_context(request)
+    stamp: EpochStamp | None = getattr(context, "caller_stamp", None)
+    if stamp is not None and (changed := renew_stamps([stamp], read_epoch())):
+        del context.caller_stamp, context.actor  # type: ignore[attr-defined]  # as in name_actor
+        raise StaleDecision(changed)
 
 
 def authenticate_request(request: HttpRequest) -> Principal:
@@ -56,6 +73,7 @@ def _read_principal(
     with naming_holder(request, origin):
         principal = authenticate(token, origin, *_entities_of(request))
     name_actor(request, principal.actor)
+    in_context(request).caller_stamp = principal.stamp  # type: ignore[attr-defined]  # as in name_actor
     require_network(principal, principal.actor.client_ip)
     return principal
 

@@ -125,19 +125,18 @@ def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
         raise
 
 
-def authenticate_known_bearer(text: str, origin: Origin, *about: str) -> Principal:
-    """Like ``authenticate_bearer``, with one statement if this process has verified the token and nothing has changed.
+def authenticate_known_bearer(text: str, origin: Origin) -> Principal:
+    """Like ``authenticate_bearer``, without a statement if this process has verified the token.
 
-    The rows are as this process read them then, with their MACs. Their epochs show that the application has not
-    changed them since.
+    The principal's rights are then as they were at that time. Compare the stamp before you use them for an answer: by
+    a commit (``audit.commit.writer``), or with ``accounts.authentication.require_current_rights``. After a comparison
+    that finds a change, the token is verified again.
     """
     known = verified_tokens.find(text, process_now())
-    if known is not None and known.stamp is not None:
-        stamp = read_stamp(*known.stamp.epochs, *about)
-        if known.stamp.epochs.items() <= stamp.epochs.items():
-            return replace(known, actor=origin.actor_like(known.actor), stamp=stamp)
-        verified_tokens.forget(text)
-    principal = authenticate_bearer(text, origin, *about)
+    if known is not None and known.stamp is not None and not known.stamp.is_stale:
+        return replace(known, actor=origin.actor_like(known.actor))
+    verified_tokens.forget(text)
+    principal = authenticate_bearer(text, origin)
     verified_tokens.remember(text, principal)
     return principal
 

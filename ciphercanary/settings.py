@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "accounts.middleware.SessionLifetime",
     "kernel.pages.problem_views.DomainErrorAnswers",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "kernel.observability.request_metrics.RequestMetrics",
 ]
 ROOT_URLCONF = "ciphercanary.urls"
 SECRET_KEY_FROM_ENVIRONMENT = env.str("SECRET_KEY", "")

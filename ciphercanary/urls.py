@@ -9,10 +9,11 @@ from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
 
 urlpatterns = [
+    # First, because these requests are the most frequent, and Django tries one pattern after the other.
+    path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("accounts.access_urls")),
     path("api/v1/", include("accounts.users_api_urls")),
     path("api/v1/", include("keys.api_urls")),
-    path("api/v1/", include("crypto_ops.api_urls")),
     path("api/v1/", include("audit.api_urls")),
     path("api/v1/", include("notifications.api_urls")),
     path("api/v1/", include("console.api_urls")),

@@ -3,11 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+import django.db
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import KnownBearerAuthentication
+from accounts.authentication import KnownBearerAuthentication, require_current_rights
 from accounts.principals import Principal
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
@@ -16,16 +20,51 @@ from kernel import throttle
 from kernel.crypto.aead import Sealed
 from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
 from kernel.crypto.encoding import encode_base64
-from kernel.http.context import set_audit_object
-from kernel.rest import AUTHENTICATED, ApiView, Rule
+from kernel.errors import DomainError, Unavailable
+from kernel.freshness.stamps import StaleDecision
+from kernel.http.context import in_context, set_audit_object
+from kernel.rest import AUTHENTICATED, ApiView, Rule, represent
 from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
 
 
 class OperationView(ApiView[Principal]):
-    """A frequent operation: a token that this process has verified costs one statement."""
+    """A frequent operation. A token that this process has verified costs no statement.
+
+    The commit of the operation compares the caller's rights. A refusal has no commit, so it compares them itself. If
+    they have changed, the request is repeated, and the token is verified again.
+    """
 
     authentication_classes = [KnownBearerAuthentication]
+    _is_repeated = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except StaleDecision:
+            self._is_repeated, self._charged = True, ""
+            set_audit_object(request, "", "")
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        in_context(request).body  # noqa: B018 - Django keeps the body that it has read, for a repetition
+
+    def require_current_rights(self) -> None:
+        """Raises StaleDecision, which repeats the request. Call it for an answer without a commit."""
+        if not self._is_repeated:
+            require_current_rights(self.request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, StaleDecision) and not self._is_repeated:
+            raise exc
+        # An operation that the log may have recorded must not be repeated, so ``Unavailable`` is final.
+        if isinstance(exc, DomainError | APIException) and not isinstance(exc, Unavailable):
+            try:
+                self.require_current_rights()
+            except django.db.Error as error:
+                exc = error
+        return super().handle_exception(exc)
 
 
 class EncryptView(OperationView, KeyReferenceView):
@@ -37,7 +76,7 @@ class EncryptView(OperationView, KeyReferenceView):
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.EncryptSerializer)
         wanted = _encrypt_request(attrs, _key_id(self, attrs))
-        return Response(serializers.EncryptedSerializer(engine.encrypt(wanted, self.principal)).data)
+        return Response(represent(serializers.EncryptedSerializer, engine.encrypt(wanted, self.principal)))
 
 
 class DecryptView(OperationView, KeyReferenceView):
@@ -48,7 +87,7 @@ class DecryptView(OperationView, KeyReferenceView):
     @extend_schema(request=serializers.DecryptSerializer, responses=serializers.DecryptedSerializer)
     def post(self, _request: Request) -> Response:
         wanted = _decrypt_request(self, self.read(serializers.DecryptSerializer))
-        return Response(serializers.DecryptedSerializer(engine.decrypt(wanted, self.principal)).data)
+        return Response(represent(serializers.DecryptedSerializer, engine.decrypt(wanted, self.principal)))
 
 
 class EncryptBatchView(OperationView, KeyReferenceView):
@@ -92,7 +131,9 @@ class ReencryptView(OperationView):
         attrs = self.read(serializers.ReencryptSerializer)
         set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
         wanted = _reencrypt_request(attrs, self.principal)
-        return Response(serializers.ReencryptedSerializer(engine.reencrypt(wanted, self.principal)).data)
+        return Response(
+            represent(serializers.ReencryptedSerializer, engine.reencrypt(wanted, self.principal))
+        )
 
 
 class InspectView(OperationView):
@@ -105,7 +146,8 @@ class InspectView(OperationView):
         envelope = self.read(serializers.InspectSerializer)["ciphertext"]
         set_audit_object(self.request, "key", str(envelope.key_id))
         inspection = services.inspect(principal=self.principal, envelope=envelope)
-        return Response(serializers.InspectionSerializer(inspection).data)
+        self.require_current_rights()
+        return Response(represent(serializers.InspectionSerializer, inspection))
 
 
 class RandomView(OperationView):
@@ -129,7 +171,7 @@ class AlgorithmsView(ApiView[Principal]):
     @extend_schema(responses=serializers.AlgorithmsSerializer)
     def get(self, _request: Request) -> Response:
         registry = {"key_algorithms": KEY_ALGORITHMS.values(), "modes": MODES.values()}
-        return Response(serializers.AlgorithmsSerializer(registry).data)
+        return Response(represent(serializers.AlgorithmsSerializer, registry))
 
 
 def _key_id(view: KeyReferenceView, attrs: dict[str, Any]) -> UUID | None:

@@ -13,10 +13,12 @@ class EpochStamp:
     ``epochs``: entity to the global epoch of its last change, 0 if it never changed. ``as_of``: the global epoch at
     which they were last verified. While the global epoch has this value, nothing has changed, and no entity needs to
     be checked. Epochs are compared for equality, never by size, because restoring a backup lowers them.
+    ``is_stale``: a comparison has found that an entity has changed.
     """
 
     epochs: Mapping[str, int]
     as_of: int
+    is_stale: bool = False
 
 
 def outdated(stamps: Iterable[EpochStamp], epoch: int) -> list[EpochStamp]:
@@ -36,7 +38,9 @@ def renew(stamps: Iterable[EpochStamp], present: Mapping[str, int], epoch: int) 
     stale: set[str] = set()
     for stamp in stamps:
         changed = {entity for entity, known in stamp.epochs.items() if present.get(entity, 0) != known}
-        if not changed:
+        if changed:
+            stamp.is_stale = True
+        else:
             stamp.as_of = epoch
         stale |= changed
     return frozenset(stale)

@@ -10,6 +10,7 @@ from kernel.rest.fields import (
     PageSerializer,
     StrictSerializer,
     TimestampField,
+    represent,
 )
 from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
@@ -33,4 +34,5 @@ __all__ = [
     "StrictSerializer",
     "TimestampField",
     "idempotent",
+    "represent",
 ]

@@ -3,6 +3,8 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import cache
 from typing import Any
 
 from django.http import QueryDict
@@ -42,6 +44,25 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def _error(self, error_of: Callable[[AnyField, Any], str], name: str, value: object) -> str:
         return error_of(self.fields[name], value) if name in self.fields else "Unknown field."
+
+
+def blank[S: serializers.Serializer[Any]](serializer_class: type[S]) -> S:
+    """A serializer without data. It shares its fields with others of its class, so they get no context."""
+    serializer: S = copy(_blank(serializer_class))
+    return serializer
+
+
+@cache
+def _blank[S: serializers.Serializer[Any]](serializer_class: type[S]) -> S:
+    # DRF copies the declared fields for each serializer, which takes longer than reading a short body with them.
+    serializer = serializer_class()
+    serializer.fields  # noqa: B018 - makes the copy, which stays in this serializer
+    return serializer
+
+
+def represent(serializer_class: type[serializers.Serializer[Any]], value: object) -> Any:
+    """The members of the response. For a serializer whose fields need neither a context nor the serializer."""
+    return _blank(serializer_class).to_representation(value)
 
 
 # Base64Field and nested serializers check the type themselves.

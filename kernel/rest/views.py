@@ -17,7 +17,7 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.rest.exceptions import invalid
-from kernel.rest.fields import PageQuery, StrictSerializer
+from kernel.rest.fields import PageQuery, StrictSerializer, blank
 from kernel.rest.parsers import StrictJSONParser
 from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
 
@@ -39,9 +39,7 @@ class ApiView[P: Caller](APIView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         """DRF's headers without Allow, which only 405 responses have."""
-        headers = dict(super().default_response_headers)
-        headers.pop("Allow", None)
-        return headers
+        return {"Vary": "Accept"} if len(self.renderer_classes) > 1 else {}
 
     @property
     def principal(self) -> P:
@@ -65,6 +63,13 @@ class ApiView[P: Caller](APIView):
             raise SecondFactorRequired
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:  # noqa: FBT001, FBT002 - DRF's signature
+        """The first renderer for the usual header. DRF would parse the header for each request."""
+        if request.headers.get("Accept", "*/*") == "*/*":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type or ""
+        return super().perform_content_negotiation(request, force)
 
     def require_visible(self) -> None:
         """Raises NotFound if the caller may not see the object that the URL names.
@@ -101,7 +106,8 @@ class ApiView[P: Caller](APIView):
         return self._validate(serializer_class, self.request.query_params)
 
     def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
-        serializer = serializer_class(data=data, context={"view": self})
+        serializer = blank(serializer_class)
+        serializer.initial_data = data
         try:
             serializer.is_valid(raise_exception=True)
         except ValidationError as error:
