@@ -6,8 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Event
 from audit.models import UsageDay, UsageRollup
 from audit.sequencing.daily_usage import KEPT, days_to_mend, rebuild_day
@@ -15,6 +13,7 @@ from audit.sequencing.step import sequence_step
 from audit.usage.sums import CONSIDERED, DAY, HOUR, Span, Used, busiest_callers, busiest_keys, used_over_time
 from audit.verification.usage import check_usage
 from tests.audit.sequencing.test_rollups import user
+from tests.log_entries import insert_events
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -26,24 +25,11 @@ KEYS = [str(UUID(int=number)) for number in range(1, 6)]
 def write(*operations):
     """Entries of these times, keys, outcomes and numbers of operations, by one user."""
     writer, actor = uuid4(), user(UUID(int=9))
-    insert_rows(
-        [
-            entry_row(
-                Event(
-                    action="crypto.message.encrypted",
-                    object_type="key",
-                    object_id=key,
-                    outcome=outcome,
-                    count=count,
-                ),
-                actor,
-                at=format_timestamp(at),
-                writer=str(writer),
-                wseq=wseq,
-            )
-            for wseq, (at, key, outcome, count) in enumerate(operations, 1)
-        ]
-    )
+    for number, (at, key, outcome, count) in enumerate(operations, 1):
+        event = Event(
+            action="crypto.message.encrypted", object_type="key", object_id=key, outcome=outcome, count=count
+        )
+        insert_events([(event, actor)], at=at, writer=writer, first=number)
     sequence_step()
 
 
