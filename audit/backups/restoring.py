@@ -81,9 +81,9 @@ def restore_backup(
     try:
         with migration_transaction():
             heads = _load(folder, signed, seen, pinned, progress)
+            call_command("migrate", interactive=False, verbosity=0)
             size = _check_log(signed.manifest)
             older = _find_older(heads, size, is_accepted=bool(accepted_because.strip()))
-            call_command("migrate", interactive=False, verbosity=0)
             if not is_drill:
                 record(_event(signed, size), actor)
             if older:

@@ -19,7 +19,6 @@ from audit import actions
 from audit.backups import back_up, writing
 from audit.backups.manifest import read_manifest
 from audit.errors import AuditUnavailable
-from audit.models import AuditLog
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import last_done
@@ -29,7 +28,7 @@ from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import altered
 from tests.backups.conftest import ACTOR
 from tests.backups.databases import rows_of, tables
-from tests.log_entries import record
+from tests.log_entries import log_rows, record
 from tests.tampering.writing import Log, sequence
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -42,7 +41,7 @@ def backup(log, tmp_path):
 
 
 def test_it_has_every_table_and_is_readable_for_its_owner_only(log, tmp_path, capsys):
-    before = AuditLog.objects.count()
+    before = log_rows().count()
     assert last_done(action=actions.BACKUP_CREATED) is None
     folder = tmp_path / "backup"
     folder.mkdir(mode=0o755)
@@ -62,7 +61,7 @@ def test_it_has_every_table_and_is_readable_for_its_owner_only(log, tmp_path, ca
     assert rows_of(folder)["audit_logs"].total() == before
     assert manifest.checkpoint == latest_checkpoint().note
     assert manifest.database == connection.vendor
-    entry = AuditLog.objects.get(action=actions.BACKUP_CREATED)
+    entry = log_rows().get(action=actions.BACKUP_CREATED)
     assert json.loads(entry.meta)["manifest_sha256"] == signed.digest
     assert last_done(action=actions.BACKUP_CREATED) == entry.timestamp
     assert signed.digest in capsys.readouterr().out
@@ -189,7 +188,7 @@ def test_an_interrupted_backup_leaves_nothing(log, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         back_up(tmp_path / "backup", actor=ACTOR, progress=interrupt)
     assert list(tmp_path.iterdir()) == []
-    assert not AuditLog.objects.filter(action=actions.BACKUP_CREATED).exists()
+    assert not log_rows().filter(action=actions.BACKUP_CREATED).exists()
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores no such value")
@@ -244,7 +243,7 @@ def test_the_ring_is_copied_apart_and_on_record(log, tmp_path, capsys):
     assert (copied.name, copied.read_bytes()) == (key_file.name, key_file.read_bytes())
     assert stat.S_IMODE(copied.stat().st_mode) == 0o600
     kek_id = key_file.stem.removeprefix("kek-")
-    assert json.loads(AuditLog.objects.get(action=actions.KEK_COPIED).meta) == {"kek_ids": [kek_id]}
+    assert json.loads(log_rows().get(action=actions.KEK_COPIED).meta) == {"kek_ids": [kek_id]}
     assert kek_id in capsys.readouterr().out
 
 
