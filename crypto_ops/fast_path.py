@@ -103,25 +103,28 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
             if not wire.is_unambiguous(body, message):
                 return False
             request = self.request(message)
-            decision = self.decide(request, CachedDecisionContext(caller, request_id))
-            count = self.count(request)
-            cost = cost_of(count)
-            throttle.charge_principal(caller.identity.budget, cost)
-        except (CacheMiss, *_PASSED_TO_DJANGO):
+        except _PASSED_TO_DJANGO:
             return False
-        call = HotCall(
-            decision=decision,
-            answer=lambda result: (self.write(result, message), self.refused(result)),
-            exchange=exchange,
-            budget=caller.identity.budget,
-            cost=cost,
-            mode=request.mode,
-            count=count,
-        )
+        name, count = caller.identity.budget, self.count(request)
+        cost = cost_of(count)
         try:
+            # First, because a decision uses up invocations of the key.
+            throttle.charge_principal(name, cost)
+        except Throttled:
+            return False
+        try:
+            call = HotCall(
+                decision=self.decide(request, CachedDecisionContext(caller, request_id)),
+                answer=lambda result: (self.write(result, message), self.refused(result)),
+                exchange=exchange,
+                budget=name,
+                cost=cost,
+                mode=request.mode,
+                count=count,
+            )
             loop_writer.enqueue(call)
-        except AuditUnavailable:
-            throttle.refund_principal(caller.identity.budget, cost)
+        except (CacheMiss, *_PASSED_TO_DJANGO):
+            throttle.refund_principal(name, cost)
             return False
         return True
 

@@ -45,9 +45,13 @@ class HotCall(Struct, kw_only=True):
     refusal: Exception | None = None
     finished: tuple[bytes, int] | None = None
     has_failed: bool = False
+    is_released: bool = False
 
     def begin(self) -> bool:
-        return self.exchange.is_open
+        if self.exchange.is_open:
+            return True
+        self.exchange.retry(None)  # releases what it holds
+        return False
 
     def finish(self) -> None:
         try:
@@ -57,9 +61,12 @@ class HotCall(Struct, kw_only=True):
             self.has_failed = True
 
     def release(self) -> None:
-        if isinstance(self.refusal, DomainError):
+        if self.is_released:  # a second answer would go to the next request
+            return
+        self.is_released = True
+        if self.refusal is not None:
             throttle.refund_principal(self.budget, self.cost)  # the next attempt is charged again
-            self.exchange.retry(self.refusal)
+            self.exchange.retry(self.refusal if isinstance(self.refusal, DomainError) else None)
             return
         if self.finished is None and not self.has_failed:
             self.finish()

@@ -74,13 +74,22 @@ class Ticket[T]:
             self.future.set_exception(self.refusal)
 
 
+type Tickets = Sequence[Waiting]
+
+
 def fail(waiting: Waiting, error: Exception) -> None:
     """Release the caller with this error."""
     waiting.refusal = error
-    waiting.release()
+    release([waiting])
 
 
-type Tickets = Sequence[Waiting]
+def release(tickets: Tickets) -> None:
+    """Release the callers. An error of one must not affect the others."""
+    for ticket in tickets:
+        try:
+            ticket.release()
+        except Exception:
+            logger.exception("a result could not be released")
 
 
 class Stage(Enum):
@@ -118,8 +127,7 @@ class CommitBatch:
 
     def release(self) -> None:
         """Release all results. Call it only after the commit."""
-        for ticket in self.tickets:
-            ticket.release()
+        release(self.tickets)
 
     @audit_commit_seconds.time()
     def _transact(self) -> None:

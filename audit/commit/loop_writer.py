@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit.commit import writer
-from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, fail
+from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, fail, release
 from audit.commit.decisions import Decision, Grounds
 from audit.commit.guard import LagGuard
 from audit.commit.loop_connection import ConnectionLost, LoopConnection, Outcome, StatementFailed, WaitEnded
@@ -148,7 +148,12 @@ class _LoopWriter:
             self._end_batch(0)
             return
         self._is_busy = True
-        if not self._write_at_once(calls):
+        try:
+            is_sent = self._write_at_once(calls)
+        except Exception:
+            logger.exception("a batch could not be sent at once")
+            is_sent = False
+        if not is_sent:
             self._task = self.loop.create_task(self._write(calls), context=tracing.without_span())
 
     def _end_batch(self, size: int) -> None:
@@ -189,12 +194,13 @@ class _LoopWriter:
         def receive(outcome: Outcome) -> None:
             self._receive(calls, outcome, reading.epoch, began)
 
+        for grounds, count in counts.items():
+            self._guard.count(grounds.actor, count)
+        # Nothing after this may fail: the batch must not be sent twice.
         try:
             session.send([write_of(bundle, reading.epoch, end)], receive)
         except ConnectionLost:
             return False
-        for grounds, count in counts.items():
-            self._guard.count(grounds.actor, count)
         until = min([call.until for call in calls]) - time.monotonic() + GRACE
         self._timer = self.loop.call_later(until, self._give_up, calls)
         for call in calls:  # while the disk works
@@ -208,8 +214,7 @@ class _LoopWriter:
             if clock := clock_of(outcome[0]):
                 self._reading = EpochReading(epoch, clock, time.monotonic())
                 self._note_written(len(calls), began)
-                for call in calls:
-                    call.release()
+                release(calls)
                 self._end_batch(len(calls))
                 return
             # Nothing was written: decide while the epoch is locked.

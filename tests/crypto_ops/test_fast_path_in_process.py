@@ -81,6 +81,24 @@ def test_what_it_holds_is_decided_at_once(bench):
     assert connection.begun >= 1
 
 
+def test_a_client_that_left_leaves_no_record_and_is_released(bench):
+    key, connection = bench.key(), HotConnection()
+    ask(bench, ("encrypt", sealing(key)))
+    recorded = log_rows().filter(object_id=key["id"]).count()
+    hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+    route, connection.is_open, retried = fast_path.ROUTES["POST", "/api/v1/encrypt"], False, []
+    connection.retry = retried.append
+
+    async def play():
+        body = json.dumps(sealing(key)).encode()
+        assert route.begin(route.find_caller(hot), "r", body, connection)
+        await loop_writer.close()
+
+    asyncio.run(play())
+    assert retried == [None]
+    assert log_rows().filter(object_id=key["id"]).count() == recorded
+
+
 class Exhausted:
     """A cipher that fails once."""
 
