@@ -147,10 +147,10 @@ def _migrate() -> None:
 def _sequence_first_era() -> None:
     """Sequence the waiting entries of an earlier version, so that an interruption keeps what is done."""
     applied = applied_migrations()
-    if ("audit", "0012_usage_of_a_key") in applied and ("audit", "0014_sequence_pending") not in applied:
+    if ("audit", "0012_usage_of_a_key") in applied and ("audit", "0015_sequence_pending") not in applied:
         with migration_transaction():
-            call_command("migrate", "audit", "0013_bundles", interactive=False, verbosity=0)
-        call_command("migrate", "audit", "0014_sequence_pending", interactive=False, verbosity=0)
+            call_command("migrate", "audit", "0014_bundles", interactive=False, verbosity=0)
+        call_command("migrate", "audit", "0015_sequence_pending", interactive=False, verbosity=0)
 
 
 def _copy_sqlite(file: str) -> None:
