@@ -1,9 +1,9 @@
 """Cache of access tokens that this process has verified.
 
 A lookup takes a microsecond, a signature check a hundred. An entry is the principal as built at verification,
-with its stamp. Code that acts for the principal compares the stamp with the database, itself
-(``accounts.tokens.authenticate_known_bearer``) or at the commit (``audit.commit.writer``), so a token that any process
-has revoked since is refused. An answer without such a comparison must not depend on this cache.
+with its stamp. The commit of an operation compares the stamp with the database (``audit.commit``), and a refusal or an
+answer without a commit does so itself (``accounts.authentication.require_current_rights``). So a token that any process
+has revoked since is refused.
 """
 
 import hashlib
