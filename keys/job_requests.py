@@ -1,13 +1,15 @@
 """Whether a rotation job was requested. The row of a job has no MAC, but the audit entry of its request has one."""
 
 import json
+from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
 from audit.log.events import Actor, Outcome, Source
-from audit.models import AuditLog, Integrity
-from audit.sequencing.catching_up import catch_up
+from audit.models import AuditBundle, AuditLog, Integrity
+from audit.sequencing.taking import waiting_columns
 from audit.services import find_logs
 from audit.services.showing import show_entries
 from keys import actions
@@ -23,12 +25,21 @@ _READER: Final = Principal.system("rotation job", Source.SCHEDULER)
 
 def is_requested(job: KeyRotationJob) -> bool:
     """Whether the audit log has an intact request that matches the row, and no end of the job."""
-    catch_up()
     criteria = LogCriteria(object_id=str(job.id))
-    entries = show_entries(
-        find_logs(reader=_READER, criteria=criteria, names={}).filter(action__in=_ACTIONS)[:2]
-    )
+    found = {entry.event_id: entry for entry in _waiting(job)}
+    rows = find_logs(reader=_READER, criteria=criteria, names={}).filter(action__in=_ACTIONS)[:2]
+    found |= {entry.event_id: entry for entry in show_entries(rows)}
+    entries = list(found.values())
     return len(entries) == 1 and entries[0].integrity != Integrity.ALTERED and _matches(entries[0], job)
+
+
+def _waiting(job: KeyRotationJob) -> Iterator[AuditLog]:
+    """Entries of the job in authentic bundles: a job may begin before its request is a row of the log."""
+    for columns in waiting_columns(AuditBundle.objects.all()):
+        if columns["object_id"] == str(job.id) and columns["action"] in _ACTIONS:
+            entry = AuditLog(**columns | {"event_id": UUID(columns["event_id"])})
+            entry.integrity = Integrity.PENDING
+            yield entry
 
 
 def _matches(entry: AuditLog, job: KeyRotationJob) -> bool:

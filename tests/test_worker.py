@@ -28,8 +28,7 @@ import uuid
 import django
 django.setup()
 from django.db import transaction
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
+from audit.log.bundles import bundle_of, entry_of, insert_bundle
 from audit.log.events import Actor, Event, Source
 from kernel.clock import database_now
 writer, actor = uuid.uuid4(), Actor.system("a long history", Source.COMMAND)
@@ -37,7 +36,8 @@ event = Event(action="keys.key.read", object_type="key", object_id=str(uuid.uuid
 for first in range(1, {ENTRIES} + 1, {BATCH}):
     numbers = range(first, first + {BATCH})
     with transaction.atomic():
-        insert_rows([entry_row(event, actor, at=format_timestamp(database_now()), writer=str(writer), wseq=n) for n in numbers])
+        entries = [entry_of(event, actor) for _ in numbers]
+        insert_bundle(bundle_of(entries, at=database_now(), writer=writer, first=first))
 """
 
 

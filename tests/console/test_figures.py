@@ -6,8 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from audit.log.canonical import format_timestamp
-from audit.log.entry_rows import entry_row, insert_rows
 from audit.log.events import Actor, Event, Source
 from audit.sequencing.step import sequence_step
 from audit.usage.charts import RANGES
@@ -17,6 +15,7 @@ from console.usage import read_usage
 from kernel.clock import process_now
 from tests.audit.pages import links
 from tests.browsing import signed_in
+from tests.log_entries import insert_events
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 ACTOR = Actor.system("test", Source.API)
@@ -28,12 +27,9 @@ def operation(key_id, outcome="denied", count=1, action="crypto.message.encrypte
 
 def write(*events, actor=ACTOR):
     """Write and sequence ``(event, time)`` pairs."""
-    writer = str(uuid4())
-    rows = [
-        entry_row(event, actor, at=format_timestamp(at), writer=writer, wseq=number)
-        for number, (event, at) in enumerate(events, 1)
-    ]
-    insert_rows(rows)
+    writer = uuid4()
+    for number, (event, at) in enumerate(events, 1):
+        insert_events([(event, actor)], at=at, writer=writer, first=number)
     sequence_step()
 
 

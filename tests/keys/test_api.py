@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.rest.preconditions import etags_to_match
@@ -176,6 +177,7 @@ def test_the_smaller_lists_are_as_strict(admin, key):
 
 def test_the_number_of_queries_does_not_grow_with_the_list(admin, new_key, connection_queries):
     def queries():
+        catch_up()
         with connection_queries() as statements:
             assert admin.api.get("/api/v1/keys?status=active&search=key").status == 200
         return len(statements)

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 
 from audit.log.events import Event, Outcome
+from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
@@ -83,11 +84,10 @@ def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admi
 
 
 def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_them(
-    admin, developer, auditor, new_key, use
+    admin, developer, auditor, new_key
 ):
     key = new_key(principal=developer.principal)
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-    use(key, developer, outcome="denied")
     denied = Event(
         action="crypto.message.encrypted",
         object_type="key",
@@ -141,9 +141,11 @@ def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stra
     key = services.create_key(principal=me, name="mine", algorithm="aes-256")
     assert services.state_decision(principal=me, key=key) is None
     key = services.disable_key(principal=me, key_id=key.id, reason="mine")
+    catch_up()
     assert services.state_decision(principal=me, key=key).reason == "mine"
     services.enable_key(principal=admin.principal, key_id=key.id, reason="test")
     key = services.disable_key(principal=admin.principal, key_id=key.id, reason="theirs")
+    catch_up()
     found = services.state_decision(principal=me, key=key)
     assert (found.by, found.reason, found.entry_id) == ("", "", None)
     assert found.at == log_rows().latest("id").timestamp

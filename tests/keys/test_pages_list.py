@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from keys import services
@@ -167,6 +168,7 @@ def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_
     for _ in range(2):
         new_key()
         new_key(tags=["a", "b"])
+        catch_up()
         with connection_queries() as statements:
             browser.get("/keys/?status=active&finding=unused&search=key")
         counts.append(len(statements))

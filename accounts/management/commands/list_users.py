@@ -3,6 +3,7 @@ from typing import Any
 
 from accounts import services
 from accounts.commands import SystemCommand
+from audit.sequencing.catching_up import catch_up
 
 HEADINGS = ("username", "role", "state", "second factor", "last sign-in (UTC)")
 FACTORS = {"totp": "TOTP", "passkey": "passkey"}
@@ -12,6 +13,7 @@ class Command(SystemCommand):
     help = "List users with role, state, second factors and last sign-in."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        catch_up()
         users = services.describe_users(services.list_users(principal=self.principal))
         rows = [HEADINGS, *map(_cells, users)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

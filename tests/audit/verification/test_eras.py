@@ -38,7 +38,7 @@ KEY = str(uuid.UUID(int=5, version=4))
 def first_era():
     """Inside, the tables are those of the earlier version. Afterwards they are migrated."""
     newest = [node for node in MigrationExecutor(connection).loader.graph.leaf_nodes() if node[0] == "audit"]
-    MigrationExecutor(connection).migrate([("audit", "0012_usage_of_a_key")])
+    MigrationExecutor(connection).migrate([("audit", "0013_daily_usage")])
     try:
         yield
     finally:
