@@ -11,8 +11,7 @@ failure to write the audit event is reported here, because no operation may be t
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
@@ -29,7 +28,7 @@ from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
-from crypto_ops import actions, batches, engine, wire
+from crypto_ops import actions, batches, engine, hot_loads, wire
 from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
 from crypto_ops.decision_context import CachedDecisionContext, CacheMiss, DecisionContext, UnknownCost
@@ -41,19 +40,15 @@ from kernel.clock import process_now
 from kernel.crypto.algorithms import Mode
 from kernel.databases import lock_waits
 from kernel.databases.transactions import call_in_pool
-from kernel.errors import DomainError, Throttled, Unavailable
+from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
 from kernel.http.fast_path import Exchange, HotAnswer, HotRequest, HotRoutes
-from kernel.observability.tracing import bound
-from kernel.runtime import ProcessState
 from keys import keyring
 
 logger = logging.getLogger(__name__)
 
 MAX_LOADS: Final = 64  # per request: a batch may name many versions
-LOADERS: Final = 4  # threads that load on a cache miss
-MAX_LOADING: Final = 256
 
 # Django handles every request that cannot be decided here, because it has the text of every refusal.
 _PASSED_TO_DJANGO = (DomainError, UnknownCost, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
@@ -188,7 +183,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
                 return await loop_writer.submit(self.decide(request, context), until)
             except CacheMiss as miss:
                 loads -= 1
-                await _load(miss.missing, miss.load)
+                await hot_loads.load(miss.missing, miss.load)
             except StaleDecision as stale:
                 decisions -= 1
                 _forget(hot.token, stale)
@@ -207,7 +202,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
         actor = principal.actor.of_request(hot.request_id)
         if refusals.count(event, actor):
             write = partial(refusals.write, event, actor)
-            threads = _loads.current.threads
+            threads = hot_loads.threads()
             await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
         limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
         return fast_path.problem(error, hot.request_id, *limits)
@@ -221,39 +216,12 @@ def _forget(token: str, stale: StaleDecision) -> None:
 async def _verify(hot: HotRequest, origin: Origin) -> Principal:
     """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
     token = hot.token
-    await _load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
+    await hot_loads.load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
     caller = verified_tokens.find_caller(token, hot.client_ip, hot.user_agent, process_now())
     if caller is None:
         raise TokenExpired
     require_network(caller, hot.client_ip)
     return caller
-
-
-async def _load(missing: Hashable, load: Callable[[], object]) -> None:
-    """Load in a thread, once for all waiting requests. Raises the errors of ``load``."""
-    loads = _loads.current
-    loading = loads.running.get(missing)
-    if loading is None:
-        if len(loads.running) >= MAX_LOADING:
-            raise Unavailable("Too many requests are waiting for the database. Try again.")
-        loading = asyncio.get_running_loop().run_in_executor(loads.threads, bound(call_in_pool), load)
-        loads.running[missing] = loading
-        loading.add_done_callback(lambda _: loads.running.pop(missing, None))
-    await asyncio.shield(loading)
-
-
-class _Loads:
-    """What is being loaded, and the threads that load it."""
-
-    def __init__(self) -> None:
-        self.running: dict[Hashable, asyncio.Future[object]] = {}
-        self.threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="fast-path-loader")
-
-    def close(self) -> None:
-        self.threads.shutdown()
-
-
-_loads = ProcessState(_Loads)
 
 
 def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:

@@ -58,7 +58,7 @@ class LagGuard:
 
     @property
     def admits_all(self) -> bool:
-        """Whether the lag is so small that nobody is refused."""
+        """Whether the lag is so small that no one is refused."""
         return not is_falling_behind(self._seconds)
 
     def count(self, actor: Actor, entries: int) -> None:

@@ -14,38 +14,33 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from django.conf import settings
-from django.db import connection
 
 from audit.commit import writer
-from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, fail, release
-from audit.commit.decisions import Decision, Grounds
+from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, release
+from audit.commit.decisions import Decision
 from audit.commit.guard import LagGuard
-from audit.commit.loop_connection import ConnectionLost, LoopConnection, Outcome, StatementFailed, WaitEnded
+from audit.commit.handed_over import HandedOver, hand_over
+from audit.commit.loop_connection import ConnectionLost, Outcome, StatementFailed, WaitEnded
+from audit.commit.loop_session import LoopSession
 from audit.commit.loop_statements import (
-    BEGIN,
     COMMIT,
     ENTITIES,
-    LAG,
-    LOCK_EPOCH,
-    READ_EPOCH,
     ROLLBACK,
     TOLERANCE,
     EpochReading,
     array_of,
     clock_of,
-    epoch_reading_of,
     insertion_of,
     pairs_of,
     write_of,
 )
 from audit.errors import CROWDED, AuditUnavailable
 from audit.log.bundles import bundle_of, new_event_ids
-from audit.log.entry_mac import open_entry_key
 from audit.log.numbering import Numbering
-from kernel.databases.transactions import call_in_pool
 from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability import tracing
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
@@ -56,7 +51,6 @@ logger = logging.getLogger(__name__)
 MANY = 4  # records in a batch: after smaller ones, the writer does not wait for more
 GATHER_ITERATIONS = 10  # iterations of the event loop
 GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
-RECONNECT_AFTER = 1.0  # seconds: meanwhile the thread writes, and reports the problem
 
 
 class Call(Waiting, Protocol):
@@ -104,10 +98,8 @@ class _LoopWriter:
         self._iterations = 0
         self._numbering = Numbering()
         self._guard = LagGuard()
-        self._session: LoopConnection | None = None
-        self._reading: EpochReading | None = None
+        self._session = LoopSession()
         self._expected = 0
-        self._refused_at = -RECONNECT_AFTER
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = asyncio.Event()
@@ -115,7 +107,7 @@ class _LoopWriter:
 
     def enqueue(self, call: Call) -> None:
         if self._is_sqlite:
-            writer.enqueue(_Elsewhere(call, self.loop))
+            writer.enqueue(HandedOver(call, self.loop))
             call.finish()
             return
         if len(self._queue) >= writer.MAX_WAITING:
@@ -164,7 +156,7 @@ class _LoopWriter:
         else:
             self._is_idle.set()
 
-    # --- the usual batch: nothing has changed, and nobody is refused
+    # --- the usual batch: nothing has changed, and no one is refused
 
     def _write_at_once(self, calls: Sequence[Call]) -> bool:
         """Send the batch in one message, which the database confirms. False if it must be decided first.
@@ -172,13 +164,15 @@ class _LoopWriter:
         The database confirms if the epoch is unchanged, the entries' timestamp is past but recent, and every answer may
         still be released.
         """
-        session, reading = self._session, self._reading
+        session, reading = self._session.connection, self._session.reading
         if session is None or session.is_broken or reading is None or self._guard.is_due:
             return False
         counts = Counter([call.decision.grounds for call in calls])
         now = reading.now()
         end = min(now + TOLERANCE, *[grounds.not_after for grounds in counts])
-        if end <= now or not self._guard.admits_all or not _are_certain(counts, reading.epoch):
+        if end <= now or not self._guard.admits_all:
+            return False
+        if not all(grounds.are_certain(reading.epoch) for grounds in counts):
             return False
         try:
             entries = [
@@ -187,43 +181,36 @@ class _LoopWriter:
             ]
         except ValueError:
             return False
-        numbering = self._numbering
-        bundle = bundle_of(entries, at=now, writer=numbering.writer, first=numbering.last + 1)
+        numbers = self._numbering
+        bundle = bundle_of(entries, at=now, writer=numbers.writer, first=numbers.last + 1)
         began = time.perf_counter()
-
-        def receive(outcome: Outcome) -> None:
-            self._receive(calls, outcome, reading.epoch, began)
-
         for grounds, count in counts.items():
             self._guard.count(grounds.actor, count)
         # Nothing after this may fail: the batch must not be sent twice.
         try:
-            session.send([write_of(bundle, reading.epoch, end)], receive)
+            session.send(
+                [write_of(bundle, reading.epoch, end)], partial(self._receive, calls, reading.epoch, began)
+            )
         except ConnectionLost:
             return False
         until = min([call.until for call in calls]) - time.monotonic() + GRACE
-        self._timer = self.loop.call_later(until, self._give_up, calls)
+        self._timer = self.loop.call_later(until, self._fail_at_once, calls, ConnectionLost())
         for call in calls:  # while the disk works
             call.finish()
         return True
 
-    def _receive(self, calls: Sequence[Call], outcome: Outcome, epoch: int, began: float) -> None:
+    def _receive(self, calls: Sequence[Call], epoch: int, began: float, outcome: Outcome) -> None:
         """The database has answered the message of ``_write_at_once``."""
         self._stop_timer()
-        if not isinstance(outcome, Exception):
-            if clock := clock_of(outcome[0]):
-                self._reading = EpochReading(epoch, clock, time.monotonic())
-                self._note_written(len(calls), began)
-                release(calls)
-                self._end_batch(len(calls))
-                return
-            # Nothing was written: decide while the epoch is locked.
+        if isinstance(outcome, Exception):
+            self._fail_at_once(calls, outcome)
+        elif clock := clock_of(outcome[0]):
+            self._session.reading = EpochReading(epoch, clock, time.monotonic())
+            self._note_written(len(calls), began)
+            release(calls)
+            self._end_batch(len(calls))
+        else:  # nothing was written: decide while the epoch is locked
             self._task = self.loop.create_task(self._write(calls), context=tracing.without_span())
-            return
-        self._fail_at_once(calls, outcome)
-
-    def _give_up(self, calls: Sequence[Call]) -> None:
-        self._fail_at_once(calls, ConnectionLost())
 
     def _fail_at_once(self, calls: Sequence[Call], error: Exception) -> None:
         batch = CommitBatch(calls, self._numbering)
@@ -255,34 +242,30 @@ class _LoopWriter:
             self._end_batch(len(calls))
 
     def _recover(self, batch: CommitBatch, error: Exception) -> None:
-        if isinstance(error, WaitEnded):
+        has_ended = isinstance(error, TimeoutError) and batch.stage is not Stage.COMMITTING
+        if has_ended or isinstance(error, WaitEnded):
             # The thread would wait for the same lock again.
             self._drop_session()
             batch.fail(AuditUnavailable())
-        elif isinstance(error, StatementFailed):
-            self._hand_over(batch, error)
-        elif batch.stage is Stage.COMMITTING:
+        elif batch.stage is Stage.COMMITTING and not isinstance(error, StatementFailed):
             # Do not retry: see audit.commit.batches.
             self._drop_session()
             logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=error)
             self._numbering.renew()
-            batch.fail(AuditUnavailable())
-        elif isinstance(error, TimeoutError):
-            self._drop_session()
             batch.fail(AuditUnavailable())
         else:
             self._hand_over(batch, error)
 
     async def _transact(self, batch: CommitBatch) -> None:
         """Decide while the epoch is locked, and write in a second message."""
-        session = await self._open_session()
+        session = await self._session.open()
         began = time.perf_counter()
         was_due = self._guard.is_due
         if not was_due:
             batch.tickets = self._guard.admit(batch.tickets)
             if not batch.tickets:
                 return
-        locked = await self._lock_epoch(session)
+        locked = await self._session.lock_epoch(self._guard)
         if was_due:
             batch.tickets = self._guard.admit(batch.tickets)
         if old := outdated(batch.stamps, locked.epoch):
@@ -298,35 +281,9 @@ class _LoopWriter:
             self._note_written(len(entries), began)
         batch.release()
 
-    async def _lock_epoch(self, session: LoopConnection) -> EpochReading:
-        """``kernel.freshness.epoch.lock_epoch``. Once a second, it also reads the lag of the log."""
-        is_due = self._guard.is_due
-        _, _, locked, *lag = await session.run(BEGIN, LOCK_EPOCH, READ_EPOCH, *([LAG] if is_due else []))
-        self._reading = epoch_reading_of(locked)
-        if is_due:
-            self._guard.update(float(lag[0].get_value(0, 0) or 0) if lag[0].ntuples else 0.0)
-        return self._reading
-
-    async def _open_session(self) -> LoopConnection:
-        if self._session is not None and not self._session.is_broken:
-            return self._session
-        self._drop_session()
-        if time.monotonic() - self._refused_at < RECONNECT_AFTER:
-            raise ConnectionLost
-        try:
-            # Also load the key of the MACs here, in a thread that may block.
-            await self.loop.run_in_executor(None, call_in_pool, open_entry_key)
-            self._session = await LoopConnection.connect(connection.get_connection_params())
-        except Exception:
-            self._refused_at = time.monotonic()
-            raise
-        return self._session
-
     def _drop_session(self) -> None:
         self._stop_timer()
-        if self._session is not None:
-            self._session.close()
-            self._session = self._reading = None
+        self._session.drop()
 
     def _hand_over(self, batch: CommitBatch, error: Exception) -> None:
         """Nothing was stored, so the thread decides and writes again."""
@@ -334,31 +291,7 @@ class _LoopWriter:
         self._drop_session()
         if self._guard.is_due:
             self._guard.update(None)
-        for call in batch.tickets:
-            try:
-                writer.enqueue(_Elsewhere(call, self.loop))
-            except AuditUnavailable as refused:
-                fail(call, refused)
-
-
-def _are_certain(grounds: Counter[Grounds], epoch: int) -> bool:
-    return all(each.are_certain(epoch) for each in grounds)
-
-
-class _Elsewhere:
-    """A call whose record the thread writes. It is released in the event loop."""
-
-    def __init__(self, call: Waiting, loop: asyncio.AbstractEventLoop) -> None:
-        self.decision, self.until = call.decision, call.until
-        self.refusal: Exception | None = None
-        self._call, self._loop = call, loop
-
-    def begin(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        self._call.refusal = self.refusal
-        self._loop.call_soon_threadsafe(self._call.release)
+        hand_over(batch.tickets, self.loop)
 
 
 _writer = ProcessState(_LoopWriter)

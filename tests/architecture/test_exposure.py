@@ -36,7 +36,10 @@ MAY_READ_ALL_KEYS = {
     ("keys/services/used_up.py", "mark_used_up"): "the schedule makes every used-up key due",
 }
 MAY_READ_ALL_VERSIONS = {
-    ("keys/keyring.py", "_load"): "the ring is shared; each find asks whether its caller may see the entry",
+    (
+        "keys/key_loading.py",
+        "_load",
+    ): "the ring is shared; each find asks whether its caller may see the entry",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_graceless"): "a condition on the keys that the caller may see",
     ("keys/services/used_up.py", "find_used_up"): "the schedule makes every used-up key due",

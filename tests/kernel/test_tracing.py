@@ -35,7 +35,7 @@ from django.conf import settings
 from django.db import connection
 print([name for name, module in sys.modules.items() if module and name.startswith("opentelemetry")])
 print(fast_path_worker._protocol().__name__, type(asgi.application._others).__name__)
-print([hasattr(each, "__wrapped__") for each in (writer.submit, loop_writer._LoopWriter.submit)])
+print([hasattr(each, "__wrapped__") for each in (writer.submit, loop_writer.submit)])
 """
 
 

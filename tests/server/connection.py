@@ -10,7 +10,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
 from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.fast_path_worker import FastPathProtocol
+from ciphercanary.server.fast_path_connection import FastPathProtocol
 from kernel.http import fast_path
 
 ROUTE = (b"POST", b"/api/v1/encrypt")

@@ -11,7 +11,7 @@ from django.conf import settings
 from accounts.api import AuthView
 from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
 from ciphercanary.server.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
-from ciphercanary.server.fast_path_worker import FastPathProtocol
+from ciphercanary.server.fast_path_connection import FastPathProtocol
 from ciphercanary.server.write_watch import WriteWatch
 from tests.server.connection import Connection, request
 

@@ -138,7 +138,8 @@ def test_what_follows_waits_within_the_bound_and_nothing_more_is_read(parser):
 
 
 def test_a_body_that_does_not_come_is_left_to_the_application(parser, monkeypatch):
-    monkeypatch.setattr("ciphercanary.server.fast_path_worker.BODY_SECONDS", 0.001)
+    for module in ("known_head", "fast_path_connection"):
+        monkeypatch.setattr(f"ciphercanary.server.{module}.BODY_SECONDS", 0.001)
 
     async def scene(connection):
         await connection.receive(request("a", BODY)[:-3])
