@@ -31,6 +31,7 @@ from urllib.parse import urlencode, urlsplit
 import psycopg
 
 from tests.services.processes import dies_with_parent, free_port
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN, PASSWORD = "admin", "correct horse battery staple"
@@ -330,6 +331,11 @@ class Product(Site):
     def sqlite_file(self) -> Path:
         return self.home / "db.sqlite3"
 
+    def query_log(self, statement: str) -> list[tuple[Any, ...]]:
+        """``query``, once the sequencer has made all that was recorded rows of the log."""
+        wait_until(lambda: not self.query("SELECT 1 FROM audit_bundles WHERE rejected_at IS NULL LIMIT 1"))
+        return self.query(statement)
+
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement (or a schema change) directly in the database, bypassing the product. Returns the rows."""
         if self.database:
@@ -338,6 +344,23 @@ class Product(Site):
                 return cursor.fetchall() if cursor.description else []
         with contextlib.closing(sqlite3.connect(self.sqlite_file, timeout=20, autocommit=True)) as file:
             return file.execute(statement).fetchall()
+
+    @contextlib.contextmanager
+    def without_inserts(self, table: str) -> Iterator[None]:
+        """The database refuses new rows of a table."""
+        if self.database:
+            begin = f"ALTER TABLE {table} ADD CONSTRAINT no_more CHECK (false) NOT VALID"
+            end = f"ALTER TABLE {table} DROP CONSTRAINT no_more"
+        else:
+            begin = (
+                f"CREATE TRIGGER no_more BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no more'); END"
+            )
+            end = "DROP TRIGGER no_more"
+        self._change_schema(begin)
+        try:
+            yield
+        finally:
+            self._change_schema(end)
 
     @contextlib.contextmanager
     def without_table(self, table: str) -> Iterator[None]:

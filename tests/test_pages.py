@@ -41,7 +41,7 @@ OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys")
 )
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
-GOES_ON = {"audit_logs", "audit_bundles", "browser_sessions"}
+GOES_ON = {"audit_logs", "audit_bundles", "audit_tiles", "audit_tree", "browser_sessions"}
 SYSTEM = Principal.system("test", Source.COMMAND)
 
 

@@ -120,6 +120,7 @@ PAGES = {
     "audit.SavedFilter": PAGE,
     "audit.SecurityEpoch": PAGE,
     "audit.TokenLastUse": PAGE,
+    "audit.UsageDay": PAGE + DATES,
     "audit.UsageRollup": PAGE + DATES,
     "ciphercanary.CompletedRequest": PAGE,
     "ciphercanary.KekRewrap": PAGE + DATES,

@@ -413,7 +413,7 @@ def break_under_secrets(client: Client) -> None:
     }
     with client.product.without_table("key_versions"):
         client.send("POST", "/api/v1/encrypt", body, expect={500, 503})
-    with client.product.without_table("audit_logs"):
+    with client.product.without_table("audit_bundles"):
         client.send("POST", "/api/v1/encrypt", body, expect={500, 503})
     with client.product.without_table("login_attempts"):
         body = {"username": "dora", "password": plant.text("password, when it broke")}

@@ -200,7 +200,7 @@ def test_the_job_of_a_killed_worker_is_taken_over_and_finished(worker):
     require_whole(export, ended)
     assert export.row("attempts") == (2,)
     assert ended["started_at"] == before["started_at"]
-    recorded = worker.product.query(
+    recorded = worker.product.query_log(
         f"SELECT action FROM audit_logs WHERE object_id = '{export.id}' ORDER BY id"  # noqa: S608 - our own id
     )
     assert [action for (action,) in recorded].count("audit.export.finished") == 1

@@ -1,9 +1,9 @@
-"""Usage totals of keys, and last uses of service tokens, in Django's admin."""
+"""Usage totals of keys and days, and last uses of service tokens, in Django's admin."""
 
 from django.contrib import admin
 
 from audit.admin.logs import LogAdmin
-from audit.models import TokenLastUse, UsageRollup
+from audit.models import TokenLastUse, UsageDay, UsageRollup
 
 
 @admin.register(UsageRollup)
@@ -26,6 +26,16 @@ class UsageRollupAdmin(LogAdmin):
     ordering = ("-hour", "-id")
     search_fields = ("key_id__exact",)
     search_help_text = "Key ID"
+
+
+@admin.register(UsageDay)
+class UsageDayAdmin(LogAdmin):
+    date_hierarchy = "day"
+    list_display = ("day", "kind", "subject", "allowed", "denied", "failed")
+    list_filter = ("kind",)
+    ordering = ("-day", "-id")
+    search_fields = ("subject__exact",)
+    search_help_text = "Key ID or principal"
 
 
 @admin.register(TokenLastUse)

@@ -9,26 +9,15 @@ from audit.models import AuditLeaf, AuditLog
 from audit.sequencing.eras import Eras
 
 
-def leaves() -> int:
-    """The number of entries in the tree."""
-    return Eras.read().size
+def in_tree(rows: QuerySet[AuditLog], eras: Eras) -> QuerySet[AuditLog]:
+    """The rows among the entries of the tree, when it was as in ``eras``."""
+    return arrived_since(rows, 0, eras)
 
 
-def in_tree_of(rows: QuerySet[AuditLog], size: int) -> QuerySet[AuditLog]:
-    """The rows among the first ``size`` entries of the tree."""
-    return rows.filter(_is_between(0, size))
-
-
-def arrived_between(rows: QuerySet[AuditLog], first: int, last: int) -> QuerySet[AuditLog]:
-    """The rows that arrived while the tree grew from ``first`` to ``last`` entries."""
-    return rows.filter(_is_between(first, last))
-
-
-def _is_between(first: int, last: int) -> Q:
-    """The entries with an index from ``first`` to below ``last``."""
-    eras = Eras.read()
-    found = Q(id__gte=eras.id_of(max(first, eras.old_size)), id__lt=eras.id_of(last))
+def arrived_since(rows: QuerySet[AuditLog], first: int, eras: Eras) -> QuerySet[AuditLog]:
+    """The rows that arrived while the tree grew from ``first`` entries to that of ``eras``."""
+    found = Q(id__gte=eras.id_of(max(first, eras.old_size)), id__lt=eras.id_of(eras.size))
     if first < eras.old_size:
-        leaf = AuditLeaf.objects.filter(log_id=OuterRef("id"), idx__gte=first, idx__lt=last)
+        leaf = AuditLeaf.objects.filter(log_id=OuterRef("id"), idx__gte=first, idx__lt=eras.size)
         found |= Q(Exists(leaf))
-    return found
+    return rows.filter(found)

@@ -15,6 +15,7 @@ from audit.browse.suggestions import suggest
 from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
+from audit.sequencing.eras import Eras
 from audit.services import following, showing
 from audit.services.log_status import read_log_status
 from kernel.clock import process_now
@@ -99,10 +100,11 @@ class EventList:
     def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         before = number_in(self.request, "before")
         is_live = before is None and self.request.GET.get("live") == "1"
-        if is_live:
-            shown["following"] = Following(following.leaves())
+        eras = Eras.read() if is_live else None
+        if eras:
+            shown["following"] = Following(eras.size)
         with services.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
-            rows = following.in_tree_of(found.entries, shown["following"].above) if is_live else found.entries
+            rows = following.in_tree(found.entries, eras) if eras else found.entries
             entries, next_before = rows_before(
                 rows,
                 before=found.before,
@@ -139,17 +141,17 @@ class EventList:
     def _arrived(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
         """The entries since the last update, newest first, and the start of the next one."""
         above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
-        size = following.leaves()
-        above = size if above is None else max(above, size - MOST_AT_ONCE)
+        eras = Eras.read()
+        above = eras.size if above is None else max(above, eras.size - MOST_AT_ONCE)
         with services.search_logs(reader=self.reader, criteria=criteria) as found:
-            rows = following.arrived_between(found.rows, above, size)
+            rows = following.arrived_since(found.rows, above, eras)
             arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
         if self.has_status:
             shown["log_status"] = read_log_status(reader=self.reader)
         return self._show(
             entries=showing.with_names(self.reader, arrived[:LIMIT]),
             has_left_out=len(arrived) > LIMIT,
-            following=Following(size, so_far + len(arrived)),
+            following=Following(eras.size, so_far + len(arrived)),
             **shown,
         )
 

@@ -73,9 +73,3 @@ def test_each_writer_has_counted_without_a_gap(said):
 def test_use_is_what_the_log_adds_up_to(said):
     operations = filled().filter(object_type="key", action__startswith="crypto.")
     assert UsageRollup.objects.aggregate(sum=Sum("count")) == {"sum": operations.count()}
-
-
-def test_the_feed_of_the_sequencer_is_on_again(said):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tgenabled FROM pg_trigger WHERE tgname = 'audit_logs_pending'")
-        assert cursor.fetchall() == [("O",)]

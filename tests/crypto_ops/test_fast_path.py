@@ -299,7 +299,7 @@ def test_the_fast_path_records_what_the_rest_interface_records(server):
         "actor_name, auth_method, token_id, client_ip, user_agent, source"
     )
     rows = [
-        server.product.query(f"SELECT {columns} FROM audit_logs WHERE request_id = '{name}'")  # noqa: S608 - constants
+        server.product.query_log(f"SELECT {columns} FROM audit_logs WHERE request_id = '{name}'")  # noqa: S608 - constants
         for name in ("fast-path-fast", "fast-path-slow")
     ]
     assert rows[0] == rows[1]

@@ -200,8 +200,8 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
 def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):
     used, unused = find(admin, key), find(admin, new_key())
     entries = keyring._cache.current
-    loaded_at = entries._cached[unused.key_id][1]
-    entries._cached[used.key_id] = (used, loaded_at + 30)
+    loaded_at = entries._cached[unused.key_id].used
+    entries._cached[used.key_id].used = loaded_at + 30
     entries.drop_unused(loaded_at + keyring.MAX_UNUSED)
     assert set(entries._cached) == {used.key_id}
 
@@ -209,14 +209,14 @@ def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):
 def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
     key = find(developer, new_key(principal=developer.principal))
     entries = keyring._cache.current
-    entries._cached[key.key_id] = (key, 0.0)
+    entries._cached[key.key_id].used = 0.0
     assert keyring.find_cached(f"name:{key.name}", stranger.principal) is None
     for ask in (keyring.find, keyring.find_cached):
         with pytest.raises(NotFound):
             ask(key.key_id, stranger.principal)
-    assert entries._cached[key.key_id][1] == 0.0
+    assert entries._cached[key.key_id].used == 0.0
     assert keyring.find_cached(f"name:{key.name}", developer.principal) is key
-    assert entries._cached[key.key_id][1] > 0.0
+    assert entries._cached[key.key_id].used > 0.0
 
 
 def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):

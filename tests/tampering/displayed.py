@@ -242,6 +242,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     from audit.log.events import Event, RowChange  # noqa: PLC0415
     from audit.models import AuditTrail  # noqa: PLC0415
     from audit.services import record  # noqa: PLC0415
+    from tests.log_entries import log_rows  # noqa: PLC0415
 
     event = Event(
         action="keys.key.updated", object_type="key", object_id=key_id, object_version=1, size=5, code="x"
@@ -249,7 +250,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
     change = RowChange.updated("encryption_keys", key_id, {"name": "a"}, {"name": "b"})
     with transaction.atomic():
         entry = record(event, persona.principal.actor, changes=[change])
-    return entry.id, AuditTrail.objects.get(event_id=entry.event_id).id
+    return log_rows().get(event_id=entry.event_id).id, AuditTrail.objects.get(event_id=entry.event_id).id
 
 
 def main() -> int:
