@@ -4,13 +4,13 @@ from django.conf import settings
 from accounts.principals import Principal
 from audit import actions
 from audit.log.events import Actor, Source
-from audit.models import AuditLog
 from audit.sequencing.head import HEAD_FILE
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.algorithms import MODES
 from keys.services import create_key
 from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.log_entries import log_rows
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
 SYSTEM = Principal.system("test", Source.COMMAND)
@@ -25,7 +25,7 @@ ODD = "tab\there, \\N, back\\slash, two\nlines\r\n, \u2028 and \x0b, â€œquotesâ€
 def log(transactional_db, root_of_trust, settings):
     """A log with changes, several writers, two pairs of signing keys, and entries without a leaf."""
     # Only the first test of a process finds the log in which its keys are published.
-    if not AuditLog.objects.filter(action=actions.CHECKPOINT_KEY_PUBLISHED).exists():
+    if not log_rows().filter(action=actions.CHECKPOINT_KEY_PUBLISHED).exists():
         recreate_checkpoint_keys()
     log = Log(seed=7)
     log.write(40)
