@@ -137,10 +137,13 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
                 _forget(hot.token, failure)
             # Authenticate first, because decoding the body costs time.
             principal = self.find_caller(hot)
+            if isinstance(failure, AuditUnavailable):
+                # The audit event may have been written. If Django repeated the request, there could be two.
+                if principal is None:
+                    return fast_path.problem(failure, hot.request_id)
+                return await self._refuse(failure, Outcome.ERROR, principal, hot, until)
             if principal is None:
                 principal = await _verify(hot, origin)
-            if isinstance(failure, AuditUnavailable):
-                return await self._refuse(failure, Outcome.ERROR, principal, hot, until)
             message = self._decode(body)
             if not wire.is_unambiguous(body, message):
                 return None
@@ -165,8 +168,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
         try:
             result = await self._perform(hot, origin, principal, request, until)
         except AuditUnavailable as error:
-            # The audit event may have been written. If Django repeated the request, there could be two.
-            return await self._refuse(error, Outcome.ERROR, principal, hot, until)
+            return await self._refuse(error, Outcome.ERROR, principal, hot, until)  # as above
         except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise

@@ -111,6 +111,7 @@ class FastPathProtocol(KnownHeadProtocol):
         self._is_declined = False
         self._handler = self._find_handler()
         if self._handler is None:
+            self._data = b""  # it may contain a password
             return super()._on_headers_complete()
         self._callback_parser.end_head()
         return False
