@@ -23,7 +23,7 @@ PAGES = {
     "/audit/?object={name}": LIST + 1,  # the ids of the name
     "/audit/?search={name}+created": LIST + 2,  # the ids of the name, and how far the search reads
     "/audit/?search=created&period=7d": LIST + 2,
-    "/audit/?live=1": LIST + 2,  # the size of the tree
+    "/audit/?live=1": LIST + 1,  # the tree
     "/audit/?more=1": LIST + 2,  # the filter choices, and the names of keys
     "/keys/{name}/activity/?search=created": CALLER + 4,  # the key; the ids of the name, and the list
     "/audit/{log_id}/": CALLER + 5,
