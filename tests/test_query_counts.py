@@ -55,7 +55,7 @@ READS = {
     "audit-logs": LIST,
     "audit-log": CALLER + 1,
     "audit-proof": CALLER + 5,
-    "audit-checkpoint": CALLER + 4 + CLOCK,
+    "audit-checkpoint": CALLER + 5,
     "audit-consistency": CALLER + 3,
     "audit-keys": 1,
     "audit-trail": LIST + 1,  # the entries of the rows

@@ -7,6 +7,7 @@ only for comparison with the reader's pinned keys. The export verifies nothing.
 """
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import batched, chain
 from pathlib import Path
@@ -125,13 +126,14 @@ def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: Report
         [eras.id_shift, eras.last_old_id, eras.id_of(size - 1)],
     )
     done = rows = 0
-    for some in batched(chain(old, later), BUNDLES_AT_ONCE * tiles.WIDTH):
-        entries = [_entry(row, done + place) for place, row in enumerate(some)]
-        for bundle in batched(entries, tiles.WIDTH):
-            target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))
-            done += len(bundle)
-        rows += _write_trail(trail, some)
-        progress(done, size)
+    with closing(old), closing(later):  # on SQLite, an open cursor locks out the record of a cancellation
+        for some in batched(chain(old, later), BUNDLES_AT_ONCE * tiles.WIDTH):
+            entries = [_entry(row, done + place) for place, row in enumerate(some)]
+            for bundle in batched(entries, tiles.WIDTH):
+                target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))
+                done += len(bundle)
+            rows += _write_trail(trail, some)
+            progress(done, size)
     if done != size:
         raise _incomplete(f"the entry with index {done}")
     return rows

@@ -9,8 +9,8 @@ text, so it does not find a row whose spelling was changed. Only the spelling th
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -93,7 +93,7 @@ def any_text() -> Iterator[None]:
         handle.text_factory = before
 
 
-def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Values]]:
+def stream(statement: str, parameters: Sequence[Any] = ()) -> Generator[list[Values]]:
     """The rows of a SELECT, in lists of at most ``CHUNK`` rows. Raises django.db.Error."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -101,10 +101,11 @@ def stream(statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Valu
             yield rows
 
 
-def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Iterator[Values]:
+def rows_of(statement: str, parameters: Sequence[Any] = ()) -> Generator[Values]:
     """Like ``stream``, row by row."""
-    for rows in stream(statement, parameters):
-        yield from rows
+    with closing(stream(statement, parameters)) as streamed:
+        for rows in streamed:
+            yield from rows
 
 
 def timestamp_of(spelled: object) -> datetime | None:

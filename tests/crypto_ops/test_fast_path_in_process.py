@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from accounts.principals import Principal
 from accounts.services import reset_totp
@@ -22,6 +23,7 @@ from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection
 from tests.log_entries import log_rows
 from tests.personas import b64
+from tests.waiting import wait_until
 
 DATA = b64(b"canary")
 
@@ -81,17 +83,18 @@ def test_what_it_holds_is_decided_at_once(bench):
     assert connection.begun >= 1
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="the thread writes")
 def test_a_client_that_left_leaves_no_record_and_is_released(bench):
-    key, connection = bench.key(), HotConnection()
+    key, client = bench.key(), HotConnection()
     ask(bench, ("encrypt", sealing(key)))
     recorded = log_rows().filter(object_id=key["id"]).count()
     hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
-    route, connection.is_open, retried = fast_path.ROUTES["POST", "/api/v1/encrypt"], False, []
-    connection.retry = retried.append
+    route, client.is_open, retried = fast_path.ROUTES["POST", "/api/v1/encrypt"], False, []
+    client.retry = retried.append
 
     async def play():
         body = json.dumps(sealing(key)).encode()
-        assert route.begin(route.find_caller(hot), "r", body, connection)
+        assert route.begin(route.find_caller(hot), "r", body, client)
         await loop_writer.close()
 
     asyncio.run(play())
@@ -132,8 +135,12 @@ def test_a_key_that_is_no_longer_used_leaves_nothing_in_memory(bench):
     key = bench.key()
     ask(bench, *[("encrypt", sealing(key))] * 3)
     keyring._cache.current.drop_unused(float("inf"))
-    gc.collect()
-    assert [each for each in gc.get_objects() if type(each) in {Cipher, Permit}] == []
+
+    def is_gone():
+        gc.collect()
+        return not [each for each in gc.get_objects() if type(each) in {Cipher, Permit}]
+
+    wait_until(is_gone)  # a thread drops its last batch after the answers
 
 
 def test_without_a_key_the_default_key_is_made(bench):

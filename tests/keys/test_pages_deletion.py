@@ -10,6 +10,7 @@ from accounts.browser_sessions import CONFIRMED_AT
 from accounts.principals import Principal
 from audit.log import refusals
 from audit.log.events import Source
+from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyVersion
@@ -88,6 +89,7 @@ def test_an_altered_entry_among_the_denials_of_the_first_hour_does_not_hide_the_
     services.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
     schedule_deletion(admin, key, waiting_days=7)
     require_refusals(developer, key, 3)
+    catch_up()
     with without_triggers():
         assert execute("UPDATE audit_logs SET user_id = 'no id' WHERE outcome = 'denied'")
     assert "3 requests denied since scheduling" in plain(signed_in(admin).get(f"/keys/{key.name}/"))

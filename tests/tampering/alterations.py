@@ -103,7 +103,8 @@ def expressions(field: Field) -> tuple[str, ...]:
     if field.name == "outcome":
         return ("'denied'", *ANYTHING) if connection.vendor == "sqlite" else ("'denied'",)
     by_type = SQLITE if connection.vendor == "sqlite" else POSTGRESQL
-    return by_type[field.get_internal_type()]
+    # SQLite accepts only integers in the primary key of a table with rowids.
+    return by_type["BigAutoField" if field.primary_key else field.get_internal_type()]
 
 
 @contextmanager
