@@ -28,7 +28,7 @@ async def load(missing: Hashable, read: Callable[[], object]) -> None:
 
 
 class _Loads:
-    """What is being loaded, and the threads that load it."""
+    """The loads that are running, and their threads."""
 
     def __init__(self) -> None:
         self.running: dict[Hashable, asyncio.Future[object]] = {}

@@ -51,7 +51,7 @@ class Bundle(NamedTuple):
 
     @property
     def covered(self) -> bytes:
-        """What the MAC covers."""
+        """The bytes under the MAC."""
         return covered_by_mac(self.at, self.writer, self.first, self.entries, self.body)
 
 

@@ -108,7 +108,7 @@ def expand(bundle: Bundle, body: Body, log_id: int, expanded: Expanded, *, is_sq
 
 
 class _Shared:
-    """What the entries of one kind share within one bundle."""
+    """The pieces that entries of one kind share within one bundle."""
 
     __slots__ = ("_copied", "_end", "_front", "_kind", "_mac", "_middle", "_moment", "_stored", "_writer")
 
