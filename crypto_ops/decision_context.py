@@ -140,14 +140,7 @@ class CachedDecisionContext(DecisionContext):
     A key that leaves the keyring takes its permits with it, so they never outlast its material.
     """
 
-    def __init__(self, principal: Principal, request_id: str, *, recalls: bool = True) -> None:
-        """``recalls``: whether permits of earlier decisions may be used."""
-        super().__init__(principal, request_id)
-        self._recalls = recalls
-
     def recall(self, use: Use) -> Permit | None:
-        if not self._recalls:
-            return None
         action, reference, mode, version = use
         if reference is None:
             reference = keyring.cached_default_id(self.principal, mode.key_algorithm)
@@ -187,3 +180,10 @@ class CachedDecisionContext(DecisionContext):
     def reserve(self, version: CachedVersion, mode: Mode, count: int = 1) -> None:
         if not version.reserve_cached_invocations(mode, count):
             raise CacheMiss(version, lambda: version.prepare_invocations(mode, count))
+
+
+class FreshDecisionContext(CachedDecisionContext):
+    """For requests that permits of earlier decisions did not serve."""
+
+    def recall(self, _use: Use) -> Permit | None:
+        return None

@@ -31,7 +31,13 @@ from audit.log.events import Event, Outcome
 from crypto_ops import actions, batches, engine, hot_loads, wire
 from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
 from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
-from crypto_ops.decision_context import CachedDecisionContext, CacheMiss, DecisionContext, UnknownCost
+from crypto_ops.decision_context import (
+    CachedDecisionContext,
+    CacheMiss,
+    DecisionContext,
+    FreshDecisionContext,
+    UnknownCost,
+)
 from crypto_ops.hot_calls import HotCall
 from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
@@ -100,8 +106,9 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
             request = self.request(message)
         except _PASSED_TO_DJANGO:
             return False
+        began = time.monotonic()
         name, count = caller.identity.budget, self.count(request)
-        cost = cost_of(count)
+        cost = 1 if count == 1 else cost_of(count)
         try:
             # First, because a decision uses up invocations of the key.
             throttle.charge_principal(name, cost)
@@ -109,13 +116,16 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
             return False
         try:
             call = HotCall(
-                decision=self.decide(request, CachedDecisionContext(caller, request_id)),
-                answer=lambda result: (self.write(result, message), self.refused(result)),
-                exchange=exchange,
+                self.decide(request, CachedDecisionContext(caller, request_id)),
+                self,
+                message,
+                exchange,
                 budget=name,
                 cost=cost,
                 mode=request.mode,
                 count=count,
+                began=began,
+                until=began + lock_waits.limit(),
             )
             loop_writer.enqueue(call)
         except (CacheMiss, *_PASSED_TO_DJANGO):
@@ -181,7 +191,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
         decisions, loads = MAX_DECISIONS, MAX_LOADS
         while decisions and loads:
             try:
-                context = CachedDecisionContext(principal, hot.request_id, recalls=False)
+                context = FreshDecisionContext(principal, hot.request_id)
                 return await loop_writer.submit(self.decide(request, context), until)
             except CacheMiss as miss:
                 loads -= 1

@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from audit.commit.decisions import Decision
@@ -16,7 +14,6 @@ from audit.services import record_alone
 from crypto_ops.measurement import observe_all
 from kernel import throttle
 from kernel.crypto.algorithms import Mode
-from kernel.databases import lock_waits
 from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError
 from kernel.http import fast_path
@@ -30,20 +27,34 @@ NOT_COMPLETED: Final = (
 )
 
 
-class HotCall(Struct, kw_only=True):
-    """One request. ``answer``: the body, and the number of refused messages, by the result. ``count``: of messages."""
+class Writes[R, M](Protocol):
+    """Writes the answers of one operation."""
+
+    def write(self, result: R, message: M, /) -> bytes:
+        """The body of the answer to a message."""
+        ...
+
+    def refused(self, result: R, /) -> int:
+        """The number of refused messages."""
+        ...
+
+
+class HotCall(Struct):
+    """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic."""
 
     decision: Decision[Any]
-    answer: Callable[[Any], tuple[bytes, int]]
+    route: Writes[Any, Any]
+    message: object
     exchange: Exchange
     budget: str
     cost: int
     mode: Mode
     count: int
-    began: float = field(default_factory=time.monotonic)
-    until: float = field(default_factory=lock_waits.deadline)
+    began: float
+    until: float
     refusal: Exception | None = None
-    finished: tuple[bytes, int] | None = None
+    body: bytes | None = None
+    refused: int = 0
     has_failed: bool = False
     is_released: bool = False
 
@@ -55,7 +66,9 @@ class HotCall(Struct, kw_only=True):
 
     def finish(self) -> None:
         try:
-            self.finished = self.answer(self.decision.finish())
+            result = self.decision.finish()
+            self.body = self.route.write(result, self.message)
+            self.refused = self.route.refused(result)
         except Exception:
             logger.exception("an operation failed after its decision")
             self.has_failed = True
@@ -68,19 +81,19 @@ class HotCall(Struct, kw_only=True):
             throttle.refund_principal(self.budget, self.cost)  # the next attempt is charged again
             self.exchange.retry(self.refusal if isinstance(self.refusal, DomainError) else None)
             return
-        if self.finished is None and not self.has_failed:
+        if self.body is None and not self.has_failed:
             self.finish()
-        if self.finished is None:
+        body = self.body
+        if body is None:
             # The record is durable, and says that the operation succeeded.
             asyncio.get_running_loop().run_in_executor(None, call_in_pool, self._correct).add_done_callback(
                 lambda _: self.exchange.retry(None)
             )
             return
-        body, refused = self.finished
         turn = _turn.current
-        turn.add(self.mode, self.count, refused, self.began)
+        turn.add(self)
         self.exchange.answer(
-            fast_path.head_of(len(body), self.decision.request_id, turn.limits(self.budget)), body
+            fast_path.head_of(len(body), self.decision.request_id, turn.lines(self.budget)), body
         )
 
     def _correct(self) -> None:
@@ -98,45 +111,34 @@ class _Turn:
     """The answers of one turn of the event loop: their metrics, and the rate limits of their callers."""
 
     def __init__(self) -> None:
-        self._is_scheduled = False
-        self._limits: dict[str, bytes] = {}
-        self._modes: dict[str, _Usage] = defaultdict(_Usage)
+        self._lines: dict[str, bytes] = {}
+        self._answers: dict[str, list[tuple[float, int, int]]] = {}
 
-    def add(self, mode: Mode, count: int, refused: int, began: float) -> None:
-        """Count an answer to a request of ``count`` messages that arrived at ``began`` (time.monotonic)."""
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            asyncio.get_running_loop().call_soon(self._end)
-        usage = self._modes[mode.name]
-        usage.messages += count
-        usage.refused += refused
-        usage.began.append(began)
+    def add(self, call: HotCall) -> None:
+        """Count an answer."""
+        mode = call.mode.name
+        answers = self._answers.get(mode)
+        if answers is None:
+            if not self._answers:
+                asyncio.get_running_loop().call_soon(self._end)
+            answers = self._answers[mode] = []
+        answers.append((call.began, call.count, call.refused))
 
-    def limits(self, budget: str) -> bytes:
-        """The header lines of the caller's rate limit."""
-        lines = self._limits.get(budget)
+    def lines(self, budget: str) -> bytes:
+        """The header lines that the caller's answers have in common."""
+        lines = self._lines.get(budget)
         if lines is None:
-            headers = throttle.headers(budget)
-            lines = "".join([f"{name.lower()}: {value}\r\n" for name, value in headers]).encode()
-            self._limits[budget] = lines
+            lines = self._lines[budget] = fast_path.common_lines(throttle.headers(budget))
         return lines
 
     def _end(self) -> None:
         now = time.monotonic()
-        for mode, usage in self._modes.items():
-            fast_path.count("parser", 200, len(usage.began))
-            observe_all(mode, [now - began for began in usage.began], usage.messages, usage.refused)
-        self._is_scheduled = False
-        self._limits.clear()
-        self._modes.clear()
-
-
-class _Usage:
-    __slots__ = ("began", "messages", "refused")
-
-    def __init__(self) -> None:
-        self.messages = self.refused = 0
-        self.began: list[float] = []
+        answers, self._answers = self._answers, {}
+        self._lines.clear()
+        for mode, found in answers.items():
+            began, counts, refused = zip(*found, strict=True)
+            fast_path.count("parser", 200, len(found))
+            observe_all(mode, [now - at for at in began], sum(counts), sum(refused))
 
 
 _turn = ProcessState(_Turn)

@@ -105,7 +105,7 @@ class CachedVersion(Confidential):
     def reserve_cached_invocations(self, mode: Mode, count: int) -> bool:
         """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
-        return limit is None or self._invocations.take_reserved(limit, count)
+        return limit is None or (self._counter or self._invocations).take_reserved(limit, count)
 
     @property
     def _invocations(self) -> InvocationCounter:

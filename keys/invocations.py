@@ -50,11 +50,14 @@ class InvocationCounter:
 
     def take_reserved(self, limit: int, count: int = 1) -> bool:
         """Use reserved invocations. False if there are not enough. If few remain, another thread reserves more."""
-        taken = self._take(count)
-        if taken and self._left < LOW and not self._is_refilling:
+        with self._lock:
+            if self._left < count:
+                return False
+            self._left -= count
+        if self._left < LOW and not self._is_refilling:
             self._is_refilling = True
             _counters.current.refills.submit(call_in_pool, self._refill, limit)
-        return taken
+        return True
 
     def prepare(self, limit: int, count: int) -> None:
         """Reserve ``count`` invocations for ``take_reserved``. Raises UsageLimitReached."""

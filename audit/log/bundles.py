@@ -25,12 +25,13 @@ from audit.models.bundles import AuditBundle
 
 VERSION: Final = 1  # of the covered text
 _OWN: Final = {"id", "event_id", "request_id", "size", "timestamp", "writer", "wseq"}
-# By a random digit: the two upper bits of a UUID's ninth octet are 10.
-_VARIANTS: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+# The seventh and the ninth octet of a random UUID contain its version (4) and its variant (10), in their upper bits.
+_VERSION_4: Final = bytes(0x40 | octet & 0x0F for octet in range(256))
+_VARIANT_10: Final = bytes(0x80 | octet & 0x3F for octet in range(256))
 KIND_FIELDS: Final = tuple(sorted(name for name in ENTRY_FIELDS if name not in _OWN))
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """An entry that has no number yet. ``kind`` is the canonical JSON of its columns ``KIND_FIELDS``."""
 
     kind: bytes
@@ -73,7 +74,10 @@ def entry_of(
 def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: UUID, first: int) -> Bundle:
     """One bundle of these entries, with its MAC. ``first`` is the number of the first of them."""
     kinds: dict[bytes, int] = {}
-    numbered = [(kinds.setdefault(kind, len(kinds)), *rest) for kind, *rest in entries]
+    numbered = [
+        (kinds.setdefault(entry.kind, len(kinds)), entry.event_id, entry.request_id, entry.size)
+        for entry in entries
+    ]
     body = b'{"kinds":[%b],"entries":%b}' % (b",".join(kinds), _ENCODER.encode(numbered))
     timestamp, name = format_timestamp(at), str(writer)
     covered = covered_by_mac(timestamp, name, first, len(entries), body)
@@ -104,12 +108,11 @@ def open_body(bundle: Bundle) -> Body:
 
 def new_event_ids(count: int) -> list[str]:
     """Random UUIDs (RFC 9562 section 5.4) as 32 hexadecimal digits. ``uuid`` creates objects first, and is slow."""
-    digits = os.urandom(16 * count).hex()
-    return [
-        f"{digits[start : start + 12]}4{digits[start + 13 : start + 16]}"
-        f"{_VARIANTS[digits[start + 16]]}{digits[start + 17 : start + 32]}"
-        for start in range(0, 32 * count, 32)
-    ]
+    octets = bytearray(os.urandom(16 * count))
+    octets[6::16] = octets[6::16].translate(_VERSION_4)
+    octets[8::16] = octets[8::16].translate(_VARIANT_10)
+    digits = octets.hex()
+    return [digits[start : start + 32] for start in range(0, 32 * count, 32)]
 
 
 def kind_of(event: Event, actor: Actor, digests: Sequence[str] = ()) -> bytes:

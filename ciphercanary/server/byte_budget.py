@@ -20,9 +20,11 @@ class Charge:
 
     def grow(self, size: int) -> bool:
         """Charge ``size`` more bytes. If the budget has no room for them, charge nothing and return False."""
-        if self._budget.charged + size > self._budget.limit:
+        budget = self._budget
+        charged = budget.charged + size
+        if charged > budget.limit:
             return False
-        self._budget.charged += size
+        budget.charged = charged
         self.size += size
         return True
 

@@ -66,14 +66,17 @@ class FastPathProtocol(KnownHeadProtocol):
 
     def answer(self, head: bytes, body: bytes) -> None:
         self._is_deciding = False
-        self._chunks.clear()
         self._body.release()
-        self._request = None
+        if self._request is not None:
+            self._chunks.clear()
+            self._request = None
         if self._closed:
             return
         self._send(head, body)
         if self._flow_control.write_paused:
             self._answering = self.worker.loop.create_task(self._await_reader())
+        elif self._unparsed and not self._early and self.worker.alive:
+            self._unparsed = b""  # the same as ``_await_next``, which has more to reset
         else:
             self._await_next()
 
@@ -238,9 +241,9 @@ class FastPathProtocol(KnownHeadProtocol):
         worker.nr += 1
         if worker.nr >= worker.max_requests:
             worker.alive = False
-        closing = b"" if worker.alive else b"Connection: close\r\n"
-        own = protocol._CACHED_SERVER_HEADER, protocol._get_cached_date_header()  # noqa: SLF001 - the same as gunicorn's own responses
-        self._safe_write(b"".join((head, *own, closing, b"\r\n", body)))
+        end = b"\r\n" if worker.alive else b"Connection: close\r\n\r\n"
+        date = protocol._get_cached_date_header()  # noqa: SLF001 - the same as gunicorn's own responses
+        self._safe_write(b"".join((head, protocol._CACHED_SERVER_HEADER, date, end, body)))  # noqa: SLF001 - as above
         self._active_at = worker.loop.time()
 
     def _await_next(self) -> None:

@@ -13,13 +13,13 @@ from ciphercanary.server.byte_budget import Charge
 from kernel.http.fast_path import HotHandler, HotRequest
 from kernel.http.request_ids import new_request_id
 
-_KEY: Final = os.urandom(32)
+_KEYED: Final = hashlib.sha256(os.urandom(64))  # one block, so that each copy has processed it
 
 
 class KnownHead(Struct, frozen=True):
     """``head_size`` and ``size`` of the whole request are in bytes. ``request_id``: "" if each request gets a new one.
 
-    The head itself is not kept, because it contains the token: ``digest`` is a keyed BLAKE2b (RFC 7693).
+    The head itself is not kept, because it contains the token: ``digest`` is SHA-256 of a random key and the head.
     """
 
     head_size: int
@@ -45,12 +45,13 @@ class KnownHead(Struct, frozen=True):
 
     def begins(self, data: bytes) -> bool:
         """Whether ``data`` is a request with the same head, and therefore a body of the same size, or its beginning."""
-        size = self.head_size
-        return size <= len(data) <= self.size and _digest(data[:size]) == self.digest
+        return self.head_size <= len(data) <= self.size and _digest(data[: self.head_size]) == self.digest
 
 
 def _digest(head: bytes) -> bytes:
-    return hashlib.blake2b(head, key=_KEY, digest_size=32).digest()
+    digest = _KEYED.copy()
+    digest.update(head)
+    return digest.digest()
 
 
 class KnownHeadProtocol(BoundedProtocol):
@@ -77,7 +78,8 @@ class KnownHeadProtocol(BoundedProtocol):
             self._hold(data)
             return
         if self._is_ready:
-            data = self._take_beginning() + data
+            if self._unparsed:
+                data = self._take_beginning() + data
             known = self._known
             if known is not None and known.begins(data) and self._begin_known(known, data):
                 return

@@ -8,8 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 
 from django.conf import settings
+
+from kernel.runtime import settings_cache
 
 # The minimum wait in seconds: a long-running request must not fail because of a lock held for milliseconds.
 LEAST = 0.25
@@ -32,10 +35,17 @@ def bound_lock_waits() -> None:
         options["options"] += f" -c lock_timeout={milliseconds(settings.CC_LOCK_WAIT_SECONDS)}"
 
 
+@settings_cache
+@cache
+def limit() -> float:
+    """Seconds that a request may wait in total."""
+    return float(settings.CC_LOCK_WAIT_SECONDS)
+
+
 def deadline() -> float:
     """The time.monotonic() at which the waits of this thread's current request end."""
     until = _until.get()
-    return time.monotonic() + settings.CC_LOCK_WAIT_SECONDS if until is None else until
+    return time.monotonic() + limit() if until is None else until
 
 
 @contextmanager

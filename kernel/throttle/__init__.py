@@ -16,7 +16,7 @@ from django_redis import get_redis_connection
 from kernel.errors import Throttled
 from kernel.http.addresses import network_of
 from kernel.observability.metrics import throttled_total
-from kernel.runtime import ProcessState, process_cache
+from kernel.runtime import ProcessState, process_cache, settings_cache
 from kernel.throttle.budgets import Budgets, BudgetState
 from kernel.throttle.rates import Rate, parse_rate
 from kernel.throttle.reconciliation import Reconciliation
@@ -51,8 +51,15 @@ def _address(_group: str, request: HttpRequest) -> str:
 
 
 @process_cache
+@settings_cache
 @cache
-def _budgets(rate: str) -> Budgets:
+def _budgets() -> Budgets:
+    return _budgets_of(settings.CC_THROTTLE_PRINCIPAL)
+
+
+@process_cache
+@cache
+def _budgets_of(rate: str) -> Budgets:
     return Budgets(parse_rate(rate), processes=settings.CC_WORKERS)
 
 
@@ -64,7 +71,7 @@ def _policy(rate: str) -> tuple[str, str]:
 
 def charge_principal(principal_id: str, cost: int = 1) -> None:
     """Charge the principal's budget. Raises Throttled, and charges nothing, if the budget is spent."""
-    wait = _budgets(settings.CC_THROTTLE_PRINCIPAL).take(principal_id, cost, time.monotonic())
+    wait = _budgets().take(principal_id, cost, time.monotonic())
     if wait:
         throttled_total.labels(scope="principal").inc()
         raise Throttled("You have reached your request limit.", retry_after=math.ceil(wait))
@@ -72,12 +79,12 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:
     """Undo a charge, so that a request passed on to Django is not charged twice."""
-    _budgets(settings.CC_THROTTLE_PRINCIPAL).give_back(principal_id, cost)
+    _budgets().give_back(principal_id, cost)
 
 
 def budget_state(principal_id: str) -> BudgetState:
     """The remaining budget of the principal."""
-    return _budgets(settings.CC_THROTTLE_PRINCIPAL).budget_state(principal_id, time.monotonic())
+    return _budgets().budget_state(principal_id, time.monotonic())
 
 
 def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -104,7 +111,7 @@ def stop_reconciling() -> None:
 
 def _reconcile() -> Reconciliation:
     return Reconciliation(
-        _budgets(settings.CC_THROTTLE_PRINCIPAL),
+        _budgets(),
         get_redis_connection("default"),
         prefix=settings.CC_REDIS_PREFIX,
         processes=settings.CC_WORKERS,

@@ -70,23 +70,26 @@ class Budgets:
         """
         due = cost * self._price
         with self._lock:  # an interleaved read between get and set would lose a charge
-            owed = max(self._full_at.get(name, now) - now, 0.0)
-            wait = owed + due - self._depth
-            if wait > 0.0:
-                wait -= max(due - self.rate.seconds, 0.0)
-            if wait > 0.0:
+            full_at = self._full_at.get(name, now)
+            full_at = (full_at if full_at > now else now) + due
+            wait = full_at - now - self._depth
+            if wait > 0.0 and (wait := wait - max(due - self.rate.seconds, 0.0)) > 0.0:
                 return wait
             unreported = self._unreported.get(name, 0)
-            if unreported >= self._report_threshold and self._report_requested_at == math.inf:
-                self._report_requested_at = now
-                self.alarm.set()
-            if unreported >= self._allowance and now - self._report_requested_at < REPLY_TIMEOUT:
+            if unreported >= self._report_threshold and self._must_wait_for_reply(unreported, now):
                 return RETRY_SOON
             self._unreported[name] = unreported + cost
-            self._full_at[name] = now + owed + due
+            self._full_at[name] = full_at
             if len(self._full_at) > self._capacity:
                 self._make_room(now)
         return 0.0
+
+    def _must_wait_for_reply(self, unreported: int, now: float) -> bool:
+        """Request a report of the charges. Whether there are too many without one."""
+        if self._report_requested_at == math.inf:
+            self._report_requested_at = now
+            self.alarm.set()
+        return unreported >= self._allowance and now - self._report_requested_at < REPLY_TIMEOUT
 
     def give_back(self, name: str, cost: int) -> None:
         """Undo a ``take`` of ``cost``."""
