@@ -71,7 +71,7 @@ class Budgets:
         due = cost * self._price
         with self._lock:  # an interleaved read between get and set would lose a charge
             full_at = self._full_at.get(name, now)
-            full_at = (full_at if full_at > now else now) + due
+            full_at = max(now, full_at) + due
             wait = full_at - now - self._depth
             if wait > 0.0 and (wait := wait - max(due - self.rate.seconds, 0.0)) > 0.0:
                 return wait
