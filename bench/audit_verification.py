@@ -83,7 +83,7 @@ def write_batch(chance: random.Random) -> None:
         for _ in range(BATCH - CHANGES_IN_A_BATCH)
     ]
     with transaction.atomic():
-        insert_bundle(bundle_of(entries, at=database_now(), writer=uuid.uuid4(), first=1))
+        insert_bundle(bundle_of(entries, at=database_now(), writer=str(uuid.uuid4()), first=1))
         for number in range(CHANGES_IN_A_BATCH):
             changes = [RowChange.inserted("keys", number, {"name": "a", "uses": number}) for _ in range(2)]
             record(

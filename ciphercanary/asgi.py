@@ -6,14 +6,21 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 
 # isort: split
 from accounts.api import AuthView
-from audit.commit import loop_writer
+from audit.commit import loop_writer, write_through
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.probes import Application, Probes
-from crypto_ops import fast_path, stream_endpoint
+from crypto_ops import fast_path, hot_calls, stream_endpoint
 from crypto_ops.stream_endpoint import StreamEndpoint
+
+
+async def _end() -> None:
+    write_through.end()
+    await loop_writer.close()
+    hot_calls.close()
+
 
 hot_routes = {} if settings.CC_LANE == "off" else fast_path.ROUTES
 heads = ByteBudget(ALL_HEADS)
@@ -25,7 +32,8 @@ bridge = WsgiBridge(
     bodies=bodies,
     smaller_limits={"/auth/": AuthView.max_body_bytes, "/oauth/": AuthView.max_body_bytes},
     hot=hot_routes,
-    at_end=loop_writer.close,
+    at_start=write_through.begin,
+    at_end=_end,
 )
 others: Application = StreamEndpoint(django, others=bridge)
 if settings.CC_TRACES:

@@ -97,7 +97,6 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "audit.middleware.RefusalRecorder",
     "kernel.http.middleware.Gate",
@@ -134,8 +133,9 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["kernel.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
-# The bridge refuses larger bodies before Django sees them; this is a second limit.
-DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    CC_MAX_BODY_BYTES  # a second limit, because the bridge already refuses larger bodies
+)
 
 # --- jobs: without a broker, bin/serve runs a worker in addition to the server
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
@@ -152,6 +152,7 @@ _database["ATOMIC_REQUESTS"] = False
 CC_SQLITE = "sqlite" in _database["ENGINE"]
 # All waits of one request for locks and for a connection together: see kernel.databases.lock_waits.
 CC_LOCK_WAIT_SECONDS = env.seconds("CC_LOCK_WAIT_SECONDS", 5.0, at_least=0.1, at_most=60)
+CC_COMMIT_POLL_SECONDS = env.seconds("CC_COMMIT_POLL_SECONDS", 0.0, at_least=0, at_most=0.01)
 if CC_SQLITE:
     _database |= options.sqlite()
 else:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError
 from kernel.http import fast_path
 from kernel.http.fast_path import Exchange
+from kernel.observability.deferred import Deferred
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
@@ -91,10 +94,9 @@ class HotCall(Struct):
             )
             return
         turn = _turn.current
-        turn.add(self)
-        self.exchange.answer(
-            fast_path.head_of(len(body), self.decision.request_id, turn.lines(self.budget)), body
-        )
+        lines = turn.lines(self.budget)
+        _answers.current.add((self.mode.name, turn.began - self.began, self.count, self.refused))
+        self.exchange.answer(fast_path.head_of(len(body), self.decision.request_id, lines), body)
 
     def _correct(self) -> None:
         """Record that an operation whose entry says otherwise was not completed."""
@@ -108,37 +110,38 @@ class HotCall(Struct):
 
 
 class _Turn:
-    """The answers of one turn of the event loop: their metrics, and the rate limits of their callers."""
+    """What the answers of one turn of the event loop have in common."""
 
     def __init__(self) -> None:
+        self.began = 0.0
         self._lines: dict[str, bytes] = {}
-        self._answers: dict[str, list[tuple[float, int, int]]] = {}
-
-    def add(self, call: HotCall) -> None:
-        """Count an answer."""
-        mode = call.mode.name
-        answers = self._answers.get(mode)
-        if answers is None:
-            if not self._answers:
-                asyncio.get_running_loop().call_soon(self._end)
-            answers = self._answers[mode] = []
-        answers.append((call.began, call.count, call.refused))
 
     def lines(self, budget: str) -> bytes:
         """The header lines that the caller's answers have in common."""
         lines = self._lines.get(budget)
         if lines is None:
+            if not self._lines:
+                self.began = time.monotonic()
+                asyncio.get_running_loop().call_soon(self._lines.clear)
             lines = self._lines[budget] = fast_path.common_lines(throttle.headers(budget))
         return lines
 
-    def _end(self) -> None:
-        now = time.monotonic()
-        answers, self._answers = self._answers, {}
-        self._lines.clear()
-        for mode, found in answers.items():
-            began, counts, refused = zip(*found, strict=True)
-            fast_path.count("parser", 200, len(found))
-            observe_all(mode, [now - at for at in began], sum(counts), sum(refused))
+
+def _count(answers: Sequence[tuple[str, float, int, int]]) -> None:
+    """Count answers: the mode, the seconds, and the numbers of all and of refused messages."""
+    fast_path.count("parser", 200, len(answers))
+    by_mode = defaultdict(list)
+    for mode, *figures in answers:
+        by_mode[mode].append(figures)
+    for mode, found in by_mode.items():
+        seconds, messages, refused = zip(*found, strict=True)
+        observe_all(mode, seconds, sum(messages), sum(refused))
 
 
 _turn = ProcessState(_Turn)
+_answers = ProcessState(lambda: Deferred(_count))
+
+
+def close() -> None:
+    """Count the last answers of this event loop."""
+    _answers.drop()

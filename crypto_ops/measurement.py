@@ -1,8 +1,6 @@
 """Counts and times each operation, by mode and outcome: the two metrics of the specification. Counts denied uses."""
 
 import time
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import prometheus_client
 
 from kernel.crypto.algorithms import Mode
 from kernel.errors import DomainError
+from kernel.observability import deferred
 from kernel.observability.metrics import (
     encryption_duration_seconds,
     encryption_operations_total,
@@ -52,11 +51,7 @@ def observe_all(algorithm: str, durations: Sequence[float], count: int, refused:
     """``observe`` for many requests at once: ``count`` operations in total, and the seconds of each request."""
     succeeded, duration = _children(algorithm)
     succeeded.inc(count - refused)
-    # prometheus_client has no method for this, and each of its calls takes two microseconds.
-    duration._sum.inc(sum(durations))  # noqa: SLF001 - see above
-    bounds = duration._upper_bounds  # noqa: SLF001 - see above
-    for place, times in Counter([bisect_left(bounds, seconds) for seconds in durations]).items():
-        duration._buckets[place].inc(times)  # noqa: SLF001 - see above
+    deferred.observe_all(duration, durations)
     if refused:
         encryption_operations_total.labels(algorithm=algorithm, status="refused").inc(refused)
 

@@ -21,7 +21,7 @@ def insert_events(events, *, at, writer=None, first=1):
     writer = writer or uuid.uuid4()
     many = [entry_of(event, actor) for event, actor in events]
     with transaction.atomic():
-        insert_bundle(bundle_of(many, at=at, writer=writer, first=first))
+        insert_bundle(bundle_of(many, at=at, writer=str(writer), first=first))
     return writer
 
 

@@ -31,7 +31,7 @@ from django.db import transaction
 from audit.log.bundles import bundle_of, entry_of, insert_bundle
 from audit.log.events import Actor, Event, Source
 from kernel.clock import database_now
-writer, actor = uuid.uuid4(), Actor.system("a long history", Source.COMMAND)
+writer, actor = str(uuid.uuid4()), Actor.system("a long history", Source.COMMAND)
 event = Event(action="keys.key.read", object_type="key", object_id=str(uuid.uuid4()))
 for first in range(1, {ENTRIES} + 1, {BATCH}):
     numbers = range(first, first + {BATCH})

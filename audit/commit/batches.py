@@ -65,6 +65,9 @@ class Ticket[T]:
             return self.future.set_running_or_notify_cancel()
         return not self.future.cancelled()
 
+    def finish(self) -> None:
+        """The result is finished already."""
+
     def release(self) -> None:
         if self.future.done():
             return
@@ -166,7 +169,7 @@ class CommitBatch:
 
     def bundle_of(self, entries: Sequence[Entry], now: datetime) -> Bundle:
         """The bundle of what ``decide`` returned at the same time, with the writer's next numbers."""
-        return bundle_of(entries, at=now, writer=self.numbering.writer, first=self.numbering.last + 1)
+        return bundle_of(entries, at=now, writer=self.numbering.name, first=self.numbering.last + 1)
 
     def _recover(self, error: django.db.Error, *, may_retry: bool) -> None:
         logger.warning("a batch of %d audit records was not written", len(self.tickets), exc_info=error)

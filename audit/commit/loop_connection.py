@@ -5,6 +5,7 @@ sends the same few statements all the time.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -93,6 +94,12 @@ class LoopConnection:
             self._break()
             raise ConnectionLost from error
         self._results, self._done = [], done
+
+    def poll(self, seconds: float) -> None:
+        """Wait this long for the outcome, without returning to the event loop. It is passed on as usual."""
+        until = time.monotonic() + seconds
+        while self._done is not None and time.monotonic() < until:
+            self._read()
 
     def close(self) -> None:
         """End the session. The outcome of a message that is under way is not passed on."""

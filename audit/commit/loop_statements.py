@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct
 from psycopg.pq.abc import PGresult
 
 from audit.commit.loop_connection import Statement, StatementFailed
@@ -43,8 +43,7 @@ BEGIN, LOCK_EPOCH, READ_EPOCH, LAG, COMMIT, ROLLBACK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EpochReading:
+class EpochReading(Struct, frozen=True):
     """The epoch and the database time, and when this process received them (monotonic seconds)."""
 
     epoch: int

@@ -21,6 +21,7 @@ from django.conf import settings
 
 from audit.commit import writer
 from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, release
+from audit.commit.commit_metrics import CommitMetrics
 from audit.commit.decisions import Decision
 from audit.commit.guard import LagGuard
 from audit.commit.handed_over import HandedOver, hand_over
@@ -43,7 +44,6 @@ from audit.log.bundles import bundle_of, new_event_ids
 from audit.log.numbering import Numbering
 from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability import tracing
-from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Call(Waiting, Protocol):
 def submit[T](decision: Decision[T], until: float | None = None) -> "asyncio.Future[T]":
     """``audit.commit.writer.submit`` for the running event loop, with the same errors."""
     future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    enqueue(_Ticket(decision, future, until))
+    enqueue(Ticket(decision, future, until))
     return future
 
 
@@ -82,23 +82,20 @@ async def close() -> None:
         await ending.end()
 
 
-class _Ticket[T](Ticket[T]):
-    def finish(self) -> None:
-        """The result is finished already."""
-
-
 class _LoopWriter:
     """A queue, its session and its numbering. One batch at a time is under way."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._is_sqlite = settings.CC_SQLITE
+        self._poll_seconds = settings.CC_COMMIT_POLL_SECONDS
         self._queue: deque[Call] = deque()
         self._is_scheduled = self._is_busy = False
         self._iterations = 0
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session = LoopSession()
+        self._commits = CommitMetrics()
         self._expected = 0
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +116,7 @@ class _LoopWriter:
     async def end(self) -> None:
         await self._is_idle.wait()
         self._drop_session()
+        self._commits.close()
 
     # --- one batch after the other
 
@@ -167,12 +165,13 @@ class _LoopWriter:
         session, reading = self._session.connection, self._session.reading
         if session is None or session.is_broken or reading is None or self._guard.is_due:
             return False
-        counts = Counter([call.decision.grounds for call in calls])
         now = reading.now()
-        end = min(now + TOLERANCE, *[grounds.not_after for grounds in counts])
+        end, counts = now + TOLERANCE, Counter([call.decision.grounds for call in calls])
+        for grounds in counts:
+            if not grounds.are_certain(reading.epoch):
+                return False
+            end = min(end, grounds.not_after)
         if end <= now or not self._guard.admits_all:
-            return False
-        if not all(grounds.are_certain(reading.epoch) for grounds in counts):
             return False
         try:
             entries = [
@@ -182,7 +181,7 @@ class _LoopWriter:
         except ValueError:
             return False
         numbers = self._numbering
-        bundle = bundle_of(entries, at=now, writer=numbers.writer, first=numbers.last + 1)
+        bundle = bundle_of(entries, at=now, writer=numbers.name, first=numbers.last + 1)
         began = time.perf_counter()
         for grounds, count in counts.items():
             self._guard.count(grounds.actor, count)
@@ -197,6 +196,8 @@ class _LoopWriter:
         self._timer = self.loop.call_later(until, self._fail_at_once, calls, ConnectionLost())
         for call in calls:  # while the disk works
             call.finish()
+        if self._poll_seconds and len(calls) == 1:
+            session.poll(self._poll_seconds)
         return True
 
     def _receive(self, calls: Sequence[Call], epoch: int, began: float, outcome: Outcome) -> None:
@@ -225,8 +226,7 @@ class _LoopWriter:
 
     def _note_written(self, entries: int, began: float) -> None:
         self._numbering.advance(entries)
-        audit_batch_size.observe(entries)
-        audit_commit_seconds.observe(time.perf_counter() - began)
+        self._commits.add((entries, time.perf_counter() - began))
 
     # --- any other batch
 

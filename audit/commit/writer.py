@@ -1,14 +1,18 @@
 """Durable records of cryptographic operations, written before their answers are returned.
 
 The result is computed in memory, from cached keys and permissions. Its record waits in a queue for the next
-transaction of this process's single writer thread, which also decides whether the result may still be returned.
-Records that are queued during a commit form the next batch. That commit is the linearization point.
+transaction of this process's writer, which also decides whether the result may still be returned. Records that are
+queued during a commit form the next batch. That commit is the linearization point.
+
+The writer is a thread. In a web worker on PostgreSQL, it is the event loop (``audit.commit.write_through``).
 """
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import django.db
 from django.db import connection
@@ -60,8 +64,16 @@ def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
     ``until``: see ``audit.commit.batches.Ticket``.
     """
     future: Future[T] = Future()
-    enqueue(Ticket(decision, future, until))
+    ticket = Ticket(decision, future, until)
+    take = _other.current.take
+    if take is None or not take(ticket):
+        enqueue(ticket)
     return future
+
+
+def write_through(take: Callable[[Ticket[Any]], bool] | None) -> None:
+    """Pass what ``submit`` gets to ``take``, and only what it refuses to the thread. None: to the thread again."""
+    _other.current.take = take
 
 
 def enqueue(waiting: Waiting) -> None:
@@ -150,4 +162,12 @@ def _read_lag(until: float) -> float | None:
         return None
 
 
+class _Other:
+    """The writer that comes before the thread."""
+
+    def __init__(self) -> None:
+        self.take: Callable[[Ticket[Any]], bool] | None = None
+
+
 _writer = ProcessState(_Writer)
+_other = ProcessState(_Other)

@@ -12,7 +12,6 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -71,7 +70,7 @@ def entry_of(
     return Entry(kind_of(event, actor, digests), own_id, actor.request_id, event.size)
 
 
-def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: UUID, first: int) -> Bundle:
+def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int) -> Bundle:
     """One bundle of these entries, with its MAC. ``first`` is the number of the first of them."""
     kinds: dict[bytes, int] = {}
     numbered = [
@@ -79,9 +78,9 @@ def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: UUID, first: in
         for entry in entries
     ]
     body = b'{"kinds":[%b],"entries":%b}' % (b",".join(kinds), _ENCODER.encode(numbered))
-    timestamp, name = format_timestamp(at), str(writer)
-    covered = covered_by_mac(timestamp, name, first, len(entries), body)
-    return Bundle(timestamp, name, first, len(entries), body, compute_entry_mac(covered, VERSION))
+    timestamp = format_timestamp(at)
+    covered = covered_by_mac(timestamp, writer, first, len(entries), body)
+    return Bundle(timestamp, writer, first, len(entries), body, compute_entry_mac(covered, VERSION))
 
 
 def insert_bundle(bundle: Bundle) -> None:

@@ -77,6 +77,7 @@ class Numbering:
     def renew(self) -> None:
         """Continue as another writer, because a commit with an unknown outcome leaves the last number unknown."""
         self.writer, self.last = uuid.uuid4(), 0
+        self.name = str(self.writer)
 
     def advance(self, rows: int) -> None:
         """Record ``rows`` committed rows. A writer is announced after its first write."""

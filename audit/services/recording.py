@@ -57,7 +57,7 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp:
     writer = numbering.current_writer()
     wseq = numbering.next_wseq(writer)
     entry = bundles.entry_of(event, actor, event_id=event_id.hex, digests=digests)
-    bundles.insert_bundle(bundles.bundle_of([entry], at=timestamp, writer=writer, first=wseq))
+    bundles.insert_bundle(bundles.bundle_of([entry], at=timestamp, writer=str(writer), first=wseq))
     return Recorded(event_id, timestamp, writer, wseq)
 
 

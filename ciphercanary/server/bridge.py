@@ -37,8 +37,8 @@ class WsgiBridge:
     """Runs a WSGI application in a pool of ``threads`` threads. Bodies above ``max_body_bytes`` get 413.
 
     ``smaller_limits``: the body limit under a path prefix, in bytes. ``bodies``: the budget of all bodies that
-    arrive or wait for their response. ``hot``: the handler to try first, by method and path. ``at_end``: awaited
-    when the server stops.
+    arrive or wait for their response. ``hot``: the handler to try first, by method and path. ``at_start``: called
+    in the event loop when the server starts. ``at_end``: awaited when it stops.
     """
 
     def __init__(
@@ -50,11 +50,12 @@ class WsgiBridge:
         bodies: ByteBudget,
         smaller_limits: Mapping[str, int] = MappingProxyType({}),
         hot: HotRoutes | None = None,
+        at_start: Callable[[], object] = lambda: None,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._application = application
         self._hot = hot or {}
-        self._at_end = at_end
+        self._at_start, self._at_end = at_start, at_end
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._max_body_bytes = max_body_bytes
         self._smaller_limits = smaller_limits
@@ -75,6 +76,7 @@ class WsgiBridge:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._at_start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._at_end is not None:
@@ -119,19 +121,33 @@ class WsgiBridge:
         """Wait for a thread and its response. The slot and the charge are held until the thread is done."""
         if self.is_full:
             raise overloaded()
-        abandoned = threading.Event()
-        job = asyncio.get_running_loop().run_in_executor(self._pool, bound(self._run), scope, body, abandoned)
+        loop, abandoned, held = asyncio.get_running_loop(), threading.Event(), charge.move()
+        waiting: asyncio.Future[Answer] = loop.create_future()
+        run = bound(self._run)
+
+        def work() -> None:
+            settle: Callable[[], object]
+            try:
+                settle = partial(waiting.set_result, run(scope, body, abandoned))
+            except BaseException as error:  # noqa: BLE001 - the event loop raises it
+                settle = partial(waiting.set_exception, error)
+            loop.call_soon_threadsafe(self._leave, held, waiting, settle)
+
+        # Not ``run_in_executor``: its two futures with their callbacks cost a tenth of a request.
+        self._pool.submit(work)
         self._in_flight += 1
-        job.add_done_callback(partial(self._leave, charge.move()))
         try:
-            # Cancelling the job would free its slot while the pool's queue still holds the body.
-            return await asyncio.shield(job)
+            return (
+                await waiting
+            )  # a cancelled wait frees no slot, because the pool's queue still holds the body
         finally:
             abandoned.set()
 
-    def _leave(self, charge: Charge, _job: object) -> None:
+    def _leave(self, charge: Charge, waiting: asyncio.Future[Answer], settle: Callable[[], object]) -> None:
         self._in_flight -= 1
         charge.release()
+        if not waiting.done():
+            settle()
 
     async def _read_body(self, scope: Scope, incoming: IncomingBody, charge: Charge) -> bytes:
         """Read the whole body and charge it to the budget. Raises ProtocolError, ClientGone."""

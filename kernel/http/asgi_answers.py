@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
 from django.conf import settings
-from django.utils.csp import build_policy
 
 from kernel.errors import DomainError
 from kernel.http import problems, request_ids
+from kernel.http.content_security import content_security_policy
 from kernel.http.problems import ProtocolError
 from kernel.observability.metrics import protocol_refusals_total
 
@@ -66,7 +66,7 @@ def middleware_headers() -> Headers:
     """The headers that Django's middleware adds to each response under these settings; tests compare the two."""
     return [
         (b"cache-control", b"no-store"),
-        (b"content-security-policy", build_policy(settings.SECURE_CSP).encode()),
+        (b"content-security-policy", content_security_policy().encode()),
         (b"cross-origin-opener-policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY.encode()),
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"referrer-policy", settings.SECURE_REFERRER_POLICY.encode()),

@@ -12,6 +12,7 @@ from kernel.databases.lock_waits import WAIT_UNTIL, deadline, waiting_until
 from kernel.http import problems, request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import may_forward
+from kernel.http.content_security import content_security_policy
 from kernel.http.context import in_context
 from kernel.observability.logs import current_request_id
 
@@ -66,6 +67,7 @@ class SecurityHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        response["Content-Security-Policy"] = content_security_policy()
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         if response.headers.get("Content-Type", "").startswith(("text/html", "text/javascript")):
             response["Permissions-Policy"] = PERMISSIONS_POLICY

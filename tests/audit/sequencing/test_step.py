@@ -247,7 +247,7 @@ def test_any_text_has_the_bytes_of_its_canonical_form(text):
     actor = replace(ACTOR, request_id=text, actor_name=text, user_agent=text)
     many = [entry_of(Event(action="test.done", size=size, meta={text: text}), actor) for size in (None, 0, 7)]
     with transaction.atomic():
-        insert_bundle(bundle_of(many, at=database_now(), writer=uuid.uuid4(), first=1))
+        insert_bundle(bundle_of(many, at=database_now(), writer=str(uuid.uuid4()), first=1))
 
     assert sequence_step() == 3
     assert_the_tree_is_that_of_the_rows()
@@ -337,7 +337,7 @@ def test_a_bundle_whose_rows_do_not_fit_is_set_aside_alone():
     kind = entry_of(DONE, ACTOR).kind.replace(b'"outcome":"ok"', b'"outcome":"maybe"')
     with transaction.atomic():
         bad = Entry(kind, "0" * 32, "", None)
-        insert_bundle(bundle_of([bad], at=database_now(), writer=uuid.uuid4(), first=1))
+        insert_bundle(bundle_of([bad], at=database_now(), writer=str(uuid.uuid4()), first=1))
     write_many(2)
 
     assert sequence_all() == 5  # and the alarm

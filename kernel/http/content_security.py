@@ -1,0 +1,15 @@
+"""The content security policy of all responses. Django's middleware would build it anew for each one."""
+
+from functools import cache
+
+from django.conf import settings
+from django.utils.csp import build_policy
+
+from kernel.runtime import settings_cache
+
+
+@settings_cache
+@cache
+def content_security_policy() -> str:
+    """The header for ``SECURE_CSP``."""
+    return build_policy(settings.SECURE_CSP)
