@@ -12,14 +12,15 @@ from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.probes import Application, Probes
-from crypto_ops import fast_path, hot_calls, stream_endpoint
+from crypto_ops import fast_path, stream_endpoint
 from crypto_ops.stream_endpoint import StreamEndpoint
+from kernel.observability import deferred
 
 
 async def _end() -> None:
     write_through.end()
     await loop_writer.close()
-    hot_calls.close()
+    deferred.write_all()
 
 
 hot_routes = {} if settings.CC_LANE == "off" else fast_path.ROUTES

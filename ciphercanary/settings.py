@@ -128,7 +128,6 @@ TEMPLATES = [
         },
     }
 ]
-USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["kernel.formats"]

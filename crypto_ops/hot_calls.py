@@ -123,7 +123,7 @@ class _Turn:
             if not self._lines:
                 self.began = time.monotonic()
                 asyncio.get_running_loop().call_soon(self._lines.clear)
-            lines = self._lines[budget] = fast_path.common_lines(throttle.headers(budget))
+            lines = self._lines[budget] = fast_path.shared_lines(throttle.headers(budget))
         return lines
 
 
@@ -140,8 +140,3 @@ def _count(answers: Sequence[tuple[str, float, int, int]]) -> None:
 
 _turn = ProcessState(_Turn)
 _answers = ProcessState(lambda: Deferred(_count))
-
-
-def close() -> None:
-    """Count the last answers of this event loop."""
-    _answers.drop()

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.core.management import call_command
+from django.core.signals import setting_changed
 from django.db import connection, connections, transaction
 from django.db.models import Model
 from django.test import TransactionTestCase
@@ -35,6 +36,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("patient")
+
+setting_changed.connect(lambda **_: runtime.forget_settings(), weak=False)
 
 # Of a password hash: at the product's cost it takes 64 MiB and a fifth of a second.
 LOW_COST = {"time_cost": 1, "memory_cost": 64}

@@ -45,6 +45,11 @@ class LoopSession:
             self.connection.close()
             self.connection = self.reading = None
 
+    def poll(self, seconds: float) -> None:
+        """``LoopConnection.poll``."""
+        if self.connection is not None:
+            self.connection.poll(seconds)
+
     async def lock_epoch(self, guard: LagGuard) -> EpochReading:
         """``kernel.freshness.epoch.lock_epoch``. Once a second, it also reads the lag of the log."""
         session, is_due = await self.open(), guard.is_due

@@ -116,7 +116,6 @@ class _LoopWriter:
     async def end(self) -> None:
         await self._is_idle.wait()
         self._drop_session()
-        self._commits.close()
 
     # --- one batch after the other
 
@@ -145,6 +144,8 @@ class _LoopWriter:
             is_sent = False
         if not is_sent:
             self._task = self.loop.create_task(self._write(calls), context=tracing.without_span())
+        elif self._poll_seconds and len(calls) == 1:
+            self._session.poll(self._poll_seconds)
 
     def _end_batch(self, size: int) -> None:
         self._is_busy = False
@@ -174,10 +175,8 @@ class _LoopWriter:
         if end <= now or not self._guard.admits_all:
             return False
         try:
-            entries = [
-                call.decision.entry(event_id)
-                for event_id, call in zip(new_event_ids(len(calls)), calls, strict=True)
-            ]
+            ids = new_event_ids(len(calls))
+            entries = [call.decision.entry(own) for own, call in zip(ids, calls, strict=True)]
         except ValueError:
             return False
         numbers = self._numbering
@@ -196,8 +195,6 @@ class _LoopWriter:
         self._timer = self.loop.call_later(until, self._fail_at_once, calls, ConnectionLost())
         for call in calls:  # while the disk works
             call.finish()
-        if self._poll_seconds and len(calls) == 1:
-            session.poll(self._poll_seconds)
         return True
 
     def _receive(self, calls: Sequence[Call], epoch: int, began: float, outcome: Outcome) -> None:

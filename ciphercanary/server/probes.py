@@ -14,6 +14,7 @@ from ciphercanary.server.bridge import WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.http.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
+from kernel.observability import deferred
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Probes:
         if path not in self._bridges:
             await self._others(scope, receive, send)
             return
+        deferred.write_all()
         bridge, is_plain = self._bridges[path], _is_plain(scope)
         messages: list[Any] = []
         try:

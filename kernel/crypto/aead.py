@@ -5,11 +5,10 @@ import struct
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol, final
+from typing import Final, NamedTuple, Protocol, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, AESSIV, ChaCha20Poly1305
-from msgspec import Struct
 
 from kernel.crypto.algorithms import Mode
 from kernel.crypto.cbc_hmac import BLOCK_SIZE, AesCbcHmacSha512
@@ -20,7 +19,7 @@ _MESSAGE_LABEL: Final = b"cc/msg/v1\x00"
 _MESSAGE_HEADER: Final = struct.Struct(">10s16sIBI")
 
 
-class Sealed(Struct, frozen=True):
+class Sealed(NamedTuple):
     """The parts of a sealed message, all bytes. Its ``repr`` shows none of them, to keep ciphertexts out of logs."""
 
     iv: bytes

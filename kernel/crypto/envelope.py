@@ -7,9 +7,7 @@
 import struct
 import uuid
 from collections.abc import Iterable
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from kernel.crypto.aead import Sealed, check_lengths
 from kernel.crypto.algorithms import Mode, mode_by_suite
@@ -23,7 +21,7 @@ _HEADER: Final = struct.Struct(">BB16sI")
 HEADER_SIZE: Final = _HEADER.size
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(NamedTuple):
     """A sealed message and its header. Nothing in it is trustworthy before it has been opened."""
 
     mode: Mode

@@ -1,4 +1,4 @@
-"""The content security policy of all responses. Django's middleware would build it anew for each one."""
+"""The content security policy of all responses. Django's middleware builds it for each one."""
 
 from functools import cache
 

@@ -169,7 +169,7 @@ def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswe
 
 
 def head_of(size: int, request_id: str, lines: bytes) -> bytes:
-    """The head of ``answer`` for a body of ``size`` bytes, as ``HotAnswer.head``. ``lines``: from ``common_lines``."""
+    """The head of ``answer`` for a body of ``size`` bytes, as ``HotAnswer.head``. ``lines``: from ``shared_lines``."""
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b" % (
         size,
         request_id.encode("latin-1"),
@@ -177,7 +177,7 @@ def head_of(size: int, request_id: str, lines: bytes) -> bytes:
     )
 
 
-def common_lines(more: Iterable[tuple[str, str]]) -> bytes:
+def shared_lines(more: Iterable[tuple[str, str]]) -> bytes:
     """The header lines that success responses to one caller have in common. ``more`` are the caller's own."""
     lines = "".join([f"{name.lower()}: {value}\r\n" for name, value in more])
     return b"content-type: %b\r\n%b%b" % (_JSON, lines.encode(), _constant_lines())

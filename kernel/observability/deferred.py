@@ -4,9 +4,11 @@ import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import Histogram
+
+from kernel.runtime import ProcessState
 
 PERIOD: Final = 0.1  # seconds that a value waits at most
 
@@ -20,14 +22,22 @@ class Deferred[T]:
 
     def add(self, value: T) -> None:
         if not self._values:
-            asyncio.get_running_loop().call_later(PERIOD, self.close)
+            _waiting.current.append(self)
+            asyncio.get_running_loop().call_later(PERIOD, self.write)
         self._values.append(value)
 
-    def close(self) -> None:
-        """Write what waits. The object can still be used."""
+    def write(self) -> None:
+        """Write what waits."""
         values, self._values = self._values, []
         if values:
             self._write(values)
+            _waiting.current.remove(self)
+
+
+def write_all() -> None:
+    """Write what waits, before it is read, or at the end of the event loop."""
+    for deferred in list(_waiting.current):
+        deferred.write()
 
 
 def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
@@ -36,3 +46,6 @@ def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
     bounds = histogram._upper_bounds  # noqa: SLF001 - see above
     for place, count in Counter([bisect_left(bounds, value) for value in values]).items():
         histogram._buckets[place].inc(count)  # noqa: SLF001 - see above
+
+
+_waiting = ProcessState[list[Deferred[Any]]](list)

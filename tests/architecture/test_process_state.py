@@ -18,6 +18,7 @@ PROGRAM = {
     "kernel/runtime.py _of_parents": "what a fork leaves to its parent",
     "kernel/runtime.py _states": "every declared ProcessState",
     "kernel/runtime.py _caches": "every declared process_cache",
+    "kernel/runtime.py _of_settings": "every declared settings_cache",
     "kernel/jobs/registry.py _tasks": "apps register in AppConfig.ready",
     "kernel/jobs/registry.py _periodic": "likewise",
     "audit/log/action_labels.py _LABELS": "likewise",

@@ -53,7 +53,9 @@ def start_programs(stack: ExitStack, missing: list[str], *, durable: bool) -> di
     )
     folder.chmod(0o711)  # PostgreSQL's own user passes through; each service's folder below is private
     if "DATABASE_URL" in missing:
-        urls["DATABASE_URL"] = stack.enter_context(PostgreSQL(folder / "postgresql", durable=durable)).url
+        on_socket = os.environ.get("CC_TEST_SOCKET") == "1"
+        server = PostgreSQL(folder / "postgresql", durable=durable, on_socket=on_socket)
+        urls["DATABASE_URL"] = stack.enter_context(server).url
     if "REDIS_URL" in missing:
         urls["REDIS_URL"] = stack.enter_context(Redis(folder / "redis")).url
     return urls

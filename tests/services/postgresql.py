@@ -28,11 +28,14 @@ class PostgreSQL(Server):
     name = "PostgreSQL"
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
-    def __init__(self, folder: Path, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
-        """``settings`` are more of its settings, ``name=value``."""
+    def __init__(
+        self, folder: Path, *, durable: bool = False, on_socket: bool = False, settings: Sequence[str] = ()
+    ) -> None:
+        """``on_socket``: the URLs name its Unix socket. ``settings`` are more of its settings, ``name=value``."""
         self.account = unprivileged_account()
         super().__init__(private_folder(folder, self.account))
         self.durable = durable
+        self.on_socket = on_socket
         self.settings = settings
         self.programs = find_programs(folder.with_name("postgresql-programs"), self.account)
         self.data = folder / "data"
@@ -43,6 +46,8 @@ class PostgreSQL(Server):
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
+        if self.on_socket:
+            return f"postgresql://postgres@/{database}?host={self.folder}&port={self.port}"
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def initialise(self) -> None:
@@ -62,7 +67,7 @@ class PostgreSQL(Server):
         settings = [
             f"port={self.port}",
             "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
+            f"unix_socket_directories={self.folder}",
             "max_connections=300",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from audit.commit import guard, loop_writer
+from audit.commit import guard, loop_writer, write_through, writer
 from audit.commit.decisions import Deadline, Decision
 from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
@@ -271,3 +271,44 @@ def test_while_the_log_is_too_far_behind_nothing_is_sent(messages, settings):
     results = run(decision(1), decision(2))
     assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
     assert messages == [FIRST[0], ["ROLLBACK"]]
+
+
+def test_a_single_request_can_be_answered_in_the_turn_that_sends_it(settings):
+    async def turns_until_done():
+        await loop_writer.submit(decision(1))
+        waiting, turns = loop_writer.submit(decision(2)), 0
+        while not waiting.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await loop_writer.close()
+        return turns
+
+    settings.CC_COMMIT_POLL_SECONDS = LONG_ENOUGH
+    assert asyncio.run(turns_until_done()) == 1
+    assert stored() == ["1", "2"]
+
+
+def test_what_threads_submit_joins_the_batches_of_the_event_loop(messages):
+    async def submit_in_threads():
+        write_through.begin()
+        await asyncio.to_thread(writer.commit, decision(1))
+        results = await asyncio.gather(*(asyncio.to_thread(writer.commit, decision(n)) for n in (2, 3)))
+        write_through.end()
+        await loop_writer.close()
+        return results
+
+    assert asyncio.run(submit_in_threads()) == [2, 3]
+    assert messages[:2] == FIRST
+    assert set(map(tuple, messages[2:])) == {tuple(AT_ONCE)}
+    assert sorted(stored()) == ["1", "2", "3"]
+
+
+def test_the_thread_writes_what_comes_after_the_end_of_the_event_loop(messages):
+    async def begin():
+        write_through.begin()
+
+    asyncio.run(begin())
+    assert writer.commit(decision(1)) == 1
+    writer.write_through(None)
+    writer.close()
+    assert (messages, stored()) == ([], ["1"])
