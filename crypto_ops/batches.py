@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
+from msgspec import Struct
+
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event, Outcome
@@ -15,7 +17,7 @@ from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto import envelope
-from kernel.crypto.aead import Message, Sealed
+from kernel.crypto.aead import Cipher, Message, Sealed
 from kernel.crypto.algorithms import Mode
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError, Invalid
@@ -37,14 +39,16 @@ class EncryptBatch:
     key_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SealedItem:
+class SealedItem(Struct, frozen=True):
     """``version``: None if the caller did not name it. ``key_id``: from a self-describing ciphertext, else None."""
 
-    sealed: Sealed = field(repr=False)
+    sealed: Sealed
     version: int | None
-    aad: bytes = field(repr=False)
+    aad: bytes
     key_id: UUID | None = None
+
+    def __repr__(self) -> str:
+        return "<SealedItem>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +171,8 @@ class _Opener:
         self._mode = mode
         self._now = process_now()
         self._used: dict[int, CachedVersion] = {}
+        self._ciphers: dict[int | None, tuple[Cipher, int]] = {}
+        self._named: UUID | None = None  # the key that the last item names
 
     @property
     def only_version(self) -> CachedVersion | None:
@@ -174,18 +180,23 @@ class _Opener:
         return next(iter(self._used.values())) if len(self._used) == 1 else None
 
     def open(self, item: SealedItem) -> bytes | DomainError:
-        if item.key_id not in (None, self._entry.key_id):
-            return of_another_key()
+        key_id = self._entry.key_id
+        if item.key_id is not self._named:
+            if item.key_id not in (None, key_id):
+                return of_another_key()
+            self._named = item.key_id
         try:
-            version = self._version(item)
-            return self._context.cipher(version, self._mode).open(
-                item.sealed, key_id=self._entry.key_id, version=version.number, aad=item.aad
-            )
+            cipher, version = self._ciphers.get(item.version) or self._cipher(item.version)
+            return cipher.open(item.sealed, key_id=key_id, version=version, aad=item.aad)
         except DomainError as error:
             return error
 
-    def _version(self, item: SealedItem) -> CachedVersion:
-        number = item.version
+    def _cipher(self, number: int | None) -> tuple[Cipher, int]:
+        version = self._version(number)
+        found = self._ciphers[number] = self._context.cipher(version, self._mode), version.number
+        return found
+
+    def _version(self, number: int | None) -> CachedVersion:
         if number is None:
             if len(self._entry.versions) > 1:
                 raise Invalid.of_field(

@@ -26,7 +26,8 @@ def messages_of(texts: Iterable[tuple[str, str]]) -> list[Message | DomainError]
 
 def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
     try:
-        return decode_base64(data, field="data", max_bytes=max_bytes), aad_of(aad)
+        octets = decode_base64(data, field="data", max_bytes=max_bytes)
+        return octets, aad_of(aad) if aad else b""
     except DomainError as error:
         return error
 
@@ -86,4 +87,4 @@ def _of_envelope(text: str, aad: str, *, mode: Mode) -> SealedItem:
     found = envelope.decode(text, max_length=settings.CC_MAX_BODY_BYTES)
     if found.mode is not mode:
         raise of_another_key()
-    return SealedItem(found.sealed, found.version, aad_of(aad), found.key_id)
+    return SealedItem(found.sealed, found.version, aad_of(aad) if aad else b"", found.key_id)

@@ -71,22 +71,29 @@ class Form(RequestBody, frozen=True):
     key_version: Version | UnsetType = UNSET
     aad: str | UnsetType = UNSET
 
+    @property
+    def quotes(self) -> int:
+        texts = (self.ciphertext, self.encrypted_data, self.iv, self.tag, self.aad)
+        return 4 * (len(texts) - texts.count(UNSET)) + 2 * (self.key_version is not UNSET)
+
     def read(self) -> str | items.Parts:
         """The form that was sent. Raises IncompleteForm."""
-        parts = (self.encrypted_data, self.iv, self.tag)
-        if self.ciphertext is not UNSET:
-            if self.key_version is not UNSET or any(part is not UNSET for part in parts):
-                raise IncompleteForm
-            return self.ciphertext
-        encrypted_data, iv, tag = parts
-        if encrypted_data is UNSET or iv is UNSET or tag is UNSET:
-            raise IncompleteForm
-        return encrypted_data, iv, tag
+        ciphertext, encrypted_data, iv, tag = self.ciphertext, self.encrypted_data, self.iv, self.tag
+        if ciphertext is not UNSET:
+            if encrypted_data is UNSET and iv is UNSET and tag is UNSET and self.key_version is UNSET:
+                return ciphertext
+        elif encrypted_data is not UNSET and iv is not UNSET and tag is not UNSET:
+            return encrypted_data, iv, tag
+        raise IncompleteForm
 
 
 class Decrypt(Form, frozen=True):
     key_id: KeyText | UnsetType = UNSET
     algorithm: str | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return super().quotes + 4 * (self.key_id is not UNSET) + 4 * (self.algorithm is not UNSET)
 
 
 class EncryptItem(RequestBody, frozen=True):
@@ -101,6 +108,10 @@ class EncryptItem(RequestBody, frozen=True):
 
 class DecryptItem(Form, frozen=True):
     reference: Reference | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return super().quotes + 4 * (self.reference is not UNSET)
 
 
 class EncryptBatch(RequestBody, frozen=True):
