@@ -15,6 +15,7 @@ from kernel.http.protocol_refusals import head_too_large, overloaded
 MAX_HEAD: Final = 32 * 1024  # bytes
 ALL_HEADS: Final = 32 * 1024 * 1024  # bytes in each process
 PIECE: Final = 64 * 1024  # of a body; the parser drops more than that after a request
+LARGE_PIECE: Final = 256 * 1024  # of a body that has more: as much as the event loop reads at a time
 HEAD_PIECE: Final = 4 * 1024  # the size of the parser's first buffer: a larger piece would make it grow
 # The parser keeps an incomplete line of chunk extensions or trailers (8190 bytes at most) and doubles its buffer if
 # the next piece does not fit after it.
@@ -33,7 +34,7 @@ class BoundedParser:
     """
 
     # Slots make attribute access faster than a dictionary: each request reads attributes a dozen times.
-    __slots__ = ("_charge", "_framing", "_has_head", "_parser", "_pending", "_renew", "unfinished")
+    __slots__ = ("_charge", "_framing", "_has_head", "_left", "_parser", "_pending", "_renew", "unfinished")
     remaining_truncated: Final = False
 
     def __init__(self, parser: Any, heads: ByteBudget, renew: Callable[[], None]) -> None:
@@ -42,6 +43,7 @@ class BoundedParser:
         self._renew = renew
         self._pending = b""
         self._has_head = False
+        self._left = 0  # bytes of the body that are still to come, at least
         self._framing: int | None = None  # bytes charged for chunked framing, if the body has it
         self.unfinished = 0  # bytes of a head that is not complete
 
@@ -65,6 +67,7 @@ class BoundedParser:
                 self._charge_framing(self._framing, len(piece))
             self._parser.feed(piece)
             begin += len(piece)
+            self._left -= len(piece)
             if not self._has_head:
                 self._charge_head(len(piece))
         if len(data) > HEAD_PIECE and self.has_more:
@@ -73,7 +76,9 @@ class BoundedParser:
     def _piece_size(self) -> int:
         if not self._has_head:
             return min(HEAD_PIECE, MAX_HEAD - self.unfinished)
-        return PIECE if self._framing is None else CHUNKED_PIECE
+        if self._framing is not None:
+            return CHUNKED_PIECE
+        return max(PIECE, min(LARGE_PIECE, self._left))
 
     def _charge_head(self, size: int) -> None:
         self.unfinished += size
@@ -97,6 +102,7 @@ class BoundedParser:
         """Call this when the parser has the whole head."""
         self._has_head = True
         self._framing = 0 if self._parser.is_chunked else None
+        self._left = (self._parser.content_length or 0) - HEAD_PIECE  # which the head's piece may contain
         self.unfinished = 0
 
     @property
