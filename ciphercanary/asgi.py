@@ -6,7 +6,7 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 
 # isort: split
 from accounts.api import AuthView
-from audit.commit import loop_writer, write_through
+from audit.commit import loop_writer, thread_records
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
@@ -18,7 +18,7 @@ from kernel.observability import deferred
 
 
 async def _end() -> None:
-    write_through.end()
+    thread_records.end()
     await loop_writer.close()
     deferred.write_all()
 
@@ -33,7 +33,7 @@ bridge = WsgiBridge(
     bodies=bodies,
     smaller_limits={"/auth/": AuthView.max_body_bytes, "/oauth/": AuthView.max_body_bytes},
     hot=hot_routes,
-    at_start=write_through.begin,
+    at_start=thread_records.begin,
     at_end=_end,
 )
 others: Application = StreamEndpoint(django, others=bridge)

@@ -132,9 +132,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["kernel.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
-DATA_UPLOAD_MAX_MEMORY_SIZE = (
-    CC_MAX_BODY_BYTES  # a second limit, because the bridge already refuses larger bodies
-)
+# A second limit: the bridge refuses larger bodies first.
+DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
 
 # --- jobs: without a broker, bin/serve runs a worker in addition to the server
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")

@@ -181,7 +181,7 @@ class _Opener:
 
     def open(self, item: SealedItem) -> bytes | DomainError:
         key_id = self._entry.key_id
-        if item.key_id is not self._named:
+        if item.key_id is not self._named:  # identity first: the key ids of equal headers are one object
             if item.key_id not in (None, key_id):
                 return of_another_key()
             self._named = item.key_id

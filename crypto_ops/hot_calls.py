@@ -30,7 +30,7 @@ NOT_COMPLETED: Final = (
 )
 
 
-class Writes[R, M](Protocol):
+class AnswerWriter[R, M](Protocol):
     """Writes the answers of one operation."""
 
     def write(self, result: R, message: M, /) -> bytes:
@@ -43,10 +43,10 @@ class Writes[R, M](Protocol):
 
 
 class HotCall(Struct):
-    """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic."""
+    """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic. ``body``: of the answer."""
 
     decision: Decision[Any]
-    route: Writes[Any, Any]
+    route: AnswerWriter[Any, Any]
     message: object
     exchange: Exchange
     budget: str
@@ -70,8 +70,8 @@ class HotCall(Struct):
     def finish(self) -> None:
         try:
             result = self.decision.finish()
-            self.body = self.route.write(result, self.message)
             self.refused = self.route.refused(result)
+            self.body = self.route.write(result, self.message)
         except Exception:
             logger.exception("an operation failed after its decision")
             self.has_failed = True
@@ -110,7 +110,7 @@ class HotCall(Struct):
 
 
 class _Turn:
-    """What the answers of one turn of the event loop have in common."""
+    """What the answers of one turn of the event loop have in common. ``began``: time.monotonic."""
 
     def __init__(self) -> None:
         self.began = 0.0

@@ -39,7 +39,7 @@ def sealed_item_of(
     try:
         if isinstance(form, str):
             return _of_envelope(form, aad, mode=mode)
-        return SealedItem(sealed_of(form), version, aad_of(aad))
+        return SealedItem(sealed_of(form), version, aad_of(aad) if aad else b"")
     except DomainError as error:
         return error
 
@@ -55,8 +55,8 @@ def sealed_of(parts: Parts) -> Sealed:
 
 
 def aad_of(text: str) -> bytes:
-    """The additional data; empty if the text is empty or missing. Raises Invalid."""
-    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
+    """The additional data. Raises Invalid."""
+    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES)
 
 
 def answer_of(

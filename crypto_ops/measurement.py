@@ -11,11 +11,11 @@ import prometheus_client
 
 from kernel.crypto.algorithms import Mode
 from kernel.errors import DomainError
-from kernel.observability import deferred
 from kernel.observability.metrics import (
     encryption_duration_seconds,
     encryption_operations_total,
     key_use_refusals_total,
+    observe_many,
 )
 from kernel.observability.tracing import with_attribute
 from keys import lifecycle
@@ -51,7 +51,7 @@ def observe_all(algorithm: str, durations: Sequence[float], count: int, refused:
     """``observe`` for many requests at once: ``count`` operations in total, and the seconds of each request."""
     succeeded, duration = _children(algorithm)
     succeeded.inc(count - refused)
-    deferred.observe_all(duration, durations)
+    observe_many(duration, durations)
     if refused:
         encryption_operations_total.labels(algorithm=algorithm, status="refused").inc(refused)
 

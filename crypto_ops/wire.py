@@ -4,7 +4,6 @@ Equally strict: they refuse unknown members, other JSON types, null, and numbers
 twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
-from functools import cache
 from typing import Annotated
 
 import msgspec
@@ -155,14 +154,12 @@ def encrypt_request(message: Encrypt) -> EncryptRequest:
 
 
 @settings_cache
-@cache
 def _max_plaintext() -> int:
     """In bytes."""
     return int(settings.CC_MAX_PLAINTEXT_BYTES)
 
 
 @settings_cache
-@cache
 def _max_ciphertext() -> int:
     """In characters."""
     return int(settings.CC_MAX_BODY_BYTES)

@@ -27,7 +27,7 @@ BOOLEANS = {
 OWN_PREFIX = "CC_"
 # Variables that the settings do not read: those of bin/, of the tests, and those for PostgreSQL when SQLite is
 # used.
-READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE"}
+READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE", "CC_TEST_SOCKET"}
 READ_WITH_POSTGRESQL = {"CC_DB_POOL_MIN", "CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"}
 
 

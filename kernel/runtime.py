@@ -1,11 +1,12 @@
 """The state of this process: caches, counters, queues, threads and timers. Everything else is in the database.
 
-A module declares an object of state with ``ProcessState``, and a cache of database rows or files with
-``process_cache``. A new or forked process starts without state. ``fresh`` gives a test the same start.
+A module declares an object of state with ``ProcessState``, a cache of database rows or files with
+``process_cache``, and a cache of settings with ``settings_cache``. A new or forked process starts without state. ``fresh`` gives a test the same start.
 """
 
 import os
 from collections.abc import Callable
+from functools import cache
 from threading import Lock
 from typing import Any, Final, Protocol
 
@@ -54,17 +55,15 @@ def process_cache[C: Cache](cached: C) -> C:
     return cached
 
 
-def settings_cache[C: Cache](cached: C) -> C:
-    """Decorate a ``functools`` cache of settings, for code that reads them in each request.
-
-    Django's lookup costs five times as much. A test that overrides settings calls ``forget_settings``.
-    """
+def settings_cache[T](read: Callable[[], T]) -> Callable[[], T]:
+    """Decorate a function that only reads settings, for code that runs in each request. Django's lookup is slow."""
+    cached = cache(read)
     _of_settings.append(cached)
     return cached
 
 
 def forget_settings() -> None:
-    """Read the settings again."""
+    """Read the settings again, after a test has changed one."""
     for cached in _of_settings:
         cached.cache_clear()
 

@@ -98,7 +98,7 @@ class LoopConnection:
     def poll(self, seconds: float) -> None:
         """Wait this long for the outcome, without returning to the event loop. It is passed on as usual."""
         until = time.monotonic() + seconds
-        while self._done is not None and time.monotonic() < until:
+        while self._done is not None and not self._is_broken and time.monotonic() < until:
             self._read()
 
     def close(self) -> None:

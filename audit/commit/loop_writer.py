@@ -1,4 +1,4 @@
-"""``audit.commit.writer`` for an event loop, which releases the answers of the fast path.
+"""``audit.commit.writer`` for an event loop: the records of the fast path, and those that threads pass to it.
 
 The writer works per batch. If nothing has changed since the decisions, one message of a prepared form goes to PostgreSQL,
 and the answers are finished while the disk works. The loop does this without a task, a future or a thread. Everything
@@ -21,7 +21,7 @@ from django.conf import settings
 
 from audit.commit import writer
 from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, release
-from audit.commit.commit_metrics import CommitMetrics
+from audit.commit.commit_metrics import observe_commits
 from audit.commit.decisions import Decision
 from audit.commit.guard import LagGuard
 from audit.commit.handed_over import HandedOver, hand_over
@@ -44,6 +44,7 @@ from audit.log.bundles import bundle_of, new_event_ids
 from audit.log.numbering import Numbering
 from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability import tracing
+from kernel.observability.deferred import Deferred
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
 
 
 class Call(Waiting, Protocol):
-    """A decision whose caller is in the event loop."""
+    """A decision that the event loop records and releases. Its caller may be a thread."""
 
     def finish(self) -> None:
         """Compute the answer, while the record is written. Never raises."""
@@ -95,7 +96,7 @@ class _LoopWriter:
         self._numbering = Numbering()
         self._guard = LagGuard()
         self._session = LoopSession()
-        self._commits = CommitMetrics()
+        self._commits = Deferred(observe_commits)
         self._expected = 0
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -4,7 +4,7 @@ The result is computed in memory, from cached keys and permissions. Its record w
 transaction of this process's writer, which also decides whether the result may still be returned. Records that are
 queued during a commit form the next batch. That commit is the linearization point.
 
-The writer is a thread. In a web worker on PostgreSQL, it is the event loop (``audit.commit.write_through``).
+The writer is a thread, except in a web worker on PostgreSQL: there it is the event loop (``audit.commit.thread_records``).
 """
 
 import logging
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["Deadline", "Decision", "close", "commit", "commit_here", "submit"]
 
 MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
+PATIENCE = 2.0  # seconds beyond the waits of a batch, which end by themselves: the event loop may have ended
 MAX_WAITING = 8192  # records in the queue, each with an answer in memory
 
 
@@ -44,7 +45,12 @@ def commit[T](decision: Decision[T]) -> T:
     if connection.in_atomic_block:
         # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
         return commit_here(decision, Numbering())
-    return submit(decision).result()
+    future = submit(decision)
+    try:
+        return future.result(lock_waits.seconds_left() + PATIENCE)
+    except TimeoutError:
+        future.cancel()  # if it still waits, nothing is written
+        raise AuditUnavailable from None
 
 
 def commit_here[T](decision: Decision[T], numbering: Numbering) -> T:
@@ -65,15 +71,15 @@ def submit[T](decision: Decision[T], until: float | None = None) -> "Future[T]":
     """
     future: Future[T] = Future()
     ticket = Ticket(decision, future, until)
-    take = _other.current.take
+    take = _diversion.current.take
     if take is None or not take(ticket):
         enqueue(ticket)
     return future
 
 
-def write_through(take: Callable[[Ticket[Any]], bool] | None) -> None:
-    """Pass what ``submit`` gets to ``take``, and only what it refuses to the thread. None: to the thread again."""
-    _other.current.take = take
+def divert_to(take: Callable[[Ticket[Any]], bool] | None) -> None:
+    """From now on, ``submit`` offers each ticket to ``take``; the thread writes what it refuses. None ends this."""
+    _diversion.current.take = take
 
 
 def enqueue(waiting: Waiting) -> None:
@@ -162,12 +168,10 @@ def _read_lag(until: float) -> float | None:
         return None
 
 
-class _Other:
-    """The writer that comes before the thread."""
-
+class _Diversion:
     def __init__(self) -> None:
         self.take: Callable[[Ticket[Any]], bool] | None = None
 
 
 _writer = ProcessState(_Writer)
-_other = ProcessState(_Other)
+_diversion = ProcessState(_Diversion)

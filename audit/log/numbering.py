@@ -2,7 +2,7 @@
 
 A writer has one transaction at a time. So its numbers have no gaps, even after a rollback of a savepoint or of the
 transaction, and no two writers wait for each other. Each thread is a writer for records in the transaction of a
-change (``max + 1`` there). The thread of group commits counts in memory (``Numbering``).
+change (``max + 1`` there). The writers of group commits count in memory (``Numbering``).
 """
 
 import threading

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 from wsgiref.types import WSGIApplication
@@ -50,7 +50,7 @@ class WsgiBridge:
         bodies: ByteBudget,
         smaller_limits: Mapping[str, int] = MappingProxyType({}),
         hot: HotRoutes | None = None,
-        at_start: Callable[[], object] = lambda: None,
+        at_start: Callable[[], None] | None = None,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._application = application
@@ -76,12 +76,14 @@ class WsgiBridge:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._at_start()
+        if self._at_start is not None:
+            self._at_start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        # In this order, because the threads need the event loop for the records of their requests.
+        await asyncio.to_thread(self._pool.shutdown)
         if self._at_end is not None:
             await self._at_end()
-        self._pool.shutdown(wait=True)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,33 +123,28 @@ class WsgiBridge:
         """Wait for a thread and its response. The slot and the charge are held until the thread is done."""
         if self.is_full:
             raise overloaded()
-        loop, abandoned, held = asyncio.get_running_loop(), threading.Event(), charge.move()
-        waiting: asyncio.Future[Answer] = loop.create_future()
-        run = bound(self._run)
-
-        def work() -> None:
-            settle: Callable[[], object]
-            try:
-                settle = partial(waiting.set_result, run(scope, body, abandoned))
-            except BaseException as error:  # noqa: BLE001 - the event loop raises it
-                settle = partial(waiting.set_exception, error)
-            loop.call_soon_threadsafe(self._leave, held, waiting, settle)
-
-        # Not ``run_in_executor``: its two futures with their callbacks cost a tenth of a request.
-        self._pool.submit(work)
+        loop, abandoned = asyncio.get_running_loop(), threading.Event()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        # ``run_in_executor`` with ``shield`` needs a third future, and callbacks between them.
+        job = self._pool.submit(bound(self._run), scope, body, abandoned)
         self._in_flight += 1
+        leave = partial(self._leave, charge.move(), answer)
+        job.add_done_callback(lambda job: loop.call_soon_threadsafe(leave, job))
         try:
-            return (
-                await waiting
-            )  # a cancelled wait frees no slot, because the pool's queue still holds the body
+            # A cancelled wait frees no slot, because the pool's queue still holds the body.
+            return await answer
         finally:
             abandoned.set()
 
-    def _leave(self, charge: Charge, waiting: asyncio.Future[Answer], settle: Callable[[], object]) -> None:
+    def _leave(self, charge: Charge, answer: asyncio.Future[Answer], job: Future[Answer]) -> None:
         self._in_flight -= 1
         charge.release()
-        if not waiting.done():
-            settle()
+        if answer.done():
+            return
+        if error := job.exception():
+            answer.set_exception(error)
+        else:
+            answer.set_result(job.result())
 
     async def _read_body(self, scope: Scope, incoming: IncomingBody, charge: Charge) -> bytes:
         """Read the whole body and charge it to the budget. Raises ProtocolError, ClientGone."""

@@ -9,7 +9,6 @@ import asyncio
 import time
 from typing import Any, ClassVar, Final
 
-from django.conf import settings
 from gunicorn.asgi import protocol
 from gunicorn.asgi.parser import ParseError
 from gunicorn.http.errors import ParseException
@@ -17,6 +16,7 @@ from gunicorn.http.errors import ParseException
 from ciphercanary.server.bounded_connection import HTTP_1_1
 from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
 from ciphercanary.server.known_head import KnownHead, KnownHeadProtocol
+from kernel.databases import lock_waits
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.errors import DomainError
 from kernel.http import fast_path
@@ -76,7 +76,7 @@ class FastPathProtocol(KnownHeadProtocol):
         if self._flow_control.write_paused:
             self._answering = self.worker.loop.create_task(self._await_reader())
         elif self._unparsed and not self._early and self.worker.alive:
-            self._unparsed = b""  # the same as ``_await_next``, which has more to reset
+            self._unparsed = b""  # like ``_await_next``, but this request has set nothing else
         else:
             self._await_next()
 
@@ -107,7 +107,7 @@ class FastPathProtocol(KnownHeadProtocol):
         scope[DECLINED] = self._is_declined
         if self._is_declined:
             # Django gets the rest of the request's wait time.
-            scope[WAIT_UNTIL] = self._received_at + settings.CC_LOCK_WAIT_SECONDS
+            scope[WAIT_UNTIL] = self._received_at + lock_waits.limit()
         return scope
 
     def _on_headers_complete(self) -> bool:

@@ -13,7 +13,8 @@ from ciphercanary.server.byte_budget import Charge
 from kernel.http.fast_path import HotHandler, HotRequest
 from kernel.http.request_ids import new_request_id
 
-_KEYED: Final = hashlib.sha256(os.urandom(64))  # one block, so that each copy has processed it
+# A key of one block is hashed once, and each digest starts from a copy.
+_KEYED: Final = hashlib.sha256(os.urandom(64))
 
 
 class KnownHead(Struct, frozen=True):

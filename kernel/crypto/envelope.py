@@ -90,6 +90,6 @@ def _split(mode: Mode, octets: bytes) -> Sealed:
     if end < start:  # otherwise iv and tag would overlap, each with its correct length
         raise MalformedCiphertext
     sealed = Sealed(octets[HEADER_SIZE:start], octets[start:end], octets[end:])
-    if mode.padding:  # the other lengths are correct
+    if mode.padding:  # otherwise the cuts above make all lengths correct
         check_lengths(mode, sealed)
     return sealed

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 
 from django.conf import settings
 
@@ -36,7 +35,6 @@ def bound_lock_waits() -> None:
 
 
 @settings_cache
-@cache
 def limit() -> float:
     """Seconds that a request may wait in total."""
     return float(settings.CC_LOCK_WAIT_SECONDS)

@@ -1,6 +1,4 @@
-"""The content security policy of all responses. Django's middleware builds it for each one."""
-
-from functools import cache
+"""The content security policy of all responses, built once. Django's own middleware builds it for each."""
 
 from django.conf import settings
 from django.utils.csp import build_policy
@@ -9,7 +7,6 @@ from kernel.runtime import settings_cache
 
 
 @settings_cache
-@cache
 def content_security_policy() -> str:
     """The header for ``SECURE_CSP``."""
     return build_policy(settings.SECURE_CSP)

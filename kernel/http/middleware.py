@@ -60,7 +60,10 @@ class RequestContext:
 
 
 class SecurityHeaders:
-    """Sets the headers that Django's own middleware does not set; ``no-store`` on all but static files."""
+    """Sets the content security policy and headers for which Django has no middleware.
+
+    ``no-store`` on all but static files.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

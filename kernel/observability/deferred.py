@@ -1,12 +1,8 @@
 """Metrics of an event loop, written in groups: one write of a shared counter takes microseconds."""
 
 import asyncio
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
-
-from prometheus_client import Histogram
 
 from kernel.runtime import ProcessState
 
@@ -30,22 +26,14 @@ class Deferred[T]:
         """Write what waits."""
         values, self._values = self._values, []
         if values:
-            self._write(values)
             _waiting.current.remove(self)
+            self._write(values)
 
 
 def write_all() -> None:
     """Write what waits, before it is read, or at the end of the event loop."""
     for deferred in list(_waiting.current):
         deferred.write()
-
-
-def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
-    """``histogram.observe`` for each of the values. prometheus_client has no method for this."""
-    histogram._sum.inc(sum(values))  # noqa: SLF001 - see above
-    bounds = histogram._upper_bounds  # noqa: SLF001 - see above
-    for place, count in Counter([bisect_left(bounds, value) for value in values]).items():
-        histogram._buckets[place].inc(count)  # noqa: SLF001 - see above
 
 
 _waiting = ProcessState[list[Deferred[Any]]](list)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django_prometheus.middleware import PrometheusAfterMiddleware
 
-# Always the same, or of no use to an operator. Counting them would cost more than to find the caller.
+# They are constant, or no operator needs them, and counting them costs more than finding the caller.
 OMITTED: Final = (
     "requests_body_bytes",
     "requests_by_transport",
@@ -15,7 +15,7 @@ OMITTED: Final = (
 
 
 class RequestMetrics(PrometheusAfterMiddleware):  # type: ignore[misc]  # django_prometheus has no types
-    """Omits some metrics. Looks each combination of labels up once, because a request uses six of them."""
+    """Omits some metrics. Looks up each combination of labels once, because a request counts six."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

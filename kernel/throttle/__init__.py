@@ -50,16 +50,15 @@ def _address(_group: str, request: HttpRequest) -> str:
     return network_of(getattr(request, "client_ip", ""))
 
 
-@process_cache
 @settings_cache
-@cache
-def _budgets() -> Budgets:
-    return _budgets_of(settings.CC_THROTTLE_PRINCIPAL)
+def _rate() -> str:
+    """Of a principal."""
+    return str(settings.CC_THROTTLE_PRINCIPAL)
 
 
 @process_cache
 @cache
-def _budgets_of(rate: str) -> Budgets:
+def _budgets(rate: str) -> Budgets:
     return Budgets(parse_rate(rate), processes=settings.CC_WORKERS)
 
 
@@ -71,7 +70,7 @@ def _policy(rate: str) -> tuple[str, str]:
 
 def charge_principal(principal_id: str, cost: int = 1) -> None:
     """Charge the principal's budget. Raises Throttled, and charges nothing, if the budget is spent."""
-    wait = _budgets().take(principal_id, cost, time.monotonic())
+    wait = _budgets(_rate()).take(principal_id, cost, time.monotonic())
     if wait:
         throttled_total.labels(scope="principal").inc()
         raise Throttled("You have reached your request limit.", retry_after=math.ceil(wait))
@@ -79,12 +78,12 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:
     """Undo a charge, so that a request passed on to Django is not charged twice."""
-    _budgets().give_back(principal_id, cost)
+    _budgets(_rate()).give_back(principal_id, cost)
 
 
 def budget_state(principal_id: str) -> BudgetState:
     """The remaining budget of the principal."""
-    return _budgets().budget_state(principal_id, time.monotonic())
+    return _budgets(_rate()).budget_state(principal_id, time.monotonic())
 
 
 def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -95,7 +94,7 @@ def headers(principal_id: str, retry_after: int | None = None) -> tuple[tuple[st
     _, remaining, window = budget_state(principal_id)
     if retry_after is not None and retry_after < window:
         window = retry_after
-    return _policy(settings.CC_THROTTLE_PRINCIPAL), ("RateLimit", f'"principal";r={remaining};t={window}')
+    return _policy(_rate()), ("RateLimit", f'"principal";r={remaining};t={window}')
 
 
 def start_reconciling() -> None:
@@ -111,7 +110,7 @@ def stop_reconciling() -> None:
 
 def _reconcile() -> Reconciliation:
     return Reconciliation(
-        _budgets(),
+        _budgets(_rate()),
         get_redis_connection("default"),
         prefix=settings.CC_REDIS_PREFIX,
         processes=settings.CC_WORKERS,

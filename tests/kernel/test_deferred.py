@@ -5,7 +5,8 @@ import asyncio
 from prometheus_client import CollectorRegistry, Histogram
 
 from kernel.observability import deferred
-from kernel.observability.deferred import Deferred, observe_all
+from kernel.observability.deferred import Deferred
+from kernel.observability.metrics import observe_many
 
 
 def test_values_are_written_together_after_the_period(monkeypatch):
@@ -44,7 +45,7 @@ def test_many_observations_are_counted_like_single_ones():
     many = Histogram("many", "", buckets=(1, 2), registry=registry)
     for value in values:
         one.observe(value)
-    observe_all(many, values)
+    observe_many(many, values)
     for suffix, labels in (
         ("sum", {}),
         ("count", {}),

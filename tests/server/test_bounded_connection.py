@@ -10,7 +10,16 @@ from django.conf import settings
 
 from accounts.api import AuthView
 from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
-from ciphercanary.server.bounded_parser import ALL_HEADS, CHUNKED_BUFFER, HEAD_PIECE, MAX_HEAD
+from ciphercanary.server.bounded_parser import (
+    ALL_HEADS,
+    CHUNKED_BUFFER,
+    HEAD_PIECE,
+    LARGE_PIECE,
+    MAX_HEAD,
+    PIECE,
+    BoundedParser,
+)
+from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.fast_path_connection import FastPathProtocol
 from ciphercanary.server.write_watch import WriteWatch
 from tests.server.connection import Connection, request
@@ -89,6 +98,28 @@ def test_a_parser_whose_buffer_has_grown_is_replaced(parser):
             assert (connection.protocol._parser is not before) == is_replaced
 
     asyncio.run(scene())
+
+
+class Pieces:
+    """A parser that has read the head of a request, and notes the sizes of what follows."""
+
+    is_complete = is_chunked = False
+
+    def __init__(self, content_length):
+        self.content_length = content_length
+        self.fed = []
+
+    def feed(self, data):
+        self.fed.append(len(data))
+
+
+def test_only_data_that_surely_belongs_to_the_body_is_parsed_in_large_pieces():
+    pieces = Pieces(HEAD_PIECE + LARGE_PIECE + PIECE)
+    bounded = BoundedParser(pieces, ByteBudget(ALL_HEADS), lambda: None)
+    bounded.end_head()
+    bounded.feed(bytes(LARGE_PIECE))
+    bounded.feed(bytes(LARGE_PIECE))
+    assert pieces.fed == [LARGE_PIECE, *[PIECE] * 4]
 
 
 def test_a_head_that_does_not_end_in_time_is_408(parser, monkeypatch):

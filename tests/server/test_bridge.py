@@ -516,17 +516,26 @@ def test_a_refusal_echoes_the_senders_request_id_where_it_is_one(application):
 
 
 def test_the_end_waits_for_what_is_at_work(application):
-    served = bridge_of(application)
-    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    lifespan = Client(*messages)
-    finished = []
-    served._pool.submit(lambda: (time.sleep(0.2), finished.append(True)))
-    asyncio.run(served({"type": "lifespan"}, lifespan.receive, lifespan.send))
+    async def end():
+        finished.append("end")
+
+    def work(loop):
+        time.sleep(0.2)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)  # it needs the event loop
+        finished.append("work")
+
+    async def scene():
+        served = bridge_of(application, at_start=lambda: finished.append("start"), at_end=end)
+        served._pool.submit(work, asyncio.get_running_loop())
+        await served({"type": "lifespan"}, lifespan.receive, lifespan.send)
+
+    lifespan, finished = Client({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}), []
+    asyncio.run(scene())
     assert [message["type"] for message in lifespan.sent] == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
-    assert finished == [True]
+    assert finished == ["start", "work", "end"]
 
 
 def test_the_write_callable_of_old_is_refused():

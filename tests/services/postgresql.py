@@ -67,7 +67,7 @@ class PostgreSQL(Server):
         settings = [
             f"port={self.port}",
             "listen_addresses=127.0.0.1",
-            f"unix_socket_directories={self.folder}",
+            f"unix_socket_directories={self.folder if self.on_socket else ''}",
             "max_connections=300",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),

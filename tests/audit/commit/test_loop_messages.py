@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from audit.commit import guard, loop_writer, write_through, writer
+from audit.commit import guard, loop_writer, thread_records, writer
 from audit.commit.decisions import Deadline, Decision
 from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
 from audit.errors import AuditUnavailable
 from kernel.clock import database_now
+from kernel.databases import lock_waits
 from kernel.errors import Conflict
 from kernel.freshness.epoch import LOCK, raise_epoch, read_stamp
 from tests.audit.commit.decisions import decision, stored
@@ -290,10 +291,10 @@ def test_a_single_request_can_be_answered_in_the_turn_that_sends_it(settings):
 
 def test_what_threads_submit_joins_the_batches_of_the_event_loop(messages):
     async def submit_in_threads():
-        write_through.begin()
+        thread_records.begin()
         await asyncio.to_thread(writer.commit, decision(1))
         results = await asyncio.gather(*(asyncio.to_thread(writer.commit, decision(n)) for n in (2, 3)))
-        write_through.end()
+        thread_records.end()
         await loop_writer.close()
         return results
 
@@ -303,12 +304,61 @@ def test_what_threads_submit_joins_the_batches_of_the_event_loop(messages):
     assert sorted(stored()) == ["1", "2", "3"]
 
 
+class Call:
+    """A call of the event loop that notes how long a request could wait when it is released."""
+
+    refusal = None
+
+    def __init__(self):
+        self.decision, self.until = decision(2), time.monotonic() + LONG_ENOUGH
+        self.released = asyncio.Event()
+
+    def begin(self):
+        return True
+
+    def finish(self):
+        """Nothing."""
+
+    def release(self):
+        self.deadline = lock_waits.deadline()
+        self.released.set()
+
+
+def test_the_wait_limit_of_a_threads_request_ends_with_it():
+    def commit():
+        with lock_waits.waiting_until(limit):
+            writer.commit(decision(1))
+
+    async def commit_then_call():
+        thread_records.begin()
+        await asyncio.to_thread(commit)  # it opens the session
+        thread_records.end()
+        call = Call()
+        loop_writer.enqueue(call)
+        await call.released.wait()
+        await loop_writer.close()
+        return call.deadline
+
+    limit = time.monotonic() + LONG_ENOUGH
+    assert asyncio.run(commit_then_call()) != limit
+
+
+def test_a_thread_does_not_wait_forever_for_an_event_loop(monkeypatch):
+    taken = []
+    monkeypatch.setattr(writer, "PATIENCE", -0.2)
+    writer.divert_to(lambda ticket: not taken.append(ticket))
+    with pytest.raises(AuditUnavailable):
+        writer.commit(decision(1))
+    writer.divert_to(None)
+    assert not taken[0].begin()  # it is not written later
+
+
 def test_the_thread_writes_what_comes_after_the_end_of_the_event_loop(messages):
     async def begin():
-        write_through.begin()
+        thread_records.begin()
 
     asyncio.run(begin())
     assert writer.commit(decision(1)) == 1
-    writer.write_through(None)
+    writer.divert_to(None)
     writer.close()
     assert (messages, stored()) == ([], ["1"])

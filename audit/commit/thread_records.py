@@ -1,9 +1,7 @@
-"""The event loop of a web worker writes the records of its threads, too: one batch for all costs a tenth.
-
-On SQLite, the thread of ``audit.commit.writer`` writes everything.
-"""
+"""In a web worker on PostgreSQL, the event loop also writes the records of threads, in the same batches."""
 
 import asyncio
+from contextvars import copy_context
 from typing import Any
 
 from django.conf import settings
@@ -17,21 +15,22 @@ def begin() -> None:
     """From now on, the running event loop writes what threads pass to ``audit.commit.writer.submit``."""
     if settings.CC_SQLITE:
         return
-    loop = asyncio.get_running_loop()
+    # In a context of its own: a batch, or the session that it opens, outlives the request of a thread.
+    loop, context = asyncio.get_running_loop(), copy_context()
 
     def take(ticket: Ticket[Any]) -> bool:
         try:
-            loop.call_soon_threadsafe(_enqueue, ticket)
+            loop.call_soon_threadsafe(_enqueue, ticket, context=context)
         except RuntimeError:  # the loop has ended
             return False
         return True
 
-    writer.write_through(take)
+    writer.divert_to(take)
 
 
 def end() -> None:
     """From now on, the thread writes again."""
-    writer.write_through(None)
+    writer.divert_to(None)
 
 
 def _enqueue(ticket: Ticket[Any]) -> None:
