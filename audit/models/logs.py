@@ -105,9 +105,17 @@ class AuditLog(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
-            models.Index(fields=["user_id", "action"], name="idx_audit_logs_user_action"),
+            models.Index(
+                fields=["user_id", "action"],
+                condition=models.Q(user_id__isnull=False),
+                name="idx_audit_logs_user_action",
+            ),
             # With the id as last column, an index serves the newest page of its filter without a sort.
-            models.Index(fields=["user_id", "id"], name="idx_audit_logs_user"),
+            models.Index(
+                fields=["user_id", "id"],
+                condition=models.Q(user_id__isnull=False),
+                name="idx_audit_logs_user",
+            ),
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
@@ -124,9 +132,7 @@ class AuditLog(models.Model):
             ),
             models.Index(
                 fields=["actor_type", "id"],
-                condition=models.Q(
-                    actor_type__in=[word.value for word in ActorType if word != ActorType.USER]
-                ),
+                condition=models.Q(actor_type__in=[ActorType.SYSTEM.value, ActorType.ANONYMOUS.value]),
                 name="idx_audit_logs_actor_type",
             ),
             models.Index(

@@ -18,7 +18,7 @@ from audit.browse.selection import (
     is_object,
     parse_id,
 )
-from audit.log.events import Outcome
+from audit.log.events import ActorType, Outcome
 from audit.log.object_names import ids_of, without_prefix
 from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
@@ -54,6 +54,8 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = 
     entries = AuditLog.objects.visible_to(reader).filter(
         is_between("timestamp", criteria.since, criteria.until), **_given(criteria, INDEXED)
     )
+    if criteria.actor_type == ActorType.SERVICE_ACCOUNT:
+        entries = entries.filter(actor_id__isnull=False)  # true anyway, but idx_audit_logs_account needs it
     if criteria.action:
         entries = entries.filter(has_action(criteria.action))
     if criteria.actor:

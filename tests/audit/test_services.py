@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
+from audit.browse.selection import LogCriteria
 from audit.errors import AuditUnavailable
 from audit.log import entries
 from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
+from audit.services import find_logs
 from kernel.clock import database_now
 from kernel.trust import kek
 from kernel.trust.models import SystemKey
@@ -216,3 +218,15 @@ def test_what_is_rare_has_an_index_of_its_own(rare):
         cursor.execute("SET LOCAL enable_indexscan = off")
 
     assert f"idx_audit_logs_{next(iter(rare))}" in log_rows().filter(**rare).order_by().explain()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_entries_of_service_accounts_are_found_by_the_index_of_their_ids(auditor):
+    criteria = LogCriteria(actor_type="service_account")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+
+    found = find_logs(reader=auditor.principal, criteria=criteria)
+    assert "idx_audit_logs_account" in found.order_by().explain()
