@@ -100,6 +100,7 @@ class Campaign:
     def __init__(self, clients: list[Client]) -> None:
         self.clients = clients
         self.findings = Findings()
+        self.ended: list[tuple[str, str, datetime]] = []
 
     def play(self, name: str, kind: "Kind") -> None:
         caller = kind.prepare()
@@ -109,10 +110,9 @@ class Campaign:
             client.wait()
         self.wait_for_load(caller.key.id)
         began = time.monotonic()
-        ended = kind.take_away(caller)
+        self.ended.append((name, str(caller.key.id), kind.take_away(caller)))
         self.findings.waits.setdefault(name, []).append(time.monotonic() - began)
         time.sleep(A_WHILE)
-        self.look(name, caller.key.id, ended)
 
     def wait_for_load(self, key_id) -> None:
         """Return once a client has used the key, which may take time on a busy machine."""
@@ -120,12 +120,19 @@ class Campaign:
         while not self.entries().filter(object_id=str(key_id)).exists() and time.monotonic() < deadline:
             time.sleep(0.005)
 
-    def look(self, name: str, key_id, ended: datetime) -> None:
-        times = self.entries().filter(object_id=str(key_id)).values_list("timestamp", flat=True)
-        late = [at for at in times if at >= ended]
-        if late:
-            self.findings.leaks.append(f"{name}: {len(late)} after {ended}")
-        self.findings.idle[name] += not times
+    def look(self) -> None:
+        """Find late answers once every entry is in the log. The clients must have ended."""
+        from audit.sequencing.catching_up import catch_up  # noqa: PLC0415
+        from audit.sequencing.timestamps import waiting  # noqa: PLC0415
+
+        while waiting().exists():
+            catch_up()
+        self.findings.stored = self.entries().count()
+        for name, key_id, ended in self.ended:
+            of_key = self.entries().filter(object_id=key_id)
+            self.findings.idle[name] += not of_key.exists()
+            if late := of_key.filter(timestamp__gte=ended).count():
+                self.findings.leaks.append(f"{name}: {late} after {ended}")
 
     def entries(self):
         from audit.models import AuditLog  # noqa: PLC0415
@@ -150,7 +157,7 @@ def run(rounds: int, path: str, only: list[str]) -> Findings:
         for counted in [client.end() for client in clients]:
             findings.sealed += counted["sealed"]
             findings.refused += counted["refused"]
-        findings.stored = campaign.entries().count()
+        campaign.look()
         return findings
 
 
