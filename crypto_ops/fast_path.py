@@ -108,7 +108,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
             return False
         began = time.monotonic()
         name, count = caller.identity.budget, self.count(request)
-        cost = 1 if count == 1 else cost_of(count)
+        cost = cost_of(count)
         try:
             # First, because a decision uses up invocations of the key.
             throttle.charge_principal(name, cost)

@@ -13,21 +13,33 @@ from kernel.crypto.algorithms import Mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import DomainError
 from kernel.http import problems
+from kernel.runtime import settings_cache
 
 type Parts = tuple[str, str, str]
 """encrypted_data, iv and tag, in base64."""
 
 
+@settings_cache
+def max_plaintext() -> int:
+    """In bytes."""
+    return int(settings.CC_MAX_PLAINTEXT_BYTES)
+
+
+@settings_cache
+def max_ciphertext() -> int:
+    """In characters."""
+    return int(settings.CC_MAX_BODY_BYTES)
+
+
 def messages_of(texts: Iterable[tuple[str, str]]) -> list[Message | DomainError]:
     """A message for each pair of data and additional data, both in base64, or its refusal."""
-    max_bytes = settings.CC_MAX_PLAINTEXT_BYTES
+    max_bytes = max_plaintext()
     return [_message_of(data, aad, max_bytes) for data, aad in texts]
 
 
 def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
     try:
-        octets = decode_base64(data, field="data", max_bytes=max_bytes)
-        return octets, aad_of(aad) if aad else b""
+        return decode_base64(data, field="data", max_bytes=max_bytes), aad_of(aad)
     except DomainError as error:
         return error
 
@@ -39,7 +51,7 @@ def sealed_item_of(
     try:
         if isinstance(form, str):
             return _of_envelope(form, aad, mode=mode)
-        return SealedItem(sealed_of(form), version, aad_of(aad) if aad else b"")
+        return SealedItem(sealed_of(form), version, aad_of(aad))
     except DomainError as error:
         return error
 
@@ -49,14 +61,14 @@ def sealed_of(parts: Parts) -> Sealed:
     encrypted_data, iv, tag = parts
     return Sealed(
         decode_base64(iv, field="iv", max_bytes=MAX_TAG_BYTES),
-        decode_base64(encrypted_data, field="encrypted_data", max_bytes=settings.CC_MAX_BODY_BYTES),
+        decode_base64(encrypted_data, field="encrypted_data", max_bytes=max_ciphertext()),
         decode_base64(tag, field="tag", max_bytes=MAX_TAG_BYTES),
     )
 
 
 def aad_of(text: str) -> bytes:
-    """The additional data. Raises Invalid."""
-    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES)
+    """The additional data; empty if the text is empty or missing. Raises Invalid."""
+    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
 def answer_of(
@@ -84,7 +96,7 @@ def _members_of(result: str | bytes | DomainError) -> dict[str, Any]:
 
 
 def _of_envelope(text: str, aad: str, *, mode: Mode) -> SealedItem:
-    found = envelope.decode(text, max_length=settings.CC_MAX_BODY_BYTES)
+    found = envelope.decode(text, max_length=max_ciphertext())
     if found.mode is not mode:
         raise of_another_key()
-    return SealedItem(found.sealed, found.version, aad_of(aad) if aad else b"", found.key_id)
+    return SealedItem(found.sealed, found.version, aad_of(aad), found.key_id)

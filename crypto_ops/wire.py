@@ -7,7 +7,6 @@ twice, msgspec keeps the last one, but the REST interface refuses both: ``is_una
 from typing import Annotated
 
 import msgspec
-from django.conf import settings
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto_ops import batches, items
@@ -17,7 +16,6 @@ from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope
-from kernel.runtime import settings_cache
 from keys import references
 from keys.metadata import MAX_VERSION
 from keys.references import KeyReference
@@ -146,32 +144,20 @@ def encrypt_request(message: Encrypt) -> EncryptRequest:
     """Raises Invalid, UnsupportedAlgorithm."""
     return EncryptRequest(
         mode=find_mode(message.algorithm),
-        plaintext=decode_base64(message.data, field="data", max_bytes=_max_plaintext()),
+        plaintext=decode_base64(message.data, field="data", max_bytes=items.max_plaintext()),
         key_id=_key_of(message.key_id),
         key_version=message.key_version or None,
-        aad=items.aad_of(message.aad) if message.aad else b"",
+        aad=items.aad_of(message.aad or ""),
     )
-
-
-@settings_cache
-def _max_plaintext() -> int:
-    """In bytes."""
-    return int(settings.CC_MAX_PLAINTEXT_BYTES)
-
-
-@settings_cache
-def _max_ciphertext() -> int:
-    """In characters."""
-    return int(settings.CC_MAX_BODY_BYTES)
 
 
 def decrypt_request(message: Decrypt) -> DecryptRequest:
     """Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext, IncompleteForm."""
-    form, aad = message.read(), items.aad_of(message.aad) if message.aad else b""
+    form, aad = message.read(), items.aad_of(message.aad or "")
     if isinstance(form, str):
         if message.key_id is not UNSET or message.algorithm is not UNSET:
             raise IncompleteForm
-        return DecryptRequest.of_envelope(envelope.decode(form, max_length=_max_ciphertext()), aad)
+        return DecryptRequest.of_envelope(envelope.decode(form, max_length=items.max_ciphertext()), aad)
     if message.key_id is UNSET or message.algorithm is UNSET:
         raise IncompleteForm
     return DecryptRequest(

@@ -50,14 +50,11 @@ class InvocationCounter:
 
     def take_reserved(self, limit: int, count: int = 1) -> bool:
         """Use reserved invocations. False if there are not enough. If few remain, another thread reserves more."""
-        with self._lock:
-            if self._left < count:
-                return False
-            self._left -= count
-        if self._left < LOW and not self._is_refilling:
+        taken = self._take(count)
+        if taken and self._left < LOW and not self._is_refilling:
             self._is_refilling = True
             _counters.current.refills.submit(call_in_pool, self._refill, limit)
-        return True
+        return taken
 
     def prepare(self, limit: int, count: int) -> None:
         """Reserve ``count`` invocations for ``take_reserved``. Raises UsageLimitReached."""

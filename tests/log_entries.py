@@ -26,7 +26,7 @@ def insert_events(events, *, at, writer=None, first=1):
 
 
 class RecordedEntry:
-    """What ``record`` returned. Other columns are those of the row, read once one of them is needed."""
+    """The result of ``record``. Other columns come from the row, which is read at the first use of one."""
 
     def __init__(self, recorded):
         self._recorded, self._row = recorded, None

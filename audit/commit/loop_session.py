@@ -40,7 +40,7 @@ class LoopSession:
         return self.connection
 
     def drop(self) -> None:
-        """Close the connection. What was read over it is no longer used."""
+        """Close the connection, and forget its reading."""
         if self.connection is not None:
             self.connection.close()
             self.connection = self.reading = None

@@ -55,6 +55,12 @@ def _text(name: str) -> "models.CharField[str, str]":
     return models.CharField(max_length=TEXT_LIMITS[name], blank=True)
 
 
+def _index_of_identity(identity: str, other: str, *, name: str) -> models.Index:
+    """Of the entries that have the identity."""
+    condition = models.Q(**{f"{identity}__isnull": False})
+    return models.Index(fields=[identity, other], condition=condition, name=name)
+
+
 class AuditLog(models.Model):
     """One event. The row is the entry: ``audit.log.entries`` computes the hashed bytes from these columns.
 
@@ -105,17 +111,9 @@ class AuditLog(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
-            models.Index(
-                fields=["user_id", "action"],
-                condition=models.Q(user_id__isnull=False),
-                name="idx_audit_logs_user_action",
-            ),
+            _index_of_identity("user_id", "action", name="idx_audit_logs_user_action"),
             # With the id as last column, an index serves the newest page of its filter without a sort.
-            models.Index(
-                fields=["user_id", "id"],
-                condition=models.Q(user_id__isnull=False),
-                name="idx_audit_logs_user",
-            ),
+            _index_of_identity("user_id", "id", name="idx_audit_logs_user"),
             models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
             models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
             models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
@@ -135,16 +133,8 @@ class AuditLog(models.Model):
                 condition=models.Q(actor_type__in=[ActorType.SYSTEM.value, ActorType.ANONYMOUS.value]),
                 name="idx_audit_logs_actor_type",
             ),
-            models.Index(
-                fields=["actor_id", "action"],
-                condition=models.Q(actor_id__isnull=False),
-                name="idx_audit_logs_account_action",
-            ),
-            models.Index(
-                fields=["actor_id", "id"],
-                condition=models.Q(actor_id__isnull=False),
-                name="idx_audit_logs_account",
-            ),
+            _index_of_identity("actor_id", "action", name="idx_audit_logs_account_action"),
+            _index_of_identity("actor_id", "id", name="idx_audit_logs_account"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["writer", "wseq"], name="audit_logs_writer_is_sequenced"),

@@ -31,7 +31,7 @@ def decode_canonical_base64(text: str) -> bytes:
     """Inverse of ``encode_base64``; raises ValueError for any other text. The caller bounds its length."""
     octets = pybase64.b64decode(text, None, True)
     # Decoders ignore the unused bits of the last character; this comparison rejects them.
-    if pybase64.b64encode_as_string(octets) != text:
+    if encode_base64(octets) != text:
         raise ValueError("not canonical base64")
     return octets
 
