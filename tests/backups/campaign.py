@@ -144,9 +144,9 @@ def restore(folder: Path, target: str, sealed: Sealed, known: set[str], kills: i
     try:
         kill_restores(copy, folder / "backup", kills)
         manage(copy, "restore", str(folder / "backup"), "--verify")
-        stored = {row[0] for row in copy.query("SELECT request_id FROM audit_logs")}
-        assert known <= stored, f"{len(known - stored)} acknowledged requests are missing"
         copy.start()
+        stored = {row[0] for row in copy.query_log("SELECT request_id FROM audit_logs")}
+        assert known <= stored, f"{len(known - stored)} acknowledged requests are missing"
         began, token = time.monotonic(), copy.token()
         for ciphertext, plaintext in sealed.messages:
             opened = copy.send("POST", "/api/v1/decrypt", {"ciphertext": ciphertext}, token=token)

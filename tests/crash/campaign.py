@@ -109,11 +109,12 @@ def kill_part_under_load(
     # 429: if the sequencer is down and falls behind the log, the busiest clients are throttled.
     assert set(load.acknowledged.refusals) <= {429, 503}, load.acknowledged.refusals
     add(everything, load.acknowledged)
+    # If the log lags far behind, the server throttles the requests that follow.
     catch_up(product)
 
 
 def catch_up(product: Product) -> None:
-    """Wait until every entry is in the tree: if the log lags far behind, it refuses the following checks."""
+    """Wait until every committed entry is in the log; the sequencer writes entries after their commit."""
     deadline = time.monotonic() + 2 * STARTED_AGAIN_SECONDS
     while product.query("SELECT 1 FROM audit_bundles LIMIT 1"):
         assert time.monotonic() < deadline, "the sequencer does not catch up"
@@ -176,8 +177,10 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
     """Violations found inside the database, and in the answers of the restarted server."""
+    wrong = unrepeatable(product, everything)
+    catch_up(product)
     return (
-        unrepeatable(product, everything)
+        wrong
         + violations_in_database(product, everything)
         + violations_in_log(product)
         + unusable(product, everything)

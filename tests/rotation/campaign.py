@@ -89,7 +89,7 @@ def check(product: Product, number: int) -> None:
     )
     assert product.query(f"{of_due} AND r.status = 'completed'")[0][0] == number
     assert product.query(twice)[0][0] == 0
-    entries = product.query(
+    entries = product.query_log(
         "SELECT count(*) FROM audit_logs WHERE action = 'keys.key.rotated' AND outcome = 'ok'"
     )
     assert entries[0][0] == rotated(product)
