@@ -3,7 +3,7 @@
     python -m tests.crash.campaign --rounds 20 --changes 200 --kill everything,web,worker,sequencer,database
 
 Each round kills the next of the parts. It runs on SQLite; inside ``python -m tests.services`` (or with
-DATABASE_URL) on PostgreSQL. ``database`` starts its own durable PostgreSQL. The clients grow from 8 to 32.
+DATABASE_URL) on PostgreSQL. ``database`` starts its own durable PostgreSQL.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def main() -> int:
         everything = Acknowledged()
         for number in range(options.rounds):
             seed = options.seed + number
-            part, clients = options.kill[number % len(options.kill)], (8, 16, 32)[number % 3]
-            amount = {"changes": options.changes, "seed": seed, "clients": clients}
+            part = options.kill[number % len(options.kill)]
+            amount = {"changes": options.changes, "seed": seed, "clients": options.clients}
             if part == EVERYTHING:
                 kill_under_load(product, everything, **amount)
             elif part == DATABASE:
@@ -58,7 +58,7 @@ def main() -> int:
                 kill_part_under_load(product, PARTS[part], everything, **amount)
             violations = find_violations(product, everything)
             log(
-                f"round {number + 1}, {part} killed under {clients} clients, seed {seed}: "
+                f"round {number + 1}, {part} killed under {options.clients} clients, seed {seed}: "
                 f"{len(everything.requests)} acknowledged, {len(violations)} wrong"
             )
             if violations:
@@ -73,6 +73,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--changes", type=int, default=200, help="creations and rotations of a whole round")
+    parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kill", default=EVERYTHING, help="comma-separated parts, one a round in turn")
     options = parser.parse_args()
