@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.crash.campaign import add, violations_in_database, violations_in_log
+from tests.crash.campaign import add, catch_up, violations_in_database, violations_in_log
 from tests.crash.load import GONE, Acknowledged
 from tests.outages.load import NO_ANSWER, MeasuredLoad
 from tests.outages.target import patient_token
@@ -69,6 +69,7 @@ def judge(product: Product, site: Site, played: Sequence[Played]) -> None:
     for each in played:
         add(everything, each.load.acknowledged)
         each.violations.wrong += each.load.wrong + undecryptable(site, each.load.acknowledged.ciphertexts)
+    catch_up(product)
     in_database, in_log = violations_in_database(product, everything), violations_in_log(product)
     for each in played:
         own = each.load.acknowledged
