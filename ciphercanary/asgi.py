@@ -12,7 +12,8 @@ from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.probes import Application, Probes
-from crypto_ops import fast_path, stream_endpoint
+from crypto_ops import stream_endpoint
+from crypto_ops.hot_routes import ROUTES
 from crypto_ops.stream_endpoint import StreamEndpoint
 from kernel.observability import deferred
 
@@ -23,7 +24,7 @@ async def _end() -> None:
     deferred.write_all()
 
 
-hot_routes = {} if settings.CC_LANE == "off" else fast_path.ROUTES
+hot_routes = {} if settings.CC_LANE == "off" else ROUTES
 heads = ByteBudget(ALL_HEADS)
 bodies = ByteBudget(ALL_BODIES * settings.CC_MAX_BODY_BYTES)
 bridge = WsgiBridge(
@@ -40,5 +41,5 @@ others: Application = StreamEndpoint(django, others=bridge)
 if settings.CC_TRACES:
     from kernel.http.traced_requests import TracedApplication
 
-    others = TracedApplication(others, {*fast_path.ROUTES, *stream_endpoint.ROUTES})
+    others = TracedApplication(others, {*ROUTES, *stream_endpoint.ROUTES})
 application = Probes(django, PROBES, METRICS, reports=REPORTS, others=others)

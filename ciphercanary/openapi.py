@@ -3,13 +3,13 @@
 from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
 from kernel.identities import IdentityType
 from keys.lifecycle import VersionState
 
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "CipherCanary",
-    "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt and decrypt with them.",
+    "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt, decrypt, sign and verify with them.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -25,7 +25,8 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "IdentityTypeEnum": [kind.value for kind in IdentityType],  # of owners and requesters
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
-        "AlgorithmEnum": list(MODES),
+        "AlgorithmEnum": list(SEALING_MODES),
+        "SigningAlgorithmEnum": list(SIGNING_MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
 }

@@ -17,8 +17,9 @@ CUSTOM: Final = "custom"
 LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
 OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
 ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
+USES: Final = tuple(permission_of(word) for operations in OPERATIONS.values() for word in operations)
 # Operations of keys that no algorithm has yet. The API already accepts them.
-FUTURE: Final = frozenset(map(permission_of, GRANTABLE)) - frozenset(map(permission_of, OPERATIONS))
+FUTURE: Final = frozenset(map(permission_of, GRANTABLE)) - frozenset(USES)
 
 
 class TokenForm(PageForm):
@@ -56,7 +57,7 @@ class TokenForm(PageForm):
     def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         allowed = sorted(scopes_for(role) - FUTURE)
-        uses = [permission_of(word) for word in OPERATIONS if permission_of(word) in allowed]
+        uses = [permission for permission in USES if permission in allowed]
         others = [scope for scope in allowed if scope not in uses]
         groups = (("Use keys", uses), ("Other permissions", others))
         offer(

@@ -7,6 +7,8 @@ MESSAGE_ENCRYPTED: Final = "crypto.message.encrypted"
 MESSAGE_DECRYPTED: Final = "crypto.message.decrypted"
 MESSAGE_REENCRYPTED: Final = "crypto.message.reencrypted"
 MESSAGE_INSPECTED: Final = "crypto.message.inspected"
+MESSAGE_SIGNED: Final = "crypto.message.signed"
+SIGNATURE_VERIFIED: Final = "crypto.signature.verified"
 STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
@@ -20,6 +22,8 @@ LABELS: Final[Mapping[str, str]] = {
     MESSAGE_DECRYPTED: "Decrypt",
     MESSAGE_REENCRYPTED: "Re-encrypt",
     MESSAGE_INSPECTED: "Inspect ciphertext",
+    MESSAGE_SIGNED: "Sign",
+    SIGNATURE_VERIFIED: "Verify signature",
     STREAM_ENCRYPTED: "Encrypt stream",
     STREAM_DECRYPTED: "Decrypt stream",
     RANDOM_GENERATED: "Generate random bytes",

@@ -18,7 +18,7 @@ from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest, cost_of
 from kernel import throttle
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.stamps import StaleDecision
@@ -170,7 +170,7 @@ class AlgorithmsView(ApiView[Principal]):
 
     @extend_schema(responses=serializers.AlgorithmsSerializer)
     def get(self, _request: Request) -> Response:
-        registry = {"key_algorithms": KEY_ALGORITHMS.values(), "modes": MODES.values()}
+        registry = {"key_algorithms": KEY_ALGORITHMS.values(), "modes": SEALING_MODES.values()}
         return Response(represent(serializers.AlgorithmsSerializer, registry))
 
 

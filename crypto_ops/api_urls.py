@@ -1,6 +1,6 @@
 from django.urls import path
 
-from crypto_ops import api, api_streams
+from crypto_ops import api, api_signatures, api_streams
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("inspect", api.InspectView.as_view(), name="inspect"),
     path("stream/encrypt", api_streams.EncryptStreamView.as_view(), name="stream-encrypt"),
     path("stream/decrypt", api_streams.DecryptStreamView.as_view(), name="stream-decrypt"),
+    path("sign", api_signatures.SignView.as_view(), name="sign"),
+    path("verify", api_signatures.VerifyView.as_view(), name="verify"),
     path("random", api.RandomView.as_view(), name="random"),
     path("algorithms", api.AlgorithmsView.as_view(), name="algorithms"),
 ]

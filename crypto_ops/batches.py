@@ -18,10 +18,10 @@ from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.aead import Cipher, Message, Sealed
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError, Invalid
-from keys import lifecycle
+from keys import lifecycle, primitives
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
 
@@ -33,7 +33,7 @@ class EncryptBatch:
     Else like ``EncryptRequest``.
     """
 
-    mode: Mode
+    mode: SealingMode
     items: Sequence[Message | DomainError] = field(repr=False)
     key_id: KeyReference | None = None
     key_version: int | None = None
@@ -53,7 +53,7 @@ class SealedItem(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptBatch:
-    mode: Mode
+    mode: SealingMode
     key_id: KeyReference
     items: Sequence[SealedItem | DomainError] = field(repr=False)
 
@@ -65,7 +65,7 @@ class BatchResult[R: (str, bytes)]:
     ``key_version``: the version that sealed; None for decryptions. ``refusals``: the refusals among the results.
     """
 
-    mode: Mode
+    mode: SealingMode
     key_id: UUID
     key_version: int | None
     results: Sequence[R | DomainError] = field(repr=False)
@@ -108,7 +108,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
         )
     version = protecting_version(entry, mode, request.key_version, context)
     messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
-    cipher = context.cipher(version, mode)
+    cipher = context.primitive(version, primitives.cipher, mode)
     context.reserve(version, mode, len(messages))
 
     def finish() -> BatchResult[str]:
@@ -165,7 +165,7 @@ def of_another_key() -> Invalid:
 class _Opener:
     """Opens items of one key and records the versions used."""
 
-    def __init__(self, entry: CachedKey, mode: Mode, context: DecisionContext) -> None:
+    def __init__(self, entry: CachedKey, mode: SealingMode, context: DecisionContext) -> None:
         self._entry = entry
         self._context = context
         self._mode = mode
@@ -193,7 +193,10 @@ class _Opener:
 
     def _cipher(self, number: int | None) -> tuple[Cipher, int]:
         version = self._version(number)
-        found = self._ciphers[number] = self._context.cipher(version, self._mode), version.number
+        found = self._ciphers[number] = (
+            self._context.primitive(version, primitives.cipher, self._mode),
+            version.number,
+        )
         return found
 
     def _version(self, number: int | None) -> CachedVersion:
@@ -214,7 +217,7 @@ def _event(
     action: str,
     entry: CachedKey,
     version: CachedVersion | None,
-    mode: Mode,
+    mode: SealingMode,
     succeeded: int,
     refusals: Sequence[DomainError],
 ) -> Event:

@@ -7,7 +7,7 @@ the database. A stale decision is repeated with fresh rows.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
@@ -15,14 +15,17 @@ from accounts.tokens import renew_principal
 from audit.commit import writer
 from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
-from crypto_ops.decision_context import DecisionContext
+from crypto_ops.decision_context import DecisionContext, Permit, Use
 from kernel.clock import process_now
+from kernel.crypto.algorithms import Mode, SealingMode
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
 from keys import keyring, lifecycle
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.lifecycle import LifecycleState, State, Status
+from keys.primitives import KeyParts
+from keys.references import KeyReference
 
 MAX_DECISIONS: Final = 5
 
@@ -92,6 +95,32 @@ def key_event(
         count=count,
         meta=meta,
     )
+
+
+def decide_use[M: Mode, P](
+    use: Use[M],
+    permission: str,
+    build: Callable[[KeyParts, M], P],
+    choose: Callable[[CachedKey], CachedVersion],
+    context: DecisionContext,
+    *,
+    protects: bool = False,
+) -> Permit[P]:
+    """Decide whether the caller may use a key with a primitive of ``keys.primitives``. Raises refusals.
+
+    ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's expiry ends it.
+    """
+    action, key_id, mode, _ = use
+    context.principal.require(permission)
+    if key_id is None and isinstance(mode, SealingMode):
+        entry = context.find_default(mode.key_algorithm, permission)
+    else:
+        entry = context.find(cast(KeyReference, key_id), permission)
+    version = choose(entry)
+    primitive = context.primitive(version, build, mode)
+    event = key_event(action, entry, version, algorithm=mode.name)
+    grounds = grounds_of(event, context, protects=entry if protects else None)
+    return context.remember(use, Permit(entry=entry, version=version, primitive=primitive, grounds=grounds))
 
 
 def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -13,12 +13,12 @@ from accounts.roles import word_of
 from audit.commit.decisions import Deadline, Grounds
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.algorithms import Mode, SealingMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
 from keys import keyring
 from keys.cached_keys import CachedKey, CachedVersion
+from keys.primitives import KeyParts
 from keys.references import KeyReference
 
 MAX_PERMITS: Final = 1000  # of one key
@@ -45,16 +45,16 @@ def not_granted(permission: str, rule: str) -> Denied:
     )
 
 
-type Use = tuple[str, KeyReference | None, Mode, int | None]
+type Use[M: Mode] = tuple[str, KeyReference | None, M, int | None]
 """The action, the key (None: the default key), the mode and the version (None: the primary one)."""
 
 
-class Permit(Struct, frozen=True, eq=False, kw_only=True):
+class Permit[P](Struct, frozen=True, eq=False, kw_only=True):
     """One caller's use of one version of a key in one mode: decided once, for any message, while the grounds hold."""
 
     entry: CachedKey
     version: CachedVersion
-    cipher: Cipher
+    primitive: P
     grounds: Grounds
 
 
@@ -68,11 +68,11 @@ class DecisionContext:
         self.used: list[CachedKey] = []
         self.deadlines: list[Deadline] = []
 
-    def recall(self, _use: Use) -> Permit | None:
+    def recall(self, _use: Use[Mode]) -> Permit[Any] | None:
         """The permit of an earlier decision, if there is one."""
         return None
 
-    def remember(self, _use: Use, permit: Permit) -> Permit:
+    def remember[P](self, _use: Use[Mode], permit: Permit[P]) -> Permit[P]:
         """Keep the permit for later decisions, if there can be any. Returns it."""
         return permit
 
@@ -115,11 +115,11 @@ class DecisionContext:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
         throttle.charge_principal(self.principal.identity.budget, cost=trials)
 
-    def cipher(self, version: CachedVersion, mode: Mode) -> Cipher:
-        """Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
-        return version.cipher(mode)
+    def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
+        """A primitive of ``keys.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
+        return version.primitive(build, mode)
 
-    def reserve(self, version: CachedVersion, mode: Mode, count: int = 1) -> None:
+    def reserve(self, version: CachedVersion, mode: SealingMode, count: int = 1) -> None:
         """Account for messages that are about to be sealed. Raises UsageLimitReached."""
         version.reserve_invocations(mode, count)
 
@@ -140,14 +140,14 @@ class CachedDecisionContext(DecisionContext):
     A key that leaves the keyring takes its permits with it, so they never outlast its material.
     """
 
-    def recall(self, use: Use) -> Permit | None:
+    def recall(self, use: Use[Mode]) -> Permit[Any] | None:
         action, reference, mode, version = use
-        if reference is None:
+        if reference is None and isinstance(mode, SealingMode):
             reference = keyring.cached_default_id(self.principal, mode.key_algorithm)
         entry = None if reference is None else keyring.peek(reference)
         return None if entry is None else entry.permits.get((self.principal, action, mode.name, version))
 
-    def remember(self, use: Use, permit: Permit) -> Permit:
+    def remember[P](self, use: Use[Mode], permit: Permit[P]) -> Permit[P]:
         action, _, mode, version = use
         permits = permit.entry.permits
         if len(permits) >= MAX_PERMITS:
@@ -171,13 +171,13 @@ class CachedDecisionContext(DecisionContext):
             raise CacheMiss(owned, lambda: keyring.find_default(self.principal, algorithm))
         return self.find(key_id, permission)
 
-    def cipher(self, version: CachedVersion, mode: Mode) -> Cipher:
-        cipher = version.cached_cipher(mode)
-        if cipher is None:
-            raise CacheMiss((version, mode), lambda: version.cipher(mode))
-        return cipher
+    def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
+        primitive = version.cached_primitive(build, mode)
+        if primitive is None:
+            raise CacheMiss((version, build, mode), lambda: version.primitive(build, mode))
+        return primitive
 
-    def reserve(self, version: CachedVersion, mode: Mode, count: int = 1) -> None:
+    def reserve(self, version: CachedVersion, mode: SealingMode, count: int = 1) -> None:
         if not version.reserve_cached_invocations(mode, count):
             raise CacheMiss(version, lambda: version.prepare_invocations(mode, count))
 
@@ -185,5 +185,5 @@ class CachedDecisionContext(DecisionContext):
 class FreshDecisionContext(CachedDecisionContext):
     """For requests that permits of earlier decisions did not serve."""
 
-    def recall(self, _use: Use) -> Permit | None:
+    def recall(self, _use: Use[Mode]) -> Permit[Any] | None:
         return None

@@ -13,15 +13,17 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
 from crypto_ops import actions
-from crypto_ops.deciding import decision_of, grounds_of, key_event, perform
+from crypto_ops.deciding import decide_use, decision_of, key_event, perform
 from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from kernel.clock import process_now
-from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import SEALING_MODES, SealingMode
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import Invalid
+from keys import primitives
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.lifecycle import State
 
@@ -61,29 +63,22 @@ def _decide_random(size: int, context: DecisionContext) -> Decision[bytes]:
 def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Decision[Envelope]:
     """The decision; the message is sealed when it is finished. Raises refusals."""
     use = (actions.MESSAGE_ENCRYPTED, request.key_id, request.mode, request.key_version)
-    permit = context.recall(use) or context.remember(use, _permit_encryption(request, context))
+    permit = context.recall(use) or decide_use(
+        use,
+        "crypto.encrypt",
+        primitives.cipher,
+        lambda entry: protecting_version(entry, request.mode, request.key_version, context),
+        context,
+        protects=True,
+    )
     context.reserve(permit.version, request.mode)
     return Decision(
         partial(_seal, request, permit), permit.grounds, len(request.plaintext), context.request_id
     )
 
 
-def _permit_encryption(request: EncryptRequest, context: DecisionContext) -> Permit:
-    context.principal.require("crypto.encrypt")
-    mode = request.mode
-    if request.key_id is None:
-        entry = context.find_default(mode.key_algorithm, "crypto.encrypt")
-    else:
-        entry = context.find(request.key_id, "crypto.encrypt")
-    version = protecting_version(entry, mode, request.key_version, context)
-    cipher = context.cipher(version, mode)
-    event = key_event(actions.MESSAGE_ENCRYPTED, entry, version, algorithm=mode.name)
-    grounds = grounds_of(event, context, protects=entry)
-    return Permit(entry=entry, version=version, cipher=cipher, grounds=grounds)
-
-
 def protecting_version(
-    entry: CachedKey, mode: Mode, number: int | None, context: DecisionContext
+    entry: CachedKey, mode: SealingMode, number: int | None, context: DecisionContext
 ) -> CachedVersion:
     """The version to seal with: the primary one, or the named one in deterministic modes. Raises refusals."""
     now = process_now()
@@ -98,9 +93,9 @@ def protecting_version(
     return context.require_process(entry, number, now)
 
 
-def _seal(request: EncryptRequest, permit: Permit) -> Envelope:
+def _seal(request: EncryptRequest, permit: Permit[Cipher]) -> Envelope:
     entry, version = permit.entry, permit.version
-    sealed = permit.cipher.seal(
+    sealed = permit.primitive.seal(
         request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad
     )
     return Envelope(request.mode, entry.key_id, version.number, sealed)
@@ -111,20 +106,17 @@ def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Deci
     if request.key_version is None:
         return _decide_trial(request, context)
     use = (actions.MESSAGE_DECRYPTED, request.key_id, request.mode, request.key_version)
-    permit = context.recall(use) or context.remember(use, _permit_decryption(request, context))
+    permit: Permit[Cipher] = context.recall(use) or decide_use(
+        use,
+        "crypto.decrypt",
+        primitives.cipher,
+        lambda entry: _candidates(request, entry, context)[0],
+        context,
+    )
     key_id, number = permit.entry.key_id, permit.version.number
-    plaintext = permit.cipher.open(request.sealed, key_id=key_id, version=number, aad=request.aad)
+    plaintext = permit.primitive.open(request.sealed, key_id=key_id, version=number, aad=request.aad)
     result = Decrypted(plaintext=plaintext, mode=request.mode, key_id=key_id, key_version=number)
     return Decision(lambda: result, permit.grounds, len(plaintext), context.request_id)
-
-
-def _permit_decryption(request: DecryptRequest, context: DecisionContext) -> Permit:
-    context.principal.require("crypto.decrypt")
-    entry = context.find(request.key_id, "crypto.decrypt")
-    [version] = _candidates(request, entry, context)
-    cipher = context.cipher(version, request.mode)
-    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, algorithm=request.mode.name)
-    return Permit(entry=entry, version=version, cipher=cipher, grounds=grounds_of(event, context))
 
 
 def _decide_trial(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
@@ -169,7 +161,7 @@ def _open(
     for_reencryption: bool = False,
 ) -> tuple[CachedVersion, bytes]:
     for version in candidates:
-        cipher = context.cipher(version, request.mode)
+        cipher = context.primitive(version, primitives.cipher, request.mode)
         try:
             plaintext = cipher.open(
                 request.sealed, key_id=entry.key_id, version=version.number, aad=request.aad
@@ -196,7 +188,7 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     candidates = _candidates(opening, source, context, for_reencryption=True)
     version, plaintext = _open(opening, source, candidates, context, for_reencryption=True)
     mode, primary = _mode_for(target, opening.mode), target.require_protect(now)
-    cipher = context.cipher(primary, mode)
+    cipher = context.primitive(primary, primitives.cipher, mode)
     context.reserve(primary, mode)
     sealed = cipher.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
     envelope = Envelope(mode, target.key_id, primary.number, sealed)
@@ -214,10 +206,10 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     return decision_of(result, event, context, size=len(plaintext), protects=target)
 
 
-def _mode_for(target: CachedKey, mode: Mode) -> Mode:
+def _mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:
     """The mode of the message if the target may encrypt in it, otherwise its default."""
     modes = target.protecting_modes
-    return mode if mode.name in modes else MODES[modes[0]]
+    return mode if mode.name in modes else SEALING_MODES[modes[0]]
 
 
 def _target(request: ReencryptRequest, source: CachedKey, context: DecisionContext) -> CachedKey:

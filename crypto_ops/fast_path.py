@@ -28,8 +28,7 @@ from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
-from crypto_ops import actions, batches, engine, hot_loads, wire
-from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
+from crypto_ops import hot_loads, wire
 from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
 from crypto_ops.decision_context import (
     CachedDecisionContext,
@@ -49,7 +48,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
-from kernel.http.fast_path import Exchange, HotAnswer, HotRequest, HotRoutes
+from kernel.http.fast_path import Exchange, HotAnswer, HotRequest
 from keys import keyring
 
 logger = logging.getLogger(__name__)
@@ -244,47 +243,3 @@ def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple
 def _wait_until(until: float, call: Callable[[], object]) -> object:
     with lock_waits.waiting_until(until):
         return call()
-
-
-def _refused_of(result: BatchResult[str] | BatchResult[bytes]) -> int:
-    return result.refused
-
-
-def _items_of(request: EncryptBatch | DecryptBatch) -> int:
-    return len(request.items)
-
-
-ROUTES: Final[HotRoutes] = {
-    ("POST", "/api/v1/encrypt"): HotRoute(
-        action=actions.MESSAGE_ENCRYPTED,
-        body=wire.Encrypt,
-        request=wire.encrypt_request,
-        decide=engine.decide_encryption,
-        write=wire.encrypted,
-    ),
-    ("POST", "/api/v1/decrypt"): HotRoute(
-        action=actions.MESSAGE_DECRYPTED,
-        body=wire.Decrypt,
-        request=wire.decrypt_request,
-        decide=engine.decide_decryption,
-        write=wire.decrypted,
-    ),
-    ("POST", "/api/v1/encrypt/batch"): HotRoute(
-        action=actions.MESSAGE_ENCRYPTED,
-        body=wire.EncryptBatch,
-        request=wire.encrypt_batch,
-        decide=batches.decide_encryptions,
-        write=wire.of_batch,
-        count=_items_of,
-        refused=_refused_of,
-    ),
-    ("POST", "/api/v1/decrypt/batch"): HotRoute(
-        action=actions.MESSAGE_DECRYPTED,
-        body=wire.DecryptBatch,
-        request=wire.decrypt_batch,
-        decide=batches.decide_decryptions,
-        write=wire.of_batch,
-        count=_items_of,
-        refused=_refused_of,
-    ),
-}

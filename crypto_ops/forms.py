@@ -1,31 +1,31 @@
-"""The form of *Try it* and its conversion into a request to the engine."""
+"""The forms of *Try it*, one for each purpose of keys, and their conversion into requests to the engine."""
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from django import forms
 
-from crypto_ops.operation_choices import LABELS
-from crypto_ops.requests import MAX_AAD_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_SIGNATURE_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
 from kernel.errors import Invalid
 from kernel.pages import PageForm
+from kernel.pages.forms import offer
 from keys import lifecycle
+from keys.explanations import OPERATION_LABELS
+from keys.lifecycle import OPERATIONS
 from keys.models import Key
 
 # Input is confidential: browsers must not store it or send it to a spelling service.
 _UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
-class TryForm(PageForm):
+class TrialForm(PageForm):
     """One operation with ``key``. The form does not check which operations are currently possible."""
 
-    operation = forms.ChoiceField(
-        choices=list(LABELS.items()), error_messages={"required": "Choose an operation."}
-    )
+    operation = forms.ChoiceField(error_messages={"required": "Choose an operation."})
     input = forms.CharField(
         strip=False,
         help_text=f"At most {MAX_TRIED_BYTES // 1024} KiB.",
@@ -38,6 +38,27 @@ class TryForm(PageForm):
         help_text="Line breaks in text count as one byte each (LF).",
     )
     mode = forms.ChoiceField(required=False)
+
+    def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.key = key
+        offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in OPERATIONS[key.purpose]])
+        offer(self, "mode", [(name, name) for name in key.protecting_modes])
+
+    def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
+        try:
+            self.cleaned_data[name] = read()
+        except Invalid as refusal:
+            self.add_error(field, refusal.fields[field][0] if field in refusal.fields else refusal.detail)
+
+    def _octets(self, field: str, max_bytes: int) -> bytes:
+        form = self.cleaned_data.get(f"{field}_format") or "text"
+        return octets_of(self.cleaned_data[field], form, field=field, max_bytes=max_bytes)
+
+
+class SealingTrialForm(TrialForm):
+    """Encrypt, decrypt or re-encrypt."""
+
     aad = forms.CharField(
         label="Associated data (AAD, optional)",
         required=False,
@@ -61,11 +82,7 @@ class TryForm(PageForm):
     )
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
-        super().__init__(data, **kwargs)
-        self.key = key
-        cast("forms.ChoiceField", self.fields["mode"]).choices = [
-            (name, name) for name in key.protecting_modes
-        ]
+        super().__init__(data, key=key, **kwargs)
         if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
             self.fields["target"].label = "Target key"
             self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."
@@ -81,18 +98,37 @@ class TryForm(PageForm):
                 self._add("envelope", "input", self._envelope)
         return given
 
-    def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
-        try:
-            self.cleaned_data[name] = read()
-        except Invalid as refusal:
-            self.add_error(field, refusal.fields[field][0] if field in refusal.fields else refusal.detail)
-
-    def _octets(self, field: str, max_bytes: int) -> bytes:
-        form = self.cleaned_data.get(f"{field}_format") or "text"
-        return octets_of(self.cleaned_data[field], form, field=field, max_bytes=max_bytes)
-
     def _envelope(self) -> Envelope:
         text = require_ciphertext(
             self.cleaned_data["input"], field="input", max_characters=MAX_TRIED_CHARACTERS
         )
         return envelope.decode(text, max_length=MAX_TRIED_CHARACTERS)
+
+
+class SigningTrialForm(TrialForm):
+    """Sign or verify."""
+
+    signature = forms.CharField(
+        required=False,
+        strip=False,
+        max_length=MAX_TRIED_CHARACTERS,
+        help_text="In base64. ECDSA signatures are DER.",
+        widget=forms.Textarea(attrs=_UNKEPT | {"rows": 4}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Adds ``octets``, and to verify ``signature_octets``."""
+        given = self.cleaned_data
+        if {"operation", "input", "signature"} <= given.keys():
+            self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
+            if given["operation"] == "verify":
+                self._add("signature_octets", "signature", self._signature)
+        return given
+
+    def _signature(self) -> bytes:
+        return octets_of(
+            self.cleaned_data["signature"], "base64", field="signature", max_bytes=MAX_SIGNATURE_BYTES
+        )
+
+
+TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {"encrypt": SealingTrialForm, "sign": SigningTrialForm}

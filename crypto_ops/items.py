@@ -9,7 +9,7 @@ from crypto_ops.batches import BatchResult, SealedItem, of_another_key
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import DomainError
 from kernel.http import problems
@@ -45,7 +45,7 @@ def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
 
 
 def sealed_item_of(
-    form: str | Parts, version: int | None, aad: str, *, mode: Mode
+    form: str | Parts, version: int | None, aad: str, *, mode: SealingMode
 ) -> SealedItem | DomainError:
     """The sealed item, given in one piece or in parts, or its refusal."""
     try:
@@ -95,7 +95,7 @@ def _members_of(result: str | bytes | DomainError) -> dict[str, Any]:
     return {"problem": problems.members(result)}
 
 
-def _of_envelope(text: str, aad: str, *, mode: Mode) -> SealedItem:
+def _of_envelope(text: str, aad: str, *, mode: SealingMode) -> SealedItem:
     found = envelope.decode(text, max_length=max_ciphertext())
     if found.mode is not mode:
         raise of_another_key()

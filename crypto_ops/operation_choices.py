@@ -1,6 +1,5 @@
 """The operations that a page offers for a key, and the reasons why some are currently unavailable."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,14 +7,15 @@ from typing import Final
 from django.conf import settings
 
 from accounts.principals import Principal
+from accounts.roles import permission_of
 from audit.services import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
 from keys import actions, lifecycle
-from keys.lifecycle import LifecycleState, State, Status
+from keys.explanations import OPERATION_LABELS
+from keys.lifecycle import OPERATIONS, LifecycleState, State, Status
 from keys.models import Key
 
-LABELS: Final[Mapping[str, str]] = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
 DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Use the API to decrypt."
 
 
@@ -28,7 +28,7 @@ class OperationChoice:
 
     @property
     def label(self) -> str:
-        return LABELS[self.word]
+        return OPERATION_LABELS[self.word]
 
     def __str__(self) -> str:
         return self.label
@@ -37,8 +37,8 @@ class OperationChoice:
 def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The operations that the role permits, each with the reason if it is currently unavailable."""
     at = key.lifecycle_state(process_now())
-    able = lifecycle.operations(at.state)
-    words = [word for word in LABELS if principal.has_permission(f"crypto.{word}")]
+    able = lifecycle.operations(key.purpose, at.state)
+    words = [word for word in OPERATIONS[key.purpose] if principal.has_permission(permission_of(word))]
     reason = "" if set(words) <= set(able) else f"{key.name} {_state_sentence(key, at)}."
     return [OperationChoice(word, "" if word in able else reason) for word in words]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.envelope import Envelope
 from keys.lifecycle import VersionState
 from keys.references import KeyReference
@@ -18,33 +18,35 @@ MAX_HEADER_AAD_BYTES: Final = 4096  # of a stream, whose aad is in a header line
 MAX_TAG_BYTES: Final = 64
 MAX_TRIED_BYTES: Final = 64 * 1024  # of a message that is typed into Try it
 MAX_TRIED_CHARACTERS: Final = 96 * 1024  # of its ciphertext, which fits in any mode
+MAX_DIGEST_BYTES: Final = 64
+MAX_SIGNATURE_BYTES: Final = 8192  # of ML-DSA-87 4,627
 MAX_RANDOM_BYTES: Final = 65_536
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters
 MESSAGES_A_REQUEST: Final = 100  # of a batch, per request counted by a rate limit
 
 
-class _Unprinted(Struct, frozen=True, kw_only=True):
+class Unprinted(Struct, frozen=True, kw_only=True):
     """Contains plaintexts or ciphertexts, which must stay out of logs and tracebacks."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
-class EncryptRequest(_Unprinted, frozen=True, kw_only=True):
+class EncryptRequest(Unprinted, frozen=True, kw_only=True):
     """``key_id``: None for the caller's default key. ``key_version``: for deterministic modes only."""
 
-    mode: Mode
+    mode: SealingMode
     plaintext: bytes
     key_id: KeyReference | None = None
     key_version: int | None = None
     aad: bytes = b""
 
 
-class DecryptRequest(_Unprinted, frozen=True, kw_only=True):
+class DecryptRequest(Unprinted, frozen=True, kw_only=True):
     """``key_version``: None to try the versions that may still process, newest first."""
 
-    mode: Mode
+    mode: SealingMode
     key_id: KeyReference
     sealed: Sealed
     key_version: int | None = None
@@ -71,9 +73,9 @@ class ReencryptRequest:
     reason: str = ""
 
 
-class Decrypted(_Unprinted, frozen=True, kw_only=True):
+class Decrypted(Unprinted, frozen=True, kw_only=True):
     plaintext: bytes
-    mode: Mode
+    mode: SealingMode
     key_id: UUID
     key_version: int
 

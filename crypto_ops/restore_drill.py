@@ -15,7 +15,7 @@ from audit.sequencing.running import checkpoint_now
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.errors import Conflict
 from kernel.trust import kek
 from keys.lifecycle import Status
@@ -88,7 +88,7 @@ def _encrypt(messages: int, principal: Principal) -> str:
     lines = []
     for key in islice(cycle(keys), messages):
         plaintext = secrets.token_bytes(_PLAINTEXT_SIZE)
-        request = EncryptRequest(mode=MODES[key.default_mode], plaintext=plaintext, key_id=key.id)
+        request = EncryptRequest(mode=SEALING_MODES[key.default_mode], plaintext=plaintext, key_id=key.id)
         sealed = envelope.encode(engine.encrypt(request, principal))
         lines.append(f"{sealed} {hashlib.sha256(plaintext).hexdigest()}\n")
     return "".join(lines)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import Mode, find_mode
+from kernel.crypto.algorithms import SealingMode, find_sealing_mode
 from kernel.crypto.envelope import Envelope
 from kernel.labels import MAX_REASON
 from kernel.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
@@ -67,7 +67,7 @@ class EncryptSerializer(StrictSerializer):
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        mode = find_mode(attrs["algorithm"])
+        mode = find_sealing_mode(attrs["algorithm"])
         word = attrs.get("options", {}).get("mode")
         if word and word != MODE_WORDS[mode.name]:
             raise serializers.ValidationError(
@@ -100,7 +100,7 @@ class DecryptSerializer(StrictSerializer):
         }
         if missing:
             raise serializers.ValidationError(missing)
-        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+        return {**attrs, "mode": find_sealing_mode(attrs["algorithm"])}
 
 
 class EncryptItemSerializer(StrictSerializer):
@@ -142,7 +142,7 @@ class EncryptBatchSerializer(StrictSerializer):
     items = serializers.ListField(child=EncryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+        return {**attrs, "mode": find_sealing_mode(attrs["algorithm"])}
 
 
 class DecryptBatchSerializer(StrictSerializer):
@@ -151,7 +151,7 @@ class DecryptBatchSerializer(StrictSerializer):
     items = serializers.ListField(child=DecryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {**attrs, "mode": find_mode(attrs["algorithm"])}
+        return {**attrs, "mode": find_sealing_mode(attrs["algorithm"])}
 
 
 class ReencryptSerializer(StrictSerializer):
@@ -255,7 +255,7 @@ class KeyAlgorithmSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
-class ModeSerializer(serializers.Serializer[Mode]):
+class ModeSerializer(serializers.Serializer[SealingMode]):
     """An operation mode; sizes in bytes."""
 
     name = ModeField()

@@ -76,6 +76,35 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
 echo
 """
 )
+_CURL_SIGN: Final = _Program(
+    r"""SIGNATURE=$(
+  {
+    printf '{"key_id": "@@key_id", "signing_algorithm": "@@mode", "message": "'
+    printf %s 'hello canary' | base64 | tr -d '\n'
+    printf '"}'
+  } |
+  curl -sS --fail-with-body -w '\n' @@server/api/v1/sign \
+    -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
+    -H 'Content-Type: application/json' \
+    --data-binary @- |
+  sed -n 's/.*"signature": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
+)
+echo "$SIGNATURE"
+"""
+)
+_CURL_VERIFY: Final = _Program(
+    r"""{
+  printf '{"key_id": "@@key_id", "signing_algorithm": "@@mode", "signature": "%s", "message": "' "$SIGNATURE"
+  printf %s 'hello canary' | base64 | tr -d '\n'
+  printf '"}'
+} |
+curl -sS --fail-with-body -w '\n' @@server/api/v1/verify \
+  -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
+  -H 'Content-Type: application/json' \
+  --data-binary @- |
+  sed -n 's/.*"valid": *\([a-z]*\).*/\1/p; /"detail":/w /dev/stderr'
+"""
+)
 _PYTHON_TOKEN: Final = _Program(
     """import getpass
 import json
@@ -106,8 +135,7 @@ except urllib.error.HTTPError as refusal:
     sys.exit(refusal.read().decode())
 """
 )
-_PYTHON_ENCRYPT: Final = _Program(
-    '''import base64
+_PYTHON_CALL: Final = '''import base64
 import json
 import os
 import urllib.error
@@ -129,10 +157,13 @@ def call(operation, **body):
         raise SystemExit(refusal.read().decode())
 
 
-data = base64.b64encode("hello canary".encode()).decode()
+'''
+_PYTHON_ENCRYPT: Final = _Program(
+    _PYTHON_CALL
+    + """data = base64.b64encode("hello canary".encode()).decode()
 ciphertext = call("encrypt", key_id="@@key_id", algorithm="@@mode", data=data)["ciphertext"]
 print(ciphertext)
-'''
+"""
 )
 _PYTHON_DECRYPT: Final = _Program(
     """data = call("decrypt", ciphertext=ciphertext)["data"]
@@ -141,25 +172,50 @@ print(base64.b64decode(data).decode())
 )
 
 
-def steps_of(language: str, *, key_id: str, mode: str) -> list[Step]:
+_PYTHON_SIGN: Final = _Program(
+    _PYTHON_CALL
+    + """message = base64.b64encode("hello canary".encode()).decode()
+signature = call("sign", key_id="@@key_id", signing_algorithm="@@mode", message=message)["signature"]
+print(signature)
+"""
+)
+_PYTHON_VERIFY: Final = _Program(
+    """answer = call(
+    "verify", key_id="@@key_id", signing_algorithm="@@mode", message=message, signature=signature
+)
+print(answer["valid"])
+"""
+)
+# By language and purpose: the programs after the first step.
+_PROGRAMS: Final = {
+    ("curl", "encrypt"): (_CURL_ENCRYPT, _CURL_DECRYPT),
+    ("curl", "sign"): (_CURL_SIGN, _CURL_VERIFY),
+    ("python", "encrypt"): (_PYTHON_ENCRYPT, _PYTHON_DECRYPT),
+    ("python", "sign"): (_PYTHON_SIGN, _PYTHON_VERIFY),
+}
+_TITLES: Final = {"encrypt": ("Encrypt", "Decrypt"), "sign": ("Sign", "Verify")}
+
+
+def steps_of(language: str, *, purpose: str, key_id: str, mode: str) -> list[Step]:
     """The steps in one of ``LANGUAGES`` for one key."""
     sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode}
     log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
     if language == "python":
-        programs = (_PYTHON_TOKEN, _PYTHON_ENCRYPT, _PYTHON_DECRYPT)
+        token = _PYTHON_TOKEN
         texts = (
             f'{log_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
             "Needs Python 3 only, no other packages.",
             "Add this to the same program.",
         )
     else:
-        programs = (_CURL_TOKEN, _CURL_ENCRYPT, _CURL_DECRYPT)
+        token = _CURL_TOKEN
         texts = (
             f"Run this in bash. {log_in_text}",
             "Needs CIPHERCANARY_TOKEN from step 1.",
             "Run this in the same shell.",
         )
-    titles = ("Get a token", "Encrypt", "Decrypt")
+    programs = (token, *_PROGRAMS[language, purpose])
+    titles = ("Get a token", *_TITLES[purpose])
     return [
         Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)

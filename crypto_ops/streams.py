@@ -28,7 +28,7 @@ from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
 from kernel.clock import process_now
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
@@ -144,7 +144,7 @@ class Encryption(Stream):
         entry = context.find(key_id, "crypto.encrypt")
         now = process_now()
         version = entry.require_protect(now)
-        entry.require_allowed(MODES["aes-256-gcm"])
+        entry.require_allowed(SEALING_MODES["aes-256-gcm"])
         if begun_under not in {None, version.number}:
             # As for messages: no encryption completes under a version after its rotation was acknowledged.
             raise VersionConflict(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from crypto_ops.signatures import Signature, SignRequest, Verification, VerifyRequest
 from crypto_ops.texts import FORMATS, shown_as
 from kernel.crypto import envelope
 from kernel.crypto.encoding import encode_base64
@@ -97,6 +98,43 @@ def reencrypted(wanted: ReencryptRequest, result: Reencrypted) -> TryResult:
         if result.source_compromised
         else "",
     )
+
+
+def signed(wanted: SignRequest, result: Signature) -> TryResult:
+    text = encode_base64(result.signature)
+    return TryResult(
+        sentence=(
+            f"Signed with version {result.key_version} ({result.mode.name}): "
+            f"{_bytes(len(wanted.message))} in, {_bytes(len(result.signature))} out."
+        ),
+        shown=[Shown("base64", "Signature (base64)", text)],
+        call=_call("sign", _signed_part(wanted), b""),
+        mode=result.mode.name,
+        next_operation="",
+        note="To verify it, choose Verify and paste the signature.",
+    )
+
+
+def verified(wanted: VerifyRequest, result: Verification) -> TryResult:
+    valid = f"Valid: signed with version {result.key_version} ({result.mode.name})."
+    sentence = (
+        valid if result.is_valid else "Not valid: this key did not sign this input with this algorithm."
+    )
+    return TryResult(
+        sentence=sentence,
+        shown=[Shown("text", "Result", "valid" if result.is_valid else "not valid")],
+        call=_call("verify", {**_signed_part(wanted), "signature": encode_base64(wanted.signature)}, b""),
+        mode=result.mode.name,
+        next_operation="",
+    )
+
+
+def _signed_part(wanted: SignRequest | VerifyRequest) -> dict[str, object]:
+    return {
+        "key_id": wanted.key_id,
+        "signing_algorithm": wanted.mode.name,
+        "message": encode_base64(wanted.message),
+    }
 
 
 def _call(operation: str, body: dict[str, object], aad: bytes) -> str:

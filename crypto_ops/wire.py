@@ -11,9 +11,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto_ops import batches, items
 from crypto_ops.batches import BatchResult
-from crypto_ops.requests import MAX_ITEMS, MAX_REFERENCE, Decrypted, DecryptRequest, EncryptRequest
+from crypto_ops.requests import (
+    MAX_ITEMS,
+    MAX_REFERENCE,
+    Decrypted,
+    DecryptRequest,
+    EncryptRequest,
+)
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import find_mode
+from kernel.crypto.algorithms import find_sealing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope
 from keys import references
@@ -24,6 +30,7 @@ type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
 type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
 type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH)]
 
+ENCODER = msgspec.json.Encoder()
 _QUOTE, _ESCAPE = b'"', b"\\"
 
 
@@ -143,7 +150,7 @@ def _key_of(text: str | UnsetType) -> KeyReference | None:
 def encrypt_request(message: Encrypt) -> EncryptRequest:
     """Raises Invalid, UnsupportedAlgorithm."""
     return EncryptRequest(
-        mode=find_mode(message.algorithm),
+        mode=find_sealing_mode(message.algorithm),
         plaintext=decode_base64(message.data, field="data", max_bytes=items.max_plaintext()),
         key_id=_key_of(message.key_id),
         key_version=message.key_version or None,
@@ -161,7 +168,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
     if message.key_id is UNSET or message.algorithm is UNSET:
         raise IncompleteForm
     return DecryptRequest(
-        mode=find_mode(message.algorithm),
+        mode=find_sealing_mode(message.algorithm),
         key_id=references.parse(message.key_id),
         key_version=message.key_version or None,
         sealed=items.sealed_of(form),
@@ -172,7 +179,7 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
 def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
     """Raises Invalid, UnsupportedAlgorithm."""
     return batches.EncryptBatch(
-        mode=find_mode(message.algorithm),
+        mode=find_sealing_mode(message.algorithm),
         items=items.messages_of((item.data, item.aad or "") for item in message.items),
         key_id=_key_of(message.key_id),
         key_version=message.key_version or None,
@@ -181,7 +188,7 @@ def encrypt_batch(message: EncryptBatch) -> batches.EncryptBatch:
 
 def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
     """Raises Invalid, UnsupportedAlgorithm, IncompleteForm."""
-    mode = find_mode(message.algorithm)
+    mode = find_sealing_mode(message.algorithm)
     return batches.DecryptBatch(
         mode=mode,
         key_id=references.parse(message.key_id),
@@ -194,7 +201,7 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
 
 def encrypted(result: Envelope, _message: Encrypt) -> bytes:
     sealed = result.sealed
-    return _ENCODER.encode(
+    return ENCODER.encode(
         {
             "encrypted_data": encode_base64(sealed.ciphertext),
             "iv": sealed.iv,  # msgspec encodes bytes in base64, too, but slower if they are many
@@ -208,7 +215,7 @@ def encrypted(result: Envelope, _message: Encrypt) -> bytes:
 
 
 def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
-    return _ENCODER.encode(
+    return ENCODER.encode(
         {
             "data": encode_base64(result.plaintext),
             "algorithm": result.mode.name,
@@ -220,7 +227,4 @@ def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
 
 def of_batch(result: BatchResult[str] | BatchResult[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
     references = [None if item.reference is UNSET else item.reference for item in message.items]
-    return _ENCODER.encode(items.answer_of(result, references))
-
-
-_ENCODER = msgspec.json.Encoder()
+    return ENCODER.encode(items.answer_of(result, references))

@@ -32,6 +32,6 @@ def check_access(
     now = process_now()
     verdict = authorize(holder, permission_of(operation), entry, now=now, client_ip=client_ip)
     at = entry.lifecycle_state(now)
-    if verdict.is_allowed and operation not in lifecycle.operations(at.state):
+    if verdict.is_allowed and operation not in lifecycle.operations(entry.purpose, at.state):
         return Verdict(False, f"state:{at.state}")
     return verdict

@@ -9,7 +9,8 @@ from accounts.roles import ROLES
 from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
 from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
-from keys.access_table import LABELS
+from keys.explanations import OPERATION_LABELS
+from keys.lifecycle import OPERATIONS
 from keys.models.grants import ROLE
 from keys.services.grants import GrantRequest
 
@@ -20,7 +21,7 @@ class CheckAccessForm(PageForm):
     """Whether one user or service account may do an operation, with a request from an address."""
 
     principal = forms.ChoiceField(label="User or service account", widget=LongSelect)
-    operation = forms.ChoiceField(choices=list(LABELS.items()))
+    operation = forms.ChoiceField()
     client_ip = forms.GenericIPAddressField(
         required=False,
         label="IP address of the request",
@@ -28,8 +29,9 @@ class CheckAccessForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, purpose: str, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
         super().__init__(*args, auto_id="check_%s", **kwargs)
+        offer(self, "operation", _operations(purpose))
         offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
 
 
@@ -38,7 +40,6 @@ class GrantForm(PageForm):
 
     holder = forms.ChoiceField(label="Grant to", widget=LongSelect)
     operations = forms.MultipleChoiceField(
-        choices=list(LABELS.items()),
         widget=CheckboxTags,
         error_messages={"required": "Choose at least one operation."},
     )
@@ -54,9 +55,10 @@ class GrantForm(PageForm):
     )
 
     def __init__(
-        self, *args: Any, holders: Iterable[KnownHolder], tags: Sequence[str], **kwargs: Any
+        self, *args: Any, purpose: str, holders: Iterable[KnownHolder], tags: Sequence[str], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        offer(self, "operations", _operations(purpose))
         known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
@@ -82,6 +84,10 @@ class GrantForm(PageForm):
             expires_at=given["expires_at"],
             networks=given["networks"],
         )
+
+
+def _operations(purpose: str) -> list[tuple[str, str]]:
+    return [(word, OPERATION_LABELS[word]) for word in OPERATIONS[purpose]]
 
 
 def _label(holder: KnownHolder) -> str:

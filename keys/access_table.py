@@ -3,18 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from accounts.authorization import Verdict
 from accounts.roles import ADMIN, ROLES, permission_of
 from accounts.services.holders import KnownHolder
 from kernel.identities import Identity, IdentityType, parse_uuid
+from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import OPERATIONS
 from keys.models import Key, KeyGrant
 from keys.models.grants import ROLE
-
-LABELS: Final = {"encrypt": "Encrypt", "decrypt": "Decrypt", "reencrypt": "Re-encrypt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class RuleHolder:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One rule. ``cells`` has the label of each of ``OPERATIONS``, and whether the rule allows it now."""
+    """One rule. ``cells`` has the label of each operation of the key, and whether the rule allows it now."""
 
     holder: RuleHolder
     source: str
@@ -57,16 +55,17 @@ def access_rows(
 ) -> list[AccessRow]:
     """Administrators, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
     holders = {each.identity.entity: _holder(each) for each in known}
-    rows = [_row(_everyone(ADMIN), "Role", OPERATIONS)]
+    words = OPERATIONS.get(key.purpose, {})
+    rows = [_row(_everyone(ADMIN), "Role", words, words)]
     if owner := holders.get(key.owner.entity):
-        rows.append(_row(owner, "Owner", OPERATIONS))
-    return rows + [_grant_row(grant, holders, now) for grant in grants]
+        rows.append(_row(owner, "Owner", words, words))
+    return rows + [_grant_row(grant, holders, words, now) for grant in grants]
 
 
 def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: Iterable[AccessRow]) -> str:
     """The rule that decided, as a sentence. ``rows`` are those of the key."""
     kind, _, value = verdict.rule.partition(":")
-    verb = LABELS[operation].lower()
+    verb = OPERATION_LABELS.get(operation, operation).lower()
     if kind == "grant":
         granted = next((row for row in rows if row.grant and str(row.grant.id) == value), None)
         return f"{granted.source}, to {granted.holder.name}." if granted else "A grant allows it."
@@ -103,7 +102,9 @@ def _everyone(role: str) -> RuleHolder:
     return RuleHolder(name=f"Everyone with the role {role}", role=role)
 
 
-def _grant_row(grant: KeyGrant, holders: Mapping[str, RuleHolder], now: datetime) -> AccessRow:
+def _grant_row(
+    grant: KeyGrant, holders: Mapping[str, RuleHolder], columns: Iterable[str], now: datetime
+) -> AccessRow:
     if grant.principal_type == ROLE:
         holder = _everyone(grant.principal_id)
     else:
@@ -111,13 +112,14 @@ def _grant_row(grant: KeyGrant, holders: Mapping[str, RuleHolder], now: datetime
         holder = holders.get(grant.holder, unknown)
     source = f"Grant on the tag {grant.tag}" if grant.tag else "Grant on this key"
     is_expired = grant.expires_at is not None and grant.expires_at <= now
-    return _row(holder, source, grant.operation_words, grant, is_expired=is_expired)
+    return _row(holder, source, grant.operation_words, columns, grant, is_expired=is_expired)
 
 
 def _row(
     holder: RuleHolder,
     source: str,
     words: Collection[str],
+    columns: Iterable[str],
     grant: KeyGrant | None = None,
     *,
     is_expired: bool = False,
@@ -129,5 +131,5 @@ def _row(
     missing = " or ".join(word for word in words if word not in able)
     lacks = f"The role {holder.role} cannot {missing}." if missing else ""
     applies = not blocked and not is_expired
-    cells = [(LABELS[word], applies and word in able) for word in OPERATIONS]
+    cells = [(OPERATION_LABELS[word], applies and word in able) for word in columns]
     return AccessRow(holder, source, cells, blocked or lacks, grant, is_expired)

@@ -12,6 +12,7 @@ KEY_ACTIVATED: Final = "keys.key.activated"
 KEY_DISABLED: Final = "keys.key.disabled"
 KEY_ENABLED: Final = "keys.key.enabled"
 KEY_REVOKED: Final = "keys.key.revoked"
+PUBLIC_KEY_READ: Final = "keys.public_key.read"
 USAGE_READ: Final = "keys.usage.read"
 IMPACT_READ: Final = "keys.impact.read"
 VERSION_LISTED: Final = "keys.version.listed"
@@ -52,6 +53,7 @@ LABELS: Final[Mapping[str, str]] = {
     KEY_DISABLED: "Disable key",
     KEY_ENABLED: "Enable key",
     KEY_REVOKED: "Revoke key",
+    PUBLIC_KEY_READ: "View public key",
     USAGE_READ: "View usage of key",
     IMPACT_READ: "Forecast impact",
     VERSION_LISTED: "List versions",

@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from keys import api, api_deletion, api_grants, api_policies, api_rotations, api_usage
+from keys import api, api_deletion, api_grants, api_policies, api_public_keys, api_rotations, api_usage
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
@@ -45,6 +45,7 @@ urlpatterns = [
         api_deletion.CancelDestructionView.as_view(),
         name="key-version-cancel-destruction",
     ),
+    path("keys/<key:key_id>/public-key", api_public_keys.PublicKeyView.as_view(), name="key-public-key"),
     path("keys/<key:key_id>/usage", api_usage.UsageView.as_view(), name="key-usage"),
     path("keys/<key:key_id>/impact", api_usage.ImpactView.as_view(), name="key-impact"),
     path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),

@@ -1,6 +1,6 @@
 """In-memory keyring entries: a key and its versions, with everything their use requires. No queries, no clock."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -8,8 +8,7 @@ from typing import Any, final
 from uuid import UUID
 
 from accounts.authorization import Grant
-from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import MODES, Mode
+from kernel.crypto.algorithms import SEALING_MODES, Mode, SealingMode
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.stream import StreamCipher
@@ -21,6 +20,7 @@ from keys.errors import KeyNotUsable, PolicyViolated
 from keys.invocations import InvocationCounter, counter_of
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
+from keys.primitives import KeyParts
 
 _ENTITY, _TAG, _POLICY = "key:", "tag:", "policy:"
 
@@ -52,15 +52,16 @@ def key_of(entity: str) -> UUID | None:
 
 @final
 class CachedVersion(Confidential):
-    """One version, ready to use. Its material is unwrapped at the first use of each mode, and kept as ciphers."""
+    """One version, ready to use. Its material is unwrapped at the first use of each mode, and kept as primitives."""
 
     __slots__ = (
         "_binding",
-        "_ciphers",
         "_counter",
         "_id",
         "_lock",
         "_modes",
+        "_parts",
+        "_primitives",
         "_wrapped",
         "created_at",
         "number",
@@ -76,20 +77,22 @@ class CachedVersion(Confidential):
         self._wrapped = row.wrapped_key
         self._binding = (row.key.id, row.key.algorithm, row.key.purpose)
         self._modes = tuple(row.key.modes)
-        self._ciphers: dict[str, Cipher] = {}
+        public_key = None if row.public_key is None else bytes(row.public_key)
+        self._parts = KeyParts(row.key.algorithm, self._unwrap, public_key)
+        self._primitives: dict[tuple[Hashable, str], Any] = {}
         self._counter: InvocationCounter | None = None
         self._lock = Lock()
 
-    def cipher(self, mode: Mode) -> Cipher:
-        """The cipher of ``mode``. Raises UnsupportedAlgorithm if the key may not use it; UnwrapFailed."""
-        cipher = self._ciphers.get(mode.name)
-        return cipher if cipher is not None else self._build(mode)
+    def primitive[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
+        """A primitive of ``keys.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
+        primitive: P | None = self._primitives.get((build, mode.name))
+        return primitive if primitive is not None else self._build(build, mode)
 
-    def cached_cipher(self, mode: Mode) -> Cipher | None:
-        """The cipher of ``mode`` if it is cached, otherwise None."""
-        return self._ciphers.get(mode.name)
+    def cached_primitive[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P | None:
+        """As ``primitive``, but None if it is not in memory."""
+        return self._primitives.get((build, mode.name))
 
-    def reserve_invocations(self, mode: Mode, count: int) -> None:
+    def reserve_invocations(self, mode: SealingMode, count: int) -> None:
         """Count ``count`` messages *before* they are sealed. Raises UsageLimitReached.
 
         All modes of a version share one counter, which is stricter than their separate subkeys require.
@@ -97,12 +100,12 @@ class CachedVersion(Confidential):
         if mode.invocation_limit is not None:
             self._invocations.take(mode.invocation_limit, count)
 
-    def prepare_invocations(self, mode: Mode, count: int) -> None:
+    def prepare_invocations(self, mode: SealingMode, count: int) -> None:
         """Reserve ``count`` invocations for ``reserve_cached_invocations``. Raises UsageLimitReached."""
         if mode.invocation_limit is not None:
             self._invocations.prepare(mode.invocation_limit, count)
 
-    def reserve_cached_invocations(self, mode: Mode, count: int) -> bool:
+    def reserve_cached_invocations(self, mode: SealingMode, count: int) -> bool:
         """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
         return limit is None or (self._counter or self._invocations).take_reserved(limit, count)
@@ -119,15 +122,17 @@ class CachedVersion(Confidential):
 
         Raises UnsupportedAlgorithm; UnwrapFailed.
         """
-        self._require_mode(MODES["aes-256-gcm"])
+        self._require_mode(SEALING_MODES["aes-256-gcm"])
         return StreamCipher(self._unwrap())
 
-    def _build(self, mode: Mode) -> Cipher:
+    def _build[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
         self._require_mode(mode)
         with self._lock:
-            if mode.name not in self._ciphers:
-                self._ciphers[mode.name] = Cipher(self._unwrap(), mode)
-            return self._ciphers[mode.name]
+            kind = (build, mode.name)
+            if kind not in self._primitives:
+                self._primitives[kind] = build(self._parts, mode)
+            built: P = self._primitives[kind]
+            return built
 
     def _require_mode(self, mode: Mode) -> None:
         if mode.name not in self._modes:
@@ -193,10 +198,10 @@ class CachedKey:
         return self.versions[self.primary_version]
 
     def require_allowed(self, mode: Mode) -> None:
-        """Raises PolicyViolated if the policy excludes the mode from encryption."""
+        """Raises PolicyViolated if the policy excludes the mode from protection."""
         if self.policy_modes is not None and mode.name in self.modes and mode.name not in self.policy_modes:
             raise PolicyViolated(
-                f"The key's policy does not allow encryption with {mode.name}. "
+                f"The key's policy does not allow {mode.name}. "
                 f"Use one of: {', '.join(self.protecting_modes)}."
             )
 
@@ -213,7 +218,7 @@ class CachedKey:
             raise self._not_usable(at, f"Version {version} of this key is {entry.state.word}.")
         if version < self.min_decryption_version:
             raise self._not_usable(
-                at, f"The minimum version for decryption is {self.min_decryption_version}, not {version}."
+                at, f"The minimum version is {self.min_decryption_version}, not {version}."
             )
         end = self.grace_end(version, for_reencryption=for_reencryption)
         if end is not None and end <= now:

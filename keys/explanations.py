@@ -1,4 +1,4 @@
-"""UI texts about keys: the meaning of each state, and the use of each algorithm."""
+"""UI texts about keys: their operations, the meaning of each state, and the use of each algorithm."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,27 +10,47 @@ from keys import actions
 from keys.lifecycle import LifecycleState, State, Status
 
 RECOMMENDED: Final = "aes-256"
+OPERATION_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "encrypt": "Encrypt",
+        "decrypt": "Decrypt",
+        "reencrypt": "Re-encrypt",
+        "sign": "Sign",
+        "verify": "Verify",
+    }
+)
 
 _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
     {
-        Status.PENDING: "This key cannot encrypt or decrypt until it is activated.",
-        Status.DISABLED: "This key cannot encrypt or decrypt until it is enabled again.",
+        Status.PENDING: "This key cannot be used until it is activated.",
+        Status.DISABLED: "This key cannot be used until it is enabled again.",
         Status.EXPIRED: (
-            "This key can only decrypt. You cannot change an expiry date that has passed. Create another key for new data."
+            "This key can only {process}. You cannot change an expiry date that has passed. Create another key for new data."
         ),
-        Status.REVOKED: "This key can only decrypt. Create another key for new data.",
+        Status.REVOKED: "This key can only {process}. Create another key for new data.",
         Status.SCHEDULED: (
-            "This key cannot encrypt or decrypt, and no operation except cancelling the deletion is available."
+            "This key cannot be used, and no operation except cancelling the deletion is available."
         ),
         Status.DESTROYED: (
-            "The key material was deleted. Data encrypted with this key can never be decrypted again. This page and the "
-            "history of the key remain."
+            "The key material was deleted. {destroyed} This page and the history of the key remain."
         ),
     }
 )
-_COMPROMISED: Final = (
-    "An attacker may have this key. It cannot encrypt or decrypt. You can only re-encrypt its data with "
-    "another key."
+_COMPROMISED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "encrypt": (
+            "An attacker may have this key. It cannot encrypt or decrypt. You can only re-encrypt its data with "
+            "another key."
+        ),
+        "sign": "An attacker may have this key and may have signed with it. It can neither sign nor verify.",
+    }
+)
+_PROCESS: Final = MappingProxyType({"encrypt": "decrypt", "sign": "verify"})
+_DESTROYED: Final = MappingProxyType(
+    {
+        "encrypt": "Data encrypted with this key can never be decrypted again.",
+        "sign": "No one can sign with this key again.",
+    }
 )
 
 # The decision that brought a key into this state. Pages continue with the time and the user.
@@ -61,15 +81,29 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "aes-128": "For systems that require AES-128.",
         "chacha20": "For processors without AES hardware support.",
         "aes-256-siv": "For values that you search for. Equal values give equal ciphertexts.",
+        "ed25519": "Signs. Fast, with short keys and signatures. For most signatures.",
+        "ed448": "Signs, with more security than Ed25519.",
+        "ec-p256": "Signs with ECDSA. For systems that require NIST curves, such as TLS, JWT and WebAuthn.",
+        "ec-p384": "Signs with ECDSA, with more security than P-256.",
+        "ec-p521": "Signs with ECDSA, with the most security of the NIST curves.",
+        "ec-secp256k1": "Signs with ECDSA. For blockchains.",
+        "rsa-3072": "Signs with RSA. For systems that do not support elliptic curves. Slow.",
+        "rsa-4096": "Signs with RSA, with more security than RSA-3072. The slowest.",
+        "ml-dsa-44": "Signs. Resists attacks with quantum computers. Large signatures.",
+        "ml-dsa-65": "Signs. Resists attacks with quantum computers, with more security than ML-DSA-44.",
+        "ml-dsa-87": "Signs. Resists attacks with quantum computers, with the most security.",
     }
 )
 
 
-def meaning(at: LifecycleState, *, has_successor: bool = False) -> str:
+def meaning(at: LifecycleState, purpose: str, *, has_successor: bool = False) -> str:
     """The meaning of the state for callers; "" for an active key, which needs no explanation."""
+    if at.state is State.COMPROMISED:
+        return _COMPROMISED[purpose]
+    process = _PROCESS[purpose]
     if has_successor and at.status in {Status.EXPIRED, Status.REVOKED}:
-        return "This key can only decrypt. Encrypt new data with the key that replaced it."
-    return _COMPROMISED if at.state is State.COMPROMISED else _MEANINGS.get(at.status, "")
+        return f"This key can only {process}. Use the key that replaced it for new data."
+    return _MEANINGS.get(at.status, "").format(process=process, destroyed=_DESTROYED[purpose])
 
 
 def decision_word(action: str, state: State | None = None) -> str:
@@ -98,4 +132,5 @@ def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
 
 def _facts(kind: KeyAlgorithm) -> str:
     standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC"
-    return f"{kind.key_size} bits, {standard}."
+    size = "" if kind.name.startswith("ml-") else f"{kind.key_size} bits, "
+    return f"{size}{standard}.".capitalize().replace("Fips", "FIPS").replace("rfc", "RFC")

@@ -6,9 +6,11 @@ from typing import Final
 
 from audit.usage.of_key import EVERYTHING, Selection
 
-# The ends of the names of operations. A re-encryption ends with neither: it counts for the version that it opens.
 ENCRYPTED: Final = ".encrypted"
-DECRYPTED: Final = ".decrypted"
+# The ends of the names of operations that protect and process. A re-encryption has neither: it counts for the version
+# that it opens.
+PROTECTED: Final = (ENCRYPTED, ".signed")
+PROCESSED: Final = (".decrypted", ".verified")
 
 
 class KeyAction(StrEnum):
@@ -35,15 +37,15 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoppedVersions:
-    """The first and the last version that can no longer decrypt."""
+    """The first and the last version that can no longer decrypt or verify."""
 
     first: int
     last: int
 
 
 OF_ONE_VERSION: Final = frozenset({KeyAction.DISABLE_VERSION, KeyAction.SCHEDULE_DESTRUCTION})
-# The key still decrypts after these.
-_KEEP_DECRYPTING: Final = frozenset({KeyAction.ROTATE, KeyAction.REVOKE})
+# The key still decrypts or verifies after these.
+_KEEP_PROCESSING: Final = frozenset({KeyAction.ROTATE, KeyAction.REVOKE})
 
 
 def affected(action: KeyAction, number: int, *, minimum: int, is_deterministic: bool) -> Selection | None:
@@ -52,13 +54,13 @@ def affected(action: KeyAction, number: int, *, minimum: int, is_deterministic: 
     ``number`` is the new minimum version, or the version that the action concerns; other actions ignore it. ``minimum``
     is the present one. Only a deterministic mode also encrypts with an earlier version than the primary one.
     """
-    spared = "" if is_deterministic else ENCRYPTED
+    spared = () if is_deterministic else PROTECTED
     match action:
         case KeyAction.ROTATE:
             return None
         case KeyAction.REVOKE:
             # A re-encryption counts, because its target is the key itself unless the caller names another.
-            return Selection(spared=DECRYPTED)
+            return Selection(spared=PROCESSED)
         case KeyAction.RAISE_MINIMUM:
             return Selection(spared, first=minimum, last=number - 1) if number > minimum else None
         case KeyAction.DISABLE_VERSION | KeyAction.SCHEDULE_DESTRUCTION:
@@ -70,8 +72,8 @@ def affected(action: KeyAction, number: int, *, minimum: int, is_deterministic: 
 def stopped_versions(
     action: KeyAction, number: int, *, minimum: int, primary_version: int
 ) -> StoppedVersions | None:
-    """The versions that the action stops; None if all still decrypt. The numbers are those of ``affected``."""
-    if action in _KEEP_DECRYPTING:
+    """The versions that the action stops; None if it stops none. The numbers are those of ``affected``."""
+    if action in _KEEP_PROCESSING:
         return None
     if action is KeyAction.RAISE_MINIMUM:
         return StoppedVersions(minimum, number - 1) if number > minimum else None

@@ -119,8 +119,21 @@ class LifecycleState:
         return {"state": self.state.value, "key_status": self.status.value}
 
 
-# The operations of an encryption key, in the words of permissions.
-OPERATIONS: Final = ("encrypt", "decrypt", "reencrypt")
+class Use(StrEnum):
+    """What an operation does: new protection, or the use of what was protected before (NIST SP 800-57 part 1, §5.3.5)."""
+
+    PROTECT = "protect"
+    PROCESS = "process"
+    REENCRYPT = "reencrypt"
+
+
+# By the purpose of a key, its operations in the words of permissions.
+OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
+    {
+        "encrypt": {"encrypt": Use.PROTECT, "decrypt": Use.PROCESS, "reencrypt": Use.REENCRYPT},
+        "sign": {"sign": Use.PROTECT, "verify": Use.PROCESS},
+    }
+)
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}
@@ -142,15 +155,15 @@ def next_rotation(period_days: int | None, since: datetime) -> datetime | None:
 
 
 def may_protect(state: State) -> bool:
-    """Whether new messages may be encrypted. ``state`` is the effective state."""
+    """Whether new messages may be encrypted or signed. ``state`` is the effective state."""
     return state is State.ACTIVE
 
 
 def may_process(state: State, *, for_reencryption: bool = False) -> bool:
-    """Whether existing messages may be decrypted. ``state`` is the effective state.
+    """Whether existing messages may be decrypted or verified. ``state`` is the effective state.
 
     For suspended keys this is stricter than NIST requires. A compromised key may decrypt for re-encryption only,
-    because each of its messages may be a forgery by someone who has the key.
+    because each of its messages and signatures may be a forgery by someone who has the key.
     """
     return state in {State.ACTIVE, State.DEACTIVATED} or (for_reencryption and state is State.COMPROMISED)
 
@@ -174,7 +187,7 @@ def not_active(at: LifecycleState, successor_id: UUID | None = None) -> KeyNotAc
 def require_process(at: LifecycleState, *, for_reencryption: bool = False) -> None:
     """Raises KeyNotUsable."""
     if not may_process(at.state, for_reencryption=for_reencryption):
-        raise KeyNotUsable(f"The key is {at.word}. It cannot decrypt.", extra=at.facts())
+        raise KeyNotUsable(f"The key is {at.word}. It cannot be used.", extra=at.facts())
 
 
 def check_transition(at: LifecycleState, to: State) -> None:
@@ -183,7 +196,11 @@ def check_transition(at: LifecycleState, to: State) -> None:
         raise IllegalTransition(f"A key in state {at.state} cannot change to {to}.", extra=at.facts())
 
 
-def operations(state: State) -> list[str]:
-    """The operations that an encryption key allows in this effective state, in the words of permissions."""
-    able = (may_protect(state), may_process(state), may_process(state, for_reencryption=True))
-    return [word for word, can in zip(OPERATIONS, able, strict=True) if can]
+def operations(purpose: str, state: State) -> list[str]:
+    """The operations that a key of this purpose allows in this effective state, in the words of permissions."""
+    able = {
+        Use.PROTECT: may_protect(state),
+        Use.PROCESS: may_process(state),
+        Use.REENCRYPT: may_process(state, for_reencryption=True),
+    }
+    return [word for word, use in OPERATIONS.get(purpose, {}).items() if able[use]]

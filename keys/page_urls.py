@@ -4,7 +4,7 @@ from kernel.pages import Rule
 from keys.operations import KEY_OPERATIONS
 from keys.policy_operations import POLICY_OPERATIONS
 from keys.version_operations import VERSION_OPERATIONS
-from keys.views import access, bulk, changing, detail, listing, policies, succession, versions
+from keys.views import access, bulk, changing, detail, listing, policies, public_keys, succession, versions
 
 urlpatterns = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
     path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
     path("keys/<slug:name>/", detail.OverviewView.as_view(), name="key"),
+    path("keys/<slug:name>/public-key/", public_keys.PublicKeyView.as_view(), name="key-public-page"),
+    path("keys/<slug:name>/public-key.pem", public_keys.PublicKeyFileView.as_view(), name="key-public-file"),
     path("keys/<slug:name>/versions/", detail.VersionsView.as_view(), name="key-versions"),
     path("keys/<slug:name>/minimum-version", versions.MinimumVersionView.as_view(), name="key-minimum"),
     *(

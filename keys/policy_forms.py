@@ -127,7 +127,7 @@ class PolicyForm(PolicyRulesForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        modes = [mode for kind in KEY_ALGORITHMS.values() for mode in kind.modes]
+        modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS.values() for mode in kind.modes))
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.fields["allowed_modes"].initial = modes
         if self.is_bound:  # an invalid field gets the focus

@@ -58,6 +58,11 @@ class RotationPolicy:
             name: value for name, value in asdict(self).items() if value is not None and value is not False
         }
 
+    @property
+    def counts_messages(self) -> bool:
+        """Whether a rule depends on the number or the size of encrypted messages."""
+        return self.after_uses is not None or self.after_bytes is not None
+
     def is_stricter_than(self, other: "RotationPolicy") -> bool:
         """Whether it lets earlier versions decrypt for a shorter time than ``other``, or no longer be re-encrypted."""
         if self.grace_days is None:

@@ -153,7 +153,7 @@ class KeySerializer(serializers.Serializer[Key]):
         return key.lifecycle_state(self.now).state
 
     def get_operations(self, key: Key) -> list[str]:
-        return lifecycle.operations(key.lifecycle_state(self.now).state)
+        return lifecycle.operations(key.purpose, key.lifecycle_state(self.now).state)
 
 
 class KeyVersionSerializer(serializers.Serializer[Any]):

@@ -38,4 +38,9 @@ def version_values(version: KeyVersion) -> Values:
         "kek_id": version.kek_id,
         "destruction_at": version.destruction_at,
         "row_seq": version.row_seq,
+        **_public_key(version),
     }
+
+
+def _public_key(version: KeyVersion) -> Values:
+    return {} if version.public_key is None else {"public_key_sha256": version.fingerprint}

@@ -1,9 +1,11 @@
 """Key material at rest, wrapped by a key-encryption key and bound to its key, version, algorithm and purpose."""
 
 import struct
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, final
 from uuid import UUID
 
+from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.material import KeyMaterial
 from kernel.trust import kek
@@ -12,9 +14,23 @@ from kernel.trust.wrapped_row import Binding, Wrapped
 LABEL: Final = "cc/kv/v1"
 
 
-def generate_wrapped(key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
-    """New random material for a version, wrapped immediately, so that no other code sees it in clear."""
-    material = KeyMaterial.generate(algorithm.key_size // 8)
+@final
+@dataclass(frozen=True, slots=True)
+class NewMaterial:
+    """Material for one version, and its public key if it has one."""
+
+    material: KeyMaterial
+    public_key: bytes | None = None
+
+
+def generate(algorithm: KeyAlgorithm) -> NewMaterial:
+    """New random material. For RSA this takes up to seconds, so call it before any lock is taken."""
+    if algorithm.is_asymmetric:
+        return NewMaterial(*key_pairs.generate(algorithm.name))
+    return NewMaterial(KeyMaterial.generate(algorithm.key_size // 8))
+
+
+def wrap(material: KeyMaterial, key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
     label, parts = binding_of(key_id, version, algorithm.name, algorithm.purpose)
     return kek.wrap(material, label=label, parts=parts)
 

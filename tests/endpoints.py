@@ -713,9 +713,9 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.aead import Sealed  # noqa: PLC0415
-    from kernel.crypto.algorithms import MODES  # noqa: PLC0415
+    from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415
 
-    mode = MODES["aes-256-gcm"]
+    mode = SEALING_MODES["aes-256-gcm"]
     if sealing is None:
         made = envelope.Envelope(mode, named, 1, Sealed(bytes(12), b"plain", bytes(16)))
     else:

@@ -12,7 +12,7 @@ from django.db import connection
 from crypto_ops import actions, engine
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.errors import Unavailable
 from kernel.freshness import epoch
 from keys import services
@@ -54,7 +54,7 @@ class Clients:
         assert self._has_sealed.wait(60)
 
     def _work(self):
-        request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"canary", key_id=self.key_id)
+        request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"canary", key_id=self.key_id)
         sealed = refused = 0
         try:
             while not self._ends.is_set():

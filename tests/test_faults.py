@@ -183,7 +183,7 @@ def new_key_status(product, token):
 def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     from crypto_ops import engine  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
-    from kernel.crypto.algorithms import MODES  # noqa: PLC0415 - beside the models
+    from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415 - beside the models
     from keys import services  # noqa: PLC0415
     from keys.errors import KeyNotActive  # noqa: PLC0415
 
@@ -191,7 +191,7 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     key = services.create_key(
         principal=admin.principal, name="short-lived", algorithm="aes-256", expires_at=expires_at
     )
-    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
+    request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
     assert engine.encrypt(request, admin.principal)
     time.sleep(4.1)
     # This process goes an hour back, but the decisive clock of the database does not.

@@ -25,7 +25,7 @@ import psycopg
 import pytest
 import redis
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.observability.spans import Attribute
 from tests.collector import Collector, values
 from tests.product import PASSWORD, REDIS_URL, Product, b64
@@ -249,9 +249,9 @@ def encrypt_and_decrypt(client: Client) -> None:
             "POST", "/api/v1/keys", {"name": f"sweep-{name}", "algorithm": name}, expect=201
         ).json["id"]
         for name in KEY_ALGORITHMS
-        if any(mode.key_algorithm == name for mode in MODES.values())
+        if any(mode.key_algorithm == name for mode in SEALING_MODES.values())
     }
-    for mode in MODES.values():
+    for mode in SEALING_MODES.values():
         key_id = keys[mode.key_algorithm]
         aad = b64(plant.octets(f"aad of {mode.name}"))
         body = {

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from audit.sequencing.checkpoint_keys import ALGORITHMS
 from audit.tlog.checkpoint import Signer, VerifierKey
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.crypto.errors import SignatureInvalid
 from kernel.errors import Invalid
@@ -88,7 +88,7 @@ class SignedManifest(Struct, frozen=True):
     def _is_signed_by(self, key: VerifierKey) -> bool:
         with suppress(SignatureInvalid, ValueError, KeyError):  # untrusted input
             signature = decode_canonical_base64(self.signatures[key.key_name])
-            signing.verify(key.algorithm, key.public_key, _CONTEXT + self.octets, signature)
+            seed_signing.verify(key.algorithm, key.public_key, _CONTEXT + self.octets, signature)
             return True
         return False
 

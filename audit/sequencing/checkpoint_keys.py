@@ -21,7 +21,7 @@ from audit.sequencing.tree import latest_checkpoint
 from audit.services import record
 from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
 from kernel.clock import database_now
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict
 from kernel.trust import kek
@@ -30,7 +30,7 @@ from kernel.trust.row_mac import IntegrityFailed
 
 # In a key publication: every later checkpoint has a link. So write access to the database cannot remove the links.
 LINKED = "linked_checkpoints"
-ALGORITHMS = (signing.ED25519, signing.ML_DSA_44)
+ALGORITHMS = (seed_signing.ED25519, seed_signing.ML_DSA_44)
 ACTOR = Actor.system("checkpoint-keys", Source.SCHEDULER)
 
 _STATE = CheckpointKey.State
@@ -102,7 +102,8 @@ def active_signers() -> list[tuple[VerifierKey, Signer]]:
 def _signers(rows: Sequence[CheckpointKey]) -> list[tuple[VerifierKey, Signer]]:
     name = origin()
     return [
-        (_verifier_key(name, row), partial(signing.sign, row.algorithm, kek.unwrap_row(row))) for row in rows
+        (_verifier_key(name, row), partial(seed_signing.sign, row.algorithm, kek.unwrap_row(row)))
+        for row in rows
     ]
 
 
@@ -133,7 +134,7 @@ def _publish(algorithms: Sequence[str], state: CheckpointKey.State, actor: Actor
 
 
 def _generate(algorithm: str, state: CheckpointKey.State) -> CheckpointKey:
-    material, public_key = signing.generate(algorithm)
+    material, public_key = seed_signing.generate(algorithm)
     key = CheckpointKey(
         kid=secrets.token_hex(8),
         algorithm=algorithm,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.tlog.merkle import HASH_SIZE
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 from kernel.crypto.errors import SignatureInvalid
 
@@ -24,7 +24,9 @@ MAX_NOTE_SIZE: Final = 256 * 1024  # characters
 MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
 MAX_SIZE: Final = 2**63 - 1  # entries, and seconds since 1970
 
-_TYPES: Final[Mapping[str, int]] = MappingProxyType({signing.ED25519: 0x01, signing.ML_DSA_44: 0x06})
+_TYPES: Final[Mapping[str, int]] = MappingProxyType(
+    {seed_signing.ED25519: 0x01, seed_signing.ML_DSA_44: 0x06}
+)
 _ALGORITHMS: Final = MappingProxyType({type_byte: algorithm for algorithm, type_byte in _TYPES.items()})
 _KEY_ID_SIZE: Final = 4
 _TIMESTAMP_SIZE: Final = 8
@@ -88,7 +90,7 @@ class VerifierKey:
             raise ValueError("the name of a key has 1 to 255 bytes and neither spaces nor +")
         if self.algorithm not in _TYPES:
             raise ValueError(f"checkpoints are signed with {' or '.join(_TYPES)}")
-        if len(self.public_key) != signing.find_signing_algorithm(self.algorithm).public_key_size:
+        if len(self.public_key) != seed_signing.find_seed_algorithm(self.algorithm).public_key_size:
             raise ValueError(f"the public key has not the length of {self.algorithm}")
 
     @property
@@ -138,13 +140,13 @@ def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signe
     Raises ValueError if no key is Ed25519, or if a key is not named after the origin.
     """
     ordered = sorted(signers, key=lambda signer: _TYPES[signer[0].algorithm])
-    if not ordered or ordered[0][0].algorithm != signing.ED25519:
+    if not ordered or ordered[0][0].algorithm != seed_signing.ED25519:
         raise ValueError("a checkpoint is signed with Ed25519 at least")
     if any(key.name != checkpoint.origin for key, _ in ordered):
         raise ValueError("the keys of a log have its origin as their name")
     lines = []
     for key, sign in ordered:
-        stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm == signing.ML_DSA_44 else b""
+        stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm == seed_signing.ML_DSA_44 else b""
         signature = stamp + sign(_message(key, checkpoint, stamp))
         lines.append(f"— {key.name} {encode_base64(key.key_id + signature)}\n")
     return f"{checkpoint.text}\n{''.join(lines)}"
@@ -189,7 +191,7 @@ def open_publication(
                 publication_message(origin, vkeys),
                 decode_canonical_base64(signatures[key.key_name]),
             )
-            signing.verify(key.algorithm, key.public_key, message, signature)
+            seed_signing.verify(key.algorithm, key.public_key, message, signature)
             return [VerifierKey.parse(vkey) for vkey in vkeys]
     raise CheckpointInvalid("no trusted key of the log signed the keys that follow")
 
@@ -239,17 +241,17 @@ def _read_lines(lines: Sequence[str]) -> Iterator[_Line]:
 
 
 def _verify(key: VerifierKey, line: _Line, checkpoint: Checkpoint) -> None:
-    stamp_size = _TIMESTAMP_SIZE if key.algorithm == signing.ML_DSA_44 else 0
+    stamp_size = _TIMESTAMP_SIZE if key.algorithm == seed_signing.ML_DSA_44 else 0
     stamp, signature = line.signature[:stamp_size], line.signature[stamp_size:]
     try:
-        signing.verify(key.algorithm, key.public_key, _message(key, checkpoint, stamp), signature)
+        seed_signing.verify(key.algorithm, key.public_key, _message(key, checkpoint, stamp), signature)
     except SignatureInvalid:
         raise CheckpointInvalid(f"the signature of {key.key_name} is wrong") from None
 
 
 def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:
     """The signed bytes: the text, or the ``cosigned_message`` of tlog-cosignature for the whole tree."""
-    if key.algorithm == signing.ED25519:
+    if key.algorithm == seed_signing.ED25519:
         return checkpoint.text.encode()
     name, origin = key.name.encode(), checkpoint.origin.encode()
     first, end = 0, checkpoint.size

@@ -43,19 +43,19 @@ class CallerTotal(Total):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The operations to add up: those with the versions ``first`` to ``last``, but not those whose name ends in ``spared``.
+    """The operations to add up: those with the versions ``first`` to ``last``, but not those whose name ends in one of ``spared``.
 
     Operations that name no version may concern any of them. Without ``last``, all versions are selected.
     """
 
-    spared: str = ""
+    spared: tuple[str, ...] = ()
     first: int = 1
     last: int | None = None
 
     def rows(self, key_id: object, since: datetime) -> QuerySet[UsageRollup]:
         rows = UsageRollup.objects.filter(key_id=str(key_id), outcome=Outcome.OK.value, hour__gte=since)
-        if self.spared:
-            rows = rows.exclude(operation__endswith=self.spared)
+        for end in self.spared:
+            rows = rows.exclude(operation__endswith=end)
         if self.last is not None:
             rows = rows.filter(Q(version=UNNAMED) | Q(version__range=(self.first, self.last)))
         return rows.order_by()

@@ -26,7 +26,7 @@ from audit.tlog.checkpoint import (
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import Inspection
 from audit.verification.links import Links
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.encoding import decode_canonical_base64
 
 _KEY_ID_SIZE = 4
@@ -238,7 +238,7 @@ class Heads:
 
 
 def _is_dated(key: VerifierKey | None) -> bool:
-    return key is not None and key.algorithm == signing.ML_DSA_44
+    return key is not None and key.algorithm == seed_signing.ML_DSA_44
 
 
 def _timestamp(octets: bytes) -> str:

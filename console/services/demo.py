@@ -34,7 +34,7 @@ from crypto_ops.deciding import perform
 from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, Mode
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES, SealingMode
 from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from
 from kernel.errors import Unavailable
@@ -269,5 +269,5 @@ def _item(text: str) -> SealedItem:
     return SealedItem(found.sealed, found.version, b"", found.key_id)
 
 
-def _mode_of(key: Key) -> Mode:
-    return MODES[KEY_ALGORITHMS[key.algorithm].modes[0]]
+def _mode_of(key: Key) -> SealingMode:
+    return SEALING_MODES[KEY_ALGORITHMS[key.algorithm].modes[0]]

@@ -12,7 +12,7 @@ from crypto_ops import engine
 from crypto_ops.operation_choices import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from crypto_ops.snippets import steps_of
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope, encode
 from kernel.errors import DomainError
@@ -21,7 +21,7 @@ from kernel.pages import PageView, Rule
 from kernel.pages.curl import curl_of
 from keys.services import create_key, get_key
 
-MODE = MODES["aes-256-gcm"]
+MODE = SEALING_MODES["aes-256-gcm"]
 
 
 class FirstKeyPage(PageView[Principal]):
@@ -38,7 +38,7 @@ class FirstKeyPage(PageView[Principal]):
             data=data,
             is_decrypted=is_decrypted,
             decrypt_off="" if settings.CC_CONSOLE_DECRYPT else DECRYPT_OFF,
-            log_in=steps_of("curl", key_id=key_id, mode=mode)[0],
+            log_in=steps_of("curl", purpose="encrypt", key_id=key_id, mode=mode)[0],
             call=curl_of("/api/v1/encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 

@@ -7,13 +7,14 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from crypto_ops import actions, engine, try_results
-from crypto_ops.forms import TryForm
+from crypto_ops import actions, engine, signatures, try_results
+from crypto_ops.forms import TRIAL_FORMS, TrialForm
 from crypto_ops.operation_choices import OperationChoice, console_operation_choices, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.signatures import SignRequest, VerifyRequest
 from crypto_ops.try_results import TryResult
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import find_mode
+from kernel.crypto.algorithms import find_sealing_mode, find_signing_mode
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
@@ -27,6 +28,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "encrypt": actions.MESSAGE_ENCRYPTED,
     "decrypt": actions.MESSAGE_DECRYPTED,
     "reencrypt": actions.MESSAGE_REENCRYPTED,
+    "sign": actions.MESSAGE_SIGNED,
+    "verify": actions.SIGNATURE_VERIFIED,
 }
 TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
@@ -39,16 +42,18 @@ class TryView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self._show(key, TryForm(key=key), console_operation_choices(self.principal, key))
+        return self._show(
+            key, TRIAL_FORMS[key.purpose](key=key), console_operation_choices(self.principal, key)
+        )
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         choices = console_operation_choices(self.principal, key)
         if TAKE in request.POST:
-            form = TryForm(key=key, initial=request.POST.dict())
+            form = TRIAL_FORMS[key.purpose](key=key, initial=request.POST.dict())
             form.fields["input"].widget.attrs["data-focus"] = True
             return self._show(key, form, choices)
-        form = TryForm(request.POST, key=key)
+        form = TRIAL_FORMS[key.purpose](request.POST, key=key)
         if form.is_valid():
             operation = form.cleaned_data["operation"]
             in_context(request).audit_action = ACTIONS[operation]
@@ -61,7 +66,7 @@ class TryView(KeyView):
         return self._show(key, form, choices, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _show(
-        self, key: Key, form: TryForm, choices: Sequence[OperationChoice], **context: Any
+        self, key: Key, form: TrialForm, choices: Sequence[OperationChoice], **context: Any
     ) -> HttpResponse:
         available = [choice.word for choice in choices if not choice.reason]
         asked = form["operation"].value()
@@ -77,8 +82,10 @@ class TryView(KeyView):
 
 def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
+    if key.purpose == "sign":
+        return _perform_signature(given, key, principal)
     if given["operation"] == "encrypt":
-        mode = find_mode(given["mode"] or key.default_mode)
+        mode = find_sealing_mode(given["mode"] or key.default_mode)
         encrypting = EncryptRequest(
             mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
         )
@@ -97,6 +104,17 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryRes
     require_console_decrypt()
     decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
     return try_results.decrypted(decrypting, envelope.encode(sent), engine.decrypt(decrypting, principal))
+
+
+def _perform_signature(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
+    mode = find_signing_mode(given["mode"] or key.default_mode)
+    if given["operation"] == "sign":
+        signing = SignRequest(mode=mode, key_id=key.id, message=given["octets"])
+        return try_results.signed(signing, signatures.sign(signing, principal))
+    verifying = VerifyRequest(
+        mode=mode, key_id=key.id, message=given["octets"], signature=given["signature_octets"]
+    )
+    return try_results.verified(verifying, signatures.verify(verifying, principal))
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, AESSIV, ChaCha20Poly1305
 
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.cbc_hmac import BLOCK_SIZE, AesCbcHmacSha512
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import Confidential, KeyMaterial
@@ -34,7 +34,7 @@ type Message = tuple[bytes, bytes]
 """A plaintext and its additional data."""
 
 
-def message_aad(key_id: uuid.UUID, version: int, mode: Mode, aad: bytes) -> bytes:
+def message_aad(key_id: uuid.UUID, version: int, mode: SealingMode, aad: bytes) -> bytes:
     """The additional data that every native message authenticates.
 
     ``"cc/msg/v1" 0x00 ‖ key id (16) ‖ version (u32be) ‖ suite (u8) ‖ length (u32be) ‖ aad``. A ciphertext
@@ -43,7 +43,7 @@ def message_aad(key_id: uuid.UUID, version: int, mode: Mode, aad: bytes) -> byte
     return _MESSAGE_HEADER.pack(_MESSAGE_LABEL, key_id.bytes, version, mode.suite, len(aad)) + aad
 
 
-def check_lengths(mode: Mode, sealed: Sealed) -> None:
+def check_lengths(mode: SealingMode, sealed: Sealed) -> None:
     """Raise MalformedCiphertext unless every part has exactly the length that its mode requires.
 
     The library alone accepts other nonce lengths, and does not notice a tag that is partly in the ciphertext.
@@ -62,7 +62,7 @@ class Cipher(Confidential):
 
     __slots__ = ("_aead", "_mode")
 
-    def __init__(self, material: KeyMaterial, mode: Mode) -> None:
+    def __init__(self, material: KeyMaterial, mode: SealingMode) -> None:
         """Raise ValueError if the material does not belong to the mode's key algorithm."""
         self._mode = mode
         self._aead = _aead(mode, material.subkey(mode))
@@ -127,17 +127,17 @@ _AEADS: Final[Mapping[str, Callable[[bytes], _Aead]]] = MappingProxyType(
 )
 
 
-def _aead(mode: Mode, subkey: KeyMaterial) -> _Aead:
+def _aead(mode: SealingMode, subkey: KeyMaterial) -> _Aead:
     return _AEADS[mode.name](subkey.expose())
 
 
-def _seal_with_iv(aead: _Aead, mode: Mode, iv: bytes, plaintext: bytes, bound: bytes) -> Sealed:
+def _seal_with_iv(aead: _Aead, mode: SealingMode, iv: bytes, plaintext: bytes, bound: bytes) -> Sealed:
     """Private to ``Cipher`` and to published vectors. An iv from any other source breaks the key."""
     sealed = aead.encrypt(iv, plaintext, bound)
     return Sealed(iv, sealed[: -mode.tag_size], sealed[-mode.tag_size :])
 
 
-def _open(aead: _Aead, mode: Mode, sealed: Sealed, bound: bytes) -> bytes:
+def _open(aead: _Aead, mode: SealingMode, sealed: Sealed, bound: bytes) -> bytes:
     check_lengths(mode, sealed)
     try:
         return aead.decrypt(sealed.iv, sealed.ciphertext + sealed.tag, bound)

@@ -1,10 +1,10 @@
 """The allow list: every available key algorithm and mode, each defined once.
 
-``cryptography`` supports much more (Blowfish, RC4, ECB, CBC without a MAC). The product offers only the entries of
-these tables.
+``cryptography`` supports much more (Blowfish, RC4, ECB, CBC without a MAC, SHA-1). The product offers only the entries
+of these tables.
 
-A *key algorithm* defines what is generated, wrapped and rotated. A *mode* defines how a message is sealed with a
-subkey of it (``KeyMaterial.subkey``).
+A *key algorithm* defines what is generated, wrapped and rotated. A *mode* defines how an operation uses such a key: a
+sealing mode seals messages with a subkey (``KeyMaterial.subkey``), a signing mode signs them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,31 +14,43 @@ from typing import Final, Literal
 
 from kernel.crypto.errors import UnsupportedAlgorithm
 
-type Purpose = Literal["encrypt"]
+type Purpose = Literal["encrypt", "sign"]
+type Digest = Literal["sha256", "sha384", "sha512"]
 type Status = Literal["approved", "accepted"]
-"""``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC, not by NIST."""
+"""``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC or by SEC, not by NIST."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAlgorithm:
-    """A type of key. ``key_size`` is the size of its material in bits, ``modes[0]`` its default mode."""
+    """A type of key, for one purpose. ``modes[0]`` is its default mode.
+
+    ``key_size``: in bits; of the material, the order of an elliptic curve, an RSA modulus, or an ML-DSA public key.
+    ``is_asymmetric``: its keys are pairs of a private and a public key.
+    """
 
     name: str
     key_size: int
     purpose: Purpose
     modes: tuple[str, ...]
     status: Status
+    is_asymmetric: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
+    """How an operation uses a key."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealingMode(Mode):
     """How a message is sealed. ``suite`` is the number written into ciphertexts: never reused, never changed.
 
     ``subkey_size``, ``iv_size`` and ``tag_size`` are in bytes. ``deterministic``: equal inputs give equal
     ciphertexts. ``invocation_limit``: how many messages one key version may seal; None if no limit is within reach.
     """
 
-    name: str
     suite: int
     key_algorithm: str
     subkey_size: int
@@ -48,6 +60,17 @@ class Mode:
     padding: Literal["pkcs7"] | None
     status: Status
     invocation_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningMode(Mode):
+    """How a message is signed. ``digest``: the hash function, or None if the mode signs only whole messages.
+
+    ``has_raw_form``: its signatures have two encodings, DER and raw.
+    """
+
+    digest: Digest | None = None
+    has_raw_form: bool = False
 
 
 # NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision
@@ -64,8 +87,22 @@ _GCM_SIV_LIMIT: Final = None
 _SIV_LIMIT: Final = None
 
 
-def _by_name[T: (KeyAlgorithm, Mode)](rows: Iterable[T]) -> Mapping[str, T]:
+def _by_name[T: (KeyAlgorithm, SealingMode, SigningMode)](rows: Iterable[T]) -> Mapping[str, T]:
     return MappingProxyType({row.name: row for row in rows})
+
+
+def _signs(name: str, key_size: int, *modes: str, status: Status = "approved") -> KeyAlgorithm:
+    return KeyAlgorithm(name, key_size, "sign", modes, status, is_asymmetric=True)
+
+
+_RSA_SIGNING: Final = (
+    "rsa-pss-sha256",
+    "rsa-pss-sha384",
+    "rsa-pss-sha512",
+    "rsa-pkcs1-sha256",
+    "rsa-pkcs1-sha384",
+    "rsa-pkcs1-sha512",
+)
 
 
 KEY_ALGORITHMS: Final = _by_name(
@@ -88,12 +125,25 @@ KEY_ALGORITHMS: Final = _by_name(
         KeyAlgorithm(
             name="aes-256-siv", key_size=256, purpose="encrypt", modes=("aes-256-siv",), status="accepted"
         ),
+        _signs("ed25519", 256, "ed25519"),
+        _signs("ed448", 448, "ed448"),
+        # FIPS 186-5 §6.1: the hash function is at least as strong as the curve.
+        _signs("ec-p256", 256, "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"),
+        _signs("ec-p384", 384, "ecdsa-sha384", "ecdsa-sha512"),
+        _signs("ec-p521", 521, "ecdsa-sha512"),
+        _signs("ec-secp256k1", 256, "ecdsa-sha256", status="accepted"),
+        _signs("rsa-3072", 3072, *_RSA_SIGNING),
+        _signs("rsa-4096", 4096, *_RSA_SIGNING),
+        # FIPS 204 table 2: the size of the public key.
+        _signs("ml-dsa-44", 10_496, "ml-dsa-44"),
+        _signs("ml-dsa-65", 15_616, "ml-dsa-65"),
+        _signs("ml-dsa-87", 20_736, "ml-dsa-87"),
     )
 )
 
-MODES: Final = _by_name(
+SEALING_MODES: Final = _by_name(
     (
-        Mode(
+        SealingMode(
             name="aes-256-gcm",
             suite=1,
             key_algorithm="aes-256",
@@ -105,7 +155,7 @@ MODES: Final = _by_name(
             status="approved",
             invocation_limit=_RANDOM_NONCE_LIMIT,
         ),
-        Mode(
+        SealingMode(
             name="aes-128-gcm",
             suite=2,
             key_algorithm="aes-128",
@@ -117,7 +167,7 @@ MODES: Final = _by_name(
             status="approved",
             invocation_limit=_RANDOM_NONCE_LIMIT,
         ),
-        Mode(
+        SealingMode(
             name="aes-256-gcm-siv",
             suite=3,
             key_algorithm="aes-256",
@@ -129,7 +179,7 @@ MODES: Final = _by_name(
             status="accepted",
             invocation_limit=_GCM_SIV_LIMIT,
         ),
-        Mode(
+        SealingMode(
             name="chacha20-poly1305",
             suite=4,
             key_algorithm="chacha20",
@@ -141,7 +191,7 @@ MODES: Final = _by_name(
             status="accepted",
             invocation_limit=_RANDOM_NONCE_LIMIT,
         ),
-        Mode(
+        SealingMode(
             name="aes-256-cbc-hmac-sha512",
             suite=5,
             key_algorithm="aes-256",
@@ -153,7 +203,7 @@ MODES: Final = _by_name(
             status="approved",
             invocation_limit=_RANDOM_NONCE_LIMIT,
         ),
-        Mode(
+        SealingMode(
             name="aes-256-siv",
             suite=6,
             key_algorithm="aes-256-siv",
@@ -168,12 +218,31 @@ MODES: Final = _by_name(
     )
 )
 
+SIGNING_MODES: Final = _by_name(
+    (
+        SigningMode("ed25519"),
+        SigningMode("ed448"),
+        SigningMode("ecdsa-sha256", "sha256", has_raw_form=True),
+        SigningMode("ecdsa-sha384", "sha384", has_raw_form=True),
+        SigningMode("ecdsa-sha512", "sha512", has_raw_form=True),
+        SigningMode("rsa-pss-sha256", "sha256"),
+        SigningMode("rsa-pss-sha384", "sha384"),
+        SigningMode("rsa-pss-sha512", "sha512"),
+        SigningMode("rsa-pkcs1-sha256", "sha256"),
+        SigningMode("rsa-pkcs1-sha384", "sha384"),
+        SigningMode("rsa-pkcs1-sha512", "sha512"),
+        SigningMode("ml-dsa-44"),
+        SigningMode("ml-dsa-65"),
+        SigningMode("ml-dsa-87"),
+    )
+)
+
 # Users of other services name a key by its mode. The mode's name is accepted if the mode is the only or the default
 # mode of its key algorithm.
 KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
     {"aes-256-gcm": "aes-256", "aes-128-gcm": "aes-128", "chacha20-poly1305": "chacha20"}
 )
-_MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in MODES.values()})
+_MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in SEALING_MODES.values()})
 
 
 def find_key_algorithm(name: str) -> KeyAlgorithm:
@@ -184,21 +253,30 @@ def find_key_algorithm(name: str) -> KeyAlgorithm:
     return algorithm
 
 
-def find_mode(name: str) -> Mode:
+def find_sealing_mode(name: str) -> SealingMode:
     """The mode with this name; raises UnsupportedAlgorithm."""
-    mode = MODES.get(name)
+    mode = SEALING_MODES.get(name)
     if mode is None:
-        raise _unsupported("mode", MODES)
+        raise _unsupported("mode", SEALING_MODES)
+    return mode
+
+
+def find_signing_mode(name: str) -> SigningMode:
+    """The signing mode with this name; raises UnsupportedAlgorithm."""
+    mode = SIGNING_MODES.get(name)
+    if mode is None:
+        raise _unsupported("signing algorithm", SIGNING_MODES)
     return mode
 
 
 def is_deterministic(key_algorithm: str) -> bool:
     """Whether equal messages give equal ciphertexts in the key's modes. False for an unknown name."""
     kind = KEY_ALGORITHMS.get(key_algorithm)
-    return kind is not None and MODES[kind.modes[0]].deterministic
+    mode = None if kind is None else SEALING_MODES.get(kind.modes[0])
+    return mode is not None and mode.deterministic
 
 
-def mode_by_suite(suite: int) -> Mode:
+def mode_by_suite(suite: int) -> SealingMode:
     """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
     mode = _MODES_BY_SUITE.get(suite)
     if mode is None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kernel.crypto.aead import Sealed, check_lengths
-from kernel.crypto.algorithms import Mode, mode_by_suite
+from kernel.crypto.algorithms import SealingMode, mode_by_suite
 from kernel.crypto.encoding import decode_base64url, encode_base64url
 from kernel.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
 
@@ -25,7 +25,7 @@ HEADER_SIZE: Final = _HEADER.size
 class Envelope(NamedTuple):
     """A sealed message and its header. Nothing in it is trustworthy before it has been opened."""
 
-    mode: Mode
+    mode: SealingMode
     key_id: uuid.UUID
     version: int
     sealed: Sealed
@@ -38,7 +38,7 @@ def encode(envelope: Envelope) -> str:
     return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
-def encode_many(mode: Mode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
+def encode_many(mode: SealingMode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
     """The texts of messages sealed by ``Cipher.seal_many``."""
     header = pack_header(mode, key_id, version)
     return [PREFIX + encode_base64url(header + piece) for piece in pieces]
@@ -60,7 +60,7 @@ def decode(text: str, *, max_length: int) -> Envelope:
     return Envelope(mode, key_id, version, _split(mode, octets))
 
 
-def pack_header(mode: Mode, key_id: uuid.UUID, version: int) -> bytes:
+def pack_header(mode: SealingMode, key_id: uuid.UUID, version: int) -> bytes:
     """The first bytes of every ciphertext and every stream."""
     return _HEADER.pack(_FORM, mode.suite, key_id.bytes, version)
 
@@ -76,7 +76,7 @@ def unpack_header(octets: bytes) -> tuple[int, uuid.UUID, int]:
 
 
 @lru_cache(4096)  # because many messages have the same one
-def _read_header(octets: bytes) -> tuple[Mode, uuid.UUID, int]:
+def _read_header(octets: bytes) -> tuple[SealingMode, uuid.UUID, int]:
     suite, key_id, version = unpack_header(octets)
     try:
         return mode_by_suite(suite), key_id, version
@@ -84,7 +84,7 @@ def _read_header(octets: bytes) -> tuple[Mode, uuid.UUID, int]:
         raise MalformedCiphertext from None
 
 
-def _split(mode: Mode, octets: bytes) -> Sealed:
+def _split(mode: SealingMode, octets: bytes) -> Sealed:
     start = HEADER_SIZE + mode.iv_size
     end = len(octets) - mode.tag_size
     if end < start:  # otherwise iv and tag would overlap, each with its correct length

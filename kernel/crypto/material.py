@@ -6,7 +6,7 @@ from typing import Final, NoReturn, final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, Mode
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SealingMode
 
 _SUBKEY_LABEL: Final = b"cc/sub/v1\x00"
 _MIN_SIZE: Final = 16
@@ -54,7 +54,7 @@ class KeyMaterial(Confidential):
         """``size`` bytes by HKDF-SHA256 without salt (RFC 5869 §3.1: the material is uniformly random)."""
         return KeyMaterial(HKDF(SHA256(), length=size, salt=None, info=info).derive(self._octets))
 
-    def subkey(self, mode: Mode) -> "KeyMaterial":
+    def subkey(self, mode: SealingMode) -> "KeyMaterial":
         """The key that ``mode`` seals with. No two modes ever share a key.
 
         Raises ValueError if the material does not belong to the mode's key algorithm: HKDF would silently derive an

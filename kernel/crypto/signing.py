@@ -1,100 +1,121 @@
-"""Signing: Ed25519 (RFC 8032) and ML-DSA-44 (FIPS 204, pure, hedged, with an empty context).
+"""Signatures: EdDSA (RFC 8032), ECDSA and RSA (FIPS 186-5), ML-DSA (FIPS 204, hedged, with an empty context)."""
 
-The private key of either is a seed of 32 random bytes, which is wrapped and stored. The library derives the rest of
-the key from it (RFC 8032 §5.1.5, FIPS 204 algorithm 6).
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final, Literal, final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
-from kernel.crypto.errors import SignatureInvalid, UnsupportedAlgorithm
-from kernel.crypto.material import KeyMaterial
+from kernel.crypto.algorithms import SigningMode
+from kernel.crypto.errors import Invalid
+from kernel.crypto.key_pairs import PrivateKey, PublicKey
+from kernel.crypto.material import Confidential
 
-ED25519: Final = "ed25519"
-ML_DSA_44: Final = "ml-dsa-44"
+type Encoding = Literal["der", "raw"]
+"""Of an ECDSA signature: DER (RFC 3279 §2.2.3), or both integers in full length (IEEE P1363, RFC 7515)."""
 
-
-class _PublicKey(Protocol):
-    def public_bytes_raw(self) -> bytes: ...
-    def verify(self, signature: bytes, data: bytes, /) -> None: ...
-
-
-class _PrivateKey(Protocol):
-    def public_key(self) -> _PublicKey: ...
-    def sign(self, data: bytes, /) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SigningAlgorithm:
-    """Sizes in bytes. ``private_key`` and ``public_key`` parse raw bytes; ValueError for another length."""
-
-    name: str
-    seed_size: int
-    public_key_size: int
-    signature_size: int
-    private_key: Callable[[bytes], _PrivateKey]
-    public_key: Callable[[bytes], _PublicKey]
-
-
-SIGNING_ALGORITHMS: Final[Mapping[str, SigningAlgorithm]] = MappingProxyType(
-    {
-        algorithm.name: algorithm
-        for algorithm in (
-            SigningAlgorithm(
-                name=ED25519,
-                seed_size=32,
-                public_key_size=32,
-                signature_size=64,
-                private_key=Ed25519PrivateKey.from_private_bytes,
-                public_key=Ed25519PublicKey.from_public_bytes,
-            ),
-            SigningAlgorithm(
-                name=ML_DSA_44,
-                seed_size=32,
-                public_key_size=1312,
-                signature_size=2420,
-                private_key=MLDSA44PrivateKey.from_seed_bytes,
-                public_key=MLDSA44PublicKey.from_public_bytes,
-            ),
-        )
-    }
+_DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = MappingProxyType(
+    {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 )
 
 
-def find_signing_algorithm(name: str) -> SigningAlgorithm:
-    """The algorithm with this name; raises UnsupportedAlgorithm."""
-    algorithm = SIGNING_ALGORITHMS.get(name)
-    if algorithm is None:
-        raise UnsupportedAlgorithm(f"Unknown signing algorithm. Allowed: {', '.join(SIGNING_ALGORITHMS)}.")
-    return algorithm
+def digest_size(mode: SigningMode) -> int | None:
+    """In bytes; None if the mode takes no digest."""
+    return None if mode.digest is None else _DIGESTS[mode.digest].digest_size
 
 
-def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
-    """A new key: its seed and its raw public key."""
-    material = KeyMaterial.generate(find_signing_algorithm(algorithm).seed_size)
-    return material, public_key(algorithm, material)
+@final
+class Signer(Confidential):
+    """A private key in one mode, ready to use. Threads may share it."""
+
+    __slots__ = ("_arguments", "_key", "_prehashed", "_raw_size")
+
+    def __init__(self, key: PrivateKey, mode: SigningMode) -> None:
+        self._key: Any = key
+        self._arguments = _arguments(mode, is_prehashed=False)
+        self._prehashed = _arguments(mode, is_prehashed=True) if mode.digest else None
+        self._raw_size = _raw_size(key) if mode.has_raw_form else 0
+
+    def sign(self, message: bytes, *, is_digest: bool = False, encoding: Encoding = "der") -> bytes:
+        """The signature of a message, or of its digest."""
+        signature: bytes = self._key.sign(
+            message, *_choose(self._arguments, self._prehashed, is_digest=is_digest)
+        )
+        return _to_raw(signature, self._raw_size) if encoding == "raw" and self._raw_size else signature
 
 
-def public_key(algorithm: str, material: KeyMaterial) -> bytes:
-    """The raw public key of a seed; ValueError for a seed of another length."""
-    return find_signing_algorithm(algorithm).private_key(material.expose()).public_key().public_bytes_raw()
+@final
+class Verifier:
+    """A public key in one mode, ready to use. Threads may share it."""
+
+    __slots__ = ("_arguments", "_key", "_prehashed", "_raw_size")
+
+    def __init__(self, key: PublicKey, mode: SigningMode) -> None:
+        self._key: Any = key
+        self._arguments = _arguments(mode, is_prehashed=False)
+        self._prehashed = _arguments(mode, is_prehashed=True) if mode.digest else None
+        self._raw_size = _raw_size(key) if mode.has_raw_form else 0
+
+    def is_valid(
+        self, message: bytes, signature: bytes, *, is_digest: bool = False, encoding: Encoding = "der"
+    ) -> bool:
+        """Whether the signature is of the message or its digest, in exactly this encoding."""
+        if encoding == "raw" and self._raw_size:
+            if len(signature) != self._raw_size:
+                return False
+            signature = _to_der(signature)
+        try:
+            self._key.verify(
+                signature, message, *_choose(self._arguments, self._prehashed, is_digest=is_digest)
+            )
+        except InvalidSignature:
+            return False
+        return True
 
 
-def sign(algorithm: str, material: KeyMaterial, message: bytes) -> bytes:
-    """The raw signature of a message; ValueError for a seed of another length."""
-    return find_signing_algorithm(algorithm).private_key(material.expose()).sign(message)
+type _Arguments = tuple[object, ...]
 
 
-def verify(algorithm: str, public_key: bytes, message: bytes, signature: bytes) -> None:
-    """Raises SignatureInvalid, and ValueError for a public key of another length."""
-    key = find_signing_algorithm(algorithm).public_key(public_key)
-    try:
-        key.verify(signature, message)
-    except InvalidSignature:
-        raise SignatureInvalid from None
+def _arguments(mode: SigningMode, *, is_prehashed: bool) -> _Arguments:
+    """The arguments of the library's ``sign`` and ``verify`` after the message."""
+    if mode.digest is None:
+        return ()
+    digest = _DIGESTS[mode.digest]
+    how = Prehashed(digest) if is_prehashed else digest
+    if mode.has_raw_form:
+        # RFC 6979: a random nonce that repeats or leaks exposes the key.
+        return (ec.ECDSA(how, deterministic_signing=True),)
+    if mode.name.startswith("rsa-pss-"):
+        return (padding.PSS(padding.MGF1(digest), digest.digest_size), how)
+    return (padding.PKCS1v15(), how)
+
+
+def _choose(of_message: _Arguments, of_digest: _Arguments | None, *, is_digest: bool) -> _Arguments:
+    if not is_digest:
+        return of_message
+    if of_digest is None:
+        raise Invalid.of_field("digest", "This signing algorithm takes no digest. Send message instead.")
+    return of_digest
+
+
+def _raw_size(key: Any) -> int:
+    """Two integers, each as long as the order of the curve."""
+    order: int = key.curve.group_order
+    return 2 * ((order.bit_length() + 7) // 8)
+
+
+def _to_raw(signature: bytes, size: int) -> bytes:
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(size // 2) + s.to_bytes(size // 2)
+
+
+def _to_der(signature: bytes) -> bytes:
+    half = len(signature) // 2
+    return encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))

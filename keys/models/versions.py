@@ -17,12 +17,13 @@ from keys.lifecycle import VersionState
 class KeyVersion(MacProtectedRow, WrappedRow):
     """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects.
 
-    ``wrapped`` is empty after the destruction.
+    ``wrapped`` is empty after the destruction. ``public_key`` remains: what the private key signed can be verified by
+    others who kept it.
     """
 
     MAC_LABEL: ClassVar[str] = "key_versions"
-    MAC_VERSION: ClassVar[int] = 2
-    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1})
+    MAC_VERSION: ClassVar[int] = 3
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2})
     LOCKED_BY: ClassVar[tuple[str, ...]] = ("key",)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,6 +41,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
     # attacker with write access to the database who lowers it could let a version seal more than its limit, which is
     # not a leak by itself. A value that is too high makes the version refuse.
     uses_reserved = models.PositiveBigIntegerField(default=0)
+    public_key = models.BinaryField(null=True, help_text="of an asymmetric key: SubjectPublicKeyInfo, DER")
     created_at = models.DateTimeField()
     destruction_at = models.DateTimeField(null=True)
 
@@ -85,19 +87,28 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         return VersionState(self.state).word
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the public key in lowercase hexadecimal digits; "" if the key has none."""
+        return "" if self.public_key is None else sha256(bytes(self.public_key)).hexdigest()
+
+    @property
     def binding(self) -> Binding:
         key = self.key
         return wrapped_material.binding_of(key.id, self.version, key.algorithm, key.purpose)
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        return (*self._first_mac_fields(), self.destruction_at, self.created_at)
+        return (*self._second_mac_fields(), None if self.public_key is None else bytes(self.public_key))
 
-    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:  # noqa: ARG002 - there is only version 1
-        if self.destruction_at is not None:
+    def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
+        newer = [self.public_key is not None, version == 1 and self.destruction_at is not None]
+        if any(newer):
             raise IntegrityFailed(
                 "A version has values that its MAC does not cover. Restore it from a backup."
             )
-        return self._first_mac_fields()
+        return self._first_mac_fields() if version == 1 else self._second_mac_fields()
+
+    def _second_mac_fields(self) -> tuple[MacField, ...]:
+        return (*self._first_mac_fields(), self.destruction_at, self.created_at)
 
     def _first_mac_fields(self) -> tuple[MacField, ...]:
         return (

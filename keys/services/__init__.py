@@ -57,6 +57,7 @@ from keys.services.policy_lists import (
     policies_for,
     policy_named,
 )
+from keys.services.public_keys import get_public_key
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
@@ -147,6 +148,7 @@ __all__ = [
     "frequent_tags",
     "get_key",
     "get_policy",
+    "get_public_key",
     "grant_key",
     "grant_tag",
     "id_of_key",

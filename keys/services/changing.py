@@ -9,12 +9,13 @@ from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
-from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from keys import wrapped_material
 from keys.cached_keys import key_entity
 from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.wrapped_material import NewMaterial
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:
@@ -83,15 +84,16 @@ def finish_change(
     renew_principal(principal)
 
 
-def new_version(key: Key, number: int, kind: KeyAlgorithm, now: datetime) -> KeyVersion:
+def new_version(key: Key, number: int, new: NewMaterial, now: datetime) -> KeyVersion:
     """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
-    wrapped = wrapped_material.generate_wrapped(key.id, number, kind)
+    wrapped = wrapped_material.wrap(new.material, key.id, number, find_key_algorithm(key.algorithm))
     return KeyVersion(
         key=key,
         version=number,
         is_primary=True,
         kek_id=wrapped.kek_id,
         wrapped=wrapped.wrapped,
+        public_key=new.public_key,
         created_at=now,
     )
 

@@ -17,13 +17,14 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
-from keys import actions, lifecycle, metadata, policy_rules, trail
+from keys import actions, lifecycle, metadata, policy_rules, trail, wrapped_material
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyGrant
 from keys.selection import searched_text
 from keys.services.changing import key_event, lock_policy, new_version
 from keys.services.grants import grant_values
+from keys.wrapped_material import NewMaterial
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
@@ -58,9 +59,10 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
+    material = wrapped_material.generate(kind)
     with unique_name(Key, name, "key"):
         policy = None if policy_id is None else lock_policy(policy_id)
-        return _store(principal, key, policy)
+        return _store(principal, key, material, policy)
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -87,7 +89,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     key.is_default = True
     try:
         with transaction.atomic():
-            return _store(principal, key)
+            return _store(principal, key, wrapped_material.generate(kind))
     except IntegrityError:  # of several concurrent first uses, one creates the key and the others use it
         created = _find_default(principal.user_id, kind)
         if created is None:
@@ -107,6 +109,7 @@ def insert_key(
     key: Key,
     policy: EncryptionPolicy | None,
     *,
+    material: NewMaterial,
     meta: dict[str, object],
     grants: Iterable[KeyGrant] = (),
 ) -> None:
@@ -121,7 +124,7 @@ def insert_key(
     key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
     key.searched_text = searched_text(key.name, key.description, key.tags)
     key.save_with_mac()
-    version = new_version(key, 1, find_key_algorithm(key.algorithm), key.created_at)
+    version = new_version(key, 1, material, key.created_at)
     version.save_with_mac()
     changes = [
         RowChange.of_row(key, after=trail.key_values(key)),
@@ -158,9 +161,11 @@ def _own_key(principal: Principal, kind: KeyAlgorithm, name: str) -> Key:
     )
 
 
-def _store(principal: Principal, key: Key, policy: EncryptionPolicy | None = None) -> Key:
+def _store(
+    principal: Principal, key: Key, material: NewMaterial, policy: EncryptionPolicy | None = None
+) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
-    insert_key(principal, key, policy, meta={"default": key.is_default})
+    insert_key(principal, key, policy, material=material, meta={"default": key.is_default})
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     return key

@@ -225,7 +225,12 @@ def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:
     for name in ("allowed_modes", "key_lifetime_days", "minimum_deletion_days", "exportable", "is_active"):
         if name in changes:
             setattr(policy, name, changes[name])
-    modes, days = find_key_algorithm(policy.algorithm).modes, policy.key_lifetime_days
+    kind, days = find_key_algorithm(policy.algorithm), policy.key_lifetime_days
+    modes = kind.modes
+    if kind.purpose != "encrypt" and policy.rotation.counts_messages:
+        raise Invalid.of_field(
+            "rotation_policy", f"after_uses and after_bytes count encryptions. Omit them for {kind.name}."
+        )
     if not policy.allowed_modes or not set(policy.allowed_modes) <= set(modes):
         raise Invalid.of_field("allowed_modes", f"Choose one or more of: {', '.join(modes)}.")
     policy.allowed_modes = [mode for mode in modes if mode in policy.allowed_modes]

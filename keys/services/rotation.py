@@ -15,20 +15,20 @@ from audit.log.events import Outcome, RowChange
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithm
-from kernel.errors import Conflict, DomainError, VersionConflict
+from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
 from kernel.labels import check_reason
-from keys import actions, trail
+from keys import actions, trail, wrapped_material
 from keys.errors import KeyNotActive
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
 from keys.services.changing import as_refusal, finish_change, key_event, lock_key, new_version
+from keys.wrapped_material import NewMaterial
 
 DUE_REASON: Final = "rotation is due"
 RETRY_AFTER: Final = timedelta(hours=1)
 """When the schedule tries again to rotate a key whose rotation failed."""
 
 
-@transaction.atomic
 def rotate_key(
     *, principal: Principal, key_id: UUID, reason: str, expected_version: int | None = None
 ) -> KeyRotation:
@@ -39,9 +39,10 @@ def rotate_key(
     """
     principal.require("keys.rotate")
     check_reason(reason)
-    key = lock_key(principal, key_id)
-    rotation = new_rotation(principal, key, reason)
-    return _rotate(principal, key, rotation, expected_version)
+    material = _new_material(principal, key_id)
+    with transaction.atomic():
+        key = lock_key(principal, key_id)
+        return _rotate(principal, key, new_rotation(principal, key, reason), material, expected_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,16 @@ def perform_rotation(principal: Principal, rotation_id: UUID) -> None:
 
     The row keeps the result: it is completed, cancelled if the key has been rotated otherwise, or failed.
     """
+    key_id = _pending(rotation_id).values_list("old_key", flat=True).first()
+    if key_id is None:
+        return
     try:
+        material = _new_material(principal, key_id)
         with transaction.atomic():
-            _perform(principal, rotation_id)
+            key = lock_key(principal, key_id)  # before the row, as every other rotation does
+            pending = _pending(rotation_id).select_for_update().first()
+            if pending is not None:
+                _rotate(principal, key, pending, material, pending.old_version)
     except VersionConflict as conflict:
         _pending(rotation_id).update(
             status=RotationStatus.CANCELLED.value, error_code=conflict.code, rotated_at=database_now()
@@ -129,22 +137,25 @@ def new_rotation(principal: Principal, key: Key, reason: str) -> KeyRotation:
     )
 
 
-def _perform(principal: Principal, rotation_id: UUID) -> None:
-    key_id = _pending(rotation_id).values_list("old_key", flat=True).first()
-    if key_id is None:
-        return
-    key = lock_key(principal, key_id)  # before the row, as every other rotation does
-    rotation = _pending(rotation_id).select_for_update().first()
-    if rotation is not None:
-        _rotate(principal, key, rotation, rotation.old_version)
-
-
 def _pending(rotation_id: UUID) -> KeyRotationQuerySet:
     return KeyRotation.objects.pending().filter(pk=rotation_id)
 
 
+def _new_material(principal: Principal, key_id: UUID) -> NewMaterial:
+    """Material for a new version, generated before the key is locked. The algorithm of a key never changes."""
+    found = Key.objects.within_reach_of(principal).filter(pk=key_id)
+    algorithm = found.values_list("algorithm", flat=True).first()
+    if algorithm is None:
+        raise NotFound
+    return wrapped_material.generate(find_key_algorithm(algorithm))
+
+
 def _rotate(
-    principal: Principal, key: Key, rotation: KeyRotation, expected_version: int | None
+    principal: Principal,
+    key: Key,
+    rotation: KeyRotation,
+    material: NewMaterial,
+    expected_version: int | None,
 ) -> KeyRotation:
     """Complete the rotation of a locked key. Raises KeyNotActive, VersionConflict."""
     now = database_now()
@@ -156,7 +167,7 @@ def _rotate(
     key.require_protect(now)
     rotation.status, rotation.rotated_at = RotationStatus.COMPLETED, now
     rotation.save()
-    changes = _replace_primary(key, rotation.new_version, now)
+    changes = _replace_primary(key, rotation.new_version, material, now)
     meta = {"reason": rotation.rotation_reason, "rotation_id": str(rotation.id)}
     meta |= {"job_id": str(rotation.job_id)} if rotation.job_id else {}
     finish_change(
@@ -170,10 +181,10 @@ def _rotate(
     return rotation
 
 
-def _replace_primary(key: Key, number: int, now: datetime) -> list[RowChange]:
+def _replace_primary(key: Key, number: int, material: NewMaterial, now: datetime) -> list[RowChange]:
     before = trail.key_values(key)
     key.versions.filter(is_primary=True).update(is_primary=False)
-    version = new_version(key, number, find_key_algorithm(key.algorithm), now)
+    version = new_version(key, number, material, now)
     version.save_with_mac()
     key.primary_version = number
     if key.policy is not None:

@@ -9,14 +9,16 @@ from accounts.principals import Principal
 from accounts.services.names import unique_name
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
+from kernel.errors import NotFound
 from kernel.labels import check_reason
-from keys import actions, metadata, trail
+from keys import actions, metadata, trail, wrapped_material
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation
 from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
 from keys.services.creation import insert_key, new_key
+from keys.wrapped_material import NewMaterial
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
 
@@ -45,17 +47,38 @@ def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, rea
         principal.require(permission)
     check_reason(reason)
     metadata.check_name(successor.name)
-    if successor.algorithm is not None:
-        find_key_algorithm(successor.algorithm)
+    kind = _algorithm(principal, key_id, successor)
+    material = wrapped_material.generate(kind)
     with unique_name(Key, successor.name, "key"):
-        return _succeed(principal, key_id, successor, reason)
+        return _succeed(principal, key_id, successor, reason, kind, material)
 
 
-def _succeed(principal: Principal, key_id: UUID, successor: Successor, reason: str) -> Key:
+def _algorithm(principal: Principal, key_id: UUID, wanted: Successor) -> KeyAlgorithm:
+    """The algorithm of the new key. Those of keys and policies never change, so this needs no lock."""
+    name = wanted.algorithm
+    if name is None and wanted.policy_id is not None:
+        policies = EncryptionPolicy.objects.filter(pk=wanted.policy_id)
+        name = policies.values_list("algorithm", flat=True).first()
+    if name is None:
+        keys = Key.objects.within_reach_of(principal).filter(pk=key_id)
+        name = keys.values_list("algorithm", flat=True).first()
+    if name is None:
+        raise NotFound
+    return find_key_algorithm(name)
+
+
+def _succeed(
+    principal: Principal,
+    key_id: UUID,
+    successor: Successor,
+    reason: str,
+    kind: KeyAlgorithm,
+    material: NewMaterial,
+) -> Key:
     old, now = lock_key(principal, key_id), database_now()
     _check(old, now)
     before = trail.key_values(old)
-    new, policy = _plan(old, successor, now)
+    new, policy = _plan(old, successor, kind, now)
     # The old row first: a user has one default key of each algorithm. The foreign key is checked at the commit.
     old.successor_id = new.id
     if old.state == State.ACTIVE and old.lifecycle_state(now).state is State.ACTIVE:
@@ -66,7 +89,9 @@ def _succeed(principal: Principal, key_id: UUID, successor: Successor, reason: s
     rotation = _rotation(principal, old, new, reason)
     meta: dict[str, object] = {"reason": reason, "rotation_id": str(rotation.id)}
     grants = [_copy(grant.check_mac(), new) for grant in old.grants.order_by("created_at", "id")]
-    insert_key(principal, new, policy, meta={**meta, "predecessor_id": old.id}, grants=grants)
+    insert_key(
+        principal, new, policy, material=material, meta={**meta, "predecessor_id": old.id}, grants=grants
+    )
     rotation.save()
     change = RowChange.of_row(old, before=before, after=trail.key_values(old))
     meta |= {"successor_id": new.id, "successor": new.name}
@@ -92,12 +117,11 @@ def _check(key: Key, now: datetime) -> None:
         )
 
 
-def _plan(old: Key, wanted: Successor, now: datetime) -> tuple[Key, EncryptionPolicy | None]:
+def _plan(
+    old: Key, wanted: Successor, kind: KeyAlgorithm, now: datetime
+) -> tuple[Key, EncryptionPolicy | None]:
     """The new key, not yet saved, and its locked policy."""
     policy = lock_policy(wanted.policy_id) if wanted.policy_id is not None else lock_policy_of(old)
-    kind = find_key_algorithm(
-        wanted.algorithm or (policy.algorithm if policy and wanted.policy_id else old.algorithm)
-    )
     keeps_period = not is_deterministic(kind.name) and wanted.policy_id is None
     new = new_key(
         kind,

@@ -20,8 +20,8 @@ from audit.usage.of_key import (
 from audit.usage.queries import newest_use
 from audit.usage.sums import HOUR, Span
 from kernel.clock import process_now
-from kernel.crypto.algorithms import MODES
-from keys.impact import ENCRYPTED
+from kernel.crypto.algorithms import SEALING_MODES
+from keys.impact import PROTECTED
 from keys.models import Key, KeyVersion
 from keys.services.callers import CallerUses, by_action, callers_shown_to, unrecorded_before
 from keys.services.reading import get_key
@@ -186,11 +186,11 @@ def start_of(days: int) -> datetime:
 
 def is_deterministic(key: Key) -> bool:
     """Whether a caller may also encrypt with an earlier version than the primary one."""
-    return any(MODES[mode].deterministic for mode in key.modes)
+    return any(SEALING_MODES[mode].deterministic for mode in key.modes if mode in SEALING_MODES)
 
 
 def _limit(key: Key) -> int | None:
-    limits = (MODES[mode].invocation_limit for mode in key.modes)
+    limits = (SEALING_MODES[mode].invocation_limit for mode in key.modes if mode in SEALING_MODES)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -199,7 +199,7 @@ def _uses(key: Key, totals: Sequence[VersionTotal]) -> VersionUses:
     processed: Counter[int] = Counter()
     last: dict[int, datetime] = {}
     for total in totals:
-        counts = protected if total.operation.endswith(ENCRYPTED) else processed
+        counts = protected if total.operation.endswith(PROTECTED) else processed
         counts[total.version] += total.count
         last[total.version] = max(total.last_at, last.get(total.version, total.last_at))
     everything = processed.total()

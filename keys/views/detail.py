@@ -38,6 +38,7 @@ NEWEST = 5
 LIMIT = 50
 # The name of each tab in the title of its page. The overview has the key's name alone.
 TABS = {
+    "public": "Public key",
     "versions": "Versions",
     "try": "Try it",
     "use": "Use it",
@@ -83,7 +84,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             if self.principal.has_permission(operation.permission)
         ]
         possible = [operation for operation in offered if operation.is_possible(at)]
-        means = meaning(at, has_successor=key.successor_id is not None)
+        means = meaning(at, key.purpose, has_successor=key.successor_id is not None)
         if means and "denied" not in context:
             context["denied"] = services.denials_shown_to(self.principal, key)
         if means and "decision" not in context:
@@ -100,7 +101,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             meaning=means,
             denied_url=self._denied_url(key, now) if means else "",
             unavailable=refusals(offered, at),
-            operations=lifecycle.operations(at.state),
+            operations=lifecycle.operations(key.purpose, at.state),
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )

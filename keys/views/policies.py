@@ -9,7 +9,7 @@ from django.urls import reverse
 from django_htmx.http import push_url
 
 from accounts.principals import Principal
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
@@ -77,7 +77,7 @@ class NewPolicyView(PageView[Principal]):
             status=status,
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
-            modes=[(box, MODES[box.data["value"]].key_algorithm) for box in form["allowed_modes"]],
+            modes=[(box, _algorithms_with(box.data["value"])) for box in form["allowed_modes"]],
         )
 
 
@@ -187,3 +187,8 @@ class PolicyOperationView(PolicyPageView):
             question=self.operation.question_about(policy.name),
             impossible=self.operation.refusal(policy),
         )
+
+
+def _algorithms_with(mode: str) -> str:
+    """The names of the algorithms that have the mode, separated by spaces."""
+    return " ".join(kind.name for kind in KEY_ALGORITHMS.values() if mode in kind.modes)

@@ -18,7 +18,7 @@ from audit.log.entries import entry_bytes, trail_bytes, trail_digest
 from audit.tlog import merkle, tiles
 from audit.tlog.checkpoint import Checkpoint, VerifierKey, ed25519_only, publication_message, sign_note
 from audit.tlog.proof import format_proof
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from tests.audit.ccverify import CCVERIFY, run
 from tests.audit.exports.exporting import unbundled
 
@@ -29,12 +29,14 @@ ACCOUNT = uuid.UUID(int=4)
 SIZES = (1, 256, 300, 512, 601)
 
 
-def new_signer(algorithm=signing.ED25519, name=ORIGIN):
-    material, public = signing.generate(algorithm)
-    return VerifierKey(name, algorithm, public), lambda message: signing.sign(algorithm, material, message)
+def new_signer(algorithm=seed_signing.ED25519, name=ORIGIN):
+    material, public = seed_signing.generate(algorithm)
+    return VerifierKey(name, algorithm, public), lambda message: seed_signing.sign(
+        algorithm, material, message
+    )
 
 
-ED, PQ = new_signer(), new_signer(signing.ML_DSA_44)
+ED, PQ = new_signer(), new_signer(seed_signing.ML_DSA_44)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from audit.log.events import Actor, Source
 from audit.sequencing.head import HEAD_FILE
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from keys.services import create_key
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import log_rows
@@ -46,7 +46,7 @@ def envelope(log):
     key = create_key(
         principal=SYSTEM, name="odd", algorithm="aes-256", description=DESCRIPTION, tags=["ü", "plain"]
     )
-    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=PLAINTEXT, key_id=key.id)
+    request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=PLAINTEXT, key_id=key.id)
     return engine.encrypt(request, SYSTEM)
 
 

@@ -26,7 +26,7 @@ from audit.verification import verify_log
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest
 from kernel import home, runtime
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.errors import Invalid
 from kernel.trust import kek
 from keys.models import Key
@@ -94,11 +94,11 @@ def forge(backup: Path) -> None:
     """Sign the manifest again, with keys of the attacker's own."""
     manifest = msgspec.json.decode((backup / "manifest.json").read_bytes(), type=Manifest)
     signers, name = [], manifest.origin
-    for algorithm in (signing.ED25519, signing.ML_DSA_44):
-        material, public_key = signing.generate(algorithm)
+    for algorithm in (seed_signing.ED25519, seed_signing.ML_DSA_44):
+        material, public_key = seed_signing.generate(algorithm)
         key = VerifierKey(name, algorithm, public_key)
         signers.append(
-            (key, lambda message, kind=algorithm, seed=material: signing.sign(kind, seed, message))
+            (key, lambda message, kind=algorithm, seed=material: seed_signing.sign(kind, seed, message))
         )
     forged = msgspec.structs.replace(manifest, keys=[key.vkey for key, _ in signers])
     write_manifest(backup, forged, signers)

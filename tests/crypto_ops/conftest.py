@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from tests.personas import Persona, b64
 
 PLAINTEXT = b"the canary sings at four\x00\xff"
@@ -50,9 +50,9 @@ def principal(bench: Workbench) -> Any:
     return bench.persona.principal
 
 
-@pytest.fixture(params=sorted(MODES))
+@pytest.fixture(params=sorted(SEALING_MODES))
 def mode(request: pytest.FixtureRequest) -> Any:
-    return MODES[request.param]
+    return SEALING_MODES[request.param]
 
 
 def split_form(encrypted: dict[str, Any], *, version: bool = True) -> dict[str, Any]:

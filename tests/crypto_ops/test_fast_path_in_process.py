@@ -11,13 +11,13 @@ from django.db import connection
 from accounts.principals import Principal
 from accounts.services import reset_totp
 from audit.commit import loop_writer
-from crypto_ops import actions, fast_path
+from crypto_ops import actions, hot_routes
 from crypto_ops.decision_context import Permit
 from kernel import runtime
 from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.http.fast_path import HotRequest
-from keys import keyring
+from keys import keyring, primitives
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection
@@ -41,7 +41,7 @@ def ask(bench, *requests, token=None):
                     user_agent="t",
                     request_id="r",
                 )
-                route = fast_path.ROUTES["POST", f"/api/v1/{operation}"]
+                route = hot_routes.ROUTES["POST", f"/api/v1/{operation}"]
                 answer = await connection.send(route, hot, json.dumps(body).encode())
                 answers.append(answer and (answer.status, json.loads(answer.body)))
             return answers
@@ -75,7 +75,7 @@ def test_what_it_holds_is_decided_at_once(bench):
     async def play():
         try:
             for _ in range(3):
-                await connection.send(fast_path.ROUTES["POST", "/api/v1/encrypt"], hot, body)
+                await connection.send(hot_routes.ROUTES["POST", "/api/v1/encrypt"], hot, body)
         finally:
             await loop_writer.close()
 
@@ -89,7 +89,7 @@ def test_a_client_that_left_leaves_no_record_and_is_released(bench):
     ask(bench, ("encrypt", sealing(key)))
     recorded = log_rows().filter(object_id=key["id"]).count()
     hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
-    route, client.is_open, retried = fast_path.ROUTES["POST", "/api/v1/encrypt"], False, []
+    route, client.is_open, retried = hot_routes.ROUTES["POST", "/api/v1/encrypt"], False, []
     client.retry = retried.append
 
     async def play():
@@ -118,7 +118,11 @@ class Exhausted:
 def test_an_operation_that_fails_after_its_record_is_corrected_and_repeated(bench):
     key = bench.key()
     ask(bench, *[("encrypt", sealing(key))] * 2)
-    cipher = keyring.peek(UUID(key["id"])).versions[1].cached_cipher(MODES["aes-256-gcm"])
+    cipher = (
+        keyring.peek(UUID(key["id"]))
+        .versions[1]
+        .cached_primitive(primitives.cipher, SEALING_MODES["aes-256-gcm"])
+    )
     cipher._aead = Exhausted(cipher._aead)
     [(status, _)] = ask(bench, ("encrypt", sealing(key)))
     entries = log_rows().filter(object_id=key["id"], action=actions.MESSAGE_ENCRYPTED).order_by("-id")

@@ -9,7 +9,7 @@ import pytest
 from accounts.services import disable_user, set_role, sign_out_everywhere
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
 from keys import keyring
@@ -135,7 +135,7 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
 )
 def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, developer, change):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
-    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
+    request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
     engine.encrypt(request, developer.principal)
     change(bench.persona, developer.user)
     before = log_rows().filter(action="crypto.message.encrypted").count()
@@ -145,7 +145,9 @@ def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, develo
 
 
 def test_a_warm_key_costs_whoever_uses_it_no_query(bench, django_assert_num_queries):
-    request = EncryptRequest(mode=MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"]))
+    request = EncryptRequest(
+        mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"])
+    )
     engine.encrypt(request, bench.persona.principal)
     with django_assert_num_queries(0):  # the shared writer thread stores its record
         engine.encrypt(request, bench.persona.principal)

@@ -11,13 +11,13 @@ from accounts import services as accounts
 from accounts.models import SigningKey
 from audit.verification.protected_rows import check_protected_rows
 from kernel import runtime
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Conflict
 from kernel.trust import kek, kek_records, rewrapping
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey, SystemKey
-from keys import keyring
+from keys import keyring, primitives
 from keys import services as keys
 from keys.models import KeyVersion
 from notifications.services.webhooks import create_webhook
@@ -117,13 +117,13 @@ def test_new_keys_are_wrapped_under_the_new_key_in_every_process(stored, admin):
 
 def test_a_cached_version_stays_usable_after_its_old_key_is_gone(stored, admin):
     cached = keyring.find(stored.id, admin.principal).versions[1]
-    cached.cipher(MODES["aes-256-gcm"])
+    cached.primitive(primitives.cipher, SEALING_MODES["aes-256-gcm"])
     _, previous = rotate()
     rewrap()
     with transaction.atomic():
         kek_records.retire(previous)
     kek.file_of(previous).unlink()
-    assert cached.cipher(MODES["aes-256-gcm-siv"])
+    assert cached.primitive(primitives.cipher, SEALING_MODES["aes-256-gcm-siv"])
 
 
 def test_an_erased_key_is_left_out(stored):

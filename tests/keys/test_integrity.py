@@ -4,15 +4,15 @@ from uuid import uuid4
 import pytest
 
 from kernel import runtime
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.errors import UnwrapFailed
 from kernel.trust.row_mac import IntegrityFailed
-from keys import keyring, services
+from keys import keyring, primitives, services
 from keys.models import Key, KeyVersion
 
 pytestmark = pytest.mark.django_db
 
-GCM = MODES["aes-256-gcm"]
+GCM = SEALING_MODES["aes-256-gcm"]
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
 KEY_ALTERATIONS = {
@@ -93,7 +93,7 @@ def test_a_version_moved_to_another_key_does_not_open_even_with_a_mac(admin, new
     moved.key = mine
     moved.save_with_mac()
     with pytest.raises(UnwrapFailed):
-        load(admin, mine).versions[1].cipher(GCM)
+        load(admin, mine).versions[1].primitive(primitives.cipher, GCM)
 
 
 @pytest.mark.parametrize("column", ["algorithm", "purpose"])
@@ -101,7 +101,7 @@ def test_material_does_not_open_for_another_algorithm_or_purpose(admin, key, col
     setattr(key, column, {"algorithm": "chacha20", "purpose": "sign"}[column])
     key.save_with_mac()
     with pytest.raises(UnwrapFailed):
-        load(admin, key).versions[1].cipher(GCM)
+        load(admin, key).versions[1].primitive(primitives.cipher, GCM)
 
 
 def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):
@@ -110,7 +110,7 @@ def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):
     second.wrapped = first.wrapped
     second.save_with_mac()
     with pytest.raises(UnwrapFailed):
-        load(admin, key).versions[2].cipher(GCM)
+        load(admin, key).versions[2].primitive(primitives.cipher, GCM)
 
 
 def test_an_altered_key_is_still_listed_for_whoever_looks_for_it(admin, key):

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from keys import keyring, services
 from keys.errors import UsageLimitReached
 from keys.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of
@@ -11,7 +11,7 @@ from keys.models import KeyVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-GCM = MODES["aes-256-gcm"]
+GCM = SEALING_MODES["aes-256-gcm"]
 LIMIT = GCM.invocation_limit
 
 
@@ -100,7 +100,7 @@ def test_rotation_is_the_remedy(admin, key, version):
 
 def test_a_mode_without_a_limit_in_reach_counts_nothing(admin, new_key):
     key = new_key(algorithm="aes-256-siv")
-    keyring.find(key.id, admin.principal).versions[1].reserve_invocations(MODES["aes-256-siv"], 1)
+    keyring.find(key.id, admin.principal).versions[1].reserve_invocations(SEALING_MODES["aes-256-siv"], 1)
     assert reserved(key.versions.get()) == 0
 
 

@@ -8,18 +8,18 @@ from uuid import uuid4
 import pytest
 
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
 from kernel.identities import Identity
-from keys import keyring, services
+from keys import keyring, primitives, services
 from keys.cached_keys import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
 
 pytestmark = pytest.mark.django_db
 
-GCM = MODES["aes-256-gcm"]
+GCM = SEALING_MODES["aes-256-gcm"]
 HOUR = timedelta(hours=1)
 
 
@@ -28,11 +28,15 @@ def find(person, key):
 
 
 def seal(entry, version, plaintext=b"canary", mode=GCM):
-    return version.cipher(mode).seal(plaintext, key_id=entry.key_id, version=version.number, aad=b"")
+    return version.primitive(primitives.cipher, mode).seal(
+        plaintext, key_id=entry.key_id, version=version.number, aad=b""
+    )
 
 
 def unseal(entry, version, sealed, mode=GCM):
-    return version.cipher(mode).open(sealed, key_id=entry.key_id, version=version.number, aad=b"")
+    return version.primitive(primitives.cipher, mode).open(
+        sealed, key_id=entry.key_id, version=version.number, aad=b""
+    )
 
 
 def test_an_entry_is_what_its_rows_say(admin, new_key):
@@ -65,15 +69,21 @@ def test_once_warm_a_key_is_found_and_used_without_a_query(admin, key, django_as
 
 def test_a_cipher_is_built_once_for_a_version_and_a_mode(admin, key):
     version = find(admin, key).versions[1]
-    assert version.cipher(GCM) is version.cipher(GCM)
-    assert version.cipher(GCM) is not version.cipher(MODES["aes-256-gcm-siv"])
+    assert version.primitive(primitives.cipher, GCM) is version.primitive(primitives.cipher, GCM)
+    assert version.primitive(primitives.cipher, GCM) is not version.primitive(
+        primitives.cipher, SEALING_MODES["aes-256-gcm-siv"]
+    )
 
 
 def test_threads_share_one_cipher(admin, key):
     version = find(admin, key).versions[1]
-    version.cipher(MODES["aes-256-gcm-siv"])  # the key-encryption key is read from the database here, once
+    version.primitive(
+        primitives.cipher, SEALING_MODES["aes-256-gcm-siv"]
+    )  # the key-encryption key is read from the database here, once
     with ThreadPoolExecutor(16) as pool:
-        ciphers = {id(cipher) for cipher in pool.map(lambda _: version.cipher(GCM), range(64))}
+        ciphers = {
+            id(cipher) for cipher in pool.map(lambda _: version.primitive(primitives.cipher, GCM), range(64))
+        }
     assert len(ciphers) == 1
 
 
@@ -84,7 +94,7 @@ def test_material_is_unwrapped_on_first_use_only(admin, key):
     first.wrapped = b"\x01" + bytes(60)
     first.save_with_mac()
     entry = find(admin, key)
-    assert entry.versions[2].cipher(GCM)
+    assert entry.versions[2].primitive(primitives.cipher, GCM)
 
 
 @pytest.mark.parametrize("algorithm", list(KEY_ALGORITHMS))
@@ -92,16 +102,18 @@ def test_every_mode_of_every_algorithm_seals_and_opens(admin, new_key, algorithm
     entry = find(admin, new_key(algorithm=algorithm))
     for name in KEY_ALGORITHMS[algorithm].modes:
         version = entry.require_protect(database_now())
-        sealed = seal(entry, version, mode=MODES[name])
-        assert unseal(entry, version, sealed, mode=MODES[name]) == b"canary"
+        sealed = seal(entry, version, mode=SEALING_MODES[name])
+        assert unseal(entry, version, sealed, mode=SEALING_MODES[name]) == b"canary"
 
 
 def test_a_mode_of_another_algorithm_is_refused_both_ways(admin, key):
     entry = find(admin, key)
     with pytest.raises(UnsupportedAlgorithm):
-        entry.require_protect(database_now()).cipher(MODES["chacha20-poly1305"])
+        entry.require_protect(database_now()).primitive(primitives.cipher, SEALING_MODES["chacha20-poly1305"])
     with pytest.raises(UnsupportedAlgorithm):
-        entry.require_process(1, database_now()).cipher(MODES["chacha20-poly1305"])
+        entry.require_process(1, database_now()).primitive(
+            primitives.cipher, SEALING_MODES["chacha20-poly1305"]
+        )
 
 
 def test_a_key_that_does_not_exist_is_not_found(admin):
@@ -236,7 +248,7 @@ def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):
 def test_nothing_in_an_entry_prints_or_serialises_key_bytes(admin, key):
     entry = find(admin, key)
     version = entry.versions[1]
-    version.cipher(GCM)
+    version.primitive(primitives.cipher, GCM)
     assert repr(version) == "<CachedVersion>"
     assert "CachedVersion" not in repr(entry)
     for serialise in (pickle.dumps, copy.copy, copy.deepcopy):

@@ -10,14 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.errors import Conflict
-from keys import keyring, services
+from keys import keyring, primitives, services
 from keys.models import Key, KeyVersion
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
-GCM = MODES["aes-256-gcm"]
+GCM = SEALING_MODES["aes-256-gcm"]
 
 
 class Oracle:
@@ -171,7 +171,7 @@ class KeyHistory(RuleBasedStateMachine):
             return
         version = self.entry.require_protect(now)
         assert version.number == self.oracle.versions
-        self.sealed[version.number] = version.cipher(GCM).seal(
+        self.sealed[version.number] = version.primitive(primitives.cipher, GCM).seal(
             b"canary", key_id=self.key.id, version=version.number, aad=b""
         )
 
@@ -196,7 +196,9 @@ class KeyHistory(RuleBasedStateMachine):
         for number, sealed in self.sealed.items():
             if self.oracle.opens(number):
                 version = self.entry.require_process(number, database_now())
-                opened = version.cipher(GCM).open(sealed, key_id=self.key.id, version=number, aad=b"")
+                opened = version.primitive(primitives.cipher, GCM).open(
+                    sealed, key_id=self.key.id, version=number, aad=b""
+                )
                 assert opened == b"canary"
             else:
                 with pytest.raises(Conflict):

@@ -11,7 +11,7 @@ from audit.models import UsageRollup
 from audit.usage.of_key import EVERYTHING
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from keys import services
 from keys.impact import KeyAction, stopped_versions
 from keys.services.grants import GrantRequest
@@ -20,7 +20,7 @@ from tests.log_entries import record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
-LIMIT = MODES["aes-256-gcm"].invocation_limit
+LIMIT = SEALING_MODES["aes-256-gcm"].invocation_limit
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from keys.models import Key, KeyGrant
 from keys.services import (
     create_key,
@@ -112,7 +112,7 @@ def under_policy() -> Caller:
 def replaced_version(*, has_policy: bool = False) -> Caller:
     """A session, and a ciphertext of an earlier version of the key."""
     caller = session()
-    request = EncryptRequest(mode=MODES[caller.mode], plaintext=b"canary", key_id=caller.key.id)
+    request = EncryptRequest(mode=SEALING_MODES[caller.mode], plaintext=b"canary", key_id=caller.key.id)
     ciphertext = envelope.encode(engine.encrypt(request, SYSTEM))
     rotate_key(principal=SYSTEM, key_id=caller.key.id, reason="campaign")
     return replace(_put_under_policy(caller) if has_policy else caller, ciphertext=ciphertext)

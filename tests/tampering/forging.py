@@ -25,7 +25,7 @@ from audit.sequencing.rollups import add_usage
 from audit.tlog.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
 from audit.tlog.merkle import Frontier, leaf_hash
 from audit.tlog.tiles import append
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 
 FAR = 10**9
 
@@ -91,7 +91,7 @@ def resign(signers: Sequence[tuple[VerifierKey, Signer]], *, beyond: int = 0) ->
 
 def rewrite_with_other_keys(index: int, **columns: object) -> None:
     """Rewrite the whole log: entries, tree, keys and their publication, every checkpoint."""
-    signers = [_new_signer(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
+    signers = [_new_signer(algorithm) for algorithm in (seed_signing.ED25519, seed_signing.ML_DSA_44)]
     rewrite(index, **columns)
     publications = AuditLog.objects.filter(action="audit.checkpoint_key.published").order_by("id")
     kids = list(CheckpointKey.objects.values_list("kid", flat=True))
@@ -117,7 +117,7 @@ def rewrite_with_our_keys(index: int, **columns: object) -> None:
 
 
 def _new_signer(algorithm: str) -> tuple[VerifierKey, Callable[[bytes], bytes]]:
-    material, public = signing.generate(algorithm)
-    return VerifierKey(origin(), algorithm, public), lambda message: signing.sign(
+    material, public = seed_signing.generate(algorithm)
+    return VerifierKey(origin(), algorithm, public), lambda message: seed_signing.sign(
         algorithm, material, message
     )

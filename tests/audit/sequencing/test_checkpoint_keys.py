@@ -29,7 +29,7 @@ from audit.tlog.checkpoint import (
     open_publication,
     publication_message,
 )
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.errors import UnwrapFailed
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
@@ -122,7 +122,7 @@ def test_each_outgoing_key_signs_the_keys_that_follow():
     assert message == publication_message(origin(), vkeys)
     for key in old:
         signature = base64.b64decode(signatures[key.key_name])
-        signing.verify(key.algorithm, key.public_key, message, signature)
+        seed_signing.verify(key.algorithm, key.public_key, message, signature)
         assert open_publication(origin(), vkeys, signatures, [key]) == new
 
 

@@ -12,7 +12,7 @@ from audit.tlog.checkpoint import (
     open_note,
     sign_note,
 )
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.material import KeyMaterial
 
 ORIGIN = "log.example/instance"
@@ -31,14 +31,14 @@ PETERS_SIGNATURE = (
 def signer(algorithm, seed, name=ORIGIN):
     """A key that is the same in every run, and a function that signs with it."""
     material = KeyMaterial(hashlib.sha256(seed.encode()).digest())
-    key = VerifierKey(name, algorithm, signing.public_key(algorithm, material))
-    return key, lambda message: signing.sign(algorithm, material, message)
+    key = VerifierKey(name, algorithm, seed_signing.public_key(algorithm, material))
+    return key, lambda message: seed_signing.sign(algorithm, material, message)
 
 
-ED = signer(signing.ED25519, "ed")
-PQ = signer(signing.ML_DSA_44, "pq")
-OTHER = signer(signing.ED25519, "other")
-WITNESS = signer(signing.ED25519, "witness", "witness.example/w")
+ED = signer(seed_signing.ED25519, "ed")
+PQ = signer(seed_signing.ML_DSA_44, "pq")
+OTHER = signer(seed_signing.ED25519, "other")
+WITNESS = signer(seed_signing.ED25519, "witness", "witness.example/w")
 NOTE = sign_note(HEAD, [PQ, ED], TIME)
 
 
@@ -57,7 +57,7 @@ def test_the_published_note_is_split_and_its_key_verifies_it():
 
     assert text == PETERS_TEXT
     assert (line.name, line.key_id) == (key.name, key.key_id) == ("PeterNeumann", bytes.fromhex("c74f20a3"))
-    signing.verify(key.algorithm, key.public_key, text.encode(), line.signature)
+    seed_signing.verify(key.algorithm, key.public_key, text.encode(), line.signature)
 
 
 def test_a_signed_note_that_is_no_checkpoint_is_refused():
@@ -104,12 +104,12 @@ def test_ml_dsa_44_signs_the_cosigned_message_of_the_specification():
     ) + bytes(range(32))
 
     assert signature[:8] == b"\x00\x00\x00\x00\x65\x53\xf1\x00"
-    signing.verify(signing.ML_DSA_44, PQ[0].public_key, message, signature[8:])
+    seed_signing.verify(seed_signing.ML_DSA_44, PQ[0].public_key, message, signature[8:])
 
 
 def test_ed25519_signs_the_text():
     signature = base64.b64decode(NOTE.split("\n")[4].split(" ")[2])[4:]
-    signing.verify(signing.ED25519, ED[0].public_key, HEAD.text.encode(), signature)
+    seed_signing.verify(seed_signing.ED25519, ED[0].public_key, HEAD.text.encode(), signature)
 
 
 @pytest.mark.parametrize("trusted", [[ED], [PQ], [ED, PQ], [OTHER, PQ], [ED, ED]])

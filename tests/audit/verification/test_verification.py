@@ -29,7 +29,7 @@ from audit.tlog.tiles import append
 from audit.verification import Finding, FindingKind, OutsideCheckpoint, Report, verify_log
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.trust import kek
 from tests.log_entries import insert_events, record
 from tests.tampering import forging, respelling
@@ -735,9 +735,9 @@ def test_pinned_keys_decide_and_vouch_for_those_that_the_log_publishes(log):
     assert len(trusted_keys()) == 4
 
     assert not verify_log(pinned=pinned).is_altered
-    assert not verify_log(pinned=[key for key in pinned if key.algorithm == signing.ED25519]).is_altered
-    name, (_, public_key) = pinned[0].name, signing.generate(signing.ED25519)
-    report = verify_log(pinned=[VerifierKey(name, signing.ED25519, public_key)])
+    assert not verify_log(pinned=[key for key in pinned if key.algorithm == seed_signing.ED25519]).is_altered
+    name, (_, public_key) = pinned[0].name, seed_signing.generate(seed_signing.ED25519)
+    report = verify_log(pinned=[VerifierKey(name, seed_signing.ED25519, public_key)])
     assert kinds(report) == {FindingKind.CHECKPOINT}
     assert first_bad(report) == (0, report.size - 1)
 
@@ -757,7 +757,7 @@ def test_a_key_row_that_was_altered_removed_or_smuggled_in_is_found(log):
     assert not verify_log().is_altered
     smuggled = CheckpointKey(
         kid="smuggled",
-        algorithm=signing.ED25519,
+        algorithm=seed_signing.ED25519,
         public_key=b"y" * 32,
         state="retired",
         created_at=kept[0].created_at,
@@ -941,12 +941,14 @@ def test_an_interruption_shows_that_nothing_is_known(log, capsys, monkeypatch):
 def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
     """The MAC is valid: the attacker has the database and the key of MACs, but no key that signs checkpoints."""
     pinned = trusted_keys()
-    strangers = [signing.generate(algorithm) for algorithm in (signing.ED25519, signing.ML_DSA_44)]
+    strangers = [
+        seed_signing.generate(algorithm) for algorithm in (seed_signing.ED25519, seed_signing.ML_DSA_44)
+    ]
     keys = [
         VerifierKey(pinned[0].name, key.algorithm, own[1]) for key, own in zip(pinned, strangers, strict=True)
     ]
     message = publication_message(pinned[0].name, [key.vkey for key in keys])
-    own = signing.sign(keys[0].algorithm, strangers[0][0], message)
+    own = seed_signing.sign(keys[0].algorithm, strangers[0][0], message)
     signatures = {key.key_name: base64.b64encode(own).decode() for key in (*keys, *pinned)}
     meta = {"vkeys": [key.vkey for key in keys], "signatures": signatures}
     with transaction.atomic():
@@ -955,7 +957,7 @@ def test_pinned_keys_vouch_only_for_keys_that_they_signed(log):
     sign()
     size = AuditTree.objects.get().size
     signers = [
-        (key, partial(signing.sign, key.algorithm, material))
+        (key, partial(seed_signing.sign, key.algorithm, material))
         for key, (material, _) in zip(keys, strangers, strict=True)
     ]
     note = sign_note(Checkpoint(pinned[0].name, size, bytes(AuditTree.objects.get().root)), signers, 0)

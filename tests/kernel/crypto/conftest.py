@@ -3,11 +3,11 @@ import uuid
 import pytest
 
 from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.crypto.material import KeyMaterial
 
 
-@pytest.fixture(params=MODES.values(), ids=lambda mode: mode.name)
+@pytest.fixture(params=SEALING_MODES.values(), ids=lambda mode: mode.name)
 def mode(request):
     return request.param
 

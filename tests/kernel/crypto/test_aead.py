@@ -9,24 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.crypto import aead
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.cbc_hmac import AesCbcHmacSha512
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from tests.kernel.crypto.conftest import new_cipher
 
-CIPHERS = {name: new_cipher(mode) for name, mode in MODES.items()}
+CIPHERS = {name: new_cipher(mode) for name, mode in SEALING_MODES.items()}
 
 
 @given(
-    st.sampled_from(sorted(MODES)),
+    st.sampled_from(sorted(SEALING_MODES)),
     st.binary(max_size=200),
     st.binary(max_size=80),
     st.uuids(),
     st.integers(0, 2**32 - 1),
 )
 def test_what_is_sealed_opens_and_every_part_has_its_length(name, plaintext, aad, key_id, version):
-    mode, cipher = MODES[name], CIPHERS[name]
+    mode, cipher = SEALING_MODES[name], CIPHERS[name]
     sealed = cipher.seal(plaintext, key_id=key_id, version=version, aad=aad)
     padding = 16 - len(plaintext) % 16 if mode.padding else 0
     assert (len(sealed.iv), len(sealed.tag)) == (mode.iv_size, mode.tag_size)
@@ -35,7 +35,7 @@ def test_what_is_sealed_opens_and_every_part_has_its_length(name, plaintext, aad
 
 
 def test_message_aad_is_the_documented_byte_string(key_id):
-    bound = aead.message_aad(key_id, 258, MODES["aes-256-cbc-hmac-sha512"], b"caller")
+    bound = aead.message_aad(key_id, 258, SEALING_MODES["aes-256-cbc-hmac-sha512"], b"caller")
     assert (
         bound
         == b"cc/msg/v1\x00" + key_id.bytes + b"\x00\x00\x01\x02" + b"\x05" + b"\x00\x00\x00\x06" + b"caller"
@@ -74,14 +74,18 @@ def test_wrong_key_id_version_aad_or_key_give_one_and_the_same_error(mode, ciphe
 
 def test_a_message_of_one_mode_does_not_open_in_another_of_the_same_key(key_id):
     material = KeyMaterial.generate(32)
-    sealed = aead.Cipher(material, MODES["aes-256-gcm"]).seal(b"payload", key_id=key_id, version=1, aad=b"")
+    sealed = aead.Cipher(material, SEALING_MODES["aes-256-gcm"]).seal(
+        b"payload", key_id=key_id, version=1, aad=b""
+    )
     with pytest.raises(DecryptionFailed):
-        aead.Cipher(material, MODES["aes-256-gcm-siv"]).open(sealed, key_id=key_id, version=1, aad=b"")
+        aead.Cipher(material, SEALING_MODES["aes-256-gcm-siv"]).open(
+            sealed, key_id=key_id, version=1, aad=b""
+        )
 
 
 def test_material_of_another_key_algorithm_makes_no_cipher():
     with pytest.raises(ValueError, match="not a key for aes-256-gcm"):
-        aead.Cipher(KeyMaterial.generate(16), MODES["aes-256-gcm"])
+        aead.Cipher(KeyMaterial.generate(16), SEALING_MODES["aes-256-gcm"])
 
 
 def test_sealed_prints_none_of_its_parts(cipher, key_id):
@@ -97,7 +101,7 @@ def test_cbc_ciphertext_of_broken_blocks_is_malformed(size, key_id):
 
 def test_wrong_padding_under_a_right_mac_is_the_same_error_as_a_wrong_mac():
     """Only a holder of the key can make such a message, but the error must be the same even then."""
-    mode, key, iv = MODES["aes-256-cbc-hmac-sha512"], bytes(range(64)), bytes(16)
+    mode, key, iv = SEALING_MODES["aes-256-cbc-hmac-sha512"], bytes(range(64)), bytes(16)
     cipher = AesCbcHmacSha512(key)
     encryptor = BlockCipher(AES(key[32:]), CBC(iv)).encryptor()
     ciphertext = encryptor.update(b"fifteen bytes..\x02") + encryptor.finalize()

@@ -8,7 +8,13 @@ import pytest
 
 from kernel import crypto
 from kernel.crypto import aead
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES, find_key_algorithm, find_mode, mode_by_suite
+from kernel.crypto.algorithms import (
+    KEY_ALGORITHMS,
+    SEALING_MODES,
+    find_key_algorithm,
+    find_sealing_mode,
+    mode_by_suite,
+)
 from kernel.crypto.errors import UnsupportedAlgorithm
 
 ALLOWED_FROM_THE_LIBRARY = {
@@ -92,16 +98,18 @@ def test_the_scan_sees_a_forbidden_algorithm_in_every_spelling():
 
 
 def test_every_mode_has_exactly_one_implementation():
-    assert set(aead._AEADS) == set(MODES)
+    assert set(aead._AEADS) == set(SEALING_MODES)
 
 
 def test_key_algorithms_and_modes_name_each_other():
     for algorithm in KEY_ALGORITHMS.values():
-        assert set(algorithm.modes) == {m.name for m in MODES.values() if m.key_algorithm == algorithm.name}
+        assert set(algorithm.modes) == {
+            m.name for m in SEALING_MODES.values() if m.key_algorithm == algorithm.name
+        }
 
 
 def test_suites_and_sizes_are_those_of_the_ciphertext_format():
-    shapes = {m.name: (m.suite, m.subkey_size, m.iv_size, m.tag_size) for m in MODES.values()}
+    shapes = {m.name: (m.suite, m.subkey_size, m.iv_size, m.tag_size) for m in SEALING_MODES.values()}
     assert shapes == {
         "aes-256-gcm": (1, 32, 12, 16),
         "aes-128-gcm": (2, 16, 12, 16),
@@ -113,13 +121,13 @@ def test_suites_and_sizes_are_those_of_the_ciphertext_format():
 
 
 def test_only_siv_is_deterministic_and_has_a_key_algorithm_to_itself():
-    deterministic = [m.name for m in MODES.values() if m.deterministic]
+    deterministic = [m.name for m in SEALING_MODES.values() if m.deterministic]
     assert deterministic == ["aes-256-siv"]
     assert KEY_ALGORITHMS["aes-256-siv"].modes == ("aes-256-siv",)
 
 
 def test_modes_with_random_96_bit_nonces_stop_short_of_two_to_the_32():
-    limits = {m.name: m.invocation_limit for m in MODES.values()}
+    limits = {m.name: m.invocation_limit for m in SEALING_MODES.values()}
     assert limits["aes-256-gcm"] == limits["aes-128-gcm"] == limits["chacha20-poly1305"] == 3_865_470_566
     assert limits["aes-256-cbc-hmac-sha512"] == 3_865_470_566
     assert limits["aes-256-gcm-siv"] is limits["aes-256-siv"] is None
@@ -148,21 +156,21 @@ def test_anything_else_is_refused_with_the_allowed_words_and_without_an_echo(nam
     with pytest.raises(UnsupportedAlgorithm) as key_refusal:
         find_key_algorithm(name)
     with pytest.raises(UnsupportedAlgorithm) as mode_refusal:
-        find_mode(name)
+        find_sealing_mode(name)
     assert (
         key_refusal.value.detail == "Unknown key algorithm. Allowed: aes-256, aes-128, chacha20, aes-256-siv."
     )
-    assert mode_refusal.value.detail == f"Unknown mode. Allowed: {', '.join(MODES)}."
+    assert mode_refusal.value.detail == f"Unknown mode. Allowed: {', '.join(SEALING_MODES)}."
     assert key_refusal.value.code == "unsupported_algorithm"
 
 
 def test_a_key_algorithm_is_not_a_mode():
     with pytest.raises(UnsupportedAlgorithm):
-        find_mode("aes-256")
+        find_sealing_mode("aes-256")
 
 
 def test_a_mode_is_found_by_name_and_by_suite(mode):
-    assert find_mode(mode.name) is mode
+    assert find_sealing_mode(mode.name) is mode
     assert mode_by_suite(mode.suite) is mode
 
 
@@ -172,7 +180,9 @@ def test_an_unknown_suite_is_refused(suite):
         mode_by_suite(suite)
 
 
-@pytest.mark.parametrize("table", [KEY_ALGORITHMS, MODES, aead._AEADS], ids=["keys", "modes", "aeads"])
+@pytest.mark.parametrize(
+    "table", [KEY_ALGORITHMS, SEALING_MODES, aead._AEADS], ids=["keys", "modes", "aeads"]
+)
 def test_the_tables_cannot_be_changed(table):
     name = next(iter(table))
     with pytest.raises(TypeError):
@@ -182,7 +192,9 @@ def test_the_tables_cannot_be_changed(table):
     assert not hasattr(table, "update")
 
 
-@pytest.mark.parametrize("row", [KEY_ALGORITHMS["aes-256"], MODES["aes-256-gcm"]], ids=["key", "mode"])
+@pytest.mark.parametrize(
+    "row", [KEY_ALGORITHMS["aes-256"], SEALING_MODES["aes-256-gcm"]], ids=["key", "mode"]
+)
 def test_the_rows_cannot_be_changed(row):
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.name = "rc4"

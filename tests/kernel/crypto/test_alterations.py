@@ -12,7 +12,7 @@ import pytest
 
 from kernel.crypto import envelope
 from kernel.crypto.aead import Cipher, Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 
@@ -25,7 +25,7 @@ HEADER_SIZE = 22
 def ciphers():
     octets = bytes(range(100, 132))
     sizes = {name: algorithm.key_size // 8 for name, algorithm in KEY_ALGORITHMS.items()}
-    return {m.name: Cipher(KeyMaterial(octets[: sizes[m.key_algorithm]]), m) for m in MODES.values()}
+    return {m.name: Cipher(KeyMaterial(octets[: sizes[m.key_algorithm]]), m) for m in SEALING_MODES.values()}
 
 
 @pytest.fixture

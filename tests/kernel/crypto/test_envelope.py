@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kernel.crypto import envelope
 from kernel.crypto.aead import Cipher, Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 
@@ -29,7 +29,7 @@ URL_ALPHABET = string.ascii_letters + string.digits + "-_"
 
 @st.composite
 def envelopes(draw):
-    mode = draw(st.sampled_from(sorted(MODES.values(), key=lambda m: m.suite)))
+    mode = draw(st.sampled_from(sorted(SEALING_MODES.values(), key=lambda m: m.suite)))
     ciphertext = draw(st.binary(max_size=100))
     if mode.padding:
         ciphertext = (ciphertext + bytes(16))[: len(ciphertext) // 16 * 16 + 16]
@@ -97,7 +97,7 @@ def test_any_one_character_inserted_is_noticed(original, data):
 
 def test_trailing_bits_that_say_nothing_must_be_zero():
     text = envelope.encode(
-        envelope.Envelope(MODES["aes-256-siv"], uuid.UUID(int=0), 1, Sealed(b"", b"", bytes(16)))
+        envelope.Envelope(SEALING_MODES["aes-256-siv"], uuid.UUID(int=0), 1, Sealed(b"", b"", bytes(16)))
     )
     assert len(text.removeprefix("cc1.")) % 4 == 3
     assert text.endswith("A")
@@ -148,7 +148,7 @@ def test_iv_and_tag_never_overlap(mode):
 
 @pytest.mark.parametrize("size", [0, 15, 17, 31])
 def test_cbc_ciphertext_of_broken_blocks_is_malformed_in_the_text_already(size, key_id):
-    mode = MODES["aes-256-cbc-hmac-sha512"]
+    mode = SEALING_MODES["aes-256-cbc-hmac-sha512"]
     sealed = Sealed(bytes(16), bytes(size), bytes(32))
     assert_malformed(envelope.encode(envelope.Envelope(mode, key_id, 1, sealed)))
 
@@ -156,7 +156,9 @@ def test_cbc_ciphertext_of_broken_blocks_is_malformed_in_the_text_already(size, 
 def test_a_text_is_measured_before_it_is_decoded(key_id):
     def of(size):
         return envelope.encode(
-            envelope.Envelope(MODES["aes-256-gcm"], key_id, 1, Sealed(bytes(12), bytes(size), bytes(16)))
+            envelope.Envelope(
+                SEALING_MODES["aes-256-gcm"], key_id, 1, Sealed(bytes(12), bytes(size), bytes(16))
+            )
         )
 
     assert envelope.decode(of(100), max_length=len(of(100))).version == 1

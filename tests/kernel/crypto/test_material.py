@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from kernel.crypto import aead
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.cbc_hmac import AesCbcHmacSha512
 from kernel.crypto.material import KeyMaterial
 from tests.kernel.crypto.vector_files import octets, read_vectors
@@ -25,7 +25,7 @@ def material():
 def confidential(request, material):
     return {
         "material": lambda: material,
-        "cipher": lambda: aead.Cipher(material, MODES["aes-256-cbc-hmac-sha512"]),
+        "cipher": lambda: aead.Cipher(material, SEALING_MODES["aes-256-cbc-hmac-sha512"]),
         "cbc": lambda: AesCbcHmacSha512(MARKER * 2),
         "siv": lambda: aead._AesSiv(MARKER * 2),
     }[request.param]()
@@ -129,13 +129,15 @@ def test_derive_is_hkdf_sha256_of_rfc_5869():
 
 
 def test_a_subkey_is_hkdf_with_the_label_and_the_name_of_the_mode(material):
-    subkey = material.subkey(MODES["aes-256-gcm"])
+    subkey = material.subkey(SEALING_MODES["aes-256-gcm"])
     assert subkey.expose() == material.derive(b"cc/sub/v1\x00aes-256-gcm", 32).expose()
 
 
 def test_no_two_modes_share_a_key(material):
     subkeys = {
-        material.subkey(mode).expose()[:16] for mode in MODES.values() if mode.key_algorithm != "aes-128"
+        material.subkey(mode).expose()[:16]
+        for mode in SEALING_MODES.values()
+        if mode.key_algorithm != "aes-128"
     }
     assert len(subkeys) == 5
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from kernel.crypto import envelope
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.stream import (
@@ -144,7 +144,9 @@ def test_a_subkey_of_another_length_is_refused(size):
 def test_a_stream_begins_as_every_ciphertext_does_but_for_its_suite(cipher):
     sealed = Sealed(bytes(12), b"", bytes(16))
     message = envelope.decode_base64url(
-        envelope.encode(envelope.Envelope(MODES["aes-256-gcm"], KEY_ID, 7, sealed)).removeprefix("cc1.")
+        envelope.encode(envelope.Envelope(SEALING_MODES["aes-256-gcm"], KEY_ID, 7, sealed)).removeprefix(
+            "cc1."
+        )
     )
     stream = seal(cipher, b"")
     assert (stream[0], stream[2:22]) == (message[0], message[2:22])
@@ -258,8 +260,8 @@ def test_streams_need_the_material_of_an_aes_256_key():
 
 
 def test_the_mode_of_streams_is_none_of_those_for_messages():
-    assert STREAM.name not in MODES
-    assert STREAM.suite not in {mode.suite for mode in MODES.values()}
+    assert STREAM.name not in SEALING_MODES
+    assert STREAM.suite not in {mode.suite for mode in SEALING_MODES.values()}
 
 
 def test_nothing_of_it_prints_key_bytes(cipher):

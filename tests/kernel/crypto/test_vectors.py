@@ -3,19 +3,19 @@
 import pytest
 
 from kernel.crypto import aead
-from kernel.crypto.algorithms import MODES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from tests.kernel.crypto.vector_files import octets, read_vectors
 
 
 def seal(name, key, iv, plaintext, aad):
-    mode = MODES[name]
+    mode = SEALING_MODES[name]
     return aead._seal_with_iv(aead._aead(mode, KeyMaterial(key)), mode, iv, plaintext, aad)
 
 
 def unseal(name, key, sealed, aad):
-    mode = MODES[name]
+    mode = SEALING_MODES[name]
     return aead._open(aead._aead(mode, KeyMaterial(key)), mode, sealed, aad)
 
 

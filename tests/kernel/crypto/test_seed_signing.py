@@ -1,7 +1,7 @@
 import cryptography_vectors
 import pytest
 
-from kernel.crypto import signing
+from kernel.crypto import seed_signing
 from kernel.crypto.errors import SignatureInvalid, UnsupportedAlgorithm
 from kernel.crypto.material import KeyMaterial
 from tests.kernel.crypto.vector_files import octets, read_vectors
@@ -27,7 +27,7 @@ RFC_8032 = [
         "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
     ),
 ]
-BOTH = pytest.mark.parametrize("algorithm", signing.SIGNING_ALGORITHMS)
+BOTH = pytest.mark.parametrize("algorithm", seed_signing.SEED_ALGORITHMS)
 
 
 @pytest.mark.parametrize("vector", RFC_8032, ids=["1", "2", "3"])
@@ -35,9 +35,9 @@ def test_rfc_8032_vectors_hold(vector):
     seed, public, message, signature = map(bytes.fromhex, vector)
     material = KeyMaterial(seed)
 
-    assert signing.public_key(signing.ED25519, material) == public
-    assert signing.sign(signing.ED25519, material, message) == signature
-    signing.verify(signing.ED25519, public, message, signature)
+    assert seed_signing.public_key(seed_signing.ED25519, material) == public
+    assert seed_signing.sign(seed_signing.ED25519, material, message) == signature
+    seed_signing.verify(seed_signing.ED25519, public, message, signature)
 
 
 def test_the_thousand_published_ed25519_signatures_are_ours():
@@ -46,8 +46,8 @@ def test_the_thousand_published_ed25519_signatures_are_ours():
     assert len(records) == 1024
     for seed_and_public, public, message, signed in records[::16]:
         material = KeyMaterial(seed_and_public[:32])
-        assert signing.public_key(signing.ED25519, material) == public
-        assert signing.sign(signing.ED25519, material, message) + message == signed
+        assert seed_signing.public_key(seed_signing.ED25519, material) == public
+        assert seed_signing.sign(seed_signing.ED25519, material, message) + message == signed
 
 
 # Only the keys are usable: like ours, they come from seeds. Each signature has a context; ours never have
@@ -58,24 +58,26 @@ ML_DSA_44_VECTORS = read_vectors("asymmetric/MLDSA/kat_MLDSA_44_det_pure.rsp")
 def test_the_hundred_published_ml_dsa_44_keys_are_ours():
     assert len(ML_DSA_44_VECTORS) == 100
     for r in ML_DSA_44_VECTORS:
-        assert signing.public_key(signing.ML_DSA_44, KeyMaterial(octets(r["xi"]))) == octets(r["pk"])
+        assert seed_signing.public_key(seed_signing.ML_DSA_44, KeyMaterial(octets(r["xi"]))) == octets(
+            r["pk"]
+        )
 
 
 def test_a_published_signature_with_a_context_is_not_one_without():
     r = ML_DSA_44_VECTORS[0]
     assert r["ctx"]
     with pytest.raises(SignatureInvalid):
-        signing.verify(signing.ML_DSA_44, octets(r["pk"]), octets(r["msg"]), octets(r["sm"])[:2420])
+        seed_signing.verify(seed_signing.ML_DSA_44, octets(r["pk"]), octets(r["msg"]), octets(r["sm"])[:2420])
 
 
 @BOTH
 def test_what_is_signed_verifies_and_has_the_sizes_of_the_table(algorithm):
-    row = signing.SIGNING_ALGORITHMS[algorithm]
-    material, public = signing.generate(algorithm)
+    row = seed_signing.SEED_ALGORITHMS[algorithm]
+    material, public = seed_signing.generate(algorithm)
 
-    signature = signing.sign(algorithm, material, b"message")
+    signature = seed_signing.sign(algorithm, material, b"message")
 
-    signing.verify(algorithm, public, b"message", signature)
+    seed_signing.verify(algorithm, public, b"message", signature)
     assert (len(material.expose()), len(public), len(signature)) == (
         row.seed_size,
         row.public_key_size,
@@ -85,52 +87,52 @@ def test_what_is_signed_verifies_and_has_the_sizes_of_the_table(algorithm):
 
 @BOTH
 def test_two_generated_keys_differ(algorithm):
-    assert signing.generate(algorithm)[1] != signing.generate(algorithm)[1]
+    assert seed_signing.generate(algorithm)[1] != seed_signing.generate(algorithm)[1]
 
 
 @BOTH
 def test_another_message_or_key_is_refused(algorithm):
-    material, public = signing.generate(algorithm)
-    signature = signing.sign(algorithm, material, b"message")
-    for key, message in ((public, b"massage"), (signing.generate(algorithm)[1], b"message")):
+    material, public = seed_signing.generate(algorithm)
+    signature = seed_signing.sign(algorithm, material, b"message")
+    for key, message in ((public, b"massage"), (seed_signing.generate(algorithm)[1], b"message")):
         with pytest.raises(SignatureInvalid):
-            signing.verify(algorithm, key, message, signature)
+            seed_signing.verify(algorithm, key, message, signature)
 
 
 @BOTH
 def test_a_flipped_bit_in_any_byte_of_the_signature_is_refused(algorithm):
-    material, public = signing.generate(algorithm)
-    signature = signing.sign(algorithm, material, b"message")
+    material, public = seed_signing.generate(algorithm)
+    signature = seed_signing.sign(algorithm, material, b"message")
     for at in range(len(signature)):
         altered = bytearray(signature)
         altered[at] ^= 1 << at % 8
         with pytest.raises(SignatureInvalid):
-            signing.verify(algorithm, public, b"message", bytes(altered))
+            seed_signing.verify(algorithm, public, b"message", bytes(altered))
 
 
 @BOTH
 @pytest.mark.parametrize("size", [0, 1, 63, 65, 2419, 2421])
 def test_a_signature_of_another_length_is_refused(algorithm, size):
-    _, public = signing.generate(algorithm)
+    _, public = seed_signing.generate(algorithm)
     with pytest.raises(SignatureInvalid):
-        signing.verify(algorithm, public, b"message", bytes(size))
+        seed_signing.verify(algorithm, public, b"message", bytes(size))
 
 
 @BOTH
 def test_a_seed_or_a_public_key_of_another_length_is_an_error(algorithm):
     with pytest.raises(ValueError, match="32 bytes"):
-        signing.sign(algorithm, KeyMaterial(bytes(31)), b"message")
+        seed_signing.sign(algorithm, KeyMaterial(bytes(31)), b"message")
     with pytest.raises(ValueError, match="bytes"):
-        signing.verify(algorithm, bytes(31), b"message", bytes(64))
+        seed_signing.verify(algorithm, bytes(31), b"message", bytes(64))
 
 
 @pytest.mark.parametrize("name", ["", "rsa", "Ed25519", "ml-dsa-65", "ed25519 "])
 def test_anything_else_is_refused_with_the_allowed_words_and_without_an_echo(name):
     with pytest.raises(UnsupportedAlgorithm) as refusal:
-        signing.generate(name)
+        seed_signing.generate(name)
     assert refusal.value.detail == "Unknown signing algorithm. Allowed: ed25519, ml-dsa-44."
 
 
 def test_the_table_cannot_be_changed():
     with pytest.raises(TypeError):
-        signing.SIGNING_ALGORITHMS["rsa"] = signing.SIGNING_ALGORITHMS["ed25519"]
+        seed_signing.SEED_ALGORITHMS["rsa"] = seed_signing.SEED_ALGORITHMS["ed25519"]

@@ -1,0 +1,66 @@
+"""The hot operations: one ``HotRoute`` registers an operation of the REST interface with the fast path."""
+
+from typing import Final
+
+from crypto_ops import actions, batches, engine, signature_wire, signatures, wire
+from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
+from crypto_ops.fast_path import HotRoute
+from kernel.http.fast_path import HotRoutes
+
+
+def _refused_of(result: BatchResult[str] | BatchResult[bytes]) -> int:
+    return result.refused
+
+
+def _items_of(request: EncryptBatch | DecryptBatch) -> int:
+    return len(request.items)
+
+
+ROUTES: Final[HotRoutes] = {
+    ("POST", "/api/v1/encrypt"): HotRoute(
+        action=actions.MESSAGE_ENCRYPTED,
+        body=wire.Encrypt,
+        request=wire.encrypt_request,
+        decide=engine.decide_encryption,
+        write=wire.encrypted,
+    ),
+    ("POST", "/api/v1/decrypt"): HotRoute(
+        action=actions.MESSAGE_DECRYPTED,
+        body=wire.Decrypt,
+        request=wire.decrypt_request,
+        decide=engine.decide_decryption,
+        write=wire.decrypted,
+    ),
+    ("POST", "/api/v1/sign"): HotRoute(
+        action=actions.MESSAGE_SIGNED,
+        body=signature_wire.Sign,
+        request=signature_wire.sign_request,
+        decide=signatures.decide_signature,
+        write=signature_wire.signed,
+    ),
+    ("POST", "/api/v1/verify"): HotRoute(
+        action=actions.SIGNATURE_VERIFIED,
+        body=signature_wire.Verify,
+        request=signature_wire.verify_request,
+        decide=signatures.decide_verification,
+        write=signature_wire.verified,
+    ),
+    ("POST", "/api/v1/encrypt/batch"): HotRoute(
+        action=actions.MESSAGE_ENCRYPTED,
+        body=wire.EncryptBatch,
+        request=wire.encrypt_batch,
+        decide=batches.decide_encryptions,
+        write=wire.of_batch,
+        count=_items_of,
+        refused=_refused_of,
+    ),
+    ("POST", "/api/v1/decrypt/batch"): HotRoute(
+        action=actions.MESSAGE_DECRYPTED,
+        body=wire.DecryptBatch,
+        request=wire.decrypt_batch,
+        decide=batches.decide_decryptions,
+        write=wire.of_batch,
+        count=_items_of,
+        refused=_refused_of,
+    ),
+}

@@ -1,0 +1,134 @@
+"""Asymmetric keys: a private key is a PKCS #8 document (RFC 5958), a public key a SubjectPublicKeyInfo (RFC 5280 §4.1).
+
+Both are DER. The bytes of a private key are ``KeyMaterial``, as those of a symmetric one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
+
+from kernel.crypto.material import KeyMaterial
+
+_RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4: at least 65,537
+
+type PublicKey = (
+    ec.EllipticCurvePublicKey
+    | ed25519.Ed25519PublicKey
+    | ed448.Ed448PublicKey
+    | rsa.RSAPublicKey
+    | mldsa.MLDSA44PublicKey
+    | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
+)
+type PrivateKey = (
+    ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | rsa.RSAPrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+)
+
+
+class WrongKey(ValueError):
+    """The document is malformed, or contains a key of another type. The text is for callers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """``curve``: of an elliptic curve; ``size``: the modulus of an RSA key in bits."""
+
+    generate: Callable[[], PrivateKey]
+    private: type[PrivateKey]
+    public: type[PublicKey]
+    curve: str = ""
+    size: int = 0
+
+    def is_type_of(self, key: Any) -> bool:
+        if self.curve:
+            return bool(key.curve.name == self.curve)
+        return not self.size or bool(key.key_size == self.size)
+
+
+def _curve(curve: ec.EllipticCurve) -> _Type:
+    generate = partial(ec.generate_private_key, curve)
+    return _Type(generate, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, curve=curve.name)
+
+
+def _rsa(size: int) -> _Type:
+    generate = partial(rsa.generate_private_key, _RSA_EXPONENT, size)
+    return _Type(generate, rsa.RSAPrivateKey, rsa.RSAPublicKey, size=size)
+
+
+_TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
+    {
+        "ed25519": _Type(
+            ed25519.Ed25519PrivateKey.generate, ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey
+        ),
+        "ed448": _Type(ed448.Ed448PrivateKey.generate, ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
+        "ec-p256": _curve(ec.SECP256R1()),
+        "ec-p384": _curve(ec.SECP384R1()),
+        "ec-p521": _curve(ec.SECP521R1()),
+        "ec-secp256k1": _curve(ec.SECP256K1()),
+        "rsa-3072": _rsa(3072),
+        "rsa-4096": _rsa(4096),
+        "ml-dsa-44": _Type(mldsa.MLDSA44PrivateKey.generate, mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
+        "ml-dsa-65": _Type(mldsa.MLDSA65PrivateKey.generate, mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
+        "ml-dsa-87": _Type(mldsa.MLDSA87PrivateKey.generate, mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
+    }
+)
+
+
+def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
+    """A new private key and its public key. RSA takes up to seconds, in which other threads run."""
+    key = _TYPES[algorithm].generate()
+    return KeyMaterial(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())), _encode(
+        key.public_key()
+    )
+
+
+def load_private(algorithm: str, material: KeyMaterial) -> PrivateKey:
+    """The private key of material that ``generate`` has returned. Raises WrongKey."""
+    kind = _TYPES[algorithm]
+    # Our own key-encryption key has authenticated the bytes, so the slow checks of an RSA key are not repeated.
+    key = load_der_private_key(material.expose(), None, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, kind.private) or not kind.is_type_of(key):
+        raise WrongKey(f"Expected a private key of type {algorithm}.")
+    return key
+
+
+def load_public(algorithm: str, document: bytes) -> PublicKey:
+    """The public key. Raises WrongKey."""
+    kind = _TYPES[algorithm]
+    try:
+        key = load_der_public_key(document)
+    except (ValueError, NotInLibrary):
+        raise WrongKey("Expected a SubjectPublicKeyInfo in DER.") from None
+    if not isinstance(key, kind.public) or not kind.is_type_of(key) or _encode(key) != document:
+        raise WrongKey(f"Expected a public key of type {algorithm}.")
+    return key
+
+
+def encode_pem(document: bytes) -> str:
+    """A SubjectPublicKeyInfo as PEM (RFC 7468 §13)."""
+    return (
+        load_der_public_key(document).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    )
+
+
+def _encode(key: PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,43 @@
+"""REST interface for public keys."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.rest import KeyAlgorithmField, Rule, StrictSerializer, represent
+from keys import actions, services
+from keys.api import KeyView
+from keys.metadata import MAX_VERSION
+from keys.public_keys import PublicKey
+
+
+class PublicKeyQuery(StrictSerializer):
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_VERSION, help_text="the primary version unless given"
+    )
+
+
+class PublicKeySerializer(serializers.Serializer[PublicKey]):
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField()
+    algorithm = KeyAlgorithmField()
+    fingerprint = serializers.CharField(
+        help_text="SHA-256 of the SubjectPublicKeyInfo, in hexadecimal digits"
+    )
+    pem = serializers.CharField(help_text="SubjectPublicKeyInfo")
+    jwk = serializers.DictField(help_text="RFC 7517")
+
+
+class PublicKeyView(KeyView):
+    """The public key of one version of an asymmetric key."""
+
+    rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
+
+    @extend_schema(parameters=[PublicKeyQuery], responses=PublicKeySerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        version = self.read_query(PublicKeyQuery).get("version")
+        found = services.get_public_key(principal=self.principal, key_id=key_id, version=version)
+        return Response(represent(PublicKeySerializer, found))

@@ -1,0 +1,39 @@
+"""The primitives of key versions: what an operation computes with. One function builds each kind, from a key's parts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from kernel.crypto import key_pairs
+from kernel.crypto.aead import Cipher
+from kernel.crypto.algorithms import SealingMode, SigningMode
+from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.signing import Signer, Verifier
+from kernel.trust.row_mac import IntegrityFailed
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class KeyParts(Confidential):
+    """The parts of one version. ``unwrap`` returns the material, or the private key."""
+
+    algorithm: str
+    unwrap: Callable[[], KeyMaterial]
+    public_key: bytes | None
+
+
+def cipher(parts: KeyParts, mode: SealingMode) -> Cipher:
+    """Raises UnwrapFailed."""
+    return Cipher(parts.unwrap(), mode)
+
+
+def signer(parts: KeyParts, mode: SigningMode) -> Signer:
+    """Raises UnwrapFailed."""
+    return Signer(key_pairs.load_private(parts.algorithm, parts.unwrap()), mode)
+
+
+def verifier(parts: KeyParts, mode: SigningMode) -> Verifier:
+    """Needs no private key. Raises IntegrityFailed."""
+    if parts.public_key is None:
+        raise IntegrityFailed("A public key is missing. Restore the database from a backup.")
+    return Verifier(key_pairs.load_public(parts.algorithm, parts.public_key), mode)
