@@ -8,10 +8,17 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import SealingMode, find_sealing_mode
+from kernel.crypto.algorithms import SealingMode, SigningMode, find_sealing_mode
 from kernel.crypto.envelope import Envelope
 from kernel.labels import MAX_REASON
-from kernel.rest import Base64Field, KeyAlgorithmField, LabelField, ModeField, StrictSerializer
+from kernel.rest import (
+    Base64Field,
+    KeyAlgorithmField,
+    LabelField,
+    ModeField,
+    SigningModeField,
+    StrictSerializer,
+)
 from kernel.rest.schema import ProblemMembersSerializer
 from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
@@ -251,8 +258,9 @@ class KeyAlgorithmSerializer(serializers.Serializer[Any]):
     name = KeyAlgorithmField()
     key_size = serializers.IntegerField()
     purpose = serializers.CharField()
-    modes = serializers.ListField(child=ModeField())
+    modes = serializers.ListField(child=serializers.CharField(), help_text="the first is the default")
     status = serializers.CharField()
+    is_asymmetric = serializers.BooleanField()
 
 
 class ModeSerializer(serializers.Serializer[SealingMode]):
@@ -267,6 +275,12 @@ class ModeSerializer(serializers.Serializer[SealingMode]):
     status = serializers.CharField()
 
 
+class SigningAlgorithmSerializer(serializers.Serializer[SigningMode]):
+    name = SigningModeField()
+    digest = serializers.CharField(allow_null=True, help_text="null: it signs whole messages only")
+
+
 class AlgorithmsSerializer(serializers.Serializer[Any]):
     key_algorithms = KeyAlgorithmSerializer(many=True)
     modes = ModeSerializer(many=True)
+    signing_algorithms = SigningAlgorithmSerializer(many=True)

@@ -3,21 +3,15 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_SIGNATURE_BYTES
-from kernel.crypto.algorithms import SIGNING_MODES, find_signing_mode
-from kernel.rest import Base64Field, StrictSerializer
+from kernel.crypto.algorithms import find_signing_mode
+from kernel.rest import Base64Field, SigningModeField, StrictSerializer
 from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
 
 ENCODINGS = ("der", "raw")
-
-
-@extend_schema_field({"type": "string", "enum": list(SIGNING_MODES)})
-class SigningModeField(serializers.CharField):
-    """The name of a signing mode. ``find_signing_mode`` rejects an unknown one with a specific error code."""
 
 
 class SignSerializer(StrictSerializer):

@@ -107,7 +107,7 @@ def signed(wanted: SignRequest, result: Signature) -> TryResult:
             f"Signed with version {result.key_version} ({result.mode.name}): "
             f"{_bytes(len(wanted.message))} in, {_bytes(len(result.signature))} out."
         ),
-        shown=[Shown("base64", "Signature (base64)", text)],
+        shown=[Shown("signature", "Signature", text)],
         call=_call("sign", _signed_part(wanted), b""),
         mode=result.mode.name,
         next_operation="",

@@ -15,7 +15,6 @@ from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
-    ModeField,
     PageQuery,
     PageSerializer,
     StrictSerializer,
@@ -117,7 +116,11 @@ class KeySerializer(serializers.Serializer[Key]):
     algorithm = KeyAlgorithmField()
     key_size = serializers.IntegerField(help_text="in bits")
     purpose = serializers.CharField()
-    modes = serializers.ListField(source="protecting_modes", child=ModeField())
+    modes = serializers.ListField(
+        source="protecting_modes",
+        child=serializers.CharField(),
+        help_text="the modes or signing algorithms of its operations; the first is the default",
+    )
     status = serializers.SerializerMethodField()
     state = serializers.SerializerMethodField()
     primary_version = serializers.IntegerField()

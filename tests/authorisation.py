@@ -39,6 +39,8 @@ PERMISSIONS = {
     "crypto.encrypt": {"admin": ALL, "developer": OWN},
     "crypto.decrypt": {"admin": ALL, "developer": OWN},
     "crypto.reencrypt": {"admin": ALL, "developer": OWN},
+    "crypto.sign": {"admin": ALL, "developer": OWN},
+    "crypto.verify": {"admin": ALL, "developer": OWN},
     "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
     "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},

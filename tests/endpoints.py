@@ -39,6 +39,7 @@ SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
+SIGNING = "signing"  # an active key that signs
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -139,6 +140,14 @@ def _decryptions(target, _account):
         "algorithm": "aes-256-gcm",
         "items": [{"ciphertext": target.ciphertext}],
     }
+
+
+def _signing(target, _account):
+    return {"key_id": str(target.key_id), "signing_algorithm": "ed25519", "message": b64(b"plain")}
+
+
+def _verification(target, account):
+    return {**_signing(target, account), "signature": b64(bytes(64))}
 
 
 def _crypto_stream(permission, **fields):
@@ -309,6 +318,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     },
     "policy-preview": {"POST": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90})},
     "key-versions": {"GET": Endpoint("keys.read", about="key")},
+    "key-public-key": {"GET": Endpoint("keys.read", about="key", state=SIGNING)},
     "key-usage": {"GET": Endpoint("keys.read", about="key")},
     "key-impact": {"GET": Endpoint("keys.read", about="key", query={"action": "disable"})},
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
@@ -361,6 +371,8 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "encrypt-batch": {"POST": _crypto("encrypt", body=_encryptions)},
     "decrypt-batch": {"POST": _crypto("decrypt", body=_decryptions)},
     "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
+    "sign": {"POST": _crypto("sign", state=SIGNING, body=_signing)},
+    "verify": {"POST": _crypto("verify", state=SIGNING, body=_verification)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
     "stream-encrypt": {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
@@ -506,9 +518,10 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
     creator = replace(owner.principal, permissions=PERMISSIONS)
-    key = services.create_key(principal=creator, name=name, algorithm="aes-256", **pending)
+    algorithm = "ed25519" if state == SIGNING else "aes-256"
+    key = services.create_key(principal=creator, name=name, algorithm=algorithm, **pending)
     entry = log_rows().filter(object_id=str(key.id)).latest("id")
-    sealing = None if pending else key.id
+    sealing = None if pending or state == SIGNING else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     if state == KEY_GRANT:
         grant = services.grant_key(principal=_system(), key_id=key.id, request=_grant_request())

@@ -68,6 +68,8 @@ PAGES = {
     "keys": Page(READERS),
     "key-new": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "key": Page(READERS),
+    "key-public-page": Page(READERS),
+    "key-public-file": Page(READERS),
     "key-versions": Page(READERS),
     "key-version-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "key-version-enable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),

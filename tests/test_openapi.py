@@ -14,7 +14,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
 from kernel.rest import schema
 from keys.serializers import ReasonSerializer, UpdateKeySerializer
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, creating, make_target, path_of
@@ -176,6 +176,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
         "KeyAlgorithmEnum": set(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
         "AlgorithmEnum": set(SEALING_MODES),
+        "SigningAlgorithmEnum": set(SIGNING_MODES),
     }
     schemas = document["components"]["schemas"]
     assert {name: set(schemas[name]["enum"]) for name in known} == known
@@ -185,7 +186,11 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
         if "algorithm" in schema.get("properties", {})
     }
     assert all(len(enums) == 1 for enums in named.values()), named
-    assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == ["Key", "Policy"]
+    assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == [
+        "Key",
+        "Policy",
+        "PublicKey",
+    ]
     assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == [
         "CreateKey",
         "CreatePolicy",

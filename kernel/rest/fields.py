@@ -11,7 +11,7 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import Invalid
 from kernel.labels import label_fault
@@ -170,6 +170,11 @@ class KeyAlgorithmOrAliasField(KeyAlgorithmField):
 @extend_schema_field({"type": "string", "enum": list(SEALING_MODES)})
 class ModeField(serializers.CharField):
     """The name of a mode. ``find_sealing_mode`` rejects an unknown one with a specific error code."""
+
+
+@extend_schema_field({"type": "string", "enum": list(SIGNING_MODES)})
+class SigningModeField(serializers.CharField):
+    """The name of a signing mode. ``find_signing_mode`` rejects an unknown one with a specific error code."""
 
 
 class LabelField(serializers.CharField):

@@ -192,10 +192,6 @@ class Key(MacProtectedRow):
         return KEY_ALGORITHMS[self.algorithm].key_size
 
     @property
-    def is_asymmetric(self) -> bool:
-        return KEY_ALGORITHMS[self.algorithm].is_asymmetric
-
-    @property
     def versions_count(self) -> int:
         """Version numbers have no gaps and rows are never deleted, so the newest number is the count."""
         return self.primary_version

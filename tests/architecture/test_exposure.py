@@ -41,6 +41,7 @@ MAY_READ_ALL_VERSIONS = {
         "_load",
     ): "the ring is shared; each find asks whether its caller may see the entry",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
+    ("keys/services/public_keys.py", "get_public_key"): "joined to the keys that the caller may see",
     ("keys/services/policies.py", "_graceless"): "a condition on the keys that the caller may see",
     ("keys/services/used_up.py", "find_used_up"): "the schedule makes every used-up key due",
     ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",

@@ -32,6 +32,16 @@ GOOD = {
     "a ciphertext": ("decrypt", lambda server: server.good("decrypt")),
     "its parts": ("decrypt", lambda server: server.split()),
     "its parts, with the key's name": ("decrypt", lambda server: server.split(key_id="name:fast-path")),
+    "a signature": ("sign", lambda server: server.good("sign")),
+    "a signature of no byte at all": ("sign", lambda server: server.good("sign", message="")),
+    "a raw signature": ("sign", lambda server: server.good("sign", encoding="raw")),
+    "a signature with the key's name": (
+        "sign",
+        lambda server: server.good("sign", key_id="name:fast-path-signing"),
+    ),
+    "a valid signature": ("verify", lambda server: server.good("verify")),
+    "a valid signature of a named version": ("verify", lambda server: server.good("verify", key_version=1)),
+    "a signature of another message": ("verify", lambda server: server.good("verify", message="")),
     "a batch": (
         "encrypt/batch",
         lambda server: server.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="}),
@@ -196,6 +206,17 @@ FIELDS = {
         "aad",
         "unknown",
     ],
+    "sign": ["key_id", "signing_algorithm", "message", "digest", "encoding", "unknown"],
+    "verify": [
+        "key_id",
+        "signing_algorithm",
+        "message",
+        "digest",
+        "encoding",
+        "signature",
+        "key_version",
+        "unknown",
+    ],
 }
 
 
@@ -277,6 +298,16 @@ UNUSUAL = {
 @pytest.mark.parametrize("case", UNUSUAL)
 def test_both_paths_read_the_head_alike(server, case):
     assert_same(*server.both("encrypt", server.good("encrypt"), headers=UNUSUAL[case]))
+
+
+def test_a_digest_is_signed_alike(server):
+    digest = b64(bytes(range(32)))
+    body = {"key_id": server.signing_id, "signing_algorithm": "ecdsa-sha256", "digest": digest}
+    fast, slow = server.both("sign", body)
+    assert fast.status == 200
+    assert fast.json["signature"] == slow.json["signature"]  # ECDSA is deterministic here
+    verified = server.both("verify", {**body, "signature": fast.json["signature"]})
+    assert [answer.json["valid"] for answer in verified] == [True, True]
 
 
 def test_another_method_or_a_query_is_left_to_django(server):

@@ -24,7 +24,7 @@ def blocks(browser, name, language):
 
 
 @pytest.mark.parametrize("language", ["curl", "python"])
-@pytest.mark.parametrize("algorithm", sorted(KEY_ALGORITHMS))
+@pytest.mark.parametrize("algorithm", ["aes-256", "aes-256-siv", "ed25519", "ec-p256"])
 def test_the_steps_name_this_key_and_this_server(bench, settings, algorithm, language):
     settings.CC_PUBLIC_URL = "https://keys.example.org"
     key = bench.key(algorithm)
@@ -72,7 +72,7 @@ def test_what_is_refused_now_is_said_above(bench, key):
 
 def test_an_operator_reads_what_their_role_does_not_do(bench, key, operator):
     content = signed_in(operator).get(f"/keys/{key['name']}/use/").content.decode()
-    assert "Your role cannot encrypt or decrypt" in content
+    assert "Your role cannot use keys" in content
     assert key["id"] in content
 
 

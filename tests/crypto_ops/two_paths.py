@@ -28,13 +28,19 @@ class TwoPaths:
         self.token = product.token("fast-path")
         body = {"name": "fast-path", "algorithm": "aes-256"}
         self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        body = {"name": "fast-path-signing", "algorithm": "ec-p256"}
+        self.signing_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        self.signature = self.fast("sign", self.good("sign")).json["signature"]
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is cached now
 
     def good(self, operation, **fields):
         if operation == "encrypt":
             return {"algorithm": "aes-256-gcm", "data": PLAINTEXT, "key_id": self.key_id, **fields}
-        return {"ciphertext": self.encrypted["ciphertext"], **fields}
+        if operation == "decrypt":
+            return {"ciphertext": self.encrypted["ciphertext"], **fields}
+        signed = {"key_id": self.signing_id, "signing_algorithm": "ecdsa-sha256", "message": PLAINTEXT}
+        return signed | ({"signature": self.signature} if operation == "verify" else {}) | fields
 
     def split(self, **fields):
         names = ("encrypted_data", "iv", "tag", "key_id", "algorithm", "key_version")

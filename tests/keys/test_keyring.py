@@ -97,7 +97,9 @@ def test_material_is_unwrapped_on_first_use_only(admin, key):
     assert entry.versions[2].primitive(primitives.cipher, GCM)
 
 
-@pytest.mark.parametrize("algorithm", list(KEY_ALGORITHMS))
+@pytest.mark.parametrize(
+    "algorithm", [kind.name for kind in KEY_ALGORITHMS.values() if kind.purpose == "encrypt"]
+)
 def test_every_mode_of_every_algorithm_seals_and_opens(admin, new_key, algorithm):
     entry = find(admin, new_key(algorithm=algorithm))
     for name in KEY_ALGORITHMS[algorithm].modes:

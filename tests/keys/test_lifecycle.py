@@ -68,7 +68,9 @@ def test_each_state_protects_and_processes_as_the_standard_says(state, protect, 
     assert lifecycle.may_process(state) is process
     assert lifecycle.may_process(state, for_reencryption=True) is reencrypt
     words = [("encrypt", protect), ("decrypt", process), ("reencrypt", reencrypt)]
-    assert lifecycle.operations(state) == [word for word, able in words if able]
+    assert lifecycle.operations("encrypt", state) == [word for word, able in words if able]
+    words = [("sign", protect), ("verify", process)]
+    assert lifecycle.operations("sign", state) == [word for word, able in words if able]
 
 
 @pytest.mark.parametrize("state", [s for s in State if s is not State.ACTIVE])

@@ -76,7 +76,7 @@ def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admi
     use(disabled, admin, count=3, outcome="denied", ago=timedelta(hours=1))
     use(disabled, admin, count=9, outcome="denied", ago=timedelta(hours=30))
     page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
-    assert "cannot encrypt or decrypt until it is enabled" in page
+    assert "cannot be used until it is enabled" in page
     assert "Rotate now is unavailable: only active keys can be rotated." in page
     assert "3 requests denied</a> in the last 24 hours" in page
     assert "from ada" in page

@@ -11,6 +11,7 @@ from kernel.crypto import aead
 from kernel.crypto.algorithms import (
     KEY_ALGORITHMS,
     SEALING_MODES,
+    SIGNING_MODES,
     find_key_algorithm,
     find_sealing_mode,
     mode_by_suite,
@@ -20,12 +21,34 @@ from kernel.crypto.errors import UnsupportedAlgorithm
 ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.cobblestone.Cobblestone256Decryptor",
     "cryptography.cobblestone.Cobblestone256Encryptor",
+    "cryptography.hazmat.primitives.asymmetric.ec.ECDSA",
+    "cryptography.hazmat.primitives.asymmetric.ec.EllipticCurve",
+    "cryptography.hazmat.primitives.asymmetric.ec.EllipticCurvePrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.ec.EllipticCurvePublicKey",
+    "cryptography.hazmat.primitives.asymmetric.ec.SECP256K1",
     "cryptography.hazmat.primitives.asymmetric.ec.SECP256R1",
+    "cryptography.hazmat.primitives.asymmetric.ec.SECP384R1",
+    "cryptography.hazmat.primitives.asymmetric.ec.SECP521R1",
     "cryptography.hazmat.primitives.asymmetric.ec.generate_private_key",
+    "cryptography.hazmat.primitives.asymmetric.ed448.Ed448PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.ed448.Ed448PublicKey",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PrivateKey",
     "cryptography.hazmat.primitives.asymmetric.ed25519.Ed25519PublicKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PrivateKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA44PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA65PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA65PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA87PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA87PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.padding.MGF1",
+    "cryptography.hazmat.primitives.asymmetric.padding.PKCS1v15",  # of signatures only
+    "cryptography.hazmat.primitives.asymmetric.padding.PSS",
+    "cryptography.hazmat.primitives.asymmetric.rsa.RSAPrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.rsa.RSAPublicKey",
+    "cryptography.hazmat.primitives.asymmetric.rsa.generate_private_key",
+    "cryptography.hazmat.primitives.asymmetric.utils.Prehashed",
+    "cryptography.hazmat.primitives.asymmetric.utils.decode_dss_signature",
+    "cryptography.hazmat.primitives.asymmetric.utils.encode_dss_signature",
     "cryptography.hazmat.primitives.ciphers.Cipher",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCMSIV",
@@ -35,14 +58,19 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.ciphers.modes.CBC",
     "cryptography.hazmat.primitives.constant_time.bytes_eq",
     "cryptography.hazmat.primitives.hashes.SHA256",
+    "cryptography.hazmat.primitives.hashes.HashAlgorithm",
+    "cryptography.hazmat.primitives.hashes.SHA384",
     "cryptography.hazmat.primitives.hashes.SHA512",
     "cryptography.hazmat.primitives.hmac.HMAC",
     "cryptography.hazmat.primitives.kdf.hkdf.HKDF",
     "cryptography.hazmat.primitives.padding.PKCS7",
-    # of self-signed certificates
     "cryptography.hazmat.primitives.serialization.Encoding",
     "cryptography.hazmat.primitives.serialization.NoEncryption",
     "cryptography.hazmat.primitives.serialization.PrivateFormat",
+    "cryptography.hazmat.primitives.serialization.PublicFormat",
+    "cryptography.hazmat.primitives.serialization.load_der_private_key",
+    "cryptography.hazmat.primitives.serialization.load_der_public_key",
+    # of self-signed certificates
     "cryptography.x509.BasicConstraints",
     "cryptography.x509.CertificateBuilder",
     "cryptography.x509.DNSName",
@@ -103,9 +131,13 @@ def test_every_mode_has_exactly_one_implementation():
 
 def test_key_algorithms_and_modes_name_each_other():
     for algorithm in KEY_ALGORITHMS.values():
-        assert set(algorithm.modes) == {
-            m.name for m in SEALING_MODES.values() if m.key_algorithm == algorithm.name
-        }
+        sealing = {mode.name for mode in SEALING_MODES.values() if mode.key_algorithm == algorithm.name}
+        signing = SIGNING_MODES.keys() & algorithm.modes
+        assert set(algorithm.modes) == sealing | signing
+        assert bool(signing) == (algorithm.purpose == "sign")
+    assert SIGNING_MODES.keys() == {
+        name for kind in KEY_ALGORITHMS.values() if kind.purpose == "sign" for name in kind.modes
+    }
 
 
 def test_suites_and_sizes_are_those_of_the_ciphertext_format():
@@ -157,9 +189,7 @@ def test_anything_else_is_refused_with_the_allowed_words_and_without_an_echo(nam
         find_key_algorithm(name)
     with pytest.raises(UnsupportedAlgorithm) as mode_refusal:
         find_sealing_mode(name)
-    assert (
-        key_refusal.value.detail == "Unknown key algorithm. Allowed: aes-256, aes-128, chacha20, aes-256-siv."
-    )
+    assert key_refusal.value.detail == f"Unknown key algorithm. Allowed: {', '.join(KEY_ALGORITHMS)}."
     assert mode_refusal.value.detail == f"Unknown mode. Allowed: {', '.join(SEALING_MODES)}."
     assert key_refusal.value.code == "unsupported_algorithm"
 
