@@ -39,6 +39,7 @@ OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
 )
+OF_A_PUBLIC_KEY = ("key-public-page", "key-public-file")
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
 GOES_ON = {"audit_logs", "audit_bundles", "audit_tiles", "audit_tree", "browser_sessions"}
@@ -78,7 +79,12 @@ def paths(transactional_db, developer):
         "delivery_id": make_delivery(webhook).id,
         "invitation_code": invited.url.split("/")[-2],
     }
-    return {name: route.path.format(**parts) for name, route in ROUTES.items()}
+    create_key(principal=developer.principal, name="releases", algorithm="ed25519")
+    names = dict.fromkeys(OF_A_PUBLIC_KEY, "releases")
+    return {
+        name: route.path.format(**parts | ({"name": names[name]} if name in names else {}))
+        for name, route in ROUTES.items()
+    }
 
 
 def test_every_page_is_in_the_table():
@@ -152,9 +158,10 @@ def everything_kept():
 
 def test_a_stranger_is_sent_to_the_log_in_and_back(paths):
     browser = Client()
-    for name, path in paths.items():
+    for number, (name, path) in enumerate(paths.items()):
         if PAGES[name].get and PAGES[name].get != STRANGERS:
-            response = browser.get(path)
+            # Two addresses: one would reach the limit of its requests.
+            response = browser.get(path, REMOTE_ADDR=f"192.0.2.{number % 2}")
             assert response.status_code == 302
             assert response["Location"].startswith("/login/?next=%2F"), name
 

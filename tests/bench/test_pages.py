@@ -9,6 +9,8 @@ SELDOM = {
     "root",
     "first-key",
     "usage-file",
+    "key-public-file",
+    "key-public-page",
     "audit-entry-proof",
     "audit-saved",
     "audit-saved-new",
