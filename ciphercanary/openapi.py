@@ -3,7 +3,13 @@
 from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
+from kernel.crypto.algorithms import (
+    KEY_ALGORITHM_ALIASES,
+    KEY_ALGORITHMS,
+    MAC_MODES,
+    SEALING_MODES,
+    SIGNING_MODES,
+)
 from kernel.identities import IdentityType
 from keys.lifecycle import VersionState
 
@@ -26,6 +32,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(SEALING_MODES),
+        "MacAlgorithmEnum": list(MAC_MODES),
         "SigningAlgorithmEnum": list(SIGNING_MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},

@@ -9,6 +9,8 @@ MESSAGE_REENCRYPTED: Final = "crypto.message.reencrypted"
 MESSAGE_INSPECTED: Final = "crypto.message.inspected"
 MESSAGE_SIGNED: Final = "crypto.message.signed"
 SIGNATURE_VERIFIED: Final = "crypto.signature.verified"
+MAC_COMPUTED: Final = "crypto.mac.computed"
+MAC_VERIFIED: Final = "crypto.mac.verified"
 STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
@@ -24,6 +26,8 @@ LABELS: Final[Mapping[str, str]] = {
     MESSAGE_INSPECTED: "Inspect ciphertext",
     MESSAGE_SIGNED: "Sign",
     SIGNATURE_VERIFIED: "Verify signature",
+    MAC_COMPUTED: "Compute MAC",
+    MAC_VERIFIED: "Verify MAC",
     STREAM_ENCRYPTED: "Encrypt stream",
     STREAM_DECRYPTED: "Decrypt stream",
     RANDOM_GENERATED: "Generate random bytes",

@@ -18,7 +18,7 @@ from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest, cost_of
 from kernel import throttle
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.stamps import StaleDecision
@@ -164,7 +164,7 @@ class RandomView(OperationView):
 
 
 class AlgorithmsView(ApiView[Principal]):
-    """The available key algorithms, modes and signing algorithms."""
+    """The available key algorithms, modes, signing and MAC algorithms."""
 
     rules = {"GET": Rule(AUTHENTICATED, actions.ALGORITHMS_READ)}
 
@@ -174,6 +174,7 @@ class AlgorithmsView(ApiView[Principal]):
             "key_algorithms": KEY_ALGORITHMS.values(),
             "modes": SEALING_MODES.values(),
             "signing_algorithms": SIGNING_MODES.values(),
+            "mac_algorithms": MAC_MODES.values(),
         }
         return Response(represent(serializers.AlgorithmsSerializer, registry))
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from crypto_ops import api, api_signatures, api_streams
+from crypto_ops import api, api_macs, api_signatures, api_streams
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("stream/decrypt", api_streams.DecryptStreamView.as_view(), name="stream-decrypt"),
     path("sign", api_signatures.SignView.as_view(), name="sign"),
     path("verify", api_signatures.VerifyView.as_view(), name="verify"),
+    path("mac", api_macs.MacView.as_view(), name="mac"),
+    path("mac/verify", api_macs.VerifyMacView.as_view(), name="mac-verify"),
     path("random", api.RandomView.as_view(), name="random"),
     path("algorithms", api.AlgorithmsView.as_view(), name="algorithms"),
 ]

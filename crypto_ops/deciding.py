@@ -5,7 +5,7 @@ Each operation is *decided* in memory (may this principal do this with that key 
 the database. A stale decision is repeated with fresh rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, cast
 
@@ -18,6 +18,7 @@ from audit.log.events import Event, Outcome
 from crypto_ops.decision_context import DecisionContext, Permit, Use
 from kernel.clock import process_now
 from kernel.crypto.algorithms import Mode, SealingMode
+from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
@@ -105,10 +106,12 @@ def decide_use[M: Mode, P](
     context: DecisionContext,
     *,
     protects: bool = False,
+    modes: Mapping[str, M] | None = None,
 ) -> Permit[P]:
     """Decide whether the caller may use a key with a primitive of ``keys.primitives``. Raises refusals.
 
     ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's expiry ends it.
+    ``modes``: those of the operation, if the request names none.
     """
     action, key_id, mode, _ = use
     context.principal.require(permission)
@@ -116,11 +119,22 @@ def decide_use[M: Mode, P](
         entry = context.find_default(mode.key_algorithm, permission)
     else:
         entry = context.find(cast(KeyReference, key_id), permission)
+    mode = mode or only_mode(entry, modes or {})
     version = choose(entry)
     primitive = context.primitive(version, build, mode)
     event = key_event(action, entry, version, algorithm=mode.name)
     grounds = grounds_of(event, context, protects=entry if protects else None)
     return context.remember(use, Permit(entry=entry, version=version, primitive=primitive, grounds=grounds))
+
+
+def only_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
+    """The mode of a key that has one. Raises UnsupportedAlgorithm unless it is one of ``modes``."""
+    mode = modes.get(entry.modes[0])
+    if mode is None:
+        raise UnsupportedAlgorithm(
+            f"This key is of the type {entry.algorithm}. Use a key of the type {' or '.join(modes)}."
+        )
+    return mode
 
 
 def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:

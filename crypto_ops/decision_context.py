@@ -45,8 +45,8 @@ def not_granted(permission: str, rule: str) -> Denied:
     )
 
 
-type Use[M: Mode] = tuple[str, KeyReference | None, M, int | None]
-"""The action, the key (None: the default key), the mode and the version (None: the primary one)."""
+type Use[M: Mode] = tuple[str, KeyReference | None, M | None, int | None]
+"""The action, the key (None: the default key), the mode (None: the only one) and the version (None: the primary one)."""
 
 
 class Permit[P](Struct, frozen=True, eq=False, kw_only=True):
@@ -145,14 +145,18 @@ class CachedDecisionContext(DecisionContext):
         if reference is None and isinstance(mode, SealingMode):
             reference = keyring.cached_default_id(self.principal, mode.key_algorithm)
         entry = None if reference is None else keyring.peek(reference)
-        return None if entry is None else entry.permits.get((self.principal, action, mode.name, version))
+        return (
+            None
+            if entry is None
+            else entry.permits.get((self.principal, action, mode and mode.name, version))
+        )
 
     def remember[P](self, use: Use[Mode], permit: Permit[P]) -> Permit[P]:
         action, _, mode, version = use
         permits = permit.entry.permits
         if len(permits) >= MAX_PERMITS:
             permits.clear()
-        permits[self.principal, action, mode.name, version] = permit
+        permits[self.principal, action, mode and mode.name, version] = permit
         return permit
 
     def charge(self, trials: int) -> None:

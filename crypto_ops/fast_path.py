@@ -59,12 +59,12 @@ MAX_LOADS: Final = 64  # per request: a batch may name many versions
 _PASSED_TO_DJANGO = (DomainError, UnknownCost, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
 
 
-class Request(Protocol):
+class Result(Protocol):
     @property
     def mode(self) -> Mode: ...
 
 
-class HotRoute[M: wire.RequestBody, Q: Request, R]:
+class HotRoute[M: wire.RequestBody, Q, R: Result]:
     """One operation: its body type, request, decision and response."""
 
     def __init__(
@@ -121,7 +121,6 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
                 exchange,
                 budget=name,
                 cost=cost,
-                mode=request.mode,
                 count=count,
                 began=began,
                 until=began + lock_waits.limit(),
@@ -181,7 +180,7 @@ class HotRoute[M: wire.RequestBody, Q: Request, R]:
         except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
-        observe(request.mode, time.perf_counter() - began, count, self.refused(result))
+        observe(result.mode, time.perf_counter() - began, count, self.refused(result))
         return fast_path.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
 
     async def _perform(

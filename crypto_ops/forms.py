@@ -5,7 +5,13 @@ from typing import Any, Final
 
 from django import forms
 
-from crypto_ops.requests import MAX_AAD_BYTES, MAX_SIGNATURE_BYTES, MAX_TRIED_BYTES, MAX_TRIED_CHARACTERS
+from crypto_ops.requests import (
+    MAX_AAD_BYTES,
+    MAX_MAC_BYTES,
+    MAX_SIGNATURE_BYTES,
+    MAX_TRIED_BYTES,
+    MAX_TRIED_CHARACTERS,
+)
 from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto import envelope
@@ -105,30 +111,41 @@ class SealingTrialForm(TrialForm):
         return envelope.decode(text, max_length=MAX_TRIED_CHARACTERS)
 
 
-class SigningTrialForm(TrialForm):
-    """Sign or verify."""
+class VerifyingTrialForm(TrialForm):
+    """Sign or compute a MAC, and verify. ``proof``: the signature or MAC to verify."""
 
-    signature = forms.CharField(
+    proof = forms.CharField(
         required=False,
         strip=False,
         max_length=MAX_TRIED_CHARACTERS,
-        help_text="In base64. ECDSA signatures are DER.",
         widget=forms.Textarea(attrs=_UNKEPT | {"rows": 4}),
     )
 
-    def clean(self) -> dict[str, Any]:
-        """Adds ``octets``, and to verify ``signature_octets``."""
-        given = self.cleaned_data
-        if {"operation", "input", "signature"} <= given.keys():
-            self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
-            if given["operation"] == "verify":
-                self._add("signature_octets", "signature", self._signature)
-        return given
-
-    def _signature(self) -> bytes:
-        return octets_of(
-            self.cleaned_data["signature"], "base64", field="signature", max_bytes=MAX_SIGNATURE_BYTES
+    def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
+        super().__init__(data, key=key, **kwargs)
+        field = self.fields["proof"]
+        field.label, field.help_text = (
+            ("Signature", "In base64. ECDSA signatures are DER.")
+            if key.purpose == "sign"
+            else ("MAC", "In base64.")
         )
 
+    def clean(self) -> dict[str, Any]:
+        """Adds ``octets``, and to verify ``proof_octets``."""
+        given = self.cleaned_data
+        if {"operation", "input", "proof"} <= given.keys():
+            self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
+            if given["operation"] == "verify":
+                self._add("proof_octets", "proof", self._proof)
+        return given
 
-TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {"encrypt": SealingTrialForm, "sign": SigningTrialForm}
+    def _proof(self) -> bytes:
+        most = MAX_SIGNATURE_BYTES if self.key.purpose == "sign" else MAX_MAC_BYTES
+        return octets_of(self.cleaned_data["proof"], "base64", field="proof", max_bytes=most)
+
+
+TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {
+    "encrypt": SealingTrialForm,
+    "sign": VerifyingTrialForm,
+    "mac": VerifyingTrialForm,
+}

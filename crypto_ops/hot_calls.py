@@ -15,7 +15,6 @@ from audit.log.events import Outcome
 from audit.services import record_alone
 from crypto_ops.measurement import observe_all
 from kernel import throttle
-from kernel.crypto.algorithms import Mode
 from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError
 from kernel.http import fast_path
@@ -51,7 +50,6 @@ class HotCall(Struct):
     exchange: Exchange
     budget: str
     cost: int
-    mode: Mode
     count: int
     began: float
     until: float
@@ -95,7 +93,8 @@ class HotCall(Struct):
             return
         turn = _turn.current
         lines = turn.lines(self.budget)
-        _answers.current.add((self.mode.name, turn.began - self.began, self.count, self.refused))
+        algorithm = str(self.decision.grounds.event.meta["algorithm"])
+        _answers.current.add((algorithm, turn.began - self.began, self.count, self.refused))
         self.exchange.answer(fast_path.head_of(len(body), self.decision.request_id, lines), body)
 
     def _correct(self) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crypto_ops import actions, batches, engine, signature_wire, signatures, wire
+from crypto_ops import actions, batches, engine, mac_wire, macs, signature_wire, signatures, wire
 from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
 from crypto_ops.fast_path import HotRoute
 from kernel.http.fast_path import HotRoutes
@@ -44,6 +44,20 @@ ROUTES: Final[HotRoutes] = {
         request=signature_wire.verify_request,
         decide=signatures.decide_verification,
         write=signature_wire.verified,
+    ),
+    ("POST", "/api/v1/mac"): HotRoute(
+        action=actions.MAC_COMPUTED,
+        body=mac_wire.ComputeMac,
+        request=mac_wire.mac_request,
+        decide=macs.decide_mac,
+        write=mac_wire.computed,
+    ),
+    ("POST", "/api/v1/mac/verify"): HotRoute(
+        action=actions.MAC_VERIFIED,
+        body=mac_wire.VerifyMac,
+        request=mac_wire.verify_mac_request,
+        decide=macs.decide_mac_verification,
+        write=mac_wire.verified,
     ),
     ("POST", "/api/v1/encrypt/batch"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,

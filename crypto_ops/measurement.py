@@ -32,8 +32,9 @@ _DENIED_USES: Final = {
 
 @dataclass(slots=True)
 class Measurement:
-    """The number of ``refused`` operations in a batch that otherwise succeeded."""
+    """``refused``: the number of refused operations in a batch that otherwise succeeded."""
 
+    mode: Mode
     refused: int = 0
 
 
@@ -71,7 +72,7 @@ def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
     If the block raises, all of them count as ``refused`` (a domain error) or ``error`` (anything else).
     """
     started = time.perf_counter()
-    status, measurement = "error", Measurement()
+    status, measurement = "error", Measurement(mode)
     try:
         yield measurement
         status = "success"
@@ -83,7 +84,7 @@ def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
     finally:
         seconds = time.perf_counter() - started
         if status == "success":
-            observe(mode, seconds, count, measurement.refused)
+            observe(measurement.mode, seconds, count, measurement.refused)
         else:
             encryption_operations_total.labels(algorithm=mode.name, status=status).inc(count)
             encryption_duration_seconds.labels(algorithm=mode.name).observe(seconds)

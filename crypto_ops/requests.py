@@ -20,6 +20,7 @@ MAX_TRIED_BYTES: Final = 64 * 1024  # of a message that is typed into Try it
 MAX_TRIED_CHARACTERS: Final = 96 * 1024  # of its ciphertext, which fits in any mode
 MAX_DIGEST_BYTES: Final = 64
 MAX_SIGNATURE_BYTES: Final = 8192  # of ML-DSA-87 4,627
+MAX_MAC_BYTES: Final = 64
 MAX_RANDOM_BYTES: Final = 65_536
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters

@@ -8,13 +8,14 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import SealingMode, SigningMode, find_sealing_mode
+from kernel.crypto.algorithms import MacMode, SealingMode, SigningMode, find_sealing_mode
 from kernel.crypto.envelope import Envelope
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     Base64Field,
     KeyAlgorithmField,
     LabelField,
+    MacModeField,
     ModeField,
     SigningModeField,
     StrictSerializer,
@@ -280,7 +281,14 @@ class SigningAlgorithmSerializer(serializers.Serializer[SigningMode]):
     digest = serializers.CharField(allow_null=True, help_text="null: it signs whole messages only")
 
 
+class MacAlgorithmSerializer(serializers.Serializer[MacMode]):
+    name = MacModeField()
+    digest = serializers.CharField()
+    size = serializers.IntegerField(help_text="of the MAC, in bytes")
+
+
 class AlgorithmsSerializer(serializers.Serializer[Any]):
     key_algorithms = KeyAlgorithmSerializer(many=True)
     modes = ModeSerializer(many=True)
     signing_algorithms = SigningAlgorithmSerializer(many=True)
+    mac_algorithms = MacAlgorithmSerializer(many=True)

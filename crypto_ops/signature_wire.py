@@ -4,7 +4,8 @@ from msgspec import UNSET, UnsetType
 
 from crypto_ops import items
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_SIGNATURE_BYTES
-from crypto_ops.signatures import Signature, SignRequest, Verification, VerifyRequest, message_of
+from crypto_ops.signatures import Signature, SignRequest, VerifyRequest, message_of
+from crypto_ops.verification import Verification
 from crypto_ops.wire import ENCODER, KeyText, RequestBody, Version
 from kernel.crypto.algorithms import SigningMode, find_signing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64

@@ -1,17 +1,16 @@
 """Sign and verify, for every interface. As in ``crypto_ops.engine``, each operation is decided, committed and answered."""
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
-from crypto_ops import actions
-from crypto_ops.deciding import decide_use, decision_of, key_event, perform
+from crypto_ops import actions, verification
+from crypto_ops.deciding import decide_use, perform
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.engine import MAX_TRIALS
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
+from crypto_ops.verification import Verification
 from kernel.clock import process_now
 from kernel.crypto.algorithms import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
@@ -48,15 +47,6 @@ class Signature(Unprinted, frozen=True, kw_only=True):
     mode: SigningMode
     key_id: UUID
     key_version: int
-
-
-class Verification(Unprinted, frozen=True, kw_only=True):
-    """``key_version``: the version that signed, or that was named; None if the signature is of no version."""
-
-    is_valid: bool
-    mode: SigningMode
-    key_id: UUID
-    key_version: int | None
 
 
 def message_of(
@@ -122,40 +112,20 @@ def _sign(request: SignRequest, permit: Permit[Signer]) -> Signature:
 
 
 def decide_verification(request: VerifyRequest, context: DecisionContext) -> Decision[Verification]:
-    """The decision with its result. Raises refusals; an invalid signature is a result."""
-    context.principal.require("crypto.verify")
-    entry = context.find(request.key_id, "crypto.verify")
-    candidates = _candidates(request, entry, context)
-    version = next((each for each in candidates if _is_valid(request, each, context)), None)
-    if version is not None:
-        context.note_grace(entry, version)
-    named = version or (candidates[0] if request.key_version is not None else None)
-    result = Verification(
-        is_valid=version is not None,
+    """As ``verification.decide_verification``."""
+
+    def is_valid(version: CachedVersion, mode: SigningMode) -> bool:
+        verifier = context.primitive(version, primitives.verifier, mode)
+        return verifier.is_valid(
+            request.message, request.signature, is_digest=request.is_digest, encoding=request.encoding
+        )
+
+    return verification.decide_verification(
+        context,
+        action=actions.SIGNATURE_VERIFIED,
+        key_id=request.key_id,
+        key_version=request.key_version,
         mode=request.mode,
-        key_id=entry.key_id,
-        key_version=None if named is None else named.number,
-    )
-    facts: dict[str, Any] = {} if result.is_valid else {"valid": False}
-    event = key_event(actions.SIGNATURE_VERIFIED, entry, named, algorithm=request.mode.name, **facts)
-    return decision_of(result, event, context, size=len(request.message))
-
-
-def _candidates(request: VerifyRequest, entry: CachedKey, context: DecisionContext) -> list[CachedVersion]:
-    """The named version, or all that may process, newest first. Raises refusals."""
-    now, number = process_now(), request.key_version
-    if number is None:
-        candidates = entry.processing_versions(now)[:MAX_TRIALS]
-        if len(candidates) > 1:
-            context.charge(len(candidates) - 1)
-        return candidates
-    if number not in entry.versions:
-        raise Invalid.of_field("key_version", "The key has no version with this number.")
-    return [context.require_process(entry, number, now)]
-
-
-def _is_valid(request: VerifyRequest, version: CachedVersion, context: DecisionContext) -> bool:
-    verifier = context.primitive(version, primitives.verifier, request.mode)
-    return verifier.is_valid(
-        request.message, request.signature, is_digest=request.is_digest, encoding=request.encoding
+        is_valid=is_valid,
+        size=len(request.message),
     )

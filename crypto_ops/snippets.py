@@ -76,29 +76,29 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
 echo
 """
 )
-_CURL_SIGN: Final = _Program(
-    r"""SIGNATURE=$(
+_CURL_PROTECT: Final = _Program(
+    r"""@@variable=$(
   {
-    printf '{"key_id": "@@key_id", "signing_algorithm": "@@mode", "message": "'
+    printf '{"key_id": "@@key_id", @@fields"message": "'
     printf %s 'hello canary' | base64 | tr -d '\n'
     printf '"}'
   } |
-  curl -sS --fail-with-body -w '\n' @@server/api/v1/sign \
+  curl -sS --fail-with-body -w '\n' @@server/api/v1/@@protect \
     -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
     -H 'Content-Type: application/json' \
     --data-binary @- |
-  sed -n 's/.*"signature": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
+  sed -n 's/.*"@@member": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 )
-echo "$SIGNATURE"
+echo "$@@variable"
 """
 )
 _CURL_VERIFY: Final = _Program(
     r"""{
-  printf '{"key_id": "@@key_id", "signing_algorithm": "@@mode", "signature": "%s", "message": "' "$SIGNATURE"
+  printf '{"key_id": "@@key_id", @@fields"@@member": "%s", "message": "' "$@@variable"
   printf %s 'hello canary' | base64 | tr -d '\n'
   printf '"}'
 } |
-curl -sS --fail-with-body -w '\n' @@server/api/v1/verify \
+curl -sS --fail-with-body -w '\n' @@server/api/v1/@@verify \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
   -H 'Content-Type: application/json' \
   --data-binary @- |
@@ -170,35 +170,46 @@ _PYTHON_DECRYPT: Final = _Program(
 print(base64.b64decode(data).decode())
 """
 )
-
-
-_PYTHON_SIGN: Final = _Program(
+_PYTHON_PROTECT: Final = _Program(
     _PYTHON_CALL
     + """message = base64.b64encode("hello canary".encode()).decode()
-signature = call("sign", key_id="@@key_id", signing_algorithm="@@mode", message=message)["signature"]
-print(signature)
+body = {"key_id": "@@key_id", @@fields"message": message}
+@@member = call("@@protect", **body)["@@member"]
+print(@@member)
 """
 )
 _PYTHON_VERIFY: Final = _Program(
-    """answer = call(
-    "verify", key_id="@@key_id", signing_algorithm="@@mode", message=message, signature=signature
-)
+    """answer = call("@@verify", **body, @@member=@@member)
 print(answer["valid"])
 """
 )
 # By language and purpose: the programs after the first step.
 _PROGRAMS: Final = {
     ("curl", "encrypt"): (_CURL_ENCRYPT, _CURL_DECRYPT),
-    ("curl", "sign"): (_CURL_SIGN, _CURL_VERIFY),
+    ("curl", "sign"): (_CURL_PROTECT, _CURL_VERIFY),
+    ("curl", "mac"): (_CURL_PROTECT, _CURL_VERIFY),
     ("python", "encrypt"): (_PYTHON_ENCRYPT, _PYTHON_DECRYPT),
-    ("python", "sign"): (_PYTHON_SIGN, _PYTHON_VERIFY),
+    ("python", "sign"): (_PYTHON_PROTECT, _PYTHON_VERIFY),
+    ("python", "mac"): (_PYTHON_PROTECT, _PYTHON_VERIFY),
 }
-_TITLES: Final = {"encrypt": ("Encrypt", "Decrypt"), "sign": ("Sign", "Verify")}
+_TITLES: Final = {
+    "encrypt": ("Encrypt", "Decrypt"),
+    "sign": ("Sign", "Verify"),
+    "mac": ("Compute a MAC", "Verify"),
+}
+# What the programs that verify call and send, besides the key and the message.
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "encrypt": {},
+    "sign": {"protect": "sign", "verify": "verify", "member": "signature", "variable": "SIGNATURE"},
+    "mac": {"protect": "mac", "verify": "mac/verify", "member": "mac", "variable": "MAC"},
+}
 
 
 def steps_of(language: str, *, purpose: str, key_id: str, mode: str) -> list[Step]:
     """The steps in one of ``LANGUAGES`` for one key."""
-    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode}
+    fields = f'"signing_algorithm": "{mode}", ' if purpose == "sign" else ""
+    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode, "fields": fields}
+    sent |= _WORDS[purpose]
     log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
     if language == "python":
         token = _PYTHON_TOKEN

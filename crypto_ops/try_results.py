@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from crypto_ops.macs import ComputedMac, MacRequest, VerifyMacRequest
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
-from crypto_ops.signatures import Signature, SignRequest, Verification, VerifyRequest
+from crypto_ops.signatures import Signature, SignRequest, VerifyRequest
 from crypto_ops.texts import FORMATS, shown_as
+from crypto_ops.verification import Verification
 from kernel.crypto import envelope
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope
@@ -116,17 +118,43 @@ def signed(wanted: SignRequest, result: Signature) -> TryResult:
 
 
 def verified(wanted: VerifyRequest, result: Verification) -> TryResult:
-    valid = f"Valid: signed with version {result.key_version} ({result.mode.name})."
+    call = _call("verify", {**_signed_part(wanted), "signature": encode_base64(wanted.signature)}, b"")
+    return _verified(result, f"signed with version {result.key_version}", call)
+
+
+def computed(wanted: MacRequest, result: ComputedMac) -> TryResult:
+    return TryResult(
+        sentence=f"Computed with version {result.key_version} ({result.mode.name}).",
+        shown=[Shown("mac", "MAC", encode_base64(result.mac))],
+        call=_call("mac", _authenticated_part(wanted), b""),
+        mode=result.mode.name,
+        next_operation="",
+        note="To verify it, choose Verify and paste the MAC.",
+    )
+
+
+def mac_verified(wanted: VerifyMacRequest, result: Verification) -> TryResult:
+    call = _call("mac/verify", {**_authenticated_part(wanted), "mac": encode_base64(wanted.mac)}, b"")
+    return _verified(result, f"computed with version {result.key_version}", call)
+
+
+def _verified(result: Verification, how: str, call: str) -> TryResult:
     sentence = (
-        valid if result.is_valid else "Not valid: this key did not sign this input with this algorithm."
+        f"Valid: {how} ({result.mode.name})."
+        if result.is_valid
+        else f"Not valid for this input, key and algorithm ({result.mode.name})."
     )
     return TryResult(
         sentence=sentence,
-        shown=[Shown("text", "Result", "valid" if result.is_valid else "not valid")],
-        call=_call("verify", {**_signed_part(wanted), "signature": encode_base64(wanted.signature)}, b""),
+        shown=[Shown("result", "Result", "valid" if result.is_valid else "not valid")],
+        call=call,
         mode=result.mode.name,
         next_operation="",
     )
+
+
+def _authenticated_part(wanted: MacRequest | VerifyMacRequest) -> dict[str, object]:
+    return {"key_id": wanted.key_id, "message": encode_base64(wanted.message)}
 
 
 def _signed_part(wanted: SignRequest | VerifyRequest) -> dict[str, object]:

@@ -17,6 +17,7 @@ OPERATION_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "reencrypt": "Re-encrypt",
         "sign": "Sign",
         "verify": "Verify",
+        "mac": "Compute MAC",
     }
 )
 
@@ -43,13 +44,15 @@ _COMPROMISED: Final[Mapping[str, str]] = MappingProxyType(
             "another key."
         ),
         "sign": "An attacker may have this key and may have signed with it. It can neither sign nor verify.",
+        "mac": "An attacker may have this key and may have computed MACs with it. It can neither compute nor verify them.",
     }
 )
-_PROCESS: Final = MappingProxyType({"encrypt": "decrypt", "sign": "verify"})
+_PROCESS: Final = MappingProxyType({"encrypt": "decrypt", "sign": "verify", "mac": "verify"})
 _DESTROYED: Final = MappingProxyType(
     {
         "encrypt": "Data encrypted with this key can never be decrypted again.",
         "sign": "No one can sign with this key again.",
+        "mac": "MACs of this key can never be verified again.",
     }
 )
 
@@ -81,6 +84,9 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "aes-128": "For systems that require AES-128.",
         "chacha20": "For processors without AES hardware support.",
         "aes-256-siv": "For values that you search for. Equal values give equal ciphertexts.",
+        "hmac-sha256": "Computes MACs, which only this server verifies. For most MACs.",
+        "hmac-sha384": "Computes MACs of 48 bytes.",
+        "hmac-sha512": "Computes MACs of 64 bytes.",
         "ed25519": "Signs. Fast, with short keys and signatures. For most signatures.",
         "ed448": "Signs, with more security than Ed25519.",
         "ec-p256": "Signs with ECDSA. For systems that require NIST curves, such as TLS, JWT and WebAuthn.",

@@ -132,6 +132,7 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
     {
         "encrypt": {"encrypt": Use.PROTECT, "decrypt": Use.PROCESS, "reencrypt": Use.REENCRYPT},
         "sign": {"sign": Use.PROTECT, "verify": Use.PROCESS},
+        "mac": {"mac": Use.PROTECT, "verify": Use.PROCESS},
     }
 )
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)

@@ -6,7 +6,8 @@ from typing import final
 
 from kernel.crypto import key_pairs
 from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import SealingMode, SigningMode
+from kernel.crypto.algorithms import MacMode, SealingMode, SigningMode
+from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.signing import Signer, Verifier
 from kernel.trust.row_mac import IntegrityFailed
@@ -25,6 +26,11 @@ class KeyParts(Confidential):
 def cipher(parts: KeyParts, mode: SealingMode) -> Cipher:
     """Raises UnwrapFailed."""
     return Cipher(parts.unwrap(), mode)
+
+
+def mac(parts: KeyParts, mode: MacMode) -> Mac:
+    """Raises UnwrapFailed."""
+    return Mac(parts.unwrap(), mode.digest)
 
 
 def signer(parts: KeyParts, mode: SigningMode) -> Signer:

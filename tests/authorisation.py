@@ -41,6 +41,7 @@ PERMISSIONS = {
     "crypto.reencrypt": {"admin": ALL, "developer": OWN},
     "crypto.sign": {"admin": ALL, "developer": OWN},
     "crypto.verify": {"admin": ALL, "developer": OWN},
+    "crypto.mac": {"admin": ALL, "developer": OWN},
     "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
     "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},

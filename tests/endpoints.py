@@ -39,7 +39,7 @@ SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
-SIGNING = "signing"  # an active key that signs
+SIGNING, AUTHENTICATING = "signing", "authenticating"  # an active key that signs, or computes MACs
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -148,6 +148,14 @@ def _signing(target, _account):
 
 def _verification(target, account):
     return {**_signing(target, account), "signature": b64(bytes(64))}
+
+
+def _mac(target, _account):
+    return {"key_id": str(target.key_id), "message": b64(b"plain")}
+
+
+def _mac_verification(target, account):
+    return {**_mac(target, account), "mac": b64(bytes(32))}
 
 
 def _crypto_stream(permission, **fields):
@@ -373,6 +381,8 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
     "sign": {"POST": _crypto("sign", state=SIGNING, body=_signing)},
     "verify": {"POST": _crypto("verify", state=SIGNING, body=_verification)},
+    "mac": {"POST": _crypto("mac", state=AUTHENTICATING, body=_mac)},
+    "mac-verify": {"POST": _crypto("verify", state=AUTHENTICATING, body=_mac_verification)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
     "stream-encrypt": {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
@@ -518,10 +528,10 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
     creator = replace(owner.principal, permissions=PERMISSIONS)
-    algorithm = "ed25519" if state == SIGNING else "aes-256"
+    algorithm = {SIGNING: "ed25519", AUTHENTICATING: "hmac-sha256"}.get(state, "aes-256")
     key = services.create_key(principal=creator, name=name, algorithm=algorithm, **pending)
     entry = log_rows().filter(object_id=str(key.id)).latest("id")
-    sealing = None if pending or state == SIGNING else key.id
+    sealing = None if pending or key.purpose != "encrypt" else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     if state == KEY_GRANT:
         grant = services.grant_key(principal=_system(), key_id=key.id, request=_grant_request())

@@ -14,7 +14,13 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
+from kernel.crypto.algorithms import (
+    KEY_ALGORITHM_ALIASES,
+    KEY_ALGORITHMS,
+    MAC_MODES,
+    SEALING_MODES,
+    SIGNING_MODES,
+)
 from kernel.rest import schema
 from keys.serializers import ReasonSerializer, UpdateKeySerializer
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, creating, make_target, path_of
@@ -177,6 +183,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
         "KeyAlgorithmOrAliasEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
         "AlgorithmEnum": set(SEALING_MODES),
         "SigningAlgorithmEnum": set(SIGNING_MODES),
+        "MacAlgorithmEnum": set(MAC_MODES),
     }
     schemas = document["components"]["schemas"]
     assert {name: set(schemas[name]["enum"]) for name in known} == known

@@ -7,8 +7,9 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from crypto_ops import actions, engine, signatures, try_results
+from crypto_ops import actions, engine, macs, signatures, try_results
 from crypto_ops.forms import TRIAL_FORMS, TrialForm
+from crypto_ops.macs import MacRequest, VerifyMacRequest
 from crypto_ops.operation_choices import OperationChoice, console_operation_choices, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 from crypto_ops.signatures import SignRequest, VerifyRequest
@@ -24,12 +25,15 @@ from keys.models import Key
 from keys.views.detail import KeyView
 
 NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
-ACTIONS: Final[Mapping[str, str]] = {
-    "encrypt": actions.MESSAGE_ENCRYPTED,
-    "decrypt": actions.MESSAGE_DECRYPTED,
-    "reencrypt": actions.MESSAGE_REENCRYPTED,
-    "sign": actions.MESSAGE_SIGNED,
-    "verify": actions.SIGNATURE_VERIFIED,
+# By the purpose of the key and the operation.
+ACTIONS: Final[Mapping[tuple[str, str], str]] = {
+    ("encrypt", "encrypt"): actions.MESSAGE_ENCRYPTED,
+    ("encrypt", "decrypt"): actions.MESSAGE_DECRYPTED,
+    ("encrypt", "reencrypt"): actions.MESSAGE_REENCRYPTED,
+    ("sign", "sign"): actions.MESSAGE_SIGNED,
+    ("sign", "verify"): actions.SIGNATURE_VERIFIED,
+    ("mac", "mac"): actions.MAC_COMPUTED,
+    ("mac", "verify"): actions.MAC_VERIFIED,
 }
 TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
@@ -56,7 +60,7 @@ class TryView(KeyView):
         form = TRIAL_FORMS[key.purpose](request.POST, key=key)
         if form.is_valid():
             operation = form.cleaned_data["operation"]
-            in_context(request).audit_action = ACTIONS[operation]
+            in_context(request).audit_action = ACTIONS[key.purpose, operation]
             try:
                 result = _perform(form.cleaned_data, key, self.principal)
             except DomainError as refusal:
@@ -84,6 +88,8 @@ def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryRes
     """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
     if key.purpose == "sign":
         return _perform_signature(given, key, principal)
+    if key.purpose == "mac":
+        return _perform_mac(given, key, principal)
     if given["operation"] == "encrypt":
         mode = find_sealing_mode(given["mode"] or key.default_mode)
         encrypting = EncryptRequest(
@@ -112,9 +118,17 @@ def _perform_signature(given: Mapping[str, Any], key: Key, principal: Principal)
         signing = SignRequest(mode=mode, key_id=key.id, message=given["octets"])
         return try_results.signed(signing, signatures.sign(signing, principal))
     verifying = VerifyRequest(
-        mode=mode, key_id=key.id, message=given["octets"], signature=given["signature_octets"]
+        mode=mode, key_id=key.id, message=given["octets"], signature=given["proof_octets"]
     )
     return try_results.verified(verifying, signatures.verify(verifying, principal))
+
+
+def _perform_mac(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
+    if given["operation"] == "mac":
+        computing = MacRequest(key_id=key.id, message=given["octets"])
+        return try_results.computed(computing, macs.compute_mac(computing, principal))
+    verifying = VerifyMacRequest(key_id=key.id, message=given["octets"], mac=given["proof_octets"])
+    return try_results.mac_verified(verifying, macs.verify_mac(verifying, principal))
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:

@@ -4,7 +4,7 @@
 of these tables.
 
 A *key algorithm* defines what is generated, wrapped and rotated. A *mode* defines how an operation uses such a key: a
-sealing mode seals messages with a subkey (``KeyMaterial.subkey``), a signing mode signs them.
+sealing mode seals messages with a subkey (``KeyMaterial.subkey``), a signing mode signs them, a MAC mode computes a MAC.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from kernel.crypto.errors import UnsupportedAlgorithm
 
-type Purpose = Literal["encrypt", "sign"]
+type Purpose = Literal["encrypt", "sign", "mac"]
 type Digest = Literal["sha256", "sha384", "sha512"]
 type Status = Literal["approved", "accepted"]
 """``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC or by SEC, not by NIST."""
@@ -73,6 +73,14 @@ class SigningMode(Mode):
     has_raw_form: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MacMode(Mode):
+    """How a MAC is computed: HMAC with a hash function. ``size``: of the MAC in bytes."""
+
+    digest: Digest
+    size: int
+
+
 # NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision
 # is then 2^-33, and one collision exposes the authentication key. A tenth is kept in reserve. ChaCha20-Poly1305
 # (RFC 8439 §4) uses nonces of the same size and fails as badly, so it gets the same limit. CBC uses random 128-bit
@@ -87,12 +95,14 @@ _GCM_SIV_LIMIT: Final = None
 _SIV_LIMIT: Final = None
 
 
-def _by_name[T: (KeyAlgorithm, SealingMode, SigningMode)](rows: Iterable[T]) -> Mapping[str, T]:
+def _by_name[T: (KeyAlgorithm, SealingMode, SigningMode, MacMode)](rows: Iterable[T]) -> Mapping[str, T]:
     return MappingProxyType({row.name: row for row in rows})
 
 
-def _signs(name: str, key_size: int, *modes: str, status: Status = "approved") -> KeyAlgorithm:
-    return KeyAlgorithm(name, key_size, "sign", modes, status, is_asymmetric=True)
+def _key(
+    purpose: Purpose, name: str, key_size: int, *modes: str, status: Status = "approved"
+) -> KeyAlgorithm:
+    return KeyAlgorithm(name, key_size, purpose, modes, status, is_asymmetric=purpose == "sign")
 
 
 _RSA_SIGNING: Final = (
@@ -107,37 +117,29 @@ _RSA_SIGNING: Final = (
 
 KEY_ALGORITHMS: Final = _by_name(
     (
-        KeyAlgorithm(
-            name="aes-256",
-            key_size=256,
-            purpose="encrypt",
-            modes=("aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"),
-            status="approved",
-        ),
-        KeyAlgorithm(
-            name="aes-128", key_size=128, purpose="encrypt", modes=("aes-128-gcm",), status="approved"
-        ),
-        KeyAlgorithm(
-            name="chacha20", key_size=256, purpose="encrypt", modes=("chacha20-poly1305",), status="accepted"
-        ),
+        _key("encrypt", "aes-256", 256, "aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"),
+        _key("encrypt", "aes-128", 128, "aes-128-gcm"),
+        _key("encrypt", "chacha20", 256, "chacha20-poly1305", status="accepted"),
         # AES-256-SIV uses two AES-256 keys, 64 bytes. HKDF derives both from 32 random bytes. The size shown is 256
         # because 256 bits are generated and wrapped, and an attacker has to guess 256 bits.
-        KeyAlgorithm(
-            name="aes-256-siv", key_size=256, purpose="encrypt", modes=("aes-256-siv",), status="accepted"
-        ),
-        _signs("ed25519", 256, "ed25519"),
-        _signs("ed448", 448, "ed448"),
+        _key("encrypt", "aes-256-siv", 256, "aes-256-siv", status="accepted"),
+        # FIPS 198-1 §3: a key as long as the MAC. It is used as it is, not through a subkey.
+        _key("mac", "hmac-sha256", 256, "hmac-sha256"),
+        _key("mac", "hmac-sha384", 384, "hmac-sha384"),
+        _key("mac", "hmac-sha512", 512, "hmac-sha512"),
+        _key("sign", "ed25519", 256, "ed25519"),
+        _key("sign", "ed448", 448, "ed448"),
         # FIPS 186-5 §6.1: the hash function is at least as strong as the curve.
-        _signs("ec-p256", 256, "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"),
-        _signs("ec-p384", 384, "ecdsa-sha384", "ecdsa-sha512"),
-        _signs("ec-p521", 521, "ecdsa-sha512"),
-        _signs("ec-secp256k1", 256, "ecdsa-sha256", status="accepted"),
-        _signs("rsa-3072", 3072, *_RSA_SIGNING),
-        _signs("rsa-4096", 4096, *_RSA_SIGNING),
+        _key("sign", "ec-p256", 256, "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"),
+        _key("sign", "ec-p384", 384, "ecdsa-sha384", "ecdsa-sha512"),
+        _key("sign", "ec-p521", 521, "ecdsa-sha512"),
+        _key("sign", "ec-secp256k1", 256, "ecdsa-sha256", status="accepted"),
+        _key("sign", "rsa-3072", 3072, *_RSA_SIGNING),
+        _key("sign", "rsa-4096", 4096, *_RSA_SIGNING),
         # FIPS 204 table 2: the size of the public key.
-        _signs("ml-dsa-44", 10_496, "ml-dsa-44"),
-        _signs("ml-dsa-65", 15_616, "ml-dsa-65"),
-        _signs("ml-dsa-87", 20_736, "ml-dsa-87"),
+        _key("sign", "ml-dsa-44", 10_496, "ml-dsa-44"),
+        _key("sign", "ml-dsa-65", 15_616, "ml-dsa-65"),
+        _key("sign", "ml-dsa-87", 20_736, "ml-dsa-87"),
     )
 )
 
@@ -234,6 +236,14 @@ SIGNING_MODES: Final = _by_name(
         SigningMode("ml-dsa-44"),
         SigningMode("ml-dsa-65"),
         SigningMode("ml-dsa-87"),
+    )
+)
+
+MAC_MODES: Final = _by_name(
+    (
+        MacMode("hmac-sha256", "sha256", 32),
+        MacMode("hmac-sha384", "sha384", 48),
+        MacMode("hmac-sha512", "sha512", 64),
     )
 )
 

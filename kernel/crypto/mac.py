@@ -1,10 +1,12 @@
-"""HMAC-SHA-256 (FIPS 198-1, RFC 2104) under key material that never leaves this package."""
+"""HMAC (FIPS 198-1, RFC 2104) under key material that never leaves this package."""
 
 from typing import final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives import hmac
 
+from kernel.crypto.algorithms import Digest
+from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.material import Confidential, KeyMaterial
 
@@ -15,17 +17,17 @@ class Mac(Confidential):
 
     __slots__ = ("_keyed",)
 
-    def __init__(self, key: KeyMaterial) -> None:
-        self._keyed = hmac.HMAC(key.expose(), hashes.SHA256())
+    def __init__(self, key: KeyMaterial, digest: Digest = "sha256") -> None:
+        self._keyed = hmac.HMAC(key.expose(), DIGESTS[digest])
 
     def compute(self, message: bytes) -> bytes:
-        """The 32-byte tag of a message."""
+        """The tag of a message, as long as the digest."""
         mac = self._keyed.copy()
         mac.update(message)
         return mac.finalize()
 
     def verify(self, message: bytes, tag: bytes) -> None:
-        """Compare in constant time. Raises MacMismatch."""
+        """Compare in constant time, also the length. Raises MacMismatch."""
         mac = self._keyed.copy()
         mac.update(message)
         try:

@@ -1,11 +1,8 @@
 """Signatures: EdDSA (RFC 8032), ECDSA and RSA (FIPS 186-5), ML-DSA (FIPS 204, hedged, with an empty context)."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final, Literal, final
+from typing import Any, Literal, final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import (
     Prehashed,
@@ -14,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from kernel.crypto.algorithms import SigningMode
+from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import Invalid
 from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
@@ -21,14 +19,10 @@ from kernel.crypto.material import Confidential
 type Encoding = Literal["der", "raw"]
 """Of an ECDSA signature: DER (RFC 3279 §2.2.3), or both integers in full length (IEEE P1363, RFC 7515)."""
 
-_DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = MappingProxyType(
-    {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
-)
-
 
 def digest_size(mode: SigningMode) -> int | None:
     """In bytes; None if the mode takes no digest."""
-    return None if mode.digest is None else _DIGESTS[mode.digest].digest_size
+    return None if mode.digest is None else DIGESTS[mode.digest].digest_size
 
 
 @final
@@ -87,7 +81,7 @@ def _arguments(mode: SigningMode, *, is_prehashed: bool) -> _Arguments:
     """The arguments of the library's ``sign`` and ``verify`` after the message."""
     if mode.digest is None:
         return ()
-    digest = _DIGESTS[mode.digest]
+    digest = DIGESTS[mode.digest]
     how = Prehashed(digest) if is_prehashed else digest
     if mode.has_raw_form:
         # RFC 6979: a random nonce that repeats or leaks exposes the key.

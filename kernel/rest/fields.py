@@ -11,7 +11,13 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS, SEALING_MODES, SIGNING_MODES
+from kernel.crypto.algorithms import (
+    KEY_ALGORITHM_ALIASES,
+    KEY_ALGORITHMS,
+    MAC_MODES,
+    SEALING_MODES,
+    SIGNING_MODES,
+)
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import Invalid
 from kernel.labels import label_fault
@@ -175,6 +181,11 @@ class ModeField(serializers.CharField):
 @extend_schema_field({"type": "string", "enum": list(SIGNING_MODES)})
 class SigningModeField(serializers.CharField):
     """The name of a signing mode. ``find_signing_mode`` rejects an unknown one with a specific error code."""
+
+
+@extend_schema_field({"type": "string", "enum": list(MAC_MODES)})
+class MacModeField(serializers.CharField):
+    """The name of a MAC mode, in answers."""
 
 
 class LabelField(serializers.CharField):

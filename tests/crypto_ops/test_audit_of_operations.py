@@ -1,6 +1,6 @@
 import pytest
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SIGNING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, MAC_MODES, SIGNING_MODES
 from tests.audit.conftest import log_out_of_reach
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -85,4 +85,5 @@ def test_the_registry_lists_every_algorithm_and_mode(bench, auditor):
     registry = auditor.api.get("/api/v1/algorithms").json
     assert [each["name"] for each in registry["key_algorithms"]] == list(KEY_ALGORITHMS)
     assert {each["name"] for each in registry["signing_algorithms"]} == set(SIGNING_MODES)
+    assert {each["name"] for each in registry["mac_algorithms"]} == set(MAC_MODES)
     assert {each["name"] for each in registry["modes"]} >= {"aes-256-gcm", "aes-256-cbc-hmac-sha512"}

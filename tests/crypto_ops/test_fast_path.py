@@ -42,6 +42,11 @@ GOOD = {
     "a valid signature": ("verify", lambda server: server.good("verify")),
     "a valid signature of a named version": ("verify", lambda server: server.good("verify", key_version=1)),
     "a signature of another message": ("verify", lambda server: server.good("verify", message="")),
+    "a MAC": ("mac", lambda server: server.good("mac")),
+    "a MAC with the key's name": ("mac", lambda server: server.good("mac", key_id="name:fast-path-mac")),
+    "a valid MAC": ("mac/verify", lambda server: server.good("mac/verify")),
+    "a valid MAC of a named version": ("mac/verify", lambda server: server.good("mac/verify", key_version=1)),
+    "a MAC of another message": ("mac/verify", lambda server: server.good("mac/verify", message="")),
     "a batch": (
         "encrypt/batch",
         lambda server: server.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="}),
@@ -206,6 +211,8 @@ FIELDS = {
         "aad",
         "unknown",
     ],
+    "mac": ["key_id", "message", "unknown"],
+    "mac/verify": ["key_id", "message", "mac", "key_version", "unknown"],
     "sign": ["key_id", "signing_algorithm", "message", "digest", "encoding", "unknown"],
     "verify": [
         "key_id",

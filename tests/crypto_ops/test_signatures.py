@@ -203,12 +203,11 @@ def test_the_console_shows_the_public_key_and_its_file(bench, signing_key):
 def test_the_console_signs_and_verifies(bench, signing_key):
     browser, path = signed_in(bench.persona), f"/keys/{signing_key['name']}/try/"
     signed = results(run(browser, path, "sign", "hello canary"))
-    signature = signed["Signature"] if "Signature" in signed else next(iter(signed.values()))
-    valid = run(browser, path, "verify", "hello canary", signature=signature).content.decode()
+    valid = run(browser, path, "verify", "hello canary", proof=signed["Signature"]).content.decode()
     assert "Valid: signed with version 1 (ecdsa-sha256)." in valid
-    wrong = run(browser, path, "verify", "hello sparrow", signature=signature).content.decode()
-    assert "Not valid" in wrong
-    refused = run(browser, path, "verify", "hello canary", signature="?")
+    wrong = run(browser, path, "verify", "hello sparrow", proof=signed["Signature"]).content.decode()
+    assert "Not valid for this input" in wrong
+    refused = run(browser, path, "verify", "hello canary", proof="?")
     assert refused.status_code == 422
     assert "Not base64. Character 1 is not allowed." in refused.content.decode()
 

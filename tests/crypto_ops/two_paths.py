@@ -31,6 +31,9 @@ class TwoPaths:
         body = {"name": "fast-path-signing", "algorithm": "ec-p256"}
         self.signing_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
         self.signature = self.fast("sign", self.good("sign")).json["signature"]
+        body = {"name": "fast-path-mac", "algorithm": "hmac-sha256"}
+        self.mac_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        self.mac = self.fast("mac", self.good("mac")).json["mac"]
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is cached now
 
@@ -39,6 +42,9 @@ class TwoPaths:
             return {"algorithm": "aes-256-gcm", "data": PLAINTEXT, "key_id": self.key_id, **fields}
         if operation == "decrypt":
             return {"ciphertext": self.encrypted["ciphertext"], **fields}
+        if operation.startswith("mac"):
+            mac = {"mac": self.mac} if operation == "mac/verify" else {}
+            return {"key_id": self.mac_id, "message": PLAINTEXT, **mac, **fields}
         signed = {"key_id": self.signing_id, "signing_algorithm": "ecdsa-sha256", "message": PLAINTEXT}
         return signed | ({"signature": self.signature} if operation == "verify" else {}) | fields
 

@@ -71,6 +71,8 @@ def test_each_state_protects_and_processes_as_the_standard_says(state, protect, 
     assert lifecycle.operations("encrypt", state) == [word for word, able in words if able]
     words = [("sign", protect), ("verify", process)]
     assert lifecycle.operations("sign", state) == [word for word, able in words if able]
+    words = [("mac", protect), ("verify", process)]
+    assert lifecycle.operations("mac", state) == [word for word, able in words if able]
 
 
 @pytest.mark.parametrize("state", [s for s in State if s is not State.ACTIVE])

@@ -10,6 +10,7 @@ from kernel import crypto
 from kernel.crypto import aead
 from kernel.crypto.algorithms import (
     KEY_ALGORITHMS,
+    MAC_MODES,
     SEALING_MODES,
     SIGNING_MODES,
     find_key_algorithm,
@@ -132,9 +133,11 @@ def test_every_mode_has_exactly_one_implementation():
 def test_key_algorithms_and_modes_name_each_other():
     for algorithm in KEY_ALGORITHMS.values():
         sealing = {mode.name for mode in SEALING_MODES.values() if mode.key_algorithm == algorithm.name}
-        signing = SIGNING_MODES.keys() & algorithm.modes
-        assert set(algorithm.modes) == sealing | signing
+        signing, authenticating = SIGNING_MODES.keys() & algorithm.modes, MAC_MODES.keys() & algorithm.modes
+        assert set(algorithm.modes) == sealing | signing | authenticating
+        assert bool(sealing) == (algorithm.purpose == "encrypt")
         assert bool(signing) == (algorithm.purpose == "sign")
+        assert bool(authenticating) == (algorithm.purpose == "mac")
     assert SIGNING_MODES.keys() == {
         name for kind in KEY_ALGORITHMS.values() if kind.purpose == "sign" for name in kind.modes
     }

@@ -1,0 +1,72 @@
+"""Verification of signatures and MACs: with a named version, or with each that may process, newest first."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from audit.commit.decisions import Decision
+from crypto_ops.deciding import decision_of, key_event, only_mode
+from crypto_ops.decision_context import DecisionContext
+from crypto_ops.engine import MAX_TRIALS
+from crypto_ops.requests import Unprinted
+from kernel.clock import process_now
+from kernel.crypto.algorithms import Mode
+from kernel.errors import Invalid
+from keys.cached_keys import CachedKey, CachedVersion
+from keys.references import KeyReference
+
+
+class Verification(Unprinted, frozen=True, kw_only=True):
+    """``key_version``: the version that protected, or that was named; None if it was none of those that were tried."""
+
+    is_valid: bool
+    mode: Mode
+    key_id: UUID
+    key_version: int | None
+
+
+def decide_verification[M: Mode](
+    context: DecisionContext,
+    *,
+    action: str,
+    key_id: KeyReference,
+    key_version: int | None,
+    mode: M | None,
+    is_valid: Callable[[CachedVersion, M], bool],
+    size: int,
+    modes: Mapping[str, M] | None = None,
+) -> Decision[Verification]:
+    """The decision with its result. Raises refusals; an invalid signature or MAC is a result.
+
+    ``size``: of the message in bytes. ``modes``: those of the operation, if the request names none.
+    """
+    context.principal.require("crypto.verify")
+    entry = context.find(key_id, "crypto.verify")
+    mode = mode or only_mode(entry, modes or {})
+    candidates = _candidates(entry, key_version, context)
+    version = next((each for each in candidates if is_valid(each, mode)), None)
+    if version is not None:
+        context.note_grace(entry, version)
+    named = version or (candidates[0] if key_version is not None else None)
+    result = Verification(
+        is_valid=version is not None,
+        mode=mode,
+        key_id=entry.key_id,
+        key_version=None if named is None else named.number,
+    )
+    facts: dict[str, Any] = {} if result.is_valid else {"valid": False}
+    event = key_event(action, entry, named, algorithm=mode.name, **facts)
+    return decision_of(result, event, context, size=size)
+
+
+def _candidates(entry: CachedKey, number: int | None, context: DecisionContext) -> list[CachedVersion]:
+    """The named version, or all that may process, newest first. Raises refusals."""
+    now = process_now()
+    if number is None:
+        candidates = entry.processing_versions(now)[:MAX_TRIALS]
+        if len(candidates) > 1:
+            context.charge(len(candidates) - 1)
+        return candidates
+    if number not in entry.versions:
+        raise Invalid.of_field("key_version", "The key has no version with this number.")
+    return [context.require_process(entry, number, now)]
