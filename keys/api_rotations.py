@@ -36,7 +36,7 @@ class RotateKeyView(KeyView):
 
 
 class SucceedKeyView(KeyView):
-    """Create a key that takes the place of this one, which can only decrypt from then on."""
+    """Create a key that takes the place of this one, which only works for existing data from then on."""
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_SUCCEEDED)}
 

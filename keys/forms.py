@@ -120,7 +120,7 @@ class KeySettingsForm(KeyNotesForm):
     expires_at = UtcDateTimeField(
         required=False,
         label="Expires at (UTC)",
-        help_text="After this time, the key can only decrypt. You cannot change the expiry once it has passed.",
+        help_text="After this time, the key only works for existing data. You cannot change the expiry once it has passed.",
     )
     deletion_protection = forms.BooleanField(
         required=False,

@@ -67,7 +67,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 action=actions.KEY_ROTATED,
                 service=services.rotate_key,
                 states=_USABLE,
-                effect="New data is encrypted with a new version. Earlier versions still decrypt.",
+                effect="The new version is used from now on. Earlier versions still work for existing data.",
                 done="rotated",
                 needs="only active keys can be rotated",
                 icon="rotate-cw",
@@ -80,7 +80,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 action=actions.KEY_ACTIVATED,
                 service=services.activate_key,
                 states=frozenset({State.PRE_ACTIVATION}),
-                effect="The key can encrypt and decrypt immediately, before its planned activation time.",
+                effect="The key can be used immediately, before its planned activation time.",
                 done="activated",
                 needs="only pending keys can be activated",
                 leads_to=State.ACTIVE,
@@ -94,7 +94,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 action=actions.KEY_ENABLED,
                 service=services.enable_key,
                 states=frozenset({State.SUSPENDED}),
-                effect="The key can encrypt and decrypt again.",
+                effect="The key can be used again.",
                 done="enabled",
                 needs="only disabled keys can be enabled",
                 leads_to=State.ACTIVE,
@@ -108,7 +108,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 action=actions.KEY_DISABLED,
                 service=services.disable_key,
                 states=_USABLE,
-                effect="All requests that use this key fail, including decryption, until you enable it again.",
+                effect="All requests that use this key fail, also for existing data, until you enable it again.",
                 done="disabled",
                 needs="only active keys can be disabled",
                 leads_to=State.SUSPENDED,
@@ -123,7 +123,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 action=actions.KEY_REVOKED,
                 service=services.revoke_key,
                 states=frozenset({State.ACTIVE, State.SUSPENDED}),
-                effect="The key can never encrypt again. It can still decrypt existing data. You cannot undo this.",
+                effect="The key can never be used for new data again. It still works for existing data. You cannot undo this.",
                 done="revoked",
                 needs="only active or disabled keys can be revoked",
                 leads_to=State.DEACTIVATED,
@@ -141,8 +141,8 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 service=partial(services.revoke_key, compromised=True),
                 states=frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.SUSPENDED, State.DEACTIVATED}),
                 effect=(
-                    "Use this if an attacker may have the key. The key can never encrypt or decrypt again. You can "
-                    "only re-encrypt its data with another key. You cannot undo this."
+                    "Use this if an attacker may have the key. The key can never be used again, except to re-encrypt its "
+                    "data with another key. You cannot undo this."
                 ),
                 done="marked as compromised",
                 needs="this key is already compromised or scheduled for deletion",
@@ -161,8 +161,8 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 service=services.schedule_deletion,
                 states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
                 effect=(
-                    "The key stops working at once. After a wait of 7 to 30 days its material is destroyed, and its data "
-                    "can never be decrypted again. You can cancel during the wait."
+                    "The key stops working at once. After a wait of 7 to 30 days its material is destroyed: encrypted data "
+                    "is lost, and no one can sign with the key again. You can cancel during the wait."
                 ),
                 done="scheduled for deletion",
                 needs="this key is already scheduled for deletion or destroyed",

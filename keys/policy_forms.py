@@ -54,12 +54,12 @@ class PolicyRulesForm(PageForm):
     allowed_modes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         required=False,  # the service refuses an empty list
-        help_text="Modes for encryption. Existing data decrypts in every mode of its key.",
+        help_text="For new data. Existing data is decrypted or verified in every mode of its key.",
     )
     key_lifetime_days = forms.IntegerField(
         required=False,
         label="Key lifetime (days)",
-        help_text="Keys expire this long after they become active, and then only decrypt. Rotation does not extend "
+        help_text="Keys expire this long after they become active, and then only work for existing data. Rotation does not extend "
         "it. Leave empty for keys without an expiry.",
         min_value=1,
         max_value=MAX_DAYS,
@@ -80,7 +80,7 @@ class PolicyRulesForm(PageForm):
     grace_days = forms.IntegerField(
         required=False,
         label="Grace period (days)",
-        help_text="A replaced version decrypts for this long. Leave empty for no limit.",
+        help_text="A replaced version works for this long. Leave empty for no limit.",
         min_value=0,
         max_value=MAX_DAYS,
     )

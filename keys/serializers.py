@@ -65,7 +65,10 @@ class KeySettingsSerializer(StrictSerializer):
 
 class UpdateKeySerializer(KeySettingsSerializer):
     min_decryption_version = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_VERSION, help_text="earlier versions do not decrypt"
+        required=False,
+        min_value=1,
+        max_value=MAX_VERSION,
+        help_text="earlier versions do not decrypt or verify",
     )
 
 
@@ -138,7 +141,7 @@ class KeySerializer(serializers.Serializer[Key]):
     next_rotation_at = TimestampField(allow_null=True)
     policy_id = serializers.UUIDField(allow_null=True)
     exportable = serializers.BooleanField()
-    min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt")
+    min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt or verify")
     deletion_protection = serializers.BooleanField()
     deletion_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
     successor_id = serializers.UUIDField(allow_null=True)

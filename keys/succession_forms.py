@@ -20,7 +20,7 @@ class SuccessorForm(ReasonForm):
             attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
-    algorithm = forms.ChoiceField(choices=[(name, name) for name in KEY_ALGORITHMS])
+    algorithm = forms.ChoiceField()
     policy_id = PolicyChoiceField(
         help_text="A policy sets the algorithm, the lifetime and the rotation of the key.",
     )
@@ -29,5 +29,11 @@ class SuccessorForm(ReasonForm):
 
     def __init__(self, *args: Any, key: Key, policies: Iterable[EncryptionPolicy], **kwargs: Any) -> None:
         super().__init__(*args, **{"initial": {"algorithm": key.algorithm}} | kwargs)
-        kept = [(str(policy.id), f"{policy.name} ({policy.algorithm})") for policy in policies]
+        same = [kind.name for kind in KEY_ALGORITHMS.values() if kind.purpose == key.purpose]
+        offer(self, "algorithm", [(name, name) for name in same])
+        kept = [
+            (str(policy.id), f"{policy.name} ({policy.algorithm})")
+            for policy in policies
+            if policy.algorithm in same
+        ]
         offer(self, "policy_id", [("", "Keep, if it allows the algorithm"), *kept])

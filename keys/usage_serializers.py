@@ -66,7 +66,7 @@ class VersionUseSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(source="use.count")
     protected = serializers.IntegerField(source="use.protected", help_text="messages encrypted")
     processed = serializers.IntegerField(
-        source="use.processed", help_text="messages decrypted or re-encrypted"
+        source="use.processed", help_text="messages decrypted, re-encrypted or verified"
     )
     share = ShareField(source="use.share", help_text=f"of all processed messages, {SHARE}")
     last_used = TimestampField(source="use.last_at", allow_null=True, help_text="null: not in the period")
@@ -135,5 +135,5 @@ class ImpactSerializer(RecordedSerializer):
     count_24_hours = serializers.IntegerField(help_text="those of the last 24 hours")
     operations = OperationsField(source="forecast.by_action")
     stops_decrypting = StoppedVersionsSerializer(
-        source="forecast.stops", allow_null=True, help_text="versions that can no longer decrypt"
+        source="forecast.stops", allow_null=True, help_text="versions that can no longer decrypt or verify"
     )

@@ -67,8 +67,8 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 states=frozenset({VersionState.ENABLED}),
                 leads_to=VersionState.DISABLED,
                 effect=(
-                    "Data encrypted with this version cannot be decrypted until you enable it again. New data is "
-                    "encrypted with the primary version."
+                    "Data of this version cannot be decrypted or verified until you enable it again. The primary "
+                    "version is used for new data."
                 ),
                 done="disabled",
                 shows_impact_of=KeyAction.DISABLE_VERSION,
@@ -83,7 +83,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 service=services.enable_version,
                 states=frozenset({VersionState.DISABLED}),
                 leads_to=VersionState.ENABLED,
-                effect="Data encrypted with this version can be decrypted again.",
+                effect="Data of this version can be decrypted or verified again.",
                 done="enabled",
             ),
             VersionOperation(
@@ -95,7 +95,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 service=services.schedule_version_destruction,
                 states=frozenset({VersionState.ENABLED, VersionState.DISABLED}),
                 leads_to=VersionState.SCHEDULED,
-                effect="The version stops decrypting at once. You can cancel during the wait.",
+                effect="The version stops working at once. You can cancel during the wait.",
                 done="scheduled for destruction",
                 shows_impact_of=KeyAction.SCHEDULE_DESTRUCTION,
                 not_of_primary=(
@@ -112,7 +112,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 service=services.cancel_version_destruction,
                 states=frozenset({VersionState.SCHEDULED}),
                 leads_to=VersionState.DISABLED,
-                effect="The version is kept, as a disabled one. Enable it to decrypt with it again.",
+                effect="The version is kept, as a disabled one. Enable it to use it again.",
                 done="is no longer scheduled for destruction",
             ),
         )

@@ -277,9 +277,9 @@ def _stopping(
     """The effect of a stricter grace period on earlier versions, and the keys that have such versions."""
     ended = _graceless(keys, after, now)
     if after.ends_reencryption_of(before):
-        return "have earlier versions that can no longer be decrypted or re-encrypted", ended
+        return "have earlier versions that can no longer decrypt, re-encrypt or verify", ended
     stopped = _graceless(keys, before, now).values("pk")
-    return "have earlier versions that stop decrypting now", ended.exclude(pk__in=stopped)
+    return "have earlier versions that stop decrypting or verifying now", ended.exclude(pk__in=stopped)
 
 
 def _graceless(keys: QuerySet[Key], rotation: RotationPolicy, now: datetime) -> QuerySet[Key]:

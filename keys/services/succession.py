@@ -10,7 +10,7 @@ from accounts.services.names import unique_name
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.labels import check_reason
 from keys import actions, metadata, trail, wrapped_material
 from keys.errors import IllegalTransition
@@ -33,7 +33,7 @@ class Successor:
 
 
 def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, reason: str) -> Key:
-    """Create a key that takes the place of an active or expired key. The old key can only decrypt from now on.
+    """Create a key that takes the place of an active or expired key. The old key only works for existing data from now on.
 
     The new key has the same owner, description, tags, rotation period and deletion protection, and copies of the grants
     on the old key. It has no tags that no MAC proves. Raises Denied, RecentAuthRequired, NotFound, Invalid,
@@ -77,6 +77,10 @@ def _succeed(
 ) -> Key:
     old, now = lock_key(principal, key_id), database_now()
     _check(old, now)
+    if kind.purpose != old.purpose:
+        raise Invalid.of_field(
+            "algorithm", f"The purpose of the key is {old.purpose}. Choose an algorithm with the same one."
+        )
     before = trail.key_values(old)
     new, policy = _plan(old, successor, kind, now)
     # The old row first: a user has one default key of each algorithm. The foreign key is checked at the commit.

@@ -209,7 +209,7 @@ def test_many_versions_are_loaded_by_and_by(admin, key, monkeypatch):
 def test_a_version_is_disabled_and_enabled_from_its_page(operator, rotated):
     browser = signed_in(operator)
     path = f"/keys/{rotated.name}/versions/1/"
-    assert "cannot be decrypted until" in text(browser.get(path + "disable"))
+    assert "cannot be decrypted or verified until" in text(browser.get(path + "disable"))
     assert browser.post(path + "disable", {"reason": ""}).status_code == 422
     assert browser.post(path + "disable", {"reason": "old"})["Location"] == f"/keys/{rotated.name}/versions/"
     assert rotated.versions.get(version=1).state == "disabled"

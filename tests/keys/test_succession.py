@@ -166,3 +166,10 @@ def test_what_is_refused(admin, operator, developer, allowed_stranger, new_key):
     with pytest.raises(RecentAuthRequired):
         succeed(replace(admin, principal=old_session), key)
     assert Key.objects.get(pk=key.pk).successor_id is None
+
+
+def test_the_successor_has_the_same_purpose(admin, new_key):
+    with pytest.raises(Invalid) as refusal:
+        succeed(admin, new_key(), algorithm="ed25519")
+    assert set(refusal.value.fields) == {"algorithm"}
+    assert succeed(admin, new_key(algorithm="ec-p256"), algorithm="ml-dsa-65").purpose == "sign"

@@ -284,7 +284,7 @@ def test_the_page_that_disables_a_version_shows_its_impact(admin, rotated, use):
     use(rotated, admin, version=1, verb="decrypted", count=312, ago=timedelta(days=9))
     page = " ".join(signed_in(admin).get(f"/keys/{rotated.name}/versions/1/disable").content.decode().split())
     assert "This would have denied 312 requests in the last 30 days." in page
-    assert "<dt>Can no longer decrypt</dt><dd>Version 1</dd>" in page
+    assert "<dt>No longer works</dt><dd>Version 1</dd>" in page
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/2/disable").content.decode()
     assert "This would have denied no requests in the last 30 days." in page
 
