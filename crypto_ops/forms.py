@@ -20,7 +20,7 @@ from kernel.errors import Invalid
 from kernel.pages import PageForm
 from kernel.pages.forms import offer
 from keys import lifecycle
-from keys.explanations import OPERATION_LABELS
+from keys.explanations import MODE_LABELS, OPERATION_LABELS
 from keys.lifecycle import OPERATIONS
 from keys.models import Key
 
@@ -50,6 +50,7 @@ class TrialForm(PageForm):
         self.key = key
         offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in OPERATIONS[key.purpose]])
         offer(self, "mode", [(name, name) for name in key.protecting_modes])
+        self.fields["mode"].label = MODE_LABELS[key.purpose]
 
     def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
         try:

@@ -112,8 +112,7 @@ def signed(wanted: SignRequest, result: Signature) -> TryResult:
         shown=[Shown("signature", "Signature", text)],
         call=_call("sign", _signed_part(wanted), b""),
         mode=result.mode.name,
-        next_operation="",
-        note="To verify it, choose Verify and paste the signature.",
+        next_operation="verify",
     )
 
 
@@ -128,8 +127,7 @@ def computed(wanted: MacRequest, result: ComputedMac) -> TryResult:
         shown=[Shown("mac", "MAC", encode_base64(result.mac))],
         call=_call("mac", _authenticated_part(wanted), b""),
         mode=result.mode.name,
-        next_operation="",
-        note="To verify it, choose Verify and paste the MAC.",
+        next_operation="verify",
     )
 
 

@@ -21,6 +21,10 @@ OPERATION_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+MODE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {"encrypt": "Mode", "sign": "Signing algorithm", "mac": "MAC algorithm"}
+)
+
 _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
     {
         Status.PENDING: "This key cannot be used until it is activated.",
@@ -77,6 +81,14 @@ _DECIDED_BY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "encrypt": "Encrypt and decrypt data",
+        "sign": "Sign messages, which others can verify",
+        "mac": "Authenticate messages with a MAC, which only this server verifies",
+    }
+)
+
 # The use of each algorithm. Its row in ``KEY_ALGORITHMS`` holds its technical properties.
 _USES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -84,20 +96,20 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "aes-128": "For systems that require AES-128.",
         "chacha20": "For processors without AES hardware support.",
         "aes-256-siv": "For values that you search for. Equal values give equal ciphertexts.",
-        "hmac-sha256": "Computes MACs, which only this server verifies. For most MACs.",
-        "hmac-sha384": "Computes MACs of 48 bytes.",
-        "hmac-sha512": "Computes MACs of 64 bytes.",
-        "ed25519": "Signs. Fast, with short keys and signatures. For most signatures.",
-        "ed448": "Signs, with more security than Ed25519.",
-        "ec-p256": "Signs with ECDSA. For systems that require NIST curves, such as TLS, JWT and WebAuthn.",
-        "ec-p384": "Signs with ECDSA, with more security than P-256.",
-        "ec-p521": "Signs with ECDSA, with the most security of the NIST curves.",
-        "ec-secp256k1": "Signs with ECDSA. For blockchains.",
-        "rsa-3072": "Signs with RSA. For systems that do not support elliptic curves. Slow.",
-        "rsa-4096": "Signs with RSA, with more security than RSA-3072. The slowest.",
-        "ml-dsa-44": "Signs. Resists attacks with quantum computers. Large signatures.",
-        "ml-dsa-65": "Signs. Resists attacks with quantum computers, with more security than ML-DSA-44.",
-        "ml-dsa-87": "Signs. Resists attacks with quantum computers, with the most security.",
+        "hmac-sha256": "For most MACs.",
+        "hmac-sha384": "MACs of 48 bytes.",
+        "hmac-sha512": "MACs of 64 bytes.",
+        "ed25519": "For most signatures. Fast, with short keys and signatures.",
+        "ed448": "EdDSA with more security than Ed25519.",
+        "ec-p256": "ECDSA. For systems that require NIST curves, such as TLS, JWT and WebAuthn.",
+        "ec-p384": "ECDSA with more security than P-256.",
+        "ec-p521": "ECDSA with the most security of the NIST curves.",
+        "ec-secp256k1": "ECDSA for blockchains.",
+        "rsa-3072": "For systems that do not support elliptic curves. Slow.",
+        "rsa-4096": "More security than RSA-3072. The slowest.",
+        "ml-dsa-44": "Resists attacks with quantum computers. Large signatures.",
+        "ml-dsa-65": "Resists attacks with quantum computers, with more security than ML-DSA-44.",
+        "ml-dsa-87": "Resists attacks with quantum computers, with the most security.",
     }
 )
 
@@ -119,9 +131,10 @@ def decision_word(action: str, state: State | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmChoice:
-    """An algorithm as shown in the form for a new key."""
+    """An algorithm as shown in the form for a new key. ``group``: the purpose of its keys, in plain words."""
 
     name: str
+    group: str
     use: str
     facts: str
     is_recommended: bool
@@ -130,7 +143,11 @@ class AlgorithmChoice:
 def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
     return {
         kind.name: AlgorithmChoice(
-            kind.name, _USES.get(kind.name, ""), _facts(kind), kind.name == RECOMMENDED
+            kind.name,
+            _PURPOSES[kind.purpose],
+            _USES.get(kind.name, ""),
+            _facts(kind),
+            kind.name == RECOMMENDED,
         )
         for kind in KEY_ALGORITHMS.values()
     }
@@ -138,5 +155,6 @@ def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
 
 def _facts(kind: KeyAlgorithm) -> str:
     standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC"
-    size = "" if kind.name.startswith("ml-") else f"{kind.key_size} bits, "
-    return f"{size}{standard}.".capitalize().replace("Fips", "FIPS").replace("rfc", "RFC")
+    if kind.name.startswith("ml-"):  # the size of its keys says nothing about their strength
+        return f"{standard}."
+    return f"{kind.key_size} bits, {standard}."

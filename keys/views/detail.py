@@ -26,7 +26,7 @@ from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, lifecycle, services
-from keys.explanations import decision_word, meaning
+from keys.explanations import MODE_LABELS, decision_word, meaning
 from keys.impact import KeyAction
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, refusals
@@ -95,6 +95,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             key=key,
             at=at,
             tab=self.tab,
+            mode_label=MODE_LABELS[key.purpose],
             is_asymmetric=KEY_ALGORITHMS[key.algorithm].is_asymmetric,
             tab_name=TABS.get(self.tab, ""),
             decided=decision_word(decision.action if decision else "", at.state),

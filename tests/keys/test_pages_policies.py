@@ -38,7 +38,7 @@ def test_a_policy_is_created_with_the_modes_of_its_algorithm(admin):
     page = plain(browser.get("/policies/tokens-siv/"))
     assert "Policy tokens-siv created." in page
     assert "Every 30 days" in page
-    assert "Replaced versions decrypt for 7 days, then only re-encryption" in page
+    assert "Replaced versions work for 7 days, then only re-encryption" in page
 
 
 def test_faults_are_shown_at_their_fields_and_the_input_stays(admin, policy):
