@@ -19,6 +19,7 @@ DEEPEST = 3  # nested levels of a body
 # Example values for members of which the document gives only a type.
 EXAMPLES: Final[Mapping[str, object]] = {
     "algorithm": "aes-256-gcm",
+    "signing_algorithm": "ed25519",
     "name": "payments-db",
     "reason": "a test",
     "username": "admin",
@@ -31,6 +32,8 @@ SHOWN: Final[Mapping[str, str]] = {
     "/api/v1/encrypt": "key_id",
     "/api/v1/encrypt/batch": "key_id",
     "/api/v1/decrypt": "ciphertext",
+    "/api/v1/sign": "message",
+    "/api/v1/verify": "message",
 }
 
 type Schema = Mapping[str, Any]

@@ -82,9 +82,12 @@ def _encrypt(messages: int, principal: Principal) -> str:
 
     Raises Conflict without a key that encrypts.
     """
-    keys = list(list_keys(principal=principal, only={"status": Status.ACTIVE}))
+    active = list_keys(principal=principal, only={"status": Status.ACTIVE})
+    keys = list(active.filter(purpose="encrypt"))
     if not keys:
-        raise Conflict("There is no active key. Create one, because the drill must decrypt something.")
+        raise Conflict(
+            "There is no active key that encrypts. Create one, because the drill must decrypt something."
+        )
     lines = []
     for key in islice(cycle(keys), messages):
         plaintext = secrets.token_bytes(_PLAINTEXT_SIZE)

@@ -17,7 +17,7 @@ from keys.references import KeyReference
 
 
 class Verification(Unprinted, frozen=True, kw_only=True):
-    """``key_version``: the version that protected, or that was named; None if it was none of those that were tried."""
+    """``key_version``: the version that verified it, or the named one; None if no version that was tried did."""
 
     is_valid: bool
     mode: Mode
@@ -47,15 +47,19 @@ def decide_verification[M: Mode](
     version = next((each for each in candidates if is_valid(each, mode)), None)
     if version is not None:
         context.note_grace(entry, version)
-    named = version or (candidates[0] if key_version is not None else None)
+    elif key_version is None and len(candidates) == MAX_TRIALS < len(entry.versions):
+        raise Invalid.of_field(
+            "key_version", f"Name the version: none of the newest {MAX_TRIALS} versions verifies this."
+        )
     result = Verification(
         is_valid=version is not None,
         mode=mode,
         key_id=entry.key_id,
-        key_version=None if named is None else named.number,
+        key_version=key_version if version is None else version.number,
     )
     facts: dict[str, Any] = {} if result.is_valid else {"valid": False}
-    event = key_event(action, entry, named, algorithm=mode.name, **facts)
+    # The figures of usage need a version, so an invalid signature counts for the newest one that was tried.
+    event = key_event(action, entry, version or next(iter(candidates), None), algorithm=mode.name, **facts)
     return decision_of(result, event, context, size=size)
 
 

@@ -137,7 +137,8 @@ class CachedVersion(Confidential):
     def _require_mode(self, mode: Mode) -> None:
         if mode.name not in self._modes:
             raise UnsupportedAlgorithm(
-                f"This key does not support {mode.name}. Use one of: {', '.join(self._modes)}."
+                f"A key of the type {self._parts.algorithm} does not support {mode.name}, only: "
+                f"{', '.join(self._modes)}."
             )
 
     def _unwrap(self) -> KeyMaterial:

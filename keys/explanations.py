@@ -154,7 +154,7 @@ def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
 
 
 def _facts(kind: KeyAlgorithm) -> str:
-    standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC"
+    standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC or SEC"
     if kind.name.startswith("ml-"):  # the size of its keys says nothing about their strength
         return f"{standard}."
     return f"{kind.key_size} bits, {standard}."

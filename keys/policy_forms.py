@@ -100,6 +100,11 @@ class PolicyRulesForm(PageForm):
         required=False, label="Exportable keys", help_text="Keys may be created as exportable."
     )
 
+    @property
+    def encrypting(self) -> str:
+        """The names of the algorithms that encrypt, separated by spaces."""
+        return " ".join(kind.name for kind in KEY_ALGORITHMS.values() if kind.purpose == "encrypt")
+
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if given.get("reencrypt") and given.get("grace_days") is None and "grace_days" not in self.errors:

@@ -7,7 +7,6 @@ from rest_framework import serializers
 from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
-    ModeField,
     PageSerializer,
     StrictSerializer,
     TimestampField,
@@ -56,7 +55,10 @@ class RotationPolicySerializer(StrictSerializer):
 
 class PolicyRulesSerializer(StrictSerializer):
     allowed_modes = serializers.ListField(
-        child=ModeField(max_length=50), required=False, max_length=MAX_MODES, help_text="modes for encryption"
+        child=serializers.CharField(max_length=50),
+        required=False,
+        max_length=MAX_MODES,
+        help_text="modes for new data: of encryption, of signatures or of MACs",
     )
     key_lifetime_days = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAX_DAYS, help_text="the expiry of new keys"
@@ -85,7 +87,7 @@ class PolicySerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     algorithm = KeyAlgorithmField()
     key_size = serializers.IntegerField(help_text="in bits")
-    allowed_modes = serializers.ListField(child=ModeField())
+    allowed_modes = serializers.ListField(child=serializers.CharField())
     key_lifetime_days = serializers.IntegerField(allow_null=True)
     rotation_policy = RotationPolicySerializer()
     minimum_deletion_days = serializers.IntegerField()

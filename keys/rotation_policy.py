@@ -59,9 +59,9 @@ class RotationPolicy:
         }
 
     @property
-    def counts_messages(self) -> bool:
-        """Whether a rule depends on the number or the size of encrypted messages."""
-        return self.after_uses is not None or self.after_bytes is not None
+    def is_of_encryption(self) -> bool:
+        """Whether a rule is about encrypted messages."""
+        return self.reencrypt or self.after_uses is not None or self.after_bytes is not None
 
     def is_stricter_than(self, other: "RotationPolicy") -> bool:
         """Whether it lets earlier versions decrypt for a shorter time than ``other``, or no longer be re-encrypted."""

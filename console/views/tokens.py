@@ -218,9 +218,9 @@ def show_token(view: PageView[Principal], created: CreatedToken) -> HttpResponse
 
 
 def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
-    """An active key that the token can use, for the example."""
+    """An active key with which the token can encrypt, for the example."""
     owner = _as_owner(principal, token.identity, token.owner.role)
-    found = keys.list_keys(principal=owner, only={"status": Status.ACTIVE})
+    found = keys.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
     return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
 
 

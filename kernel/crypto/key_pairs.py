@@ -45,7 +45,7 @@ type PrivateKey = (
 
 
 class WrongKey(ValueError):
-    """The document is malformed, or contains a key of another type. The text is for callers."""
+    """The document is malformed, or contains a key of another type."""
 
 
 @dataclass(frozen=True, slots=True)

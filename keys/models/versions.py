@@ -17,8 +17,8 @@ from keys.lifecycle import VersionState
 class KeyVersion(MacProtectedRow, WrappedRow):
     """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects.
 
-    ``wrapped`` is empty after the destruction. ``public_key`` remains: what the private key signed can be verified by
-    others who kept it.
+    ``wrapped`` is empty after the destruction. ``public_key`` remains, so that others can still verify its
+    signatures.
     """
 
     MAC_LABEL: ClassVar[str] = "key_versions"
@@ -100,8 +100,7 @@ class KeyVersion(MacProtectedRow, WrappedRow):
         return (*self._second_mac_fields(), None if self.public_key is None else bytes(self.public_key))
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
-        newer = [self.public_key is not None, version == 1 and self.destruction_at is not None]
-        if any(newer):
+        if self.public_key is not None or (version == 1 and self.destruction_at is not None):
             raise IntegrityFailed(
                 "A version has values that its MAC does not cover. Restore it from a backup."
             )

@@ -227,9 +227,9 @@ def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:
             setattr(policy, name, changes[name])
     kind, days = find_key_algorithm(policy.algorithm), policy.key_lifetime_days
     modes = kind.modes
-    if kind.purpose != "encrypt" and policy.rotation.counts_messages:
+    if kind.purpose != "encrypt" and policy.rotation.is_of_encryption:
         raise Invalid.of_field(
-            "rotation_policy", f"after_uses and after_bytes count encryptions. Omit them for {kind.name}."
+            "rotation_policy", f"Omit after_uses, after_bytes and reencrypt: {kind.name} does not encrypt."
         )
     if not policy.allowed_modes or not set(policy.allowed_modes) <= set(modes):
         raise Invalid.of_field("allowed_modes", f"Choose one or more of: {', '.join(modes)}.")

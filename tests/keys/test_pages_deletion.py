@@ -45,7 +45,7 @@ def test_the_page_shows_what_is_lost_and_when(admin, key):
     page = plain(browser.get(path))
     assert f"Schedule {key.name} for deletion?" in page
     assert f"on {ends:%Y-%m-%d}" in page
-    assert "data encrypted with versions 1 to 2 can never be decrypted again." in page
+    assert "the material of versions 1 to 2 is destroyed: data encrypted with it can never be decrypted" in page
     assert "CipherCanary backups made before then still contain the key." in page
     assert "Keep key" in page
     sooner = plain(browser.get(path, {"waiting_days": "8"}, headers=PART))
@@ -142,7 +142,7 @@ def test_a_version_is_scheduled_for_destruction_and_kept(admin, operator, rotate
     use(rotated, operator, version=1, count=9)
     browser, path = signed_in(admin), f"/keys/{rotated.name}/versions/1/"
     page = plain(browser.get(path + "schedule-destruction"))
-    assert "data encrypted with version 1 can never be decrypted again" in page
+    assert "the material of version 1 is destroyed: data encrypted with it can never be decrypted" in page
     sent = {"reason": "all data re-encrypted", "waiting_days": "9", "name": "another"}
     assert "The name does not match." in text(browser.post(path + "schedule-destruction", sent))
     sent["name"] = rotated.name
@@ -201,5 +201,5 @@ def test_a_grace_period_shows_its_end_at_each_replaced_version(admin, new_key):
     replacement.created_at = database_now() - timedelta(days=11)
     replacement.save_with_mac()
     listed = plain(signed_in(admin).get(f"/keys/{key.name}/versions/"))
-    assert f"Version 2 Decrypt only Decrypts until {database_now() + timedelta(days=10):%Y-%m-%d}" in listed
+    assert f"Version 2 Earlier Works until {database_now() + timedelta(days=10):%Y-%m-%d}" in listed
     assert "Version 1 Re-encrypt only Decrypted until" in listed
