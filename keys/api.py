@@ -101,7 +101,7 @@ class ActivateKeyView(KeyView):
 
 
 class DisableKeyView(KeyView):
-    """Suspend the key. It neither encrypts nor decrypts until it is enabled again."""
+    """Suspend the key. It cannot be used until it is enabled again."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
 

@@ -202,4 +202,4 @@ def test_a_grace_period_shows_its_end_at_each_replaced_version(admin, new_key):
     replacement.save_with_mac()
     listed = plain(signed_in(admin).get(f"/keys/{key.name}/versions/"))
     assert f"Version 2 Earlier Works until {database_now() + timedelta(days=10):%Y-%m-%d}" in listed
-    assert "Version 1 Re-encrypt only Decrypted until" in listed
+    assert "Version 1 Re-encrypt only Worked until" in listed

@@ -120,9 +120,9 @@ def test_last_use_has_three_values(admin, new_key, use, restored):
         (
             [],
             3,
-            "safe to raise the minimum version to 3: versions 1 to 2 decrypted nothing in the last 30 days",
+            "safe to raise the minimum version to 3: versions 1 to 2 had no use in the last 30 days",
         ),
-        ([(2, "decrypted"), (3, "decrypted")], 2, "to 2: version 1 decrypted nothing in the last 30 days"),
+        ([(2, "decrypted"), (3, "decrypted")], 2, "to 2: version 1 had no use in the last 30 days"),
         ([(1, "encrypted"), (2, "reencrypted")], 2, "safe to raise the minimum version to 2"),
         ([(1, "decrypted")], 1, "It is not safe to raise the minimum version"),
         ([(0, "decrypted")], None, "it is not known which minimum version is safe"),
@@ -140,7 +140,7 @@ def test_the_safe_minimum_is_the_oldest_version_that_decrypts(admin, rotated, us
 def test_the_safe_minimum_names_the_start_of_its_record(admin, rotated, restored):
     restored()
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/").content.decode()
-    assert "versions 1 to 2 decrypted nothing since <time" in page
+    assert "versions 1 to 2 had no use since <time" in page
     assert "There is no complete record of the time before." in page
 
 
@@ -277,7 +277,7 @@ def test_no_higher_minimum_than_the_primary_version_is_offered(admin, rotated):
     change = {"min_decryption_version": 3}
     services.update_key(principal=admin.principal, key_id=rotated.id, changes=change)
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/").content.decode()
-    assert "Only the primary version decrypts." in page
+    assert "Only the primary version works." in page
 
 
 def test_the_page_that_disables_a_version_shows_its_impact(admin, rotated, use):
