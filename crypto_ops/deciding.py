@@ -119,7 +119,7 @@ def decide_use[M: Mode, P](
         entry = context.find_default(mode.key_algorithm, permission)
     else:
         entry = context.find(cast(KeyReference, key_id), permission)
-    mode = mode or only_mode(entry, modes or {})
+    mode = mode or default_mode(entry, modes or {})
     version = choose(entry)
     primitive = context.primitive(version, build, mode)
     event = key_event(action, entry, version, algorithm=mode.name)
@@ -127,12 +127,12 @@ def decide_use[M: Mode, P](
     return context.remember(use, Permit(entry=entry, version=version, primitive=primitive, grounds=grounds))
 
 
-def only_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
-    """The mode of a key that has one. Raises UnsupportedAlgorithm unless it is one of ``modes``."""
-    mode = modes.get(entry.modes[0])
+def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
+    """The default mode of a key. Raises UnsupportedAlgorithm unless it is one of ``modes``."""
+    mode = modes.get(entry.protecting_modes[0])
     if mode is None:
         raise UnsupportedAlgorithm(
-            f"This key is of the type {entry.algorithm}. Use a key of the type {' or '.join(modes)}."
+            f"A key of the type {entry.algorithm} cannot do this. Use a key with one of the modes {', '.join(modes)}."
         )
     return mode
 

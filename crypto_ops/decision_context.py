@@ -13,7 +13,7 @@ from accounts.roles import word_of
 from audit.commit.decisions import Deadline, Grounds
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.algorithms import Mode, SealingMode
+from kernel.crypto.algorithms import Mode, SealingMode, SigningMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
 from keys import keyring
@@ -34,7 +34,7 @@ class CacheMiss(Exception):
 
 
 class UnknownCost(Exception):
-    """The cost of this decision is not known in advance, so the event loop must not make it."""
+    """The cost of this decision is high or not known in advance, so the event loop must not make it."""
 
 
 def not_granted(permission: str, rule: str) -> Denied:
@@ -111,6 +111,9 @@ class DecisionContext:
         if end is not None:
             self.deadlines.append(Deadline(end, partial(entry.grace_has_ended, version.number, end)))
 
+    def admit(self, mode: Mode) -> None:
+        """Called before an operation is decided that may take long in this mode."""
+
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
         throttle.charge_principal(self.principal.identity.budget, cost=trials)
@@ -158,6 +161,10 @@ class CachedDecisionContext(DecisionContext):
             permits.clear()
         permits[self.principal, action, mode and mode.name, version] = permit
         return permit
+
+    def admit(self, mode: Mode) -> None:
+        if isinstance(mode, SigningMode) and mode.is_slow:
+            raise UnknownCost(mode.name)
 
     def charge(self, trials: int) -> None:
         raise UnknownCost(trials)

@@ -13,7 +13,7 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, decision_of, key_event, perform
+from crypto_ops.deciding import decide_use, decision_of, default_mode, key_event, perform
 from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
@@ -207,9 +207,8 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
 
 
 def _mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:
-    """The mode of the message if the target may encrypt in it, otherwise its default."""
-    modes = target.protecting_modes
-    return mode if mode.name in modes else SEALING_MODES[modes[0]]
+    """The mode of the message if the target may encrypt in it, otherwise its default. Raises UnsupportedAlgorithm."""
+    return mode if mode.name in target.protecting_modes else default_mode(target, SEALING_MODES)
 
 
 def _target(request: ReencryptRequest, source: CachedKey, context: DecisionContext) -> CachedKey:

@@ -83,6 +83,7 @@ def verify(request: VerifyRequest, principal: Principal) -> Verification:
 
 def decide_signature(request: SignRequest, context: DecisionContext) -> Decision[Signature]:
     """The decision; the message is signed when it is finished. Raises refusals."""
+    context.admit(request.mode)
     use = (actions.MESSAGE_SIGNED, request.key_id, request.mode, None)
     permit = context.recall(use) or decide_use(
         use,

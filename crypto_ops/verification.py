@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.commit.decisions import Decision
-from crypto_ops.deciding import decision_of, key_event, only_mode
+from crypto_ops.deciding import decision_of, default_mode, key_event
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import MAX_TRIALS
 from crypto_ops.requests import Unprinted
@@ -42,7 +42,7 @@ def decide_verification[M: Mode](
     """
     context.principal.require("crypto.verify")
     entry = context.find(key_id, "crypto.verify")
-    mode = mode or only_mode(entry, modes or {})
+    mode = mode or default_mode(entry, modes or {})
     candidates = _candidates(entry, key_version, context)
     version = next((each for each in candidates if is_valid(each, mode)), None)
     if version is not None:

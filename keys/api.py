@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from audit.shows_log import ShowsLog
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
-from keys import actions, services
+from keys import actions, services, wrapped_material
 from keys.models import Key
 from keys.rest_references import KeyReferenceView
 from keys.serializers import (
@@ -28,6 +29,7 @@ from keys.serializers import (
     RevokeSerializer,
     UpdateKeySerializer,
 )
+from keys.wrapped_material import NewMaterial
 
 
 class KeyView(KeyReferenceView):
@@ -48,6 +50,12 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         "GET": Rule("keys.read", actions.KEY_LISTED),
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
+    _material: NewMaterial | None = None
+
+    def generate(self) -> None:
+        """Generate the material: for RSA this takes up to seconds, in which no transaction may be open."""
+        kind = find_key_algorithm(self.read(CreateKeySerializer)["algorithm"])
+        self._material = wrapped_material.generate(kind)
 
     @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
     def get(self, _request: Request) -> Response:
@@ -57,11 +65,12 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         keys = services.list_keys(principal=self.principal, only=cast("services.KeyFilter", only))
         return self.page(keys.select_related("policy"), KeySerializer)
 
-    @idempotent()
+    @idempotent(before=generate)
     @extend_schema(request=CreateKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
         """Create a key with its first version."""
-        key = services.create_key(principal=self.principal, **self.read(CreateKeySerializer))
+        order = self.read(CreateKeySerializer)
+        key = services.create_key(principal=self.principal, material=self._material, **order)
         location = reverse("key", kwargs={"key_id": key.id})
         return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
 

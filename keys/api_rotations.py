@@ -21,6 +21,7 @@ from keys.rotation_serializers import (
     SucceedSerializer,
 )
 from keys.serializers import KeySerializer, RotateSerializer
+from keys.wrapped_material import NewMaterial
 
 
 class RotateKeyView(KeyView):
@@ -28,10 +29,19 @@ class RotateKeyView(KeyView):
 
     rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
-    @idempotent()
+    _material: NewMaterial | None = None
+
+    def generate(self, key_id: UUID) -> None:
+        """As ``KeyListView.generate``."""
+        self._material = services.material_for_rotation(self.principal, key_id)
+
+    @idempotent(before=generate)
     @extend_schema(request=RotateSerializer, responses={201: KeyRotationSerializer})
     def post(self, _request: Request, key_id: UUID) -> Response:
-        rotation = services.rotate_key(principal=self.principal, key_id=key_id, **self.read(RotateSerializer))
+        order = self.read(RotateSerializer)
+        rotation = services.rotate_key(
+            principal=self.principal, key_id=key_id, material=self._material, **order
+        )
         return Response(KeyRotationSerializer(rotation).data, status=HTTPStatus.CREATED)
 
 
@@ -40,13 +50,25 @@ class SucceedKeyView(KeyView):
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_SUCCEEDED)}
 
-    @idempotent()
+    _material: NewMaterial | None = None
+
+    def generate(self, key_id: UUID) -> None:
+        """As ``KeyListView.generate``."""
+        order = {name: value for name, value in self.read(SucceedSerializer).items() if name != "reason"}
+        wanted = services.Successor(**order)
+        self._material = services.material_for_succession(self.principal, key_id, wanted)
+
+    @idempotent(before=generate)
     @extend_schema(request=SucceedSerializer, parameters=[LOCATION], responses={201: KeySerializer})
     def post(self, _request: Request, key_id: UUID) -> Response:
         order = dict(self.read(SucceedSerializer))
         reason = order.pop("reason")
         key = services.succeed_key(
-            principal=self.principal, key_id=key_id, successor=services.Successor(**order), reason=reason
+            principal=self.principal,
+            key_id=key_id,
+            successor=services.Successor(**order),
+            reason=reason,
+            material=self._material,
         )
         location = reverse("key", kwargs={"key_id": key.id})
         return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})

@@ -1,7 +1,6 @@
 """The primitives of key versions: what an operation computes with. One function builds each kind, from a key's parts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import final
 
 from kernel.crypto import key_pairs
@@ -14,13 +13,15 @@ from kernel.trust.row_mac import IntegrityFailed
 
 
 @final
-@dataclass(frozen=True, slots=True)
 class KeyParts(Confidential):
     """The parts of one version. ``unwrap`` returns the material, or the private key."""
 
-    algorithm: str
-    unwrap: Callable[[], KeyMaterial]
-    public_key: bytes | None
+    __slots__ = ("algorithm", "public_key", "unwrap")
+
+    def __init__(self, algorithm: str, unwrap: Callable[[], KeyMaterial], public_key: bytes | None) -> None:
+        self.algorithm = algorithm
+        self.unwrap = unwrap
+        self.public_key = public_key
 
 
 def cipher(parts: KeyParts, mode: SealingMode) -> Cipher:

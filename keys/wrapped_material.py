@@ -17,8 +17,9 @@ LABEL: Final = "cc/kv/v1"
 @final
 @dataclass(frozen=True, slots=True)
 class NewMaterial:
-    """Material for one version, and its public key if it has one."""
+    """Material for one version of a key with this algorithm, and its public key if it has one."""
 
+    algorithm: str
     material: KeyMaterial
     public_key: bytes | None = None
 
@@ -26,8 +27,8 @@ class NewMaterial:
 def generate(algorithm: KeyAlgorithm) -> NewMaterial:
     """New random material. For RSA this takes up to seconds, so call it before any lock is taken."""
     if algorithm.is_asymmetric:
-        return NewMaterial(*key_pairs.generate(algorithm.name))
-    return NewMaterial(KeyMaterial.generate(algorithm.key_size // 8))
+        return NewMaterial(algorithm.name, *key_pairs.generate(algorithm.name))
+    return NewMaterial(algorithm.name, KeyMaterial.generate(algorithm.key_size // 8))
 
 
 def wrap(material: KeyMaterial, key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:

@@ -72,6 +72,11 @@ class SigningMode(Mode):
     digest: Digest | None = None
     has_raw_form: bool = False
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a signature takes about a millisecond or more."""
+        return self.name.startswith(("rsa-", "ml-dsa-"))
+
 
 @dataclass(frozen=True, slots=True)
 class MacMode(Mode):
@@ -105,13 +110,8 @@ def _key(
     return KeyAlgorithm(name, key_size, purpose, modes, status, is_asymmetric=purpose == "sign")
 
 
-_RSA_SIGNING: Final = (
-    "rsa-pss-sha256",
-    "rsa-pss-sha384",
-    "rsa-pss-sha512",
-    "rsa-pkcs1-sha256",
-    "rsa-pkcs1-sha384",
-    "rsa-pkcs1-sha512",
+_RSA_SIGNING: Final = tuple(
+    f"rsa-{scheme}-{digest}" for scheme in ("pss", "pkcs1") for digest in ("sha256", "sha384", "sha512")
 )
 
 

@@ -29,10 +29,11 @@ def digest_size(mode: SigningMode) -> int | None:
 class Signer(Confidential):
     """A private key in one mode, ready to use. Threads may share it."""
 
-    __slots__ = ("_arguments", "_key", "_prehashed", "_raw_size")
+    __slots__ = ("_arguments", "_is_low_s", "_key", "_prehashed", "_raw_size")
 
     def __init__(self, key: PrivateKey, mode: SigningMode) -> None:
         self._key: Any = key
+        self._is_low_s = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256k1"
         self._arguments = _arguments(mode, is_prehashed=False)
         self._prehashed = _arguments(mode, is_prehashed=True) if mode.digest else None
         self._raw_size = _raw_size(key) if mode.has_raw_form else 0
@@ -42,6 +43,8 @@ class Signer(Confidential):
         signature: bytes = self._key.sign(
             message, *_choose(self._arguments, self._prehashed, is_digest=is_digest)
         )
+        if self._is_low_s:
+            signature = _to_low_s(signature)
         return _to_raw(signature, self._raw_size) if encoding == "raw" and self._raw_size else signature
 
 
@@ -103,6 +106,13 @@ def _raw_size(key: Any) -> int:
     """Two integers, each as long as the order of the curve."""
     order: int = key.curve.group_order
     return 2 * ((order.bit_length() + 7) // 8)
+
+
+def _to_low_s(signature: bytes) -> bytes:
+    """The lower of the two valid values of s, which blockchains require (BIP 62, EIP-2)."""
+    r, s = decode_dss_signature(signature)
+    order = ec.SECP256K1().group_order
+    return encode_dss_signature(r, min(s, order - s))
 
 
 def _to_raw(signature: bytes, size: int) -> bytes:

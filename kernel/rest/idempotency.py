@@ -3,17 +3,19 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate, Final
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.errors import Invalid
+from kernel.errors import DomainError, Invalid
 from kernel.idempotency.errors import AlreadyCompleted
 from kernel.idempotency.models import CompletedRequest
 from kernel.idempotency.requests import Attempt, claim, complete
@@ -46,14 +48,14 @@ IDEMPOTENT_REPLAYED: Final = OpenApiParameter(
 
 
 def idempotent[V: ApiView[Any], **P](
-    *, answer_is_secret: bool = False
+    *, answer_is_secret: bool = False, before: Callable[..., None] | None = None
 ) -> Callable[[Method[V, P]], Method[V, P]]:
     """Let a method of a view accept ``Idempotency-Key``. For methods that create or rotate something.
 
     The method runs in a transaction that also stores its response, so it must not need a transaction of its own
     (``durable=True``). The response is stored after the service has raised the epoch: a short delay for other requests,
     and the reason why frequent operations do not accept the header. With ``answer_is_secret``, only the ``id`` in the
-    response is stored, and a retry is refused with it.
+    response is stored, and a retry is refused with it. ``before``: slow work, called before the transaction begins.
     """
 
     def decorate(method: Method[V, P]) -> Method[V, P]:
@@ -62,6 +64,11 @@ def idempotent[V: ApiView[Any], **P](
             attempt = _attempt(view, request)
             if attempt is None:
                 return method(view, request, *args, **kwargs)
+            if before is not None:
+                with suppress(
+                    DomainError, APIException
+                ):  # the method raises it again, after the key was checked
+                    before(view, *args, **kwargs)
             with transaction.atomic(durable=True):
                 record = claim(attempt)
                 if record.is_complete:

@@ -75,7 +75,14 @@ from keys.services.reading import (
     list_versions,
     measure_keys,
 )
-from keys.services.rotation import RotationResult, due_keys, rotate_due_keys, rotate_key, rotate_keys
+from keys.services.rotation import (
+    RotationResult,
+    due_keys,
+    material_for_rotation,
+    rotate_due_keys,
+    rotate_key,
+    rotate_keys,
+)
 from keys.services.rotation_jobs import (
     MAX_CHOSEN,
     RotationRequest,
@@ -91,7 +98,12 @@ from keys.services.rotation_jobs import (
     selected_keys,
 )
 from keys.services.states import activate_key, disable_key, enable_key, revoke_key
-from keys.services.succession import Successor, may_be_succeeded, succeed_key
+from keys.services.succession import (
+    Successor,
+    material_for_succession,
+    may_be_succeeded,
+    succeed_key,
+)
 from keys.services.usage import budget_of, primary_budget, read_usage, version_uses
 from keys.services.used_up import find_used_up, mark_used_up
 from keys.services.versions import disable_version, enable_version
@@ -167,6 +179,8 @@ __all__ = [
     "list_tag_grants",
     "list_versions",
     "mark_used_up",
+    "material_for_rotation",
+    "material_for_succession",
     "may_be_succeeded",
     "measure_keys",
     "policies_for",

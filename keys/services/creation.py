@@ -41,11 +41,12 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     policy_id: UUID | None = None,
     exportable: bool = False,
     deletion_protection: bool = False,
+    material: NewMaterial | None = None,
 ) -> Key:
     """Create a key with its first version. It is active immediately unless ``activates_at`` is in the future.
 
     ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. Times are aware.
-    Under a policy, the key gets its cryptoperiod. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
+    Under a policy, the key gets its cryptoperiod. ``material`` is generated unless given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
     """
     principal.require("keys.create")
     kind = _find_algorithm(algorithm, key_size)
@@ -59,7 +60,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
-    material = wrapped_material.generate(kind)
+    material = material or wrapped_material.generate(kind)
     with unique_name(Key, name, "key"):
         policy = None if policy_id is None else lock_policy(policy_id)
         return _store(principal, key, material, policy)

@@ -30,19 +30,33 @@ RETRY_AFTER: Final = timedelta(hours=1)
 
 
 def rotate_key(
-    *, principal: Principal, key_id: UUID, reason: str, expected_version: int | None = None
+    *,
+    principal: Principal,
+    key_id: UUID,
+    reason: str,
+    expected_version: int | None = None,
+    material: NewMaterial | None = None,
 ) -> KeyRotation:
     """Add a version and make it primary. Earlier versions still decrypt.
 
     ``expected_version`` is the primary version that the caller saw: of several rotations with the same value,
-    exactly one succeeds. Raises NotFound, KeyNotActive, VersionConflict.
+    exactly one succeeds. ``material`` is generated unless given. Raises NotFound, KeyNotActive, VersionConflict.
     """
     principal.require("keys.rotate")
     check_reason(reason)
-    material = _new_material(principal, key_id)
+    material = material or material_for_rotation(principal, key_id)
     with transaction.atomic():
         key = lock_key(principal, key_id)
         return _rotate(principal, key, new_rotation(principal, key, reason), material, expected_version)
+
+
+def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
+    """Material for a new version, generated before the key is locked. Raises NotFound, KeyNotActive."""
+    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    key.require_protect(database_now())  # before the work: a refusal must cost little
+    return wrapped_material.generate(find_key_algorithm(key.algorithm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,7 @@ def perform_rotation(principal: Principal, rotation_id: UUID) -> None:
     if key_id is None:
         return
     try:
-        material = _new_material(principal, key_id)
+        material = material_for_rotation(principal, key_id)
         with transaction.atomic():
             key = lock_key(principal, key_id)  # before the row, as every other rotation does
             pending = _pending(rotation_id).select_for_update().first()
@@ -139,15 +153,6 @@ def new_rotation(principal: Principal, key: Key, reason: str) -> KeyRotation:
 
 def _pending(rotation_id: UUID) -> KeyRotationQuerySet:
     return KeyRotation.objects.pending().filter(pk=rotation_id)
-
-
-def _new_material(principal: Principal, key_id: UUID) -> NewMaterial:
-    """Material for a new version, generated before the key is locked. The algorithm of a key never changes."""
-    found = Key.objects.within_reach_of(principal).filter(pk=key_id)
-    algorithm = found.values_list("algorithm", flat=True).first()
-    if algorithm is None:
-        raise NotFound
-    return wrapped_material.generate(find_key_algorithm(algorithm))
 
 
 def _rotate(

@@ -32,7 +32,14 @@ class Successor:
     policy_id: UUID | None = None
 
 
-def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, reason: str) -> Key:
+def succeed_key(
+    *,
+    principal: Principal,
+    key_id: UUID,
+    successor: Successor,
+    reason: str,
+    material: NewMaterial | None = None,
+) -> Key:
     """Create a key that takes the place of an active or expired key. The old key only works for existing data from now on.
 
     The new key has the same owner, description, tags, rotation period and deletion protection, and copies of the grants
@@ -47,14 +54,16 @@ def succeed_key(*, principal: Principal, key_id: UUID, successor: Successor, rea
         principal.require(permission)
     check_reason(reason)
     metadata.check_name(successor.name)
-    kind = _algorithm(principal, key_id, successor)
-    material = wrapped_material.generate(kind)
+    material = material or material_for_succession(principal, key_id, successor)
     with unique_name(Key, successor.name, "key"):
-        return _succeed(principal, key_id, successor, reason, kind, material)
+        return _succeed(principal, key_id, successor, reason, material)
 
 
-def _algorithm(principal: Principal, key_id: UUID, wanted: Successor) -> KeyAlgorithm:
-    """The algorithm of the new key. Those of keys and policies never change, so this needs no lock."""
+def material_for_succession(principal: Principal, key_id: UUID, wanted: Successor) -> NewMaterial:
+    """Material for the new key, generated before anything is locked: algorithms of keys and policies never change.
+
+    Raises NotFound, UnsupportedAlgorithm.
+    """
     name = wanted.algorithm
     if name is None and wanted.policy_id is not None:
         policies = EncryptionPolicy.objects.filter(pk=wanted.policy_id)
@@ -64,7 +73,7 @@ def _algorithm(principal: Principal, key_id: UUID, wanted: Successor) -> KeyAlgo
         name = keys.values_list("algorithm", flat=True).first()
     if name is None:
         raise NotFound
-    return find_key_algorithm(name)
+    return wrapped_material.generate(find_key_algorithm(name))
 
 
 def _succeed(
@@ -72,9 +81,9 @@ def _succeed(
     key_id: UUID,
     successor: Successor,
     reason: str,
-    kind: KeyAlgorithm,
     material: NewMaterial,
 ) -> Key:
+    kind = find_key_algorithm(material.algorithm)
     old, now = lock_key(principal, key_id), database_now()
     _check(old, now)
     if kind.purpose != old.purpose:

@@ -189,3 +189,10 @@ def test_reading_a_key_is_not_using_it(bench, operator, auditor):
     for persona in (operator, auditor):
         answer = persona.api.post("/api/v1/decrypt", {"ciphertext": encrypted["ciphertext"]})
         assert (answer.status, answer.code) == (403, "permission_denied")
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "hmac-sha256"])
+def test_a_message_is_not_reencrypted_with_a_key_that_does_not_encrypt(bench, key, algorithm):
+    ciphertext = bench.encrypt(key["id"]).json["ciphertext"]
+    body = {"ciphertext": ciphertext, "key_id": bench.key(algorithm)["id"]}
+    assert bench.persona.api.post("/api/v1/reencrypt", body).code == "unsupported_algorithm"

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from accounts.errors import NameTaken
 from kernel.clock import database_now
@@ -154,3 +155,27 @@ def test_is_active_follows_the_stored_state(admin, key):
     assert Key.objects.get(pk=key.pk).is_active is True
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert Key.objects.get(pk=key.pk).is_active is False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("call", ["create", "rotate", "succeed"])
+def test_material_is_generated_outside_of_every_transaction(admin, new_key, monkeypatch, call):
+    """RSA takes seconds, and on SQLite a transaction stops all writes."""
+    generate, seen = wrapped_material.generate, []
+
+    def watched(kind):
+        seen.append(connection.in_atomic_block)
+        return generate(kind)
+
+    key = new_key()
+    monkeypatch.setattr(wrapped_material, "generate", watched)
+    path, body = {
+        "create": ("/api/v1/keys", {"name": "of-a-retry", "algorithm": "aes-256"}),
+        "rotate": (f"/api/v1/keys/{key.id}/rotate", {"reason": "test"}),
+        "succeed": (f"/api/v1/keys/{key.id}/succeed", {"name": "of-a-retry", "reason": "test"}),
+    }[call]
+    for headers in ({}, {"Idempotency_Key": "once"}):
+        answer = admin.api.post(path, body, **headers)
+        assert answer.status == 201 or call != "rotate", answer.json
+    assert seen
+    assert not any(seen)

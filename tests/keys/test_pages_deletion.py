@@ -45,7 +45,9 @@ def test_the_page_shows_what_is_lost_and_when(admin, key):
     page = plain(browser.get(path))
     assert f"Schedule {key.name} for deletion?" in page
     assert f"on {ends:%Y-%m-%d}" in page
-    assert "the material of versions 1 to 2 is destroyed: data encrypted with it can never be decrypted" in page
+    assert (
+        "the material of versions 1 to 2 is destroyed: data encrypted with it can never be decrypted" in page
+    )
     assert "CipherCanary backups made before then still contain the key." in page
     assert "Keep key" in page
     sooner = plain(browser.get(path, {"waiting_days": "8"}, headers=PART))

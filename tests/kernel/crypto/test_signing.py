@@ -254,3 +254,11 @@ def test_openssl_verifies_ours_and_signs_for_us(tmp_path, algorithm, mode, optio
 def openssl(*arguments):
     done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_signatures_of_secp256k1_have_the_low_s():
+    order = ec.SECP256K1().group_order
+    for number in range(20):
+        raw = signer("ec-secp256k1", "ecdsa-sha256").sign(bytes([number]), encoding="raw")
+        assert int.from_bytes(raw[32:]) <= order // 2
+        assert verifier("ec-secp256k1", "ecdsa-sha256").is_valid(bytes([number]), raw, encoding="raw")
