@@ -70,6 +70,10 @@ IN_WORDS = {
     "POST /api/v1/encrypt": {"options"},  # agree with the algorithm
     # Each item has its own error, unless no key is named. Only deterministic modes take a version.
     "POST /api/v1/encrypt/batch": {"items", "key_version"},
+    # A message or a digest of the right length; the algorithm is one of the key.
+    "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
+    "POST /api/v1/verify": {"message", "digest", "encoding", "key_version", "unsupported_algorithm"},
+    "POST /api/v1/mac/verify": {"key_version"},  # of the key
     "POST /api/v1/stream/encrypt": {"X-AAD"},  # base64
     # Likewise. A request without a body has no media type.
     "POST /api/v1/stream/decrypt": {"X-AAD", "unsupported_media_type"},
@@ -111,7 +115,26 @@ IN_WORDS_EVERYWHERE = {
     "version_conflict",
     "idempotency_key_reused",
 }
-HOT = {f"/api/v1/{name}" for name in ("encrypt", "decrypt", "encrypt/batch", "decrypt/batch")}
+HOT = {
+    f"/api/v1/{name}"
+    for name in (
+        "encrypt",
+        "decrypt",
+        "encrypt/batch",
+        "decrypt/batch",
+        "sign",
+        "verify",
+        "mac",
+        "mac/verify",
+    )
+}
+# The algorithm of the key that the requests of an operation name, if it is another one.
+KEYS_OF = {
+    "/api/v1/sign": "ec-p256",
+    "/api/v1/verify": "ec-p256",
+    "/api/v1/mac": "hmac-sha256",
+    "/api/v1/mac/verify": "hmac-sha256",
+}
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}
 COSTLY_EXAMPLES = 3
@@ -178,11 +201,21 @@ class Fuzz:
     def known_objects(self) -> dict[str, Any]:
         """Values of parameters and members that name objects, so that requests get beyond 404."""
         owner = self.tokens[OWNER]
-        name = {"name": f"fuzz-{uuid.uuid4().hex}", "algorithm": "aes-256"}
-        key_id = self.product.send("POST", "/api/v1/keys", name, token=owner).json["id"]
+        ids = {}
+        for algorithm in {"aes-256", *KEYS_OF.values()}:
+            name = {"name": f"fuzz-{uuid.uuid4().hex}", "algorithm": algorithm}
+            ids[algorithm] = self.product.send("POST", "/api/v1/keys", name, token=owner).json["id"]
+        key_id = ids["aes-256"]
         body = {"algorithm": "aes-256-gcm", "key_id": key_id, "data": b64(b"canary")}
         sealed = self.product.send("POST", "/api/v1/encrypt", body, token=owner).json
-        return {"key_id": key_id, "version": 1, "ciphertext": sealed["ciphertext"], "log_id": 1}
+        keys = {path: ids[algorithm] for path, algorithm in KEYS_OF.items()}
+        return {
+            "key_id": key_id,
+            "version": 1,
+            "ciphertext": sealed["ciphertext"],
+            "log_id": 1,
+            "keys": keys,
+        }
 
     def renew_tokens(self) -> None:
         """Sign in again after an operation that has ended a session."""
@@ -242,6 +275,8 @@ def insert(case: Any, known: dict[str, Any]) -> None:
     if modes.get(ParameterLocation.BODY) is GenerationMode.POSITIVE and isinstance(case.body, dict):
         for name, value in case.body.items():
             case.body[name] = known.get(name, int(value) if isinstance(value, float) else value)
+        if "key_id" in case.body and case.operation.path in known["keys"]:
+            case.body["key_id"] = known["keys"][case.operation.path]
 
 
 def main() -> int:
