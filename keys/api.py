@@ -11,11 +11,10 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from audit.shows_log import ShowsLog
-from kernel.crypto.algorithms import find_key_algorithm
 from kernel.rest import ApiView, PageQuery, Rule, idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
-from keys import actions, services, wrapped_material
+from keys import actions, services
 from keys.models import Key
 from keys.rest_references import KeyReferenceView
 from keys.serializers import (
@@ -29,7 +28,6 @@ from keys.serializers import (
     RevokeSerializer,
     UpdateKeySerializer,
 )
-from keys.wrapped_material import NewMaterial
 
 
 class KeyView(KeyReferenceView):
@@ -50,12 +48,11 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         "GET": Rule("keys.read", actions.KEY_LISTED),
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
-    _material: NewMaterial | None = None
+    _material: services.NewMaterial | None = None
 
     def generate(self) -> None:
         """Generate the material: for RSA this takes up to seconds, in which no transaction may be open."""
-        kind = find_key_algorithm(self.read(CreateKeySerializer)["algorithm"])
-        self._material = wrapped_material.generate(kind)
+        self._material = services.material_for_creation(self.read(CreateKeySerializer)["algorithm"])
 
     @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
     def get(self, _request: Request) -> Response:

@@ -21,7 +21,6 @@ from keys.rotation_serializers import (
     SucceedSerializer,
 )
 from keys.serializers import KeySerializer, RotateSerializer
-from keys.wrapped_material import NewMaterial
 
 
 class RotateKeyView(KeyView):
@@ -29,7 +28,7 @@ class RotateKeyView(KeyView):
 
     rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
-    _material: NewMaterial | None = None
+    _material: services.NewMaterial | None = None
 
     def generate(self, key_id: UUID) -> None:
         """As ``KeyListView.generate``."""
@@ -50,7 +49,7 @@ class SucceedKeyView(KeyView):
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_SUCCEEDED)}
 
-    _material: NewMaterial | None = None
+    _material: services.NewMaterial | None = None
 
     def generate(self, key_id: UUID) -> None:
         """As ``KeyListView.generate``."""

@@ -14,7 +14,7 @@ from keys.services.bulk import (
 )
 from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
 from keys.services.clock_changes import ClockChange, expire_keys, record_activations
-from keys.services.creation import create_key, default_key
+from keys.services.creation import create_key, default_key, material_for_creation
 from keys.services.deletion import (
     DueDestruction,
     cancel_deletion,
@@ -107,6 +107,7 @@ from keys.services.succession import (
 from keys.services.usage import budget_of, primary_budget, read_usage, version_uses
 from keys.services.used_up import find_used_up, mark_used_up
 from keys.services.versions import disable_version, enable_version
+from keys.wrapped_material import NewMaterial
 
 __all__ = [
     "EXPIRY_DAYS",
@@ -121,6 +122,7 @@ __all__ = [
     "KeyUpdate",
     "KeyWindow",
     "MadeVersion",
+    "NewMaterial",
     "PolicyUpdate",
     "PolicyWindow",
     "Preview",
@@ -179,6 +181,7 @@ __all__ = [
     "list_tag_grants",
     "list_versions",
     "mark_used_up",
+    "material_for_creation",
     "material_for_rotation",
     "material_for_succession",
     "may_be_succeeded",

@@ -66,6 +66,11 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
         return _store(principal, key, material, policy)
 
 
+def material_for_creation(algorithm: str) -> NewMaterial:
+    """Material for a new key, generated before anything is locked. Raises UnsupportedAlgorithm."""
+    return wrapped_material.generate(find_key_algorithm(algorithm))
+
+
 def default_key(principal: Principal, algorithm: str) -> Key:
     """The key that encrypts for a user who names none: one per algorithm, created on first use.
 
