@@ -51,11 +51,11 @@ def rotate_key(
 
 
 def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
-    """Material for a new version, generated before the key is locked. Raises NotFound, KeyNotActive."""
+    """Material for a new version, generated before the key is locked. Raises NotFound, IntegrityFailed, KeyNotActive."""
     key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    key.require_protect(database_now())  # before the work: a refusal must cost little
+    key.check_mac().require_protect(database_now())  # before the work: a refusal must cost little
     return wrapped_material.generate(find_key_algorithm(key.algorithm))
 
 

@@ -1,17 +1,26 @@
-"""Objects that the demo lacks: a service account, tokens, a grant, and a webhook."""
+"""Objects that the demo lacks: a signing key, a service account, tokens, a grant, and a webhook."""
 
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 
 from tests.product import Product
 
 GRANTED = "card-pan-vault"
 ACCOUNT = "billing-worker"
+SIGNING = "releases"
 ADMIN = "mira"
 
 
 def add_token(product: Product, username: str) -> None:
     """Create a token of the user."""
     _create(product, username, "/api/v1/tokens", _token())
+
+
+def add_signing_key(product: Product, username: str) -> None:
+    """Create the key ``SIGNING`` of the user unless it exists."""
+    body = {"name": SIGNING, "algorithm": "ec-p256"}
+    made = product.send("POST", "/api/v1/keys", body, token=product.token(username))
+    assert made.status == HTTPStatus.CREATED or made.code == "name_taken", made.content
 
 
 def accounts_of(product: Product) -> list[object]:

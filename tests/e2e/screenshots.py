@@ -16,7 +16,7 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.access import add_account, add_token, add_webhook
+from tests.e2e.access import SIGNING, add_account, add_signing_key, add_token, add_webhook
 from tests.e2e.browser import NARROW, WIDE, launch, person
 from tests.product import PASSWORD, ROOT, Product
 
@@ -71,13 +71,14 @@ def shoot_all(browser: Browser, product: Product, base: str, folder: Path) -> No
     from tests.e2e.wandering import FILES, wander  # noqa: PLC0415 - routes need a set-up Django
 
     add_token(product, "mira")
+    add_signing_key(product, "mira")
     add_account(product, "mira")
     add_webhook(product, "mira")
     with person(browser, base) as somebody:
         somebody.sign_in("mira", PASSWORD).page.wait_for_timeout(SETTLED * 1000)
         keys = ("card-pan-vault", "payouts-2027", "legacy-csv", "partner-acme-sftp", "loyalty-points")
         more = (f"/keys/{keys[0]}/versions/", "/keys/ledger-exports/versions/", "/policies/legacy-aes-128/")
-        start = ["/home/", *(f"/keys/{key}/" for key in keys), *more]
+        start = ["/home/", *(f"/keys/{key}/" for key in (*keys, SIGNING)), *more]
         for number, name in enumerate(wander(somebody, "admin", start)):
             if name not in FILES:
                 shoot_page(somebody.page, folder / f"{number:02}-{name}")

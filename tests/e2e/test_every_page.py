@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.access import accounts_of, add_account, add_token, add_webhook
+from tests.e2e.access import SIGNING, accounts_of, add_account, add_signing_key, add_token, add_webhook
 from tests.e2e.browser import Person, person
 from tests.e2e.inspection import accessibility, everything, show
 from tests.e2e.wandering import FILES, name_of, reachable, wander
@@ -96,6 +96,7 @@ class Wanderer:
 def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
     keys = KEYS.get(role, KEYS["others"])
     add_token(demo.product, NAMES[role])
+    add_signing_key(demo.product, NAMES["developer"])
     if role in {"admin", "auditor"} and not accounts_of(demo.product):
         add_account(demo.product, NAMES["admin"])
     if role == "admin":
@@ -108,7 +109,7 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
         if role != "developer":
             versions.append("/keys/ledger-exports/versions/")  # one is scheduled for destruction
         policies = ["/policies/legacy-aes-128/", "/policies/pci-card-data/"]  # inactive and unused; in use
-        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in keys), *versions, *policies])
+        wanderer.walk(["/home/", *(f"/keys/{key}/" for key in (*keys, SIGNING)), *versions, *policies])
         assert not wanderer.faults, "\n".join(wanderer.faults)
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
         assert reachable(role) - wanderer.visited == set()
