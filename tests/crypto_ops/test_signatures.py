@@ -8,6 +8,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from crypto_ops.decision_context import CachedDecisionContext, UnknownCost
 from kernel.crypto.algorithms import KEY_ALGORITHMS, SIGNING_MODES
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion
@@ -234,3 +235,13 @@ def test_the_console_signs_and_verifies(bench, signing_key):
 
 def test_all_signing_modes_are_tested_here():
     assert {mode for kind in [*FAST, "rsa-3072"] for mode in KEY_ALGORITHMS[kind].modes} == set(SIGNING_MODES)
+
+
+def test_the_event_loop_makes_no_signature_that_takes_long(principal):
+    slow = set()
+    for mode in SIGNING_MODES.values():
+        try:
+            CachedDecisionContext(principal).admit(mode)
+        except UnknownCost:
+            slow.add(mode.name)
+    assert slow == {name for name in SIGNING_MODES if name.startswith(("rsa-", "ml-dsa-"))}
