@@ -1,5 +1,7 @@
 """The REST interface to signatures."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,16 +27,8 @@ class SignView(OperationView, KeyReferenceView):
     @extend_schema(request=SignSerializer, responses=SignatureSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(SignSerializer)
-        message, is_digest = message_of(
-            attrs["mode"], attrs.get("message"), attrs.get("digest"), attrs.get("encoding")
-        )
-        wanted = SignRequest(
-            mode=attrs["mode"],
-            key_id=self.key_id_of(attrs["key_id"]),
-            message=message,
-            is_digest=is_digest,
-            encoding=attrs.get("encoding", "der"),
-        )
+        signed = _signed_part(attrs)
+        wanted = SignRequest(key_id=self.key_id_of(attrs["key_id"]), **signed)
         return Response(represent(SignatureSerializer, signatures.sign(wanted, self.principal)))
 
 
@@ -46,16 +40,20 @@ class VerifyView(OperationView, KeyReferenceView):
     @extend_schema(request=VerifySerializer, responses=VerificationSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(VerifySerializer)
-        message, is_digest = message_of(
-            attrs["mode"], attrs.get("message"), attrs.get("digest"), attrs.get("encoding")
-        )
+        signed = _signed_part(attrs)
         wanted = VerifyRequest(
-            mode=attrs["mode"],
             key_id=self.key_id_of(attrs["key_id"]),
-            message=message,
             signature=attrs["signature"],
-            is_digest=is_digest,
-            encoding=attrs.get("encoding", "der"),
             key_version=attrs.get("key_version"),
+            **signed,
         )
         return Response(represent(VerificationSerializer, signatures.verify(wanted, self.principal)))
+
+
+def _signed_part(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The fields that both requests have in common, besides the key. Raises Invalid."""
+    message, is_digest = message_of(
+        attrs["mode"], attrs.get("message"), attrs.get("digest"), attrs.get("encoding")
+    )
+    encoding = attrs.get("encoding", "der")
+    return {"mode": attrs["mode"], "message": message, "is_digest": is_digest, "encoding": encoding}

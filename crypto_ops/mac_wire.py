@@ -6,7 +6,7 @@ from crypto_ops import items
 from crypto_ops.macs import ComputedMac, MacRequest, VerifyMacRequest
 from crypto_ops.requests import MAX_MAC_BYTES
 from crypto_ops.verification import Verification
-from crypto_ops.wire import ENCODER, KeyText, RequestBody, Version
+from crypto_ops.wire import KeyText, RequestBody, Version, of_key
 from kernel.crypto.encoding import decode_base64, encode_base64
 from keys import references
 
@@ -42,22 +42,8 @@ def verify_mac_request(message: VerifyMac) -> VerifyMacRequest:
 
 
 def computed(result: ComputedMac, _message: ComputeMac) -> bytes:
-    return ENCODER.encode(
-        {
-            "mac": encode_base64(result.mac),
-            "algorithm": result.mode.name,
-            "key_id": result.key_id,
-            "key_version": result.key_version,
-        }
-    )
+    return of_key(result, "algorithm", mac=encode_base64(result.mac))
 
 
 def verified(result: Verification, _message: VerifyMac) -> bytes:
-    return ENCODER.encode(
-        {
-            "valid": result.is_valid,
-            "algorithm": result.mode.name,
-            "key_id": result.key_id,
-            "key_version": result.key_version,
-        }
-    )
+    return of_key(result, "algorithm", valid=result.is_valid)

@@ -6,7 +6,7 @@ from crypto_ops import items
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures import Signature, SignRequest, VerifyRequest, message_of
 from crypto_ops.verification import Verification
-from crypto_ops.wire import ENCODER, KeyText, RequestBody, Version
+from crypto_ops.wire import KeyText, RequestBody, Version, of_key
 from kernel.crypto.algorithms import SigningMode, find_signing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.signing import Encoding
@@ -75,22 +75,8 @@ def _octets(text: str | UnsetType, field: str, max_bytes: int) -> bytes | None:
 
 
 def signed(result: Signature, _message: Sign) -> bytes:
-    return ENCODER.encode(
-        {
-            "signature": encode_base64(result.signature),
-            "signing_algorithm": result.mode.name,
-            "key_id": result.key_id,
-            "key_version": result.key_version,
-        }
-    )
+    return of_key(result, "signing_algorithm", signature=encode_base64(result.signature))
 
 
 def verified(result: Verification, _message: Verify) -> bytes:
-    return ENCODER.encode(
-        {
-            "valid": result.is_valid,
-            "signing_algorithm": result.mode.name,
-            "key_id": result.key_id,
-            "key_version": result.key_version,
-        }
-    )
+    return of_key(result, "signing_algorithm", valid=result.is_valid)

@@ -4,7 +4,8 @@ Equally strict: they refuse unknown members, other JSON types, null, and numbers
 twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
-from typing import Annotated
+from typing import Annotated, Protocol
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -19,7 +20,7 @@ from crypto_ops.requests import (
     EncryptRequest,
 )
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import find_sealing_mode
+from kernel.crypto.algorithms import Mode, find_sealing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope
 from keys import references
@@ -131,6 +132,17 @@ class DecryptBatch(RequestBody, frozen=True):
     items: Annotated[list[DecryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
+class KeyResult(Protocol):
+    """The result of an operation with a key. ``key_version``: None if no version verified it."""
+
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def key_id(self) -> UUID: ...
+    @property
+    def key_version(self) -> int | None: ...
+
+
 def is_unambiguous(body: bytes, message: RequestBody) -> bool:
     """Whether the body names each member once and uses no escapes, according to its number of quotes."""
     return _ESCAPE not in body and body.count(_QUOTE) == message.quotes
@@ -223,6 +235,12 @@ def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
             "key_version": result.key_version,
         }
     )
+
+
+def of_key(result: KeyResult, algorithm: str, **members: object) -> bytes:
+    """The answer with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
+    key = {algorithm: result.mode.name, "key_id": result.key_id, "key_version": result.key_version}
+    return ENCODER.encode({**members, **key})
 
 
 def of_batch(result: BatchResult[str] | BatchResult[bytes], message: EncryptBatch | DecryptBatch) -> bytes:

@@ -120,7 +120,7 @@ class LifecycleState:
 
 
 class Use(StrEnum):
-    """What an operation does: new protection, or the use of what was protected before (NIST SP 800-57 part 1, §5.3.5)."""
+    """Whether an operation protects new data or processes data that was protected before (NIST SP 800-57 part 1, §5.3.5)."""
 
     PROTECT = "protect"
     PROCESS = "process"

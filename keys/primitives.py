@@ -1,4 +1,4 @@
-"""The primitives of key versions: what an operation computes with. One function builds each kind, from a key's parts."""
+"""The primitives of key versions, with which operations compute. One function builds each kind, from a key's parts."""
 
 from collections.abc import Callable
 from typing import final

@@ -25,53 +25,65 @@ def digest_size(mode: SigningMode) -> int | None:
     return None if mode.digest is None else DIGESTS[mode.digest].digest_size
 
 
+class _Scheme:
+    """A mode with the size of the raw signatures of a key, 0 if the mode has none."""
+
+    __slots__ = ("_of_digest", "_of_message", "raw_size")
+
+    def __init__(self, key: PrivateKey | PublicKey, mode: SigningMode) -> None:
+        self._of_message = _arguments(mode, is_prehashed=False)
+        self._of_digest = _arguments(mode, is_prehashed=True) if mode.digest else None
+        self.raw_size = _raw_size(key) if mode.has_raw_form else 0
+
+    def arguments(self, *, is_digest: bool) -> "_Arguments":
+        """The arguments of the library's ``sign`` and ``verify`` after the message or its digest. Raises Invalid."""
+        if not is_digest:
+            return self._of_message
+        if self._of_digest is None:
+            raise Invalid.of_field("digest", "This signing algorithm takes no digest. Send message instead.")
+        return self._of_digest
+
+
 @final
 class Signer(Confidential):
     """A private key in one mode, ready to use. Threads may share it."""
 
-    __slots__ = ("_arguments", "_is_low_s", "_key", "_prehashed", "_raw_size")
+    __slots__ = ("_is_low_s", "_key", "_scheme")
 
     def __init__(self, key: PrivateKey, mode: SigningMode) -> None:
         self._key: Any = key
+        self._scheme = _Scheme(key, mode)
         self._is_low_s = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256k1"
-        self._arguments = _arguments(mode, is_prehashed=False)
-        self._prehashed = _arguments(mode, is_prehashed=True) if mode.digest else None
-        self._raw_size = _raw_size(key) if mode.has_raw_form else 0
 
     def sign(self, message: bytes, *, is_digest: bool = False, encoding: Encoding = "der") -> bytes:
         """The signature of a message, or of its digest."""
-        signature: bytes = self._key.sign(
-            message, *_choose(self._arguments, self._prehashed, is_digest=is_digest)
-        )
+        signature: bytes = self._key.sign(message, *self._scheme.arguments(is_digest=is_digest))
         if self._is_low_s:
             signature = _to_low_s(signature)
-        return _to_raw(signature, self._raw_size) if encoding == "raw" and self._raw_size else signature
+        raw_size = self._scheme.raw_size
+        return _to_raw(signature, raw_size) if encoding == "raw" and raw_size else signature
 
 
 @final
 class Verifier:
     """A public key in one mode, ready to use. Threads may share it."""
 
-    __slots__ = ("_arguments", "_key", "_prehashed", "_raw_size")
+    __slots__ = ("_key", "_scheme")
 
     def __init__(self, key: PublicKey, mode: SigningMode) -> None:
         self._key: Any = key
-        self._arguments = _arguments(mode, is_prehashed=False)
-        self._prehashed = _arguments(mode, is_prehashed=True) if mode.digest else None
-        self._raw_size = _raw_size(key) if mode.has_raw_form else 0
+        self._scheme = _Scheme(key, mode)
 
     def is_valid(
         self, message: bytes, signature: bytes, *, is_digest: bool = False, encoding: Encoding = "der"
     ) -> bool:
         """Whether the signature is of the message or its digest, in exactly this encoding."""
-        if encoding == "raw" and self._raw_size:
-            if len(signature) != self._raw_size:
+        if encoding == "raw" and self._scheme.raw_size:
+            if len(signature) != self._scheme.raw_size:
                 return False
             signature = _to_der(signature)
         try:
-            self._key.verify(
-                signature, message, *_choose(self._arguments, self._prehashed, is_digest=is_digest)
-            )
+            self._key.verify(signature, message, *self._scheme.arguments(is_digest=is_digest))
         except InvalidSignature:
             return False
         return True
@@ -81,7 +93,6 @@ type _Arguments = tuple[object, ...]
 
 
 def _arguments(mode: SigningMode, *, is_prehashed: bool) -> _Arguments:
-    """The arguments of the library's ``sign`` and ``verify`` after the message."""
     if mode.digest is None:
         return ()
     digest = DIGESTS[mode.digest]
@@ -92,14 +103,6 @@ def _arguments(mode: SigningMode, *, is_prehashed: bool) -> _Arguments:
     if mode.name.startswith("rsa-pss-"):
         return (padding.PSS(padding.MGF1(digest), digest.digest_size), how)
     return (padding.PKCS1v15(), how)
-
-
-def _choose(of_message: _Arguments, of_digest: _Arguments | None, *, is_digest: bool) -> _Arguments:
-    if not is_digest:
-        return of_message
-    if of_digest is None:
-        raise Invalid.of_field("digest", "This signing algorithm takes no digest. Send message instead.")
-    return of_digest
 
 
 def _raw_size(key: Any) -> int:
