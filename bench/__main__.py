@@ -21,7 +21,7 @@ from bench import (
     singles,
     streams,
 )
-from bench.contestant import Contestant, check
+from bench.contestant import OTHER_OPERATIONS, Contestant, check
 from bench.figures import FAST_PATH, OPENBAO, REST_ALONE, Results
 from bench.naive import server as naive
 from bench.product import CipherCanary
@@ -32,7 +32,7 @@ from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
-SECTIONS = ("batch", "connections", "stream", "k6", "kill", "openssl")
+SECTIONS = ("operations", "batch", "connections", "stream", "k6", "kill", "openssl")
 QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 
@@ -104,9 +104,9 @@ class Run:
 
     def needed(self) -> set[str]:
         needed = self.wanted & set(CONTESTANTS)
-        if self.wanted & {"batch", "connections", "stream", "k6", "kill"}:
+        if self.wanted & {"operations", "batch", "connections", "stream", "k6", "kill"}:
             needed.add(PRODUCT)
-        if "batch" in self.wanted:
+        if self.wanted & {"operations", "batch"}:
             needed.add(BAO)
         return needed
 
@@ -114,6 +114,7 @@ class Run:
         contestants = [server for name, server in self.running.items() if name in self.wanted]
         parts = {
             "openssl": self.bound,
+            "operations": self.operations,
             "batch": self.batches,
             "connections": self.crowds,
             "stream": self.stream,
@@ -140,6 +141,12 @@ class Run:
 
     def singles(self, contestants: Sequence[Contestant]) -> None:
         self.results.singles = singles.measure(contestants, self.pace, log)
+
+    def operations(self) -> None:
+        self.ours.add_keys()
+        both = [self.ours, self.running[BAO]]
+        found = singles.measure(both, self.pace, log, OTHER_OPERATIONS, (32,))
+        self.results.singles.update(found)
 
     def bound(self) -> None:
         self.results.bound = openssl.measure(min(3, self.pace.seconds))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bench.batches import COMMON_ITEMS, ITEMS, BatchMeasurement
-from bench.contestant import OPERATIONS
+from bench.contestant import OPERATIONS, OTHER_OPERATIONS
 from bench.crowds import CONNECTIONS, Crowd
 from bench.k6_script import K6
 from bench.kills import Kill
@@ -25,6 +25,7 @@ MEGABYTE = 1e6
 RATES = {1: Goal(0.85, 1.2), 32: Goal(4, 5), 256: Goal(6, 8)}
 TAILS = {32: Goal(0.1, 0.05, lower=True), 256: Goal(0.25, 0.05, lower=True)}
 AGAINST_REST = Goal(10, 30)
+AS_FAST = Goal(1, 4)
 BATCH = Goal(300_000, 800_000, "items/s and core")
 BATCH_AGAINST_OPENBAO = Goal(8)
 STREAM = Goal(1200, unit="MB/s and core")
@@ -62,6 +63,10 @@ class Results:
 def figures(results: Results) -> list[Figure]:
     return [
         *(line for operation in OPERATIONS for line in singles(results, operation)),
+        *(
+            compared(results, f"{operation}, c=32: rate", AS_FAST, operation, 32, "rate")
+            for operation in OTHER_OPERATIONS
+        ),
         *batches(results),
         *streams(results),
         Figure("file job, 1 GiB, file to file", FILE_JOB, why=NOT_THERE),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.contestant import ENCRYPT, TEXT
+from bench.contestant import ENCRYPT, SIGN, TEXT
 from bench.requests import Request
 from tests.services.processes import Server
 
@@ -23,7 +23,8 @@ audit "file" "to-file" {{
   options = {{ file_path = "{audit}" }}
 }}
 """
-POLICY = 'path "transit/+/bench" { capabilities = ["update"] }'
+PATHS = ("+/bench", "+/bench-signing", "hmac/bench/sha2-256", "datakey/plaintext/bench")
+POLICY = "\n".join(f'path "transit/{path}" {{ capabilities = ["update"] }}' for path in PATHS)
 
 
 class OpenBaoServer(Server):
@@ -64,14 +65,29 @@ class OpenBao:
         self._post("sys/unseal", {"key": first["keys"][0]}, "").send()
         self._post("sys/mounts/transit", {"type": "transit"}, root).send()
         self._post("transit/keys/bench", {"type": "aes256-gcm96"}, root).send()
+        self._post("transit/keys/bench-signing", {"type": "ed25519"}, root).send()
         self._post("sys/policies/acl/bench", {"policy": POLICY}, root).send()
         body = {"policies": ["bench"], "no_default_policy": True, "ttl": "12h"}
         self.token = self._post("auth/token/create", body, root).send()["auth"]["client_token"]
         self.ciphertext = self.request(ENCRYPT).send()["data"]["ciphertext"]
+        self._signature = self.request(SIGN).send()["data"]["signature"]
 
     def request(self, operation: str) -> Request:
-        body = {"plaintext": TEXT} if operation == ENCRYPT else {"ciphertext": self.ciphertext}
-        return self._post(f"transit/{operation}/bench", body, self.token)
+        body: dict[str, object]
+        match operation:
+            case "encrypt":
+                path, body = "encrypt/bench", {"plaintext": TEXT}
+            case "decrypt":
+                path, body = "decrypt/bench", {"ciphertext": self.ciphertext}
+            case "sign":
+                path, body = "sign/bench-signing", {"input": TEXT}
+            case "verify":
+                path, body = "verify/bench-signing", {"input": TEXT, "signature": self._signature}
+            case "mac":
+                path, body = "hmac/bench/sha2-256", {"input": TEXT}
+            case _:
+                path, body = "datakey/plaintext/bench", {"bits": 256}
+        return self._post(f"transit/{path}", body, self.token)
 
     def batch(self, items: int) -> Request:
         return self._post("transit/encrypt/bench", {"batch_input": [{"plaintext": TEXT}] * items}, self.token)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django_otp.oath import totp
 
-from bench.contestant import ENCRYPT, TEXT
+from bench.contestant import ENCRYPT, SIGN, TEXT
 from bench.requests import Request
 from tests.product import PASSWORD, Product
 
@@ -17,6 +17,7 @@ ALGORITHM = "aes-256-gcm"
 STEP_SECONDS = 30  # of a TOTP code (RFC 6238)
 RENEW_SECONDS = 600  # a third of an access token's lifetime
 SETTLE_SECONDS = 120
+_SIGNED = {"key_id": "name:bench-signing", "signing_algorithm": "ed25519", "message": TEXT}
 
 
 @contextmanager
@@ -45,9 +46,24 @@ class CipherCanary:
         self.ciphertext = self.request(ENCRYPT).send()["ciphertext"]
 
     def request(self, operation: str) -> Request:
-        if operation == ENCRYPT:
-            return self._post("/api/v1/encrypt", {**self._key, "data": TEXT})
-        return self._post("/api/v1/decrypt", {"ciphertext": self.ciphertext})
+        match operation:
+            case "encrypt":
+                return self._post("/api/v1/encrypt", {**self._key, "data": TEXT})
+            case "decrypt":
+                return self._post("/api/v1/decrypt", {"ciphertext": self.ciphertext})
+            case "sign":
+                return self._post("/api/v1/sign", _SIGNED)
+            case "verify":
+                return self._post("/api/v1/verify", {**_SIGNED, "signature": self._signature})
+            case "mac":
+                return self._post("/api/v1/mac", {"key_id": "name:bench-mac", "message": TEXT})
+        return self._post("/api/v1/data-keys", {"key_id": self.key_id, "bits": 256})
+
+    def add_keys(self) -> None:
+        """Create the keys of ``OTHER_OPERATIONS``."""
+        for name, algorithm in (("bench-signing", "ed25519"), ("bench-mac", "hmac-sha256")):
+            self._post("/api/v1/keys", {"name": name, "algorithm": algorithm}).send()
+        self._signature = self.request(SIGN).send()["signature"]
 
     def batch(self, items: int) -> Request:
         return self._post("/api/v1/encrypt/batch", {**self._key, "items": [{"data": TEXT}] * items})

@@ -22,11 +22,17 @@ class Pace:
     repeats: int
 
 
-def measure(contestants: Sequence[Contestant], pace: Pace, log: Log) -> dict[Cell, Load]:
+def measure(
+    contestants: Sequence[Contestant],
+    pace: Pace,
+    log: Log,
+    operations: Sequence[str] = OPERATIONS,
+    each_connections: Sequence[int] = CONNECTIONS,
+) -> dict[Cell, Load]:
     """Return the medians. The contestants take turns, so that a slow minute of the machine affects all of them."""
     found: dict[Cell, Load] = {}
-    for connections in CONNECTIONS:
-        for operation in OPERATIONS:
+    for connections in each_connections:
+        for operation in operations:
             rounds = [
                 {
                     each.name: measure_one(each, operation, connections, pace)
