@@ -6,7 +6,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 
-from kernel.crypto.algorithms import Digest
+from kernel.crypto.modes import Digest
 
 DIGESTS: Final[Mapping[Digest, hashes.HashAlgorithm]] = MappingProxyType(
     {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}

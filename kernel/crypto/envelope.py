@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kernel.crypto.aead import Sealed, check_lengths
-from kernel.crypto.algorithms import SealingMode, mode_by_suite
 from kernel.crypto.encoding import decode_base64url, encode_base64url
 from kernel.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
+from kernel.crypto.modes import SealingMode, mode_by_suite
 
 PREFIX: Final = "cc1."
 

@@ -108,3 +108,7 @@ class SignatureInvalid(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("A stored signature is not valid. Contact an administrator.")
+
+
+class WrongKey(ValueError):
+    """The document of a key is malformed, or contains a key of another type."""

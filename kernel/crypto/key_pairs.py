@@ -1,8 +1,10 @@
 """Asymmetric keys: a private key is a PKCS #8 document (RFC 5958), a public key a SubjectPublicKeyInfo (RFC 5280 §4.1).
 
-Both are DER. The bytes of a private key are ``KeyMaterial``, as those of a symmetric one.
+Both are DER, except for the private keys of ``hybrid``. The bytes of a private key are ``KeyMaterial``, as those of a
+symmetric one.
 """
 
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -20,6 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from kernel.crypto import hybrid
+from kernel.crypto.encoding import encode_base64
+from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 
 _RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4: at least 65,537
@@ -32,6 +37,10 @@ type PublicKey = (
     | mldsa.MLDSA44PublicKey
     | mldsa.MLDSA65PublicKey
     | mldsa.MLDSA87PublicKey
+    | mlkem.MLKEM768PublicKey
+    | mlkem.MLKEM1024PublicKey
+    | x25519.X25519PublicKey
+    | hybrid.PublicKey
 )
 type PrivateKey = (
     ec.EllipticCurvePrivateKey
@@ -41,20 +50,20 @@ type PrivateKey = (
     | mldsa.MLDSA44PrivateKey
     | mldsa.MLDSA65PrivateKey
     | mldsa.MLDSA87PrivateKey
+    | mlkem.MLKEM768PrivateKey
+    | mlkem.MLKEM1024PrivateKey
+    | x25519.X25519PrivateKey
+    | hybrid.PrivateKey
 )
-
-
-class WrongKey(ValueError):
-    """The document is malformed, or contains a key of another type."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Type:
     """``curve``: of an elliptic curve; ``size``: the modulus of an RSA key in bits."""
 
-    generate: Callable[[], PrivateKey]
-    private: type[PrivateKey]
-    public: type[PublicKey]
+    generate: Callable[[], Any]
+    private: type[Any]
+    public: type[Any]
     curve: str = ""
     size: int = 0
 
@@ -86,6 +95,13 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
         "ec-secp256k1": _curve(ec.SECP256K1()),
         "rsa-3072": _rsa(3072),
         "rsa-4096": _rsa(4096),
+        "x25519": _Type(x25519.X25519PrivateKey.generate, x25519.X25519PrivateKey, x25519.X25519PublicKey),
+        "ml-kem-768": _Type(
+            mlkem.MLKEM768PrivateKey.generate, mlkem.MLKEM768PrivateKey, mlkem.MLKEM768PublicKey
+        ),
+        "ml-kem-1024": _Type(
+            mlkem.MLKEM1024PrivateKey.generate, mlkem.MLKEM1024PrivateKey, mlkem.MLKEM1024PublicKey
+        ),
         "ml-dsa-44": _Type(mldsa.MLDSA44PrivateKey.generate, mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
         "ml-dsa-65": _Type(mldsa.MLDSA65PrivateKey.generate, mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
         "ml-dsa-87": _Type(mldsa.MLDSA87PrivateKey.generate, mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
@@ -95,6 +111,8 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
     """A new private key and its public key. RSA takes up to seconds, in which other threads run."""
+    if algorithm == hybrid.ALGORITHM:
+        return hybrid.generate()
     key = _TYPES[algorithm].generate()
     return KeyMaterial(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())), _encode(
         key.public_key()
@@ -103,32 +121,38 @@ def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
 
 def load_private(algorithm: str, material: KeyMaterial) -> PrivateKey:
     """The private key of material that ``generate`` has returned. Raises WrongKey."""
+    if algorithm == hybrid.ALGORITHM:
+        return hybrid.load_private(material)
     kind = _TYPES[algorithm]
     # Our own key-encryption key has authenticated the bytes, so the slow checks of an RSA key are not repeated.
-    key = load_der_private_key(material.expose(), None, unsafe_skip_rsa_key_validation=True)
+    key: Any = load_der_private_key(material.expose(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, kind.private) or not kind.is_type_of(key):
         raise WrongKey(f"Expected a private key of type {algorithm}.")
-    return key
+    found: PrivateKey = key
+    return found
 
 
 def load_public(algorithm: str, document: bytes) -> PublicKey:
     """The public key. Raises WrongKey."""
+    if algorithm == hybrid.ALGORITHM:
+        return hybrid.load_public(document)
     kind = _TYPES[algorithm]
     try:
-        key = load_der_public_key(document)
+        key: Any = load_der_public_key(document)
     except (ValueError, NotInLibrary):
         raise WrongKey("Expected a SubjectPublicKeyInfo in DER.") from None
     if not isinstance(key, kind.public) or not kind.is_type_of(key) or _encode(key) != document:
         raise WrongKey(f"Expected a public key of type {algorithm}.")
-    return key
+    found: PublicKey = key
+    return found
 
 
 def encode_pem(document: bytes) -> str:
     """A SubjectPublicKeyInfo as PEM (RFC 7468 §13)."""
-    return (
-        load_der_public_key(document).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    )
+    lines = textwrap.wrap(encode_base64(document), 64)
+    return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
 
 
-def _encode(key: PublicKey) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _encode(key: Any) -> bytes:
+    document: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return document

@@ -5,10 +5,10 @@ from typing import final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hmac
 
-from kernel.crypto.algorithms import Digest
 from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.modes import Digest
 
 
 @final

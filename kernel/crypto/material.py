@@ -6,7 +6,8 @@ from typing import Final, NoReturn, final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SealingMode
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.modes import SealingMode
 
 _SUBKEY_LABEL: Final = b"cc/sub/v1\x00"
 _MIN_SIZE: Final = 16
@@ -60,7 +61,7 @@ class KeyMaterial(Confidential):
         Raises ValueError if the material does not belong to the mode's key algorithm: HKDF would silently derive an
         AES-256 key from 16 bytes.
         """
-        if len(self._octets) * 8 != KEY_ALGORITHMS[mode.key_algorithm].key_size:
+        if len(self._octets) * 8 != find_key_algorithm(mode.key_algorithm).key_size:
             raise ValueError(f"this material is not a key for {mode.name}")
         return self.derive(_SUBKEY_LABEL + mode.name.encode("ascii"), mode.subkey_size)
 

@@ -18,10 +18,10 @@ from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encr
 from cryptography.exceptions import InvalidTag
 
 from kernel.crypto.aead import message_aad
-from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.envelope import HEADER_SIZE, pack_header, unpack_header
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.modes import SealingMode
 
 # A separate mode outside ``SEALING_MODES``, because it does not seal messages. Streams of up to 4 PiB may be sealed 2^77
 # times under one subkey (C2SP chunked-encryption, "FIPS 140 compliance"), so no limit is within reach.

@@ -7,17 +7,25 @@ import types
 import pytest
 
 from kernel import crypto
-from kernel.crypto import aead
+from kernel.crypto import aead, algorithms
 from kernel.crypto.algorithms import (
+    ALGORITHM_NAMES,
     KEY_ALGORITHMS,
+    PURPOSES,
+    find_key_algorithm,
+    find_key_algorithms,
+)
+from kernel.crypto.errors import Invalid, UnsupportedAlgorithm
+from kernel.crypto.modes import (
+    AGREEMENT_MODES,
+    KEM_MODES,
     MAC_MODES,
     SEALING_MODES,
     SIGNING_MODES,
-    find_key_algorithm,
     find_sealing_mode,
     mode_by_suite,
 )
-from kernel.crypto.errors import UnsupportedAlgorithm
+from tests.kernel.crypto.conftest import AEAD_MODES
 
 ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.cobblestone.Cobblestone256Decryptor",
@@ -41,7 +49,13 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA65PublicKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA87PrivateKey",
     "cryptography.hazmat.primitives.asymmetric.mldsa.MLDSA87PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.ec.ECDH",
+    "cryptography.hazmat.primitives.asymmetric.mlkem.MLKEM1024PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mlkem.MLKEM1024PublicKey",
+    "cryptography.hazmat.primitives.asymmetric.mlkem.MLKEM768PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.mlkem.MLKEM768PublicKey",
     "cryptography.hazmat.primitives.asymmetric.padding.MGF1",
+    "cryptography.hazmat.primitives.asymmetric.padding.OAEP",
     "cryptography.hazmat.primitives.asymmetric.padding.PKCS1v15",  # of signatures only
     "cryptography.hazmat.primitives.asymmetric.padding.PSS",
     "cryptography.hazmat.primitives.asymmetric.rsa.RSAPrivateKey",
@@ -50,6 +64,8 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.asymmetric.utils.Prehashed",
     "cryptography.hazmat.primitives.asymmetric.utils.decode_dss_signature",
     "cryptography.hazmat.primitives.asymmetric.utils.encode_dss_signature",
+    "cryptography.hazmat.primitives.asymmetric.x25519.X25519PrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.x25519.X25519PublicKey",
     "cryptography.hazmat.primitives.ciphers.Cipher",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
     "cryptography.hazmat.primitives.ciphers.aead.AESGCMSIV",
@@ -63,6 +79,12 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.hashes.SHA384",
     "cryptography.hazmat.primitives.hashes.SHA512",
     "cryptography.hazmat.primitives.hmac.HMAC",
+    "cryptography.hazmat.primitives.hpke.AEAD",
+    "cryptography.hazmat.primitives.hpke.KDF",
+    "cryptography.hazmat.primitives.hpke.KEM",
+    "cryptography.hazmat.primitives.hpke.MLKEM768X25519PrivateKey",
+    "cryptography.hazmat.primitives.hpke.MLKEM768X25519PublicKey",
+    "cryptography.hazmat.primitives.hpke.Suite",
     "cryptography.hazmat.primitives.kdf.hkdf.HKDF",
     "cryptography.hazmat.primitives.padding.PKCS7",
     "cryptography.hazmat.primitives.serialization.Encoding",
@@ -127,20 +149,38 @@ def test_the_scan_sees_a_forbidden_algorithm_in_every_spelling():
 
 
 def test_every_mode_has_exactly_one_implementation():
-    assert set(aead._AEADS) == set(SEALING_MODES)
+    assert set(aead._AEADS) == {mode.name for mode in AEAD_MODES}
 
 
 def test_key_algorithms_and_modes_name_each_other():
-    for algorithm in KEY_ALGORITHMS.values():
-        sealing = {mode.name for mode in SEALING_MODES.values() if mode.key_algorithm == algorithm.name}
-        signing, authenticating = SIGNING_MODES.keys() & algorithm.modes, MAC_MODES.keys() & algorithm.modes
-        assert set(algorithm.modes) == sealing | signing | authenticating
-        assert bool(sealing) == (algorithm.purpose == "encrypt")
-        assert bool(signing) == (algorithm.purpose == "sign")
-        assert bool(authenticating) == (algorithm.purpose == "mac")
-    assert SIGNING_MODES.keys() == {
-        name for kind in KEY_ALGORITHMS.values() if kind.purpose == "sign" for name in kind.modes
+    modes = {
+        "encrypt": SEALING_MODES,
+        "sign": SIGNING_MODES,
+        "mac": MAC_MODES,
+        "encapsulate": KEM_MODES,
+        "agree": AGREEMENT_MODES,
     }
+    for purpose, table in modes.items():
+        assert set(table) == {
+            name for kind in KEY_ALGORITHMS if kind.purpose == purpose for name in kind.modes
+        }
+    for mode in SEALING_MODES.values():
+        assert not mode.key_algorithm or mode.name in find_key_algorithm(mode.key_algorithm).modes
+    assert set(PURPOSES) == set(modes)
+
+
+def test_an_algorithm_with_several_purposes_has_at_most_one_by_default():
+    for name in ALGORITHM_NAMES:
+        assert sum(kind.is_default for kind in find_key_algorithms(name)) == (not name.startswith("rsa-"))
+    assert find_key_algorithm("ec-p256").purpose == "sign"
+    assert find_key_algorithm("ec-p256", "agree").modes == ("ecdh",)
+    for purpose, message in (
+        (None, "This field is required for rsa-3072: sign or encrypt."),
+        ("mac", "Must be sign or encrypt for rsa-3072, or omit it."),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            find_key_algorithm("rsa-3072", purpose)
+        assert refusal.value.fields == {"purpose": [message]}
 
 
 def test_suites_and_sizes_are_those_of_the_ciphertext_format():
@@ -152,13 +192,15 @@ def test_suites_and_sizes_are_those_of_the_ciphertext_format():
         "chacha20-poly1305": (4, 32, 12, 16),
         "aes-256-cbc-hmac-sha512": (5, 64, 16, 32),
         "aes-256-siv": (6, 64, 0, 16),
+        "rsa-oaep-sha256": (16, 0, 0, 0),
+        "hpke-x25519-ml-kem-768": (17, 0, 0, 0),
     }
 
 
 def test_only_siv_is_deterministic_and_has_a_key_algorithm_to_itself():
     deterministic = [m.name for m in SEALING_MODES.values() if m.deterministic]
     assert deterministic == ["aes-256-siv"]
-    assert KEY_ALGORITHMS["aes-256-siv"].modes == ("aes-256-siv",)
+    assert find_key_algorithm("aes-256-siv").modes == ("aes-256-siv",)
 
 
 def test_modes_with_random_96_bit_nonces_stop_short_of_two_to_the_32():
@@ -181,7 +223,7 @@ def test_modes_with_random_96_bit_nonces_stop_short_of_two_to_the_32():
     ],
 )
 def test_a_key_algorithm_is_found_by_its_name_and_by_the_mode_that_stands_for_it(name, meant):
-    assert find_key_algorithm(name) is KEY_ALGORITHMS[meant]
+    assert find_key_algorithm(name) is find_key_algorithm(meant)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +234,7 @@ def test_anything_else_is_refused_with_the_allowed_words_and_without_an_echo(nam
         find_key_algorithm(name)
     with pytest.raises(UnsupportedAlgorithm) as mode_refusal:
         find_sealing_mode(name)
-    assert key_refusal.value.detail == f"Unknown key algorithm. Allowed: {', '.join(KEY_ALGORITHMS)}."
+    assert key_refusal.value.detail == f"Unknown key algorithm. Allowed: {', '.join(ALGORITHM_NAMES)}."
     assert mode_refusal.value.detail == f"Unknown mode. Allowed: {', '.join(SEALING_MODES)}."
     assert key_refusal.value.code == "unsupported_algorithm"
 
@@ -209,12 +251,12 @@ def test_a_mode_is_found_by_name_and_by_suite(mode):
 
 @pytest.mark.parametrize("suite", [0, 7, 0x20, 255, -1])
 def test_an_unknown_suite_is_refused(suite):
-    with pytest.raises(UnsupportedAlgorithm, match=r"Allowed: 1, 2, 3, 4, 5, 6\."):
+    with pytest.raises(UnsupportedAlgorithm, match=r"Allowed: 1, 2, 3, 4, 5, 6, 16, 17\."):
         mode_by_suite(suite)
 
 
 @pytest.mark.parametrize(
-    "table", [KEY_ALGORITHMS, SEALING_MODES, aead._AEADS], ids=["keys", "modes", "aeads"]
+    "table", [algorithms._BY_NAME, SEALING_MODES, aead._AEADS], ids=["keys", "modes", "aeads"]
 )
 def test_the_tables_cannot_be_changed(table):
     name = next(iter(table))
@@ -226,7 +268,7 @@ def test_the_tables_cannot_be_changed(table):
 
 
 @pytest.mark.parametrize(
-    "row", [KEY_ALGORITHMS["aes-256"], SEALING_MODES["aes-256-gcm"]], ids=["key", "mode"]
+    "row", [find_key_algorithm("aes-256"), SEALING_MODES["aes-256-gcm"]], ids=["key", "mode"]
 )
 def test_the_rows_cannot_be_changed(row):
     with pytest.raises(dataclasses.FrozenInstanceError):

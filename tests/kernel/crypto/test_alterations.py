@@ -10,11 +10,14 @@ import uuid
 
 import pytest
 
-from kernel.crypto import envelope
+from kernel.crypto import envelope, key_pairs
 from kernel.crypto.aead import Cipher, Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.public_key_encryption import PrivateKeyOpener
+from tests.kernel.crypto.conftest import AEAD_MODES
 
 AAD = b"aad"
 PLAINTEXT = b"a plaintext of thirty-three bytes"
@@ -24,8 +27,13 @@ HEADER_SIZE = 22
 @pytest.fixture(scope="module")
 def ciphers():
     octets = bytes(range(100, 132))
-    sizes = {name: algorithm.key_size // 8 for name, algorithm in KEY_ALGORITHMS.items()}
-    return {m.name: Cipher(KeyMaterial(octets[: sizes[m.key_algorithm]]), m) for m in SEALING_MODES.values()}
+    sizes = {kind.name: kind.key_size // 8 for kind in KEY_ALGORITHMS}
+    made = {m.name: Cipher(KeyMaterial(octets[: sizes[m.key_algorithm]]), m) for m in AEAD_MODES}
+    # A changed suite may lead to these.
+    for mode, algorithm in (("rsa-oaep-sha256", "rsa-3072"), ("hpke-x25519-ml-kem-768", "x25519-ml-kem-768")):
+        private = key_pairs.load_private(algorithm, key_pairs.generate(algorithm)[0])
+        made[mode] = PrivateKeyOpener(private, SEALING_MODES[mode])
+    return made
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kernel.crypto import key_pairs
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SIGNING_MODES
-from kernel.crypto.errors import Invalid
-from kernel.crypto.key_pairs import WrongKey
+from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithm
+from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.modes import SIGNING_MODES
 from kernel.crypto.signing import Signer, Verifier
 from tests.kernel.crypto.vector_files import octets, read_vectors
 
 MESSAGE = b"the canary sings at four"
-SIGNING = [kind for kind in KEY_ALGORITHMS.values() if kind.purpose == "sign"]
+SIGNING = [kind for kind in KEY_ALGORITHMS if kind.purpose == "sign"]
 PAIRS = {kind.name: key_pairs.generate(kind.name) for kind in SIGNING if not kind.name.startswith("rsa")}
 # RSA keys take long to generate; these are the keys of the smallest size, generated once for all tests of a process.
 PAIRS["rsa-3072"] = key_pairs.generate("rsa-3072")
@@ -101,7 +101,11 @@ def ecdsa_records():
             name, value = line.split(" = ")
             record[name.lower()] = value
             mode = f"ecdsa-{section[-1].replace('SHA-', 'sha')}"
-            if name == "Result" and section[0] in CURVES and mode in KEY_ALGORITHMS[CURVES[section[0]]].modes:
+            if (
+                name == "Result"
+                and section[0] in CURVES
+                and mode in find_key_algorithm(CURVES[section[0]]).modes
+            ):
                 yield section[0], mode, dict(record)
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from kernel.crypto import envelope
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.stream import (
     CHUNK_SIZE,
     HEADER_SIZE,
