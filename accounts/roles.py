@@ -18,6 +18,11 @@ _KEY_USE = frozenset(
         "crypto.verify",
         "crypto.mac",
         "crypto.derive",
+        "crypto.data_key",
+        "crypto.encapsulate",
+        "crypto.decapsulate",
+        "crypto.agree",
+        "crypto.jwt",
     }
 )
 _KEYLESS_USE = frozenset({"crypto.random", "crypto.inspect"})
@@ -51,9 +56,9 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 PERMISSIONS = frozenset[str]().union(*ROLES.values())
 DESCRIPTIONS: Mapping[str, str] = {
-    ADMIN: "Manages users and all keys, and encrypts and decrypts with every key.",
-    OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot encrypt or decrypt.",
-    DEVELOPER: "Creates keys. Encrypts and decrypts with these, and with keys that an administrator grants.",
+    ADMIN: "Manages users and all keys, and uses every key.",
+    OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot use keys.",
+    DEVELOPER: "Creates keys. Uses these, and keys that an administrator grants.",
     AUDITOR: "Sees everything and exports the audit log. Cannot change anything.",
 }
 

@@ -3,13 +3,8 @@
 from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
-from kernel.crypto.algorithms import (
-    KEY_ALGORITHM_ALIASES,
-    KEY_ALGORITHMS,
-    MAC_MODES,
-    SEALING_MODES,
-    SIGNING_MODES,
-)
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
+from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.identities import IdentityType
 from keys.lifecycle import VersionState
 
@@ -29,10 +24,11 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],
         "CallerTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value],
         "IdentityTypeEnum": [kind.value for kind in IdentityType],  # of owners and requesters
-        "KeyAlgorithmEnum": list(KEY_ALGORITHMS),
-        "KeyAlgorithmOrAliasEnum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES],
+        "KeyAlgorithmEnum": list(ALGORITHM_NAMES),
+        "KeyAlgorithmOrAliasEnum": [*ALGORITHM_NAMES, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(SEALING_MODES),
         "MacAlgorithmEnum": list(MAC_MODES),
+        "SecretAlgorithmEnum": [*KEM_MODES, *AGREEMENT_MODES],
         "SigningAlgorithmEnum": list(SIGNING_MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},

@@ -11,6 +11,9 @@ MESSAGE_SIGNED: Final = "crypto.message.signed"
 SIGNATURE_VERIFIED: Final = "crypto.signature.verified"
 MAC_COMPUTED: Final = "crypto.mac.computed"
 MAC_VERIFIED: Final = "crypto.mac.verified"
+ENCAPSULATED: Final = "crypto.secret.encapsulated"
+DECAPSULATED: Final = "crypto.secret.decapsulated"
+AGREED: Final = "crypto.secret.agreed"
 STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
@@ -28,6 +31,9 @@ LABELS: Final[Mapping[str, str]] = {
     SIGNATURE_VERIFIED: "Verify signature",
     MAC_COMPUTED: "Compute MAC",
     MAC_VERIFIED: "Verify MAC",
+    ENCAPSULATED: "Encapsulate secret",
+    DECAPSULATED: "Decapsulate secret",
+    AGREED: "Agree on secret",
     STREAM_ENCRYPTED: "Encrypt stream",
     STREAM_DECRYPTED: "Decrypt stream",
     RANDOM_GENERATED: "Generate random bytes",

@@ -18,12 +18,11 @@ from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest, cost_of
 from kernel import throttle
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.context import in_context, set_audit_object
-from kernel.rest import AUTHENTICATED, ApiView, Rule, represent
+from kernel.rest import ApiView, Rule, represent
 from keys.rest_references import KeyReferenceView
 from keys.services import id_of_key
 
@@ -161,22 +160,6 @@ class RandomView(OperationView):
         content = engine.generate_random(wanted["bytes"], self.principal)
         text = content.hex() if wanted["format"] == "hex" else encode_base64(content)
         return Response({"data": text, "bytes": wanted["bytes"], "format": wanted["format"]})
-
-
-class AlgorithmsView(ApiView[Principal]):
-    """The available key algorithms, modes, signing and MAC algorithms."""
-
-    rules = {"GET": Rule(AUTHENTICATED, actions.ALGORITHMS_READ)}
-
-    @extend_schema(responses=serializers.AlgorithmsSerializer)
-    def get(self, _request: Request) -> Response:
-        registry = {
-            "key_algorithms": KEY_ALGORITHMS.values(),
-            "modes": SEALING_MODES.values(),
-            "signing_algorithms": SIGNING_MODES.values(),
-            "mac_algorithms": MAC_MODES.values(),
-        }
-        return Response(represent(serializers.AlgorithmsSerializer, registry))
 
 
 def _key_id(view: KeyReferenceView, attrs: dict[str, Any]) -> UUID | None:

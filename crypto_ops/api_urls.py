@@ -1,6 +1,6 @@
 from django.urls import path
 
-from crypto_ops import api, api_macs, api_signatures, api_streams
+from crypto_ops import api, api_algorithms, api_macs, api_secrets, api_signatures, api_streams
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("verify", api_signatures.VerifyView.as_view(), name="verify"),
     path("mac", api_macs.MacView.as_view(), name="mac"),
     path("mac/verify", api_macs.VerifyMacView.as_view(), name="mac-verify"),
+    path("encapsulate", api_secrets.EncapsulateView.as_view(), name="encapsulate"),
+    path("decapsulate", api_secrets.DecapsulateView.as_view(), name="decapsulate"),
+    path("shared-secret", api_secrets.AgreeView.as_view(), name="shared-secret"),
     path("random", api.RandomView.as_view(), name="random"),
-    path("algorithms", api.AlgorithmsView.as_view(), name="algorithms"),
+    path("algorithms", api_algorithms.AlgorithmsView.as_view(), name="algorithms"),
 ]

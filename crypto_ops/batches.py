@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,9 +17,10 @@ from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto import envelope
-from kernel.crypto.aead import Cipher, Message, Sealed
-from kernel.crypto.algorithms import SealingMode
+from kernel.crypto.aead import Message, Sealed
 from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.modes import SealingMode
+from kernel.crypto.public_key_encryption import PublicKeySealer
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle, primitives
 from keys.cached_keys import CachedKey, CachedVersion
@@ -107,18 +108,22 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
             "items", "None of the items can be read. Send key_id to get the error of each item."
         )
     version = protecting_version(entry, mode, request.key_version, context)
-    messages = _without_refusals(request.items) if refusals else cast(Sequence[Message], request.items)
-    cipher = context.primitive(version, primitives.cipher, mode)
+    sealer = context.primitive(version, primitives.sealer_of(mode), mode)
+    items = request.items
+    if mode.is_public_key:
+        items = [_checked(item, sealer) for item in items]
+        refusals = _refusals(items)
+    messages = _without_refusals(items) if refusals else cast(Sequence[Message], items)
     context.reserve(version, mode, len(messages))
 
     def finish() -> BatchResult[str]:
-        pieces = cipher.seal_many(messages, key_id=entry.key_id, version=version.number)
+        pieces = sealer.seal_many(messages, key_id=entry.key_id, version=version.number)
         sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
         return BatchResult(
             mode=mode,
             key_id=entry.key_id,
             key_version=version.number,
-            results=_in_order(request.items, sealed) if refusals else sealed,
+            results=_in_order(items, sealed) if refusals else sealed,
             refusals=refusals,
         )
 
@@ -131,6 +136,8 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
 def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
     """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
     context.principal.require("crypto.decrypt")
+    if request.mode.opens_slowly:
+        context.admit_slow()
     entry = context.find(request.key_id, "crypto.decrypt")
     lifecycle.require_process(entry.lifecycle_state(process_now()))
     opener = _Opener(entry, request.mode, context)
@@ -146,6 +153,15 @@ def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decis
 
 def _refusals(items: Sequence[object]) -> list[DomainError]:
     return [item for item in items if isinstance(item, DomainError)]
+
+
+def _checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:
+    if not isinstance(item, DomainError):
+        try:
+            sealer.check(*item)
+        except DomainError as refusal:
+            return refusal
+    return item
 
 
 def _without_refusals(items: Sequence[Message | DomainError]) -> list[Message]:
@@ -171,7 +187,7 @@ class _Opener:
         self._mode = mode
         self._now = process_now()
         self._used: dict[int, CachedVersion] = {}
-        self._ciphers: dict[int | None, tuple[Cipher, int]] = {}
+        self._ciphers: dict[int | None, tuple[Any, int]] = {}
         self._named: UUID | None = None  # the key that the last item names
 
     @property
@@ -187,14 +203,15 @@ class _Opener:
             self._named = item.key_id
         try:
             cipher, version = self._ciphers.get(item.version) or self._cipher(item.version)
-            return cipher.open(item.sealed, key_id=key_id, version=version, aad=item.aad)
+            plaintext: bytes = cipher.open(item.sealed, key_id=key_id, version=version, aad=item.aad)
         except DomainError as error:
             return error
+        return plaintext
 
-    def _cipher(self, number: int | None) -> tuple[Cipher, int]:
+    def _cipher(self, number: int | None) -> tuple[Any, int]:
         version = self._version(number)
         found = self._ciphers[number] = (
-            self._context.primitive(version, primitives.cipher, self._mode),
+            self._context.primitive(version, primitives.opener_of(self._mode), self._mode),
             version.number,
         )
         return found

@@ -17,8 +17,8 @@ from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
 from crypto_ops.decision_context import DecisionContext, Permit, Use
 from kernel.clock import process_now
-from kernel.crypto.algorithms import Mode, SealingMode
 from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision

@@ -13,7 +13,7 @@ from accounts.roles import word_of
 from audit.commit.decisions import Deadline, Grounds
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.algorithms import Mode, SealingMode, SigningMode
+from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
 from keys import keyring
@@ -111,8 +111,8 @@ class DecisionContext:
         if end is not None:
             self.deadlines.append(Deadline(end, partial(entry.grace_has_ended, version.number, end)))
 
-    def admit(self, mode: Mode) -> None:
-        """Called before an operation is decided that may take long in this mode."""
+    def admit_slow(self) -> None:
+        """Called before an operation is decided that takes about a millisecond or more."""
 
     def charge(self, trials: int) -> None:
         """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
@@ -162,9 +162,8 @@ class CachedDecisionContext(DecisionContext):
         permits[self.principal, action, mode and mode.name, version] = permit
         return permit
 
-    def admit(self, mode: Mode) -> None:
-        if isinstance(mode, SigningMode) and mode.is_slow:
-            raise UnknownCost(mode.name)
+    def admit_slow(self) -> None:
+        raise UnknownCost
 
     def charge(self, trials: int) -> None:
         raise UnknownCost(trials)

@@ -7,7 +7,7 @@ changed since. Only then is the result returned. A stale decision is repeated wi
 
 import secrets
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
@@ -18,10 +18,9 @@ from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
 from kernel.clock import process_now
-from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import SEALING_MODES, SealingMode
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.modes import SEALING_MODES, SealingMode
 from kernel.errors import Invalid
 from keys import primitives
 from keys.cached_keys import CachedKey, CachedVersion
@@ -66,11 +65,13 @@ def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Deci
     permit = context.recall(use) or decide_use(
         use,
         "crypto.encrypt",
-        primitives.cipher,
+        primitives.sealer_of(request.mode),
         lambda entry: protecting_version(entry, request.mode, request.key_version, context),
         context,
         protects=True,
     )
+    if request.mode.is_public_key:
+        permit.primitive.check(request.plaintext, request.aad)
     context.reserve(permit.version, request.mode)
     return Decision(
         partial(_seal, request, permit), permit.grounds, len(request.plaintext), context.request_id
@@ -93,7 +94,7 @@ def protecting_version(
     return context.require_process(entry, number, now)
 
 
-def _seal(request: EncryptRequest, permit: Permit[Cipher]) -> Envelope:
+def _seal(request: EncryptRequest, permit: Permit[Any]) -> Envelope:
     entry, version = permit.entry, permit.version
     sealed = permit.primitive.seal(
         request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad
@@ -103,13 +104,15 @@ def _seal(request: EncryptRequest, permit: Permit[Cipher]) -> Envelope:
 
 def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
     """The decision; the message is open already, because an altered one is a refusal. Raises refusals."""
+    if request.mode.opens_slowly:
+        context.admit_slow()
     if request.key_version is None:
         return _decide_trial(request, context)
     use = (actions.MESSAGE_DECRYPTED, request.key_id, request.mode, request.key_version)
-    permit: Permit[Cipher] = context.recall(use) or decide_use(
+    permit: Permit[Any] = context.recall(use) or decide_use(
         use,
         "crypto.decrypt",
-        primitives.cipher,
+        primitives.opener_of(request.mode),
         lambda entry: _candidates(request, entry, context)[0],
         context,
     )
@@ -161,9 +164,9 @@ def _open(
     for_reencryption: bool = False,
 ) -> tuple[CachedVersion, bytes]:
     for version in candidates:
-        cipher = context.primitive(version, primitives.cipher, request.mode)
+        opener = context.primitive(version, primitives.opener_of(request.mode), request.mode)
         try:
-            plaintext = cipher.open(
+            plaintext: bytes = opener.open(
                 request.sealed, key_id=entry.key_id, version=version.number, aad=request.aad
             )
         except DecryptionFailed:
@@ -188,9 +191,11 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     candidates = _candidates(opening, source, context, for_reencryption=True)
     version, plaintext = _open(opening, source, candidates, context, for_reencryption=True)
     mode, primary = _mode_for(target, opening.mode), target.require_protect(now)
-    cipher = context.primitive(primary, primitives.cipher, mode)
+    sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
+    if mode.is_public_key:
+        sealer.check(plaintext, request.aad)
     context.reserve(primary, mode)
-    sealed = cipher.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
+    sealed = sealer.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
     envelope = Envelope(mode, target.key_id, primary.number, sealed)
     result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
     event = key_event(

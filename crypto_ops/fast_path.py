@@ -42,7 +42,7 @@ from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.modes import Mode
 from kernel.databases import lock_waits
 from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled

@@ -7,12 +7,14 @@ from django import forms
 
 from crypto_ops.requests import (
     MAX_AAD_BYTES,
+    MAX_KEM_CIPHERTEXT_BYTES,
     MAX_MAC_BYTES,
+    MAX_PUBLIC_KEY_BYTES,
     MAX_SIGNATURE_BYTES,
     MAX_TRIED_BYTES,
     MAX_TRIED_CHARACTERS,
 )
-from crypto_ops.texts import FORMATS, octets_of, require_ciphertext
+from crypto_ops.texts import FORMATS, octets_of, public_key_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
@@ -22,6 +24,7 @@ from kernel.pages.forms import offer
 from keys import lifecycle
 from keys.explanations import MODE_LABELS, OPERATION_LABELS
 from keys.lifecycle import OPERATIONS
+from keys.metadata import MAX_VERSION
 from keys.models import Key
 
 # Input is confidential: browsers must not store it or send it to a spelling service.
@@ -90,6 +93,8 @@ class SealingTrialForm(TrialForm):
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, key=key, **kwargs)
+        if key.default_mode == "rsa-oaep-sha256":
+            del self.fields["aad"], self.fields["aad_format"]
         if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
             self.fields["target"].label = "Target key"
             self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."
@@ -97,6 +102,8 @@ class SealingTrialForm(TrialForm):
     def clean(self) -> dict[str, Any]:
         """Adds ``aad_octets``, and ``octets`` or ``envelope`` depending on the operation."""
         given = self.cleaned_data
+        if "aad" not in self.fields:
+            given |= {"aad": "", "aad_octets": b""}
         if {"operation", "input", "aad"} <= given.keys():
             self._add("aad_octets", "aad", lambda: self._octets("aad", MAX_AAD_BYTES))
             if given["operation"] == "encrypt":
@@ -145,8 +152,45 @@ class VerifyingTrialForm(TrialForm):
         return octets_of(self.cleaned_data["proof"], "base64", field="proof", max_bytes=most)
 
 
+class SecretTrialForm(TrialForm):
+    """Encapsulate, decapsulate, or agree on a secret. ``input``: the ciphertext, or the other party's public key."""
+
+    key_version = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_VERSION,
+        help_text="Leave empty for the primary version.",
+    )
+
+    field_order = ("operation", "input", "key_version")
+
+    def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
+        super().__init__(data, key=key, **kwargs)
+        field = self.fields["input"]
+        field.widget.attrs["rows"] = 6
+        if key.purpose == "agree":
+            field.label, field.help_text = "Public key of the other party", "PEM."
+        else:
+            field.label, field.help_text, field.required = "Ciphertext", "In base64.", False
+
+    def clean(self) -> dict[str, Any]:
+        """Adds ``octets``, unless the operation is to encapsulate."""
+        given = self.cleaned_data
+        if {"operation", "input"} <= given.keys() and given["operation"] != "encapsulate":
+            self._add("octets", "input", self._given)
+        return given
+
+    def _given(self) -> bytes:
+        text = self.cleaned_data["input"]
+        if self.key.purpose == "agree":
+            return public_key_of(text, field="input", max_bytes=MAX_PUBLIC_KEY_BYTES)
+        return octets_of(text, "base64", field="input", max_bytes=MAX_KEM_CIPHERTEXT_BYTES)
+
+
 TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {
     "encrypt": SealingTrialForm,
     "sign": VerifyingTrialForm,
     "mac": VerifyingTrialForm,
+    "encapsulate": SecretTrialForm,
+    "agree": SecretTrialForm,
 }

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from crypto_ops import actions, batches, engine, mac_wire, macs, signature_wire, signatures, wire
+from crypto_ops import (
+    actions,
+    batches,
+    engine,
+    mac_wire,
+    macs,
+    secret_wire,
+    shared_secrets,
+    signature_wire,
+    signatures,
+    wire,
+)
 from crypto_ops.batches import BatchResult, DecryptBatch, EncryptBatch
 from crypto_ops.fast_path import HotRoute
 from kernel.http.fast_path import HotRoutes
@@ -58,6 +69,27 @@ ROUTES: Final[HotRoutes] = {
         request=mac_wire.verify_mac_request,
         decide=macs.decide_mac_verification,
         write=mac_wire.verified,
+    ),
+    ("POST", "/api/v1/encapsulate"): HotRoute(
+        action=actions.ENCAPSULATED,
+        body=secret_wire.Encapsulate,
+        request=secret_wire.encapsulate_request,
+        decide=shared_secrets.decide_encapsulation,
+        write=secret_wire.encapsulated,
+    ),
+    ("POST", "/api/v1/decapsulate"): HotRoute(
+        action=actions.DECAPSULATED,
+        body=secret_wire.Decapsulate,
+        request=secret_wire.decapsulate_request,
+        decide=shared_secrets.decide_decapsulation,
+        write=secret_wire.shared,
+    ),
+    ("POST", "/api/v1/shared-secret"): HotRoute(
+        action=actions.AGREED,
+        body=secret_wire.Agree,
+        request=secret_wire.agree_request,
+        decide=shared_secrets.decide_agreement,
+        write=secret_wire.shared,
     ),
     ("POST", "/api/v1/encrypt/batch"): HotRoute(
         action=actions.MESSAGE_ENCRYPTED,

@@ -9,8 +9,8 @@ from crypto_ops.batches import BatchResult, SealedItem, of_another_key
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
-from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.modes import SealingMode
 from kernel.errors import DomainError
 from kernel.http import problems
 from kernel.runtime import settings_cache

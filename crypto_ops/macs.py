@@ -12,9 +12,9 @@ from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from crypto_ops.verification import Verification
 from kernel.clock import process_now
-from kernel.crypto.algorithms import MAC_MODES, MacMode, Mode
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
+from kernel.crypto.modes import MAC_MODES, MacMode, Mode
 from keys import primitives
 from keys.cached_keys import CachedVersion
 from keys.references import KeyReference

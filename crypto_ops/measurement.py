@@ -9,7 +9,7 @@ from typing import Final
 
 import prometheus_client
 
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.modes import Mode
 from kernel.errors import DomainError
 from kernel.observability.metrics import (
     encryption_duration_seconds,

@@ -17,6 +17,8 @@ from keys.lifecycle import OPERATIONS, LifecycleState, State, Status
 from keys.models import Key
 
 DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Use the API to decrypt."
+# The operations that show what a key protects.
+REVEALING: Final = frozenset({"decrypt", "decapsulate", "agree"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def console_operation_choices(principal: Principal, key: Key) -> list[OperationC
     if settings.CC_CONSOLE_DECRYPT:
         return choices
     return [
-        OperationChoice(choice.word, DECRYPT_OFF) if choice.word == "decrypt" else choice
+        OperationChoice(choice.word, DECRYPT_OFF) if choice.word in REVEALING else choice
         for choice in choices
     ]
 

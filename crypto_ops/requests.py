@@ -7,8 +7,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from kernel.crypto.aead import Sealed
-from kernel.crypto.algorithms import SealingMode
 from kernel.crypto.envelope import Envelope
+from kernel.crypto.modes import SealingMode
 from keys.lifecycle import VersionState
 from keys.references import KeyReference
 
@@ -21,6 +21,8 @@ MAX_TRIED_CHARACTERS: Final = 96 * 1024  # of its ciphertext, which fits in any 
 MAX_DIGEST_BYTES: Final = 64
 MAX_SIGNATURE_BYTES: Final = 8192  # of ML-DSA-87 4,627
 MAX_MAC_BYTES: Final = 64
+MAX_KEM_CIPHERTEXT_BYTES: Final = 1568  # of ML-KEM-1024
+MAX_PUBLIC_KEY_BYTES: Final = 2048
 MAX_RANDOM_BYTES: Final = 65_536
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters

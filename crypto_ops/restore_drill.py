@@ -15,7 +15,7 @@ from audit.sequencing.running import checkpoint_now
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
 from kernel.trust import kek
 from keys.lifecycle import Status

@@ -8,16 +8,13 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import MacMode, SealingMode, SigningMode, find_sealing_mode
 from kernel.crypto.envelope import Envelope
+from kernel.crypto.modes import find_sealing_mode
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     Base64Field,
-    KeyAlgorithmField,
     LabelField,
-    MacModeField,
     ModeField,
-    SigningModeField,
     StrictSerializer,
 )
 from kernel.rest.schema import ProblemMembersSerializer
@@ -77,6 +74,8 @@ class EncryptSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         mode = find_sealing_mode(attrs["algorithm"])
         word = attrs.get("options", {}).get("mode")
+        if mode.is_public_key and attrs.get("options"):
+            raise serializers.ValidationError({"options": [f"{mode.name} has no options. Omit this field."]})
         if word and word != MODE_WORDS[mode.name]:
             raise serializers.ValidationError(
                 {"options": {"mode": [f"Conflicts with {mode.name}. Omit this field."]}}
@@ -85,7 +84,10 @@ class EncryptSerializer(StrictSerializer):
 
 
 class DecryptSerializer(StrictSerializer):
-    """Either ``ciphertext``, or the five parts from the response of encrypt (with ``key_version`` if known)."""
+    """Either ``ciphertext``, or the parts from the response of encrypt (with ``key_version`` if known).
+
+    Modes without ``iv`` or ``tag`` do not require them.
+    """
 
     ciphertext = CiphertextField(required=False)
     encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
@@ -103,12 +105,16 @@ class DecryptSerializer(StrictSerializer):
             if extra:
                 raise serializers.ValidationError(extra)
             return attrs
+        mode = find_sealing_mode(attrs["algorithm"]) if "algorithm" in attrs else None
+        if mode is not None:
+            unused = {"iv": mode.iv_size, "tag": mode.tag_size}
+            attrs = {name: b"" for name, size in unused.items() if not size} | attrs
         missing = {
             name: ["Send this field, or send ciphertext instead."] for name in SPLIT_FORM if name not in attrs
         }
         if missing:
             raise serializers.ValidationError(missing)
-        return {**attrs, "mode": find_sealing_mode(attrs["algorithm"])}
+        return {**attrs, "mode": mode}
 
 
 class EncryptItemSerializer(StrictSerializer):
@@ -251,44 +257,3 @@ class GeneratedSerializer(serializers.Serializer[Any]):
     data = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class
     bytes = serializers.IntegerField()
     format = serializers.CharField()
-
-
-class KeyAlgorithmSerializer(serializers.Serializer[Any]):
-    """A key type; sizes in bits."""
-
-    name = KeyAlgorithmField()
-    key_size = serializers.IntegerField()
-    purpose = serializers.CharField()
-    modes = serializers.ListField(child=serializers.CharField(), help_text="the first is the default")
-    status = serializers.CharField()
-    is_asymmetric = serializers.BooleanField()
-
-
-class ModeSerializer(serializers.Serializer[SealingMode]):
-    """An operation mode; sizes in bytes."""
-
-    name = ModeField()
-    key_algorithm = KeyAlgorithmField()
-    iv_size = serializers.IntegerField()
-    tag_size = serializers.IntegerField()
-    deterministic = serializers.BooleanField()
-    padding = serializers.CharField(allow_null=True)
-    status = serializers.CharField()
-
-
-class SigningAlgorithmSerializer(serializers.Serializer[SigningMode]):
-    name = SigningModeField()
-    digest = serializers.CharField(allow_null=True, help_text="null: it signs whole messages only")
-
-
-class MacAlgorithmSerializer(serializers.Serializer[MacMode]):
-    name = MacModeField()
-    digest = serializers.CharField()
-    size = serializers.IntegerField(help_text="of the MAC, in bytes")
-
-
-class AlgorithmsSerializer(serializers.Serializer[Any]):
-    key_algorithms = KeyAlgorithmSerializer(many=True)
-    modes = ModeSerializer(many=True)
-    signing_algorithms = SigningAlgorithmSerializer(many=True)
-    mac_algorithms = MacAlgorithmSerializer(many=True)

@@ -21,7 +21,11 @@ def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
     may_decrypt = authorize(
         principal, "crypto.decrypt", entry, now=now, client_ip=principal.actor.client_ip
     ).is_allowed
-    usable = lifecycle.may_process(at.state) and entry.may_process(version.number, now)
+    usable = (
+        envelope.mode.name in entry.modes
+        and lifecycle.may_process(at.state)
+        and entry.may_process(version.number, now)
+    )
     return Inspection(
         key_id=entry.key_id,
         key_version=version.number,

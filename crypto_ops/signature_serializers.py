@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_SIGNATURE_BYTES
-from kernel.crypto.algorithms import find_signing_mode
+from kernel.crypto.modes import find_signing_mode
 from kernel.rest import Base64Field, SigningModeField, StrictSerializer
 from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField

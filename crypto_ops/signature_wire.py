@@ -7,8 +7,8 @@ from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures import Signature, SignRequest, VerifyRequest, message_of
 from crypto_ops.verification import Verification
 from crypto_ops.wire import KeyText, RequestBody, Version, of_key
-from kernel.crypto.algorithms import SigningMode, find_signing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.modes import SigningMode, find_signing_mode
 from kernel.crypto.signing import Encoding
 from keys import references
 

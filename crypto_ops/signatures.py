@@ -12,7 +12,7 @@ from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from crypto_ops.verification import Verification
 from kernel.clock import process_now
-from kernel.crypto.algorithms import SigningMode
+from kernel.crypto.modes import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
 from keys import primitives
@@ -83,7 +83,8 @@ def verify(request: VerifyRequest, principal: Principal) -> Verification:
 
 def decide_signature(request: SignRequest, context: DecisionContext) -> Decision[Signature]:
     """The decision; the message is signed when it is finished. Raises refusals."""
-    context.admit(request.mode)
+    if request.mode.is_slow:
+        context.admit_slow()
     use = (actions.MESSAGE_SIGNED, request.key_id, request.mode, None)
     permit = context.recall(use) or decide_use(
         use,

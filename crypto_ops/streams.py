@@ -28,9 +28,9 @@ from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.spool import Spool
 from kernel.clock import process_now
-from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
 from kernel.errors import Throttled, VersionConflict
 from kernel.observability.metrics import throttled_total

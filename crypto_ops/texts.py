@@ -56,6 +56,14 @@ def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
     return text
 
 
+def public_key_of(text: str, *, field: str, max_bytes: int) -> bytes:
+    """The SubjectPublicKeyInfo of a PEM (RFC 7468 §13), or of its base64 alone. Raises Invalid."""
+    body = text.strip().removeprefix("-----BEGIN PUBLIC KEY-----").removesuffix("-----END PUBLIC KEY-----")
+    if "-----" in body:
+        raise Invalid.of_field(field, "Not a public key. It must start with -----BEGIN PUBLIC KEY-----.")
+    return octets_of(body, "base64", field=field, max_bytes=max_bytes)
+
+
 def _of_text(text: str, _field: str) -> bytes:
     return text.replace("\r\n", "\n").replace("\r", "\n").encode()
 

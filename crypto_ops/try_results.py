@@ -5,6 +5,7 @@ from uuid import UUID
 
 from crypto_ops.macs import ComputedMac, MacRequest, VerifyMacRequest
 from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from crypto_ops.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest, SharedSecret
 from crypto_ops.signatures import Signature, SignRequest, VerifyRequest
 from crypto_ops.texts import FORMATS, shown_as
 from crypto_ops.verification import Verification
@@ -134,6 +135,45 @@ def computed(wanted: MacRequest, result: ComputedMac) -> TryResult:
 def mac_verified(wanted: VerifyMacRequest, result: Verification) -> TryResult:
     call = _call("mac/verify", {**_authenticated_part(wanted), "mac": encode_base64(wanted.mac)}, b"")
     return _verified(result, f"computed with version {result.key_version}", call)
+
+
+def encapsulated(wanted: EncapsulateRequest, result: SharedSecret) -> TryResult:
+    return TryResult(
+        sentence=f"Encapsulated to version {result.key_version} ({result.mode.name}).",
+        shown=[
+            Shown("ciphertext", "Ciphertext", encode_base64(result.ciphertext)),
+            Shown("secret", "Secret", encode_base64(result.secret)),
+        ],
+        call=_call("encapsulate", {"key_id": wanted.key_id}, b""),
+        mode=result.mode.name,
+        next_operation="decapsulate",
+    )
+
+
+def decapsulated(wanted: DecapsulateRequest, result: SharedSecret) -> TryResult:
+    body: dict[str, object] = {
+        "key_id": wanted.key_id,
+        "key_version": wanted.key_version,
+        "ciphertext": encode_base64(wanted.ciphertext),
+    }
+    return _secret(result, f"Decapsulated with version {result.key_version}", _call("decapsulate", body, b""))
+
+
+def agreed(wanted: AgreeRequest, result: SharedSecret) -> TryResult:
+    body: dict[str, object] = {"key_id": wanted.key_id, "public_key": encode_base64(wanted.public_key)}
+    if wanted.key_version is not None:
+        body["key_version"] = wanted.key_version
+    return _secret(result, f"Agreed with version {result.key_version}", _call("shared-secret", body, b""))
+
+
+def _secret(result: SharedSecret, what: str, call: str) -> TryResult:
+    return TryResult(
+        sentence=f"{what} ({result.mode.name}): {_bytes(len(result.secret))}.",
+        shown=[Shown(form, FORMATS[form], shown_as(result.secret, form)) for form in ("base64", "hex")],
+        call=call,
+        mode=result.mode.name,
+        next_operation="",
+    )
 
 
 def _verified(result: Verification, how: str, call: str) -> TryResult:

@@ -10,7 +10,7 @@ from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import MAX_TRIALS
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
-from kernel.crypto.algorithms import Mode
+from kernel.crypto.modes import Mode
 from kernel.errors import Invalid
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference

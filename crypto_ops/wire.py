@@ -20,9 +20,9 @@ from crypto_ops.requests import (
     EncryptRequest,
 )
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import Mode, find_sealing_mode
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope
+from kernel.crypto.modes import Mode, find_sealing_mode
 from keys import references
 from keys.metadata import MAX_VERSION
 from keys.references import KeyReference

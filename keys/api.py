@@ -52,7 +52,10 @@ class KeyListView(ShowsLog, ApiView[Principal]):
 
     def generate(self) -> None:
         """Generate the material: for RSA this takes up to seconds, in which no transaction may be open."""
-        self._material = services.material_for_creation(self.read(CreateKeySerializer)["algorithm"])
+        order = self.read(CreateKeySerializer)
+        self._material = services.material_for_creation(
+            self.principal, order["algorithm"], order.get("purpose")
+        )
 
     @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
     def get(self, _request: Request) -> Response:

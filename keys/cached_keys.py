@@ -8,9 +8,9 @@ from typing import Any, final
 from uuid import UUID
 
 from accounts.authorization import Grant
-from kernel.crypto.algorithms import SEALING_MODES, Mode, SealingMode
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
 from kernel.crypto.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp

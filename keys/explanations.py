@@ -18,11 +18,23 @@ OPERATION_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "sign": "Sign",
         "verify": "Verify",
         "mac": "Compute MAC",
+        "encapsulate": "Encapsulate",
+        "decapsulate": "Decapsulate",
+        "agree": "Agree on a secret",
+        "data_key": "Make data keys",
+        "derive": "Derive keys",
+        "jwt": "Sign JWTs",
     }
 )
 
 MODE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
-    {"encrypt": "Mode", "sign": "Signing algorithm", "mac": "MAC algorithm"}
+    {
+        "encrypt": "Mode",
+        "sign": "Signing algorithm",
+        "mac": "MAC algorithm",
+        "encapsulate": "KEM",
+        "agree": "Key agreement",
+    }
 )
 
 _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
@@ -49,14 +61,26 @@ _COMPROMISED: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "sign": "An attacker may have this key and may have signed with it. It can neither sign nor verify.",
         "mac": "An attacker may have this key and may have computed MACs with it. It can neither compute nor verify them.",
+        "encapsulate": "An attacker may have this key and all secrets encapsulated to it. It cannot be used.",
+        "agree": "An attacker may have this key and all secrets agreed with it. It cannot be used.",
     }
 )
-_PROCESS: Final = MappingProxyType({"encrypt": "decrypt", "sign": "verify", "mac": "verify"})
+_PROCESS: Final = MappingProxyType(
+    {
+        "encrypt": "decrypt",
+        "sign": "verify",
+        "mac": "verify",
+        "encapsulate": "decapsulate",
+        "agree": "agree on secrets with an earlier version",
+    }
+)
 _DESTROYED: Final = MappingProxyType(
     {
         "encrypt": "Data encrypted with this key can never be decrypted again.",
         "sign": "No one can sign with this key again.",
         "mac": "MACs of this key can never be verified again.",
+        "encapsulate": "Secrets encapsulated to this key can never be opened again.",
+        "agree": "No one can agree on a secret with this key again.",
     }
 )
 
@@ -86,8 +110,12 @@ _PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         "encrypt": "Encrypt and decrypt data",
         "sign": "Sign messages, which others can verify",
         "mac": "Authenticate messages with a MAC, which only this server verifies",
+        "encapsulate": "Agree on a secret that quantum computers cannot find (KEM)",
+        "agree": "Agree on a secret with the key of someone else (ECDH)",
     }
 )
+
+_PUBLIC_KEY: Final = "Decrypt messages that others encrypt with a public key"
 
 # The use of each algorithm. Its row in ``KEY_ALGORITHMS`` holds its technical properties.
 _USES: Final[Mapping[str, str]] = MappingProxyType(
@@ -107,6 +135,16 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "ec-secp256k1": "ECDSA for blockchains.",
         "rsa-3072": "For systems that do not support elliptic curves. Slow.",
         "rsa-4096": "More security than RSA-3072. The slowest.",
+        "rsa-3072:encrypt": "For short messages that others encrypt with the public key.",
+        "rsa-4096:encrypt": "More security than RSA-3072. Slower.",
+        "x25519-ml-kem-768": "For messages that others encrypt with the public key. Resists attacks with quantum computers.",
+        "ml-kem-768": "For most uses.",
+        "ml-kem-1024": "More security than ML-KEM-768.",
+        "x25519": "For most uses. Fast, with short keys.",
+        "ec-p256:agree": "For systems that require NIST curves.",
+        "ec-p384:agree": "More security than P-256.",
+        "ec-p521:agree": "The most security of the NIST curves.",
+        "ec-secp256k1:agree": "For systems that use the curve of blockchains.",
         "ml-dsa-44": "Resists attacks with quantum computers. Large signatures.",
         "ml-dsa-65": "Resists attacks with quantum computers, with more security than ML-DSA-44.",
         "ml-dsa-87": "Resists attacks with quantum computers, with the most security.",
@@ -131,30 +169,42 @@ def decision_word(action: str, state: State | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmChoice:
-    """An algorithm as shown in the form for a new key. ``group``: the purpose of its keys, in plain words."""
+    """An algorithm with a purpose, as shown in the form for a new key. ``group``: the purpose in plain words."""
 
-    name: str
+    algorithm: KeyAlgorithm
     group: str
     use: str
     facts: str
-    is_recommended: bool
+
+    @property
+    def name(self) -> str:
+        return self.algorithm.name
+
+    @property
+    def is_recommended(self) -> bool:
+        return self.algorithm.name == RECOMMENDED
 
 
 def algorithm_choices() -> Mapping[str, AlgorithmChoice]:
+    """By the value of the form: the algorithm, with the purpose unless it is the default one."""
     return {
-        kind.name: AlgorithmChoice(
-            kind.name,
-            _PURPOSES[kind.purpose],
-            _USES.get(kind.name, ""),
-            _facts(kind),
-            kind.name == RECOMMENDED,
+        kind.name if kind.is_default else f"{kind.name}:{kind.purpose}": AlgorithmChoice(
+            kind, _group(kind), _use(kind), _facts(kind)
         )
-        for kind in KEY_ALGORITHMS.values()
+        for kind in KEY_ALGORITHMS
     }
+
+
+def _group(kind: KeyAlgorithm) -> str:
+    return _PUBLIC_KEY if kind.purpose == "encrypt" and kind.is_asymmetric else _PURPOSES[kind.purpose]
+
+
+def _use(kind: KeyAlgorithm) -> str:
+    return _USES.get(f"{kind.name}:{kind.purpose}") or _USES.get(kind.name, "")
 
 
 def _facts(kind: KeyAlgorithm) -> str:
     standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC or SEC"
-    if kind.name.startswith("ml-"):  # the size of its keys says nothing about their strength
-        return f"{standard}."
+    if "ml-" in kind.name:  # the size of its keys says nothing about their strength
+        return f"{standard[0].upper()}{standard[1:]}."
     return f"{kind.key_size} bits, {standard}."

@@ -7,11 +7,11 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import ALGORITHM_NAMES
 from kernel.errors import DomainError, VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField, search_field
-from keys.explanations import RECOMMENDED
+from keys.explanations import RECOMMENDED, algorithm_choices
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
 from keys.policy_forms import PolicyChoiceField
@@ -69,7 +69,7 @@ class KeyFilterForm(PageForm):
         choices=[("", "Any state"), *((word, state_label(word)) for word in STATES)],
     )
     algorithm = forms.ChoiceField(
-        required=False, choices=[("", "Any algorithm"), *((name, name) for name in KEY_ALGORITHMS)]
+        required=False, choices=[("", "Any algorithm"), *((name, name) for name in ALGORITHM_NAMES)]
     )
     tag = forms.CharField(
         required=False,
@@ -159,7 +159,9 @@ class KeyForm(KeySettingsForm):
         ),
     )
     algorithm = forms.ChoiceField(
-        choices=[(name, name) for name in KEY_ALGORITHMS], initial=RECOMMENDED, widget=forms.RadioSelect
+        choices=[(name, name) for name in algorithm_choices()],
+        initial=RECOMMENDED,
+        widget=forms.RadioSelect,
     )
     activates_at = UtcDateTimeField(
         required=False, label="Active from (UTC)", help_text="Leave empty to activate immediately."
@@ -187,6 +189,12 @@ class KeyForm(KeySettingsForm):
         super().__init__(*args, **kwargs)
         if self.is_bound:  # an invalid field gets the focus
             del self.fields["name"].widget.attrs["autofocus"]
+
+    def clean_algorithm(self) -> str:
+        """Adds ``purpose``."""
+        kind = algorithm_choices()[self.cleaned_data["algorithm"]].algorithm
+        self.cleaned_data["purpose"] = kind.purpose
+        return kind.name
 
     @property
     def uses_more_options(self) -> bool:

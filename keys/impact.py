@@ -9,8 +9,8 @@ from audit.usage.of_key import EVERYTHING, Selection
 ENCRYPTED: Final = ".encrypted"
 # The ends of the names of operations that protect and process. A re-encryption has neither: it counts for the version
 # that it opens.
-PROTECTED: Final = (ENCRYPTED, ".signed", ".computed")
-PROCESSED: Final = (".decrypted", ".verified")
+PROTECTED: Final = (ENCRYPTED, ".signed", ".computed", ".encapsulated")
+PROCESSED: Final = (".decrypted", ".verified", ".decapsulated")
 
 
 class KeyAction(StrEnum):

@@ -133,6 +133,8 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
         "encrypt": {"encrypt": Use.PROTECT, "decrypt": Use.PROCESS, "reencrypt": Use.REENCRYPT},
         "sign": {"sign": Use.PROTECT, "verify": Use.PROCESS},
         "mac": {"mac": Use.PROTECT, "verify": Use.PROCESS},
+        "encapsulate": {"encapsulate": Use.PROTECT, "decapsulate": Use.PROCESS},
+        "agree": {"agree": Use.PROTECT},
     }
 )
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kernel.crypto.algorithms import find_key_algorithm
 from keys import policy_rules
 from keys.errors import PolicyViolated
 from keys.explanations import RECOMMENDED
@@ -25,8 +26,10 @@ class KeyPlan:
 
 def plan_key(typed: Mapping[str, Any], policy: EncryptionPolicy | None, now: datetime) -> KeyPlan:
     """``typed`` are the valid fields of the form."""
+    kind = find_key_algorithm(typed.get("algorithm") or RECOMMENDED, typed.get("purpose"))
     key = Key(
-        algorithm=typed.get("algorithm") or RECOMMENDED,
+        algorithm=kind.name,
+        modes=list(kind.modes),
         activates_at=typed.get("activates_at"),
         expires_at=typed.get("expires_at"),
         rotation_period_days=typed.get("rotation_period_days"),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, modes_of
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, offer, search_field
@@ -103,7 +103,7 @@ class PolicyRulesForm(PageForm):
     @property
     def encrypting(self) -> str:
         """The names of the algorithms that encrypt, separated by spaces."""
-        return " ".join(kind.name for kind in KEY_ALGORITHMS.values() if kind.purpose == "encrypt")
+        return " ".join(kind.name for kind in KEY_ALGORITHMS if kind.purpose == "encrypt")
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
@@ -125,14 +125,14 @@ class PolicyForm(PolicyRulesForm):
         ),
     )
     algorithm = forms.ChoiceField(
-        choices=[(name, name) for name in KEY_ALGORITHMS], initial=RECOMMENDED, widget=forms.RadioSelect
+        choices=[(name, name) for name in ALGORITHM_NAMES], initial=RECOMMENDED, widget=forms.RadioSelect
     )
 
     field_order = ("name", "algorithm")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS.values() for mode in kind.modes))
+        modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS for mode in kind.modes))
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.fields["allowed_modes"].initial = modes
         if self.is_bound:  # an invalid field gets the focus
@@ -142,7 +142,7 @@ class PolicyForm(PolicyRulesForm):
         """The arguments of ``create_policy``. Modes of other algorithms, which the page hides, are ignored."""
         given = dict(self.cleaned_data)
         rotation = {name: given.pop(name) for name in ROTATION}
-        modes = KEY_ALGORITHMS[given["algorithm"]].modes
+        modes = modes_of(given["algorithm"])
         given["allowed_modes"] = [mode for mode in given["allowed_modes"] if mode in modes]
         return given | {"rotation_policy": rotation}
 
@@ -152,7 +152,7 @@ class EditPolicyForm(EditForm, PolicyRulesForm):
 
     def __init__(self, *args: Any, policy: EncryptionPolicy, **kwargs: Any) -> None:
         super().__init__(*args, initial=field_values(policy), **kwargs)
-        modes = KEY_ALGORITHMS[policy.algorithm].modes
+        modes = modes_of(policy.algorithm)
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.base = policy.rotation_policy
 

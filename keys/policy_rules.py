@@ -17,6 +17,10 @@ def take_over(policy: EncryptionPolicy, key: Key) -> None:
         raise PolicyViolated.of_field("policy_id", "This policy is not active and accepts no keys.")
     if key.algorithm != policy.algorithm:
         raise PolicyViolated.of_field("algorithm", f"The policy requires {policy.algorithm}.")
+    if not set(key.modes) & set(policy.allowed_modes):
+        raise PolicyViolated.of_field(
+            "purpose", "The policy allows none of the modes of a key for this purpose."
+        )
     key.policy = policy
     if key.expires_at is None:
         key.expires_at = latest_expiry(policy, key)

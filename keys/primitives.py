@@ -1,13 +1,16 @@
 """The primitives of key versions, with which operations compute. One function builds each kind, from a key's parts."""
 
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 from kernel.crypto import key_pairs
 from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import MacMode, SealingMode, SigningMode
+from kernel.crypto.agreement import Agreement
+from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
+from kernel.crypto.modes import AgreementMode, KemMode, MacMode, SealingMode, SigningMode
+from kernel.crypto.public_key_encryption import PrivateKeyOpener, PublicKeySealer
 from kernel.crypto.signing import Signer, Verifier
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -24,23 +27,60 @@ class KeyParts(Confidential):
         self.public_key = public_key
 
 
+# A private key is unwrapped, which raises UnwrapFailed. A public key needs no unwrapping; it raises IntegrityFailed.
+
+
 def cipher(parts: KeyParts, mode: SealingMode) -> Cipher:
-    """Raises UnwrapFailed."""
     return Cipher(parts.unwrap(), mode)
 
 
+def public_key_sealer(parts: KeyParts, mode: SealingMode) -> PublicKeySealer:
+    return PublicKeySealer(_public_key(parts), mode)
+
+
+def private_key_opener(parts: KeyParts, mode: SealingMode) -> PrivateKeyOpener:
+    return PrivateKeyOpener(_private_key(parts), mode)
+
+
+def sealer_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
+    """The function that builds what seals in this mode."""
+    return public_key_sealer if mode.is_public_key else cipher
+
+
+def opener_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
+    """The function that builds what opens in this mode."""
+    return private_key_opener if mode.is_public_key else cipher
+
+
 def mac(parts: KeyParts, mode: MacMode) -> Mac:
-    """Raises UnwrapFailed."""
     return Mac(parts.unwrap(), mode.digest)
 
 
 def signer(parts: KeyParts, mode: SigningMode) -> Signer:
-    """Raises UnwrapFailed."""
-    return Signer(key_pairs.load_private(parts.algorithm, parts.unwrap()), mode)
+    return Signer(_private_key(parts), mode)
 
 
 def verifier(parts: KeyParts, mode: SigningMode) -> Verifier:
-    """Needs no private key. Raises IntegrityFailed."""
+    return Verifier(_public_key(parts), mode)
+
+
+def encapsulator(parts: KeyParts, mode: KemMode) -> Encapsulator:
+    return Encapsulator(_public_key(parts), mode)
+
+
+def decapsulator(parts: KeyParts, mode: KemMode) -> Decapsulator:
+    return Decapsulator(_private_key(parts), mode)
+
+
+def agreement(parts: KeyParts, mode: AgreementMode) -> Agreement:
+    return Agreement(parts.algorithm, _private_key(parts), mode)
+
+
+def _private_key(parts: KeyParts) -> key_pairs.PrivateKey:
+    return key_pairs.load_private(parts.algorithm, parts.unwrap())
+
+
+def _public_key(parts: KeyParts) -> key_pairs.PublicKey:
     if parts.public_key is None:
         raise IntegrityFailed("A public key is missing. Restore the database from a backup.")
-    return Verifier(key_pairs.load_public(parts.algorithm, parts.public_key), mode)
+    return key_pairs.load_public(parts.algorithm, parts.public_key)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from kernel.crypto import key_pairs
+from kernel.crypto import hybrid, key_pairs
 from kernel.crypto.encoding import encode_base64url
 from keys.models import KeyVersion
 
@@ -41,7 +41,8 @@ class PublicKey:
 
 def public_key_of(version: KeyVersion) -> PublicKey:
     """``version`` is of an asymmetric key, and includes its key. Both MACs have been checked."""
-    document, algorithm = bytes(version.public_key or b""), version.key.algorithm
+    document = bytes(version.public_key or b"")
+    algorithm, purpose = version.key.algorithm, version.key.purpose
     return PublicKey(
         key_id=version.key_id,
         key_version=version.version,
@@ -51,16 +52,20 @@ def public_key_of(version: KeyVersion) -> PublicKey:
         jwk={
             **_members(algorithm, document),
             "kid": f"{version.key_id}:{version.version}",
-            "use": "sig",
-            **({"alg": _JOSE[algorithm]} if algorithm in _JOSE else {}),
+            "use": "sig" if purpose == "sign" else "enc",
+            **({"alg": _JOSE[algorithm]} if purpose == "sign" and algorithm in _JOSE else {}),
         },
     )
 
 
 def _members(algorithm: str, document: bytes) -> dict[str, Any]:
+    if algorithm == hybrid.ALGORITHM:  # X-Wing has no JOSE algorithm yet
+        return {"kty": "AKP", "pub": encode_base64url(hybrid.raw_public(document))}
     key: Any = key_pairs.load_public(algorithm, document)
-    if algorithm.startswith("ml-dsa-"):  # draft-ietf-cose-dilithium §4
+    if algorithm.startswith("ml-"):  # draft-ietf-cose-dilithium §4
         return {"kty": "AKP", "pub": encode_base64url(key.public_bytes_raw())}
+    if algorithm == "x25519":  # RFC 8037 §2; PyJWT has no keys that do not sign
+        return {"kty": "OKP", "crv": "X25519", "x": encode_base64url(key.public_bytes_raw())}
     if algorithm.startswith("rsa-"):
         found = RSAAlgorithm.to_jwk(key, as_dict=True)
         return {name: found[name] for name in ("kty", "n", "e")}

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.clock import process_now
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
 from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest import (
@@ -33,7 +33,7 @@ from keys.metadata import (
 )
 from keys.models import Key
 
-MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS.values())
+MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
 ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
 )
@@ -77,6 +77,11 @@ class CreateKeySerializer(KeySettingsSerializer):
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
+    )
+    purpose = serializers.ChoiceField(
+        choices=PURPOSES,
+        required=False,
+        help_text="required for RSA, which has none by default; other algorithms have one purpose, or sign by default",
     )
     activates_at = TimestampField(required=False, allow_null=True)
     exportable = serializers.BooleanField(default=False)

@@ -39,7 +39,12 @@ SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
+# Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
+X25519_PUBLIC_KEY = bytes.fromhex(
+    "302a300506032b656e032100de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
+)
 SIGNING, AUTHENTICATING = "signing", "authenticating"  # an active key that signs, or computes MACs
+ENCAPSULATING, AGREEING = "encapsulating", "agreeing"  # an active key for shared secrets
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -156,6 +161,18 @@ def _mac(target, _account):
 
 def _mac_verification(target, account):
     return {**_mac(target, account), "mac": b64(bytes(32))}
+
+
+def _encapsulation(target, _account):
+    return {"key_id": str(target.key_id)}
+
+
+def _decapsulation(target, account):
+    return {**_encapsulation(target, account), "key_version": 1, "ciphertext": b64(bytes(1088))}
+
+
+def _agreement(target, account):
+    return {**_encapsulation(target, account), "public_key": b64(X25519_PUBLIC_KEY)}
 
 
 def _crypto_stream(permission, **fields):
@@ -383,6 +400,9 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "verify": {"POST": _crypto("verify", state=SIGNING, body=_verification)},
     "mac": {"POST": _crypto("mac", state=AUTHENTICATING, body=_mac)},
     "mac-verify": {"POST": _crypto("verify", state=AUTHENTICATING, body=_mac_verification)},
+    "encapsulate": {"POST": _crypto("encapsulate", state=ENCAPSULATING, body=_encapsulation)},
+    "decapsulate": {"POST": _crypto("decapsulate", state=ENCAPSULATING, body=_decapsulation)},
+    "shared-secret": {"POST": _crypto("agree", state=AGREEING, body=_agreement)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
     "stream-encrypt": {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
@@ -528,7 +548,12 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
     creator = replace(owner.principal, permissions=PERMISSIONS)
-    algorithm = {SIGNING: "ed25519", AUTHENTICATING: "hmac-sha256"}.get(state, "aes-256")
+    algorithm = {
+        SIGNING: "ed25519",
+        AUTHENTICATING: "hmac-sha256",
+        ENCAPSULATING: "ml-kem-768",
+        AGREEING: "x25519",
+    }.get(state, "aes-256")
     key = services.create_key(principal=creator, name=name, algorithm=algorithm, **pending)
     entry = log_rows().filter(object_id=str(key.id)).latest("id")
     sealing = None if pending or key.purpose != "encrypt" else key.id

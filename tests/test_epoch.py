@@ -12,7 +12,7 @@ from django.db import connection
 from crypto_ops import actions, engine
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Unavailable
 from kernel.freshness import epoch
 from keys import services

@@ -14,13 +14,8 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
-from kernel.crypto.algorithms import (
-    KEY_ALGORITHM_ALIASES,
-    KEY_ALGORITHMS,
-    MAC_MODES,
-    SEALING_MODES,
-    SIGNING_MODES,
-)
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
+from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.rest import schema
 from keys.serializers import ReasonSerializer, UpdateKeySerializer
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, creating, make_target, path_of
@@ -179,11 +174,12 @@ def test_the_rows_of_the_trail_are_what_the_document_says(document, admin):
 
 def test_every_algorithm_is_one_of_those_that_exist(document):
     known = {
-        "KeyAlgorithmEnum": set(KEY_ALGORITHMS),
-        "KeyAlgorithmOrAliasEnum": {*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES},
+        "KeyAlgorithmEnum": set(ALGORITHM_NAMES),
+        "KeyAlgorithmOrAliasEnum": {*ALGORITHM_NAMES, *KEY_ALGORITHM_ALIASES},
         "AlgorithmEnum": set(SEALING_MODES),
         "SigningAlgorithmEnum": set(SIGNING_MODES),
         "MacAlgorithmEnum": set(MAC_MODES),
+        "SecretAlgorithmEnum": {*KEM_MODES, *AGREEMENT_MODES},
     }
     schemas = document["components"]["schemas"]
     assert {name: set(schemas[name]["enum"]) for name in known} == known

@@ -25,9 +25,11 @@ import psycopg
 import pytest
 import redis
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES
+from kernel.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm, find_key_algorithm
+from kernel.crypto.modes import SEALING_MODES
 from kernel.observability.spans import Attribute
 from tests.collector import Collector, values
+from tests.endpoints import X25519_PUBLIC_KEY
 from tests.product import PASSWORD, REDIS_URL, Product, b64
 
 pytestmark = [pytest.mark.process, pytest.mark.database]
@@ -242,18 +244,32 @@ def totp(seed: bytes) -> str:
     return f"{(struct.unpack('>I', digest[place : place + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
 
 
+def create(client: Client, kind: KeyAlgorithm) -> str:
+    """The id of a new key."""
+    body = {"name": f"sweep-{kind.name}", "algorithm": kind.name, "purpose": kind.purpose}
+    return str(client.send("POST", "/api/v1/keys", body, expect=201).json["id"])
+
+
+def share_secrets(client: Client) -> None:
+    kem, agreeing = (create(client, find_key_algorithm(name)) for name in ("ml-kem-768", "x25519"))
+    sent = client.send("POST", "/api/v1/encapsulate", {"key_id": kem}, expect=200).json
+    client.plant.keep("encapsulated secret", base64.b64decode(sent["shared_secret"]))
+    body = {"key_id": kem, "key_version": 1, "ciphertext": sent["ciphertext"]}
+    client.send("POST", "/api/v1/decapsulate", body, expect=200)
+    body = {"key_id": agreeing, "public_key": b64(X25519_PUBLIC_KEY)}
+    agreed = client.send("POST", "/api/v1/shared-secret", body, expect=200).json
+    client.plant.keep("agreed secret", base64.b64decode(agreed["shared_secret"]))
+
+
 def encrypt_and_decrypt(client: Client) -> None:
     plant = client.plant
-    keys = {
-        name: client.send(
-            "POST", "/api/v1/keys", {"name": f"sweep-{name}", "algorithm": name}, expect=201
-        ).json["id"]
-        for name in KEY_ALGORITHMS
-        if any(mode.key_algorithm == name for mode in SEALING_MODES.values())
+    kinds = {
+        name: kind for kind in reversed(KEY_ALGORITHMS) if kind.purpose == "encrypt" for name in kind.modes
     }
+    keys = {kind.name: create(client, kind) for kind in set(kinds.values())}
     for mode in SEALING_MODES.values():
-        key_id = keys[mode.key_algorithm]
-        aad = b64(plant.octets(f"aad of {mode.name}"))
+        key_id = keys[kinds[mode.name].name]
+        aad = b64(plant.octets(f"aad of {mode.name}") if mode.takes_aad else b"")
         body = {
             "algorithm": mode.name,
             "data": b64(plant.octets(f"plaintext of {mode.name}")),
@@ -267,6 +283,7 @@ def encrypt_and_decrypt(client: Client) -> None:
             wrong = b64(plant.octets(f"aad, wrong for {mode.name}"))
             client.send("POST", path, {"ciphertext": sealed, "aad": wrong}, expect=400)
         client.send("POST", "/api/v1/inspect", {"ciphertext": sealed}, expect=200)
+    share_secrets(client)
     for size in (24, 48):
         drawn = client.send("POST", "/api/v1/random", {"bytes": size}, expect=200).json["data"]
         plant.keep(f"random, {size} bytes", base64.b64decode(drawn))

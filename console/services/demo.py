@@ -34,7 +34,8 @@ from crypto_ops.deciding import perform
 from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import KEY_ALGORITHMS, SEALING_MODES, SealingMode
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.modes import SEALING_MODES, SealingMode
 from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from
 from kernel.errors import Unavailable
@@ -270,4 +271,4 @@ def _item(text: str) -> SealedItem:
 
 
 def _mode_of(key: Key) -> SealingMode:
-    return SEALING_MODES[KEY_ALGORITHMS[key.algorithm].modes[0]]
+    return SEALING_MODES[find_key_algorithm(key.algorithm).modes[0]]

@@ -12,9 +12,10 @@ from crypto_ops import engine
 from crypto_ops.operation_choices import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from crypto_ops.snippets import steps_of
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope, encode
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
@@ -38,7 +39,7 @@ class FirstKeyPage(PageView[Principal]):
             data=data,
             is_decrypted=is_decrypted,
             decrypt_off="" if settings.CC_CONSOLE_DECRYPT else DECRYPT_OFF,
-            log_in=steps_of("curl", purpose="encrypt", key_id=key_id, mode=mode)[0],
+            log_in=steps_of("curl", kind=find_key_algorithm(MODE.key_algorithm), key_id=key_id, mode=mode)[0],
             call=curl_of("/api/v1/encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 

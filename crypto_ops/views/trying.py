@@ -7,16 +7,17 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
-from crypto_ops import actions, engine, macs, signatures, try_results
+from crypto_ops import actions, engine, macs, shared_secrets, signatures, try_results
 from crypto_ops.forms import TRIAL_FORMS, TrialForm
 from crypto_ops.macs import MacRequest, VerifyMacRequest
 from crypto_ops.operation_choices import OperationChoice, console_operation_choices, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
 from crypto_ops.signatures import SignRequest, VerifyRequest
 from crypto_ops.try_results import TryResult
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import find_sealing_mode, find_signing_mode
 from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.modes import find_sealing_mode, find_signing_mode
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
 from kernel.pages import Rule
@@ -34,6 +35,9 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("sign", "verify"): actions.SIGNATURE_VERIFIED,
     ("mac", "mac"): actions.MAC_COMPUTED,
     ("mac", "verify"): actions.MAC_VERIFIED,
+    ("encapsulate", "encapsulate"): actions.ENCAPSULATED,
+    ("encapsulate", "decapsulate"): actions.DECAPSULATED,
+    ("agree", "agree"): actions.AGREED,
 }
 TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
@@ -86,10 +90,11 @@ class TryView(KeyView):
 
 def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
-    if key.purpose == "sign":
-        return _perform_signature(given, key, principal)
-    if key.purpose == "mac":
-        return _perform_mac(given, key, principal)
+    perform = _PERFORM.get(key.purpose, _perform_sealing)
+    return perform(given, key, principal)
+
+
+def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     if given["operation"] == "encrypt":
         mode = find_sealing_mode(given["mode"] or key.default_mode)
         encrypting = EncryptRequest(
@@ -129,6 +134,29 @@ def _perform_mac(given: Mapping[str, Any], key: Key, principal: Principal) -> Tr
         return try_results.computed(computing, macs.compute_mac(computing, principal))
     verifying = VerifyMacRequest(key_id=key.id, message=given["octets"], mac=given["proof_octets"])
     return try_results.mac_verified(verifying, macs.verify_mac(verifying, principal))
+
+
+def _perform_with_secret(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
+    if given["operation"] == "encapsulate":
+        encapsulating = EncapsulateRequest(key_id=key.id)
+        return try_results.encapsulated(encapsulating, shared_secrets.encapsulate(encapsulating, principal))
+    require_console_decrypt()
+    number = given["key_version"]
+    if given["operation"] == "decapsulate":
+        decapsulating = DecapsulateRequest(
+            key_id=key.id, key_version=number or key.primary_version, ciphertext=given["octets"]
+        )
+        return try_results.decapsulated(decapsulating, shared_secrets.decapsulate(decapsulating, principal))
+    agreeing = AgreeRequest(key_id=key.id, public_key=given["octets"], key_version=number)
+    return try_results.agreed(agreeing, shared_secrets.agree(agreeing, principal))
+
+
+_PERFORM: Final = {
+    "sign": _perform_signature,
+    "mac": _perform_mac,
+    "encapsulate": _perform_with_secret,
+    "agree": _perform_with_secret,
+}
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:

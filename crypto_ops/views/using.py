@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from crypto_ops import actions
 from crypto_ops.operation_choices import operation_choices
 from crypto_ops.snippets import LANGUAGES, steps_of
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.pages import Rule
 from keys.lifecycle import OPERATIONS
 from keys.views.detail import KeyView
@@ -24,7 +25,12 @@ class UseView(KeyView):
             key,
             languages=LANGUAGES,
             language=language,
-            steps=steps_of(language, purpose=key.purpose, key_id=str(key.id), mode=key.default_mode),
+            steps=steps_of(
+                language,
+                kind=find_key_algorithm(key.algorithm, key.purpose),
+                key_id=str(key.id),
+                mode=key.default_mode,
+            ),
             closed=[choice for choice in choices if choice.reason],
             may_call=len(choices) == len(OPERATIONS[key.purpose]),
         )

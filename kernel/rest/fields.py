@@ -11,14 +11,9 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kernel.crypto.algorithms import (
-    KEY_ALGORITHM_ALIASES,
-    KEY_ALGORITHMS,
-    MAC_MODES,
-    SEALING_MODES,
-    SIGNING_MODES,
-)
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.errors import Invalid
 from kernel.labels import label_fault
 
@@ -163,12 +158,12 @@ class TimestampField(serializers.DateTimeField):
         return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-@extend_schema_field({"type": "string", "enum": list(KEY_ALGORITHMS)})
+@extend_schema_field({"type": "string", "enum": list(ALGORITHM_NAMES)})
 class KeyAlgorithmField(serializers.CharField):
     """The name of a key algorithm. ``find_key_algorithm`` rejects an unknown one with a specific error code."""
 
 
-@extend_schema_field({"type": "string", "enum": [*KEY_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
+@extend_schema_field({"type": "string", "enum": [*ALGORITHM_NAMES, *KEY_ALGORITHM_ALIASES]})
 class KeyAlgorithmOrAliasField(KeyAlgorithmField):
     """The name of a key algorithm in a request, which may be an alias."""
 
@@ -186,6 +181,11 @@ class SigningModeField(serializers.CharField):
 @extend_schema_field({"type": "string", "enum": list(MAC_MODES)})
 class MacModeField(serializers.CharField):
     """The name of a MAC mode, in answers."""
+
+
+@extend_schema_field({"type": "string", "enum": [*KEM_MODES, *AGREEMENT_MODES]})
+class SecretModeField(serializers.CharField):
+    """The name of a mode of shared secrets, in answers."""
 
 
 class LabelField(serializers.CharField):

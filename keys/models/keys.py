@@ -11,7 +11,7 @@ from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
-from kernel.crypto.algorithms import KEY_ALGORITHMS, is_deterministic
+from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
@@ -189,7 +189,7 @@ class Key(MacProtectedRow):
     @property
     def key_size(self) -> int:
         """In bits."""
-        return KEY_ALGORITHMS[self.algorithm].key_size
+        return find_key_algorithm(self.algorithm, self.purpose).key_size
 
     @property
     def versions_count(self) -> int:

@@ -89,7 +89,9 @@ def new_version(key: Key, number: int, new: NewMaterial, now: datetime) -> KeyVe
     """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
     if new.algorithm != key.algorithm:  # the row was read without its MAC when the material was generated
         raise IntegrityFailed("The algorithm of a key was altered. Restore the database from a backup.")
-    wrapped = wrapped_material.wrap(new.material, key.id, number, find_key_algorithm(key.algorithm))
+    wrapped = wrapped_material.wrap(
+        new.material, key.id, number, find_key_algorithm(key.algorithm, key.purpose)
+    )
     return KeyVersion(
         key=key,
         version=number,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from accounts.services.names import unique_name
 from accounts.tokens import renew_principal
 from audit.log.events import RowChange
 from audit.services import record
+from kernel import throttle
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
@@ -26,6 +27,8 @@ from keys.services.changing import key_event, lock_policy, new_version
 from keys.services.grants import grant_values
 from keys.wrapped_material import NewMaterial
 
+RSA_COST: Final = 20  # in requests; generating an RSA key takes about a second
+
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     *,
@@ -33,6 +36,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     name: str,
     algorithm: str,
     key_size: int | None = None,
+    purpose: str | None = None,
     expires_at: datetime | None = None,
     activates_at: datetime | None = None,
     tags: Sequence[str] = (),
@@ -45,11 +49,11 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
 ) -> Key:
     """Create a key with its first version. It is active immediately unless ``activates_at`` is in the future.
 
-    ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. Times are aware.
-    Under a policy, the key gets its cryptoperiod. ``material`` is generated unless given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
+    ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given.
+    ``purpose``: one of the algorithm, None for its default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
     """
     principal.require("keys.create")
-    kind = _find_algorithm(algorithm, key_size)
+    kind = _find_algorithm(algorithm, purpose, key_size)
     metadata.check_name(name)
     key = _own_key(principal, kind, name)
     _set_times(key, activates_at, expires_at)
@@ -60,15 +64,22 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
-    material = material or wrapped_material.generate(kind)
+    material = material or material_for_creation(principal, kind.name, kind.purpose)
     with unique_name(Key, name, "key"):
         policy = None if policy_id is None else lock_policy(policy_id)
         return _store(principal, key, material, policy)
 
 
-def material_for_creation(algorithm: str) -> NewMaterial:
-    """Material for a new key, generated before anything is locked. Raises UnsupportedAlgorithm."""
-    return wrapped_material.generate(find_key_algorithm(algorithm))
+def material_for_creation(principal: Principal, algorithm: str, purpose: str | None = None) -> NewMaterial:
+    """Material for a new key, generated before anything is locked.
+
+    Raises UnsupportedAlgorithm, Invalid, and Throttled: the creation may still be refused, for example because of its
+    name, so the request budget pays for the time that RSA takes.
+    """
+    kind = find_key_algorithm(algorithm, purpose)
+    if kind.name.startswith("rsa-"):
+        throttle.charge_principal(principal.identity.budget, RSA_COST - 1)  # the interface has charged one
+    return wrapped_material.generate(kind)
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -77,6 +88,10 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     Raises Invalid for a caller that is not a user.
     """
     principal.require("crypto.encrypt")  # not "keys.create": this key is part of encrypting
+    if not algorithm:
+        raise Invalid.of_field(
+            "key_id", "This field is required: keys for this mode have several algorithms."
+        )
     kind = find_key_algorithm(algorithm)
     if principal.user_id is None or principal.limits is not None:
         raise Invalid.of_field(
@@ -142,8 +157,8 @@ def insert_key(
     record(key_event(actions.KEY_CREATED, key, version=1, meta=meta), principal.actor, changes=changes)
 
 
-def _find_algorithm(name: str, key_size: int | None) -> KeyAlgorithm:
-    kind = find_key_algorithm(name)
+def _find_algorithm(name: str, purpose: str | None, key_size: int | None) -> KeyAlgorithm:
+    kind = find_key_algorithm(name, purpose)
     if key_size is not None and key_size != kind.key_size:
         raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
     return kind

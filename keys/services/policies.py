@@ -16,7 +16,7 @@ from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from keys import actions, metadata
@@ -97,13 +97,13 @@ def create_policy(
     """
     principal.require("policies.manage")
     metadata.check_name(name)
-    kind = find_key_algorithm(algorithm)
+    kind = find_key_algorithms(algorithm)[0]
     if key_size not in {None, kind.key_size}:
         raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
     policy = EncryptionPolicy(
         name=name, algorithm=kind.name, key_size=kind.key_size, created_at=database_now()
     )
-    policy.allowed_modes = list(kind.modes)
+    policy.allowed_modes = modes_of(kind.name)
     _set(policy, cast("PolicyUpdate", rules))
     with unique_name(EncryptionPolicy, name, "policy"):
         policy.save_with_mac()
@@ -225,11 +225,12 @@ def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:
     for name in ("allowed_modes", "key_lifetime_days", "minimum_deletion_days", "exportable", "is_active"):
         if name in changes:
             setattr(policy, name, changes[name])
-    kind, days = find_key_algorithm(policy.algorithm), policy.key_lifetime_days
-    modes = kind.modes
-    if kind.purpose != "encrypt" and policy.rotation.is_of_encryption:
+    modes, days = modes_of(policy.algorithm), policy.key_lifetime_days
+    purposes = {kind.purpose for kind in find_key_algorithms(policy.algorithm)}
+    if "encrypt" not in purposes and policy.rotation.is_of_encryption:
         raise Invalid.of_field(
-            "rotation_policy", f"Omit after_uses, after_bytes and reencrypt: {kind.name} does not encrypt."
+            "rotation_policy",
+            f"Omit after_uses, after_bytes and reencrypt: {policy.algorithm} does not encrypt.",
         )
     if not policy.allowed_modes or not set(policy.allowed_modes) <= set(modes):
         raise Invalid.of_field("allowed_modes", f"Choose one or more of: {', '.join(modes)}.")

@@ -14,7 +14,7 @@ from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from accounts.roles import sees_all
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.algorithms import find_key_algorithms
 from kernel.errors import NotFound
 from keys import metadata_cache
 from keys.lifecycle import State, Status
@@ -84,7 +84,7 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
     keys = Key.objects.visible_to(principal).filter(**equal)
     if "algorithm" in only:
-        keys = keys.filter(algorithm=find_key_algorithm(only["algorithm"]).name)
+        keys = keys.filter(algorithm=find_key_algorithms(only["algorithm"])[0].name)
     if "status" in only:
         keys = keys.with_status(only["status"], database_now())
     if "finding" in only:

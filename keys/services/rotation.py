@@ -56,7 +56,7 @@ def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
     if key is None:
         raise NotFound
     key.check_mac().require_protect(database_now())  # before the work: a refusal must cost little
-    return wrapped_material.generate(find_key_algorithm(key.algorithm))
+    return wrapped_material.generate(find_key_algorithm(key.algorithm, key.purpose))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from audit.log.events import Event
 from audit.services import record
 from kernel import jobs
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.algorithms import find_key_algorithms
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
@@ -81,7 +81,7 @@ def request_rotation(
     job = KeyRotationJob(
         **jobs.requester_columns(asdict(principal.actor)),
         selection=request.selection.value,
-        algorithm=find_key_algorithm(request.algorithm).name if request.algorithm else "",
+        algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
         policy_id=request.policy_id,
         reason=reason,
         unit="keys",
@@ -124,7 +124,7 @@ def selected_keys(principal: Principal, request: RotationRequest) -> KeyQuerySet
     if request.selection is Selection.DUE:
         return keys.due_for_rotation(database_now())
     if request.selection is Selection.ALGORITHM:
-        return keys.filter(algorithm=find_key_algorithm(request.algorithm).name)
+        return keys.filter(algorithm=find_key_algorithms(request.algorithm)[0].name)
     if request.selection is Selection.POLICY:
         return keys.filter(policy=request.policy_id)
     return keys.filter(pk__in=[key_id for key_id, _ in request.chosen])

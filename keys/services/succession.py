@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from accounts.services.names import unique_name
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithms, is_deterministic
 from kernel.errors import Invalid, NotFound
 from kernel.labels import check_reason
 from keys import actions, metadata, trail, wrapped_material
@@ -73,7 +73,7 @@ def material_for_succession(principal: Principal, key_id: UUID, wanted: Successo
         name = keys.values_list("algorithm", flat=True).first()
     if name is None:
         raise NotFound
-    return wrapped_material.generate(find_key_algorithm(name))
+    return wrapped_material.generate(find_key_algorithms(name)[0])
 
 
 def _succeed(
@@ -83,10 +83,12 @@ def _succeed(
     reason: str,
     material: NewMaterial,
 ) -> Key:
-    kind = find_key_algorithm(material.algorithm)
     old, now = lock_key(principal, key_id), database_now()
     _check(old, now)
-    if kind.purpose != old.purpose:
+    kind = next(
+        (kind for kind in find_key_algorithms(material.algorithm) if kind.purpose == old.purpose), None
+    )
+    if kind is None:
         raise Invalid.of_field(
             "algorithm", f"The purpose of the key is {old.purpose}. Choose an algorithm with the same one."
         )

@@ -20,7 +20,7 @@ from audit.usage.of_key import (
 from audit.usage.queries import newest_use
 from audit.usage.sums import HOUR, Span
 from kernel.clock import process_now
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from keys.impact import PROTECTED
 from keys.models import Key, KeyVersion
 from keys.services.callers import CallerUses, by_action, callers_shown_to, unrecorded_before

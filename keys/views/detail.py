@@ -21,7 +21,7 @@ from audit.usage.queries import KeyUse
 from audit.usage.sums import HOUR, Span, used_over_time
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
@@ -96,7 +96,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             at=at,
             tab=self.tab,
             mode_label=MODE_LABELS[key.purpose],
-            is_asymmetric=KEY_ALGORITHMS[key.algorithm].is_asymmetric,
+            is_asymmetric=find_key_algorithm(key.algorithm, key.purpose).is_asymmetric,
             tab_name=TABS.get(self.tab, ""),
             decided=decision_word(decision.action if decision else "", at.state),
             key_operations=possible,

@@ -14,7 +14,7 @@ from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from keys import actions, services
-from keys.explanations import algorithm_choices
+from keys.explanations import AlgorithmChoice, algorithm_choices
 from keys.models import EncryptionPolicy
 from keys.policy_forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values
 from keys.policy_operations import POLICY_OPERATIONS, PolicyOperation
@@ -72,7 +72,9 @@ class NewPolicyView(PageView[Principal]):
         return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _show_form(self, form: PolicyForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        choices = algorithm_choices()
+        choices: dict[str, AlgorithmChoice] = {}
+        for choice in algorithm_choices().values():
+            choices.setdefault(choice.algorithm.name, choice)
         return self.page(
             status=status,
             form=form,
@@ -191,4 +193,4 @@ class PolicyOperationView(PolicyPageView):
 
 def _algorithms_with(mode: str) -> str:
     """The names of the algorithms that have the mode, separated by spaces."""
-    return " ".join(kind.name for kind in KEY_ALGORITHMS.values() if mode in kind.modes)
+    return " ".join(kind.name for kind in KEY_ALGORITHMS if mode in kind.modes)

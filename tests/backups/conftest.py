@@ -7,7 +7,7 @@ from audit.log.events import Actor, Source
 from audit.sequencing.head import HEAD_FILE
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from keys.services import create_key
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import log_rows

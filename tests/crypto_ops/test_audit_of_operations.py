@@ -1,6 +1,10 @@
+from uuid import UUID
+
 import pytest
 
-from kernel.crypto.algorithms import KEY_ALGORITHMS, MAC_MODES, SIGNING_MODES
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.modes import MAC_MODES, SIGNING_MODES
 from tests.audit.conftest import log_out_of_reach
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -79,11 +83,17 @@ def test_inspect_shows_what_a_ciphertext_says_of_itself(bench, operator):
         "may_decrypt": True,
     }
     assert operator.api.post("/api/v1/inspect", body).json["may_decrypt"] is False
+    forged = envelope.decode(encrypted["ciphertext"], max_length=10_000)
+    forged = forged._replace(key_id=UUID(bench.key("ed25519")["id"]))
+    body = {"ciphertext": envelope.encode(forged)}
+    assert bench.persona.api.post("/api/v1/inspect", body).json["may_decrypt"] is False
 
 
 def test_the_registry_lists_every_algorithm_and_mode(bench, auditor):
     registry = auditor.api.get("/api/v1/algorithms").json
-    assert [each["name"] for each in registry["key_algorithms"]] == list(KEY_ALGORITHMS)
+    assert [(each["name"], each["purpose"]) for each in registry["key_algorithms"]] == [
+        (kind.name, kind.purpose) for kind in KEY_ALGORITHMS
+    ]
     assert {each["name"] for each in registry["signing_algorithms"]} == set(SIGNING_MODES)
     assert {each["name"] for each in registry["mac_algorithms"]} == set(MAC_MODES)
     assert {each["name"] for each in registry["modes"]} >= {"aes-256-gcm", "aes-256-cbc-hmac-sha512"}

@@ -15,7 +15,7 @@ from crypto_ops import actions, hot_routes
 from crypto_ops.decision_context import Permit
 from kernel import runtime
 from kernel.crypto.aead import Cipher
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.http.fast_path import HotRequest
 from keys import keyring, primitives
 from tests.accounts.test_totp import enrol

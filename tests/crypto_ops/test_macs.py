@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from kernel.crypto.algorithms import MAC_MODES
+from kernel.crypto.modes import MAC_MODES
 from keys import primitives
 from keys.key_loading import load_key
 from tests.browsing import signed_in

@@ -4,7 +4,7 @@ import pytest
 
 from crypto_ops import engine, services
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
 from keys.services import create_key
 

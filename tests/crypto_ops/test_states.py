@@ -9,7 +9,7 @@ import pytest
 from accounts.services import disable_user, set_role, sign_out_everywhere
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
 from keys import keyring

@@ -4,12 +4,13 @@ A request whose media type names its charset is equally valid, but the fast path
 same request can be sent through either path.
 """
 
+from tests.endpoints import X25519_PUBLIC_KEY
 from tests.product import Product, b64
 
 SLOW = {"Content-Type": "application/json; charset=utf-8"}
 PLAINTEXT = b64(b"the canary sings at four\x00\xff")
 OURS = {"x-request-id", "date", "ratelimit", "content-length", "server"}
-FRESH = {"iv", "tag", "encrypted_data", "ciphertext"}  # differs for each message
+FRESH = {"iv", "tag", "encrypted_data", "ciphertext", "shared_secret"}  # differs for each message
 
 WAYS = {
     "from the parser": {"CC_LANE": "protocol"},
@@ -26,27 +27,48 @@ class TwoPaths:
         self._connection = connection
         product.create_user("fast-path", "developer")
         self.token = product.token("fast-path")
-        body = {"name": "fast-path", "algorithm": "aes-256"}
-        self.key_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
-        body = {"name": "fast-path-signing", "algorithm": "ec-p256"}
-        self.signing_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        self.key_id = self._create("fast-path", "aes-256")
+        self.signing_id = self._create("fast-path-signing", "ec-p256")
         self.signature = self.fast("sign", self.good("sign")).json["signature"]
-        body = {"name": "fast-path-mac", "algorithm": "hmac-sha256"}
-        self.mac_id = product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+        self.mac_id = self._create("fast-path-mac", "hmac-sha256")
         self.mac = self.fast("mac", self.good("mac")).json["mac"]
+        self.hybrid_id = self._create("fast-path-hybrid", "x25519-ml-kem-768")
+        self.agreement_id = self._create("fast-path-agreement", "x25519")
+        self.kem_id = self._create("fast-path-kem", "ml-kem-768")
+        self.encapsulated = self.fast("encapsulate", self.good("encapsulate")).json["ciphertext"]
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json
         self.encrypted = self.fast("encrypt", self.good("encrypt")).json  # everything is cached now
 
+    def _create(self, name, algorithm):
+        body = {"name": name, "algorithm": algorithm}
+        return self.product.send("POST", "/api/v1/keys", body, token=self.token).json["id"]
+
     def good(self, operation, **fields):
-        if operation == "encrypt":
-            return {"algorithm": "aes-256-gcm", "data": PLAINTEXT, "key_id": self.key_id, **fields}
-        if operation == "decrypt":
-            return {"ciphertext": self.encrypted["ciphertext"], **fields}
-        if operation.startswith("mac"):
-            mac = {"mac": self.mac} if operation == "mac/verify" else {}
-            return {"key_id": self.mac_id, "message": PLAINTEXT, **mac, **fields}
-        signed = {"key_id": self.signing_id, "signing_algorithm": "ecdsa-sha256", "message": PLAINTEXT}
-        return signed | ({"signature": self.signature} if operation == "verify" else {}) | fields
+        bodies = {
+            "encrypt": lambda: {"algorithm": "aes-256-gcm", "data": PLAINTEXT, "key_id": self.key_id},
+            "decrypt": lambda: {"ciphertext": self.encrypted["ciphertext"]},
+            "sign": self._signed,
+            "verify": lambda: {**self._signed(), "signature": self.signature},
+            "mac": self._authenticated,
+            "mac/verify": lambda: {**self._authenticated(), "mac": self.mac},
+            "encapsulate": lambda: {"key_id": self.kem_id},
+            "decapsulate": lambda: {
+                "key_id": self.kem_id,
+                "key_version": 1,
+                "ciphertext": self.encapsulated,
+            },
+            "shared-secret": lambda: {
+                "key_id": self.agreement_id,
+                "public_key": b64(X25519_PUBLIC_KEY),
+            },
+        }
+        return {**bodies[operation](), **fields}
+
+    def _signed(self):
+        return {"key_id": self.signing_id, "signing_algorithm": "ecdsa-sha256", "message": PLAINTEXT}
+
+    def _authenticated(self):
+        return {"key_id": self.mac_id, "message": PLAINTEXT}
 
     def split(self, **fields):
         names = ("encrypted_data", "iv", "tag", "key_id", "algorithm", "key_version")

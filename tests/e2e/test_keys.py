@@ -302,8 +302,8 @@ def test_create_and_rotate_by_keyboard_alone(admin, new_name):
     page.keyboard.press("Enter")
     dialog.wait_for()
     page.keyboard.type(name)
-    page.keyboard.press("Tab")
-    page.keyboard.press("ArrowDown")
+    for key in ("Tab", "Tab", "ArrowDown"):  # past the heading of the first group of algorithms
+        page.keyboard.press(key)
     tab_to(page, "Create key")
     page.keyboard.press("Enter")
     page.locator("#toasts", has_text=f"Key {name} created.").wait_for()

@@ -11,8 +11,8 @@ from accounts import services as accounts
 from accounts.models import SigningKey
 from audit.verification.protected_rows import check_protected_rows
 from kernel import runtime
-from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
 from kernel.trust import kek, kek_records, rewrapping
 from kernel.trust.kek_records import KekUnavailable

@@ -4,8 +4,8 @@ from uuid import uuid4
 import pytest
 
 from kernel import runtime
-from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.errors import UnwrapFailed
+from kernel.crypto.modes import SEALING_MODES
 from kernel.trust.row_mac import IntegrityFailed
 from keys import keyring, primitives, services
 from keys.models import Key, KeyVersion

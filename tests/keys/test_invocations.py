@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from keys import keyring, services
 from keys.errors import UsageLimitReached
 from keys.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of

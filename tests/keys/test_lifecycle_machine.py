@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
 from keys import keyring, primitives, services
 from keys.models import Key, KeyVersion

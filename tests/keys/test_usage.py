@@ -11,7 +11,7 @@ from audit.models import UsageRollup
 from audit.usage.of_key import EVERYTHING
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from keys import services
 from keys.impact import KeyAction, stopped_versions
 from keys.services.grants import GrantRequest

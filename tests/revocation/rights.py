@@ -21,7 +21,7 @@ from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto import envelope
-from kernel.crypto.algorithms import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES
 from keys.models import Key, KeyGrant
 from keys.services import (
     create_key,

@@ -48,8 +48,8 @@ CHECKS = [
 OWNER = next(name for name, role in PEOPLE if role == "developer")
 # Rules that the document describes in words only, by the fields that a refusal names, or by its code.
 IN_WORDS = {
-    # Follows from the algorithm; an existing policy.
-    "POST /api/v1/keys": {"key_size", "policy_id"},
+    # Follow from the algorithm; an existing policy.
+    "POST /api/v1/keys": {"key_size", "purpose", "policy_id"},
     "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
     "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
     "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
@@ -74,6 +74,8 @@ IN_WORDS = {
     "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
     "POST /api/v1/verify": {"message", "digest", "encoding", "key_version", "unsupported_algorithm"},
     "POST /api/v1/mac/verify": {"key_version"},  # of the key
+    "POST /api/v1/decapsulate": {"ciphertext", "key_version"},  # of the key
+    "POST /api/v1/shared-secret": {"public_key", "key_version"},  # likewise
     "POST /api/v1/stream/encrypt": {"X-AAD"},  # base64
     # Likewise. A request without a body has no media type.
     "POST /api/v1/stream/decrypt": {"X-AAD", "unsupported_media_type"},
@@ -126,6 +128,9 @@ HOT = {
         "verify",
         "mac",
         "mac/verify",
+        "encapsulate",
+        "decapsulate",
+        "shared-secret",
     )
 }
 # The algorithm of the key that the requests of an operation name, if it is another one.
@@ -134,6 +139,9 @@ KEYS_OF = {
     "/api/v1/verify": "ec-p256",
     "/api/v1/mac": "hmac-sha256",
     "/api/v1/mac/verify": "hmac-sha256",
+    "/api/v1/encapsulate": "ml-kem-768",
+    "/api/v1/decapsulate": "ml-kem-768",
+    "/api/v1/shared-secret": "x25519",
 }
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}
