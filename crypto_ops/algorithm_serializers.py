@@ -17,6 +17,9 @@ class KeyAlgorithmSerializer(serializers.Serializer[Any]):
     modes = serializers.ListField(child=serializers.CharField(), help_text="the first is the default")
     status = serializers.CharField()
     is_asymmetric = serializers.BooleanField()
+    protects = serializers.BooleanField(
+        help_text="false: keys are only imported, and only verify or decrypt existing data"
+    )
     is_default = serializers.BooleanField(help_text="whether POST /keys may omit this purpose")
 
 

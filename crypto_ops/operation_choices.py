@@ -11,7 +11,7 @@ from accounts.roles import permission_of
 from audit.services import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
-from keys import actions, lifecycle
+from keys import actions
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import OPERATIONS, LifecycleState, State, Status
 from keys.models import Key
@@ -39,7 +39,7 @@ class OperationChoice:
 def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The operations that the role permits, each with the reason if it is currently unavailable."""
     at = key.lifecycle_state(process_now())
-    able = lifecycle.operations(key.purpose, at.state)
+    able = key.operations(process_now())
     words = [word for word in OPERATIONS[key.purpose] if principal.has_permission(permission_of(word))]
     reason = "" if set(words) <= set(able) else f"{key.name} {_state_sentence(key, at)}."
     return [OperationChoice(word, "" if word in able else reason) for word in words]

@@ -6,6 +6,9 @@ from typing import Final
 KEY_LISTED: Final = "keys.key.listed"
 KEY_READ: Final = "keys.key.read"
 KEY_CREATED: Final = "keys.key.created"
+KEY_IMPORTED: Final = "keys.key.imported"
+KEY_EXPORTED: Final = "keys.key.exported"
+IMPORT_PARAMETERS_CREATED: Final = "keys.import_parameters.created"
 KEY_UPDATED: Final = "keys.key.updated"
 KEY_ROTATED: Final = "keys.key.rotated"
 KEY_ACTIVATED: Final = "keys.key.activated"
@@ -47,6 +50,9 @@ LABELS: Final[Mapping[str, str]] = {
     KEY_LISTED: "List keys",
     KEY_READ: "View key",
     KEY_CREATED: "Create key",
+    KEY_IMPORTED: "Import key",
+    KEY_EXPORTED: "Export key",
+    IMPORT_PARAMETERS_CREATED: "Create import parameters",
     KEY_UPDATED: "Update key",
     KEY_ROTATED: "Rotate key",
     KEY_ACTIVATED: "Activate key",

@@ -16,7 +16,15 @@ from kernel.pages.views import confirm_identity_first, known_principal
 from kernel.read_only_admin import ReadOnlyModelAdmin
 from keys import services
 from keys.bulk_forms import RotateChosenForm, read_chosen, write_chosen
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion
+from keys.models import (
+    EncryptionPolicy,
+    ImportParameters,
+    Key,
+    KeyGrant,
+    KeyRotation,
+    KeyRotationJob,
+    KeyVersion,
+)
 from keys.views.bulk import rotation_message
 
 
@@ -165,3 +173,13 @@ class KeyGrantAdmin(ReadOnlyModelAdmin):
         """Grants require the same permission as in the API and on pages."""
         may_view = super().has_view_permission(request, obj)
         return may_view and request.user.has_module_perms("accounts")  # that of users.read
+
+
+@admin.register(ImportParameters)
+class ImportParametersAdmin(ReadOnlyModelAdmin):
+    list_display = ("id", "created_by", "service_account_id", "kek_id", "created_at", "expires_at")
+    list_select_related = ("created_by",)
+    search_fields = ("id",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    exclude = ("row_mac", "wrapped")

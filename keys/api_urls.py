@@ -1,12 +1,27 @@
 from django.urls import path, register_converter
 
-from keys import api, api_deletion, api_grants, api_policies, api_public_keys, api_rotations, api_usage
+from keys import (
+    api,
+    api_deletion,
+    api_grants,
+    api_policies,
+    api_public_keys,
+    api_rotations,
+    api_transport,
+    api_usage,
+)
 from keys.references import KeyReferenceConverter
 
 register_converter(KeyReferenceConverter, "key")
 
 urlpatterns = [
     path("keys", api.KeyListView.as_view(), name="keys"),
+    path("keys/import", api_transport.ImportKeyView.as_view(), name="keys-import"),
+    path(
+        "keys/import-parameters",
+        api_transport.ImportParametersView.as_view(),
+        name="keys-import-parameters",
+    ),
     path("keys/<key:key_id>", api.KeyDetailView.as_view(), name="key"),
     path("keys/<key:key_id>/rotate", api_rotations.RotateKeyView.as_view(), name="key-rotate"),
     path("keys/<key:key_id>/succeed", api_rotations.SucceedKeyView.as_view(), name="key-succeed"),
@@ -46,6 +61,7 @@ urlpatterns = [
         name="key-version-cancel-destruction",
     ),
     path("keys/<key:key_id>/public-key", api_public_keys.PublicKeyView.as_view(), name="key-public-key"),
+    path("keys/<key:key_id>/export", api_transport.ExportKeyView.as_view(), name="key-export"),
     path("keys/<key:key_id>/usage", api_usage.UsageView.as_view(), name="key-usage"),
     path("keys/<key:key_id>/impact", api_usage.ImpactView.as_view(), name="key-impact"),
     path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),

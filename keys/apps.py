@@ -4,6 +4,8 @@ from audit.log import action_labels, object_names
 from keys.actions import LABELS
 from keys.references import PREFIX
 
+CLEANUP_SECONDS = 3600.0
+
 
 class KeysConfig(AppConfig):
     name = "keys"
@@ -12,11 +14,13 @@ class KeysConfig(AppConfig):
         from kernel import jobs, outbox  # noqa: PLC0415 - models are not loaded before
         from keys import rotation_task, schedule  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
+        from keys.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
         from keys.services.policies import visible_policies  # noqa: PLC0415
 
         jobs.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
         for name, function in schedule.PERIODIC.items():
             jobs.register_periodic(name, schedule.SECONDS, function)
+        jobs.register_periodic("delete_expired_import_parameters", CLEANUP_SECONDS, delete_expired_parameters)
         outbox.register(schedule.DESTRUCTION_OVERDUE)
         action_labels.register(LABELS)
         object_names.register(

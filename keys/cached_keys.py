@@ -16,7 +16,7 @@ from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from keys import lifecycle, wrapped_material
-from keys.errors import KeyNotUsable, PolicyViolated
+from keys.errors import CannotProtect, KeyNotUsable, PolicyViolated, PrivateKeyMissing
 from keys.invocations import InvocationCounter, counter_of
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
@@ -142,6 +142,8 @@ class CachedVersion(Confidential):
             )
 
     def _unwrap(self) -> KeyMaterial:
+        if not self._wrapped.wrapped and self.state is not VersionState.DESTROYED:  # its MAC has been checked
+            raise PrivateKeyMissing
         key_id, algorithm, purpose = self._binding
         return wrapped_material.open_wrapped(
             self._wrapped, key_id=key_id, version=self.number, algorithm=algorithm, purpose=purpose
@@ -155,7 +157,8 @@ class CachedKey:
 
     ``policy_modes``: the modes in which its policy allows encryption, None without a policy. ``grace``: how long a
     version decrypts after its replacement, None without end; afterwards it can only be re-encrypted, if
-    ``reencrypts_after_grace``.
+    ``reencrypts_after_grace``. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key
+    was imported.
     """
 
     key_id: UUID
@@ -176,6 +179,8 @@ class CachedKey:
     reencrypts_after_grace: bool
     versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
+    protects: bool = True
+    has_private_key: bool = True
     # Derived from this entry by its users, and dropped with it.
     permits: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -186,6 +191,13 @@ class CachedKey:
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)
 
+    def operations(self, now: datetime) -> list[str]:
+        """The operations that the key allows, in the words of permissions."""
+        state = self.lifecycle_state(now).state
+        return lifecycle.operations(
+            self.purpose, state, protects=self.protects, has_private_key=self.has_private_key
+        )
+
     @property
     def protecting_modes(self) -> tuple[str, ...]:
         """The modes in which the key may encrypt. The first is the default."""
@@ -194,7 +206,9 @@ class CachedKey:
         return tuple(mode for mode in self.modes if mode in self.policy_modes)
 
     def require_protect(self, now: datetime) -> CachedVersion:
-        """The version that encrypts. Raises KeyNotActive."""
+        """The version that encrypts. Raises KeyNotActive, CannotProtect."""
+        if not self.protects:
+            raise CannotProtect(self.algorithm)
         lifecycle.require_protect(self.lifecycle_state(now), self.successor_id)
         return self.versions[self.primary_version]
 

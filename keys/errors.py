@@ -17,6 +17,34 @@ class KeyNotUsable(Conflict):
     title = "The key cannot be used"
 
 
+class CannotProtect(Conflict):
+    """Keys of the algorithm process existing data only, in every state."""
+
+    code = "key_cannot_protect"
+    title = "The key cannot protect new data"
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"{algorithm} is too weak for new data. The key only works for existing data.")
+
+
+class PrivateKeyMissing(Conflict):
+    """Only the public key was imported."""
+
+    code = "private_key_missing"
+    title = "The key has no private key"
+
+    def __init__(self) -> None:
+        super().__init__("Only the public key is on this server. It can verify, encrypt or encapsulate.")
+
+
+class NotExportable(Conflict):
+    code = "key_not_exportable"
+    title = "The key cannot be exported"
+
+    def __init__(self) -> None:
+        super().__init__("The key was not created as exportable, and this cannot be changed.")
+
+
 class IllegalTransition(Conflict):
     code = "illegal_transition"
     title = "The key cannot change to this state"

@@ -135,6 +135,8 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "ec-secp256k1": "ECDSA for blockchains.",
         "rsa-3072": "For systems that do not support elliptic curves. Slow.",
         "rsa-4096": "More security than RSA-3072. The slowest.",
+        "rsa-2048": "Only for imported keys, which verify existing signatures.",
+        "rsa-2048:encrypt": "Only for imported keys, which decrypt existing messages.",
         "rsa-3072:encrypt": "For short messages that others encrypt with the public key.",
         "rsa-4096:encrypt": "More security than RSA-3072. Slower.",
         "x25519-ml-kem-768": "For messages that others encrypt with the public key. Resists attacks with quantum computers.",

@@ -159,7 +159,7 @@ class KeyForm(KeySettingsForm):
         ),
     )
     algorithm = forms.ChoiceField(
-        choices=[(name, name) for name in algorithm_choices()],
+        choices=[(name, name) for name, choice in algorithm_choices().items() if choice.algorithm.protects],
         initial=RECOMMENDED,
         widget=forms.RadioSelect,
     )

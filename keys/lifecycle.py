@@ -53,6 +53,14 @@ class VersionState(StrEnum):
         return "scheduled for destruction" if self is VersionState.SCHEDULED else self.value
 
 
+class Origin(StrEnum):
+    """Where the first version of a key comes from. Of ``PUBLIC_KEY``, only the public key was imported."""
+
+    GENERATED = "generated"
+    IMPORTED = "imported"
+    PUBLIC_KEY = "public_key"
+
+
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.PRE_ACTIVATION: frozenset({State.ACTIVE, State.DELETION_SCHEDULED, State.COMPROMISED}),
@@ -137,6 +145,8 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
         "agree": {"agree": Use.PROTECT},
     }
 )
+# The operations of a pair that need only its public key.
+PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "verify", "encapsulate"})
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}
@@ -199,11 +209,20 @@ def check_transition(at: LifecycleState, to: State) -> None:
         raise IllegalTransition(f"A key in state {at.state} cannot change to {to}.", extra=at.facts())
 
 
-def operations(purpose: str, state: State) -> list[str]:
-    """The operations that a key of this purpose allows in this effective state, in the words of permissions."""
+def operations(
+    purpose: str, state: State, *, protects: bool = True, has_private_key: bool = True
+) -> list[str]:
+    """The operations that a key of this purpose allows in this effective state, in the words of permissions.
+
+    ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key was imported.
+    """
     able = {
-        Use.PROTECT: may_protect(state),
+        Use.PROTECT: protects and may_protect(state),
         Use.PROCESS: may_process(state),
         Use.REENCRYPT: may_process(state, for_reencryption=True),
     }
-    return [word for word, use in OPERATIONS.get(purpose, {}).items() if able[use]]
+    return [
+        word
+        for word, use in OPERATIONS.get(purpose, {}).items()
+        if able[use] and (has_private_key or word in PUBLIC_OPERATIONS)
+    ]

@@ -21,8 +21,7 @@ from kernel.rest import (
     TimestampField,
 )
 from kernel.rest.fields import LABEL_PATTERN
-from keys import lifecycle
-from keys.lifecycle import State, Status, VersionState
+from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (
     MAX_DESCRIPTION,
     MAX_ROTATION_PERIOD,
@@ -34,6 +33,9 @@ from keys.metadata import (
 from keys.models import Key
 
 MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
+PURPOSE_HELP = (
+    "required for RSA, which has none by default; other algorithms have one purpose, or sign by default"
+)
 ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
 )
@@ -78,11 +80,7 @@ class CreateKeySerializer(KeySettingsSerializer):
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )
-    purpose = serializers.ChoiceField(
-        choices=PURPOSES,
-        required=False,
-        help_text="required for RSA, which has none by default; other algorithms have one purpose, or sign by default",
-    )
+    purpose = serializers.ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
     activates_at = TimestampField(required=False, allow_null=True)
     exportable = serializers.BooleanField(default=False)
 
@@ -146,6 +144,9 @@ class KeySerializer(serializers.Serializer[Key]):
     next_rotation_at = TimestampField(allow_null=True)
     policy_id = serializers.UUIDField(allow_null=True)
     exportable = serializers.BooleanField()
+    origin = serializers.ChoiceField(
+        choices=list(Origin), help_text="of version 1; public_key: only the public key was imported"
+    )
     min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt or verify")
     deletion_protection = serializers.BooleanField()
     deletion_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
@@ -164,7 +165,7 @@ class KeySerializer(serializers.Serializer[Key]):
         return key.lifecycle_state(self.now).state
 
     def get_operations(self, key: Key) -> list[str]:
-        return lifecycle.operations(key.purpose, key.lifecycle_state(self.now).state)
+        return key.operations(self.now)
 
 
 class KeyVersionSerializer(serializers.Serializer[Any]):

@@ -29,7 +29,7 @@ class SuccessorForm(ReasonForm):
 
     def __init__(self, *args: Any, key: Key, policies: Iterable[EncryptionPolicy], **kwargs: Any) -> None:
         super().__init__(*args, **{"initial": {"algorithm": key.algorithm}} | kwargs)
-        same = [kind.name for kind in KEY_ALGORITHMS if kind.purpose == key.purpose]
+        same = [kind.name for kind in KEY_ALGORITHMS if kind.purpose == key.purpose and kind.protects]
         offer(self, "algorithm", [(name, name) for name in same])
         kept = [
             (str(policy.id), f"{policy.name} ({policy.algorithm})")

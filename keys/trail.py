@@ -21,6 +21,7 @@ def key_values(key: Key) -> Values:
         "is_default": key.is_default,
         "policy_id": key.policy_id,
         "exportable": key.exportable,
+        "origin": str(key.origin),
         "deletion_protection": key.deletion_protection,
         "min_decryption_version": key.min_decryption_version,
         "deletion_at": key.deletion_at,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.errors import Invalid
 from kernel.crypto.material import KeyMaterial
 from kernel.trust import kek
 from kernel.trust.wrapped_row import Binding, Wrapped
@@ -17,15 +18,22 @@ LABEL: Final = "cc/kv/v1"
 @final
 @dataclass(frozen=True, slots=True)
 class NewMaterial:
-    """Material for one version of a key with this algorithm, and its public key if it has one."""
+    """Material for one version of a key with this algorithm, and its public key if it has one.
+
+    ``material`` is None if only the public key is known.
+    """
 
     algorithm: str
-    material: KeyMaterial
+    material: KeyMaterial | None
     public_key: bytes | None = None
 
 
 def generate(algorithm: KeyAlgorithm) -> NewMaterial:
-    """New random material. For RSA this takes up to seconds, so call it before any lock is taken."""
+    """New random material. For RSA this takes up to seconds, so call it before any lock is taken. Raises Invalid."""
+    if not algorithm.protects:
+        raise Invalid.of_field(
+            "algorithm", f"Keys of type {algorithm.name} are only imported. Choose another algorithm."
+        )
     if algorithm.is_asymmetric:
         return NewMaterial(algorithm.name, *key_pairs.generate(algorithm.name))
     return NewMaterial(algorithm.name, KeyMaterial.generate(algorithm.key_size // 8))

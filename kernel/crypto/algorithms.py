@@ -20,7 +20,8 @@ class KeyAlgorithm:
 
     ``key_size``: in bits; of the material, the order of an elliptic curve, an RSA modulus, or a post-quantum public
     key. ``is_asymmetric``: its keys are pairs of a private and a public key. ``is_default``: keys of this algorithm
-    have this purpose unless the request names another one.
+    have this purpose unless the request names another one. ``protects``: its keys may protect new data. Otherwise they
+    are never generated, and imported ones only process existing data (NIST SP 800-131A).
     """
 
     name: str
@@ -30,6 +31,7 @@ class KeyAlgorithm:
     status: Status = "approved"
     is_asymmetric: bool = False
     is_default: bool = True
+    protects: bool = True
 
 
 def _symmetric(name: str, key_size: int, *modes: str, status: Status = "approved") -> KeyAlgorithm:
@@ -47,8 +49,11 @@ def _pair(
     *modes: str,
     status: Status = "approved",
     is_default: bool = True,
+    protects: bool = True,
 ) -> KeyAlgorithm:
-    return KeyAlgorithm(name, key_size, purpose, modes, status, is_asymmetric=True, is_default=is_default)
+    return KeyAlgorithm(
+        name, key_size, purpose, modes, status, is_asymmetric=True, is_default=is_default, protects=protects
+    )
 
 
 _RSA_SIGNING: Final = tuple(
@@ -72,6 +77,7 @@ KEY_ALGORITHMS: Final = (
     # RSA has no default purpose, because both are usual.
     _pair("sign", "rsa-3072", 3072, *_RSA_SIGNING, is_default=False),
     _pair("sign", "rsa-4096", 4096, *_RSA_SIGNING, is_default=False),
+    _pair("sign", "rsa-2048", 2048, *_RSA_SIGNING, is_default=False, protects=False),
     # FIPS 204 table 2: the size of the public key.
     _pair("sign", "ml-dsa-44", 10_496, "ml-dsa-44"),
     _pair("sign", "ml-dsa-65", 15_616, "ml-dsa-65"),
@@ -82,6 +88,7 @@ KEY_ALGORITHMS: Final = (
     _mac("hmac-sha512", 512),
     _pair("encrypt", "rsa-3072", 3072, "rsa-oaep-sha256", is_default=False),
     _pair("encrypt", "rsa-4096", 4096, "rsa-oaep-sha256", is_default=False),
+    _pair("encrypt", "rsa-2048", 2048, "rsa-oaep-sha256", is_default=False, protects=False),
     _pair("encrypt", "x25519-ml-kem-768", 9728, "hpke-x25519-ml-kem-768", status="accepted"),
     # FIPS 203 table 3: the size of the public key.
     _pair("encapsulate", "ml-kem-768", 9472, "ml-kem-768"),

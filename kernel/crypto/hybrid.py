@@ -16,7 +16,7 @@ from kernel.crypto.material import KeyMaterial
 ALGORITHM: Final = "x25519-ml-kem-768"
 
 _SEED_SIZE: Final = 64
-_PRIVATE_SIZE: Final = _SEED_SIZE + 32
+PRIVATE_SIZE: Final = _SEED_SIZE + 32
 _ENCAPSULATION_KEY_SIZE: Final = 1184
 _PUBLIC_SIZE: Final = _ENCAPSULATION_KEY_SIZE + 32
 # The DER of a SubjectPublicKeyInfo before the key: the object identifier of X-Wing, 1.3.6.1.4.1.62253.25722, and the
@@ -30,20 +30,19 @@ type PublicKey = MLKEM768X25519PublicKey
 def generate() -> tuple[KeyMaterial, bytes]:
     """A new private key and its public key."""
     kem, curve = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
-    private = kem.private_bytes_raw() + curve.private_bytes_raw()
-    public = kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
-    return KeyMaterial(private), _SPKI_HEADER + public
+    material = KeyMaterial(kem.private_bytes_raw() + curve.private_bytes_raw())
+    return material, public_of(material)
+
+
+def public_of(material: KeyMaterial) -> bytes:
+    """The public key of a private one. Raises WrongKey."""
+    kem, curve = _parts(material)
+    return _SPKI_HEADER + kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
 
 
 def load_private(material: KeyMaterial) -> PrivateKey:
     """Raises WrongKey."""
-    octets = material.expose()
-    if len(octets) != _PRIVATE_SIZE:
-        raise WrongKey(f"Expected a private key of type {ALGORITHM}.")
-    return MLKEM768X25519PrivateKey(
-        MLKEM768PrivateKey.from_seed_bytes(octets[:_SEED_SIZE]),
-        X25519PrivateKey.from_private_bytes(octets[_SEED_SIZE:]),
-    )
+    return MLKEM768X25519PrivateKey(*_parts(material))
 
 
 def load_public(document: bytes) -> PublicKey:
@@ -56,9 +55,24 @@ def load_public(document: bytes) -> PublicKey:
     return MLKEM768X25519PublicKey(kem, X25519PublicKey.from_public_bytes(octets[_ENCAPSULATION_KEY_SIZE:]))
 
 
+def document_of(public: bytes) -> bytes:
+    """The inverse of ``raw_public``, without a check."""
+    return _SPKI_HEADER + public
+
+
 def raw_public(document: bytes) -> bytes:
     """The public key without its header. Raises WrongKey."""
     octets = document.removeprefix(_SPKI_HEADER)
     if len(octets) != _PUBLIC_SIZE or len(document) == len(octets):
         raise WrongKey(f"Expected a public key of type {ALGORITHM}.")
     return octets
+
+
+def _parts(material: KeyMaterial) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
+    octets = material.expose()
+    if len(octets) != PRIVATE_SIZE:
+        raise WrongKey(f"Expected a private key of type {ALGORITHM}.")
+    return (
+        MLKEM768PrivateKey.from_seed_bytes(octets[:_SEED_SIZE]),
+        X25519PrivateKey.from_private_bytes(octets[_SEED_SIZE:]),
+    )

@@ -93,6 +93,7 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
         "ec-p384": _curve(ec.SECP384R1()),
         "ec-p521": _curve(ec.SECP521R1()),
         "ec-secp256k1": _curve(ec.SECP256K1()),
+        "rsa-2048": _rsa(2048),
         "rsa-3072": _rsa(3072),
         "rsa-4096": _rsa(4096),
         "x25519": _Type(x25519.X25519PrivateKey.generate, x25519.X25519PrivateKey, x25519.X25519PublicKey),
@@ -113,10 +114,37 @@ def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
     """A new private key and its public key. RSA takes up to seconds, in which other threads run."""
     if algorithm == hybrid.ALGORITHM:
         return hybrid.generate()
-    key = _TYPES[algorithm].generate()
-    return KeyMaterial(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())), _encode(
-        key.public_key()
-    )
+    return encode_pair(algorithm, _TYPES[algorithm].generate())
+
+
+def encode_pair(algorithm: str, key: Any) -> tuple[KeyMaterial, bytes]:
+    """A private key of the library and its public key, as ``generate`` returns them. Raises WrongKey."""
+    kind = _TYPES[algorithm]
+    if not isinstance(key, kind.private) or not kind.is_type_of(key):
+        raise WrongKey(f"Expected a private key of type {algorithm}.")
+    document = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return KeyMaterial(document), encode_public(algorithm, key.public_key())
+
+
+def encode_public(algorithm: str, key: Any) -> bytes:
+    """A public key of the library as a SubjectPublicKeyInfo. Raises WrongKey."""
+    kind = _TYPES[algorithm]
+    if not isinstance(key, kind.public) or not kind.is_type_of(key):
+        raise WrongKey(f"Expected a public key of type {algorithm}.")
+    if isinstance(key, rsa.RSAPublicKey) and key.public_numbers().e < _RSA_EXPONENT:
+        raise WrongKey(f"Expected an RSA exponent of at least {_RSA_EXPONENT}.")
+    return _encode(key)
+
+
+def from_seed(algorithm: str, seed: bytes) -> Any:
+    """The private key of the library with these raw bytes: of EdDSA, X25519, ML-DSA or ML-KEM. Raises ValueError."""
+    kind = _TYPES[algorithm].private
+    return kind.from_seed_bytes(seed) if algorithm.startswith("ml-") else kind.from_private_bytes(seed)
+
+
+def from_raw_public(algorithm: str, public: bytes) -> Any:
+    """The public key of the library with these raw bytes, of the same types. Raises ValueError."""
+    return _TYPES[algorithm].public.from_public_bytes(public)
 
 
 def load_private(algorithm: str, material: KeyMaterial) -> PrivateKey:

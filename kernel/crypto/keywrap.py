@@ -15,7 +15,8 @@ from kernel.crypto.material import KeyMaterial
 
 _FORM: Final = b"\x01"
 _NONCE_SIZE: Final = 12
-_MIN_SIZE: Final = len(_FORM) + _NONCE_SIZE + 16 + 16  # the shortest material and the tag
+_LEAST_MATERIAL: Final = 1  # an imported HMAC key
+_MIN_SIZE: Final = len(_FORM) + _NONCE_SIZE + _LEAST_MATERIAL + 16  # the last part is the tag
 _KEK_SIZE: Final = 32
 
 
@@ -45,9 +46,10 @@ def unwrap(kek: KeyMaterial, wrapped: bytes, *, aad: bytes) -> KeyMaterial:
         raise UnwrapFailed
     sealed = wrapped[len(_FORM) :]
     try:
-        return KeyMaterial(_aead(kek).decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], aad))
+        octets = _aead(kek).decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], aad)
     except InvalidTag:
         raise UnwrapFailed from None
+    return KeyMaterial(octets, least=_LEAST_MATERIAL)
 
 
 def _aead(kek: KeyMaterial) -> AESGCM:

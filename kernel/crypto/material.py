@@ -38,10 +38,13 @@ class KeyMaterial(Confidential):
 
     __slots__ = ("_octets",)
 
-    def __init__(self, octets: bytes) -> None:
-        """``octets``: at least 16 bytes, else ValueError, so that an empty variable cannot become a key."""
-        if len(octets) < _MIN_SIZE:
-            raise ValueError(f"key material has at least {_MIN_SIZE} bytes")
+    def __init__(self, octets: bytes, *, least: int = _MIN_SIZE) -> None:
+        """``octets``: at least ``least`` bytes, else ValueError, so that an empty variable cannot become a key.
+
+        Only imported HMAC keys may be shorter than 16 bytes.
+        """
+        if len(octets) < least:
+            raise ValueError(f"key material has at least {least} bytes")
         self._octets = bytes(octets)
 
     @classmethod

@@ -20,7 +20,7 @@ from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import SealingMode
 
-_SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+HPKE_SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 class _Scheme(Protocol):
@@ -41,11 +41,11 @@ class _RsaOaep(Confidential):
         self.max_size: int | None = key.key_size // 8 - 2 * SHA256.digest_size - 2
 
     def encrypt(self, plaintext: bytes, _bound: bytes) -> bytes:
-        ciphertext: bytes = self._key.encrypt(plaintext, _oaep())
+        ciphertext: bytes = self._key.encrypt(plaintext, oaep())
         return ciphertext
 
     def decrypt(self, ciphertext: bytes, _bound: bytes) -> bytes:
-        plaintext: bytes = self._key.decrypt(ciphertext, _oaep())
+        plaintext: bytes = self._key.decrypt(ciphertext, oaep())
         return plaintext
 
 
@@ -58,10 +58,10 @@ class _Hpke(Confidential):
         self.max_size: int | None = None
 
     def encrypt(self, plaintext: bytes, bound: bytes) -> bytes:
-        return _SUITE.encrypt(plaintext, self._key, info=bound)
+        return HPKE_SUITE.encrypt(plaintext, self._key, info=bound)
 
     def decrypt(self, ciphertext: bytes, bound: bytes) -> bytes:
-        return _SUITE.decrypt(ciphertext, self._key, info=bound)
+        return HPKE_SUITE.decrypt(ciphertext, self._key, info=bound)
 
 
 def _scheme(key: PrivateKey | PublicKey) -> _Scheme:
@@ -124,5 +124,5 @@ class PrivateKeyOpener(Confidential):
             raise DecryptionFailed from None
 
 
-def _oaep() -> padding.OAEP:
+def oaep() -> padding.OAEP:
     return padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)

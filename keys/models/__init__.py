@@ -1,6 +1,7 @@
 """Keys with their versions, rotations, policies and grants. Only ``keys.services`` writes rows."""
 
 from keys.models.grants import KeyGrant, KeyGrantQuerySet
+from keys.models.imports import ImportParameters
 from keys.models.keys import Key, KeyQuerySet
 from keys.models.policies import EncryptionPolicy
 from keys.models.rotations import KeyRotation, KeyRotationJob, KeyRotationQuerySet, RotationStatus, Selection
@@ -8,6 +9,7 @@ from keys.models.versions import KeyVersion
 
 __all__ = [
     "EncryptionPolicy",
+    "ImportParameters",
     "Key",
     "KeyGrant",
     "KeyGrantQuerySet",

@@ -11,13 +11,18 @@ from django.db.models import F, Q, Value
 
 from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
-from kernel.crypto.algorithms import find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
-from keys.lifecycle import LifecycleState, State, Status
+from keys.errors import CannotProtect, PrivateKeyMissing
+from keys.lifecycle import LifecycleState, Origin, State, Status
 from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
 from keys.selection import FIGURE_COLUMNS, Finding, contains_words, has_finding, has_status
+
+
+def _uncovered() -> IntegrityFailed:
+    return IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
@@ -64,8 +69,8 @@ class Key(MacProtectedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
-    MAC_VERSION: ClassVar[int] = 3
-    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2})
+    MAC_VERSION: ClassVar[int] = 4
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True)
@@ -91,6 +96,12 @@ class Key(MacProtectedRow):
     )
     # The database has the defaults, too: processes of an earlier version still create keys during an update.
     exportable = models.BooleanField(default=False, db_default=False)
+    origin = models.CharField(
+        max_length=20,
+        choices=[(origin.value, origin.value) for origin in Origin],
+        default=Origin.GENERATED.value,
+        db_default=Origin.GENERATED.value,
+    )
     min_decryption_version = models.PositiveIntegerField(default=1, db_default=1)
     successor = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
     deletion_protection = models.BooleanField(default=False, db_default=False)
@@ -158,6 +169,10 @@ class Key(MacProtectedRow):
                 condition=Q(state__in=[state.value for state in State]), name="encryption_keys_state_is_known"
             ),
             models.CheckConstraint(
+                condition=Q(origin__in=[origin.value for origin in Origin]),
+                name="encryption_keys_origin_is_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(primary_version__gte=1), name="encryption_keys_has_primary_version"
             ),
             models.CheckConstraint(
@@ -187,9 +202,18 @@ class Key(MacProtectedRow):
         return self.name
 
     @property
+    def kind(self) -> KeyAlgorithm:
+        return find_key_algorithm(self.algorithm, self.purpose)
+
+    @property
     def key_size(self) -> int:
-        """In bits."""
-        return find_key_algorithm(self.algorithm, self.purpose).key_size
+        """In bits, of the algorithm: imported material of an HMAC key may have another size."""
+        return self.kind.key_size
+
+    @property
+    def has_private_key(self) -> bool:
+        """False if only the public key was imported."""
+        return self.origin != Origin.PUBLIC_KEY
 
     @property
     def versions_count(self) -> int:
@@ -214,6 +238,8 @@ class Key(MacProtectedRow):
         """The rotation period: the key's own, otherwise that of its policy. None: no automatic rotation."""
         if is_deterministic(self.algorithm):  # equal data must keep giving equal ciphertexts
             return None
+        if not (self.has_private_key and self.kind.protects):  # as in ``require_new_material``
+            return None
         if self.rotation_period_days is not None or self.policy is None:
             return self.rotation_period_days
         return self.policy.rotation.every_days
@@ -233,6 +259,23 @@ class Key(MacProtectedRow):
         """Raises KeyNotActive."""
         lifecycle.require_protect(self.lifecycle_state(now), self.successor_id)
 
+    def require_new_material(self, now: datetime) -> None:
+        """For a rotation. Raises KeyNotActive, CannotProtect, PrivateKeyMissing."""
+        self.require_protect(now)
+        if not self.kind.protects:
+            raise CannotProtect(self.algorithm)
+        if not self.has_private_key:
+            raise PrivateKeyMissing
+
+    def operations(self, now: datetime) -> list[str]:
+        """The operations that the key allows, in the words of permissions."""
+        return lifecycle.operations(
+            self.purpose,
+            self.lifecycle_state(now).state,
+            protects=self.kind.protects,
+            has_private_key=self.has_private_key,
+        )
+
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
 
@@ -251,6 +294,9 @@ class Key(MacProtectedRow):
 
     def mac_fields(self) -> tuple[MacField, ...]:
         """The fields that decide who may use the key, for what, and until when."""
+        return (*self._third_mac_fields(), str(self.origin))
+
+    def _third_mac_fields(self) -> tuple[MacField, ...]:
         return (
             *self._first_mac_fields(),
             self.tags,
@@ -267,6 +313,10 @@ class Key(MacProtectedRow):
         )
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
+        if self.origin != Origin.GENERATED:
+            raise _uncovered()
+        if version == 3:  # noqa: PLR2004 - a version of the list, as in OLDER_MAC_VERSIONS
+            return self._third_mac_fields()
         newer = [
             self.policy_id,
             self.successor_id,
@@ -278,7 +328,7 @@ class Key(MacProtectedRow):
             self.min_decryption_version != 1,
         ]
         if any(newer) or (version == 1 and self.service_account_id is not None):
-            raise IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
+            raise _uncovered()
         first = self._first_mac_fields()
         return first if version == 1 else (*first, self.tags, self.service_account_id)
 

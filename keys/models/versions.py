@@ -17,8 +17,8 @@ from keys.lifecycle import VersionState
 class KeyVersion(MacProtectedRow, WrappedRow):
     """One generation of a key's wrapped material. ``Key.primary_version`` determines which one protects.
 
-    ``wrapped`` is empty after the destruction. ``public_key`` remains, so that others can still verify its
-    signatures.
+    ``wrapped`` is empty after the destruction, and from the beginning (with an empty ``kek_id``) if only the public key
+    was imported. ``public_key`` remains, so that others can still verify its signatures.
     """
 
     MAC_LABEL: ClassVar[str] = "key_versions"

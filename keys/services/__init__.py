@@ -24,6 +24,7 @@ from keys.services.deletion import (
     schedule_version_destruction,
 )
 from keys.services.editing import KeyUpdate, update_key
+from keys.services.exporting import ExportedKey, ExportedVersion, export_key
 from keys.services.forecasts import forecast, read_impact
 from keys.services.grants import (
     grant_key,
@@ -40,6 +41,8 @@ from keys.services.history import (
     list_made_versions,
     state_decision,
 )
+from keys.services.import_parameters import ImportKeys, delete_expired_parameters, get_import_parameters
+from keys.services.importing import ImportOrder, ImportSettings, import_key, read_material
 from keys.services.policies import (
     PolicyUpdate,
     Preview,
@@ -117,6 +120,11 @@ __all__ = [
     "BulkRotation",
     "ClockChange",
     "DueDestruction",
+    "ExportedKey",
+    "ExportedVersion",
+    "ImportKeys",
+    "ImportOrder",
+    "ImportSettings",
     "KeyFigures",
     "KeyFilter",
     "KeyUpdate",
@@ -143,6 +151,7 @@ __all__ = [
     "create_policy",
     "creator_of",
     "default_key",
+    "delete_expired_parameters",
     "delete_policy",
     "denials_shown_to",
     "destroy_due_keys",
@@ -152,6 +161,7 @@ __all__ = [
     "enable_key",
     "enable_version",
     "expire_keys",
+    "export_key",
     "find_key",
     "find_policy",
     "find_rotation_job",
@@ -160,6 +170,7 @@ __all__ = [
     "forecast",
     "foreseen_keys",
     "frequent_tags",
+    "get_import_parameters",
     "get_key",
     "get_policy",
     "get_public_key",
@@ -168,6 +179,7 @@ __all__ = [
     "id_of_key",
     "ids_of_own_keys",
     "ids_with_callers",
+    "import_key",
     "key_named",
     "list_chosen",
     "list_grants_on",
@@ -191,6 +203,7 @@ __all__ = [
     "preview_policy",
     "primary_budget",
     "read_impact",
+    "read_material",
     "read_outcome",
     "read_usage",
     "record_activations",

@@ -9,10 +9,10 @@ from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
-from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.wrapped_row import Wrapped
 from keys import wrapped_material
 from keys.cached_keys import key_entity
 from keys.models import EncryptionPolicy, Key, KeyVersion
@@ -89,8 +89,10 @@ def new_version(key: Key, number: int, new: NewMaterial, now: datetime) -> KeyVe
     """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
     if new.algorithm != key.algorithm:  # the row was read without its MAC when the material was generated
         raise IntegrityFailed("The algorithm of a key was altered. Restore the database from a backup.")
-    wrapped = wrapped_material.wrap(
-        new.material, key.id, number, find_key_algorithm(key.algorithm, key.purpose)
+    wrapped = (
+        Wrapped("", b"")
+        if new.material is None
+        else wrapped_material.wrap(new.material, key.id, number, key.kind)
     )
     return KeyVersion(
         key=key,

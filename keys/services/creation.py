@@ -1,7 +1,8 @@
 """Creation of keys."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,7 +54,40 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     ``purpose``: one of the algorithm, None for its default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
     """
     principal.require("keys.create")
-    kind = _find_algorithm(algorithm, purpose, key_size)
+    key = draft_key(
+        principal,
+        _find_algorithm(algorithm, purpose, key_size),
+        name=name,
+        expires_at=expires_at,
+        activates_at=activates_at,
+        tags=tags,
+        description=description,
+        rotation_period_days=rotation_period_days,
+        exportable=exportable,
+        deletion_protection=deletion_protection,
+    )
+    return store_key(
+        principal,
+        key,
+        material or material_for_creation(principal, key.algorithm, key.purpose),
+        policy_id=policy_id,
+    )
+
+
+def draft_key(  # noqa: PLR0913 - as create_key
+    principal: Principal,
+    kind: KeyAlgorithm,
+    *,
+    name: str,
+    expires_at: datetime | None = None,
+    activates_at: datetime | None = None,
+    tags: Sequence[str] = (),
+    description: str = "",
+    rotation_period_days: int | None = None,
+    exportable: bool = False,
+    deletion_protection: bool = False,
+) -> Key:
+    """A new key of the principal, not yet saved. Raises Invalid."""
     metadata.check_name(name)
     key = _own_key(principal, kind, name)
     _set_times(key, activates_at, expires_at)
@@ -64,10 +98,22 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
     key.rotation_period_days = rotation_period_days
     key.exportable = exportable
     key.deletion_protection = deletion_protection
-    material = material or material_for_creation(principal, kind.name, kind.purpose)
-    with unique_name(Key, name, "key"):
+    return key
+
+
+def store_key(
+    principal: Principal,
+    key: Key,
+    material: NewMaterial,
+    *,
+    policy_id: UUID | None,
+    action: str = actions.KEY_CREATED,
+    meta: Mapping[str, object] = MappingProxyType({}),
+) -> Key:
+    """Save a new key with its first version, and record it. Raises Invalid, PolicyViolated, NameTaken."""
+    with unique_name(Key, key.name, "key"):
         policy = None if policy_id is None else lock_policy(policy_id)
-        return _store(principal, key, material, policy)
+        return _store(principal, key, material, policy, action=action, meta=meta)
 
 
 def material_for_creation(principal: Principal, algorithm: str, purpose: str | None = None) -> NewMaterial:
@@ -133,6 +179,7 @@ def insert_key(
     material: NewMaterial,
     meta: dict[str, object],
     grants: Iterable[KeyGrant] = (),
+    action: str = actions.KEY_CREATED,
 ) -> None:
     """Insert a new key under a locked policy, with its first version and ``grants``, and record it with ``meta``.
 
@@ -154,7 +201,7 @@ def insert_key(
     for grant in grants:
         grant.save_with_mac()
         changes.append(RowChange.of_row(grant, after=grant_values(grant)))
-    record(key_event(actions.KEY_CREATED, key, version=1, meta=meta), principal.actor, changes=changes)
+    record(key_event(action, key, version=1, meta=meta), principal.actor, changes=changes)
 
 
 def _find_algorithm(name: str, purpose: str | None, key_size: int | None) -> KeyAlgorithm:
@@ -183,10 +230,17 @@ def _own_key(principal: Principal, kind: KeyAlgorithm, name: str) -> Key:
 
 
 def _store(
-    principal: Principal, key: Key, material: NewMaterial, policy: EncryptionPolicy | None = None
+    principal: Principal,
+    key: Key,
+    material: NewMaterial,
+    policy: EncryptionPolicy | None = None,
+    *,
+    action: str = actions.KEY_CREATED,
+    meta: Mapping[str, object] = MappingProxyType({}),
 ) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
-    insert_key(principal, key, policy, material=material, meta={"default": key.is_default})
+    meta = {"default": key.is_default, **meta}
+    insert_key(principal, key, policy, material=material, meta=meta, action=action)
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     return key

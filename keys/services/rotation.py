@@ -14,7 +14,6 @@ from accounts.principals import Principal
 from audit.log.events import Outcome, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithm
 from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
 from kernel.labels import check_reason
 from keys import actions, trail, wrapped_material
@@ -55,8 +54,8 @@ def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
     key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    key.check_mac().require_protect(database_now())  # before the work: a refusal must cost little
-    return wrapped_material.generate(find_key_algorithm(key.algorithm, key.purpose))
+    key.check_mac().require_new_material(database_now())  # before the work: a refusal must cost little
+    return wrapped_material.generate(key.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ def _rotate(
             f"The primary version is {key.primary_version}, not {expected_version}.",
             extra={**key.lifecycle_state(now).facts(), "primary_version": key.primary_version},
         )
-    key.require_protect(now)
+    key.require_new_material(now)
     rotation.status, rotation.rotated_at = RotationStatus.COMPLETED, now
     rotation.save()
     changes = _replace_primary(key, rotation.new_version, material, now)

@@ -21,7 +21,6 @@ from audit.usage.queries import KeyUse
 from audit.usage.sums import HOUR, Span, used_over_time
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
-from kernel.crypto.algorithms import find_key_algorithm
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
@@ -96,7 +95,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             at=at,
             tab=self.tab,
             mode_label=MODE_LABELS[key.purpose],
-            is_asymmetric=find_key_algorithm(key.algorithm, key.purpose).is_asymmetric,
+            is_asymmetric=key.kind.is_asymmetric,
             tab_name=TABS.get(self.tab, ""),
             decided=decision_word(decision.action if decision else "", at.state),
             key_operations=possible,
@@ -104,7 +103,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             meaning=means,
             denied_url=self._denied_url(key, now) if means else "",
             unavailable=refusals(offered, at),
-            operations=lifecycle.operations(key.purpose, at.state),
+            operations=key.operations(now),
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )

@@ -111,7 +111,7 @@ def _request(
             key = services.find_key(principal=principal, name=name)
         except NotFound:
             raise NotFound(f"There is no key named {name}.") from None
-        key.require_protect(process_now())
+        key.require_new_material(process_now())
         return services.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
     if algorithm:
         return services.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)

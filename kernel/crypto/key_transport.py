@@ -1,0 +1,107 @@
+"""Wrapping of a key for another system, with the public key of that system.
+
+``rsa``: a random AES-256 key by RSA-OAEP with SHA-256 (RFC 8017 §7.1, as long as the modulus), then the material by AES
+key wrap with padding (RFC 5649) under this AES key. PKCS #11 calls this CKM_RSA_AES_KEY_WRAP.
+``hpke``: RFC 9180 base mode, with the suite and the keys of ``hpke-x25519-ml-kem-768``.
+"""
+
+import os
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.keywrap import (
+    InvalidUnwrap,
+    aes_key_unwrap_with_padding,
+    aes_key_wrap_with_padding,
+)
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from kernel.crypto import hybrid, key_pairs
+from kernel.crypto.errors import WrongKey
+from kernel.crypto.keywrap import binding
+from kernel.crypto.material import KeyMaterial
+from kernel.crypto.public_key_encryption import HPKE_SUITE, oaep
+
+RSA_ALGORITHM: Final = "rsa-4096"
+LEAST_RSA: Final = 3072  # bits of a modulus
+MOST_RSA: Final = 8192  # larger ones would take too long
+LABEL: Final = "cc/key-transport/v1"
+_AES_SIZE: Final = 32
+
+
+class TransportFailed(ValueError):
+    """Wrapped material does not open: with the wrong key, or because it was altered."""
+
+
+def info_of(name: str) -> bytes:
+    """The ``info`` of HPKE, which binds the material to the name of its key: ``keywrap.binding`` of the label and name."""
+    return binding(LABEL, name.encode())
+
+
+def generate() -> KeyMaterial:
+    """The private keys of a receiver: that of ``hybrid``, then that of RSA-4096. Takes seconds."""
+    private, _ = hybrid.generate()
+    of_rsa, _ = key_pairs.generate(RSA_ALGORITHM)
+    return KeyMaterial(private.expose() + of_rsa.expose())
+
+
+def public_keys(material: KeyMaterial) -> tuple[bytes, bytes]:
+    """The public keys of a receiver for ``rsa`` and ``hpke``, each as a SubjectPublicKeyInfo."""
+    of_hybrid, of_rsa = _split(material)
+    private: Any = key_pairs.load_private(RSA_ALGORITHM, of_rsa)
+    return key_pairs.encode_public(RSA_ALGORITHM, private.public_key()), hybrid.public_of(of_hybrid)
+
+
+def wrap(receiver: bytes, material: KeyMaterial, name: str) -> bytes:
+    """Wrap for the owner of a public key, a SubjectPublicKeyInfo: ``hpke`` for a key of ``hybrid``, else ``rsa``.
+
+    Raises WrongKey.
+    """
+    try:
+        return HPKE_SUITE.encrypt(material.expose(), hybrid.load_public(receiver), info=info_of(name))
+    except WrongKey:
+        public = _load_rsa(receiver)
+    key = os.urandom(_AES_SIZE)
+    return public.encrypt(key, oaep()) + aes_key_wrap_with_padding(key, material.expose())
+
+
+def unwrap_rsa(receiver: KeyMaterial, wrapped: bytes) -> bytes:
+    """The bytes that ``wrap`` wrapped for RSA. Raises TransportFailed."""
+    private: Any = key_pairs.load_private(RSA_ALGORITHM, _split(receiver)[1])
+    size = private.key_size // 8
+    try:
+        key = private.decrypt(wrapped[:size], oaep())
+        if len(key) != _AES_SIZE:
+            raise TransportFailed
+        return aes_key_unwrap_with_padding(key, wrapped[size:])
+    except (ValueError, InvalidUnwrap):
+        raise TransportFailed from None
+
+
+def unwrap_hpke(receiver: KeyMaterial, wrapped: bytes, name: str) -> bytes:
+    """The bytes that ``wrap`` wrapped for ``hpke`` and a key with this name. Raises TransportFailed."""
+    private = hybrid.load_private(_split(receiver)[0])
+    try:
+        return HPKE_SUITE.decrypt(wrapped, private, info=info_of(name))
+    except (ValueError, InvalidTag):
+        raise TransportFailed from None
+
+
+def _load_rsa(receiver: bytes) -> rsa.RSAPublicKey:
+    try:
+        key = load_der_public_key(receiver)
+    except (ValueError, NotInLibrary):
+        key = None
+    if not isinstance(key, rsa.RSAPublicKey) or not LEAST_RSA <= key.key_size <= MOST_RSA:
+        raise WrongKey(
+            f"Expected a SubjectPublicKeyInfo (DER) of an RSA key of {LEAST_RSA} to {MOST_RSA} bits, or of type "
+            f"{hybrid.ALGORITHM}."
+        )
+    return key
+
+
+def _split(receiver: KeyMaterial) -> tuple[KeyMaterial, KeyMaterial]:
+    octets = receiver.expose()
+    return KeyMaterial(octets[: hybrid.PRIVATE_SIZE]), KeyMaterial(octets[hybrid.PRIVATE_SIZE :])

@@ -1,0 +1,95 @@
+"""JSON Web Keys from other systems (RFC 7517): oct, EC and RSA (RFC 7518), OKP (RFC 8037), AKP (draft-ietf-cose-dilithium).
+
+The key's ``use``, ``key_ops`` and ``alg`` are ignored: the request names the algorithm and the purpose.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from kernel.crypto import importing
+from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.encoding import decode_base64url
+from kernel.crypto.importing import Parts, refused
+
+_CURVES: Final = MappingProxyType(
+    {
+        "ed25519": "Ed25519",
+        "ed448": "Ed448",
+        "x25519": "X25519",
+        "ec-p256": "P-256",
+        "ec-p384": "P-384",
+        "ec-p521": "P-521",
+        "ec-secp256k1": "secp256k1",
+    }
+)
+_MEMBERS: Final = MappingProxyType(
+    {
+        "oct": ("k",),
+        "OKP": ("x", "d"),
+        "AKP": ("pub", "priv"),
+        "EC": ("x", "y", "d"),
+        "RSA": ("n", "e", "d", "p", "q", "dp", "dq", "qi"),
+    }
+)
+
+
+def from_jwk(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> Parts:
+    """The key, private if the JWK has a private member. Raises Invalid."""
+    kty, crv = _kty(kind), _CURVES.get(kind.name)
+    if jwk.get("kty") != kty:
+        raise refused(f"The kty of a key of type {kind.name} is {kty}.")
+    if crv is not None and jwk.get("crv") != crv:
+        raise refused(f"The crv of a key of type {kind.name} is {crv}.")
+    given = {name: _text(jwk, name) for name in _MEMBERS[kty] if name in jwk}
+    if kty in {"EC", "RSA"}:
+        return _from_numbers(kind, {"kty": kty, **({"crv": crv} if crv else {}), **given})
+    if kty == "oct":
+        return importing.from_raw(kind, _octets(given, "k"))
+    public, private = _MEMBERS[kty]
+    raw = _octets(given, public)
+    if private in given:
+        return importing.from_seed(kind, _octets(given, private), raw)
+    return importing.from_raw_public(kind, raw)
+
+
+def _kty(kind: KeyAlgorithm) -> str:
+    if not kind.is_asymmetric:
+        return "oct"
+    if kind.name.startswith("rsa-"):
+        return "RSA"
+    if kind.name in _CURVES:
+        return "EC" if kind.name.startswith("ec-") else "OKP"
+    return "AKP"
+
+
+def _from_numbers(kind: KeyAlgorithm, jwk: dict[str, str]) -> Parts:
+    if "n" in jwk and len(_octets(jwk, "n")) * 8 != kind.key_size:
+        raise refused(f"Expected a modulus of {kind.key_size} bits.")  # before slow checks of a large one
+
+    def load() -> object:
+        try:
+            return (RSAAlgorithm if jwk["kty"] == "RSA" else ECAlgorithm).from_jwk(jwk)
+        except (InvalidKeyError, KeyError) as error:  # a member is missing or inconsistent
+            raise ValueError from error
+
+    return (importing.private_parts if "d" in jwk else importing.public_parts)(kind, load)
+
+
+def _text(jwk: Mapping[str, object], name: str) -> str:
+    value = jwk[name]
+    if not isinstance(value, str):
+        raise refused(f"The member {name} must be a string.")
+    return value
+
+
+def _octets(given: Mapping[str, str], name: str) -> bytes:
+    try:
+        return decode_base64url(given[name])
+    except KeyError:
+        raise refused(f"The member {name} is missing.") from None
+    except ValueError:
+        raise refused(f"The member {name} is not base64url without padding.") from None

@@ -1,0 +1,194 @@
+"""Keys from other systems: every document of every algorithm, those of OpenSSL's command, and refusals."""
+
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from kernel.crypto import hybrid, importing, key_pairs
+from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
+from kernel.crypto.errors import Invalid
+from kernel.crypto.material import KeyMaterial
+
+RSA = {size: rsa.generate_private_key(65_537, size) for size in (2048, 3072)}
+PAIRS = {
+    kind.name: kind
+    for kind in KEY_ALGORITHMS
+    if kind.is_asymmetric and kind.name not in {"rsa-4096", hybrid.ALGORITHM}
+}
+SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
+
+
+def kind_of(name):
+    return find_key_algorithms(name)[0]
+
+
+def new_key(algorithm):
+    if algorithm.startswith("rsa-"):
+        return RSA[int(algorithm.removeprefix("rsa-"))]
+    return key_pairs._TYPES[algorithm].generate()
+
+
+def private_bytes(key, encoding=Encoding.DER, form=PrivateFormat.PKCS8, encryption=None):
+    return key.private_bytes(encoding, form, encryption or NoEncryption())
+
+
+def public_bytes(key, encoding=Encoding.DER):
+    return key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
+
+
+def refusal_of(read, *arguments):
+    with pytest.raises(Invalid) as refusal:
+        read(*arguments)
+    assert list(refusal.value.fields) == ["material"]
+    return refusal.value.detail
+
+
+@pytest.mark.parametrize("algorithm", PAIRS)
+def test_documents_of_a_pair_give_the_key_as_we_store_it(algorithm):
+    key, kind = new_key(algorithm), PAIRS[algorithm]
+    private, public = private_bytes(key), public_bytes(key)
+    for found in (
+        importing.from_private_der(kind, private),
+        importing.from_pem(kind, private_bytes(key, Encoding.PEM).decode()),
+    ):
+        material, document = found
+        assert (material.expose(), document) == (private, public)
+        assert key_pairs.load_private(algorithm, material)
+    assert importing.from_public_der(kind, public) == (None, public)
+    assert importing.from_pem(kind, public_bytes(key, Encoding.PEM).decode()) == (None, public)
+    assert key_pairs.load_public(algorithm, public)
+
+
+@pytest.mark.parametrize("kind", SYMMETRIC, ids=lambda kind: kind.name)
+def test_symmetric_material_is_raw_bytes_of_the_exact_size(kind):
+    size = kind.key_size // 8
+    material, public = importing.from_raw(kind, bytes(range(size)))
+    assert (material.expose(), public) == (bytes(range(size)), None)
+    if kind.purpose != "mac":
+        for other in (size - 1, size + 1, 0):
+            assert f"{size} bytes" in refusal_of(importing.from_raw, kind, bytes(other))
+
+
+def test_an_imported_hmac_key_has_1_to_1024_bytes():
+    kind = kind_of("hmac-sha256")
+    for size in (1, 15, 1024):
+        assert importing.from_raw(kind, bytes(size))[0].expose() == bytes(size)
+    for size in (0, 1025):
+        assert "1 to 1024 bytes" in refusal_of(importing.from_raw, kind, bytes(size))
+
+
+def test_other_encodings_of_a_private_key_are_stored_as_pkcs_8():
+    for algorithm in ("ec-p256", "rsa-2048"):
+        key, kind = new_key(algorithm), PAIRS[algorithm]
+        traditional = private_bytes(key, Encoding.PEM, PrivateFormat.TraditionalOpenSSL).decode()
+        assert importing.from_pem(kind, traditional)[0].expose() == private_bytes(key)
+
+
+def test_a_compressed_point_is_stored_as_an_uncompressed_one():
+    key = ec.generate_private_key(ec.SECP256R1())
+    compressed = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    header = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+    assert importing.from_public_der(PAIRS["ec-p256"], header + compressed) == (None, public_bytes(key))
+
+
+COMMANDS = {
+    "ec-p256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "ec-secp256k1": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+    "rsa-2048": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "ed25519": ["-algorithm", "ED25519"],
+    "x25519": ["-algorithm", "X25519"],
+    "ml-dsa-65": ["-algorithm", "ML-DSA-65", "-provparam", "ml-dsa.output_formats=seed-only"],
+    "ml-kem-768": ["-algorithm", "ML-KEM-768", "-provparam", "ml-kem.output_formats=seed-only"],
+}
+
+
+@pytest.mark.parametrize("algorithm", COMMANDS)
+def test_keys_made_by_openssl_are_read(algorithm):
+    made = openssl("genpkey", *COMMANDS[algorithm])
+    material, public = importing.from_pem(PAIRS[algorithm], made.decode())
+    assert openssl("pkey", "-pubout", "-outform", "DER", stdin=made) == public
+    assert key_pairs.load_private(algorithm, material)
+
+
+def openssl(*arguments, stdin=b""):
+    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=False)
+    if done.returncode and b"nsupported" in done.stderr:
+        pytest.skip("this openssl is older than the algorithm")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_key_of_another_type_is_refused():
+    others = {"ec-p256": "ec-p384", "ed25519": "x25519", "rsa-3072": "rsa-2048", "ml-dsa-44": "ml-dsa-65"}
+    for algorithm, other in others.items():
+        key = new_key(other)
+        assert algorithm in refusal_of(importing.from_private_der, PAIRS[algorithm], private_bytes(key))
+        assert algorithm in refusal_of(importing.from_public_der, PAIRS[algorithm], public_bytes(key))
+
+
+def test_what_is_no_key_is_refused_without_an_echo():
+    kind = PAIRS["ed25519"]
+    for garbage in (b"", b"\x30", b"secret" * 20, private_bytes(new_key("ed25519"))[:-1]):
+        for read in (importing.from_private_der, importing.from_public_der):
+            assert "secret" not in refusal_of(read, kind, garbage)
+        refusal_of(importing.from_pem, kind, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
+    encrypted = private_bytes(new_key("ed25519"), Encoding.PEM, encryption=BestAvailableEncryption(b"x"))
+    assert "without encryption" in refusal_of(importing.from_pem, kind, encrypted.decode())
+
+
+def test_inconsistent_keys_are_refused():
+    key = RSA[2048].private_numbers()
+    other = rsa.RSAPrivateNumbers(
+        key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    refusal_of(importing.from_private_der, PAIRS["rsa-2048"], private_bytes(other))
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    point = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    refusal_of(importing.from_private_der, PAIRS["ec-p256"], private_bytes(key).replace(own, point))
+
+
+def test_a_small_rsa_exponent_is_refused():
+    key = rsa.generate_private_key(3, 2048)
+    assert "65537" in refusal_of(importing.from_private_der, PAIRS["rsa-2048"], private_bytes(key))
+    assert "65537" in refusal_of(importing.from_public_der, PAIRS["rsa-2048"], public_bytes(key))
+
+
+def test_a_form_that_the_type_does_not_have_is_refused():
+    assert "symmetric" in refusal_of(importing.from_private_der, kind_of("aes-256"), b"")
+    assert "symmetric" in refusal_of(importing.from_public_der, kind_of("hmac-sha256"), b"")
+    assert "not raw bytes" in refusal_of(importing.from_raw, PAIRS["ed25519"], bytes(32))
+    assert "Send its raw bytes" in refusal_of(importing.from_private_der, kind_of(hybrid.ALGORITHM), b"")
+
+
+def test_a_hybrid_key_is_its_raw_bytes():
+    kind, (material, public) = kind_of(hybrid.ALGORITHM), hybrid.generate()
+    found, document = importing.from_raw(kind, material.expose())
+    assert (found.expose(), document) == (material.expose(), public)
+    assert importing.from_public_der(kind, public) == (None, public)
+    assert "96 bytes" in refusal_of(importing.from_raw, kind, bytes(95))
+    refusal_of(importing.from_public_der, kind, public[:-1])
+
+
+def test_a_seed_needs_the_public_key_that_belongs_to_it():
+    for algorithm in ("ed448", "x25519", "ml-dsa-44", "ml-kem-1024"):
+        kind, key = PAIRS[algorithm], new_key(algorithm)
+        seed, public = key.private_bytes_raw(), key.public_key().public_bytes_raw()
+        material, document = importing.from_seed(kind, seed, public)
+        assert (material.expose(), document) == (private_bytes(key), public_bytes(key))
+        assert importing.from_raw_public(kind, public) == (None, public_bytes(key))
+        other = new_key(algorithm).public_key().public_bytes_raw()
+        assert "does not belong" in refusal_of(importing.from_seed, kind, seed, other)
+        refusal_of(importing.from_seed, kind, seed[1:], public)
+    kind, (material, public) = kind_of(hybrid.ALGORITHM), hybrid.generate()
+    found, _ = importing.from_seed(kind, material.expose(), hybrid.raw_public(public))
+    assert isinstance(found, KeyMaterial)
