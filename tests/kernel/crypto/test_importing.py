@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     PrivateFormat,
     PublicFormat,
 )
@@ -16,32 +15,14 @@ from kernel.crypto import hybrid, importing, key_pairs
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
 from kernel.crypto.errors import Invalid
 from kernel.crypto.material import KeyMaterial
+from tests.foreign_keys import ALGORITHMS, new_key, private_bytes, public_bytes
 
-RSA = {size: rsa.generate_private_key(65_537, size) for size in (2048, 3072)}
-PAIRS = {
-    kind.name: kind
-    for kind in KEY_ALGORITHMS
-    if kind.is_asymmetric and kind.name not in {"rsa-4096", hybrid.ALGORITHM}
-}
+PAIRS = {name: find_key_algorithms(name)[0] for name in ALGORITHMS}
 SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
 
 
 def kind_of(name):
     return find_key_algorithms(name)[0]
-
-
-def new_key(algorithm):
-    if algorithm.startswith("rsa-"):
-        return RSA[int(algorithm.removeprefix("rsa-"))]
-    return key_pairs._TYPES[algorithm].generate()
-
-
-def private_bytes(key, encoding=Encoding.DER, form=PrivateFormat.PKCS8, encryption=None):
-    return key.private_bytes(encoding, form, encryption or NoEncryption())
-
-
-def public_bytes(key, encoding=Encoding.DER):
-    return key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
 
 
 def refusal_of(read, *arguments):
@@ -145,7 +126,7 @@ def test_what_is_no_key_is_refused_without_an_echo():
 
 
 def test_inconsistent_keys_are_refused():
-    key = RSA[2048].private_numbers()
+    key = new_key("rsa-2048").private_numbers()
     other = rsa.RSAPrivateNumbers(
         key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers
     ).private_key(unsafe_skip_rsa_key_validation=True)

@@ -1,0 +1,58 @@
+"""Keys made without our code, and their documents in the formats of other systems."""
+
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, rsa, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from kernel.crypto.encoding import encode_base64url
+
+_GENERATE = {
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "ed448": ed448.Ed448PrivateKey.generate,
+    "x25519": x25519.X25519PrivateKey.generate,
+    "ec-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ec-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "ec-p521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "ec-secp256k1": lambda: ec.generate_private_key(ec.SECP256K1()),
+    "rsa-2048": lambda: _rsa(2048),
+    "rsa-3072": lambda: _rsa(3072),
+    "ml-dsa-44": mldsa.MLDSA44PrivateKey.generate,
+    "ml-dsa-65": mldsa.MLDSA65PrivateKey.generate,
+    "ml-dsa-87": mldsa.MLDSA87PrivateKey.generate,
+    "ml-kem-768": mlkem.MLKEM768PrivateKey.generate,
+    "ml-kem-1024": mlkem.MLKEM1024PrivateKey.generate,
+}
+# RSA-4096 differs from RSA-3072 by its size only, and takes seconds.
+ALGORITHMS = tuple(_GENERATE)
+_CURVES = {"ed25519": "Ed25519", "ed448": "Ed448", "x25519": "X25519"}
+
+
+@cache
+def _rsa(size):
+    """One key of each size for all tests of a process, because RSA keys take long."""
+    return rsa.generate_private_key(65_537, size)
+
+
+def new_key(algorithm):
+    """A private key of the library."""
+    return _GENERATE[algorithm]()
+
+
+def private_bytes(key, encoding=Encoding.DER, form=PrivateFormat.PKCS8, encryption=None):
+    return key.private_bytes(encoding, form, encryption or NoEncryption())
+
+
+def public_bytes(key, encoding=Encoding.DER):
+    return key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
+
+
+def jwk_of(algorithm, key, *, is_private=True):
+    if algorithm.startswith(("ec-", "rsa-")):
+        encode = ECAlgorithm if algorithm.startswith("ec-") else RSAAlgorithm
+        return encode.to_jwk(key if is_private else key.public_key(), as_dict=True)
+    public, private = ("pub", "priv") if algorithm.startswith("ml-") else ("x", "d")
+    kind = {"kty": "OKP", "crv": _CURVES[algorithm]} if algorithm in _CURVES else {"kty": "AKP"}
+    jwk = {**kind, public: encode_base64url(key.public_key().public_bytes_raw())}
+    return jwk | ({private: encode_base64url(key.private_bytes_raw())} if is_private else {})
