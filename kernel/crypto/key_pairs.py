@@ -122,6 +122,8 @@ def encode_pair(algorithm: str, key: Any) -> tuple[KeyMaterial, bytes]:
     kind = _TYPES[algorithm]
     if not isinstance(key, kind.private) or not kind.is_type_of(key):
         raise WrongKey(f"Expected a private key of type {algorithm}.")
+    if isinstance(key, rsa.RSAPrivateKey) and key.public_key().public_numbers().e < _RSA_EXPONENT:
+        raise WrongKey(f"Expected a public exponent of at least {_RSA_EXPONENT}.")
     document = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return KeyMaterial(document), encode_public(algorithm, key.public_key())
 
@@ -131,8 +133,6 @@ def encode_public(algorithm: str, key: Any) -> bytes:
     kind = _TYPES[algorithm]
     if not isinstance(key, kind.public) or not kind.is_type_of(key):
         raise WrongKey(f"Expected a public key of type {algorithm}.")
-    if isinstance(key, rsa.RSAPublicKey) and key.public_numbers().e < _RSA_EXPONENT:
-        raise WrongKey(f"Expected an RSA exponent of at least {_RSA_EXPONENT}.")
     return _encode(key)
 
 

@@ -33,3 +33,9 @@ def read_vectors(path, *, first="count"):
 def octets(text):
     """Bytes of a field: hexadecimal, or characters in quotes."""
     return text[1:-1].encode() if text.startswith('"') else bytes.fromhex(text)
+
+
+def read_lines(path):
+    """The lines of a file that are neither empty nor comments."""
+    with cryptography_vectors.open_vector_file(path, "r") as lines:
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
