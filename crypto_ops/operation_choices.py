@@ -11,7 +11,7 @@ from accounts.roles import permission_of
 from audit.services import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
-from keys import actions
+from keys import actions, capabilities
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import OPERATIONS, LifecycleState, State, Status
 from keys.models import Key
@@ -39,10 +39,13 @@ class OperationChoice:
 def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The operations that the role permits, each with the reason if it is currently unavailable."""
     at = key.lifecycle_state(process_now())
-    able = key.operations(process_now())
+    able, never = capabilities.operations(key, at.state), capabilities.excluded_operations(key)
     words = [word for word in OPERATIONS[key.purpose] if principal.has_permission(permission_of(word))]
-    reason = "" if set(words) <= set(able) else f"{key.name} {_state_sentence(key, at)}."
-    return [OperationChoice(word, "" if word in able else reason) for word in words]
+    reason = "" if set(words) <= {*able, *never} else f"{key.name} {_state_sentence(key, at)}."
+    return [
+        OperationChoice(word, _limit(key) if word in never else "" if word in able else reason)
+        for word in words
+    ]
 
 
 def console_operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
@@ -54,6 +57,13 @@ def console_operation_choices(principal: Principal, key: Key) -> list[OperationC
         OperationChoice(choice.word, DECRYPT_OFF) if choice.word in REVEALING else choice
         for choice in choices
     ]
+
+
+def _limit(key: Key) -> str:
+    """Why an imported key cannot do something in any state."""
+    if not key.has_private_key:
+        return "Only the public key is on this server."
+    return f"Keys of type {key.algorithm} only work for existing data."
 
 
 def require_console_decrypt() -> None:

@@ -8,7 +8,7 @@ from accounts.roles import GRANTABLE, permission_of
 from accounts.services.holders import find_holder
 from kernel.clock import process_now
 from kernel.errors import Invalid
-from keys import keyring
+from keys import capabilities, keyring
 from keys.services.grants import READ
 
 
@@ -32,6 +32,6 @@ def check_access(
     now = process_now()
     verdict = authorize(holder, permission_of(operation), entry, now=now, client_ip=client_ip)
     at = entry.lifecycle_state(now)
-    if verdict.is_allowed and operation not in entry.operations(now):
+    if verdict.is_allowed and operation not in capabilities.operations(entry, at.state):
         return Verdict(False, f"state:{at.state}")
     return verdict

@@ -191,13 +191,6 @@ class CachedKey:
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)
 
-    def operations(self, now: datetime) -> list[str]:
-        """The operations that the key allows, in the words of permissions."""
-        state = self.lifecycle_state(now).state
-        return lifecycle.operations(
-            self.purpose, state, protects=self.protects, has_private_key=self.has_private_key
-        )
-
     @property
     def protecting_modes(self) -> tuple[str, ...]:
         """The modes in which the key may encrypt. The first is the default."""

@@ -169,7 +169,7 @@ class KeyForm(KeySettingsForm):
     exportable = forms.BooleanField(
         required=False,
         label="Exportable",
-        help_text="Marks the key as exportable. You cannot change this later, and a policy can forbid it.",
+        help_text="Administrators can export the key material. You cannot change this later, and a policy can forbid it.",
     )
 
     field_order = (

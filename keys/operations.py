@@ -52,6 +52,8 @@ class KeyOperation:
 
 
 SCHEDULE_DELETION: Final = "schedule-deletion"
+ROTATE: Final = "rotate"
+IMPORTED_ONLY: Final = "Rotate now is unavailable: no new material can be generated for this imported key."
 PROTECTED: Final = "Schedule deletion is unavailable: turn off the deletion protection in the settings first."
 _USABLE = frozenset({State.ACTIVE})
 

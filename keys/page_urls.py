@@ -4,11 +4,23 @@ from kernel.pages import Rule
 from keys.operations import KEY_OPERATIONS
 from keys.policy_operations import POLICY_OPERATIONS
 from keys.version_operations import VERSION_OPERATIONS
-from keys.views import access, bulk, changing, detail, listing, policies, public_keys, succession, versions
+from keys.views import (
+    access,
+    bulk,
+    changing,
+    detail,
+    listing,
+    policies,
+    public_keys,
+    succession,
+    transport,
+    versions,
+)
 
 urlpatterns = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
+    path("keys/import", transport.ImportView.as_view(), name="key-import"),
     # Without a slash at the end: a key may be named "bulk".
     path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
     path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
@@ -35,6 +47,7 @@ urlpatterns = [
         name="key-grant-remove",
     ),
     path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
+    path("keys/<slug:name>/export", transport.ExportView.as_view(), name="key-export"),
     path("keys/<slug:name>/succeed", succession.SucceedView.as_view(), name="key-succeed"),
     path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),
     path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),

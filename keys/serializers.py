@@ -21,6 +21,7 @@ from kernel.rest import (
     TimestampField,
 )
 from kernel.rest.fields import LABEL_PATTERN
+from keys import capabilities
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (
     MAX_DESCRIPTION,
@@ -165,7 +166,7 @@ class KeySerializer(serializers.Serializer[Key]):
         return key.lifecycle_state(self.now).state
 
     def get_operations(self, key: Key) -> list[str]:
-        return key.operations(self.now)
+        return capabilities.operations(key, key.lifecycle_state(self.now).state)
 
 
 class KeyVersionSerializer(serializers.Serializer[Any]):

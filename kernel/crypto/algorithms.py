@@ -14,6 +14,9 @@ from kernel.crypto.modes import SEALING_MODES, Status
 type Purpose = Literal["encrypt", "sign", "mac", "encapsulate", "agree"]
 
 
+HYBRID: Final = "x25519-ml-kem-768"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyAlgorithm:
     """A type of key with a purpose. ``modes[0]`` is its default mode.
@@ -32,6 +35,11 @@ class KeyAlgorithm:
     is_asymmetric: bool = False
     is_default: bool = True
     protects: bool = True
+
+    @property
+    def has_document(self) -> bool:
+        """Whether its private keys are PKCS #8 documents. Those of X25519 with ML-KEM-768 are raw bytes."""
+        return self.is_asymmetric and self.name != HYBRID
 
 
 def _symmetric(name: str, key_size: int, *modes: str, status: Status = "approved") -> KeyAlgorithm:
@@ -89,7 +97,7 @@ KEY_ALGORITHMS: Final = (
     _pair("encrypt", "rsa-3072", 3072, "rsa-oaep-sha256", is_default=False),
     _pair("encrypt", "rsa-4096", 4096, "rsa-oaep-sha256", is_default=False),
     _pair("encrypt", "rsa-2048", 2048, "rsa-oaep-sha256", is_default=False, protects=False),
-    _pair("encrypt", "x25519-ml-kem-768", 9728, "hpke-x25519-ml-kem-768", status="accepted"),
+    _pair("encrypt", HYBRID, 9728, "hpke-x25519-ml-kem-768", status="accepted"),
     # FIPS 203 table 3: the size of the public key.
     _pair("encapsulate", "ml-kem-768", 9472, "ml-kem-768"),
     _pair("encapsulate", "ml-kem-1024", 12_544, "ml-kem-1024"),

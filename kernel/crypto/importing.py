@@ -98,8 +98,7 @@ def from_raw_public(kind: KeyAlgorithm, public: bytes) -> Parts:
 
 def from_transport(kind: KeyAlgorithm, octets: bytes) -> Parts:
     """Unwrapped material: PKCS #8 of a pair that has it, otherwise raw bytes. Raises Invalid."""
-    has_document = kind.is_asymmetric and kind.name != hybrid.ALGORITHM
-    return from_private_der(kind, octets) if has_document else from_raw(kind, octets)
+    return from_private_der(kind, octets) if kind.has_document else from_raw(kind, octets)
 
 
 def private_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:

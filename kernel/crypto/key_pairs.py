@@ -181,6 +181,12 @@ def encode_pem(document: bytes) -> str:
     return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
 
 
+def body_of_pem(text: str) -> str:
+    """The base64 of a PEM without its armour and line breaks, or of a text that has none."""
+    lines = text.split("\n")
+    return "".join("".join(line.split()) for line in lines if not line.startswith("-----"))
+
+
 def _encode(key: Any) -> bytes:
     document: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return document

@@ -2,7 +2,8 @@
 
 from keys.models.grants import KeyGrant, KeyGrantQuerySet
 from keys.models.imports import ImportParameters
-from keys.models.keys import Key, KeyQuerySet
+from keys.models.key_queries import KeyQuerySet
+from keys.models.keys import Key
 from keys.models.policies import EncryptionPolicy
 from keys.models.rotations import KeyRotation, KeyRotationJob, KeyRotationQuerySet, RotationStatus, Selection
 from keys.models.versions import KeyVersion

@@ -3,63 +3,19 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from django.conf import settings
-from django.db import connections, models
-from django.db.models import F, Q, Value
+from django.db import models
+from django.db.models import F, Q
 
-from accounts.principals import Principal
-from audit.log.raw_rows import Spelled
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
-from keys.errors import CannotProtect, PrivateKeyMissing
-from keys.lifecycle import LifecycleState, Origin, State, Status
-from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
-from keys.selection import FIGURE_COLUMNS, Finding, contains_words, has_finding, has_status
-
-
-def _uncovered() -> IntegrityFailed:
-    return IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
-
-
-class KeyQuerySet(models.QuerySet["Key"]):
-    """The filters of key lists."""
-
-    def visible_to(self, principal: Principal) -> Self:
-        """The keys that the principal may read. Every read of keys starts here, or with ``within_reach_of``."""
-        return self.filter(is_visible(principal))
-
-    def within_reach_of(self, principal: Principal) -> Self:
-        """The keys that exist for the principal, even if they may use, but not read them."""
-        return self.filter(is_within_reach(principal))
-
-    def created_by_identity(self, identity: Identity) -> Self:
-        return self.filter(is_own(identity))
-
-    def with_status(self, status: Status, now: datetime) -> Self:
-        return self.filter(has_status(status, now))
-
-    def with_finding(self, finding: Finding, now: datetime) -> Self:
-        return self.filter(has_finding(finding, now))
-
-    def ids_as_logged(self) -> models.QuerySet["Key", str]:
-        """The IDs in the audit log's format, for use in a subquery."""
-        return self.order_by().values_list(Spelled("id"), flat=True)
-
-    def search(self, words: str) -> Self:
-        return self.filter(contains_words(words))
-
-    def tagged(self, tag: str) -> Self:
-        """The keys with exactly this tag, including case."""
-        if connections[self.db].vendor == "postgresql":
-            return self.filter(tags__contains=[tag])
-        return self.filter(HasElement(F("tags"), Value(tag)))
-
-    def due_for_rotation(self, now: datetime) -> Self:
-        return self.with_finding(Finding.OVERDUE, now)
+from keys.lifecycle import LifecycleState, Origin, State
+from keys.models.key_queries import KeyQuerySet
+from keys.selection import FIGURE_COLUMNS
 
 
 class Key(MacProtectedRow):
@@ -238,7 +194,7 @@ class Key(MacProtectedRow):
         """The rotation period: the key's own, otherwise that of its policy. None: no automatic rotation."""
         if is_deterministic(self.algorithm):  # equal data must keep giving equal ciphertexts
             return None
-        if not (self.has_private_key and self.kind.protects):  # as in ``require_new_material``
+        if not self.may_rotate:
             return None
         if self.rotation_period_days is not None or self.policy is None:
             return self.rotation_period_days
@@ -259,22 +215,15 @@ class Key(MacProtectedRow):
         """Raises KeyNotActive."""
         lifecycle.require_protect(self.lifecycle_state(now), self.successor_id)
 
-    def require_new_material(self, now: datetime) -> None:
-        """For a rotation. Raises KeyNotActive, CannotProtect, PrivateKeyMissing."""
-        self.require_protect(now)
-        if not self.kind.protects:
-            raise CannotProtect(self.algorithm)
-        if not self.has_private_key:
-            raise PrivateKeyMissing
+    @property
+    def protects(self) -> bool:
+        """As of ``KeyAlgorithm``."""
+        return self.kind.protects
 
-    def operations(self, now: datetime) -> list[str]:
-        """The operations that the key allows, in the words of permissions."""
-        return lifecycle.operations(
-            self.purpose,
-            self.lifecycle_state(now).state,
-            protects=self.kind.protects,
-            has_private_key=self.has_private_key,
-        )
+    @property
+    def may_rotate(self) -> bool:
+        """Whether new material can be generated for it, in an active state."""
+        return self.has_private_key and self.protects
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
         return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
@@ -313,22 +262,22 @@ class Key(MacProtectedRow):
         )
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
-        if self.origin != Origin.GENERATED:
-            raise _uncovered()
-        if version == 3:  # noqa: PLR2004 - a version of the list, as in OLDER_MAC_VERSIONS
-            return self._third_mac_fields()
-        newer = [
-            self.policy_id,
-            self.successor_id,
-            self.deletion_at,
-            self.exportable,
-            self.deletion_protection,
-            self.state_before_deletion,
-            self.has_unproven_tags,
-            self.min_decryption_version != 1,
-        ]
+        newer = [self.origin != Origin.GENERATED]
+        if version < 3:  # noqa: PLR2004 - a version of the list, as in OLDER_MAC_VERSIONS
+            newer += [
+                self.policy_id is not None,
+                self.successor_id is not None,
+                self.deletion_at is not None,
+                self.exportable,
+                self.deletion_protection,
+                bool(self.state_before_deletion),
+                self.has_unproven_tags,
+                self.min_decryption_version != 1,
+            ]
         if any(newer) or (version == 1 and self.service_account_id is not None):
-            raise _uncovered()
+            raise IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
+        if version == 3:  # noqa: PLR2004
+            return self._third_mac_fields()
         first = self._first_mac_fields()
         return first if version == 1 else (*first, self.tags, self.service_account_id)
 

@@ -24,7 +24,7 @@ from keys.services.deletion import (
     schedule_version_destruction,
 )
 from keys.services.editing import KeyUpdate, update_key
-from keys.services.exporting import ExportedKey, ExportedVersion, export_key
+from keys.services.exporting import ExportedKey, ExportedVersion, export_key, require_exportable
 from keys.services.forecasts import forecast, read_impact
 from keys.services.grants import (
     grant_key,
@@ -209,6 +209,7 @@ __all__ = [
     "record_activations",
     "remove_grant",
     "request_rotation",
+    "require_exportable",
     "revoke_key",
     "rotate_chosen",
     "rotate_due_keys",

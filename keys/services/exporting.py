@@ -21,7 +21,7 @@ from kernel.trust import kek
 from keys import actions
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated, PrivateKeyMissing
 from keys.lifecycle import State, VersionState
-from keys.models import Key, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.services.changing import key_event, lock_key, lock_policy_of
 
 MAX_VERSIONS: Final = 100
@@ -76,7 +76,7 @@ def export_key(
             extra={"rule": "private_connection"},
         )
     key = lock_key(principal, key_id)
-    _require_exportable(key)
+    require_exportable(key, lock_policy_of(key))
     rows = _versions(key, versions)
     exported = [_export(key, row, wrapping_key) for row in rows]
     meta: dict[str, object] = {"reason": reason, "versions": [row.version for row in rows]}
@@ -90,15 +90,10 @@ def export_key(
     return ExportedKey(key.id, key.name, key.algorithm, key.purpose, exported)
 
 
-def may_be_exported(key: Key) -> bool:
-    """Whether the key may be exported in its present state. For display only."""
-    return key.exportable and key.has_private_key
-
-
-def _require_exportable(key: Key) -> None:
+def require_exportable(key: Key, policy: EncryptionPolicy | None) -> None:
+    """Raises NotExportable, PolicyViolated, KeyNotUsable, PrivateKeyMissing."""
     if not key.exportable:
         raise NotExportable
-    policy = lock_policy_of(key)
     if policy is not None and not policy.exportable:
         raise PolicyViolated("The key's policy does not allow export.")
     at = key.lifecycle_state(database_now())

@@ -17,6 +17,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
 from kernel.labels import check_reason
 from keys import actions, trail, wrapped_material
+from keys.capabilities import require_new_material
 from keys.errors import KeyNotActive
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
@@ -54,7 +55,7 @@ def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
     key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    key.check_mac().require_new_material(database_now())  # before the work: a refusal must cost little
+    require_new_material(key.check_mac(), database_now())  # before the work: a refusal must cost little
     return wrapped_material.generate(key.kind)
 
 
@@ -168,7 +169,7 @@ def _rotate(
             f"The primary version is {key.primary_version}, not {expected_version}.",
             extra={**key.lifecycle_state(now).facts(), "primary_version": key.primary_version},
         )
-    key.require_new_material(now)
+    require_new_material(key, now)
     rotation.status, rotation.rotated_at = RotationStatus.COMPLETED, now
     rotation.save()
     changes = _replace_primary(key, rotation.new_version, material, now)

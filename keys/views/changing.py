@@ -19,7 +19,14 @@ from keys.impact import KeyAction
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.models.policies import MAX_DELETION_DAYS
-from keys.operations import KEY_OPERATIONS, PROTECTED, SCHEDULE_DELETION, KeyOperation
+from keys.operations import (
+    IMPORTED_ONLY,
+    KEY_OPERATIONS,
+    PROTECTED,
+    ROTATE,
+    SCHEDULE_DELETION,
+    KeyOperation,
+)
 from keys.policy_forms import suggest_policies
 from keys.services import KeyUpdate
 from keys.views.detail import KeyView
@@ -163,5 +170,7 @@ class KeyOperationView(KeyView):
         )
 
     def _protection(self, key: Key) -> str:
+        if self.operation.slug == ROTATE and not key.may_rotate:
+            return IMPORTED_ONLY
         is_protected = self.operation.slug == SCHEDULE_DELETION and key.deletion_protection
         return PROTECTED if is_protected else ""

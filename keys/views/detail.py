@@ -24,11 +24,11 @@ from kernel.clock import process_now
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
-from keys import actions, lifecycle, services
+from keys import actions, capabilities, lifecycle, services
 from keys.explanations import MODE_LABELS, decision_word, meaning
 from keys.impact import KeyAction
 from keys.models import Key
-from keys.operations import KEY_OPERATIONS, refusals
+from keys.operations import KEY_OPERATIONS, ROTATE, refusals
 from keys.services import MadeVersion
 from keys.services.succession import PERMISSIONS
 from keys.services.usage import Budget
@@ -83,7 +83,11 @@ class KeyView(ShowsLog, PageView[Principal]):
             for operation in KEY_OPERATIONS.values()
             if self.principal.has_permission(operation.permission)
         ]
-        possible = [operation for operation in offered if operation.is_possible(at)]
+        possible = [
+            operation
+            for operation in offered
+            if operation.is_possible(at) and (key.may_rotate or operation.slug != ROTATE)
+        ]
         means = meaning(at, key.purpose, has_successor=key.successor_id is not None)
         if means and "denied" not in context:
             context["denied"] = services.denials_shown_to(self.principal, key)
@@ -103,7 +107,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             meaning=means,
             denied_url=self._denied_url(key, now) if means else "",
             unavailable=refusals(offered, at),
-            operations=key.operations(now),
+            operations=capabilities.operations(key, at.state),
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )

@@ -12,6 +12,7 @@ from kernel.commands import JsonCommand, ProgressBar, interruptible
 from kernel.errors import NotFound
 from kernel.jobs import Status
 from keys import services
+from keys.capabilities import require_new_material
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts
 from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
@@ -111,7 +112,7 @@ def _request(
             key = services.find_key(principal=principal, name=name)
         except NotFound:
             raise NotFound(f"There is no key named {name}.") from None
-        key.require_new_material(process_now())
+        require_new_material(key, process_now())
         return services.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
     if algorithm:
         return services.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
