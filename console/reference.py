@@ -26,7 +26,11 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "data": "aGVsbG8=",
     "format": "jsonl",
 }
-OF_A_NEW_KEY: Final[Mapping[str, object]] = {"algorithm": "aes-256"}
+# Members whose examples differ from these at one path.
+OF_PATH: Final[Mapping[str, Mapping[str, object]]] = {
+    "/api/v1/keys": {"algorithm": "aes-256"},
+    "/api/v1/keys/import": {"algorithm": "aes-256", "format": "raw", "material": "$MATERIAL"},
+}
 # Optional members that examples show nevertheless.
 SHOWN: Final[Mapping[str, str]] = {
     "/api/v1/encrypt": "key_id",
@@ -217,7 +221,7 @@ def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
 
 def _example(path: str, shape: Schema, schemas: Schema) -> str:
     """JSON for a here-document. Ids are shell variables, which the shell expands."""
-    known = {**EXAMPLES, **(OF_A_NEW_KEY if path.endswith("/keys") else {})}
+    known = {**EXAMPLES, **OF_PATH.get(path, {})}
     return json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
 
 

@@ -29,6 +29,7 @@ def plan_key(typed: Mapping[str, Any], policy: EncryptionPolicy | None, now: dat
     kind = find_key_algorithm(typed.get("algorithm") or RECOMMENDED, typed.get("purpose"))
     key = Key(
         algorithm=kind.name,
+        purpose=kind.purpose,
         modes=list(kind.modes),
         activates_at=typed.get("activates_at"),
         expires_at=typed.get("expires_at"),

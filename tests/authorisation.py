@@ -84,6 +84,7 @@ NOT_BY_TOKEN = {
     ("service-account-rotate-secret", "POST"): RECENT,
     ("audit-exports", "POST"): RECENT,
     ("key-succeed", "POST"): RECENT,
+    ("key-export", "POST"): RECENT,
     ("key-schedule-deletion", "POST"): RECENT,
     ("key-version-schedule-destruction", "POST"): RECENT,
     ("audit-alarm-resolve", "POST"): RECENT,

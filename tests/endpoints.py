@@ -45,6 +45,7 @@ X25519_PUBLIC_KEY = bytes.fromhex(
 )
 SIGNING, AUTHENTICATING = "signing", "authenticating"  # an active key that signs, or computes MACs
 ENCAPSULATING, AGREEING = "encapsulating", "agreeing"  # an active key for shared secrets
+EXPORTABLE = "exportable"  # likewise
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
@@ -207,6 +208,10 @@ def _new_key(*_):
     return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
 
 
+def _import(*_):
+    return {**_new_key(), "format": "raw", "material": b64(bytes(range(32)))}
+
+
 def _deletion(target, _account):
     return {**REASON, "confirm_name": _name_of(target)}
 
@@ -316,6 +321,9 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint("keys.read", about="key"),
         "PATCH": Endpoint("keys.update", about="key", body=lambda *_: {"description": "changed"}),
     },
+    "keys-import": {"POST": Endpoint("keys.import", 201, body=_import)},
+    "keys-import-parameters": {"GET": Endpoint("keys.import")},
+    "key-export": {"POST": _key_action("keys.export", EXPORTABLE)},
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
     "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
@@ -554,7 +562,9 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         ENCAPSULATING: "ml-kem-768",
         AGREEING: "x25519",
     }.get(state, "aes-256")
-    key = services.create_key(principal=creator, name=name, algorithm=algorithm, **pending)
+    key = services.create_key(
+        principal=creator, name=name, algorithm=algorithm, exportable=state == EXPORTABLE, **pending
+    )
     entry = log_rows().filter(object_id=str(key.id)).latest("id")
     sealing = None if pending or key.purpose != "encrypt" else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)

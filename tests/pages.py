@@ -67,6 +67,8 @@ PAGES = {
     # keys
     "keys": Page(READERS),
     "key-new": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "key-import": Page(ADMIN, ADMIN),
+    "key-export": Page(ADMIN, ADMIN),
     "key": Page(READERS),
     "key-public-page": Page(READERS),
     "key-public-file": Page(READERS),

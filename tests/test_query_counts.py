@@ -44,6 +44,7 @@ READS = {
     "keys": LIST,
     "key": CALLER,
     "key-public-key": CALLER + 1,
+    "keys-import-parameters": CALLER + 1,
     "key-versions": LIST,
     "key-usage": CALLER + 4,  # the totals by version and by caller, the versions, the last use
     "key-impact": CALLER + 3,  # the totals of both periods, the last use
@@ -131,6 +132,7 @@ PAGES = {
     "ciphercanary.Notification": PAGE + DATES,
     "ciphercanary.SystemKey": PAGE + FILTER,
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
+    "keys.ImportParameters": PAGE + DATES,
     "keys.Key": PAGE + DATES + FILTER,
     "keys.KeyGrant": PAGE + DATES + FILTER,
     "keys.KeyRotation": PAGE + DATES,

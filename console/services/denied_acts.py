@@ -28,6 +28,9 @@ from notifications import actions as notification_actions
 
 ACTS = (
     key_actions.KEY_CREATED,
+    key_actions.KEY_IMPORTED,
+    key_actions.KEY_EXPORTED,
+    key_actions.IMPORT_PARAMETERS_CREATED,
     key_actions.KEY_UPDATED,
     key_actions.KEY_ROTATED,
     key_actions.KEY_ACTIVATED,

@@ -17,6 +17,7 @@ from tests.architecture.sources import (
 
 # ``expose`` returns key bytes: outside the core, only where another library needs them.
 MAY_EXPOSE = {
+    "keys/services/exporting.py": "the export of a key",
     "accounts/one_time_codes.py": "a TOTP seed becomes the text and the codes of RFC 6238",
     "accounts/signing_keys.py": "an RSA private key becomes the object that signs",
 }
@@ -28,7 +29,7 @@ MAY_READ_ALL_KEYS = {
     ("keys/services/clock_changes.py", "expire_keys"): "the schedule records every expiry",
     ("keys/services/clock_changes.py", "record_activations"): "the schedule records every activation",
     ("keys/services/creation.py", "_find_default"): "asks for the caller's own default key",
-    ("keys/services/creation.py", "create_key"): "a name is taken whoever has the key",
+    ("keys/services/creation.py", "store_key"): "a name is taken whoever has the key",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
     ("keys/services/policies.py", "_move_rotations"): "a policy moves the dates of all its keys",
     ("keys/services/reading.py", "measure_keys"): "numbers, for the gauges",
@@ -85,6 +86,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/grants.py": "key_grants: removed ones go",
     "keys/services/policies.py": "encryption_policies: unused ones go; encryption_keys.next_rotation_at",
+    "keys/services/import_parameters.py": "key_import_parameters: expired ones go",
     "keys/rotation_task.py": "key_rotations, key_rotation_jobs",
     "keys/services/rotation.py": "key_rotations; key_versions.is_primary, which nothing reads",
     "keys/services/rotation_jobs.py": "key_rotations, key_rotation_jobs",

@@ -121,6 +121,7 @@ PROVOCATIONS = {
     "encryption_keys.name": (Key, {"is_default": False}, {}),
     "encryption_keys_one_default": (Key, {"is_default": True}, {"name": "another"}),
     "encryption_keys_state_is_known": (Key, {"is_default": False}, {"name": "another", "state": "asleep"}),
+    "encryption_keys_origin_is_known": (Key, {"is_default": False}, {"name": "another", "origin": "found"}),
     "encryption_keys_has_primary_version": (
         Key,
         {"is_default": False},

@@ -43,6 +43,8 @@ OF_A_JOB = {
 CHANGES = {
     "key-notes",
     "key-succeed",
+    "key-import",
+    "key-export",
     "keys-bulk",
     "keys-bulk-tag",
     "key-activate",

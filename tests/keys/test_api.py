@@ -38,6 +38,7 @@ MEMBERS = {
     "next_rotation_at",
     "policy_id",
     "exportable",
+    "origin",
     "min_decryption_version",
     "deletion_protection",
     "deletion_at",

@@ -52,6 +52,8 @@ KEPT = {
     "user-new": {"username", "email", "role"},
     "audit-saved-new": {"name", "is_shared"},
     "key-new": {"name", "algorithm", "activates_at", "exportable"} | SETTINGS,
+    "key-import": {"name", "algorithm", "format", "policy_id", "expires_at", "exportable"} | NOTES,
+    "key-export": {"reason"},
     "policy-new": {"name", "algorithm"} | POLICY,
     "policy-edit": POLICY,
     "key-settings": SETTINGS,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.test import RequestFactory
 
 from audit.models import AuditLog
@@ -327,11 +327,6 @@ def test_a_public_key_is_destroyed_as_others_are(admin):
 def test_a_public_key_is_not_exportable(admin):
     answer = import_key(admin, "ed25519", "public", b64(public_bytes(new_key("ed25519"))), exportable=True)
     assert (answer.status, list(answer.json["errors"])) == (400, ["exportable"])
-
-
-def test_an_unknown_origin_is_refused_by_the_database(admin, key):
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Key.objects.filter(pk=key.pk).update(origin="stolen")
 
 
 # --- keys that only process
