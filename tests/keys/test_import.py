@@ -1,19 +1,22 @@
 """Import of keys through the REST interface."""
 
 import json
+import re
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings
 from django.db import transaction
 from django.test import RequestFactory
 
 from audit.models import AuditLog
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto import hybrid, key_transport
+from kernel.crypto import hybrid, key_pairs, key_transport
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
 from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.material import KeyMaterial
@@ -455,3 +458,40 @@ def test_altered_parameters_are_not_used(admin):
     ImportParameters.objects.update(expires_at=database_now() + timedelta(days=9))
     with pytest.raises(IntegrityFailed):
         services.get_import_parameters(principal=admin.principal)
+
+
+# --- the examples of docs/key-import.md
+
+
+def blocks(language):
+    page = (settings.BASE_DIR / "docs" / "key-import.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_examples_of_the_documentation_wrap_a_key(admin, tmp_path):
+    parameters = parameters_of(admin)
+    rsa, hpke = key_transport.public_keys(RECEIVER)
+    key = new_key("ec-p256")
+    (tmp_path / "key.pem").write_bytes(private_bytes(key, Encoding.PEM))
+    (tmp_path / "receiver.pem").write_text(key_pairs.encode_pem(rsa))
+    [script] = [block for block in blocks("sh") if "openssl rand" in block]
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
+    by_openssl = (tmp_path / "wrapped.bin").read_bytes()
+    wrap_by_rsa, wrap_by_hpke = (_function(block) for block in blocks("python"))
+    for form, wrapped in (
+        ("wrapped", by_openssl),
+        ("wrapped", wrap_by_rsa(key_pairs.encode_pem(rsa), private_bytes(key))),
+        ("hpke", wrap_by_hpke(hpke, private_bytes(key), "shown-hpke")),
+    ):
+        name = f"shown-{form}"
+        made = imported(
+            admin, "ec-p256", form, b64(wrapped), name=name, import_parameters_id=str(parameters.id)
+        )
+        assert material_of(made) == private_bytes(key)
+        Key.objects.filter(pk=made["id"]).update(name=f"done-{made['id'][:8]}")
+
+
+def _function(example):
+    defined = {}
+    exec(example, defined)  # noqa: S102 - the example of our own page
+    return defined["wrap"]
