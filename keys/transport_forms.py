@@ -10,7 +10,7 @@ from kernel.crypto import key_pairs
 from kernel.crypto.encoding import decode_base64
 from kernel.errors import Invalid
 from kernel.pages.forms import UtcDateTimeField, offer
-from keys.explanations import RECOMMENDED, algorithm_choices
+from keys.explanations import algorithm_choices
 from keys.forms import FinalForm, KeyNotesForm
 from keys.models import Key
 from keys.policy_forms import PolicyChoiceField
@@ -33,6 +33,9 @@ _TEXTS: Final = frozenset({"pem", "jwk"})
 _NAME: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
+MORE: Final = ("expires_at", "tags", "exportable")
+
+
 class UnkeptTextarea(forms.Textarea):
     """For key material. It is never sent back to the browser, which must neither store nor check it."""
 
@@ -52,8 +55,7 @@ class ImportForm(KeyNotesForm):
         widget=forms.TextInput(attrs=_NAME | {"autofocus": True}),
     )
     algorithm = forms.ChoiceField(
-        initial=RECOMMENDED,
-        help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt.",
+        help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt."
     )
     format = forms.ChoiceField()
     material = forms.CharField(
@@ -97,11 +99,16 @@ class ImportForm(KeyNotesForm):
     def __init__(self, *args: Any, is_private_connection: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_private_connection = is_private_connection
-        offer(self, "algorithm", _grouped_algorithms())
+        offer(self, "algorithm", [("", "Choose an algorithm"), *_grouped_algorithms()])
         offered = [each for each in _FORMATS.items() if is_private_connection or each[0] in PROTECTED]
         offer(self, "format", offered)
         if self.is_bound:  # an invalid field gets the focus
             del self.fields["name"].widget.attrs["autofocus"]
+
+    @property
+    def uses_more_options(self) -> bool:
+        """Whether a field under More options has a value or an error."""
+        return any(self[name].value() or self[name].errors for name in MORE)
 
     def order(self) -> ImportOrder:
         given = self.cleaned_data

@@ -16,7 +16,7 @@ from kernel.pages import PageView, Rule, once
 from keys import actions, services
 from keys.models import Key
 from keys.policy_forms import suggest_policies
-from keys.transport_forms import ExportForm, ImportForm
+from keys.transport_forms import MORE, ExportForm, ImportForm
 from keys.views.detail import KeyView
 
 SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
@@ -58,7 +58,7 @@ class ImportView(PageView[Principal]):
         return form
 
     def _show_form(self, form: ImportForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(form=form, status=status)
+        return self.page(form=form, more=[form[name] for name in MORE], status=status)
 
 
 class ExportView(KeyView):

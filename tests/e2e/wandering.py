@@ -15,6 +15,7 @@ UNLINKED = (
     "/setup/first-key/",
     "/audit/saved/new?action=keys.key.rotated",
     "/keys/payments-db/minimum-version?version=2",
+    "/keys/payments-db/export",
 )
 # Before or in the middle of a sign-in or set-up: tests/e2e/test_on_the_way.py inspects them.
 ON_THE_WAY = frozenset(
