@@ -72,6 +72,6 @@ def _entry(
         reencrypts_after_grace=rotation.reencrypt,
         versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
         stamp=stamp,
-        protects=key.kind.protects,
+        protects=key.protects,
         has_private_key=key.has_private_key,
     )

@@ -146,7 +146,7 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
     }
 )
 # The operations of a pair that need only its public key.
-PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "verify", "encapsulate"})
+_PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "verify", "encapsulate"})
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}
@@ -224,5 +224,5 @@ def operations(
     return [
         word
         for word, use in OPERATIONS.get(purpose, {}).items()
-        if able[use] and (has_private_key or word in PUBLIC_OPERATIONS)
+        if able[use] and (has_private_key or word in _PUBLIC_OPERATIONS)
     ]

@@ -32,7 +32,7 @@ def page() -> str:
 def tables() -> dict[str, str]:
     return {
         "key algorithms": _table(
-            ("key algorithm", "purpose", "bits", "modes", "FIPS-approved"),
+            ("key algorithm", "purpose", "bits", "modes", "FIPS-approved", "generated"),
             (
                 (
                     f"`{kind.name}`",
@@ -40,6 +40,7 @@ def tables() -> dict[str, str]:
                     f"{kind.key_size:,}",
                     ", ".join(f"`{mode}`" for mode in kind.modes),
                     _YES[kind.status == "approved"],
+                    _YES[kind.protects],
                 )
                 for kind in KEY_ALGORITHMS
             ),

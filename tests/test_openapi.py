@@ -190,6 +190,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
     }
     assert all(len(enums) == 1 for enums in named.values()), named
     assert [name for name in named if named[name] == ["KeyAlgorithmEnum"]] == [
+        "ExportedKey",
         "Key",
         "Policy",
         "PublicKey",
@@ -197,6 +198,7 @@ def test_every_algorithm_is_one_of_those_that_exist(document):
     assert [name for name in named if named[name] == ["KeyAlgorithmOrAliasEnum"]] == [
         "CreateKey",
         "CreatePolicy",
+        "ImportKey",
         "Succeed",
     ]
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, is_deterministic
+from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, find_key_algorithms, is_deterministic
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
@@ -217,8 +217,8 @@ class Key(MacProtectedRow):
 
     @property
     def protects(self) -> bool:
-        """As of ``KeyAlgorithm``."""
-        return self.kind.protects
+        """As of ``KeyAlgorithm``, where it does not depend on the purpose."""
+        return find_key_algorithms(self.algorithm)[0].protects
 
     @property
     def may_rotate(self) -> bool:

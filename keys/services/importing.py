@@ -17,7 +17,7 @@ from kernel.errors import Denied, Invalid
 from kernel.http import strict_json
 from keys import actions
 from keys.imported_jwk import from_jwk
-from keys.lifecycle import OPERATIONS, PUBLIC_OPERATIONS, Origin
+from keys.lifecycle import Origin, State, operations
 from keys.models import Key
 from keys.services.creation import draft_key, store_key
 from keys.services.import_parameters import receiver_of
@@ -101,7 +101,9 @@ def read_material(*, principal: Principal, order: ImportOrder) -> NewMaterial:
     if read is None:
         raise Invalid.of_field("format", f"Choose one of: {', '.join(FORMATS)}.")
     material, public_key = read(principal, order, kind)
-    if material is None and not PUBLIC_OPERATIONS & set(OPERATIONS[kind.purpose]):
+    if material is None and not operations(
+        kind.purpose, State.ACTIVE, protects=kind.protects, has_private_key=False
+    ):
         raise refused("A public key alone cannot be used for this purpose. Import the private key.")
     return NewMaterial(kind.name, material, public_key)
 

@@ -175,6 +175,11 @@ REFUSED = {
     "a point beside the curve": ("ec-p256", "jwk", lambda: jwk_of("ec-p256", new_key("ec-p256")) | {"y": "AA" * 21 + "A"}),
     "an incomplete RSA key": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", new_key("rsa-2048")) | {"p": "Aw"}),
     "a public key that agrees": ("x25519", "public", lambda: b64(public_bytes(new_key("x25519")))),
+    "a public key that only encrypts, too weak for it": (
+        "rsa-2048:encrypt",
+        "public",
+        lambda: b64(public_bytes(new_key("rsa-2048"))),
+    ),
     "a document of a symmetric key": ("aes-256", "pkcs8", lambda: b64(bytes(32))),
     "raw bytes of a pair": ("ed25519", "raw", lambda: b64(bytes(32))),
 }  # fmt: skip
@@ -183,7 +188,8 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_wrong_material_is_refused_at_its_field(admin, case):
     algorithm, form, material = REFUSED[case]
-    answer = import_key(admin, algorithm, form, material())
+    name, _, purpose = algorithm.partition(":")
+    answer = import_key(admin, name, form, material(), **({"purpose": purpose} if purpose else {}))
     assert (answer.status, list(answer.json["errors"])) == (400, ["material"]), answer.json
     assert "secret" not in answer.json["detail"]
     assert not Key.objects.exists()

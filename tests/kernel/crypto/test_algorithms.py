@@ -93,6 +93,12 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.serialization.PublicFormat",
     "cryptography.hazmat.primitives.serialization.load_der_private_key",
     "cryptography.hazmat.primitives.serialization.load_der_public_key",
+    "cryptography.hazmat.primitives.serialization.load_pem_private_key",
+    "cryptography.hazmat.primitives.serialization.load_pem_public_key",
+    # RFC 5649, to wrap a key for another system.
+    "cryptography.hazmat.primitives.keywrap.InvalidUnwrap",
+    "cryptography.hazmat.primitives.keywrap.aes_key_unwrap_with_padding",
+    "cryptography.hazmat.primitives.keywrap.aes_key_wrap_with_padding",
     # of self-signed certificates
     "cryptography.x509.BasicConstraints",
     "cryptography.x509.CertificateBuilder",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -62,9 +62,9 @@ def test_a_key_of_another_size_or_hash_function_does_not_unwrap():
     short = os.urandom(16)
     with pytest.raises(TransportFailed):
         opened_rsa(public.encrypt(short, OAEP) + aes_key_wrap_with_padding(short, material))
-    key, sha_1 = os.urandom(32), padding.OAEP(padding.MGF1(SHA1()), SHA1(), None)
+    key, sha_512 = os.urandom(32), padding.OAEP(padding.MGF1(SHA512()), SHA512(), None)
     with pytest.raises(TransportFailed):
-        opened_rsa(public.encrypt(key, sha_1) + aes_key_wrap_with_padding(key, material))
+        opened_rsa(public.encrypt(key, sha_512) + aes_key_wrap_with_padding(key, material))
 
 
 def test_hpke_is_bound_to_the_name_and_the_receiver():
