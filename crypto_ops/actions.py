@@ -9,11 +9,15 @@ MESSAGE_REENCRYPTED: Final = "crypto.message.reencrypted"
 MESSAGE_INSPECTED: Final = "crypto.message.inspected"
 MESSAGE_SIGNED: Final = "crypto.message.signed"
 SIGNATURE_VERIFIED: Final = "crypto.signature.verified"
+JWT_SIGNED: Final = "crypto.jwt.signed"
+CSR_SIGNED: Final = "crypto.csr.signed"
 MAC_COMPUTED: Final = "crypto.mac.computed"
 MAC_VERIFIED: Final = "crypto.mac.verified"
 ENCAPSULATED: Final = "crypto.secret.encapsulated"
 DECAPSULATED: Final = "crypto.secret.decapsulated"
 AGREED: Final = "crypto.secret.agreed"
+DATA_KEY_GENERATED: Final = "crypto.data_key.generated"
+KEY_DERIVED: Final = "crypto.key.derived"
 STREAM_ENCRYPTED: Final = "crypto.stream.encrypted"
 STREAM_DECRYPTED: Final = "crypto.stream.decrypted"
 RANDOM_GENERATED: Final = "crypto.random.generated"
@@ -29,11 +33,15 @@ LABELS: Final[Mapping[str, str]] = {
     MESSAGE_INSPECTED: "Inspect ciphertext",
     MESSAGE_SIGNED: "Sign",
     SIGNATURE_VERIFIED: "Verify signature",
+    JWT_SIGNED: "Sign JWT",
+    CSR_SIGNED: "Sign certificate request",
     MAC_COMPUTED: "Compute MAC",
     MAC_VERIFIED: "Verify MAC",
     ENCAPSULATED: "Encapsulate secret",
     DECAPSULATED: "Decapsulate secret",
     AGREED: "Agree on secret",
+    DATA_KEY_GENERATED: "Generate data key",
+    KEY_DERIVED: "Derive key",
     STREAM_ENCRYPTED: "Encrypt stream",
     STREAM_DECRYPTED: "Decrypt stream",
     RANDOM_GENERATED: "Generate random bytes",

@@ -97,14 +97,15 @@ class EncryptBatchView(OperationView, KeyReferenceView):
     @extend_schema(request=serializers.EncryptBatchSerializer, responses=serializers.EncryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.EncryptBatchSerializer)
-        _charge_the_rest(self.principal, len(attrs["items"]))
+        charge_the_rest(self.principal, len(attrs["items"]))
         wanted = EncryptBatch(
             mode=attrs["mode"],
             items=items.messages_of((item["data"], item.get("aad", "")) for item in attrs["items"]),
             key_id=_key_id(self, attrs),
             key_version=attrs.get("key_version"),
         )
-        return Response(items.answer_of(batches.encrypt_batch(wanted, self.principal), _references(attrs)))
+        batch = batches.encrypt_batch(wanted, self.principal)
+        return Response(items.answer_of(batch, references_of(attrs), member="ciphertext"))
 
 
 class DecryptBatchView(OperationView, KeyReferenceView):
@@ -115,9 +116,10 @@ class DecryptBatchView(OperationView, KeyReferenceView):
     @extend_schema(request=serializers.DecryptBatchSerializer, responses=serializers.DecryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read(serializers.DecryptBatchSerializer)
-        _charge_the_rest(self.principal, len(attrs["items"]))
+        charge_the_rest(self.principal, len(attrs["items"]))
         wanted = _decrypt_batch(attrs, self.key_id_of(attrs["key_id"]))
-        return Response(items.answer_of(batches.decrypt_batch(wanted, self.principal), _references(attrs)))
+        batch = batches.decrypt_batch(wanted, self.principal)
+        return Response(items.answer_of(batch, references_of(attrs), member="data"))
 
 
 class ReencryptView(OperationView):
@@ -210,13 +212,14 @@ def _decrypt_batch(attrs: dict[str, Any], key_id: UUID) -> DecryptBatch:
     )
 
 
-def _charge_the_rest(principal: Principal, messages: int) -> None:
+def charge_the_rest(principal: Principal, messages: int) -> None:
     """Charge the batch beyond the one request that the view has charged. Raises Throttled."""
     if (more := cost_of(messages) - 1) > 0:
         throttle.charge_principal(principal.identity.budget, more)
 
 
-def _references(attrs: dict[str, Any]) -> list[str | None]:
+def references_of(attrs: dict[str, Any]) -> list[str | None]:
+    """Of the items of a batch."""
     return [item.get("reference") for item in attrs["items"]]
 
 

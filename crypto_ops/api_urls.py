@@ -1,6 +1,18 @@
 from django.urls import path
 
-from crypto_ops import api, api_algorithms, api_macs, api_secrets, api_signatures, api_streams
+from crypto_ops import (
+    api,
+    api_algorithms,
+    api_csr,
+    api_data_keys,
+    api_derivations,
+    api_jwts,
+    api_macs,
+    api_proof_batches,
+    api_secrets,
+    api_signatures,
+    api_streams,
+)
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
@@ -18,6 +30,14 @@ urlpatterns = [
     path("encapsulate", api_secrets.EncapsulateView.as_view(), name="encapsulate"),
     path("decapsulate", api_secrets.DecapsulateView.as_view(), name="decapsulate"),
     path("shared-secret", api_secrets.AgreeView.as_view(), name="shared-secret"),
+    path("sign/batch", api_proof_batches.SignBatchView.as_view(), name="sign-batch"),
+    path("verify/batch", api_proof_batches.VerifyBatchView.as_view(), name="verify-batch"),
+    path("mac/batch", api_proof_batches.MacBatchView.as_view(), name="mac-batch"),
+    path("mac/verify/batch", api_proof_batches.VerifyMacBatchView.as_view(), name="mac-verify-batch"),
+    path("jwt/sign", api_jwts.SignJwtView.as_view(), name="jwt-sign"),
+    path("data-keys", api_data_keys.DataKeyView.as_view(), name="data-keys"),
+    path("derive", api_derivations.DeriveView.as_view(), name="derive"),
     path("random", api.RandomView.as_view(), name="random"),
+    path("keys/<key:key_id>/csr", api_csr.CsrView.as_view(), name="key-csr"),
     path("algorithms", api_algorithms.AlgorithmsView.as_view(), name="algorithms"),
 ]

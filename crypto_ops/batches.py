@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
-from audit.log.events import Event, Outcome
 from crypto_ops import actions
-from crypto_ops.deciding import decision_of, grounds_of, key_event, perform
+from crypto_ops.batch_results import BatchResult, BatchVersions, batch_event, refusals_of
+from crypto_ops.deciding import decision_of, grounds_of, perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
@@ -23,7 +23,7 @@ from kernel.crypto.modes import SealingMode
 from kernel.crypto.public_key_encryption import PublicKeySealer
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle, primitives
-from keys.cached_keys import CachedKey, CachedVersion
+from keys.cached_keys import CachedKey
 from keys.references import KeyReference
 
 
@@ -59,25 +59,6 @@ class DecryptBatch:
     items: Sequence[SealedItem | DomainError] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResult[R: (str, bytes)]:
-    """Self-describing ciphertexts or plaintexts in the order of the items, with a refusal for each failed item.
-
-    ``key_version``: the version that sealed; None for decryptions. ``refusals``: the refusals among the results.
-    """
-
-    mode: SealingMode
-    key_id: UUID
-    key_version: int | None
-    results: Sequence[R | DomainError] = field(repr=False)
-    refusals: Sequence[DomainError] = field(repr=False)
-
-    @property
-    def refused(self) -> int:
-        """The number of refused items."""
-        return len(self.refusals)
-
-
 def encrypt_batch(request: EncryptBatch, principal: Principal) -> BatchResult[str]:
     """Seal all items with the key's primary version. Raises refusals that concern the whole batch."""
     with measured(request.mode, len(request.items)) as measurement:
@@ -98,7 +79,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
     """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
     context.principal.require("crypto.encrypt")
     mode = request.mode
-    refusals = _refusals(request.items)
+    refusals = refusals_of(request.items)
     if request.key_id is not None:
         entry = context.find(request.key_id, "crypto.encrypt")
     elif len(refusals) < len(request.items):
@@ -112,7 +93,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
     items = request.items
     if mode.is_public_key:
         items = [_checked(item, sealer) for item in items]
-        refusals = _refusals(items)
+        refusals = refusals_of(items)
     messages = _without_refusals(items) if refusals else cast(Sequence[Message], items)
     context.reserve(version, mode, len(messages))
 
@@ -127,7 +108,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
             refusals=refusals,
         )
 
-    event = _event(actions.MESSAGE_ENCRYPTED, entry, version, mode, len(messages), refusals)
+    event = batch_event(actions.MESSAGE_ENCRYPTED, entry, version, mode, len(messages), refusals)
     size = sum(len(plaintext) for plaintext, _ in messages)
     grounds = grounds_of(event, context, protects=entry)
     return Decision(finish, grounds, size, context.request_id)
@@ -143,16 +124,14 @@ def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decis
     opener = _Opener(entry, request.mode, context)
     results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
     opened = [result for result in results if isinstance(result, bytes)]
-    refusals = _refusals(results)
+    refusals = refusals_of(results)
     batch = BatchResult(
         mode=request.mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
     )
-    event = _event(actions.MESSAGE_DECRYPTED, entry, opener.only_version, request.mode, len(opened), refusals)
+    event = batch_event(
+        actions.MESSAGE_DECRYPTED, entry, opener.versions.only, request.mode, len(opened), refusals
+    )
     return decision_of(batch, event, context, size=sum(map(len, opened)))
-
-
-def _refusals(items: Sequence[object]) -> list[DomainError]:
-    return [item for item in items if isinstance(item, DomainError)]
 
 
 def _checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:
@@ -185,15 +164,9 @@ class _Opener:
         self._entry = entry
         self._context = context
         self._mode = mode
-        self._now = process_now()
-        self._used: dict[int, CachedVersion] = {}
+        self.versions = BatchVersions(entry, context)
         self._ciphers: dict[int | None, tuple[Any, int]] = {}
         self._named: UUID | None = None  # the key that the last item names
-
-    @property
-    def only_version(self) -> CachedVersion | None:
-        """The version of all items; None if there are several or none."""
-        return next(iter(self._used.values())) if len(self._used) == 1 else None
 
     def open(self, item: SealedItem) -> bytes | DomainError:
         key_id = self._entry.key_id
@@ -209,44 +182,11 @@ class _Opener:
         return plaintext
 
     def _cipher(self, number: int | None) -> tuple[Any, int]:
-        version = self._version(number)
+        if number is not None and number not in self._entry.versions:
+            raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext
+        version = self.versions.find(number)
         found = self._ciphers[number] = (
             self._context.primitive(version, primitives.opener_of(self._mode), self._mode),
             version.number,
         )
         return found
-
-    def _version(self, number: int | None) -> CachedVersion:
-        if number is None:
-            if len(self._entry.versions) > 1:
-                raise Invalid.of_field(
-                    "key_version", "This field is required because a batch does not try versions."
-                )
-            number = self._entry.primary_version
-        if number not in self._entry.versions:
-            raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext
-        if number not in self._used:
-            self._used[number] = self._context.require_process(self._entry, number, self._now)
-        return self._used[number]
-
-
-def _event(
-    action: str,
-    entry: CachedKey,
-    version: CachedVersion | None,
-    mode: SealingMode,
-    succeeded: int,
-    refusals: Sequence[DomainError],
-) -> Event:
-    """One event for all successes, with the number of failures. If all failed, it has the code of the first failure."""
-    failed = {"failed": len(refusals)} if succeeded and refusals else {}
-    return key_event(
-        action,
-        entry,
-        version,
-        count=succeeded or len(refusals),
-        outcome=Outcome.OK if succeeded else Outcome.ERROR,
-        code="" if succeeded else refusals[0].code,
-        algorithm=mode.name,
-        **failed,
-    )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, cast
 
+import msgspec
+
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens import renew_principal
@@ -19,7 +21,7 @@ from crypto_ops.decision_context import DecisionContext, Permit, Use
 from kernel.clock import process_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import Mode, SealingMode
-from kernel.errors import DomainError, Unavailable
+from kernel.errors import DomainError, Invalid, Unavailable
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
 from keys import keyring, lifecycle
@@ -137,6 +139,13 @@ def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
     return mode
 
 
+def named_version(entry: CachedKey, number: int, context: DecisionContext) -> CachedVersion:
+    """The version that a request names, which must be able to process. Raises Invalid, KeyNotUsable."""
+    if number not in entry.versions:
+        raise Invalid.of_field("key_version", "The key has no version with this number.")
+    return context.require_process(entry, number, process_now())
+
+
 def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:
     """Grounds that hold while nothing that was read has changed, and within all lifetimes that apply."""
     return Grounds(
@@ -146,6 +155,12 @@ def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | 
         deadlines=(*_token_end(context.principal), *_key_end(protects), *context.deadlines),
         not_before=tuple([start for entry in context.used for start in _key_start(entry)]),
     )
+
+
+def with_facts(grounds: Grounds, **facts: object) -> Grounds:
+    """The same grounds for an event with more members in its ``meta``."""
+    event = msgspec.structs.replace(grounds.event, meta={**grounds.event.meta, **facts})
+    return msgspec.structs.replace(grounds, event=event)
 
 
 def decision_of[T](

@@ -23,10 +23,17 @@ from kernel.pages import PageForm
 from kernel.pages.forms import offer
 from keys import lifecycle
 from keys.explanations import MODE_LABELS, OPERATION_LABELS
-from keys.lifecycle import OPERATIONS
 from keys.metadata import MAX_VERSION
 from keys.models import Key
 
+# By the purpose of the key, the operations that the page can try.
+TRIED: Final[Mapping[str, tuple[str, ...]]] = {
+    "encrypt": ("encrypt", "decrypt", "reencrypt"),
+    "sign": ("sign", "verify"),
+    "mac": ("mac", "verify"),
+    "encapsulate": ("encapsulate", "decapsulate"),
+    "agree": ("agree",),
+}
 # Input is confidential: browsers must not store it or send it to a spelling service.
 _UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -51,7 +58,7 @@ class TrialForm(PageForm):
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.key = key
-        offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in OPERATIONS[key.purpose]])
+        offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in TRIED[key.purpose]])
         offer(self, "mode", [(name, name) for name in key.protecting_modes])
         self.fields["mode"].label = MODE_LABELS[key.purpose]
 

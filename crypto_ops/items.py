@@ -5,12 +5,21 @@ from typing import Any
 
 from django.conf import settings
 
-from crypto_ops.batches import BatchResult, SealedItem, of_another_key
-from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
+from crypto_ops.batch_results import AnyBatchResult, ItemResult
+from crypto_ops.batches import SealedItem, of_another_key
+from crypto_ops.proof_batches import ProofItem
+from crypto_ops.requests import (
+    MAX_AAD_BYTES,
+    MAX_DIGEST_BYTES,
+    MAX_MAC_BYTES,
+    MAX_SIGNATURE_BYTES,
+    MAX_TAG_BYTES,
+)
+from crypto_ops.signatures import message_of
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
 from kernel.crypto.encoding import decode_base64, encode_base64
-from kernel.crypto.modes import SealingMode
+from kernel.crypto.modes import SealingMode, SigningMode
 from kernel.errors import DomainError
 from kernel.http import problems
 from kernel.runtime import settings_cache
@@ -56,6 +65,43 @@ def sealed_item_of(
         return error
 
 
+def signature_item_of(
+    message: str | None,
+    digest: str | None,
+    signature: str | None,
+    version: int | None,
+    *,
+    mode: SigningMode,
+) -> ProofItem | DomainError:
+    """The item to sign, or with ``signature`` to verify, or its refusal."""
+    try:
+        octets, is_digest = message_of(
+            mode,
+            octets_of(message, "message", max_plaintext()),
+            octets_of(digest, "digest", MAX_DIGEST_BYTES),
+            None,
+        )
+        proof = octets_of(signature, "signature", MAX_SIGNATURE_BYTES) or b""
+    except DomainError as error:
+        return error
+    return ProofItem(message=octets, is_digest=is_digest, proof=proof, key_version=version)
+
+
+def mac_item_of(message: str, mac: str | None, version: int | None) -> ProofItem | DomainError:
+    """The item to authenticate, or with ``mac`` to verify, or its refusal."""
+    try:
+        octets = decode_base64(message, field="message", max_bytes=max_plaintext())
+        proof = octets_of(mac, "mac", MAX_MAC_BYTES) or b""
+    except DomainError as error:
+        return error
+    return ProofItem(message=octets, proof=proof, key_version=version)
+
+
+def octets_of(text: str | None, field: str, max_bytes: int) -> bytes | None:
+    """None if the text is None. Raises Invalid."""
+    return None if text is None else decode_base64(text, field=field, max_bytes=max_bytes)
+
+
 def sealed_of(parts: Parts) -> Sealed:
     """Raises Invalid."""
     encrypted_data, iv, tag = parts
@@ -72,27 +118,36 @@ def aad_of(text: str) -> bytes:
 
 
 def answer_of(
-    batch: BatchResult[str] | BatchResult[bytes], references: Sequence[str | None]
+    batch: AnyBatchResult,
+    references: Sequence[str | None],
+    *,
+    member: str,
+    algorithm: str = "algorithm",
 ) -> dict[str, Any]:
-    """The response for REST and the fast path: results in order, each with the reference of its item."""
+    """The response for REST and the fast path: results in order, each with the reference of its item.
+
+    ``member``: the name of a result. ``algorithm``: the name of the member for the mode.
+    """
     version = {} if batch.key_version is None else {"key_version": batch.key_version}
     return {
-        "algorithm": batch.mode.name,
+        algorithm: batch.mode.name,
         "key_id": str(batch.key_id),
         **version,
         "results": [
-            _members_of(result) if reference is None else {**_members_of(result), "reference": reference}
+            _members_of(result, member)
+            if reference is None
+            else {**_members_of(result, member), "reference": reference}
             for result, reference in zip(batch.results, references, strict=True)
         ],
     }
 
 
-def _members_of(result: str | bytes | DomainError) -> dict[str, Any]:
-    if isinstance(result, str):
-        return {"ciphertext": result}
+def _members_of(result: ItemResult, member: str) -> dict[str, Any]:
     if isinstance(result, bytes):
-        return {"data": encode_base64(result)}
-    return {"problem": problems.members(result)}
+        return {member: encode_base64(result)}
+    if isinstance(result, DomainError):
+        return {"problem": problems.members(result)}
+    return {member: result}
 
 
 def _of_envelope(text: str, aad: str, *, mode: SealingMode) -> SealedItem:

@@ -11,9 +11,9 @@ from accounts.roles import permission_of
 from audit.services import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
-from keys import actions, capabilities
+from keys import actions, capabilities, lifecycle
 from keys.explanations import OPERATION_LABELS
-from keys.lifecycle import OPERATIONS, LifecycleState, State, Status
+from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
 
 DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Use the API to decrypt."
@@ -40,7 +40,11 @@ def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The operations that the role permits, each with the reason if it is currently unavailable."""
     at = key.lifecycle_state(process_now())
     able, never = capabilities.operations(key, at.state), capabilities.excluded_operations(key)
-    words = [word for word in OPERATIONS[key.purpose] if principal.has_permission(permission_of(word))]
+    words = [
+        word
+        for word in lifecycle.operations_of(key.algorithm, key.purpose)
+        if principal.has_permission(permission_of(word))
+    ]
     reason = "" if set(words) <= {*able, *never} else f"{key.name} {_state_sentence(key, at)}."
     return [
         OperationChoice(word, _limit(key) if word in never else "" if word in able else reason)

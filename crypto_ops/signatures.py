@@ -49,12 +49,17 @@ class Signature(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
+def require_encoding(mode: SigningMode, encoding: Encoding | None) -> None:
+    """Raises Invalid for an encoding that the mode does not have."""
+    if encoding is not None and not mode.has_raw_form:
+        raise Invalid.of_field("encoding", "Only ECDSA signatures have encodings. Omit this field.")
+
+
 def message_of(
     mode: SigningMode, message: bytes | None, digest: bytes | None, encoding: Encoding | None
 ) -> tuple[bytes, bool]:
     """The message or digest of a request, and whether it is a digest. Raises Invalid for a wrong combination."""
-    if encoding is not None and not mode.has_raw_form:
-        raise Invalid.of_field("encoding", "Only ECDSA signatures have encodings. Omit this field.")
+    require_encoding(mode, encoding)
     if digest is None:
         if message is None:
             raise Invalid.of_field("message", "Send this field, or send digest instead.")
@@ -90,14 +95,15 @@ def decide_signature(request: SignRequest, context: DecisionContext) -> Decision
         use,
         "crypto.sign",
         primitives.signer,
-        lambda entry: _signing_version(entry, request.mode),
+        lambda entry: signing_version(entry, request.mode),
         context,
         protects=True,
     )
     return Decision(partial(_sign, request, permit), permit.grounds, len(request.message), context.request_id)
 
 
-def _signing_version(entry: CachedKey, mode: SigningMode) -> CachedVersion:
+def signing_version(entry: CachedKey, mode: SigningMode) -> CachedVersion:
+    """The primary version, if it may sign in this mode. Raises KeyNotActive, PolicyViolated."""
     version = entry.require_protect(process_now())
     entry.require_allowed(mode)
     return version

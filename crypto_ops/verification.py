@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.commit.decisions import Decision
-from crypto_ops.deciding import decision_of, default_mode, key_event
+from crypto_ops.deciding import decision_of, default_mode, key_event, named_version
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import MAX_TRIALS
 from crypto_ops.requests import Unprinted
@@ -65,12 +65,9 @@ def decide_verification[M: Mode](
 
 def _candidates(entry: CachedKey, number: int | None, context: DecisionContext) -> list[CachedVersion]:
     """The named version, or all that may process, newest first. Raises refusals."""
-    now = process_now()
-    if number is None:
-        candidates = entry.processing_versions(now)[:MAX_TRIALS]
-        if len(candidates) > 1:
-            context.charge(len(candidates) - 1)
-        return candidates
-    if number not in entry.versions:
-        raise Invalid.of_field("key_version", "The key has no version with this number.")
-    return [context.require_process(entry, number, now)]
+    if number is not None:
+        return [named_version(entry, number, context)]
+    candidates = entry.processing_versions(process_now())[:MAX_TRIALS]
+    if len(candidates) > 1:
+        context.charge(len(candidates) - 1)
+    return candidates

@@ -4,6 +4,7 @@ Equally strict: they refuse unknown members, other JSON types, null, and numbers
 twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Protocol
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto_ops import batches, items
-from crypto_ops.batches import BatchResult
+from crypto_ops.batch_results import AnyBatchResult
 from crypto_ops.requests import (
     MAX_ITEMS,
     MAX_REFERENCE,
@@ -132,6 +133,11 @@ class DecryptBatch(RequestBody, frozen=True):
     items: Annotated[list[DecryptItem], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
+class Item(Protocol):
+    @property
+    def reference(self) -> str | UnsetType: ...
+
+
 class KeyResult(Protocol):
     """The result of an operation with a key. ``key_version``: None if no version verified it."""
 
@@ -243,6 +249,14 @@ def of_key(result: KeyResult, algorithm: str, **members: object) -> bytes:
     return ENCODER.encode({**members, **key})
 
 
-def of_batch(result: BatchResult[str] | BatchResult[bytes], message: EncryptBatch | DecryptBatch) -> bytes:
+class BatchBody(Protocol):
+    @property
+    def items(self) -> Sequence[Item]: ...
+
+
+def of_batch(
+    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
+) -> bytes:
+    """As ``items.answer_of``."""
     references = [None if item.reference is UNSET else item.reference for item in message.items]
-    return ENCODER.encode(items.answer_of(result, references))
+    return ENCODER.encode(items.answer_of(result, references, member=member, algorithm=algorithm))

@@ -1,6 +1,6 @@
 """Forms of a key's Access page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -10,7 +10,8 @@ from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
 from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
 from keys.explanations import OPERATION_LABELS
-from keys.lifecycle import OPERATIONS
+from keys.lifecycle import operations_of
+from keys.models import Key
 from keys.models.grants import ROLE
 from keys.services.grants import GrantRequest
 
@@ -29,9 +30,9 @@ class CheckAccessForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, purpose: str, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
         super().__init__(*args, auto_id="check_%s", **kwargs)
-        offer(self, "operation", _operations(purpose))
+        offer(self, "operation", _operations(key))
         offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
 
 
@@ -54,16 +55,14 @@ class GrantForm(PageForm):
         "Leave empty to allow all.",
     )
 
-    def __init__(
-        self, *args: Any, purpose: str, holders: Iterable[KnownHolder], tags: Sequence[str], **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer(self, "operations", _operations(purpose))
+        offer(self, "operations", _operations(key))
         known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
-        if tags:
-            every = [(f"{TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in tags]
+        if key.tags:
+            every = [(f"{TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in key.tags]
             offer(self, "scope", [("", "This key only"), *every])
         else:
             del self.fields["scope"]
@@ -86,8 +85,8 @@ class GrantForm(PageForm):
         )
 
 
-def _operations(purpose: str) -> list[tuple[str, str]]:
-    return [(word, OPERATION_LABELS[word]) for word in OPERATIONS[purpose]]
+def _operations(key: Key) -> list[tuple[str, str]]:
+    return [(word, OPERATION_LABELS[word]) for word in operations_of(key.algorithm, key.purpose)]
 
 
 def _label(holder: KnownHolder) -> str:

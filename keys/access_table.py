@@ -10,7 +10,7 @@ from accounts.roles import ADMIN, ROLES, permission_of
 from accounts.services.holders import KnownHolder
 from kernel.identities import Identity, IdentityType, parse_uuid
 from keys.explanations import OPERATION_LABELS
-from keys.lifecycle import OPERATIONS
+from keys.lifecycle import operations_of
 from keys.models import Key, KeyGrant
 from keys.models.grants import ROLE
 
@@ -55,7 +55,7 @@ def access_rows(
 ) -> list[AccessRow]:
     """Administrators, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
     holders = {each.identity.entity: _holder(each) for each in known}
-    words = OPERATIONS.get(key.purpose, {})
+    words = operations_of(key.algorithm, key.purpose)
     rows = [_row(_everyone(ADMIN), "Role", words, words)]
     if owner := holders.get(key.owner.entity):
         rows.append(_row(owner, "Owner", words, words))

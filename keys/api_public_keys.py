@@ -1,5 +1,6 @@
 """REST interface for public keys."""
 
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -31,6 +32,10 @@ class PublicKeySerializer(serializers.Serializer[PublicKey]):
     jwk = serializers.DictField(help_text="RFC 7517")
 
 
+class KeySetSerializer(serializers.Serializer[Any]):
+    keys = serializers.ListField(child=serializers.DictField(), help_text="JWKs (RFC 7517), the newest first")
+
+
 class PublicKeyView(KeyView):
     """The public key of one version of an asymmetric key."""
 
@@ -41,3 +46,14 @@ class PublicKeyView(KeyView):
         version = self.read_query(PublicKeyQuery).get("version")
         found = services.get_public_key(principal=self.principal, key_id=key_id, version=version)
         return Response(represent(PublicKeySerializer, found))
+
+
+class KeySetView(KeyView):
+    """The public keys of an asymmetric key as a JWK Set: the versions that may verify, or that may decrypt."""
+
+    rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
+
+    @extend_schema(responses=KeySetSerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        found = services.list_public_keys(principal=self.principal, key_id=key_id)
+        return Response({"keys": [each.jwk for each in found]})

@@ -1,4 +1,4 @@
-from django.urls import path, register_converter
+from django.urls import path
 
 from keys import (
     api,
@@ -10,9 +10,6 @@ from keys import (
     api_transport,
     api_usage,
 )
-from keys.references import KeyReferenceConverter
-
-register_converter(KeyReferenceConverter, "key")
 
 urlpatterns = [
     path("keys", api.KeyListView.as_view(), name="keys"),
@@ -62,6 +59,7 @@ urlpatterns = [
     ),
     path("keys/<key:key_id>/public-key", api_public_keys.PublicKeyView.as_view(), name="key-public-key"),
     path("keys/<key:key_id>/export", api_transport.ExportKeyView.as_view(), name="key-export"),
+    path("keys/<key:key_id>/jwks", api_public_keys.KeySetView.as_view(), name="key-jwks"),
     path("keys/<key:key_id>/usage", api_usage.UsageView.as_view(), name="key-usage"),
     path("keys/<key:key_id>/impact", api_usage.ImpactView.as_view(), name="key-impact"),
     path("keys/<key:key_id>/grants", api_grants.KeyGrantListView.as_view(), name="key-grants"),

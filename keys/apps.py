@@ -1,8 +1,9 @@
 from django.apps import AppConfig
+from django.urls import register_converter
 
 from audit.log import action_labels, object_names
 from keys.actions import LABELS
-from keys.references import PREFIX
+from keys.references import PREFIX, KeyReferenceConverter
 
 CLEANUP_SECONDS = 3600.0
 
@@ -11,6 +12,8 @@ class KeysConfig(AppConfig):
     name = "keys"
 
     def ready(self) -> None:
+        # Before any app's URLs are loaded, because those of ``crypto_ops`` use it, too.
+        register_converter(KeyReferenceConverter, "key")
         from kernel import jobs, outbox  # noqa: PLC0415 - models are not loaded before
         from keys import rotation_task, schedule  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415

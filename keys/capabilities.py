@@ -5,13 +5,15 @@ from typing import Protocol
 
 from keys import lifecycle
 from keys.errors import CannotProtect, PrivateKeyMissing
-from keys.lifecycle import OPERATIONS, State
+from keys.lifecycle import State
 from keys.models import Key
 
 
 class Limited(Protocol):
     """A key. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key was imported."""
 
+    @property
+    def algorithm(self) -> str: ...
     @property
     def purpose(self) -> str: ...
     @property
@@ -23,13 +25,13 @@ class Limited(Protocol):
 def operations(key: Limited, state: State) -> list[str]:
     """The operations that the key allows in this effective state, in the words of permissions."""
     return lifecycle.operations(
-        key.purpose, state, protects=key.protects, has_private_key=key.has_private_key
+        key.algorithm, key.purpose, state, protects=key.protects, has_private_key=key.has_private_key
     )
 
 
 def excluded_operations(key: Limited) -> set[str]:
     """The operations of its purpose that the key allows in no state."""
-    return set(OPERATIONS[key.purpose]) - set(operations(key, State.ACTIVE))
+    return set(lifecycle.operations_of(key.algorithm, key.purpose)) - set(operations(key, State.ACTIVE))
 
 
 def require_new_material(key: Key, now: datetime) -> None:

@@ -7,9 +7,10 @@ from typing import Final
 from audit.usage.of_key import EVERYTHING, Selection
 
 ENCRYPTED: Final = ".encrypted"
+GENERATED: Final = ".generated"  # and encrypted: data keys
 # The ends of the names of operations that protect and process. A re-encryption has neither: it counts for the version
 # that it opens.
-PROTECTED: Final = (ENCRYPTED, ".signed", ".computed", ".encapsulated")
+PROTECTED: Final = (ENCRYPTED, GENERATED, ".signed", ".computed", ".encapsulated")
 PROCESSED: Final = (".decrypted", ".verified", ".decapsulated")
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from kernel.crypto.algorithms import KEY_ALGORITHMS
 from keys.errors import IllegalTransition, KeyNotActive, KeyNotUsable
 
 
@@ -138,15 +139,23 @@ class Use(StrEnum):
 # By the purpose of a key, its operations in the words of permissions.
 OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
     {
-        "encrypt": {"encrypt": Use.PROTECT, "decrypt": Use.PROCESS, "reencrypt": Use.REENCRYPT},
-        "sign": {"sign": Use.PROTECT, "verify": Use.PROCESS},
+        "encrypt": {
+            "encrypt": Use.PROTECT,
+            "decrypt": Use.PROCESS,
+            "reencrypt": Use.REENCRYPT,
+            "data_key": Use.PROTECT,
+            "derive": Use.PROTECT,
+        },
+        "sign": {"sign": Use.PROTECT, "verify": Use.PROCESS, "jwt": Use.PROTECT},
         "mac": {"mac": Use.PROTECT, "verify": Use.PROCESS},
         "encapsulate": {"encapsulate": Use.PROTECT, "decapsulate": Use.PROCESS},
         "agree": {"agree": Use.PROTECT},
     }
 )
 # The operations of a pair that need only its public key.
-_PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "verify", "encapsulate"})
+_PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "data_key", "verify", "encapsulate"})
+_SYMMETRIC_ONLY: Final = frozenset({"derive"})
+_SYMMETRIC: Final = frozenset(kind.name for kind in KEY_ALGORITHMS if not kind.is_asymmetric)
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}
@@ -209,10 +218,18 @@ def check_transition(at: LifecycleState, to: State) -> None:
         raise IllegalTransition(f"A key in state {at.state} cannot change to {to}.", extra=at.facts())
 
 
+def operations_of(algorithm: str, purpose: str) -> Mapping[str, Use]:
+    """The operations of keys with this algorithm and purpose, in any state."""
+    found = OPERATIONS.get(purpose, {})
+    if algorithm in _SYMMETRIC:
+        return found
+    return {word: use for word, use in found.items() if word not in _SYMMETRIC_ONLY}
+
+
 def operations(
-    purpose: str, state: State, *, protects: bool = True, has_private_key: bool = True
+    algorithm: str, purpose: str, state: State, *, protects: bool = True, has_private_key: bool = True
 ) -> list[str]:
-    """The operations that a key of this purpose allows in this effective state, in the words of permissions.
+    """The operations that a key allows in this effective state, in the words of permissions.
 
     ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key was imported.
     """
@@ -223,6 +240,6 @@ def operations(
     }
     return [
         word
-        for word, use in OPERATIONS.get(purpose, {}).items()
+        for word, use in operations_of(algorithm, purpose).items()
         if able[use] and (has_private_key or word in _PUBLIC_OPERATIONS)
     ]

@@ -6,6 +6,8 @@ from typing import Any, final
 from kernel.crypto import key_pairs
 from kernel.crypto.aead import Cipher
 from kernel.crypto.agreement import Agreement
+from kernel.crypto.certificate_requests import CsrSigner
+from kernel.crypto.derivation import Deriver
 from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
@@ -47,9 +49,18 @@ def sealer_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
     return public_key_sealer if mode.is_public_key else cipher
 
 
+def sealer(parts: KeyParts, mode: SealingMode) -> Cipher | PublicKeySealer:
+    """What seals in this mode, for an operation that learns the mode from the key."""
+    return public_key_sealer(parts, mode) if mode.is_public_key else cipher(parts, mode)
+
+
 def opener_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
     """The function that builds what opens in this mode."""
     return private_key_opener if mode.is_public_key else cipher
+
+
+def deriver(parts: KeyParts, _mode: SealingMode) -> Deriver:
+    return Deriver(parts.unwrap())
 
 
 def mac(parts: KeyParts, mode: MacMode) -> Mac:
@@ -58,6 +69,10 @@ def mac(parts: KeyParts, mode: MacMode) -> Mac:
 
 def signer(parts: KeyParts, mode: SigningMode) -> Signer:
     return Signer(_private_key(parts), mode)
+
+
+def csr_signer(parts: KeyParts, mode: SigningMode) -> CsrSigner:
+    return CsrSigner(_private_key(parts), mode)
 
 
 def verifier(parts: KeyParts, mode: SigningMode) -> Verifier:

@@ -1,30 +1,15 @@
 """Public keys in the formats that other programs read: PEM (RFC 7468) and JWK (RFC 7517)."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from kernel.crypto import hybrid, key_pairs
 from kernel.crypto.encoding import encode_base64url
+from keys import jose
 from keys.models import KeyVersion
-
-# RFC 8037, RFC 7518 and RFC 8812; an RSA key has several algorithms, so its JWK names none.
-_JOSE: Final = MappingProxyType(
-    {
-        "ed25519": "EdDSA",
-        "ed448": "EdDSA",
-        "ec-p256": "ES256",
-        "ec-p384": "ES384",
-        "ec-p521": "ES512",
-        "ec-secp256k1": "ES256K",
-        "ml-dsa-44": "ML-DSA-44",
-        "ml-dsa-65": "ML-DSA-65",
-        "ml-dsa-87": "ML-DSA-87",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +36,17 @@ def public_key_of(version: KeyVersion) -> PublicKey:
         pem=key_pairs.encode_pem(document),
         jwk={
             **_members(algorithm, document),
-            "kid": f"{version.key_id}:{version.version}",
+            "kid": jose.kid_of(version.key_id, version.version),
             "use": "sig" if purpose == "sign" else "enc",
-            **({"alg": _JOSE[algorithm]} if purpose == "sign" and algorithm in _JOSE else {}),
+            **(_alg(algorithm) if purpose == "sign" else {}),
         },
     )
+
+
+def _alg(algorithm: str) -> dict[str, str]:
+    """The algorithm of the JWK, unless the key has several, as RSA keys do."""
+    found = list(jose.algorithms_of(algorithm).values())
+    return {"alg": found[0]} if len(found) == 1 else {}
 
 
 def _members(algorithm: str, document: bytes) -> dict[str, Any]:

@@ -148,6 +148,14 @@ def _decryptions(target, _account):
     }
 
 
+def _data_key(target, _account):
+    return {"key_id": str(target.key_id)}
+
+
+def _derivation(target, _account):
+    return {"key_id": str(target.key_id), "context": b64(b"tenant 7"), "bits": 256}
+
+
 def _signing(target, _account):
     return {"key_id": str(target.key_id), "signing_algorithm": "ed25519", "message": b64(b"plain")}
 
@@ -174,6 +182,29 @@ def _decapsulation(target, account):
 
 def _agreement(target, account):
     return {**_encapsulation(target, account), "public_key": b64(X25519_PUBLIC_KEY)}
+
+
+def _signings(target, _account):
+    items = [{"message": b64(b"plain")}]
+    return {"key_id": str(target.key_id), "signing_algorithm": "ed25519", "items": items}
+
+
+def _signings_to_verify(target, account):
+    items = [{"message": b64(b"plain"), "signature": b64(bytes(64))}]
+    return {**_signings(target, account), "items": items}
+
+
+def _macs(target, _account):
+    return {"key_id": str(target.key_id), "items": [{"message": b64(b"plain")}]}
+
+
+def _macs_to_verify(target, _account):
+    items = [{"message": b64(b"plain"), "mac": b64(bytes(32))}]
+    return {"key_id": str(target.key_id), "items": items}
+
+
+def _jwt(target, _account):
+    return {"key_id": str(target.key_id), "claims": {"sub": "canary"}}
 
 
 def _crypto_stream(permission, **fields):
@@ -352,6 +383,8 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "policy-preview": {"POST": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90})},
     "key-versions": {"GET": Endpoint("keys.read", about="key")},
     "key-public-key": {"GET": Endpoint("keys.read", about="key", state=SIGNING)},
+    "key-jwks": {"GET": Endpoint("keys.read", about="key", state=SIGNING)},
+    "key-csr": {"POST": _crypto("sign", state=SIGNING, body=lambda *_: {"subject": "CN=www.example.org"})},
     "key-usage": {"GET": Endpoint("keys.read", about="key")},
     "key-impact": {"GET": Endpoint("keys.read", about="key", query={"action": "disable"})},
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
@@ -412,6 +445,13 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "decapsulate": {"POST": _crypto("decapsulate", state=ENCAPSULATING, body=_decapsulation)},
     "shared-secret": {"POST": _crypto("agree", state=AGREEING, body=_agreement)},
     "inspect": {"POST": _crypto("inspect", body=_ciphertext)},
+    "sign-batch": {"POST": _crypto("sign", state=SIGNING, body=_signings)},
+    "verify-batch": {"POST": _crypto("verify", state=SIGNING, body=_signings_to_verify)},
+    "mac-batch": {"POST": _crypto("mac", state=AUTHENTICATING, body=_macs)},
+    "mac-verify-batch": {"POST": _crypto("verify", state=AUTHENTICATING, body=_macs_to_verify)},
+    "jwt-sign": {"POST": _crypto("jwt", state=SIGNING, body=_jwt)},
+    "data-keys": {"POST": _crypto("data_key", body=_data_key)},
+    "derive": {"POST": _crypto("derive", body=_derivation)},
     "stream-encrypt": {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
     },

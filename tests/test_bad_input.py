@@ -30,7 +30,7 @@ HUGE = 10**30
 # Fields with an error code of their own.
 OF_ONE_FIELD = {
     "malformed_ciphertext": {"ciphertext"},
-    "unsupported_algorithm": {"algorithm", "signing_algorithm"},
+    "unsupported_algorithm": {"algorithm", "signing_algorithm", "key_pair"},
 }
 # Values of each type. A field refuses the values of every type that its schema does not name.
 TYPED = {
@@ -245,7 +245,8 @@ def out_of_bounds(name, part):
     if "string" in kinds:
         yield from ((name, text) for text in bad_texts(part))
     if "integer" in kinds:
-        yield from ((name, number) for number in (HUGE, -HUGE, part["maximum"] + 1, part["minimum"] - 1))
+        allowed = part.get("enum") or (part["minimum"], part["maximum"])
+        yield from ((name, number) for number in (HUGE, -HUGE, max(allowed) + 1, min(allowed) - 1))
     if "array" in kinds:
         yield from ((name, [text]) for text in bad_texts(part["items"]))
         yield name, [f"{number}" for number in range(part["maxItems"] + 1)]

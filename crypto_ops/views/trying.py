@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.principals import Principal
 from crypto_ops import actions, engine, macs, shared_secrets, signatures, try_results
-from crypto_ops.forms import TRIAL_FORMS, TrialForm
+from crypto_ops.forms import TRIAL_FORMS, TRIED, TrialForm
 from crypto_ops.macs import MacRequest, VerifyMacRequest
 from crypto_ops.operation_choices import OperationChoice, console_operation_choices, require_console_decrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
@@ -50,13 +50,11 @@ class TryView(KeyView):
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
-        return self._show(
-            key, TRIAL_FORMS[key.purpose](key=key), console_operation_choices(self.principal, key)
-        )
+        return self._show(key, TRIAL_FORMS[key.purpose](key=key), self._choices(key))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
-        choices = console_operation_choices(self.principal, key)
+        choices = self._choices(key)
         if TAKE in request.POST:
             form = TRIAL_FORMS[key.purpose](key=key, initial=request.POST.dict())
             form.fields["input"].widget.attrs["data-focus"] = True
@@ -72,6 +70,10 @@ class TryView(KeyView):
             else:
                 return self._show(key, form, choices, result=result)
         return self._show(key, form, choices, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _choices(self, key: Key) -> list[OperationChoice]:
+        found = console_operation_choices(self.principal, key)
+        return [choice for choice in found if choice.word in TRIED[key.purpose]]
 
     def _show(
         self, key: Key, form: TrialForm, choices: Sequence[OperationChoice], **context: Any

@@ -7,7 +7,7 @@ from crypto_ops.operation_choices import operation_choices
 from crypto_ops.snippets import LANGUAGES, steps_of
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.pages import Rule
-from keys.lifecycle import OPERATIONS
+from keys.lifecycle import operations_of
 from keys.views.detail import KeyView
 
 
@@ -32,5 +32,5 @@ class UseView(KeyView):
                 mode=key.default_mode,
             ),
             closed=[choice for choice in choices if choice.reason],
-            may_call=len(choices) == len(OPERATIONS[key.purpose]),
+            may_call=len(choices) == len(operations_of(key.algorithm, key.purpose)),
         )

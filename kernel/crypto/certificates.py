@@ -1,6 +1,7 @@
 """Self-signed TLS certificates (X.509, RFC 5280), for a trial without a certificate authority."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAYS: Final = 3650
+
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = rf"{_LABEL}(?:\.{_LABEL})*"
+# RFC 3986 §2 and RFC 5321 §4.1.2 (without quotes) have these characters.
+_NAMES: Final = (
+    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-Z\[\]_a-z~%]+"), x509.UniformResourceIdentifier),
+    (re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_HOST}"), x509.RFC822Name),
+    (re.compile(rf"(?:\*\.)?{_HOST}"), x509.DNSName),
+)
 
 
 def self_signed(names: Sequence[str], *, now: datetime) -> tuple[bytes, bytes]:
@@ -24,7 +34,7 @@ def self_signed(names: Sequence[str], *, now: datetime) -> tuple[bytes, bytes]:
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now)
         .not_valid_after(now + timedelta(days=DAYS))
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -36,8 +46,16 @@ def self_signed(names: Sequence[str], *, now: datetime) -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(text: str) -> x509.GeneralName:
+    """An IP address, a URI (with a colon), an e-mail address (with an @), or otherwise a DNS name, in ASCII.
+
+    The first label of a DNS name may be ``*``. Raises ValueError.
+    """
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))
+        return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
-        return x509.DNSName(name)
+        pass
+    for pattern, kind in _NAMES:
+        if pattern.fullmatch(text):
+            return kind(text)
+    raise ValueError("not a name of a certificate")

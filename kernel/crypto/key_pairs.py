@@ -109,6 +109,8 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
     }
 )
 
+PKCS8_ALGORITHMS: Final = tuple(_TYPES)
+
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
     """A new private key and its public key. RSA takes up to seconds, in which other threads run."""

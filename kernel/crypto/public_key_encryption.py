@@ -79,15 +79,15 @@ class PublicKeySealer:
         self._mode = mode
         self._scheme = _scheme(key)
 
-    def check(self, plaintext: bytes, aad: bytes) -> None:
-        """Raises Invalid if the mode cannot seal this message."""
+    def check(self, plaintext: bytes, aad: bytes, *, field: str = "data") -> None:
+        """Raises Invalid if the mode cannot seal this message. ``field``: its field in the request."""
         if aad and not self._mode.takes_aad:
             raise Invalid.of_field("aad", f"{self._mode.name} takes no additional data. Omit this field.")
         most = self._scheme.max_size
         if most is not None and len(plaintext) > most:
             raise Invalid.of_field(
-                "data",
-                f"Must be at most {most} bytes for this key. Encrypt a data key, and the data with it.",
+                field,
+                f"Must be at most {most} bytes for this key. Encrypt more with a data key.",
             )
 
     def seal(self, plaintext: bytes, *, key_id: UUID, version: int, aad: bytes) -> Sealed:

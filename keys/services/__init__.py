@@ -60,7 +60,7 @@ from keys.services.policy_lists import (
     policies_for,
     policy_named,
 )
-from keys.services.public_keys import get_public_key
+from keys.services.public_keys import get_public_key, list_public_keys
 from keys.services.reading import (
     EXPIRY_DAYS,
     KeyFigures,
@@ -189,6 +189,7 @@ __all__ = [
     "list_made_versions",
     "list_policies",
     "list_policies_after",
+    "list_public_keys",
     "list_rotations",
     "list_tag_grants",
     "list_versions",

@@ -50,8 +50,9 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
 ) -> Key:
     """Create a key with its first version. It is active immediately unless ``activates_at`` is in the future.
 
-    ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given.
-    ``purpose``: one of the algorithm, None for its default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
+    ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. ``purpose``: None for
+    the default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless
+    given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
     """
     principal.require("keys.create")
     key = draft_key(
@@ -66,12 +67,8 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
         exportable=exportable,
         deletion_protection=deletion_protection,
     )
-    return store_key(
-        principal,
-        key,
-        material or material_for_creation(principal, key.algorithm, key.purpose),
-        policy_id=policy_id,
-    )
+    material = material or material_for_creation(principal, key.algorithm, key.purpose)
+    return store_key(principal, key, material, policy_id=policy_id)
 
 
 def draft_key(  # noqa: PLR0913 - as create_key

@@ -102,7 +102,7 @@ def read_material(*, principal: Principal, order: ImportOrder) -> NewMaterial:
         raise Invalid.of_field("format", f"Choose one of: {', '.join(FORMATS)}.")
     material, public_key = read(principal, order, kind)
     if material is None and not operations(
-        kind.purpose, State.ACTIVE, protects=kind.protects, has_private_key=False
+        kind.name, kind.purpose, State.ACTIVE, protects=kind.protects, has_private_key=False
     ):
         raise refused("A public key alone cannot be used for this purpose. Import the private key.")
     return NewMaterial(kind.name, material, public_key)

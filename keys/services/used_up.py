@@ -12,7 +12,7 @@ from audit.models import UsageRollup
 from audit.usage.queries import rows_used_since
 from kernel.clock import database_now
 from kernel.crypto.algorithms import is_deterministic
-from keys.impact import ENCRYPTED
+from keys.impact import ENCRYPTED, GENERATED
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.rotation_policy import MAX_USES
@@ -64,10 +64,10 @@ def _may_be_due(now: datetime, prefix: str = "") -> Q:
 
 def _sealed_bytes() -> Subquery:
     rows = UsageRollup.objects.filter(
+        Q(operation__endswith=ENCRYPTED) | Q(operation__endswith=GENERATED),
         key_id=Spelled(OuterRef("key_id")),
         version=OuterRef("version"),
         outcome=Outcome.OK.value,
-        operation__endswith=ENCRYPTED,
     )
     return Subquery(rows.order_by().values("key_id").annotate(sum=Sum("size")).values("sum"))
 

@@ -32,16 +32,14 @@ class AccessView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         grants, holders = self._known(key)
-        form = self.show_draft(GrantForm(purpose=key.purpose, holders=holders, tags=key.tags))
-        check = CheckAccessForm(
-            request.GET if "principal" in request.GET else None, purpose=key.purpose, holders=holders
-        )
+        form = self.show_draft(GrantForm(key=key, holders=holders))
+        check = CheckAccessForm(request.GET if "principal" in request.GET else None, key=key, holders=holders)
         return self._show(key, form, check, access_rows(key, grants, holders, process_now()), holders)
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         grants, holders = self._known(key)
-        form = GrantForm(request.POST, purpose=key.purpose, holders=holders, tags=key.tags)
+        form = GrantForm(request.POST, key=key, holders=holders)
         if form.is_valid():
             try:
                 self._grant(key, form)
@@ -50,7 +48,7 @@ class AccessView(KeyView):
             else:
                 return self.done(reverse("key-access-page", args=[name]), "Access granted.")
         rows = access_rows(key, grants, holders, process_now())
-        check = CheckAccessForm(purpose=key.purpose, holders=holders)
+        check = CheckAccessForm(key=key, holders=holders)
         return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:

@@ -25,7 +25,7 @@ from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in
 from keys import actions, capabilities, lifecycle, services
-from keys.explanations import MODE_LABELS, decision_word, meaning
+from keys.explanations import MODE_LABELS, OPERATION_LABELS, decision_word, meaning
 from keys.impact import KeyAction
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS, ROTATE, refusals
@@ -107,7 +107,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             meaning=means,
             denied_url=self._denied_url(key, now) if means else "",
             unavailable=refusals(offered, at),
-            operations=capabilities.operations(key, at.state),
+            operations=[OPERATION_LABELS[word] for word in capabilities.operations(key, at.state)],
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )

@@ -20,6 +20,7 @@ MAY_EXPOSE = {
     "keys/services/exporting.py": "the export of a key",
     "accounts/one_time_codes.py": "a TOTP seed becomes the text and the codes of RFC 6238",
     "accounts/signing_keys.py": "an RSA private key becomes the object that signs",
+    "crypto_ops/data_keys.py": "the caller gets the private key of a new pair",
 }
 # Visibility is enforced by a queryset. Each exception gives the reason why users still see only their own
 # keys.
@@ -42,7 +43,7 @@ MAY_READ_ALL_VERSIONS = {
         "_load",
     ): "the ring is shared; each find asks whether its caller may see the entry",
     ("keys/services/deletion.py", "_find_due"): "the schedule destroys whatever is due",
-    ("keys/services/public_keys.py", "get_public_key"): "joined to the keys that the caller may see",
+    ("keys/services/public_keys.py", "_rows"): "joined to the keys that the caller may see",
     ("keys/services/policies.py", "_graceless"): "a condition on the keys that the caller may see",
     ("keys/services/used_up.py", "find_used_up"): "the schedule makes every used-up key due",
     ("keys/invocations.py", "_reserve"): "raises a counter of a version that was found already",

@@ -5,7 +5,8 @@ import uuid
 
 import pytest
 
-from tests.crypto_ops.two_path_requests import BAD_BATCHES, BAD_BODIES, FIELDS, GOOD, TYPED
+from tests.crypto_ops.two_path_batches import BAD_BATCHES, BAD_PROOFS, GOOD_BATCHES
+from tests.crypto_ops.two_path_requests import BAD_BODIES, BAD_CLAIMS, FIELDS, GOOD, TYPED
 from tests.crypto_ops.two_paths import PLAINTEXT, SLOW, WAYS, TwoPaths, assert_same
 from tests.personas import b64
 from tests.product import Product
@@ -21,9 +22,9 @@ def server(request, tmp_path_factory):
         yield TwoPaths(product, connection)
 
 
-@pytest.mark.parametrize("case", GOOD)
+@pytest.mark.parametrize("case", GOOD | GOOD_BATCHES)
 def test_both_paths_answer_alike(server, case):
-    operation, make = GOOD[case]
+    operation, make = (GOOD | GOOD_BATCHES)[case]
     server.fast(operation, make(server))  # cache misses are loaded once
     is_short = len(json.dumps(make(server))) < 16 * 1024
     before, by_fast_path = server.requests_of_django(), server.answers_of_the_fast_path(is_short=is_short)
@@ -48,6 +49,36 @@ def test_what_one_path_seals_the_other_opens(server):
 @pytest.mark.parametrize("operation", ["encrypt/batch", "decrypt/batch"])
 def test_both_paths_refuse_a_bad_batch_alike(server, operation, case):
     fast, slow = server.both(operation, BAD_BATCHES[case](server))
+    assert fast.status == 400
+    assert_same(fast, slow)
+
+
+@pytest.mark.parametrize("case", BAD_PROOFS)
+@pytest.mark.parametrize("operation", ["sign/batch", "verify/batch", "mac/batch", "mac/verify/batch"])
+def test_both_paths_refuse_a_bad_batch_of_proofs_alike(server, operation, case):
+    fast, slow = server.both(operation, server.proofs(operation, *BAD_PROOFS[case]))
+    assert fast.status == 400
+    assert_same(fast, slow)
+
+
+def test_both_paths_judge_the_members_of_a_batch_of_signatures_alike(server):
+    good = server.proofs("sign/batch", {"message": PLAINTEXT})
+    for fields in (
+        {"encoding": "pem"},
+        {"signing_algorithm": "ed25519"},
+        {"signing_algorithm": "ed25519", "encoding": "der"},
+        {"key_id": server.key_id},
+        {"unknown": 1},
+    ):
+        fast, slow = server.both("sign/batch", good | fields)
+        assert fast.status == 400
+        assert_same(fast, slow)
+
+
+@pytest.mark.parametrize("case", BAD_CLAIMS)
+def test_both_paths_refuse_bad_claims_alike(server, case):
+    body = b'{"key_id": "name:fast-path-signing", "claims": ' + BAD_CLAIMS[case] + b"}"
+    fast, slow = server.both("jwt/sign", body)
     assert fast.status == 400
     assert_same(fast, slow)
 

@@ -67,7 +67,8 @@ def test_an_unknown_language_is_the_first(bench, key):
 def test_what_is_refused_now_is_said_above(bench, key):
     bench.change_key(key["id"], "disable")
     content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
-    assert f"Unavailable: Encrypt, Decrypt, Re-encrypt. {key['name']} was disabled on 20" in content
+    closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Make data keys, Derive keys."
+    assert f"{closed} {key['name']} was disabled on 20" in content
 
 
 def test_an_operator_reads_what_their_role_does_not_do(bench, key, operator):

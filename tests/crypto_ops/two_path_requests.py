@@ -41,70 +41,35 @@ GOOD = {
         "shared-secret",
         lambda server: server.good("shared-secret", key_version=1, key_id="name:fast-path-agreement"),
     ),
-    "a batch": (
-        "encrypt/batch",
-        lambda server: server.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="}),
+    "a JWT": ("jwt/sign", lambda server: server.good("jwt/sign")),
+    "a JWT with a header": (
+        "jwt/sign",
+        lambda server: server.good("jwt/sign", header={"typ": "at+jwt", "x": [1, {"y": None}]}),
     ),
-    "references": (
-        "encrypt/batch",
-        lambda server: server.batch({"data": PLAINTEXT, "reference": "row 7"}, {"data": "", "reference": ""}),
-    ),
-    "a batch with what cannot be read": (
-        "encrypt/batch",
-        lambda server: server.batch({"data": "Q"}, {"data": PLAINTEXT}, {"data": "QQ==", "aad": "?"}),
-    ),
-    "a batch of no key": (
-        "encrypt/batch",
-        lambda server: {"algorithm": "aes-256-gcm", "items": [{"data": PLAINTEXT}]},
-    ),
-    "a thousand": ("encrypt/batch", lambda server: server.batch(*[{"data": PLAINTEXT}] * 1000)),
-    "a batch to open": ("decrypt/batch", lambda server: server.batch(*server.sealed_items())),
-    "a batch of which some do not open": (
-        "decrypt/batch",
-        lambda server: server.batch(
-            {"ciphertext": ""},
-            {"ciphertext": "cc1.AQ"},
-            {"ciphertext": server.encrypted["ciphertext"], "aad": "QQ==", "reference": "altered"},
-            *server.sealed_items(),
-            {**server.parts(), "key_version": 9},
-            {**server.parts(), "iv": "QQ=="},
+    "a JWT of every kind of claim": (
+        "jwt/sign",
+        lambda server: server.good(
+            "jwt/sign",
+            claims={"a": [True, None, 1.5, 10**30, -1e-9], "b": {"": ""}},
+            key_id="name:fast-path-signing",
         ),
     ),
-    "batches with the key's name": (
-        "encrypt/batch",
-        lambda server: server.batch({"data": PLAINTEXT}, {"data": "Q"}) | {"key_id": "name:fast-path"},
+    "a data key": ("data-keys", lambda server: server.good("data-keys")),
+    "a data key of another size": ("data-keys", lambda server: server.good("data-keys", bits=512)),
+    "a data key in another mode, with aad": (
+        "data-keys",
+        lambda server: server.good("data-keys", algorithm="aes-256-gcm-siv", aad=b64(b"row 7")),
     ),
-    "a batch to open with the key's name": (
-        "decrypt/batch",
-        lambda server: server.batch(*server.sealed_items()) | {"key_id": "name:fast-path"},
+    "a data key without its plaintext": (
+        "data-keys",
+        lambda server: server.good("data-keys", plaintext=False, key_id="name:fast-path"),
     ),
-    "a batch of which none opens": (
-        "decrypt/batch",
-        lambda server: server.batch({"ciphertext": server.encrypted["ciphertext"], "aad": "QQ=="}),
+    "a key pair": ("data-keys", lambda server: server.good("data-keys", key_pair="ed25519")),
+    "a derived key": ("derive", lambda server: server.good("derive")),
+    "a derived key of a named version": (
+        "derive",
+        lambda server: server.good("derive", key_version=1, bits=4096, key_id="name:fast-path"),
     ),
-}
-
-BAD_BATCHES = {
-    "no items": lambda server: server.batch(),
-    "a thousand and one": lambda server: server.batch(*[{"data": ""}] * 1001),
-    "an item that is no object": lambda server: server.batch("QQ=="),
-    "an unknown member": lambda server: server.batch({"data": "", "more": 1}),
-    "a reference that is too long": lambda server: server.batch({"data": "", "reference": "x" * 101}),
-    "a reference that is null": lambda server: server.batch({"data": "", "reference": None}),
-    "both forms": lambda server: server.batch(
-        {**server.parts(), "ciphertext": server.encrypted["ciphertext"]}
-    ),
-    "a version beside a ciphertext": lambda server: server.batch(
-        {"ciphertext": server.encrypted["ciphertext"], "key_version": 1}
-    ),
-    "half a form": lambda server: server.batch({"iv": "QQ=="}),
-    "an empty item": lambda server: server.batch({}),
-    "no key, and nothing that can be read": lambda server: {
-        "algorithm": "aes-256-gcm",
-        "items": [{"data": "?"}],
-    },
-    "items that are no list": lambda server: {**server.batch(), "items": {"data": ""}},
-    "an unknown algorithm": lambda server: {**server.batch({"data": ""}), "algorithm": "rot-13"},
 }
 
 BAD_BODIES = {
@@ -167,6 +132,9 @@ FIELDS = {
         "aad",
         "unknown",
     ],
+    "data-keys": ["key_id", "bits", "key_pair", "algorithm", "aad", "plaintext", "unknown"],
+    "derive": ["key_id", "context", "bits", "key_version", "unknown"],
+    "jwt/sign": ["key_id", "claims", "header", "signing_algorithm", "unknown"],
     "mac": ["key_id", "message", "unknown"],
     "mac/verify": ["key_id", "message", "mac", "key_version", "unknown"],
     "encapsulate": ["key_id", "unknown"],
@@ -183,4 +151,17 @@ FIELDS = {
         "key_version",
         "unknown",
     ],
+}
+
+BAD_CLAIMS = {
+    "a claim twice": b'{"a": 1, "a": 1}',
+    "a claim twice, deeper": b'{"x": {"a": "b", "a": "b"}}',
+    "NaN": b'{"a": NaN}',
+    "an infinite number": b'{"a": 1e400}',
+    "deep nesting": b'{"a": ' * 19 + b"{}" + b"}" * 19,
+    "a long list": b'{"a": [' + b"1," * 1024 + b"1]}",
+    "a number of many digits": b'{"a": ' + b"1" * 5000 + b"}",
+    "a leading zero": b'{"a": 01}',
+    "too many bytes": b'{"a": "' + b"a" * 66_000 + b'"}',
+    "half a surrogate pair": b'{"a": "\\ud800"}',
 }

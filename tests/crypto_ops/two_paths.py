@@ -10,7 +10,8 @@ from tests.product import Product, b64
 SLOW = {"Content-Type": "application/json; charset=utf-8"}
 PLAINTEXT = b64(b"the canary sings at four\x00\xff")
 OURS = {"x-request-id", "date", "ratelimit", "content-length", "server"}
-FRESH = {"iv", "tag", "encrypted_data", "ciphertext", "shared_secret"}  # differs for each message
+# Differs for each message.
+FRESH = {"iv", "tag", "encrypted_data", "ciphertext", "shared_secret", "plaintext", "public_key"}
 
 WAYS = {
     "from the parser": {"CC_LANE": "protocol"},
@@ -51,6 +52,12 @@ class TwoPaths:
             "verify": lambda: {**self._signed(), "signature": self.signature},
             "mac": self._authenticated,
             "mac/verify": lambda: {**self._authenticated(), "mac": self.mac},
+            "data-keys": lambda: {"key_id": self.key_id},
+            "derive": lambda: {"key_id": self.key_id, "context": b64(b"tenant 7"), "bits": 256},
+            "jwt/sign": lambda: {
+                "key_id": self.signing_id,
+                "claims": {"sub": "canary", "exp": 1893456000},
+            },
             "encapsulate": lambda: {"key_id": self.kem_id},
             "decapsulate": lambda: {
                 "key_id": self.kem_id,
@@ -79,6 +86,13 @@ class TwoPaths:
 
     def batch(self, *items):
         return {"algorithm": "aes-256-gcm", "key_id": self.key_id, "items": list(items)}
+
+    def proofs(self, operation, *items, **fields):
+        """A batch to sign or to authenticate, or to verify."""
+        if operation.startswith("mac"):
+            return {"key_id": self.mac_id, "items": list(items), **fields}
+        signed = {"key_id": self.signing_id, "signing_algorithm": "ecdsa-sha256"}
+        return {**signed, "items": list(items), **fields}
 
     def sealed_items(self):
         forms = ({"ciphertext": self.encrypted["ciphertext"], "reference": "a"}, self.parts())

@@ -73,7 +73,7 @@ def test_a_key_is_created_and_found_at_its_location(developer):
     assert created["status"] == created["state"] == "active"
     assert created["created_by"] == created["owner_id"] == str(developer.user.id)
     assert created["owner_type"] == "user"
-    assert created["operations"] == ["encrypt", "decrypt", "reencrypt"]
+    assert created["operations"] == ["encrypt", "decrypt", "reencrypt", "data_key", "derive"]
     assert created["key_size"] == 256
     assert answer.headers["Location"] == f"/api/v1/keys/{created['id']}"
     assert developer.api.get(answer.headers["Location"]).json == created

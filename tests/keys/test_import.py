@@ -116,7 +116,7 @@ def test_a_hybrid_key_arrives_as_raw_bytes_jwk_and_public_key(admin):
         assert material_of(made) == material.expose()
         assert public_key_of(admin, made)["jwk"]["pub"] == encode_base64url(raw)
     made = imported(admin, hybrid.ALGORITHM, "public", b64(public))
-    assert (made["origin"], made["operations"]) == ("public_key", ["encrypt"])
+    assert (made["origin"], made["operations"]) == ("public_key", ["encrypt", "data_key"])
 
 
 def test_a_key_has_the_requested_settings_and_purpose(admin):

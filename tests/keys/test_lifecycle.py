@@ -67,12 +67,14 @@ def test_each_state_protects_and_processes_as_the_standard_says(state, protect, 
     assert lifecycle.may_protect(state) is protect
     assert lifecycle.may_process(state) is process
     assert lifecycle.may_process(state, for_reencryption=True) is reencrypt
-    words = [("encrypt", protect), ("decrypt", process), ("reencrypt", reencrypt)]
-    assert lifecycle.operations("encrypt", state) == [word for word, able in words if able]
-    words = [("sign", protect), ("verify", process)]
-    assert lifecycle.operations("sign", state) == [word for word, able in words if able]
+    words = [("encrypt", protect), ("decrypt", process), ("reencrypt", reencrypt), ("data_key", protect)]
+    assert lifecycle.operations("rsa-3072", "encrypt", state) == [word for word, able in words if able]
+    words.append(("derive", protect))
+    assert lifecycle.operations("aes-256", "encrypt", state) == [word for word, able in words if able]
+    words = [("sign", protect), ("verify", process), ("jwt", protect)]
+    assert lifecycle.operations("ed25519", "sign", state) == [word for word, able in words if able]
     words = [("mac", protect), ("verify", process)]
-    assert lifecycle.operations("mac", state) == [word for word, able in words if able]
+    assert lifecycle.operations("hmac-sha256", "mac", state) == [word for word, able in words if able]
 
 
 @pytest.mark.parametrize("state", [s for s in State if s is not State.ACTIVE])

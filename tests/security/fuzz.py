@@ -76,6 +76,15 @@ IN_WORDS = {
     "POST /api/v1/mac/verify": {"key_version"},  # of the key
     "POST /api/v1/decapsulate": {"ciphertext", "key_version"},  # of the key
     "POST /api/v1/shared-secret": {"public_key", "key_version"},  # likewise
+    # The size or a pair; the algorithm is one of the key.
+    "POST /api/v1/data-keys": {"bits", "unsupported_algorithm"},
+    "POST /api/v1/derive": {"context", "key_version"},  # at least one byte; a version of the key
+    "POST /api/v1/sign/batch": {"encoding", "unsupported_algorithm"},  # of the key
+    "POST /api/v1/verify/batch": {"encoding", "unsupported_algorithm"},  # likewise
+    # Finite numbers, and no reserved members; the algorithm is one of the key, and has a JOSE name.
+    "POST /api/v1/jwt/sign": {"claims", "header", "signing_algorithm", "unsupported_algorithm"},
+    # Names of a certificate; the algorithm is one of the key.
+    "POST /api/v1/keys/{key_id}/csr": {"subject", "san", "unsupported_algorithm"},
     "POST /api/v1/stream/encrypt": {"X-AAD"},  # base64
     # Likewise. A request without a body has no media type.
     "POST /api/v1/stream/decrypt": {"X-AAD", "unsupported_media_type"},
@@ -131,6 +140,13 @@ HOT = {
         "encapsulate",
         "decapsulate",
         "shared-secret",
+        "sign/batch",
+        "verify/batch",
+        "mac/batch",
+        "mac/verify/batch",
+        "jwt/sign",
+        "data-keys",
+        "derive",
     )
 }
 # The algorithm of the key that the requests of an operation name, if it is another one.
@@ -142,6 +158,11 @@ KEYS_OF = {
     "/api/v1/encapsulate": "ml-kem-768",
     "/api/v1/decapsulate": "ml-kem-768",
     "/api/v1/shared-secret": "x25519",
+    "/api/v1/jwt/sign": "ec-p256",
+    "/api/v1/sign/batch": "ec-p256",
+    "/api/v1/verify/batch": "ec-p256",
+    "/api/v1/mac/batch": "hmac-sha256",
+    "/api/v1/mac/verify/batch": "hmac-sha256",
 }
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}

@@ -1,0 +1,61 @@
+"""Sign certificate signing requests, for every interface. Decided as in ``crypto_ops.signatures``."""
+
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from crypto_ops import actions
+from crypto_ops.deciding import decide_use, default_mode, perform, with_facts
+from crypto_ops.decision_context import DecisionContext
+from crypto_ops.measurement import measured
+from crypto_ops.requests import Unprinted
+from crypto_ops.signatures import signing_version
+from kernel.crypto.certificate_requests import RequestedNames
+from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
+from keys import primitives
+
+# Of a request that is refused before its key, and thus its mode, is known.
+_UNKNOWN = Mode("csr")
+
+
+class CsrRequest(Unprinted, frozen=True, kw_only=True):
+    """``mode``: None for the key's default one."""
+
+    key_id: UUID
+    names: RequestedNames
+    mode: SigningMode | None = None
+
+
+class SignedCsr(Unprinted, frozen=True, kw_only=True):
+    pem: str
+    mode: SigningMode
+    key_id: UUID
+    key_version: int
+
+
+def sign_csr(request: CsrRequest, principal: Principal) -> SignedCsr:
+    """The request for a certificate of the key's primary version. Raises refusals of the key, the principal or the audit log."""
+    with measured(request.mode or _UNKNOWN) as measurement:
+        signed = perform(principal, lambda context: _decide(request, context))
+        measurement.mode = signed.mode
+    return signed
+
+
+def _decide(request: CsrRequest, context: DecisionContext) -> Decision[SignedCsr]:
+    permit = decide_use(
+        (actions.CSR_SIGNED, request.key_id, request.mode, None),
+        "crypto.sign",
+        primitives.csr_signer,
+        lambda entry: signing_version(entry, request.mode or default_mode(entry, SIGNING_MODES)),
+        context,
+        protects=True,
+        modes=SIGNING_MODES,
+    )
+    signed = SignedCsr(
+        pem=permit.primitive.sign(request.names),
+        mode=request.mode or default_mode(permit.entry, SIGNING_MODES),
+        key_id=permit.entry.key_id,
+        key_version=permit.version.number,
+    )
+    grounds = with_facts(permit.grounds, subject=request.names.text)
+    return Decision(lambda: signed, grounds, len(signed.pem), context.request_id)

@@ -1,0 +1,146 @@
+"""Data keys: random keys and key pairs that a key encrypts for the caller. Decided as in ``crypto_ops.engine``."""
+
+import secrets
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from crypto_ops import actions
+from crypto_ops.deciding import decide_use, default_mode, perform, with_facts
+from crypto_ops.decision_context import DecisionContext, Permit
+from crypto_ops.engine import protecting_version
+from crypto_ops.measurement import measured
+from crypto_ops.requests import Unprinted
+from kernel.crypto import key_pairs
+from kernel.crypto.envelope import Envelope
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
+from kernel.errors import Invalid
+from keys import primitives
+from keys.references import KeyReference
+
+BITS: Final = (128, 192, 256, 512)
+DEFAULT_BITS: Final = 256
+KEY_PAIRS: Final = key_pairs.PKCS8_ALGORITHMS
+
+# Of a request that is refused before its key, and thus its mode, is known.
+_UNKNOWN: Final = Mode("data-key")
+
+
+class Contents(Unprinted, frozen=True):
+    """Either the size of a random key in bits, or the key algorithm of a pair."""
+
+    bits: int | None
+    key_pair: str | None
+
+
+class DataKeyRequest(Unprinted, frozen=True, kw_only=True):
+    """``mode``: None for the key's default one. ``is_disclosed``: whether the answer contains the plaintext."""
+
+    key_id: KeyReference
+    contents: Contents
+    mode: SealingMode | None = None
+    aad: bytes = b""
+    is_disclosed: bool = True
+
+
+class DataKey(Unprinted, frozen=True, kw_only=True):
+    """``plaintext``: the key, or the private key as PKCS #8 in DER; None if it was not requested.
+
+    ``public_key``: of a pair, a SubjectPublicKeyInfo in DER.
+    """
+
+    contents: Contents
+    plaintext: bytes | None
+    public_key: bytes | None
+    envelope: Envelope
+
+    @property
+    def mode(self) -> SealingMode:
+        return self.envelope.mode
+
+    @property
+    def key_id(self) -> UUID:
+        return self.envelope.key_id
+
+    @property
+    def key_version(self) -> int:
+        return self.envelope.version
+
+
+def contents_of(bits: int | None, key_pair: str | None) -> Contents:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    if key_pair is None:
+        bits = DEFAULT_BITS if bits is None else bits
+        if bits not in BITS:
+            raise Invalid.of_field("bits", f"Choose one of: {', '.join(map(str, BITS))}.")
+    elif bits is not None:
+        raise Invalid.of_field("bits", "Omit this field, or omit key_pair.")
+    elif key_pair not in KEY_PAIRS:
+        raise UnsupportedAlgorithm(f"Unknown type of key pair. Allowed: {', '.join(KEY_PAIRS)}.")
+    return Contents(bits, key_pair)
+
+
+def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
+    """A new data key, sealed with the key's primary version. Raises refusals of the key, the principal or the audit log."""
+    with measured(request.mode or _UNKNOWN) as measurement:
+        data_key = perform(principal, lambda context: decide_data_key(request, context))
+        measurement.mode = data_key.mode
+    return data_key
+
+
+def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decision[DataKey]:
+    """The decision; the data key is sealed when it is finished. Raises refusals."""
+    if (request.contents.key_pair or "").startswith("rsa-"):
+        context.admit_slow()
+    use = (actions.DATA_KEY_GENERATED, request.key_id, request.mode, None)
+    permit: Permit[Any] = context.recall(use) or decide_use(
+        use,
+        "crypto.data_key",
+        primitives.sealer,
+        lambda entry: protecting_version(
+            entry, request.mode or default_mode(entry, SEALING_MODES), None, context
+        ),
+        context,
+        protects=True,
+        modes=SEALING_MODES,
+    )
+    mode = request.mode or default_mode(permit.entry, SEALING_MODES)
+    plaintext, public_key = _generate(request.contents)
+    if mode.is_public_key:
+        permit.primitive.check(plaintext, request.aad, field="key_pair")
+    context.reserve(permit.version, mode)
+    grounds = permit.grounds if request.is_disclosed else with_facts(permit.grounds, plaintext=False)
+    return Decision(
+        partial(_seal, request, permit, mode, plaintext, public_key),
+        grounds,
+        len(plaintext),
+        context.request_id,
+    )
+
+
+def _generate(contents: Contents) -> tuple[bytes, bytes | None]:
+    """The data key, or the private and the public key of a pair."""
+    if contents.key_pair is None:
+        return secrets.token_bytes((contents.bits or 0) // 8), None
+    material, public_key = key_pairs.generate(contents.key_pair)
+    return material.expose(), public_key
+
+
+def _seal(
+    request: DataKeyRequest,
+    permit: Permit[Any],
+    mode: SealingMode,
+    plaintext: bytes,
+    public_key: bytes | None,
+) -> DataKey:
+    key_id, version = permit.entry.key_id, permit.version.number
+    sealed = permit.primitive.seal(plaintext, key_id=key_id, version=version, aad=request.aad)
+    return DataKey(
+        contents=request.contents,
+        plaintext=plaintext if request.is_disclosed else None,
+        public_key=public_key,
+        envelope=Envelope(mode, key_id, version, sealed),
+    )

@@ -1,0 +1,131 @@
+"""The batches that both paths must answer alike."""
+
+from tests.crypto_ops.two_paths import PLAINTEXT
+from tests.personas import b64
+
+GOOD_BATCHES = {
+    "a batch": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT}, {"data": "", "aad": "QQ=="}),
+    ),
+    "references": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT, "reference": "row 7"}, {"data": "", "reference": ""}),
+    ),
+    "a batch with what cannot be read": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": "Q"}, {"data": PLAINTEXT}, {"data": "QQ==", "aad": "?"}),
+    ),
+    "a batch of no key": (
+        "encrypt/batch",
+        lambda server: {"algorithm": "aes-256-gcm", "items": [{"data": PLAINTEXT}]},
+    ),
+    "a thousand": ("encrypt/batch", lambda server: server.batch(*[{"data": PLAINTEXT}] * 1000)),
+    "a batch to open": ("decrypt/batch", lambda server: server.batch(*server.sealed_items())),
+    "a batch of which some do not open": (
+        "decrypt/batch",
+        lambda server: server.batch(
+            {"ciphertext": ""},
+            {"ciphertext": "cc1.AQ"},
+            {"ciphertext": server.encrypted["ciphertext"], "aad": "QQ==", "reference": "altered"},
+            *server.sealed_items(),
+            {**server.parts(), "key_version": 9},
+            {**server.parts(), "iv": "QQ=="},
+        ),
+    ),
+    "batches with the key's name": (
+        "encrypt/batch",
+        lambda server: server.batch({"data": PLAINTEXT}, {"data": "Q"}) | {"key_id": "name:fast-path"},
+    ),
+    "a batch to open with the key's name": (
+        "decrypt/batch",
+        lambda server: server.batch(*server.sealed_items()) | {"key_id": "name:fast-path"},
+    ),
+    "a batch to sign": (
+        "sign/batch",
+        lambda server: server.proofs(
+            "sign/batch",
+            {"message": PLAINTEXT},
+            {"digest": b64(bytes(32)), "reference": "of a digest"},
+            {"message": "?"},
+            {"digest": "QQ=="},
+            {"message": "", "digest": ""},
+            {"reference": ""},
+        ),
+    ),
+    "a batch to sign in the raw form": (
+        "sign/batch",
+        lambda server: server.proofs(
+            "sign/batch", {"message": PLAINTEXT}, encoding="raw", key_id="name:fast-path-signing"
+        ),
+    ),
+    "a batch to verify": (
+        "verify/batch",
+        lambda server: server.proofs(
+            "verify/batch",
+            {"message": PLAINTEXT, "signature": server.signature},
+            {"message": "", "signature": server.signature, "key_version": 1, "reference": "of another"},
+            {"message": PLAINTEXT, "signature": server.signature, "key_version": 9},
+            {"message": PLAINTEXT, "signature": "?"},
+            {"signature": ""},
+        ),
+    ),
+    "a batch of MACs": (
+        "mac/batch",
+        lambda server: server.proofs(
+            "mac/batch", {"message": PLAINTEXT}, {"message": "", "reference": "empty"}, {"message": "?"}
+        ),
+    ),
+    "a batch of MACs to verify": (
+        "mac/verify/batch",
+        lambda server: server.proofs(
+            "mac/verify/batch",
+            {"message": PLAINTEXT, "mac": server.mac},
+            {"message": "", "mac": server.mac, "key_version": 1, "reference": "of another"},
+            {"message": PLAINTEXT, "mac": server.mac, "key_version": 9},
+            {"message": PLAINTEXT, "mac": "?"},
+        ),
+    ),
+    "a thousand MACs": (
+        "mac/batch",
+        lambda server: server.proofs(
+            "mac/batch", *[{"message": PLAINTEXT}] * 1000, key_id="name:fast-path-mac"
+        ),
+    ),
+    "a batch of which none opens": (
+        "decrypt/batch",
+        lambda server: server.batch({"ciphertext": server.encrypted["ciphertext"], "aad": "QQ=="}),
+    ),
+}
+
+BAD_BATCHES = {
+    "no items": lambda server: server.batch(),
+    "a thousand and one": lambda server: server.batch(*[{"data": ""}] * 1001),
+    "an item that is no object": lambda server: server.batch("QQ=="),
+    "an unknown member": lambda server: server.batch({"data": "", "more": 1}),
+    "a reference that is too long": lambda server: server.batch({"data": "", "reference": "x" * 101}),
+    "a reference that is null": lambda server: server.batch({"data": "", "reference": None}),
+    "both forms": lambda server: server.batch(
+        {**server.parts(), "ciphertext": server.encrypted["ciphertext"]}
+    ),
+    "a version beside a ciphertext": lambda server: server.batch(
+        {"ciphertext": server.encrypted["ciphertext"], "key_version": 1}
+    ),
+    "half a form": lambda server: server.batch({"iv": "QQ=="}),
+    "an empty item": lambda server: server.batch({}),
+    "no key, and nothing that can be read": lambda server: {
+        "algorithm": "aes-256-gcm",
+        "items": [{"data": "?"}],
+    },
+    "items that are no list": lambda server: {**server.batch(), "items": {"data": ""}},
+    "an unknown algorithm": lambda server: {**server.batch({"data": ""}), "algorithm": "rot-13"},
+}
+
+BAD_PROOFS = {
+    "no items": [],
+    "a thousand and one": [{"message": ""}] * 1001,
+    "an item that is no object": ["QQ=="],
+    "an unknown member": [{"message": "", "more": 1}],
+    "a message that is null": [{"message": None}],
+    "a reference that is too long": [{"message": "", "reference": "x" * 101}],
+}
