@@ -44,7 +44,7 @@ READS = {
     "keys": LIST,
     "key": CALLER,
     "key-public-key": CALLER + 1,
-    "keys-import-parameters": CALLER + 1,
+    "keys-import-parameters": CALLER + 1 + CLOCK,
     "key-jwks": CALLER + 5,  # whether it is visible; the epochs, versions and grants; the public keys
     "key-versions": LIST,
     "key-usage": CALLER + 4,  # the totals by version and by caller, the versions, the last use

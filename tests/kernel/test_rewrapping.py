@@ -20,6 +20,7 @@ from kernel.trust.models import KeyEncryptionKey, SystemKey
 from keys import keyring, primitives
 from keys import services as keys
 from keys.models import KeyVersion
+from keys.services import import_parameters
 from notifications.services.webhooks import create_webhook
 from tests.endpoints import code_to_confirm
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
@@ -37,6 +38,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     accounts.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = keys.create_key(principal=admin.principal, name="orders", algorithm="aes-256")
     keys.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    import_parameters._create(admin.principal, KeyMaterial.generate(32))
     return key
 
 

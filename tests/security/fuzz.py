@@ -50,6 +50,9 @@ OWNER = next(name for name, role in PEOPLE if role == "developer")
 IN_WORDS = {
     # Follow from the algorithm; an existing policy.
     "POST /api/v1/keys": {"key_size", "purpose", "policy_id"},
+    # The material is a key of the algorithm in the format.
+    "POST /api/v1/keys/import": {"material", "import_parameters_id", "policy_id", "purpose", "exportable"},
+    "POST /api/v1/keys/{key_id}/export": {"versions", "wrapping_key"},  # of the key; a public key
     "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
     "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
     "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
