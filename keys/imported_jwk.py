@@ -15,6 +15,7 @@ from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.encoding import decode_base64url
 from kernel.crypto.importing import Parts, refused
 
+_MAX_MEMBER: Final = 4096  # characters; the public key of ML-DSA-87 has 3,456
 _CURVES: Final = MappingProxyType(
     {
         "ed25519": "Ed25519",
@@ -83,6 +84,8 @@ def _text(jwk: Mapping[str, object], name: str) -> str:
     value = jwk[name]
     if not isinstance(value, str):
         raise refused(f"The member {name} must be a string.")
+    if len(value) > _MAX_MEMBER:
+        raise refused(f"The member {name} is too long.")
     return value
 
 

@@ -31,8 +31,6 @@ _FORMATS: Final = MappingProxyType(
 # Texts keep their line breaks. Base64 is often pasted with some.
 _TEXTS: Final = frozenset({"pem", "jwk"})
 _NAME: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-
-
 MORE: Final = ("expires_at", "tags", "exportable")
 
 

@@ -70,7 +70,7 @@ def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
     octets = text.encode()
-    if b"-----BEGIN PUBLIC KEY-----" in octets or b"-----BEGIN RSA PUBLIC KEY-----" in octets:
+    if b" PRIVATE KEY-----" not in octets and b"PUBLIC KEY-----" in octets:
         return public_parts(kind, lambda: load_pem_public_key(octets))
     return _private_document(kind, partial(load_pem_private_key, octets, None))
 

@@ -165,6 +165,7 @@ REFUSED = {
     "another crv": ("ed25519", "jwk", lambda: jwk_of("ed448", new_key("ed448"))),
     "a missing member": ("aes-256", "jwk", lambda: {"kty": "oct"}),
     "a member of another type": ("aes-256", "jwk", lambda: {"kty": "oct", "k": ["AAAA"]}),
+    "a long member": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", new_key("rsa-2048")) | {"p": "A" * 5000}),
     "a padded member": ("aes-256", "jwk", lambda: {"kty": "oct", "k": "AAAA="}),
     "a foreign public key": (
         "ml-dsa-44",
