@@ -80,3 +80,29 @@ def test_an_imported_key_agrees_on_a_secret(bench, algorithm):
     key = imported(bench.persona, algorithm, "pkcs8", b64(private_bytes(ours)), purpose="agree")
     answer = post(bench, "shared-secret", key, public_key=b64(public_bytes(theirs)))
     assert answer.status == 200, answer.json
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "mode", "code"),
+    [
+        ("rsa-2048", "pkcs8", "rsa-pss-sha256", "key_cannot_protect"),
+        ("ec-p256", "public", "ecdsa-sha256", "private_key_missing"),
+    ],
+)
+def test_nothing_signs_with_a_key_that_only_verifies(bench, algorithm, form, mode, code):
+    document = private_bytes if form == "pkcs8" else public_bytes
+    key = imported(bench.persona, algorithm, form, b64(document(new_key(algorithm))), purpose="sign")
+    body = {"signing_algorithm": mode, "items": [{"message": b64(PLAINTEXT)}]}
+    for answer in (
+        post(bench, "sign/batch", key, **body),
+        post(bench, "jwt/sign", key, claims={"sub": "canary"}),
+        bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=canary.example"}),
+    ):
+        assert refusal(answer) == (409, code)
+
+
+def test_a_public_key_seals_data_keys(bench):
+    key = imported(bench.persona, hybrid.ALGORITHM, "public", b64(hybrid.generate()[1]))
+    made = post(bench, "data-keys", key)
+    assert made.status in {200, 201}, made.json
+    assert bench.decrypt(ciphertext=made.json["ciphertext"]).code == "private_key_missing"
