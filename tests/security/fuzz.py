@@ -82,8 +82,10 @@ IN_WORDS = {
     # The size or a pair; the algorithm is one of the key.
     "POST /api/v1/data-keys": {"bits", "unsupported_algorithm"},
     "POST /api/v1/derive": {"context", "key_version"},  # at least one byte; a version of the key
-    "POST /api/v1/sign/batch": {"encoding", "unsupported_algorithm"},  # of the key
-    "POST /api/v1/verify/batch": {"encoding", "unsupported_algorithm"},  # likewise
+    "POST /api/v1/sign/batch": {"items", "encoding", "unsupported_algorithm"},  # no null; of the key
+    "POST /api/v1/verify/batch": {"items", "encoding", "unsupported_algorithm"},  # likewise
+    "POST /api/v1/mac/batch": {"items"},  # likewise
+    "POST /api/v1/mac/verify/batch": {"items"},  # likewise
     # Finite numbers, and no reserved members; the algorithm is one of the key, and has a JOSE name.
     "POST /api/v1/jwt/sign": {"claims", "header", "signing_algorithm", "unsupported_algorithm"},
     # Names of a certificate; the algorithm is one of the key.
@@ -154,6 +156,9 @@ HOT = {
 }
 # The algorithm of the key that the requests of an operation name, if it is another one.
 KEYS_OF = {
+    "/api/v1/keys/{key_id}/csr": "ec-p256",
+    "/api/v1/keys/{key_id}/jwks": "ec-p256",
+    "/api/v1/keys/{key_id}/public-key": "ec-p256",
     "/api/v1/sign": "ec-p256",
     "/api/v1/verify": "ec-p256",
     "/api/v1/mac": "hmac-sha256",
@@ -246,6 +251,7 @@ class Fuzz:
             "version": 1,
             "ciphertext": sealed["ciphertext"],
             "log_id": 1,
+            "subject": "CN=www.example.org",
             "keys": keys,
         }
 
@@ -304,6 +310,8 @@ def insert(case: Any, known: dict[str, Any]) -> None:
         for name in case.path_parameters:
             if name in known:
                 case.path_parameters[name] = known[name]
+        if "key_id" in case.path_parameters and case.operation.path in known["keys"]:
+            case.path_parameters["key_id"] = known["keys"][case.operation.path]
     if modes.get(ParameterLocation.BODY) is GenerationMode.POSITIVE and isinstance(case.body, dict):
         for name, value in case.body.items():
             case.body[name] = known.get(name, int(value) if isinstance(value, float) else value)
