@@ -321,6 +321,40 @@ def encrypt_many_and_long(client: Client) -> None:
     client.send("POST", "/api/v1/stream/decrypt", altered, expect=400, **octets)
 
 
+def derive_and_sign(client: Client) -> None:
+    """Twice, so that the fast path answers the second time."""
+    plant = client.plant
+    encrypting, signing, authenticating = (
+        client.send("POST", "/api/v1/keys", {"name": f"sweep-of-{kind}", "algorithm": kind}, expect=201).json[
+            "id"
+        ]
+        for kind in ("aes-256", "ed25519", "hmac-sha256")
+    )
+    for turn in ("cold", "hot"):
+        for contents in ({"bits": 512}, {"key_pair": "ec-p256"}):
+            body = {"key_id": encrypting, "aad": b64(plant.octets(f"aad of a data key, {turn}")), **contents}
+            made = client.send("POST", "/api/v1/data-keys", body, expect=200).json
+            plant.keep(f"data key of {contents}, {turn}", base64.b64decode(made["plaintext"]))
+            plant.keep(f"ciphertext of {contents}, {turn}", made["ciphertext"])
+        context = b64(plant.octets(f"context of a derived key, {turn}"))
+        body = {"key_id": encrypting, "context": context, "bits": 256}
+        made = client.send("POST", "/api/v1/derive", body, expect=200).json
+        plant.keep(f"derived key, {turn}", base64.b64decode(made["derived"]))
+        claims = {"sub": plant.word(f"claim, {turn}"), plant.word(f"name of a claim, {turn}"): 1}
+        body = {"key_id": signing, "claims": claims, "header": {"x": plant.word(f"header, {turn}")}}
+        plant.keep(f"JWT, {turn}", client.send("POST", "/api/v1/jwt/sign", body, expect=200).json["jwt"])
+        item = {
+            "message": b64(plant.octets(f"message in a batch, {turn}")),
+            "reference": plant.text(f"reference of a message, {turn}"),
+        }
+        wrong = {"message": plant.text(f"message in a batch, not base64, {turn}")}
+        for path, key in (
+            ("sign/batch", {"key_id": signing, "signing_algorithm": "ed25519"}),
+            ("mac/batch", {"key_id": authenticating}),
+        ):
+            client.send("POST", f"/api/v1/{path}", {**key, "items": [item, wrong]}, expect=200)
+
+
 def fail_to_encrypt(client: Client) -> None:
     plant = client.plant
     key_id = client.send(
@@ -510,6 +544,7 @@ FLOWS = [
     use_a_second_factor,
     encrypt_and_decrypt,
     encrypt_many_and_long,
+    derive_and_sign,
     fail_to_encrypt,
     use_the_browser,
     break_under_secrets,
