@@ -1,7 +1,7 @@
 """Operations with imported keys that lack something: a private key, or the strength for new data."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kernel.crypto import hybrid
@@ -82,27 +82,34 @@ def test_an_imported_key_agrees_on_a_secret(bench, algorithm):
     assert answer.status == 200, answer.json
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "form", "mode", "code"),
-    [
-        ("rsa-2048", "pkcs8", "rsa-pss-sha256", "key_cannot_protect"),
-        ("ec-p256", "public", "ecdsa-sha256", "private_key_missing"),
-    ],
-)
-def test_nothing_signs_with_a_key_that_only_verifies(bench, algorithm, form, mode, code):
-    document = private_bytes if form == "pkcs8" else public_bytes
-    key = imported(bench.persona, algorithm, form, b64(document(new_key(algorithm))), purpose="sign")
-    body = {"signing_algorithm": mode, "items": [{"message": b64(PLAINTEXT)}]}
-    for answer in (
-        post(bench, "sign/batch", key, **body),
-        post(bench, "jwt/sign", key, claims={"sub": "canary"}),
-        bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=canary.example"}),
-    ):
-        assert refusal(answer) == (409, code)
+def test_a_public_key_verifies_in_batches_and_protects_data_keys_and_does_not_sign(bench):
+    private = new_key("ec-p256")
+    key = imported(bench.persona, "ec-p256", "public", b64(public_bytes(private)), purpose="sign")
+    batch = {"signing_algorithm": "ecdsa-sha256", "items": [{"message": b64(PLAINTEXT)}]}
+    answers = [
+        post(bench, "jwt/sign", key, claims={}),
+        post(bench, "sign/batch", key, **batch),
+        bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=a"}),
+    ]
+    assert [refusal(answer) for answer in answers] == [(409, "private_key_missing")] * 3
+    signature = b64(private.sign(PLAINTEXT, ec.ECDSA(SHA256())))
+    items = [{"message": b64(PLAINTEXT), "signature": signature}]
+    verified = post(bench, "verify/batch", key, signing_algorithm="ecdsa-sha256", items=items)
+    assert verified.json["results"] == [{"valid": True}]
+    assert len(bench.persona.api.get(f"/api/v1/keys/{key['id']}/jwks").json["keys"]) == 1
+    hpke = imported(bench.persona, hybrid.ALGORITHM, "public", b64(hybrid.generate()[1]))
+    assert "ciphertext" in post(bench, "data-keys", hpke).json
 
 
-def test_a_public_key_seals_data_keys(bench):
-    key = imported(bench.persona, hybrid.ALGORITHM, "public", b64(hybrid.generate()[1]))
-    made = post(bench, "data-keys", key)
-    assert made.status in {200, 201}, made.json
-    assert bench.decrypt(ciphertext=made.json["ciphertext"]).code == "private_key_missing"
+def test_rsa_2048_verifies_in_batches_and_signs_nothing(bench, old_key):
+    key = imported(bench.persona, "rsa-2048", "pkcs8", b64(private_bytes(old_key)), purpose="sign")
+    mode = {"signing_algorithm": "rsa-pkcs1-sha256"}
+    answers = [
+        post(bench, "jwt/sign", key, claims={}, **mode),
+        post(bench, "sign/batch", key, items=[{"message": b64(PLAINTEXT)}], **mode),
+        bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=a", **mode}),
+    ]
+    assert [refusal(answer) for answer in answers] == [(409, "key_cannot_protect")] * 3
+    signature = b64(old_key.sign(PLAINTEXT, padding.PKCS1v15(), SHA256()))
+    items = [{"message": b64(PLAINTEXT), "signature": signature}]
+    assert post(bench, "verify/batch", key, items=items, **mode).json["results"] == [{"valid": True}]
