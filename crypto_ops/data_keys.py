@@ -14,6 +14,7 @@ from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from kernel.crypto import key_pairs
+from kernel.crypto.algorithms import find_key_algorithms
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
@@ -23,7 +24,9 @@ from keys.references import KeyReference
 
 BITS: Final = (128, 192, 256, 512)
 DEFAULT_BITS: Final = 256
-KEY_PAIRS: Final = key_pairs.PKCS8_ALGORITHMS
+KEY_PAIRS: Final = tuple(
+    name for name in key_pairs.PKCS8_ALGORITHMS if any(kind.protects for kind in find_key_algorithms(name))
+)
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN: Final = Mode("data-key")
