@@ -1,0 +1,71 @@
+"""The examples of docs/data-keys.md and docs/signatures.md run as they are written, against a server."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from tests.product import Product
+
+pytestmark = pytest.mark.process
+
+
+def page(name):
+    return (settings.BASE_DIR / name).read_text()
+
+
+def blocks(name, language):
+    return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run a program with the variables of the README; returns its output."""
+    with Product(tmp_path_factory.mktemp("examples")) as product:
+        folder, token = tmp_path_factory.mktemp("folder"), product.token()
+        key = {"name": "orders", "algorithm": "aes-256"}
+        assert product.send("POST", "/api/v1/keys", key, token=token).status == 201
+        environment = {**os.environ, "URL": f"http://127.0.0.1:{product.port}", "TOKEN": token}
+
+        def run(*command, given=""):
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                input=given,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        yield run
+
+
+def in_shell(run, name):
+    [field] = re.findall(r"^field\(\) .*$", page("README.md"), re.MULTILINE)
+    return run("bash", "-euc", "\n".join([field, *blocks(name, "sh")]))
+
+
+def test_data_keys_and_derived_keys(run):
+    in_shell(run, "docs/data-keys.md")
+    printed = run(sys.executable, "-c", "\n".join(blocks("docs/data-keys.md", "python")))
+    assert printed.splitlines() == ["the report", "True"]
+
+
+def test_signatures_tokens_and_certificate_requests(run):
+    printed = in_shell(run, "docs/signatures.md")
+    assert "Signature Verified Successfully" in printed
+    assert "Subject: C=DE, O=Example, CN=www.example.org" in printed
+    [token] = re.findall(r"^ey\S+$", printed, re.MULTILINE)
+    run(
+        "bash",
+        "-euc",
+        'curl -sS "$URL/api/v1/keys/name:releases/public-key" -H "Authorization: Bearer $TOKEN" -o public-key.json',
+    )
+    [program] = blocks("docs/signatures.md", "python")
+    assert "'sub': 'build 7'" in run(sys.executable, "-c", program, given=token)
