@@ -34,8 +34,6 @@ PERMISSIONS = {
     "keys.disable": {"admin": ALL, "operator": ALL},
     "keys.revoke": {"admin": ALL},
     "keys.destroy": {"admin": ALL},
-    "keys.import": {"admin": ALL},
-    "keys.export": {"admin": ALL},
     "policies.read": {"admin": ALL, "operator": ALL, "developer": ALL, "auditor": ALL},
     "policies.manage": {"admin": ALL},
     "crypto.encrypt": {"admin": ALL, "developer": OWN},
