@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from accounts.roles import ADMIN, AUDITOR, DEVELOPER, GRANTABLE, OPERATOR, permission_of, word_of
+from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, permission_of, word_of
 from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
 from accounts.services.service_tokens import MAX_LIFETIME, MAX_NAME, scopes_for
 from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
@@ -17,9 +17,10 @@ CUSTOM: Final = "custom"
 LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
 OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
 ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
-USES: Final = tuple(permission_of(word) for operations in OPERATIONS.values() for word in operations)
-# Operations of keys that no algorithm has yet. The API already accepts them.
-FUTURE: Final = frozenset(map(permission_of, GRANTABLE)) - frozenset(USES)
+# Of keys of every purpose; several have "verify".
+USES: Final = tuple(
+    dict.fromkeys(permission_of(word) for operations in OPERATIONS.values() for word in operations)
+)
 
 
 class TokenForm(PageForm):
@@ -56,7 +57,7 @@ class TokenForm(PageForm):
 
     def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        allowed = sorted(scopes_for(role) - FUTURE)
+        allowed = sorted(scopes_for(role))
         uses = [permission for permission in USES if permission in allowed]
         others = [scope for scope in allowed if scope not in uses]
         groups = (("Use keys", uses), ("Other permissions", others))

@@ -14,6 +14,7 @@ from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.services import invite_user, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from audit.models import TokenLastUse
+from console.access_forms import TokenForm
 from kernel.clock import database_now
 from keys.services import create_key, grant_key
 from keys.services.grants import GrantRequest
@@ -50,6 +51,12 @@ def account(admin):
 @pytest.fixture
 def key(admin):
     return create_key(principal=admin.principal, name="payments-db", algorithm="chacha20")
+
+
+def test_the_form_offers_each_scope_of_the_role_once():
+    groups = TokenForm(role="developer", key_names=()).fields["scopes"].choices
+    offered = [scope for _, scopes in groups for scope, _ in scopes]
+    assert sorted(offered) == sorted(service_tokens.scopes_for("developer"))
 
 
 def page_of(account):
