@@ -16,7 +16,11 @@ from audit.models import EXPORT_PERMISSION, AuditExport
 from console import actions
 from console.services import rewraps
 from console.services.key_encryption import PERMISSION
-from kernel.jobs import Job
+from crypto_ops import actions as crypto_actions
+from crypto_ops import reencryptions
+from crypto_ops.models import Reencryption
+from crypto_ops.reencryption_reports import read_report
+from kernel.jobs import JobRecord
 from kernel.pages import Rule
 from kernel.rewrap_jobs import KekRewrap
 from keys import actions as key_actions
@@ -58,7 +62,7 @@ class JobKind:
     ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes.
     """
 
-    model: type[Job]
+    model: type[JobRecord]
     object_type: str
     url_name: str
     path: str
@@ -66,8 +70,8 @@ class JobKind:
     reading: Rule
     cancelling: Rule
     find_all: Callable[..., QuerySet[Any]]
-    find: Callable[[Principal, UUID], Job]
-    cancel: Callable[[Principal, UUID], Job]
+    find: Callable[[Principal, UUID], JobRecord]
+    cancel: Callable[[Principal, UUID], JobRecord]
     label: str
     noun: str
     measure: str
@@ -143,5 +147,28 @@ _KINDS: Final = (
         template="jobs/rewrap.html",
         failures=_OF_REWRAPS,
     ),
+    JobKind(
+        model=Reencryption,
+        object_type=reencryptions.OBJECT_TYPE,
+        url_name="reencryption-job",
+        path="jobs/reencryptions",
+        parameter="reencryption_id",
+        reading=Rule(reencryptions.READ_PERMISSION, crypto_actions.REENCRYPTION_READ),
+        cancelling=Rule(reencryptions.PERMISSION, crypto_actions.REENCRYPTION_CANCELLED),
+        find_all=reencryptions.find_reencryptions,
+        find=lambda principal, job_id: reencryptions.find_reencryption(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: reencryptions.cancel_reencryption(
+            principal=principal, job_id=job_id
+        ),
+        label="Re-encryption",
+        noun="Re-encryption",
+        measure="Items done",
+        when_cancelled=(
+            "The job accepts no more pages. New ciphertexts stay valid, and so do those under old versions."
+        ),
+        template="jobs/reencryption.html",
+        failures={},  # the client retries, so the job itself does not fail
+        details=lambda job, _now: {"report": read_report(job)},
+    ),
 )
-JOB_KINDS: Final[Mapping[type[Job], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})
+JOB_KINDS: Final[Mapping[type[JobRecord], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})

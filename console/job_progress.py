@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.job_kinds import JOB_KINDS
-from kernel.jobs import Job, Status
+from kernel.jobs import Job, JobRecord, Status
 
 MILESTONES = (25, 50, 75, 100)
 # (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
@@ -32,7 +32,7 @@ class JobProgress:
         return max((mark for mark in MILESTONES if mark <= (self.percent or 0)), default=0)
 
 
-def progress_of(job: Job, now: datetime) -> JobProgress:
+def progress_of(job: JobRecord, now: datetime) -> JobProgress:
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100
@@ -41,7 +41,9 @@ def progress_of(job: Job, now: datetime) -> JobProgress:
     return JobProgress(
         percent=percent,
         left=_left(job, now),
-        has_waited_long=job.status == Status.PENDING and now - job.due_at > LONG_WAIT,
+        has_waited_long=(
+            isinstance(job, Job) and job.status == Status.PENDING and now - job.due_at > LONG_WAIT
+        ),
         failure=JOB_KINDS[type(job)].failures.get(job.error_code, job.error_code),
     )
 
@@ -51,7 +53,7 @@ def pace(polls: int) -> int:
     return next((seconds for number, seconds in PACES if polls < number), SLOWEST)
 
 
-def _left(job: Job, now: datetime) -> timedelta | None:
+def _left(job: JobRecord, now: datetime) -> timedelta | None:
     """The remaining time, at the average speed so far."""
     if job.status != Status.RUNNING or not job.total or not job.done or job.started_at is None:
         return None

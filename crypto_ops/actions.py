@@ -25,6 +25,11 @@ ALGORITHMS_READ: Final = "crypto.algorithms.read"
 # Not "crypto.…": actions with that prefix are operations with a key and count as its usage.
 TRIAL_OPENED: Final = "keys.trial.opened"
 SNIPPETS_READ: Final = "keys.snippets.read"
+REENCRYPTION_LISTED: Final = "keys.reencryption.listed"
+REENCRYPTION_BEGUN: Final = "keys.reencryption.begun"
+REENCRYPTION_READ: Final = "keys.reencryption.read"
+REENCRYPTION_COMPLETED: Final = "keys.reencryption.completed"
+REENCRYPTION_CANCELLED: Final = "keys.reencryption.cancelled"
 
 LABELS: Final[Mapping[str, str]] = {
     MESSAGE_ENCRYPTED: "Encrypt",
@@ -48,4 +53,9 @@ LABELS: Final[Mapping[str, str]] = {
     ALGORITHMS_READ: "List algorithms",
     TRIAL_OPENED: 'Open "Try it"',
     SNIPPETS_READ: 'Open "Use it"',
+    REENCRYPTION_LISTED: "List re-encryption jobs",
+    REENCRYPTION_BEGUN: "Begin re-encryption job",
+    REENCRYPTION_READ: "View re-encryption job",
+    REENCRYPTION_COMPLETED: "Complete re-encryption job",
+    REENCRYPTION_CANCELLED: "Cancel re-encryption job",
 }

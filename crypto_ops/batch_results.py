@@ -39,16 +39,17 @@ type AnyBatchResult = BatchResult[str] | BatchResult[bytes] | BatchResult[bool]
 class BatchVersions:
     """The versions of a key that the items of a batch use, each checked once."""
 
-    def __init__(self, entry: CachedKey, context: DecisionContext) -> None:
+    def __init__(self, entry: CachedKey, context: DecisionContext, *, for_reencryption: bool = False) -> None:
         self._entry = entry
+        self._for_reencryption = for_reencryption
         self._context = context
         self._now = process_now()
-        self._used: dict[int, CachedVersion] = {}
+        self.used: dict[int, CachedVersion] = {}
 
     @property
     def only(self) -> CachedVersion | None:
         """The version of all items; None if there are several or none."""
-        return next(iter(self._used.values())) if len(self._used) == 1 else None
+        return next(iter(self.used.values())) if len(self.used) == 1 else None
 
     def find(self, number: int | None) -> CachedVersion:
         """The version that an item names, which may process. Raises Invalid, KeyNotUsable."""
@@ -60,9 +61,11 @@ class BatchVersions:
             number = self._entry.primary_version
         if number not in self._entry.versions:
             raise Invalid.of_field("key_version", "The key has no version with this number.")
-        if number not in self._used:
-            self._used[number] = self._context.require_process(self._entry, number, self._now)
-        return self._used[number]
+        if number not in self.used:
+            self.used[number] = self._context.require_process(
+                self._entry, number, self._now, for_reencryption=self._for_reencryption
+            )
+        return self.used[number]
 
 
 def refusals_of(items: Sequence[object]) -> list[DomainError]:

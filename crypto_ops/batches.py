@@ -92,7 +92,7 @@ def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decis
     sealer = context.primitive(version, primitives.sealer_of(mode), mode)
     items = request.items
     if mode.is_public_key:
-        items = [_checked(item, sealer) for item in items]
+        items = [checked(item, sealer) for item in items]
         refusals = refusals_of(items)
     messages = _without_refusals(items) if refusals else cast(Sequence[Message], items)
     context.reserve(version, mode, len(messages))
@@ -121,7 +121,7 @@ def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decis
         context.admit_slow()
     entry = context.find(request.key_id, "crypto.decrypt")
     lifecycle.require_process(entry.lifecycle_state(process_now()))
-    opener = _Opener(entry, request.mode, context)
+    opener = Opener(entry, request.mode, context)
     results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
     opened = [result for result in results if isinstance(result, bytes)]
     refusals = refusals_of(results)
@@ -134,7 +134,8 @@ def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decis
     return decision_of(batch, event, context, size=sum(map(len, opened)))
 
 
-def _checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:
+def checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:
+    """The item, or the refusal of a message that the key cannot encrypt."""
     if not isinstance(item, DomainError):
         try:
             sealer.check(*item)
@@ -157,14 +158,16 @@ def of_another_key() -> Invalid:
     return Invalid.of_field("ciphertext", "The key or algorithm differs from that of the batch.")
 
 
-class _Opener:
+class Opener:
     """Opens items of one key and records the versions used."""
 
-    def __init__(self, entry: CachedKey, mode: SealingMode, context: DecisionContext) -> None:
+    def __init__(
+        self, entry: CachedKey, mode: SealingMode, context: DecisionContext, *, for_reencryption: bool = False
+    ) -> None:
         self._entry = entry
         self._context = context
         self._mode = mode
-        self.versions = BatchVersions(entry, context)
+        self.versions = BatchVersions(entry, context, for_reencryption=for_reencryption)
         self._ciphers: dict[int | None, tuple[Any, int]] = {}
         self._named: UUID | None = None  # the key that the last item names
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, cast
 
-import msgspec
+from django.db import transaction
+from msgspec.structs import replace
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
@@ -17,12 +18,13 @@ from accounts.tokens import renew_principal
 from audit.commit import writer
 from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
+from audit.services import record
 from crypto_ops.decision_context import DecisionContext, Permit, Use
 from kernel.clock import process_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import DomainError, Invalid, Unavailable
-from kernel.freshness.epoch import read_epoch, renew_stamps
+from kernel.freshness.epoch import lock_epoch, read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
 from keys import keyring, lifecycle
 from keys.cached_keys import CachedKey, CachedVersion
@@ -75,6 +77,26 @@ def compare[T](decision: Decision[T]) -> T:
     renew_stamps(decision.grounds.stamps, epoch)
     decision.grounds.require_current(epoch, process_now())
     return decision.finish()
+
+
+def commit_with[T](change: Callable[[T], object]) -> Callable[[Decision[T]], T]:
+    """Settle with the audit event in the transaction of a change: both are stored, or neither.
+
+    ``change`` writes its rows. Settling raises its errors and those of ``audit.commit.writer.commit``.
+    """
+
+    def settle(decision: Decision[T]) -> T:
+        result, grounds = decision.finish(), decision.grounds
+        with transaction.atomic():
+            change(result)
+            epoch, now = lock_epoch()
+            renew_stamps(grounds.stamps, epoch)
+            grounds.require_current(epoch, now)
+            size = grounds.event.size if decision.size is None else decision.size
+            record(replace(grounds.event, size=size), grounds.actor, at=now)
+        return result
+
+    return settle
 
 
 def key_event(
@@ -159,8 +181,8 @@ def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | 
 
 def with_facts(grounds: Grounds, **facts: object) -> Grounds:
     """The same grounds for an event with more members in its ``meta``."""
-    event = msgspec.structs.replace(grounds.event, meta={**grounds.event.meta, **facts})
-    return msgspec.structs.replace(grounds, event=event)
+    event = replace(grounds.event, meta={**grounds.event.meta, **facts})
+    return replace(grounds, event=event)
 
 
 def decision_of[T](

@@ -8,6 +8,7 @@ changed since. Only then is the result returned. A stale decision is repeated wi
 import secrets
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
@@ -180,17 +181,12 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     context.principal.require("crypto.reencrypt")
     now = process_now()
     source = context.find(request.envelope.key_id, "crypto.reencrypt")
-    compromised = source.lifecycle_state(now).state is State.COMPROMISED
-    if compromised and not request.reason:
-        raise Invalid.of_field(
-            "reason",
-            "This field is required because the source key is compromised. Explain why the message can be trusted.",
-        )
-    target = _target(request, source, context)
+    compromised = require_reason(source, request.reason)
+    target = target_of(request.target_key_id, source, context)
     opening = DecryptRequest.of_envelope(request.envelope, request.aad)
     candidates = _candidates(opening, source, context, for_reencryption=True)
     version, plaintext = _open(opening, source, candidates, context, for_reencryption=True)
-    mode, primary = _mode_for(target, opening.mode), target.require_protect(now)
+    mode, primary = mode_for(target, opening.mode), target.require_protect(now)
     sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
     if mode.is_public_key:
         sealer.check(plaintext, request.aad)
@@ -211,17 +207,28 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     return decision_of(result, event, context, size=len(plaintext), protects=target)
 
 
-def _mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:
+def mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:
     """The mode of the message if the target may encrypt in it, otherwise its default. Raises UnsupportedAlgorithm."""
     return mode if mode.name in target.protecting_modes else default_mode(target, SEALING_MODES)
 
 
-def _target(request: ReencryptRequest, source: CachedKey, context: DecisionContext) -> CachedKey:
-    target_id = request.target_key_id or source.key_id
-    if target_id == source.key_id:
+def require_reason(source: CachedKey, reason: str) -> bool:
+    """Whether the source key of a re-encryption is compromised. Raises Invalid if so, without a reason."""
+    compromised = source.lifecycle_state(process_now()).state is State.COMPROMISED
+    if compromised and not reason:
+        raise Invalid.of_field(
+            "reason",
+            "This field is required because the source key is compromised. Explain why the message can be trusted.",
+        )
+    return compromised
+
+
+def target_of(target_key_id: UUID | None, source: CachedKey, context: DecisionContext) -> CachedKey:
+    """The target key of a re-encryption, by default the source. Raises NotFound, Denied."""
+    if target_key_id is None or target_key_id == source.key_id:
         return source
     # Require both permissions, so that a change of key gives the caller no access beyond their own.
     context.principal.require("crypto.decrypt")
     context.principal.require("crypto.encrypt")
     context.authorize(source, "crypto.decrypt")
-    return context.find(target_id, "crypto.encrypt")
+    return context.find(target_key_id, "crypto.encrypt")

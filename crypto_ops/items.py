@@ -14,6 +14,7 @@ from crypto_ops.requests import (
     MAX_MAC_BYTES,
     MAX_SIGNATURE_BYTES,
     MAX_TAG_BYTES,
+    PageItem,
 )
 from crypto_ops.signatures import message_of
 from kernel.crypto import envelope
@@ -102,6 +103,14 @@ def octets_of(text: str | None, field: str, max_bytes: int) -> bytes | None:
     return None if text is None else decode_base64(text, field=field, max_bytes=max_bytes)
 
 
+def page_item_of(text: str, aad: str) -> PageItem | DomainError:
+    """The item of a page of a re-encryption job, or its refusal."""
+    try:
+        return PageItem(envelope.decode(text, max_length=max_ciphertext()), aad_of(aad))
+    except DomainError as error:
+        return error
+
+
 def sealed_of(parts: Parts) -> Sealed:
     """Raises Invalid."""
     encrypted_data, iv, tag = parts
@@ -133,13 +142,20 @@ def answer_of(
         algorithm: batch.mode.name,
         "key_id": str(batch.key_id),
         **version,
-        "results": [
-            _members_of(result, member)
-            if reference is None
-            else {**_members_of(result, member), "reference": reference}
-            for result, reference in zip(batch.results, references, strict=True)
-        ],
+        "results": results_of(batch.results, references, member),
     }
+
+
+def results_of(
+    results: Sequence[ItemResult], references: Sequence[str | None], member: str
+) -> list[dict[str, Any]]:
+    """The results in order, each as ``member`` or ``problem``, with the reference of its item."""
+    return [
+        _members_of(result, member)
+        if reference is None
+        else {**_members_of(result, member), "reference": reference}
+        for result, reference in zip(results, references, strict=True)
+    ]
 
 
 def _members_of(result: ItemResult, member: str) -> dict[str, Any]:

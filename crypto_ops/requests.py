@@ -78,6 +78,13 @@ class ReencryptRequest:
     reason: str = ""
 
 
+class PageItem(Unprinted, frozen=True):
+    """One ciphertext of a page of a re-encryption job, with the additional data that it was encrypted with."""
+
+    envelope: Envelope
+    aad: bytes
+
+
 class Decrypted(Unprinted, frozen=True, kw_only=True):
     plaintext: bytes
     mode: SealingMode

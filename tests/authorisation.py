@@ -50,6 +50,7 @@ PERMISSIONS = {
     "crypto.jwt": {"admin": ALL, "developer": OWN},
     "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
+    "operations.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
     "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
     "audit.export": {"admin": ALL, "auditor": ALL},
     "audit.resolve": {"admin": ALL},
@@ -220,7 +221,8 @@ def changes_account(method, endpoint):
 
 def changes_target(method, endpoint, answer):
     """Whether the request may have changed its object. Operations with a key do not change the key."""
-    return answer.status < 400 and method not in READING and not endpoint.permission.startswith("crypto.")
+    is_use = endpoint.about == "key" and endpoint.permission.startswith("crypto.")
+    return answer.status < 400 and method not in READING and not is_use
 
 
 def send(account, route, method, target):

@@ -37,6 +37,7 @@ SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
+REENCRYPTION = "reencryption"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 # Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
@@ -97,6 +98,7 @@ class Target:
     policy_id: UUID = field(default_factory=uuid4)
     webhook_id: UUID = field(default_factory=uuid4)
     delivery_id: UUID = field(default_factory=uuid4)
+    reencryption_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,14 @@ def _crypto(permission, **fields):
 
 def _ciphertext(target, _account):
     return {"ciphertext": target.ciphertext}
+
+
+def _page(target, account):
+    return {"items": [_ciphertext(target, account)]}
+
+
+def _reencryption(permission, **fields):
+    return Endpoint(permission, about="reencryption", state=REENCRYPTION, **fields)
 
 
 def _encryption(target, _account):
@@ -437,6 +447,14 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "encrypt-batch": {"POST": _crypto("encrypt", body=_encryptions)},
     "decrypt-batch": {"POST": _crypto("decrypt", body=_decryptions)},
     "reencrypt": {"POST": _crypto("reencrypt", body=_ciphertext)},
+    "reencryptions": {
+        "GET": Endpoint("operations.read"),
+        "POST": _crypto("reencrypt", status=201, body=lambda target, _: {"key_id": str(target.key_id)}),
+    },
+    "reencryption": {"GET": _reencryption("operations.read")},
+    "reencryption-pages": {"POST": _reencryption("crypto.reencrypt", body=_page)},
+    "reencryption-complete": {"POST": _reencryption("crypto.reencrypt")},
+    "reencryption-cancel": {"POST": _reencryption("crypto.reencrypt")},
     "sign": {"POST": _crypto("sign", state=SIGNING, body=_signing)},
     "verify": {"POST": _crypto("verify", state=SIGNING, body=_verification)},
     "mac": {"POST": _crypto("mac", state=AUTHENTICATING, body=_mac)},
@@ -577,6 +595,7 @@ def path_of(route: Route, target: Target) -> str:
         policy_id=target.policy_id,
         webhook_id=target.webhook_id,
         delivery_id=target.delivery_id,
+        reencryption_id=target.reencryption_id,
     )
 
 
@@ -700,6 +719,17 @@ def _make_filter(owner: Persona) -> UUID:
     return save_filter(principal=owner.principal, **_new_filter()).id
 
 
+def make_reencryption(owner: Persona) -> Any:
+    """Begin a job with a new key of the owner."""
+    from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
+    from crypto_ops.reencryptions import begin_reencryption  # noqa: PLC0415
+    from keys import services  # noqa: PLC0415
+
+    principal = replace(owner.principal, permissions=PERMISSIONS)
+    key = services.create_key(principal=principal, **_new_key())
+    return begin_reencryption(principal=principal, key_id=key.id, total=2)
+
+
 def make_user(state: str = USER) -> Any:
     """Create a developer in the state."""
     from accounts import services  # noqa: PLC0415 - models need a set-up Django
@@ -758,6 +788,7 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     ALARM: ("alarm_id", lambda _: make_alarm().id),
     SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
+    REENCRYPTION: ("reencryption_id", lambda owner: make_reencryption(owner).id),
     POLICY: ("policy_id", lambda _: make_policy().id),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),

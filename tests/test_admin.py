@@ -260,7 +260,7 @@ def test_an_operator_sees_what_they_may_read_and_no_more(browser, operator, ever
     assert browser.get(pages(KeyGrant)[0]).status_code == 403  # they name users
     models = [model for model in MODELS if model is not KeyGrant]
     seen = {model._meta.app_label: browser.get(pages(model)[0]).status_code for model in models}
-    open_apps = dict.fromkeys(("audit", "keys", "notifications", "ciphercanary"), 200)
+    open_apps = dict.fromkeys(("audit", "keys", "crypto_ops", "notifications", "ciphercanary"), 200)
     assert seen == open_apps | {"accounts": 403, "auth": 403}
 
 

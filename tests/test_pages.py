@@ -25,6 +25,7 @@ from tests.endpoints import (
     SERVICE_TOKEN,
     make_alarm,
     make_delivery,
+    make_reencryption,
     make_target,
     make_webhook,
 )
@@ -39,6 +40,7 @@ OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
 )
+OF_ANOTHER_APP |= dict.fromkeys(("reencryption-job", "reencryption-job-cancel"), "crypto_ops")
 OF_A_PUBLIC_KEY = ("key-public-page", "key-public-file")
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
@@ -68,6 +70,7 @@ def paths(transactional_db, developer):
         "export_id": job,
         "job_id": job,
         "rotation_job_id": rotation.id,
+        "reencryption_id": make_reencryption(developer).id,
         "rewrap_id": request_rewrap(principal=SYSTEM).id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
+from crypto_ops.models import Reencryption
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
 from tests.endpoints import (
@@ -80,6 +81,8 @@ READS = {
     "audit-exports": LIST,
     "audit-export": CALLER + 1,
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded
+    "reencryptions": LIST,
+    "reencryption": CALLER + 2,  # the job with its keys, the uses of its versions
     "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
@@ -132,6 +135,7 @@ PAGES = {
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.Notification": PAGE + DATES,
     "ciphercanary.SystemKey": PAGE + FILTER,
+    "crypto_ops.Reencryption": PAGE + DATES,
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.ImportParameters": PAGE + DATES,
     "keys.Key": PAGE + DATES + FILTER,
@@ -157,6 +161,9 @@ def add_rows(owner):
         policy = make_policy()
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
+        # Without an entry of the log, whose 257th would cost another tile.
+        reencryption = Reencryption(key_id=target.key_id, target_key_id=target.key_id, status="running")
+        reencryption.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
@@ -167,6 +174,7 @@ def add_rows(owner):
         account_id=account.account_id,
         policy_id=policy.id,
         webhook_id=webhook.webhook_id,
+        reencryption_id=reencryption.id,
     )
 
 

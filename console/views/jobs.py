@@ -11,20 +11,20 @@ from audit import actions
 from audit.models import EXPORT_PERMISSION, AuditExport
 from console.job_kinds import JOB_KINDS, JobKind
 from console.job_progress import pace, progress_of
+from crypto_ops import reencryptions
 from kernel import jobs
 from kernel.clock import process_now
 from kernel.errors import Conflict
-from kernel.jobs import Job
+from kernel.jobs import JobRecord
 from kernel.pages import PageView, Rule
 from kernel.pages.views import number_in, refuse
-from keys.services.rotation_jobs import READ_PERMISSION
 
 LIMIT = 50
 PROGRESS = "job-progress"
 
 
 class JobListView(PageView[Principal]):
-    rules = {"GET": Rule(READ_PERMISSION, actions.EXPORT_LISTED)}
+    rules = {"GET": Rule(reencryptions.READ_PERMISSION, actions.EXPORT_LISTED)}
     section = "jobs"
     template = "jobs/list.html"
 
@@ -32,7 +32,7 @@ class JobListView(PageView[Principal]):
         visible = [
             kind for kind in JOB_KINDS.values() if self.principal.has_permission(str(kind.reading.permission))
         ]
-        newest: list[Job] = [
+        newest: list[JobRecord] = [
             job for kind in visible for job in kind.find_all(principal=self.principal)[: LIMIT + 1]
         ]
         newest.sort(key=lambda job: job.created_at, reverse=True)

@@ -6,7 +6,7 @@ An app defines a table of ``Job``, registers a task for it in ``AppConfig.ready`
 """
 
 from kernel.jobs.delivery import cancel, submit, submit_leased
-from kernel.jobs.job import ENDED, UNFINISHED, Job, Status, requester_columns
+from kernel.jobs.job import ENDED, UNFINISHED, Job, JobRecord, Status, requester_columns
 from kernel.jobs.progress import Progress, Stop
 from kernel.jobs.registry import kinds, read_queues, register, register_periodic, worker_last_seen
 
@@ -14,6 +14,7 @@ __all__ = [
     "ENDED",
     "UNFINISHED",
     "Job",
+    "JobRecord",
     "Progress",
     "Status",
     "Stop",

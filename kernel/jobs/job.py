@@ -24,15 +24,12 @@ ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 UNFINISHED = (Status.PENDING, Status.RUNNING)
 
 
-class Job(models.Model):
-    """A background job that a user or a service account requested.
+class JobRecord(models.Model):
+    """Work that a user or a service account requested, and its progress. Nothing here depends on who does the work.
 
-    A concrete model must define ``class Meta(Job.Meta)`` to keep the constraints.
+    A concrete model must define ``class Meta(JobRecord.Meta)`` to keep the constraints.
 
-    A job is due in two cases: it is pending and ``due_at`` has passed, or it is running and ``lease_until`` has
-    passed, in which case its worker is presumed dead. Every claim sets a new ``lease_holder``, so a worker that was
-    only slow finds its own value gone. ``done`` and ``total`` (None if not known yet) are in ``unit``.
-    ``error_code`` is a fixed word.
+    ``done`` and ``total`` (None if not known yet) are in ``unit``. ``error_code`` is a fixed word.
 
     ``created_by`` (a user) or ``actor_id`` (a service account) and ``created_by_name`` identify the requester, and
     ``actor`` holds the other facts of that actor as text. Audit events of the task name this actor.
@@ -43,7 +40,6 @@ class Job(models.Model):
         max_length=10, choices=[(word.value, word.value) for word in Status], default=Status.PENDING.value
     )
     created_at = models.DateTimeField(default=database_now)
-    due_at = models.DateTimeField(default=database_now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     created_by = models.UUIDField(null=True)
@@ -53,24 +49,14 @@ class Job(models.Model):
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(null=True)
     unit = models.CharField(max_length=20, blank=True)
-    cancel_requested_at = models.DateTimeField(null=True)
-    lease_until = models.DateTimeField(null=True)
-    lease_holder = models.CharField(max_length=100, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True)
 
     class Meta:
         abstract = True
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["status", "due_at"], name="idx_%(class)s_due")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=[word.value for word in Status]), name="%(class)s_status_is_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(status=Status.RUNNING.value, lease_until__isnull=False) & ~Q(lease_holder="")
-                | ~Q(status=Status.RUNNING.value) & Q(lease_until__isnull=True, lease_holder=""),
-                name="%(class)s_lease_while_running",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=[word.value for word in ENDED], finished_at__isnull=False)
@@ -107,6 +93,33 @@ class Job(models.Model):
         if self.created_by is not None:
             return Identity.user(self.created_by)
         return Identity.SYSTEM if self.actor_id is None else Identity.service_account(self.actor_id)
+
+
+class Job(JobRecord):
+    """A background job, which a worker runs. A concrete model must define ``class Meta(Job.Meta)``.
+
+    A job is due in two cases: it is pending and ``due_at`` has passed, or it is running and ``lease_until`` has
+    passed, in which case its worker is presumed dead. Every claim sets a new ``lease_holder``, so a worker that was
+    only slow finds its own value gone.
+    """
+
+    due_at = models.DateTimeField(default=database_now)
+    cancel_requested_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta(JobRecord.Meta):
+        abstract = True
+        indexes = [models.Index(fields=["status", "due_at"], name="idx_%(class)s_due")]
+        constraints = [
+            *JobRecord.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(status=Status.RUNNING.value, lease_until__isnull=False) & ~Q(lease_holder="")
+                | ~Q(status=Status.RUNNING.value) & Q(lease_until__isnull=True, lease_holder=""),
+                name="%(class)s_lease_while_running",
+            ),
+        ]
 
 
 def requester_columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ DESTINATIONS = (
     Destination("keys", "Keys", "keys.read", "k"),
     Destination("policies", "Policies", "policies.read", "o"),
     Destination("audit", "Audit", "audit.read", "a"),
-    Destination("jobs", "Jobs", "system.read", "j"),
+    Destination("jobs", "Jobs", "operations.read", "j"),
     Destination("usage", "Usage", "keys.read", "u"),
     Destination("users", "Users", "users.read", "p"),
     Destination("system", "System", "system.read", "s"),

@@ -46,6 +46,8 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
+from crypto_ops.models import Reencryption
+from crypto_ops.reencryptions import begin_reencryption
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
@@ -69,6 +71,11 @@ PROVOCATIONS = {
     "instance.singleton": (Instance, {}, {}),
     "one_primary_kek": (KeyEncryptionKey, {"is_primary": True}, {}),
     "primary_kek_is_not_retired": (KeyEncryptionKey, {"is_primary": True}, {"retired_at": NOW}),
+    "reencryption_status_is_known": (Reencryption, {}, {"status": "asleep"}),
+    "reencryption_finished_when_ended": (Reencryption, {}, {"status": "cancelled"}),
+    "reencryption_failure_has_a_code": (Reencryption, {}, {"status": "failed", "finished_at": NOW}),
+    "reencryption_progress_within_total": (Reencryption, {}, {"done": 2, "total": 1}),
+    "encryption_operations_counts_within_done": (Reencryption, {}, {"done": 1, "current": 1, "refused": 1}),
     "kekrewrap_status_is_known": (KekRewrap, {}, {"status": "asleep"}),
     "kekrewrap_lease_while_running": (KekRewrap, {}, {"status": "running"}),
     "kekrewrap_finished_when_ended": (KekRewrap, {}, {"status": "cancelled"}),
@@ -249,6 +256,7 @@ def rows(admin):
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
     keys.request_rotation(**everybody, request=wanted, reason="a third version")
+    begin_reencryption(**everybody, key_id=key.id)
     account = create_service_account(**everybody, name="billing", role="developer").account
     holder = {"principal_type": "service_account", "principal_id": str(account.id)}
     keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))

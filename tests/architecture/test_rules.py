@@ -25,6 +25,7 @@ SHARED = {
     "crypto.signature.verified": "likewise",
     "crypto.mac.computed": "likewise",
     "crypto.mac.verified": "likewise",
+    "crypto.message.reencrypted": "likewise, a page of a job",
     "keys.public_key.read": "of one version and of all",
     "keys.grant.listed": "on a key, on tags",
     "keys.grant.created": "likewise",

@@ -187,10 +187,12 @@ def test_a_file_that_is_gone_is_not_offered(browser, recorded, export):
     assert browser.post(f"/audit/exports/{export.id}/file").status_code == 404
 
 
-def test_a_developer_has_no_entry_for_jobs(developer, operator, auditor):
-    for persona in (operator, auditor):
-        assert ">Jobs<" in signed_in(persona).get("/home/").content.decode()
-    assert ">Jobs<" not in signed_in(developer).get("/home/").content.decode()
+def test_every_role_has_an_entry_for_jobs_but_a_developer_sees_no_export_there(developer, auditor, export):
+    path = f"/jobs/{export.id}/"
+    for persona, sees_it in ((auditor, True), (developer, False)):
+        page = signed_in(persona).get("/jobs/").content.decode()
+        assert ">Jobs<" in page
+        assert (path in page) is sees_it
 
 
 def test_nothing_is_foretold_of_a_job_without_a_total(export):

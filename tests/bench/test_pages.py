@@ -36,6 +36,8 @@ OF_A_JOB = {
     "job-cancel",
     "rotation-job",
     "rotation-job-cancel",
+    "reencryption-job",
+    "reencryption-job-cancel",
     "rewrap",
     "rewrap-cancel",
     "rewrap-new",

@@ -73,6 +73,7 @@ IN_WORDS = {
     "POST /api/v1/encrypt": {"options"},  # agree with the algorithm
     # Each item has its own error, unless no key is named. Only deterministic modes take a version.
     "POST /api/v1/encrypt/batch": {"items", "key_version"},
+    "POST /api/v1/reencryptions/{reencryption_id}/pages": {"items"},  # texts without NUL
     # A message or a digest of the right length; the algorithm is one of the key.
     "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
     "POST /api/v1/verify": {"message", "digest", "encoding", "key_version", "unsupported_algorithm"},
@@ -246,8 +247,10 @@ class Fuzz:
         body = {"algorithm": "aes-256-gcm", "key_id": key_id, "data": b64(b"canary")}
         sealed = self.product.send("POST", "/api/v1/encrypt", body, token=owner).json
         keys = {path: ids[algorithm] for path, algorithm in KEYS_OF.items()}
+        job = self.product.send("POST", "/api/v1/reencryptions", {"key_id": key_id}, token=owner).json
         return {
             "key_id": key_id,
+            "reencryption_id": job["id"],
             "version": 1,
             "ciphertext": sealed["ciphertext"],
             "log_id": 1,

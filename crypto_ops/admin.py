@@ -1,0 +1,31 @@
+"""Read-only admin of the jobs of this app."""
+
+from django.contrib import admin
+from django.urls import reverse
+
+from crypto_ops.models import Reencryption
+from kernel.read_only_admin import ReadOnlyModelAdmin
+
+
+@admin.register(Reencryption)
+class ReencryptionAdmin(ReadOnlyModelAdmin):
+    console_page = "jobs"
+    list_display = (
+        "key",
+        "target_key",
+        "status",
+        "done",
+        "total",
+        "refused",
+        "created_by_name",
+        "created_at",
+    )
+    list_filter = ("status",)
+    list_select_related = ("key", "target_key")
+    search_fields = ("id", "key__name", "created_by_name")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    exclude = ("row_mac",)
+
+    def view_on_site(self, job: Reencryption) -> str:
+        return reverse("reencryption-job", args=[job.pk])

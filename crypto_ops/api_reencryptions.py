@@ -1,0 +1,125 @@
+"""The REST interface to re-encryption jobs."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principals import Principal
+from crypto_ops import actions, items, reencryptions
+from crypto_ops.api import charge_the_rest
+from crypto_ops.models import Reencryption
+from crypto_ops.reencryption_pages import reencrypt_page
+from crypto_ops.reencryption_reports import read_report
+from crypto_ops.reencryption_serializers import (
+    BeginReencryptionSerializer,
+    ReencryptedPageSerializer,
+    ReencryptionDetailSerializer,
+    ReencryptionListSerializer,
+    ReencryptionPageSerializer,
+    ReencryptionReportSerializer,
+    ReencryptionSerializer,
+)
+from kernel.rest import ApiView, PageQuery, Rule, idempotent, represent
+from kernel.rest.schema import LOCATION
+from keys.rest_references import KeyReferenceView
+from keys.services import id_of_key
+
+
+class ReencryptionView(ApiView[Principal]):
+    """Base of every view whose URL names a job."""
+
+    object_reference = (reencryptions.OBJECT_TYPE, "reencryption_id")
+
+
+class ReencryptionListView(KeyReferenceView):
+    rules = {
+        "GET": Rule(reencryptions.READ_PERMISSION, actions.REENCRYPTION_LISTED),
+        "POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_BEGUN),
+    }
+
+    @extend_schema(
+        operation_id="reencryptions_list", parameters=[PageQuery], responses=ReencryptionListSerializer
+    )
+    def get(self, _request: Request) -> Response:
+        """List the re-encryption jobs that the caller may see, newest first."""
+        self.read_query(PageQuery)
+        found = reencryptions.find_reencryptions(principal=self.principal)
+        return self.page(found, ReencryptionSerializer)
+
+    @idempotent()
+    @extend_schema(
+        request=BeginReencryptionSerializer,
+        parameters=[LOCATION],
+        responses={201: ReencryptionDetailSerializer},
+    )
+    def post(self, _request: Request) -> Response:
+        """Begin a re-encryption job. The client then sends its ciphertexts in pages."""
+        wanted = self.read(BeginReencryptionSerializer)
+        target = wanted.pop("target_key_id", None)
+        job = reencryptions.begin_reencryption(
+            principal=self.principal,
+            key_id=self.key_id_of(wanted.pop("key_id")),
+            target_key_id=target and id_of_key(principal=self.principal, reference=target),
+            **wanted,
+        )
+        location = reverse("reencryption", kwargs={"reencryption_id": job.pk})
+        return Response(_detail(job), status=HTTPStatus.CREATED, headers={"Location": location})
+
+
+class ReencryptionDetailView(ReencryptionView):
+    rules = {"GET": Rule(reencryptions.READ_PERMISSION, actions.REENCRYPTION_READ)}
+
+    @extend_schema(responses=ReencryptionDetailSerializer)
+    def get(self, _request: Request, reencryption_id: UUID) -> Response:
+        """The progress of a re-encryption job, and the old versions that are still in use."""
+        job = reencryptions.find_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+class ReencryptionPageView(ReencryptionView):
+    """Re-encrypt up to 1,000 ciphertexts. Each result is a ciphertext or a separate problem."""
+
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.MESSAGE_REENCRYPTED)}
+
+    @extend_schema(request=ReencryptionPageSerializer, responses=ReencryptedPageSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        sent = self.read(ReencryptionPageSerializer)["items"]
+        charge_the_rest(self.principal, len(sent))
+        page = reencrypt_page(
+            principal=self.principal,
+            job_id=reencryption_id,
+            items=[items.page_item_of(item["ciphertext"], item.get("aad", "")) for item in sent],
+        )
+        results = items.results_of(page.results, [item.get("reference") for item in sent], "ciphertext")
+        counts = {"reencrypted": page.reencrypted, "current": page.current, "refused": page.refused}
+        return Response({**counts, "results": results})
+
+
+class CompleteReencryptionView(ReencryptionView):
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_COMPLETED)}
+
+    @extend_schema(request=None, responses=ReencryptionDetailSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        """End a re-encryption job after its last page."""
+        job = reencryptions.complete_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+class CancelReencryptionView(ReencryptionView):
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_CANCELLED)}
+
+    @extend_schema(request=None, responses=ReencryptionDetailSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        """End a re-encryption job early. All ciphertexts, old and new, stay as they are."""
+        job = reencryptions.cancel_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+def _detail(job: Reencryption) -> dict[str, Any]:
+    report = represent(ReencryptionReportSerializer, read_report(job))
+    return {**represent(ReencryptionSerializer, job), "report": report}
