@@ -21,6 +21,7 @@ from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
 from kernel.errors import Invalid
 from keys import primitives
 from keys.references import KeyReference
+from keys.services import RSA_COST
 
 BITS: Final = (128, 192, 256, 512)
 DEFAULT_BITS: Final = 256
@@ -97,7 +98,7 @@ def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
 def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decision[DataKey]:
     """The decision; the data key is sealed when it is finished. Raises refusals."""
     if (request.contents.key_pair or "").startswith("rsa-"):
-        context.admit_slow()
+        context.charge(RSA_COST - 1)
     use = (actions.DATA_KEY_GENERATED, request.key_id, request.mode, None)
     permit: Permit[Any] = context.recall(use) or decide_use(
         use,

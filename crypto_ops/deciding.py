@@ -145,6 +145,8 @@ def decide_use[M: Mode, P](
         entry = context.find(cast(KeyReference, key_id), permission)
     mode = mode or default_mode(entry, modes or {})
     version = choose(entry)
+    if protects:
+        entry.require_allowed(mode)
     primitive = context.primitive(version, build, mode)
     event = key_event(action, entry, version, algorithm=mode.name)
     grounds = grounds_of(event, context, protects=entry if protects else None)
@@ -152,11 +154,14 @@ def decide_use[M: Mode, P](
 
 
 def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
-    """The default mode of a key. Raises UnsupportedAlgorithm unless it is one of ``modes``."""
-    mode = modes.get(entry.protecting_modes[0])
+    """The default mode of a key. Raises UnsupportedAlgorithm unless it is one of ``modes``.
+
+    If a policy allows none, the key may still process, so it has its first mode.
+    """
+    mode = modes.get(next(iter(entry.protecting_modes or entry.modes)))
     if mode is None:
         raise UnsupportedAlgorithm(
-            f"A key of the type {entry.algorithm} cannot do this. Use a key with one of the modes {', '.join(modes)}."
+            f"The purpose of this key is {entry.purpose}. Use a key with one of the modes {', '.join(modes)}."
         )
     return mode
 

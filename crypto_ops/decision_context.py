@@ -114,9 +114,9 @@ class DecisionContext:
     def admit_slow(self) -> None:
         """Called before an operation is decided that takes about a millisecond or more."""
 
-    def charge(self, trials: int) -> None:
-        """Charge the principal for trial decryptions with more than one version. Raises Throttled."""
-        throttle.charge_principal(self.principal.identity.budget, cost=trials)
+    def charge(self, cost: int) -> None:
+        """Charge the principal for work beyond that of one request. Raises Throttled."""
+        throttle.charge_principal(self.principal.identity.budget, cost=cost)
 
     def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
         """A primitive of ``keys.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
@@ -165,8 +165,8 @@ class CachedDecisionContext(DecisionContext):
     def admit_slow(self) -> None:
         raise UnknownCost
 
-    def charge(self, trials: int) -> None:
-        raise UnknownCost(trials)
+    def charge(self, cost: int) -> None:
+        raise UnknownCost(cost)
 
     def find(self, reference: KeyReference, permission: str) -> CachedKey:
         entry = keyring.find_cached(reference, self.principal)

@@ -179,12 +179,19 @@ class SecretTrialForm(TrialForm):
             field.label, field.help_text = "Public key of the other party", "PEM."
         else:
             field.label, field.help_text, field.required = "Ciphertext", "In base64.", False
+            version = self.fields["key_version"]
+            version.initial = key.primary_version
+            version.help_text = (
+                "The version that the secret was encapsulated to. A wrong one gives a wrong secret."
+            )
 
     def clean(self) -> dict[str, Any]:
         """Adds ``octets``, unless the operation is to encapsulate."""
         given = self.cleaned_data
         if {"operation", "input"} <= given.keys() and given["operation"] != "encapsulate":
             self._add("octets", "input", self._given)
+        if given.get("operation") == "decapsulate" and given.get("key_version") is None:
+            self.add_error("key_version", "Enter the version.")
         return given
 
     def _given(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Shared secrets by key encapsulation and key agreement, for every interface. As in ``crypto_ops.engine``."""
+"""Shared secrets by key encapsulation and key agreement, for every interface. Decided and committed as in ``crypto_ops.engine``."""
 
 from functools import partial
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, perform
+from crypto_ops.deciding import decide_use, named_version, perform
 from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
@@ -14,7 +14,6 @@ from kernel.clock import process_now
 from kernel.crypto.agreement import Agreement
 from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, Mode
-from kernel.errors import Invalid
 from keys import primitives
 from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
@@ -104,7 +103,7 @@ def decide_decapsulation(request: DecapsulateRequest, context: DecisionContext) 
         use,
         "crypto.decapsulate",
         primitives.decapsulator,
-        lambda entry: _named_version(entry, request.key_version, context),
+        lambda entry: named_version(entry, request.key_version, context),
         context,
         modes=KEM_MODES,
     )
@@ -133,13 +132,7 @@ def _agreeing_version(entry: CachedKey, number: int | None, context: DecisionCon
     """The primary version to share a new secret, or a named one to get the secret of earlier data."""
     if number is None:
         return entry.require_protect(process_now())
-    return _named_version(entry, number, context)
-
-
-def _named_version(entry: CachedKey, number: int, context: DecisionContext) -> CachedVersion:
-    if number not in entry.versions:
-        raise Invalid.of_field("key_version", "The key has no version with this number.")
-    return context.require_process(entry, number, process_now())
+    return named_version(entry, number, context)
 
 
 def _shared[P](permit: Permit[P], secret: bytes, ciphertext: bytes = b"") -> SharedSecret:

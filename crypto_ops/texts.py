@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from kernel.crypto import key_pairs
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import Invalid
 
@@ -58,10 +59,12 @@ def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
 
 def public_key_of(text: str, *, field: str, max_bytes: int) -> bytes:
     """The SubjectPublicKeyInfo of a PEM (RFC 7468 §13), or of its base64 alone. Raises Invalid."""
-    body = text.strip().removeprefix("-----BEGIN PUBLIC KEY-----").removesuffix("-----END PUBLIC KEY-----")
-    if "-----" in body:
-        raise Invalid.of_field(field, "Not a public key. It must start with -----BEGIN PUBLIC KEY-----.")
-    return octets_of(body, "base64", field=field, max_bytes=max_bytes)
+    try:
+        return decode_base64(key_pairs.body_of_public_pem(text), field=field, max_bytes=max_bytes)
+    except (ValueError, Invalid):
+        raise Invalid.of_field(
+            field, "Paste a public key in PEM. It must start with -----BEGIN PUBLIC KEY-----."
+        ) from None
 
 
 def _of_text(text: str, _field: str) -> bytes:

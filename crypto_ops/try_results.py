@@ -26,7 +26,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TryResult:
-    """The result of one operation. ``next_operation`` accepts it as its input; empty if none on this page does."""
+    """The result of one operation. ``next_operation`` accepts it as its input; empty if none on this page does.
+
+    ``key_version``: the version that the next operation must name, if it must.
+    """
 
     sentence: str
     mode: str
@@ -34,6 +37,7 @@ class TryResult:
     call: str
     next_operation: str
     note: str = ""
+    key_version: int | None = None
 
     @property
     def first(self) -> Shown:
@@ -147,6 +151,7 @@ def encapsulated(wanted: EncapsulateRequest, result: SharedSecret) -> TryResult:
         call=_call("encapsulate", {"key_id": wanted.key_id}, b""),
         mode=result.mode.name,
         next_operation="decapsulate",
+        key_version=result.key_version,
     )
 
 

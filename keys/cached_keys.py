@@ -137,8 +137,8 @@ class CachedVersion(Confidential):
     def _require_mode(self, mode: Mode) -> None:
         if mode.name not in self._modes:
             raise UnsupportedAlgorithm(
-                f"A key of the type {self._parts.algorithm} does not support {mode.name}, only: "
-                f"{', '.join(self._modes)}."
+                f"A key of the type {self._parts.algorithm} with the purpose {self._binding[2]} does not support "
+                f"{mode.name}, only: {', '.join(self._modes)}."
             )
 
     def _unwrap(self) -> KeyMaterial:
@@ -210,7 +210,7 @@ class CachedKey:
         if self.policy_modes is not None and mode.name in self.modes and mode.name not in self.policy_modes:
             raise PolicyViolated(
                 f"The key's policy does not allow {mode.name}. "
-                f"Use one of: {', '.join(self.protecting_modes)}."
+                f"Use one of: {', '.join(self.protecting_modes) or 'none'}."
             )
 
     def require_process(

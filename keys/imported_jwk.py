@@ -37,6 +37,8 @@ _MEMBERS: Final = MappingProxyType(
     }
 )
 
+_FACTORS: Final = frozenset({"p", "q", "dp", "dq", "qi"})
+
 
 def from_jwk(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> Parts:
     """The key, private if the JWK has a private member. Raises Invalid."""
@@ -70,6 +72,10 @@ def _kty(kind: KeyAlgorithm) -> str:
 def _from_numbers(kind: KeyAlgorithm, jwk: dict[str, str]) -> Parts:
     if "n" in jwk and len(_octets(jwk, "n")) * 8 != kind.key_size:
         raise refused(f"Expected a modulus of {kind.key_size} bits.")  # before slow checks of a large one
+
+    if jwk["kty"] == "RSA" and "d" in jwk and not jwk.keys() >= _FACTORS:
+        # PyJWT would search for the factors, which can take hours.
+        raise refused(f"The members {', '.join(sorted(_FACTORS))} are required beside d.")
 
     def load() -> object:
         try:

@@ -159,9 +159,9 @@ class ExportForm(FinalForm):
             return None
         try:
             return decode_base64(
-                key_pairs.body_of_pem(text), field="wrapping_key", max_bytes=MAX_WRAPPING_KEY
+                key_pairs.body_of_public_pem(text), field="wrapping_key", max_bytes=MAX_WRAPPING_KEY
             )
-        except Invalid:
+        except (ValueError, Invalid):
             raise forms.ValidationError("Paste a public key as PEM, or its bytes in base64.") from None
 
 

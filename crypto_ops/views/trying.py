@@ -145,9 +145,7 @@ def _perform_with_secret(given: Mapping[str, Any], key: Key, principal: Principa
     require_console_decrypt()
     number = given["key_version"]
     if given["operation"] == "decapsulate":
-        decapsulating = DecapsulateRequest(
-            key_id=key.id, key_version=number or key.primary_version, ciphertext=given["octets"]
-        )
+        decapsulating = DecapsulateRequest(key_id=key.id, key_version=number, ciphertext=given["octets"])
         return try_results.decapsulated(decapsulating, shared_secrets.decapsulate(decapsulating, principal))
     agreeing = AgreeRequest(key_id=key.id, public_key=given["octets"], key_version=number)
     return try_results.agreed(agreeing, shared_secrets.agree(agreeing, principal))

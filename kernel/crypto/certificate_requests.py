@@ -49,7 +49,13 @@ class CsrSigner(Confidential):
         builder = x509.CertificateSigningRequestBuilder(names.subject)
         if names.others:
             builder = builder.add_extension(x509.SubjectAlternativeName(names.others), critical=False)
-        return builder.sign(self._key, **_scheme(self._mode)).public_bytes(Encoding.PEM).decode("ascii")
+        try:
+            request = builder.sign(self._key, **_scheme(self._mode))
+        except ValueError:  # only now does the library encode each value as the type of its attribute
+            raise Invalid.of_field(
+                "subject", "An attribute contains characters that it cannot have."
+            ) from None
+        return request.public_bytes(Encoding.PEM).decode("ascii")
 
 
 def _scheme(mode: SigningMode) -> dict[str, Any]:

@@ -50,9 +50,13 @@ def load_public(document: bytes) -> PublicKey:
     octets = raw_public(document)
     try:
         kem = MLKEM768PublicKey.from_public_bytes(octets[:_ENCAPSULATION_KEY_SIZE])
+        curve = X25519PublicKey.from_public_bytes(octets[_ENCAPSULATION_KEY_SIZE:])
+        X25519PrivateKey.generate().exchange(
+            curve
+        )  # refuses points that give every private key the secret zero
     except ValueError:
         raise WrongKey(f"Expected a public key of type {ALGORITHM}.") from None
-    return MLKEM768X25519PublicKey(kem, X25519PublicKey.from_public_bytes(octets[_ENCAPSULATION_KEY_SIZE:]))
+    return MLKEM768X25519PublicKey(kem, curve)
 
 
 def document_of(public: bytes) -> bytes:

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from kernel.crypto import hybrid, key_pairs
+from kernel.crypto import hybrid, key_checks, key_pairs
 from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.encoding import decode_base64
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 
@@ -70,6 +71,8 @@ def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
     octets = text.encode()
+    if kind.name == hybrid.ALGORITHM:
+        return from_public_der(kind, _public_body(text))
     if b" PRIVATE KEY-----" not in octets and b"PUBLIC KEY-----" in octets:
         return public_parts(kind, lambda: load_pem_public_key(octets))
     return _private_document(kind, partial(load_pem_private_key, octets, None))
@@ -106,29 +109,50 @@ def private_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
     _require_pair(kind)
     try:
         # The library checks that an RSA key is consistent and its factors are prime, and that a point is on its curve.
-        return key_pairs.encode_pair(kind.name, load())
+        key = load()
+        key_checks.check_private(key)
+        parts = key_pairs.encode_pair(kind.name, key)
     except WrongKey as error:
         raise refused(str(error)) from None
     except (ValueError, TypeError, NotInLibrary):
-        needs = "without encryption, as a seed" if kind.name.startswith("ml-") else "without encryption"
-        raise refused(f"Cannot be read as a private key of type {kind.name} {needs}.") from None
+        needs = "."
+        if kind.name.startswith("ml-"):
+            option = f"-provparam {kind.name[:6]}.output_formats=seed-only"
+            needs = f", as a seed. With OpenSSL, make it with the option {option}."
+        raise refused(
+            f"Cannot be read as a private key of type {kind.name} without encryption{needs}"
+        ) from None
+    return parts
 
 
 def public_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
     """The public key that ``load`` returns, a key of the library. Raises Invalid."""
     _require_pair(kind)
     try:
-        return None, key_pairs.encode_public(kind.name, load())
+        key = load()
+        key_checks.check_public(key)
+        document = key_pairs.encode_public(kind.name, key)
     except WrongKey as error:
         raise refused(str(error)) from None
     except (ValueError, TypeError, NotInLibrary):
         raise refused(f"Cannot be read as a public key of type {kind.name}.") from None
+    return None, document
 
 
 def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
-    # The type and size first: the checks of an RSA key take too long for a large one.
+    # Our own checks first: those of the library take too long for an RSA key with numbers of the wrong size.
     private_parts(kind, partial(load, unsafe_skip_rsa_key_validation=True))
     return private_parts(kind, load)
+
+
+def _public_body(text: str) -> bytes:
+    """The document of a public key in PEM (RFC 7468 §13), which the library does not read. Raises Invalid."""
+    try:
+        return decode_base64(key_pairs.body_of_public_pem(text), field="material", max_bytes=len(text))
+    except ValueError:
+        raise refused(
+            "Expected a public key in PEM. A private key of this type has none: send its raw bytes."
+        ) from None
 
 
 def _hybrid(octets: bytes) -> Parts:

@@ -124,8 +124,6 @@ def encode_pair(algorithm: str, key: Any) -> tuple[KeyMaterial, bytes]:
     kind = _TYPES[algorithm]
     if not isinstance(key, kind.private) or not kind.is_type_of(key):
         raise WrongKey(f"Expected a private key of type {algorithm}.")
-    if isinstance(key, rsa.RSAPrivateKey) and key.public_key().public_numbers().e < _RSA_EXPONENT:
-        raise WrongKey(f"Expected a public exponent of at least {_RSA_EXPONENT}.")
     document = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return KeyMaterial(document), encode_public(algorithm, key.public_key())
 
@@ -183,10 +181,12 @@ def encode_pem(document: bytes) -> str:
     return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
 
 
-def body_of_pem(text: str) -> str:
-    """The base64 of a PEM without its armour and line breaks, or of a text that has none."""
-    lines = text.split("\n")
-    return "".join("".join(line.split()) for line in lines if not line.startswith("-----"))
+def body_of_public_pem(text: str) -> str:
+    """The base64 of a public key in PEM, without its armour and white space, or of base64 alone. Raises ValueError."""
+    body = text.strip().removeprefix("-----BEGIN PUBLIC KEY-----").removesuffix("-----END PUBLIC KEY-----")
+    if "-----" in body:
+        raise ValueError("not the PEM of a public key")
+    return "".join(body.split())
 
 
 def _encode(key: Any) -> bytes:

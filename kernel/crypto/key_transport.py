@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from kernel.crypto import hybrid, key_pairs
+from kernel.crypto import hybrid, key_checks, key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.keywrap import binding
 from kernel.crypto.material import KeyMaterial
@@ -99,6 +99,7 @@ def _load_rsa(receiver: bytes) -> rsa.RSAPublicKey:
             f"Expected a SubjectPublicKeyInfo (DER) of an RSA key of {LEAST_RSA} to {MOST_RSA} bits, or of type "
             f"{hybrid.ALGORITHM}."
         )
+    key_checks.check_public(key)
     return key
 
 

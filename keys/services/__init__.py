@@ -14,7 +14,7 @@ from keys.services.bulk import (
 )
 from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
 from keys.services.clock_changes import ClockChange, expire_keys, record_activations
-from keys.services.creation import create_key, default_key, material_for_creation
+from keys.services.creation import RSA_COST, create_key, default_key, material_for_creation
 from keys.services.deletion import (
     DueDestruction,
     cancel_deletion,
@@ -117,6 +117,7 @@ __all__ = [
     "FEW",
     "MAX_CHOSEN",
     "MAX_TAGGED",
+    "RSA_COST",
     "BulkRotation",
     "ClockChange",
     "DueDestruction",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -105,8 +106,14 @@ def require_exportable(key: Key, policy: EncryptionPolicy | None) -> None:
 
 def _versions(key: Key, numbers: Sequence[int] | None) -> list[KeyVersion]:
     rows = {row.version: row for row in key.versions.order_by("version")}
+    now = database_now()
+
+    def usable(row: KeyVersion) -> bool:
+        return _is_usable(key, row, rows.get(row.version + 1), now)
+
     if numbers is None:
-        chosen = [row for row in rows.values() if row.state == VersionState.ENABLED][-MAX_VERSIONS:]
+        enabled = [row for row in rows.values() if row.state == VersionState.ENABLED]
+        chosen = [row for row in enabled if usable(row)][-MAX_VERSIONS:]
     else:
         if len(numbers) > MAX_VERSIONS:
             raise Invalid.of_field("versions", f"Export at most {MAX_VERSIONS} versions at once.")
@@ -118,7 +125,17 @@ def _versions(key: Key, numbers: Sequence[int] | None) -> list[KeyVersion]:
     for row in chosen:
         if row.check_mac().state != VersionState.ENABLED:
             raise KeyNotUsable(f"Version {row.version} of this key is {row.state_word}.")
+        if not usable(row):
+            raise KeyNotUsable(f"Version {row.version} of this key may no longer be used.")
     return chosen
+
+
+def _is_usable(key: Key, row: KeyVersion, replaced_by: KeyVersion | None, now: datetime) -> bool:
+    """Whether the minimum version and the grace period of the policy still let the version process."""
+    days = None if key.policy is None else key.policy.rotation.grace_days
+    if row.version < key.min_decryption_version:
+        return False
+    return replaced_by is None or days is None or replaced_by.created_at + timedelta(days=days) > now
 
 
 def _export(key: Key, row: KeyVersion, wrapping_key: bytes | None) -> ExportedVersion:

@@ -31,6 +31,11 @@ def test_a_request_is_for_the_primary_version_and_its_names(bench, signing_key):
     assert (found.is_signature_valid, found.subject.rfc4514_string()) == (True, SUBJECT)
 
 
+def test_characters_that_an_attribute_cannot_have_are_refused(bench, signing_key):
+    answer = request(bench, signing_key, subject="CN=www.example.org,C=é")
+    assert (answer.status, answer.json["errors"].keys()) == (400, {"subject"})
+
+
 def test_the_log_has_the_subject(bench, signing_key):
     request(bench, signing_key)
     [entry] = log_rows().filter(action="crypto.csr.signed", object_id=signing_key["id"])

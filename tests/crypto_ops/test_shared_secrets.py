@@ -108,6 +108,17 @@ def test_a_revoked_key_decapsulates_but_does_not_encapsulate(bench, kem_key):
     assert post(bench, "decapsulate", kem_key, key_version=1, ciphertext=ciphertext).status == 200
 
 
+def test_a_policy_without_the_mode_stops_new_secrets_only(bench):
+    policy = {"name": "signing-only", "algorithm": "ec-p256"}
+    policy_id = bench.persona.api.post("/api/v1/policies", policy).json["id"]
+    key = bench.key("ec-p256", purpose="agree", policy_id=policy_id)
+    change = {"allowed_modes": ["ecdsa-sha256"]}
+    assert bench.persona.api.patch(f"/api/v1/policies/{policy_id}", change).status == 200
+    _, document = key_pairs.generate("ec-p256")
+    assert post(bench, "shared-secret", key, public_key=b64(document)).code == "policy_violated"
+    assert post(bench, "shared-secret", key, public_key=b64(document), key_version=1).status == 200
+
+
 def test_keys_of_other_purposes_share_no_secret(bench, key, kem_key, agreement_key):
     assert post(bench, "encapsulate", key).code == "unsupported_algorithm"
     assert post(bench, "encapsulate", agreement_key).code == "unsupported_algorithm"
@@ -134,7 +145,8 @@ def test_the_log_records_each_without_the_secret(bench, kem_key, agreement_key):
 def test_the_page_shares_secrets(bench, kem_key, agreement_key):
     browser, path = signed_in(bench.persona), f"/keys/{kem_key['name']}/try/"
     sent = results(run(browser, path, "encapsulate", ""))
-    opened = results(run(browser, path, "decapsulate", sent["Ciphertext"]))
+    assert "Enter the version." in run(browser, path, "decapsulate", sent["Ciphertext"]).content.decode()
+    opened = results(run(browser, path, "decapsulate", sent["Ciphertext"], key_version=1))
     assert opened["Base64"] == sent["Secret"]
     assert opened["Hexadecimal"] == base64.b64decode(opened["Base64"]).hex()
     _, document = key_pairs.generate("x25519")
@@ -151,6 +163,7 @@ def test_the_page_shares_secrets(bench, kem_key, agreement_key):
 
 def test_the_page_shows_no_secret_while_decryption_is_switched_off(bench, kem_key, settings):
     settings.CC_CONSOLE_DECRYPT = False
-    refused = run(signed_in(bench.persona), f"/keys/{kem_key['name']}/try/", "decapsulate", b64(bytes(1088)))
+    browser, path = signed_in(bench.persona), f"/keys/{kem_key['name']}/try/"
+    refused = run(browser, path, "decapsulate", b64(bytes(1088)), key_version=1)
     assert refused.status_code == 422
     assert "turned off on this server" in refused.content.decode()

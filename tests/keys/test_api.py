@@ -388,3 +388,15 @@ def test_an_rsa_key_costs_more_of_the_budget_than_another_request(admin, setting
     # The name is taken, but the material was generated.
     assert left(algorithm="rsa-3072", purpose="sign") == before - RSA_COST
     assert left(algorithm="ed25519") == before - RSA_COST - 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_so_does_an_rsa_data_key(admin, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "6000/day"
+    key = admin.api.post("/api/v1/keys", {"name": "sealing", "algorithm": "aes-256"}).json
+
+    def left(key_pair):
+        answer = admin.api.post("/api/v1/data-keys", {"key_id": key["id"], "key_pair": key_pair})
+        return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))
+
+    assert left("ed25519") - left("rsa-3072") == RSA_COST

@@ -139,6 +139,19 @@ def test_the_enabled_versions_are_exported_or_the_named_ones(admin, exportable):
     assert (answer.status, list(answer.json["errors"])) == (400, ["versions"])
 
 
+def test_versions_below_the_minimum_or_after_the_grace_period_stay(admin, new_key, new_policy):
+    policy = new_policy(rotation_policy={"grace_days": 0}, exportable=True)
+    lapsed, limited = new_key(exportable=True, policy_id=policy.id), new_key(name="limited", exportable=True)
+    for key in (lapsed, limited):
+        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    change = {"min_decryption_version": 2}
+    services.update_key(principal=admin.principal, key_id=limited.id, changes=change)
+    for key in (lapsed, limited):
+        assert [each.version for each in exported(admin.principal, key).versions] == [2]
+        with pytest.raises(KeyNotUsable, match="Version 1"):
+            exported(admin.principal, key, versions=[1])
+
+
 def test_only_exportable_keys_are_exported(admin, key):
     with pytest.raises(NotExportable):
         exported(admin.principal, key)

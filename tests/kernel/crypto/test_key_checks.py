@@ -1,0 +1,95 @@
+"""Weak keys, and keys whose checks would take long, are refused before they are used."""
+
+import time
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from kernel.crypto import hybrid, importing, key_checks
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.errors import Invalid, WrongKey
+
+P_25519, P_448 = 2**255 - 19, 2**448 - 2**224 - 1
+RSA = rsa.generate_private_key(65_537, 3072)
+
+
+def private(p, q, e=65_537, d=None, n=None):
+    d = pow(e, -1, (p - 1) * (q - 1)) if d is None else d
+    public = rsa.RSAPublicNumbers(e, p * q if n is None else n)
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), public
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+def der(tag, content):
+    octets = len(content).to_bytes((len(content).bit_length() + 7) // 8 or 1)
+    return bytes([tag, *([] if len(content) < 128 else [0x80 + len(octets)])]) + octets + content
+
+
+def integer(number):
+    return der(0x02, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def test_a_factor_of_the_wrong_size_is_refused_before_the_library_tests_it():
+    good = RSA.private_numbers()
+    n, e, p, q = good.public_numbers.n, good.public_numbers.e, 2**4423 - 1, good.q
+    numbers = (0, n, e, good.d, p, q, good.dmp1, good.dmq1, good.iqmp)
+    key = der(0x30, b"".join(integer(number) for number in numbers))  # RFC 8017 appendix A.1.2
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    document = der(0x30, integer(0) + algorithm + der(0x04, key))
+    began = time.perf_counter()
+    with pytest.raises(Invalid, match="do not belong together"):
+        importing.from_private_der(find_key_algorithm("rsa-3072", "sign"), document)
+    assert time.perf_counter() - began < 2  # a quarter of a minute without our checks
+
+
+def test_weak_private_keys_are_refused():
+    numbers = RSA.private_numbers()
+    p, q = numbers.p, numbers.q
+    key_checks.check_private(RSA)
+    weak = [private(p, p + 2), private(p, q, d=3**500), private(p, q, e=3, d=numbers.d)]
+    for key in weak:
+        with pytest.raises(WrongKey):
+            key_checks.check_private(key)
+
+
+def test_useless_public_keys_are_refused():
+    n = RSA.public_key().public_numbers().n
+    even, small_factor, large_exponent = (n - 1, 65_537), (3 * (2**3070 - 5), 65_537), (n, (1 << 257) + 1)
+    for modulus, exponent in (even, small_factor, large_exponent):
+        with pytest.raises(WrongKey):
+            key_checks.check_public(rsa.RSAPublicNumbers(exponent, modulus).public_key())
+
+
+ORDER_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255], ids=["even", "odd"])
+@pytest.mark.parametrize(
+    "y",
+    [0, 1, P_25519 - 1, P_25519, P_25519 + 1, 2**255 - 1, int.from_bytes(bytes.fromhex(ORDER_8), "little")],
+    ids=["order 4", "order 1", "order 2", "p", "p + 1", "2^255 - 1", "order 8"],
+)
+def test_ed25519_keys_of_small_order_and_other_encodings_are_refused(y, sign):
+    key = ed25519.Ed25519PublicKey.from_public_bytes((y | sign).to_bytes(32, "little"))
+    document = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(Invalid, match="small order"):
+        importing.from_public_der(find_key_algorithm("ed25519"), document)
+
+
+@pytest.mark.parametrize(
+    "octets", [bytes(57), b"\x01" + bytes(56), (P_448 - 1).to_bytes(57, "little")], ids=["0", "1", "-1"]
+)
+def test_ed448_keys_of_small_order_are_refused(octets):
+    with pytest.raises(WrongKey, match="small order"):
+        key_checks.check_public(ed448.Ed448PublicKey.from_public_bytes(octets))
+    with pytest.raises(WrongKey, match="not a point"):
+        key_checks.check_public(ed448.Ed448PublicKey.from_public_bytes(b"\x02" + bytes(55) + b"\x01"))
+
+
+def test_a_hybrid_key_without_its_curve_part_is_refused():
+    _, document = hybrid.generate()
+    with pytest.raises(WrongKey):
+        hybrid.load_public(document[:-32] + bytes(32))
