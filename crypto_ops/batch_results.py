@@ -1,4 +1,4 @@
-"""What batches of every operation have in common: their results, their versions and their audit event."""
+"""Results, versions and audit events of batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

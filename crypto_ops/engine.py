@@ -189,7 +189,7 @@ def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) ->
     mode, primary = mode_for(target, opening.mode), target.require_protect(now)
     sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
     if mode.is_public_key:
-        sealer.check(plaintext, request.aad)
+        sealer.check(plaintext, request.aad, field="ciphertext")
     context.reserve(primary, mode)
     sealed = sealer.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
     envelope = Envelope(mode, target.key_id, primary.number, sealed)

@@ -21,7 +21,7 @@ from kernel.errors import Invalid
 from keys import jose, primitives
 from keys.references import KeyReference
 
-# The server sets these, or the verifier would take keys or rules from the token (RFC 7515 §4.1, RFC 7797, RFC 7516).
+# The server sets "alg" and "kid". A verifier could take keys or rules from the others (RFC 7515 §4.1, RFC 7797, RFC 7516).
 _RESERVED: Final = frozenset({"alg", "b64", "crit", "enc", "jku", "jwk", "kid", "zip"})
 _RESERVED_PREFIX: Final = "x5"
 _TEXTS: Final = ("typ", "cty")

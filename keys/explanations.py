@@ -21,7 +21,7 @@ OPERATION_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "encapsulate": "Encapsulate",
         "decapsulate": "Decapsulate",
         "agree": "Agree on a secret",
-        "data_key": "Make data keys",
+        "data_key": "Generate data keys",
         "derive": "Derive keys",
         "jwt": "Sign JWTs",
     }
@@ -110,7 +110,7 @@ _PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         "encrypt": "Encrypt and decrypt data",
         "sign": "Sign messages, which others can verify",
         "mac": "Authenticate messages with a MAC, which only this server verifies",
-        "encapsulate": "Agree on a secret that quantum computers cannot find (KEM)",
+        "encapsulate": "Share a secret by key encapsulation (KEM), also against quantum computers",
         "agree": "Agree on a secret with the key of someone else (ECDH)",
     }
 )

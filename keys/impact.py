@@ -7,9 +7,9 @@ from typing import Final
 from audit.usage.of_key import EVERYTHING, Selection
 
 ENCRYPTED: Final = ".encrypted"
-GENERATED: Final = ".generated"  # and encrypted: data keys
-# The ends of the names of operations that protect and process. A re-encryption has neither: it counts for the version
-# that it opens.
+GENERATED: Final = ".generated"  # data keys, which the key encrypts
+# The ends of the names of operations that protect and process. Re-encryptions, derivations and agreements have neither:
+# they count for the version that they use, which may be an earlier one.
 PROTECTED: Final = (ENCRYPTED, GENERATED, ".signed", ".computed", ".encapsulated")
 PROCESSED: Final = (".decrypted", ".verified", ".decapsulated")
 

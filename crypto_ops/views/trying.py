@@ -66,7 +66,7 @@ class TryView(KeyView):
             try:
                 result = _perform(form.cleaned_data, key, self.principal)
             except DomainError as refusal:
-                form.refused(request, refusal, _words(refusal, operation, choices))
+                form.refused(request, _of_the_form(refusal), _words(refusal, operation, choices))
             else:
                 return self._show(key, form, choices, result=result)
         return self._show(key, form, choices, status=HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -167,6 +167,15 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
         return services.find_key(principal=principal, name=name).id
     except NotFound:
         raise Invalid.of_field("target", "This key does not exist, or you cannot see it.") from None
+
+
+def _of_the_form(refusal: DomainError) -> DomainError:
+    """The refusal of a field of the API that the page calls ``input``."""
+    if isinstance(refusal, Invalid) and len(refusal.fields) == 1:
+        [(field, [message])] = refusal.fields.items()
+        if field in {"data", "ciphertext", "public_key"}:
+            return Invalid.of_field("input", message)
+    return refusal
 
 
 def _words(refusal: DomainError, operation: str, choices: Sequence[OperationChoice]) -> str:

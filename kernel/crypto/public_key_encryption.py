@@ -87,7 +87,7 @@ class PublicKeySealer:
         if most is not None and len(plaintext) > most:
             raise Invalid.of_field(
                 field,
-                f"Must be at most {most} bytes for this key. Encrypt more with a data key.",
+                f"Must be at most {most} bytes for this key. Use a symmetric key, or encrypt the data with a data key.",
             )
 
     def seal(self, plaintext: bytes, *, key_id: UUID, version: int, aad: bytes) -> Sealed:

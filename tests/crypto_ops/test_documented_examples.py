@@ -1,4 +1,4 @@
-"""The examples of docs/data-keys.md and docs/signatures.md run as they are written, against a server."""
+"""The examples of the documentation run as they are written, against a server."""
 
 import os
 import re
@@ -55,6 +55,12 @@ def test_data_keys_and_derived_keys(run):
     in_shell(run, "docs/data-keys.md")
     printed = run(sys.executable, "-c", "\n".join(blocks("docs/data-keys.md", "python")))
     assert printed.splitlines() == ["the report", "True"]
+
+
+def test_public_key_encryption_and_shared_secrets(run):
+    *_, agreed, same, encapsulated = in_shell(run, "docs/public-key-encryption.md").splitlines()
+    assert len(same) == len(encapsulated) == 44
+    assert agreed.endswith(same)  # behind the answer of another call
 
 
 def test_signatures_tokens_and_certificate_requests(run):

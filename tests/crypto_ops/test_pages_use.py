@@ -10,10 +10,11 @@ import subprocess
 
 import pytest
 
+from kernel.crypto import hybrid
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.pages.curl import curl_of
 from tests.browsing import signed_in
-from tests.personas import PASSWORD
+from tests.personas import PASSWORD, b64
 
 
 def blocks(browser, name, language):
@@ -45,6 +46,12 @@ def test_the_programs_are_of_their_language(bench, key):
         subprocess.run(["bash", "-n"], input=code, text=True, check=True)
 
 
+def test_a_public_key_alone_has_no_steps_that_cannot_work(bench):
+    body = {"format": "public", "material": b64(hybrid.generate()[1]), "algorithm": "x25519-ml-kem-768"}
+    assert bench.persona.api.post("/api/v1/keys/import", {"name": "theirs", **body}).status == 201
+    assert len(blocks(signed_in(bench.persona), "theirs", "curl")) == 1
+
+
 def test_the_page_holds_no_secret(bench, key):
     browser = signed_in(bench.persona)
     content = browser.get(f"/keys/{key['name']}/use/").content.decode()
@@ -67,7 +74,7 @@ def test_an_unknown_language_is_the_first(bench, key):
 def test_what_is_refused_now_is_said_above(bench, key):
     bench.change_key(key["id"], "disable")
     content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
-    closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Make data keys, Derive keys."
+    closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Generate data keys, Derive keys."
     assert f"{closed} {key['name']} was disabled on 20" in content
 
 

@@ -73,7 +73,7 @@ def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, s
     request = GrantRequest(principal_type="role", principal_id="developer", operations=["decrypt"])
     services.grant_tag(principal=admin.principal, tag="prod", request=request)
     shown = browser.get(path_of(key))
-    everything = ["Encrypt", "Decrypt", "Re-encrypt", "Make data keys", "Derive keys"]
+    everything = ["Encrypt", "Decrypt", "Re-encrypt", "Generate data keys", "Derive keys"]
     assert rows_of(shown) == [
         ("Everyone with the role admin", "Role", everything, ""),
         ("dora", "Owner", everything, ""),
