@@ -5,11 +5,11 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, default_mode, perform, with_facts
+from crypto_ops.deciding import decide_use, perform, with_facts
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
-from crypto_ops.signatures import signing_version
+from kernel.clock import process_now
 from kernel.crypto.certificate_requests import RequestedNames
 from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
 from keys import primitives
@@ -46,14 +46,14 @@ def _decide(request: CsrRequest, context: DecisionContext) -> Decision[SignedCsr
         (actions.CSR_SIGNED, request.key_id, request.mode, None),
         "crypto.sign",
         primitives.csr_signer,
-        lambda entry: signing_version(entry, request.mode or default_mode(entry, SIGNING_MODES)),
+        lambda entry: entry.require_protect(process_now()),
         context,
         protects=True,
         modes=SIGNING_MODES,
     )
     signed = SignedCsr(
         pem=permit.primitive.sign(request.names),
-        mode=request.mode or default_mode(permit.entry, SIGNING_MODES),
+        mode=permit.mode,
         key_id=permit.entry.key_id,
         key_version=permit.version.number,
     )

@@ -8,11 +8,11 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, default_mode, perform, with_facts
+from crypto_ops.deciding import decide_use, perform, with_facts
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.engine import protecting_version
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
+from kernel.clock import process_now
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.crypto.envelope import Envelope
@@ -104,14 +104,12 @@ def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decisi
         use,
         "crypto.data_key",
         primitives.sealer,
-        lambda entry: protecting_version(
-            entry, request.mode or default_mode(entry, SEALING_MODES), None, context
-        ),
+        lambda entry: entry.require_protect(process_now()),
         context,
         protects=True,
         modes=SEALING_MODES,
     )
-    mode = request.mode or default_mode(permit.entry, SEALING_MODES)
+    mode: SealingMode = permit.mode
     plaintext, public_key = _generate(request.contents)
     if mode.is_public_key:
         permit.primitive.check(plaintext, request.aad, field="key_pair")

@@ -134,7 +134,8 @@ def decide_use[M: Mode, P](
 ) -> Permit[P]:
     """Decide whether the caller may use a key with a primitive of ``keys.primitives``. Raises refusals.
 
-    ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's expiry ends it.
+    ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's policy must allow
+    the mode, and the key's expiry ends it.
     ``modes``: those of the operation, if the request names none.
     """
     action, key_id, mode, _ = use
@@ -150,7 +151,8 @@ def decide_use[M: Mode, P](
     primitive = context.primitive(version, build, mode)
     event = key_event(action, entry, version, algorithm=mode.name)
     grounds = grounds_of(event, context, protects=entry if protects else None)
-    return context.remember(use, Permit(entry=entry, version=version, primitive=primitive, grounds=grounds))
+    permit = Permit(entry=entry, version=version, mode=mode, primitive=primitive, grounds=grounds)
+    return context.remember(use, permit)
 
 
 def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:

@@ -54,6 +54,7 @@ class Permit[P](Struct, frozen=True, eq=False, kw_only=True):
 
     entry: CachedKey
     version: CachedVersion
+    mode: Any  # a Mode of the operation
     primitive: P
     grounds: Grounds
 

@@ -85,7 +85,7 @@ def _permit(request: DerivationRequest, context: DecisionContext) -> Permit[Deri
     deriver = context.primitive(version, primitives.deriver, default_mode(entry, SEALING_MODES))
     event = key_event(actions.KEY_DERIVED, entry, version, algorithm=HKDF.name)
     grounds = grounds_of(event, context, protects=entry if request.key_version is None else None)
-    permit = Permit(entry=entry, version=version, primitive=deriver, grounds=grounds)
+    permit = Permit(entry=entry, version=version, mode=HKDF, primitive=deriver, grounds=grounds)
     return context.remember(_use(request), permit)
 
 

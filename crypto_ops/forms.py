@@ -18,6 +18,7 @@ from crypto_ops.texts import FORMATS, octets_of, public_key_of, require_cipherte
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
+from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Invalid
 from kernel.pages import PageForm
 from kernel.pages.forms import offer
@@ -100,7 +101,7 @@ class SealingTrialForm(TrialForm):
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, key=key, **kwargs)
-        if key.default_mode == "rsa-oaep-sha256":
+        if not any(SEALING_MODES[name].takes_aad for name in key.modes):
             del self.fields["aad"], self.fields["aad_format"]
         if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
             self.fields["target"].label = "Target key"

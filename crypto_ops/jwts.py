@@ -9,11 +9,11 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, default_mode, perform
+from crypto_ops.deciding import decide_use, perform
 from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import MAX_CLAIMS_BYTES, MAX_JWT_HEADER_BYTES, Unprinted
-from crypto_ops.signatures import signing_version
+from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
 from kernel.crypto.signing import Signer
@@ -83,12 +83,12 @@ def decide_jwt(request: JwtRequest, context: DecisionContext) -> Decision[Signed
         use,
         "crypto.jwt",
         primitives.signer,
-        lambda entry: signing_version(entry, request.mode or default_mode(entry, SIGNING_MODES)),
+        lambda entry: entry.require_protect(process_now()),
         context,
         protects=True,
         modes=SIGNING_MODES,
     )
-    mode = request.mode or default_mode(permit.entry, SIGNING_MODES)
+    mode: SigningMode = permit.mode
     if mode.is_slow:
         context.admit_slow()
     algorithms = jose.algorithms_of(permit.entry.algorithm)

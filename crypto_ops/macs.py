@@ -80,7 +80,7 @@ def decide_mac(request: MacRequest, context: DecisionContext) -> Decision[Comput
 def _compute(request: MacRequest, permit: Permit[Mac]) -> ComputedMac:
     return ComputedMac(
         mac=permit.primitive.compute(request.message),
-        mode=MAC_MODES[permit.entry.modes[0]],
+        mode=permit.mode,
         key_id=permit.entry.key_id,
         key_version=permit.version.number,
     )

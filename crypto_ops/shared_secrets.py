@@ -139,7 +139,7 @@ def _shared[P](permit: Permit[P], secret: bytes, ciphertext: bytes = b"") -> Sha
     return SharedSecret(
         secret=secret,
         ciphertext=ciphertext,
-        mode=Mode(permit.entry.modes[0]),
+        mode=permit.mode,
         key_id=permit.entry.key_id,
         key_version=permit.version.number,
     )

@@ -16,7 +16,7 @@ from kernel.crypto.modes import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
 from keys import primitives
-from keys.cached_keys import CachedKey, CachedVersion
+from keys.cached_keys import CachedVersion
 from keys.references import KeyReference
 
 
@@ -95,18 +95,11 @@ def decide_signature(request: SignRequest, context: DecisionContext) -> Decision
         use,
         "crypto.sign",
         primitives.signer,
-        lambda entry: signing_version(entry, request.mode),
+        lambda entry: entry.require_protect(process_now()),
         context,
         protects=True,
     )
     return Decision(partial(_sign, request, permit), permit.grounds, len(request.message), context.request_id)
-
-
-def signing_version(entry: CachedKey, mode: SigningMode) -> CachedVersion:
-    """The primary version, if it may sign in this mode. Raises KeyNotActive, PolicyViolated."""
-    version = entry.require_protect(process_now())
-    entry.require_allowed(mode)
-    return version
 
 
 def _sign(request: SignRequest, permit: Permit[Signer]) -> Signature:

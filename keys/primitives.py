@@ -79,16 +79,16 @@ def verifier(parts: KeyParts, mode: SigningMode) -> Verifier:
     return Verifier(_public_key(parts), mode)
 
 
-def encapsulator(parts: KeyParts, mode: KemMode) -> Encapsulator:
-    return Encapsulator(_public_key(parts), mode)
+def encapsulator(parts: KeyParts, _mode: KemMode) -> Encapsulator:
+    return Encapsulator(_public_key(parts))
 
 
 def decapsulator(parts: KeyParts, mode: KemMode) -> Decapsulator:
     return Decapsulator(_private_key(parts), mode)
 
 
-def agreement(parts: KeyParts, mode: AgreementMode) -> Agreement:
-    return Agreement(parts.algorithm, _private_key(parts), mode)
+def agreement(parts: KeyParts, _mode: AgreementMode) -> Agreement:
+    return Agreement(parts.algorithm, _private_key(parts))
 
 
 def _private_key(parts: KeyParts) -> key_pairs.PrivateKey:

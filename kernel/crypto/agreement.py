@@ -8,7 +8,6 @@ from kernel.crypto import key_pairs
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.key_pairs import PrivateKey
 from kernel.crypto.material import Confidential
-from kernel.crypto.modes import AgreementMode
 
 
 @final
@@ -17,7 +16,7 @@ class Agreement(Confidential):
 
     __slots__ = ("_algorithm", "_key")
 
-    def __init__(self, algorithm: str, key: PrivateKey, _mode: AgreementMode) -> None:
+    def __init__(self, algorithm: str, key: PrivateKey) -> None:
         self._algorithm = algorithm
         self._key: Any = key
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Self, final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kernel.crypto.certificates import general_name
@@ -14,6 +13,7 @@ from kernel.crypto.errors import Invalid
 from kernel.crypto.key_pairs import PrivateKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import SigningMode
+from kernel.crypto.signing import rsa_padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ def _scheme(mode: SigningMode) -> dict[str, Any]:
     digest = DIGESTS[mode.digest]
     if mode.has_raw_form:
         return {"algorithm": digest, "ecdsa_deterministic": True}
-    is_pss = mode.name.startswith("rsa-pss-")
-    scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if is_pss else padding.PKCS1v15()
-    return {"algorithm": digest, "rsa_padding": scheme}
+    return {"algorithm": digest, "rsa_padding": rsa_padding(mode, digest)}
 
 
 def _parse_subject(text: str) -> x509.Name:

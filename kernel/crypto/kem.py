@@ -14,7 +14,7 @@ class Encapsulator:
 
     __slots__ = ("_key",)
 
-    def __init__(self, key: PublicKey, _mode: KemMode) -> None:
+    def __init__(self, key: PublicKey) -> None:
         self._key: Any = key
 
     def encapsulate(self) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import Invalid
@@ -100,9 +101,14 @@ def _arguments(mode: SigningMode, *, is_prehashed: bool) -> _Arguments:
     if mode.has_raw_form:
         # RFC 6979: a random nonce that repeats or leaks exposes the key.
         return (ec.ECDSA(how, deterministic_signing=True),)
+    return (rsa_padding(mode, digest), how)
+
+
+def rsa_padding(mode: SigningMode, digest: HashAlgorithm) -> padding.PSS | padding.PKCS1v15:
+    """PSS with a salt as long as the digest, or PKCS #1 v1.5."""
     if mode.name.startswith("rsa-pss-"):
-        return (padding.PSS(padding.MGF1(digest), digest.digest_size), how)
-    return (padding.PKCS1v15(), how)
+        return padding.PSS(padding.MGF1(digest), digest.digest_size)
+    return padding.PKCS1v15()
 
 
 def _raw_size(key: Any) -> int:

@@ -11,7 +11,7 @@ from kernel.crypto import key_pairs
 from kernel.crypto.agreement import Agreement
 from kernel.crypto.errors import Invalid
 from kernel.crypto.kem import Decapsulator, Encapsulator
-from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES
+from kernel.crypto.modes import KEM_MODES
 from tests.kernel.crypto.vector_files import octets, read_vectors
 
 # By the name of a parameter set of NIST.
@@ -43,7 +43,7 @@ def test_ml_kem_of_the_known_answer_tests(name, kind):
 @pytest.mark.parametrize("name", KEM_MODES)
 def test_both_sides_get_the_secret_and_an_altered_ciphertext_gives_another(name):
     private, public = key_pairs.generate(name)
-    secret, ciphertext = Encapsulator(key_pairs.load_public(name, public), KEM_MODES[name]).encapsulate()
+    secret, ciphertext = Encapsulator(key_pairs.load_public(name, public)).encapsulate()
     opener = Decapsulator(key_pairs.load_private(name, private), KEM_MODES[name])
     assert opener.decapsulate(ciphertext) == secret
     assert len(secret) == 32
@@ -81,7 +81,7 @@ def test_ecdh_of_the_nist_validity_tests():
         except ValueError:  # not a key of this curve
             counts[each["Result"][:5], None] += 1
             continue
-        secret = Agreement(algorithm, private, AGREEMENT_MODES["ecdh"]).agree(public)
+        secret = Agreement(algorithm, private).agree(public)
         counts[each["Result"][:5], secret == octets(each["Z"])] += 1
     # The last part is whether the secret is that of the record, None if it has no key of the curve.
     assert counts == {
@@ -103,7 +103,7 @@ def test_x25519_of_rfc_7748():
     for each in records:
         private = x25519.X25519PrivateKey.from_private_bytes(octets(each["input_scalar"]))
         public = x25519.X25519PublicKey.from_public_bytes(octets(each["input_u"]))
-        secret = Agreement("x25519", private, AGREEMENT_MODES["x25519"]).agree(spki(public))
+        secret = Agreement("x25519", private).agree(spki(public))
         counts[secret == octets(each["output_u"])] += 1
     assert counts == {True: len(records)}
 
@@ -111,8 +111,7 @@ def test_x25519_of_rfc_7748():
 @pytest.mark.parametrize("algorithm", ["x25519", "ec-p256", "ec-p384", "ec-p521", "ec-secp256k1"])
 def test_both_parties_agree_and_other_keys_are_refused(algorithm):
     (mine, my_public), (theirs, their_public) = key_pairs.generate(algorithm), key_pairs.generate(algorithm)
-    mode = AGREEMENT_MODES["x25519" if algorithm == "x25519" else "ecdh"]
-    sides = [Agreement(algorithm, key_pairs.load_private(algorithm, each), mode) for each in (mine, theirs)]
+    sides = [Agreement(algorithm, key_pairs.load_private(algorithm, each)) for each in (mine, theirs)]
     secret = sides[0].agree(their_public)
     assert secret == sides[1].agree(my_public)
     _, other = key_pairs.generate("ed25519")
