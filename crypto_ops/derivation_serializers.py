@@ -14,8 +14,8 @@ from crypto_ops.derivations import (
     size_of,
 )
 from kernel.rest import Base64Field, StrictSerializer
-from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
+from keys.version_fields import VersionField
 
 
 @extend_schema_field({"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS, "multipleOf": 8})
@@ -29,9 +29,7 @@ class DeriveSerializer(StrictSerializer):
         max_bytes=MAX_CONTEXT_BYTES, help_text="identifies the derived key; at least one byte"
     )
     bits = DerivedBitsField()
-    key_version = serializers.IntegerField(
-        min_value=1, max_value=MAX_VERSION, required=False, help_text="the primary version unless given"
-    )
+    key_version = VersionField(required=False, help_text="the primary version unless given")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return {**attrs, "context": require_context(attrs["context"]), "size": size_of(attrs["bits"])}

@@ -10,8 +10,8 @@ from crypto_ops.serializers import TextField
 from crypto_ops.signature_serializers import VerifiedItemSerializer
 from kernel.rest import Base64Field, MacModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
+from keys.version_fields import VersionField
 
 
 class MacSerializer(StrictSerializer):
@@ -21,9 +21,7 @@ class MacSerializer(StrictSerializer):
 
 class VerifyMacSerializer(MacSerializer):
     mac = Base64Field(max_bytes=MAX_MAC_BYTES)
-    key_version = serializers.IntegerField(
-        min_value=1,
-        max_value=MAX_VERSION,
+    key_version = VersionField(
         required=False,
         help_text="without it, the versions are tried from the newest to the oldest",
     )
@@ -56,7 +54,7 @@ class VerifyMacItemSerializer(MacItemSerializer):
     """``key_version`` is required if the key has several versions."""
 
     mac = TextField()
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
 
 
 class MacBatchSerializer(StrictSerializer):

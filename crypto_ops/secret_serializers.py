@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
 from kernel.rest import Base64Field, SecretModeField, StrictSerializer
-from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
+from keys.version_fields import VersionField
 
 MAX_SECRET_BYTES = 66  # of ec-p521
 
@@ -18,9 +18,7 @@ class EncapsulateSerializer(StrictSerializer):
 
 class DecapsulateSerializer(StrictSerializer):
     key_id = KeyReferenceField()
-    key_version = serializers.IntegerField(
-        min_value=1,
-        max_value=MAX_VERSION,
+    key_version = VersionField(
         help_text="required: with a wrong version, the secret is another one, without an error",
     )
     ciphertext = Base64Field(max_bytes=MAX_KEM_CIPHERTEXT_BYTES)
@@ -31,9 +29,7 @@ class AgreeSerializer(StrictSerializer):
     public_key = Base64Field(
         max_bytes=MAX_PUBLIC_KEY_BYTES, help_text="of the other party: SubjectPublicKeyInfo (DER)"
     )
-    key_version = serializers.IntegerField(
-        min_value=1,
-        max_value=MAX_VERSION,
+    key_version = VersionField(
         required=False,
         help_text="an earlier version, for a secret that was shared with it; the primary version by default",
     )

@@ -18,8 +18,8 @@ from kernel.rest import (
     StrictSerializer,
 )
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
+from keys.version_fields import VersionField
 
 SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
 
@@ -67,7 +67,7 @@ class EncryptSerializer(StrictSerializer):
     algorithm = ModeField(max_length=50)
     data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
     key_id = KeyReferenceField(required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
     options = OptionsSerializer(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
@@ -95,7 +95,7 @@ class DecryptSerializer(StrictSerializer):
     tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
     key_id = KeyReferenceField(required=False)
     algorithm = ModeField(max_length=50, required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class DecryptItemSerializer(StrictSerializer):
     encrypted_data = TextField(required=False)
     iv = TextField(required=False)
     tag = TextField(required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
     aad = TextField(required=False)
     reference = TextField(max_length=MAX_REFERENCE, required=False)
 
@@ -152,7 +152,7 @@ class DecryptItemSerializer(StrictSerializer):
 class EncryptBatchSerializer(StrictSerializer):
     algorithm = ModeField(max_length=50)
     key_id = KeyReferenceField(required=False)
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
     items = serializers.ListField(child=EncryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from crypto_ops.signatures import require_encoding
 from kernel.crypto.modes import find_signing_mode
 from kernel.rest import Base64Field, SigningModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.metadata import MAX_VERSION
 from keys.rest_references import KeyReferenceField
+from keys.version_fields import VersionField
 
 ENCODINGS = ("der", "raw")
 
@@ -34,9 +34,7 @@ class SignSerializer(StrictSerializer):
 
 class VerifySerializer(SignSerializer):
     signature = Base64Field(max_bytes=MAX_SIGNATURE_BYTES)
-    key_version = serializers.IntegerField(
-        min_value=1,
-        max_value=MAX_VERSION,
+    key_version = VersionField(
         required=False,
         help_text="without it, the versions are tried from the newest to the oldest",
     )
@@ -70,7 +68,7 @@ class VerifyItemSerializer(SignItemSerializer):
     """``key_version`` is required if the key has several versions."""
 
     signature = TextField()
-    key_version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
+    key_version = VersionField(required=False)
 
 
 class SignBatchSerializer(StrictSerializer):

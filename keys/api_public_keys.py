@@ -11,14 +11,12 @@ from rest_framework.response import Response
 from kernel.rest import KeyAlgorithmField, Rule, StrictSerializer, represent
 from keys import actions, services
 from keys.api import KeyView
-from keys.metadata import MAX_VERSION
 from keys.public_keys import PublicKey
+from keys.version_fields import VersionField
 
 
 class PublicKeyQuery(StrictSerializer):
-    version = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_VERSION, help_text="the primary version unless given"
-    )
+    version = VersionField(required=False, help_text="the primary version unless given")
 
 
 class PublicKeySerializer(serializers.Serializer[PublicKey]):

@@ -30,10 +30,11 @@ from kernel.rest import (
 from kernel.rest.schema import LOCATION
 from keys import actions, services
 from keys.api import KeyView
-from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS, MAX_VERSION, NAME
+from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS, NAME
 from keys.serializers import PURPOSE_HELP, KeySerializer, ReasonSerializer, TagsField
 from keys.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.services.importing import FORMATS, MAX_TEXT
+from keys.version_fields import VersionField
 
 SETTINGS = ("description", "tags", "expires_at", "exportable")
 
@@ -134,7 +135,7 @@ class ImportParametersView(ApiView[Principal]):
 
 class ExportKeySerializer(ReasonSerializer):
     versions = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_VERSION),
+        child=VersionField(),
         required=False,
         min_length=1,
         max_length=MAX_VERSIONS,

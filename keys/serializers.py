@@ -28,10 +28,10 @@ from keys.metadata import (
     MAX_ROTATION_PERIOD,
     MAX_TAG,
     MAX_TAGS,
-    MAX_VERSION,
     NAME,
 )
 from keys.models import Key
+from keys.version_fields import VersionField
 
 MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
 PURPOSE_HELP = (
@@ -67,10 +67,8 @@ class KeySettingsSerializer(StrictSerializer):
 
 
 class UpdateKeySerializer(KeySettingsSerializer):
-    min_decryption_version = serializers.IntegerField(
+    min_decryption_version = VersionField(
         required=False,
-        min_value=1,
-        max_value=MAX_VERSION,
         help_text="earlier versions do not decrypt or verify",
     )
 
@@ -111,7 +109,7 @@ class RevokeSerializer(ReasonSerializer):
 
 
 class RotateSerializer(ReasonSerializer):
-    expected_version = serializers.IntegerField(required=False, min_value=1, max_value=MAX_VERSION)
+    expected_version = VersionField(required=False)
 
 
 class KeySerializer(serializers.Serializer[Key]):

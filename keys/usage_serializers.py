@@ -10,8 +10,8 @@ from kernel.identities import IdentityType
 from kernel.rest import StrictSerializer, TimestampField
 from keys.impact import Advice, KeyAction
 from keys.lifecycle import VersionState
-from keys.metadata import MAX_VERSION
 from keys.services.usage import DEFAULT_DAYS, MAX_DAYS
+from keys.version_fields import VersionField
 
 SHARE: Final = "from 0 to 1"
 
@@ -22,15 +22,11 @@ class UsageQuery(StrictSerializer):
 
 class ImpactQuery(StrictSerializer):
     action = serializers.ChoiceField(choices=list(KeyAction))
-    version = serializers.IntegerField(
+    version = VersionField(
         required=False,
-        min_value=1,
-        max_value=MAX_VERSION,
         help_text="required for disable-version and schedule-destruction",
     )
-    min_decryption_version = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_VERSION, help_text="required for raise-minimum"
-    )
+    min_decryption_version = VersionField(required=False, help_text="required for raise-minimum")
 
 
 class ShareField(serializers.DecimalField):
