@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from kernel.http.context import in_context
 
-_FORWARDING: Final = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")
+_FORWARDING: Final = ("x-forwarded-", "x-real-ip", "forwarded", "via")  # beginnings of the headers of proxies
 
 
 def is_private(request: HttpRequest | Request) -> bool:
@@ -20,6 +20,6 @@ def is_private(request: HttpRequest | Request) -> bool:
     bare = in_context(request)
     if bare.is_secure():
         return True
-    if any(name in bare.headers for name in _FORWARDING) or not bare.client_ip:
+    if any(name.lower().startswith(_FORWARDING) for name in bare.headers) or not bare.client_ip:
         return False
     return ipaddress.ip_address(bare.client_ip).is_loopback

@@ -273,6 +273,7 @@ def test_plain_material_is_accepted_on_private_connections_only(admin):
         ("203.0.113.9", {}, False, False),
         ("203.0.113.9", {}, True, True),
         ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, False, False),
+        ("127.0.0.1", {"x-forwarded-host": "keys.example.org"}, False, False),
         ("127.0.0.1", {"x-real-ip": "127.0.0.1"}, False, False),
         ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, False, False),
     ],
