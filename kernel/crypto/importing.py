@@ -24,6 +24,9 @@ from kernel.crypto.material import KeyMaterial
 
 MAX_HMAC_KEY: Final = 1024  # bytes
 
+_PSS_IDENTIFIER: Final = bytes.fromhex("06092a864886f70d01010a")
+_HEAD: Final = 40  # bytes, of which an object identifier of the algorithm is part
+
 type Parts = tuple[KeyMaterial | None, bytes | None]
 """The material, or None for a public key alone, and the public key, or None for a symmetric key."""
 
@@ -54,11 +57,13 @@ def from_raw(kind: KeyAlgorithm, octets: bytes) -> Parts:
 
 def from_private_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A private key in DER: PKCS #8 without encryption. Raises Invalid."""
+    _refuse_pss(document)
     return _private_document(kind, partial(load_der_private_key, document, None))
 
 
 def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A SubjectPublicKeyInfo in DER. Raises Invalid."""
+    _refuse_pss(document)
     if kind.name == hybrid.ALGORITHM:
         try:
             hybrid.load_public(document)
@@ -71,6 +76,7 @@ def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
     octets = text.encode()
+    _refuse_pss(_body_of(text))
     if kind.name == hybrid.ALGORITHM:
         return from_public_der(kind, _public_body(text))
     if b" PRIVATE KEY-----" not in octets and b"PUBLIC KEY-----" in octets:
@@ -143,6 +149,23 @@ def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
     # Our own checks first: those of the library take too long for an RSA key with numbers of the wrong size.
     private_parts(kind, partial(load, unsafe_skip_rsa_key_validation=True))
     return private_parts(kind, load)
+
+
+def _refuse_pss(document: bytes) -> None:
+    """Refuse a key that may sign with RSASSA-PSS only (RFC 4055 §1.2): the library reads it as any RSA key."""
+    if _PSS_IDENTIFIER in document[:_HEAD]:
+        raise refused(
+            "A key for RSASSA-PSS only is not supported. Send a key with the identifier rsaEncryption."
+        )
+
+
+def _body_of(text: str) -> bytes:
+    """The document of a PEM, or nothing if it has another form. The library reports what is wrong with it."""
+    body = "".join(line for line in text.split("\n") if ":" not in line and not line.startswith("-----"))
+    try:
+        return decode_base64("".join(body.split()), field="material", max_bytes=len(text))
+    except Invalid:
+        return b""
 
 
 def _public_body(text: str) -> bytes:

@@ -173,3 +173,17 @@ def test_a_seed_needs_the_public_key_that_belongs_to_it():
     kind, (material, public) = kind_of(hybrid.ALGORITHM), hybrid.generate()
     found, _ = importing.from_seed(kind, material.expose(), hybrid.raw_public(public))
     assert isinstance(found, KeyMaterial)
+
+
+def test_a_key_for_rsassa_pss_only_is_refused():
+    def openssl(*arguments, given=None):
+        return subprocess.run(["openssl", *arguments], input=given, capture_output=True, check=True).stdout
+
+    pem = openssl("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:3072")
+    kind = kind_of("rsa-3072")
+    for read, document in (
+        (importing.from_pem, pem.decode()),
+        (importing.from_private_der, openssl("pkey", "-outform", "DER", given=pem)),
+        (importing.from_public_der, openssl("pkey", "-pubout", "-outform", "DER", given=pem)),
+    ):
+        assert "RSASSA-PSS" in refusal_of(read, kind, document)
