@@ -187,3 +187,11 @@ def test_a_key_for_rsassa_pss_only_is_refused():
         (importing.from_public_der, openssl("pkey", "-pubout", "-outform", "DER", given=pem)),
     ):
         assert "RSASSA-PSS" in refusal_of(read, kind, document)
+
+
+def test_a_hybrid_public_key_is_read_as_pem():
+    kind, (_, document) = kind_of(hybrid.ALGORITHM), hybrid.generate()
+    pem = key_pairs.encode_pem(document)
+    assert importing.from_pem(kind, pem) == (None, document)
+    for text in ("", pem[:100], pem.replace("PUBLIC", "PRIVATE"), "-----BEGIN PUBLIC KEY-----\n?"):
+        refusal_of(importing.from_pem, kind, text)
