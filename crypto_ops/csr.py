@@ -5,9 +5,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, perform, with_facts
+from crypto_ops.deciding import decide_use, perform_measured, with_facts
 from crypto_ops.decision_context import DecisionContext
-from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.certificate_requests import RequestedNames
@@ -35,10 +34,7 @@ class SignedCsr(Unprinted, frozen=True, kw_only=True):
 
 def sign_csr(request: CsrRequest, principal: Principal) -> SignedCsr:
     """The request for a certificate of the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode or _UNKNOWN) as measurement:
-        signed = perform(principal, lambda context: _decide(request, context))
-        measurement.mode = signed.mode
-    return signed
+    return perform_measured(request.mode or _UNKNOWN, principal, lambda context: _decide(request, context))
 
 
 def _decide(request: CsrRequest, context: DecisionContext) -> Decision[SignedCsr]:

@@ -8,9 +8,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, perform, with_facts
+from crypto_ops.deciding import decide_use, perform_measured, with_facts
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto import key_pairs
@@ -89,10 +88,9 @@ def contents_of(bits: int | None, key_pair: str | None) -> Contents:
 
 def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
     """A new data key, sealed with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode or _UNKNOWN) as measurement:
-        data_key = perform(principal, lambda context: decide_data_key(request, context))
-        measurement.mode = data_key.mode
-    return data_key
+    return perform_measured(
+        request.mode or _UNKNOWN, principal, lambda context: decide_data_key(request, context)
+    )
 
 
 def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decision[DataKey]:

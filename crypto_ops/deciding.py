@@ -7,7 +7,7 @@ the database. A stale decision is repeated with fresh rows.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from django.db import transaction
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
 from audit.services import record
 from crypto_ops.decision_context import DecisionContext, Permit, Use
+from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import Mode, SealingMode
@@ -61,6 +62,23 @@ def perform[T](
         keyring.forget(stale)
         principal = renew_principal(principal)
     raise changing_too_fast()
+
+
+class Result(Protocol):
+    """The result of an operation with a key."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+
+def perform_measured[R: Result](
+    mode: Mode, principal: Principal, decide: Callable[[DecisionContext], Decision[R]]
+) -> R:
+    """As ``perform``, counted and timed. ``mode``: for a refusal before the key, and thus its mode, is known."""
+    with measured(mode) as measurement:
+        result = perform(principal, decide)
+        measurement.mode = result.mode
+    return result
 
 
 def changing_too_fast() -> Unavailable:

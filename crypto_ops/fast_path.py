@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -29,7 +29,7 @@ from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
 from crypto_ops import hot_loads, wire
-from crypto_ops.deciding import MAX_DECISIONS, changing_too_fast
+from crypto_ops.deciding import MAX_DECISIONS, Result, changing_too_fast
 from crypto_ops.decision_context import (
     CachedDecisionContext,
     CacheMiss,
@@ -42,7 +42,6 @@ from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.modes import Mode
 from kernel.databases import lock_waits
 from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled
@@ -57,11 +56,6 @@ MAX_LOADS: Final = 64  # per request: a batch may name many versions
 
 # Django handles every request that cannot be decided here, because it has the text of every refusal.
 _PASSED_TO_DJANGO = (DomainError, UnknownCost, wire.IncompleteForm, msgspec.MsgspecError, UnicodeDecodeError)
-
-
-class Result(Protocol):
-    @property
-    def mode(self) -> Mode: ...
 
 
 class HotRoute[M: wire.RequestBody, Q, R: Result]:

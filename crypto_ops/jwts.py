@@ -9,9 +9,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, perform
+from crypto_ops.deciding import decide_use, perform_measured
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.measurement import measured
 from crypto_ops.requests import MAX_CLAIMS_BYTES, MAX_JWT_HEADER_BYTES, Unprinted
 from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64url
@@ -70,10 +69,7 @@ def header_of(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def sign_jwt(request: JwtRequest, principal: Principal) -> SignedJwt:
     """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode or _UNKNOWN) as measurement:
-        signed = perform(principal, lambda context: decide_jwt(request, context))
-        measurement.mode = signed.mode
-    return signed
+    return perform_measured(request.mode or _UNKNOWN, principal, lambda context: decide_jwt(request, context))
 
 
 def decide_jwt(request: JwtRequest, context: DecisionContext) -> Decision[SignedJwt]:

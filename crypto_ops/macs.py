@@ -6,9 +6,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions, verification
-from crypto_ops.deciding import decide_use, perform
+from crypto_ops.deciding import decide_use, perform_measured
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from crypto_ops.verification import Verification
 from kernel.clock import process_now
@@ -46,18 +45,12 @@ class ComputedMac(Unprinted, frozen=True, kw_only=True):
 
 def compute_mac(request: MacRequest, principal: Principal) -> ComputedMac:
     """The MAC by the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(_UNKNOWN) as measurement:
-        computed = perform(principal, lambda context: decide_mac(request, context))
-        measurement.mode = computed.mode
-    return computed
+    return perform_measured(_UNKNOWN, principal, lambda context: decide_mac(request, context))
 
 
 def verify_mac(request: VerifyMacRequest, principal: Principal) -> Verification:
     """Whether a MAC is valid. Raises refusals of the key, the principal or the audit log."""
-    with measured(_UNKNOWN) as measurement:
-        verified = perform(principal, lambda context: decide_mac_verification(request, context))
-        measurement.mode = verified.mode
-    return verified
+    return perform_measured(_UNKNOWN, principal, lambda context: decide_mac_verification(request, context))
 
 
 def decide_mac(request: MacRequest, context: DecisionContext) -> Decision[ComputedMac]:

@@ -6,9 +6,8 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import decide_use, named_version, perform
+from crypto_ops.deciding import decide_use, named_version, perform_measured
 from crypto_ops.decision_context import DecisionContext, Permit
-from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.agreement import Agreement
@@ -54,26 +53,17 @@ class SharedSecret(Unprinted, frozen=True, kw_only=True):
 
 def encapsulate(request: EncapsulateRequest, principal: Principal) -> SharedSecret:
     """A new secret, encapsulated to the key's primary version. Raises refusals of the key, the principal or the log."""
-    with measured(_UNKNOWN_KEM) as measurement:
-        shared = perform(principal, lambda context: decide_encapsulation(request, context))
-        measurement.mode = shared.mode
-    return shared
+    return perform_measured(_UNKNOWN_KEM, principal, lambda context: decide_encapsulation(request, context))
 
 
 def decapsulate(request: DecapsulateRequest, principal: Principal) -> SharedSecret:
     """The encapsulated secret. Raises refusals of the key, the principal or the log."""
-    with measured(_UNKNOWN_KEM) as measurement:
-        shared = perform(principal, lambda context: decide_decapsulation(request, context))
-        measurement.mode = shared.mode
-    return shared
+    return perform_measured(_UNKNOWN_KEM, principal, lambda context: decide_decapsulation(request, context))
 
 
 def agree(request: AgreeRequest, principal: Principal) -> SharedSecret:
     """The secret shared with another party. Raises refusals of the key, the principal or the log."""
-    with measured(_UNKNOWN_AGREEMENT) as measurement:
-        shared = perform(principal, lambda context: decide_agreement(request, context))
-        measurement.mode = shared.mode
-    return shared
+    return perform_measured(_UNKNOWN_AGREEMENT, principal, lambda context: decide_agreement(request, context))
 
 
 def decide_encapsulation(request: EncapsulateRequest, context: DecisionContext) -> Decision[SharedSecret]:

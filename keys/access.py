@@ -1,4 +1,4 @@
-"""Who may do what with a key, and by which rule."""
+"""The rights of a principal on a key, and the rule that decides about each."""
 
 from uuid import UUID
 

@@ -50,7 +50,7 @@ def sealer_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
 
 
 def sealer(parts: KeyParts, mode: SealingMode) -> Cipher | PublicKeySealer:
-    """What seals in this mode, for an operation that learns the mode from the key."""
+    """The sealer of a mode, for an operation whose request may name none."""
     return public_key_sealer(parts, mode) if mode.is_public_key else cipher(parts, mode)
 
 

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey
 
+from kernel.crypto.algorithms import HYBRID
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 
-ALGORITHM: Final = "x25519-ml-kem-768"
+ALGORITHM: Final = HYBRID
 
 _SEED_SIZE: Final = 64
 PRIVATE_SIZE: Final = _SEED_SIZE + 32

@@ -63,7 +63,7 @@ def import_key(
 ) -> Key:
     """Create a key from material of another system. It is active immediately.
 
-    ``material``: what ``read_material`` returned for the order, if it was called before. Raises as it, and
+    ``material``: the result of an earlier ``read_material``. Raises as it, and
     PolicyViolated, NameTaken.
     """
     principal.require("keys.import")
