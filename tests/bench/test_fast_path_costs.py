@@ -19,7 +19,7 @@ with product.running("CipherCanary", Path(sys.argv[1]), "protocol") as ours:
     used = watch.used()
     request = ours.request(ENCRYPT)
     ours.product.stop()
-    print(json.dumps([used, *fast_path_costs.by_module(ours, request, 3)]))
+    print(json.dumps([used, *fast_path_costs.by_module(ours, request, 2)]))
 """
 
 
@@ -41,8 +41,7 @@ def test_the_fast_path_answers_inside_one_process_and_its_modules_share_what_it_
     shares = dict(parts)
     assert {"crypto_ops/fast_path.py", "crypto_ops/wire.py"} <= set(shares)
     assert 10 < total < 10_000, "microseconds"
-    assert total * 0.5 < sum(shares.values()) <= total * 1.001
-    assert min(shares.values()) >= 0.5
+    assert sum(shares.values()) == pytest.approx(total)
 
 
 def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
