@@ -1,4 +1,4 @@
-from kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from kernel.errors import Conflict, Invalid, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
 CROWDED = "Too many audit records are waiting to be written, so the request was not completed. Try again in a moment."
@@ -78,42 +78,6 @@ class ExportNotWritten(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "The export file cannot be written. Check the free space and the permissions of CC_HOME."
-        )
-
-
-class NoResult(Conflict):
-    """The export has not succeeded yet, or never will."""
-
-    code = "no_result"
-    title = "The export has no result"
-
-    def __init__(self, status: str) -> None:
-        remedy = (
-            "Start a new export." if status in {"failed", "cancelled"} else "Wait until it has succeeded."
-        )
-        super().__init__(f"The export is {status}. {remedy}", extra={"export_status": status})
-
-
-class ResultGone(NotFound):
-    """The result existed, but is no longer kept."""
-
-    code = "result_gone"
-    title = "The export file has expired"
-
-    def __init__(self) -> None:
-        super().__init__("The export file has expired. Start a new export.")
-
-
-class ResultMissing(Unavailable):
-    """The file is kept, but not here: another server wrote it to a folder that this one does not share."""
-
-    code = "result_missing"
-    title = "The export file is not on this server"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This server does not have the export file. Share CC_HOME/exports between all servers and workers, "
-            "or start a new export if the file was deleted."
         )
 
 

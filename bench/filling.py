@@ -53,7 +53,7 @@ INSERT INTO encryption_keys (row_seq, row_mac, id, name, description, tags, algo
     created_at, created_by_id)
 SELECT 1, pg_temp.mac_of(n), pg_temp.id_of('key', n), name, description, jsonb_build_array(team, place),
     CASE WHEN n <= {users} THEN 'aes-256' ELSE (ARRAY['aes-256', 'aes-128', 'chacha20', 'aes-256-siv'])[1 + n % 4] END,
-    'encrypt_decrypt', '["aes-256-gcm", "aes-256-cbc", "aes-256-gcm-siv"]',
+    'encrypt', '["aes-256-gcm", "aes-256-cbc", "aes-256-gcm-siv"]',
     CASE n % 50 WHEN 1 THEN 'suspended' WHEN 2 THEN 'deactivated' WHEN 3 THEN 'compromised' WHEN 4 THEN 'pre_activation'
         ELSE 'active' END,
     CASE n % 50 WHEN 4 THEN now() + interval '90 days' END,

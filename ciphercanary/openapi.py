@@ -19,7 +19,8 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has two meanings
         "RandomFormatEnum": ["base64", "hex"],
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
-        "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],  # "status" likewise
+        "JobStatusEnum": ["pending", "running", "succeeded", "failed", "cancelled"],  # "status" likewise
+        "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],
         "TokenStateEnum": ["active", "expired", "revoked"],
         "KeyVersionStateEnum": [state.value for state in VersionState],
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],

@@ -132,14 +132,15 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["kernel.formats"]
 WSGI_APPLICATION = "ciphercanary.wsgi.application"
-# A second limit: the bridge refuses larger bodies first.
-DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES
+DATA_UPLOAD_MAX_MEMORY_SIZE = CC_MAX_BODY_BYTES  # the bridge refuses larger bodies first
 
 # --- jobs: without a broker, bin/serve runs a worker in addition to the server
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL")
 CC_JOB_THREADS = env.number("CC_JOB_THREADS", 2)
 CC_JOB_LEASE_SECONDS = env.number("CC_JOB_LEASE_SECONDS", 20)
 CC_EXPORT_HOURS = env.number("CC_EXPORT_HOURS", 24)
+CC_FILE_HOURS = env.number("CC_FILE_HOURS", 24)
+CC_FILE_QUOTA_BYTES = env.number("CC_FILE_QUOTA_BYTES", 64 * 1024**3)
 
 # --- database
 # The 10 are for 4 loader threads of the fast path, 4 threads for streams, the audit writer, and the leases of jobs.

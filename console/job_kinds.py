@@ -18,7 +18,8 @@ from console.services import rewraps
 from console.services.key_encryption import PERMISSION
 from crypto_ops import actions as crypto_actions
 from crypto_ops import reencryptions
-from crypto_ops.models import Reencryption
+from crypto_ops.files import services as files
+from crypto_ops.models import FileOperation, Reencryption
 from crypto_ops.reencryption_reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
@@ -50,6 +51,18 @@ _OF_REWRAPS: Final[Mapping[str, str]] = {
     "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
     "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
     "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
+}
+
+_OF_FILES: Final[Mapping[str, str]] = {
+    **_OF_ALL,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then upload the file again.",
+    "file_not_stored": "The file could not be stored or read. Check the free space and the permissions of CC_HOME/files.",
+    "integrity_failed": "The job was altered outside the application. Find out who changed the database.",
+    "decryption_failed": "The file was altered, or its additional data differs. Nothing was decrypted.",
+    "permission_denied": "The requester can no longer use this key.",
+    "key_not_active": "The key can no longer encrypt. Choose another key.",
+    "key_not_usable": "The key or its version can no longer decrypt.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then upload the file again.",
 }
 
 
@@ -169,6 +182,28 @@ _KINDS: Final = (
         template="jobs/reencryption.html",
         failures={},  # the client retries, so the job itself does not fail
         details=lambda job, _now: {"report": read_report(job)},
+    ),
+    JobKind(
+        model=FileOperation,
+        object_type=files.OBJECT_TYPE,
+        url_name="file-job",
+        path="jobs/files",
+        parameter="file_id",
+        reading=Rule(files.READ_PERMISSION, crypto_actions.FILE_READ),
+        cancelling=Rule("crypto.encrypt", crypto_actions.FILE_CANCELLED),
+        find_all=files.find_files,
+        find=lambda principal, job_id: files.find_file(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: files.cancel_file(principal=principal, job_id=job_id),
+        label="File",
+        noun="File job",
+        measure="Bytes done",
+        when_cancelled="The job stops in a moment, and the uploaded file is deleted.",
+        template="jobs/file.html",
+        failures=_OF_FILES,
+        details=lambda job, now: {
+            "is_kept": job.is_kept(now),
+            "may_download": files.may_show_in_console(job),
+        },
     ),
 )
 JOB_KINDS: Final[Mapping[type[JobRecord], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})

@@ -30,6 +30,13 @@ REENCRYPTION_BEGUN: Final = "keys.reencryption.begun"
 REENCRYPTION_READ: Final = "keys.reencryption.read"
 REENCRYPTION_COMPLETED: Final = "keys.reencryption.completed"
 REENCRYPTION_CANCELLED: Final = "keys.reencryption.cancelled"
+# Not "crypto.…" either: the encryption and decryption themselves have the actions of streams.
+FILE_REQUESTED: Final = "keys.file.requested"
+FILE_READ: Final = "keys.file.read"
+FILE_CANCELLED: Final = "keys.file.cancelled"
+FILE_FINISHED: Final = "keys.file.finished"
+FILE_FAILED: Final = "keys.file.failed"
+FILE_DOWNLOADED: Final = "keys.file.downloaded"
 
 LABELS: Final[Mapping[str, str]] = {
     MESSAGE_ENCRYPTED: "Encrypt",
@@ -58,4 +65,10 @@ LABELS: Final[Mapping[str, str]] = {
     REENCRYPTION_READ: "View re-encryption job",
     REENCRYPTION_COMPLETED: "Complete re-encryption job",
     REENCRYPTION_CANCELLED: "Cancel re-encryption job",
+    FILE_REQUESTED: "Request file job",
+    FILE_READ: "View file job",
+    FILE_CANCELLED: "Cancel file job",
+    FILE_FINISHED: "Complete file job",
+    FILE_FAILED: "File job failed",
+    FILE_DOWNLOADED: "Download file",
 }

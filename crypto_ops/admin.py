@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import reverse
 
-from crypto_ops.models import Reencryption
+from crypto_ops.models import FileOperation, Reencryption
 from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
@@ -29,3 +29,18 @@ class ReencryptionAdmin(ReadOnlyModelAdmin):
 
     def view_on_site(self, job: Reencryption) -> str:
         return reverse("reencryption-job", args=[job.pk])
+
+
+@admin.register(FileOperation)
+class FileOperationAdmin(ReadOnlyModelAdmin):
+    console_page = "jobs"
+    list_display = ("operation", "key", "status", "upload_size", "size", "created_by_name", "created_at")
+    list_filter = ("status", "operation")
+    list_select_related = ("key",)
+    search_fields = ("id", "key__name", "created_by_name")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    exclude = ("row_mac", "wrapped", "aad")
+
+    def view_on_site(self, job: FileOperation) -> str:
+        return reverse("file-job", args=[job.pk])

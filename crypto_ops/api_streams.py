@@ -4,7 +4,7 @@ Under ``crypto_ops.stream_endpoint`` they return a stream that has begun, and th
 through it. Under the bridge they are the reference implementation: the whole body, within its limit, at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +18,9 @@ from crypto_ops import actions
 from crypto_ops.requests import MAX_HEADER_AAD_BYTES
 from crypto_ops.streams import Decryption, Encryption, Stream
 from kernel.crypto.encoding import decode_base64
-from kernel.http.context import ContextRequest, in_context, set_audit_object
+from kernel.errors import DomainError
+from kernel.http import problems
+from kernel.http.context import ContextRequest, in_context
 from kernel.http.problems import ProtocolError
 from kernel.rest import Rule, StrictSerializer
 from keys.rest_references import KeyReferenceField, KeyReferenceView
@@ -33,11 +35,14 @@ _SCHEMA: Final[Mapping[str, Any]] = {
     "request": {OCTETS: OpenApiTypes.BINARY},
     "responses": {(HTTPStatus.OK.value, OCTETS): OpenApiTypes.BINARY},
 }
-_AAD_PARAMETER: Final = OpenApiParameter(
+AAD_PARAMETER: Final = OpenApiParameter(
     AAD_HEADER,
     {"type": "string", "contentEncoding": "base64", "maxLength": (MAX_HEADER_AAD_BYTES + 2) // 3 * 4},
     OpenApiParameter.HEADER,
 )
+
+
+type Refusal = Callable[[ContextRequest, DomainError], HttpResponse]
 
 
 class OctetRenderer(BaseRenderer):
@@ -61,34 +66,25 @@ class StreamQuery(StrictSerializer):
 
 
 class StreamAnswer(HttpResponse):
-    """A response without its body, which comes from ``stream``."""
+    """A response without its body, which comes from ``stream``. ``refusal`` renders an error of the stream."""
 
-    def __init__(self, request: ContextRequest, stream: Stream) -> None:
-        super().__init__(content_type=OCTETS)
+    def __init__(self, request: ContextRequest, stream: Stream, refusal: Refusal, **head: Any) -> None:
+        super().__init__(**head)
         self.request = request
         self.stream = stream
+        self.refusal = refusal
 
 
 class StreamView(KeyReferenceView):
     renderer_classes = [OctetRenderer]
 
     def answer(self, stream: Stream) -> HttpResponse:
-        request = in_context(self.request)
-        if TAKES_STREAM in request.META:
-            request.META[TAKES_STREAM].append(stream)
-            return StreamAnswer(request, stream)
-        try:
-            with stream:
-                octets = stream.write(request.body) + b"".join(stream.finish())
-        finally:
-            set_audit_object(self.request, "key", str(stream.key_id or ""))
-        return HttpResponse(octets, content_type=OCTETS)
+        return answer_with(in_context(self.request), stream, content_type=OCTETS)
 
     def read_aad(self) -> bytes:
         """The aad from the headers. Checks the media type of the body first. Raises Invalid."""
-        require_octets(in_context(self.request))
-        sent = self.request.headers.get(AAD_HEADER, "")
-        return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
+        require_media_type(in_context(self.request), OCTETS)
+        return decode_aad(in_context(self.request))
 
 
 class EncryptStreamView(StreamView):
@@ -96,7 +92,7 @@ class EncryptStreamView(StreamView):
 
     rules = {"POST": Rule("crypto.encrypt", actions.STREAM_ENCRYPTED)}
 
-    @extend_schema(parameters=[StreamQuery, _AAD_PARAMETER], **_SCHEMA)
+    @extend_schema(parameters=[StreamQuery, AAD_PARAMETER], **_SCHEMA)
     def post(self, _request: Request) -> HttpResponse:
         key_id = self.key_id_of(self.read_query(StreamQuery)["key_id"])
         aad = self.read_aad()
@@ -108,18 +104,40 @@ class DecryptStreamView(StreamView):
 
     rules = {"POST": Rule("crypto.decrypt", actions.STREAM_DECRYPTED)}
 
-    @extend_schema(parameters=[_AAD_PARAMETER], **_SCHEMA)
+    @extend_schema(parameters=[AAD_PARAMETER], **_SCHEMA)
     def post(self, _request: Request) -> HttpResponse:
         self.read_query(StrictSerializer)
         aad = self.read_aad()
         return self.answer(Decryption(self.principal, aad=aad))
 
 
-def require_octets(request: ContextRequest) -> None:
+def answer_with(
+    request: ContextRequest, stream: Stream, *, refusal: Refusal = problems.render, **head: Any
+) -> HttpResponse:
+    """The response with the output of the stream. ``head``: the arguments of ``HttpResponse``. Raises refusals."""
+    if TAKES_STREAM in request.META:
+        request.META[TAKES_STREAM].append(stream)
+        return StreamAnswer(request, stream, refusal, **head)
+    try:
+        with stream:
+            octets = stream.write(request.body) + b"".join(stream.finish())
+    finally:
+        request.audit_object = ("key", str(stream.key_id or ""))
+    return HttpResponse(octets, **head)
+
+
+def decode_aad(request: ContextRequest) -> bytes:
+    """Raises Invalid."""
+    sent = request.headers.get(AAD_HEADER, "")
+    return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
+
+
+def require_media_type(request: ContextRequest, *types: str) -> None:
+    """Raises ProtocolError unless the body has one of these media types, and no encoding."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise _unsupported("Send the body without Content-Encoding.")
-    if request.content_type != OCTETS:
-        raise _unsupported(f"Use the content type {OCTETS}.")
+    if request.content_type not in types:
+        raise _unsupported(f"Use the content type {' or '.join(types)}.")
 
 
 def _unsupported(detail: str) -> ProtocolError:

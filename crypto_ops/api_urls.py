@@ -14,6 +14,7 @@ from crypto_ops import (
     api_signatures,
     api_streams,
 )
+from crypto_ops.files import api as files
 
 urlpatterns = [
     path("encrypt", api.EncryptView.as_view(), name="encrypt"),
@@ -45,6 +46,8 @@ urlpatterns = [
     path("inspect", api.InspectView.as_view(), name="inspect"),
     path("stream/encrypt", api_streams.EncryptStreamView.as_view(), name="stream-encrypt"),
     path("stream/decrypt", api_streams.DecryptStreamView.as_view(), name="stream-decrypt"),
+    path("files", files.FilesView.as_view(), name="files"),
+    path("files/<uuid:file_id>", files.FileView.as_view(), name="file"),
     path("sign", api_signatures.SignView.as_view(), name="sign"),
     path("verify", api_signatures.VerifyView.as_view(), name="verify"),
     path("mac", api_macs.MacView.as_view(), name="mac"),

@@ -1,4 +1,4 @@
-from kernel.errors import Invalid, Unavailable
+from kernel.errors import Invalid, Refused, Unavailable
 
 
 class StreamCut(Invalid):
@@ -20,4 +20,29 @@ class SpoolNotWritten(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "The stream cannot be stored until it is complete. Check the free space and the permissions of CC_HOME."
+        )
+
+
+class FileNotStored(Unavailable):
+    """The data folder does not accept or have a file, for example because the disk is full."""
+
+    code = "file_not_stored"
+    title = "The file cannot be stored"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file cannot be stored or read. Check the free space and the permissions of CC_HOME/files."
+        )
+
+
+class FileQuotaExceeded(Refused):
+    """Files are stored next to the database, so one user must not fill the disk."""
+
+    code = "file_quota_exceeded"
+    title = "Your files use too much space"
+
+    def __init__(self, jobs: int, quota: int) -> None:
+        super().__init__(
+            f"You may have {jobs} file jobs with {quota} bytes in total. Cancel a job, or wait until a file expires.",
+            extra={"jobs_limit": jobs, "bytes_limit": quota},
         )

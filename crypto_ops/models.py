@@ -1,6 +1,8 @@
 """The table of the jobs of this app."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Self
 
 from django.db import models
@@ -8,10 +10,22 @@ from django.db.models import F, Q
 
 from accounts.principals import Principal
 from kernel.identity_columns import is_of
-from kernel.jobs import JobRecord
+from kernel.jobs import Job, JobRecord, Status
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 from keys.models import Key
+
+MAX_FILE_NAME = 255  # as in most file systems
+
+
+class FileAction(StrEnum):
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+
+    @property
+    def permission(self) -> str:
+        return f"crypto.{self.value}"
 
 
 class LongNameIndex(models.Index):
@@ -20,7 +34,7 @@ class LongNameIndex(models.Index):
     max_name_length = 63
 
 
-class ReencryptionQuerySet(models.QuerySet["Reencryption"]):
+class KeyJobQuerySet[J: JobRecord](models.QuerySet[J]):
     def within_reach_of(self, principal: Principal, permission: str) -> Self:
         """The jobs with keys that exist for the principal: all of them, or the principal's own. Raises Denied."""
         found = self.filter(key__in=Key.objects.within_reach_of(principal).order_by())
@@ -47,7 +61,7 @@ class Reencryption(MacProtectedRow, JobRecord):
     refused = models.BigIntegerField(default=0)
     versions = models.JSONField(default=dict)
 
-    objects = ReencryptionQuerySet.as_manager()
+    objects = KeyJobQuerySet["Reencryption"].as_manager()
 
     class Meta(JobRecord.Meta):
         db_table = "encryption_operations"
@@ -73,3 +87,62 @@ class Reencryption(MacProtectedRow, JobRecord):
     def mac_fields(self) -> tuple[MacField, ...]:
         """What a page depends on. The progress is displayed only, and each page changes it."""
         return (self.id, self.key_id, self.target_key_id, self.reason, self.created_by, self.actor_id)
+
+
+class FileOperation(MacProtectedRow, WrappedRow, Job):
+    """A job that encrypts or decrypts an uploaded file. ``crypto_ops.files`` has the files.
+
+    ``upload_size`` is in bytes. ``wrapped`` is the key that protects the upload of an encryption
+    until the job ends. The result: ``size`` in bytes and ``sha256`` (hex) of the content, ``key_version``, and until
+    when the server keeps it. ``attempt`` is part of the name of an encrypted file.
+    """
+
+    MAC_LABEL: ClassVar[str] = "file_operations"
+
+    operation = models.CharField(max_length=7, choices=[(word.value, word.value) for word in FileAction])
+    key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
+    aad = models.BinaryField(default=b"")
+    name = models.CharField(max_length=MAX_FILE_NAME, blank=True)
+    upload_size = models.BigIntegerField()
+    key_version = models.PositiveIntegerField(null=True)
+    size = models.BigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    attempt = models.CharField(max_length=16, blank=True)
+    expires_at = models.DateTimeField(null=True, db_index=True)
+
+    objects = KeyJobQuerySet["FileOperation"].as_manager()
+
+    class Meta(Job.Meta):
+        db_table = "file_operations"
+        verbose_name = "file"
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(operation__in=[word.value for word in FileAction]),
+                name="file_operations_operation_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(size__gte=0, key_version__isnull=False, expires_at__isnull=False) & ~Q(sha256="")
+                | Q(
+                    size__isnull=True,
+                    key_version__isnull=True,
+                    expires_at__isnull=True,
+                    sha256="",
+                    attempt="",
+                ),
+                name="file_operations_result_is_complete",
+            ),
+        ]
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(SYSTEM_LABEL, [b"upload", self.id.bytes])
+
+    def is_kept(self, now: datetime) -> bool:
+        """Whether the result can still be downloaded."""
+        return self.status == Status.SUCCEEDED and self.expires_at is not None and now < self.expires_at
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        """The request. A worker acts for the requester, and only on what the requester sent."""
+        facts = (self.id, self.operation, self.key_id, bytes(self.aad), self.name, self.upload_size)
+        return (*facts, self.created_by, self.actor_id)

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Final
+from typing import BinaryIO, Final, Protocol
 
 from django.conf import settings
 
@@ -12,6 +12,34 @@ from kernel.home import RESERVE
 
 IN_MEMORY: Final = 1024 * 1024  # bytes; larger contents go to the disk
 READ_SIZE: Final = 1024 * 1024
+
+
+class AnySpool(Protocol):
+    """Ciphertext that is written first, and then read from the start."""
+
+    def write(self, octets: bytes) -> None: ...
+    def rewind(self, start: int = 0) -> None: ...
+    def read(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class StoredFile:
+    """A spool over a file that has the ciphertext already, so ``write`` does nothing. The caller closes the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, octets: bytes) -> None:
+        pass
+
+    def rewind(self, start: int = 0) -> None:
+        self._file.seek(start)
+
+    def read(self) -> bytes:
+        return self._file.read(READ_SIZE)
+
+    def close(self) -> None:
+        pass
 
 
 class Spool:

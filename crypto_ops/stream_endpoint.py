@@ -25,14 +25,16 @@ from crypto_ops.errors import StreamCut
 from crypto_ops.stream_exchange import Exchange, Outlet
 from crypto_ops.streams import Stream
 from kernel.errors import DomainError
-from kernel.http import problems
 from kernel.http.asgi_answers import Receive, Scope, Send, refusal, send_answer
 from kernel.http.asgi_bodies import ClientGone
 from kernel.http.protocol_refusals import overloaded, request_timeout
 from kernel.http.wsgi_environ import environ
 from kernel.rest.exceptions import translate
 
-ROUTES: Final = frozenset({("POST", "/api/v1/stream/encrypt"), ("POST", "/api/v1/stream/decrypt")})
+ROUTES: Final = frozenset(
+    ("POST", path)
+    for path in ("/api/v1/stream/encrypt", "/api/v1/stream/decrypt", "/api/v1/files", "/files/upload/")
+)
 MAX_STREAMS: Final = 32  # in each process
 THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
@@ -131,7 +133,7 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
     if error is None:
         return None
     head.request.audit_object = ("key", str(head.stream.key_id or ""))
-    refused = problems.render(head.request, error)
+    refused = head.refusal(head.request, error)
     RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():
         refused.headers.setdefault(name, value)

@@ -11,28 +11,27 @@ rotated in the meantime completes no stream.
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, Final, Self, final
+from typing import ClassVar, Final, Protocol, Self, final
 from uuid import UUID
 
 from django.conf import settings
 
 from accounts.principals import Principal
+from audit.commit import writer
 from audit.commit.decisions import Decision
-from crypto_ops import actions
-from crypto_ops.deciding import compare, decision_of, key_event, perform
+from crypto_ops.deciding import compare, perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.measurement import measured
-from crypto_ops.spool import Spool
-from kernel.clock import process_now
-from kernel.crypto.envelope import HEADER_SIZE
-from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
-from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.stream import NO_STREAM, STREAM, StreamCipher, StreamHeader, StreamOpener, sealed_size
-from kernel.errors import Throttled, VersionConflict
+from crypto_ops.spool import AnySpool, Spool
+from crypto_ops.stream_decisions import OpenStream, decide_decryption, decide_encryption
+from kernel.crypto.data_key_stream import AnyHeader, read_header
+from kernel.crypto.errors import MalformedCiphertext
+from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, sealed_size
+from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
 from keys.cached_keys import CachedVersion
@@ -42,10 +41,15 @@ RETRY_SECONDS: Final = 5
 DELAYED_BYTES: Final = 256 * 1024  # bytes of ciphertext: a shorter stream is refused or returned as a whole
 
 
+class Digest(Protocol):
+    def update(self, octets: bytes, /) -> None: ...
+
+
 class Stream(ABC):
     """Common base of encryption and decryption.
 
-    The code that begins a stream must end it, with the error if it failed.
+    The code that begins a stream must end it, with the error if it failed. ``is_limited``: it counts towards
+    ``MAX_OF_ONE``.
     """
 
     waits: ClassVar[bool]
@@ -75,6 +79,11 @@ class Stream(ABC):
         """The size of the whole response to a body of that size; None if unknown."""
 
     @property
+    def size(self) -> int:
+        """The bytes of plaintext so far."""
+        return self._size
+
+    @property
     @abstractmethod
     def max_body(self) -> int:
         """Maximum body size in bytes. Any stream encrypted within ``CC_MAX_STREAM_BYTES`` can be decrypted."""
@@ -99,11 +108,13 @@ class Encryption(Stream):
 
     waits = False
 
-    def __init__(self, principal: Principal, *, key_id: UUID, aad: bytes = b"") -> None:
+    def __init__(
+        self, principal: Principal, *, key_id: UUID, aad: bytes = b"", is_limited: bool = True
+    ) -> None:
         super().__init__(principal, aad)
         self.key_id = key_id
-        with _place(principal) as resources:
-            version = perform(principal, lambda context: self._decide(key_id, context), compare)
+        with _place(principal, is_limited=is_limited) as resources:
+            version = perform(principal, lambda context: decide_encryption(key_id, context), compare)
             self._header = StreamHeader(key_id, version.number)
             self._sealer = version.stream_cipher().sealer(self._header, aad)
             self._resources = resources.pop_all()
@@ -134,33 +145,21 @@ class Encryption(Stream):
     def max_body(self) -> int:
         return settings.CC_MAX_STREAM_BYTES
 
-    def _decide_again(self, context: DecisionContext) -> Decision[CachedVersion]:
-        return self._decide(self._header.key_id, context, begun_under=self._header.version)
+    @property
+    def version(self) -> int:
+        return self._header.version
 
-    def _decide(
-        self, key_id: UUID, context: DecisionContext, *, begun_under: int | None = None
-    ) -> Decision[CachedVersion]:
-        context.principal.require("crypto.encrypt")
-        entry = context.find(key_id, "crypto.encrypt")
-        now = process_now()
-        version = entry.require_protect(now)
-        entry.require_allowed(SEALING_MODES["aes-256-gcm"])
-        if begun_under not in {None, version.number}:
-            # As for messages: no encryption completes under a version after its rotation was acknowledged.
-            raise VersionConflict(
-                "The key was rotated while the stream was being encrypted. Send it again.",
-                extra={**entry.lifecycle_state(now).facts(), "primary_version": version.number},
-            )
-        event = key_event(actions.STREAM_ENCRYPTED, entry, version, algorithm=STREAM.name)
-        return decision_of(version, event, context, size=self._size, protects=entry)
+    def _decide_again(self, context: DecisionContext) -> Decision[CachedVersion]:
+        header = self._header
+        return decide_encryption(header.key_id, context, size=self._size, begun_under=header.version)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """A decryption whose header has arrived: the header, and the first of the two passes over the stream."""
+    """A decryption whose header has arrived, and the first of the two passes over the stream."""
 
-    header: StreamHeader
-    cipher: StreamCipher
+    header: AnyHeader
+    again: OpenStream
     first_pass: StreamOpener
 
 
@@ -168,43 +167,51 @@ class _Opening:
 class Decryption(Stream):
     """Begins before its key is known: the first bytes of the stream name it.
 
-    Raises the same errors as for a message.
+    ``spool``: keeps the ciphertext between the two passes. ``digest``: gets the plaintext of the first one. Raises the same errors as for a message.
     """
 
     waits = True
 
-    def __init__(self, principal: Principal, *, aad: bytes = b"") -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        *,
+        aad: bytes = b"",
+        spool: AnySpool | None = None,
+        digest: Digest | None = None,
+        is_limited: bool = True,
+    ) -> None:
         super().__init__(principal, aad)
         self._beginning = b""
         self._opening: _Opening | None = None
-        with _place(principal) as resources:
+        self._digest = digest
+        with _place(principal, is_limited=is_limited) as resources:
             principal.require("crypto.decrypt")
-            self._spool = resources.enter_context(closing(Spool()))
+            self._spool = resources.enter_context(closing(spool or Spool()))
             self._resources = resources.pop_all()
 
     def write(self, octets: bytes) -> bytes:
         self._spool.write(octets)
         if self._opening is None:
             self._beginning += octets
-            if len(self._beginning) < HEADER_SIZE:
+            header = read_header(self._beginning)
+            if header is None:
                 return b""
-            octets, self._beginning = self._beginning[HEADER_SIZE:], self._beginning[:HEADER_SIZE]
-            self._opening = self._open()
-        self._size += len(self._opening.first_pass.update(octets))
+            octets, self._beginning = self._beginning[header.size :], b""
+            self._opening = self._open(header)
+        self._add(self._opening.first_pass.update(octets))
         return b""
 
     def check(self) -> None:
         if self._opening is not None:
-            header = self._opening.header
-            perform(self._principal, lambda context: self._decide(header, context), compare)
+            self._decide(self._opening.header, compare)
 
     def finish(self) -> Iterator[bytes]:
         if self._opening is None:
             raise MalformedCiphertext(NO_STREAM)
-        header = self._opening.header
-        self._size += len(self._opening.first_pass.finish())
-        perform(self._principal, lambda context: self._decide(header, context))
-        return self._second_pass(self._opening.cipher.opener(header, self._aad))
+        self._add(self._opening.first_pass.finish())
+        self._decide(self._opening.header, writer.commit)
+        return self._second_pass(self._opening)
 
     def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
         return self._size
@@ -213,36 +220,48 @@ class Decryption(Stream):
     def max_body(self) -> int:
         return sealed_size(settings.CC_MAX_STREAM_BYTES)
 
-    def _open(self) -> _Opening:
-        header = StreamHeader.decode(self._beginning)
+    @property
+    def version(self) -> int | None:
+        """None before the header has arrived."""
+        return None if self._opening is None else self._opening.header.version
+
+    def _open(self, header: AnyHeader) -> _Opening:
         self.key_id = header.key_id
-        version = perform(self._principal, lambda context: self._decide(header, context), compare)
-        cipher = version.stream_cipher()
-        return _Opening(header, cipher, cipher.opener(header, self._aad))
+        again = self._decide(header, compare)
+        return _Opening(header, again, again())
 
-    def _decide(self, header: StreamHeader, context: DecisionContext) -> Decision[CachedVersion]:
-        context.principal.require("crypto.decrypt")
-        entry = context.find(header.key_id, "crypto.decrypt")
-        if header.version not in entry.versions:
-            raise DecryptionFailed  # indistinguishable from an altered stream
-        version = context.require_process(entry, header.version, process_now())
-        event = key_event(actions.STREAM_DECRYPTED, entry, version, algorithm=STREAM.name)
-        return decision_of(version, event, context, size=self._size)
+    def _decide(self, header: AnyHeader, settle: Callable[[Decision[OpenStream]], OpenStream]) -> OpenStream:
+        aad, size = self._aad, self._size
+        return perform(
+            self._principal, lambda context: decide_decryption(header, aad, context, size=size), settle
+        )
 
-    def _second_pass(self, opener: StreamOpener) -> Iterator[bytes]:
-        self._spool.rewind(HEADER_SIZE)
+    def _add(self, plaintext: bytes) -> None:
+        self._size += len(plaintext)
+        if self._digest is not None:
+            self._digest.update(plaintext)
+
+    def _second_pass(self, opening: _Opening) -> Iterator[bytes]:
+        self._spool.rewind(opening.header.size)
+        opener = opening.again()
         while octets := self._spool.read():
             yield opener.update(octets)
         yield opener.finish()
 
 
 @contextmanager
-def _place(principal: Principal) -> Iterator[ExitStack]:
+def _place(principal: Principal, *, is_limited: bool) -> Iterator[ExitStack]:
     """A slot for one more stream, with metrics; ``pop_all`` keeps it. Raises Throttled."""
     with ExitStack() as resources:
         resources.enter_context(measured(STREAM))
-        resources.enter_context(_running.current.one_more(principal.identity.budget))
+        if is_limited:
+            resources.enter_context(one_more_stream(principal))
         yield resources
+
+
+def one_more_stream(principal: Principal) -> AbstractContextManager[None]:
+    """Counts as a stream of the principal inside the block. Raises Throttled above ``MAX_OF_ONE``."""
+    return _running.current.one_more(principal.identity.budget)
 
 
 class _Running:

@@ -122,11 +122,11 @@ class CachedVersion(Confidential):
 
         Raises UnsupportedAlgorithm; UnwrapFailed.
         """
-        self._require_mode(SEALING_MODES["aes-256-gcm"])
+        self.require_mode(SEALING_MODES["aes-256-gcm"])
         return StreamCipher(self._unwrap())
 
     def _build[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
-        self._require_mode(mode)
+        self.require_mode(mode)
         with self._lock:
             kind = (build, mode.name)
             if kind not in self._primitives:
@@ -134,7 +134,8 @@ class CachedVersion(Confidential):
             built: P = self._primitives[kind]
             return built
 
-    def _require_mode(self, mode: Mode) -> None:
+    def require_mode(self, mode: Mode) -> None:
+        """Raises UnsupportedAlgorithm for a mode that is not one of the key."""
         if mode.name not in self._modes:
             raise UnsupportedAlgorithm(
                 f"A key of the type {self._parts.algorithm} with the purpose {self._binding[2]} does not support "

@@ -123,10 +123,12 @@ def root_of_trust(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def forget_everything() -> None:
     """Each test starts like a new process, without files of earlier tests in the data folder."""
-    from audit.exports import files  # noqa: PLC0415 - models need a set-up Django
+    from audit.exports import files as exports  # noqa: PLC0415 - models need a set-up Django
+    from crypto_ops.files import storage as files  # noqa: PLC0415
 
     runtime.fresh()
-    files.remove(files.names())
+    for folder in (exports.FOLDER, files.FOLDER):
+        folder.remove(folder.names())
     (settings.CC_HOME / "audit-head").unlink(missing_ok=True)  # it remembers the log of an earlier test
     for each in caches.all(initialized_only=False):
         each.clear()

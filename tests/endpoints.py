@@ -38,6 +38,7 @@ ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 REENCRYPTION = "reencryption"  # likewise
+FILE = "file"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 # Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
@@ -99,6 +100,7 @@ class Target:
     webhook_id: UUID = field(default_factory=uuid4)
     delivery_id: UUID = field(default_factory=uuid4)
     reencryption_id: UUID = field(default_factory=uuid4)
+    file_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -474,6 +476,15 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": _crypto_stream("encrypt", body=lambda *_: b"plain", query=_key_query),
     },
     "stream-decrypt": {"POST": _crypto_stream("decrypt", body=lambda target, _: target.stream)},
+    "files": {
+        "POST": _crypto_stream(
+            "encrypt",
+            status=202,
+            body=lambda *_: b"plain",
+            query=lambda target: {"operation": "encrypt", **_key_query(target)},
+        ),
+    },
+    "file": {"GET": Endpoint("operations.read", about="file", state=FILE)},
     "random": {"POST": Endpoint("crypto.random", body=lambda *_: {"bytes": 16})},
     "algorithms": {"GET": Endpoint(AUTHENTICATED)},
     # audit
@@ -565,12 +576,12 @@ NEW_SECRETS = {
 
 
 def creating() -> list[tuple[Route, str, Endpoint]]:
-    """The endpoints that create or rotate something. Each accepts Idempotency-Key."""
+    """The endpoints that create or rotate something. Each accepts Idempotency-Key, except uploads, which may be long."""
     return [
         (route, method, endpoint)
         for route in all_routes()
         for method, endpoint in ENDPOINTS[route.name].items()
-        if endpoint.status in {201, 202} or (route.name, method) in NEW_SECRETS
+        if (endpoint.status in {201, 202} and route.name != "files") or (route.name, method) in NEW_SECRETS
     ]
 
 
@@ -596,6 +607,7 @@ def path_of(route: Route, target: Target) -> str:
         webhook_id=target.webhook_id,
         delivery_id=target.delivery_id,
         reencryption_id=target.reencryption_id,
+        file_id=target.file_id,
     )
 
 
@@ -730,6 +742,25 @@ def make_reencryption(owner: Persona) -> Any:
     return begin_reencryption(principal=principal, key_id=key.id, total=2)
 
 
+def make_file(owner: Persona, *, is_finished: bool = False) -> Any:
+    """A file job with a new key of the owner."""
+    from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
+    from crypto_ops.files.uploads import FileOrder, Upload  # noqa: PLC0415
+    from crypto_ops.models import FileAction, FileOperation  # noqa: PLC0415
+    from kernel.jobs.running import run_job  # noqa: PLC0415
+    from keys import services  # noqa: PLC0415
+
+    principal = replace(owner.principal, permissions=PERMISSIONS)
+    key = services.create_key(principal=principal, **_new_key())
+    order = FileOrder(operation=FileAction.ENCRYPT, key_id=key.id)
+    with Upload(principal, order, render=lambda _: b"") as upload:
+        upload.write(b"plain")
+        upload.finish()
+    if is_finished:
+        run_job("file", upload.job_id, lambda: False)
+    return FileOperation.objects.get(pk=upload.job_id)
+
+
 def make_user(state: str = USER) -> Any:
     """Create a developer in the state."""
     from accounts import services  # noqa: PLC0415 - models need a set-up Django
@@ -789,6 +820,7 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
     REENCRYPTION: ("reencryption_id", lambda owner: make_reencryption(owner).id),
+    FILE: ("file_id", lambda owner: make_file(owner).id),
     POLICY: ("policy_id", lambda _: make_policy().id),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),

@@ -103,6 +103,9 @@ PAGES = {
     "policy-delete": Page(ADMIN, ADMIN),
     # crypto_ops
     "key-try": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "file-new": Page(ADMIN_AND_DEVELOPER),
+    "file-upload": Page(post=ADMIN_AND_DEVELOPER),
+    "file-content": Page(post=ADMIN_AND_DEVELOPER),
     "key-use": Page(frozenset({"admin", "operator", "developer"})),
     # audit
     "audit": Page(READERS),
@@ -123,6 +126,8 @@ PAGES = {
     "job-cancel": Page(ADMIN_AND_AUDITOR, ADMIN_AND_AUDITOR),
     "reencryption-job": Page(EVERYBODY),
     "reencryption-job-cancel": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "file-job": Page(EVERYBODY),
+    "file-job-cancel": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "rewrap": Page(frozenset({"admin", "operator", "auditor"})),
     "rewrap-cancel": Page(ADMIN, ADMIN),
     "rewrap-new": Page(ADMIN, ADMIN),

@@ -25,6 +25,7 @@ from tests.endpoints import (
     SERVICE_TOKEN,
     make_alarm,
     make_delivery,
+    make_file,
     make_reencryption,
     make_target,
     make_webhook,
@@ -40,8 +41,11 @@ OF_ANOTHER_APP = dict.fromkeys(("jobs", "job", "job-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
 )
-OF_ANOTHER_APP |= dict.fromkeys(("reencryption-job", "reencryption-job-cancel"), "crypto_ops")
+OF_ANOTHER_APP |= dict.fromkeys(
+    ("reencryption-job", "reencryption-job-cancel", "file-job", "file-job-cancel"), "crypto_ops"
+)
 OF_A_PUBLIC_KEY = ("key-public-page", "key-public-file")
+OF_A_FILE = {"file-upload": {400}, "file-content": {409}}  # without a file, and without a result
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.
 GOES_ON = {"audit_logs", "audit_bundles", "audit_tiles", "audit_tree", "browser_sessions"}
@@ -71,6 +75,7 @@ def paths(transactional_db, developer):
         "job_id": job,
         "rotation_job_id": rotation.id,
         "reencryption_id": make_reencryption(developer).id,
+        "file_id": make_file(developer).id,
         "rewrap_id": request_rewrap(principal=SYSTEM).id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,
@@ -84,10 +89,11 @@ def paths(transactional_db, developer):
     }
     create_key(principal=developer.principal, name="releases", algorithm="ed25519")
     names = dict.fromkeys(OF_A_PUBLIC_KEY, "releases")
-    return {
+    found = {
         name: route.path.format(**parts | ({"name": names[name]} if name in names else {}))
         for name, route in ROUTES.items()
     }
+    return found | {"file-upload": found["file-upload"] + "?operation=decrypt"}
 
 
 def test_every_page_is_in_the_table():
@@ -140,7 +146,8 @@ def test_each_role_opens_its_pages_and_no_other(role, request, paths):
             answer = browser.post(path, {})
             answer.close()
             allowed = role in page.post or page.post == STRANGERS
-            assert answer.status_code in ({200, 204, 302, 303, 422} if allowed else {403}), name
+            expected = OF_A_FILE.get(name, {200, 204, 302, 303, 422})
+            assert answer.status_code in (expected if allowed else {403}), name
 
 
 def assert_headers_of_a_page(response):

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
-from crypto_ops.models import Reencryption
+from crypto_ops.models import FileOperation, Reencryption
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
 from tests.endpoints import (
@@ -83,6 +83,7 @@ READS = {
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded
     "reencryptions": LIST,
     "reencryption": CALLER + 2,  # the job with its keys, the uses of its versions
+    "file": CALLER + 1,
     "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
@@ -135,6 +136,7 @@ PAGES = {
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.Notification": PAGE + DATES,
     "ciphercanary.SystemKey": PAGE + FILTER,
+    "crypto_ops.FileOperation": PAGE + DATES,
     "crypto_ops.Reencryption": PAGE + DATES,
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.ImportParameters": PAGE + DATES,
@@ -164,6 +166,8 @@ def add_rows(owner):
         # Without an entry of the log, whose 257th would cost another tile.
         reencryption = Reencryption(key_id=target.key_id, target_key_id=target.key_id, status="running")
         reencryption.save_with_mac()
+        file = FileOperation(key_id=target.key_id, operation="encrypt", upload_size=1)
+        file.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))
@@ -175,6 +179,7 @@ def add_rows(owner):
         policy_id=policy.id,
         webhook_id=webhook.webhook_id,
         reencryption_id=reencryption.id,
+        file_id=file.id,
     )
 
 

@@ -18,7 +18,6 @@ from audit.browse.filters import criteria_of
 from audit.errors import ExportNotWritten
 from audit.exports import files
 from audit.exports.archive import export_log
-from audit.exports.files import HashedFile
 from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.log.events import Actor, Source
 from audit.models import AuditExport
@@ -39,6 +38,7 @@ from kernel.crypto.encoding import encode_base64
 from kernel.databases.transactions import one_snapshot
 from kernel.identities import Identity
 from kernel.jobs import Progress, Status
+from kernel.jobs.files import HashedFile
 from kernel.rules import PermissionScope
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -82,9 +82,9 @@ def run(export: AuditExport, progress: Progress) -> Columns:
     """
     catch_up()
     attempt = secrets.token_hex(8)
-    path = files.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
+    path = files.FOLDER.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
     try:
-        with files.new_file(path) as file:
+        with files.FOLDER.new_file(path) as file:
             write = _write_archive if export.format == ExportFormat.TILES else _write_entries
             facts = write(export, file, progress)
     except OSError as error:
@@ -110,13 +110,13 @@ def ended(export: AuditExport) -> None:
 
 def delete_expired_results() -> None:
     """Remove expired files, and leftovers of unfinished ones. Raises OSError."""
-    found = files.names()
+    found = files.FOLDER.names()
     # Read after the folder, so that the rows include every job that succeeded in between.
     running = AuditExport.objects.filter(status=Status.RUNNING.value)
     results = AuditExport.objects.filter(expires_at__gt=database_now())
     kept = {(str(job_id), attempt) for job_id, attempt in results.values_list("id", "attempt")}
     busy = {str(job_id) for job_id in running.values_list("id", flat=True)}
-    files.remove([name for name in found if not _is_needed(name, kept, busy)])
+    files.FOLDER.remove([name for name in found if not _is_needed(name, kept, busy)])
 
 
 def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
@@ -147,7 +147,7 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
 
 def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
     """The folder that ``export_audit_log`` writes, packed into one file."""
-    with files.temporary_folder(export.id) as folder:
+    with files.FOLDER.temporary_folder(export.id) as folder:
         summary = export_log(folder, progress)
         files.pack(folder, file, lambda: progress(summary.size, summary.size))
         keys = (folder / "keys").read_text().splitlines()

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from audit import actions
 from audit.browse.filters import filters_of
 from audit.browse.selection import LogCriteria
-from audit.errors import NoResult, ResultGone, ResultMissing, TooManyExports
+from audit.errors import TooManyExports
 from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
@@ -31,11 +31,13 @@ from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 from kernel.identity_columns import is_of
 from kernel.jobs import Status
+from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
 from kernel.rules import Caller, PermissionScope
 
 LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_EXPORTS = 20  # of one user or service account: queued, running, or with a file that is kept
 EVERYTHING = LogCriteria()
+NOUN = "export"
 
 
 class Exporter(Caller, Protocol):
@@ -127,13 +129,13 @@ def find_result(*, principal: Exporter, export_id: UUID) -> Result:
     """
     export = find_export(principal=principal, export_id=export_id)
     if export.status != Status.SUCCEEDED:
-        raise NoResult(export.status)
+        raise NoResult(NOUN, export.status)
     extension = FILE_TYPES[export.format].extension
-    path = files.path_of(export.id, export.attempt, extension)
+    path = files.FOLDER.path_of(export.id, export.attempt, extension)
     if not export.is_kept(database_now()):
-        raise ResultGone
+        raise ResultGone(NOUN)
     if not path.exists():
-        raise ResultMissing
+        raise ResultMissing(NOUN, files.NAME)
     return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)
 
 
@@ -142,7 +144,7 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
     try:
         file = result.path.open("rb")
     except FileNotFoundError:
-        raise ResultMissing from None
+        raise ResultMissing(NOUN, files.NAME) from None
     try:
         facts = {"size": result.export.size, "meta": {"sha256": result.export.sha256}}
         with transaction.atomic(durable=True):

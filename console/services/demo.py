@@ -18,7 +18,6 @@ from django.conf import settings
 from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
 from audit.commit.writer import Decision, commit_here
-from audit.errors import NoResult, ResultMissing
 from audit.log.events import Event, Outcome, Source
 from audit.log.numbering import Numbering
 from audit.sequencing.running import checkpoint_now
@@ -40,6 +39,7 @@ from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from
 from kernel.errors import Unavailable
 from kernel.jobs import submit_leased
+from kernel.jobs.errors import NoResult, ResultMissing
 from kernel.jobs.running import run_leased
 from keys import services as keys
 from keys.errors import KeyNotActive, KeyNotUsable

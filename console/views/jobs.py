@@ -42,6 +42,7 @@ class JobListView(PageView[Principal]):
             jobs=rows,
             has_more=len(newest) > LIMIT,
             may_export=self.principal.has_permission(EXPORT_PERMISSION),
+            may_encrypt=self.principal.has_permission("crypto.encrypt"),
         )
 
 

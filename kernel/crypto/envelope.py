@@ -56,6 +56,11 @@ def decode(text: str, *, max_length: int) -> Envelope:
         octets = decode_base64url(text.removeprefix(PREFIX))
     except ValueError:
         raise MalformedCiphertext from None
+    return decode_octets(octets)
+
+
+def decode_octets(octets: bytes) -> Envelope:
+    """The envelope whose text encodes ``octets``; raises MalformedCiphertext."""
     mode, key_id, version = _read_header(octets[:HEADER_SIZE])
     return Envelope(mode, key_id, version, _split(mode, octets))
 

@@ -55,6 +55,10 @@ class StreamHeader:
     key_id: uuid.UUID
     version: int
 
+    @property
+    def size(self) -> int:
+        return HEADER_SIZE
+
     def encode(self) -> bytes:
         return pack_header(STREAM, self.key_id, self.version)
 
@@ -84,10 +88,27 @@ class StreamCipher(Confidential):
         self._subkey = material.subkey(STREAM)
 
     def sealer(self, header: StreamHeader, aad: bytes) -> "StreamSealer":
-        return StreamSealer(self._subkey, header, _context(header, aad))
+        return StreamSealer(self._subkey, header.encode(), _context(header, aad))
 
     def opener(self, header: StreamHeader, aad: bytes) -> "StreamOpener":
         return StreamOpener(self._subkey, _context(header, aad))
+
+
+@final
+class UploadCipher(Confidential):
+    """The cipher of one upload at rest, under a key of 32 bytes that protects nothing else. It has no header."""
+
+    __slots__ = ("_context", "_key")
+
+    def __init__(self, key: KeyMaterial, upload_id: uuid.UUID) -> None:
+        self._key = key
+        self._context = b"cc/upload/v1\x00" + upload_id.bytes
+
+    def sealer(self) -> "StreamSealer":
+        return StreamSealer(self._key, b"", self._context)
+
+    def opener(self) -> "StreamOpener":
+        return StreamOpener(self._key, self._context)
 
 
 def _context(header: StreamHeader, aad: bytes) -> bytes:
@@ -100,9 +121,9 @@ class StreamSealer(Confidential):
 
     __slots__ = ("_encryptor", "_unsent")
 
-    def __init__(self, subkey: KeyMaterial, header: StreamHeader, context: bytes) -> None:
+    def __init__(self, subkey: KeyMaterial, header: bytes, context: bytes) -> None:
         self._encryptor = Cobblestone256Encryptor(subkey.expose(), context)
-        self._unsent = header.encode()
+        self._unsent = header
 
     def update(self, plaintext: bytes) -> bytes:
         """Everything that can be sealed so far: whole chunks, with the header before the first of them."""

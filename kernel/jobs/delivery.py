@@ -14,6 +14,7 @@ from kernel.jobs import leases
 from kernel.jobs.job import Job, Status
 from kernel.jobs.progress import lease_seconds
 from kernel.jobs.registry import register_periodic, task_of, tasks
+from kernel.trust.row_mac import MacProtectedRow
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,10 @@ MOST_AT_ONCE = 100
 
 def submit(job: Job) -> None:
     """Insert the new row, and notify the workers after the caller's transaction has committed."""
-    job.save(force_insert=True)
+    if isinstance(job, MacProtectedRow):
+        job.save_with_mac()
+    else:
+        job.save(force_insert=True)
     transaction.on_commit(partial(notify, task_of(job).kind, job.pk))
 
 

@@ -25,31 +25,34 @@ class DomainErrorAnswers:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return _answer(request, exception) if isinstance(exception, errors.DomainError) else None
+        return answer_problem(request, exception) if isinstance(exception, errors.DomainError) else None
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of 400, 403 and 404."""
-    return _answer(request, translate(exception))
+    return answer_problem(request, translate(exception))
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Django's handler of 500, called from its except block."""
     error = sys.exception()
-    return _answer(request, translate(error if isinstance(error, Exception) else Exception()))
+    return answer_problem(request, translate(error if isinstance(error, Exception) else Exception()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return _answer(
-        request,
-        errors.Denied(
-            "The form is out of date. You may have signed in or out in another tab. Copy your input, reload the page "
-            "and submit the form again."
-        ),
+    return answer_problem(request, form_out_of_date())
+
+
+def form_out_of_date() -> errors.Denied:
+    """The refusal of a form without the CSRF token of the session."""
+    return errors.Denied(
+        "The form is out of date. You may have signed in or out in another tab. Copy your input, reload the page "
+        "and submit the form again."
     )
 
 
-def _answer(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+def answer_problem(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+    """A problem document for the API, a page for a browser, and a text for htmx."""
     problem = problems.render(request, error)
     if is_api(request):
         return problem

@@ -47,7 +47,7 @@ class ApiView[P: Caller](APIView):
         return cast("P", self.request.user)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
-        rule = self.rules.get("GET" if request.method == "HEAD" else request.method or "")
+        rule = self.rule_of(request)
         in_context(request).audit_action = rule.action if rule else REQUEST_REFUSED
         kind, part = self.object_reference
         if kind:
@@ -63,6 +63,10 @@ class ApiView[P: Caller](APIView):
             raise SecondFactorRequired
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
+
+    def rule_of(self, request: Request) -> Rule | None:
+        """The rule of this request; None refuses its method."""
+        return self.rules.get("GET" if request.method == "HEAD" else request.method or "")
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:  # noqa: FBT001, FBT002 - DRF's signature
         """The first renderer for the usual header. DRF would parse the header for each request."""

@@ -40,9 +40,6 @@
     if (event.detail.target?.id === "page") close();
     for (const toast of document.querySelectorAll("[data-toast]:not([data-seen])")) show(toast);
     $("[data-focus]", event.target)?.focus();
-  });
-  // Wait for afterSettle: before it, htmx has not processed the forms, and submitting one would load a page.
-  document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "dialog-body" && event.target.childElementCount) open();
   });
   document.addEventListener("cc:close", close);
@@ -103,6 +100,7 @@
   document.addEventListener("htmx:configRequest", (event) => {
     if (refreshesItself(event)) event.detail.headers["CC-Poll"] = "true";
   });
+  document.addEventListener("htmx:xhr:progress", ({ target, detail }) => $("progress", target)?.setAttribute("value", detail.loaded / detail.total));
   document.addEventListener("htmx:afterOnLoad", (event) => {
     const { xhr } = event.detail;
     const isAnswer = xhr.status < 400 || xhr.status === 422;

@@ -46,7 +46,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
-from crypto_ops.models import Reencryption
+from crypto_ops.models import FileOperation, Reencryption
 from crypto_ops.reencryptions import begin_reencryption
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
@@ -76,6 +76,13 @@ PROVOCATIONS = {
     "reencryption_failure_has_a_code": (Reencryption, {}, {"status": "failed", "finished_at": NOW}),
     "reencryption_progress_within_total": (Reencryption, {}, {"done": 2, "total": 1}),
     "encryption_operations_counts_within_done": (Reencryption, {}, {"done": 1, "current": 1, "refused": 1}),
+    "fileoperation_status_is_known": (FileOperation, {}, {"status": "asleep"}),
+    "fileoperation_lease_while_running": (FileOperation, {}, {"status": "running"}),
+    "fileoperation_finished_when_ended": (FileOperation, {}, {"status": "cancelled"}),
+    "fileoperation_failure_has_a_code": (FileOperation, {}, {"status": "failed", "finished_at": NOW}),
+    "fileoperation_progress_within_total": (FileOperation, {}, {"done": 2, "total": 1}),
+    "file_operations_operation_is_known": (FileOperation, {}, {"operation": "shred"}),
+    "file_operations_result_is_complete": (FileOperation, {}, {"size": 1}),
     "kekrewrap_status_is_known": (KekRewrap, {}, {"status": "asleep"}),
     "kekrewrap_lease_while_running": (KekRewrap, {}, {"status": "running"}),
     "kekrewrap_finished_when_ended": (KekRewrap, {}, {"status": "cancelled"}),
@@ -257,6 +264,7 @@ def rows(admin):
     wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
     keys.request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
+    FileOperation(key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = create_service_account(**everybody, name="billing", role="developer").account
     holder = {"principal_type": "service_account", "principal_id": str(account.id)}
     keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))

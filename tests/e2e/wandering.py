@@ -30,6 +30,7 @@ ELSEWHERE = OF_USERS | {"root", "oidc-callback", "job-cancel", "alarm-resolve", 
 # Pages of a job that rotates keys, and of keys that are selected in the list.
 ELSEWHERE |= {"rotation-job", "rotation-job-cancel", "keys-bulk", "keys-bulk-tag"}
 ELSEWHERE |= {"reencryption-job", "reencryption-job-cancel"}
+ELSEWHERE |= {"file-job", "file-job-cancel"}
 ELSEWHERE |= {"rewrap", "rewrap-cancel", "rewrap-new"}  # pages of a rotation of the key-encryption key
 FILES = frozenset({"audit-entry-proof", "key-public-file", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"

@@ -248,8 +248,13 @@ class Fuzz:
         sealed = self.product.send("POST", "/api/v1/encrypt", body, token=owner).json
         keys = {path: ids[algorithm] for path, algorithm in KEYS_OF.items()}
         job = self.product.send("POST", "/api/v1/reencryptions", {"key_id": key_id}, token=owner).json
+        octets = {"Content-Type": "application/octet-stream"}
+        upload = self.product.send(
+            "POST", f"/api/v1/files?operation=encrypt&key_id={key_id}", b"canary", token=owner, headers=octets
+        )
         return {
             "key_id": key_id,
+            "file_id": upload.json["id"],
             "reencryption_id": job["id"],
             "version": 1,
             "ciphertext": sealed["ciphertext"],

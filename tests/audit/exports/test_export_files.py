@@ -193,7 +193,7 @@ def test_before_the_first_checkpoint_there_are_no_tiles(auditor):
     work()
     reported = look(auditor, export_id)
     assert (reported["status"], reported["error_code"]) == ("failed", "conflict")
-    assert files.names() == []
+    assert files.FOLDER.names() == []
 
 
 def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
@@ -202,14 +202,14 @@ def test_a_running_export_of_tiles_stops_and_leaves_nothing(auditor):
 
     def cancel():
         auditor.api.post(f"{EXPORTS}/{export_id}/cancel")
-        assert len(files.names()) >= 2  # the file, and the folder that becomes its content
+        assert len(files.FOLDER.names()) >= 2  # the file, and the folder that becomes its content
         task.delete_expired_results()  # deletes none of them
-        assert len(files.names()) >= 2
+        assert len(files.FOLDER.names()) >= 2
 
     with meanwhile(cancel, at_call=1, until=lambda progress: progress._is_cancelled):
         work()
     assert look(auditor, export_id)["status"] == "cancelled"
-    assert files.names() == []
+    assert files.FOLDER.names() == []
 
 
 @pytest.mark.parametrize("export_format", ["jsonl", "csv"])

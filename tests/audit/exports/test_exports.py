@@ -128,14 +128,14 @@ def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
 
     def cancel():
         assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").status == 200
-        assert files.names() != []
+        assert files.FOLDER.names() != []
 
     with meanwhile(cancel, at_call=2, until=lambda progress: progress._is_cancelled):
         work()
     reported = look(auditor, export_id)
     assert reported["status"] == "cancelled"
     assert reported["done"] < reported["total"]
-    assert files.names() == []
+    assert files.FOLDER.names() == []
     assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").code == "conflict"
 
 
@@ -158,7 +158,7 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
     answer = fetch(auditor, expired)
     assert (answer.status, answer.code) == (404, "result_gone")
     task.delete_expired_results()
-    assert [name.partition(".")[0] for name in files.names()] == [kept]
+    assert [name.partition(".")[0] for name in files.FOLDER.names()] == [kept]
     assert fetch(auditor, kept).status == 200
     assert look(auditor, expired)["rows"] is not None  # its description remains
 
@@ -166,7 +166,7 @@ def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
 def test_a_file_on_another_server_is_missing_and_not_on_record_as_fetched(auditor):
     export_id = order(auditor)
     work()
-    files.remove(files.names())
+    files.FOLDER.remove(files.FOLDER.names())
     answer = fetch(auditor, export_id)
     assert (answer.status, answer.code) == (503, "result_missing")
     assert "Share CC_HOME/exports" in answer.json["detail"]
@@ -179,14 +179,14 @@ def test_leftovers_go_and_what_is_being_written_stays(auditor, home):
     folder.mkdir(exist_ok=True)
     leases.claim(registry.find_task(task.KIND), running_id)
     work()
-    [result] = files.names()
+    [result] = files.FOLDER.names()
     leftovers = [f"{done_id}.{'1' * 16}.jsonl", f"{done_id}.{'1' * 16}.jsonl.unfinished", f"{uuid4()}.x", "x"]
     busy = f"{running_id}.{'2' * 16}.jsonl.unfinished"
     for name in (*leftovers, busy):
         (folder / name).write_bytes(b"half")
     (folder / f"{done_id}.{'1' * 16}.tar.folder.unfinished" / "tile").mkdir(parents=True)
     task.delete_expired_results()
-    assert sorted(files.names()) == sorted([result, busy])
+    assert sorted(files.FOLDER.names()) == sorted([result, busy])
 
 
 def test_without_the_folder_there_is_nothing_to_delete(db):
@@ -221,7 +221,7 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
     export_id = order(auditor)
     work()
     assert AuditExport.objects.get(id=export_id).status == Status.PENDING  # it will be retried
-    assert not [name for name in files.names() if name.startswith(str(export_id))]
+    assert not [name for name in files.FOLDER.names() if name.startswith(str(export_id))]
 
 
 # --- dead workers and slow workers
@@ -249,5 +249,5 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
     assert reported["sha256"] == hashlib.sha256(content).hexdigest()
     assert reported["rows"] == len(ids(content))
     task.delete_expired_results()
-    assert len(files.names()) == 1
+    assert len(files.FOLDER.names()) == 1
     assert fetch(auditor, export_id).response.content == content

@@ -1,0 +1,197 @@
+"""File jobs: list and cancel them, and open their results."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, Sum
+from msgspec.structs import replace
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from audit.log.events import Event
+from audit.services import record
+from crypto_ops import actions
+from crypto_ops.deciding import perform
+from crypto_ops.decision_context import DecisionContext
+from crypto_ops.errors import FileQuotaExceeded
+from crypto_ops.files import storage
+from crypto_ops.models import FileAction, FileOperation
+from crypto_ops.stream_decisions import OpenStream, decide_decryption
+from kernel import jobs
+from kernel.clock import database_now
+from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
+from kernel.crypto.errors import MalformedCiphertext
+from kernel.crypto.stream import NO_STREAM, StreamOpener
+from kernel.databases.transactions import wait_for_lock
+from kernel.errors import NotFound
+from kernel.freshness.epoch import require_current
+from kernel.identities import Identity
+from kernel.identity_columns import is_of
+from kernel.jobs import Status
+from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
+
+OBJECT_TYPE: Final = "file"
+NOUN: Final = "file job"
+READ_PERMISSION: Final = "operations.read"
+MAX_JOBS: Final = 200  # of one user or service account: unfinished, or with a file that is kept
+SUFFIX: Final = ".cc"
+LOCK: Final = int.from_bytes(b"cc-files")  # our key among PostgreSQL's advisory locks, a bigint
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """The content of a finished job: ``size`` bytes, and the name for the download."""
+
+    job: FileOperation
+    name: str
+
+    @property
+    def size(self) -> int:
+        return self.job.size or 0
+
+
+def find_files(*, principal: Principal) -> QuerySet[FileOperation]:
+    """The jobs that the caller may see, newest first. Raises Denied."""
+    found = FileOperation.objects.within_reach_of(principal, READ_PERMISSION)
+    return found.select_related("key").order_by("-created_at", "id")
+
+
+def find_file(*, principal: Principal, job_id: UUID) -> FileOperation:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    return _one(find_files(principal=principal), job_id)
+
+
+def cancel_file(*, principal: Principal, job_id: UUID) -> FileOperation:
+    """Cancel an unfinished job. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
+    job = _usable(principal, job_id)
+    with transaction.atomic():
+        jobs.cancel(job)
+        record(event_of(job, actions.FILE_CANCELLED), principal.actor)
+        require_current(principal.stamp)
+    return job
+
+
+def find_result(*, principal: Principal, job_id: UUID) -> FileResult:
+    """The result. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired.
+
+    Raises ResultMissing if another server has it.
+    """
+    job = _usable(principal, job_id)
+    if job.status != Status.SUCCEEDED:
+        raise NoResult(NOUN, job.status)
+    if not job.is_kept(database_now()):
+        raise ResultGone(NOUN)
+    if not storage.result_path(job.id, job.attempt).exists():
+        raise ResultMissing(NOUN, storage.NAME)
+    return FileResult(job, _name_of(job))
+
+
+def may_show_in_console(job: FileOperation) -> bool:
+    """Whether pages may offer the result: ``CC_CONSOLE_DECRYPT`` can keep plaintexts out of the browser."""
+    return job.operation == FileAction.ENCRYPT or settings.CC_CONSOLE_DECRYPT
+
+
+def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
+    """The content, after recording the download. The result of a decryption is decrypted piece by piece.
+
+    Raises Denied, KeyNotUsable, ResultMissing, AuditUnavailable, StaleDecision.
+    """
+    job = result.job
+    try:
+        file = storage.result_path(job.id, job.attempt).open("rb")
+    except FileNotFoundError:
+        raise ResultMissing(NOUN, storage.NAME) from None
+    try:
+        if job.operation == FileAction.ENCRYPT:
+            with transaction.atomic(durable=True):
+                record(_download_of(job), principal.actor)
+                require_current(principal.stamp)
+            return _closing(file, storage.blocks(file))
+        header = _header_of(file)
+        again = perform(principal, lambda context: _decide_download(job, header, context))
+        return _closing(file, _opened(again(), storage.blocks(file)))
+    except BaseException:
+        file.close()
+        raise
+
+
+def bytes_left(requester: Identity) -> int:
+    """The bytes that the requester may still upload. Raises FileQuotaExceeded if none are left."""
+    kept = Q(status__in=jobs.UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
+    own = FileOperation.objects.filter(kept, is_of(requester, user="created_by"))
+    used = own.aggregate(jobs=Count("pk"), bytes=Sum("upload_size", default=0))
+    left: int = settings.CC_FILE_QUOTA_BYTES - used["bytes"]
+    if used["jobs"] >= MAX_JOBS or left <= 0:
+        raise quota_exceeded()
+    return left
+
+
+def require_room(requester: Identity, size: int) -> None:
+    """For the rest of the transaction, no other upload of this requester counts. Raises FileQuotaExceeded."""
+    wait_for_lock(LOCK)  # otherwise concurrent uploads would not see each other
+    if size > bytes_left(requester):
+        raise quota_exceeded()
+
+
+def quota_exceeded() -> FileQuotaExceeded:
+    return FileQuotaExceeded(MAX_JOBS, settings.CC_FILE_QUOTA_BYTES)
+
+
+def event_of(job: FileOperation, action: str, **facts: Any) -> Event:
+    """An event about a job. The name of the file stays out of it."""
+    meta: Mapping[str, object] = {"operation": job.operation, "key_id": str(job.key_id)}
+    return Event(action=action, object_type=OBJECT_TYPE, object_id=str(job.id), meta=meta, **facts)
+
+
+def _closing(file: BinaryIO, octets: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces. The file is closed after the last one, and if the reader stops early."""
+    with file:
+        yield from octets
+
+
+def _header_of(file: BinaryIO) -> AnyHeader:
+    """The header, which is also skipped. Raises MalformedCiphertext."""
+    header = read_header(file.read(MAX_HEADER_SIZE))
+    if header is None:
+        raise MalformedCiphertext(NO_STREAM)
+    file.seek(header.size)
+    return header
+
+
+def _opened(opener: StreamOpener, octets: Iterator[bytes]) -> Iterator[bytes]:
+    for block in octets:
+        yield opener.update(block)
+    yield opener.finish()
+
+
+def _usable(principal: Principal, job_id: UUID) -> FileOperation:
+    """A job that the caller may cancel and whose result they may have. Raises Denied, NotFound, IntegrityFailed."""
+    job = find_file(principal=principal, job_id=job_id)
+    permission = FileAction(job.operation).permission
+    return _one(FileOperation.objects.within_reach_of(principal, permission).select_related("key"), job_id)
+
+
+def _one(found: QuerySet[FileOperation], job_id: UUID) -> FileOperation:
+    job = found.filter(pk=job_id).first()
+    if job is None:
+        raise NotFound
+    return job.check_mac()
+
+
+def _name_of(job: FileOperation) -> str:
+    if job.operation == FileAction.ENCRYPT:
+        return f"{job.name or job.id}{SUFFIX}"
+    return job.name.removesuffix(SUFFIX) or str(job.id)
+
+
+def _download_of(job: FileOperation) -> Event:
+    return event_of(job, actions.FILE_DOWNLOADED, size=job.size)
+
+
+def _decide_download(job: FileOperation, header: AnyHeader, context: DecisionContext) -> Decision[OpenStream]:
+    decision = decide_decryption(header, bytes(job.aad), context, size=job.size or 0)
+    return replace(decision, grounds=replace(decision.grounds, event=_download_of(job)))

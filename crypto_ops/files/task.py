@@ -1,0 +1,157 @@
+"""The task that encrypts or verifies an uploaded file, and the removal of files that are no longer needed.
+
+``crypto_ops.apps`` registers both.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from django.conf import settings
+from django.db import transaction
+from msgspec.structs import replace
+
+from accounts.principals import Principal
+from accounts.services.holders import find_holder
+from audit.log.events import Actor, Source
+from audit.services.jobs import record_end
+from crypto_ops import actions
+from crypto_ops.errors import FileNotStored
+from crypto_ops.files import storage
+from crypto_ops.files.copying import write_all
+from crypto_ops.files.services import event_of
+from crypto_ops.models import FileAction, FileOperation
+from crypto_ops.spool import StoredFile
+from crypto_ops.streams import Decryption, Encryption
+from kernel import jobs
+from kernel.clock import database_now
+from kernel.crypto.stream import UploadCipher
+from kernel.errors import Denied, NotFound, Unavailable, VersionConflict
+from kernel.jobs import Progress, Status
+from kernel.trust import kek
+
+KIND: Final = "file"
+LEFTOVER_SECONDS: Final = 600  # an upload that does not continue ends much earlier
+
+type Columns = Mapping[str, object]
+
+
+def run(job: FileOperation, progress: Progress) -> Columns:
+    """Encrypt or verify the upload. Returns the columns of the result.
+
+    Raises FileNotStored, refusals of the encryption or decryption, IntegrityFailed for an altered job, and what
+    ``progress`` raises. Nothing of a result remains after an error.
+    """
+    job.check_mac()
+    perform = _encrypt if job.operation == FileAction.ENCRYPT else _verify
+    try:
+        result = perform(job, _requester_of(job), progress)
+    except OSError as error:
+        raise FileNotStored from error
+    except VersionConflict as error:
+        raise Unavailable(error.detail) from error  # the next attempt uses the new version
+    return {**result, "expires_at": database_now() + timedelta(hours=settings.CC_FILE_HOURS)}
+
+
+def ended(job: FileOperation) -> None:
+    """Record how the job ended, and remove its upload unless it is the result."""
+    if not (job.status == Status.SUCCEEDED and job.operation == FileAction.DECRYPT):
+        transaction.on_commit(partial(_remove, storage.upload_path(job.id)))
+    if job.wrapped:
+        FileOperation.objects.filter(pk=job.pk).update(wrapped=b"", kek_id="")
+    actor = replace(Actor(**job.actor_facts), source=Source.SCHEDULER)
+    record_end(
+        job,
+        actor,
+        finished=event_of(job, actions.FILE_FINISHED, size=job.size),
+        failed=event_of(job, actions.FILE_FAILED),
+    )
+
+
+def delete_expired_files() -> None:
+    """Remove the files of expired jobs, and what killed processes left. Raises OSError."""
+    found = storage.FOLDER.names()
+    # Read after the folder, so that the rows include every job that succeeded in between.
+    unfinished = FileOperation.objects.filter(status__in=jobs.UNFINISHED).values_list("id", flat=True)
+    results = FileOperation.objects.filter(expires_at__gt=database_now()).values_list("id", "attempt")
+    needed = {str(job_id) for job_id in unfinished}
+    kept = {storage.result_path(job_id, attempt).name for job_id, attempt in results}
+    outdated = [name for name in found if name not in kept and name.partition(".")[0] not in needed]
+    storage.FOLDER.remove([name for name in outdated if _is_old(storage.FOLDER.path / name)])
+
+
+def _requester_of(job: FileOperation) -> Principal:
+    """The requester with their current rights. Raises Denied if they were disabled or have lost the permission."""
+    requester = job.requester
+    try:
+        holder = find_holder(requester.id) if requester.id else None
+    except NotFound:
+        holder = None
+    permission = FileAction(job.operation).permission
+    if holder is None or not holder.is_active or permission not in holder.permissions:
+        raise Denied("The requester of this job may no longer do this.", extra={"permission": permission})
+    return Principal(
+        actor=Actor(**job.actor_facts), identity=requester, role=holder.role, permissions=holder.permissions
+    )
+
+
+def _encrypt(job: FileOperation, requester: Principal, progress: Progress) -> Columns:
+    attempt = secrets.token_hex(8)
+    opener = UploadCipher(kek.unwrap_row(job), job.id).opener()
+
+    def plaintext(file: BinaryIO) -> Iterator[bytes]:
+        for block in storage.blocks(file):
+            yield opener.update(block)
+        yield opener.finish()
+
+    with (
+        storage.upload_path(job.id).open("rb") as upload,
+        storage.FOLDER.new_file(storage.result_path(job.id, attempt)) as result,
+        Encryption(requester, key_id=job.key_id, aad=bytes(job.aad), is_limited=False) as stream,
+    ):
+        write_all(stream, plaintext(upload), result, progress)
+        _requester_of(job)
+        for rest in stream.finish():
+            result.write(rest)
+    return {
+        "attempt": attempt,
+        "size": result.size,
+        "sha256": result.sha256,
+        "key_version": stream.version,
+    }
+
+
+def _verify(job: FileOperation, requester: Principal, progress: Progress) -> Columns:
+    digest = hashlib.sha256()
+    with (
+        storage.upload_path(job.id).open("rb") as upload,
+        Decryption(
+            requester, aad=bytes(job.aad), spool=StoredFile(upload), digest=digest, is_limited=False
+        ) as stream,
+    ):
+        write_all(stream, storage.blocks(upload), _Nowhere(), progress)
+        _requester_of(job)
+        stream.finish()
+    return {"size": stream.size, "sha256": digest.hexdigest(), "key_version": stream.version}
+
+
+class _Nowhere:
+    def write(self, octets: bytes) -> None:
+        pass
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _is_old(path: Path) -> bool:
+    """Whether the file belongs to no upload that is still arriving."""
+    try:
+        return time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,205 @@
+"""Uploads: a request streams a file to the disk, and ends as a job."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any, Final, final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from msgspec.structs import asdict, replace
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from crypto_ops import actions
+from crypto_ops.deciding import commit_with, compare, perform
+from crypto_ops.decision_context import DecisionContext
+from crypto_ops.errors import FileNotStored, StreamCut
+from crypto_ops.files import storage
+from crypto_ops.files.multipart import OVERHEAD, FilePart
+from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, require_room
+from crypto_ops.models import MAX_FILE_NAME, FileAction, FileOperation
+from crypto_ops.stream_decisions import decide_decryption, decide_encryption
+from crypto_ops.streams import Stream, one_more_stream
+from kernel import jobs
+from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
+from kernel.crypto.errors import MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
+from kernel.crypto.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
+from kernel.trust import kek
+
+KEY_SIZE: Final = 32  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOrder:
+    """What to do with the file. ``key_id``: of an encryption; a file to decrypt names its key itself."""
+
+    operation: FileAction
+    key_id: UUID | None = None
+    aad: bytes = b""
+    name: str = ""
+
+
+@final
+class Upload(Stream):
+    """Stores the body, and then inserts the job. Its response is ``render`` of the job.
+
+    ``part``: finds the file in a form; without it, the body is the file. Raises Denied, NotFound, KeyNotActive,
+    KeyNotUsable, FileQuotaExceeded, FileNotStored, MalformedCiphertext, Invalid.
+    """
+
+    waits = True
+
+    def __init__(
+        self,
+        principal: Principal,
+        order: FileOrder,
+        *,
+        render: Callable[[FileOperation], bytes],
+        part: FilePart | None = None,
+    ) -> None:
+        super().__init__(principal, order.aad)
+        self.job_id = uuid4()
+        self.key_id = order.key_id
+        self._order, self._render, self._part = order, render, part
+        self._beginning = b""
+        self._header: AnyHeader | None = None
+        self._answer = b""
+        principal.require(order.operation.permission)
+        self._left = bytes_left(principal.identity)
+        self.check()
+        self._key = KeyMaterial.generate(KEY_SIZE)
+        self._sealer: StreamSealer | None = None
+        if order.operation is FileAction.ENCRYPT:
+            self._sealer = UploadCipher(self._key, self.job_id).sealer()
+        with ExitStack() as resources:
+            resources.enter_context(one_more_stream(principal))
+            self._storing = resources.enter_context(closing(_StoredUpload(self.job_id)))
+            self._resources = resources.pop_all()
+
+    def write(self, octets: bytes) -> bytes:
+        if self._part is not None:
+            octets = self._part.feed(octets)
+        self._size += len(octets)
+        if self._size > self._left:
+            raise quota_exceeded()
+        if self._sealer is None and self.key_id is None:
+            self._read_header(octets)
+        self._storing.write(octets if self._sealer is None else self._sealer.update(octets))
+        return b""
+
+    def check(self) -> None:
+        if self.key_id is not None:
+            perform(self._principal, self._decide, compare)
+
+    def finish(self) -> Iterator[bytes]:
+        if self._part is not None:
+            self._part.require_complete()
+        if self.key_id is None:
+            raise MalformedCiphertext(NO_STREAM)
+        if self._sealer is not None:
+            self._storing.write(self._sealer.finish())
+        self._storing.complete()
+        job = self._job(self.key_id)
+        try:
+            perform(
+                self._principal, lambda context: self._decide_request(job, context), commit_with(self._insert)
+            )
+        except BaseException:
+            self._storing.remove()
+            raise
+        self._answer = self._render(job)
+        return iter([self._answer])
+
+    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the answer describes the job
+        return len(self._answer)
+
+    @property
+    def max_body(self) -> int:
+        most: int = settings.CC_MAX_STREAM_BYTES
+        if self._order.operation is FileAction.DECRYPT:
+            most = sealed_size(most)
+        return most if self._part is None else most + OVERHEAD
+
+    def _read_header(self, octets: bytes) -> None:
+        """Once the beginning has arrived, the key that it names. Raises MalformedCiphertext and refusals."""
+        self._beginning += octets[:MAX_HEADER_SIZE]
+        self._header = read_header(self._beginning)
+        if self._header is not None:
+            self.key_id = self._header.key_id
+            self.check()
+
+    def _decide(self, context: DecisionContext) -> Decision[Any]:
+        if self._header is not None:
+            return decide_decryption(self._header, self._aad, context)
+        return decide_encryption(self._require_key(), context)
+
+    def _decide_request(self, job: FileOperation, context: DecisionContext) -> Decision[FileOperation]:
+        grounds = self._decide(context).grounds
+        event = event_of(job, actions.FILE_REQUESTED, size=job.upload_size)
+        return Decision(lambda: job, replace(grounds, event=event))
+
+    def _job(self, key_id: UUID) -> FileOperation:
+        name = self._order.name or (self._part.name if self._part else "")
+        return FileOperation(
+            **jobs.requester_columns(asdict(self._principal.actor)),
+            id=self.job_id,
+            operation=self._order.operation,
+            key_id=key_id,
+            aad=self._aad,
+            name=_plain_name(name),
+            upload_size=self._size,
+            total=self._size,
+            unit="bytes",
+        )
+
+    def _insert(self, job: FileOperation) -> None:
+        require_room(self._principal.identity, job.upload_size)
+        if self._sealer is not None:
+            kek.wrap_into(job, self._key)
+        jobs.submit(job)
+
+    def _require_key(self) -> UUID:
+        if self.key_id is None:
+            raise MalformedCiphertext(NO_STREAM)
+        return self.key_id
+
+
+class _StoredUpload:
+    """A new file for an upload. Raises FileNotStored."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self._path = storage.upload_path(job_id)
+        self._unfinished = ExitStack()
+        try:
+            self._file = self._unfinished.enter_context(storage.FOLDER.new_file(self._path))
+        except OSError:
+            raise FileNotStored from None
+
+    def write(self, octets: bytes) -> None:
+        try:
+            self._file.write(octets)
+        except OSError:
+            raise FileNotStored from None
+
+    def complete(self) -> None:
+        """The file appears durably under its name."""
+        try:
+            self._unfinished.close()
+        except OSError:
+            raise FileNotStored from None
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Discard the file unless it is complete."""
+        error = StreamCut()
+        self._unfinished.__exit__(type(error), error, None)
+
+
+def _plain_name(name: str) -> str:
+    """The last part of the name that a browser or client sent, without characters that are not printed."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(character for character in last if character.isprintable())[:MAX_FILE_NAME]

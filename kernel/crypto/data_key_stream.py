@@ -1,0 +1,74 @@
+"""Streams that a client sealed under a data key, and the header of any stream.
+
+``0x02 ‖ 0x20 ‖ n (u16be) ‖ the ciphertext of the data key (n bytes) ‖ salt ‖ commitment ‖ chunks``. The salt and what
+follows it are those of ``kernel.crypto.stream``, under the data key itself. The context is ``cc/env/v1 ‖ 0x00``, the
+header, and the length (u32be) of the additional data with that data.
+"""
+
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import Final, Self
+
+from kernel.crypto import envelope
+from kernel.crypto.envelope import HEADER_SIZE, Envelope
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
+from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener
+
+MAX_KEY_CIPHERTEXT: Final = 2048  # bytes; with x25519-ml-kem-768 1,190
+MAX_HEADER_SIZE: Final = 4 + MAX_KEY_CIPHERTEXT
+DATA_KEY_SIZE: Final = 32
+
+_FORM: Final = 2
+_START: Final = struct.Struct(">BBH")
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeyHeader:
+    """``octets``: the whole header. ``key``: the sealed data key. Nothing in it is trustworthy before it is opened."""
+
+    octets: bytes
+    key: Envelope
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    @property
+    def key_id(self) -> uuid.UUID:
+        return self.key.key_id
+
+    @property
+    def version(self) -> int:
+        return self.key.version
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Self | None:
+        """The header at the start of ``octets``, or None if it is longer. Raises MalformedCiphertext."""
+        if len(octets) < _START.size:
+            return None
+        _, suite, size = _START.unpack_from(octets)
+        if suite != STREAM.suite or size > MAX_KEY_CIPHERTEXT:
+            raise MalformedCiphertext(NO_STREAM)
+        end = _START.size + size
+        if len(octets) < end:
+            return None
+        return cls(octets[:end], envelope.decode_octets(octets[_START.size : end]))
+
+    def opener(self, data_key: bytes, aad: bytes) -> StreamOpener:
+        """Raises DecryptionFailed for a data key of another size."""
+        if len(data_key) != DATA_KEY_SIZE:
+            raise DecryptionFailed
+        context = b"".join((b"cc/env/v1\x00", self.octets, struct.pack(">I", len(aad)), aad))
+        return StreamOpener(KeyMaterial(data_key), context)
+
+
+type AnyHeader = StreamHeader | DataKeyHeader
+
+
+def read_header(octets: bytes) -> AnyHeader | None:
+    """The header at the start of ``octets``, or None if it is longer. Raises MalformedCiphertext."""
+    if octets[:1] == bytes([_FORM]):
+        return DataKeyHeader.decode(octets)
+    return StreamHeader.decode(octets) if len(octets) >= HEADER_SIZE else None

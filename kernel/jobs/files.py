@@ -1,0 +1,124 @@
+"""Files of jobs, in a folder of ``CC_HOME`` (0700 unless it is a mounted volume, every file in it 0600).
+
+A file gets a name that ends in ``.unfinished``, and is renamed once it is complete and synced to disk. The name
+contains the ids of the job and of the attempt, so two workers that consider each other dead never write to the same
+file. The row alone decides which file is valid.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+
+from kernel.home import RESERVE, create_private_folder, sync_folder
+from kernel.trust.row_mac import IntegrityFailed
+
+UNFINISHED = ".unfinished"
+FILE_SYSTEM = "lost+found"  # in the top folder of an ext4 volume, where the folder may be mounted
+LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two checks of the free space
+_ATTEMPT = re.compile("[0-9a-f]{16}")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+class HashedFile:
+    """Counts and hashes the bytes written through it. Raises OSError before less than ``RESERVE`` is free."""
+
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
+        self._file = file
+        self._folder = folder
+        self._hash = hashlib.sha256()
+        self._looks_at = 0
+        self.size = 0
+
+    def write(self, octets: bytes) -> int:
+        if self.size >= self._looks_at:
+            _require_space(self._folder)
+            self._looks_at = self.size + LOOKED_AFTER
+        self._hash.update(octets)
+        self.size += len(octets)
+        return self._file.write(octets)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of everything written so far."""
+        return self._hash.hexdigest()
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[HashedFile]:
+    """A file that appears under this name, durably, when the block ends, and is discarded if it raises.
+
+    Raises OSError.
+    """
+    unfinished = path.with_name(path.name + UNFINISHED)
+    try:
+        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file:
+            yield HashedFile(file, path.parent)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _require_space(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+class JobFolder:
+    """The folder of one kind of jobs."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def path(self) -> Path:
+        home: Path = settings.CC_HOME
+        return home / self._name
+
+    def path_of(self, job_id: UUID, attempt: str, extension: str) -> Path:
+        """The path of a file of this attempt (16 hexadecimal digits). Raises IntegrityFailed for an invalid attempt.
+
+        An attacker with write access to the database must not choose which file of the data folder is served.
+        """
+        if not _ATTEMPT.fullmatch(attempt):
+            raise IntegrityFailed("The record of a job was changed outside the application. Start a new job.")
+        return self.path / f"{job_id}.{attempt}.{extension}"
+
+    @contextmanager
+    def new_file(self, path: Path) -> Iterator[HashedFile]:
+        """As the function of this name, for a path in this folder, which is created if it is missing."""
+        create_private_folder(self.path)
+        with new_file(path) as file:
+            yield file
+
+    @contextmanager
+    def temporary_folder(self, job_id: UUID) -> Iterator[Path]:
+        """A temporary folder for the files of the job, removed when the block ends. Raises OSError."""
+        create_private_folder(self.path)
+        with TemporaryDirectory(prefix=f"{job_id}.", suffix=UNFINISHED, dir=self.path) as folder:
+            yield Path(folder)
+
+    def names(self) -> list[str]:
+        """Names of everything in the folder, except what its file system needs."""
+        found = {path.name for path in self.path.iterdir()} if self.path.exists() else set()
+        return sorted(found - {FILE_SYSTEM})
+
+    def remove(self, some: Collection[str]) -> None:
+        """Remove items that ``names`` returned. Raises OSError."""
+        for path in (self.path / name for name in some):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
