@@ -12,20 +12,19 @@ from django.db.models import QuerySet
 from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit import services as audit_services
-from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.exports.task import KIND as EXPORT
+from audit.models import EXPORT_PERMISSION
 from console import actions
 from console.services import rewraps
 from console.services.key_encryption import PERMISSION
 from crypto_ops import actions as crypto_actions
 from crypto_ops import reencryptions
-from crypto_ops.models import Reencryption
 from crypto_ops.reencryption_reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
-from kernel.rewrap_jobs import KekRewrap
 from keys import actions as key_actions
 from keys import services
-from keys.models import KeyRotationJob
+from keys.rotation_task import KIND as ROTATION
 from keys.services.rotation_jobs import READ_PERMISSION
 
 # Explanations by error code. Other codes are shown unchanged.
@@ -55,14 +54,14 @@ _OF_REWRAPS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind. ``find_all`` returns the jobs that the principal may see, newest first.
+    """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all`` returns the jobs that the principal may see.
 
     ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
     ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
     ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes.
     """
 
-    model: type[JobRecord]
+    word: str
     object_type: str
     url_name: str
     path: str
@@ -87,7 +86,7 @@ class JobKind:
 
 _KINDS: Final = (
     JobKind(
-        model=AuditExport,
+        word=EXPORT,
         object_type="audit_export",
         url_name="job",
         path="jobs",
@@ -106,7 +105,7 @@ _KINDS: Final = (
         details=lambda job, now: {"is_kept": job.is_kept(now)},
     ),
     JobKind(
-        model=KeyRotationJob,
+        word=ROTATION,
         object_type="key_rotation_job",
         url_name="rotation-job",
         path="jobs/rotations",
@@ -127,7 +126,7 @@ _KINDS: Final = (
         details=lambda job, _now: {"outcome": services.read_outcome(job)},
     ),
     JobKind(
-        model=KekRewrap,
+        word=rewraps.KIND,
         object_type=rewraps.KIND,
         url_name="rewrap",
         path="jobs/rewraps",
@@ -148,8 +147,8 @@ _KINDS: Final = (
         failures=_OF_REWRAPS,
     ),
     JobKind(
-        model=Reencryption,
-        object_type=reencryptions.OBJECT_TYPE,
+        word=reencryptions.KIND,
+        object_type=reencryptions.KIND,
         url_name="reencryption-job",
         path="jobs/reencryptions",
         parameter="reencryption_id",
@@ -171,4 +170,4 @@ _KINDS: Final = (
         details=lambda job, _now: {"report": read_report(job)},
     ),
 )
-JOB_KINDS: Final[Mapping[type[JobRecord], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})
+JOB_KINDS: Final[Mapping[str, JobKind]] = MappingProxyType({kind.word: kind for kind in _KINDS})

@@ -4,20 +4,14 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from accounts.principals import Principal
 from kernel.identity_columns import is_of
-from kernel.jobs import JobRecord
+from kernel.jobs import Job
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from keys.models import Key
-
-
-class LongNameIndex(models.Index):
-    """An index with a name of up to 63 characters, as PostgreSQL allows. Django's limit is that of another database."""
-
-    max_name_length = 63
 
 
 class ReencryptionQuerySet(models.QuerySet["Reencryption"]):
@@ -29,16 +23,16 @@ class ReencryptionQuerySet(models.QuerySet["Reencryption"]):
         return found.filter(is_of(principal.identity, user="created_by"))
 
 
-class Reencryption(MacProtectedRow, JobRecord):
+class Reencryption(MacProtectedRow, Job):
     """A job that re-encrypts the ciphertexts of ``key`` under the primary version of ``target_key``.
 
-    A client sends the ciphertexts, so there is no worker and no lease: the job runs until the client completes it.
+    A client sends the ciphertexts, so there is no worker: the job runs until the client completes it.
     ``done`` counts all items, of which ``current`` were under the target version already and ``refused`` failed.
     ``versions`` has the number of re-encrypted and of refused items by source version. ``reason``: as in
     ``crypto_ops.requests.ReencryptRequest``.
     """
 
-    MAC_LABEL: ClassVar[str] = "encryption_operations"
+    MAC_LABEL: ClassVar[str] = "reencryptions"
 
     key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
     target_key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
@@ -47,17 +41,14 @@ class Reencryption(MacProtectedRow, JobRecord):
     refused = models.BigIntegerField(default=0)
     versions = models.JSONField(default=dict)
 
-    objects = ReencryptionQuerySet.as_manager()
+    objects = ReencryptionQuerySet.as_manager()  # type: ignore[misc]  # instead of the plain manager of the base
 
-    class Meta(JobRecord.Meta):
-        db_table = "encryption_operations"
+    class Meta(Job.Meta):
+        db_table = "reencryptions"
         verbose_name = "re-encryption"
-        indexes = [LongNameIndex(fields=["status"], name="idx_encryption_operations_status")]
         constraints = [
-            *JobRecord.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(current__gte=0, refused__gte=0, done__gte=F("current") + F("refused")),
-                name="encryption_operations_counts_within_done",
+                condition=Q(current__gte=0, refused__gte=0), name="reencryptions_counts_are_not_negative"
             ),
         ]
 

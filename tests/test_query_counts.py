@@ -130,6 +130,7 @@ PAGES = {
     "audit.UsageDay": PAGE + DATES,
     "audit.UsageRollup": PAGE + DATES,
     "ciphercanary.CompletedRequest": PAGE,
+    "ciphercanary.JobRecord": PAGE + DATES + FILTER,
     "ciphercanary.KekRewrap": PAGE + DATES,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
@@ -162,7 +163,13 @@ def add_rows(owner):
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
         # Without an entry of the log, whose 257th would cost another tile.
-        reencryption = Reencryption(key_id=target.key_id, target_key_id=target.key_id, status="running")
+        reencryption = Reencryption(
+            kind="reencryption",
+            key_id=target.key_id,
+            target_key_id=target.key_id,
+            status="running",
+            due_at=None,
+        )
         reencryption.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
