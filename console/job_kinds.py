@@ -8,10 +8,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 
 from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit import services as audit_services
+from audit.exports.downloads import download
 from audit.exports.task import KIND as EXPORT
 from audit.models import EXPORT_PERMISSION
 from console import actions
@@ -53,12 +55,20 @@ _OF_REWRAPS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class JobFile:
+    """The file that a job of a kind produces. ``respond`` returns the HTTP response with it."""
+
+    rule: Rule
+    respond: Callable[[Principal, UUID, bool], HttpResponseBase]
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all`` returns the jobs that the principal may see.
 
     ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
     ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
-    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes.
+    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes. ``file``: None without one.
     """
 
     word: str
@@ -78,6 +88,7 @@ class JobKind:
     template: str
     failures: Mapping[str, str]
     details: Callable[[Any, datetime], Mapping[str, Any]] = lambda _job, _now: {}
+    file: JobFile | None = None
 
     @property
     def cancel_url_name(self) -> str:
@@ -103,6 +114,12 @@ _KINDS: Final = (
         template="jobs/export.html",
         failures=_OF_EXPORTS,
         details=lambda job, now: {"is_kept": job.is_kept(now)},
+        file=JobFile(
+            rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
+            respond=lambda principal, job_id, is_head: download(
+                principal=principal, export_id=job_id, is_head=is_head
+            ),
+        ),
     ),
     JobKind(
         word=ROTATION,

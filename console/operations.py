@@ -1,15 +1,28 @@
 """The jobs of all kinds that a principal may see. ``console.job_kinds`` has the services of each kind."""
 
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
 
 from accounts.principals import Principal
 from console.job_kinds import JOB_KINDS, JobKind
+from kernel.errors import NotFound
 from kernel.jobs import JobRecord
 
 
 def visible_kinds(principal: Principal) -> list[JobKind]:
     """The kinds of which the principal may see jobs: all of them, or only its own."""
     return [kind for kind in JOB_KINDS.values() if principal.has_permission(str(kind.reading.permission))]
+
+
+def find_job(*, principal: Principal, job_id: UUID) -> tuple[JobKind, JobRecord]:
+    """A job, and its kind. Raises NotFound, also if the principal may not see the job."""
+    words = [kind.word for kind in visible_kinds(principal)]
+    job = JobRecord.objects.filter(pk=job_id, kind__in=words).first()
+    if job is None:
+        raise NotFound
+    kind = JOB_KINDS[job.kind]
+    return kind, kind.find(principal, job_id)
 
 
 def find_jobs(*, principal: Principal, kind: str = "", status: str = "") -> QuerySet[JobRecord]:

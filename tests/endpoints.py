@@ -38,6 +38,7 @@ ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 REENCRYPTION = "reencryption"  # likewise
+JOB, FINISHED_JOB = "job", "finished job"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 # Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
@@ -99,6 +100,7 @@ class Target:
     webhook_id: UUID = field(default_factory=uuid4)
     delivery_id: UUID = field(default_factory=uuid4)
     reencryption_id: UUID = field(default_factory=uuid4)
+    operation_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -532,6 +534,10 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "webhook-deliveries": {"GET": _webhook()},
     # console
     "attention": {"GET": Endpoint(AUTHENTICATED)},
+    "operations": {"GET": Endpoint("operations.read")},
+    "operation": {"GET": Endpoint("operations.read", about="job", state=JOB)},
+    "operation-cancel": {"POST": Endpoint("operations.read", about="job", state=JOB)},
+    "operation-result": {"GET": Endpoint("operations.read", about="job", state=FINISHED_JOB)},
     # authentication
     "log-in": {"POST": Endpoint(PUBLIC, body=_log_in)},
     "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},
@@ -596,6 +602,7 @@ def path_of(route: Route, target: Target) -> str:
         webhook_id=target.webhook_id,
         delivery_id=target.delivery_id,
         reencryption_id=target.reencryption_id,
+        operation_id=target.operation_id,
     )
 
 
@@ -789,6 +796,8 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     SERVICE_ACCOUNT: ("account_id", lambda owner: _make_access(owner, SERVICE_ACCOUNT)),
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
     REENCRYPTION: ("reencryption_id", lambda owner: make_reencryption(owner).id),
+    JOB: ("operation_id", lambda owner: make_reencryption(owner).id),
+    FINISHED_JOB: ("operation_id", lambda owner: _make_export(owner, FINISHED_EXPORT)),
     POLICY: ("policy_id", lambda _: make_policy().id),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),

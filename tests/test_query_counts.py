@@ -83,6 +83,9 @@ READS = {
     "audit-export-result": CALLER + 6 + 2 * CLOCK,  # the download is recorded
     "reencryptions": LIST,
     "reencryption": CALLER + 2,  # the job with its keys, the uses of its versions
+    "operations": LIST,
+    "operation": CALLER + 2,  # its kind, and the job
+    "operation-result": CALLER + 8 + 2 * CLOCK,  # as for an export, after its kind and the job
     "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
@@ -182,6 +185,7 @@ def add_rows(owner):
         policy_id=policy.id,
         webhook_id=webhook.webhook_id,
         reencryption_id=reencryption.id,
+        operation_id=export.export_id,
     )
 
 

@@ -251,6 +251,7 @@ class Fuzz:
         return {
             "key_id": key_id,
             "reencryption_id": job["id"],
+            "operation_id": job["id"],
             "version": 1,
             "ciphertext": sealed["ciphertext"],
             "log_id": 1,
