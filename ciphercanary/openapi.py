@@ -19,8 +19,9 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has two meanings
         "RandomFormatEnum": ["base64", "hex"],
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
-        "JobStatusEnum": ["pending", "running", "succeeded", "failed", "cancelled"],  # "status" likewise
-        "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],
+        "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],  # "status" likewise
+        "OperationStatusEnum": ["pending", "running", "succeeded", "failed", "cancelled"],
+        "OperationKindEnum": "console.operation_serializers.KINDS",  # "kind" likewise
         "TokenStateEnum": ["active", "expired", "revoked"],
         "KeyVersionStateEnum": [state.value for state in VersionState],
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],

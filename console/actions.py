@@ -20,6 +20,10 @@ REWRAP_READ: Final = "console.rewrap.read"
 REWRAP_FINISHED: Final = "console.rewrap.finished"
 REWRAP_FAILED: Final = "console.rewrap.failed"
 REWRAP_CANCELLED: Final = "console.rewrap.cancelled"
+OPERATION_LISTED: Final = "console.operation.listed"
+OPERATION_READ: Final = "console.operation.read"
+OPERATION_CANCELLED: Final = "console.operation.cancelled"
+OPERATION_DOWNLOADED: Final = "console.operation.downloaded"
 DEMO_STARTED: Final = "console.demo.started"
 DEMO_LOADED: Final = "console.demo.loaded"
 
@@ -41,6 +45,10 @@ LABELS: Final[Mapping[str, str]] = {
     REWRAP_FINISHED: "Finish rewrap",
     REWRAP_FAILED: "Rewrap keys",
     REWRAP_CANCELLED: "Cancel rewrap",
+    OPERATION_LISTED: "List jobs",
+    OPERATION_READ: "View job",
+    OPERATION_CANCELLED: "Cancel job",
+    OPERATION_DOWNLOADED: "Download result of job",
     DEMO_STARTED: "Start demo",
     DEMO_LOADED: "Load demo",
 }

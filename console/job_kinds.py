@@ -8,25 +8,28 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 
 from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit import services as audit_services
-from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.exports.downloads import download
+from audit.exports.task import KIND as EXPORT
+from audit.models import EXPORT_PERMISSION
 from console import actions
 from console.services import rewraps
 from console.services.key_encryption import PERMISSION
 from crypto_ops import actions as crypto_actions
 from crypto_ops import reencryptions
 from crypto_ops.files import services as files
-from crypto_ops.models import FileOperation, Reencryption
+from crypto_ops.files import task as file_task
+from crypto_ops.files.downloads import download as download_file
 from crypto_ops.reencryption_reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
-from kernel.rewrap_jobs import KekRewrap
 from keys import actions as key_actions
 from keys import services
-from keys.models import KeyRotationJob
+from keys.rotation_task import KIND as ROTATION
 from keys.services.rotation_jobs import READ_PERMISSION
 
 # Explanations by error code. Other codes are shown unchanged.
@@ -67,15 +70,23 @@ _OF_FILES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class JobFile:
+    """The file that a job of a kind produces. ``respond`` returns the HTTP response with it."""
+
+    rule: Rule
+    respond: Callable[[Principal, UUID, bool], HttpResponseBase]
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind. ``find_all`` returns the jobs that the principal may see, newest first.
+    """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all`` returns the jobs that the principal may see.
 
     ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
     ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
-    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes.
+    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes. ``file``: None without one.
     """
 
-    model: type[JobRecord]
+    word: str
     object_type: str
     url_name: str
     path: str
@@ -92,6 +103,7 @@ class JobKind:
     template: str
     failures: Mapping[str, str]
     details: Callable[[Any, datetime], Mapping[str, Any]] = lambda _job, _now: {}
+    file: JobFile | None = None
 
     @property
     def cancel_url_name(self) -> str:
@@ -100,7 +112,7 @@ class JobKind:
 
 _KINDS: Final = (
     JobKind(
-        model=AuditExport,
+        word=EXPORT,
         object_type="audit_export",
         url_name="job",
         path="jobs",
@@ -117,9 +129,15 @@ _KINDS: Final = (
         template="jobs/export.html",
         failures=_OF_EXPORTS,
         details=lambda job, now: {"is_kept": job.is_kept(now)},
+        file=JobFile(
+            rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
+            respond=lambda principal, job_id, is_head: download(
+                principal=principal, export_id=job_id, is_head=is_head
+            ),
+        ),
     ),
     JobKind(
-        model=KeyRotationJob,
+        word=ROTATION,
         object_type="key_rotation_job",
         url_name="rotation-job",
         path="jobs/rotations",
@@ -140,7 +158,7 @@ _KINDS: Final = (
         details=lambda job, _now: {"outcome": services.read_outcome(job)},
     ),
     JobKind(
-        model=KekRewrap,
+        word=rewraps.KIND,
         object_type=rewraps.KIND,
         url_name="rewrap",
         path="jobs/rewraps",
@@ -161,8 +179,8 @@ _KINDS: Final = (
         failures=_OF_REWRAPS,
     ),
     JobKind(
-        model=Reencryption,
-        object_type=reencryptions.OBJECT_TYPE,
+        word=reencryptions.KIND,
+        object_type=reencryptions.KIND,
         url_name="reencryption-job",
         path="jobs/reencryptions",
         parameter="reencryption_id",
@@ -184,7 +202,7 @@ _KINDS: Final = (
         details=lambda job, _now: {"report": read_report(job)},
     ),
     JobKind(
-        model=FileOperation,
+        word=file_task.KIND,
         object_type=files.OBJECT_TYPE,
         url_name="file-job",
         path="jobs/files",
@@ -204,6 +222,12 @@ _KINDS: Final = (
             "is_kept": job.is_kept(now),
             "may_download": files.may_show_in_console(job),
         },
+        file=JobFile(
+            rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),
+            respond=lambda principal, job_id, is_head: download_file(
+                principal=principal, job_id=job_id, is_head=is_head
+            ),
+        ),
     ),
 )
-JOB_KINDS: Final[Mapping[type[JobRecord], JobKind]] = MappingProxyType({kind.model: kind for kind in _KINDS})
+JOB_KINDS: Final[Mapping[str, JobKind]] = MappingProxyType({kind.word: kind for kind in _KINDS})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.job_kinds import JOB_KINDS
-from kernel.jobs import Job, JobRecord, Status
+from kernel.jobs import JobRecord, Status
 
 MILESTONES = (25, 50, 75, 100)
 # (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
@@ -42,9 +42,9 @@ def progress_of(job: JobRecord, now: datetime) -> JobProgress:
         percent=percent,
         left=_left(job, now),
         has_waited_long=(
-            isinstance(job, Job) and job.status == Status.PENDING and now - job.due_at > LONG_WAIT
+            job.status == Status.PENDING and job.due_at is not None and now - job.due_at > LONG_WAIT
         ),
-        failure=JOB_KINDS[type(job)].failures.get(job.error_code, job.error_code),
+        failure=JOB_KINDS[job.kind].failures.get(job.error_code, job.error_code),
     )
 
 

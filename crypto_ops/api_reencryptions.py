@@ -33,7 +33,7 @@ from keys.services import id_of_key
 class ReencryptionView(ApiView[Principal]):
     """Base of every view whose URL names a job."""
 
-    object_reference = (reencryptions.OBJECT_TYPE, "reencryption_id")
+    object_reference = (reencryptions.KIND, "reencryption_id")
 
 
 class ReencryptionListView(KeyReferenceView):

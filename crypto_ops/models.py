@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from accounts.principals import Principal
 from kernel.identity_columns import is_of
@@ -28,12 +28,6 @@ class FileAction(StrEnum):
         return f"crypto.{self.value}"
 
 
-class LongNameIndex(models.Index):
-    """An index with a name of up to 63 characters, as PostgreSQL allows. Django's limit is that of another database."""
-
-    max_name_length = 63
-
-
 class KeyJobQuerySet[J: JobRecord](models.QuerySet[J]):
     def within_reach_of(self, principal: Principal, permission: str) -> Self:
         """The jobs with keys that exist for the principal: all of them, or the principal's own. Raises Denied."""
@@ -43,16 +37,16 @@ class KeyJobQuerySet[J: JobRecord](models.QuerySet[J]):
         return found.filter(is_of(principal.identity, user="created_by"))
 
 
-class Reencryption(MacProtectedRow, JobRecord):
+class Reencryption(MacProtectedRow, Job):
     """A job that re-encrypts the ciphertexts of ``key`` under the primary version of ``target_key``.
 
-    A client sends the ciphertexts, so there is no worker and no lease: the job runs until the client completes it.
+    A client sends the ciphertexts, so there is no worker: the job runs until the client completes it.
     ``done`` counts all items, of which ``current`` were under the target version already and ``refused`` failed.
     ``versions`` has the number of re-encrypted and of refused items by source version. ``reason``: as in
     ``crypto_ops.requests.ReencryptRequest``.
     """
 
-    MAC_LABEL: ClassVar[str] = "encryption_operations"
+    MAC_LABEL: ClassVar[str] = "reencryptions"
 
     key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
     target_key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
@@ -61,17 +55,14 @@ class Reencryption(MacProtectedRow, JobRecord):
     refused = models.BigIntegerField(default=0)
     versions = models.JSONField(default=dict)
 
-    objects = KeyJobQuerySet["Reencryption"].as_manager()
+    objects = KeyJobQuerySet["Reencryption"].as_manager()  # type: ignore[misc]  # instead of the plain manager of the base
 
-    class Meta(JobRecord.Meta):
-        db_table = "encryption_operations"
+    class Meta(Job.Meta):
+        db_table = "reencryptions"
         verbose_name = "re-encryption"
-        indexes = [LongNameIndex(fields=["status"], name="idx_encryption_operations_status")]
         constraints = [
-            *JobRecord.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(current__gte=0, refused__gte=0, done__gte=F("current") + F("refused")),
-                name="encryption_operations_counts_within_done",
+                condition=Q(current__gte=0, refused__gte=0), name="reencryptions_counts_are_not_negative"
             ),
         ]
 
@@ -110,13 +101,12 @@ class FileOperation(MacProtectedRow, WrappedRow, Job):
     attempt = models.CharField(max_length=16, blank=True)
     expires_at = models.DateTimeField(null=True, db_index=True)
 
-    objects = KeyJobQuerySet["FileOperation"].as_manager()
+    objects = KeyJobQuerySet["FileOperation"].as_manager()  # type: ignore[misc]  # likewise
 
     class Meta(Job.Meta):
         db_table = "file_operations"
         verbose_name = "file"
         constraints = [
-            *Job.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(operation__in=[word.value for word in FileAction]),
                 name="file_operations_operation_is_known",

@@ -26,7 +26,7 @@ from kernel.jobs import Status
 from kernel.labels import check_reason
 from keys import lifecycle
 
-OBJECT_TYPE: Final = "reencryption"
+KIND: Final = "reencryption"
 READ_PERMISSION: Final = "operations.read"
 PERMISSION: Final = "crypto.reencrypt"
 
@@ -49,11 +49,13 @@ def begin_reencryption(
     now = database_now()
     job = Reencryption(
         **jobs.requester_columns(asdict(principal.actor)),
+        kind=KIND,
         key_id=key_id,
         target_key_id=target_key_id or key_id,
         reason=reason,
         status=Status.RUNNING,
         created_at=now,
+        due_at=None,
         started_at=now,
         total=total,
         unit="items",
@@ -153,4 +155,4 @@ def _set_end(row: Reencryption, status: Status) -> None:
 
 
 def _event(job: Reencryption, action: str, **meta: Any) -> Event:
-    return Event(action=action, object_type=OBJECT_TYPE, object_id=str(job.pk), meta=meta)
+    return Event(action=action, object_type=KIND, object_id=str(job.id), meta=meta)

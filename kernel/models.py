@@ -2,6 +2,7 @@
 
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
+from kernel.jobs import JobRecord
 from kernel.outbox.models import Notification
 from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
@@ -10,6 +11,7 @@ __all__ = [
     "CompletedRequest",
     "EntityEpoch",
     "Instance",
+    "JobRecord",
     "KekRewrap",
     "KeyEncryptionKey",
     "Notification",

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from kernel.jobs import Job, Status
+from kernel.jobs import Job
 
 
 class KekRewrap(Job):
@@ -20,10 +20,8 @@ class KekRewrap(Job):
         db_table = "kek_rewraps"
         verbose_name = "rewrap"
         constraints = [
-            *Job.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(status=Status.SUCCEEDED.value, altered__gte=0) & ~Q(kek_id="")
-                | ~Q(status=Status.SUCCEEDED.value) & Q(altered__isnull=True, kek_id=""),
-                name="kek_rewraps_result_when_succeeded",
+                condition=Q(altered__gte=0) & ~Q(kek_id="") | Q(altered__isnull=True, kek_id=""),
+                name="kek_rewraps_result_is_complete",
             ),
         ]

@@ -101,6 +101,11 @@ NOT_BY_TOKEN = {
 }
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}
+# The permission that the kind of the object also requires, and the status of a refusal by it.
+OF_THE_KIND = {
+    ("operation-cancel", "POST"): ("crypto.reencrypt", 403),
+    ("operation-result", "GET"): ("audit.export", 404),
+}
 # Open to the owner only, of an object that others may see.
 OWNER_ONLY = {("token-rotate", "POST"): "token-owner"}
 USER, SERVICE_ACCOUNT = "user", "service_account"
@@ -150,7 +155,17 @@ def expected(caller, route, method, kind):
         return Outcome(404)
     if rule:
         return Outcome(403, "" if method == "HEAD" else rule)
-    reach = PERMISSIONS[endpoint.permission][caller.role]
+    return outcome_about(caller, route, method, kind)
+
+
+def outcome_about(caller, route, method, kind):
+    """The answer to a caller with the endpoint's permission: the object decides."""
+    endpoint = endpoint_of(route, method)
+    permission, status = permission_of_kind(route, method)
+    rule = refusing_rule(caller, route, method, permission)
+    if rule:
+        return Outcome(404) if kind == "missing" or status == 404 else Outcome(status, rule)
+    reach = PERMISSIONS[permission][caller.role]
     visible = (
         not endpoint.about
         or kind == "own"
@@ -158,6 +173,12 @@ def expected(caller, route, method, kind):
     )
     owners = OWNER_ONLY.get((route.name, method)) if visible and kind == "other's" else None
     return Outcome(403, owners) if owners else Outcome(endpoint.status if visible else 404)
+
+
+def permission_of_kind(route, method):
+    """The permission that decides about the object, and the status of a refusal by it."""
+    reading = "GET" if method == "HEAD" else method
+    return OF_THE_KIND.get((route.name, reading), (endpoint_of(route, method).permission, 403))
 
 
 def refusing_rule(caller, route, method, permission):

@@ -39,6 +39,7 @@ SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
 REENCRYPTION = "reencryption"  # likewise
 FILE = "file"  # likewise
+JOB, FINISHED_JOB = "job", "finished job"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 # Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
@@ -101,6 +102,7 @@ class Target:
     delivery_id: UUID = field(default_factory=uuid4)
     reencryption_id: UUID = field(default_factory=uuid4)
     file_id: UUID = field(default_factory=uuid4)
+    operation_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True)
@@ -543,6 +545,10 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "webhook-deliveries": {"GET": _webhook()},
     # console
     "attention": {"GET": Endpoint(AUTHENTICATED)},
+    "operations": {"GET": Endpoint("operations.read")},
+    "operation": {"GET": Endpoint("operations.read", about="job", state=JOB)},
+    "operation-cancel": {"POST": Endpoint("operations.read", about="job", state=JOB)},
+    "operation-result": {"GET": Endpoint("operations.read", about="job", state=FINISHED_JOB)},
     # authentication
     "log-in": {"POST": Endpoint(PUBLIC, body=_log_in)},
     "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},
@@ -608,6 +614,7 @@ def path_of(route: Route, target: Target) -> str:
         delivery_id=target.delivery_id,
         reencryption_id=target.reencryption_id,
         file_id=target.file_id,
+        operation_id=target.operation_id,
     )
 
 
@@ -821,6 +828,8 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     SERVICE_TOKEN: ("token_id", lambda owner: _make_access(owner, SERVICE_TOKEN)),
     REENCRYPTION: ("reencryption_id", lambda owner: make_reencryption(owner).id),
     FILE: ("file_id", lambda owner: make_file(owner).id),
+    JOB: ("operation_id", lambda owner: make_reencryption(owner).id),
+    FINISHED_JOB: ("operation_id", lambda owner: _make_export(owner, FINISHED_EXPORT)),
     POLICY: ("policy_id", lambda _: make_policy().id),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),

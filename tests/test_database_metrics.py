@@ -32,7 +32,7 @@ def test_keys_and_queues_are_among_the_metrics(admin):
     new_key(admin, "expiring", expires_at=now + timedelta(days=3))
     due = new_key(admin, "due", rotation_period_days=30)
     Key.objects.filter(pk=due.pk).update(next_rotation_at=now - timedelta(hours=30))
-    AuditExport.objects.create(format="jsonl", due_at=now - timedelta(seconds=500))
+    AuditExport.objects.create(kind="audit_export", format="jsonl", due_at=now - timedelta(seconds=500))
 
     assert measured()["backup_last_success_timestamp_seconds"] == 0
     backup = record(Event(action="audit.backup.created"), Actor.system("test", "command"))
@@ -61,7 +61,7 @@ def test_a_scrape_costs_a_fixed_number_of_queries(admin):
     before = cost()
     for number in range(3):
         new_key(admin, f"key-{number}")
-        AuditExport.objects.create(format="jsonl")
+        AuditExport.objects.create(kind="audit_export", format="jsonl")
     assert cost() == before <= 15
 
 

@@ -84,6 +84,9 @@ READS = {
     "reencryptions": LIST,
     "reencryption": CALLER + 2,  # the job with its keys, the uses of its versions
     "file": CALLER + 1,
+    "operations": LIST,
+    "operation": CALLER + 2,  # its kind, and the job
+    "operation-result": CALLER + 8 + 2 * CLOCK,  # as for an export, after its kind and the job
     "saved-filters": LIST,
     "me": CALLER + 1,
     "jwks": 1 + CLOCK,
@@ -131,6 +134,7 @@ PAGES = {
     "audit.UsageDay": PAGE + DATES,
     "audit.UsageRollup": PAGE + DATES,
     "ciphercanary.CompletedRequest": PAGE,
+    "ciphercanary.JobRecord": PAGE + DATES + FILTER,
     "ciphercanary.KekRewrap": PAGE + DATES,
     "ciphercanary.Instance": PAGE,
     "ciphercanary.KeyEncryptionKey": PAGE,
@@ -164,9 +168,15 @@ def add_rows(owner):
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
         # Without an entry of the log, whose 257th would cost another tile.
-        reencryption = Reencryption(key_id=target.key_id, target_key_id=target.key_id, status="running")
+        reencryption = Reencryption(
+            kind="reencryption",
+            key_id=target.key_id,
+            target_key_id=target.key_id,
+            status="running",
+            due_at=None,
+        )
         reencryption.save_with_mac()
-        file = FileOperation(key_id=target.key_id, operation="encrypt", upload_size=1)
+        file = FileOperation(kind="file", key_id=target.key_id, operation="encrypt", upload_size=1)
         file.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
@@ -180,6 +190,7 @@ def add_rows(owner):
         webhook_id=webhook.webhook_id,
         reencryption_id=reencryption.id,
         file_id=file.id,
+        operation_id=export.export_id,
     )
 
 

@@ -169,12 +169,12 @@ class Export:
         return (self.product.home / "exports").glob(f"{self.id}.*")
 
     def row(self, columns):
-        return self.product.query(f"SELECT {columns} FROM audit_exports WHERE {self._is_its_row}")[0]  # noqa: S608
+        return self.product.query(f"SELECT {columns} FROM encryption_operations WHERE {self._is_its_row}")[0]  # noqa: S608
 
     def expire_lease(self):
         """End the dead worker's lease as if its time had passed."""
         past = "lease_until = '2020-01-01 00:00:00'"
-        self.product.query(f"UPDATE audit_exports SET {past} WHERE {self._is_its_row}")  # noqa: S608
+        self.product.query(f"UPDATE encryption_operations SET {past} WHERE {self._is_its_row}")  # noqa: S608
 
     @property
     def _is_its_row(self):

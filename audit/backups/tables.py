@@ -10,7 +10,7 @@ from django.apps.registry import Apps
 from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
 
-from audit.log.raw_rows import spelled
+from audit.log.raw_rows import spelled, typed_field
 
 
 class ColumnType(StrEnum):
@@ -85,8 +85,8 @@ def _columns(model: type[models.Model]) -> Mapping[str, ColumnType]:
 
 
 def _stored_fields(model: type[models.Model]) -> Sequence[Any]:
-    return [field for field in model._meta.concrete_fields if not field.generated]
+    return [field for field in model._meta.local_concrete_fields if not field.generated]
 
 
 def _type_of(field: Any) -> ColumnType:
-    return _TYPES[getattr(field, "target_field", field).get_internal_type()]
+    return _TYPES[typed_field(field).get_internal_type()]

@@ -224,6 +224,13 @@ class SpelledTimestampField(TextField):  # type: ignore[type-arg]  # generic in 
         return None if value is None else timestamp_of(value) or self.otherwise
 
 
+def typed_field(field: Any) -> Any:
+    """The field that has the type of the column: for a foreign key, the referenced one, which may be one itself."""
+    while field.remote_field:
+        field = field.target_field
+    return field
+
+
 def _spell(field: Any, sql: str) -> str:
-    kind = getattr(field, "target_field", field).get_internal_type()
+    kind = typed_field(field).get_internal_type()
     return _SPELLINGS[connection.vendor].get(kind, "{0}").format(sql)

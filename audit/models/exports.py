@@ -10,7 +10,7 @@ from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
 from kernel.identity_columns import is_of
-from kernel.jobs import Job, Status
+from kernel.jobs import Job
 
 EXPORT_PERMISSION = "audit.export"
 
@@ -49,28 +49,22 @@ class AuditExport(Job):
     checkpoint_root = models.CharField(max_length=44, blank=True)
     vkeys = models.JSONField(default=list, blank=True)
 
-    objects = AuditExportQuerySet.as_manager()
+    objects = AuditExportQuerySet.as_manager()  # type: ignore[misc]  # instead of the plain manager of the base
 
     class Meta(Job.Meta):
         db_table = "audit_exports"
         verbose_name = "audit export"
-        indexes = [
-            *Job.Meta.indexes,
-            models.Index(fields=["created_by"], name="idx_audit_exports_created_by"),
-        ]
         constraints = [
-            *Job.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(format__in=[word.value for word in ExportFormat]),
                 name="audit_exports_format_is_known",
             ),
             models.CheckConstraint(
-                condition=Q(status=Status.SUCCEEDED.value, rows__gte=0, size__gte=0, expires_at__isnull=False)
+                condition=Q(rows__gte=0, size__gte=0, expires_at__isnull=False)
                 & ~Q(sha256="")
                 & ~Q(attempt="")
-                | ~Q(status=Status.SUCCEEDED.value)
-                & Q(rows__isnull=True, size__isnull=True, expires_at__isnull=True, sha256="", attempt=""),
-                name="audit_exports_result_when_succeeded",
+                | Q(rows__isnull=True, size__isnull=True, expires_at__isnull=True, sha256="", attempt=""),
+                name="audit_exports_result_is_complete",
             ),
         ]
 

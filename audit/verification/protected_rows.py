@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models
 
 from audit.log.canonical import format_timestamp
-from audit.log.raw_rows import json_value, rows_of, spelled
+from audit.log.raw_rows import json_value, rows_of, spelled, typed_field
 from audit.models import CheckpointKey
 from audit.verification.findings import Finding, FindingKind
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
@@ -38,9 +38,9 @@ def stored_rows[Row: MacProtectedRow](
     """The primary key of each row as stored, and the row, or None if it was altered."""
     written = [field for field in model._meta.concrete_fields if not field.generated]
     fields = sorted(written, key=lambda field: not field.primary_key)
-    columns = spelled(model, [field.name for field in fields], "r")
+    columns = ", ".join(spelled(field.model, [field.name], _alias(model, field.model)) for field in fields)
     by = ", ".join(f"r.{connection.ops.quote_name(name)}" for name in order or [str(fields[0].column)])
-    statement = f"SELECT {columns} FROM {model._meta.db_table} r ORDER BY {by}"  # noqa: S608 - constants
+    statement = f"SELECT {columns} FROM {_tables(model)} ORDER BY {by}"  # noqa: S608 - constants
     for values in rows_of(statement):
         try:
             stored = zip(fields, values, strict=True)
@@ -50,9 +50,23 @@ def stored_rows[Row: MacProtectedRow](
             yield values[0], None
 
 
+def _tables(model: type[models.Model]) -> str:
+    """The table of the model as ``r``, with its row in the table of the model's parent, if it has one."""
+    table = f"{model._meta.db_table} r"
+    links: dict[type[models.Model], Any] = dict(model._meta.parents)
+    for parent, link in links.items():
+        alias = _alias(model, parent)
+        table += f" LEFT JOIN {parent._meta.db_table} {alias} ON {alias}.{link.target_field.column} = r.{link.column}"
+    return table
+
+
+def _alias(model: type[models.Model], table: type[models.Model]) -> str:
+    return "r" if table is model else "parent"
+
+
 def _value(field: Any, stored: Any) -> Any:
     """The value that the application wrote. Raises for anything else, because Django's fields read more spellings."""
-    field = getattr(field, "target_field", field)
+    field = typed_field(field)
     if stored is None:
         return None
     if isinstance(field, models.JSONField):

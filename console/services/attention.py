@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Value
 from django.urls import reverse
 
 from accounts.principals import Principal
@@ -80,21 +79,17 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         return
     sees_jobs = principal.has_permission(EXPORT_PERMISSION)
     in_log = f"{reverse('audit')}?action={EXPORT_FAILED}"
-    first, *others = [
-        rows.order_by().values_list(Value(kind), "id", "finished_at")
-        for kind, rows in failed_jobs(principal, at)
-    ]
-    newest = first.union(*others, all=True).order_by("-finished_at")[:limit]
+    newest = failed_jobs(principal, at).order_by("-finished_at")[:limit]
     alerts = [
         Alert(
             AlertKind.JOB_FAILED,
-            f"A job failed at {finished_at:%Y-%m-%d %H:%MZ}.",
-            reverse(PAGES.get(kind, "job"), args=[job_id]) if kind in PAGES or sees_jobs else in_log,
+            f"A job failed at {job.finished_at:%Y-%m-%d %H:%MZ}.",
+            reverse(PAGES.get(job.kind, "job"), args=[job.id]) if job.kind in PAGES or sees_jobs else in_log,
             "See details",
-            AlertObject(kind, str(job_id)),
-            finished_at,
+            AlertObject(job.kind, str(job.id)),
+            job.finished_at,
         )
-        for kind, job_id, finished_at in newest
+        for job in newest
     ]
     all_url = reverse("jobs") if principal.has_permission("system.read") else in_log
     yield AlertGroup(

@@ -23,8 +23,8 @@ from console.keks import has_good_copies
 from console.services.denied_acts import DeniedActs, denied_act_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.identity_columns import is_of
-from kernel.jobs import Job, registry
-from kernel.jobs.job import Status as JobStatus
+from kernel.jobs import JobRecord
+from kernel.jobs import Status as JobStatus
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.models.visibility import visible_parts
@@ -75,7 +75,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **({"has_kek_copy": has_good_copies()} if principal.has_permission("users.manage") else {}),
         **_key_counts(principal, at),
-        **_failures(principal, at),
+        "failed_jobs": CountOf(failed_jobs(principal, at).order_by().values("pk")),
         **denied_act_columns(principal, at),
         **warning_columns(principal),
     }
@@ -88,7 +88,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         has_kek_copy=row.get("has_kek_copy", False),
-        failed_jobs=sum(row[name] for name in row if name.startswith("failed_")),
+        failed_jobs=row["failed_jobs"],
         denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
         span=span,
@@ -98,16 +98,10 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     )
 
 
-def failed_jobs(principal: Principal, at: datetime) -> list[tuple[str, QuerySet[Job]]]:
-    """Each kind, and its jobs that failed within a day: all if the principal may read the system, else their own."""
+def failed_jobs(principal: Principal, at: datetime) -> QuerySet[JobRecord]:
+    """The jobs that failed within a day: all if the principal may read the system, else their own."""
     whose = Q() if principal.has_permission("system.read") else is_of(principal.identity, user="created_by")
-    failed = Q(status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
-    return [(task.kind, task.model._default_manager.filter(whose & failed)) for task in registry.tasks()]
-
-
-def _failures(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:
-    failed = failed_jobs(principal, at)
-    return {f"failed_{kind}": CountOf(rows.order_by().values("pk")) for kind, rows in failed}
+    return JobRecord.objects.filter(whose, status=JobStatus.FAILED.value, finished_at__gte=at - DAY)
 
 
 def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpression]:

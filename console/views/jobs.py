@@ -8,9 +8,11 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from audit import actions
-from audit.models import EXPORT_PERMISSION, AuditExport
+from audit.exports.task import KIND as EXPORT
+from audit.models import EXPORT_PERMISSION
 from console.job_kinds import JOB_KINDS, JobKind
 from console.job_progress import pace, progress_of
+from console.operations import visible_kinds
 from crypto_ops import reencryptions
 from kernel import jobs
 from kernel.clock import process_now
@@ -29,15 +31,14 @@ class JobListView(PageView[Principal]):
     template = "jobs/list.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        visible = [
-            kind for kind in JOB_KINDS.values() if self.principal.has_permission(str(kind.reading.permission))
-        ]
         newest: list[JobRecord] = [
-            job for kind in visible for job in kind.find_all(principal=self.principal)[: LIMIT + 1]
+            job
+            for kind in visible_kinds(self.principal)
+            for job in kind.find_all(principal=self.principal)[: LIMIT + 1]
         ]
         newest.sort(key=lambda job: job.created_at, reverse=True)
         now = process_now()
-        rows = [(JOB_KINDS[type(job)], job, progress_of(job, now)) for job in newest[:LIMIT]]
+        rows = [(JOB_KINDS[job.kind], job, progress_of(job, now)) for job in newest[:LIMIT]]
         return self.page(
             jobs=rows,
             has_more=len(newest) > LIMIT,
@@ -49,7 +50,7 @@ class JobListView(PageView[Principal]):
 class JobView(PageView[Principal]):
     """``page_urls`` sets ``kind``, ``rules`` and ``object_reference``, as for ``CancelJobView``."""
 
-    kind: ClassVar[JobKind] = JOB_KINDS[AuditExport]
+    kind: ClassVar[JobKind] = JOB_KINDS[EXPORT]
     section = "jobs"
     template = "jobs/job.html"
     parts = frozenset({PROGRESS})
@@ -72,7 +73,7 @@ class JobView(PageView[Principal]):
 
 
 class CancelJobView(PageView[Principal]):
-    kind: ClassVar[JobKind] = JOB_KINDS[AuditExport]
+    kind: ClassVar[JobKind] = JOB_KINDS[EXPORT]
     section = "jobs"
     template = "jobs/cancel.html"
 

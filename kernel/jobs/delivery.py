@@ -11,9 +11,9 @@ from django.db import transaction
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.jobs import leases
-from kernel.jobs.job import Job, Status
+from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import lease_seconds
-from kernel.jobs.registry import register_periodic, task_of, tasks
+from kernel.jobs.registry import kind_of, kinds, register_periodic
 from kernel.trust.row_mac import MacProtectedRow
 
 logger = logging.getLogger(__name__)
@@ -23,17 +23,14 @@ MOST_AT_ONCE = 100
 
 def submit(job: Job) -> None:
     """Insert the new row, and notify the workers after the caller's transaction has committed."""
-    if isinstance(job, MacProtectedRow):
-        job.save_with_mac()
-    else:
-        job.save(force_insert=True)
-    transaction.on_commit(partial(notify, task_of(job).kind, job.pk))
+    _insert(job)
+    transaction.on_commit(partial(notify, job.kind, job.pk))
 
 
 def submit_leased(job: Job) -> None:
     """Insert the new row with a lease of this process, which then calls ``running.run_leased``."""
     leases.lease_new(job)
-    job.save(force_insert=True)
+    _insert(job)
 
 
 def cancel(job: Job) -> None:
@@ -42,7 +39,7 @@ def cancel(job: Job) -> None:
     Raises Conflict if it has ended.
     """
     with transaction.atomic():
-        row = type(job)._default_manager.select_for_update().get(pk=job.pk)
+        row = JobRecord.objects.select_for_update().get(pk=job.pk)
         if row.has_ended:
             raise Conflict("This job has already ended.")
         if row.status == Status.PENDING:
@@ -73,10 +70,17 @@ def deliver_due_jobs() -> None:
 
     now = database_now()
     overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))
-    for task in tasks():
-        rows = task.model._default_manager.filter(overdue).order_by("due_at")
-        for job_id in rows.values_list("pk", flat=True)[:MOST_AT_ONCE]:
-            notifier.notify(task.kind, str(job_id))
+    rows = JobRecord.objects.filter(overdue, kind__in=kinds()).order_by("due_at")
+    for kind, job_id in rows.values_list("kind", "pk")[:MOST_AT_ONCE]:
+        notifier.notify(kind, str(job_id))
+
+
+def _insert(job: Job) -> None:
+    job.kind = kind_of(type(job))
+    if isinstance(job, MacProtectedRow):
+        job.save_with_mac()
+    else:
+        job.save(force_insert=True)
 
 
 register_periodic("deliver_due_jobs", settings.CC_JOB_LEASE_SECONDS / 2, deliver_due_jobs)

@@ -1,4 +1,4 @@
-"""Leases of jobs: every change is a compare-and-set on the row, so exactly one of several workers wins."""
+"""Leases of jobs: every change is a compare-and-set on one ``JobRecord``, so exactly one of several workers wins."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from kernel.clock import database_now
-from kernel.jobs.job import Job, Status
+from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import LeaseLost, lease_end
 from kernel.jobs.registry import Task, task_of
 from kernel.observability.metrics import job_failures_total
@@ -42,7 +42,7 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
     A job that was started ``MAX_ATTEMPTS`` times without ending fails with ``gave_up``.
     """
     now = database_now()
-    rows = task.model._default_manager.filter(due(now), pk=job_id)
+    rows = JobRecord.objects.filter(due(now), pk=job_id, kind=task.kind)
     lease = _new_lease(now)
     taken = rows.filter(attempts__lt=MAX_ATTEMPTS).update(
         **lease, attempts=F("attempts") + 1, started_at=Coalesce("started_at", now)
@@ -52,7 +52,7 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
     exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
     if exhausted:
         with suppress(LeaseLost):  # another worker has already ended it
-            _end(rows, exhausted, Status.FAILED, {}, GAVE_UP)
+            _end(rows, task, exhausted, {"status": Status.FAILED.value, "error_code": GAVE_UP})
     return None
 
 
@@ -64,23 +64,29 @@ def lease_new(job: Job) -> None:
     job.attempts, job.started_at = 1, now
 
 
-def end(job: Job, status: Status, columns: Columns, *, error_code: str = "") -> None:
-    """Record the end of the job. Raises LeaseLost if the job has changed hands since it was read."""
-    _end(_unchanged(job), job, status, columns, error_code)
+def end(
+    job: JobRecord, status: Status, progress: Columns, *, result: Columns | None = None, error_code: str = ""
+) -> None:
+    """Record the end of the job: ``progress`` in its ``JobRecord``, and ``result`` in the table of its kind.
+
+    Raises LeaseLost if the job has changed hands since it was read.
+    """
+    ending = {**progress, "status": status.value, "error_code": error_code}
+    _end(_unchanged(job), task_of(job), job, ending, result)
 
 
-def put_back(job: Job, columns: Columns, *, error_code: str) -> None:
+def put_back(job: Job, progress: Columns, *, error_code: str) -> None:
     """Return the job for a retry with increasing delay, or fail it after the last attempt. Raises LeaseLost."""
     if job.attempts >= MAX_ATTEMPTS:
-        end(job, Status.FAILED, columns, error_code=error_code)
+        end(job, Status.FAILED, progress, error_code=error_code)
         return
     delay = timedelta(seconds=min(FIRST_DELAY * 2 ** (job.attempts - 1), LONGEST_DELAY))
-    _release(job, {**columns, "due_at": database_now() + delay})
+    _release(job, {**progress, "due_at": database_now() + delay})
 
 
-def hand_over(job: Job, columns: Columns) -> None:
+def hand_over(job: Job, progress: Columns) -> None:
     """Release the job for any other worker at once, without counting this attempt. Raises LeaseLost."""
-    _release(job, {**columns, "due_at": database_now(), "attempts": F("attempts") - 1})
+    _release(job, {**progress, "due_at": database_now(), "attempts": F("attempts") - 1})
 
 
 def _new_lease(now: datetime) -> Columns:
@@ -93,23 +99,25 @@ def _release(job: Job, columns: Columns) -> None:
         raise LeaseLost
 
 
-def _unchanged(job: Job) -> QuerySet[Job]:
-    return type(job)._default_manager.filter(pk=job.pk, status=job.status, lease_holder=job.lease_holder)
+def _unchanged(job: JobRecord) -> QuerySet[JobRecord]:
+    return JobRecord.objects.filter(pk=job.pk, status=job.status, lease_holder=job.lease_holder)
 
 
-def _end(rows: QuerySet[Job], job: Job, status: Status, columns: Columns, error_code: str) -> None:
-    ending = {**columns, **NO_LEASE, "status": status.value, "error_code": error_code}
+def _end(
+    rows: QuerySet[JobRecord], task: Task, job: JobRecord, ending: Columns, result: Columns | None = None
+) -> None:
     with transaction.atomic():
-        if not rows.update(**ending, finished_at=database_now()):
+        if not rows.update(**ending, **NO_LEASE, finished_at=database_now()):
             raise LeaseLost
-        task = task_of(job)
-        task.ended(type(job)._default_manager.get(pk=job.pk))
-        if status is Status.FAILED:
-            publish(_failure(task, job, error_code))
+        if result:
+            task.model._default_manager.filter(pk=job.pk).update(**result)
+        task.ended(task.model._default_manager.get(pk=job.pk))
+        if ending["status"] == Status.FAILED:
+            publish(_failure(task, job, ending["error_code"]))
             transaction.on_commit(job_failures_total.labels(task.kind).inc)
 
 
-def _failure(task: Task, job: Job, error_code: str) -> Announcement:
+def _failure(task: Task, job: JobRecord, error_code: str) -> Announcement:
     return Announcement(
         topic=JOB_FAILED,
         dedup_key=f"job:{job.pk}:failed",

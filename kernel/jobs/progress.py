@@ -13,7 +13,7 @@ import django.db
 from django.conf import settings
 
 from kernel.clock import actual_time, database_now
-from kernel.jobs.job import Job
+from kernel.jobs.job import Job, JobRecord
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Progress:
 
     def __init__(self, job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
         self.done, self.total = job.done, job.total
-        self._rows = type(job)._default_manager.filter(pk=job.pk, lease_holder=job.lease_holder)
+        self._rows = JobRecord.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
         self._is_stopping = is_stopping
         self._report = report
         self._is_cancelled = job.cancel_requested_at is not None

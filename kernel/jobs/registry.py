@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Value
+from django.db.models import Count, Max, Min, Q
 
 from kernel.clock import database_now
-from kernel.jobs.job import Job, Status
+from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import Progress
 from kernel.observability.metrics import job_failures_total
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """How to run the jobs of one table."""
+    """How to run the jobs of one kind."""
 
     kind: str
     model: type[Job]
@@ -42,10 +42,10 @@ def register[J: Job](
     run: Callable[[J, Progress], Mapping[str, object]],
     ended: Callable[[J], object] = lambda _job: None,
 ) -> None:
-    """Make ``run`` the task of the jobs of this table; ``kind`` is its name in messages and metrics.
+    """Make ``run`` the task of the jobs of this kind, whose table is that of ``model``.
 
     ``run`` does the work outside any transaction and must call ``progress(done, total)`` often, because it can only
-    be stopped there. It returns the result columns, which are written together with the success unless the lease
+    be stopped there. It returns columns of ``model``, which are written together with the success unless the lease
     was lost. ``ended`` is called in the transaction that ends a job, for every outcome and in any process, with the
     row in its final state. It writes the audit event. If it raises, the job does not end.
     """
@@ -66,12 +66,17 @@ def find_task(kind: str) -> Task | None:
     return _tasks.get(kind)
 
 
-def task_of(job: Job) -> Task:
-    """The task of the job's table. Raises LookupError if none is registered."""
+def task_of(job: JobRecord) -> Task:
+    """Raises LookupError if no task is registered for the kind of the job."""
+    return _tasks[job.kind]
+
+
+def kind_of(model: type[Job]) -> str:
+    """The word under which the task of the model's jobs is registered. Raises LookupError."""
     for task in _tasks.values():
-        if isinstance(job, task.model):
-            return task
-    raise LookupError(f"no task is registered for {type(job).__name__}")
+        if task.model is model:
+            return task.kind
+    raise LookupError(f"no task is registered for {model.__name__}")
 
 
 def periodic_functions() -> list[Periodic]:
@@ -97,9 +102,9 @@ class Queue:
 def read_queues() -> dict[str, Queue]:
     """The queue of every registered kind, with one query."""
     now = database_now()
-    first, *others = (_rows(task) for task in _tasks.values())
+    rows = JobRecord.objects.order_by().values_list("kind", "status")
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for kind, *row in first.union(*others, all=True):
+    for kind, *row in rows.annotate(Count("pk"), Min("due_at"), Min("lease_until")):
         found.setdefault(kind, []).append(tuple(row))
     return {kind: _queue(found.get(kind, []), now) for kind in _tasks}
 
@@ -107,13 +112,9 @@ def read_queues() -> dict[str, Queue]:
 def worker_last_seen() -> datetime | None:
     """When a worker last started or ended a job of any kind; None if never."""
     ended = Max("finished_at", filter=~Q(status=Status.CANCELLED.value))
-    found = [task.model._default_manager.aggregate(Max("started_at"), ended=ended) for task in tasks()]
-    return max((at for marks in found for at in marks.values() if at), default=None)
-
-
-def _rows(task: Task) -> QuerySet[Job, tuple[Any, ...]]:
-    jobs = task.model._default_manager.order_by().values_list(Value(task.kind), "status")
-    return jobs.annotate(Count("pk"), Min("due_at"), Min("lease_until"))
+    rows = JobRecord.objects.filter(kind__in=kinds())
+    found = rows.aggregate(started=Max("started_at"), ended=ended)
+    return max((at for at in found.values() if at), default=None)
 
 
 def _queue(rows: Iterable[tuple[Any, ...]], now: datetime) -> Queue:

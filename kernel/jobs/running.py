@@ -10,7 +10,7 @@ import django.db
 from kernel.clock import database_now
 from kernel.errors import DomainError, Unavailable
 from kernel.jobs import leases
-from kernel.jobs.job import Job, Status
+from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Report, Stopping, ignore
 from kernel.jobs.registry import Task, find_task, task_of, tasks
 from kernel.observability import tracing
@@ -51,16 +51,10 @@ def run_next(is_stopping: Callable[[], bool]) -> bool:
 
 
 def _due_jobs() -> list[tuple[Task, UUID]]:
-    """The ten oldest of each kind, because other workers may claim the first ones sooner."""
-    now = database_now()
-    found = [
-        (due_at, task, job_id)
-        for task in tasks()
-        for due_at, job_id in task.model._default_manager.filter(leases.due(now))
-        .order_by("due_at")
-        .values_list("due_at", "pk")[:10]
-    ]
-    return [(task, job_id) for _, task, job_id in sorted(found, key=lambda each: each[0])]
+    """The ten oldest, because other workers may claim the first ones sooner."""
+    known = {task.kind: task for task in tasks()}
+    rows = JobRecord.objects.filter(leases.due(database_now()), kind__in=known).order_by("due_at")
+    return [(known[kind], job_id) for kind, job_id in rows.values_list("kind", "pk")[:10]]
 
 
 def _run(task: Task, job: Job, is_stopping: Callable[[], bool], report: Report = ignore) -> None:
@@ -80,7 +74,7 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool], report: Repo
         with progress:
             progress(job.done)  # it may have been cancelled since, or before its last worker died
             result = task.run(job, progress)
-        leases.end(job, Status.SUCCEEDED, {**progress.columns, **result})
+        leases.end(job, Status.SUCCEEDED, progress.columns, result=result)
     except LeaseLost:
         raise
     except Cancelled:

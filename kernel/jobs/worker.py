@@ -1,4 +1,4 @@
-"""The worker that needs no broker: threads that poll the tables of jobs, and one for the schedule."""
+"""The worker that needs no broker: threads that poll the table of jobs, and one for the schedule."""
 
 import logging
 import threading

@@ -52,7 +52,6 @@ class KeyRotationJob(Job):
         db_table = "key_rotation_jobs"
         verbose_name = "key rotation job"
         constraints = [
-            *Job.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(selection__in=[word.value for word in Selection]),
                 name="key_rotation_jobs_selection_is_known",

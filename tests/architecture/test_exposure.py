@@ -84,7 +84,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "notifications/services/distribution.py": "deliveries; notifications.distributed_at",
     "notifications/services/testing.py": "deliveries and notifications of tests",
     "notifications/services/webhooks.py": "webhooks: deleted ones go; deliveries of inactive ones",
-    "crypto_ops/reencryptions.py": "encryption_operations: the progress, which nothing reads",
+    "crypto_ops/reencryptions.py": "reencryptions and encryption_operations: the progress, which nothing reads",
     "crypto_ops/files/task.py": "file_operations: the key of an upload is erased",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/grants.py": "key_grants: removed ones go",

@@ -125,7 +125,7 @@ def test_metrics_tell_how_far_the_log_and_its_tree_have_come():
 
 def test_metrics_count_jobs_by_kind_and_status():
     for _ in range(2):
-        AuditExport.objects.create(format="jsonl")
+        AuditExport.objects.create(kind="audit_export", format="jsonl")
 
     found = measured()
 

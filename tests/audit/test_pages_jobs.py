@@ -149,7 +149,7 @@ def test_a_failure_shows_what_to_do(browser, recorded, export):
 def test_a_job_that_no_one_takes_shows_since_when(browser, recorded, export):
     late = database_now() - timedelta(minutes=5)
     assert "No worker has been active yet." in text_of(show(browser, export, due_at=late))
-    other = AuditExport.objects.create(format="csv", started_at=late)
+    other = AuditExport.objects.create(kind="audit_export", format="csv", started_at=late)
     assert f"No worker has been active since {late:%Y-%m-%d %H:%MZ} ." in text_of(show(browser, export))
     assert other.status == "pending"
 

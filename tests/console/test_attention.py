@@ -38,7 +38,11 @@ def troubled(admin, make_key, use):
     use(idle, outcome="denied")
     Key.objects.filter(pk=late.pk).update(next_rotation_at=now - DAY)
     AuditExport.objects.create(
-        format="jsonl", status="failed", error_code="internal", finished_at=database_now()
+        kind="audit_export",
+        format="jsonl",
+        status="failed",
+        error_code="internal",
+        finished_at=database_now(),
     )
     make_alarm()
     return {key.name: key for key in Key.objects.all()}

@@ -103,7 +103,9 @@ def test_no_key_that_developers_can_make_hides_a_revoked_one(at_admin, admin, ma
 
 def test_a_failed_job_is_reported_for_a_day(at_admin):
     now = database_now()
-    job = AuditExport.objects.create(format="jsonl", status="failed", error_code="internal", finished_at=now)
+    job = AuditExport.objects.create(
+        kind="audit_export", format="jsonl", status="failed", error_code="internal", finished_at=now
+    )
     [alert] = alerts_on_home(at_admin)
     assert (alert.kind, alert.since, alert.action_url) == ("job_failed", now, f"/jobs/{job.id}/")
     AuditExport.objects.filter(pk=job.pk).update(finished_at=now - 2 * DAY)

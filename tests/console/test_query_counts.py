@@ -71,7 +71,11 @@ def test_home_costs_twelve_statements_at_most_if_everything_needs_attention(
         use(doomed, 1, outcome="denied")
     developer.api.post(f"/api/v1/keys/{uuid4()}/revoke", {"reason": "a try"})
     AuditExport.objects.create(
-        format="jsonl", status="failed", error_code="internal", finished_at=database_now()
+        kind="audit_export",
+        format="jsonl",
+        status="failed",
+        error_code="internal",
+        finished_at=database_now(),
     )
     for _ in range(2):
         alarm = make_alarm()

@@ -88,7 +88,9 @@ def test_a_sequencer_that_is_behind_shows_which_command_runs_it(at_admin, settin
 )
 def test_a_job_that_no_one_takes_shows_that_no_worker_runs(broker, command, at_admin, settings):
     settings.CELERY_BROKER_URL = broker
-    AuditExport.objects.create(format="jsonl", due_at=database_now() - timedelta(minutes=5))
+    AuditExport.objects.create(
+        kind="audit_export", format="jsonl", due_at=database_now() - timedelta(minutes=5)
+    )
     check = checks(at_admin)["Job worker"]
     assert (check.state, check.command) == ("bad", command)
     assert check.measured.startswith("1 due, 0 running; oldest waiting since")

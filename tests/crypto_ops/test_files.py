@@ -244,6 +244,25 @@ def test_an_upload_survives_the_rewrap_of_all_keys(rest, bench, key):
     assert look(bench, job_id)["status"] == "succeeded"
 
 
+def test_the_result_is_downloaded_under_its_name_with_its_digest(rest, bench, key, auditor):
+    job_id = uploaded(rest.post(to_encrypt(key, name="ledger.csv"), PLAINTEXT))
+    path = f"/api/v1/operations/{job_id}/result"
+    early = bench.persona.api.get(path)
+    assert (early.status, early.code, early.json["file_job_status"]) == (409, "no_result", "pending")
+    work()
+    answer, head = bench.persona.api.get(path), bench.persona.api.send("HEAD", path, None)
+    sealed = answer.response.content
+    assert opened(bench, sealed) == PLAINTEXT
+    digest = b64(hashlib.sha256(sealed).digest())
+    for each in (answer, head):
+        assert each.status == 200
+        assert each.headers["Content-Length"] == str(len(sealed))
+        assert each.headers["Content-Disposition"] == 'attachment; filename="ledger.csv.cc"'
+        assert each.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert auditor.api.get(path).status == 404  # reads jobs, but not what a key protects
+    assert bench.persona.api.post(f"/api/v1/operations/{job_id}/cancel").code == "conflict"
+
+
 # --- the task
 
 

@@ -293,7 +293,8 @@ def test_a_change_is_undone_if_its_decision_has_become_stale(bench, key, princip
     ran = []
 
     def change(_result):
-        ran.append(Reencryption(key_id=key["id"], target_key_id=key["id"], status="running").save_with_mac())
+        job = Reencryption(kind="reencryption", key_id=key["id"], target_key_id=key["id"])
+        ran.append(job.save_with_mac())
 
     def settle(decision):
         bench.change_key(key["id"], "disable")  # as another process could, after the decision

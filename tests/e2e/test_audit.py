@@ -55,7 +55,7 @@ def press_until_focused(page, who, wanted, key="Tab", most=120):
 
 def change(served, job, columns):
     """Change the row of the job, as its worker would."""
-    served.query(f"UPDATE audit_exports SET {columns} WHERE id = '{job}'")  # noqa: S608 - constant columns
+    served.query(f"UPDATE encryption_operations SET {columns} WHERE id = '{job}'")  # noqa: S608 - constant columns
 
 
 def request_export(who, query):

@@ -197,7 +197,7 @@ def measure_rewrap(product: Product) -> Measured:
     process.returncode = os.waitstatus_to_exitcode(status)  # it does not see this wait
     assert (status, result["altered"]) == (0, 0), result
     [(began, ended)] = product.query(
-        "SELECT started_at, finished_at FROM kek_rewraps ORDER BY created_at DESC LIMIT 1"
+        "SELECT started_at, finished_at FROM encryption_operations WHERE kind = 'kek_rewrap' ORDER BY created_at DESC LIMIT 1"
     )
     seconds = (datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(began))).total_seconds()
     return Measured(result["done"], seconds, usage.ru_maxrss * 1024)

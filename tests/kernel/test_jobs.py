@@ -182,7 +182,7 @@ def test_the_job_of_a_dead_worker_is_taken_over(task):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda job: leases.end(job, Status.SUCCEEDED, {"rows": 999}),
+        lambda job: leases.end(job, Status.SUCCEEDED, {}, result={"rows": 999}),
         lambda job: leases.end(job, Status.FAILED, {}, error_code="internal"),
         lambda job: leases.put_back(job, {}, error_code="internal"),
         lambda job: leases.hand_over(job, {}),
@@ -198,7 +198,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing(task, write):
         write(slow)
     assert row(job).lease_holder == other.lease_holder
     assert task.ends == []
-    leases.end(other, Status.SUCCEEDED, RESULT)
+    leases.end(other, Status.SUCCEEDED, {}, result=RESULT)
     with pytest.raises(LeaseLost):
         write(slow)
     assert (row(job).status, row(job).rows) == (Status.SUCCEEDED, 3)
@@ -607,7 +607,7 @@ def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
     monkeypatch.setattr(worker, "AFTER_FAILURE_SECONDS", 0.1)
     stopping = threading.Event()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_exports RENAME TO audit_exports_away")
+        cursor.execute("ALTER TABLE encryption_operations RENAME TO encryption_operations_away")
     thread = threading.Thread(target=worker.work, args=[1, stopping])
     thread.start()
     try:
@@ -615,7 +615,7 @@ def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
             wait_until(lambda: "continues after a pause" in caplog.text)
         finally:
             with connection.cursor() as cursor:
-                cursor.execute("ALTER TABLE audit_exports_away RENAME TO audit_exports")
+                cursor.execute("ALTER TABLE encryption_operations_away RENAME TO encryption_operations")
         job = submitted()
         wait_until(lambda: row(job).status == Status.SUCCEEDED)
     finally:

@@ -141,7 +141,7 @@ class Target:
     def status_of(self, export: str) -> str:
         """The status of the job, read in the database."""
         it = export if self.postgresql else export.replace("-", "")
-        [[status]] = self.product.query(f"SELECT status FROM audit_exports WHERE id = '{it}'")  # noqa: S608 - our own id
+        [[status]] = self.product.query(f"SELECT status FROM encryption_operations WHERE id = '{it}'")  # noqa: S608 - our own id
         return str(status)
 
 

@@ -256,6 +256,7 @@ class Fuzz:
             "key_id": key_id,
             "file_id": upload.json["id"],
             "reencryption_id": job["id"],
+            "operation_id": job["id"],
             "version": 1,
             "ciphertext": sealed["ciphertext"],
             "log_id": 1,

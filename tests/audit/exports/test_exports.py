@@ -240,7 +240,7 @@ def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypat
             assert time.monotonic() < end
             AuditExport.objects.update(lease_until=database_now() - timedelta(seconds=1))
             job = leases.claim(registry.find_task(task.KIND), export_id)
-        leases.end(job, Status.SUCCEEDED, task.run(job, lambda *_: None))
+        leases.end(job, Status.SUCCEEDED, {}, result=task.run(job, lambda *_: None))
 
     with meanwhile(another_takes_over, at_call=2):
         work()
