@@ -259,7 +259,7 @@ def test_the_result_is_downloaded_under_its_name_with_its_digest(rest, bench, ke
         assert each.headers["Content-Length"] == str(len(sealed))
         assert each.headers["Content-Disposition"] == 'attachment; filename="ledger.csv.cc"'
         assert each.headers["Repr-Digest"] == f"sha-256=:{digest}:"
-    assert auditor.api.get(path).status == 404  # reads jobs, but not what a key protects
+    assert auditor.api.get(path).status == 403  # reads jobs, but not what a key protects
     assert bench.persona.api.post(f"/api/v1/operations/{job_id}/cancel").code == "conflict"
 
 
