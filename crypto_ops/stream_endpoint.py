@@ -38,6 +38,7 @@ ROUTES: Final = frozenset(
 MAX_STREAMS: Final = 32  # in each process
 THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
+GATHERED: Final = 512 * 1024  # bytes
 
 
 class StreamEndpoint:
@@ -112,7 +113,7 @@ async def _transfer(exchange: Exchange, head: StreamAnswer) -> None:
 
 async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None:
     checked = time.monotonic()
-    while (block := await exchange.next_block(stream.max_body)) is not None:
+    while (block := await _next_bytes(exchange, stream)) is not None:
         done = await exchange.in_thread(stream.write, block) if stream.waits else stream.write(block)
         if done:
             await outlet.write(done)
@@ -124,6 +125,19 @@ async def _transform(exchange: Exchange, stream: Stream, outlet: Outlet) -> None
     while (block := await exchange.in_thread(next, rest, None)) is not None:
         await outlet.write(block)
     await outlet.complete()
+
+
+async def _next_bytes(exchange: Exchange, stream: Stream) -> bytes | None:
+    """The next bytes of the body; None at its end. A stream that waits gets many blocks at once: each costs a thread."""
+    blocks: list[bytes] = []
+    size = 0
+    while size < (GATHERED if stream.waits else 1):
+        block = await exchange.next_block(stream.max_body)
+        if block is None:
+            break
+        blocks.append(block)
+        size += len(block)
+    return b"".join(blocks) if blocks else None
 
 
 def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpResponse | None:

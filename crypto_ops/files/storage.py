@@ -9,7 +9,7 @@ from kernel.jobs.files import JobFolder
 
 NAME: Final = "files"
 FOLDER: Final = JobFolder(NAME)
-BLOCK: Final = 1024 * 1024  # bytes
+BLOCK: Final = 512 * 1024  # bytes, which fit into the cache of a core
 UPLOAD: Final = "upload"
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,12 +31,17 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class HashedFile:
-    """Counts and hashes the bytes written through it. Raises OSError before less than ``RESERVE`` is free."""
+    """Counts and hashes the bytes written through it. Raises OSError before less than ``RESERVE`` is free.
 
-    def __init__(self, file: BinaryIO, folder: Path) -> None:
+    A thread of ``hashing`` hashes one piece while the next one is computed and written.
+    """
+
+    def __init__(self, file: BinaryIO, folder: Path, hashing: Executor) -> None:
         self._file = file
         self._folder = folder
+        self._hashing = hashing
         self._hash = hashlib.sha256()
+        self._hashed: Future[None] | None = None
         self._looks_at = 0
         self.size = 0
 
@@ -43,14 +49,20 @@ class HashedFile:
         if self.size >= self._looks_at:
             _require_space(self._folder)
             self._looks_at = self.size + LOOKED_AFTER
-        self._hash.update(octets)
+        self._wait()
+        self._hashed = self._hashing.submit(self._hash.update, octets)
         self.size += len(octets)
         return self._file.write(octets)
 
     @property
     def sha256(self) -> str:
         """SHA-256 (hex) of everything written so far."""
+        self._wait()
         return self._hash.hexdigest()
+
+    def _wait(self) -> None:
+        if self._hashed is not None:
+            self._hashed.result()
 
 
 @contextmanager
@@ -61,8 +73,8 @@ def new_file(path: Path) -> Iterator[HashedFile]:
     """
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
-        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file:
-            yield HashedFile(file, path.parent)
+        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file, ThreadPoolExecutor(1) as hashing:
+            yield HashedFile(file, path.parent, hashing)
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
