@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kernel.crypto.modes import SEALING_MODES
+from tests.crypto_ops.stream_client import StreamInterface
 from tests.personas import Persona, b64
 
 PLAINTEXT = b"the canary sings at four\x00\xff"
@@ -43,6 +44,17 @@ def bench(admin: Persona, transactional_db: None) -> Workbench:
 @pytest.fixture
 def key(bench: Workbench) -> dict[str, Any]:
     return bench.key()
+
+
+@pytest.fixture(params=["rest", "endpoint"])
+def interface(request: pytest.FixtureRequest, bench: Workbench) -> StreamInterface:
+    """The two interfaces of streams and uploads."""
+    return StreamInterface(request.param, bench.persona.api)
+
+
+@pytest.fixture
+def rest(bench: Workbench) -> StreamInterface:
+    return StreamInterface("rest", bench.persona.api)
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ CHUNK = 16 * 1024
 PLAINTEXT = bytes(n % 251 for n in range(100_000))
 
 
-@pytest.fixture(params=["rest", "endpoint"])
-def interface(request, bench):
-    return StreamInterface(request.param, bench.persona.api)
-
-
 def code(outcome):
     assert outcome.headers["content-type"] == "application/problem+json", outcome.content
     return outcome.status, json.loads(outcome.content)["code"]

@@ -1,0 +1,87 @@
+"""Files of jobs, commands and clients open with each other."""
+
+import base64
+import hashlib
+import struct
+
+import pytest
+from cryptography.cobblestone import Cobblestone256Encryptor
+from django.core.management import CommandError, call_command
+
+from tests.audit.exports.exporting import work
+from tests.crypto_ops.file_jobs import (
+    PLAINTEXT,
+    TO_DECRYPT,
+    code,
+    content,
+    to_encrypt,
+    uploaded,
+)
+from tests.crypto_ops.stream_client import DECRYPT
+from tests.kernel.ring import ring  # noqa: F401 - a fixture
+from tests.personas import b64
+
+
+@pytest.fixture(params=["aes-256", "x25519-ml-kem-768"])
+def enveloped(request, bench):
+    """A function that encrypts as the documented format does, with a data key of a key of this type."""
+    key = bench.key(request.param, name=f"envelopes-{request.param}")
+    made = bench.persona.api.post("/api/v1/data-keys", {"key_id": key["id"], "bits": 256}).json
+    text = made["ciphertext"].removeprefix("cc1.")
+    ciphertext = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    header = b"\x02\x20" + struct.pack(">H", len(ciphertext)) + ciphertext
+
+    def encrypt(plaintext, aad=b""):
+        context = b"cc/env/v1\x00" + header + struct.pack(">I", len(aad)) + aad
+        encryptor = Cobblestone256Encryptor(base64.b64decode(made["plaintext"]), context)
+        return header + encryptor.update(plaintext) + encryptor.finalize()
+
+    return encrypt
+
+
+def test_data_under_a_data_key_is_decrypted(interface, bench, enveloped):
+    octets = enveloped(PLAINTEXT, b"order 7")
+    assert interface.post(DECRYPT, octets, X_AAD=b64(b"order 7")).content == PLAINTEXT
+    assert code(interface.post(DECRYPT, octets)) == (400, "decryption_failed")
+    job_id = uploaded(interface.post(TO_DECRYPT, octets, X_AAD=b64(b"order 7")))
+    work()
+    assert content(bench, job_id) == PLAINTEXT
+
+
+@pytest.mark.parametrize("at", [5, 30, -1])
+def test_altered_data_under_a_data_key_is_refused(rest, enveloped, at):
+    octets = bytearray(enveloped(b"four"))
+    octets[at] ^= 1
+    assert code(rest.post(DECRYPT, bytes(octets)))[0] in {400, 404}  # the altered byte may be in the key id
+
+
+@pytest.mark.parametrize(
+    "header", [b"\x02\x20", b"\x02\x20\x00\x00", b"\x02\x20\xff\xff" + bytes(3000), b"\x02\x21\x00\x20"]
+)
+def test_a_header_of_data_under_a_data_key_is_checked(rest, header):
+    assert code(rest.post(DECRYPT, header)) == (400, "malformed_ciphertext")
+
+
+def test_a_file_of_a_job_opens_with_the_command_and_the_other_way_round(rest, bench, key, tmp_path, capsys):
+    plain, sealed, back = tmp_path / "plain", tmp_path / "sealed", tmp_path / "back"
+    plain.write_bytes(PLAINTEXT)
+    call_command("encrypt_file", "bench-aes-256", str(plain), str(sealed), aad="order 7")
+    assert hashlib.sha256(sealed.read_bytes()).hexdigest() in capsys.readouterr().out
+    assert rest.post(DECRYPT, sealed.read_bytes(), X_AAD=b64(b"order 7")).content == PLAINTEXT
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+    work()
+    sealed.write_bytes(content(bench, job_id))
+    call_command("decrypt_file", str(sealed), str(back))
+    assert (back.read_bytes(), oct(back.stat().st_mode)[-3:]) == (PLAINTEXT, "600")
+
+
+def test_a_command_writes_a_complete_file_or_none(bench, key, tmp_path):
+    sealed, back = tmp_path / "sealed", tmp_path / "back"
+    sealed.write_bytes(b"no stream")
+    with pytest.raises(CommandError, match="does not start with a stream header"):
+        call_command("decrypt_file", str(sealed), str(back))
+    with pytest.raises(CommandError, match="does not exist"):
+        call_command("encrypt_file", "missing", str(sealed), str(back))
+    with pytest.raises(CommandError, match="already exists"):
+        call_command("decrypt_file", str(back), str(sealed))
+    assert [path.name for path in tmp_path.iterdir()] == ["sealed"]

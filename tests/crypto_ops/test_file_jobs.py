@@ -1,0 +1,200 @@
+"""The task of a file job: its record, cancelling, takeover, failures and clean-up."""
+
+import os
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from crypto_ops.files import services, storage, task
+from crypto_ops.models import FileOperation
+from kernel.clock import database_now
+from kernel.jobs import files as job_files
+from kernel.jobs import leases, registry
+from kernel.jobs.errors import ResultGone
+from keys.errors import KeyNotUsable
+from tests.audit.exports.exporting import work
+from tests.crypto_ops.file_jobs import (
+    FILES,
+    PLAINTEXT,
+    TO_DECRYPT,
+    code,
+    content,
+    look,
+    opened,
+    stored,
+    to_encrypt,
+    uploaded,
+)
+from tests.crypto_ops.stream_client import StreamInterface
+from tests.crypto_ops.stream_client import path as stream_path
+from tests.kernel.ring import ring  # noqa: F401 - a fixture
+from tests.log_entries import log_rows
+
+
+def test_every_step_is_on_record(rest, bench, key):
+    job_id = uploaded(rest.post(to_encrypt(key), b"four"))
+    work()
+    content(bench, job_id)
+    entries = [
+        (entry.action, entry.object_type, entry.size, entry.source)
+        for entry in log_rows().filter(action__regex=r"^(keys\.file|crypto\.stream)\.").order_by("id")
+    ]
+    size = look(bench, job_id)["size"]
+    assert entries[:4] == [
+        ("keys.file.requested", "file", 4, "api"),
+        ("crypto.stream.encrypted", "key", 4, "api"),
+        ("keys.file.finished", "file", size, "scheduler"),
+        ("keys.file.downloaded", "file", size, "api"),
+    ]
+
+
+def test_a_running_job_is_cancelled_between_two_blocks(rest, bench, key, monkeypatch):
+    monkeypatch.setattr(storage, "BLOCK", 1000)
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+
+    def report(progress, done):
+        if done > 5000:
+            principal = bench.persona.principal
+            services.cancel_file(principal=principal, job_id=uuid.UUID(job_id))
+            progress._is_cancelled = True  # what its thread finds within a second
+
+    run_with(monkeypatch, report)
+    work()
+    assert look(bench, job_id)["status"] == "cancelled"
+    assert stored() == []
+
+
+def run_with(monkeypatch, report):
+    """Call ``report`` with the progress and the bytes that are done, before each block."""
+    found = registry.find_task(task.KIND)
+
+    def run(job, progress):
+        def each(done, total=None):
+            report(progress, done)
+            progress(done, total)
+
+        return found.run(job, each)
+
+    monkeypatch.setitem(registry._tasks, task.KIND, registry.Task(found.kind, found.model, run, found.ended))
+
+
+def test_a_job_whose_worker_died_is_done_by_another_one_once(rest, bench, key):
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+    dead = leases.claim(registry.find_task(task.KIND), job_id)
+    (storage.FOLDER.path / f"{job_id}.0123456789abcdef.result.unfinished").write_bytes(b"half")
+    type(dead).objects.filter(pk=dead.pk).update(lease_until=database_now() - timedelta(seconds=1))
+    work()
+    assert opened(bench, content(bench, job_id)) == PLAINTEXT
+    with pytest.raises(leases.LeaseLost):
+        leases.end(dead, leases.Status.FAILED, {}, error_code="late")
+
+
+def test_a_full_disk_delays_the_job(rest, bench, key, monkeypatch):
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+    with monkeypatch.context() as patched:
+        patched.setattr(job_files, "RESERVE", 2**60)
+        work()
+        answer = rest.post(to_encrypt(key), b"x")
+        assert code(answer) == (503, "file_not_stored")
+    facts = look(bench, job_id)
+    assert facts["status"] == "pending"
+    assert [path.name for path in stored()] == [f"{job_id}.upload"]
+    FileOperation.objects.update(due_at=database_now())
+    work()
+    assert opened(bench, content(bench, job_id)) == PLAINTEXT
+
+
+def altered(path):
+    octets = bytearray(path.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    path.write_bytes(octets)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda _bench, _key: altered(stored()[0]), "decryption_failed"),
+        (lambda _bench, _key: os.truncate(stored()[0], 17_000), "decryption_failed"),
+        (lambda _bench, _key: FileOperation.objects.update(aad=b"other", attempts=4), "integrity_failed"),
+        (lambda bench, key: bench.change_key(key["id"], "disable"), "key_not_active"),
+    ],
+    ids=["altered upload", "shorter upload", "altered row", "disabled key"],
+)
+def test_a_job_that_cannot_succeed_fails_with_a_code_and_leaves_nothing(rest, bench, key, change, expected):
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+    change(bench, key)
+    work()
+    facts = bench.persona.api.get(f"{FILES}/{job_id}")
+    if expected != "integrity_failed":  # of the row, which no page shows
+        assert (facts.json["status"], facts.json["error_code"]) == ("failed", expected)
+    assert FileOperation.objects.get(pk=job_id).error_code == expected
+    assert stored() == []
+
+
+def test_a_file_that_does_not_decrypt_has_no_result(rest, bench, key):
+    sealed = bytearray(rest.post(stream_path(key), PLAINTEXT).content)
+    sealed[-1] ^= 1
+    job_id = uploaded(rest.post(TO_DECRYPT, bytes(sealed)))
+    work()
+    assert look(bench, job_id)["error_code"] == "decryption_failed"
+    assert stored() == []
+
+
+def test_a_requester_without_the_permission_gets_no_result(bench, key):
+    job_id = uploaded(StreamInterface("rest", bench.persona.api).post(to_encrypt(key), b"x"))
+    user = bench.persona.user
+    user.is_active = False
+    user.save_with_mac(update_fields=["is_active"])
+    work()
+    assert FileOperation.objects.get(pk=job_id).error_code == "permission_denied"
+    assert stored() == []
+
+
+def test_a_key_that_is_rotated_meanwhile_encrypts_again_under_its_new_version(rest, bench, key, monkeypatch):
+    job_id = uploaded(rest.post(to_encrypt(key), b"x"))
+    rotated = []
+
+    def report(_progress, _done):
+        if not rotated:
+            rotated.append(bench.change_key(key["id"], "rotate"))
+
+    run_with(monkeypatch, report)
+    work()
+    assert look(bench, job_id)["status"] == "pending"
+    FileOperation.objects.update(due_at=database_now())
+    work()
+    assert look(bench, job_id)["key_version"] == 2
+
+
+def test_a_decrypted_file_needs_the_key_at_each_download(rest, bench, key):
+    sealed = rest.post(stream_path(key), b"x").content
+    job_id = uploaded(rest.post(TO_DECRYPT, sealed))
+    work()
+    assert content(bench, job_id) == b"x"
+    bench.change_key(key["id"], "disable")
+    with pytest.raises(KeyNotUsable):
+        content(bench, job_id)
+
+
+def test_files_of_expired_jobs_are_removed_and_arriving_ones_stay(rest, bench, key):
+    done = uploaded(rest.post(to_encrypt(key), b"x"))
+    work()
+    waiting = uploaded(rest.post(to_encrypt(key), b"x"))
+    arriving, leftover = (storage.FOLDER.path / f"{uuid.uuid4()}.upload.unfinished" for _ in range(2))
+    arriving.touch()
+    leftover.touch()
+    for path in stored():
+        if path != arriving:
+            os.utime(path, (0, 0))
+    task.delete_expired_files()
+    assert {path.name.partition(".")[0] for path in stored()} == {
+        done,
+        waiting,
+        arriving.name.partition(".")[0],
+    }
+    FileOperation.objects.filter(pk=done).update(expires_at=database_now())
+    with pytest.raises(ResultGone):
+        content(bench, done)
+    task.delete_expired_files()
+    assert done not in {path.name.partition(".")[0] for path in stored()}
