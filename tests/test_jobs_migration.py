@@ -9,6 +9,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from audit.models import AuditExport
 from console.services.rewraps import request_rewrap
+from kernel.databases.applied_migrations import migration_transaction
 from kernel.jobs import JobRecord
 from kernel.rewrap_jobs import KekRewrap
 from keys import services as keys
@@ -34,7 +35,8 @@ def earlier_tables() -> Iterator[None]:
     try:
         yield
     finally:
-        MigrationExecutor(connection).migrate(newest)
+        with migration_transaction():
+            MigrationExecutor(connection).migrate(newest)
 
 
 def rows_of(model):

@@ -4,17 +4,19 @@ import json
 import re
 import sqlite3
 from contextlib import closing
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from audit.sequencing.step import sequence_step
+from audit.verification.protected_rows import check_protected_rows
 from crypto_ops import reencryption_pages, reencryptions
 from crypto_ops.deciding import commit_with, perform
 from crypto_ops.engine import decide_encryption
 from crypto_ops.models import Reencryption
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
+from kernel.jobs import JobRecord
 from kernel.trust.row_mac import IntegrityFailed
 from keys.errors import KeyNotActive
 from tests.architecture.sources import ROOT
@@ -263,6 +265,14 @@ def test_a_target_that_was_altered_in_the_database_is_noticed(bench, key, rows):
     assert feed(bench, job, rows[0]).code == "integrity_failed"
     with pytest.raises(IntegrityFailed):
         reencryptions.find_reencryption(principal=bench.persona.principal, job_id=job["id"])
+
+
+def test_the_verification_finds_another_requester_of_a_job(bench, key, rows):
+    begin(bench, key)
+    assert list(check_protected_rows()) == []
+    JobRecord.objects.update(created_by=uuid4())
+    [finding] = check_protected_rows()
+    assert "of reencryptions was altered" in finding.text
 
 
 def test_the_loop_of_the_documentation_moves_every_row(bench, live_server, tmp_path, monkeypatch, capsys):
