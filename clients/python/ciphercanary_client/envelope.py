@@ -74,13 +74,15 @@ class Envelope:
         header = envelope_format.header_of_file(source)
         envelope_format.open_file(self._opened_key(header), header, source, target, aad)
 
+    def new_key(self) -> OpenKey:
+        """A data key of its own, for data whose size is not known."""
+        return OpenKey.of(self._client.data_key(self._key))
+
     def _sealing_key(self, size: int) -> OpenKey:
         if key := self._sealing.take(size):
             return key
         with self._renewing:  # threads that wait use the key of the first one
-            return self._sealing.take(size) or self._sealing.replace(
-                OpenKey.of(self._client.data_key(self._key)), size
-            )
+            return self._sealing.take(size) or self._sealing.replace(self.new_key(), size)
 
     def _opened_key(self, header: bytes) -> bytes:
         return self._opened.get(header) or self._opened.put(header, self._decrypt_key(header))
