@@ -77,10 +77,11 @@ def verify_log(
     proof, entry = _proof(client, entry_id) if entry_id else (None, "")
     newest = Checkpoint.parse(str(client.call("GET", "/api/v1/audit/checkpoint")["note"]))
     # The server answers in this order, and checkpoints only grow.
-    proven = proof.checkpoint if proof else None
-    chain = [checkpoint for checkpoint in (earlier, proven, newest) if checkpoint]
+    chain = [proof.checkpoint, newest] if proof else [newest]
     for checkpoint in chain:
         checkpoint.verify(keys)
+    if earlier:  # verified before it was stored, maybe with keys of an earlier time
+        chain.insert(0, earlier)
     for former, later in pairwise(chain):
         verify_consistency(former, later, _consistency(client, former, later))
     if proof:
