@@ -37,8 +37,10 @@ class AsyncClient:
         allow_http: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        arguments = options(url, token, timeout=timeout, ca_file=ca_file, allow_http=allow_http)
-        self._http = httpx.AsyncClient(**arguments, transport=transport)
+        arguments = options(
+            url, token, timeout=timeout, ca_file=ca_file, allow_http=allow_http, transport=transport
+        )
+        self._http = httpx.AsyncClient(**arguments)
         self._retries = retries
         self._modes = DefaultModes()
 

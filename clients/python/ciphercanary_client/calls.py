@@ -17,6 +17,7 @@ from ciphercanary_client.models import DataKey, Key, Rotation, Signature
 T = TypeVar("T")
 
 _KEY = re.compile(r"(name:)?[0-9a-z-]+", re.ASCII)
+_IDEMPOTENCY_KEY = re.compile(r"[ !#-\[\]-~]{1,255}")
 _SUCCESS = range(200, 300)
 _PAGE_SIZE = 100
 
@@ -51,15 +52,22 @@ def any_request(
     query: Mapping[str, str] | None,
     idempotency_key: str | None,
 ) -> Call[Any]:
-    """A request that has no method of its own. Its answer is the JSON value, or None without a body."""
+    """A request that has no method of its own. Its answer is the JSON value, or None without a body.
+
+    Raises ValueError for a URL of another server, and for an idempotency key that the header cannot have.
+    """
+    if idempotency_key and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise ValueError(
+            "An idempotency key has 1 to 255 printable ASCII characters, without quotes and backslashes."
+        )
     headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
     is_repeatable = method in {"GET", "HEAD"} or bool(idempotency_key)
-    return Call(method, path, lambda answer: answer, body, query or {}, headers, is_repeatable)
+    return Call(method, _server_path(path), lambda answer: answer, body, query or {}, headers, is_repeatable)
 
 
-def text(path: str, accept: str = "text/plain") -> Call[str]:
-    """A document that is not JSON."""
-    return TextCall("GET", path, str, headers={"Accept": accept})
+def text(path: str) -> Call[str]:
+    """A document that is plain text. Raises ValueError for a URL of another server."""
+    return TextCall("GET", _server_path(path), str, headers={"Accept": "text/plain"})
 
 
 class TextCall(Call[str]):
@@ -161,6 +169,12 @@ def rotate(reference: str, reason: str, expected_version: int | None) -> Call[Ro
         return Rotation(str(answer["id"]), str(answer["new_key_id"]), *versions, answer)
 
     return Call("POST", f"{_key_path(reference)}/rotate", read, body, headers=_idempotency_key())
+
+
+def _server_path(path: str) -> str:
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError("A path begins with one slash, such as /api/v1/keys.")
+    return path
 
 
 def _key_path(reference: str) -> str:

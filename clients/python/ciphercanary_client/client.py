@@ -43,8 +43,10 @@ class Client:
         allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        arguments = options(url, token, timeout=timeout, ca_file=ca_file, allow_http=allow_http)
-        self._http = httpx.Client(**arguments, transport=transport)
+        arguments = options(
+            url, token, timeout=timeout, ca_file=ca_file, allow_http=allow_http, transport=transport
+        )
+        self._http = httpx.Client(**arguments)
         self._retries = retries
         self._modes = DefaultModes()
 

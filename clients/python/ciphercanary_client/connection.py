@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ciphercanary_client.errors import ConnectionFailed
+from ciphercanary_client.version import VERSION
 
 URL_VARIABLE, TOKEN_VARIABLE = "CIPHERCANARY_URL", "CIPHERCANARY_TOKEN"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)  # RFC 6750, section 2.1
@@ -19,7 +20,13 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def options(
-    url: str | None, token: str | None, *, timeout: float, ca_file: str | None, allow_http: bool
+    url: str | None,
+    token: str | None,
+    *,
+    timeout: float,
+    ca_file: str | None,
+    allow_http: bool,
+    transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
 ) -> dict[str, Any]:
     """The arguments of httpx's clients. Raises ValueError for a URL or token that cannot be used."""
     base_url = server_url(url, allow_http=allow_http)
@@ -29,12 +36,14 @@ def options(
         "headers": {
             "Authorization": f"Bearer {bearer_token(token)}",
             "Accept-Encoding": "identity",
-            "User-Agent": "ciphercanary-client",
+            "User-Agent": f"ciphercanary-client/{VERSION}",
         },
         "timeout": timeout,
         "follow_redirects": False,  # a redirect would send token and plaintext elsewhere
         "trust_env": is_https,  # HTTP_PROXY would get token and plaintext of plain HTTP
-        "verify": ssl.create_default_context(cafile=ca_file) if is_https and ca_file else True,
+        # Without a file these are the system's certificates; httpx's default has its own.
+        "verify": ssl.create_default_context(cafile=ca_file) if is_https and transport is None else False,
+        "transport": transport,
     }
 
 

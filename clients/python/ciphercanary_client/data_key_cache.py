@@ -44,11 +44,12 @@ class SealingKey:
             clock,
         )
         self._lock = threading.Lock()
-        self.forget()
-
-    def forget(self) -> None:
         self._key: OpenKey | None = None
         self._expires, self._messages, self._bytes = 0.0, 0, 0
+
+    def forget(self) -> None:
+        with self._lock:
+            self._key = None
 
     def take(self, size: int) -> OpenKey | None:
         """The key for a message of ``size`` bytes, which counts. None if a new one is needed."""
@@ -94,7 +95,10 @@ class OpenedKeys:
 
     def put(self, header: bytes, octets: bytes) -> bytes:
         with self._lock:
-            self._keys[header] = octets, self._clock() + self._max_age
+            now = self._clock()
+            self._keys[header] = octets, now + self._max_age
+            for expired in [each for each, (_, expires) in self._keys.items() if expires <= now]:
+                del self._keys[expired]
             while len(self._keys) > self._max_opened:
                 self._keys.popitem(last=False)
         return octets

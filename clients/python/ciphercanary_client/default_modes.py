@@ -5,6 +5,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from ciphercanary_client.errors import Error
+
 _LONGEST_SECONDS = 300.0  # a policy can change the modes of a key
 _MOST_KEYS = 1000
 
@@ -23,9 +25,9 @@ class DefaultModes:
             return mode if self._clock() < expires else None
 
     def put(self, key: str, modes: tuple[str, ...]) -> str:
-        """Store and return the first mode. Raises ValueError for a key without any."""
+        """Store and return the first mode. Raises Error for a key without any."""
         if not modes:
-            raise ValueError("The key has no mode. Its policy forbids all of them.")
+            raise Error("The key has no mode. Its policy forbids all of them.")
         with self._lock:
             self._modes[key] = modes[0], self._clock() + _LONGEST_SECONDS
             while len(self._modes) > _MOST_KEYS:

@@ -20,28 +20,32 @@ def stream_size(plaintext_size: int) -> int:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One file to encrypt or decrypt. ``mode``: the permissions of the target."""
+    """One file to encrypt or decrypt."""
 
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(repr=False)
-    mode: int
+    is_encryption: bool
+
+    @property
+    def mode(self) -> int:
+        """The permissions of the target."""
+        return PUBLIC if self.is_encryption else PRIVATE
 
     @staticmethod
     def encryption(key: str, aad: bytes) -> "Transfer":
-        return Transfer("/api/v1/stream/encrypt", {"key_id": key}, _headers(aad), PUBLIC)
+        return Transfer("/api/v1/stream/encrypt", {"key_id": key}, _headers(aad), is_encryption=True)
 
     @staticmethod
     def decryption(aad: bytes) -> "Transfer":
-        return Transfer("/api/v1/stream/decrypt", {}, _headers(aad), PRIVATE)
+        return Transfer("/api/v1/stream/decrypt", {}, _headers(aad), is_encryption=False)
 
     def require_complete(self, sent: int, received: int) -> None:
         """Raise ConnectionFailed unless ``received`` bytes are the whole answer to ``sent`` bytes.
 
         HTTP/1.1 reports an answer that was cut off, but a proxy in between may not.
         """
-        is_encryption = self.mode == PUBLIC
-        plain, sealed = (sent, received) if is_encryption else (received, sent)
+        plain, sealed = (sent, received) if self.is_encryption else (received, sent)
         if stream_size(plain) != sealed:
             raise ConnectionFailed("The answer was cut off.")
 

@@ -19,7 +19,9 @@ class Server:
         self.answers, self.requests = [], []
 
     def will_answer(self, *answers):
-        """Each is a pair of status and JSON, a triple with headers, a whole response, or an error to raise."""
+        """Each is a pair of status and JSON, a triple with headers, text, a stream of bytes, a whole response, or an
+        error to raise.
+        """
         self.answers += answers
 
     def __call__(self, request):
@@ -37,6 +39,10 @@ class Server:
             raise answer
         if isinstance(answer, httpx.Response):
             return answer
+        if isinstance(answer, str):
+            return httpx.Response(200, text=answer)
+        if isinstance(answer, bytes):
+            return httpx.Response(200, stream=httpx.ByteStream(answer))
         status, members, headers = (*answer, {})[:3]
         kind = "application/json" if status < 300 else "application/problem+json"
         return httpx.Response(status, json=members, headers={"Content-Type": kind, **headers})

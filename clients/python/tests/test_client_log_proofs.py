@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -205,7 +204,7 @@ def test_the_first_verification_trusts_the_keys_of_the_server_and_the_next_the_s
     client, server, log, tmp_path
 ):
     state = tmp_path / "new" / "state.json"
-    server.will_answer(httpx.Response(200, text="\n".join(log.vkeys)))
+    server.will_answer("\n".join(log.vkeys))
     serve(server, log, 7)
     first = verify_log(client, StoredHead.read(state), (), "")
     first.head.write(state)

@@ -16,6 +16,7 @@ from ciphercanary_client import (
     Conflict,
     ConnectionFailed,
     DecryptionFailed,
+    Error,
     InvalidRequest,
     NotFound,
     PermissionDenied,
@@ -242,7 +243,7 @@ def test_an_error_of_another_server_is_an_error_of_the_api_too(content):
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(200, text="<html>"),
+        "<html>",
         (200, {}),
         (200, []),
         (200, {"ciphertext": None, "data": 7}),
@@ -280,6 +281,25 @@ def test_a_call_that_may_change_something_is_not_repeated_after_a_lost_connectio
     assert server.requests[-1].headers["idempotency-key"] == '"one"'
 
 
+@pytest.mark.parametrize("path", ["https://elsewhere.example/", "//elsewhere.example/", "api/v1/keys", ""])
+def test_no_path_sends_the_token_elsewhere(client, path):
+    for send in (client.text, lambda path: client.call("GET", path)):
+        with pytest.raises(ValueError, match="one slash"):
+            send(path)
+
+
+@pytest.mark.parametrize("key", ['a"b', "a\\b", "a\nb", "ü", "x" * 256])
+def test_an_idempotency_key_fits_its_header(client, key):
+    with pytest.raises(ValueError, match="printable ASCII"):
+        client.call("POST", "/api/v1/users", {}, idempotency_key=key)
+
+
+def test_a_key_without_a_mode_cannot_encrypt(client, server):
+    server.will_answer((200, {**KEY, "modes": []}))
+    with pytest.raises(Error, match="no mode"):
+        client.encrypt("name:orders", b"hello")
+
+
 def test_the_failure_of_a_connection_survives_pickle():
     error = pickle.loads(pickle.dumps(ConnectionFailed("no", was_sent=False)))  # noqa: S301 - our own bytes
     assert (str(error), error.was_sent) == ("no", False)
@@ -301,7 +321,7 @@ def sealed(size):
 
 def test_a_file_is_sent_again_from_its_beginning(client, server, paths):
     source, target = paths
-    server.will_answer((503, PROBLEM), LOST, httpx.Response(200, content=sealed(500_000)))
+    server.will_answer((503, PROBLEM), LOST, sealed(500_000))
     client.encrypt_file("name:orders", source, target, b"aad")
     assert target.read_bytes() == sealed(500_000)
     assert {request.content for request in server.requests} == {source.read_bytes()}
@@ -316,7 +336,7 @@ def test_an_answer_that_was_cut_off_leaves_the_target_as_it_was(client, server, 
     source.write_bytes(sealed(500_000))
     if before:
         target.write_bytes(before)
-    answers = [httpx.Response(200, content=bytes(size)) for size in (499_999, 16_384, 0)]
+    answers = [bytes(size) for size in (499_999, 16_384, 0)]
     refused = (400, {"code": "decryption_failed", "detail": "d"})
     server.will_answer(*answers, refused)
     with pytest.raises(DecryptionFailed):
@@ -329,7 +349,7 @@ def test_only_the_owner_reads_a_decrypted_file(client, server, paths):
     source, target = paths
     source.write_bytes(sealed(7))
     target.write_bytes(b"before")
-    server.will_answer(httpx.Response(200, content=b"plain 7"))
+    server.will_answer(b"plain 7")
     client.decrypt_file(source, target)
     assert target.read_bytes() == b"plain 7"
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
@@ -363,9 +383,9 @@ def test_the_asynchronous_client_sends_the_same_requests(client, server, make_as
         *[(200, coded), (200, {"valid": True})],
         *[(200, {**made, "plaintext": b64(bytes(32))})] * 2,
         *[(201, KEY), (200, {"results": [KEY], "next": None}), (201, rotated)],
-        *[(200, {"x": 1}), httpx.Response(200, text="vkey")],
-        *[(503, PROBLEM), httpx.Response(200, content=sealed(500_000))],
-        httpx.Response(200, content=bytes(500_000)),
+        *[(200, {"x": 1}), "vkey"],
+        *[(503, PROBLEM), sealed(500_000)],
+        bytes(500_000),
     ]
 
     def used(client):

@@ -1,15 +1,15 @@
 """The command ``ciphercanary``: docs/client.md describes it."""
 
 import argparse
-import contextlib
+import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ciphercanary_client.client import Client
 from ciphercanary_client.command_line import audit, keys, messages
 from ciphercanary_client.errors import Error
+from ciphercanary_client.version import VERSION
 
 OK, FAILED, USAGE = 0, 1, 2
 _INTERRUPTED = 130
@@ -28,9 +28,10 @@ def main(arguments: Sequence[str]) -> int:
             return int(options.run(client, options))
     except ValueError as error:
         return _report(error, USAGE)
+    except BrokenPipeError:  # the reader of standard output needs no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at the end
+        return FAILED
     except (Error, OSError) as error:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
         return _report(error, FAILED)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--ca-file", metavar="FILE", help="certificates to trust instead of the system's")
     made.add_argument("--allow-http", action="store_true", help="allow plain HTTP to other machines")
     made.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="of each wait (30)")
-    made.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    made.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = made.add_subparsers(metavar="COMMAND", required=True)
     for part in (keys, messages, audit):
         part.add_commands(commands)
@@ -75,10 +76,3 @@ def _client(options: argparse.Namespace) -> Client:
 def _report(error: Exception, code: int) -> int:
     sys.stderr.write(f"ciphercanary: {keys.printable(str(error))}\n")
     return code
-
-
-def _version() -> str:
-    try:
-        return version("ciphercanary-client")
-    except PackageNotFoundError:
-        return "(not installed)"
