@@ -187,17 +187,20 @@ class AsyncClient:
                 return
 
     async def _transfer_once(self, transfer: Transfer, given: IO[bytes], target: StrPath) -> None:
-        headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
         async with replacing(target, transfer.mode) as made:
             with translated_failures():
-                async with self._http.stream(
-                    "POST", transfer.path, params=transfer.query, headers=headers, content=_blocks(given)
-                ) as answer:
-                    if answer.status_code != httpx.codes.OK:
-                        raise error_of(answer.status_code, answer.headers, await answer.aread())
-                    async for block in answer.aiter_raw():
-                        await asyncio.to_thread(made.write, block)
+                await self._exchange(transfer, given, made)
             transfer.require_complete(given.tell(), made.tell())
+
+    async def _exchange(self, transfer: Transfer, given: IO[bytes], made: IO[bytes]) -> None:
+        headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
+        async with self._http.stream(
+            "POST", transfer.path, params=transfer.query, headers=headers, content=_blocks(given)
+        ) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise error_of(answer.status_code, answer.headers, await answer.aread())
+            async for block in answer.aiter_raw():
+                await asyncio.to_thread(made.write, block)
 
 
 async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
