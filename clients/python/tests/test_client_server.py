@@ -2,21 +2,20 @@
 
 import asyncio
 import base64
+import io
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from ciphercanary_client import AsyncClient, Client, DecryptionFailed, NotFound, PermissionDenied
+from ciphercanary_client.command_line import main
 from ciphercanary_client.errors import AuthenticationFailed
 from tests.product import Product
 
 pytestmark = pytest.mark.process
 
-CLIENTS = Path(__file__).resolve().parents[1]
 LARGE = os.urandom(3 << 20) + b"end"
 
 
@@ -45,26 +44,18 @@ def client(served):
 
 
 @pytest.fixture
-def run(served, tmp_path):
-    """Run the command in a folder of its own; returns its exit code and its output."""
-    environment = {
-        **os.environ,
-        "CIPHERCANARY_URL": served[0],
-        "CIPHERCANARY_TOKEN": served[1],
-        "PYTHONPATH": str(CLIENTS),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
+def run(served, tmp_path, monkeypatch, capsysbinary):
+    """Run the command in a folder of its own; returns its exit code, and its output or its error output."""
+    monkeypatch.setenv("CIPHERCANARY_URL", served[0])
+    monkeypatch.setenv("CIPHERCANARY_TOKEN", served[1])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments, given=b""):
-        done = subprocess.run(
-            [sys.executable, "-m", "ciphercanary_client.command_line", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            input=given,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode, done.stdout or done.stderr
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        code = main(arguments)
+        output = capsysbinary.readouterr()
+        return code, output.out or output.err
 
     return run
 
@@ -160,6 +151,9 @@ def test_the_command_encrypts_and_decrypts_files_and_messages(run, tmp_path):
         assert (tmp_path / "opened").read_bytes() == LARGE
         (tmp_path / "opened").unlink()
     assert run("decrypt", "--aad", "a", given=piped) == (0, LARGE)
+    assert run("encrypt", "name:orders", "plain", "from-file", "--local")[0] == 0
+    assert run("encrypt", "name:orders", "-", "from-input", "--local", given=b"hello")[0] == 0
+    assert run("decrypt", "from-input") == (0, b"hello")
     code, ciphertext = run("encrypt", "name:orders", given=b"hello")
     assert (code, ciphertext[:4]) == (0, b"cc1.")
     assert run("decrypt", given=ciphertext) == (0, b"hello")
@@ -173,6 +167,8 @@ def test_the_command_signs_and_verifies(run, tmp_path):
     (tmp_path / "signature").write_bytes(signature)
     assert run("verify", "name:releases", "signature", given=b"build 7") == (0, b"The signature is valid.\n")
     assert run("verify", "name:releases", "signature", given=b"build 8")[0] == 1
+    (tmp_path / "signature").write_bytes(b"?")
+    assert run("verify", "name:releases", "signature", given=b"build 7")[0] == 2
 
 
 def test_the_command_shows_and_changes_keys(run):
@@ -182,8 +178,18 @@ def test_the_command_shows_and_changes_keys(run):
     code, shown = run("keys", "show", "name:releases", "--json")
     assert json.loads(shown)["algorithm"] == "ed25519"
     assert run("keys", "create", "archive", "--tag", "a", "--json")[0] == 0
+    code, shown = run("keys", "show", "name:archive")
+    assert b"aes-256-gcm, aes-256-gcm-siv" in shown
+    assert [
+        json.loads(line)["name"]
+        for line in run("keys", "list", "--search", "archive", "--json")[1].splitlines()
+    ] == ["archive"]
     code, rotated = run("keys", "rotate", "name:archive", "--reason", "a test")
     assert (code, rotated) == (0, b"The primary version is 2 now. It was 1 before.\n")
+    assert (
+        json.loads(run("keys", "rotate", "name:archive", "--reason", "a test", "--json")[1])["new_version"]
+        == 3
+    )
     code, error = run("keys", "show", "name:unknown")
     assert (code, b"404 not_found" in error) == (1, True)
 
@@ -193,7 +199,9 @@ def test_the_command_verifies_the_audit_log(run, client, tmp_path):
     assert (code, b"Compare them" in first) == (0, True)
     client.encrypt("name:orders", b"hello")
     newest = client.call("GET", "/api/v1/audit/logs", query={"limit": "1"})["results"][0]["id"]
-    code, second = run("audit", "verify", "--entry", str(newest))
+    keys = tmp_path / "keys"
+    keys.write_text(client.text("/.well-known/ciphercanary-audit-keys"))
+    code, second = run("audit", "verify", "--entry", str(newest), "--key", str(keys))
     assert code == 0, second
     assert b"that were verified before" in second
     assert b"crypto.message.encrypted" in second
