@@ -15,7 +15,7 @@ from ciphercanary_client.calls import Call
 from ciphercanary_client.connection import options, translated_failures
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.errors import Error, error_of
-from ciphercanary_client.files import BLOCK_SIZE, StrPath
+from ciphercanary_client.files import BLOCK_SIZE, StrPath, opened
 from ciphercanary_client.models import DataKey, Key, Rotation, Signature
 from ciphercanary_client.retries import DEFAULT_RETRIES, Attempts, Retries
 from ciphercanary_client.transfers import Transfer
@@ -179,7 +179,7 @@ class AsyncClient:
         attempts = Attempts(self._retries)
         while True:
             try:
-                with await asyncio.to_thread(open, source, "rb") as given:
+                with await asyncio.to_thread(opened, source) as given:
                     await self._transfer_once(transfer, given, target)
             except Error as error:
                 await asyncio.sleep(attempts.pause_after(error))

@@ -14,7 +14,7 @@ from ciphercanary_client.connection import options, translated_failures
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.errors import Error, error_of
-from ciphercanary_client.files import StrPath, replacing
+from ciphercanary_client.files import StrPath, opened, replacing
 from ciphercanary_client.models import DataKey, Key, Rotation, Signature
 from ciphercanary_client.retries import DEFAULT_RETRIES, Attempts, Retries
 from ciphercanary_client.transfers import Transfer, blocks
@@ -208,7 +208,7 @@ class Client:
                 return
 
     def _transfer_once(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
-        with open(source, "rb") as given, replacing(target, transfer.mode) as made:  # noqa: PTH123 - any path
+        with opened(source) as given, replacing(target, transfer.mode) as made:
             headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
             with (
                 translated_failures(),

@@ -20,7 +20,7 @@ from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encr
 from cryptography.exceptions import InvalidTag
 
 from ciphercanary_client.errors import DecryptionFailed
-from ciphercanary_client.files import BLOCK_SIZE, PRIVATE, PUBLIC, StrPath, replacing
+from ciphercanary_client.files import BLOCK_SIZE, PRIVATE, PUBLIC, StrPath, opened, replacing
 
 PREFIX = b"\x02\x20"
 DATA_KEY_SIZE = 32
@@ -86,19 +86,19 @@ def seal_blocks(key: bytes, header: bytes, plaintext: IO[bytes], aad: bytes) -> 
 
 def seal_file(key: bytes, header: bytes, source: StrPath, target: StrPath, aad: bytes) -> None:
     """Seal a file in constant memory. ``target`` appears as a whole, or not at all."""
-    with open(source, "rb") as plaintext, replacing(target, PUBLIC) as envelope:  # noqa: PTH123 - any path
+    with opened(source) as plaintext, replacing(target, PUBLIC) as envelope:
         envelope.writelines(seal_blocks(key, header, plaintext, aad))
 
 
 def header_of_file(source: StrPath) -> bytes:
     """The header of an envelope in a file. Raises DecryptionFailed."""
-    with open(source, "rb") as envelope:  # noqa: PTH123 - any path
+    with opened(source) as envelope:
         return read_header(envelope)
 
 
 def open_file(key: bytes, header: bytes, source: StrPath, target: StrPath, aad: bytes) -> None:
     """Open a file in constant memory. ``target`` appears once its last chunk is verified. Raises DecryptionFailed."""
-    with open(source, "rb") as envelope, replacing(target, PRIVATE) as plaintext:  # noqa: PTH123 - any path
+    with opened(source) as envelope, replacing(target, PRIVATE) as plaintext:
         envelope.seek(len(header))
         decryptor = Cobblestone256Decryptor(key, _context(header, aad))
         try:

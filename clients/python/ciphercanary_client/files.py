@@ -45,6 +45,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def opened(source: StrPath) -> IO[bytes]:
+    """A file to read. Raises ValueError for a pipe or a device, which cannot be read twice."""
+    path = Path(source)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file.")
+    return path.open("rb")
+
+
 def size_of(source: StrPath) -> int:
-    """The size of a file in bytes; 0 for a pipe."""
+    """The size of a file in bytes."""
     return Path(source).stat().st_size

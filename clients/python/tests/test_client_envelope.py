@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import os
 import stat
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +182,21 @@ def test_a_missing_source_leaves_nothing(envelope, tmp_path):
     with pytest.raises(FileNotFoundError):
         envelope.encrypt_file(tmp_path / "missing", tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_rejected_because_it_cannot_be_read_twice(envelope, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for transform in (envelope.encrypt_file, envelope.decrypt_file):
+        with pytest.raises(ValueError, match="not a regular file"):
+            transform(tmp_path / "pipe", tmp_path / "target")
+
+
+def test_a_file_can_replace_itself(envelope, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"hello")
+    envelope.encrypt_file(file, file)
+    envelope.decrypt_file(file, file)
+    assert file.read_bytes() == b"hello"
 
 
 def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, service, tmp_path):
