@@ -6,6 +6,7 @@ import hmac
 import os
 import stat
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -84,7 +85,9 @@ def test_many_messages_use_one_data_key_and_open_it_once(envelope, service):
     assert (service.generated, service.opened) == (1, 1)
 
 
-def test_threads_that_start_together_generate_one_data_key(envelope, service):
+def test_threads_that_start_together_generate_one_data_key(envelope, service, monkeypatch):
+    generate = service.data_key
+    monkeypatch.setattr(service, "data_key", lambda key: [time.sleep(0.02), generate(key)][1])
     with ThreadPoolExecutor(16) as pool:
         sealed = list(pool.map(lambda _: envelope.encrypt(b"hello"), range(200)))
         assert set(pool.map(envelope.decrypt, sealed)) == {b"hello"}

@@ -85,9 +85,10 @@ class Log:
     def keys(self):
         return tuple(map(VerifierKey.parse, self.vkeys))
 
-    def note(self, size, *, root=None):
-        root = root or head(self.entries[:size])
-        text = f"{self.origin}\n{size}\n{b64(root)}\n"
+    def note(self, size, *, of=""):
+        """``of``: the origin of another log, whose checkpoint this one signs."""
+        root = head(self.entries[:size])
+        text = f"{of or self.origin}\n{size}\n{b64(root)}\n"
         name = bytes([len(self.origin)]) + self.origin.encode()
         time = bytes(7) + b"\7"
         message = b"subtree/v1\n\0" + name + time + name + bytes(8) + size.to_bytes(8, "big") + root
@@ -139,6 +140,11 @@ def test_another_key_or_none_proves_nothing(log):
 def test_a_malformed_checkpoint_fails(note):
     with pytest.raises(VerificationFailed, match="malformed"):
         Checkpoint.parse(note)
+
+
+def test_the_key_of_one_log_proves_nothing_about_another(log):
+    with pytest.raises(VerificationFailed, match="No trusted key"):
+        Checkpoint.parse(log.note(7, of="another")).verify(log.keys)
 
 
 def test_a_malformed_key_is_rejected(log):
@@ -235,6 +241,13 @@ def test_pinned_keys_replace_those_that_are_stored(client, server, log):
     serve(server, log, 19)
     with pytest.raises(VerificationFailed, match="No trusted key"):
         verify_log(client, StoredHead(log.keys, None), Log().keys, "")
+
+
+def test_an_altered_entry_fails(client, server, log):
+    altered = json.dumps({"id": 3, "outcome": "ok"})
+    server.will_answer((200, {"entry": altered, "proof": log.proof(2, 19)}), (200, {"note": log.note(19)}))
+    with pytest.raises(VerificationFailed, match="not in the tree"):
+        verify_log(client, StoredHead(log.keys, None), (), "3")
 
 
 def test_another_entry_than_the_requested_one_fails(client, server, log):
