@@ -75,7 +75,7 @@ def verify_log(
     keys = pinned or (stored.keys if stored else _published_keys(client))
     earlier = stored.checkpoint if stored else None
     proof, entry = _proof(client, entry_id) if entry_id else (None, "")
-    newest = Checkpoint.parse(str(client.call("GET", "/api/v1/audit/checkpoint")["note"]))
+    newest = Checkpoint.parse(_text_of(client.call("GET", "/api/v1/audit/checkpoint"), "note"))
     # The server answers in this order, and checkpoints only grow.
     chain = [proof.checkpoint, newest] if proof else [newest]
     for checkpoint in chain:
@@ -97,17 +97,29 @@ def _published_keys(client: Client) -> tuple[VerifierKey, ...]:
 
 
 def _proof(client: Client, entry_id: str) -> tuple[EntryProof, str]:
-    if not entry_id.isdigit():
-        raise ValueError("The id of an entry is a number.")
-    answer: Any = client.call("GET", f"/api/v1/audit/logs/{entry_id}/proof")
-    entry = str(answer["entry"])
-    if json.loads(entry).get("id") != int(entry_id):
+    """Raises ValueError for an id that is not a number."""
+    number = int(entry_id)
+    answer = client.call("GET", f"/api/v1/audit/logs/{number}/proof")
+    entry = _text_of(answer, "entry")
+    try:
+        is_requested = json.loads(entry)["id"] == number
+    except (ValueError, LookupError, TypeError):
+        is_requested = False
+    if not is_requested:
         raise VerificationFailed("The server returned another entry.")
-    return EntryProof.parse(str(answer["proof"])), entry
+    return EntryProof.parse(_text_of(answer, "proof")), entry
 
 
 def _consistency(client: Client, former: Checkpoint, later: Checkpoint) -> tuple[bytes, ...]:
     if not former.size or former.size >= later.size:
         return ()
     query = {"from": str(former.size), "to": str(later.size)}
-    return hashes_of(client.call("GET", "/api/v1/audit/consistency", query=query)["hashes"])
+    answer = client.call("GET", "/api/v1/audit/consistency", query=query)
+    hashes = answer.get("hashes") if isinstance(answer, dict) else None
+    return hashes_of(map(str, hashes if isinstance(hashes, list) else [""]))
+
+
+def _text_of(answer: Any, member: str) -> str:
+    if not isinstance(answer, dict) or not isinstance(answer.get(member), str):
+        raise VerificationFailed(f"The answer of the server has no {member}.")
+    return str(answer[member])

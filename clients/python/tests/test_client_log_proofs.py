@@ -256,6 +256,23 @@ def test_another_entry_than_the_requested_one_fails(client, server, log):
         verify_log(client, StoredHead(log.keys, None), (), "4")
 
 
+@pytest.mark.parametrize("entry", ["", "[]", "{}", '{"id": 2}'])
+def test_a_malformed_entry_fails(client, server, log, entry):
+    server.will_answer((200, {"entry": entry, "proof": log.proof(2, 19)}))
+    with pytest.raises(VerificationFailed, match="another entry"):
+        verify_log(client, StoredHead(log.keys, None), (), "3")
+
+
+@pytest.mark.parametrize("answer", [[], {}, {"hashes": None}, {"hashes": [7]}, {"hashes": {}}])
+def test_a_malformed_answer_fails(client, server, log, answer):
+    server.will_answer((200, {"note": log.note(19)}), (200, answer))
+    with pytest.raises(VerificationFailed, match="malformed hash"):
+        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), "")
+    server.will_answer((200, answer))
+    with pytest.raises(VerificationFailed, match="no note"):
+        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), "")
+
+
 def test_a_damaged_state_is_not_replaced(tmp_path):
     state = tmp_path / "state.json"
     state.write_text("{}")
