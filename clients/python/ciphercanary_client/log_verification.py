@@ -65,16 +65,16 @@ class Verified:
 
 
 def verify_log(
-    client: Client, stored: StoredHead | None, pinned: tuple[VerifierKey, ...], entry_id: str
+    client: Client, stored: StoredHead | None, pinned: tuple[VerifierKey, ...], entry_id: int | None
 ) -> Verified:
-    """Check the newest checkpoint, that its tree begins with the stored one, and one entry.
+    """Check the newest checkpoint, that its tree begins with the stored one, and an entry if its id is given.
 
     ``pinned`` replaces the stored keys. Without both, the keys are those that the server publishes now (trust on first
-    use). ``entry_id`` is the id of an entry, or "". Raises VerificationFailed.
+    use). Raises VerificationFailed.
     """
     keys = pinned or (stored.keys if stored else _published_keys(client))
     earlier = stored.checkpoint if stored else None
-    proof, entry = _proof(client, entry_id) if entry_id else (None, "")
+    proof, entry = _proof(client, entry_id) if entry_id is not None else (None, "")
     newest = Checkpoint.parse(_text_of(client.call("GET", "/api/v1/audit/checkpoint"), "note"))
     # The server answers in this order, and checkpoints only grow.
     chain = [proof.checkpoint, newest] if proof else [newest]
@@ -96,13 +96,11 @@ def _published_keys(client: Client) -> tuple[VerifierKey, ...]:
         raise VerificationFailed("The server publishes a malformed key.") from None
 
 
-def _proof(client: Client, entry_id: str) -> tuple[EntryProof, str]:
-    """Raises ValueError for an id that is not a number."""
-    number = int(entry_id)
-    answer = client.call("GET", f"/api/v1/audit/logs/{number}/proof")
+def _proof(client: Client, entry_id: int) -> tuple[EntryProof, str]:
+    answer = client.call("GET", f"/api/v1/audit/logs/{entry_id}/proof")
     entry = _text_of(answer, "entry")
     try:
-        is_requested = json.loads(entry)["id"] == number
+        is_requested = json.loads(entry)["id"] == entry_id
     except (ValueError, LookupError, TypeError):
         is_requested = False
     if not is_requested:

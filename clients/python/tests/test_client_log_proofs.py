@@ -212,12 +212,12 @@ def test_the_first_verification_trusts_the_keys_of_the_server_and_the_next_the_s
     state = tmp_path / "new" / "state.json"
     server.will_answer("\n".join(log.vkeys))
     serve(server, log, 7)
-    first = verify_log(client, StoredHead.read(state), (), "")
+    first = verify_log(client, StoredHead.read(state), (), None)
     first.head.write(state)
     assert (first.is_first_use, first.earlier, first.newest.size) == (True, None, 7)
 
     serve(server, log, 19, earlier=7, entry=3)
-    second = verify_log(client, StoredHead.read(state), (), "3")
+    second = verify_log(client, StoredHead.read(state), (), 3)
     assert (second.is_first_use, second.earlier.size, second.newest.size) == (False, 7, 19)
     assert second.entry == log.entries[2].decode()
     assert dict(server.requests[-1].url.params) == {"from": "7", "to": "19"}
@@ -231,46 +231,46 @@ def test_a_rewritten_log_fails_although_its_own_keys_signed_it(client, server, l
     log_of_thief.entries[2] = b"{}"
     serve(server, log_of_thief, 19, earlier=7)
     with pytest.raises(VerificationFailed, match="does not begin"):
-        verify_log(client, stored, (), "")
+        verify_log(client, stored, (), None)
     serve(server, log_of_thief, 5)
     with pytest.raises(VerificationFailed, match="had 7 before"):
-        verify_log(client, stored, (), "")
+        verify_log(client, stored, (), None)
 
 
 def test_pinned_keys_replace_those_that_are_stored(client, server, log):
     serve(server, log, 19)
     with pytest.raises(VerificationFailed, match="No trusted key"):
-        verify_log(client, StoredHead(log.keys, None), Log().keys, "")
+        verify_log(client, StoredHead(log.keys, None), Log().keys, None)
 
 
 def test_an_altered_entry_fails(client, server, log):
     altered = json.dumps({"id": 3, "outcome": "ok"})
     server.will_answer((200, {"entry": altered, "proof": log.proof(2, 19)}), (200, {"note": log.note(19)}))
     with pytest.raises(VerificationFailed, match="not in the tree"):
-        verify_log(client, StoredHead(log.keys, None), (), "3")
+        verify_log(client, StoredHead(log.keys, None), (), 3)
 
 
 def test_another_entry_than_the_requested_one_fails(client, server, log):
     serve(server, log, 19, entry=3)
     with pytest.raises(VerificationFailed, match="another entry"):
-        verify_log(client, StoredHead(log.keys, None), (), "4")
+        verify_log(client, StoredHead(log.keys, None), (), 4)
 
 
 @pytest.mark.parametrize("entry", ["", "[]", "{}", '{"id": 2}'])
 def test_a_malformed_entry_fails(client, server, log, entry):
     server.will_answer((200, {"entry": entry, "proof": log.proof(2, 19)}))
     with pytest.raises(VerificationFailed, match="another entry"):
-        verify_log(client, StoredHead(log.keys, None), (), "3")
+        verify_log(client, StoredHead(log.keys, None), (), 3)
 
 
 @pytest.mark.parametrize("answer", [[], {}, {"hashes": None}, {"hashes": [7]}, {"hashes": {}}])
 def test_a_malformed_answer_fails(client, server, log, answer):
     server.will_answer((200, {"note": log.note(19)}), (200, answer))
     with pytest.raises(VerificationFailed, match="malformed hash"):
-        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), "")
+        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), None)
     server.will_answer((200, answer))
     with pytest.raises(VerificationFailed, match="no note"):
-        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), "")
+        verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), None)
 
 
 def test_a_damaged_state_is_not_replaced(tmp_path):

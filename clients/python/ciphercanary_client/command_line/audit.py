@@ -25,7 +25,7 @@ def add_commands(commands: "Commands") -> None:
         "verify", help="check that the log continues the one that this machine verified last"
     )
     made.add_argument(
-        "--entry", default="", metavar="ID", help="also prove that this entry is in the log, and print it"
+        "--entry", type=int, metavar="ID", help="also prove that this entry is in the log, and print it"
     )
     made.add_argument(
         "--key",
