@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     batches,
+    client,
     crowds,
     k6_script,
     kills,
@@ -28,11 +29,12 @@ from bench.product import CipherCanary
 from bench.requests import Refused
 from bench.singles import Pace
 from bench.table import markdown, terminal
+from ciphercanary_client import Error as ClientError
 from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
-SECTIONS = ("operations", "batch", "connections", "stream", "k6", "kill", "openssl")
+SECTIONS = ("operations", "batch", "connections", "stream", "client", "k6", "kill", "openssl")
 QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 
@@ -104,7 +106,7 @@ class Run:
 
     def needed(self) -> set[str]:
         needed = self.wanted & set(CONTESTANTS)
-        if self.wanted & {"operations", "batch", "connections", "stream", "k6", "kill"}:
+        if self.wanted & {"operations", "batch", "connections", "stream", "client", "k6", "kill"}:
             needed.add(PRODUCT)
         if self.wanted & {"operations", "batch"}:
             needed.add(BAO)
@@ -118,6 +120,7 @@ class Run:
             "batch": self.batches,
             "connections": self.crowds,
             "stream": self.stream,
+            "client": self.client,
             "k6": self.k6,
             "kill": self.kill,
         }
@@ -135,7 +138,7 @@ class Run:
         log(f"measuring {name}")
         try:
             part()
-        except (Refused, RuntimeError, OSError, ValueError) as error:
+        except (Refused, ClientError, RuntimeError, OSError, ValueError) as error:
             self.failed = True
             log(f"{name} FAILED: {error}")
 
@@ -172,6 +175,9 @@ class Run:
         if self.results.stream is None:
             self.results.absent.add("stream")
             log("stream: not there")
+
+    def client(self) -> None:
+        self.results.client = client.measure(self.ours, self.pace)
 
     def k6(self) -> None:
         self.results.k6 = k6_script.measure(self.ours, quick=self.quick)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bench.batches import COMMON_ITEMS, ITEMS, BatchMeasurement
+from bench.client import Rates
 from bench.contestant import OPERATIONS, OTHER_OPERATIONS
 from bench.crowds import CONNECTIONS, Crowd
 from bench.k6_script import K6
@@ -30,6 +31,7 @@ BATCH = Goal(300_000, 800_000, "items/s and core")
 BATCH_AGAINST_OPENBAO = Goal(8)
 STREAM = Goal(1200, unit="MB/s and core")
 STREAM_GROWTH = Goal(16, unit="MB", lower=True)  # a few blocks in flight: constant for any size
+LOCAL = Goal(30, 100)
 FILE_JOB = Goal(1500, 3000, "MB/s")
 CROWD_ERRORS = Goal(0, unit="errors", lower=True)
 CROWD_TAIL = Goal(None, 100, "ms", lower=True)
@@ -54,6 +56,7 @@ class Results:
     batches: dict[tuple[str, int], BatchMeasurement] = field(default_factory=dict)
     crowds: dict[int, Crowd] = field(default_factory=dict)
     stream: Stream | None = None
+    client: Rates | None = None
     k6: K6 | None = None
     lag: float | None = None  # seconds
     kill: Kill | None = None
@@ -69,6 +72,7 @@ def figures(results: Results) -> list[Figure]:
         ),
         *batches(results),
         *streams(results),
+        *client(results),
         Figure("file job, 1 GiB, file to file", FILE_JOB, why=NOT_THERE),
         *crowds(results),
         *k6(results),
@@ -144,6 +148,19 @@ def streams(results: Results) -> Iterator[Figure]:
     yield Figure(what, STREAM, value, measured=measured)
     growth = stream.growth / MEGABYTE
     yield Figure(f"{what}: growth of a worker", STREAM_GROWTH, growth, measured=f"{number(growth)} MB")
+
+
+def client(results: Results) -> Iterator[Figure]:
+    for what in ("sealed", "opened"):
+        name = f"client, 64 B {what} in a local envelope"
+        rates = results.client
+        if rates is None:
+            yield Figure(name, LOCAL)
+            continue
+        rate: float = getattr(rates, what)
+        ratio = ratio_of(rate, rates.rest)
+        against = f"its REST call {number(rates.rest)}/s"
+        yield Figure(name, LOCAL, ratio, measured=f"{number(rate)}/s", against=against, ratio=ratio)
 
 
 def crowds(results: Results) -> Iterator[Figure]:

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
+CLIENT = "ciphercanary_client"
 INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 
 
@@ -17,6 +18,12 @@ def product_files() -> list[Path]:
     """Every Python file that is shipped, except migrations."""
     found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     return [path for path in found if "migrations" not in path.parts]
+
+
+@cache
+def client_files() -> list[Path]:
+    """Every Python file of the client's package."""
+    return sorted((ROOT / "clients" / "python" / CLIENT).rglob("*.py"))
 
 
 @cache

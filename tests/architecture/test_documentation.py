@@ -13,9 +13,14 @@ from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
 from tests.endpoints import all_routes
 
-FOUND = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]
+FOUND = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("tests/**/*.md"),
+    *ROOT.glob("clients/**/*.md"),
+]
 PAGES = sorted(page for page in FOUND if "node_modules" not in page.parts)
-TOP = "|".join([*PACKAGES, "tests", "bin", "docs"])
+TOP = "|".join([*PACKAGES, "tests", "bin", "clients", "docs"])
 PATH = re.compile(rf"`((?:{TOP})/[\w./-]+)(?:::(\w+))?`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)

@@ -10,7 +10,8 @@ LEVELS = re.compile(r"pytest\.mark\.(process|browser|sweep)\b")
 
 def test_a_test_that_runs_the_product_is_marked_as_such():
     """The tests of tests/e2e get their mark from its conftest."""
-    files = [path for path in (ROOT / "tests").rglob("test_*.py") if "e2e" not in path.parts]
+    found = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "clients").rglob("test_*.py")]
+    files = [path for path in found if "e2e" not in path.parts]
     assert [f"{name(path)}::{test}" for path in files for test in unmarked(ast.parse(path.read_text()))] == []
 
 

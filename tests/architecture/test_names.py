@@ -3,7 +3,7 @@ import re
 
 from django.db.models import Manager
 
-from tests.architecture.sources import PACKAGES, ROOT, name, nodes, product_files
+from tests.architecture.sources import CLIENT, PACKAGES, ROOT, client_files, name, nodes, product_files
 
 # Words without meaning: these names do not help readers find a specific thing.
 EMPTY_WORDS = re.compile(r"(?<![a-z])(utils?|helpers?|managers?|misc|common|blobs?|stuff)(?![a-z])")
@@ -19,13 +19,13 @@ def is_empty(identifier):
 
 
 def test_no_module_has_a_name_that_says_nothing():
-    assert [name(path) for path in product_files() if is_empty(path.stem)] == []
+    assert [name(path) for path in [*product_files(), *client_files()] if is_empty(path.stem)] == []
 
 
 def test_no_class_or_function_has_a_name_that_says_nothing():
     found = [
         f"{name(path)}:{node.lineno} {node.name}"
-        for path in product_files()
+        for path in [*product_files(), *client_files()]
         for node in nodes(path)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and is_empty(node.name)
@@ -49,7 +49,7 @@ def test_the_measure_knows_the_words_in_both_spellings():
 def test_every_package_of_the_product_is_under_the_import_rules(pyproject):
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
     assert packages == set(PACKAGES) == set(pyproject["tool"]["importlinter"]["root_packages"])
-    assert packages == set(pyproject["tool"]["coverage"]["run"]["source"])
+    assert packages | {CLIENT} == set(pyproject["tool"]["coverage"]["run"]["source"])
 
 
 def test_no_import_rule_has_an_exception(pyproject):

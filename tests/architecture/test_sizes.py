@@ -3,7 +3,7 @@ import textwrap
 
 import pytest
 
-from tests.architecture.sources import functions, name, product_files, tree
+from tests.architecture.sources import client_files, functions, name, product_files, tree
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
@@ -40,7 +40,7 @@ def statements(node):
 def test_no_file_is_longer_than_300_lines():
     long = {
         name(path): lines
-        for path in product_files()
+        for path in [*product_files(), *client_files()]
         if (lines := len(path.read_text().splitlines())) > MAX_FILE_LINES
     }
     assert not long
@@ -49,7 +49,7 @@ def test_no_file_is_longer_than_300_lines():
 def test_no_function_is_longer_than_40_lines():
     long = {
         f"{name(path)}:{function.lineno} {function.name}": lines_of(function)
-        for path in product_files()
+        for path in [*product_files(), *client_files()]
         for function in functions(tree(path))
         if lines_of(function) > MAX_FUNCTION_LINES
     }
@@ -59,7 +59,7 @@ def test_no_function_is_longer_than_40_lines():
 def test_no_function_nests_deeper_than_three_blocks():
     deep = {
         f"{name(path)}:{function.lineno} {function.name}": nesting(function)
-        for path in product_files()
+        for path in [*product_files(), *client_files()]
         for function in functions(tree(path))
         if nesting(function) > MAX_NESTING
     }

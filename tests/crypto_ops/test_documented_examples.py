@@ -28,7 +28,8 @@ def run(tmp_path_factory):
         folder, token = tmp_path_factory.mktemp("folder"), product.token()
         key = {"name": "orders", "algorithm": "aes-256"}
         assert product.send("POST", "/api/v1/keys", key, token=token).status == 201
-        environment = {**os.environ, "URL": f"http://127.0.0.1:{product.port}", "TOKEN": token}
+        url = f"http://127.0.0.1:{product.port}"
+        environment = {**os.environ, "URL": url, "TOKEN": token, **with_client(folder, url, token)}
 
         def run(*command, given=""):
             done = subprocess.run(
@@ -44,6 +45,21 @@ def run(tmp_path_factory):
             return done.stdout
 
         yield run
+
+
+def with_client(folder, url, token):
+    """The environment of a program with the installed client, its command and its two variables."""
+    package, command = settings.BASE_DIR / "clients" / "python", folder / "bin" / "ciphercanary"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ciphercanary_client.command_line "$@"\n')
+    command.chmod(0o755)
+    return {
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(package),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "CIPHERCANARY_URL": url,
+        "CIPHERCANARY_TOKEN": token,
+    }
 
 
 def in_shell(run, name):
@@ -77,3 +93,25 @@ def test_signatures_tokens_and_certificate_requests(run):
     )
     [program] = blocks("docs/signatures.md", "python")
     assert "'sub': 'build 7'" in run(sys.executable, "-c", program, given=token)
+
+
+def in_python(run, name):
+    return run(sys.executable, "-c", "\n".join(blocks(name, "python"))).splitlines()
+
+
+def test_the_client(run):
+    assert in_python(run, "README.md") == ["b'hello'"]
+    printed = in_python(run, "docs/client.md")
+    assert printed[:5] == ["b'hello'", "True", "False", "True", "b'hello'"]
+    assert printed[5:9] == ["b'hello'", "b'hello'", "True", "44"]
+    assert [line.endswith(code) for line, code in zip(printed[9:], ("", "404 not_found"), strict=True)] == [
+        True
+    ] * 2
+
+
+def test_the_command_of_the_client(run):
+    printed = in_shell(run, "docs/client.md")
+    assert "The primary version is 2 now." in printed
+    assert "the reporthello" in printed
+    assert "The signature is valid." in printed
+    assert "Its log begins with the" in printed

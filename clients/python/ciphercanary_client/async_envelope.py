@@ -1,0 +1,86 @@
+"""Local envelope encryption for asyncio."""
+
+import asyncio
+from types import TracebackType
+from typing import Protocol
+
+from ciphercanary_client import envelope_format
+from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.envelope import require_size
+from ciphercanary_client.files import StrPath, size_of
+from ciphercanary_client.models import DataKey
+
+
+class AsyncDataKeySource(Protocol):
+    """The methods of AsyncClient that an envelope needs."""
+
+    async def data_key(self, key: str) -> DataKey: ...
+
+    async def decrypt(self, ciphertext: str) -> bytes: ...
+
+
+class AsyncEnvelope:
+    """Encrypts messages and files like Envelope. Tasks may share it. Files are encrypted in a thread."""
+
+    def __init__(
+        self,
+        client: AsyncDataKeySource,
+        key: str,
+        max_age: float,
+        max_messages: int,
+        max_bytes: int,
+        max_opened: int,
+    ) -> None:
+        self._client, self._key = client, key
+        self._sealing = SealingKey(max_age, max_messages, max_bytes)
+        self._opened = OpenedKeys(max_age, max_opened)
+        self._renewing = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"AsyncEnvelope({self._key!r})"
+
+    async def __aenter__(self) -> "AsyncEnvelope":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all data keys. Python may keep copies in memory until it reuses their place."""
+        self._sealing.forget()
+        self._opened.forget()
+
+    async def encrypt(self, data: bytes, aad: bytes = b"") -> bytes:
+        key = await self._sealing_key(len(data))
+        return envelope_format.seal(key.octets, key.header, data, aad)
+
+    async def decrypt(self, envelope: bytes, aad: bytes = b"") -> bytes:
+        """Raises DecryptionFailed."""
+        header = envelope_format.header_of_bytes(envelope)
+        return envelope_format.open_envelope(await self._opened_key(header), header, envelope, aad)
+
+    async def encrypt_file(self, source: StrPath, target: StrPath, aad: bytes = b"") -> None:
+        key = await self._sealing_key(await asyncio.to_thread(size_of, source))
+        await asyncio.to_thread(envelope_format.seal_file, key.octets, key.header, source, target, aad)
+
+    async def decrypt_file(self, source: StrPath, target: StrPath, aad: bytes = b"") -> None:
+        """Raises DecryptionFailed."""
+        header = await asyncio.to_thread(envelope_format.header_of_file, source)
+        key = await self._opened_key(header)
+        await asyncio.to_thread(envelope_format.open_file, key, header, source, target, aad)
+
+    async def _sealing_key(self, size: int) -> OpenKey:
+        if key := self._sealing.take(size):
+            return key
+        async with self._renewing:  # tasks that wait use the key of the first one
+            return self._sealing.take(size) or self._sealing.replace(
+                OpenKey.of(await self._client.data_key(self._key)), size
+            )
+
+    async def _opened_key(self, header: bytes) -> bytes:
+        return self._opened.get(header) or self._opened.put(header, await self._decrypt_key(header))
+
+    async def _decrypt_key(self, header: bytes) -> bytes:
+        return require_size(await self._client.decrypt(envelope_format.ciphertext_of(header)))

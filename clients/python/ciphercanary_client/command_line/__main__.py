@@ -1,0 +1,4 @@
+from ciphercanary_client.command_line import run
+
+if __name__ == "__main__":
+    run()

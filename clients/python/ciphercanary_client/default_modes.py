@@ -1,0 +1,35 @@
+"""The default modes of keys, which a client reads once for each key."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ciphercanary_client.errors import Error
+
+_LONGEST_SECONDS = 300.0  # a policy can change the modes of a key
+_MOST_KEYS = 1000
+
+
+class DefaultModes:
+    """Maps the reference of a key to its default mode for some minutes. Threads may share it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._modes: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def get(self, key: str) -> str | None:
+        with self._lock:
+            mode, expires = self._modes.get(key, (None, 0.0))
+            return mode if self._clock() < expires else None
+
+    def put(self, key: str, modes: tuple[str, ...]) -> str:
+        """Store and return the first mode. Raises Error for a key without any."""
+        if not modes:
+            raise Error("The key has no mode. Its policy forbids all of them.")
+        with self._lock:
+            self._modes[key] = modes[0], self._clock() + _LONGEST_SECONDS
+            while len(self._modes) > _MOST_KEYS:
+                self._modes.popitem(last=False)
+        return modes[0]

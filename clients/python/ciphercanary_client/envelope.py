@@ -1,0 +1,98 @@
+"""Local envelope encryption: data is encrypted in this process, with data keys of the server."""
+
+import threading
+from types import TracebackType
+from typing import Protocol
+
+from ciphercanary_client import envelope_format
+from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.errors import DecryptionFailed
+from ciphercanary_client.files import StrPath, size_of
+from ciphercanary_client.models import DataKey
+
+
+class DataKeySource(Protocol):
+    """The methods of Client that an envelope needs."""
+
+    def data_key(self, key: str) -> DataKey: ...
+
+    def decrypt(self, ciphertext: str) -> bytes: ...
+
+
+class Envelope:
+    """Encrypts messages and files with data keys of one key. Threads may share it.
+
+    The audit log has an entry for each data key that is generated or decrypted, and none for the messages.
+    """
+
+    def __init__(
+        self,
+        client: DataKeySource,
+        key: str,
+        max_age: float,
+        max_messages: int,
+        max_bytes: int,
+        max_opened: int,
+    ) -> None:
+        self._client, self._key = client, key
+        self._sealing = SealingKey(max_age, max_messages, max_bytes)
+        self._opened = OpenedKeys(max_age, max_opened)
+        self._renewing = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Envelope({self._key!r})"
+
+    def __enter__(self) -> "Envelope":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all data keys. Python may keep copies in memory until it reuses their place."""
+        self._sealing.forget()
+        self._opened.forget()
+
+    def encrypt(self, data: bytes, aad: bytes = b"") -> bytes:
+        key = self._sealing_key(len(data))
+        return envelope_format.seal(key.octets, key.header, data, aad)
+
+    def decrypt(self, envelope: bytes, aad: bytes = b"") -> bytes:
+        """Raises DecryptionFailed."""
+        header = envelope_format.header_of_bytes(envelope)
+        return envelope_format.open_envelope(self._opened_key(header), header, envelope, aad)
+
+    def encrypt_file(self, source: StrPath, target: StrPath, aad: bytes = b"") -> None:
+        """Encrypt a file in constant memory. ``target`` appears as a whole, or not at all."""
+        key = self._sealing_key(size_of(source))
+        envelope_format.seal_file(key.octets, key.header, source, target, aad)
+
+    def decrypt_file(self, source: StrPath, target: StrPath, aad: bytes = b"") -> None:
+        """Decrypt a file, likewise. Only its owner can read ``target``. Raises DecryptionFailed."""
+        header = envelope_format.header_of_file(source)
+        envelope_format.open_file(self._opened_key(header), header, source, target, aad)
+
+    def new_key(self) -> OpenKey:
+        """A data key of its own, for data whose size is not known."""
+        return OpenKey.of(self._client.data_key(self._key))
+
+    def _sealing_key(self, size: int) -> OpenKey:
+        if key := self._sealing.take(size):
+            return key
+        with self._renewing:  # threads that wait use the key of the first one
+            return self._sealing.take(size) or self._sealing.replace(self.new_key(), size)
+
+    def _opened_key(self, header: bytes) -> bytes:
+        return self._opened.get(header) or self._opened.put(header, self._decrypt_key(header))
+
+    def _decrypt_key(self, header: bytes) -> bytes:
+        return require_size(self._client.decrypt(envelope_format.ciphertext_of(header)))
+
+
+def require_size(octets: bytes) -> bytes:
+    """A decrypted data key. Raises DecryptionFailed for another plaintext."""
+    if len(octets) != envelope_format.DATA_KEY_SIZE:
+        raise DecryptionFailed("The envelope does not contain a data key of 32 bytes.")
+    return octets

@@ -1,0 +1,96 @@
+import base64
+import json
+
+import httpx
+import pytest
+
+from ciphercanary_client import AsyncClient, Client, Retries
+from ciphercanary_client.errors import CiphertextRefused
+from ciphercanary_client.models import DataKey
+
+URL, TOKEN = "https://keys.example.org", "cct_secret-token"
+AT_ONCE = Retries(first_pause=0)
+
+
+class Server:
+    """Answers of a server in their order, and the requests that it got."""
+
+    def __init__(self):
+        self.answers, self.requests = [], []
+
+    def will_answer(self, *answers):
+        """Each is a pair of status and JSON, a triple with headers, text, a stream of bytes, a whole response, or an
+        error to raise.
+        """
+        self.answers += answers
+
+    def __call__(self, request):
+        request.read()
+        return self.answer_to(request)
+
+    async def answer_later(self, request):
+        await request.aread()
+        return self.answer_to(request)
+
+    def answer_to(self, request):
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, httpx.Response):
+            return answer
+        if isinstance(answer, str):
+            return httpx.Response(200, text=answer)
+        if isinstance(answer, bytes):
+            return httpx.Response(200, stream=httpx.ByteStream(answer))
+        status, members, headers = (*answer, {})[:3]
+        kind = "application/json" if status < 300 else "application/problem+json"
+        return httpx.Response(status, json=members, headers={"Content-Type": kind, **headers})
+
+    @property
+    def bodies(self):
+        return [json.loads(request.content) for request in self.requests if request.content]
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+@pytest.fixture
+def client(server):
+    with Client(URL, TOKEN, retries=AT_ONCE, transport=httpx.MockTransport(server)) as made:
+        yield made
+
+
+@pytest.fixture
+def make_async_client(server):
+    """A client for the running loop."""
+    return lambda: AsyncClient(
+        URL, TOKEN, retries=AT_ONCE, transport=httpx.MockTransport(server.answer_later)
+    )
+
+
+class KeyService:
+    """Generates and opens data keys in memory, and counts both."""
+
+    def __init__(self):
+        self.keys, self.generated, self.opened = {}, 0, 0
+
+    def data_key(self, key):
+        self.generated += 1
+        octets, wrapped = bytes([self.generated]) * 32, f"data key {self.generated} of {key}".encode()
+        ciphertext = "cc1." + base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
+        self.keys[ciphertext] = octets
+        return DataKey(ciphertext, octets, "aes-256-gcm", key, 1)
+
+    def decrypt(self, ciphertext):
+        self.opened += 1
+        if ciphertext not in self.keys:
+            raise CiphertextRefused(400, "decryption_failed", "It does not open.")
+        return self.keys[ciphertext]
+
+
+@pytest.fixture
+def service():
+    return KeyService()
