@@ -115,3 +115,19 @@ def test_the_command_of_the_client(run):
     assert "the reporthello" in printed
     assert "The signature is valid." in printed
     assert "Its log begins with the" in printed
+
+
+def test_files(run):
+    assert in_shell(run, "docs/files.md").endswith("the report")
+
+
+def test_a_local_envelope_opens_on_the_server(run):
+    opened = run(
+        "bash",
+        "-euc",
+        """printf 'the report' > local.txt
+        ciphercanary encrypt name:orders local.txt local.envelope --local
+        curl -sS "$URL/api/v1/stream/decrypt" -H "Authorization: Bearer $TOKEN" \\
+          -H 'Content-Type: application/octet-stream' --data-binary @local.envelope""",
+    )
+    assert opened.endswith("the report")

@@ -18,6 +18,7 @@ from tests.crypto_ops.file_jobs import (
     uploaded,
 )
 from tests.crypto_ops.stream_client import DECRYPT
+from tests.kernel.crypto.reference_stream import open_stream
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.personas import b64
 
@@ -73,6 +74,19 @@ def test_a_file_of_a_job_opens_with_the_command_and_the_other_way_round(rest, be
     sealed.write_bytes(content(bench, job_id))
     call_command("decrypt_file", str(sealed), str(back))
     assert (back.read_bytes(), oct(back.stat().st_mode)[-3:]) == (PLAINTEXT, "600")
+
+
+def test_a_second_implementation_opens_the_file_of_a_job_and_of_the_command(rest, bench, tmp_path):
+    key = bench.key(exportable=True)
+    export = bench.persona.api.post(f"/api/v1/keys/{key['id']}/export", {"reason": "a second implementation"})
+    material = base64.b64decode(export.json["versions"][0]["material"])
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT, X_AAD=b64(b"order 7")))
+    work()
+    assert open_stream(content(bench, job_id), material, b"order 7") == PLAINTEXT
+    plain, sealed = tmp_path / "plain", tmp_path / "sealed"
+    plain.write_bytes(PLAINTEXT)
+    call_command("encrypt_file", key["name"], str(plain), str(sealed))
+    assert open_stream(sealed.read_bytes(), material) == PLAINTEXT
 
 
 def test_a_command_writes_a_complete_file_or_none(bench, key, tmp_path):
