@@ -18,7 +18,8 @@ from console.operation_serializers import (
     OperationQuerySerializer,
     OperationSerializer,
 )
-from crypto_ops.reencryptions import READ_PERMISSION
+from crypto_ops.files.downloads import OCTETS
+from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
 from kernel.jobs import JobRecord
@@ -94,7 +95,10 @@ class OperationResultView(OperationView):
         return JSONRenderer(), "application/json"
 
     @extend_schema(
-        responses={(200, kind.media_type): OpenApiTypes.BINARY for kind in FILE_TYPES.values()},
+        responses={
+            (200, media_type): OpenApiTypes.BINARY
+            for media_type in (OCTETS, *(kind.media_type for kind in FILE_TYPES.values()))
+        },
         operation_id="operations_result",
     )
     def get(self, request: Request, operation_id: UUID) -> HttpResponseBase:

@@ -24,6 +24,7 @@ from crypto_ops import reencryptions
 from crypto_ops.files import services as files
 from crypto_ops.files import task as file_task
 from crypto_ops.files.downloads import download as download_file
+from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
 from crypto_ops.reencryption_reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
@@ -62,7 +63,10 @@ _OF_FILES: Final[Mapping[str, str]] = {
     "file_not_stored": "The file could not be stored or read. Check the free space and the permissions of CC_HOME/files.",
     "integrity_failed": "The job was altered outside the application. Find out who changed the database.",
     "decryption_failed": "The file was altered, or its additional data differs. Nothing was decrypted.",
-    "permission_denied": "The requester can no longer use this key.",
+    "permission_denied": "The requester was disabled, or lost the permission.",
+    "not_found": "The requester can no longer use this key.",
+    "unsupported_algorithm": "The key, or its policy, does not allow AES-256-GCM.",
+    "version_conflict": "The key was rotated during each of 5 attempts. Upload the file again.",
     "key_not_active": "The key can no longer encrypt. Choose another key.",
     "key_not_usable": "The key or its version can no longer decrypt.",
     "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then upload the file again.",
@@ -184,7 +188,7 @@ _KINDS: Final = (
         url_name="reencryption-job",
         path="jobs/reencryptions",
         parameter="reencryption_id",
-        reading=Rule(reencryptions.READ_PERMISSION, crypto_actions.REENCRYPTION_READ),
+        reading=Rule(OPERATIONS_READ, crypto_actions.REENCRYPTION_READ),
         cancelling=Rule(reencryptions.PERMISSION, crypto_actions.REENCRYPTION_CANCELLED),
         find_all=reencryptions.find_reencryptions,
         find=lambda principal, job_id: reencryptions.find_reencryption(principal=principal, job_id=job_id),
@@ -207,7 +211,7 @@ _KINDS: Final = (
         url_name="file-job",
         path="jobs/files",
         parameter="file_id",
-        reading=Rule(files.READ_PERMISSION, crypto_actions.FILE_READ),
+        reading=Rule(OPERATIONS_READ, crypto_actions.FILE_READ),
         cancelling=Rule("crypto.encrypt", crypto_actions.FILE_CANCELLED),
         find_all=files.find_files,
         find=lambda principal, job_id: files.find_file(principal=principal, job_id=job_id),

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import reverse
 
-from crypto_ops.models import FileOperation, Reencryption
+from crypto_ops.models import FileJob, Reencryption
 from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
@@ -31,8 +31,8 @@ class ReencryptionAdmin(ReadOnlyModelAdmin):
         return reverse("reencryption-job", args=[job.pk])
 
 
-@admin.register(FileOperation)
-class FileOperationAdmin(ReadOnlyModelAdmin):
+@admin.register(FileJob)
+class FileJobAdmin(ReadOnlyModelAdmin):
     console_page = "jobs"
     list_display = ("operation", "key", "status", "upload_size", "size", "created_by_name", "created_at")
     list_filter = ("status", "operation")
@@ -42,5 +42,5 @@ class FileOperationAdmin(ReadOnlyModelAdmin):
     ordering = ("-created_at",)
     exclude = ("row_mac", "wrapped", "aad")
 
-    def view_on_site(self, job: FileOperation) -> str:
+    def view_on_site(self, job: FileJob) -> str:
         return reverse("file-job", args=[job.pk])

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.principals import Principal
 from crypto_ops import actions, items, reencryptions
 from crypto_ops.api import charge_the_rest
-from crypto_ops.models import Reencryption
+from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption_pages import reencrypt_page
 from crypto_ops.reencryption_reports import read_report
 from crypto_ops.reencryption_serializers import (
@@ -38,7 +38,7 @@ class ReencryptionView(ApiView[Principal]):
 
 class ReencryptionListView(KeyReferenceView):
     rules = {
-        "GET": Rule(reencryptions.READ_PERMISSION, actions.REENCRYPTION_LISTED),
+        "GET": Rule(READ_PERMISSION, actions.REENCRYPTION_LISTED),
         "POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_BEGUN),
     }
 
@@ -72,7 +72,7 @@ class ReencryptionListView(KeyReferenceView):
 
 
 class ReencryptionDetailView(ReencryptionView):
-    rules = {"GET": Rule(reencryptions.READ_PERMISSION, actions.REENCRYPTION_READ)}
+    rules = {"GET": Rule(READ_PERMISSION, actions.REENCRYPTION_READ)}
 
     @extend_schema(responses=ReencryptionDetailSerializer)
     def get(self, _request: Request, reencryption_id: UUID) -> Response:

@@ -24,7 +24,7 @@ class SpoolNotWritten(Unavailable):
 
 
 class FileNotStored(Unavailable):
-    """The data folder does not accept or have a file, for example because the disk is full."""
+    """A file cannot be written to the data folder, for example because the disk is full, or is missing there."""
 
     code = "file_not_stored"
     title = "The file cannot be stored"

@@ -1,4 +1,4 @@
-"""The table of the jobs of this app."""
+"""The tables of the jobs of this app."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,10 +16,11 @@ from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 from keys.models import Key
 
+READ_PERMISSION = "operations.read"
 MAX_FILE_NAME = 255  # as in most file systems
 
 
-class FileAction(StrEnum):
+class FileOperation(StrEnum):
     ENCRYPT = "encrypt"
     DECRYPT = "decrypt"
 
@@ -80,7 +81,7 @@ class Reencryption(MacProtectedRow, Job):
         return (self.id, self.key_id, self.target_key_id, self.reason, self.created_by, self.actor_id)
 
 
-class FileOperation(MacProtectedRow, WrappedRow, Job):
+class FileJob(MacProtectedRow, WrappedRow, Job):
     """A job that encrypts or decrypts an uploaded file. ``crypto_ops.files`` has the files.
 
     ``upload_size`` is in bytes. ``wrapped`` is the key that protects the upload of an encryption
@@ -88,9 +89,9 @@ class FileOperation(MacProtectedRow, WrappedRow, Job):
     when the server keeps it. ``attempt`` is part of the name of an encrypted file.
     """
 
-    MAC_LABEL: ClassVar[str] = "file_operations"
+    MAC_LABEL: ClassVar[str] = "file_jobs"
 
-    operation = models.CharField(max_length=7, choices=[(word.value, word.value) for word in FileAction])
+    operation = models.CharField(max_length=7, choices=[(word.value, word.value) for word in FileOperation])
     key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
     aad = models.BinaryField(default=b"")
     name = models.CharField(max_length=MAX_FILE_NAME, blank=True)
@@ -101,15 +102,15 @@ class FileOperation(MacProtectedRow, WrappedRow, Job):
     attempt = models.CharField(max_length=16, blank=True)
     expires_at = models.DateTimeField(null=True, db_index=True)
 
-    objects = KeyJobQuerySet["FileOperation"].as_manager()  # type: ignore[misc]  # likewise
+    objects = KeyJobQuerySet["FileJob"].as_manager()  # type: ignore[misc]  # likewise
 
     class Meta(Job.Meta):
-        db_table = "file_operations"
+        db_table = "file_jobs"
         verbose_name = "file"
         constraints = [
             models.CheckConstraint(
-                condition=Q(operation__in=[word.value for word in FileAction]),
-                name="file_operations_operation_is_known",
+                condition=Q(operation__in=[word.value for word in FileOperation]),
+                name="file_jobs_operation_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(size__gte=0, key_version__isnull=False, expires_at__isnull=False) & ~Q(sha256="")
@@ -120,7 +121,7 @@ class FileOperation(MacProtectedRow, WrappedRow, Job):
                     sha256="",
                     attempt="",
                 ),
-                name="file_operations_result_is_complete",
+                name="file_jobs_result_is_complete",
             ),
         ]
 

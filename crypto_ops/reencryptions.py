@@ -17,7 +17,7 @@ from crypto_ops import actions
 from crypto_ops.deciding import commit_with, default_mode, grounds_of, perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.engine import require_reason, target_of
-from crypto_ops.models import Reencryption
+from crypto_ops.models import READ_PERMISSION, Reencryption
 from kernel import jobs
 from kernel.clock import database_now, process_now
 from kernel.crypto.modes import SEALING_MODES
@@ -27,7 +27,6 @@ from kernel.labels import check_reason
 from keys import lifecycle
 
 KIND: Final = "reencryption"
-READ_PERMISSION: Final = "operations.read"
 PERMISSION: Final = "crypto.reencrypt"
 
 

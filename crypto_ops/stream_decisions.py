@@ -44,7 +44,7 @@ def decide_encryption(
 def decide_decryption(
     header: AnyHeader, aad: bytes, context: DecisionContext, *, size: int = 0
 ) -> Decision[OpenStream]:
-    """What opens the stream of this header. Raises refusals."""
+    """A function that begins to open the stream of this header. Raises refusals."""
     context.principal.require("crypto.decrypt")
     entry = context.find(header.key_id, "crypto.decrypt")
     if header.version not in entry.versions:

@@ -752,20 +752,20 @@ def make_reencryption(owner: Persona) -> Any:
 def make_file(owner: Persona, *, is_finished: bool = False) -> Any:
     """A file job with a new key of the owner."""
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
-    from crypto_ops.files.uploads import FileOrder, Upload  # noqa: PLC0415
-    from crypto_ops.models import FileAction, FileOperation  # noqa: PLC0415
+    from crypto_ops.files.uploads import FileRequest, Upload  # noqa: PLC0415
+    from crypto_ops.models import FileJob, FileOperation  # noqa: PLC0415
     from kernel.jobs.running import run_job  # noqa: PLC0415
     from keys import services  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)
     key = services.create_key(principal=principal, **_new_key())
-    order = FileOrder(operation=FileAction.ENCRYPT, key_id=key.id)
+    order = FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
     with Upload(principal, order, render=lambda _: b"") as upload:
         upload.write(b"plain")
         upload.finish()
     if is_finished:
         run_job("file", upload.job_id, lambda: False)
-    return FileOperation.objects.get(pk=upload.job_id)
+    return FileJob.objects.get(pk=upload.job_id)
 
 
 def make_user(state: str = USER) -> Any:

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from audit.models import AuditReceipt
 from audit.sequencing.running import checkpoint_now
-from crypto_ops.models import FileOperation, Reencryption
+from crypto_ops.models import FileJob, Reencryption
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
 from tests.endpoints import (
@@ -140,7 +140,7 @@ PAGES = {
     "ciphercanary.KeyEncryptionKey": PAGE,
     "ciphercanary.Notification": PAGE + DATES,
     "ciphercanary.SystemKey": PAGE + FILTER,
-    "crypto_ops.FileOperation": PAGE + DATES,
+    "crypto_ops.FileJob": PAGE + DATES,
     "crypto_ops.Reencryption": PAGE + DATES,
     "keys.EncryptionPolicy": PAGE + DATES + FILTER,
     "keys.ImportParameters": PAGE + DATES,
@@ -176,7 +176,7 @@ def add_rows(owner):
             due_at=None,
         )
         reencryption.save_with_mac()
-        file = FileOperation(kind="file", key_id=target.key_id, operation="encrypt", upload_size=1)
+        file = FileJob(kind="file", key_id=target.key_id, operation="encrypt", upload_size=1)
         file.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())

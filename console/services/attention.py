@@ -21,9 +21,14 @@ from console.services.facts import Facts, failed_jobs, read_facts
 from console.services.key_alerts import key_alerts
 from console.services.rewraps import KIND as REWRAP
 from console.system import check_disk
+from crypto_ops.files.task import KIND as FILE
 from keys.rotation_task import KIND as ROTATION
 
-PAGES = {ROTATION: "rotation-job", REWRAP: "rewrap"}  # the pages of jobs other than exports, by kind
+PAGES = {
+    ROTATION: "rotation-job",
+    REWRAP: "rewrap",
+    FILE: "file-job",
+}  # the pages of jobs other than exports, by kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
-from audit import actions
 from audit.exports.task import KIND as EXPORT
 from audit.models import EXPORT_PERMISSION
+from console import actions
 from console.job_kinds import JOB_KINDS, JobKind
 from console.job_progress import pace, progress_of
 from console.operations import visible_kinds
-from crypto_ops import reencryptions
+from crypto_ops.models import READ_PERMISSION
 from kernel import jobs
 from kernel.clock import process_now
 from kernel.errors import Conflict
@@ -26,7 +26,7 @@ PROGRESS = "job-progress"
 
 
 class JobListView(PageView[Principal]):
-    rules = {"GET": Rule(reencryptions.READ_PERMISSION, actions.EXPORT_LISTED)}
+    rules = {"GET": Rule(READ_PERMISSION, actions.OPERATION_LISTED)}
     section = "jobs"
     template = "jobs/list.html"
 

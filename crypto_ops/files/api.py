@@ -17,9 +17,9 @@ from crypto_ops import actions
 from crypto_ops.api_streams import AAD_PARAMETER, OCTETS, answer_with, decode_aad, require_media_type
 from crypto_ops.files import services
 from crypto_ops.files.multipart import FIELD, FORM, FilePart
-from crypto_ops.files.serializers import FileOperationSerializer, FileQuery
-from crypto_ops.files.uploads import FileOrder, Upload
-from crypto_ops.models import FileAction, FileOperation
+from crypto_ops.files.serializers import FileJobSerializer, FileQuery
+from crypto_ops.files.uploads import FileRequest, Upload
+from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from kernel.http.context import ContextRequest, in_context
 from kernel.rest import ApiView, Rule, represent
 from kernel.rest.schema import LOCATION
@@ -31,24 +31,24 @@ _FORM = {"type": "object", "properties": {FIELD: {"type": "string", "format": "b
 class FilesView(KeyReferenceView):
     """Encrypt or decrypt a file of any size, in the background. The body is the file, or a form with it."""
 
-    rules = {"POST": Rule(FileAction.ENCRYPT.permission, actions.FILE_REQUESTED)}
+    rules = {"POST": Rule(FileOperation.ENCRYPT.permission, actions.FILE_REQUESTED)}
 
     def rule_of(self, request: Request) -> Rule | None:
         rule = super().rule_of(request)
-        if rule and request.query_params.get("operation") == FileAction.DECRYPT:
-            return replace(rule, permission=FileAction.DECRYPT.permission)
+        if rule and request.query_params.get("operation") == FileOperation.DECRYPT:
+            return replace(rule, permission=FileOperation.DECRYPT.permission)
         return rule
 
     @extend_schema(
         parameters=[FileQuery, AAD_PARAMETER, LOCATION],
         request={OCTETS: OpenApiTypes.BINARY, FORM: _FORM},
-        responses={202: FileOperationSerializer},
+        responses={202: FileJobSerializer},
     )
     def post(self, _request: Request) -> HttpResponse:
         asked = self.read_query(FileQuery)
         key = asked.get("key_id")
-        order = FileOrder(
-            operation=FileAction(asked["operation"]),
+        order = FileRequest(
+            operation=FileOperation(asked["operation"]),
             key_id=None if key is None else self.key_id_of(key),
             aad=decode_aad(in_context(self.request)),
             name=asked.get("name", ""),
@@ -65,14 +65,14 @@ class FilesView(KeyReferenceView):
 
 
 class FileView(ApiView[Principal]):
-    rules = {"GET": Rule(services.READ_PERMISSION, actions.FILE_READ)}
+    rules = {"GET": Rule(READ_PERMISSION, actions.FILE_READ)}
     object_reference = (services.OBJECT_TYPE, "file_id")
 
-    @extend_schema(responses=FileOperationSerializer)
+    @extend_schema(responses=FileJobSerializer)
     def get(self, _request: Request, file_id: UUID) -> Response:
         """The progress of a file job, and its result."""
         job = services.find_file(principal=self.principal, job_id=file_id)
-        return Response(represent(FileOperationSerializer, job))
+        return Response(represent(FileJobSerializer, job))
 
 
 def part_of(request: ContextRequest) -> FilePart | None:
@@ -81,6 +81,6 @@ def part_of(request: ContextRequest) -> FilePart | None:
     return FilePart(request.headers["Content-Type"]) if request.content_type == FORM else None
 
 
-def _render(job: FileOperation) -> bytes:
-    octets: bytes = JSONRenderer().render(represent(FileOperationSerializer, job))
+def _render(job: FileJob) -> bytes:
+    octets: bytes = JSONRenderer().render(represent(FileJobSerializer, job))
     return octets

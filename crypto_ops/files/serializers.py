@@ -4,30 +4,30 @@ from typing import Any
 
 from rest_framework import serializers
 
-from crypto_ops.models import MAX_FILE_NAME, FileAction
+from crypto_ops.models import MAX_FILE_NAME, FileOperation
 from kernel.jobs import Status
 from kernel.rest import LabelField, StrictSerializer, TimestampField
 from keys.rest_references import KeyReferenceField
 
 
 class FileQuery(StrictSerializer):
-    operation = serializers.ChoiceField(choices=[word.value for word in FileAction])
+    operation = serializers.ChoiceField(choices=[word.value for word in FileOperation])
     key_id = KeyReferenceField(
         required=False, help_text="required to encrypt; a file to decrypt names its key"
     )
     name = LabelField(required=False, max_length=MAX_FILE_NAME, help_text="of the file, for the download")
 
     def validate(self, attrs: Any) -> Any:
-        if attrs["operation"] == FileAction.ENCRYPT and "key_id" not in attrs:
+        if attrs["operation"] == FileOperation.ENCRYPT and "key_id" not in attrs:
             raise serializers.ValidationError({"key_id": "Name the key, as name:… or by its ID."})
-        if attrs["operation"] == FileAction.DECRYPT and "key_id" in attrs:
+        if attrs["operation"] == FileOperation.DECRYPT and "key_id" in attrs:
             raise serializers.ValidationError({"key_id": "Leave it out: a file to decrypt names its key."})
         return attrs
 
 
-class FileOperationSerializer(serializers.Serializer[Any]):
+class FileJobSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    operation = serializers.ChoiceField(choices=list(FileAction))
+    operation = serializers.ChoiceField(choices=list(FileOperation))
     status = serializers.ChoiceField(choices=list(Status))
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(allow_null=True)

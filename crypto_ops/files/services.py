@@ -19,7 +19,7 @@ from crypto_ops.deciding import perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
-from crypto_ops.models import FileAction, FileOperation
+from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from crypto_ops.stream_decisions import OpenStream, decide_decryption
 from kernel import jobs
 from kernel.clock import database_now
@@ -36,7 +36,6 @@ from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
 
 OBJECT_TYPE: Final = "file"
 NOUN: Final = "file job"
-READ_PERMISSION: Final = "operations.read"
 MAX_JOBS: Final = 200  # of one user or service account: unfinished, or with a file that is kept
 SUFFIX: Final = ".cc"
 LOCK: Final = int.from_bytes(b"cc-files")  # our key among PostgreSQL's advisory locks, a bigint
@@ -46,7 +45,7 @@ LOCK: Final = int.from_bytes(b"cc-files")  # our key among PostgreSQL's advisory
 class FileResult:
     """The content of a finished job: ``size`` bytes, and the name for the download."""
 
-    job: FileOperation
+    job: FileJob
     name: str
 
     @property
@@ -54,18 +53,18 @@ class FileResult:
         return self.job.size or 0
 
 
-def find_files(*, principal: Principal) -> QuerySet[FileOperation]:
+def find_files(*, principal: Principal) -> QuerySet[FileJob]:
     """The jobs that the caller may see, newest first. Raises Denied."""
-    found = FileOperation.objects.within_reach_of(principal, READ_PERMISSION)
+    found = FileJob.objects.within_reach_of(principal, READ_PERMISSION)
     return found.select_related("key").order_by("-created_at", "id")
 
 
-def find_file(*, principal: Principal, job_id: UUID) -> FileOperation:
+def find_file(*, principal: Principal, job_id: UUID) -> FileJob:
     """Raises Denied, NotFound, IntegrityFailed."""
     return _one(find_files(principal=principal), job_id)
 
 
-def cancel_file(*, principal: Principal, job_id: UUID) -> FileOperation:
+def cancel_file(*, principal: Principal, job_id: UUID) -> FileJob:
     """Cancel an unfinished job. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
     job = _usable(principal, job_id)
     with transaction.atomic():
@@ -90,9 +89,9 @@ def find_result(*, principal: Principal, job_id: UUID) -> FileResult:
     return FileResult(job, _name_of(job))
 
 
-def may_show_in_console(job: FileOperation) -> bool:
+def may_show_in_console(job: FileJob) -> bool:
     """Whether pages may offer the result: ``CC_CONSOLE_DECRYPT`` can keep plaintexts out of the browser."""
-    return job.operation == FileAction.ENCRYPT or settings.CC_CONSOLE_DECRYPT
+    return job.operation == FileOperation.ENCRYPT or settings.CC_CONSOLE_DECRYPT
 
 
 def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
@@ -106,7 +105,7 @@ def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
     except FileNotFoundError:
         raise ResultMissing(NOUN, storage.NAME) from None
     try:
-        if job.operation == FileAction.ENCRYPT:
+        if job.operation == FileOperation.ENCRYPT:
             with transaction.atomic(durable=True):
                 record(_download_of(job), principal.actor)
                 require_current(principal.stamp)
@@ -122,7 +121,7 @@ def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
 def bytes_left(requester: Identity) -> int:
     """The bytes that the requester may still upload. Raises FileQuotaExceeded if none are left."""
     kept = Q(status__in=jobs.UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
-    own = FileOperation.objects.filter(kept, is_of(requester, user="created_by"))
+    own = FileJob.objects.filter(kept, is_of(requester, user="created_by"))
     used = own.aggregate(jobs=Count("pk"), bytes=Sum("upload_size", default=0))
     left: int = settings.CC_FILE_QUOTA_BYTES - used["bytes"]
     if used["jobs"] >= MAX_JOBS or left <= 0:
@@ -141,7 +140,7 @@ def quota_exceeded() -> FileQuotaExceeded:
     return FileQuotaExceeded(MAX_JOBS, settings.CC_FILE_QUOTA_BYTES)
 
 
-def event_of(job: FileOperation, action: str, **facts: Any) -> Event:
+def event_of(job: FileJob, action: str, **facts: Any) -> Event:
     """An event about a job. The name of the file stays out of it."""
     meta: Mapping[str, object] = {"operation": job.operation, "key_id": str(job.key_id)}
     return Event(action=action, object_type=OBJECT_TYPE, object_id=str(job.id), meta=meta, **facts)
@@ -168,30 +167,30 @@ def _opened(opener: StreamOpener, octets: Iterator[bytes]) -> Iterator[bytes]:
     yield opener.finish()
 
 
-def _usable(principal: Principal, job_id: UUID) -> FileOperation:
+def _usable(principal: Principal, job_id: UUID) -> FileJob:
     """A job that the caller may cancel and whose result they may have. Raises Denied, NotFound, IntegrityFailed."""
     job = find_file(principal=principal, job_id=job_id)
-    permission = FileAction(job.operation).permission
-    return _one(FileOperation.objects.within_reach_of(principal, permission).select_related("key"), job_id)
+    permission = FileOperation(job.operation).permission
+    return _one(FileJob.objects.within_reach_of(principal, permission).select_related("key"), job_id)
 
 
-def _one(found: QuerySet[FileOperation], job_id: UUID) -> FileOperation:
+def _one(found: QuerySet[FileJob], job_id: UUID) -> FileJob:
     job = found.filter(pk=job_id).first()
     if job is None:
         raise NotFound
     return job.check_mac()
 
 
-def _name_of(job: FileOperation) -> str:
-    if job.operation == FileAction.ENCRYPT:
+def _name_of(job: FileJob) -> str:
+    if job.operation == FileOperation.ENCRYPT:
         return f"{job.name or job.id}{SUFFIX}"
     return job.name.removesuffix(SUFFIX) or str(job.id)
 
 
-def _download_of(job: FileOperation) -> Event:
+def _download_of(job: FileJob) -> Event:
     return event_of(job, actions.FILE_DOWNLOADED, size=job.size)
 
 
-def _decide_download(job: FileOperation, header: AnyHeader, context: DecisionContext) -> Decision[OpenStream]:
+def _decide_download(job: FileJob, header: AnyHeader, context: DecisionContext) -> Decision[OpenStream]:
     decision = decide_decryption(header, bytes(job.aad), context, size=job.size or 0)
     return replace(decision, grounds=replace(decision.grounds, event=_download_of(job)))

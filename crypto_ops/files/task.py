@@ -25,13 +25,13 @@ from crypto_ops.errors import FileNotStored
 from crypto_ops.files import storage
 from crypto_ops.files.copying import write_all
 from crypto_ops.files.services import event_of
-from crypto_ops.models import FileAction, FileOperation
+from crypto_ops.models import FileJob, FileOperation
 from crypto_ops.spool import StoredFile
 from crypto_ops.streams import Decryption, Encryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.stream import UploadCipher
-from kernel.errors import Denied, NotFound, Unavailable, VersionConflict
+from kernel.errors import Denied, NotFound
 from kernel.jobs import Progress, Status
 from kernel.trust import kek
 
@@ -41,29 +41,27 @@ LEFTOVER_SECONDS: Final = 600  # an upload that does not continue ends much earl
 type Columns = Mapping[str, object]
 
 
-def run(job: FileOperation, progress: Progress) -> Columns:
+def run(job: FileJob, progress: Progress) -> Columns:
     """Encrypt or verify the upload. Returns the columns of the result.
 
-    Raises FileNotStored, refusals of the encryption or decryption, IntegrityFailed for an altered job, and what
+    Raises FileNotStored, VersionConflict if the key was rotated meanwhile, refusals of the encryption or decryption, IntegrityFailed for an altered job, and what
     ``progress`` raises. Nothing of a result remains after an error.
     """
     job.check_mac()
-    perform = _encrypt if job.operation == FileAction.ENCRYPT else _verify
+    transform = _encrypt if job.operation == FileOperation.ENCRYPT else _verify
     try:
-        result = perform(job, _requester_of(job), progress)
+        result = transform(job, _requester_of(job), progress)
     except OSError as error:
         raise FileNotStored from error
-    except VersionConflict as error:
-        raise Unavailable(error.detail) from error  # the next attempt uses the new version
     return {**result, "expires_at": database_now() + timedelta(hours=settings.CC_FILE_HOURS)}
 
 
-def ended(job: FileOperation) -> None:
+def ended(job: FileJob) -> None:
     """Record how the job ended, and remove its upload unless it is the result."""
-    if not (job.status == Status.SUCCEEDED and job.operation == FileAction.DECRYPT):
+    if not (job.status == Status.SUCCEEDED and job.operation == FileOperation.DECRYPT):
         transaction.on_commit(partial(_remove, storage.upload_path(job.id)))
     if job.wrapped:
-        FileOperation.objects.filter(pk=job.pk).update(wrapped=b"", kek_id="")
+        FileJob.objects.filter(pk=job.pk).update(wrapped=b"", kek_id="")
     actor = replace(Actor(**job.actor_facts), source=Source.SCHEDULER)
     record_end(
         job,
@@ -77,22 +75,22 @@ def delete_expired_files() -> None:
     """Remove the files of expired jobs, and what killed processes left. Raises OSError."""
     found = storage.FOLDER.names()
     # Read after the folder, so that the rows include every job that succeeded in between.
-    unfinished = FileOperation.objects.filter(status__in=jobs.UNFINISHED).values_list("id", flat=True)
-    results = FileOperation.objects.filter(expires_at__gt=database_now()).values_list("id", "attempt")
+    unfinished = FileJob.objects.filter(status__in=jobs.UNFINISHED).values_list("id", flat=True)
+    results = FileJob.objects.filter(expires_at__gt=database_now()).values_list("id", "attempt")
     needed = {str(job_id) for job_id in unfinished}
     kept = {storage.result_path(job_id, attempt).name for job_id, attempt in results}
     outdated = [name for name in found if name not in kept and name.partition(".")[0] not in needed]
     storage.FOLDER.remove([name for name in outdated if _is_old(storage.FOLDER.path / name)])
 
 
-def _requester_of(job: FileOperation) -> Principal:
+def _requester_of(job: FileJob) -> Principal:
     """The requester with their current rights. Raises Denied if they were disabled or have lost the permission."""
     requester = job.requester
     try:
         holder = find_holder(requester.id) if requester.id else None
     except NotFound:
         holder = None
-    permission = FileAction(job.operation).permission
+    permission = FileOperation(job.operation).permission
     if holder is None or not holder.is_active or permission not in holder.permissions:
         raise Denied("The requester of this job may no longer do this.", extra={"permission": permission})
     return Principal(
@@ -100,7 +98,7 @@ def _requester_of(job: FileOperation) -> Principal:
     )
 
 
-def _encrypt(job: FileOperation, requester: Principal, progress: Progress) -> Columns:
+def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
     attempt = secrets.token_hex(8)
     opener = UploadCipher(kek.unwrap_row(job), job.id).opener()
 
@@ -126,7 +124,7 @@ def _encrypt(job: FileOperation, requester: Principal, progress: Progress) -> Co
     }
 
 
-def _verify(job: FileOperation, requester: Principal, progress: Progress) -> Columns:
+def _verify(job: FileJob, requester: Principal, progress: Progress) -> Columns:
     digest = hashlib.sha256()
     with (
         storage.upload_path(job.id).open("rb") as upload,

@@ -18,7 +18,7 @@ from crypto_ops.errors import FileNotStored, StreamCut
 from crypto_ops.files import storage
 from crypto_ops.files.multipart import OVERHEAD, FilePart
 from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, require_room
-from crypto_ops.models import MAX_FILE_NAME, FileAction, FileOperation
+from crypto_ops.models import MAX_FILE_NAME, FileJob, FileOperation
 from crypto_ops.stream_decisions import decide_decryption, decide_encryption
 from crypto_ops.streams import Stream, one_more_stream
 from kernel import jobs
@@ -32,10 +32,10 @@ KEY_SIZE: Final = 32  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileOrder:
+class FileRequest:
     """What to do with the file. ``key_id``: of an encryption; a file to decrypt names its key itself."""
 
-    operation: FileAction
+    operation: FileOperation
     key_id: UUID | None = None
     aad: bytes = b""
     name: str = ""
@@ -54,9 +54,9 @@ class Upload(Stream):
     def __init__(
         self,
         principal: Principal,
-        order: FileOrder,
+        order: FileRequest,
         *,
-        render: Callable[[FileOperation], bytes],
+        render: Callable[[FileJob], bytes],
         part: FilePart | None = None,
     ) -> None:
         super().__init__(principal, order.aad)
@@ -71,7 +71,7 @@ class Upload(Stream):
         self.check()
         self._key = KeyMaterial.generate(KEY_SIZE)
         self._sealer: StreamSealer | None = None
-        if order.operation is FileAction.ENCRYPT:
+        if order.operation is FileOperation.ENCRYPT:
             self._sealer = UploadCipher(self._key, self.job_id).sealer()
         with ExitStack() as resources:
             resources.enter_context(one_more_stream(principal))
@@ -118,7 +118,7 @@ class Upload(Stream):
     @property
     def max_body(self) -> int:
         most: int = settings.CC_MAX_STREAM_BYTES
-        if self._order.operation is FileAction.DECRYPT:
+        if self._order.operation is FileOperation.DECRYPT:
             most = sealed_size(most)
         return most if self._part is None else most + OVERHEAD
 
@@ -135,14 +135,14 @@ class Upload(Stream):
             return decide_decryption(self._header, self._aad, context)
         return decide_encryption(self._require_key(), context)
 
-    def _decide_request(self, job: FileOperation, context: DecisionContext) -> Decision[FileOperation]:
+    def _decide_request(self, job: FileJob, context: DecisionContext) -> Decision[FileJob]:
         grounds = self._decide(context).grounds
         event = event_of(job, actions.FILE_REQUESTED, size=job.upload_size)
         return Decision(lambda: job, replace(grounds, event=event))
 
-    def _job(self, key_id: UUID) -> FileOperation:
+    def _job(self, key_id: UUID) -> FileJob:
         name = self._order.name or (self._part.name if self._part else "")
-        return FileOperation(
+        return FileJob(
             **jobs.requester_columns(asdict(self._principal.actor)),
             id=self.job_id,
             operation=self._order.operation,
@@ -154,7 +154,7 @@ class Upload(Stream):
             unit="bytes",
         )
 
-    def _insert(self, job: FileOperation) -> None:
+    def _insert(self, job: FileJob) -> None:
         require_room(self._principal.identity, job.upload_size)
         if self._sealer is not None:
             kek.wrap_into(job, self._key)
@@ -173,7 +173,7 @@ class _StoredUpload:
         self._path = storage.upload_path(job_id)
         self._unfinished = ExitStack()
         try:
-            self._file = self._unfinished.enter_context(storage.FOLDER.new_file(self._path))
+            self._file = self._unfinished.enter_context(storage.FOLDER.new_file(self._path, hashes=False))
         except OSError:
             raise FileNotStored from None
 

@@ -20,8 +20,8 @@ from crypto_ops.files import services
 from crypto_ops.files.downloads import download
 from crypto_ops.files.forms import FileKeyForm
 from crypto_ops.files.multipart import FORM, FilePart
-from crypto_ops.files.uploads import FileOrder, Upload
-from crypto_ops.models import FileAction
+from crypto_ops.files.uploads import FileRequest, Upload
+from crypto_ops.models import FileOperation
 from crypto_ops.operation_choices import require_console_decrypt
 from kernel.errors import Invalid
 from kernel.http.context import in_context
@@ -35,7 +35,7 @@ UNKNOWN: Final = "Choose one of: encrypt, decrypt."
 class NewFileView(PageView[Principal]):
     """The form for the key of an encryption, and the forms for files."""
 
-    rules = {"GET": Rule(FileAction.ENCRYPT.permission, actions.FILE_REQUESTED)}
+    rules = {"GET": Rule(FileOperation.ENCRYPT.permission, actions.FILE_REQUESTED)}
     section = "jobs"
     template = "crypto_ops/file_new.html"
 
@@ -49,7 +49,7 @@ class NewFileView(PageView[Principal]):
     csrf_exempt, name="dispatch"
 )  # Django does not see the body, so ``_require_token`` checks the token
 class UploadView(PageView[Principal]):
-    rules = {"POST": Rule(FileAction.ENCRYPT.permission, actions.FILE_REQUESTED)}
+    rules = {"POST": Rule(FileOperation.ENCRYPT.permission, actions.FILE_REQUESTED)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         require_media_type(in_context(request), FORM)
@@ -61,25 +61,25 @@ class UploadView(PageView[Principal]):
             in_context(request), upload, refusal=answer_problem, status=done.status_code, headers=headers
         )
 
-    def _order(self, request: HttpRequest) -> FileOrder:
+    def _order(self, request: HttpRequest) -> FileRequest:
         word = request.GET.get("operation", "")
-        if word == FileAction.DECRYPT:
+        if word == FileOperation.DECRYPT:
             require_console_decrypt()
-            return FileOrder(operation=FileAction.DECRYPT)
-        if word != FileAction.ENCRYPT:
+            return FileRequest(operation=FileOperation.DECRYPT)
+        if word != FileOperation.ENCRYPT:
             raise Invalid.of_field("operation", UNKNOWN)
         key = key_services.find_key(principal=self.principal, name=request.GET.get("key", ""))
-        return FileOrder(operation=FileAction.ENCRYPT, key_id=key.id)
+        return FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
 
 
 class FileContentView(PageView[Principal]):
     """POST only, because each download is recorded, and crawlers may follow links."""
 
-    rules = {"POST": Rule(FileAction.ENCRYPT.permission, actions.FILE_DOWNLOADED)}
+    rules = {"POST": Rule(FileOperation.ENCRYPT.permission, actions.FILE_DOWNLOADED)}
     object_reference = (services.OBJECT_TYPE, "file_id")
 
     def post(self, request: HttpRequest, file_id: UUID) -> HttpResponseBase:  # noqa: ARG002 - Django's signature
-        if services.find_file(principal=self.principal, job_id=file_id).operation == FileAction.DECRYPT:
+        if services.find_file(principal=self.principal, job_id=file_id).operation == FileOperation.DECRYPT:
             require_console_decrypt()
         return download(principal=self.principal, job_id=file_id, is_head=False)
 

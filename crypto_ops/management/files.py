@@ -1,4 +1,4 @@
-"""What the commands that encrypt and decrypt a file have in common."""
+"""Base of ``encrypt_file`` and ``decrypt_file``."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable

@@ -13,9 +13,7 @@ class NoResult(Conflict):
         remedy = (
             f"Start a new {noun}." if status in {"failed", "cancelled"} else "Wait until it has succeeded."
         )
-        super().__init__(
-            f"The {noun} is {status}. {remedy}", extra={f"{noun.replace(' ', '_')}_status": status}
-        )
+        super().__init__(f"The {noun} is {status}. {remedy}", extra={"job_status": status})
 
 
 class ResultGone(NotFound):

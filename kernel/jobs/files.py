@@ -36,8 +36,9 @@ class HashedFile:
     ``threads`` hash one piece and sync earlier ones while the next one is computed and written.
     """
 
-    def __init__(self, file: BinaryIO, folder: Path, threads: Executor) -> None:
+    def __init__(self, file: BinaryIO, folder: Path, threads: Executor, *, hashes: bool) -> None:
         self._file = file
+        self._hashes = hashes
         self._folder = folder
         self._threads = threads
         self._hash = hashlib.sha256()
@@ -54,8 +55,9 @@ class HashedFile:
             if self._synced is None or self._synced.done():
                 self._wait_for(self._synced)
                 self._synced = self._threads.submit(os.fdatasync, self._file.fileno())
-        self._wait_for(self._hashed)
-        self._hashed = self._threads.submit(self._hash.update, octets)
+        if self._hashes:
+            self._wait_for(self._hashed)
+            self._hashed = self._threads.submit(self._hash.update, octets)
         self.size += len(octets)
         return self._file.write(octets)
 
@@ -77,15 +79,15 @@ class HashedFile:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[HashedFile]:
+def new_file(path: Path, *, hashes: bool = True) -> Iterator[HashedFile]:
     """A file that appears under this name, durably, when the block ends, and is discarded if it raises.
 
-    Raises OSError.
+    ``hashes``: its SHA-256 is needed. Raises OSError.
     """
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
         with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file, ThreadPoolExecutor(2) as threads:
-            written = HashedFile(file, path.parent, threads)
+            written = HashedFile(file, path.parent, threads, hashes=hashes)
             yield written
             written.sync()
         unfinished.rename(path)
@@ -120,10 +122,10 @@ class JobFolder:
         return self.path / f"{job_id}.{attempt}.{extension}"
 
     @contextmanager
-    def new_file(self, path: Path) -> Iterator[HashedFile]:
+    def new_file(self, path: Path, *, hashes: bool = True) -> Iterator[HashedFile]:
         """As the function of this name, for a path in this folder, which is created if it is missing."""
         create_private_folder(self.path)
-        with new_file(path) as file:
+        with new_file(path, hashes=hashes) as file:
             yield file
 
     @contextmanager

@@ -8,7 +8,7 @@ from uuid import UUID
 import django.db
 
 from kernel.clock import database_now
-from kernel.errors import DomainError, Unavailable
+from kernel.errors import DomainError, Unavailable, VersionConflict
 from kernel.jobs import leases
 from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Report, Stopping, ignore
@@ -19,8 +19,8 @@ from kernel.observability.logs import current_request_id
 logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
-# Retryable errors: the database, or another dependency of the task, may recover.
-RETRYABLE = (django.db.OperationalError, django.db.InterfaceError, Unavailable)
+# Retryable errors: the database, or another dependency of the task, may recover; a version may be read again.
+RETRYABLE = (django.db.OperationalError, django.db.InterfaceError, Unavailable, VersionConflict)
 
 
 def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:

@@ -85,7 +85,7 @@ MAY_WRITE_WITHOUT_MAC = {
     "notifications/services/testing.py": "deliveries and notifications of tests",
     "notifications/services/webhooks.py": "webhooks: deleted ones go; deliveries of inactive ones",
     "crypto_ops/reencryptions.py": "reencryptions and encryption_operations: the progress, which nothing reads",
-    "crypto_ops/files/task.py": "file_operations: the key of an upload is erased",
+    "crypto_ops/files/task.py": "file_jobs: the key of an upload is erased",
     "keys/invocations.py": "key_versions.uses_reserved, which many processes raise without a lock",
     "keys/services/grants.py": "key_grants: removed ones go",
     "keys/services/policies.py": "encryption_policies: unused ones go; encryption_keys.next_rotation_at",

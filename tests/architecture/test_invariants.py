@@ -46,7 +46,7 @@ from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.step import sequence_step
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
-from crypto_ops.models import FileOperation, Reencryption
+from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryptions import begin_reencryption
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
@@ -83,8 +83,8 @@ PROVOCATIONS = {
     "encryption_operations_failure_has_a_code": (JobRecord, {}, {"status": "failed", "finished_at": NOW}),
     "encryption_operations_progress_within_total": (JobRecord, {}, {"done": 2, "total": 1}),
     "reencryptions_counts_are_not_negative": (Reencryption, {}, {"refused": -1}),
-    "file_operations_operation_is_known": (FileOperation, {}, {"operation": "shred"}),
-    "file_operations_result_is_complete": (FileOperation, {}, {"size": 1}),
+    "file_jobs_operation_is_known": (FileJob, {}, {"operation": "shred"}),
+    "file_jobs_result_is_complete": (FileJob, {}, {"size": 1}),
     "kek_rewraps_result_is_complete": (KekRewrap, {}, {"altered": 0}),
     "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
     "completed_requests.key_hash": (CompletedRequest, {}, {}),
@@ -251,7 +251,7 @@ def rows(admin):
     wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
     keys.request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
-    FileOperation(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
+    FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = create_service_account(**everybody, name="billing", role="developer").account
     holder = {"principal_type": "service_account", "principal_id": str(account.id)}
     keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))

@@ -9,6 +9,7 @@ from crypto_ops.reencryptions import begin_reencryption
 from keys import services as keys
 from keys.models import Selection
 from tests.audit.exports.exporting import fetch, order, work
+from tests.endpoints import make_file
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,6 +24,7 @@ def submitted(admin):
     chosen = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
     rotation = keys.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
     return {
+        "file": str(make_file(admin).id),
         "audit_export": order(admin),
         "key_rotation": str(rotation.id),
         "kek_rewrap": str(request_rewrap(principal=admin.principal).id),
@@ -60,7 +62,7 @@ def test_the_list_is_filtered_and_paginated(submitted, admin):
     assert listed(admin, "?kind=kek_rewrap&status=succeeded") == {"kek_rewrap": submitted["kek_rewrap"]}
     assert listed(admin, "?kind=kek_rewrap&status=pending") == {}
     page = admin.api.get(f"{OPERATIONS}?limit=1&page=2&status=succeeded").json
-    assert (page["count"], len(page["results"]), page["next"] is None) == (3, 1, False)
+    assert (page["count"], len(page["results"]), page["next"] is None) == (4, 1, False)
     for query, name in (("?kind=nap", "kind"), ("?status=asleep", "status"), ("?order=newest", "order")):
         refused = admin.api.get(f"{OPERATIONS}{query}")
         assert (refused.status, list(refused.json["errors"])) == (400, [name])
@@ -96,6 +98,7 @@ def test_each_kind_is_cancelled_by_its_own_service(submitted, admin):
             "keys.rotation_job.cancelled": submitted["key_rotation"],
             "console.rewrap.cancelled": submitted["kek_rewrap"],
             "keys.reencryption.cancelled": submitted["reencryption"],
+            "keys.file.cancelled": submitted["file"],
         }.items()
     )
 

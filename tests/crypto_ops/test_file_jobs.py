@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from crypto_ops.files import services, storage, task
-from crypto_ops.models import FileOperation
+from crypto_ops.models import FileJob
 from kernel.clock import database_now
+from kernel.jobs import JobRecord, leases, registry
 from kernel.jobs import files as job_files
-from kernel.jobs import leases, registry
 from kernel.jobs.errors import ResultGone
 from keys.errors import KeyNotUsable
 from tests.audit.exports.exporting import work
@@ -65,6 +65,13 @@ def test_a_running_job_is_cancelled_between_two_blocks(rest, bench, key, monkeyp
     assert stored() == []
 
 
+def test_a_cancelled_job_leaves_no_upload(rest, bench, key):
+    job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
+    answer = bench.persona.api.post(f"/api/v1/operations/{job_id}/cancel")
+    assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    assert stored() == []
+
+
 def run_with(monkeypatch, report):
     """Call ``report`` with the progress and the bytes that are done, before each block."""
     found = registry.find_task(task.KIND)
@@ -83,7 +90,7 @@ def test_a_job_whose_worker_died_is_done_by_another_one_once(rest, bench, key):
     job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
     dead = leases.claim(registry.find_task(task.KIND), job_id)
     (storage.FOLDER.path / f"{job_id}.0123456789abcdef.result.unfinished").write_bytes(b"half")
-    type(dead).objects.filter(pk=dead.pk).update(lease_until=database_now() - timedelta(seconds=1))
+    JobRecord.objects.filter(pk=dead.pk).update(lease_until=database_now() - timedelta(seconds=1))
     work()
     assert opened(bench, content(bench, job_id)) == PLAINTEXT
     with pytest.raises(leases.LeaseLost):
@@ -100,9 +107,14 @@ def test_a_full_disk_delays_the_job(rest, bench, key, monkeypatch):
     facts = look(bench, job_id)
     assert facts["status"] == "pending"
     assert [path.name for path in stored()] == [f"{job_id}.upload"]
-    FileOperation.objects.update(due_at=database_now())
+    JobRecord.objects.update(due_at=database_now())
     work()
     assert opened(bench, content(bench, job_id)) == PLAINTEXT
+
+
+def alter_row(_bench, _key):
+    FileJob.objects.update(aad=b"other")
+    JobRecord.objects.update(attempts=4)  # an altered row is retried, as it may be restored
 
 
 def altered(path):
@@ -116,7 +128,7 @@ def altered(path):
     [
         (lambda _bench, _key: altered(stored()[0]), "decryption_failed"),
         (lambda _bench, _key: os.truncate(stored()[0], 17_000), "decryption_failed"),
-        (lambda _bench, _key: FileOperation.objects.update(aad=b"other", attempts=4), "integrity_failed"),
+        (alter_row, "integrity_failed"),
         (lambda bench, key: bench.change_key(key["id"], "disable"), "key_not_active"),
     ],
     ids=["altered upload", "shorter upload", "altered row", "disabled key"],
@@ -128,7 +140,7 @@ def test_a_job_that_cannot_succeed_fails_with_a_code_and_leaves_nothing(rest, be
     facts = bench.persona.api.get(f"{FILES}/{job_id}")
     if expected != "integrity_failed":  # of the row, which no page shows
         assert (facts.json["status"], facts.json["error_code"]) == ("failed", expected)
-    assert FileOperation.objects.get(pk=job_id).error_code == expected
+    assert FileJob.objects.get(pk=job_id).error_code == expected
     assert stored() == []
 
 
@@ -141,13 +153,13 @@ def test_a_file_that_does_not_decrypt_has_no_result(rest, bench, key):
     assert stored() == []
 
 
-def test_a_requester_without_the_permission_gets_no_result(bench, key):
+def test_a_disabled_requester_gets_no_result(bench, key):
     job_id = uploaded(StreamInterface("rest", bench.persona.api).post(to_encrypt(key), b"x"))
     user = bench.persona.user
     user.is_active = False
     user.save_with_mac(update_fields=["is_active"])
     work()
-    assert FileOperation.objects.get(pk=job_id).error_code == "permission_denied"
+    assert FileJob.objects.get(pk=job_id).error_code == "permission_denied"
     assert stored() == []
 
 
@@ -162,7 +174,7 @@ def test_a_key_that_is_rotated_meanwhile_encrypts_again_under_its_new_version(re
     run_with(monkeypatch, report)
     work()
     assert look(bench, job_id)["status"] == "pending"
-    FileOperation.objects.update(due_at=database_now())
+    JobRecord.objects.update(due_at=database_now())
     work()
     assert look(bench, job_id)["key_version"] == 2
 
@@ -193,7 +205,7 @@ def test_files_of_expired_jobs_are_removed_and_arriving_ones_stay(rest, bench, k
         waiting,
         arriving.name.partition(".")[0],
     }
-    FileOperation.objects.filter(pk=done).update(expires_at=database_now())
+    FileJob.objects.filter(pk=done).update(expires_at=database_now())
     with pytest.raises(ResultGone):
         content(bench, done)
     task.delete_expired_files()

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from crypto_ops.files import storage
-from crypto_ops.models import FileOperation
+from crypto_ops.models import FileJob
 from kernel.trust import kek, rewrapping
 from tests.audit.exports.exporting import work
 from tests.crypto_ops.file_jobs import (
@@ -144,7 +144,7 @@ def test_no_plaintext_is_stored_at_any_time(rest, bench, key):
     work()
     [result] = stored()  # the upload is gone
     sealed = result.read_bytes()
-    assert FileOperation.objects.get(pk=job_id).wrapped == b""
+    assert FileJob.objects.get(pk=job_id).wrapped == b""
     assert MARKER not in sealed
     uploaded(rest.post(TO_DECRYPT, sealed))
     work()
@@ -154,7 +154,7 @@ def test_no_plaintext_is_stored_at_any_time(rest, bench, key):
 def test_an_upload_that_is_cut_leaves_nothing(bench, key):
     carried = carry(to_encrypt(key), [PLAINTEXT, PLAINTEXT], token=bench.persona.api.token, cut=True)
     assert carried.status == 0
-    assert (stored(), FileOperation.objects.count()) == ([], 0)
+    assert (stored(), FileJob.objects.count()) == ([], 0)
 
 
 def test_a_key_that_is_disabled_during_the_upload_refuses_it(bench, key):
@@ -164,7 +164,7 @@ def test_a_key_that_is_disabled_during_the_upload_refuses_it(bench, key):
 
     carried = carry(to_encrypt(key), [b"x", b"y"], token=bench.persona.api.token, between=between)
     assert (carried.status, json.loads(carried.content)["code"]) == (409, "key_not_active")
-    assert (stored(), FileOperation.objects.count()) == ([], 0)
+    assert (stored(), FileJob.objects.count()) == ([], 0)
 
 
 @pytest.mark.usefixtures("ring")
@@ -180,7 +180,7 @@ def test_the_result_is_downloaded_under_its_name_with_its_digest(rest, bench, ke
     job_id = uploaded(rest.post(to_encrypt(key, name="ledger.csv"), PLAINTEXT))
     path = f"/api/v1/operations/{job_id}/result"
     early = bench.persona.api.get(path)
-    assert (early.status, early.code, early.json["file_job_status"]) == (409, "no_result", "pending")
+    assert (early.status, early.code, early.json["job_status"]) == (409, "no_result", "pending")
     work()
     answer, head = bench.persona.api.get(path), bench.persona.api.send("HEAD", path, None)
     sealed = answer.response.content

@@ -1,4 +1,4 @@
-"""What the methods of the client return."""
+"""Results of the client's methods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

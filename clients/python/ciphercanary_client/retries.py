@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long a pause."""
+"""Retries: which errors, and how long to wait."""
 
 import secrets
 import time
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from ciphercanary_client.errors import ApiError, Conflict, ConnectionFailed, Error, Throttled, Unavailable
 
 # A repetition does not help: an operator must act first.
-_LASTING = {"integrity_failed", "result_missing", "export_not_written", "spool_not_written"}
+_LASTING = {
+    "integrity_failed",
+    "result_missing",
+    "export_not_written",
+    "spool_not_written",
+    "file_not_stored",
+}
 _REFUSED_BEFORE_WORK = 503
 
 

@@ -96,9 +96,9 @@ def test_files_and_their_folder_are_their_owners_alone(auditor, home):
 def test_before_it_is_finished_there_is_no_result(auditor):
     export_id = order(auditor)
     answer = fetch(auditor, export_id)
-    assert (answer.status, answer.code, answer.json["export_status"]) == (409, "no_result", "pending")
+    assert (answer.status, answer.code, answer.json["job_status"]) == (409, "no_result", "pending")
     leases.claim(registry.find_task(task.KIND), export_id)
-    assert fetch(auditor, export_id).json["export_status"] == "running"
+    assert fetch(auditor, export_id).json["job_status"] == "running"
 
 
 def test_a_pending_export_is_cancelled_at_once(auditor, admin):
@@ -106,7 +106,7 @@ def test_a_pending_export_is_cancelled_at_once(auditor, admin):
     answer = admin.api.post(f"{EXPORTS}/{export_id}/cancel")
     assert (answer.status, answer.json["status"]) == (200, "cancelled")
     work()
-    assert fetch(auditor, export_id).json["export_status"] == "cancelled"
+    assert fetch(auditor, export_id).json["job_status"] == "cancelled"
     [entry] = on_record(actions.EXPORT_CANCELLED)
     assert entry.user_id == admin.user.id  # the user who cancelled, not the one who requested it
 
@@ -207,7 +207,7 @@ def test_a_folder_that_takes_no_file_fails_the_export_with_a_code(auditor, home)
     assert (reported["status"], reported["error_code"]) == ("failed", "export_not_written")
     [entry] = on_record(actions.EXPORT_FAILED)
     assert (entry.outcome, entry.code, entry.user_id) == ("error", "export_not_written", auditor.user.id)
-    assert fetch(auditor, export_id).json["export_status"] == "failed"
+    assert fetch(auditor, export_id).json["job_status"] == "failed"
 
 
 def test_an_altered_checkpoint_is_not_passed_on(auditor):
