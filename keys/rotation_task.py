@@ -8,12 +8,10 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from accounts.roles import SYSTEM
-from accounts.services.holders import find_holder
+from accounts.services.holders import require_permitted
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from kernel.clock import database_now
-from kernel.errors import Denied, NotFound
-from kernel.identities import Identity
 from kernel.jobs import Progress
 from kernel.jobs.progress import LeaseLost
 from kernel.trust.row_mac import IntegrityFailed
@@ -108,17 +106,6 @@ def _pending(job: KeyRotationJob) -> Iterator[UUID]:
     while some := list(
         job.rotations.pending().order_by("pk").values_list("pk", flat=True)[:PERFORMED_AT_ONCE]
     ):
-        _require_right(job.requester)
+        if job.requester.id is not None:  # a command needs no permission
+            require_permitted(job.requester, "keys.rotate")
         yield from some
-
-
-def _require_right(requester: Identity) -> None:
-    """Raises Denied if the requester was disabled or has lost the permission since the request."""
-    if requester.id is None:
-        return
-    try:
-        holder = find_holder(requester.id)
-    except NotFound:
-        holder = None
-    if holder is None or not holder.is_active or "keys.rotate" not in holder.permissions:
-        raise Denied("The user who requested this job can no longer rotate keys.")

@@ -10,7 +10,7 @@ from django.db.models import Case, Q, When
 from accounts.authorization import TokenLimits
 from accounts.models import ServiceAccount, User
 from accounts.roles import ROLES
-from kernel.errors import NotFound
+from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
 
 
@@ -68,6 +68,20 @@ def find_holder(holder_id: UUID) -> KnownHolder:
     if account is None:
         raise NotFound("There is no user or service account with this id.")
     return _of_account(account.check_mac())
+
+
+def require_permitted(identity: Identity, permission: str) -> KnownHolder:
+    """The requester of work that runs later. Raises Denied if they were disabled or have lost the permission."""
+    try:
+        holder = find_holder(identity.id) if identity.id else None
+    except NotFound:
+        holder = None
+    if holder is None or not holder.is_active or permission not in holder.permissions:
+        raise Denied(
+            f"The requester of this job no longer has the permission {permission}.",
+            extra={"permission": permission},
+        )
+    return holder
 
 
 def _of_user(user: User) -> KnownHolder:

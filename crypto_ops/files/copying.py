@@ -1,9 +1,10 @@
 """Encrypting and decrypting one file into another: for jobs, and for commands."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 from uuid import UUID
 
 from accounts.principals import Principal
@@ -45,15 +46,8 @@ def encrypt_file(
     Raises refusals, Conflict if the target exists, and OSError.
     """
     _require_new(target)
-    size = source.stat().st_size
-    with (
-        source.open("rb") as file,
-        new_file(target) as written,
-        Encryption(principal, key_id=key_id, aad=aad, is_limited=False) as stream,
-    ):
-        write_all(stream, blocks(file), written, lambda done: report(done, max(size, done)))
-        for rest in stream.finish():
-            written.write(rest)
+    with source.open("rb") as file, new_file(target) as written:
+        _copy(Encryption(principal, key_id=key_id, aad=aad, is_limited=False), file, written, report)
     return written
 
 
@@ -65,16 +59,18 @@ def decrypt_file(
     Raises as ``encrypt_file``.
     """
     _require_new(target)
-    size = source.stat().st_size
-    with (
-        source.open("rb") as file,
-        new_file(target) as written,
-        Decryption(principal, aad=aad, spool=StoredFile(file), is_limited=False) as stream,
-    ):
-        write_all(stream, blocks(file), written, lambda done: report(done, max(size, done)))
-        for plaintext in stream.finish():
-            written.write(plaintext)
+    with source.open("rb") as file, new_file(target) as written:
+        stream = Decryption(principal, aad=aad, spool=StoredFile(file), is_limited=False)
+        _copy(stream, file, written, report)
     return written
+
+
+def _copy(stream: Stream, file: BinaryIO, written: HashedFile, report: Report) -> None:
+    size = os.fstat(file.fileno()).st_size
+    with stream:
+        write_all(stream, blocks(file), written, lambda done: report(done, max(size, done)))
+        for octets in stream.finish():
+            written.write(octets)
 
 
 def _require_new(target: Path) -> None:

@@ -17,7 +17,7 @@ from django.db import transaction
 from msgspec.structs import replace
 
 from accounts.principals import Principal
-from accounts.services.holders import find_holder
+from accounts.services.holders import KnownHolder, require_permitted
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from crypto_ops import actions
@@ -31,7 +31,6 @@ from crypto_ops.streams import Decryption, Encryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.stream import UploadCipher
-from kernel.errors import Denied, NotFound
 from kernel.jobs import Progress, Status
 from kernel.trust import kek
 
@@ -84,18 +83,18 @@ def delete_expired_files() -> None:
 
 
 def _requester_of(job: FileJob) -> Principal:
-    """The requester with their current rights. Raises Denied if they were disabled or have lost the permission."""
-    requester = job.requester
-    try:
-        holder = find_holder(requester.id) if requester.id else None
-    except NotFound:
-        holder = None
-    permission = FileOperation(job.operation).permission
-    if holder is None or not holder.is_active or permission not in holder.permissions:
-        raise Denied("The requester of this job may no longer do this.", extra={"permission": permission})
+    """The requester with their current rights. Raises Denied."""
+    holder = _require_permitted(job)
     return Principal(
-        actor=Actor(**job.actor_facts), identity=requester, role=holder.role, permissions=holder.permissions
+        actor=Actor(**job.actor_facts),
+        identity=holder.identity,
+        role=holder.role,
+        permissions=holder.permissions,
     )
+
+
+def _require_permitted(job: FileJob) -> KnownHolder:
+    return require_permitted(job.requester, FileOperation(job.operation).permission)
 
 
 def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
@@ -113,7 +112,7 @@ def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
         Encryption(requester, key_id=job.key_id, aad=bytes(job.aad), is_limited=False) as stream,
     ):
         write_all(stream, plaintext(upload), result, progress)
-        _requester_of(job)
+        _require_permitted(job)  # the work may have taken long
         for rest in stream.finish():
             result.write(rest)
     return {
@@ -133,7 +132,7 @@ def _verify(job: FileJob, requester: Principal, progress: Progress) -> Columns:
         ) as stream,
     ):
         write_all(stream, storage.blocks(upload), _Nowhere(), progress)
-        _requester_of(job)
+        _require_permitted(job)  # the work may have taken long
         stream.finish()
     return {"size": stream.size, "sha256": digest.hexdigest(), "key_version": stream.version}
 

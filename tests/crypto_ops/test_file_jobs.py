@@ -26,7 +26,6 @@ from tests.crypto_ops.file_jobs import (
     to_encrypt,
     uploaded,
 )
-from tests.crypto_ops.stream_client import StreamInterface
 from tests.crypto_ops.stream_client import path as stream_path
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.log_entries import log_rows
@@ -153,11 +152,12 @@ def test_a_file_that_does_not_decrypt_has_no_result(rest, bench, key):
     assert stored() == []
 
 
-def test_a_disabled_requester_gets_no_result(bench, key):
-    job_id = uploaded(StreamInterface("rest", bench.persona.api).post(to_encrypt(key), b"x"))
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "auditor"}], ids=str)
+def test_a_requester_who_may_no_longer_encrypt_gets_no_result(rest, bench, key, change):
+    job_id = uploaded(rest.post(to_encrypt(key), b"x"))
     user = bench.persona.user
-    user.is_active = False
-    user.save_with_mac(update_fields=["is_active"])
+    vars(user).update(change)
+    user.save_with_mac(update_fields=list(change))
     work()
     assert FileJob.objects.get(pk=job_id).error_code == "permission_denied"
     assert stored() == []
