@@ -10,9 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from audit.exports.formats import FILE_TYPES
 from console import actions, operations
-from console.job_kinds import JobKind
+from console.job_kinds import JOB_KINDS, JobKind
 from console.operation_serializers import (
     OperationPageSerializer,
     OperationQuerySerializer,
@@ -94,7 +93,12 @@ class OperationResultView(OperationView):
         return JSONRenderer(), "application/json"
 
     @extend_schema(
-        responses={(200, kind.media_type): OpenApiTypes.BINARY for kind in FILE_TYPES.values()},
+        responses={
+            (200, media_type): OpenApiTypes.BINARY
+            for kind in JOB_KINDS.values()
+            if kind.file
+            for media_type in kind.file.media_types
+        },
         operation_id="operations_result",
     )
     def get(self, request: Request, operation_id: UUID) -> HttpResponseBase:

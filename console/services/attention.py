@@ -21,9 +21,14 @@ from console.services.facts import Facts, failed_jobs, read_facts
 from console.services.key_alerts import key_alerts
 from console.services.rewraps import KIND as REWRAP
 from console.system import check_disk
+from crypto_ops.files.task import KIND as FILE
 from keys.rotation_task import KIND as ROTATION
 
-PAGES = {ROTATION: "rotation-job", REWRAP: "rewrap"}  # the pages of jobs other than exports, by kind
+PAGES = {
+    FILE: "file-job",
+    ROTATION: "rotation-job",
+    REWRAP: "rewrap",
+}  # the pages of jobs other than exports, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,8 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
         )
         for job in newest
     ]
-    all_url = reverse("jobs") if principal.has_permission("system.read") else in_log
     yield AlertGroup(
-        AlertKind.JOB_FAILED, facts.failed_jobs, alerts, all_url, "jobs failed in the last 24 hours"
+        AlertKind.JOB_FAILED, facts.failed_jobs, alerts, reverse("jobs"), "jobs failed in the last 24 hours"
     )
 
 
