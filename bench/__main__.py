@@ -12,6 +12,7 @@ from bench import (
     batches,
     client,
     crowds,
+    files,
     k6_script,
     kills,
     machine,
@@ -34,7 +35,7 @@ from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
-SECTIONS = ("operations", "batch", "connections", "stream", "client", "k6", "kill", "openssl")
+SECTIONS = ("operations", "batch", "connections", "stream", "files", "client", "k6", "kill", "openssl")
 QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 
@@ -106,7 +107,7 @@ class Run:
 
     def needed(self) -> set[str]:
         needed = self.wanted & set(CONTESTANTS)
-        if self.wanted & {"operations", "batch", "connections", "stream", "client", "k6", "kill"}:
+        if self.wanted & {"operations", "batch", "connections", "stream", "files", "client", "k6", "kill"}:
             needed.add(PRODUCT)
         if self.wanted & {"operations", "batch"}:
             needed.add(BAO)
@@ -120,6 +121,7 @@ class Run:
             "batch": self.batches,
             "connections": self.crowds,
             "stream": self.stream,
+            "files": self.files,
             "client": self.client,
             "k6": self.k6,
             "kill": self.kill,
@@ -175,6 +177,10 @@ class Run:
         if self.results.stream is None:
             self.results.absent.add("stream")
             log("stream: not there")
+
+    def files(self) -> None:
+        size = files.QUICK_SIZE if self.quick else files.SIZE
+        self.results.file_job = files.measure(self.ours, size, self.pace)
 
     def client(self) -> None:
         self.results.client = client.measure(self.ours, self.pace)

@@ -7,6 +7,7 @@ from bench.batches import COMMON_ITEMS, ITEMS, BatchMeasurement
 from bench.client import Rates
 from bench.contestant import OPERATIONS, OTHER_OPERATIONS
 from bench.crowds import CONNECTIONS, Crowd
+from bench.files import FileJob
 from bench.k6_script import K6
 from bench.kills import Kill
 from bench.load import Load
@@ -33,6 +34,7 @@ STREAM = Goal(1200, unit="MB/s and core")
 STREAM_GROWTH = Goal(16, unit="MB", lower=True)  # a few blocks in flight: constant for any size
 LOCAL = Goal(30, 100)
 FILE_JOB = Goal(1500, 3000, "MB/s")
+FILE_JOB_MEMORY = Goal(120, unit="MB", lower=True)
 CROWD_ERRORS = Goal(0, unit="errors", lower=True)
 CROWD_TAIL = Goal(None, 100, "ms", lower=True)
 MEMORY = Goal(160, 120, "MB", lower=True)
@@ -57,6 +59,7 @@ class Results:
     crowds: dict[int, Crowd] = field(default_factory=dict)
     stream: Stream | None = None
     client: Rates | None = None
+    file_job: FileJob | None = None
     k6: K6 | None = None
     lag: float | None = None  # seconds
     kill: Kill | None = None
@@ -73,7 +76,7 @@ def figures(results: Results) -> list[Figure]:
         *batches(results),
         *streams(results),
         *client(results),
-        Figure("file job, 1 GiB, file to file", FILE_JOB, why=NOT_THERE),
+        *file_job(results),
         *crowds(results),
         *k6(results),
         lag(results),
@@ -161,6 +164,23 @@ def client(results: Results) -> Iterator[Figure]:
         ratio = ratio_of(rate, rates.rest)
         against = f"its REST call {number(rates.rest)}/s"
         yield Figure(name, LOCAL, ratio, measured=f"{number(rate)}/s", against=against, ratio=ratio)
+
+
+def file_job(results: Results) -> Iterator[Figure]:
+    found, what = results.file_job, "file job, 1 GiB, file to file"
+    if found is None:
+        yield Figure(what, FILE_JOB)
+        yield Figure(f"{what}: memory of the worker", FILE_JOB_MEMORY)
+        return
+    what = f"file job, {found.size / (1 << 30):g} GiB, file to file"
+    upload, rate, copied, encrypted = (
+        f"{number(each / MEGABYTE)} MB/s" for each in (found.upload, found.job, found.copy, found.openssl)
+    )
+    against = f"copy {copied}, openssl enc {encrypted}"
+    measured = f"{rate}, upload {upload}"
+    yield Figure(what, FILE_JOB, found.job / MEGABYTE, measured=measured, against=against)
+    peak = found.peak / MEGABYTE
+    yield Figure(f"{what}: memory of the worker", FILE_JOB_MEMORY, peak, measured=f"{number(peak)} MB")
 
 
 def crowds(results: Results) -> Iterator[Figure]:

@@ -33,36 +33,47 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 class HashedFile:
     """Counts and hashes the bytes written through it. Raises OSError before less than ``RESERVE`` is free.
 
-    A thread of ``hashing`` hashes one piece while the next one is computed and written.
+    ``threads`` hash one piece and sync earlier ones while the next one is computed and written.
     """
 
-    def __init__(self, file: BinaryIO, folder: Path, hashing: Executor) -> None:
+    def __init__(self, file: BinaryIO, folder: Path, threads: Executor) -> None:
         self._file = file
         self._folder = folder
-        self._hashing = hashing
+        self._threads = threads
         self._hash = hashlib.sha256()
         self._hashed: Future[None] | None = None
-        self._looks_at = 0
+        self._synced: Future[None] | None = None
+        self._looks_at = LOOKED_AFTER
         self.size = 0
+        _require_space(folder)
 
     def write(self, octets: bytes) -> int:
         if self.size >= self._looks_at:
             _require_space(self._folder)
             self._looks_at = self.size + LOOKED_AFTER
-        self._wait()
-        self._hashed = self._hashing.submit(self._hash.update, octets)
+            if self._synced is None or self._synced.done():
+                self._wait_for(self._synced)
+                self._synced = self._threads.submit(os.fdatasync, self._file.fileno())
+        self._wait_for(self._hashed)
+        self._hashed = self._threads.submit(self._hash.update, octets)
         self.size += len(octets)
         return self._file.write(octets)
+
+    def sync(self) -> None:
+        """Everything written is on the disk when this returns. Raises OSError."""
+        self._wait_for(self._synced)  # its error is reported once
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     @property
     def sha256(self) -> str:
         """SHA-256 (hex) of everything written so far."""
-        self._wait()
+        self._wait_for(self._hashed)
         return self._hash.hexdigest()
 
-    def _wait(self) -> None:
-        if self._hashed is not None:
-            self._hashed.result()
+    def _wait_for(self, work: Future[None] | None) -> None:
+        if work is not None:
+            work.result()
 
 
 @contextmanager
@@ -73,10 +84,10 @@ def new_file(path: Path) -> Iterator[HashedFile]:
     """
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
-        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file, ThreadPoolExecutor(1) as hashing:
-            yield HashedFile(file, path.parent, hashing)
-            file.flush()
-            os.fsync(file.fileno())
+        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file, ThreadPoolExecutor(2) as threads:
+            written = HashedFile(file, path.parent, threads)
+            yield written
+            written.sync()
         unfinished.rename(path)
     finally:
         unfinished.unlink(missing_ok=True)

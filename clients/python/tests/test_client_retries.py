@@ -1,6 +1,6 @@
 """When a request is sent again, and after how long."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from email.utils import format_datetime
 
 import pytest
@@ -10,7 +10,7 @@ from ciphercanary_client.errors import error_of
 from ciphercanary_client.retries import Attempts, is_worth_repeating
 from ciphercanary_client.retry_after import retry_after_seconds
 
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -92,7 +93,8 @@ def test_a_wrong_token_is_an_error(served):
 
 
 def test_a_token_without_a_scope_names_the_rule(served, client):
-    members = {"name": "narrow", "scopes": ["encrypt"], "expires_at": "2027-01-01T00:00:00Z"}
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    members = {"name": "narrow", "scopes": ["encrypt"], "expires_at": tomorrow}
     token = client.call("POST", "/api/v1/tokens", members, idempotency_key="narrow")["token"]
     with Client(served[0], token) as narrow:
         ciphertext = narrow.encrypt("name:orders", b"hello", mode="aes-256-gcm")
