@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ciphercanary', '0006_jobs_by_requester'),
+        ('ciphercanary', '0005_jobs_in_one_table'),
         ('crypto_ops', '0001_initial'),
         ('keys', '0012_jobs_in_one_table'),
     ]
