@@ -10,15 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from audit.exports.formats import FILE_TYPES
 from console import actions, operations
-from console.job_kinds import JobKind
+from console.job_kinds import JOB_KINDS, JobKind
 from console.operation_serializers import (
     OperationPageSerializer,
     OperationQuerySerializer,
     OperationSerializer,
 )
-from crypto_ops.files.downloads import OCTETS
 from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
@@ -97,7 +95,9 @@ class OperationResultView(OperationView):
     @extend_schema(
         responses={
             (200, media_type): OpenApiTypes.BINARY
-            for media_type in (OCTETS, *(kind.media_type for kind in FILE_TYPES.values()))
+            for kind in JOB_KINDS.values()
+            if kind.file
+            for media_type in kind.file.media_types
         },
         operation_id="operations_result",
     )

@@ -1,6 +1,6 @@
 """The kinds of jobs, as data: their pages differ in services, texts and one template only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit import services as audit_services
 from audit.exports.downloads import download
+from audit.exports.formats import FILE_TYPES
 from audit.exports.task import KIND as EXPORT
 from audit.models import EXPORT_PERMISSION
 from console import actions
@@ -23,6 +24,7 @@ from crypto_ops import actions as crypto_actions
 from crypto_ops import reencryptions
 from crypto_ops.files import services as files
 from crypto_ops.files import task as file_task
+from crypto_ops.files.downloads import OCTETS
 from crypto_ops.files.downloads import download as download_file
 from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
 from crypto_ops.reencryption_reports import read_report
@@ -78,6 +80,7 @@ class JobFile:
     """The file that a job of a kind produces. ``respond`` returns the HTTP response with it."""
 
     rule: Rule
+    media_types: Sequence[str]
     respond: Callable[[Principal, UUID, bool], HttpResponseBase]
 
 
@@ -135,6 +138,7 @@ _KINDS: Final = (
         details=lambda job, now: {"is_kept": job.is_kept(now)},
         file=JobFile(
             rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
+            media_types=[kind.media_type for kind in FILE_TYPES.values()],
             respond=lambda principal, job_id, is_head: download(
                 principal=principal, export_id=job_id, is_head=is_head
             ),
@@ -228,6 +232,7 @@ _KINDS: Final = (
         },
         file=JobFile(
             rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),
+            media_types=[OCTETS],
             respond=lambda principal, job_id, is_head: download_file(
                 principal=principal, job_id=job_id, is_head=is_head
             ),

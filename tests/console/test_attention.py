@@ -6,7 +6,10 @@ import pytest
 
 from accounts.user_operations import USER_OPERATIONS
 from audit.models import AuditExport, UsageRollup
+from console.job_kinds import JOB_KINDS
+from console.services.attention import PAGES
 from console.services.denied_acts import ACTS
+from kernel import jobs
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
@@ -121,6 +124,11 @@ def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, dev
 def test_each_operation_on_a_key_policy_or_user_is_such_an_attempt():
     tables = (KEY_OPERATIONS, VERSION_OPERATIONS, POLICY_OPERATIONS, USER_OPERATIONS)
     assert {operation.action for table in tables for operation in table.values()} <= set(ACTS)
+
+
+def test_a_failed_job_of_each_kind_is_linked_to_its_page():
+    pages = {kind: PAGES.get(kind, "job") for kind in jobs.kinds()}
+    assert pages == {kind: JOB_KINDS[kind].url_name for kind in jobs.kinds()}
 
 
 def test_it_is_the_list_of_home(troubled, auditor):

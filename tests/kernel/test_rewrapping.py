@@ -10,7 +10,8 @@ from django.db import connection, connections, transaction
 from accounts import services as accounts
 from accounts.models import SigningKey
 from audit.verification.protected_rows import check_protected_rows
-from kernel import runtime
+from crypto_ops.models import FileJob, FileOperation
+from kernel import jobs, runtime
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
@@ -39,6 +40,10 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     key = keys.create_key(principal=admin.principal, name="orders", algorithm="aes-256")
     keys.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     import_parameters._create(admin.principal, KeyMaterial.generate(32))
+    file = FileJob(key=key, operation=FileOperation.ENCRYPT, upload_size=1)
+    with transaction.atomic():
+        kek.wrap_into(file, KeyMaterial.generate(32))
+        jobs.submit(file)
     return key
 
 
