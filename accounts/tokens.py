@@ -21,7 +21,7 @@ from rest_framework_simplejwt.settings import api_settings
 
 from accounts import service_tokens, signing_keys, verified_tokens
 from accounts.errors import SessionEnded, TokenExpired
-from accounts.models import BrowserSession, TokenFamily
+from accounts.models import BrowserSession, ServiceAccount, TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.signing_keys import KeySet
@@ -149,9 +149,11 @@ def renew_principal(principal: Principal) -> Principal:
     """
     if principal.limits is not None:
         return service_tokens.renew_token_principal(principal, principal.limits)
-    if principal.user_id is None:
+    if principal.identity.id is None:
         return principal
-    stamp = read_stamp(user_entity(principal.user_id), SIGNING_KEYS)
+    stamp = read_stamp(principal.identity.entity, SIGNING_KEYS)
+    if principal.family_id is None and principal.browser_session_id is None:
+        _require_unchanged(principal, principal.identity.id)
     if principal.family_id is not None:
         _require_open_family(principal.family_id, principal.user_id)
         if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
@@ -159,6 +161,14 @@ def renew_principal(principal: Principal) -> Principal:
     if principal.browser_session_id is not None:
         _require_browser_session(principal.browser_session_id, principal)
     return replace(principal, stamp=stamp)
+
+
+def _require_unchanged(principal: Principal, account_id: UUID) -> None:
+    """For the requester of a job, who has no session. Raises SessionEnded."""
+    accounts = ServiceAccount.objects if principal.user_id is None else User.objects
+    account = accounts.filter(pk=account_id).first()
+    if account is None or not account.check_mac().is_active or account.role != principal.role:
+        raise SessionEnded
 
 
 def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:

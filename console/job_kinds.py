@@ -228,7 +228,7 @@ _KINDS: Final = (
         failures=_OF_FILES,
         details=lambda job, now: {
             "is_kept": job.is_kept(now),
-            "may_download": files.may_show_in_console(job),
+            "may_show": files.may_show_in_console(job),
         },
         file=JobFile(
             rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),

@@ -1,5 +1,6 @@
 """The tables of the jobs of this app."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -136,4 +137,10 @@ class FileJob(MacProtectedRow, WrappedRow, Job):
     def mac_fields(self) -> tuple[MacField, ...]:
         """The request. A worker acts for the requester, and only on what the requester sent."""
         facts = (self.id, self.operation, self.key_id, bytes(self.aad), self.name, self.upload_size)
-        return (*facts, self.created_by, self.actor_id)
+        requester = (
+            self.created_by,
+            self.actor_id,
+            self.created_by_name,
+            json.dumps(self.actor, sort_keys=True),
+        )
+        return (*facts, *requester)

@@ -10,7 +10,7 @@ from crypto_ops.deciding import decision_of, key_event
 from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.crypto.data_key_stream import AnyHeader, DataKeyHeader
-from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.stream import STREAM, StreamHeader, StreamOpener
 from kernel.errors import VersionConflict
@@ -59,6 +59,8 @@ def _opening(header: AnyHeader, aad: bytes, version: CachedVersion) -> OpenStrea
     if isinstance(header, StreamHeader):
         return partial(version.stream_cipher().opener, header, aad)
     mode = header.key.mode
+    if mode.is_public_key:  # anyone with the public key could have made the stream
+        raise UnsupportedAlgorithm("Data under a data key of a public-key mode is decrypted by clients only.")
     opener = version.primitive(primitives.opener_of(mode), mode)
     data_key = opener.open(header.key.sealed, key_id=header.key_id, version=header.version, aad=b"")
     return partial(header.opener, data_key, aad)

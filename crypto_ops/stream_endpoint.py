@@ -38,6 +38,7 @@ ROUTES: Final = frozenset(
 MAX_STREAMS: Final = 32  # in each process
 THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
+OF_SUCCESS: Final = ("Location", "HX-Location")  # headers that a refusal does not have
 GATHERED: Final = 512 * 1024  # bytes
 
 
@@ -150,7 +151,8 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
     refused = head.refusal(head.request, error)
     RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():
-        refused.headers.setdefault(name, value)
+        if name not in OF_SUCCESS:
+            refused.headers.setdefault(name, value)
     return refused
 
 

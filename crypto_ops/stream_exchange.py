@@ -151,5 +151,6 @@ class Outlet:
 def headers_of(response: HttpResponse, size: int | None) -> Headers:
     """The headers of the response for a body of ``size`` bytes (None if unknown)."""
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    headers = [pair for pair in pairs if pair[0] != b"content-length"]
+    cookies = [(b"set-cookie", each.OutputString().encode("latin-1")) for each in response.cookies.values()]
+    headers = [*(pair for pair in pairs if pair[0] != b"content-length"), *cookies]
     return headers if size is None else [*headers, (b"content-length", str(size).encode())]

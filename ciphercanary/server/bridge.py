@@ -182,7 +182,7 @@ class WsgiBridge:
         begun = _Start()
         parts: Iterable[bytes] = self._application(environ(scope, body), begun.start)
         try:
-            content = parts.on_disk() if isinstance(parts, FileAnswer) else None
+            content = parts.take_over() if isinstance(parts, FileAnswer) else None
             if content is None:
                 return Answer(begun.status, begun.headers, b"".join(parts))
         finally:

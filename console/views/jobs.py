@@ -67,6 +67,8 @@ class JobView(PageView[Principal]):
             polls=polls + 1,
             is_news=self.is_part and is_further,  # screen readers should not announce every poll
             may_cancel=self.principal.has_permission(str(self.kind.cancelling.permission)),
+            may_download=self.kind.file is not None
+            and self.principal.has_permission(str(self.kind.file.rule.permission)),
             worker_seen=jobs.worker_last_seen() if progress.has_waited_long else None,
             **self.kind.details(job, now),
         )

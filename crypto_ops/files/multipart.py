@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from kernel.errors import Invalid
@@ -33,6 +33,7 @@ class FilePart:
         self._other = ""
         self._found = self._is_file = self._is_complete = False
         self._pieces: list[bytes] = []
+        self._around = 0  # bytes that are not of the file
         self._field, self._header = bytearray(), bytearray()
         try:
             self._parser = MultipartParser(
@@ -46,17 +47,21 @@ class FilePart:
                     "on_end": self._end,
                 },
             )
-        except (KeyError, MultipartParseError):
+        except (KeyError, FormParserError):
             raise _malformed() from None
 
     def feed(self, octets: bytes) -> bytes:
         """The bytes of the file in the next part of the body. Raises Invalid for a malformed body or a second file."""
         try:
             self._parser.write(octets)
-        except MultipartParseError:
+        except FormParserError:
             raise _malformed() from None
         pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        found = b"".join(pieces)
+        self._around += len(octets) - len(found)
+        if self._around > OVERHEAD:  # parsing many small parts takes long
+            raise _malformed()
+        return found
 
     def require_complete(self) -> None:
         """Raises Invalid unless the body was complete and had a file."""

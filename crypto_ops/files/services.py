@@ -1,7 +1,8 @@
 """File jobs: list and cancel them, and open their results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, Final
 from uuid import UUID
 
@@ -15,17 +16,18 @@ from audit.commit.decisions import Decision
 from audit.log.events import Event
 from audit.services import record
 from crypto_ops import actions
-from crypto_ops.deciding import perform
+from crypto_ops.deciding import compare, perform
 from crypto_ops.decision_context import DecisionContext
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
+from crypto_ops.files.decrypted import DecryptedFile
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from crypto_ops.stream_decisions import OpenStream, decide_decryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
-from kernel.crypto.stream import NO_STREAM, StreamOpener
+from kernel.crypto.stream import NO_STREAM
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current
@@ -33,6 +35,7 @@ from kernel.identities import Identity
 from kernel.identity_columns import is_of
 from kernel.jobs import Status
 from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
+from kernel.trust.row_mac import IntegrityFailed
 
 OBJECT_TYPE: Final = "file"
 NOUN: Final = "file job"
@@ -94,8 +97,8 @@ def may_show_in_console(job: FileJob) -> bool:
     return job.operation == FileOperation.ENCRYPT or settings.CC_CONSOLE_DECRYPT
 
 
-def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
-    """The content, after recording the download. The result of a decryption is decrypted piece by piece.
+def open_result(*, principal: Principal, result: FileResult) -> BinaryIO | DecryptedFile:
+    """The content, after recording the download.
 
     Raises Denied, KeyNotUsable, ResultMissing, AuditUnavailable, StaleDecision.
     """
@@ -109,10 +112,11 @@ def open_result(*, principal: Principal, result: FileResult) -> Iterator[bytes]:
             with transaction.atomic(durable=True):
                 record(_download_of(job), principal.actor)
                 require_current(principal.stamp)
-            return _closing(file, storage.blocks(file))
-        header = _header_of(file)
+            return file
+        header = _header_of(file, job)
         again = perform(principal, lambda context: _decide_download(job, header, context))
-        return _closing(file, _opened(again(), storage.blocks(file)))
+        check = partial(perform, principal, lambda context: _decide_download(job, header, context), compare)
+        return DecryptedFile(file, again(), check)
     except BaseException:
         file.close()
         raise
@@ -146,25 +150,20 @@ def event_of(job: FileJob, action: str, **facts: Any) -> Event:
     return Event(action=action, object_type=OBJECT_TYPE, object_id=str(job.id), meta=meta, **facts)
 
 
-def _closing(file: BinaryIO, octets: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces. The file is closed after the last one, and if the reader stops early."""
-    with file:
-        yield from octets
-
-
-def _header_of(file: BinaryIO) -> AnyHeader:
-    """The header, which is also skipped. Raises MalformedCiphertext."""
+def _header_of(file: BinaryIO, job: FileJob) -> AnyHeader:
+    """The header, which is also skipped. Raises MalformedCiphertext, and IntegrityFailed for another key."""
     header = read_header(file.read(MAX_HEADER_SIZE))
     if header is None:
         raise MalformedCiphertext(NO_STREAM)
+    require_key_of(job, header.key_id)
     file.seek(header.size)
     return header
 
 
-def _opened(opener: StreamOpener, octets: Iterator[bytes]) -> Iterator[bytes]:
-    for block in octets:
-        yield opener.update(block)
-    yield opener.finish()
+def require_key_of(job: FileJob, key_id: UUID | None) -> None:
+    """Raises IntegrityFailed if the file of a job was replaced by one of another key."""
+    if key_id != job.key_id:
+        raise IntegrityFailed("The file of a job was changed outside the application. Start a new job.")
 
 
 def _usable(principal: Principal, job_id: UUID) -> FileJob:

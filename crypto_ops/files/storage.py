@@ -22,6 +22,11 @@ def result_path(job_id: UUID, attempt: str) -> Path:
     return FOLDER.path_of(job_id, attempt, "result") if attempt else upload_path(job_id)
 
 
+def result_name(job_id: UUID, attempt: str) -> str:
+    """The name of that file. An altered attempt names none."""
+    return f"{job_id}.{attempt}.result" if attempt else upload_path(job_id).name
+
+
 def blocks(file: BinaryIO) -> Iterator[bytes]:
     """The rest of the file, ``BLOCK`` bytes at a time."""
     while octets := file.read(BLOCK):

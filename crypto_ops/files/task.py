@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -24,13 +25,14 @@ from crypto_ops import actions
 from crypto_ops.errors import FileNotStored
 from crypto_ops.files import storage
 from crypto_ops.files.copying import write_all
-from crypto_ops.files.services import event_of
+from crypto_ops.files.services import event_of, require_key_of
 from crypto_ops.models import FileJob, FileOperation
 from crypto_ops.spool import StoredFile
 from crypto_ops.streams import Decryption, Encryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.stream import UploadCipher
+from kernel.freshness.epoch import read_stamp
 from kernel.jobs import Progress, Status
 from kernel.trust import kek
 
@@ -56,12 +58,13 @@ def run(job: FileJob, progress: Progress) -> Columns:
 
 
 def ended(job: FileJob) -> None:
-    """Record how the job ended, and remove its upload unless it is the result."""
-    if not (job.status == Status.SUCCEEDED and job.operation == FileOperation.DECRYPT):
-        transaction.on_commit(partial(_remove, storage.upload_path(job.id)))
+    """Record how the job ended, and remove its files except the result."""
+    result = storage.result_name(job.id, job.attempt) if job.status == Status.SUCCEEDED else ""
+    transaction.on_commit(partial(_remove_files, job.id, result))
     if job.wrapped:
         FileJob.objects.filter(pk=job.pk).update(wrapped=b"", kek_id="")
-    actor = replace(Actor(**job.actor_facts), source=Source.SCHEDULER)
+    requester = Actor(**job.actor_facts) if job.is_authentic else Actor.system(KIND, Source.SCHEDULER)
+    actor = replace(requester, source=Source.SCHEDULER)
     record_end(
         job,
         actor,
@@ -77,19 +80,23 @@ def delete_expired_files() -> None:
     unfinished = FileJob.objects.filter(status__in=jobs.UNFINISHED).values_list("id", flat=True)
     results = FileJob.objects.filter(expires_at__gt=database_now()).values_list("id", "attempt")
     needed = {str(job_id) for job_id in unfinished}
-    kept = {storage.result_path(job_id, attempt).name for job_id, attempt in results}
+    kept = {storage.result_name(job_id, attempt) for job_id, attempt in results}
     outdated = [name for name in found if name not in kept and name.partition(".")[0] not in needed]
     storage.FOLDER.remove([name for name in outdated if _is_old(storage.FOLDER.path / name)])
 
 
 def _requester_of(job: FileJob) -> Principal:
     """The requester with their current rights. Raises Denied."""
+    stamp = read_stamp(
+        job.requester.entity
+    )  # before the rows, so that any later change makes the principal stale
     holder = _require_permitted(job)
     return Principal(
         actor=Actor(**job.actor_facts),
         identity=holder.identity,
         role=holder.role,
         permissions=holder.permissions,
+        stamp=stamp,
     )
 
 
@@ -133,6 +140,7 @@ def _verify(job: FileJob, requester: Principal, progress: Progress) -> Columns:
     ):
         write_all(stream, storage.blocks(upload), _Nowhere(), progress)
         _require_permitted(job)  # the work may have taken long
+        require_key_of(job, stream.key_id)
         stream.finish()
     return {"size": stream.size, "sha256": digest.hexdigest(), "key_version": stream.version}
 
@@ -142,8 +150,10 @@ class _Nowhere:
         pass
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _remove_files(job_id: UUID, result: str) -> None:
+    for path in storage.FOLDER.path.glob(f"{job_id}.*"):
+        if path.name != result:
+            path.unlink(missing_ok=True)
 
 
 def _is_old(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """Uploads: a request streams a file to the disk, and ends as a job."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, final
 from uuid import UUID, uuid4
@@ -26,6 +28,7 @@ from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_heade
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
+from kernel.runtime import ProcessState
 from kernel.trust import kek
 
 KEY_SIZE: Final = 32  # bytes
@@ -75,6 +78,7 @@ class Upload(Stream):
             self._sealer = UploadCipher(self._key, self.job_id).sealer()
         with ExitStack() as resources:
             resources.enter_context(one_more_stream(principal))
+            self._arriving = resources.enter_context(_arriving.current.of(principal.identity.budget))
             self._storing = resources.enter_context(closing(_StoredUpload(self.job_id)))
             self._resources = resources.pop_all()
 
@@ -82,7 +86,7 @@ class Upload(Stream):
         if self._part is not None:
             octets = self._part.feed(octets)
         self._size += len(octets)
-        if self._size > self._left:
+        if self._arriving.add(len(octets)) > self._left:
             raise quota_exceeded()
         if self._sealer is None and self.key_id is None:
             self._read_header(octets)
@@ -164,6 +168,42 @@ class Upload(Stream):
         if self.key_id is None:
             raise MalformedCiphertext(NO_STREAM)
         return self.key_id
+
+
+class _Arriving:
+    """The bytes of the uploads that are arriving in this process, by caller."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, caller: str) -> Iterator["_ArrivingUpload"]:
+        upload = _ArrivingUpload(self, caller)
+        try:
+            yield upload
+        finally:
+            self.add(caller, -upload.size)
+
+    def add(self, caller: str, size: int) -> int:
+        """Count ``size`` more bytes. Returns the bytes of all uploads of the caller."""
+        with self._lock:
+            self._bytes[caller] += size
+            total = self._bytes[caller]
+            self._bytes += Counter()  # removes callers without uploads
+        return total
+
+
+class _ArrivingUpload:
+    def __init__(self, all_uploads: _Arriving, caller: str) -> None:
+        self._all, self._caller, self.size = all_uploads, caller, 0
+
+    def add(self, size: int) -> int:
+        self.size += size
+        return self._all.add(self._caller, size)
+
+
+_arriving = ProcessState(_Arriving)
 
 
 class _StoredUpload:

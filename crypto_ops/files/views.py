@@ -42,7 +42,14 @@ class NewFileView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:
         form = FileKeyForm(self.principal, request.GET if "key" in request.GET else None)
         name = form.cleaned_data["key"] if form.is_bound and form.is_valid() else ""
-        return self.page(form=form, key_name=name, may_decrypt=settings.CC_CONSOLE_DECRYPT)
+        return self.page(
+            form=form,
+            key_name=name,
+            may_create=self.principal.has_permission("keys.create"),
+            may_decrypt=settings.CC_CONSOLE_DECRYPT,
+            max_bytes=min(settings.CC_MAX_STREAM_BYTES, settings.CC_FILE_QUOTA_BYTES),
+            hours=settings.CC_FILE_HOURS,
+        )
 
 
 @method_decorator(
@@ -55,7 +62,7 @@ class UploadView(PageView[Principal]):
         require_media_type(in_context(request), FORM)
         part = FilePart(request.headers["Content-Type"], partial(_require_token, request))
         upload = Upload(self.principal, self._order(request), render=lambda _job: b"", part=part)
-        done = self.done(reverse("file-job", args=[upload.job_id]), "File uploaded.")
+        done = self.done(reverse("file-job", args=[upload.job_id]))
         headers = dict(done.headers)
         return answer_with(
             in_context(request), upload, refusal=answer_problem, status=done.status_code, headers=headers

@@ -20,11 +20,14 @@ class FileAnswer:
         while block := self._file.read(self._block_size):
             yield block
 
-    def on_disk(self) -> BinaryIO | None:
+    def take_over(self) -> BinaryIO | None:
         """A second handle at the current position, readable after the application has closed its own.
 
-        None if it is not a file of the operating system, for example a part of one.
+        An object that computes its content has a method of this name, too. None for any other object that is not a file
+        of the operating system, for example a part of one.
         """
+        if hasattr(self._file, "take_over"):
+            return self._file.take_over()  # type: ignore[no-any-return]  # of any application
         try:
             copy = os.fdopen(os.dup(self._file.fileno()), "rb")
         except (AttributeError, OSError):

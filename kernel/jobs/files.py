@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -84,9 +85,10 @@ def new_file(path: Path, *, hashes: bool = True) -> Iterator[HashedFile]:
 
     ``hashes``: its SHA-256 is needed. Raises OSError.
     """
-    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    descriptor = os.open(unfinished, _NEW, 0o600)
     try:
-        with os.fdopen(os.open(unfinished, _NEW, 0o600), "wb") as file, ThreadPoolExecutor(2) as threads:
+        with os.fdopen(descriptor, "wb") as file, ThreadPoolExecutor(2) as threads:
             written = HashedFile(file, path.parent, threads, hashes=hashes)
             yield written
             written.sync()

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 
 from kernel.clock import database_now
 from kernel.jobs.job import Job, JobRecord, Status
-from kernel.jobs.progress import LeaseLost, lease_end
+from kernel.jobs.progress import Cancelled, LeaseLost, lease_end
 from kernel.jobs.registry import Task, task_of
 from kernel.observability.metrics import job_failures_total
 from kernel.outbox import Announcement, publish
@@ -69,10 +69,18 @@ def end(
 ) -> None:
     """Record the end of the job: ``progress`` in its ``JobRecord``, and ``result`` in the table of its kind.
 
-    Raises LeaseLost if the job has changed hands since it was read.
+    Raises LeaseLost if the job has changed hands since it was read, and Cancelled instead of recording a success if it
+    was cancelled after its last progress report.
     """
     ending = {**progress, "status": status.value, "error_code": error_code}
-    _end(_unchanged(job), task_of(job), job, ending, result)
+    is_success = status is Status.SUCCEEDED
+    rows = _unchanged(job)
+    try:
+        _end(rows.filter(cancel_requested_at=None) if is_success else rows, task_of(job), job, ending, result)
+    except LeaseLost:
+        if is_success and rows.exists():
+            raise Cancelled from None
+        raise
 
 
 def put_back(job: Job, progress: Columns, *, error_code: str) -> None:

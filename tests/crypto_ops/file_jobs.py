@@ -52,7 +52,8 @@ def look(bench, job_id):
 def content(bench, job_id):
     principal = bench.persona.principal
     result = services.find_result(principal=principal, job_id=uuid.UUID(job_id))
-    return b"".join(services.open_result(principal=principal, result=result))
+    with services.open_result(principal=principal, result=result) as file:
+        return b"".join(iter(file.read, b""))
 
 
 def opened(bench, octets, aad=b""):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+from functools import partial
 
 import pytest
 from cryptography.cobblestone import Cobblestone256Encryptor
@@ -23,21 +24,21 @@ from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.personas import b64
 
 
-@pytest.fixture(params=["aes-256", "x25519-ml-kem-768"])
-def enveloped(request, bench):
+@pytest.fixture
+def enveloped(bench):
     """A function that encrypts as the documented format does, with a data key of a key of this type."""
-    key = bench.key(request.param, name=f"envelopes-{request.param}")
+    return partial(encrypted_with, bench)
+
+
+def encrypted_with(bench, plaintext, aad=b"", algorithm="aes-256"):
+    key = bench.key(algorithm, name=f"envelopes-{algorithm}")
     made = bench.persona.api.post("/api/v1/data-keys", {"key_id": key["id"], "bits": 256}).json
     text = made["ciphertext"].removeprefix("cc1.")
     ciphertext = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     header = b"\x02\x20" + struct.pack(">H", len(ciphertext)) + ciphertext
-
-    def encrypt(plaintext, aad=b""):
-        context = b"cc/env/v1\x00" + header + struct.pack(">I", len(aad)) + aad
-        encryptor = Cobblestone256Encryptor(base64.b64decode(made["plaintext"]), context)
-        return header + encryptor.update(plaintext) + encryptor.finalize()
-
-    return encrypt
+    context = b"cc/env/v1\x00" + header + struct.pack(">I", len(aad)) + aad
+    encryptor = Cobblestone256Encryptor(base64.b64decode(made["plaintext"]), context)
+    return header + encryptor.update(plaintext) + encryptor.finalize()
 
 
 def test_data_under_a_data_key_is_decrypted(interface, bench, enveloped):
@@ -47,6 +48,11 @@ def test_data_under_a_data_key_is_decrypted(interface, bench, enveloped):
     job_id = uploaded(interface.post(TO_DECRYPT, octets, X_AAD=b64(b"order 7")))
     work()
     assert content(bench, job_id) == PLAINTEXT
+
+
+def test_data_that_anyone_with_a_public_key_can_make_is_refused(interface, enveloped):
+    octets = enveloped(b"forged", algorithm="x25519-ml-kem-768")
+    assert code(interface.post(DECRYPT, octets)) == (400, "unsupported_algorithm")
 
 
 @pytest.mark.parametrize(

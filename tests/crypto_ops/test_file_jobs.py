@@ -6,7 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from crypto_ops.files import services, storage, task
+from accounts.errors import SessionEnded
+from accounts.principals import Principal
+from accounts.services import disable_user
+from audit.log.events import Source
+from crypto_ops.files import decrypted, services, storage, task
 from crypto_ops.models import FileJob
 from kernel.clock import database_now
 from kernel.jobs import JobRecord, leases, registry
@@ -26,9 +30,12 @@ from tests.crypto_ops.file_jobs import (
     to_encrypt,
     uploaded,
 )
+from tests.crypto_ops.stream_client import StreamInterface
 from tests.crypto_ops.stream_client import path as stream_path
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.log_entries import log_rows
+
+SYSTEM = Principal.system("tests", Source.COMMAND)
 
 
 def test_every_step_is_on_record(rest, bench, key):
@@ -62,6 +69,56 @@ def test_a_running_job_is_cancelled_between_two_blocks(rest, bench, key, monkeyp
     work()
     assert look(bench, job_id)["status"] == "cancelled"
     assert stored() == []
+
+
+def test_a_cancellation_after_the_last_progress_report_counts(rest, bench, key, monkeypatch):
+    job_id = uploaded(rest.post(to_encrypt(key), b"four"))
+
+    def report(_progress, done):
+        if done == 4:
+            services.cancel_file(principal=bench.persona.principal, job_id=uuid.UUID(job_id))
+
+    run_with(monkeypatch, report)
+    work()
+    assert look(bench, job_id)["status"] == "cancelled"
+    assert stored() == []
+
+
+def test_a_requester_who_is_disabled_during_the_last_step_gets_no_result(bench, stranger, monkeypatch):
+    """Between the last check of the permission and the commit."""
+    key = stranger.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"}).json
+    job_id = uploaded(StreamInterface("rest", stranger.api).post(to_encrypt(key), b"x"))
+    checks = []
+
+    def check(job, checked=task._require_permitted):
+        checks.append(holder := checked(job))
+        if len(checks) == 2:
+            disable_user(principal=SYSTEM, user_id=stranger.user.id)
+        return holder
+
+    monkeypatch.setattr(task, "_require_permitted", check)
+    work()
+    assert FileJob.objects.get(pk=job_id).error_code == SessionEnded.code
+    assert stored() == []
+
+
+@pytest.mark.parametrize(
+    "columns", [{"created_by_name": "bob"}, {"actor": {"client_ip": "203.0.113.9"}}], ids=["name", "actor"]
+)
+def test_an_altered_requester_is_noticed(rest, bench, key, columns):
+    job_id = uploaded(rest.post(to_encrypt(key), b"x"))
+    JobRecord.objects.update(attempts=4, **columns)
+    work()
+    assert JobRecord.objects.get(pk=job_id).error_code == "integrity_failed"
+
+
+def test_an_upload_that_was_replaced_by_one_of_another_key_has_no_result(rest, bench, key):
+    other = bench.key("aes-256", name="other")
+    job_id = uploaded(rest.post(TO_DECRYPT, rest.post(stream_path(key), b"x").content))
+    stored()[0].write_bytes(rest.post(stream_path(other), b"y").content)
+    JobRecord.objects.update(attempts=4)
+    work()
+    assert look(bench, job_id)["error_code"] == "integrity_failed"
 
 
 def test_a_cancelled_job_leaves_no_upload(rest, bench, key):
@@ -187,6 +244,20 @@ def test_a_decrypted_file_needs_the_key_at_each_download(rest, bench, key):
     bench.change_key(key["id"], "disable")
     with pytest.raises(KeyNotUsable):
         content(bench, job_id)
+
+
+def test_a_download_stops_when_the_key_is_disabled(rest, bench, key, monkeypatch):
+    monkeypatch.setattr(decrypted, "CHECK_SECONDS", 0)
+    job_id = uploaded(rest.post(TO_DECRYPT, rest.post(stream_path(key), PLAINTEXT).content))
+    work()
+    principal = bench.persona.principal
+    result = services.find_result(principal=principal, job_id=uuid.UUID(job_id))
+    with services.open_result(principal=principal, result=result).take_over() as file:
+        first = file.read()
+        bench.change_key(key["id"], "disable")
+        with pytest.raises(KeyNotUsable):
+            file.read()
+    assert PLAINTEXT.startswith(first)
 
 
 def test_files_of_expired_jobs_are_removed_and_arriving_ones_stay(rest, bench, key):

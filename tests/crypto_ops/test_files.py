@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import uuid
 
 import pytest
 
+from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
-from crypto_ops.models import FileJob
+from crypto_ops.files.uploads import FileRequest, Upload
+from crypto_ops.models import FileJob, FileOperation
 from kernel.trust import kek, rewrapping
 from tests.audit.exports.exporting import work
 from tests.crypto_ops.file_jobs import (
@@ -110,6 +113,37 @@ def test_parameters_of_an_upload_are_checked(interface, key, query, named):
 )
 def test_bad_uploads_are_refused_and_leave_nothing(interface, path, headers, body, expected):
     assert code(interface.post(path, body, **headers)) == expected
+    assert stored() == []
+
+
+def test_many_bytes_around_the_file_of_a_form_are_refused(interface, key):
+    parts = [("note", None, b"")] * 1500
+    answer = interface.post(to_encrypt(key), form(*parts, ("file", "a", b"x")), content_type=FORM)
+    assert code(answer) == (400, "invalid_request")
+    assert stored() == []
+
+
+def test_a_boundary_that_is_too_long_is_refused(interface, key):
+    content_type = f"multipart/form-data; boundary={'b' * 300}"
+    assert code(interface.post(to_encrypt(key), b"x", content_type=content_type)) == (400, "invalid_request")
+
+
+def test_uploads_that_arrive_at_the_same_time_share_the_quota(bench, key, settings):
+    settings.CC_FILE_QUOTA_BYTES = 1000
+    first, second = (
+        Upload(
+            bench.persona.principal,
+            FileRequest(operation=FileOperation.ENCRYPT, key_id=uuid.UUID(key["id"])),
+            render=lambda _: b"",
+        )
+        for _ in range(2)
+    )
+    with second:
+        with first:
+            first.write(bytes(600))
+            with pytest.raises(FileQuotaExceeded):
+                second.write(bytes(401))
+        second.write(bytes(1))  # that is the end of the first one
     assert stored() == []
 
 

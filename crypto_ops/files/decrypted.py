@@ -1,0 +1,56 @@
+"""The plaintext of a stored file, which is decrypted while it is read."""
+
+import time
+from collections.abc import Callable
+from typing import BinaryIO, Self
+
+from crypto_ops.files.copying import CHECK_SECONDS
+from crypto_ops.files.storage import BLOCK
+from kernel.crypto.stream import StreamOpener
+from kernel.databases.transactions import call_in_pool
+
+
+class DecryptedFile:
+    """Reads on in any thread, after the request. ``check`` raises if the caller may no longer decrypt."""
+
+    def __init__(self, file: BinaryIO, opener: StreamOpener, check: Callable[[], object]) -> None:
+        self._file: BinaryIO | None = file
+        self._opener = opener
+        self._check = check
+        self._checked = time.monotonic()
+
+    def read(self, _size: int = -1) -> bytes:
+        """The next piece, of about ``BLOCK`` bytes; b"" at the end. Raises refusals, and DecryptionFailed."""
+        while self._file is not None:
+            if time.monotonic() - self._checked >= CHECK_SECONDS:
+                call_in_pool(self._check)
+                self._checked = time.monotonic()
+            block = self._file.read(BLOCK)
+            plaintext = self._opener.update(block) if block else self._opener.finish()
+            if not block:
+                self.close()
+            if plaintext:
+                return plaintext
+        return b""
+
+    def take_over(self) -> Self:
+        """The same content for the server, which closes it; closing this object then does nothing."""
+        taken = type(self)(self._require_file(), self._opener, self._check)
+        self._file = None
+        return taken
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _require_file(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("the file is closed")
+        return self._file
