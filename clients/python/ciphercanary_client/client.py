@@ -174,7 +174,7 @@ class Client:
     ) -> Any:
         """Any request of the API, such as ``call("POST", "/api/v1/derive", {...})``. Returns the JSON value.
 
-        After a lost connection only GET is sent again, and requests with an ``idempotency_key``.
+        If the server may have executed the request, only GET is sent again, and requests with an ``idempotency_key``.
         """
         return self._send(calls.any_request(method, path, body, query, idempotency_key))
 
