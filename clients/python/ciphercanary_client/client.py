@@ -10,7 +10,7 @@ import httpx
 
 from ciphercanary_client import calls
 from ciphercanary_client.calls import Call
-from ciphercanary_client.connection import options, translated_failures
+from ciphercanary_client.connection import failure_of, options
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.errors import Error, error_of
@@ -189,33 +189,33 @@ class Client:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
         while True:
             try:
-                with translated_failures():
-                    answer = self._http.request(
-                        call.method, call.path, json=call.body, params=call.query, headers=call.headers
-                    )
+                answer = self._http.request(
+                    call.method, call.path, json=call.body, params=call.query, headers=call.headers
+                )
                 return call.answer(answer.status_code, answer.headers, answer.content)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                time.sleep(attempts.pause_after(error))
+                failure = error
+            time.sleep(attempts.pause_after(failure))
 
     def _transfer(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
         attempts = Attempts(self._retries)
         while True:
             try:
-                self._transfer_once(transfer, source, target)
+                return self._transfer_once(transfer, source, target)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                time.sleep(attempts.pause_after(error))
-            else:
-                return
+                failure = error
+            time.sleep(attempts.pause_after(failure))
 
     def _transfer_once(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
         with opened(source) as given, replacing(target, transfer.mode) as made:
             headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
-            with (
-                translated_failures(),
-                self._http.stream(
-                    "POST", transfer.path, params=transfer.query, headers=headers, content=blocks(given)
-                ) as answer,
-            ):
+            with self._http.stream(
+                "POST", transfer.path, params=transfer.query, headers=headers, content=blocks(given)
+            ) as answer:
                 if answer.status_code != httpx.codes.OK:
                     raise error_of(answer.status_code, answer.headers, answer.read())
                 for block in answer.iter_raw():
