@@ -13,6 +13,7 @@ from ciphercanary_client.async_envelope import AsyncEnvelope
 from ciphercanary_client.async_files import replacing
 from ciphercanary_client.calls import Call
 from ciphercanary_client.connection import failure_of, options
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyLimits
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.errors import Error, error_of
 from ciphercanary_client.files import BLOCK_SIZE, StrPath, opened
@@ -106,16 +107,8 @@ class AsyncClient:
     ) -> DataKey:
         return await self._send(calls.data_key(key, aad, bits, key_pair, mode, with_plaintext=plaintext))
 
-    def envelope(
-        self,
-        key: str,
-        *,
-        max_age: float = 300.0,
-        max_messages: int = 100_000,
-        max_bytes: int = 1 << 36,
-        max_opened: int = 1000,
-    ) -> AsyncEnvelope:
-        return AsyncEnvelope(self, key, max_age, max_messages, max_bytes, max_opened)
+    def envelope(self, key: str, limits: DataKeyLimits = DEFAULT_LIMITS) -> AsyncEnvelope:
+        return AsyncEnvelope(self, key, limits)
 
     # --- files
 

@@ -11,6 +11,7 @@ import httpx
 from ciphercanary_client import calls
 from ciphercanary_client.calls import Call
 from ciphercanary_client.connection import failure_of, options
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyLimits
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.errors import Error, error_of
@@ -114,21 +115,9 @@ class Client:
         """A new data key, of 256 bits by default. ``key_pair`` names an asymmetric key algorithm instead."""
         return self._send(calls.data_key(key, aad, bits, key_pair, mode, with_plaintext=plaintext))
 
-    def envelope(
-        self,
-        key: str,
-        *,
-        max_age: float = 300.0,
-        max_messages: int = 100_000,
-        max_bytes: int = 1 << 36,
-        max_opened: int = 1000,
-    ) -> Envelope:
-        """Local encryption with data keys of ``key``, which stay in memory for at most ``max_age`` seconds.
-
-        After ``max_messages`` messages or ``max_bytes`` bytes a new data key is used. At most ``max_opened`` data
-        keys of decrypted messages are kept.
-        """
-        return Envelope(self, key, max_age, max_messages, max_bytes, max_opened)
+    def envelope(self, key: str, limits: DataKeyLimits = DEFAULT_LIMITS) -> Envelope:
+        """Local encryption with data keys of ``key``, which stay in memory within ``limits``."""
+        return Envelope(self, key, limits)
 
     # --- files
 

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Protocol
 
 from ciphercanary_client import envelope_format
-from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.data_key_cache import DataKeyCache, DataKeyLimits, OpenKey
 from ciphercanary_client.errors import DecryptionFailed
 from ciphercanary_client.files import StrPath, size_of
 from ciphercanary_client.models import DataKey
@@ -25,18 +25,9 @@ class Envelope:
     The audit log has an entry for each data key that is generated or decrypted, and none for the messages.
     """
 
-    def __init__(
-        self,
-        client: DataKeySource,
-        key: str,
-        max_age: float,
-        max_messages: int,
-        max_bytes: int,
-        max_opened: int,
-    ) -> None:
+    def __init__(self, client: DataKeySource, key: str, limits: DataKeyLimits) -> None:
         self._client, self._key = client, key
-        self._sealing = SealingKey(max_age, max_messages, max_bytes)
-        self._opened = OpenedKeys(max_age, max_opened)
+        self._cache = DataKeyCache(limits)
         self._renewing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -52,8 +43,7 @@ class Envelope:
 
     def close(self) -> None:
         """Forget all data keys. Python may keep copies in memory until it reuses their place."""
-        self._sealing.forget()
-        self._opened.forget()
+        self._cache.forget()
 
     def encrypt(self, data: bytes, aad: bytes = b"") -> bytes:
         key = self._sealing_key(len(data))
@@ -79,13 +69,13 @@ class Envelope:
         return OpenKey.of(self._client.data_key(self._key))
 
     def _sealing_key(self, size: int) -> OpenKey:
-        if key := self._sealing.take(size):
+        if key := self._cache.take(size):
             return key
         with self._renewing:  # threads that wait use the key of the first one
-            return self._sealing.take(size) or self._sealing.replace(self.new_key(), size)
+            return self._cache.take(size) or self._cache.replace(self.new_key(), size)
 
     def _opened_key(self, header: bytes) -> bytes:
-        return self._opened.get(header) or self._opened.put(header, self._decrypt_key(header))
+        return self._cache.get(header) or self._cache.put(header, self._decrypt_key(header))
 
     def _decrypt_key(self, header: bytes) -> bytes:
         return require_size(self._client.decrypt(envelope_format.ciphertext_of(header)))

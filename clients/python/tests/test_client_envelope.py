@@ -14,17 +14,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ciphercanary_client import DecryptionFailed
 from ciphercanary_client.async_envelope import AsyncEnvelope
-from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyCache, DataKeyLimits, OpenKey
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.models import DataKey
 
 CHUNK = 16 * 1024
-LIMITS = (300.0, 100_000, 1 << 36, 1000)
 
 
 @pytest.fixture
 def envelope(service):
-    return Envelope(service, "name:orders", *LIMITS)
+    return Envelope(service, "name:orders", DEFAULT_LIMITS)
 
 
 def sealed_by_hand(key, wrapped, plaintext, aad, salt=bytes(24)):
@@ -95,7 +94,7 @@ def test_threads_that_start_together_generate_one_data_key(envelope, service, mo
 
 
 def test_a_closed_envelope_forgets_its_keys(service):
-    with Envelope(service, "name:orders", *LIMITS) as envelope:
+    with Envelope(service, "name:orders", DEFAULT_LIMITS) as envelope:
         sealed = envelope.encrypt(b"hello")
         envelope.decrypt(sealed)
     envelope.decrypt(sealed)
@@ -119,30 +118,53 @@ def key(number):
 )
 def test_a_data_key_ends_with_the_first_of_its_limits(limits, sizes, seconds, taken):
     now = [0.0]
-    sealing = SealingKey(*limits, clock=lambda: now[0])
-    assert sealing.take(sizes[0]) is None
-    sealing.replace(key(1), sizes[0])
-    assert all(sealing.take(size) for size in sizes[1:])
+    cache = DataKeyCache(DataKeyLimits(*limits), clock=lambda: now[0])
+    assert cache.take(sizes[0]) is None
+    cache.replace(key(1), sizes[0])
+    assert all(cache.take(size) for size in sizes[1:])
     now[0] = seconds
-    assert (sealing.take(1) is not None) == taken
+    assert (cache.take(1) is not None) == taken
 
 
 @pytest.mark.parametrize("limits", [(-1, 1, 1), (1, 0, 1), (1, 1, 0)])
 def test_impossible_limits_are_rejected(limits):
     with pytest.raises(ValueError, match="at least 1"):
-        SealingKey(*limits)
+        DataKeyLimits(*limits)
 
 
 def test_opened_keys_are_bounded_by_number_and_age():
     now = [0.0]
-    opened = OpenedKeys(10, 2, clock=lambda: now[0])
-    opened.put(b"1", b"one")
-    opened.put(b"2", b"two")
-    assert opened.get(b"1") == b"one"
-    opened.put(b"3", b"three")
-    assert [opened.get(each) for each in (b"1", b"2", b"3")] == [b"one", None, b"three"]
+    cache = DataKeyCache(DataKeyLimits(max_age=10, max_opened=2), clock=lambda: now[0])
+    cache.put(b"1", b"one")
+    cache.put(b"2", b"two")
+    assert cache.get(b"1") == b"one"
+    cache.put(b"3", b"three")
+    assert [cache.get(each) for each in (b"1", b"2", b"3")] == [b"one", None, b"three"]
     now[0] = 10
-    assert opened.get(b"1") is None
+    assert cache.get(b"1") is None
+
+
+@pytest.mark.parametrize("use", [lambda cache: cache.take(1), lambda cache: cache.get(b"another")])
+def test_expired_keys_are_dropped_with_the_next_use_of_any_key(use):
+    now = [0.0]
+    cache = DataKeyCache(DataKeyLimits(max_age=10), clock=lambda: now[0])
+    cache.replace(key(1), 1)
+    now[0] = 1
+    cache.put(b"header", b"opened")
+    now[0] = 10
+    use(cache)
+    assert (cache._sealing, len(cache._opened)) == (None, 1)
+    now[0] = 11
+    use(cache)
+    assert len(cache._opened) == 0
+
+
+def test_a_maximum_age_of_0_keeps_no_key(service):
+    envelope = Envelope(service, "name:orders", DataKeyLimits(max_age=0))
+    sealed = [envelope.encrypt(b"hello") for _ in range(2)]
+    assert [envelope.decrypt(each) for each in sealed] == [b"hello"] * 2
+    assert (service.generated, service.opened) == (2, 2)
+    assert (envelope._cache._sealing, len(envelope._cache._opened)) == (None, 0)
 
 
 @pytest.mark.parametrize("plaintext", [None, bytes(16)])
@@ -212,7 +234,7 @@ def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, serv
             return service.decrypt(ciphertext)
 
     async def use():
-        async with AsyncEnvelope(Source(), "name:orders", *LIMITS) as other:
+        async with AsyncEnvelope(Source(), "name:orders", DEFAULT_LIMITS) as other:
             sealed = await asyncio.gather(*(other.encrypt(b"hello", b"aad") for _ in range(50)))
             assert service.generated == 1
             assert {envelope.decrypt(each, b"aad") for each in sealed} == {b"hello"}
