@@ -188,7 +188,7 @@ def _key_path(reference: str) -> str:
 
 def _key(answer: Any) -> Key:
     return Key(
-        id=str(answer["id"]),
+        id=str(uuid.UUID(answer["id"])),
         name=str(answer["name"]),
         algorithm=str(answer["algorithm"]),
         purpose=str(answer["purpose"]),

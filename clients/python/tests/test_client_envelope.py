@@ -46,15 +46,15 @@ def sealed_by_hand(key, wrapped, plaintext, aad, salt=bytes(24)):
 def test_an_envelope_made_by_hand_opens(envelope, service, size):
     made = service.data_key("name:orders")
     plaintext = bytes(range(256)) * (size // 256 + 1)
-    sealed = sealed_by_hand(made.plaintext, b"data key 1 of name:orders", plaintext[:size], b"aad")
+    sealed = sealed_by_hand(made.plaintext, service.wrapped("name:orders", 1), plaintext[:size], b"aad")
     assert envelope.decrypt(sealed, b"aad") == plaintext[:size]
 
 
-def test_our_envelope_has_the_size_and_header_of_the_format(envelope):
+def test_our_envelope_has_the_size_and_header_of_the_format(envelope, service):
     sealed = envelope.encrypt(b"hello", b"aad")
-    by_hand = sealed_by_hand(bytes(32), b"data key 1 of name:orders", b"hello", b"aad")
+    by_hand = sealed_by_hand(bytes(32), service.wrapped("name:orders", 1), b"hello", b"aad")
     assert len(sealed) == len(by_hand)
-    assert sealed[:29] == by_hand[:29]
+    assert sealed[:36] == by_hand[:36]
     assert envelope.decrypt(sealed, b"aad") == b"hello"
 
 
@@ -75,6 +75,30 @@ def test_a_stream_without_its_last_chunk_does_not_open(envelope):
     sealed = envelope.encrypt(bytes(2 * CHUNK))
     with pytest.raises(DecryptionFailed):
         envelope.decrypt(sealed[: -(CHUNK + 16)])
+
+
+@pytest.mark.parametrize("suite", [1, 16, 17])
+def test_an_envelope_of_another_key_is_refused_without_decryption(service, tmp_path, suite):
+    sealed = sealed_by_hand(bytes(32), service.wrapped("name:invoices", 1, suite), b"hello", b"")
+    file = tmp_path / "sealed"
+    file.write_bytes(sealed)
+    for reference in ("name:orders", service.key("name:orders").id):
+        envelope = Envelope(service, reference, DEFAULT_LIMITS)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            envelope.decrypt(sealed)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            envelope.decrypt_file(file, tmp_path / "target")
+    assert (service.opened, service.resolved) == (0, 2)  # one of them is by this test
+
+
+def test_the_id_of_a_key_is_read_once_and_only_if_it_is_unknown(envelope, service):
+    sealed = [envelope.encrypt(b"hello")]
+    assert envelope.decrypt(sealed[0]) == b"hello"
+    assert service.resolved == 0
+    sealed.append(Envelope(service, "name:orders", DEFAULT_LIMITS).encrypt(b"hello"))
+    reader = Envelope(service, "name:orders", DEFAULT_LIMITS)
+    assert {reader.decrypt(each) for each in sealed} == {b"hello"}
+    assert service.resolved == 1
 
 
 def test_many_messages_use_one_data_key_and_open_it_once(envelope, service):
@@ -233,6 +257,9 @@ def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, serv
         async def decrypt(self, ciphertext):
             return service.decrypt(ciphertext)
 
+        async def key(self, reference):
+            return service.key(reference)
+
     async def use():
         async with AsyncEnvelope(Source(), "name:orders", DEFAULT_LIMITS) as other:
             sealed = await asyncio.gather(*(other.encrypt(b"hello", b"aad") for _ in range(50)))
@@ -244,6 +271,11 @@ def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, serv
             await other.encrypt_file(plain, sealed_file)
             await other.decrypt_file(sealed_file, opened)
             assert opened.read_bytes() == plain.read_bytes()
+        other = AsyncEnvelope(Source(), "name:invoices", DEFAULT_LIMITS)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            await other.decrypt(sealed[0], b"aad")
+        with pytest.raises(DecryptionFailed, match="another key"):
+            await other.decrypt_file(sealed_file, opened)
 
     asyncio.run(use())
 

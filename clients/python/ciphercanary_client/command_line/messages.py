@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from uuid import UUID
 
 from ciphercanary_client import envelope_format
 from ciphercanary_client.client import Client
@@ -97,13 +98,22 @@ def _decrypt(client: Client, options: argparse.Namespace) -> int:
         if begin.startswith(STREAM_PREFIX):
             client.decrypt_file(source, target, aad)
         elif begin.startswith(envelope_format.PREFIX):
-            client.envelope("").decrypt_file(source, target, aad)  # an envelope names its data key
+            client.envelope(_key_of(source)).decrypt_file(source, target, aad)
         else:
             raise DecryptionFailed("The input is not a ciphertext of CipherCanary.")
         if is_to_standard:
             with target.open("rb") as plain:
                 shutil.copyfileobj(plain, sys.stdout.buffer)
     return 0
+
+
+def _key_of(source: Path) -> str:
+    """The id of the key of an envelope. Raises DecryptionFailed."""
+    key_id = envelope_format.key_id_of(envelope_format.header_of_file(source))
+    try:
+        return str(UUID(bytes=key_id))
+    except ValueError:
+        raise DecryptionFailed("The envelope does not name a key.") from None
 
 
 def _sign(client: Client, options: argparse.Namespace) -> int:
