@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 STANDARD = "-"
 MESSAGE_PREFIX, STREAM_PREFIX = b"cc1.", b"\x01\x20"
-_LONGEST_MESSAGE = 1 << 20  # bytes, as the server's default
-_LONGEST_TEXT = 2 * _LONGEST_MESSAGE  # of a ciphertext, in characters
+MAX_MESSAGE = 1 << 20  # bytes, as the server's default
+MAX_TEXT = 2 * MAX_MESSAGE  # of a ciphertext, in characters
 _INVALID = 1
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -168,8 +168,8 @@ def _verify(client: Client, options: argparse.Namespace) -> int:
 def _message(source: str) -> bytes:
     """Raises ValueError if it is too long for one request."""
     with _reading(source) as file:
-        message = file.read(_LONGEST_MESSAGE + 1)
-    if len(message) > _LONGEST_MESSAGE:
+        message = file.read(MAX_MESSAGE + 1)
+    if len(message) > MAX_MESSAGE:
         raise ValueError(
             "A message has at most 1 MiB. To encrypt more, name SOURCE and TARGET, or use --local."
         )
@@ -177,7 +177,7 @@ def _message(source: str) -> bytes:
 
 
 def _text(source: Path) -> str:
-    if source.stat().st_size > _LONGEST_TEXT:
+    if source.stat().st_size > MAX_TEXT:
         raise DecryptionFailed("The ciphertext is too long for a message.")
     return source.read_text("ascii", errors="replace").strip()
 
