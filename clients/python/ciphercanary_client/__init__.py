@@ -7,6 +7,7 @@ with Client() as client:
 from ciphercanary_client.async_client import AsyncClient
 from ciphercanary_client.async_envelope import AsyncEnvelope
 from ciphercanary_client.client import Client
+from ciphercanary_client.data_key_cache import DataKeyLimits
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.errors import (
     ApiError,
@@ -38,6 +39,7 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "DataKey",
+    "DataKeyLimits",
     "DecryptionFailed",
     "Envelope",
     "Error",

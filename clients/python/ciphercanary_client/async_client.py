@@ -12,7 +12,8 @@ from ciphercanary_client import calls
 from ciphercanary_client.async_envelope import AsyncEnvelope
 from ciphercanary_client.async_files import replacing
 from ciphercanary_client.calls import Call
-from ciphercanary_client.connection import options, translated_failures
+from ciphercanary_client.connection import failure_of, options
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyLimits
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.errors import Error, error_of
 from ciphercanary_client.files import BLOCK_SIZE, StrPath, opened
@@ -106,16 +107,8 @@ class AsyncClient:
     ) -> DataKey:
         return await self._send(calls.data_key(key, aad, bits, key_pair, mode, with_plaintext=plaintext))
 
-    def envelope(
-        self,
-        key: str,
-        *,
-        max_age: float = 300.0,
-        max_messages: int = 100_000,
-        max_bytes: int = 1 << 36,
-        max_opened: int = 1000,
-    ) -> AsyncEnvelope:
-        return AsyncEnvelope(self, key, max_age, max_messages, max_bytes, max_opened)
+    def envelope(self, key: str, limits: DataKeyLimits = DEFAULT_LIMITS) -> AsyncEnvelope:
+        return AsyncEnvelope(self, key, limits)
 
     # --- files
 
@@ -167,29 +160,31 @@ class AsyncClient:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
         while True:
             try:
-                with translated_failures():
-                    answer = await self._http.request(
-                        call.method, call.path, json=call.body, params=call.query, headers=call.headers
-                    )
+                answer = await self._http.request(
+                    call.method, call.path, json=call.body, params=call.query, headers=call.headers
+                )
                 return call.answer(answer.status_code, answer.headers, answer.content)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                await asyncio.sleep(attempts.pause_after(error))
+                failure = error
+            await asyncio.sleep(attempts.pause_after(failure))
 
     async def _transfer(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
         attempts = Attempts(self._retries)
         while True:
             try:
                 with await asyncio.to_thread(opened, source) as given:
-                    await self._transfer_once(transfer, given, target)
+                    return await self._transfer_once(transfer, given, target)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                await asyncio.sleep(attempts.pause_after(error))
-            else:
-                return
+                failure = error
+            await asyncio.sleep(attempts.pause_after(failure))
 
     async def _transfer_once(self, transfer: Transfer, given: IO[bytes], target: StrPath) -> None:
         async with replacing(target, transfer.mode) as made:
-            with translated_failures():
-                await self._exchange(transfer, given, made)
+            await self._exchange(transfer, given, made)
             transfer.require_complete(given.tell(), made.tell())
 
     async def _exchange(self, transfer: Transfer, given: IO[bytes], made: IO[bytes]) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from types import TracebackType
 from typing import Protocol
+from uuid import UUID
 
 from ciphercanary_client import envelope_format
-from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
-from ciphercanary_client.envelope import require_size
+from ciphercanary_client.data_key_cache import DataKeyCache, DataKeyLimits, OpenKey
+from ciphercanary_client.envelope import given_id, require_key, require_size
 from ciphercanary_client.files import StrPath, size_of
-from ciphercanary_client.models import DataKey
+from ciphercanary_client.models import DataKey, Key
 
 
 class AsyncDataKeySource(Protocol):
@@ -18,22 +19,16 @@ class AsyncDataKeySource(Protocol):
 
     async def decrypt(self, ciphertext: str) -> bytes: ...
 
+    async def key(self, reference: str) -> Key: ...
+
 
 class AsyncEnvelope:
     """Encrypts messages and files like Envelope. Tasks may share it. Files are encrypted in a thread."""
 
-    def __init__(
-        self,
-        client: AsyncDataKeySource,
-        key: str,
-        max_age: float,
-        max_messages: int,
-        max_bytes: int,
-        max_opened: int,
-    ) -> None:
+    def __init__(self, client: AsyncDataKeySource, key: str, limits: DataKeyLimits) -> None:
         self._client, self._key = client, key
-        self._sealing = SealingKey(max_age, max_messages, max_bytes)
-        self._opened = OpenedKeys(max_age, max_opened)
+        self._key_id = given_id(key)
+        self._cache = DataKeyCache(limits)
         self._renewing = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -49,8 +44,7 @@ class AsyncEnvelope:
 
     def close(self) -> None:
         """Forget all data keys. Python may keep copies in memory until it reuses their place."""
-        self._sealing.forget()
-        self._opened.forget()
+        self._cache.forget()
 
     async def encrypt(self, data: bytes, aad: bytes = b"") -> bytes:
         key = await self._sealing_key(len(data))
@@ -72,15 +66,25 @@ class AsyncEnvelope:
         await asyncio.to_thread(envelope_format.open_file, key, header, source, target, aad)
 
     async def _sealing_key(self, size: int) -> OpenKey:
-        if key := self._sealing.take(size):
+        if key := self._cache.take(size):
             return key
         async with self._renewing:  # tasks that wait use the key of the first one
-            return self._sealing.take(size) or self._sealing.replace(
-                OpenKey.of(await self._client.data_key(self._key)), size
-            )
+            return self._cache.take(size) or self._cache.replace(await self._new_key(), size)
+
+    async def _new_key(self) -> OpenKey:
+        made = OpenKey.of(await self._client.data_key(self._key))
+        self._key_id = envelope_format.key_id_of(made.header)
+        return made
 
     async def _opened_key(self, header: bytes) -> bytes:
-        return self._opened.get(header) or self._opened.put(header, await self._decrypt_key(header))
+        if octets := self._cache.get(header):
+            return octets
+        require_key(header, self._key_id or await self._resolved())
+        return self._cache.put(header, await self._decrypt_key(header))
+
+    async def _resolved(self) -> bytes:
+        self._key_id = UUID((await self._client.key(self._key)).id).bytes
+        return self._key_id
 
     async def _decrypt_key(self, header: bytes) -> bytes:
         return require_size(await self._client.decrypt(envelope_format.ciphertext_of(header)))

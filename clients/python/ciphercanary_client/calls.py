@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -38,11 +39,12 @@ class Call(Generic[T]):
         """The value of a complete answer; raises ApiError. ``headers`` finds names in any case."""
         if status not in _SUCCESS:
             raise error_of(status, headers, content)
-        try:
+        with suppress(
+            ValueError, KeyError, TypeError, AttributeError
+        ):  # as a context they would keep the content
             return self.read(json.loads(content) if content else None)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            detail = "The answer is not that of a CipherCanary server. Check the URL."
-            raise ApiError(status, "unexpected_answer", detail) from None
+        detail = "The answer is not that of a CipherCanary server. Check the URL."
+        raise ApiError(status, "unexpected_answer", detail)
 
 
 def any_request(
@@ -186,7 +188,7 @@ def _key_path(reference: str) -> str:
 
 def _key(answer: Any) -> Key:
     return Key(
-        id=str(answer["id"]),
+        id=str(uuid.UUID(answer["id"])),
         name=str(answer["name"]),
         algorithm=str(answer["algorithm"]),
         purpose=str(answer["purpose"]),

@@ -10,7 +10,8 @@ import httpx
 
 from ciphercanary_client import calls
 from ciphercanary_client.calls import Call
-from ciphercanary_client.connection import options, translated_failures
+from ciphercanary_client.connection import failure_of, options
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyLimits
 from ciphercanary_client.default_modes import DefaultModes
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.errors import Error, error_of
@@ -114,21 +115,9 @@ class Client:
         """A new data key, of 256 bits by default. ``key_pair`` names an asymmetric key algorithm instead."""
         return self._send(calls.data_key(key, aad, bits, key_pair, mode, with_plaintext=plaintext))
 
-    def envelope(
-        self,
-        key: str,
-        *,
-        max_age: float = 300.0,
-        max_messages: int = 100_000,
-        max_bytes: int = 1 << 36,
-        max_opened: int = 1000,
-    ) -> Envelope:
-        """Local encryption with data keys of ``key``, which stay in memory for at most ``max_age`` seconds.
-
-        After ``max_messages`` messages or ``max_bytes`` bytes a new data key is used. At most ``max_opened`` data
-        keys of decrypted messages are kept.
-        """
-        return Envelope(self, key, max_age, max_messages, max_bytes, max_opened)
+    def envelope(self, key: str, limits: DataKeyLimits = DEFAULT_LIMITS) -> Envelope:
+        """Local encryption with data keys of ``key``, which stay in memory within ``limits``."""
+        return Envelope(self, key, limits)
 
     # --- files
 
@@ -174,7 +163,7 @@ class Client:
     ) -> Any:
         """Any request of the API, such as ``call("POST", "/api/v1/derive", {...})``. Returns the JSON value.
 
-        After a lost connection only GET is sent again, and requests with an ``idempotency_key``.
+        If the server may have executed the request, only GET is sent again, and requests with an ``idempotency_key``.
         """
         return self._send(calls.any_request(method, path, body, query, idempotency_key))
 
@@ -189,33 +178,33 @@ class Client:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
         while True:
             try:
-                with translated_failures():
-                    answer = self._http.request(
-                        call.method, call.path, json=call.body, params=call.query, headers=call.headers
-                    )
+                answer = self._http.request(
+                    call.method, call.path, json=call.body, params=call.query, headers=call.headers
+                )
                 return call.answer(answer.status_code, answer.headers, answer.content)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                time.sleep(attempts.pause_after(error))
+                failure = error
+            time.sleep(attempts.pause_after(failure))
 
     def _transfer(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
         attempts = Attempts(self._retries)
         while True:
             try:
-                self._transfer_once(transfer, source, target)
+                return self._transfer_once(transfer, source, target)
+            except httpx.HTTPError as error:
+                failure: Error = failure_of(error)
             except Error as error:
-                time.sleep(attempts.pause_after(error))
-            else:
-                return
+                failure = error
+            time.sleep(attempts.pause_after(failure))
 
     def _transfer_once(self, transfer: Transfer, source: StrPath, target: StrPath) -> None:
         with opened(source) as given, replacing(target, transfer.mode) as made:
             headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
-            with (
-                translated_failures(),
-                self._http.stream(
-                    "POST", transfer.path, params=transfer.query, headers=headers, content=blocks(given)
-                ) as answer,
-            ):
+            with self._http.stream(
+                "POST", transfer.path, params=transfer.query, headers=headers, content=blocks(given)
+            ) as answer:
                 if answer.status_code != httpx.codes.OK:
                     raise error_of(answer.status_code, answer.headers, answer.read())
                 for block in answer.iter_raw():

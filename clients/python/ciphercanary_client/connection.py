@@ -1,11 +1,9 @@
-"""How the clients connect: the address and the token, and what both refuse."""
+"""Address, token and options of the connection."""
 
 import ipaddress
 import os
 import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,11 +81,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-@contextmanager
-def translated_failures() -> Iterator[None]:
-    """Raises ConnectionFailed for every failure of the transport. The text of httpx has no headers and no body."""
-    try:
-        yield
-    except httpx.HTTPError as error:
-        reason = str(error) or type(error).__name__
-        raise ConnectionFailed(f"No answer: {reason}", not isinstance(error, _NOT_SENT)) from None
+def failure_of(error: httpx.HTTPError) -> ConnectionFailed:
+    """The failure of the transport. The text of httpx has no headers and no body.
+
+    Raise it after the ``except`` block: as its context, ``error`` would keep the request with the token in memory.
+    """
+    reason = str(error) or type(error).__name__
+    return ConnectionFailed(f"No answer: {reason}", not isinstance(error, _NOT_SENT))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ciphercanary_client.errors import Error
 
-_LONGEST_SECONDS = 300.0  # a policy can change the modes of a key
-_MOST_KEYS = 1000
+MAX_AGE = 300.0  # seconds, because a policy can change the modes of a key
+MAX_KEYS = 1000
 
 
 class DefaultModes:
@@ -29,7 +29,7 @@ class DefaultModes:
         if not modes:
             raise Error("The key has no mode. Its policy forbids all of them.")
         with self._lock:
-            self._modes[key] = modes[0], self._clock() + _LONGEST_SECONDS
-            while len(self._modes) > _MOST_KEYS:
+            self._modes[key] = modes[0], self._clock() + MAX_AGE
+            while len(self._modes) > MAX_KEYS:
                 self._modes.popitem(last=False)
         return modes[0]

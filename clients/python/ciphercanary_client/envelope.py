@@ -3,12 +3,13 @@
 import threading
 from types import TracebackType
 from typing import Protocol
+from uuid import UUID
 
 from ciphercanary_client import envelope_format
-from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.data_key_cache import DataKeyCache, DataKeyLimits, OpenKey
 from ciphercanary_client.errors import DecryptionFailed
 from ciphercanary_client.files import StrPath, size_of
-from ciphercanary_client.models import DataKey
+from ciphercanary_client.models import DataKey, Key
 
 
 class DataKeySource(Protocol):
@@ -18,6 +19,8 @@ class DataKeySource(Protocol):
 
     def decrypt(self, ciphertext: str) -> bytes: ...
 
+    def key(self, reference: str) -> Key: ...
+
 
 class Envelope:
     """Encrypts messages and files with data keys of one key. Threads may share it.
@@ -25,18 +28,10 @@ class Envelope:
     The audit log has an entry for each data key that is generated or decrypted, and none for the messages.
     """
 
-    def __init__(
-        self,
-        client: DataKeySource,
-        key: str,
-        max_age: float,
-        max_messages: int,
-        max_bytes: int,
-        max_opened: int,
-    ) -> None:
+    def __init__(self, client: DataKeySource, key: str, limits: DataKeyLimits) -> None:
         self._client, self._key = client, key
-        self._sealing = SealingKey(max_age, max_messages, max_bytes)
-        self._opened = OpenedKeys(max_age, max_opened)
+        self._key_id = given_id(key)
+        self._cache = DataKeyCache(limits)
         self._renewing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -52,15 +47,14 @@ class Envelope:
 
     def close(self) -> None:
         """Forget all data keys. Python may keep copies in memory until it reuses their place."""
-        self._sealing.forget()
-        self._opened.forget()
+        self._cache.forget()
 
     def encrypt(self, data: bytes, aad: bytes = b"") -> bytes:
         key = self._sealing_key(len(data))
         return envelope_format.seal(key.octets, key.header, data, aad)
 
     def decrypt(self, envelope: bytes, aad: bytes = b"") -> bytes:
-        """Raises DecryptionFailed."""
+        """Raises DecryptionFailed, also for an envelope of another key."""
         header = envelope_format.header_of_bytes(envelope)
         return envelope_format.open_envelope(self._opened_key(header), header, envelope, aad)
 
@@ -76,19 +70,45 @@ class Envelope:
 
     def new_key(self) -> OpenKey:
         """A data key of its own, for data whose size is not known."""
-        return OpenKey.of(self._client.data_key(self._key))
+        made = OpenKey.of(self._client.data_key(self._key))
+        self._key_id = envelope_format.key_id_of(made.header)
+        return made
 
     def _sealing_key(self, size: int) -> OpenKey:
-        if key := self._sealing.take(size):
+        if key := self._cache.take(size):
             return key
         with self._renewing:  # threads that wait use the key of the first one
-            return self._sealing.take(size) or self._sealing.replace(self.new_key(), size)
+            return self._cache.take(size) or self._cache.replace(self.new_key(), size)
 
     def _opened_key(self, header: bytes) -> bytes:
-        return self._opened.get(header) or self._opened.put(header, self._decrypt_key(header))
+        if octets := self._cache.get(header):
+            return octets
+        require_key(header, self._key_id or self._resolved())
+        return self._cache.put(header, self._decrypt_key(header))
+
+    def _resolved(self) -> bytes:
+        self._key_id = UUID(self._client.key(self._key).id).bytes
+        return self._key_id
 
     def _decrypt_key(self, header: bytes) -> bytes:
         return require_size(self._client.decrypt(envelope_format.ciphertext_of(header)))
+
+
+def given_id(key: str) -> bytes | None:
+    """The id in a reference of a key. None if the reference is a name."""
+    try:
+        return UUID(key).bytes
+    except ValueError:
+        return None
+
+
+def require_key(header: bytes, key_id: bytes) -> None:
+    """Raise DecryptionFailed unless this key encrypts the data key of the envelope.
+
+    Everyone can encrypt a data key with a public key. So an envelope of another key proves nothing about its author.
+    """
+    if envelope_format.key_id_of(header) != key_id:
+        raise DecryptionFailed("The envelope belongs to another key than the one that was named.")
 
 
 def require_size(octets: bytes) -> bytes:

@@ -26,6 +26,7 @@ PREFIX = b"\x02\x20"
 DATA_KEY_SIZE = 32
 _TEXT_PREFIX = "cc1."
 _LABEL = b"cc/env/v1\x00"
+_KEY_ID = slice(2, 18)  # of the ciphertext of the data key
 _LENGTH = struct.Struct(">H")
 _AAD_LENGTH = struct.Struct(">I")
 _NO_ENVELOPE = "The data is not an envelope of CipherCanary, or its beginning is missing."
@@ -47,6 +48,11 @@ def ciphertext_of(header: bytes) -> str:
     """The ciphertext of the data key as the API takes it."""
     octets = header[len(PREFIX) + _LENGTH.size :]
     return _TEXT_PREFIX + base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def key_id_of(header: bytes) -> bytes:
+    """The id of the key that encrypts the data key: a UUID, or fewer than 16 bytes of a malformed header."""
+    return header[len(PREFIX) + _LENGTH.size :][_KEY_ID]
 
 
 def read_header(envelope: IO[bytes]) -> bytes:

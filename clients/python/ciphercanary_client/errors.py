@@ -116,7 +116,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 _DOES_NOT_OPEN = {"decryption_failed", "malformed_ciphertext"}
 _SERVER_ERRORS = 500
-_LONGEST_TEXT = 500  # of a text from an answer, in characters
+MAX_TEXT = 500  # of a text from an answer, in characters
 
 
 def error_of(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
@@ -153,4 +153,4 @@ def _problem(headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
+    return value[:MAX_TEXT] if isinstance(value, str) else ""

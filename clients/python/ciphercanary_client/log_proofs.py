@@ -18,7 +18,7 @@ from ciphercanary_client.errors import VerificationFailed
 
 ED25519, ML_DSA_44 = 0x01, 0x06
 _KEY_SIZES = {ED25519: 32, ML_DSA_44: 1312}
-_HASH_SIZE, _ID_SIZE, _TIME_SIZE, _LONGEST_NAME = 32, 4, 8, 255
+_HASH_SIZE, _ID_SIZE, _TIME_SIZE, MAX_NAME = 32, 4, 8, 255
 _NOTE = re.compile(r"\A(([^\n]+)\n(0|[1-9][0-9]{0,17})\n(\S+)\n)\n((?:\u2014 \S+ \S+\n)+)\Z")
 _PROOF = re.compile(
     r"c2sp\.org/tlog-proof@v1\n(?:extra \S+\n)?index (0|[1-9][0-9]{0,17})\n((?:\S+\n)*)\n(.*)", re.DOTALL
@@ -42,7 +42,7 @@ class VerifierKey:
         octets = _decode(typed)
         key = VerifierKey(name, octets[0] if octets else 0, octets[1:])
         is_of_size = _KEY_SIZES.get(key.kind) == len(key.octets)
-        if not is_of_size or len(name.encode()) > _LONGEST_NAME or key.place[1].hex() != key_id:
+        if not is_of_size or len(name.encode()) > MAX_NAME or key.place[1].hex() != key_id:
             raise ValueError("This is not a vkey of Ed25519 or ML-DSA-44.")
         return key
 

@@ -15,7 +15,8 @@ _LASTING = {
     "spool_not_written",
     "file_not_stored",
 }
-_REFUSED_BEFORE_WORK = 503
+# The server refuses the request before it executes anything (docs/api.md). A proxy in front of it sends no code.
+_REFUSED_BEFORE_WORK = {"overloaded"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def is_worth_repeating(error: Error, *, is_repeatable: bool) -> bool:
     if not isinstance(error, ApiError) or error.code in _LASTING:
         return False
     if isinstance(error, Unavailable):
-        return is_repeatable or error.status == _REFUSED_BEFORE_WORK
+        return is_repeatable or error.code in _REFUSED_BEFORE_WORK
     return isinstance(error, Throttled) or (isinstance(error, Conflict) and error.retry_after is not None)
 
 

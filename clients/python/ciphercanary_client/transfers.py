@@ -10,7 +10,7 @@ from ciphercanary_client.files import BLOCK_SIZE, PRIVATE, PUBLIC
 
 # docs/ciphertext-format.md: header, salt, commitment; each chunk of plaintext has a tag.
 _FIXED_SIZE, _CHUNK_SIZE, _TAG_SIZE = 78, 16 * 1024, 16
-_LONGEST_AAD = 4096  # bytes
+MAX_AAD = 4096  # bytes
 
 
 def stream_size(plaintext_size: int) -> int:
@@ -51,8 +51,8 @@ class Transfer:
 
 
 def _headers(aad: bytes) -> dict[str, str]:
-    if len(aad) > _LONGEST_AAD:
-        raise ValueError(f"The aad of a file has at most {_LONGEST_AAD} bytes.")
+    if len(aad) > MAX_AAD:
+        raise ValueError(f"The aad of a file has at most {MAX_AAD} bytes.")
     headers = {"Content-Type": "application/octet-stream"}
     return {**headers, "X-AAD": base64.b64encode(aad).decode()} if aad else headers
 

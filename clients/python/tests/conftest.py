@@ -1,12 +1,14 @@
 import base64
 import json
+import struct
+import uuid
 
 import httpx
 import pytest
 
 from ciphercanary_client import AsyncClient, Client, Retries
 from ciphercanary_client.errors import CiphertextRefused
-from ciphercanary_client.models import DataKey
+from ciphercanary_client.models import DataKey, Key
 
 URL, TOKEN = "https://keys.example.org", "cct_secret-token"
 AT_ONCE = Retries(first_pause=0)
@@ -72,14 +74,25 @@ def make_async_client(server):
 
 
 class KeyService:
-    """Generates and opens data keys in memory, and counts both."""
+    """Generates and opens data keys in memory, and counts both. The id of a key is computed from its name."""
 
     def __init__(self):
-        self.keys, self.generated, self.opened = {}, 0, 0
+        self.keys, self.generated, self.opened, self.resolved = {}, 0, 0, 0
+
+    @staticmethod
+    def wrapped(name, number, suite=1):
+        """The ciphertext of a data key as bytes, as if a key with this name had encrypted it."""
+        key_id = uuid.uuid5(uuid.NAMESPACE_URL, name).bytes
+        return bytes([1, suite]) + key_id + struct.pack(">I", 1) + f"data key {number}".encode()
+
+    def key(self, reference):
+        self.resolved += 1
+        key_id = uuid.uuid5(uuid.NAMESPACE_URL, reference)
+        return Key(str(key_id), reference, "aes-256", "encrypt", "active", ("aes-256-gcm",), (), 1, {})
 
     def data_key(self, key):
         self.generated += 1
-        octets, wrapped = bytes([self.generated]) * 32, f"data key {self.generated} of {key}".encode()
+        octets, wrapped = bytes([self.generated]) * 32, self.wrapped(key, self.generated)
         ciphertext = "cc1." + base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
         self.keys[ciphertext] = octets
         return DataKey(ciphertext, octets, "aes-256-gcm", key, 1)

@@ -1,9 +1,17 @@
 """The command without a server: its arguments, its errors, and its exit codes."""
 
+import argparse
+import io
+import sys
+
 import pytest
 
 from ciphercanary_client.command_line import audit, main, parser
-from ciphercanary_client.command_line.keys import print_table, printable
+from ciphercanary_client.command_line.keys import print_key, print_table, printable
+from ciphercanary_client.command_line.messages import print_plaintext
+from ciphercanary_client.log_proofs import Checkpoint, VerifierKey
+from ciphercanary_client.log_verification import StoredHead, Verified
+from ciphercanary_client.models import Key
 
 URL = "http://127.0.0.1:1"
 
@@ -88,7 +96,44 @@ def test_the_state_of_each_server_has_its_own_file(monkeypatch, tmp_path):
     assert audit.default_state(options) == tmp_path / "ciphercanary" / "keys.example.org_8443_kms.json"
 
 
-def test_output_has_no_characters_that_control_a_terminal(capsys):
+def test_output_has_no_characters_that_control_a_terminal(capsys, tmp_path):
     assert printable("a\x1b[2Jb\n") == "a?[2Jb?"
+    members = {"na\x1bme": "or\x1bders", "tags": ["a\x9b"]}
+    key = Key("1", "orders", "aes-256", "encrypt", "active", (), (), 1, members)
+    print_key(key, argparse.Namespace(json=False))
+    assert capsys.readouterr().out.split() == ["na?me", "or?ders", "tags", "a?"]
+    head = StoredHead((VerifierKey("log\x1b", 1, bytes(32)),), None)
+    checkpoint = Checkpoint("", "", "log\x1b", 1, b"", ())
+    audit.print_result(Verified(head, checkpoint, None, is_first_use=True, entry="entry\x1b"), tmp_path)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\nlog?+" in shown
     print_table(("NAME", "ID"), [("orders", "1"), ("a", "2")])
     assert capsys.readouterr().out == "NAME    ID\norders  1\na       2\n"
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "is_shown"),
+    [
+        ("Größe:\t1\n".encode(), True),
+        (b"", True),
+        (b"\x1b]0;title\x07", False),
+        (b"overwritten\r", False),
+        ("\x9b2J".encode(), False),
+        (b"\xff", False),
+        (b"cut off \xc3", False),
+        (b"a" * (1 << 18) + b"\x1b", False),
+    ],
+    ids=repr,
+)
+def test_a_terminal_gets_only_text(monkeypatch, capsysbinary, plaintext, is_shown):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    if is_shown:
+        print_plaintext(io.BytesIO(plaintext))
+    else:
+        with pytest.raises(ValueError, match="Name TARGET"):
+            print_plaintext(io.BytesIO(plaintext))
+    assert capsysbinary.readouterr().out == (plaintext if is_shown else b"")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    print_plaintext(io.BytesIO(plaintext))
+    assert capsysbinary.readouterr().out == plaintext

@@ -14,17 +14,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ciphercanary_client import DecryptionFailed
 from ciphercanary_client.async_envelope import AsyncEnvelope
-from ciphercanary_client.data_key_cache import OpenedKeys, OpenKey, SealingKey
+from ciphercanary_client.data_key_cache import DEFAULT_LIMITS, DataKeyCache, DataKeyLimits, OpenKey
 from ciphercanary_client.envelope import Envelope
 from ciphercanary_client.models import DataKey
 
 CHUNK = 16 * 1024
-LIMITS = (300.0, 100_000, 1 << 36, 1000)
 
 
 @pytest.fixture
 def envelope(service):
-    return Envelope(service, "name:orders", *LIMITS)
+    return Envelope(service, "name:orders", DEFAULT_LIMITS)
 
 
 def sealed_by_hand(key, wrapped, plaintext, aad, salt=bytes(24)):
@@ -47,15 +46,15 @@ def sealed_by_hand(key, wrapped, plaintext, aad, salt=bytes(24)):
 def test_an_envelope_made_by_hand_opens(envelope, service, size):
     made = service.data_key("name:orders")
     plaintext = bytes(range(256)) * (size // 256 + 1)
-    sealed = sealed_by_hand(made.plaintext, b"data key 1 of name:orders", plaintext[:size], b"aad")
+    sealed = sealed_by_hand(made.plaintext, service.wrapped("name:orders", 1), plaintext[:size], b"aad")
     assert envelope.decrypt(sealed, b"aad") == plaintext[:size]
 
 
-def test_our_envelope_has_the_size_and_header_of_the_format(envelope):
+def test_our_envelope_has_the_size_and_header_of_the_format(envelope, service):
     sealed = envelope.encrypt(b"hello", b"aad")
-    by_hand = sealed_by_hand(bytes(32), b"data key 1 of name:orders", b"hello", b"aad")
+    by_hand = sealed_by_hand(bytes(32), service.wrapped("name:orders", 1), b"hello", b"aad")
     assert len(sealed) == len(by_hand)
-    assert sealed[:29] == by_hand[:29]
+    assert sealed[:36] == by_hand[:36]
     assert envelope.decrypt(sealed, b"aad") == b"hello"
 
 
@@ -78,6 +77,30 @@ def test_a_stream_without_its_last_chunk_does_not_open(envelope):
         envelope.decrypt(sealed[: -(CHUNK + 16)])
 
 
+@pytest.mark.parametrize("suite", [1, 16, 17])
+def test_an_envelope_of_another_key_is_refused_without_decryption(service, tmp_path, suite):
+    sealed = sealed_by_hand(bytes(32), service.wrapped("name:invoices", 1, suite), b"hello", b"")
+    file = tmp_path / "sealed"
+    file.write_bytes(sealed)
+    for reference in ("name:orders", service.key("name:orders").id):
+        envelope = Envelope(service, reference, DEFAULT_LIMITS)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            envelope.decrypt(sealed)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            envelope.decrypt_file(file, tmp_path / "target")
+    assert (service.opened, service.resolved) == (0, 2)  # one of them is by this test
+
+
+def test_the_id_of_a_key_is_read_once_and_only_if_it_is_unknown(envelope, service):
+    sealed = [envelope.encrypt(b"hello")]
+    assert envelope.decrypt(sealed[0]) == b"hello"
+    assert service.resolved == 0
+    sealed.append(Envelope(service, "name:orders", DEFAULT_LIMITS).encrypt(b"hello"))
+    reader = Envelope(service, "name:orders", DEFAULT_LIMITS)
+    assert {reader.decrypt(each) for each in sealed} == {b"hello"}
+    assert service.resolved == 1
+
+
 def test_many_messages_use_one_data_key_and_open_it_once(envelope, service):
     sealed = [envelope.encrypt(b"hello") for _ in range(100)]
     assert len(set(sealed)) == 100
@@ -95,7 +118,7 @@ def test_threads_that_start_together_generate_one_data_key(envelope, service, mo
 
 
 def test_a_closed_envelope_forgets_its_keys(service):
-    with Envelope(service, "name:orders", *LIMITS) as envelope:
+    with Envelope(service, "name:orders", DEFAULT_LIMITS) as envelope:
         sealed = envelope.encrypt(b"hello")
         envelope.decrypt(sealed)
     envelope.decrypt(sealed)
@@ -119,30 +142,53 @@ def key(number):
 )
 def test_a_data_key_ends_with_the_first_of_its_limits(limits, sizes, seconds, taken):
     now = [0.0]
-    sealing = SealingKey(*limits, clock=lambda: now[0])
-    assert sealing.take(sizes[0]) is None
-    sealing.replace(key(1), sizes[0])
-    assert all(sealing.take(size) for size in sizes[1:])
+    cache = DataKeyCache(DataKeyLimits(*limits), clock=lambda: now[0])
+    assert cache.take(sizes[0]) is None
+    cache.replace(key(1), sizes[0])
+    assert all(cache.take(size) for size in sizes[1:])
     now[0] = seconds
-    assert (sealing.take(1) is not None) == taken
+    assert (cache.take(1) is not None) == taken
 
 
 @pytest.mark.parametrize("limits", [(-1, 1, 1), (1, 0, 1), (1, 1, 0)])
 def test_impossible_limits_are_rejected(limits):
     with pytest.raises(ValueError, match="at least 1"):
-        SealingKey(*limits)
+        DataKeyLimits(*limits)
 
 
 def test_opened_keys_are_bounded_by_number_and_age():
     now = [0.0]
-    opened = OpenedKeys(10, 2, clock=lambda: now[0])
-    opened.put(b"1", b"one")
-    opened.put(b"2", b"two")
-    assert opened.get(b"1") == b"one"
-    opened.put(b"3", b"three")
-    assert [opened.get(each) for each in (b"1", b"2", b"3")] == [b"one", None, b"three"]
+    cache = DataKeyCache(DataKeyLimits(max_age=10, max_opened=2), clock=lambda: now[0])
+    cache.put(b"1", b"one")
+    cache.put(b"2", b"two")
+    assert cache.get(b"1") == b"one"
+    cache.put(b"3", b"three")
+    assert [cache.get(each) for each in (b"1", b"2", b"3")] == [b"one", None, b"three"]
     now[0] = 10
-    assert opened.get(b"1") is None
+    assert cache.get(b"1") is None
+
+
+@pytest.mark.parametrize("use", [lambda cache: cache.take(1), lambda cache: cache.get(b"another")])
+def test_expired_keys_are_dropped_with_the_next_use_of_any_key(use):
+    now = [0.0]
+    cache = DataKeyCache(DataKeyLimits(max_age=10), clock=lambda: now[0])
+    cache.replace(key(1), 1)
+    now[0] = 1
+    cache.put(b"header", b"opened")
+    now[0] = 10
+    use(cache)
+    assert (cache._sealing, len(cache._opened)) == (None, 1)
+    now[0] = 11
+    use(cache)
+    assert len(cache._opened) == 0
+
+
+def test_a_maximum_age_of_0_keeps_no_key(service):
+    envelope = Envelope(service, "name:orders", DataKeyLimits(max_age=0))
+    sealed = [envelope.encrypt(b"hello") for _ in range(2)]
+    assert [envelope.decrypt(each) for each in sealed] == [b"hello"] * 2
+    assert (service.generated, service.opened) == (2, 2)
+    assert (envelope._cache._sealing, len(envelope._cache._opened)) == (None, 0)
 
 
 @pytest.mark.parametrize("plaintext", [None, bytes(16)])
@@ -211,8 +257,11 @@ def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, serv
         async def decrypt(self, ciphertext):
             return service.decrypt(ciphertext)
 
+        async def key(self, reference):
+            return service.key(reference)
+
     async def use():
-        async with AsyncEnvelope(Source(), "name:orders", *LIMITS) as other:
+        async with AsyncEnvelope(Source(), "name:orders", DEFAULT_LIMITS) as other:
             sealed = await asyncio.gather(*(other.encrypt(b"hello", b"aad") for _ in range(50)))
             assert service.generated == 1
             assert {envelope.decrypt(each, b"aad") for each in sealed} == {b"hello"}
@@ -222,6 +271,11 @@ def test_the_asynchronous_envelope_has_the_same_format_and_limits(envelope, serv
             await other.encrypt_file(plain, sealed_file)
             await other.decrypt_file(sealed_file, opened)
             assert opened.read_bytes() == plain.read_bytes()
+        other = AsyncEnvelope(Source(), "name:invoices", DEFAULT_LIMITS)
+        with pytest.raises(DecryptionFailed, match="another key"):
+            await other.decrypt(sealed[0], b"aad")
+        with pytest.raises(DecryptionFailed, match="another key"):
+            await other.decrypt_file(sealed_file, opened)
 
     asyncio.run(use())
 

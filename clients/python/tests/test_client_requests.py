@@ -264,6 +264,32 @@ def test_an_operation_is_repeated_until_it_succeeds(client, server):
     assert client.decrypt("cc1.AAAA") == b"m"
 
 
+def test_no_failure_keeps_the_request_or_the_answer(client, server, make_async_client, paths):
+    async def decrypt_later():
+        async with make_async_client() as other:
+            await other.decrypt("cc1.AAAA")
+
+    async def transfer_later():
+        async with make_async_client() as other:
+            await other.encrypt_file("name:orders", *paths)
+
+    ways = (
+        lambda: client.decrypt("cc1.AAAA"),
+        lambda: client.encrypt_file("name:orders", *paths),
+        lambda: asyncio.run(decrypt_later()),
+        lambda: asyncio.run(transfer_later()),
+    )
+    for send in ways:
+        server.will_answer(*[LOST] * 6)
+        with pytest.raises(ConnectionFailed) as raised:
+            send()
+        assert (raised.value.__context__, raised.value.__cause__) == (None, None)
+    server.will_answer("<html>")
+    with pytest.raises(ApiError) as refused:
+        client.decrypt("cc1.AAAA")
+    assert refused.value.__context__ is None
+
+
 def test_the_last_error_is_raised(client, server):
     server.will_answer(*[(503, PROBLEM)] * 6)
     with pytest.raises(Unavailable):

@@ -142,7 +142,7 @@ def test_the_asynchronous_client(served, tmp_path):
     assert opened.read_bytes() == LARGE
 
 
-def test_the_command_encrypts_and_decrypts_files_and_messages(run, tmp_path):
+def test_the_command_encrypts_and_decrypts_files_and_messages(run, tmp_path, monkeypatch):
     (tmp_path / "plain").write_bytes(LARGE)
     assert run("encrypt", "name:orders", "plain", "stream", "--aad", "a") == (0, b"")
     assert run("encrypt", "name:orders", "plain", "envelope", "--local", "--aad", "a") == (0, b"")
@@ -159,6 +159,9 @@ def test_the_command_encrypts_and_decrypts_files_and_messages(run, tmp_path):
     code, ciphertext = run("encrypt", "name:orders", given=b"hello")
     assert (code, ciphertext[:4]) == (0, b"cc1.")
     assert run("decrypt", given=ciphertext) == (0, b"hello")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, error = run("decrypt", "--aad", "a", given=piped)  # binary
+    assert (code, b"Name TARGET" in error) == (2, True)
     code, error = run("decrypt", "stream", "opened")
     assert (code, b"decryption_failed" in error) == (1, True)
     assert not (tmp_path / "opened").exists()

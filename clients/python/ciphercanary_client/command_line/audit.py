@@ -42,7 +42,7 @@ def _verify(client: Client, options: argparse.Namespace) -> int:
     path = Path(options.state) if options.state else default_state(options)
     verified = verify_log(client, StoredHead.read(path), _pinned(options.key), options.entry)
     verified.head.write(path)
-    _print(verified, path)
+    print_result(verified, path)
     return 0
 
 
@@ -59,7 +59,7 @@ def _pinned(given: list[str]) -> tuple[VerifierKey, ...]:
     return tuple(VerifierKey.parse(vkey) for text in texts for vkey in text.split())
 
 
-def _print(verified: Verified, path: Path) -> None:
+def print_result(verified: Verified, path: Path) -> None:
     if verified.entry:
         print(f"The log contains this entry:\n{printable(verified.entry)}")
     newest, earlier = verified.newest, verified.earlier
@@ -74,5 +74,5 @@ def _print(verified: Verified, path: Path) -> None:
         )
     if verified.is_first_use:
         print("The server itself named these keys. Compare them with those that its operators give you:")
-        print(*(key.vkey for key in verified.head.keys), sep="\n")
+        print(*(printable(key.vkey) for key in verified.head.keys), sep="\n")
     print(f"Stored in {path}.")

@@ -57,13 +57,13 @@ def _list(client: Client, options: argparse.Namespace) -> int:
 
 
 def _show(client: Client, options: argparse.Namespace) -> int:
-    return _print_key(client.key(options.key), options)
+    return print_key(client.key(options.key), options)
 
 
 def _create(client: Client, options: argparse.Namespace) -> int:
     members = {name: getattr(options, name) for name in ("purpose", "description", "tags")}
     given = {name: value for name, value in members.items() if value}
-    return _print_key(client.create_key(options.name, options.algorithm, **given), options)
+    return print_key(client.create_key(options.name, options.algorithm, **given), options)
 
 
 def _rotate(client: Client, options: argparse.Namespace) -> int:
@@ -75,14 +75,14 @@ def _rotate(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_key(key: Key, options: argparse.Namespace) -> int:
+def print_key(key: Key, options: argparse.Namespace) -> int:
     if options.json:
         _print_json(key.members)
         return 0
     shown = {name: value for name, value in key.members.items() if value not in (None, "", [])}
     for name, value in shown.items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        print(f"{name:<24}{printable(text)}")
+        print(f"{printable(name):<24}{printable(text)}")
     return 0
 
 

@@ -2,6 +2,9 @@
 
 import argparse
 import base64
+import codecs
+import io
+import re
 import shutil
 import sys
 import tempfile
@@ -9,20 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from uuid import UUID
 
 from ciphercanary_client import envelope_format
 from ciphercanary_client.client import Client
+from ciphercanary_client.command_line.keys import printable
 from ciphercanary_client.errors import DecryptionFailed
 from ciphercanary_client.files import PRIVATE, PUBLIC, replacing
+from ciphercanary_client.transfers import blocks
 
 if TYPE_CHECKING:
     from ciphercanary_client.command_line.keys import Commands
 
 STANDARD = "-"
 MESSAGE_PREFIX, STREAM_PREFIX = b"cc1.", b"\x01\x20"
-_LONGEST_MESSAGE = 1 << 20  # bytes, as the server's default
-_LONGEST_TEXT = 2 * _LONGEST_MESSAGE  # of a ciphertext, in characters
+MAX_MESSAGE = 1 << 20  # bytes, as the server's default
+MAX_TEXT = 2 * MAX_MESSAGE  # of a ciphertext, in characters
 _INVALID = 1
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def add_commands(commands: "Commands") -> None:
@@ -76,7 +83,7 @@ def _encrypt(client: Client, options: argparse.Namespace) -> int:
     else:
         ciphertext = client.encrypt(options.key, _message(options.source), aad)
         with _writing(options.target, PUBLIC, is_text=True) as sealed:
-            sealed.write(ciphertext.encode() + b"\n")
+            sealed.write(printable(ciphertext).encode() + b"\n")
     return 0
 
 
@@ -88,22 +95,57 @@ def _decrypt(client: Client, options: argparse.Namespace) -> int:
         with source.open("rb") as file:
             begin = file.read(len(MESSAGE_PREFIX))
         if begin == MESSAGE_PREFIX:
-            plaintext = client.decrypt(_text(source), aad)
-            with _writing(options.target, PRIVATE, is_text=True) as plain:
-                plain.write(plaintext)
+            _write_message(client.decrypt(_text(source), aad), options.target)
             return 0
         is_to_standard = options.target == STANDARD
         target = Path(folder, "target") if is_to_standard else Path(options.target)
         if begin.startswith(STREAM_PREFIX):
             client.decrypt_file(source, target, aad)
         elif begin.startswith(envelope_format.PREFIX):
-            client.envelope("").decrypt_file(source, target, aad)  # an envelope names its data key
+            client.envelope(_key_of(source)).decrypt_file(source, target, aad)
         else:
             raise DecryptionFailed("The input is not a ciphertext of CipherCanary.")
         if is_to_standard:
             with target.open("rb") as plain:
-                shutil.copyfileobj(plain, sys.stdout.buffer)
+                print_plaintext(plain)
     return 0
+
+
+def _write_message(plaintext: bytes, target: str) -> None:
+    if target == STANDARD:
+        print_plaintext(io.BytesIO(plaintext))
+        return
+    with replacing(target, PRIVATE) as plain:
+        plain.write(plaintext)
+
+
+def print_plaintext(plain: IO[bytes]) -> None:
+    """Copy a plaintext to standard output. Raises ValueError if that is a terminal, and the plaintext is not text."""
+    if sys.stdout.isatty():
+        if not _is_text(plain):
+            raise ValueError(
+                "The plaintext could control the terminal. Name TARGET, or redirect standard output."
+            )
+        plain.seek(0)
+    shutil.copyfileobj(plain, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def _is_text(plain: IO[bytes]) -> bool:
+    """Whether the bytes are UTF-8 without control characters (ECMA-48), except tabs and line feeds."""
+    try:
+        return not any(_CONTROL.search(text) for text in codecs.iterdecode(blocks(plain), "utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def _key_of(source: Path) -> str:
+    """The id of the key of an envelope. Raises DecryptionFailed."""
+    key_id = envelope_format.key_id_of(envelope_format.header_of_file(source))
+    try:
+        return str(UUID(bytes=key_id))
+    except ValueError:
+        raise DecryptionFailed("The envelope does not name a key.") from None
 
 
 def _sign(client: Client, options: argparse.Namespace) -> int:
@@ -126,8 +168,8 @@ def _verify(client: Client, options: argparse.Namespace) -> int:
 def _message(source: str) -> bytes:
     """Raises ValueError if it is too long for one request."""
     with _reading(source) as file:
-        message = file.read(_LONGEST_MESSAGE + 1)
-    if len(message) > _LONGEST_MESSAGE:
+        message = file.read(MAX_MESSAGE + 1)
+    if len(message) > MAX_MESSAGE:
         raise ValueError(
             "A message has at most 1 MiB. To encrypt more, name SOURCE and TARGET, or use --local."
         )
@@ -135,7 +177,7 @@ def _message(source: str) -> bytes:
 
 
 def _text(source: Path) -> str:
-    if source.stat().st_size > _LONGEST_TEXT:
+    if source.stat().st_size > MAX_TEXT:
         raise DecryptionFailed("The ciphertext is too long for a message.")
     return source.read_text("ascii", errors="replace").strip()
 
