@@ -185,7 +185,7 @@ class AsyncClient:
     async def _transfer_once(self, transfer: Transfer, given: IO[bytes], target: StrPath) -> None:
         async with replacing(target, transfer.mode) as made:
             await self._exchange(transfer, given, made)
-            transfer.require_complete(given.tell(), made.tell())
+            transfer.require_complete(given, made.tell())
 
     async def _exchange(self, transfer: Transfer, given: IO[bytes], made: IO[bytes]) -> None:
         headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}

@@ -209,4 +209,4 @@ class Client:
                     raise error_of(answer.status_code, answer.headers, answer.read())
                 for block in answer.iter_raw():
                     made.write(block)
-            transfer.require_complete(given.tell(), made.tell())
+            transfer.require_complete(given, made.tell())

@@ -1,15 +1,18 @@
 """Files through ``/api/v1/stream/encrypt`` and ``/decrypt``: the request, and whether the answer is complete."""
 
 import base64
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from ciphercanary_client import envelope_format
 from ciphercanary_client.errors import ConnectionFailed
 from ciphercanary_client.files import BLOCK_SIZE, PRIVATE, PUBLIC
 
 # docs/ciphertext-format.md: header, salt, commitment; each chunk of plaintext has a tag.
-_FIXED_SIZE, _CHUNK_SIZE, _TAG_SIZE = 78, 16 * 1024, 16
+_HEADER_SIZE, _FIXED_SIZE, _CHUNK_SIZE, _TAG_SIZE = 22, 78, 16 * 1024, 16
+_ENVELOPE = struct.Struct(">2sH")
 MAX_AAD = 4096  # bytes
 
 
@@ -40,14 +43,25 @@ class Transfer:
     def decryption(aad: bytes) -> "Transfer":
         return Transfer("/api/v1/stream/decrypt", {}, _headers(aad), is_encryption=False)
 
-    def require_complete(self, sent: int, received: int) -> None:
-        """Raise ConnectionFailed unless ``received`` bytes are the whole answer to ``sent`` bytes.
+    def require_complete(self, sent: IO[bytes], received: int) -> None:
+        """Raise ConnectionFailed unless ``received`` bytes are the whole answer to a file that was sent completely.
 
         HTTP/1.1 reports an answer that was cut off, but a proxy in between may not.
         """
-        plain, sealed = (sent, received) if self.is_encryption else (received, sent)
-        if stream_size(plain) != sealed:
+        size = sent.tell()
+        plain, sealed = (size, received) if self.is_encryption else (received, size)
+        header = _HEADER_SIZE if self.is_encryption else _header_size(sent)
+        if stream_size(plain) - _HEADER_SIZE + header != sealed:
             raise ConnectionFailed("The answer was cut off.")
+
+
+def _header_size(file: IO[bytes]) -> int:
+    """The size of the header of a stream or of a local envelope, which the server decrypts, too."""
+    file.seek(0)
+    begin = file.read(_ENVELOPE.size)
+    if len(begin) == _ENVELOPE.size and begin.startswith(envelope_format.PREFIX):
+        return _ENVELOPE.size + int(_ENVELOPE.unpack(begin)[1])
+    return _HEADER_SIZE
 
 
 def _headers(aad: bytes) -> dict[str, str]:

@@ -103,6 +103,14 @@ def test_a_token_without_a_scope_names_the_rule(served, client):
         assert raised.value.members["rule"]
 
 
+def test_the_server_decrypts_a_local_envelope(client, tmp_path):
+    (tmp_path / "plain").write_bytes(b"the report")
+    with client.envelope("name:orders") as envelope:
+        envelope.encrypt_file(tmp_path / "plain", tmp_path / "sealed")
+    client.decrypt_file(tmp_path / "sealed", tmp_path / "opened")
+    assert (tmp_path / "opened").read_bytes() == b"the report"
+
+
 def test_files_through_the_server(client, tmp_path):
     plain, sealed, opened = (tmp_path / name for name in ("plain", "sealed", "opened"))
     for content in (LARGE, b""):
