@@ -24,6 +24,7 @@ from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, ServiceAccount, TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
+from accounts.roles import SYSTEM
 from accounts.signing_keys import KeySet
 from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
@@ -152,7 +153,7 @@ def renew_principal(principal: Principal) -> Principal:
     if principal.identity.id is None:
         return principal
     stamp = read_stamp(principal.identity.entity, SIGNING_KEYS)
-    if principal.family_id is None and principal.browser_session_id is None:
+    if principal.family_id is None and principal.browser_session_id is None and principal.role != SYSTEM:
         _require_unchanged(principal, principal.identity.id)
     if principal.family_id is not None:
         _require_open_family(principal.family_id, principal.user_id)

@@ -7,6 +7,7 @@ from kernel import installation
 GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
+    "crypto_ops": "Files",
     "audit": "Audit log",
     "key_encryption": "Key-encryption keys",
     "backups": "Backups",

@@ -16,7 +16,7 @@ from keys import services as keys
 from keys.models import KeyRotation, KeyRotationJob, Selection
 from tests.audit.exports.exporting import order, work
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.sweep, pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 EARLIER = [
     ("crypto_ops", None),

@@ -29,7 +29,7 @@ PAGES = {
     "/audit/{log_id}/": CALLER + 5,
     "/audit/saved/": CALLER + 1,
     "/audit/exports/": CALLER + 1,
-    "/jobs/": CALLER + 4,  # four kinds of jobs
+    "/jobs/": CALLER + 5,  # five kinds of jobs
     "/jobs/{export_id}/": CALLER + 1,
 }
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from ciphercanary_client import envelope_format
 from ciphercanary_client.errors import ConnectionFailed
 from ciphercanary_client.files import BLOCK_SIZE, PRIVATE, PUBLIC
 
@@ -59,7 +58,7 @@ def _header_size(file: IO[bytes]) -> int:
     """The size of the header of a stream or of a local envelope, which the server decrypts, too."""
     file.seek(0)
     begin = file.read(_ENVELOPE.size)
-    if len(begin) == _ENVELOPE.size and begin.startswith(envelope_format.PREFIX):
+    if len(begin) == _ENVELOPE.size and begin.startswith(b"\x02\x20"):
         return _ENVELOPE.size + int(_ENVELOPE.unpack(begin)[1])
     return _HEADER_SIZE
 
