@@ -321,6 +321,28 @@ def encrypt_many_and_long(client: Client) -> None:
     client.send("POST", "/api/v1/stream/decrypt", altered, expect=400, **octets)
 
 
+def encrypt_files(client: Client) -> None:
+    """Through a job each. The upload, the result and the row stay in the data folder and the database."""
+    plant = client.plant
+    key = {"name": "sweep-files", "algorithm": "aes-256"}
+    key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]
+    octets = {"Content_Type": "application/octet-stream"}
+    content = plant.octets("plaintext of a file", 64) * 20_000
+
+    def done(path: str, body: bytes) -> bytes:
+        job = client.send("POST", path, body, expect=202, **octets).json
+        until = time.monotonic() + 60
+        while job["finished_at"] is None and time.monotonic() < until:
+            time.sleep(0.1)
+            job = client.send("GET", f"/api/v1/files/{job['id']}", expect=200).json
+        assert job["status"] == "succeeded"
+        result: bytes = client.send("GET", f"/api/v1/operations/{job['id']}/result", expect=200).content
+        return result
+
+    sealed = done(f"/api/v1/files?operation=encrypt&key_id={key_id}", content)
+    assert done("/api/v1/files?operation=decrypt", sealed) == content
+
+
 def derive_and_sign(client: Client) -> None:
     """Twice, so that the fast path answers the second time."""
     plant = client.plant
@@ -544,6 +566,7 @@ FLOWS = [
     use_a_second_factor,
     encrypt_and_decrypt,
     encrypt_many_and_long,
+    encrypt_files,
     derive_and_sign,
     fail_to_encrypt,
     use_the_browser,

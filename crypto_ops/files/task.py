@@ -18,7 +18,7 @@ from django.db import transaction
 from msgspec.structs import replace
 
 from accounts.principals import Principal
-from accounts.services.holders import KnownHolder, require_permitted
+from accounts.services.holders import require_permitted
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from crypto_ops import actions
@@ -45,8 +45,8 @@ type Columns = Mapping[str, object]
 def run(job: FileJob, progress: Progress) -> Columns:
     """Encrypt or verify the upload. Returns the columns of the result.
 
-    Raises FileNotStored, VersionConflict if the key was rotated meanwhile, refusals of the encryption or decryption, IntegrityFailed for an altered job, and what
-    ``progress`` raises. Nothing of a result remains after an error.
+    Raises FileNotStored, VersionConflict if the key was rotated meanwhile, refusals of the encryption or decryption,
+    IntegrityFailed for an altered job, and what ``progress`` raises. Nothing of a result remains after an error.
     """
     job.check_mac()
     transform = _encrypt if job.operation == FileOperation.ENCRYPT else _verify
@@ -87,10 +87,9 @@ def delete_expired_files() -> None:
 
 def _requester_of(job: FileJob) -> Principal:
     """The requester with their current rights. Raises Denied."""
-    stamp = read_stamp(
-        job.requester.entity
-    )  # before the rows, so that any later change makes the principal stale
-    holder = _require_permitted(job)
+    # Read the stamp before the rows, so that any later change makes the principal stale.
+    stamp = read_stamp(job.requester.entity)
+    holder = require_permitted(job.requester, FileOperation(job.operation).permission)
     return Principal(
         actor=Actor(**job.actor_facts),
         identity=holder.identity,
@@ -98,10 +97,6 @@ def _requester_of(job: FileJob) -> Principal:
         permissions=holder.permissions,
         stamp=stamp,
     )
-
-
-def _require_permitted(job: FileJob) -> KnownHolder:
-    return require_permitted(job.requester, FileOperation(job.operation).permission)
 
 
 def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
@@ -119,7 +114,6 @@ def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
         Encryption(requester, key_id=job.key_id, aad=bytes(job.aad), is_limited=False) as stream,
     ):
         write_all(stream, plaintext(upload), result, progress)
-        _require_permitted(job)  # the work may have taken long
         for rest in stream.finish():
             result.write(rest)
     return {
@@ -139,7 +133,6 @@ def _verify(job: FileJob, requester: Principal, progress: Progress) -> Columns:
         ) as stream,
     ):
         write_all(stream, storage.blocks(upload), _Nowhere(), progress)
-        _require_permitted(job)  # the work may have taken long
         require_key_of(job, stream.key_id)
         stream.finish()
     return {"size": stream.size, "sha256": digest.hexdigest(), "key_version": stream.version}

@@ -84,19 +84,17 @@ def test_a_cancellation_after_the_last_progress_report_counts(rest, bench, key, 
     assert stored() == []
 
 
-def test_a_requester_who_is_disabled_during_the_last_step_gets_no_result(bench, stranger, monkeypatch):
-    """Between the last check of the permission and the commit."""
+def test_a_requester_who_is_disabled_after_the_check_of_their_rights_gets_no_result(
+    bench, stranger, monkeypatch
+):
     key = stranger.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"}).json
     job_id = uploaded(StreamInterface("rest", stranger.api).post(to_encrypt(key), b"x"))
-    checks = []
 
-    def check(job, checked=task._require_permitted):
-        checks.append(holder := checked(job))
-        if len(checks) == 2:
+    def report(_progress, done):
+        if done == 1:
             disable_user(principal=SYSTEM, user_id=stranger.user.id)
-        return holder
 
-    monkeypatch.setattr(task, "_require_permitted", check)
+    run_with(monkeypatch, report)
     work()
     assert FileJob.objects.get(pk=job_id).error_code == SessionEnded.code
     assert stored() == []
