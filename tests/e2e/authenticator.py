@@ -30,7 +30,7 @@ def read_qr_code(shown: Locator) -> str:
     finally:
         blank.close()
     grey = memoryview(base64.b64decode(found["grey"])).cast("B", shape=[found["height"], found["width"]])
-    (code,) = zxingcpp.read_barcodes(grey)
+    (code,) = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormat.QRCode)
     return str(code.text)
 
 
