@@ -66,13 +66,6 @@ def test_altered_data_under_a_data_key_is_refused(rest, enveloped, at, expected)
     assert code(rest.post(DECRYPT, bytes(octets))) == (400, expected)
 
 
-@pytest.mark.parametrize(
-    "header", [b"\x02\x20", b"\x02\x20\x00\x00", b"\x02\x20\xff\xff" + bytes(3000), b"\x02\x21\x00\x20"]
-)
-def test_a_header_of_data_under_a_data_key_is_checked(rest, header):
-    assert code(rest.post(DECRYPT, header)) == (400, "malformed_ciphertext")
-
-
 def test_a_file_of_a_job_opens_with_the_command_and_the_other_way_round(rest, bench, key, tmp_path, capsys):
     plain, sealed, back = tmp_path / "plain", tmp_path / "sealed", tmp_path / "back"
     plain.write_bytes(PLAINTEXT)

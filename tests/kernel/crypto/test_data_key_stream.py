@@ -1,0 +1,52 @@
+"""The header of data that a client sealed under a data key."""
+
+import struct
+import uuid
+
+import pytest
+
+from kernel.crypto.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
+from kernel.crypto.envelope import pack_header
+from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.stream import HEADER_SIZE, STREAM, StreamHeader
+
+KEY_ID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
+SEALED_KEY = pack_header(SEALING_MODES["aes-256-gcm"], KEY_ID, 7) + bytes(12 + 32 + 16)
+OCTETS = b"\x02\x20" + struct.pack(">H", len(SEALED_KEY)) + SEALED_KEY
+
+
+def test_a_header_names_the_key_and_version_of_its_data_key():
+    header = read_header(OCTETS + b"the stream")
+    assert isinstance(header, DataKeyHeader)
+    assert (header.key_id, header.version, header.size) == (KEY_ID, 7, len(OCTETS))
+    assert header.octets == OCTETS
+
+
+def test_a_header_that_arrives_in_pieces_is_read_once_it_is_complete():
+    assert {read_header(OCTETS[:end]) for end in range(len(OCTETS))} == {None}
+    header = StreamHeader(KEY_ID, 7)
+    assert {read_header(header.encode()[:end]) for end in range(HEADER_SIZE)} == {None}
+    assert read_header(header.encode()) == header
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x02\x21" + OCTETS[2:],
+        b"\x02" + bytes([STREAM.suite]) + struct.pack(">H", MAX_KEY_CIPHERTEXT + 1),
+        b"\x02\x20\x00\x00",
+        b"\x03" + bytes(HEADER_SIZE),
+    ],
+    ids=["another suite", "too long", "no data key", "another form"],
+)
+def test_other_headers_are_malformed(octets):
+    with pytest.raises(MalformedCiphertext):
+        read_header(octets)
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33])
+def test_a_data_key_of_another_size_opens_nothing(size):
+    header = DataKeyHeader.decode(OCTETS)
+    with pytest.raises(DecryptionFailed):
+        header.opener(bytes(size), b"")
