@@ -5,7 +5,6 @@ from uuid import UUID
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +20,7 @@ from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
 from kernel.jobs import JobRecord
-from kernel.rest import ApiView, Rule
+from kernel.rest import ApiView, DownloadView, Rule
 
 
 class OperationListView(ApiView[Principal]):
@@ -81,16 +80,8 @@ class CancelOperationView(OperationView):
         return Response(OperationSerializer(kind.cancel(self.principal, operation_id)).data)
 
 
-class OperationResultView(OperationView):
+class OperationResultView(DownloadView[Principal], OperationView):
     rules = {"GET": Rule(READ_PERMISSION, actions.OPERATION_DOWNLOADED)}
-
-    def perform_content_negotiation(
-        self,
-        request: Request,  # noqa: ARG002 - DRF's signature
-        force: bool = False,  # noqa: ARG002, FBT001, FBT002 - likewise
-    ) -> tuple[BaseRenderer, str]:
-        # The file has one media type, independent of the Accept header (RFC 9110 section 12.5.1).
-        return JSONRenderer(), "application/json"
 
     @extend_schema(
         responses={

@@ -7,7 +7,6 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +21,7 @@ from audit.serializers.exports import (
     ExportRequestSerializer,
 )
 from audit.services import Exporter
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest import ApiView, DownloadView, PageQuery, Rule, idempotent
 from kernel.rest.schema import LOCATION
 
 
@@ -82,16 +81,8 @@ class ExportCancelView(ExportView):
         return Response(AuditExportSerializer(export).data)
 
 
-class ExportResultView(ExportView):
+class ExportResultView(DownloadView[Exporter], ExportView):
     rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
-
-    def perform_content_negotiation(
-        self,
-        request: Request,  # noqa: ARG002 - DRF's signature
-        force: bool = False,  # noqa: ARG002, FBT001, FBT002 - likewise
-    ) -> tuple[BaseRenderer, str]:
-        # The file has one media type, independent of the Accept header (RFC 9110 section 12.5.1).
-        return JSONRenderer(), "application/json"
 
     @extend_schema(
         responses={(200, kind.media_type): OpenApiTypes.BINARY for kind in FILE_TYPES.values()},

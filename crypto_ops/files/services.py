@@ -169,8 +169,10 @@ def require_key_of(job: FileJob, key_id: UUID | None) -> None:
 def _usable(principal: Principal, job_id: UUID) -> FileJob:
     """A job that the caller may cancel and whose result they may have. Raises Denied, NotFound, IntegrityFailed."""
     job = find_file(principal=principal, job_id=job_id)
-    permission = FileOperation(job.operation).permission
-    return _one(FileJob.objects.within_reach_of(principal, permission).select_related("key"), job_id)
+    scope = principal.scope(FileOperation(job.operation).permission)
+    if scope != "all" and job.requester != principal.identity:
+        raise NotFound
+    return job
 
 
 def _one(found: QuerySet[FileJob], job_id: UUID) -> FileJob:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, final
 from uuid import UUID, uuid4
 
@@ -36,7 +37,7 @@ KEY_SIZE: Final = 32  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRequest:
-    """What to do with the file. ``key_id``: of an encryption; a file to decrypt names its key itself."""
+    """The operation on a file. ``key_id``: of an encryption; a file to decrypt names its key itself."""
 
     operation: FileOperation
     key_id: UUID | None = None
@@ -95,7 +96,7 @@ class Upload(Stream):
 
     def check(self) -> None:
         if self.key_id is not None:
-            perform(self._principal, self._decide, compare)
+            perform(self._principal, partial(self._decide, self.key_id), compare)
 
     def finish(self) -> Iterator[bytes]:
         if self._part is not None:
@@ -107,9 +108,7 @@ class Upload(Stream):
         self._storing.complete()
         job = self._job(self.key_id)
         try:
-            perform(
-                self._principal, lambda context: self._decide_request(job, context), commit_with(self._insert)
-            )
+            perform(self._principal, partial(self._decide_request, job), commit_with(self._insert))
         except BaseException:
             self._storing.remove()
             raise
@@ -134,13 +133,13 @@ class Upload(Stream):
             self.key_id = self._header.key_id
             self.check()
 
-    def _decide(self, context: DecisionContext) -> Decision[Any]:
+    def _decide(self, key_id: UUID, context: DecisionContext) -> Decision[Any]:
         if self._header is not None:
             return decide_decryption(self._header, self._aad, context)
-        return decide_encryption(self._require_key(), context)
+        return decide_encryption(key_id, context)
 
     def _decide_request(self, job: FileJob, context: DecisionContext) -> Decision[FileJob]:
-        grounds = self._decide(context).grounds
+        grounds = self._decide(job.key_id, context).grounds
         event = event_of(job, actions.FILE_REQUESTED, size=job.upload_size)
         return Decision(lambda: job, replace(grounds, event=event))
 
@@ -163,11 +162,6 @@ class Upload(Stream):
         if self._sealer is not None:
             kek.wrap_into(job, self._key)
         jobs.submit(job)
-
-    def _require_key(self) -> UUID:
-        if self.key_id is None:
-            raise MalformedCiphertext(NO_STREAM)
-        return self.key_id
 
 
 class _Arriving:

@@ -52,9 +52,8 @@ class NewFileView(PageView[Principal]):
         )
 
 
-@method_decorator(
-    csrf_exempt, name="dispatch"
-)  # Django does not see the body, so ``_require_token`` checks the token
+# Django does not see the body, so ``_require_token`` checks the token.
+@method_decorator(csrf_exempt, name="dispatch")
 class UploadView(PageView[Principal]):
     rules = {"POST": Rule(FileOperation.ENCRYPT.permission, actions.FILE_REQUESTED)}
 

@@ -16,7 +16,7 @@ from kernel.rest.fields import (
     represent,
 )
 from kernel.rest.idempotency import idempotent
-from kernel.rest.views import ApiView
+from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import AUTHENTICATED, ENROLLING, PUBLIC, Access, Caller, Rule
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ApiView",
     "Base64Field",
     "Caller",
+    "DownloadView",
     "KeyAlgorithmField",
     "KeyAlgorithmOrAliasField",
     "LabelField",

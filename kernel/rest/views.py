@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -143,6 +144,13 @@ class ApiView[P: Caller](APIView):
     def _page_url(self, page: int) -> str:
         query = self.request.query_params.dict() | {"page": str(page)}
         return f"{self.request.path}?{urlencode(query)}"
+
+
+class DownloadView[P: Caller](ApiView[P]):
+    """Sends a file, which has one media type, independent of the Accept header (RFC 9110 section 12.5.1)."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:  # noqa: ARG002, FBT001, FBT002 - DRF's signature
+        return JSONRenderer(), "application/json"  # of refusals
 
 
 def _authenticated(request: Request) -> Caller:

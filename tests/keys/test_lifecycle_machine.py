@@ -208,7 +208,7 @@ class KeyHistory(RuleBasedStateMachine):
 def test_random_histories_of_a_key_go_as_the_oracle_says(admin):
     machine = type("History", (KeyHistory,), {"principal": admin.principal})
     limits = settings(
-        max_examples=30,
+        max_examples=40,
         stateful_step_count=25,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )

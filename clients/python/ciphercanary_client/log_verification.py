@@ -22,7 +22,7 @@ KEYS_PATH = "/.well-known/ciphercanary-audit-keys"
 
 @dataclass(frozen=True)
 class StoredHead:
-    """What this machine trusts: the keys of the log, and the newest checkpoint that it verified (or None)."""
+    """The trusted keys of the log, and the newest checkpoint that was verified (or None)."""
 
     keys: tuple[VerifierKey, ...]
     checkpoint: Checkpoint | None
