@@ -1,4 +1,7 @@
-"""Operations with imported keys that lack something: a private key, or the strength for new data."""
+"""Operations with imported keys: those of OpenSSL, and those that lack a private key or the strength for new data."""
+
+import base64
+import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -114,3 +117,39 @@ def test_rsa_2048_verifies_in_batches_and_signs_nothing(bench, old_key):
     signature = b64(old_key.sign(PLAINTEXT, padding.PKCS1v15(), SHA256()))
     items = [{"message": b64(PLAINTEXT), "signature": signature}]
     assert post(bench, "verify/batch", key, items=items, **mode).json["results"] == [{"valid": True}]
+
+
+PSS = ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest", "-digest", "sha256"]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "mode", "making", "signing"),
+    [
+        ("ec-p256", "ecdsa-sha256", ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["-digest", "sha256"]),
+        ("rsa-2048", "rsa-pss-sha256", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], PSS),
+        ("rsa-3072", "rsa-pss-sha256", ["RSA", "-pkeyopt", "rsa_keygen_bits:3072"], PSS),
+        ("ed25519", "ed25519", ["ED25519"], []),
+    ],
+)
+def test_a_key_of_openssl_signs_there_and_here(bench, tmp_path, algorithm, mode, making, signing):
+    key, message, signature = (tmp_path / name for name in ("key.pem", "message", "signature"))
+    message.write_bytes(b"the canary sings at four")
+    openssl("genpkey", "-algorithm", *making, "-out", key)
+    common = ["-inkey", key, "-rawin", "-in", message, *signing]
+    openssl("pkeyutl", "-sign", "-out", signature, *common)
+    stored = imported(bench.persona, algorithm, "pem", key.read_text(), purpose="sign")
+    fields = {"signing_algorithm": mode, "message": b64(message.read_bytes())}
+    assert (
+        post(bench, "verify", stored, **fields, signature=b64(signature.read_bytes())).json["valid"] is True
+    )
+    ours = post(bench, "sign", stored, **fields)
+    if algorithm == "rsa-2048":
+        assert ours.code == "key_cannot_protect"
+        return
+    signature.write_bytes(base64.b64decode(ours.json["signature"]))
+    openssl("pkeyutl", "-verify", "-sigfile", signature, *common)
+
+
+def openssl(*arguments):
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from kernel.crypto.errors import DecryptionFailed, Invalid, MalformedCiphertext,
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.public_key_encryption import PrivateKeyOpener, PublicKeySealer
+from tests.kernel.crypto.vector_files import read_oaep_vectors
 
 OAEP, HPKE = SEALING_MODES["rsa-oaep-sha256"], SEALING_MODES["hpke-x25519-ml-kem-768"]
 PLAINTEXT = b"a plaintext of thirty-three bytes"
@@ -31,26 +32,9 @@ def pairs():
     return made
 
 
-def oaep_vectors(path):
-    """Pairs of a private key and its messages with their ciphertexts, as integers and bytes in hexadecimal digits."""
-    fields, name = {}, ""
-    with cryptography_vectors.open_vector_file(path, "r") as lines:
-        for line in map(str.strip, lines):
-            if line.startswith("#"):
-                name = line.strip("# :")
-                if name.startswith(("OAEP Example", "====")) and "Encryption" in fields:
-                    yield fields
-                    fields = {
-                        key: value for key, value in fields.items() if key not in {"Encryption", "Message"}
-                    }
-            elif line:
-                fields[name] = line
-    yield fields
-
-
 def test_rsa_oaep_opens_the_published_messages():
     counts = Counter()
-    for each in oaep_vectors("asymmetric/RSA/oaep-custom/oaep-sha256-sha256.txt"):
+    for each in read_oaep_vectors("asymmetric/RSA/oaep-custom/oaep-sha256-sha256.txt"):
         number = {
             name: int(each[name], 16)
             for name in ("Modulus", "Public exponent", "Exponent", "Prime 1", "Prime 2")

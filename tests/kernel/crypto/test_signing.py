@@ -14,7 +14,7 @@ from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SIGNING_MODES
 from kernel.crypto.signing import Signer, Verifier
-from tests.kernel.crypto.vector_files import octets, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_lines, read_vectors
 
 MESSAGE = b"the canary sings at four"
 SIGNING = [kind for kind in KEY_ALGORITHMS if kind.purpose == "sign"]
@@ -149,13 +149,6 @@ def test_ml_dsa_of_nist_has_contexts_which_ours_are_never_valid_for(level):
         mode = SIGNING_MODES[f"ml-dsa-{level}"]
         assert not Verifier(public, mode).is_valid(message, signature)
         assert Verifier(public, mode).is_valid(message, Signer(private, mode).sign(message))
-
-
-def read_lines(path):
-    import cryptography_vectors  # noqa: PLC0415
-
-    with cryptography_vectors.open_vector_file(path, "r") as lines:
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 # --- every algorithm

@@ -35,7 +35,26 @@ def octets(text):
     return text[1:-1].encode() if text.startswith('"') else bytes.fromhex(text)
 
 
-def read_lines(path):
-    """The lines of a file that are neither empty nor comments."""
+def read_lines(path, *, keeps_empty=False):
+    """The lines of a file that are no comments."""
     with cryptography_vectors.open_vector_file(path, "r") as lines:
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return [
+            text for line in lines if not line.startswith("#") and ((text := line.strip()) or keeps_empty)
+        ]
+
+
+def read_oaep_vectors(path):
+    """Pairs of a private key and its messages with their ciphertexts, as integers and bytes in hexadecimal digits."""
+    fields, name = {}, ""
+    with cryptography_vectors.open_vector_file(path, "r") as lines:
+        for line in map(str.strip, lines):
+            if line.startswith("#"):
+                name = line.strip("# :")
+                if name.startswith(("OAEP Example", "====")) and "Encryption" in fields:
+                    yield fields
+                    fields = {
+                        key: value for key, value in fields.items() if key not in {"Encryption", "Message"}
+                    }
+            elif line:
+                fields[name] = line
+    yield fields
