@@ -63,13 +63,15 @@ class AsyncClient:
     # --- messages
 
     async def encrypt(self, key: str, data: bytes, aad: bytes = b"", *, mode: str | None = None) -> str:
-        return await self._send(calls.encrypt(key, data, aad, mode or await self._default_mode(key)))
+        return await self._send(
+            calls.encrypt(key, data, aad, mode or await self._default_mode(key, "encrypt"))
+        )
 
     async def decrypt(self, ciphertext: str, aad: bytes = b"") -> bytes:
         return await self._send(calls.decrypt(ciphertext, aad))
 
     async def sign(self, key: str, message: bytes, mode: str | None = None) -> Signature:
-        return await self._send(calls.sign(key, message, mode or await self._default_mode(key)))
+        return await self._send(calls.sign(key, message, mode or await self._default_mode(key, "sign")))
 
     async def verify(
         self,
@@ -80,7 +82,7 @@ class AsyncClient:
         *,
         key_version: int | None = None,
     ) -> bool:
-        mode = mode or getattr(signature, "mode", None) or await self._default_mode(key)
+        mode = mode or getattr(signature, "mode", None) or await self._default_mode(key, "sign")
         version = key_version or getattr(signature, "key_version", None)
         return await self._send(calls.verify(key, message, signature, mode, version))
 
@@ -153,8 +155,8 @@ class AsyncClient:
     async def text(self, path: str) -> str:
         return await self._send(calls.text(path))
 
-    async def _default_mode(self, key: str) -> str:
-        return self._modes.get(key) or self._modes.put(key, (await self.key(key)).modes)
+    async def _default_mode(self, key: str, purpose: str) -> str:
+        return self._modes.get(key, purpose) or self._modes.put(key, purpose, await self.key(key))
 
     async def _send(self, call: Call[T]) -> T:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
@@ -165,7 +167,7 @@ class AsyncClient:
                 )
                 return call.answer(answer.status_code, answer.headers, answer.content)
             except httpx.HTTPError as error:
-                failure: Error = failure_of(error)
+                failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
                 failure = error
             await asyncio.sleep(attempts.pause_after(failure))
@@ -177,7 +179,7 @@ class AsyncClient:
                 with await asyncio.to_thread(opened, source) as given:
                     return await self._transfer_once(transfer, given, target)
             except httpx.HTTPError as error:
-                failure: Error = failure_of(error)
+                failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
                 failure = error
             await asyncio.sleep(attempts.pause_after(failure))

@@ -70,14 +70,14 @@ class Client:
 
     def encrypt(self, key: str, data: bytes, aad: bytes = b"", *, mode: str | None = None) -> str:
         """The ciphertext as text. ``mode`` defaults to the first one of the key, which is read once from the server."""
-        return self._send(calls.encrypt(key, data, aad, mode or self._default_mode(key)))
+        return self._send(calls.encrypt(key, data, aad, mode or self._default_mode(key, "encrypt")))
 
     def decrypt(self, ciphertext: str, aad: bytes = b"") -> bytes:
         """The plaintext. Raises DecryptionFailed."""
         return self._send(calls.decrypt(ciphertext, aad))
 
     def sign(self, key: str, message: bytes, mode: str | None = None) -> Signature:
-        return self._send(calls.sign(key, message, mode or self._default_mode(key)))
+        return self._send(calls.sign(key, message, mode or self._default_mode(key, "sign")))
 
     def verify(
         self,
@@ -89,7 +89,7 @@ class Client:
         key_version: int | None = None,
     ) -> bool:
         """Whether the signature is valid. A Signature brings its own mode and version."""
-        mode = mode or getattr(signature, "mode", None) or self._default_mode(key)
+        mode = mode or getattr(signature, "mode", None) or self._default_mode(key, "sign")
         version = key_version or getattr(signature, "key_version", None)
         return self._send(calls.verify(key, message, signature, mode, version))
 
@@ -171,8 +171,8 @@ class Client:
         """A document of the API that is plain text."""
         return self._send(calls.text(path))
 
-    def _default_mode(self, key: str) -> str:
-        return self._modes.get(key) or self._modes.put(key, self.key(key).modes)
+    def _default_mode(self, key: str, purpose: str) -> str:
+        return self._modes.get(key, purpose) or self._modes.put(key, purpose, self.key(key))
 
     def _send(self, call: Call[T]) -> T:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
@@ -183,7 +183,7 @@ class Client:
                 )
                 return call.answer(answer.status_code, answer.headers, answer.content)
             except httpx.HTTPError as error:
-                failure: Error = failure_of(error)
+                failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
                 failure = error
             time.sleep(attempts.pause_after(failure))
@@ -194,7 +194,7 @@ class Client:
             try:
                 return self._transfer_once(transfer, source, target)
             except httpx.HTTPError as error:
-                failure: Error = failure_of(error)
+                failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
                 failure = error
             time.sleep(attempts.pause_after(failure))

@@ -49,7 +49,7 @@ def server_url(url: str | None, *, allow_http: bool) -> str:
     """The URL of the server, by default that of CIPHERCANARY_URL. Raises ValueError."""
     given = url or os.environ.get(URL_VARIABLE, "")
     if not given:
-        raise ValueError(f"The URL of the server is missing. Pass url, or set {URL_VARIABLE}.")
+        raise ValueError(f"The URL of the server is missing. Set {URL_VARIABLE}, or pass url (--url).")
     parts = urlsplit(given)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("The URL of the server begins with https:// or http://, followed by a host.")
@@ -57,7 +57,7 @@ def server_url(url: str | None, *, allow_http: bool) -> str:
         raise ValueError("The URL of the server has no user, password, query or fragment.")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
         raise ValueError(
-            "Plain HTTP would send the token and the data in clear text. Use https, or pass allow_http=True."
+            "Plain HTTP would send the token and the data in clear text. Use https, or pass allow_http=True (--allow-http)."
         )
     return given.rstrip("/")
 
@@ -66,7 +66,7 @@ def bearer_token(token: str | None) -> str:
     """The token, by default that of CIPHERCANARY_TOKEN. Raises ValueError, without the token in its message."""
     given = token or os.environ.get(TOKEN_VARIABLE, "")
     if not given:
-        raise ValueError(f"The token is missing. Pass token, or set {TOKEN_VARIABLE}.")
+        raise ValueError(f"The token is missing. Set {TOKEN_VARIABLE}, or pass token (--token-file).")
     if not _TOKEN.fullmatch(given):
         raise ValueError("The token contains characters that no token has, such as a space or a line break.")
     return given
@@ -81,10 +81,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def failure_of(error: httpx.HTTPError) -> ConnectionFailed:
+def failure_of(error: httpx.HTTPError, url: httpx.URL) -> ConnectionFailed:
     """The failure of the transport. The text of httpx has no headers and no body.
 
     Raise it after the ``except`` block: as its context, ``error`` would keep the request with the token in memory.
     """
     reason = str(error) or type(error).__name__
-    return ConnectionFailed(f"No answer: {reason}", not isinstance(error, _NOT_SENT))
+    detail = f"No answer from {str(url).rstrip('/')}: {reason}"
+    return ConnectionFailed(detail, not isinstance(error, _NOT_SENT))

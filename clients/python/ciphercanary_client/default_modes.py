@@ -6,30 +6,33 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from ciphercanary_client.errors import Error
+from ciphercanary_client.models import Key
 
 MAX_AGE = 300.0  # seconds, because a policy can change the modes of a key
 MAX_KEYS = 1000
 
 
 class DefaultModes:
-    """Maps the reference of a key to its default mode for some minutes. Threads may share it."""
+    """Maps the reference of a key and its purpose to its default mode for some minutes. Threads may share it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._modes: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._modes: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
 
-    def get(self, key: str) -> str | None:
+    def get(self, reference: str, purpose: str) -> str | None:
         with self._lock:
-            mode, expires = self._modes.get(key, (None, 0.0))
+            mode, expires = self._modes.get((reference, purpose), (None, 0.0))
             return mode if self._clock() < expires else None
 
-    def put(self, key: str, modes: tuple[str, ...]) -> str:
-        """Store and return the first mode. Raises Error for a key without any."""
-        if not modes:
+    def put(self, reference: str, purpose: str, key: Key) -> str:
+        """Store and return the first mode. Raises ValueError for a key of another purpose, Error for one without modes."""
+        if key.purpose != purpose:
+            raise ValueError(f"The purpose of this key is {key.purpose}. This operation requires {purpose}.")
+        if not key.modes:
             raise Error("The key has no mode. Its policy forbids all of them.")
         with self._lock:
-            self._modes[key] = modes[0], self._clock() + MAX_AGE
+            self._modes[reference, purpose] = key.modes[0], self._clock() + MAX_AGE
             while len(self._modes) > MAX_KEYS:
                 self._modes.popitem(last=False)
-        return modes[0]
+        return key.modes[0]

@@ -5,12 +5,12 @@ import uuid
 
 import httpx
 import pytest
+from client_answers import TOKEN, URL
 
 from ciphercanary_client import AsyncClient, Client, Retries
 from ciphercanary_client.errors import CiphertextRefused
 from ciphercanary_client.models import DataKey, Key
 
-URL, TOKEN = "https://keys.example.org", "cct_secret-token"
 AT_ONCE = Retries(first_pause=0)
 
 
@@ -107,3 +107,10 @@ class KeyService:
 @pytest.fixture
 def service():
     return KeyService()
+
+
+@pytest.fixture
+def paths(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"plain" * 100_000)
+    return source, target

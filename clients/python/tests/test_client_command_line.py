@@ -53,14 +53,14 @@ def test_wrong_usage_exits_with_2(run, arguments):
 def test_a_missing_server_exits_with_1_and_one_line(run):
     code, error = run("keys", "show", "name:orders")
     assert (code, error.count("\n")) == (1, 1)
-    assert error.startswith("ciphercanary: No answer: ")
+    assert error.startswith(f"ciphercanary: No answer from {URL}: ")
 
 
 def test_a_missing_token_names_the_variable(run, monkeypatch):
     monkeypatch.delenv("CIPHERCANARY_TOKEN")
     assert run("keys", "list") == (
         2,
-        "ciphercanary: The token is missing. Pass token, or set CIPHERCANARY_TOKEN.\n",
+        "ciphercanary: The token is missing. Set CIPHERCANARY_TOKEN, or pass token (--token-file).\n",
     )
 
 

@@ -1,12 +1,11 @@
 """Requests, answers and errors of both clients, against answers of a server in memory."""
 
 import asyncio
-import base64
 import pickle
-import stat
 
 import httpx
 import pytest
+from client_answers import KEY, LOST, PROBLEM, TOKEN, URL, b64
 
 from ciphercanary_client import (
     ApiError,
@@ -27,26 +26,6 @@ from ciphercanary_client import (
     Unavailable,
 )
 from ciphercanary_client.errors import error_of
-from ciphercanary_client.transfers import stream_size
-
-URL, TOKEN = "https://keys.example.org", "cct_secret-token"
-KEY = {
-    "id": "66754b2e-0d85-4f16-bca3-6d65ddf0ba6c",
-    "name": "orders",
-    "algorithm": "aes-256",
-    "purpose": "encrypt",
-    "status": "active",
-    "modes": ["aes-256-gcm", "aes-256-gcm-siv"],
-    "operations": ["encrypt", "decrypt"],
-    "primary_version": 2,
-}
-PROBLEM = {"code": "audit_unavailable", "detail": "Retry."}
-LOST = httpx.ReadError("reset")
-
-
-def b64(octets):
-    return base64.b64encode(octets).decode()
-
 
 # --- where to connect
 
@@ -299,7 +278,7 @@ def test_the_last_error_is_raised(client, server):
 
 def test_a_call_that_may_change_something_is_not_repeated_after_a_lost_connection(client, server):
     server.will_answer(LOST)
-    with pytest.raises(ConnectionFailed, match="No answer: reset"):
+    with pytest.raises(ConnectionFailed, match=f"No answer from {URL}: reset"):
         client.call("POST", "/api/v1/users", {"username": "mira"})
     server.will_answer(LOST, (200, {}), LOST, (201, {}))
     client.call("GET", "/api/v1/users", query={"page": "2"})
@@ -326,148 +305,14 @@ def test_a_key_without_a_mode_cannot_encrypt(client, server):
         client.encrypt("name:orders", b"hello")
 
 
+def test_a_key_of_another_purpose_is_not_used(client, server):
+    server.will_answer((200, {**KEY, "purpose": "mac"}), (200, KEY))
+    with pytest.raises(ValueError, match="The purpose of this key is mac"):
+        client.encrypt("name:webhooks", b"hello")
+    with pytest.raises(ValueError, match="This operation requires sign"):
+        client.sign("name:orders", b"hello")
+
+
 def test_the_failure_of_a_connection_survives_pickle():
     error = pickle.loads(pickle.dumps(ConnectionFailed("no", was_sent=False)))  # noqa: S301 - our own bytes
     assert (str(error), error.was_sent) == ("no", False)
-
-
-# --- files
-
-
-@pytest.fixture
-def paths(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(b"plain" * 100_000)
-    return source, target
-
-
-def sealed(size):
-    return bytes(stream_size(size))
-
-
-def test_a_file_is_sent_again_from_its_beginning(client, server, paths):
-    source, target = paths
-    server.will_answer((503, PROBLEM), LOST, sealed(500_000))
-    client.encrypt_file("name:orders", source, target, b"aad")
-    assert target.read_bytes() == sealed(500_000)
-    assert {request.content for request in server.requests} == {source.read_bytes()}
-    assert {request.headers["content-length"] for request in server.requests} == {"500000"}
-    assert server.requests[0].headers["x-aad"] == b64(b"aad")
-    assert server.requests[0].url.params["key_id"] == "name:orders"
-
-
-@pytest.mark.parametrize("before", [None, b"before"])
-def test_an_answer_that_was_cut_off_leaves_the_target_as_it_was(client, server, paths, before):
-    source, target = paths
-    source.write_bytes(sealed(500_000))
-    if before:
-        target.write_bytes(before)
-    answers = [bytes(size) for size in (499_999, 16_384, 0)]
-    refused = (400, {"code": "decryption_failed", "detail": "d"})
-    server.will_answer(*answers, refused)
-    with pytest.raises(DecryptionFailed):
-        client.decrypt_file(source, target)
-    assert (target.read_bytes() if target.exists() else None) == before
-    assert len(list(target.parent.iterdir())) == 1 + bool(before)
-
-
-def test_only_the_owner_reads_a_decrypted_file(client, server, paths):
-    source, target = paths
-    source.write_bytes(sealed(7))
-    target.write_bytes(b"before")
-    server.will_answer(b"plain 7")
-    client.decrypt_file(source, target)
-    assert target.read_bytes() == b"plain 7"
-    assert stat.S_IMODE(target.stat().st_mode) == 0o600
-
-
-def test_the_aad_of_a_file_fits_a_header(client, paths):
-    with pytest.raises(ValueError, match="4096"):
-        client.encrypt_file("name:orders", *paths, bytes(4097))
-
-
-@pytest.mark.parametrize(
-    ("plain", "sealed"),
-    [(0, 78 + 16), (16_383, 78 + 16_399), (16_384, 78 + 16_400 + 16), (16_385, 78 + 16_400 + 17)],
-)
-def test_the_size_of_a_stream_is_that_of_the_format(plain, sealed):
-    assert stream_size(plain) == sealed
-
-
-# --- the asynchronous client
-
-
-def test_the_asynchronous_client_sends_the_same_requests(client, server, make_async_client, paths):
-    source, target = paths
-    signed = {"signature": b64(b"sig"), "signing_algorithm": "ed25519", "key_id": KEY["id"], "key_version": 3}
-    coded = {"mac": b64(b"mac"), "algorithm": "hmac-sha256", "key_id": KEY["id"], "key_version": 1}
-    rotated = {"id": "1", "new_key_id": KEY["id"], "old_version": 1, "new_version": 2}
-    made = {"ciphertext": "cc1.AAAA", "algorithm": "aes-256-gcm", "key_id": KEY["id"], "key_version": 1}
-    answers = [
-        *[(200, KEY), (503, PROBLEM), LOST, (200, {"ciphertext": "cc1.A"})],
-        *[(200, {"data": b64(b"m")}), (200, signed), (200, {"valid": True})],
-        *[(200, coded), (200, {"valid": True})],
-        *[(200, {**made, "plaintext": b64(bytes(32))})] * 2,
-        *[(201, KEY), (200, {"results": [KEY], "next": None}), (201, rotated)],
-        *[(200, {"x": 1}), "vkey"],
-        *[(503, PROBLEM), sealed(500_000)],
-        bytes(500_000),
-    ]
-
-    def used(client):
-        """Each step is a value, or something to await."""
-        yield client.encrypt("name:orders", b"hello")
-        yield client.decrypt("cc1.A")
-        signature = Signature.of(b"sig", "ed25519", KEY["id"], 3)
-        yield client.sign("name:releases", b"m", "ed25519")
-        yield client.verify("name:releases", b"m", signature)
-        yield client.mac("name:webhooks", b"m")
-        yield client.verify_mac("name:webhooks", b"m", signature)
-        yield client.data_key("name:orders")
-        yield client.envelope("name:orders").encrypt(b"")
-        yield client.create_key("orders")
-        yield client.keys()
-        yield client.rotate("name:orders", "scheduled")
-        yield client.call("GET", "/x")
-        yield client.text("/y")
-        yield client.encrypt_file("name:orders", source, target)
-        yield client.decrypt_file(target, source)
-
-    async def value_of(step):
-        return [key async for key in step] if hasattr(step, "__aiter__") else await step
-
-    async def use():
-        async with make_async_client() as other:
-            assert repr(other) == f"AsyncClient('{URL}')"
-            return [await value_of(step) for step in used(other)]
-
-    server.will_answer(*answers)
-    found = asyncio.run(use())
-    theirs = [(request.method, str(request.url), request.content) for request in server.requests]
-
-    source.write_bytes(b"plain" * 100_000)
-    server.requests.clear()
-    server.will_answer(*answers)
-    ours = [list(step) if hasattr(step, "__next__") else step for step in used(client)]
-    assert [(request.method, str(request.url), request.content) for request in server.requests] == theirs
-    without_envelope = [index for index in range(len(ours)) if index != 7]
-    assert [found[index] for index in without_envelope] == [ours[index] for index in without_envelope]
-
-
-def test_a_cancelled_file_leaves_nothing(server, make_async_client, paths):
-    source, target = paths
-
-    async def answer(_):
-        await asyncio.sleep(60)
-
-    async def use():
-        async with make_async_client() as client:
-            client._http._transport.handler = answer
-            task = asyncio.create_task(client.encrypt_file("name:orders", source, target))
-            await asyncio.sleep(0.05)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    asyncio.run(use())
-    assert [path.name for path in source.parent.iterdir()] == ["source"]

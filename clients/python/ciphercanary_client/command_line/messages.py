@@ -37,6 +37,7 @@ def add_commands(commands: "Commands") -> None:
     made.add_argument("key", metavar="KEY", help="an id, or name: and a name, such as name:orders")
     _add_files(made)
     made.add_argument("--local", action="store_true", help="encrypt in this process, with a data key")
+    made.add_argument("--mode", help="of a message; default: the first one of the key")
     made.set_defaults(run=_encrypt)
 
     made = commands.add_parser("decrypt", help="decrypt what encrypt has written")
@@ -72,6 +73,8 @@ def _add_files(made: argparse.ArgumentParser) -> None:
 def _encrypt(client: Client, options: argparse.Namespace) -> int:
     aad = options.aad.encode()
     has_files = STANDARD not in {options.source, options.target}
+    if options.mode and (options.local or has_files):
+        raise ValueError("Files and local envelopes have a mode of their own. Omit --mode.")
     if options.local and has_files:
         client.envelope(options.key).encrypt_file(options.source, options.target, aad)
     elif options.local:
@@ -81,7 +84,7 @@ def _encrypt(client: Client, options: argparse.Namespace) -> int:
     elif has_files:
         client.encrypt_file(options.key, options.source, options.target, aad)
     else:
-        ciphertext = client.encrypt(options.key, _message(options.source), aad)
+        ciphertext = client.encrypt(options.key, _message(options.source), aad, mode=options.mode)
         with _writing(options.target, PUBLIC, is_text=True) as sealed:
             sealed.write(printable(ciphertext).encode() + b"\n")
     return 0
