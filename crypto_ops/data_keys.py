@@ -82,7 +82,9 @@ def contents_of(bits: int | None, key_pair: str | None) -> Contents:
     elif bits is not None:
         raise Invalid.of_field("bits", "Omit this field, or omit key_pair.")
     elif key_pair not in KEY_PAIRS:
-        raise UnsupportedAlgorithm(f"Unknown type of key pair. Allowed: {', '.join(KEY_PAIRS)}.")
+        raise UnsupportedAlgorithm(
+            f"Unknown type of key pair. Allowed: {', '.join(KEY_PAIRS)}.", field="key_pair"
+        )
     return Contents(bits, key_pair)
 
 

@@ -60,7 +60,9 @@ def _opening(header: AnyHeader, aad: bytes, version: CachedVersion) -> OpenStrea
         return partial(version.stream_cipher().opener, header, aad)
     mode = header.key.mode
     if mode.is_public_key:  # anyone with the public key could have made the stream
-        raise UnsupportedAlgorithm("Data under a data key of a public-key mode is decrypted by clients only.")
+        raise UnsupportedAlgorithm(
+            "Data under a data key of a public-key mode is decrypted by clients only.", field=None
+        )
     opener = version.primitive(primitives.opener_of(mode), mode)
     data_key = opener.open(header.key.sealed, key_id=header.key_id, version=header.version, aad=b"")
     return partial(header.opener, data_key, aad)

@@ -139,7 +139,8 @@ class CachedVersion(Confidential):
         if mode.name not in self._modes:
             raise UnsupportedAlgorithm(
                 f"A key of the type {self._parts.algorithm} with the purpose {self._binding[2]} does not support "
-                f"{mode.name}, only: {', '.join(self._modes)}."
+                f"{mode.name}, only: {', '.join(self._modes)}.",
+                field=mode.field,
             )
 
     def _unwrap(self) -> KeyMaterial:

@@ -7,7 +7,7 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from kernel.crypto.algorithms import ALGORITHM_NAMES
+from kernel.crypto.algorithms import ALGORITHM_NAMES, PURPOSES
 from kernel.errors import DomainError, VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField, search_field
@@ -70,6 +70,9 @@ class KeyFilterForm(PageForm):
     )
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any algorithm"), *((name, name) for name in ALGORITHM_NAMES)]
+    )
+    purpose = forms.ChoiceField(
+        required=False, choices=[("", "Any purpose"), *((name, name.capitalize()) for name in PURPOSES)]
     )
     tag = forms.CharField(
         required=False,

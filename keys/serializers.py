@@ -87,6 +87,7 @@ class CreateKeySerializer(KeySettingsSerializer):
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
     algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
+    purpose = serializers.ChoiceField(required=False, choices=PURPOSES)
     status = serializers.ChoiceField(required=False, choices=list(Status))
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(

@@ -127,7 +127,9 @@ def find_key_algorithms(name: str) -> Sequence[KeyAlgorithm]:
     kinds = _BY_NAME.get(KEY_ALGORITHM_ALIASES.get(name, name))
     if kinds is None:
         # Do not echo the requested name: it is the caller's text, of any length and content.
-        raise UnsupportedAlgorithm(f"Unknown key algorithm. Allowed: {', '.join(ALGORITHM_NAMES)}.")
+        raise UnsupportedAlgorithm(
+            f"Unknown key algorithm. Allowed: {', '.join(ALGORITHM_NAMES)}.", field="algorithm"
+        )
     return kinds
 
 

@@ -18,6 +18,10 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
 
     Padding is required; white space, other alphabets and non-zero trailing bits (RFC 4648 §3.5) are rejected.
     """
+    if text.startswith("-----BEGIN"):
+        raise Invalid.of_field(
+            field, "This is a PEM. Send the base64 between its first and last line, in one line."
+        )
     # Before decoding, because the bound is on memory. The first comparison is cheap and usually enough.
     if len(text) > max_bytes and 3 * (len(text) // 4) - text[-2:].count("=") > max_bytes:
         raise Invalid.of_field(field, f"Must be at most {max_bytes} bytes.")

@@ -74,10 +74,13 @@ class DecryptionFailed(Invalid):
 
 
 class UnsupportedAlgorithm(Invalid):
-    """The name is not in the allow list, or does not fit the key."""
+    """The name is not in the allow list, or does not fit the key. ``field``: the input that names it, or the key."""
 
     code = "unsupported_algorithm"
     title = "The algorithm is not supported"
+
+    def __init__(self, detail: str, *, field: str | None = "key_id") -> None:
+        super().__init__(detail, fields={field: [detail]} if field else None)
 
 
 class UnwrapFailed(Unavailable):

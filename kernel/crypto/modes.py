@@ -7,7 +7,7 @@ of these tables and of ``algorithms``.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from kernel.crypto.errors import UnsupportedAlgorithm
 
@@ -18,7 +18,9 @@ type Status = Literal["approved", "accepted"]
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How an operation uses a key."""
+    """How an operation uses a key. ``field``: of the requests that name it, or else the key."""
+
+    field: ClassVar[str] = "key_id"
 
     name: str
 
@@ -33,6 +35,8 @@ class SealingMode(Mode):
     ``is_public_key``: anyone with the public key can seal, so an opened message is not authentic. ``takes_aad``: the
     message authenticates additional data. ``opens_slowly``: opening one message takes about a millisecond.
     """
+
+    field: ClassVar[str] = "algorithm"
 
     suite: int
     key_algorithm: str = ""
@@ -54,6 +58,8 @@ class SigningMode(Mode):
 
     ``has_raw_form``: its signatures have two encodings, DER and raw.
     """
+
+    field: ClassVar[str] = "signing_algorithm"
 
     digest: Digest | None = None
     has_raw_form: bool = False
@@ -218,7 +224,7 @@ def find_sealing_mode(name: str) -> SealingMode:
     """The mode with this name; raises UnsupportedAlgorithm."""
     mode = SEALING_MODES.get(name)
     if mode is None:
-        raise _unsupported("mode", SEALING_MODES)
+        raise _unsupported("mode", SEALING_MODES, SealingMode.field)
     return mode
 
 
@@ -226,7 +232,7 @@ def find_signing_mode(name: str) -> SigningMode:
     """The signing mode with this name; raises UnsupportedAlgorithm."""
     mode = SIGNING_MODES.get(name)
     if mode is None:
-        raise _unsupported("signing algorithm", SIGNING_MODES)
+        raise _unsupported("signing algorithm", SIGNING_MODES, SigningMode.field)
     return mode
 
 
@@ -234,10 +240,10 @@ def mode_by_suite(suite: int) -> SealingMode:
     """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
     mode = _MODES_BY_SUITE.get(suite)
     if mode is None:
-        raise _unsupported("suite", (str(number) for number in _MODES_BY_SUITE))
+        raise _unsupported("suite", (str(number) for number in _MODES_BY_SUITE), "ciphertext")
     return mode
 
 
-def _unsupported(what: str, allowed: Iterable[str]) -> UnsupportedAlgorithm:
+def _unsupported(what: str, allowed: Iterable[str], field: str) -> UnsupportedAlgorithm:
     # Do not echo the requested name: it is the caller's text, of any length and content.
-    return UnsupportedAlgorithm(f"Unknown {what}. Allowed: {', '.join(allowed)}.")
+    return UnsupportedAlgorithm(f"Unknown {what}. Allowed: {', '.join(allowed)}.", field=field)

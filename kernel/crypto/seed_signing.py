@@ -71,7 +71,9 @@ def find_seed_algorithm(name: str) -> SeedAlgorithm:
     """The algorithm with this name; raises UnsupportedAlgorithm."""
     algorithm = SEED_ALGORITHMS.get(name)
     if algorithm is None:
-        raise UnsupportedAlgorithm(f"Unknown signing algorithm. Allowed: {', '.join(SEED_ALGORITHMS)}.")
+        raise UnsupportedAlgorithm(
+            f"Unknown signing algorithm. Allowed: {', '.join(SEED_ALGORITHMS)}.", field=None
+        )
     return algorithm
 
 

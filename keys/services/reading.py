@@ -28,7 +28,13 @@ FREQUENT_TAGS: Final = 20
 EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
 
 
-_COLUMNS: Final = {"name": "name", "state": "state", "policy_id": "policy", "policy_name": "policy__name"}
+_COLUMNS: Final = {
+    "name": "name",
+    "purpose": "purpose",
+    "state": "state",
+    "policy_id": "policy",
+    "policy_name": "policy__name",
+}
 
 
 class KeyFilter(TypedDict, total=False):
@@ -36,6 +42,7 @@ class KeyFilter(TypedDict, total=False):
 
     name: str
     algorithm: str
+    purpose: str
     status: Status
     state: State
     finding: Finding

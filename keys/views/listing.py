@@ -42,7 +42,7 @@ from keys.selection import Finding
 from keys.services import KeyFilter
 
 LIMIT = 50
-FILTERS = ("search", "status", "algorithm", "tag", "policy", "finding")
+FILTERS = ("search", "status", "algorithm", "purpose", "tag", "policy", "finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +231,8 @@ def _words(name: str, value: str) -> str:
     """The display text of a filter's value."""
     if name == "finding":
         return FINDINGS[Finding(value)]
+    if name == "purpose":
+        return value.capitalize()
     return state_label(value) if name == "status" else value
 
 

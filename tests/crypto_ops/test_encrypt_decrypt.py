@@ -130,6 +130,7 @@ def test_options_must_agree_with_the_algorithm(bench, options, accepted):
 def test_a_mode_that_the_key_does_not_have_is_unsupported(bench):
     answer = bench.encrypt(bench.key()["id"], "chacha20-poly1305")
     assert (answer.status, answer.code) == (400, "unsupported_algorithm")
+    assert answer.json["errors"].keys() == {"algorithm"}
 
 
 @pytest.mark.parametrize("data", ["aGk", "aGk=\n", "aG k=", "aGl=", "-_8=", 5, None, ["aGk="]])

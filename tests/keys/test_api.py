@@ -138,7 +138,7 @@ def test_the_list_filters(admin, new_key):
     wanted = new_key(name="orders", tags=["pci"], expires_at=database_now() + timedelta(hours=1))
     new_key(name="orders-too")
     query = (
-        "algorithm=aes-256&status=active&tag=pci&search=ORD"
+        "algorithm=aes-256&purpose=encrypt&status=active&tag=pci&search=ORD"
         "&expires_before=2100-01-01T00:00:00Z&ordering=-created_at&page=1&limit=5"
     )
     answer = admin.api.get(f"/api/v1/keys?{query}").json
@@ -157,6 +157,7 @@ def test_the_list_filters(admin, new_key):
         "ordering=wrapped",
         "ordering=created_by__password",
         "algorithm=rot13",
+        "purpose=fun",
         "expires_before=tomorrow",
         "colour=red",
         "search=%00",

@@ -126,6 +126,12 @@ def test_filters_by_expiry(admin, new_key):
     assert names(admin, expires_before=database_now() + 2 * HOUR) == [soon.name]
 
 
+def test_the_purpose_filter_selects_among_keys_of_one_algorithm(admin, new_key):
+    signing, agreeing = (new_key(algorithm="ec-p256", purpose=purpose) for purpose in ("sign", "agree"))
+    assert names(admin, algorithm="ec-p256", purpose="agree") == [agreeing.name]
+    assert names(admin, purpose="sign") == [signing.name]
+
+
 def test_filters_narrow_together(admin, new_key):
     wanted = new_key(algorithm="chacha20", tags=["a"])
     new_key(algorithm="chacha20")

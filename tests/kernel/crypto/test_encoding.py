@@ -62,6 +62,12 @@ def test_what_is_not_canonical_is_refused_naming_the_field(text):
     assert text not in refusal.value.detail
 
 
+def test_a_pem_is_refused_with_the_remedy():
+    with pytest.raises(Invalid, match="Send the base64 between its first and last line") as refusal:
+        decode("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n")
+    assert list(refusal.value.fields) == ["data"]
+
+
 @pytest.mark.parametrize("size", range(1, 9))
 def test_the_limit_is_exact_in_bytes(size):
     text = encode_base64(bytes(size))
