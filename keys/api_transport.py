@@ -78,7 +78,7 @@ class ImportKeyView(ApiView[Principal]):
 
     def read_material(self) -> None:
         """Check the material, which takes too long for an open transaction."""
-        self._material = services.read_material(principal=self.principal, order=self._order())
+        self._material = services.read_material(principal=self.principal, request=self._import_request())
 
     @idempotent(before=read_material)
     @extend_schema(request=ImportKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
@@ -87,7 +87,7 @@ class ImportKeyView(ApiView[Principal]):
         given = self.read(ImportKeySerializer)
         key = services.import_key(
             principal=self.principal,
-            order=self._order(),
+            request=self._import_request(),
             material=self._material,
             policy_id=given.get("policy_id"),
             **cast("services.ImportSettings", {name: given[name] for name in SETTINGS if name in given}),
@@ -95,10 +95,10 @@ class ImportKeyView(ApiView[Principal]):
         location = reverse("key", kwargs={"key_id": key.id})
         return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
 
-    def _order(self) -> services.ImportOrder:
+    def _import_request(self) -> services.ImportRequest:
         given = self.read(ImportKeySerializer)
-        order = {name: value for name, value in given.items() if name not in {*SETTINGS, "policy_id"}}
-        return services.ImportOrder(**order, is_private_connection=is_private(self.request))
+        named = {name: value for name, value in given.items() if name not in {*SETTINGS, "policy_id"}}
+        return services.ImportRequest(**named, is_private_connection=is_private(self.request))
 
 
 class ImportParametersSerializer(serializers.Serializer[services.ImportKeys]):

@@ -15,7 +15,7 @@ from keys.forms import FinalForm, KeyNotesForm
 from keys.models import Key
 from keys.policy_forms import PolicyChoiceField
 from keys.services.exporting import MAX_WRAPPING_KEY
-from keys.services.importing import MAX_TEXT, PROTECTED, ImportOrder, ImportSettings
+from keys.services.importing import MAX_TEXT, PROTECTED, ImportRequest, ImportSettings
 
 _FORMATS: Final = MappingProxyType(
     {
@@ -108,11 +108,11 @@ class ImportForm(KeyNotesForm):
         """Whether a field under More options has a value or an error."""
         return any(self[name].value() or self[name].errors for name in MORE)
 
-    def order(self) -> ImportOrder:
+    def import_request(self) -> ImportRequest:
         given = self.cleaned_data
         kind = algorithm_choices()[given["algorithm"]].algorithm
         material = given["material"]
-        return ImportOrder(
+        return ImportRequest(
             name=given["name"],
             algorithm=kind.name,
             purpose=kind.purpose,

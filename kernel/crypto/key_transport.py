@@ -41,35 +41,35 @@ def info_of(name: str) -> bytes:
 
 
 def generate() -> KeyMaterial:
-    """The private keys of a receiver: that of ``hybrid``, then that of RSA-4096. Takes seconds."""
+    """The private keys of a recipient: that of ``hybrid``, then that of RSA-4096. Takes seconds."""
     private, _ = hybrid.generate()
     of_rsa, _ = key_pairs.generate(RSA_ALGORITHM)
     return KeyMaterial(private.expose() + of_rsa.expose())
 
 
 def public_keys(material: KeyMaterial) -> tuple[bytes, bytes]:
-    """The public keys of a receiver for ``rsa`` and ``hpke``, each as a SubjectPublicKeyInfo."""
+    """The public keys of a recipient for ``rsa`` and ``hpke``, each as a SubjectPublicKeyInfo."""
     of_hybrid, of_rsa = _split(material)
     private: Any = key_pairs.load_private(RSA_ALGORITHM, of_rsa)
     return key_pairs.encode_public(RSA_ALGORITHM, private.public_key()), hybrid.public_of(of_hybrid)
 
 
-def wrap(receiver: bytes, material: KeyMaterial, name: str) -> bytes:
+def wrap(recipient: bytes, material: KeyMaterial, name: str) -> bytes:
     """Wrap for the owner of a public key, a SubjectPublicKeyInfo: ``hpke`` for a key of ``hybrid``, else ``rsa``.
 
     Raises WrongKey.
     """
     try:
-        return HPKE_SUITE.encrypt(material.expose(), hybrid.load_public(receiver), info=info_of(name))
+        return HPKE_SUITE.encrypt(material.expose(), hybrid.load_public(recipient), info=info_of(name))
     except WrongKey:
-        public = _load_rsa(receiver)
+        public = _load_rsa(recipient)
     key = os.urandom(_AES_SIZE)
     return public.encrypt(key, oaep()) + aes_key_wrap_with_padding(key, material.expose())
 
 
-def unwrap_rsa(receiver: KeyMaterial, wrapped: bytes) -> bytes:
+def unwrap_rsa(recipient: KeyMaterial, wrapped: bytes) -> bytes:
     """The bytes that ``wrap`` wrapped for RSA. Raises TransportFailed."""
-    private: Any = key_pairs.load_private(RSA_ALGORITHM, _split(receiver)[1])
+    private: Any = key_pairs.load_private(RSA_ALGORITHM, _split(recipient)[1])
     size = private.key_size // 8
     try:
         key = private.decrypt(wrapped[:size], oaep())
@@ -80,18 +80,18 @@ def unwrap_rsa(receiver: KeyMaterial, wrapped: bytes) -> bytes:
         raise TransportFailed from None
 
 
-def unwrap_hpke(receiver: KeyMaterial, wrapped: bytes, name: str) -> bytes:
+def unwrap_hpke(recipient: KeyMaterial, wrapped: bytes, name: str) -> bytes:
     """The bytes that ``wrap`` wrapped for ``hpke`` and a key with this name. Raises TransportFailed."""
-    private = hybrid.load_private(_split(receiver)[0])
+    private = hybrid.load_private(_split(recipient)[0])
     try:
         return HPKE_SUITE.decrypt(wrapped, private, info=info_of(name))
     except (ValueError, InvalidTag):
         raise TransportFailed from None
 
 
-def _load_rsa(receiver: bytes) -> rsa.RSAPublicKey:
+def _load_rsa(recipient: bytes) -> rsa.RSAPublicKey:
     try:
-        key = load_der_public_key(receiver)
+        key = load_der_public_key(recipient)
     except (ValueError, NotInLibrary):
         key = None
     if not isinstance(key, rsa.RSAPublicKey) or not LEAST_RSA <= key.key_size <= MOST_RSA:
@@ -103,6 +103,6 @@ def _load_rsa(receiver: bytes) -> rsa.RSAPublicKey:
     return key
 
 
-def _split(receiver: KeyMaterial) -> tuple[KeyMaterial, KeyMaterial]:
-    octets = receiver.expose()
+def _split(recipient: KeyMaterial) -> tuple[KeyMaterial, KeyMaterial]:
+    octets = recipient.expose()
     return KeyMaterial(octets[: hybrid.PRIVATE_SIZE]), KeyMaterial(octets[hybrid.PRIVATE_SIZE :])

@@ -42,7 +42,7 @@ from keys.services.history import (
     state_decision,
 )
 from keys.services.import_parameters import ImportKeys, delete_expired_parameters, get_import_parameters
-from keys.services.importing import ImportOrder, ImportSettings, import_key, read_material
+from keys.services.importing import ImportRequest, ImportSettings, import_key, read_material
 from keys.services.policies import (
     PolicyUpdate,
     Preview,
@@ -124,7 +124,7 @@ __all__ = [
     "ExportedKey",
     "ExportedVersion",
     "ImportKeys",
-    "ImportOrder",
+    "ImportRequest",
     "ImportSettings",
     "KeyFigures",
     "KeyFilter",

@@ -54,7 +54,7 @@ def get_import_parameters(*, principal: Principal) -> ImportKeys:
     return ImportKeys(row.id, row.expires_at, rsa, hpke)
 
 
-def receiver_of(principal: Principal, parameters_id: UUID | None) -> KeyMaterial:
+def recipient_of(principal: Principal, parameters_id: UUID | None) -> KeyMaterial:
     """The private keys of the caller's parameters. Raises Invalid, IntegrityFailed."""
     if parameters_id is None:
         raise Invalid.of_field("import_parameters_id", "This field is required for wrapped material.")
@@ -78,7 +78,7 @@ def _of(principal: Principal) -> QuerySet[ImportParameters]:
 
 
 @transaction.atomic
-def _create(principal: Principal, receiver: KeyMaterial) -> ImportParameters:
+def _create(principal: Principal, recipient: KeyMaterial) -> ImportParameters:
     now = database_now()
     row = ImportParameters(
         created_by_id=principal.user_id,
@@ -86,7 +86,7 @@ def _create(principal: Principal, receiver: KeyMaterial) -> ImportParameters:
         created_at=now,
         expires_at=now + LIFETIME,
     )
-    kek.wrap_into(row, receiver)
+    kek.wrap_into(row, recipient)
     row.save_with_mac()
     event = Event(
         action=actions.IMPORT_PARAMETERS_CREATED,

@@ -20,7 +20,7 @@ from keys.imported_jwk import from_jwk
 from keys.lifecycle import Origin, State, operations
 from keys.models import Key
 from keys.services.creation import draft_key, store_key
-from keys.services.import_parameters import receiver_of
+from keys.services.import_parameters import recipient_of
 from keys.wrapped_material import NewMaterial
 
 MAX_MATERIAL: Final = 8192  # bytes; an expanded ML-DSA-87 key has 5,000
@@ -28,7 +28,7 @@ MAX_TEXT: Final = 12_288  # characters: base64 of these bytes, or the lines of a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOrder:
+class ImportRequest:
     """Material in one of ``FORMATS``, and the key that it becomes.
 
     ``material``: base64 of the bytes; for "pem" its text; for "jwk" its text or its members.
@@ -56,7 +56,7 @@ class ImportSettings(TypedDict, total=False):
 def import_key(
     *,
     principal: Principal,
-    order: ImportOrder,
+    request: ImportRequest,
     material: NewMaterial | None = None,
     policy_id: UUID | None = None,
     **settings: Unpack[ImportSettings],
@@ -68,9 +68,9 @@ def import_key(
     """
     principal.require("keys.import")
     key = draft_key(
-        principal, find_key_algorithm(order.algorithm, order.purpose), name=order.name, **settings
+        principal, find_key_algorithm(request.algorithm, request.purpose), name=request.name, **settings
     )
-    material = material or read_material(principal=principal, order=order)
+    material = material or read_material(principal=principal, request=request)
     key.origin = Origin.PUBLIC_KEY if material.material is None else Origin.IMPORTED
     if key.exportable and not key.has_private_key:
         raise Invalid.of_field("exportable", "There is no private key to export. Omit this field.")
@@ -80,27 +80,27 @@ def import_key(
         material,
         policy_id=policy_id,
         action=actions.KEY_IMPORTED,
-        meta={"format": order.format, "origin": str(key.origin)},
+        meta={"format": request.format, "origin": str(key.origin)},
     )
 
 
-def read_material(*, principal: Principal, order: ImportOrder) -> NewMaterial:
-    """The checked material of an order. For RSA this takes a tenth of a second, so call it before any lock is taken.
+def read_material(*, principal: Principal, request: ImportRequest) -> NewMaterial:
+    """The checked material of a request. For RSA this takes a tenth of a second, so call it before any lock is taken.
 
     Raises Denied, also for plain material on a connection that others can read; Invalid, UnsupportedAlgorithm.
     """
     principal.require("keys.import")
-    kind = find_key_algorithm(order.algorithm, order.purpose)
-    if order.format not in PROTECTED and not order.is_private_connection:
+    kind = find_key_algorithm(request.algorithm, request.purpose)
+    if request.format not in PROTECTED and not request.is_private_connection:
         raise Denied(
             "This server accepts plain key material only over https or from the same computer. "
             "Use https, or the format wrapped or hpke.",
             extra={"rule": "private_connection"},
         )
-    read = _READERS.get(order.format)
+    read = _READERS.get(request.format)
     if read is None:
         raise Invalid.of_field("format", f"Choose one of: {', '.join(FORMATS)}.")
-    material, public_key = read(principal, order, kind)
+    material, public_key = read(principal, request, kind)
     if material is None and not operations(
         kind.name, kind.purpose, State.ACTIVE, protects=kind.protects, has_private_key=False
     ):
@@ -108,31 +108,31 @@ def read_material(*, principal: Principal, order: ImportOrder) -> NewMaterial:
     return NewMaterial(kind.name, material, public_key)
 
 
-def _octets(order: ImportOrder) -> bytes:
-    return decode_base64(_text(order), field="material", max_bytes=MAX_MATERIAL)
+def _octets(request: ImportRequest) -> bytes:
+    return decode_base64(_text(request), field="material", max_bytes=MAX_MATERIAL)
 
 
-def _text(order: ImportOrder) -> str:
-    if not isinstance(order.material, str):
+def _text(request: ImportRequest) -> str:
+    if not isinstance(request.material, str):
         raise refused("Expected a string.")
-    if len(order.material) > MAX_TEXT:
+    if len(request.material) > MAX_TEXT:
         raise refused(f"Must be at most {MAX_TEXT} characters.")
-    return order.material
+    return request.material
 
 
-def _pkcs8(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    return importing.from_private_der(kind, _octets(order))
+def _pkcs8(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    return importing.from_private_der(kind, _octets(request))
 
 
-def _pem(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    return importing.from_pem(kind, _text(order))
+def _pem(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    return importing.from_pem(kind, _text(request))
 
 
-def _jwk(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    if not isinstance(order.material, str):
-        return from_jwk(kind, order.material)
+def _jwk(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    if not isinstance(request.material, str):
+        return from_jwk(kind, request.material)
     try:
-        members = strict_json.loads(_text(order).encode())
+        members = strict_json.loads(_text(request).encode())
     except Invalid:
         members = None
     if not isinstance(members, dict):
@@ -140,21 +140,21 @@ def _jwk(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts
     return from_jwk(kind, members)
 
 
-def _public(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    return importing.from_public_der(kind, _octets(order))
+def _public(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    return importing.from_public_der(kind, _octets(request))
 
 
-def _raw(_principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    return importing.from_raw(kind, _octets(order))
+def _raw(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    return importing.from_raw(kind, _octets(request))
 
 
-def _wrapped(principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Parts:
-    receiver, wrapped = receiver_of(principal, order.import_parameters_id), _octets(order)
+def _wrapped(principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    recipient, wrapped = recipient_of(principal, request.import_parameters_id), _octets(request)
     try:
-        if order.format == "hpke":
-            octets = key_transport.unwrap_hpke(receiver, wrapped, order.name)
+        if request.format == "hpke":
+            octets = key_transport.unwrap_hpke(recipient, wrapped, request.name)
         else:
-            octets = key_transport.unwrap_rsa(receiver, wrapped)
+            octets = key_transport.unwrap_rsa(recipient, wrapped)
     except TransportFailed:
         raise refused(
             "Cannot be unwrapped. It was altered, or wrapped for other import parameters, another name or in another form."
@@ -162,7 +162,7 @@ def _wrapped(principal: Principal, order: ImportOrder, kind: KeyAlgorithm) -> Pa
     return importing.from_transport(kind, octets)
 
 
-_READERS: Final[Mapping[str, Callable[[Principal, ImportOrder, KeyAlgorithm], Parts]]] = MappingProxyType(
+_READERS: Final[Mapping[str, Callable[[Principal, ImportRequest, KeyAlgorithm], Parts]]] = MappingProxyType(
     {
         "wrapped": _wrapped,
         "hpke": _wrapped,

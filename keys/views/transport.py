@@ -40,7 +40,7 @@ class ImportView(PageView[Principal]):
             try:
                 key = services.import_key(
                     principal=self.principal,
-                    order=form.order(),
+                    request=form.import_request(),
                     policy_id=form.cleaned_data["policy_id"],
                     **form.settings(),
                 )

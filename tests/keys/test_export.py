@@ -87,10 +87,10 @@ def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, f
     """``admin`` imports what was wrapped for their parameters, under the same name once the first key is gone."""
     parameters_of(admin)
     parameters = services.get_import_parameters(principal=admin.principal)
-    receiver = parameters.hpke if form == "hpke" else parameters.rsa
+    recipient = parameters.hpke if form == "hpke" else parameters.rsa
     key = new_key(algorithm=algorithm, exportable=True, name="moves")
     material = stored_material(key)
-    answer = export(admin, key, wrapping_key=b64(receiver), headers=ELSEWHERE).json
+    answer = export(admin, key, wrapping_key=b64(recipient), headers=ELSEWHERE).json
     assert list(answer["versions"][0]) == ["version", "wrapped"]
     Key.objects.filter(pk=key.pk).update(name="moved-away")
     made = imported(
@@ -103,20 +103,20 @@ def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, f
     )
     assert material_of(made) == material
     event = log_rows().get(action="keys.key.exported")
-    assert f'"wrapping_key_sha256":"{sha256(receiver).hexdigest()}"' in event.meta
+    assert f'"wrapping_key_sha256":"{sha256(recipient).hexdigest()}"' in event.meta
 
 
 def test_another_system_unwraps_with_its_rsa_key(admin, exportable):
-    receiver = foreign_key("rsa-3072")
-    answer = export(admin, exportable, wrapping_key=b64(public_bytes(receiver))).json
+    recipient = foreign_key("rsa-3072")
+    answer = export(admin, exportable, wrapping_key=b64(public_bytes(recipient))).json
     wrapped = base64.b64decode(answer["versions"][0]["wrapped"])
-    key = receiver.decrypt(wrapped[:384], padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
+    key = recipient.decrypt(wrapped[:384], padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     assert aes_key_unwrap_with_padding(key, wrapped[384:]) == stored_material(exportable)
 
 
-@pytest.mark.parametrize("receiver", ["rsa-2048", "ed25519"])
-def test_a_weak_or_foreign_wrapping_key_is_refused(admin, exportable, receiver):
-    answer = export(admin, exportable, wrapping_key=b64(public_bytes(foreign_key(receiver))))
+@pytest.mark.parametrize("recipient", ["rsa-2048", "ed25519"])
+def test_a_weak_or_foreign_wrapping_key_is_refused(admin, exportable, recipient):
+    answer = export(admin, exportable, wrapping_key=b64(public_bytes(foreign_key(recipient))))
     assert (answer.status, list(answer.json["errors"])) == (400, ["wrapping_key"])
 
 

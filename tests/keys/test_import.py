@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
 ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
-# RSA-4096 keys take seconds, so that all tests share those of one receiver.
+# RSA-4096 keys take seconds, so that all tests share those of one recipient.
 RECEIVER = key_transport.generate()
 
 
@@ -239,7 +239,7 @@ def test_an_import_is_recorded_without_its_material(admin):
     assert log_rows().filter(action="keys.key.imported", outcome="error").count() == 1
     for row in AuditLog.objects.values():
         assert b64(octets)[:16] not in str(row)
-    assert b64(octets)[:16] not in repr(services.ImportOrder(
+    assert b64(octets)[:16] not in repr(services.ImportRequest(
         name="x", algorithm="aes-256", format="raw", material=b64(octets), is_private_connection=True
     ))  # fmt: skip
 
@@ -394,8 +394,8 @@ def test_wrapped_material_arrives(admin, form, algorithm):
         hybrid.ALGORITHM: hybrid.generate()[0].expose,
     }.get(algorithm, lambda: private_bytes(new_key(algorithm)))()
     parameters = services.get_import_parameters(principal=owner_of_parameters(admin))
-    receiver = parameters.hpke if form == "hpke" else parameters.rsa
-    wrapped = key_transport.wrap(receiver, KeyMaterial(octets, least=1), "moved")
+    recipient = parameters.hpke if form == "hpke" else parameters.rsa
+    wrapped = key_transport.wrap(recipient, KeyMaterial(octets, least=1), "moved")
     made = imported(
         admin, algorithm, form, b64(wrapped), name="moved", import_parameters_id=str(parameters.id)
     )
@@ -439,7 +439,7 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
         with pytest.raises(Exception, match="no import parameters") as refused:
             services.read_material(
                 principal=principal,
-                order=services.ImportOrder(
+                request=services.ImportRequest(
                     name="moved",
                     algorithm="aes-256",
                     format="wrapped",
@@ -481,7 +481,7 @@ def test_the_examples_of_the_documentation_wrap_a_key(admin, tmp_path):
     rsa, hpke = key_transport.public_keys(RECEIVER)
     key = new_key("ec-p256")
     (tmp_path / "key.pem").write_bytes(private_bytes(key, Encoding.PEM))
-    (tmp_path / "receiver.pem").write_text(key_pairs.encode_pem(rsa))
+    (tmp_path / "recipient.pem").write_text(key_pairs.encode_pem(rsa))
     [script] = [block for block in blocks("sh") if "openssl rand" in block]
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
     by_openssl = (tmp_path / "wrapped.bin").read_bytes()

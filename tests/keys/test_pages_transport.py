@@ -126,8 +126,8 @@ def test_a_reload_exports_nothing_again(browser, exportable):
 
 
 def test_a_wrapping_key_may_be_pem_or_base64(browser, exportable):
-    receiver = foreign_key("rsa-3072")
-    for pasted in (public_bytes(receiver, Encoding.PEM).decode(), b64(public_bytes(receiver))):
+    recipient = foreign_key("rsa-3072")
+    for pasted in (public_bytes(recipient, Encoding.PEM).decode(), b64(public_bytes(recipient))):
         shown = send_export(browser, exportable, wrapping_key=pasted)
         assert "wrapped for the owner of the wrapping key" in plain(shown)
     refused = send_export(browser, exportable, wrapping_key="-----BEGIN PUBLIC KEY-----\n###")

@@ -57,7 +57,7 @@ def _rsa_key(fields: dict[str, str]) -> Key:
     names = "Prime 1", "Prime 2", "Exponent", "Prime exponent 1", "Prime exponent 2", "Coefficient"
     public = rsa.RSAPublicNumbers(int(fields["Public exponent"], 16), int(fields["Modulus"], 16))
     numbers = rsa.RSAPrivateNumbers(*(int(fields[name], 16) for name in names), public)
-    return _pkcs8("rsa-2048", numbers.private_key(), "encrypt")
+    return _pkcs8("rsa-2048", numbers.private_key(unsafe_skip_rsa_key_validation=True), "encrypt")
 
 
 def _pkcs8(algorithm: str, key: Any, purpose: str | None = None) -> Key:

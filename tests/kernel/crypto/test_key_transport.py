@@ -13,18 +13,18 @@ from kernel.crypto.errors import WrongKey
 from kernel.crypto.key_transport import TransportFailed
 from kernel.crypto.material import KeyMaterial
 
-RECEIVER = key_transport.generate()
-FOR_RSA, FOR_HPKE = key_transport.public_keys(RECEIVER)
+RECIPIENT = key_transport.generate()
+FOR_RSA, FOR_HPKE = key_transport.public_keys(RECIPIENT)
 NAME = "orders"
 OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
 
 
-def opened_rsa(wrapped, receiver=RECEIVER):
-    return key_transport.unwrap_rsa(receiver, wrapped)
+def opened_rsa(wrapped, recipient=RECIPIENT):
+    return key_transport.unwrap_rsa(recipient, wrapped)
 
 
-def opened_hpke(wrapped, receiver=RECEIVER, name=NAME):
-    return key_transport.unwrap_hpke(receiver, wrapped, name)
+def opened_hpke(wrapped, recipient=RECIPIENT, name=NAME):
+    return key_transport.unwrap_hpke(recipient, wrapped, name)
 
 
 @pytest.mark.parametrize("size", [1, 8, 16, 33, 2400])
@@ -73,13 +73,13 @@ def test_hpke_is_bound_to_the_name_and_the_receiver():
         opened_hpke(wrapped, name="order")
     other, _ = key_pairs.generate("x25519-ml-kem-768")
     with pytest.raises(TransportFailed):
-        opened_hpke(wrapped, KeyMaterial(other.expose() + RECEIVER.expose()[96:]))
+        opened_hpke(wrapped, KeyMaterial(other.expose() + RECIPIENT.expose()[96:]))
 
 
 def test_only_strong_keys_wrap():
     small = rsa.generate_private_key(65_537, 2048).public_key()
     small = small.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     _, signing = key_pairs.generate("ed25519")
-    for receiver in (small, signing, b"", FOR_HPKE[:-1]):
+    for recipient in (small, signing, b"", FOR_HPKE[:-1]):
         with pytest.raises(WrongKey):
-            key_transport.wrap(receiver, KeyMaterial(bytes(32)), NAME)
+            key_transport.wrap(recipient, KeyMaterial(bytes(32)), NAME)
