@@ -157,14 +157,18 @@ def user_id(number: int) -> UUID:
     return _id_of("user", number)
 
 
-def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
-    """Add keys and entries to the database at this URL. No other process may write to it at the same time."""
+def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> int:
+    """Add keys and entries to the database at this URL, and return the id before that of the first entry.
+
+    No other process may write to it at the same time.
+    """
     began = time.monotonic()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET work_mem = '256MB'")
         connection.execute(IDS)
         connection.execute(KINDS)
+        (before,) = connection.execute("SELECT size + id_shift FROM audit_tree").fetchone() or (0,)
         connection.execute("SELECT setseed(0.5)")
         connection.execute(USERS_AND_SESSIONS.format(users=USERS))
         connection.execute(KEYS_AND_VERSIONS.format(users=USERS, keys=keys))
@@ -179,6 +183,7 @@ def fill(database: str, entries: int, log: Log, keys: int = KEYS) -> None:
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
     log(f"filled in {time.monotonic() - began:,.0f} s")
+    return int(before)
 
 
 def chunks(entries: int) -> Iterator[tuple[int, int]]:

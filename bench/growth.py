@@ -2,7 +2,7 @@
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.growth
 
-The rate is that of single encryptions over 32 connections. One empty database is measured before the full one,
+The rates are those of single encryptions and decryptions over 32 connections. One empty database is measured before the full one,
 and another one after it. The full one is compared with the median of both. ``bench.filling`` adds 100,000 keys
 and 10 million entries, which takes ten minutes and 12 GB.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import explain, filling, load, machine, reads, report
-from bench.contestant import ENCRYPT, check
+from bench.contestant import DECRYPT, ENCRYPT, check
 from bench.explain import Plan
 from bench.figures import FAST_PATH, SPEED_OF_GROWN
 from bench.load import Load
@@ -30,15 +30,19 @@ from tests.product import Failed, Product
 from tests.services.processes import ends_like_a_signal
 
 CONNECTIONS = 32
-TAIL = Goal(100, unit="ms", lower=True)
+OPERATIONS = (ENCRYPT, DECRYPT)  # afterwards the newest entries are of the last one
+TAIL = Goal(60, unit="ms", lower=True)
+
+type Loads = dict[str, Load]
+"""By operation."""
 
 
 @dataclass(frozen=True)
 class Growth:
     """The rates of the two empty databases and of the full one, and the reads of the full one."""
 
-    empty: Sequence[Load]
-    full: Load
+    empty: Sequence[Loads]
+    full: Loads
     waits: dict[str, Wait]
     plans: Sequence[Plan]
 
@@ -79,28 +83,32 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def measure(options: argparse.Namespace, folder: Path) -> Growth:
     pace = Pace(options.seconds, 2, options.repeats)
     with running(FAST_PATH, folder / "growing", "protocol") as server:
-        before = encrypt(server, pace, "empty")
+        before = load_of(server, pace, "empty")
         server.product.stop()
-        filling.fill(server.product.database, options.entries, log)
+        first = filling.fill(server.product.database, options.entries, log)
         server.product.start()
-        full = encrypt(server, pace, "full")
-        asked = reads.reads(server.key_id, options.entries)
+        full = load_of(server, pace, "full")
+        asked = reads.reads(server.key_id, options.entries, first)
         tokens = {False: server.product.token(), True: server.token}
         callers = {own: {"Authorization": f"Bearer {token}"} for own, token in tokens.items()}
         waits = {read.what: reads.measure(server.product, read.path, callers[read.is_own]) for read in asked}
         server.product.stop()
         plans = explained(server.product, asked)
     with running(FAST_PATH, folder / "empty", "protocol") as server:
-        after = encrypt(server, pace, "empty")
+        after = load_of(server, pace, "empty")
     return Growth((before, after), full, waits, plans)
 
 
-def encrypt(server: CipherCanary, pace: Pace, what: str) -> Load:
+def load_of(server: CipherCanary, pace: Pace, what: str) -> Loads:
     check(server)
-    runs = [measure_one(server, ENCRYPT, CONNECTIONS, pace) for _ in range(pace.repeats)]
-    middle = load.median_of(runs)
-    log(f"{what:<6} {middle.rate:>9,.0f}/s  p95 {middle.p95:8.2f} ms, {middle.errors} errors")
-    return middle
+    middles = {}
+    for operation in OPERATIONS:
+        runs = [measure_one(server, operation, CONNECTIONS, pace) for _ in range(pace.repeats)]
+        middles[operation] = middle = load.median_of(runs)
+        log(
+            f"{what:<6} {operation:<8} {middle.rate:>9,.0f}/s  p95 {middle.p95:8.2f} ms, {middle.errors} errors"
+        )
+    return middles
 
 
 def explained(product: Product, asked: Sequence[reads.Read]) -> list[Plan]:
@@ -121,25 +129,36 @@ def explained(product: Product, asked: Sequence[reads.Read]) -> list[Plan]:
 
 
 def figures(found: Growth, entries: int) -> list[Figure]:
-    what = f"encrypt, c={CONNECTIONS}, with {filling.KEYS:,} keys and {entries:,} entries"
-    errors = found.full.errors + sum(one.errors for one in found.empty)
-    rate, tail = (compared(found, kind, unit) for kind, unit in (("rate", "/s"), ("p95", " ms")))
+    size = f"with {filling.KEYS:,} keys and {entries:,} entries"
+    rates = [figure for operation in OPERATIONS for figure in figures_of(found, operation, size)]
+    waits = [
+        Figure(f"{name}: p95", TAIL, wait.p95, measured=f"{number(wait.p95)} ms (p50 {number(wait.p50)})")
+        for name, wait in found.waits.items()
+    ]
+    return [*rates, *waits]
+
+
+def figures_of(found: Growth, operation: str, size: str) -> list[Figure]:
+    what, full = f"{operation}, c={CONNECTIONS}, {size}", found.full[operation]
+    empty = [loads[operation] for loads in found.empty]
+    errors = full.errors + sum(one.errors for one in empty)
+    rate, tail = (compared(full, empty, kind, unit) for kind, unit in (("rate", "/s"), ("p95", " ms")))
     return [
         Figure(f"{what}: rate", SPEED_OF_GROWN, rate[-1], errors, *rate),
         Figure(f"{what}: p95", Goal(None), None, errors, *tail, why=""),
-        *(
-            Figure(f"{name}: p95", TAIL, wait.p95, measured=f"{number(wait.p95)} ms (p50 {number(wait.p50)})")
-            for name, wait in found.waits.items()
-        ),
     ]
 
 
-def compared(found: Growth, kind: str, unit: str) -> tuple[str, str, float | None]:
+def compared(full: Load, empty: Sequence[Load], kind: str, unit: str) -> tuple[str, str, float | None]:
     """The measured value, the value it is compared with, and their ratio."""
-    full, each = getattr(found.full, kind), [getattr(one, kind) for one in found.empty]
+    measured, each = getattr(full, kind), [getattr(one, kind) for one in empty]
     middle = median(each)
     details = ", ".join(map(number, each))
-    return f"{number(full)}{unit}", f"empty {number(middle)}{unit} ({details})", ratio_of(full, middle)
+    return (
+        f"{number(measured)}{unit}",
+        f"empty {number(middle)}{unit} ({details})",
+        ratio_of(measured, middle),
+    )
 
 
 def log(text: str) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from urllib.parse import urlencode
 
-from bench.filling import key_id, user_id
+from bench.filling import DAYS, key_id, user_id
 from bench.requests import Refused
 from tests.product import Product
 
@@ -38,9 +38,9 @@ def listed(what: str, path: str, *, is_own: bool = False, **query: object) -> Re
     return Read(what, f"{path}?{urlencode({'limit': LIMIT, **query})}", is_own)
 
 
-def reads(key: str, entries: int) -> list[Read]:
-    """``key`` is the ID of the key whose rows have valid MACs."""
-    return [*reads_of_keys(key), *reads_of_log(entries), *reads_of_trail()]
+def reads(key: str, entries: int, before: int = 0) -> list[Read]:
+    """``key`` is the ID of the key whose rows have valid MACs. The entries follow the id ``before``."""
+    return [*reads_of_keys(key), *reads_of_log(entries, before), *reads_of_trail()]
 
 
 def reads_of_keys(key: str) -> list[Read]:
@@ -67,9 +67,10 @@ def reads_of_keys(key: str) -> list[Read]:
     ]
 
 
-def reads_of_log(entries: int) -> list[Read]:
+def reads_of_log(entries: int, before: int) -> list[Read]:
     now = datetime.now(UTC)
-    deep, past = entries // 10, now - timedelta(days=300)
+    deep, past = before + entries // 10, now - timedelta(days=300)
+    in_month = before + entries * (DAYS - 285) // DAYS
     hour, month = (
         {"from": past.isoformat(), "to": (past + timedelta(days=d)).isoformat()} for d in (1 / 24, 30)
     )
@@ -100,7 +101,7 @@ def reads_of_log(entries: int) -> list[Read]:
         listed("log, a month long ago", LOG, **month),
         listed("log, a month long ago, denied", LOG, **month, outcome="denied"),
         listed("log, a month long ago, busy key", LOG, **month, object=key_id(BUSY)),
-        listed("log, a month long ago, deep", LOG, **month, before=deep * 2),
+        listed("log, a month long ago, deep", LOG, **month, before=in_month),
         listed("log, the last day", LOG, **{"from": (now - timedelta(days=1)).isoformat()}),
         listed("log, until long ago", LOG, to=past.isoformat()),
         listed("log, search", LOG, search="company"),

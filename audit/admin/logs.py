@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from audit import services
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
-from audit.browse.selection import EXACT_COUNT, SEARCH_DEPTH, SEARCHED, LogCriteria
+from audit.browse.selection import SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.models import AuditLog, AuditTrail, Integrity
 from audit.sequencing.catching_up import catch_up_with_request
 from audit.services import Exporter, proofs, showing
@@ -36,13 +36,16 @@ def principal_of(request: HttpRequest) -> Exporter:
     return principal
 
 
+BROWSABLE = 10_000
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Stops counting at ``EXACT_COUNT``: a COUNT over the whole log takes longer than loading a page."""
+    """Stops counting at ``BROWSABLE`` rows: a COUNT over the whole log takes longer than loading a page."""
 
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Model]", self.object_list)
-        return rows[:EXACT_COUNT].count()
+        return rows[:BROWSABLE].count()
 
 
 class LogChangeList(ChangeList):

@@ -13,13 +13,14 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Expression, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from audit.log.object_names import prefixed, without_prefix
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
+from kernel.databases.any_of import AnyOf
 from kernel.errors import Invalid
 
-EXACT_COUNT = 10_000  # counting further would scan the whole log for a number that is of no use
+EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use
 SEARCH_DEPTH = 30_000  # ids that one search reads, because no index supports it
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
@@ -90,7 +91,7 @@ class KeysetPage[M: Model]:
     """Rows, newest first. ``next_before`` starts the older page, ``previous_before`` the newer one.
 
     If ``has_previous`` is True and ``previous_before`` is None, the newer page is the newest one. ``count`` is the
-    number of rows on all pages, at most 10,000. ``count_is_exact`` is False if there are more.
+    number of rows on all pages, at most ``EXACT_COUNT``. ``count_is_exact`` is False if there are more.
     """
 
     rows: Sequence[M]
@@ -123,7 +124,8 @@ def page_before[M: Model](
     if before is not None:
         after = first_of(rows.filter(newer).order_by(*_columns(time)), limit + 1, alternatives)
         ids = list(after.values_list("id", flat=True))
-    matching = rows.filter(any_of(alternatives)).order_by()
+    # In the order of a time range, PostgreSQL counts along the section of the index, and stops at the limit.
+    matching = rows.filter(any_of(alternatives)).order_by(*_columns(time)[:1] if time else ())
     is_only_page = before is None and next_before is None
     count = len(found) if is_only_page else matching[: EXACT_COUNT + 1].count()
     return KeysetPage(
@@ -168,24 +170,8 @@ def first_of[M: Model](rows: QuerySet[M], limit: int, alternatives: Sequence[Q])
     rows, or read the whole log until it has found enough.
     """
     if len(alternatives) > 1:
-        return rows.filter(id__in=_AnyOf(rows.filter(each)[:limit] for each in alternatives))[:limit]
+        return rows.filter(id__in=AnyOf(rows.filter(each)[:limit] for each in alternatives))[:limit]
     return rows.filter(any_of(alternatives))[:limit]
-
-
-class _AnyOf(Expression):
-    """The ids of the rows of several querysets, which are sorted and limited."""
-
-    output_field = BigIntegerField()
-
-    def __init__(self, parts: Iterable[QuerySet[Any]]) -> None:
-        super().__init__()
-        self.parts = [part.values("id") for part in parts]
-
-    def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        found = [part.query.get_compiler(connection=connection).as_sql() for part in self.parts]
-        # SQLite limits a part of a union only inside of a subquery.
-        sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
-        return f"({sql})", tuple(value for _, parameters in found for value in parameters)
 
 
 def _columns(time: str) -> tuple[str, ...]:

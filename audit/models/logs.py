@@ -124,6 +124,11 @@ class AuditLog(models.Model):
                 name="idx_audit_logs_outcome",
             ),
             models.Index(
+                fields=["object_id", "id"],
+                condition=models.Q(outcome__in=[Outcome.DENIED.value, Outcome.ERROR.value]),
+                name="idx_audit_logs_object_refused",
+            ),
+            models.Index(
                 fields=["source", "id"],
                 condition=models.Q(source__in=[word.value for word in Source if word != Source.API]),
                 name="idx_audit_logs_source",

@@ -100,26 +100,30 @@ def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
 
 
 class _Pause:
-    until = 0.0
+    of_alarms_until = 0.0
+    of_full_table_until = 0.0
 
 
-_of_alarms = ProcessState(_Pause)
+_pause = ProcessState(_Pause)
 
 
 def _is_due() -> bool:
     """Allow one alarm a minute about the entries of alarms, because recording one creates another such entry."""
-    pause, now = _of_alarms.current, time.monotonic()
-    if now < pause.until:
+    pause, now = _pause.current, time.monotonic()
+    if now < pause.of_alarms_until:
         return False
-    pause.until = now + AGAIN_SECONDS
+    pause.of_alarms_until = now + AGAIN_SECONDS
     return True
 
 
 def _record_bounded(alarms: list[Alarm]) -> None:
-    if not alarms:
+    """While as many as ``MOST_OPEN`` are open, one alarm a minute for all: to check that many MACs takes 50 ms."""
+    if not alarms or time.monotonic() < _pause.current.of_full_table_until:
         return
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
         room = min(RECORDED, MOST_OPEN - _count_unresolved())
+    if not room:
+        _pause.current.of_full_table_until = time.monotonic() + AGAIN_SECONDS
     for alarm in alarms[:room]:
         _record(alarm)
     if alarms[room:]:

@@ -78,7 +78,7 @@ class Key(MacProtectedRow):
     class Meta:
         db_table = "encryption_keys"
         indexes = [
-            models.Index(fields=["algorithm"], name="idx_encryption_keys_algorithm"),
+            models.Index(fields=["algorithm", "id"], name="idx_encryption_keys_algorithm"),
             models.Index(fields=["is_active"], name="idx_encryption_keys_status"),
             models.Index(fields=["created_at"], name="idx_encryption_keys_created"),
             models.Index(fields=["expires_at"], name="idx_encryption_keys_expires"),

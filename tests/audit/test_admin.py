@@ -124,7 +124,7 @@ def test_a_developer_stays_outside(developer, recorded):
 
 
 def test_counting_stops_at_its_bound(recorded, monkeypatch):
-    monkeypatch.setattr("audit.admin.logs.EXACT_COUNT", 2)
+    monkeypatch.setattr("audit.admin.logs.BROWSABLE", 2)
     for _ in range(3):
         record(Event(action="test.thing.done"), Actor.system("test", "command"))
 

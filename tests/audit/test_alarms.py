@@ -84,11 +84,13 @@ def test_many_alarms_at_once_get_twenty_records_and_one_for_the_rest():
     assert AuditAlarm.objects.count() == 2 * RECORDED + 2
 
 
-def test_a_table_full_of_alarms_grows_by_one_summary_for_each_call(monkeypatch):
+@pytest.mark.parametrize(("pause", "summaries"), [(60.0, 2), (0.0, 10)])
+def test_a_table_full_of_alarms_grows_by_one_summary_in_each_pause(monkeypatch, pause, summaries):
     monkeypatch.setattr(service, "MOST_OPEN", 5)
+    monkeypatch.setattr(service, "AGAIN_SECONDS", pause)
     for first in range(1, 200, 20):
         raise_alarms([alarm_at(log_id) for log_id in range(first, first + 20)])
-    assert AuditAlarm.objects.count() == 5 + 10  # one summary for each call
+    assert AuditAlarm.objects.count() == 5 + summaries  # the first call fills the table
 
 
 @pytest.mark.parametrize(
