@@ -21,7 +21,7 @@ from kernel.databases.any_of import AnyOf
 from kernel.errors import Invalid
 
 EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use
-SEARCH_DEPTH = 30_000  # ids that one search reads, because no index supports it
+SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
