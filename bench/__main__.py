@@ -138,6 +138,7 @@ class Run:
     def attempt(self, name: str, part: Callable[[], None]) -> None:
         """Run one part. If it fails, the results of the other parts are kept."""
         log(f"measuring {name}")
+        os.sync()  # otherwise the disk would write the files of the last part meanwhile
         try:
             part()
         except (Refused, ClientError, RuntimeError, OSError, ValueError) as error:
