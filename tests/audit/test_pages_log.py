@@ -10,7 +10,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit import actions
-from audit.browse import selection
 from audit.log.events import Actor, Outcome
 from audit.models import AuditCheckpoint, AuditLog
 from audit.sequencing.running import checkpoint_now
