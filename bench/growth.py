@@ -2,9 +2,9 @@
 
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.growth
 
-The rates are those of single encryptions and decryptions over 32 connections. One empty database is measured before the full one,
-and another one after it. The full one is compared with the median of both. ``bench.filling`` adds 100,000 keys
-and 10 million entries, which takes ten minutes and 12 GB.
+The rates are those of single encryptions and decryptions over 32 connections. One empty database is measured before
+the full one, and another one after it. The full one is compared with the median of both. ``bench.filling`` adds
+100,000 keys and 10 million entries, which takes fifteen minutes and 12 GB.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tests.product import Failed, Product
 from tests.services.processes import ends_like_a_signal
 
 CONNECTIONS = 32
-OPERATIONS = (ENCRYPT, DECRYPT)  # afterwards the newest entries are of the last one
+OPERATIONS = (ENCRYPT, DECRYPT)  # the last one writes the newest entries, which the reads find first
 TAIL = Goal(60, unit="ms", lower=True)
 
 type Loads = dict[str, Load]
@@ -83,23 +83,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def measure(options: argparse.Namespace, folder: Path) -> Growth:
     pace = Pace(options.seconds, 2, options.repeats)
     with running(FAST_PATH, folder / "growing", "protocol") as server:
-        before = load_of(server, pace, "empty")
+        before = loads_of(server, pace, "empty")
         server.product.stop()
-        first = filling.fill(server.product.database, options.entries, log)
+        before_entries = filling.fill(server.product.database, options.entries, log)
         server.product.start()
-        full = load_of(server, pace, "full")
-        asked = reads.reads(server.key_id, options.entries, first)
+        full = loads_of(server, pace, "full")
+        asked = reads.reads(server.key_id, options.entries, before_entries)
         tokens = {False: server.product.token(), True: server.token}
         callers = {own: {"Authorization": f"Bearer {token}"} for own, token in tokens.items()}
         waits = {read.what: reads.measure(server.product, read.path, callers[read.is_own]) for read in asked}
         server.product.stop()
         plans = explained(server.product, asked)
     with running(FAST_PATH, folder / "empty", "protocol") as server:
-        after = load_of(server, pace, "empty")
+        after = loads_of(server, pace, "empty")
     return Growth((before, after), full, waits, plans)
 
 
-def load_of(server: CipherCanary, pace: Pace, what: str) -> Loads:
+def loads_of(server: CipherCanary, pace: Pace, what: str) -> Loads:
     check(server)
     middles = {}
     for operation in OPERATIONS:

@@ -14,6 +14,7 @@ from tests.product import Product
 KEYS, LOG, TRAIL = "/api/v1/keys", "/api/v1/audit/logs", "/api/v1/audit/trail"
 LIMIT = 100  # the largest page
 TIMES = 100
+AGO = 300  # days
 BUSY, QUIET = 1, 70_000  # the numbers of a busy key and of a rarely used key
 
 
@@ -69,8 +70,8 @@ def reads_of_keys(key: str) -> list[Read]:
 
 def reads_of_log(entries: int, before: int) -> list[Read]:
     now = datetime.now(UTC)
-    deep, past = before + entries // 10, now - timedelta(days=300)
-    in_month = before + entries * (DAYS - 285) // DAYS
+    deep, past = before + entries // 10, now - timedelta(days=AGO)
+    in_month = before + entries * (DAYS - AGO + 15) // DAYS  # 15 days after ``past``
     hour, month = (
         {"from": past.isoformat(), "to": (past + timedelta(days=d)).isoformat()} for d in (1 / 24, 30)
     )

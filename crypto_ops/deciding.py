@@ -173,15 +173,16 @@ def decide_use[M: Mode, P](
     return context.remember(use, permit)
 
 
-def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M]) -> M:
-    """The default mode of a key. Raises UnsupportedAlgorithm unless it is one of ``modes``.
+def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M], *, field: str = "key_id") -> M:
+    """The default mode of a key. Raises UnsupportedAlgorithm, which names ``field``, unless it is one of ``modes``.
 
     If a policy allows none, the key may still process, so it has its first mode.
     """
     mode = modes.get(next(iter(entry.protecting_modes or entry.modes)))
     if mode is None:
         raise UnsupportedAlgorithm(
-            f"The purpose of this key is {entry.purpose}. Use a key with one of the modes {', '.join(modes)}."
+            f"The purpose of this key is {entry.purpose}. Use a key with one of the modes {', '.join(modes)}.",
+            field=field,
         )
     return mode
 

@@ -105,8 +105,8 @@ def _decide(job: Reencryption, context: DecisionContext) -> Decision[Reencryptio
     lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
     target = target_of(job.target_key_id, source, context)
     target.require_protect(now)
-    for entry in (source, target):
-        default_mode(entry, SEALING_MODES)
+    default_mode(source, SEALING_MODES)
+    default_mode(target, SEALING_MODES, field="target_key_id")
     event = _event(job, actions.REENCRYPTION_BEGUN, total=job.total, **_request_of(job))
     return Decision(lambda: job, grounds_of(event, context, protects=target))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from accounts.authorization import Grant
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.material import Confidential, KeyMaterial
-from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
+from kernel.crypto.modes import Mode, SealingMode
 from kernel.crypto.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
@@ -122,7 +122,10 @@ class CachedVersion(Confidential):
 
         Raises UnsupportedAlgorithm; UnwrapFailed.
         """
-        self.require_mode(SEALING_MODES["aes-256-gcm"])
+        if "aes-256-gcm" not in self._modes:
+            raise UnsupportedAlgorithm(
+                f"A key of the type {self._parts.algorithm} encrypts no streams. Use a key of the type aes-256."
+            )
         return StreamCipher(self._unwrap())
 
     def _build[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
@@ -136,12 +139,18 @@ class CachedVersion(Confidential):
 
     def require_mode(self, mode: Mode) -> None:
         """Raises UnsupportedAlgorithm for a mode that is not one of the key."""
-        if mode.name not in self._modes:
+        if mode.name in self._modes:
+            return
+        purpose = self._binding[2]
+        if purpose != mode.purpose:
             raise UnsupportedAlgorithm(
-                f"A key of the type {self._parts.algorithm} with the purpose {self._binding[2]} does not support "
-                f"{mode.name}, only: {', '.join(self._modes)}.",
-                field=mode.field,
+                f"The purpose of this key is {purpose}. Use a key whose purpose is {mode.purpose}."
             )
+        raise UnsupportedAlgorithm(
+            f"A key of the type {self._parts.algorithm} does not support {mode.name}, only: "
+            f"{', '.join(self._modes)}.",
+            field=mode.field,
+        )
 
     def _unwrap(self) -> KeyMaterial:
         if not self._wrapped.wrapped and self.state is not VersionState.DESTROYED:  # its MAC has been checked

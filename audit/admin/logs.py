@@ -27,6 +27,8 @@ from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.read_only_admin import ReadOnlyModelAdmin
 
+BROWSABLE = 10_000  # rows that the pages of the admin reach
+
 
 def principal_of(request: HttpRequest) -> Exporter:
     """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
@@ -34,9 +36,6 @@ def principal_of(request: HttpRequest) -> Exporter:
     if principal is None:
         raise Denied("Sign in first.")
     return principal
-
-
-BROWSABLE = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only

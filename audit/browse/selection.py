@@ -125,7 +125,7 @@ def page_before[M: Model](
         after = first_of(rows.filter(newer).order_by(*_columns(time)), limit + 1, alternatives)
         ids = list(after.values_list("id", flat=True))
     # In the order of a time range, PostgreSQL counts along the section of the index, and stops at the limit.
-    matching = rows.filter(any_of(alternatives)).order_by(*_columns(time)[:1] if time else ())
+    matching = rows.filter(any_of(alternatives)).order_by(*(time,) if time else ())
     is_only_page = before is None and next_before is None
     count = len(found) if is_only_page else matching[: EXACT_COUNT + 1].count()
     return KeysetPage(

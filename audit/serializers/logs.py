@@ -141,7 +141,7 @@ class ChangedRowSerializer(FoundRowSerializer[AuditTrail]):
 
 
 class KeysetPageSerializer(serializers.Serializer[Any]):
-    """Newest first. ``count`` is exact up to 10,000; ``next`` leads to older rows."""
+    """Newest first. ``count`` is exact up to 1,000; ``next`` leads to older rows."""
 
     count = serializers.IntegerField()
     count_is_exact = serializers.BooleanField()

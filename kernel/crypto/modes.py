@@ -18,8 +18,9 @@ type Status = Literal["approved", "accepted"]
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How an operation uses a key. ``field``: of the requests that name it, or else the key."""
+    """How an operation uses a key. ``purpose``: of the keys. ``field``: of the requests that name it, or else the key."""
 
+    purpose: ClassVar[str] = ""
     field: ClassVar[str] = "key_id"
 
     name: str
@@ -36,6 +37,7 @@ class SealingMode(Mode):
     message authenticates additional data. ``opens_slowly``: opening one message takes about a millisecond.
     """
 
+    purpose: ClassVar[str] = "encrypt"
     field: ClassVar[str] = "algorithm"
 
     suite: int
@@ -59,6 +61,7 @@ class SigningMode(Mode):
     ``has_raw_form``: its signatures have two encodings, DER and raw.
     """
 
+    purpose: ClassVar[str] = "sign"
     field: ClassVar[str] = "signing_algorithm"
 
     digest: Digest | None = None
@@ -74,6 +77,8 @@ class SigningMode(Mode):
 class MacMode(Mode):
     """How a MAC is computed: HMAC with a hash function. ``size``: of the MAC in bytes."""
 
+    purpose: ClassVar[str] = "mac"
+
     digest: Digest
     size: int
 
@@ -82,12 +87,16 @@ class MacMode(Mode):
 class KemMode(Mode):
     """How a key encapsulates a shared secret of 32 bytes. ``ciphertext_size`` is in bytes (FIPS 203 table 3)."""
 
+    purpose: ClassVar[str] = "encapsulate"
+
     ciphertext_size: int
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementMode(Mode):
     """How two keys agree on a shared secret."""
+
+    purpose: ClassVar[str] = "agree"
 
 
 # NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision

@@ -112,6 +112,13 @@ def _octets(request: ImportRequest) -> bytes:
     return decode_base64(_text(request), field="material", max_bytes=MAX_MATERIAL)
 
 
+def _document(request: ImportRequest) -> bytes:
+    """The DER. The refusal of a PEM has the remedy."""
+    if _text(request).startswith("-----BEGIN"):
+        raise Invalid.of_field("material", "This is a PEM. Use the format pem.")
+    return _octets(request)
+
+
 def _text(request: ImportRequest) -> str:
     if not isinstance(request.material, str):
         raise refused("Expected a string.")
@@ -121,7 +128,7 @@ def _text(request: ImportRequest) -> str:
 
 
 def _pkcs8(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
-    return importing.from_private_der(kind, _octets(request))
+    return importing.from_private_der(kind, _document(request))
 
 
 def _pem(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
@@ -141,7 +148,7 @@ def _jwk(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> P
 
 
 def _public(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
-    return importing.from_public_der(kind, _octets(request))
+    return importing.from_public_der(kind, _document(request))
 
 
 def _raw(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:

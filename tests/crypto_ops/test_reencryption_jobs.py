@@ -211,7 +211,8 @@ def test_a_compromised_key_needs_a_reason_and_another_target(bench, key, rows):
 def test_a_job_between_keys_that_cannot_decrypt_or_encrypt_is_refused(bench, key):
     signing = bench.key("ed25519")
     for body in ({"key_id": signing["id"]}, {"key_id": key["id"], "target_key_id": signing["id"]}):
-        assert bench.persona.api.post(JOBS, body).code == "unsupported_algorithm"
+        refused = bench.persona.api.post(JOBS, body)
+        assert (refused.code, list(refused.json["errors"])) == ("unsupported_algorithm", [list(body)[-1]])
 
 
 def test_the_report_names_the_old_versions_that_still_decrypt(bench, key, rows):

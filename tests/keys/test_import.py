@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
 ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
 # RSA-4096 keys take seconds, so that all tests share those of one recipient.
-RECEIVER = key_transport.generate()
+RECIPIENT = key_transport.generate()
 
 
 def import_key(person, algorithm, form, material, *, headers=None, **fields):
@@ -67,7 +67,7 @@ def public_key_of(person, key):
 
 
 def parameters_of(person):
-    return import_parameters._create(person.principal, RECEIVER)
+    return import_parameters._create(person.principal, RECIPIENT)
 
 
 # --- formats
@@ -258,7 +258,7 @@ def test_plain_material_is_accepted_on_private_connections_only(admin):
         assert "https" in answer.json["detail"]
     imported(admin, "ed25519", "public", b64(public_bytes(key)), headers=ELSEWHERE)
     parameters = parameters_of(admin)
-    wrapped = key_transport.wrap(key_transport.public_keys(RECEIVER)[0], KeyMaterial(bytes(32)), "far")
+    wrapped = key_transport.wrap(key_transport.public_keys(RECIPIENT)[0], KeyMaterial(bytes(32)), "far")
     imported(
         admin, "aes-256", "wrapped", b64(wrapped), import_parameters_id=str(parameters.id), headers=ELSEWHERE
     )  # fmt: skip
@@ -410,7 +410,7 @@ def owner_of_parameters(person):
 
 def test_every_failed_unwrapping_gives_the_same_answer(admin):
     parameters = parameters_of(admin)
-    rsa, hpke = key_transport.public_keys(RECEIVER)
+    rsa, hpke = key_transport.public_keys(RECIPIENT)
     for_rsa = key_transport.wrap(rsa, KeyMaterial(bytes(32)), "moved")
     for_hpke = key_transport.wrap(hpke, KeyMaterial(bytes(32)), "moved")
     answers = [
@@ -433,7 +433,7 @@ def test_every_failed_unwrapping_gives_the_same_answer(admin):
 
 def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator):
     parameters = parameters_of(admin)
-    wrapped = key_transport.wrap(key_transport.public_keys(RECEIVER)[0], KeyMaterial(bytes(32)), "moved")
+    wrapped = key_transport.wrap(key_transport.public_keys(RECIPIENT)[0], KeyMaterial(bytes(32)), "moved")
 
     def refusal(principal):
         with pytest.raises(Exception, match="no import parameters") as refused:
@@ -478,7 +478,7 @@ def blocks(language):
 
 def test_the_examples_of_the_documentation_wrap_a_key(admin, tmp_path):
     parameters = parameters_of(admin)
-    rsa, hpke = key_transport.public_keys(RECEIVER)
+    rsa, hpke = key_transport.public_keys(RECIPIENT)
     key = new_key("ec-p256")
     (tmp_path / "key.pem").write_bytes(private_bytes(key, Encoding.PEM))
     (tmp_path / "recipient.pem").write_text(key_pairs.encode_pem(rsa))

@@ -147,9 +147,7 @@ def rsa_pss_verifications() -> Iterator[Case]:
 
 
 def _rsa(file: str, scheme: str, *, last: str, has_valid: bool = True) -> Iterator[Case]:
-    modulus = 0
     for section, r in _records(f"asymmetric/RSA/FIPS_186-2/{file}", last=last):
-        modulus = int(r.get("n", "0"), 16) or modulus
         size, digest = section.removeprefix("mod = "), r["shaalg"].lower()
         if int(size) < 2048:
             yield SMALL_RSA

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.crypto_ops.vectors import secrets, signatures
+from tests.crypto_ops.vectors import encryption, signatures
 from tests.crypto_ops.vectors.vector import Expected, Vector
 
 FAMILIES = {
-    "HMAC, RFC 2202, 2286, 4231": secrets.hmac,
+    "HMAC, RFC 2202, 2286, 4231": encryption.hmac,
     "Ed25519, RFC 8032": signatures.ed25519,
     "Ed448, RFC 8032": signatures.ed448,
     "ECDSA, FIPS 186-3 SigGen": signatures.ecdsa_signatures,
@@ -27,10 +27,10 @@ FAMILIES = {
     "RSA-PSS, FIPS 186-3 SigGen": signatures.rsa_pss_signatures,
     "RSA-PSS, FIPS 186-3 SigVer": signatures.rsa_pss_verifications,
     "ML-DSA-44, -65 and -87, NIST": signatures.ml_dsa,
-    "RSA-OAEP with SHA-256": secrets.rsa_oaep,
-    "ML-KEM, NIST": secrets.ml_kem,
-    "X25519, RFC 7748": secrets.x25519_agreement,
-    "ECDH, NIST validity tests, RFC 7027": secrets.ecdh,
+    "RSA-OAEP with SHA-256": encryption.rsa_oaep,
+    "ML-KEM, NIST": encryption.ml_kem,
+    "X25519, RFC 7748": encryption.x25519_agreement,
+    "ECDH, NIST validity tests, RFC 7027": encryption.ecdh,
 }
 PAGE = Path(__file__).parents[3] / "docs/algorithms.md"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.encoding import decode_base64, decode_der, encode_base64
 from kernel.errors import Invalid
 
 
@@ -64,8 +64,9 @@ def test_what_is_not_canonical_is_refused_naming_the_field(text):
 
 def test_a_pem_is_refused_with_the_remedy():
     with pytest.raises(Invalid, match="Send the base64 between its first and last line") as refusal:
-        decode("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n")
-    assert list(refusal.value.fields) == ["data"]
+        decode_der("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", field="key", max_bytes=99)
+    assert list(refusal.value.fields) == ["key"]
+    assert decode_der("MCow", field="key", max_bytes=99) == b"0*0"
 
 
 @pytest.mark.parametrize("size", range(1, 9))

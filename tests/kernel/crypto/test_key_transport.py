@@ -67,7 +67,7 @@ def test_a_key_of_another_size_or_hash_function_does_not_unwrap():
         opened_rsa(public.encrypt(key, sha_512) + aes_key_wrap_with_padding(key, material))
 
 
-def test_hpke_is_bound_to_the_name_and_the_receiver():
+def test_hpke_is_bound_to_the_name_and_the_recipient():
     wrapped = key_transport.wrap(FOR_HPKE, KeyMaterial(bytes(32)), NAME)
     with pytest.raises(TransportFailed):
         opened_hpke(wrapped, name="order")

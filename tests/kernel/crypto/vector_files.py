@@ -36,7 +36,7 @@ def octets(text):
 
 
 def read_lines(path, *, keeps_empty=False):
-    """The lines of a file that are no comments."""
+    """The lines that are no comments. ``keeps_empty``: also the empty ones."""
     with cryptography_vectors.open_vector_file(path, "r") as lines:
         return [
             text for line in lines if not line.startswith("#") and ((text := line.strip()) or keeps_empty)

@@ -21,6 +21,7 @@ def add_commands(commands: "Commands") -> None:
     listed = _add(keys_commands, "list", "list the keys that you see", _list)
     listed.add_argument("--status", help="only keys with this status, such as active")
     listed.add_argument("--algorithm", help="only keys of this algorithm")
+    listed.add_argument("--purpose", help="only keys with this purpose, such as sign")
     listed.add_argument("--search", metavar="WORDS", help="words in name, description or tags")
 
     shown = _add(keys_commands, "show", "show one key", _show)
@@ -46,7 +47,7 @@ def _add(commands: "Commands", name: str, text: str, run: Any) -> argparse.Argum
 
 
 def _list(client: Client, options: argparse.Namespace) -> int:
-    filters = {name: getattr(options, name) for name in ("status", "algorithm", "search")}
+    filters = {name: getattr(options, name) for name in ("status", "algorithm", "purpose", "search")}
     found = client.keys(**{name: value for name, value in filters.items() if value})
     if options.json:
         for key in found:

@@ -1,4 +1,4 @@
-"""Published vectors of MACs, public-key encryption, key encapsulation and agreement."""
+"""Published vectors of public-key encryption, MACs, key encapsulation and agreement."""
 
 from collections.abc import Iterator
 from typing import Any
