@@ -35,7 +35,8 @@ FAMILIES = {
 PAGE = Path(__file__).parents[3] / "docs/algorithms.md"
 
 
-@pytest.fixture(params=["some", pytest.param("all", marks=pytest.mark.sweep)])
+# Vectors do not depend on the database, so that one half of the suite runs all of them.
+@pytest.fixture(params=["some", pytest.param("all", marks=[pytest.mark.sweep, pytest.mark.postgresql])])
 def is_complete(request):
     return request.param == "all"
 
