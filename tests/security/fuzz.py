@@ -71,9 +71,9 @@ IN_WORDS = {
         "key_version",
     },  # one of two forms
     "POST /api/v1/decrypt/batch": {"items"},  # likewise
-    "POST /api/v1/encrypt": {"options"},  # agree with the algorithm
+    "POST /api/v1/encrypt": {"options", "key_id", "key_version"},  # agree with the algorithm
     # Each item has its own error, unless no key is named. Only deterministic modes take a version.
-    "POST /api/v1/encrypt/batch": {"items", "key_version"},
+    "POST /api/v1/encrypt/batch": {"items", "key_version", "algorithm"},
     "POST /api/v1/reencryptions/{reencryption_id}/pages": {"items"},  # texts without NUL
     # A message or a digest of the right length; the algorithm is one of the key.
     "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
@@ -98,16 +98,23 @@ IN_WORDS = {
     # A key to encrypt only; a form with the file. A file to decrypt is a stream.
     "POST /api/v1/files": {"key_id", "X-AAD", "file", "unsupported_media_type"},
     "GET /api/v1/audit/consistency": {"from", "to"},  # sizes that the tree has had
-    "GET /api/v1/audit/logs": {"client_ip"},  # any notation of an address
+    "GET /api/v1/audit/logs": {"client_ip", "to"},  # any notation of an address; not before ``from``
+    "GET /api/v1/audit/trail": {"to"},  # likewise
     "POST /api/v1/audit/exports": {
         "action",
+        "actor",
+        "actor_type",
+        "search",
+        "source",
+        "to",
         "client_ip",
         "object",
         "outcome",
         "request_id",
         "from",
     },  # none with tiles
-    "POST /api/v1/audit/saved-filters": {"filters"},  # as for the log
+    "POST /api/v1/audit/saved-filters": {"filters", "name"},  # as for the log; a new name
+    "POST /api/v1/keys/{key_id}/succeed": {"algorithm"},  # of the same purpose
     "POST /api/v1/users": {"username", "email", "password"},  # as for a sign-up: acceptable and free
     "POST /api/v1/tokens": {
         "scopes",
@@ -314,6 +321,9 @@ class Fuzz:
 def breaks_a_rule_in_words(label: str, problem: Any) -> bool:
     fields = {name.partition(".")[0] for name in problem.get("errors", {})}
     known = IN_WORDS.get(label, set())
+    messages = [message for each in problem.get("errors", {}).values() for message in each]
+    if messages and all(message.startswith("Remove the character") for message in messages):
+        return True  # the schema allows all characters of a category, also unassigned ones
     code = problem.get("code") or problem["error"]  # RFC 6749 section 5.2
     return code in IN_WORDS_EVERYWHERE | known or (bool(fields) and fields <= known)
 
