@@ -27,12 +27,13 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
         raise Invalid.of_field(field, "Not valid base64.") from None
 
 
-def decode_der(text: str, *, field: str, max_bytes: int) -> bytes:
+_WITHOUT_LINES = "Send the base64 between its first and last line, in one line."
+
+
+def decode_der(text: str, *, field: str, max_bytes: int, remedy: str = _WITHOUT_LINES) -> bytes:
     """As ``decode_base64``, for a DER document. The refusal of a PEM has the remedy."""
     if text.startswith("-----BEGIN"):
-        raise Invalid.of_field(
-            field, "This is a PEM. Send the base64 between its first and last line, in one line."
-        )
+        raise Invalid.of_field(field, f"This is a PEM. {remedy}")
     return decode_base64(text, field=field, max_bytes=max_bytes)
 
 

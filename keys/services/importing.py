@@ -10,7 +10,7 @@ from uuid import UUID
 from accounts.principals import Principal
 from kernel.crypto import importing, key_transport
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
-from kernel.crypto.encoding import decode_base64
+from kernel.crypto.encoding import decode_base64, decode_der
 from kernel.crypto.importing import Parts, refused
 from kernel.crypto.key_transport import TransportFailed
 from kernel.errors import Denied, Invalid
@@ -113,10 +113,7 @@ def _octets(request: ImportRequest) -> bytes:
 
 
 def _document(request: ImportRequest) -> bytes:
-    """The DER. The refusal of a PEM has the remedy."""
-    if _text(request).startswith("-----BEGIN"):
-        raise Invalid.of_field("material", "This is a PEM. Use the format pem.")
-    return _octets(request)
+    return decode_der(_text(request), field="material", max_bytes=MAX_MATERIAL, remedy="Use the format pem.")
 
 
 def _text(request: ImportRequest) -> str:
