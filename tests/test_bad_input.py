@@ -184,6 +184,17 @@ def test_an_unknown_member_is_refused_by_its_name(route, method, send):
     assert refusal(answer)["errors"] == {"unknown": ["Unknown field."]}
 
 
+def test_another_choice_is_refused_with_the_choices(admin):
+    body = {"key_id": "k", "message": "", "encoding": "hex"}
+    assert refusal(admin.api.post("/api/v1/sign", body))["errors"] == {
+        "encoding": ["Choose one of: der, raw."]
+    }
+    wrong = refusal(admin.api.get("/api/v1/audit/alarms?status=shut"))
+    assert wrong["errors"] == {"status": ["Choose one of: open, resolved."]}
+    wrong = refusal(admin.api.post("/api/v1/grants", {"operations": ["bake"]}))
+    assert wrong["errors"]["operations"][0].startswith("Choose one of: agree, ")
+
+
 @before_the_database
 @with_body
 def test_what_is_required_is_asked_for_by_its_name(route, method, send):

@@ -80,10 +80,12 @@ _INTEGER = re.compile("-?[0-9]+", re.ASCII)
 
 
 def _type_error(field: AnyField, value: object) -> str:
-    """The error in the JSON type of a value, or "". The field itself handles null."""
+    """The error in the JSON type of a value, or in a choice, or "". The field itself handles null."""
     for kind, expected, message in _JSON_TYPES:
         if isinstance(field, kind) and value is not None and type(value) is not expected:
             return message
+    if isinstance(field, serializers.ChoiceField) and isinstance(value, str):
+        return _choice_error(field, value)
     if isinstance(field, serializers.ListField) and isinstance(value, list):
         return next((message for member in value if (message := _type_error(field.child, member))), "")
     return ""
@@ -93,7 +95,12 @@ def _form_error(field: AnyField, text: str) -> str:
     """The error in the spelling of a query parameter, or "": ``1.0`` and digits of other scripts are not integers."""
     if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
         return "Expected an integer."
-    return ""
+    return _choice_error(field, text) if isinstance(field, serializers.ChoiceField) else ""
+
+
+def _choice_error(field: serializers.ChoiceField, text: str) -> str:
+    """DRF's own message repeats the text instead of the choices."""
+    return "" if text in field.choices else f"Choose one of: {', '.join(map(str, field.choices))}."
 
 
 def _single_values(query: QueryDict) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 
 Each operation gets requests that the document allows, and requests that it forbids. No answer may be a server error
 or deviate from the document. A hot operation gets each request twice, through the fast path and through REST, and both
-must agree. The campaign prints the figures and exits 1 if it has found a deviation.
+must agree. The campaign prints the figures and the operations that have accepted no request, and exits 1 if it has found a
+deviation.
 """
 
 import argparse
@@ -193,6 +194,7 @@ class Report:
     """``deviations`` counts by operation and title; ``samples`` has one curl command or text for each."""
 
     operations: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)  # operations that have answered 2xx
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     deviations: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -287,6 +289,8 @@ class Fuzz:
         self.report.cases += 1
         self.report.statuses[answer.status_code] += 1
         label = case.operation.label
+        if answer.ok:
+            self.report.accepted.add(label)
         try:
             case.validate_response(answer, checks=CHECKS)
         except FailureGroup as group:
@@ -357,6 +361,8 @@ def main() -> int:
         report = Fuzz(product, seed=options.seed).run(options.examples, options.only)
     log(f"{len(report.operations)} operations, {report.cases} requests, seed {options.seed}")
     log(f"statuses: {json.dumps(dict(sorted(report.statuses.items())))}")
+    never_accepted = sorted(report.operations - report.accepted)
+    log("\n  ".join([f"without an accepted request: {len(never_accepted)}", *never_accepted]))
     for (operation, title), count in report.deviations.most_common():
         log(f"\n== {operation}: {title}: {count}\n{report.samples[operation, title]}")
     log(f"{sum(report.deviations.values())} deviations")

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import cryptography_vectors
 from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.crypto_ops.vectors.vector import Case, Expected, Key, Vector, curve_key, seed_key
-from tests.kernel.crypto.vector_files import octets, read_lines, read_oaep_vectors, read_vectors
+from tests.kernel.crypto.vector_files import octets, read_lines, read_vectors
 from tests.personas import b64
 
 MACS = {
@@ -44,13 +45,30 @@ def hmac() -> Iterator[Case]:
 
 
 def rsa_oaep() -> Iterator[Case]:
-    for each in read_oaep_vectors("asymmetric/RSA/oaep-custom/oaep-sha256-sha256.txt"):
+    for each in _oaep_records("asymmetric/RSA/oaep-custom/oaep-sha256-sha256.txt"):
         body = {
             "encrypted_data": b64(bytes.fromhex(each["Encryption"])),
             "algorithm": "rsa-oaep-sha256",
             "key_version": 1,
         }
         yield Vector(_rsa_key(each), "decrypt", {"data": b64(bytes.fromhex(each["Message"]))}, body)
+
+
+def _oaep_records(path: str) -> Iterator[dict[str, str]]:
+    """Pairs of a private key and its messages with their ciphertexts, as integers and bytes in hexadecimal digits."""
+    fields, name = dict[str, str](), ""
+    with cryptography_vectors.open_vector_file(path, "r") as lines:
+        for line in map(str.strip, lines):
+            if line.startswith("#"):
+                name = line.strip("# :")
+                if name.startswith(("OAEP Example", "====")) and "Encryption" in fields:
+                    yield fields
+                    fields = {
+                        key: value for key, value in fields.items() if key not in {"Encryption", "Message"}
+                    }
+            elif line:
+                fields[name] = line
+    yield fields
 
 
 def _rsa_key(fields: dict[str, str]) -> Key:

@@ -41,20 +41,3 @@ def read_lines(path, *, keeps_empty=False):
         return [
             text for line in lines if not line.startswith("#") and ((text := line.strip()) or keeps_empty)
         ]
-
-
-def read_oaep_vectors(path):
-    """Pairs of a private key and its messages with their ciphertexts, as integers and bytes in hexadecimal digits."""
-    fields, name = {}, ""
-    with cryptography_vectors.open_vector_file(path, "r") as lines:
-        for line in map(str.strip, lines):
-            if line.startswith("#"):
-                name = line.strip("# :")
-                if name.startswith(("OAEP Example", "====")) and "Encryption" in fields:
-                    yield fields
-                    fields = {
-                        key: value for key, value in fields.items() if key not in {"Encryption", "Message"}
-                    }
-            elif line:
-                fields[name] = line
-    yield fields
