@@ -17,7 +17,7 @@ OPTIONS = (ALL, POSTGRESQL, SQLITE, CONTAINERS)
 HIGHER_LEVELS = "process or browser or sweep"
 QUICK = {
     POSTGRESQL: f"smoke or not ({HIGHER_LEVELS})",
-    SQLITE: f"smoke or (sqlite and not ({HIGHER_LEVELS}))",
+    SQLITE: f"sqlite and not ({HIGHER_LEVELS})",
 }
 # The tests of a file run in one process, so that what they share is started once; the order is pytest's. Tests of
 # processes and browsers often wait, so three processes keep two cores busy.

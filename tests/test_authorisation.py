@@ -85,11 +85,29 @@ def test_every_post_endpoint_is_closed_to_someone_or_open_on_purpose():
     assert open_endpoints == {"log-in", "refresh", "log-out", "oauth-token"}
 
 
-@pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
+of_each_app = pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
+
+
+@of_each_app
 def test_each_role_is_answered_as_the_table_says(app, people, record_property, settings):
     settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
+    heads = (ANONYMOUS, Caller("admin"), Caller("developer"))
+    compare_cells(
+        cells(app, lambda method, caller: method != "HEAD" or caller in heads), people, record_property
+    )
+
+
+@pytest.mark.sweep
+@pytest.mark.postgresql
+@of_each_app
+def test_head_is_answered_to_each_role_as_get_is(app, people, record_property, settings):
+    settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
+    compare_cells(cells(app, lambda method, caller: method == "HEAD"), people, record_property)
+
+
+def compare_cells(asked, people, record_property):
     targets, outcomes = Targets(people), {}
-    for route, method, caller, kind in cells(app):
+    for route, method, caller, kind in asked:
         endpoint = endpoint_of(route, method)
         target = targets.target(kind, caller, endpoint.state)
         answer = ask(people, route, method, caller.role, target, caller.identity)
@@ -178,14 +196,13 @@ def is_open(endpoint, route):
 
 
 def about_objects(matches):
-    """Parameters: the endpoints about an object whose row in the table of permissions matches."""
-    found = [
-        pytest.param(route, method, id=f"{route.name}-{method}")
+    """The endpoints about an object whose row in the table of permissions matches."""
+    return [
+        (route, method)
         for route in ROUTES
         for method, endpoint in ENDPOINTS.get(route.name, {}).items()
         if endpoint.about and matches(PERMISSIONS[endpoint.permission])
     ]
-    return pytest.mark.parametrize(("route", "method"), found)
 
 
 def _details_of(answer):
@@ -193,29 +210,40 @@ def _details_of(answer):
     return {name: value for name, value in answer.headers.items() if name != "RateLimit"}
 
 
-@about_objects(lambda reach: reach.get("developer") == OWN)
-def test_what_is_anothers_is_indistinguishable_from_what_does_not_exist(route, method, people):
-    stranger = people.account("stranger")
-    missing = ask(people, route, method, "developer", missing_target())
-    assert missing.status == 404
-    endpoint = endpoint_of(route, method)
-    for state in STATES if endpoint.about == "key" else (endpoint.state,):
-        hidden = ask(people, route, method, "developer", make_target(stranger, state))
-        assert hidden.response.content == missing.response.content
-        assert _details_of(hidden) == _details_of(missing)
+def test_what_is_anothers_is_indistinguishable_from_what_does_not_exist(people, subtests, settings):
+    settings.CC_THROTTLE_AUTH = NO_LIMIT
+    targets, developer = Targets(people), Caller("developer")
+    for route, method in about_objects(lambda reach: reach.get("developer") == OWN):
+        endpoint = endpoint_of(route, method)
+        for state in STATES if endpoint.about == "key" else (endpoint.state,):
+            with subtests.test(route=route.name, method=method, state=state):
+                missing, hidden = (
+                    ask(people, route, method, "developer", targets.target(kind, developer, state))
+                    for kind in ("missing", "other's")
+                )
+                assert missing.status == 404
+                assert hidden.response.content == missing.response.content
+                assert _details_of(hidden) == _details_of(missing)
 
 
 @pytest.mark.postgresql  # a missing permission is refused before any row is read
-@about_objects(lambda reach: len(reach) < len(ROLES[1:]))
-def test_a_lacking_right_is_refused_alike_whatever_the_object(route, method, people):
-    permission = endpoint_of(route, method).permission
-    lacking = [role for role in ROLES[1:] if role not in PERMISSIONS[permission]]
-    anothers = [make_target(people.account("stranger"), state) for state in STATES]
-    for role in lacking:
-        targets = [missing_target(), make_target(people.account(role)), *anothers]
-        answers = [ask(people, route, method, role, target) for target in targets]
-        assert {answer.status for answer in answers} == {403}
-        assert len({answer.response.content for answer in answers}) == 1
+def test_a_lacking_right_is_refused_alike_whatever_the_object(people, subtests, settings):
+    settings.CC_THROTTLE_AUTH = NO_LIMIT
+    targets = Targets(people)
+    for route, method in about_objects(lambda reach: len(reach) < len(ROLES[1:])):
+        for role in set(ROLES[1:]) - set(PERMISSIONS[endpoint_of(route, method).permission]):
+            with subtests.test(route=route.name, method=method, role=role):
+                objects = [
+                    ("missing", "active"),
+                    ("own", "active"),
+                    *(("other's", state) for state in STATES),
+                ]
+                answers = [
+                    ask(people, route, method, role, targets.target(kind, Caller(role), state))
+                    for kind, state in objects
+                ]
+                assert {answer.status for answer in answers} == {403}
+                assert len({answer.response.content for answer in answers}) == 1
 
 
 @pytest.mark.parametrize(("name", "method"), IN_STATE, ids=str)

@@ -305,9 +305,9 @@ def new_key_of(row):
     return uuid.uuid4() if isinstance(row.pk, uuid.UUID) else uuid.uuid4().hex[:16]
 
 
-def says(error, name):
+def says(answer, name):
     """PostgreSQL names the constraint. SQLite names a CHECK, but for a unique index it names the columns."""
-    message = str(error)
+    message = str(answer)
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message
     return name.replace(".", "_") in message or ", ".join(promises()[name]) in message.replace("'", "")
@@ -317,12 +317,20 @@ def test_every_constraint_has_its_provocation():
     assert set(promises()) == set(PROVOCATIONS)
 
 
-@pytest.mark.parametrize("name", PROVOCATIONS)
-def test_the_database_keeps_its_promise(name, rows):
-    model, which, changes = PROVOCATIONS[name]
-    with pytest.raises(IntegrityError) as caught, transaction.atomic():
-        insert(copy_of(model, which, changes))
-    assert says(caught.value, name), caught.value
+def test_the_database_keeps_its_promises(rows):
+    answers = {name: answer_to(*provocation) for name, provocation in PROVOCATIONS.items()}
+    assert [(name, answer) for name, answer in answers.items() if not says(answer, name)] == []
+
+
+def answer_to(model, which, changes):
+    """The database's answer to the copy of a row: an error, or "accepted"."""
+    try:
+        with transaction.atomic():
+            insert(copy_of(model, which, changes))
+            transaction.set_rollback(True)
+    except IntegrityError as error:
+        return error
+    return "accepted"
 
 
 def test_every_trigger_has_its_provocation(db):

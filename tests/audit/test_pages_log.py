@@ -216,8 +216,9 @@ def test_a_filter_changes_the_address_to_what_can_be_shared(browser, recorded):
 
 
 @pytest.mark.parametrize("period", ["", "&period=1h"])
-def test_load_more_goes_on_by_key_until_the_end(browser, period):
-    written = [record_event(SYSTEM, "test.many.done").id for _ in range(120)][::-1]
+def test_load_more_goes_on_by_key_until_the_end(browser, monkeypatch, period):
+    monkeypatch.setattr(events, "LIMIT", 10)
+    written = [record_event(SYSTEM, "test.many.done").id for _ in range(25)][::-1]
     address, seen = f"/audit/?action=test.many.done{period}", []
     response = browser.get(address)
     while True:

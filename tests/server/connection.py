@@ -121,8 +121,9 @@ class Connection:
         await asyncio.sleep(0.002)
 
     async def settle(self):
+        """Let everything run that waits for nothing but the loop."""
         for _ in range(200):
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
     @property
     def charged(self):

@@ -57,8 +57,9 @@ async def ask(application, path, client="127.0.0.1", **headers):
 
 
 @pytest.fixture
-def stuck():
+def stuck(monkeypatch):
     """The probes in front of an application that never answers, and the environments of its requests."""
+    monkeypatch.setattr(probes, "SECONDS", 0.2)
     ends, seen = threading.Event(), []
 
     def application(environ, _start):

@@ -221,6 +221,7 @@ ABSURD_ON_POSTGRESQL = [
 ABSURD += ABSURD_ON_SQLITE if connection.vendor == "sqlite" else ABSURD_ON_POSTGRESQL
 
 
+@pytest.mark.sweep
 def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
     """One log for all cases, because it takes a while to write."""
     keys = {"audit_checkpoints": "size", "checkpoint_keys": "kid"}
@@ -241,6 +242,7 @@ def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
     assert not verify_log().is_altered
 
 
+@pytest.mark.sweep
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has one spelling of a value")
 def test_only_the_spelling_that_the_application_writes_is_accepted(log):
     """Django reads the other spellings as the same value, but no query finds the row."""
@@ -699,6 +701,7 @@ def test_when_a_checkpoint_was_signed_is_what_was_signed(log):
 UPDATE_NOTE = "UPDATE audit_checkpoints SET note = %s WHERE size = %s"
 
 
+@pytest.mark.sweep
 def test_no_character_of_a_stored_checkpoint_can_be_altered_not_even_to_make_a_signature_nobodys(log):
     row = AuditCheckpoint.objects.order_by("-size")[0]
     second = row.note.index("\n— ", row.note.index("\n— ") + 1)
