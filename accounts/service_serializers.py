@@ -11,13 +11,13 @@ from accounts.models import ServiceAccount, ServiceToken
 from accounts.models.service_accounts import TokenState
 from accounts.roles import PERMISSIONS, ROLES
 from accounts.serializers_users import OptionalReasonSerializer
-from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS, NAME
+from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
 from accounts.services.service_tokens import MAX_KEYS, MAX_NAME
 from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
-from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import LabelField, NameField, PageSerializer, StrictSerializer, TimestampField
 
 
 class ServiceAccountChangesSerializer(OptionalReasonSerializer):
@@ -29,7 +29,7 @@ class ServiceAccountChangesSerializer(OptionalReasonSerializer):
 
 
 class NewServiceAccountSerializer(StrictSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    name = NameField()
     role = serializers.ChoiceField(choices=list(ROLES))
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False

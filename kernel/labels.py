@@ -1,10 +1,11 @@
-"""Texts from users: labels (tags of keys, reasons of changes) and prose (descriptions).
+"""Texts from users: names (of keys, policies and service accounts), labels (tags, reasons of changes), and prose.
 
 A character that readers cannot see could make one text look like another, or reverse the order in which a browser
 shows it (Unicode TR 36, "Bidirectional Text Spoofing"; RFC 9839). Such characters are refused. Rows that were stored
 before this rule are shown with ``reveal``.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Final
@@ -12,11 +13,19 @@ from typing import Final
 from kernel.errors import Invalid
 
 MAX_REASON: Final = 100  # characters
+NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
+NAME_RULE: Final = "Use 3 to 64 characters: a-z, 0-9 and hyphen."
 # Persian, Indic scripts and emoji need these two between their letters.
 _JOINERS: Final = frozenset("\u200c\u200d")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # Unicode categories
 _NONCHARACTERS: Final = range(0xFDD0, 0xFDF0)  # and the last two of each plane
 _PLANE_END: Final = 0xFFFE
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid."""
+    if not NAME.fullmatch(name):
+        raise Invalid.of_field("name", NAME_RULE)
 
 
 def check_reason(reason: str) -> None:

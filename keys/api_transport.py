@@ -21,6 +21,7 @@ from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
+    NameField,
     Rule,
     StrictSerializer,
     TimestampField,
@@ -30,7 +31,7 @@ from kernel.rest import (
 from kernel.rest.schema import LOCATION
 from keys import actions, services
 from keys.api import KeyView
-from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS, NAME
+from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
 from keys.serializers import PURPOSE_HELP, KeySerializer, ReasonSerializer, TagsField
 from keys.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.services.importing import FORMATS, MAX_TEXT
@@ -52,7 +53,7 @@ class MaterialField(serializers.Field[Any, Any, Any, Any]):
 
 
 class ImportKeySerializer(StrictSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    name = NameField()
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     purpose = serializers.ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
     format = serializers.ChoiceField(choices=FORMATS)

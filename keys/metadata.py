@@ -1,6 +1,5 @@
-"""Validation of a key's name, description, tags, expiry and rotation period. Pure; raises Invalid with the field."""
+"""Validation of a key's description, tags, expiry and rotation period. Pure; raises Invalid with the field."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -9,17 +8,11 @@ from kernel.crypto.algorithms import is_deterministic
 from kernel.errors import Invalid
 from kernel.labels import label_fault, prose_fault
 
-NAME: Final = re.compile(r"[a-z0-9-]{3,64}")
 MAX_DESCRIPTION: Final = 1000
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
 MAX_ROTATION_PERIOD: Final = 3650  # days
 MAX_VERSION: Final = 2**31 - 1  # the limit of the version columns
-
-
-def check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise Invalid.of_field("name", "Use 3 to 64 characters: a-z, 0-9 and hyphen.")
 
 
 def check_description(description: str) -> None:

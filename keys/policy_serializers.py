@@ -7,11 +7,11 @@ from rest_framework import serializers
 from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
+    NameField,
     PageSerializer,
     StrictSerializer,
     TimestampField,
 )
-from keys.metadata import NAME
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.rotation_policy import MAX_BYTES, MAX_DAYS, MAX_USES
 from keys.serializers import MAX_KEY_SIZE
@@ -75,7 +75,7 @@ class UpdatePolicySerializer(PolicyRulesSerializer):
 
 
 class CreatePolicySerializer(PolicyRulesSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    name = NameField()
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"

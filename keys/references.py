@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.errors import Invalid
-from keys.metadata import NAME
+from kernel.labels import NAME
 
 type KeyReference = UUID | str
 """The ID, or the name as sent, with its prefix."""

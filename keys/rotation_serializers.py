@@ -5,15 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest import KeyAlgorithmOrAliasField, PageQuery, PageSerializer, TimestampField
-from keys.metadata import NAME
+from kernel.rest import KeyAlgorithmOrAliasField, NameField, PageQuery, PageSerializer, TimestampField
 from keys.models import RotationStatus
 from keys.rest_references import KeyReferenceField
 from keys.serializers import ReasonSerializer
 
 
 class SucceedSerializer(ReasonSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="of the new key: a-z, 0-9 and hyphen")
+    name = NameField(help_text="of the new key: a-z, 0-9 and hyphen")
     algorithm = KeyAlgorithmOrAliasField(
         required=False, max_length=50, help_text="as the old key or the policy unless given"
     )

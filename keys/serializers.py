@@ -15,6 +15,7 @@ from kernel.rest import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
+    NameField,
     PageQuery,
     PageSerializer,
     StrictSerializer,
@@ -28,7 +29,6 @@ from keys.metadata import (
     MAX_ROTATION_PERIOD,
     MAX_TAG,
     MAX_TAGS,
-    NAME,
 )
 from keys.models import Key
 from keys.version_fields import VersionField
@@ -74,7 +74,7 @@ class UpdateKeySerializer(KeySettingsSerializer):
 
 
 class CreateKeySerializer(KeySettingsSerializer):
-    name = serializers.RegexField(rf"^{NAME.pattern}\Z", help_text="a-z, 0-9 and hyphen; cannot be changed")
+    name = NameField()
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"

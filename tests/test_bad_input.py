@@ -217,6 +217,12 @@ def test_another_choice_is_refused_with_the_choices(admin):
     assert wrong["errors"]["operations"][0].startswith("Choose one of: agree, ")
 
 
+def test_another_name_is_refused_with_the_rule(admin):
+    body = {"name": "Bad_Name", "algorithm": "aes-256"}
+    problem = refusal(admin.api.post("/api/v1/keys", body))
+    assert problem["errors"] == {"name": ["Use 3 to 64 characters: a-z, 0-9 and hyphen."]}
+
+
 @before_the_database
 @with_body
 def test_what_is_required_is_asked_for_by_its_name(route, method, send):

@@ -1,7 +1,6 @@
 """Service accounts: applications with rights of their own, and their client secrets."""
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,9 +23,8 @@ from audit.services import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
-from kernel.labels import prose_fault
+from kernel.labels import check_name, prose_fault
 
-NAME: Final = re.compile(r"[a-z0-9-]{3,64}", re.ASCII)
 MAX_DESCRIPTION: Final = 1000
 MAX_OVERLAP_HOURS: Final = 168
 SECRET_PREFIX: Final = "ccs_"  # noqa: S105 - a prefix, for secret scanners
@@ -69,8 +67,7 @@ def create_service_account(
     principal.require("users.manage")
     now = database_now()
     principal.require_recent_log_in(now)
-    if not NAME.fullmatch(name):
-        raise Invalid.of_field("name", "Use 3 to 64 characters: a-z, 0-9 and hyphen.")
+    check_name(name)
     account = ServiceAccount(name=name, created_at=now, created_by_id=principal.user_id)
     _set_fields(account, {"role": role, "description": description})
     with unique_name(ServiceAccount, name, "service account"):

@@ -20,6 +20,7 @@ from audit.shows_log import ShowsLog
 from console.access_forms import AccountRoleForm, OverlapForm, ServiceAccountForm
 from kernel.clock import database_now
 from kernel.errors import DomainError
+from kernel.labels import NAME
 from kernel.pages import PageForm, PageView, ReasonForm, Rule, once
 
 READ, MANAGE = "users.read", "users.manage"
@@ -35,7 +36,7 @@ class ServiceAccountListView(ShowsLog, PageView[Principal]):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         after = request.GET.get("after", "")
-        if not service_accounts.NAME.fullmatch(after):
+        if not NAME.fullmatch(after):
             after = ""
         found = service_accounts.list_service_accounts(principal=self.principal).filter(name__gt=after)
         window = list(found[: LIMIT + 1])

@@ -15,7 +15,7 @@ from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.errors import Invalid
-from kernel.labels import label_fault
+from kernel.labels import NAME, NAME_RULE, label_fault
 
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -193,6 +193,15 @@ class MacModeField(serializers.CharField):
 @extend_schema_field({"type": "string", "enum": [*KEM_MODES, *AGREEMENT_MODES]})
 class SecretModeField(serializers.CharField):
     """The name of a mode of shared secrets, in answers."""
+
+
+class NameField(serializers.RegexField):
+    """The name of a key, a policy or a service account (``kernel.labels.NAME``)."""
+
+    default_error_messages = {"invalid": NAME_RULE}
+
+    def __init__(self, *, help_text: str = "a-z, 0-9 and hyphen; cannot be changed", **kwargs: Any) -> None:
+        super().__init__(rf"^{NAME.pattern}\Z", help_text=help_text, **kwargs)
 
 
 class LabelField(serializers.CharField):

@@ -19,6 +19,7 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
+from kernel.labels import check_name
 from keys import actions, lifecycle, metadata, policy_rules, trail, wrapped_material
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
@@ -85,7 +86,7 @@ def draft_key(  # noqa: PLR0913 - as create_key
     deletion_protection: bool = False,
 ) -> Key:
     """A new key of the principal, not yet saved. Raises Invalid."""
-    metadata.check_name(name)
+    check_name(name)
     key = _own_key(principal, kind, name)
     _set_times(key, activates_at, expires_at)
     metadata.check_description(description)

@@ -19,7 +19,8 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
-from keys import actions, metadata
+from kernel.labels import check_name
+from keys import actions
 from keys.cached_keys import policy_entity
 from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy, Key, KeyVersion
@@ -96,7 +97,7 @@ def create_policy(
     Raises Denied, Invalid, UnsupportedAlgorithm, NameTaken.
     """
     principal.require("policies.manage")
-    metadata.check_name(name)
+    check_name(name)
     kind = find_key_algorithms(algorithm)[0]
     if key_size not in {None, kind.key_size}:
         raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")

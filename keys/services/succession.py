@@ -11,8 +11,8 @@ from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithms, is_deterministic
 from kernel.errors import Invalid, NotFound
-from kernel.labels import check_reason
-from keys import actions, metadata, trail, wrapped_material
+from kernel.labels import check_name, check_reason
+from keys import actions, trail, wrapped_material
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation
@@ -53,7 +53,7 @@ def succeed_key(
     for permission in others:
         principal.require(permission)
     check_reason(reason)
-    metadata.check_name(successor.name)
+    check_name(successor.name)
     material = material or material_for_succession(principal, key_id, successor)
     with unique_name(Key, successor.name, "key"):
         return _succeed(principal, key_id, successor, reason, material)

@@ -19,10 +19,11 @@ from audit.usage.of_key import end_of_gap
 from audit.usage.queries import last_uses
 from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
+from kernel.labels import check_name
 from kernel.pages import PageView, Rule
 from kernel.pages.curl import curl_of
 from kernel.pages.views import DIALOG
-from keys import actions, metadata, services
+from keys import actions, services
 from keys.explanations import algorithm_choices
 from keys.forms import (
     FINDINGS,
@@ -192,7 +193,7 @@ class NewKeyView(PageView[Principal]):
         if not name:
             return ("", "")
         try:
-            metadata.check_name(name)
+            check_name(name)
         except Invalid as refusal:
             return ("bad", refusal.fields["name"][0])
         # Check visible keys only: this check is not recorded, so testing many names would reveal keys of other users.

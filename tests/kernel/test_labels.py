@@ -1,10 +1,22 @@
 import pytest
 
 from kernel.errors import Invalid
-from kernel.labels import check_reason, prose_fault, reveal
+from kernel.labels import check_name, check_reason, prose_fault, reveal
 
 BIDI = [chr(code) for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 INVISIBLE = ["\x00", "\x1b", "\x7f", "\u200b", "\u2060", "\ufeff", "\u2028", "\ud800", "\ufffe", "\U000e0041"]
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 64, "orders-2026", "---"])
+def test_good_names_pass(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "ab", "a" * 65, "Orders", "a_b", "a b", "abc\n", "äbc", "a\x00bc"])
+def test_other_names_are_refused_naming_the_field(name):
+    with pytest.raises(Invalid) as refusal:
+        check_name(name)
+    assert set(refusal.value.fields) == {"name"}
 
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 101, "a\x00", "two\nlines", "a\u202eb", "a\u200cb"])
