@@ -34,7 +34,7 @@ from keys.api import KeyView
 from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
 from keys.serializers import PURPOSE_HELP, KeySerializer, ReasonSerializer, TagsField
 from keys.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
-from keys.services.importing import FORMATS, MAX_TEXT
+from keys.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT
 from keys.version_fields import VersionField
 
 SETTINGS = ("description", "tags", "expires_at", "exportable")
@@ -152,11 +152,13 @@ class ExportKeySerializer(ReasonSerializer):
 class ExportedVersionSerializer(serializers.Serializer[services.ExportedVersion]):
     version = serializers.IntegerField()
     material = Base64Field(
-        max_bytes=0,
+        max_bytes=MAX_MATERIAL,
         required=False,
         help_text="without wrapping_key: raw bytes of a symmetric key, PKCS #8 of a private key",
     )
-    wrapped = Base64Field(max_bytes=0, required=False, help_text="with wrapping_key: the material, wrapped")
+    wrapped = Base64Field(
+        max_bytes=MAX_MATERIAL, required=False, help_text="with wrapping_key: the material, wrapped"
+    )
 
     def to_representation(self, instance: services.ExportedVersion) -> dict[str, Any]:
         """Without the member that does not apply."""

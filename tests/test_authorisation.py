@@ -85,29 +85,11 @@ def test_every_post_endpoint_is_closed_to_someone_or_open_on_purpose():
     assert open_endpoints == {"log-in", "refresh", "log-out", "oauth-token"}
 
 
-of_each_app = pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
-
-
-@of_each_app
+@pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
 def test_each_role_is_answered_as_the_table_says(app, people, record_property, settings):
     settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
-    heads = (ANONYMOUS, Caller("admin"), Caller("developer"))
-    compare_cells(
-        cells(app, lambda method, caller: method != "HEAD" or caller in heads), people, record_property
-    )
-
-
-@pytest.mark.sweep
-@pytest.mark.postgresql
-@of_each_app
-def test_head_is_answered_to_each_role_as_get_is(app, people, record_property, settings):
-    settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
-    compare_cells(cells(app, lambda method, caller: method == "HEAD"), people, record_property)
-
-
-def compare_cells(asked, people, record_property):
     targets, outcomes = Targets(people), {}
-    for route, method, caller, kind in asked:
+    for route, method, caller, kind in cells(app):
         endpoint = endpoint_of(route, method)
         target = targets.target(kind, caller, endpoint.state)
         answer = ask(people, route, method, caller.role, target, caller.identity)

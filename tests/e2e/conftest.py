@@ -38,9 +38,14 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     """Run the tests of this folder first and together, so that the product is not restarted for each file.
 
-    The longest file comes first: at the end of a run, it would leave the other processes without work.
+    The longest files come first: at the end of a run, one would leave the other processes without work.
     """
-    items.sort(key=lambda item: (FOLDER not in item.path.parents, item.path.name != "test_every_page.py"))
+
+    def place(item):
+        is_elsewhere = FOLDER not in item.path.parents
+        return is_elsewhere, item.path.name != "test_every_page.py", not item.get_closest_marker("smoke")
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
