@@ -60,11 +60,15 @@ def pytest_runtest_makereport(call):
 
 
 @pytest.fixture(scope="package")
-def served(tmp_path_factory):
+def browser_half():
     if not POSTGRESQL_URL:
         pytest.skip("browser tests run on the half with PostgreSQL and Redis")
     if not find_chromium():
         pytest.fail(MISSING)
+
+
+@pytest.fixture(scope="package")
+def served(browser_half, tmp_path_factory):
     with Product(tmp_path_factory.mktemp("e2e"), **PATIENT) as product:
         create_users(product, {role: role for role in ROLES[1:]})
         yield product
@@ -143,7 +147,7 @@ def api(served):
 
 
 @pytest.fixture(scope="package")
-def chromium(served):
+def chromium(browser_half):
     # Playwright's event loop would make Django assume that it is called from asynchronous code.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")

@@ -289,7 +289,7 @@ class Fuzz:
         self.report.cases += 1
         self.report.statuses[answer.status_code] += 1
         label = case.operation.label
-        if answer.ok:
+        if HTTPStatus(answer.status_code).is_success:
             self.report.accepted.add(label)
         try:
             case.validate_response(answer, checks=CHECKS)
