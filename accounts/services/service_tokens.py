@@ -22,7 +22,7 @@ from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now
-from kernel.errors import Denied, Invalid, NotFound, Unauthenticated
+from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import Identity, parse_uuid
@@ -100,7 +100,7 @@ def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken
 def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) -> CreatedToken:
     """A new token with the rights and the lifetime of the old one, which stays valid for ``overlap``.
 
-    Raises Denied, RecentAuthRequired, NotFound, Invalid.
+    Raises Denied, RecentAuthRequired, NotFound, Invalid, Conflict.
     """
     now = database_now()
     principal.require_recent_log_in(now)
@@ -110,9 +110,9 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
         # With the text of the new token, an administrator could act as this user.
         raise Denied("Only its owner can rotate the token of a user.", extra={"rule": "token-owner"})
     if old.state(now) != TokenState.ACTIVE:
-        raise Invalid("This token has ended. Create a new token.")
+        raise Conflict("This token has ended. Create a new token.")
     if old.rotated_at is not None:
-        raise Invalid("This token was already rotated. Rotate the newer one, or create a token.")
+        raise Conflict("This token was already rotated. Rotate the newer one, or create a token.")
     token = ServiceToken(
         name=old.name,
         scopes=old.scopes,

@@ -18,7 +18,7 @@ from accounts.services import list_sessions, service_accounts, service_tokens
 from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
 from kernel.clock import database_now
-from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
+from kernel.errors import Conflict, Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.trust.row_mac import IntegrityFailed
 from tests.log_entries import log_rows
@@ -161,6 +161,11 @@ def test_a_rotation_gives_a_new_token_and_ends_the_old_one_after_the_overlap(adm
     with pytest.raises(TokenExpired):
         authenticate_bearer(new.text, ORIGIN)
     assert authenticate_bearer(ended.text, ORIGIN)
+    for token in (old.token, new.token):  # still valid for the overlap, and ended
+        with pytest.raises(Conflict):
+            service_tokens.rotate_token(
+                principal=admin.principal, token_id=token.id, overlap=timedelta(hours=1)
+            )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import tempfile
-import uuid
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,7 +35,9 @@ from schemathesis.specs.openapi import checks
 
 from console.demo_data import PEOPLE
 from tests.output import log
-from tests.product import Product, b64
+from tests.product import Product
+from tests.security.known_objects import KnownObjects
+from tests.security.rules_in_words import breaks_a_rule_in_words
 
 CHECKS = [
     not_a_server_error,
@@ -47,102 +48,6 @@ CHECKS = [
     checks.negative_data_rejection,
     checks.positive_data_acceptance,
 ]
-OWNER = next(name for name, role in PEOPLE if role == "developer")
-# Rules that the document describes in words only, by the fields that a refusal names, or by its code.
-IN_WORDS = {
-    # Follow from the algorithm; an existing policy.
-    "POST /api/v1/keys": {"key_size", "purpose", "policy_id"},
-    # The material is a key of the algorithm in the format.
-    "POST /api/v1/keys/import": {"material", "import_parameters_id", "policy_id", "purpose", "exportable"},
-    "POST /api/v1/keys/{key_id}/export": {"versions", "wrapping_key"},  # of the key; a public key
-    "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
-    "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
-    "POST /api/v1/keys/{key_id}/versions/{version}/schedule-destruction": {"confirm_name"},
-    "GET /api/v1/keys/{key_id}/impact": {"version", "min_decryption_version"},  # follow from the action
-    # Agree with the algorithm; reencrypt needs grace_days.
-    "POST /api/v1/policies": {"key_size", "allowed_modes", "rotation_policy"},
-    "PATCH /api/v1/policies/{policy_id}": {"allowed_modes", "rotation_policy"},
-    "POST /api/v1/policies/{policy_id}/preview": {"allowed_modes", "rotation_policy"},
-    "POST /api/v1/decrypt": {
-        "encrypted_data",
-        "iv",
-        "tag",
-        "algorithm",
-        "key_id",
-        "key_version",
-    },  # one of two forms
-    "POST /api/v1/decrypt/batch": {"items"},  # likewise
-    "POST /api/v1/encrypt": {"options", "key_id", "key_version"},  # agree with the algorithm
-    # Each item has its own error, unless no key is named. Only deterministic modes take a version.
-    "POST /api/v1/encrypt/batch": {"items", "key_version", "algorithm"},
-    "POST /api/v1/reencryptions/{reencryption_id}/pages": {"items"},  # texts without NUL
-    # A message or a digest of the right length; the algorithm is one of the key.
-    "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
-    "POST /api/v1/verify": {"message", "digest", "encoding", "key_version", "unsupported_algorithm"},
-    "POST /api/v1/mac/verify": {"key_version"},  # of the key
-    "POST /api/v1/decapsulate": {"ciphertext", "key_version"},  # of the key
-    "POST /api/v1/shared-secret": {"public_key", "key_version"},  # likewise
-    # The size or a pair; the algorithm is one of the key.
-    "POST /api/v1/data-keys": {"bits", "unsupported_algorithm"},
-    "POST /api/v1/derive": {"context", "key_version"},  # at least one byte; a version of the key
-    "POST /api/v1/sign/batch": {"items", "encoding", "unsupported_algorithm"},  # no null; of the key
-    "POST /api/v1/verify/batch": {"items", "encoding", "unsupported_algorithm"},  # likewise
-    "POST /api/v1/mac/batch": {"items"},  # likewise
-    "POST /api/v1/mac/verify/batch": {"items"},  # likewise
-    # Finite numbers, and no reserved members; the algorithm is one of the key, and has a JOSE name.
-    "POST /api/v1/jwt/sign": {"claims", "header", "signing_algorithm", "unsupported_algorithm"},
-    # Names of a certificate; the algorithm is one of the key.
-    "POST /api/v1/keys/{key_id}/csr": {"subject", "san", "unsupported_algorithm"},
-    "POST /api/v1/stream/encrypt": {"X-AAD"},  # base64
-    # Likewise. A request without a body has no media type.
-    "POST /api/v1/stream/decrypt": {"X-AAD", "unsupported_media_type"},
-    # A key to encrypt only; a form with the file. A file to decrypt is a stream.
-    "POST /api/v1/files": {"key_id", "X-AAD", "file", "unsupported_media_type"},
-    "GET /api/v1/audit/consistency": {"from", "to"},  # sizes that the tree has had
-    "GET /api/v1/audit/logs": {"client_ip", "to"},  # any notation of an address; not before ``from``
-    "GET /api/v1/audit/trail": {"to"},  # likewise
-    "POST /api/v1/audit/exports": {
-        "action",
-        "actor",
-        "actor_type",
-        "search",
-        "source",
-        "to",
-        "client_ip",
-        "object",
-        "outcome",
-        "request_id",
-        "from",
-    },  # none with tiles
-    "POST /api/v1/audit/saved-filters": {"filters", "name"},  # as for the log; a new name
-    "POST /api/v1/keys/{key_id}/succeed": {"algorithm"},  # of the same purpose
-    "POST /api/v1/users": {"username", "email", "password"},  # as for a sign-up: acceptable and free
-    "POST /api/v1/tokens": {
-        "scopes",
-        "keys",
-        "networks",
-        "expires_at",
-    },  # those of the role, and within a year
-    "POST /api/v1/grants": {
-        "principal_id",
-        "operations",
-        "networks",
-        "expires_at",
-    },  # of its type; each once; CIDR
-    "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
-    "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
-    "POST /api/v1/webhooks": {"url", "topics"},  # an https URL of a public host, and known topics
-    "PATCH /api/v1/webhooks/{webhook_id}": {"url", "topics"},  # likewise
-    "POST /oauth/token": {"invalid_client", "invalid_scope", "invalid_request"},  # each parameter once
-    "POST /auth/password": {"current", "new"},  # the right one, and not a common one
-}
-# A text that is no ciphertext, one of other data, and a state that is no longer the key's.
-IN_WORDS_EVERYWHERE = {
-    "malformed_ciphertext",
-    "decryption_failed",
-    "version_conflict",
-    "idempotency_key_reused",
-}
 HOT = {
     f"/api/v1/{name}"
     for name in (
@@ -165,24 +70,6 @@ HOT = {
         "data-keys",
         "derive",
     )
-}
-# The algorithm of the key that the requests of an operation name, if it is another one.
-KEYS_OF = {
-    "/api/v1/keys/{key_id}/csr": "ec-p256",
-    "/api/v1/keys/{key_id}/jwks": "ec-p256",
-    "/api/v1/keys/{key_id}/public-key": "ec-p256",
-    "/api/v1/sign": "ec-p256",
-    "/api/v1/verify": "ec-p256",
-    "/api/v1/mac": "hmac-sha256",
-    "/api/v1/mac/verify": "hmac-sha256",
-    "/api/v1/encapsulate": "ml-kem-768",
-    "/api/v1/decapsulate": "ml-kem-768",
-    "/api/v1/shared-secret": "x25519",
-    "/api/v1/jwt/sign": "ec-p256",
-    "/api/v1/sign/batch": "ec-p256",
-    "/api/v1/verify/batch": "ec-p256",
-    "/api/v1/mac/batch": "hmac-sha256",
-    "/api/v1/mac/verify/batch": "hmac-sha256",
 }
 # Each of them hashes a password at its full cost.
 COSTLY = {"/auth/login", "/auth/password"}
@@ -212,7 +99,7 @@ class Fuzz:
         self.product, self.seed, self.report = product, seed, Report()
         self.session = requests.Session()
         self.tokens = {name: product.token(name) for name, _ in PEOPLE}
-        self.file_id = ""
+        self.known = KnownObjects(product, self.tokens)
         self.schema = schemathesis.openapi.from_dict(product.send("GET", "/api/schema/").json)
         self.schema.config.update(base_url=f"http://127.0.0.1:{product.port}")
 
@@ -230,7 +117,7 @@ class Fuzz:
     def operation(self, operation: Any, mode: GenerationMode, examples: int) -> None:
         is_public = operation.definition.raw.get("security") == []
         self.renew_tokens()
-        known = self.known_objects()
+        known = self.known.of(operation.path)
 
         @seeded(self.seed)
         @settings(
@@ -248,34 +135,6 @@ class Fuzz:
 
         with suppress(Unsatisfiable):  # the document forbids nothing about this operation
             send()
-
-    def known_objects(self) -> dict[str, Any]:
-        """Values of parameters and members that name objects, so that requests get beyond 404."""
-        owner = self.tokens[OWNER]
-        ids = {}
-        for algorithm in {"aes-256", *KEYS_OF.values()}:
-            name = {"name": f"fuzz-{uuid.uuid4().hex}", "algorithm": algorithm}
-            ids[algorithm] = self.product.send("POST", "/api/v1/keys", name, token=owner).json["id"]
-        key_id = ids["aes-256"]
-        body = {"algorithm": "aes-256-gcm", "key_id": key_id, "data": b64(b"canary")}
-        sealed = self.product.send("POST", "/api/v1/encrypt", body, token=owner).json
-        keys = {path: ids[algorithm] for path, algorithm in KEYS_OF.items()}
-        job = self.product.send("POST", "/api/v1/reencryptions", {"key_id": key_id}, token=owner).json
-        if not self.file_id:  # once: their number is limited
-            path = f"/api/v1/files?operation=encrypt&key_id={key_id}"
-            octets = {"Content-Type": "application/octet-stream"}
-            self.file_id = self.product.send("POST", path, b"canary", token=owner, headers=octets).json["id"]
-        return {
-            "key_id": key_id,
-            "file_id": self.file_id,
-            "reencryption_id": job["id"],
-            "operation_id": job["id"],
-            "version": 1,
-            "ciphertext": sealed["ciphertext"],
-            "log_id": 1,
-            "subject": "CN=www.example.org",
-            "keys": keys,
-        }
 
     def renew_tokens(self) -> None:
         """Sign in again after an operation that has ended a session."""
@@ -322,16 +181,6 @@ class Fuzz:
             )
 
 
-def breaks_a_rule_in_words(label: str, problem: Any) -> bool:
-    fields = {name.partition(".")[0] for name in problem.get("errors", {})}
-    known = IN_WORDS.get(label, set())
-    messages = [message for each in problem.get("errors", {}).values() for message in each]
-    if messages and all(message.startswith("Remove the character") for message in messages):
-        return True  # the schema allows all characters of a category, also unassigned ones
-    code = problem.get("code") or problem["error"]  # RFC 6749 section 5.2
-    return code in IN_WORDS_EVERYWHERE | known or (bool(fields) and fields <= known)
-
-
 def insert(case: Any, known: dict[str, Any]) -> None:
     """Make the valid parts of a request name objects that exist, and write their integers without a fraction."""
     modes = {location: info.mode for location, info in case.meta.components.items()} if case.meta else {}
@@ -339,13 +188,9 @@ def insert(case: Any, known: dict[str, Any]) -> None:
         for name in case.path_parameters:
             if name in known:
                 case.path_parameters[name] = known[name]
-        if "key_id" in case.path_parameters and case.operation.path in known["keys"]:
-            case.path_parameters["key_id"] = known["keys"][case.operation.path]
     if modes.get(ParameterLocation.BODY) is GenerationMode.POSITIVE and isinstance(case.body, dict):
         for name, value in case.body.items():
             case.body[name] = known.get(name, int(value) if isinstance(value, float) else value)
-        if "key_id" in case.body and case.operation.path in known["keys"]:
-            case.body["key_id"] = known["keys"][case.operation.path]
 
 
 def main() -> int:
