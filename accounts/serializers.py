@@ -8,7 +8,7 @@ from accounts.devices import device_words
 from accounts.models import Passkey, User
 from accounts.principals import Principal
 from accounts.services import Enrolment, OwnSession, SecondFactor, TokenPair
-from kernel.rest import PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, PageSerializer, StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; our passwords and tokens are shorter
 
@@ -105,7 +105,7 @@ class SecondFactorSerializer(serializers.Serializer[SecondFactor]):
 
 class SessionSerializer(serializers.Serializer[OwnSession]):
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(choices=["browser", "api"])
+    kind = ChoiceField(choices=["browser", "api"])
     is_present = serializers.BooleanField()
     device = serializers.SerializerMethodField()
     client_ip = serializers.CharField()

@@ -9,7 +9,7 @@ from accounts.roles import ROLES
 from accounts.serializers import SECRET_LIMIT, TextField
 from accounts.services import ListedUser
 from kernel.labels import MAX_REASON
-from kernel.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
 MAX_USERNAME, MAX_EMAIL = 64, 254  # characters
@@ -22,15 +22,15 @@ class UserQuerySerializer(PageQuery):
         max_length=200,
         help_text="each word must occur in the name or the email address",
     )
-    role = serializers.ChoiceField(required=False, choices=list(ROLES))
-    state = serializers.ChoiceField(required=False, choices=list(UserState))
-    ordering = serializers.ChoiceField(required=False, choices=ORDERINGS)
+    role = ChoiceField(required=False, choices=list(ROLES))
+    state = ChoiceField(required=False, choices=list(UserState))
+    ordering = ChoiceField(required=False, choices=ORDERINGS)
 
 
 class CreateUserSerializer(StrictSerializer):
     username = TextField(max_length=MAX_USERNAME)
     email = TextField(required=False, allow_null=True, max_length=MAX_EMAIL)
-    role = serializers.ChoiceField(choices=list(ROLES))
+    role = ChoiceField(choices=list(ROLES))
     password = TextField(
         required=False,
         allow_null=True,
@@ -44,7 +44,7 @@ class OptionalReasonSerializer(StrictSerializer):
 
 
 class UpdateUserSerializer(OptionalReasonSerializer):
-    role = serializers.ChoiceField(required=False, choices=list(ROLES))
+    role = ChoiceField(required=False, choices=list(ROLES))
     is_active = serializers.BooleanField(required=False)
     email = TextField(required=False, allow_null=True, max_length=MAX_EMAIL)
 
@@ -55,10 +55,10 @@ class ListedUserSerializer(serializers.Serializer[ListedUser]):
     id = serializers.UUIDField(source="user.id")
     username = serializers.CharField(source="user.username")
     email = serializers.CharField(source="user.email", allow_null=True)
-    role = serializers.ChoiceField(source="user.role", choices=list(ROLES))
+    role = ChoiceField(source="user.role", choices=list(ROLES))
     is_active = serializers.BooleanField(source="user.is_active")
-    state = serializers.ChoiceField(source="user.state", choices=list(UserState))
-    second_factors = serializers.ListField(child=serializers.ChoiceField(choices=["totp", "passkey"]))
+    state = ChoiceField(source="user.state", choices=list(UserState))
+    second_factors = serializers.ListField(child=ChoiceField(choices=["totp", "passkey"]))
     created_at = TimestampField(source="user.created_at")
     last_sign_in_at = TimestampField(source="last_log_in_at", allow_null=True)
     locked_until = TimestampField(allow_null=True, help_text="failed sign-ins lock the account until then")

@@ -17,11 +17,11 @@ from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
-from kernel.rest import LabelField, NameField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, NameField, PageSerializer, StrictSerializer, TimestampField
 
 
 class ServiceAccountChangesSerializer(OptionalReasonSerializer):
-    role = serializers.ChoiceField(required=False, choices=list(ROLES))
+    role = ChoiceField(required=False, choices=list(ROLES))
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )
@@ -30,7 +30,7 @@ class ServiceAccountChangesSerializer(OptionalReasonSerializer):
 
 class NewServiceAccountSerializer(StrictSerializer):
     name = NameField()
-    role = serializers.ChoiceField(choices=list(ROLES))
+    role = ChoiceField(choices=list(ROLES))
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )
@@ -85,7 +85,7 @@ class NewTokenSerializer(StrictSerializer):
 class TokenSerializer(serializers.Serializer[ServiceToken]):
     id = serializers.UUIDField()
     name = serializers.CharField()
-    owner_type = serializers.ChoiceField(source="identity.type", choices=list(IdentityType))
+    owner_type = ChoiceField(source="identity.type", choices=list(IdentityType))
     owner_id = serializers.UUIDField(source="identity.id")
     scopes = serializers.ListField(source="scope_words", child=serializers.CharField())
     keys = serializers.ListField(source="key_ids", child=serializers.UUIDField(), allow_null=True)

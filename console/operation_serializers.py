@@ -4,20 +4,20 @@ from rest_framework import serializers
 
 from console.job_kinds import JOB_KINDS
 from kernel.jobs import JobRecord, Status
-from kernel.rest import PageQuery, PageSerializer, TimestampField
+from kernel.rest import ChoiceField, PageQuery, PageSerializer, TimestampField
 
 KINDS = list(JOB_KINDS)
 
 
 class OperationQuerySerializer(PageQuery):
-    kind = serializers.ChoiceField(required=False, choices=KINDS)
-    status = serializers.ChoiceField(required=False, choices=list(Status))
+    kind = ChoiceField(required=False, choices=KINDS)
+    status = ChoiceField(required=False, choices=list(Status))
 
 
 class OperationSerializer(serializers.ModelSerializer[JobRecord]):
     """``done`` of ``total`` are in ``unit``; ``total`` is null if it is not known yet."""
 
-    kind = serializers.ChoiceField(choices=KINDS, read_only=True)
+    kind = ChoiceField(choices=KINDS, read_only=True)
     created_at = TimestampField(read_only=True)
     started_at = TimestampField(read_only=True, allow_null=True)
     finished_at = TimestampField(read_only=True, allow_null=True)

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from console.alerts import Alert, AlertKind, AlertObject, Severity
 from console.services.attention import Attention
-from kernel.rest import TimestampField
+from kernel.rest import ChoiceField, TimestampField
 
 ALERT_LIMIT = 100  # alerts of each kind
 
@@ -16,8 +16,8 @@ class AlertObjectSerializer(serializers.Serializer[AlertObject]):
 
 
 class AlertSerializer(serializers.Serializer[Alert]):
-    kind = serializers.ChoiceField(choices=list(AlertKind))
-    severity = serializers.ChoiceField(choices=list(Severity))
+    kind = ChoiceField(choices=list(AlertKind))
+    severity = ChoiceField(choices=list(Severity))
     object = AlertObjectSerializer(allow_null=True)
     since = TimestampField(
         allow_null=True,

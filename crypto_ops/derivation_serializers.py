@@ -13,7 +13,7 @@ from crypto_ops.derivations import (
     require_context,
     size_of,
 )
-from kernel.rest import Base64Field, StrictSerializer
+from kernel.rest import Base64Field, ChoiceField, StrictSerializer
 from keys.rest_references import KeyReferenceField
 from keys.version_fields import VersionField
 
@@ -37,6 +37,6 @@ class DeriveSerializer(StrictSerializer):
 
 class DerivedKeySerializer(serializers.Serializer[Any]):
     derived = Base64Field(max_bytes=MAX_BITS // 8)
-    algorithm = serializers.ChoiceField([HKDF.name], source="mode.name")
+    algorithm = ChoiceField([HKDF.name], source="mode.name")
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()

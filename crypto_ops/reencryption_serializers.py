@@ -8,7 +8,7 @@ from crypto_ops.requests import MAX_ITEMS, MAX_REFERENCE
 from crypto_ops.serializers import EncryptedItemSerializer, TextField
 from kernel.jobs import Status
 from kernel.labels import MAX_REASON
-from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, PageSerializer, StrictSerializer, TimestampField
 from keys.lifecycle import VersionState
 from keys.rest_references import KeyReferenceField
 
@@ -47,7 +47,7 @@ class ReencryptionSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     key_id = serializers.UUIDField()
     target_key_id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=[Status.RUNNING, Status.SUCCEEDED, Status.CANCELLED])
+    status = ChoiceField(choices=[Status.RUNNING, Status.SUCCEEDED, Status.CANCELLED])
     total = serializers.IntegerField(allow_null=True)
     done = serializers.IntegerField()
     reencrypted = serializers.IntegerField()
@@ -67,7 +67,7 @@ class ReencryptionListSerializer(PageSerializer):
 
 class VersionReportSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=list(VersionState))
+    state = ChoiceField(choices=list(VersionState))
     reencrypted = serializers.IntegerField()
     refused = serializers.IntegerField()
     last_used = TimestampField(allow_null=True, help_text="the last decryption since since, or null")

@@ -13,6 +13,7 @@ from kernel.crypto.modes import find_sealing_mode
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     Base64Field,
+    ChoiceField,
     LabelField,
     ModeField,
     StrictSerializer,
@@ -59,8 +60,8 @@ class TextField(serializers.CharField):
 class OptionsSerializer(StrictSerializer):
     """Accepted if they agree with the algorithm; padding exists only in CBC."""
 
-    mode = serializers.ChoiceField(sorted(set(MODE_WORDS.values())), required=False)
-    padding = serializers.ChoiceField(["pkcs7"], required=False)
+    mode = ChoiceField(sorted(set(MODE_WORDS.values())), required=False)
+    padding = ChoiceField(["pkcs7"], required=False)
 
 
 class EncryptSerializer(StrictSerializer):
@@ -181,7 +182,7 @@ class InspectSerializer(StrictSerializer):
 
 class RandomSerializer(StrictSerializer):
     bytes = serializers.IntegerField(min_value=1, max_value=MAX_RANDOM_BYTES)
-    format = serializers.ChoiceField(["base64", "hex"], default="base64")
+    format = ChoiceField(["base64", "hex"], default="base64")
 
 
 class EncryptedSerializer(serializers.Serializer[Envelope]):

@@ -9,7 +9,7 @@ from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_
 from crypto_ops.serializers import TextField
 from crypto_ops.signatures import require_encoding
 from kernel.crypto.modes import find_signing_mode
-from kernel.rest import Base64Field, SigningModeField, StrictSerializer
+from kernel.rest import Base64Field, ChoiceField, SigningModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
 from keys.rest_references import KeyReferenceField
 from keys.version_fields import VersionField
@@ -24,9 +24,7 @@ class SignSerializer(StrictSerializer):
     signing_algorithm = SigningModeField(max_length=50)
     message = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, required=False)
     digest = Base64Field(max_bytes=MAX_DIGEST_BYTES, required=False)
-    encoding = serializers.ChoiceField(
-        ENCODINGS, required=False, help_text="of an ECDSA signature; der unless given"
-    )
+    encoding = ChoiceField(ENCODINGS, required=False, help_text="of an ECDSA signature; der unless given")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return {**attrs, "mode": find_signing_mode(attrs["signing_algorithm"])}
@@ -75,9 +73,7 @@ class SignBatchSerializer(StrictSerializer):
     key_id = KeyReferenceField()
     signing_algorithm = SigningModeField(max_length=50)
     items = serializers.ListField(child=SignItemSerializer(), min_length=1, max_length=MAX_ITEMS)
-    encoding = serializers.ChoiceField(
-        ENCODINGS, required=False, help_text="of ECDSA signatures; der unless given"
-    )
+    encoding = ChoiceField(ENCODINGS, required=False, help_text="of ECDSA signatures; der unless given")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         mode = find_signing_mode(attrs["signing_algorithm"])

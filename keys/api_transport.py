@@ -18,6 +18,7 @@ from kernel.http.private_connections import is_private
 from kernel.rest import (
     ApiView,
     Base64Field,
+    ChoiceField,
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
@@ -55,8 +56,8 @@ class MaterialField(serializers.Field[Any, Any, Any, Any]):
 class ImportKeySerializer(StrictSerializer):
     name = NameField()
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
-    purpose = serializers.ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
-    format = serializers.ChoiceField(choices=FORMATS)
+    purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
+    format = ChoiceField(choices=FORMATS)
     material = MaterialField(
         write_only=True,
         help_text="base64 of the bytes; for pem its text; for jwk an object or its JSON text",

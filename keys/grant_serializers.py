@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.roles import GRANTABLE
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
-from kernel.rest import LabelField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, PageSerializer, StrictSerializer, TimestampField
 from keys.metadata import MAX_TAG
 from keys.models import KeyGrant
 from keys.models.grants import ROLE
@@ -16,13 +16,11 @@ PRINCIPAL_TYPES = (IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, 
 
 
 class NewGrantSerializer(StrictSerializer):
-    principal_type = serializers.ChoiceField(choices=PRINCIPAL_TYPES)
+    principal_type = ChoiceField(choices=PRINCIPAL_TYPES)
     principal_id = serializers.CharField(
         max_length=36, help_text="the id of a user or service account, or the name of a role"
     )
-    operations = serializers.ListField(
-        child=serializers.ChoiceField(choices=GRANTABLE), max_length=len(GRANTABLE)
-    )
+    operations = serializers.ListField(child=ChoiceField(choices=GRANTABLE), max_length=len(GRANTABLE))
     expires_at = TimestampField(required=False, allow_null=True)
     networks = serializers.ListField(
         child=serializers.CharField(max_length=50), required=False, max_length=MAX_NETWORKS, help_text="CIDR"
@@ -37,7 +35,7 @@ class GrantSerializer(serializers.Serializer[KeyGrant]):
     id = serializers.UUIDField()
     key_id = serializers.UUIDField(allow_null=True)
     tag = serializers.CharField(help_text='"" for a grant on a key')
-    principal_type = serializers.ChoiceField(choices=PRINCIPAL_TYPES)
+    principal_type = ChoiceField(choices=PRINCIPAL_TYPES)
     principal_id = serializers.CharField()
     operations = serializers.ListField(source="operation_words", child=serializers.CharField())
     networks = serializers.ListField(child=serializers.CharField())
@@ -51,7 +49,7 @@ class GrantPageSerializer(PageSerializer):
 
 class AccessQuerySerializer(StrictSerializer):
     principal = serializers.UUIDField(help_text="the id of a user or service account")
-    operation = serializers.ChoiceField(choices=GRANTABLE)
+    operation = ChoiceField(choices=GRANTABLE)
     client_ip = serializers.IPAddressField(
         required=False, help_text="for grants that are limited to networks"
     )

@@ -5,7 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest import KeyAlgorithmOrAliasField, NameField, PageQuery, PageSerializer, TimestampField
+from kernel.rest import (
+    ChoiceField,
+    KeyAlgorithmOrAliasField,
+    NameField,
+    PageQuery,
+    PageSerializer,
+    TimestampField,
+)
 from keys.models import RotationStatus
 from keys.rest_references import KeyReferenceField
 from keys.serializers import ReasonSerializer
@@ -22,7 +29,7 @@ class SucceedSerializer(ReasonSerializer):
 
 
 class RotationQuery(PageQuery):
-    status = serializers.ChoiceField(required=False, choices=list(RotationStatus))
+    status = ChoiceField(required=False, choices=list(RotationStatus))
     key_id = KeyReferenceField(required=False, help_text="the key before the rotation")
 
 
@@ -34,12 +41,12 @@ class KeyRotationSerializer(serializers.Serializer[Any]):
     new_version = serializers.IntegerField()
     rotation_reason = serializers.CharField()
     rotated_by = serializers.UUIDField(source="rotated_by_id", allow_null=True, help_text="a user")
-    requester_type = serializers.ChoiceField(source="requester.type", choices=list(IdentityType))
+    requester_type = ChoiceField(source="requester.type", choices=list(IdentityType))
     requester_id = serializers.UUIDField(
         source="requester.id", allow_null=True, help_text="a user or a service account; null for the system"
     )
     rotated_at = TimestampField(help_text="when the status was reached")
-    status = serializers.ChoiceField(choices=list(RotationStatus))
+    status = ChoiceField(choices=list(RotationStatus))
     error_code = serializers.CharField(help_text="why the rotation failed or was cancelled, or empty")
     job_id = serializers.UUIDField(allow_null=True)
 

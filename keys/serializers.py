@@ -12,6 +12,7 @@ from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
 from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest import (
+    ChoiceField,
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
@@ -79,7 +80,7 @@ class CreateKeySerializer(KeySettingsSerializer):
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )
-    purpose = serializers.ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
+    purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
     activates_at = TimestampField(required=False, allow_null=True)
     exportable = serializers.BooleanField(default=False)
 
@@ -87,8 +88,8 @@ class CreateKeySerializer(KeySettingsSerializer):
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
     algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
-    purpose = serializers.ChoiceField(required=False, choices=PURPOSES)
-    status = serializers.ChoiceField(required=False, choices=list(Status))
+    purpose = ChoiceField(required=False, choices=PURPOSES)
+    status = ChoiceField(required=False, choices=list(Status))
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(
         required=False,
@@ -98,7 +99,7 @@ class KeyQuerySerializer(PageQuery):
     )
     policy_id = serializers.UUIDField(required=False)
     expires_before = TimestampField(required=False)
-    ordering = serializers.ChoiceField(required=False, choices=ORDERINGS)
+    ordering = ChoiceField(required=False, choices=ORDERINGS)
 
 
 class ReasonSerializer(StrictSerializer):
@@ -134,7 +135,7 @@ class KeySerializer(serializers.Serializer[Key]):
     tags = serializers.ListField(child=serializers.CharField())
     created_at = TimestampField()
     created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
-    owner_type = serializers.ChoiceField(source="owner.type", choices=list(IdentityType))
+    owner_type = ChoiceField(source="owner.type", choices=list(IdentityType))
     owner_id = serializers.UUIDField(
         source="owner.id", allow_null=True, help_text="null if the system created the key"
     )
@@ -144,7 +145,7 @@ class KeySerializer(serializers.Serializer[Key]):
     next_rotation_at = TimestampField(allow_null=True)
     policy_id = serializers.UUIDField(allow_null=True)
     exportable = serializers.BooleanField()
-    origin = serializers.ChoiceField(
+    origin = ChoiceField(
         choices=list(Origin), help_text="of version 1; public_key: only the public key was imported"
     )
     min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt or verify")
@@ -170,7 +171,7 @@ class KeySerializer(serializers.Serializer[Key]):
 
 class KeyVersionSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=list(VersionState))
+    state = ChoiceField(choices=list(VersionState))
     is_primary = serializers.BooleanField()
     created_at = TimestampField()
     destruction_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")

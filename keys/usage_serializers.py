@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest import StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, StrictSerializer, TimestampField
 from keys.impact import Advice, KeyAction
 from keys.lifecycle import VersionState
 from keys.services.usage import DEFAULT_DAYS, MAX_DAYS
@@ -21,7 +21,7 @@ class UsageQuery(StrictSerializer):
 
 
 class ImpactQuery(StrictSerializer):
-    action = serializers.ChoiceField(choices=list(KeyAction))
+    action = ChoiceField(choices=list(KeyAction))
     version = VersionField(
         required=False,
         help_text="required for disable-version and schedule-destruction",
@@ -57,7 +57,7 @@ class BudgetSerializer(serializers.Serializer[Any]):
 
 class VersionUseSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(source="row.version")
-    state = serializers.ChoiceField(source="row.state", choices=list(VersionState))
+    state = ChoiceField(source="row.state", choices=list(VersionState))
     is_primary = serializers.BooleanField(source="row.is_primary")
     count = serializers.IntegerField(source="use.count")
     protected = serializers.IntegerField(source="use.protected", help_text="messages encrypted")
@@ -70,9 +70,7 @@ class VersionUseSerializer(serializers.Serializer[Any]):
 
 
 class CallerUseSerializer(serializers.Serializer[Any]):
-    principal_type = serializers.ChoiceField(
-        choices=[IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value]
-    )
+    principal_type = ChoiceField(choices=[IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value])
     principal_id = serializers.CharField(help_text='"" for operations without a user')
     name = serializers.CharField(help_text='"" if there is no such account')
     count = serializers.IntegerField()
@@ -123,8 +121,8 @@ class StoppedVersionsSerializer(serializers.Serializer[Any]):
 class ImpactSerializer(RecordedSerializer):
     """The requests of the last 30 days that an action on a key would have denied."""
 
-    action = serializers.ChoiceField(choices=list(KeyAction))
-    advice = serializers.ChoiceField(choices=list(Advice))
+    action = ChoiceField(choices=list(KeyAction))
+    advice = ChoiceField(choices=list(Advice))
     count = serializers.IntegerField(
         source="forecast.count", help_text="requests that the action would have denied"
     )

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from kernel.outbox.models import Notification
 from kernel.outbox.topics import Severity
-from kernel.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
 from notifications.targets import MAX_URL
 
@@ -64,9 +64,9 @@ class WebhookSecretSerializer(serializers.Serializer[Any]):
 class DeliverySerializer(serializers.Serializer[Delivery]):
     id = serializers.UUIDField()
     notification_id = serializers.UUIDField()
-    channel = serializers.ChoiceField(choices=["webhook", "email"])
+    channel = ChoiceField(choices=["webhook", "email"])
     target = serializers.CharField(help_text="the name of the webhook, or the address")
-    status = serializers.ChoiceField(choices=list(DeliveryStatus))
+    status = ChoiceField(choices=list(DeliveryStatus))
     attempts = serializers.IntegerField()
     created_at = TimestampField()
     next_attempt_at = TimestampField(allow_null=True)
@@ -88,7 +88,7 @@ class NotificationQuery(PageQuery):
 class NotificationSerializer(serializers.Serializer[Notification]):
     id = serializers.UUIDField()
     topic = serializers.CharField()
-    severity = serializers.ChoiceField(choices=list(Severity))
+    severity = ChoiceField(choices=list(Severity))
     text = serializers.CharField(source="sentence")
     object_type = serializers.CharField()
     object_id = serializers.CharField()

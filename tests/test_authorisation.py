@@ -179,12 +179,14 @@ def is_open(endpoint, route):
 
 def about_objects(matches):
     """The endpoints about an object whose row in the table of permissions matches."""
-    return [
+    found = [
         (route, method)
         for route in ROUTES
         for method, endpoint in ENDPOINTS.get(route.name, {}).items()
         if endpoint.about and matches(PERMISSIONS[endpoint.permission])
     ]
+    assert found
+    return found
 
 
 def _details_of(answer):

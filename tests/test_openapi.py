@@ -245,13 +245,13 @@ def test_every_operation_accepts_a_request_and_answers_as_documented(document, s
             if route.path not in document["paths"]:
                 continue
             with subtests.test(route=route.name, method=method):
-                admin = people.new_account("admin")  # its principal is current
+                admin = people.new_account("admin")  # the principal of an earlier one may be stale
                 answer = send(admin, route, method, make_target(admin, endpoint.state))
                 assert answer.status == endpoint.status
                 case = contract[route.path][method].Case(
                     path_parameters=dict.fromkeys(named_in(route.path), "x")
                 )
-                case.validate_response(as_sent(answer, method), checks=ANSWERS)
+                case.validate_response(as_received(answer, method), checks=ANSWERS)
                 declared = document["paths"][route.path][method.lower()]["responses"][str(answer.status)]
                 assert ("Location" in declared.get("headers", {})) is ("Location" in answer.headers)
                 accepted.add((route.path, method))
@@ -262,7 +262,7 @@ def named_in(path):
     return re.findall(r"{(\w+)}", path)
 
 
-def as_sent(answer, method):
+def as_received(answer, method):
     """The answer as a client of HTTP would have it."""
     body = answer.response.content
     raw = HTTPResponse(BytesIO(body), dict(answer.headers), status=answer.status, preload_content=False)

@@ -6,14 +6,14 @@ from rest_framework import serializers
 
 from audit.models import AuditAlarm
 from kernel.labels import MAX_REASON
-from kernel.rest import LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 STATUSES = ("open", "resolved")
 _NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}
 
 
 class AlarmQuerySerializer(PageQuery):
-    status = serializers.ChoiceField(choices=STATUSES, required=False)
+    status = ChoiceField(choices=STATUSES, required=False)
 
 
 class ResolveAlarmSerializer(StrictSerializer):
@@ -21,7 +21,7 @@ class ResolveAlarmSerializer(StrictSerializer):
 
 
 class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
-    status = serializers.ChoiceField(choices=STATUSES, read_only=True)
+    status = ChoiceField(choices=STATUSES, read_only=True)
     is_altered = serializers.BooleanField(
         read_only=True, help_text="the stored alarm does not match its MAC, so it counts as open"
     )

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from audit.exports.formats import ExportFormat
 from audit.models import AuditExport
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest import PageSerializer, TimestampField
+from kernel.rest import ChoiceField, PageSerializer, TimestampField
 
 
 class ExportRequestSerializer(LogQuerySerializer):
@@ -14,7 +14,7 @@ class ExportRequestSerializer(LogQuerySerializer):
 
     before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
     limit = None  # type: ignore[assignment]  # likewise
-    format = serializers.ChoiceField(choices=[word.value for word in ExportFormat])
+    format = ChoiceField(choices=[word.value for word in ExportFormat])
 
 
 class CheckpointHeadSerializer(serializers.Serializer[AuditExport]):

@@ -12,7 +12,7 @@ from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.tlog.checkpoint import MAX_SIZE
 from audit.tlog.merkle import HASH_SIZE
 from kernel.http.addresses import canonical_address
-from kernel.rest import Base64Field, StrictSerializer, TimestampField
+from kernel.rest import Base64Field, ChoiceField, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 
@@ -43,7 +43,7 @@ class KeysetQuerySerializer(StrictSerializer):
 
 
 class LogQuerySerializer(KeysetQuerySerializer):
-    actor_type = serializers.ChoiceField(choices=[word.value for word in ActorType], required=False)
+    actor_type = ChoiceField(choices=[word.value for word in ActorType], required=False)
     action = serializers.CharField(
         max_length=TEXT_LIMITS["action"],
         required=False,
@@ -55,7 +55,7 @@ class LogQuerySerializer(KeysetQuerySerializer):
         source="object_id",
         help_text="The ID of the object, or the name of a key or user that you can see.",
     )
-    outcome = serializers.ChoiceField(choices=[word.value for word in Outcome], required=False)
+    outcome = ChoiceField(choices=[word.value for word in Outcome], required=False)
     request_id = serializers.CharField(max_length=TEXT_LIMITS["request_id"], required=False)
     client_ip = serializers.CharField(
         max_length=TEXT_LIMITS["client_ip"], required=False, help_text="An IP address, in any notation."
@@ -75,7 +75,7 @@ class LogQuerySerializer(KeysetQuerySerializer):
     def get_fields(self) -> Fields:
         # "source" has another meaning in the class of every serializer.
         choices = [word.value for word in Source]
-        return super().get_fields() | {"source": serializers.ChoiceField(choices=choices, required=False)}
+        return super().get_fields() | {"source": ChoiceField(choices=choices, required=False)}
 
 
 class TrailQuerySerializer(KeysetQuerySerializer):
@@ -88,7 +88,7 @@ class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[
     values, spelled as they are hashed.
     """
 
-    integrity = serializers.ChoiceField(
+    integrity = ChoiceField(
         choices=[word.value for word in Integrity],
         read_only=True,
         help_text="verified: the row matches its leaf and its MAC. pending: a changed row whose entry is not sequenced yet. "

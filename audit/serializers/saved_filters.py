@@ -5,7 +5,7 @@ from rest_framework import serializers
 from audit.browse.filters import PERIODS, as_texts
 from audit.models import SavedFilter
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest import PageSerializer, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, PageSerializer, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):
@@ -14,7 +14,7 @@ class KeptQuerySerializer(LogQuerySerializer):
     schema_keywords: ClassVar = {"minProperties": 1}
     before = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
     limit = None  # type: ignore[assignment]  # likewise
-    period = serializers.ChoiceField(choices=list(PERIODS), required=False)
+    period = ChoiceField(choices=list(PERIODS), required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "period" in attrs and "since" in attrs:

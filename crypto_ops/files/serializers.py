@@ -6,12 +6,12 @@ from rest_framework import serializers
 
 from crypto_ops.models import MAX_FILE_NAME, FileOperation
 from kernel.jobs import Status
-from kernel.rest import LabelField, StrictSerializer, TimestampField
+from kernel.rest import ChoiceField, LabelField, StrictSerializer, TimestampField
 from keys.rest_references import KeyReferenceField
 
 
 class FileQuery(StrictSerializer):
-    operation = serializers.ChoiceField(choices=[word.value for word in FileOperation])
+    operation = ChoiceField(choices=[word.value for word in FileOperation])
     key_id = KeyReferenceField(
         required=False, help_text="required to encrypt; a file to decrypt names its key"
     )
@@ -27,8 +27,8 @@ class FileQuery(StrictSerializer):
 
 class FileJobSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    operation = serializers.ChoiceField(choices=list(FileOperation))
-    status = serializers.ChoiceField(choices=list(Status))
+    operation = ChoiceField(choices=list(FileOperation))
+    status = ChoiceField(choices=list(Status))
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()

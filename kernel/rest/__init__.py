@@ -2,6 +2,7 @@
 
 from kernel.rest.fields import (
     Base64Field,
+    ChoiceField,
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
@@ -28,6 +29,7 @@ __all__ = [
     "ApiView",
     "Base64Field",
     "Caller",
+    "ChoiceField",
     "DownloadView",
     "KeyAlgorithmField",
     "KeyAlgorithmOrAliasField",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
@@ -80,12 +80,10 @@ _INTEGER = re.compile("-?[0-9]+", re.ASCII)
 
 
 def _type_error(field: AnyField, value: object) -> str:
-    """The error in the JSON type of a value, or in a choice, or "". The field itself handles null."""
+    """The error in the JSON type of a value, or "". The field itself handles null."""
     for kind, expected, message in _JSON_TYPES:
         if isinstance(field, kind) and value is not None and type(value) is not expected:
             return message
-    if isinstance(field, serializers.ChoiceField) and isinstance(value, str):
-        return _choice_error(field, value)
     if isinstance(field, serializers.ListField) and isinstance(value, list):
         return next((message for member in value if (message := _type_error(field.child, member))), "")
     return ""
@@ -95,12 +93,7 @@ def _form_error(field: AnyField, text: str) -> str:
     """The error in the spelling of a query parameter, or "": ``1.0`` and digits of other scripts are not integers."""
     if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
         return "Expected an integer."
-    return _choice_error(field, text) if isinstance(field, serializers.ChoiceField) else ""
-
-
-def _choice_error(field: serializers.ChoiceField, text: str) -> str:
-    """DRF's own message repeats the text instead of the choices."""
-    return "" if text in field.choices else f"Choose one of: {', '.join(map(str, field.choices))}."
+    return ""
 
 
 def _single_values(query: QueryDict) -> dict[str, Any]:
@@ -195,13 +188,22 @@ class SecretModeField(serializers.CharField):
     """The name of a mode of shared secrets, in answers."""
 
 
+class ChoiceField(serializers.ChoiceField):
+    """Lists its choices in the error, where DRF repeats the input."""
+
+    default_error_messages = {"invalid_choice": "Choose one of: {choices}."}
+
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        super().fail(key, choices=", ".join(map(str, self.choices)), **kwargs)
+
+
 class NameField(serializers.RegexField):
     """The name of a key, a policy or a service account (``kernel.labels.NAME``)."""
 
-    default_error_messages = {"invalid": NAME_RULE}
+    default_error_messages = {"invalid": NAME_RULE, "blank": NAME_RULE}
 
     def __init__(self, *, help_text: str = "a-z, 0-9 and hyphen; cannot be changed", **kwargs: Any) -> None:
-        super().__init__(rf"^{NAME.pattern}\Z", help_text=help_text, **kwargs)
+        super().__init__(rf"^{NAME.pattern}\Z", help_text=help_text, trim_whitespace=False, **kwargs)
 
 
 class LabelField(serializers.CharField):

@@ -310,7 +310,8 @@ def says(answer, name):
     message = str(answer)
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message
-    return name.replace(".", "_") in message or ", ".join(promises()[name]) in message.replace("'", "")
+    columns = ", ".join(promises()[name])  # none of a CHECK
+    return name.replace(".", "_") in message or bool(columns and columns in message.replace("'", ""))
 
 
 def test_every_constraint_has_its_provocation():

@@ -219,16 +219,16 @@ def test_a_filter_changes_the_address_to_what_can_be_shared(browser, recorded):
 def test_load_more_goes_on_by_key_until_the_end(browser, monkeypatch, period):
     monkeypatch.setattr(events, "LIMIT", 10)
     written = [record_event(SYSTEM, "test.many.done").id for _ in range(25)][::-1]
-    address, seen = f"/audit/?action=test.many.done{period}", []
+    address, seen, pages = f"/audit/?action=test.many.done{period}", [], 0
     response = browser.get(address)
     while True:
-        seen += ids(response)
+        seen, pages = seen + ids(response), pages + 1
         if "Load 50 more" not in text_of(response):
             break
         further = next(url for url in links(response) if "before=" in url)
         response = part(browser, further, "more-entries")
         assert "<table" not in response.content.decode()
-    assert seen == written
+    assert (seen, pages) == (written, 3)
 
 
 def test_the_status_counts_the_entries_shown_and_their_events(browser, monkeypatch):

@@ -38,7 +38,8 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     """Run the tests of this folder first and together, so that the product is not restarted for each file.
 
-    The longest files come first: at the end of a run, one would leave the other processes without work.
+    The longest file comes first, and the smoke tests before others: at the end of a run, they would leave the other
+    processes without work.
     """
 
     def place(item):

@@ -45,7 +45,7 @@ def test_the_status_filter_selects_in_sql_what_the_lifecycle_says(every_lifecycl
     statuses = {key.id: key.lifecycle_state(moment).status for key in Key.objects.all()}
     assert set(statuses.values()) == set(Status)
     for status in Status:
-        expected = {key_id for key_id, its in statuses.items() if its is status}
+        expected = {key_id for key_id, found in statuses.items() if found is status}
         assert {key.id for key in Key.objects.with_status(status, moment)} == expected, status
 
 

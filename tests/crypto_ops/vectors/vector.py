@@ -48,13 +48,21 @@ class Vector:
     answer: Mapping[str, Any]
     body: Mapping[str, Any] = field(default_factory=dict)
     expected: Expected = Expected.ANSWER
+    variant: str = ""
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """What it has in common with others: the quick run takes one vector of each kind."""
         parts = ("signing_algorithm", "encoding")
         words = tuple(self.body.get(part) for part in parts)
-        return self.key.algorithm, self.operation, words, self.answer.get("valid"), self.expected
+        return (
+            self.key.algorithm,
+            self.operation,
+            words,
+            self.answer.get("valid"),
+            self.expected,
+            self.variant,
+        )
 
 
 type Case = Vector | str

@@ -1,12 +1,12 @@
 """Signatures: altered input, and OpenSSL's command as an independent implementation.
 
-The published vectors are in tests/crypto_ops/vectors.
+The published vectors are in tests/crypto_ops/vectors. Those of ML-DSA have contexts, which our operations have not.
 """
 
 import subprocess
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -16,6 +16,7 @@ from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SIGNING_MODES
 from kernel.crypto.signing import Signer, Verifier
+from tests.kernel.crypto.vector_files import octets, read_vectors
 
 MESSAGE = b"the canary sings at four"
 SIGNING = [kind for kind in KEY_ALGORITHMS if kind.purpose == "sign"]
@@ -43,6 +44,22 @@ def digest_of(mode, message=MESSAGE):
     digest = Hash(DIGESTS[SIGNING_MODES[mode].digest])
     digest.update(message)
     return digest.finalize()
+
+
+@pytest.mark.parametrize("level", ["44", "65", "87"])
+def test_ml_dsa_of_nist_has_contexts_which_ours_are_never_valid_for(level):
+    kind = getattr(mldsa, f"MLDSA{level}PrivateKey")
+    records = read_vectors(f"asymmetric/MLDSA/kat_MLDSA_{level}_det_pure.rsp")
+    assert len(records) == 100
+    for r in records[:10]:
+        private = kind.from_seed_bytes(octets(r["xi"]))
+        public, message, context = private.public_key(), octets(r["msg"]), octets(r["ctx"])
+        assert public.public_bytes_raw() == octets(r["pk"])
+        signature = octets(r["sm"])[: -len(message)]
+        public.verify(signature, message, context)
+        mode = SIGNING_MODES[f"ml-dsa-{level}"]
+        assert not Verifier(public, mode).is_valid(message, signature)
+        assert Verifier(public, mode).is_valid(message, Signer(private, mode).sign(message))
 
 
 # --- every algorithm
