@@ -283,3 +283,4 @@ def test_what_is_no_route_does_not_exist_for_anybody(people):
     for role in ROLES:
         answer = people.client(role).get("/api/v1/nothing")
         assert (answer.status, answer.code) == (404, "not_found")
+        assert answer.json["detail"].startswith("Nothing has this path.")

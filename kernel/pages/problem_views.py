@@ -2,10 +2,12 @@
 
 import sys
 from datetime import timedelta
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import Resolver404
 
 from kernel import errors
 from kernel.clock import process_now
@@ -13,6 +15,11 @@ from kernel.http import problems
 from kernel.http.middleware import Handler, is_api
 from kernel.pages.views import is_htmx
 from kernel.rest.exceptions import translate
+
+NO_SUCH_PATH: Final = (
+    "Nothing has this path. Check its spelling. In a path, an object is named by its ID, and a key by its ID or by "
+    "name: and its name."
+)
 
 
 class DomainErrorAnswers:
@@ -30,6 +37,8 @@ class DomainErrorAnswers:
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of 400, 403 and 404."""
+    if isinstance(exception, Resolver404):
+        return answer_problem(request, errors.NotFound(NO_SUCH_PATH))
     return answer_problem(request, translate(exception))
 
 

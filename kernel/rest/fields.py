@@ -32,6 +32,8 @@ class StrictSerializer(serializers.Serializer[Any]):
     numbers or texts.
     """
 
+    default_error_messages = {"invalid": "Expected an object."}
+
     def to_internal_value(self, data: Any) -> Any:
         error_of = _form_error if isinstance(data, QueryDict) else _type_error
         if isinstance(data, QueryDict):
@@ -144,7 +146,9 @@ class Base64Field(serializers.Field[bytes, Any, str, bytes]):
 class TimestampField(serializers.DateTimeField):
     """RFC 3339 with an offset in both directions; output is in UTC with a ``Z``."""
 
-    default_error_messages = {"naive": "Add a time zone: end the time with Z or an offset such as +02:00."}
+    default_error_messages = {
+        "naive": "Use a time with a time zone, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00."
+    }
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str) and not _has_offset(value):

@@ -17,7 +17,7 @@ from ciphercanary_client.models import DataKey, Key, Rotation, Signature
 
 T = TypeVar("T")
 
-_KEY = re.compile(r"(name:)?[0-9a-z-]+", re.ASCII)
+_KEY = re.compile(r"name:[0-9a-z-]{3,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[ !#-\[\]-~]{1,255}")
 _SUCCESS = range(200, 300)
 _PAGE_SIZE = 100

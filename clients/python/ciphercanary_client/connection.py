@@ -5,7 +5,7 @@ import os
 import re
 import ssl
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -47,19 +47,30 @@ def options(
 
 def server_url(url: str | None, *, allow_http: bool) -> str:
     """The URL of the server, by default that of CIPHERCANARY_URL. Raises ValueError."""
-    given = url or os.environ.get(URL_VARIABLE, "")
+    given = os.environ.get(URL_VARIABLE, "") if url is None else url
     if not given:
         raise ValueError(f"The URL of the server is missing. Set {URL_VARIABLE}, or pass url (--url).")
     parts = urlsplit(given)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("The URL of the server begins with https:// or http://, followed by a host.")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_valid_port(parts):
+        raise ValueError(
+            "The URL of the server begins with https:// or http://, followed by a host, and a port if it is another one."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("The URL of the server has no user, password, query or fragment.")
+    if parts.path.rstrip("/").endswith("/api/v1"):
+        raise ValueError("The URL of the server ends before /api/v1, which the client adds.")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
         raise ValueError(
             "Plain HTTP would send the token and the data in clear text. Use https, or pass allow_http=True (--allow-http)."
         )
     return given.rstrip("/")
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def bearer_token(token: str | None) -> str:

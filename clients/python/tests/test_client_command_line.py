@@ -42,6 +42,10 @@ def run(monkeypatch, capsys):
         ["encrypt"],
         ["audit"],
         ["--url", "ftp://x", "keys", "list"],
+        ["--url", "", "keys", "list"],
+        ["--token-file", "missing", "keys", "list"],
+        ["--timeout", "inf", "keys", "list"],
+        ["--token", "secret-token", "keys", "list"],
     ],
 )
 def test_wrong_usage_exits_with_2(run, arguments):

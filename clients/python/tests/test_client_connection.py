@@ -19,6 +19,8 @@ from ciphercanary_client import ApiError, Client
         ("http://10.0.0.1", "Plain HTTP"),
         ("https://user:secret@keys.example.org", "no user"),
         ("https://keys.example.org/?a=b", "no user"),
+        ("https://keys.example.org:port", "a port"),
+        ("https://keys.example.org/api/v1/", "before /api/v1"),
     ],
 )
 def test_a_url_that_cannot_be_meant_is_rejected(monkeypatch, url, reason):

@@ -13,6 +13,7 @@ from ciphercanary_client.version import VERSION
 
 OK, FAILED, USAGE = 0, 1, 2
 _INTERRUPTED = 130
+_LONGEST_WAIT = 86_400
 
 
 def run() -> None:
@@ -43,14 +44,17 @@ def parser() -> argparse.ArgumentParser:
         description="A client of CipherCanary. The variables CIPHERCANARY_URL and CIPHERCANARY_TOKEN name the server and "
         "authenticate the caller.",
         epilog="Exit codes: 0 success, 1 refused or failed, 2 wrong usage.",
+        allow_abbrev=False,
     )
     made.add_argument("--url", help="the URL of the server, instead of CIPHERCANARY_URL")
     made.add_argument(
         "--token-file", metavar="FILE", help="a file with the token, instead of CIPHERCANARY_TOKEN"
     )
+    # Without it, the error would show the token.
+    made.add_argument("--token", action=_RefuseToken, help=argparse.SUPPRESS)
     made.add_argument("--ca-file", metavar="FILE", help="certificates to trust instead of the system's")
     made.add_argument("--allow-http", action="store_true", help="allow plain HTTP to other machines")
-    made.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="of each wait (30)")
+    made.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="of each wait (30)")
     made.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = made.add_subparsers(metavar="COMMAND", required=True)
     for part in (keys, messages, audit):
@@ -58,10 +62,27 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+class _RefuseToken(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(
+            "other users of the machine can see a token on the command line. Use --token-file or CIPHERCANARY_TOKEN."
+        )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"use more than 0 and at most {_LONGEST_WAIT} seconds")
+    return seconds
+
+
 def _client(options: argparse.Namespace) -> Client:
     token = None
     if options.token_file:
-        token = Path(options.token_file).read_text("utf-8").strip()
+        try:
+            token = Path(options.token_file).read_text("utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"--token-file: {error}") from None
         if not token:
             raise ValueError(f"{options.token_file} is empty.")
     return Client(
