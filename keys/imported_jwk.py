@@ -70,12 +70,15 @@ def _kty(kind: KeyAlgorithm) -> str:
 
 
 def _from_numbers(kind: KeyAlgorithm, jwk: dict[str, str]) -> Parts:
-    if "n" in jwk and len(_octets(jwk, "n")) * 8 != kind.key_size:
+    octets = {name: _octets(jwk, name) for name in jwk.keys() - {"kty", "crv"}}
+    if "n" in jwk and len(octets["n"]) * 8 != kind.key_size:
         raise refused(f"Expected a modulus of {kind.key_size} bits.")  # before slow checks of a large one
 
     if jwk["kty"] == "RSA" and "d" in jwk and not jwk.keys() >= _FACTORS:
         # PyJWT would search for the factors, which can take hours.
         raise refused(f"The members {', '.join(sorted(_FACTORS))} are required beside d.")
+    if any(len(octets[name]) * 16 != kind.key_size for name in octets.keys() & {"p", "q"}):
+        raise refused(f"Expected factors p and q of {kind.key_size // 2} bits.")  # likewise
 
     def load() -> object:
         try:

@@ -52,7 +52,8 @@ def general_name(text: str) -> x509.GeneralName:
     The first label of a DNS name may be ``*``. Raises ValueError.
     """
     try:
-        return x509.IPAddress(ipaddress.ip_address(text))
+        if "%" not in text:  # a certificate has no zone (RFC 4007 §11)
+            return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
         pass
     for pattern, kind in _NAMES:

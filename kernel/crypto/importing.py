@@ -4,16 +4,17 @@ A private key may be any document that the library reads. It is stored as the PK
 would have generated. All errors are Invalid for the field ``material``; none repeats the input.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from cryptography.exceptions import InternalError
 from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
 from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_der_public_key,
     load_pem_private_key,
-    load_pem_public_key,
 )
 
 from kernel.crypto import hybrid, key_checks, key_pairs
@@ -25,6 +26,12 @@ from kernel.crypto.material import KeyMaterial
 MAX_HMAC_KEY: Final = 1024  # bytes
 
 _PSS_IDENTIFIER: Final = bytes.fromhex("06092a864886f70d01010a")
+# RFC 7468 §2: text around a block is ignored. A block with headers is encrypted (RFC 1421 §4.6).
+_PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
+_OLD_LABELS: Final = {
+    "rsa": "RSA PRIVATE KEY",
+    "ec": "EC PRIVATE KEY",
+}  # PKCS #1 (RFC 8017), SEC 1 (RFC 5915)
 _HEAD: Final = 40  # bytes, of which an object identifier of the algorithm is part
 
 type Parts = tuple[KeyMaterial | None, bytes | None]
@@ -57,31 +64,37 @@ def from_raw(kind: KeyAlgorithm, octets: bytes) -> Parts:
 
 def from_private_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A private key in DER: PKCS #8 without encryption. Raises Invalid."""
-    _refuse_pss(document)
+    _require_algorithm(kind, document)
     return _private_document(kind, partial(load_der_private_key, document, None))
 
 
 def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A SubjectPublicKeyInfo in DER. Raises Invalid."""
-    _refuse_pss(document)
     if kind.name == hybrid.ALGORITHM:
         try:
             hybrid.load_public(document)
         except WrongKey as error:
             raise refused(str(error)) from None
         return None, document
+    _require_algorithm(kind, document)
     return public_parts(kind, lambda: load_der_public_key(document))
 
 
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
-    octets = text.encode()
-    _refuse_pss(_body_of(text))
     if kind.name == hybrid.ALGORITHM:
         return from_public_der(kind, _public_body(text))
-    if b" PRIVATE KEY-----" not in octets and b"PUBLIC KEY-----" in octets:
-        return public_parts(kind, lambda: load_pem_public_key(octets))
-    return _private_document(kind, partial(load_pem_private_key, octets, None))
+    _require_pair(kind)
+    blocks = [found for found in _PEM.finditer(text) if found[1] != "EC PARAMETERS"]
+    if len(blocks) != 1:
+        raise refused("Expected one key in PEM, without encryption.")
+    label, octets = blocks[0][1], blocks[0][0].encode()
+    if label == _OLD_LABELS.get(kind.name.partition("-")[0]):
+        return _private_document(kind, partial(load_pem_private_key, octets, None))
+    if label not in {"PRIVATE KEY", "PUBLIC KEY"}:
+        raise refused(f"Expected a key of type {kind.name} in PEM, without encryption.")
+    document = decode_base64("".join(blocks[0][2].split()), field="material", max_bytes=len(text))
+    return (from_private_der if label == "PRIVATE KEY" else from_public_der)(kind, document)
 
 
 def from_seed(kind: KeyAlgorithm, seed: bytes, public: bytes) -> Parts:
@@ -120,7 +133,7 @@ def private_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
         parts = key_pairs.encode_pair(kind.name, key)
     except WrongKey as error:
         raise refused(str(error)) from None
-    except (ValueError, TypeError, NotInLibrary):
+    except (ValueError, TypeError, NotInLibrary, InternalError):
         needs = "."
         if kind.name.startswith("ml-"):
             option = f"-provparam {kind.name[:6]}.output_formats=seed-only"
@@ -140,7 +153,7 @@ def public_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
         document = key_pairs.encode_public(kind.name, key)
     except WrongKey as error:
         raise refused(str(error)) from None
-    except (ValueError, TypeError, NotInLibrary):
+    except (ValueError, TypeError, NotInLibrary, InternalError):
         raise refused(f"Cannot be read as a public key of type {kind.name}.") from None
     return None, document
 
@@ -151,21 +164,20 @@ def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
     return private_parts(kind, load)
 
 
-def _refuse_pss(document: bytes) -> None:
-    """Refuse a key that may sign with RSASSA-PSS only (RFC 4055 §1.2): the library reads it as any RSA key."""
+def _require_algorithm(kind: KeyAlgorithm, document: bytes) -> None:
+    """Refuse other keys before the library loads them, and a key that may sign with RSASSA-PSS only (RFC 4055 §1.2).
+
+    The library reads that one as any RSA key.
+    """
+    _require_pair(kind)
     if _PSS_IDENTIFIER in document[:_HEAD]:
         raise refused(
             "A key for RSASSA-PSS only is not supported. Send a key with the identifier rsaEncryption."
         )
-
-
-def _body_of(text: str) -> bytes:
-    """The document of a PEM, or nothing if it has another form. The library reports what is wrong with it."""
-    body = "".join(line for line in text.split("\n") if ":" not in line and not line.startswith("-----"))
     try:
-        return decode_base64("".join(body.split()), field="material", max_bytes=len(text))
-    except Invalid:
-        return b""
+        key_pairs.require_algorithm(kind.name, document)
+    except WrongKey as error:
+        raise refused(str(error)) from None
 
 
 def _public_body(text: str) -> bytes:

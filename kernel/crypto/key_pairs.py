@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
+from cryptography.exceptions import InternalError
 from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
@@ -22,11 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from kernel.crypto import hybrid
+from kernel.crypto import hybrid, key_documents
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 
+RSA_IDENTIFIER: Final = "2a864886f70d010101"  # rsaEncryption (RFC 8017 §C)
+_NIST: Final = "608648016503040"  # of NIST's algorithms: sigAlgs 3, kems 4
 _RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4: at least 65,537
 
 type PublicKey = (
@@ -59,8 +62,12 @@ type PrivateKey = (
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """``curve``: of an elliptic curve; ``size``: the modulus of an RSA key in bits."""
+    """``identifier``: of the algorithm in a document, in hexadecimal digits. ``curve``: of an elliptic curve.
 
+    ``size``: the modulus of an RSA key in bits.
+    """
+
+    identifier: str
     generate: Callable[[], Any]
     private: type[Any]
     public: type[Any]
@@ -75,20 +82,22 @@ class _Type:
 
 def _curve(curve: ec.EllipticCurve) -> _Type:
     generate = partial(ec.generate_private_key, curve)
-    return _Type(generate, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, curve=curve.name)
+    return _Type(
+        "2a8648ce3d0201", generate, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, curve=curve.name
+    )
 
 
 def _rsa(size: int) -> _Type:
     generate = partial(rsa.generate_private_key, _RSA_EXPONENT, size)
-    return _Type(generate, rsa.RSAPrivateKey, rsa.RSAPublicKey, size=size)
+    return _Type(RSA_IDENTIFIER, generate, rsa.RSAPrivateKey, rsa.RSAPublicKey, size=size)
 
 
 _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
     {
         "ed25519": _Type(
-            ed25519.Ed25519PrivateKey.generate, ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey
+            "2b6570", ed25519.Ed25519PrivateKey.generate, ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey
         ),
-        "ed448": _Type(ed448.Ed448PrivateKey.generate, ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
+        "ed448": _Type("2b6571", ed448.Ed448PrivateKey.generate, ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
         "ec-p256": _curve(ec.SECP256R1()),
         "ec-p384": _curve(ec.SECP384R1()),
         "ec-p521": _curve(ec.SECP521R1()),
@@ -96,16 +105,30 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
         "rsa-2048": _rsa(2048),
         "rsa-3072": _rsa(3072),
         "rsa-4096": _rsa(4096),
-        "x25519": _Type(x25519.X25519PrivateKey.generate, x25519.X25519PrivateKey, x25519.X25519PublicKey),
+        "x25519": _Type(
+            "2b656e", x25519.X25519PrivateKey.generate, x25519.X25519PrivateKey, x25519.X25519PublicKey
+        ),
         "ml-kem-768": _Type(
-            mlkem.MLKEM768PrivateKey.generate, mlkem.MLKEM768PrivateKey, mlkem.MLKEM768PublicKey
+            f"{_NIST}402",
+            mlkem.MLKEM768PrivateKey.generate,
+            mlkem.MLKEM768PrivateKey,
+            mlkem.MLKEM768PublicKey,
         ),
         "ml-kem-1024": _Type(
-            mlkem.MLKEM1024PrivateKey.generate, mlkem.MLKEM1024PrivateKey, mlkem.MLKEM1024PublicKey
+            f"{_NIST}403",
+            mlkem.MLKEM1024PrivateKey.generate,
+            mlkem.MLKEM1024PrivateKey,
+            mlkem.MLKEM1024PublicKey,
         ),
-        "ml-dsa-44": _Type(mldsa.MLDSA44PrivateKey.generate, mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
-        "ml-dsa-65": _Type(mldsa.MLDSA65PrivateKey.generate, mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
-        "ml-dsa-87": _Type(mldsa.MLDSA87PrivateKey.generate, mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
+        "ml-dsa-44": _Type(
+            f"{_NIST}311", mldsa.MLDSA44PrivateKey.generate, mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey
+        ),
+        "ml-dsa-65": _Type(
+            f"{_NIST}312", mldsa.MLDSA65PrivateKey.generate, mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey
+        ),
+        "ml-dsa-87": _Type(
+            f"{_NIST}313", mldsa.MLDSA87PrivateKey.generate, mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey
+        ),
     }
 )
 
@@ -165,14 +188,25 @@ def load_public(algorithm: str, document: bytes) -> PublicKey:
     if algorithm == hybrid.ALGORITHM:
         return hybrid.load_public(document)
     kind = _TYPES[algorithm]
+    require_algorithm(algorithm, document)
     try:
         key: Any = load_der_public_key(document)
-    except (ValueError, NotInLibrary):
+    except (ValueError, NotInLibrary, InternalError):
         raise WrongKey("Expected a SubjectPublicKeyInfo in DER.") from None
     if not isinstance(key, kind.public) or not kind.is_type_of(key) or _encode(key) != document:
         raise WrongKey(f"Expected a public key of type {algorithm}.")
     found: PublicKey = key
     return found
+
+
+def require_algorithm(algorithm: str, document: bytes) -> None:
+    """Raises WrongKey for the document of a key of another algorithm. Curve and size are not compared."""
+    try:
+        found = key_documents.identifier_of(document).hex()
+    except ValueError:
+        raise WrongKey("Expected PKCS #8 or a SubjectPublicKeyInfo in DER.") from None
+    if found != _TYPES[algorithm].identifier:
+        raise WrongKey(f"Expected a key of type {algorithm}, without encryption.")
 
 
 def encode_pem(document: bytes) -> str:

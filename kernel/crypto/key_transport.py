@@ -8,7 +8,7 @@ key wrap with padding (RFC 5649) under this AES key. PKCS #11 calls this CKM_RSA
 import os
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InternalError, InvalidTag
 from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.keywrap import (
@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kernel.crypto import hybrid, key_checks, key_pairs
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.key_documents import identifier_of
+from kernel.crypto.key_pairs import RSA_IDENTIFIER
 from kernel.crypto.keywrap import binding
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.public_key_encryption import HPKE_SUITE, oaep
@@ -91,8 +93,9 @@ def unwrap_hpke(recipient: KeyMaterial, wrapped: bytes, name: str) -> bytes:
 
 def _load_rsa(recipient: bytes) -> rsa.RSAPublicKey:
     try:
-        key = load_der_public_key(recipient)
-    except (ValueError, NotInLibrary):
+        is_rsa = identifier_of(recipient).hex() == RSA_IDENTIFIER
+        key = load_der_public_key(recipient) if is_rsa else None
+    except (ValueError, NotInLibrary, InternalError):
         key = None
     if not isinstance(key, rsa.RSAPublicKey) or not LEAST_RSA <= key.key_size <= MOST_RSA:
         raise WrongKey(

@@ -167,6 +167,7 @@ REFUSED = {
     "a member of another type": ("aes-256", "jwk", lambda: {"kty": "oct", "k": ["AAAA"]}),
     "a long member": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", new_key("rsa-2048")) | {"p": "A" * 5000}),
     "a padded member": ("aes-256", "jwk", lambda: {"kty": "oct", "k": "AAAA="}),
+    "other characters": ("ec-p256", "jwk", lambda: jwk_of("ec-p256", key := new_key("ec-p256")) | {"x": "!" + jwk_of("ec-p256", key)["x"]}),
     "a foreign public key": (
         "ml-dsa-44",
         "jwk",

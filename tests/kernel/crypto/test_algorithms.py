@@ -94,7 +94,6 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.serialization.load_der_private_key",
     "cryptography.hazmat.primitives.serialization.load_der_public_key",
     "cryptography.hazmat.primitives.serialization.load_pem_private_key",
-    "cryptography.hazmat.primitives.serialization.load_pem_public_key",
     # RFC 5649, to wrap a key for another system.
     "cryptography.hazmat.primitives.keywrap.InvalidUnwrap",
     "cryptography.hazmat.primitives.keywrap.aes_key_unwrap_with_padding",

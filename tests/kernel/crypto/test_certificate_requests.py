@@ -73,6 +73,7 @@ def test_another_subject_is_invalid(subject):
     "name",
     [
         "",
+        "fe80::1%eth0",
         "a b",
         "a..b",
         "-a.org",

@@ -1,6 +1,7 @@
 """Keys from other systems: every document of every algorithm, those of OpenSSL's command, and refusals."""
 
 import subprocess
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -11,11 +12,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from kernel.crypto import hybrid, importing, key_pairs
+from kernel.crypto import hybrid, importing, key_pairs, key_transport
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
-from kernel.crypto.errors import Invalid
+from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 from tests.foreign_keys import ALGORITHMS, new_key, private_bytes, public_bytes
+from tests.personas import b64
 
 PAIRS = {name: find_key_algorithms(name)[0] for name in ALGORITHMS}
 SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
@@ -115,6 +117,57 @@ def test_a_key_of_another_type_is_refused():
         assert algorithm in refusal_of(importing.from_public_der, PAIRS[algorithm], public_bytes(key))
 
 
+def test_a_document_of_another_algorithm_never_reaches_the_library():
+    """The library would test for minutes whether the modulus of Diffie-Hellman is prime, with every thread stopped."""
+    parameters = tlv(0x30, integer(2**11_213 - 1) + integer(2))
+    algorithm = tlv(0x30, bytes.fromhex("06092a864886f70d010301") + parameters)
+    public = tlv(0x30, algorithm + tlv(0x03, b"\0" + integer(4)))
+    private = tlv(0x30, integer(0) + algorithm + tlv(0x04, integer(5)))
+    pem = f"-----BEGIN PRIVATE KEY-----\n{b64(private)}\n-----END PRIVATE KEY-----"
+    kind, began = PAIRS["x25519"], time.monotonic()
+    refusal_of(importing.from_public_der, kind, public)
+    refusal_of(importing.from_private_der, kind, private)
+    refusal_of(importing.from_pem, kind, pem)
+    with pytest.raises(WrongKey):
+        key_pairs.load_public("x25519", public)
+    with pytest.raises(WrongKey):
+        key_transport.wrap(public, KeyMaterial.generate(32), "name")
+    assert time.monotonic() - began < 1
+
+
+def tlv(tag, content):
+    size = len(content).to_bytes(2)
+    return bytes([tag, 0x82]) + size + content
+
+
+def integer(number):
+    return tlv(0x02, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def test_a_pem_is_one_key_with_any_text_around():
+    kind, key = PAIRS["ec-p256"], new_key("ec-p256")
+    pem = private_bytes(key, Encoding.PEM).decode()
+    old = private_bytes(key, Encoding.PEM, PrivateFormat.TraditionalOpenSSL).decode()
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    for text in (pem, f"Bag Attributes\n{pem}the end", pem.replace("\n", "\r\n"), parameters + old):
+        assert importing.from_pem(kind, text)[0].expose() == private_bytes(key)
+    for text in (
+        "",
+        pem + pem,
+        pem.replace("PRIVATE KEY", "DSA PRIVATE KEY"),
+        pem.replace("\n", "\nA: b\n", 1),
+    ):
+        refusal_of(importing.from_pem, kind, text)
+    refusal_of(importing.from_pem, PAIRS["ed25519"], old)
+
+
+def test_a_key_of_another_length_in_a_document_is_refused():
+    private = bytes.fromhex("302d020100300506032b65700421041f") + bytes(31)
+    refusal_of(importing.from_private_der, PAIRS["ed25519"], private)
+    public = bytes.fromhex("3029300506032b6570032000") + bytes(31)
+    refusal_of(importing.from_public_der, PAIRS["ed25519"], public)
+
+
 def test_what_is_no_key_is_refused_without_an_echo():
     kind = PAIRS["ed25519"]
     for garbage in (b"", b"\x30", b"secret" * 20, private_bytes(new_key("ed25519"))[:-1]):
@@ -183,6 +236,7 @@ def test_a_key_for_rsassa_pss_only_is_refused():
     kind = kind_of("rsa-3072")
     for read, document in (
         (importing.from_pem, pem.decode()),
+        (importing.from_pem, f"my key\n{pem.decode()}"),
         (importing.from_private_der, openssl("pkey", "-outform", "DER", given=pem)),
         (importing.from_public_der, openssl("pkey", "-pubout", "-outform", "DER", given=pem)),
     ):
