@@ -52,10 +52,15 @@ def general_name(text: str) -> x509.GeneralName:
     The first label of a DNS name may be ``*``. Raises ValueError.
     """
     try:
-        if "%" not in text:  # a certificate has no zone (RFC 4007 §11)
-            return x509.IPAddress(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
-        pass
+        return _other_name(text)
+    if "%" in text:
+        raise ValueError("a certificate has no zone of an address (RFC 4007 §11)")
+    return x509.IPAddress(address)
+
+
+def _other_name(text: str) -> x509.GeneralName:
     for pattern, kind in _NAMES:
         if pattern.fullmatch(text):
             return kind(text)
