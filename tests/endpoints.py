@@ -8,7 +8,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
 from typing import Any
@@ -335,7 +335,7 @@ def _new_token(*_):
     return {
         "name": "nightly",
         "scopes": ["keys.read"],
-        "expires_at": (_now() + timedelta(days=1)).isoformat(),
+        "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     }
 
 

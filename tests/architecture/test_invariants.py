@@ -173,7 +173,7 @@ PROVOCATIONS = {
     "deliveries_status_is_known": (
         Delivery,
         {"email": ""},
-        {"status": "asleep", "email": "a", "webhook_id": None},
+        {"status": "asleep", "email": "a", "webhook_id": None, "next_attempt_at": None, "finished_at": NOW},
     ),
     "deliveries_has_one_target": (Delivery, {"email": ""}, {"email": "ops@example.org"}),
     "deliveries_attempt_while_pending": (
@@ -190,6 +190,8 @@ PROVOCATIONS = {
     "key_rotation_jobs_selection_is_known": (KeyRotationJob, {}, {"selection": "some"}),
     "key_rotation_jobs_selection_has_its_value": (KeyRotationJob, {}, {"algorithm": "aes-256"}),
 }
+# A row that violates one must violate the other. PostgreSQL names the first in alphabetical order.
+NAMED_FIRST = {("postgresql", "key_rotations_status_is_known"): "key_rotations_failure_has_a_code"}
 LOG_TABLES = {
     "audit_logs": AuditLog,
     "audit_trail": AuditTrail,
@@ -311,6 +313,7 @@ def says(answer, name):
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message
     columns = ", ".join(promises()[name])  # none of a CHECK
+    name = NAMED_FIRST.get((connection.vendor, name), name)
     return name.replace(".", "_") in message or bool(columns and columns in message.replace("'", ""))
 
 
@@ -320,7 +323,8 @@ def test_every_constraint_has_its_provocation():
 
 def test_the_database_keeps_its_promises(rows):
     answers = {name: answer_to(*provocation) for name, provocation in PROVOCATIONS.items()}
-    assert [(name, answer) for name, answer in answers.items() if not says(answer, name)] == []
+    wrong = [(name, str(answer)[:150]) for name, answer in answers.items() if not says(answer, name)]
+    assert [name for name, _ in wrong] == [], wrong
 
 
 def answer_to(model, which, changes):

@@ -62,7 +62,7 @@ def test_pasted_base64_may_have_line_breaks(browser):
 def test_refused_material_is_at_its_field_and_not_shown_again(browser):
     refused = send_import(browser, material="-----BEGIN PRIVATE KEY-----\nc2VjcmV0", description="kept")
     assert refused.status_code == 422
-    assert "Cannot be read as a private key of type ed25519" in plain(refused)
+    assert "Expected one key in PEM, without encryption." in plain(refused)
     assert "c2VjcmV0" not in text(refused)
     assert "kept" in text(refused)
     [area] = re.findall(r"<textarea name=\"material\"[^>]*>", text(refused))
