@@ -25,14 +25,10 @@ from kernel.crypto.material import KeyMaterial
 
 MAX_HMAC_KEY: Final = 1024  # bytes
 
-_PSS_IDENTIFIER: Final = bytes.fromhex("06092a864886f70d01010a")
 # RFC 7468 §2: text around a block is ignored. A block with headers is encrypted (RFC 1421 §4.6).
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
-_OLD_LABELS: Final = {
-    "rsa": "RSA PRIVATE KEY",
-    "ec": "EC PRIVATE KEY",
-}  # PKCS #1 (RFC 8017), SEC 1 (RFC 5915)
-_HEAD: Final = 40  # bytes, of which an object identifier of the algorithm is part
+# PKCS #1 (RFC 8017), SEC 1 (RFC 5915).
+_OLD_LABELS: Final = {"rsa": "RSA PRIVATE KEY", "ec": "EC PRIVATE KEY"}
 
 type Parts = tuple[KeyMaterial | None, bytes | None]
 """The material, or None for a public key alone, and the public key, or None for a symmetric key."""
@@ -82,9 +78,6 @@ def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
-    if kind.name == hybrid.ALGORITHM:
-        return from_public_der(kind, _public_body(text))
-    _require_pair(kind)
     blocks = [found for found in _PEM.finditer(text) if found[1] != "EC PARAMETERS"]
     if len(blocks) != 1:
         raise refused("Expected one key in PEM, without encryption.")
@@ -165,29 +158,12 @@ def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
 
 
 def _require_algorithm(kind: KeyAlgorithm, document: bytes) -> None:
-    """Refuse other keys before the library loads them, and a key that may sign with RSASSA-PSS only (RFC 4055 §1.2).
-
-    The library reads that one as any RSA key.
-    """
+    """Refuse other keys before the library loads them."""
     _require_pair(kind)
-    if _PSS_IDENTIFIER in document[:_HEAD]:
-        raise refused(
-            "A key for RSASSA-PSS only is not supported. Send a key with the identifier rsaEncryption."
-        )
     try:
         key_pairs.require_algorithm(kind.name, document)
     except WrongKey as error:
         raise refused(str(error)) from None
-
-
-def _public_body(text: str) -> bytes:
-    """The document of a public key in PEM (RFC 7468 §13), which the library does not read. Raises Invalid."""
-    try:
-        return decode_base64(key_pairs.body_of_public_pem(text), field="material", max_bytes=len(text))
-    except ValueError:
-        raise refused(
-            "Expected a public key in PEM. A private key of this type has none: send its raw bytes."
-        ) from None
 
 
 def _hybrid(octets: bytes) -> Parts:

@@ -28,7 +28,8 @@ from kernel.crypto.encoding import encode_base64
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 
-RSA_IDENTIFIER: Final = "2a864886f70d010101"  # rsaEncryption (RFC 8017 §C)
+_RSA: Final = "2a864886f70d010101"  # rsaEncryption (RFC 8017 §C)
+_RSASSA_PSS: Final = "2a864886f70d01010a"  # RFC 4055 §1.2
 _NIST: Final = "608648016503040"  # of NIST's algorithms: sigAlgs 3, kems 4
 _RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4: at least 65,537
 
@@ -89,7 +90,7 @@ def _curve(curve: ec.EllipticCurve) -> _Type:
 
 def _rsa(size: int) -> _Type:
     generate = partial(rsa.generate_private_key, _RSA_EXPONENT, size)
-    return _Type(RSA_IDENTIFIER, generate, rsa.RSAPrivateKey, rsa.RSAPublicKey, size=size)
+    return _Type(_RSA, generate, rsa.RSAPrivateKey, rsa.RSAPublicKey, size=size)
 
 
 _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
@@ -205,6 +206,10 @@ def require_algorithm(algorithm: str, document: bytes) -> None:
         found = key_documents.identifier_of(document).hex()
     except ValueError:
         raise WrongKey("Expected PKCS #8 or a SubjectPublicKeyInfo in DER.") from None
+    if found == _RSASSA_PSS:  # the library reads it as any RSA key
+        raise WrongKey(
+            "A key for RSASSA-PSS only is not supported. Send a key with the identifier rsaEncryption."
+        )
     if found != _TYPES[algorithm].identifier:
         raise WrongKey(f"Expected a key of type {algorithm}, without encryption.")
 

@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kernel.crypto import hybrid, key_checks, key_pairs
 from kernel.crypto.errors import WrongKey
-from kernel.crypto.key_documents import identifier_of
-from kernel.crypto.key_pairs import RSA_IDENTIFIER
 from kernel.crypto.keywrap import binding
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.public_key_encryption import HPKE_SUITE, oaep
@@ -93,8 +91,8 @@ def unwrap_hpke(recipient: KeyMaterial, wrapped: bytes, name: str) -> bytes:
 
 def _load_rsa(recipient: bytes) -> rsa.RSAPublicKey:
     try:
-        is_rsa = identifier_of(recipient).hex() == RSA_IDENTIFIER
-        key = load_der_public_key(recipient) if is_rsa else None
+        key_pairs.require_algorithm("rsa-4096", recipient)  # which compares no size
+        key = load_der_public_key(recipient)
     except (ValueError, NotInLibrary, InternalError):
         key = None
     if not isinstance(key, rsa.RSAPublicKey) or not LEAST_RSA <= key.key_size <= MOST_RSA:

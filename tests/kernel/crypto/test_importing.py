@@ -249,3 +249,12 @@ def test_a_hybrid_public_key_is_read_as_pem():
     assert importing.from_pem(kind, pem) == (None, document)
     for text in ("", pem[:100], pem.replace("PUBLIC", "PRIVATE"), "-----BEGIN PUBLIC KEY-----\n?"):
         refusal_of(importing.from_pem, kind, text)
+
+
+def test_a_pasted_public_key_is_base64_with_or_without_its_armour():
+    _, document = key_pairs.generate("ed25519")
+    pem = key_pairs.encode_pem(document)
+    for text in (pem, f" {b64(document)}\n"):
+        assert key_pairs.body_of_public_pem(text) == b64(document)
+    with pytest.raises(ValueError, match="not the PEM"):
+        key_pairs.body_of_public_pem(pem.replace("PUBLIC", "PRIVATE"))
