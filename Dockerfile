@@ -37,8 +37,10 @@ ENV PATH=/opt/ciphercanary/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
     PYTHONUNBUFFERED=1 \
     CC_HOME=/var/lib/ciphercanary \
     CC_STATIC_ROOT=/opt/ciphercanary/static \
-    CC_BIND=0.0.0.0
+    CC_BIND=0.0.0.0 \
+    LOG_FORMAT=json
 LABEL org.opencontainers.image.title="CipherCanary" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.description="Key management: keys, encryption as a service, and an audit log" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Not the data folder: Python, gunicorn and Celery import code from the working folder, and every role writes to the data.

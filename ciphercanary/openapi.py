@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
+from kernel import __version__
 from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.identities import IdentityType
@@ -11,7 +12,7 @@ from keys.lifecycle import VersionState
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "TITLE": "CipherCanary",
     "DESCRIPTION": "Create, rotate and retire cryptographic keys; encrypt, decrypt, sign and verify with them.",
-    "VERSION": "1",
+    "VERSION": __version__,
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

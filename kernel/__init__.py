@@ -1,3 +1,5 @@
 """The foundation of every app. It contains no domain logic and imports no app."""
 
-__version__ = "0.1.0"
+from kernel.installation import read_version
+
+__version__ = read_version()

@@ -1,5 +1,7 @@
 """The origin of the program (a clone or an installed package), and the names of its commands."""
 
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,6 +14,14 @@ SERVE = "bin/serve" if IS_CLONE else f"{SERVER} serve"
 MANAGE = "bin/manage" if IS_CLONE else f"{SERVER} manage"
 WORKER = ".venv/bin/python -m ciphercanary.server worker" if IS_CLONE else f"{SERVER} worker"
 PREPARE = f"Start {SERVE} once" if IS_CLONE else f"Run {SERVER} prepare"
+
+
+def read_version() -> str:
+    """The version of pyproject.toml, which the metadata of an installed package contains."""
+    if not IS_CLONE:
+        return metadata.version("ciphercanary")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
 
 
 def default_home() -> Path:
