@@ -61,7 +61,8 @@ class Commands(ManagementUtility):
 def _described(app: str) -> dict[str, str]:
     """``{name: first sentence of its help}`` of the commands in a group."""
     owners = get_commands()
-    names = sorted(name for name in owners.keys() - REPLACED if MOVED.get(name, owners[name]) == app)
+    ours = owners.keys() - REPLACED - DJANGO.keys()
+    names = sorted(name for name in ours if MOVED.get(name, owners[name]) == app)
     return {
         name: load_command_class(owners[name], name).help.partition(". ")[0].rstrip(".") for name in names
     }

@@ -33,6 +33,7 @@ from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
+from kernel.databases.releases import describe_newer_database
 from kernel.templatetags.pages import grouped
 
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
@@ -94,6 +95,8 @@ def check_database() -> Check:
 
 
 def check_migrations() -> Check:
+    if newer := describe_newer_database():
+        return Check("Migrations", WARNING, "applied by a newer version", newer)
     due = count_due_migrations()
     if due:
         return Check(

@@ -12,9 +12,10 @@ from typing import Any
 import django.db
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 
-from kernel import installation
+from kernel import __version__, installation
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.databases.database_errors import explain
+from kernel.databases.releases import describe_newer_database
 from kernel.errors import DomainError
 from kernel.observability import process_endpoint
 
@@ -45,8 +46,14 @@ class ServiceCommand(BaseCommand):
 
     def check_migrations(self) -> None:
         """Raise CommandError where Django would only print a notice and the command would fail later."""
+        self.refuse_newer_database()
         if count_due_migrations():
             raise self.failure(NOT_MIGRATED)
+
+    def refuse_newer_database(self) -> None:
+        """Raise CommandError if a newer version has migrated the database, and django.db.Error."""
+        if problem := describe_newer_database():
+            raise self.failure(problem)
 
     def serve_process_endpoint(self) -> None:
         """Serve the metrics and the liveness of this process, for a command that runs until it is stopped."""
@@ -54,6 +61,10 @@ class ServiceCommand(BaseCommand):
             process_endpoint.serve()
         except process_endpoint.CannotListen as error:
             raise self.failure(str(error)) from None
+
+    def get_version(self) -> str:
+        """Of our package. Django would print its own version."""
+        return __version__
 
     def failure(self, line: str) -> CommandError:
         return CommandError(line, returncode=self.returncode)

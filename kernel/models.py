@@ -1,5 +1,6 @@
 """Where Django looks for models. Each room defines its own."""
 
+from kernel.databases.releases import AppliedRelease
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
 from kernel.jobs import JobRecord
@@ -8,6 +9,7 @@ from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
 __all__ = [
+    "AppliedRelease",
     "CompletedRequest",
     "EntityEpoch",
     "Instance",

@@ -121,7 +121,8 @@ def read_manifest(folder: Path, pinned: Sequence[VerifierKey] = ()) -> SignedMan
         raise Invalid(f"The manifest of the backup is malformed ({error}). Use another backup.") from None
     if manifest.format != FORMAT:
         raise Invalid(
-            f"The backup has the format {manifest.format}, which this version cannot read. Use a newer version."
+            f"The backup has the format {manifest.format}, which this version cannot read. Restore it with version "
+            f"{manifest.version} or newer."
         )
     signed = SignedManifest(manifest, octets, signatures)
     signed.require_signed_by(pinned or named)

@@ -20,8 +20,8 @@ from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
 from ciphercanary.server import static_files
-from ciphercanary.server.refusals import DATABASE, FOLDER, SETTING, TRUST, UNPREPARED, CannotStart
-from kernel import installation
+from ciphercanary.server.refusals import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
+from kernel import home, installation
 from kernel.checks import check_secret_key_lasts
 from kernel.databases.applied_migrations import (
     applied_migrations,
@@ -29,6 +29,7 @@ from kernel.databases.applied_migrations import (
     migration_transaction,
 )
 from kernel.databases.database_errors import explain
+from kernel.databases.releases import describe_newer_database
 from kernel.databases.transactions import exclusive_session
 from kernel.errors import DomainError, Invalid
 from kernel.trust import kek, system_keys
@@ -57,6 +58,7 @@ def prepare() -> Preparation:
     with _refusals():
         warnings = _check()
         with exclusive_session(LOCK):
+            _refuse_newer_database()
             _migrate()
             system_keys.bootstrap()
             check_head()
@@ -74,6 +76,7 @@ def require_prepared() -> list[str]:
     """
     with _refusals():
         warnings = _check(check_secret_key_lasts)
+        _refuse_newer_database()
         if count_due_migrations():
             raise CannotStart(
                 f"the database lacks tables of this version. {PREPARE}",
@@ -89,6 +92,12 @@ def require_prepared() -> list[str]:
                 UNPREPARED,
             )
     return warnings
+
+
+def _refuse_newer_database() -> None:
+    """Raises CannotStart. Only at a start: during a rolling update, running processes of the old version go on."""
+    if problem := describe_newer_database():
+        raise CannotStart(problem, NEWER)
 
 
 @contextmanager
@@ -156,13 +165,13 @@ def _sequence_first_era() -> None:
 def _copy_sqlite(file: str) -> None:
     """Copy the database in its state before the migrations."""
     target = settings.CC_HOME / "db.sqlite3.before-migration"
+    home.open_private_file(target).close()
     with (
         connection.wrap_database_errors,
         closing(sqlite3.connect(file)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
         live.backup(copy)
-    target.chmod(0o600)
 
 
 def _prepare_first_admin() -> str:
@@ -183,7 +192,10 @@ def _prepare_first_admin() -> str:
 
 
 def welcome(preparation: Preparation, *, is_served: bool) -> str:
-    """The welcome box for the terminal. ``is_served``: the web server starts next."""
+    """The welcome box. ``is_served``: the web server starts next.
+
+    It goes to standard output as text, never to the log: whoever has the link becomes administrator.
+    """
     state = "running at" if is_served else "prepared for"
     lines = [f"CipherCanary is {state} {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]
     if preparation.setup_link:
@@ -195,5 +207,4 @@ def welcome(preparation: Preparation, *, is_served: bool) -> str:
     lines.append("Without its key-encryption key, you cannot decrypt anything in the database.")
     width = max(map(len, lines))
     bar = "─" * (width + 2)
-    box = [f"┌{bar}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{bar}┘"]
-    return "\n".join([*box, *(f"warning: {warning}" for warning in preparation.warnings)])
+    return "\n".join([f"┌{bar}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{bar}┘"])

@@ -6,6 +6,7 @@ TRUST = "ciphercanary.E012"
 UNPREPARED = "ciphercanary.E013"
 ROLE = "ciphercanary.E014"
 FOLDER = "ciphercanary.E015"
+NEWER = "ciphercanary.E019"
 
 
 class CannotStart(Exception):

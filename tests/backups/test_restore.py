@@ -25,8 +25,9 @@ from audit.tlog.checkpoint import VerifierKey
 from audit.verification import verify_log
 from crypto_ops import engine
 from crypto_ops.requests import DecryptRequest
-from kernel import home, runtime
+from kernel import __version__, home, runtime
 from kernel.crypto import seed_signing
+from kernel.databases.releases import AppliedRelease
 from kernel.errors import Invalid
 from kernel.trust import kek
 from keys.models import Key
@@ -37,8 +38,8 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION = ("ciphercanary", "0006_jobs_by_requester")
-LAST_INDEX = "idx_encryption_operations_created_by"
+LAST_MIGRATION = ("audit", "0019_refusals_of_an_object")
+LAST_INDEX = "idx_audit_logs_object_refused"
 RENEWED = {"audit_bundles", "audit_tiles", "audit_tree", "token_last_uses", "usage_days"}
 
 
@@ -57,8 +58,9 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
         assert progress[-1] == (restored.manifest.rows, restored.manifest.rows)
         assert not restored.was_compared
         assert LAST_MIGRATION in MigrationRecorder(connection).applied_migrations()
-        indexes = connection.introspection.get_constraints(connection.cursor(), "encryption_operations")
+        indexes = connection.introspection.get_constraints(connection.cursor(), "audit_logs")
         assert LAST_INDEX in indexes
+        assert AppliedRelease.objects.latest("id").version == __version__
         assert Key.objects.get(name="odd").description == DESCRIPTION
         assert engine.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
         rotate_key(principal=SYSTEM, key_id=envelope.key_id, reason="a sequence continues")
@@ -82,8 +84,11 @@ def before_the_last_migration():
     app, name = LAST_MIGRATION
     row = MigrationRecorder.Migration.objects.get(app=app, name=name)
     row.delete()
+    releases = list(AppliedRelease.objects.all())
+    AppliedRelease.objects.create(version="0.1.9")
     yield
     row.save()
+    AppliedRelease.objects.exclude(pk__in=[release.pk for release in releases]).delete()
 
 
 def exchange_kek() -> None:

@@ -1,8 +1,11 @@
+import logging
 import signal
 from typing import Any
 
 from audit.management.base import LogCommand
 from audit.sequencing.running import Sequencer
+
+logger = logging.getLogger(__name__)
 
 
 class Command(LogCommand):
@@ -18,6 +21,6 @@ class Command(LogCommand):
         size = sequencer.prepare()
         if size is None:
             return
-        self.stdout.write(f"the sequencer continues from entry {size} of the audit log")
-        self.stdout.flush()
+        self.refuse_newer_database()
+        logger.info("the sequencer continues from entry %s of the audit log", size)
         sequencer.run()
