@@ -17,6 +17,7 @@ from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
+from kernel.home import create_private_file
 from kernel.trust import kek
 from keys.lifecycle import Status
 from keys.services import list_keys
@@ -54,13 +55,17 @@ def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Seque
 
     return [
         ("sign the audit log", checkpoint_now),  # also without a server, whose sequencer would do it
-        (f"encrypt {messages} messages", lambda: sealed.write_text(_encrypt(messages, principal))),
+        (f"encrypt {messages} messages", lambda: _write_messages(sealed, messages, principal)),
         # Not recorded as a backup, because it does not remain.
         ("back up", lambda: write_snapshot(backup)),
         ("copy the key-encryption keys", lambda: kek.copy_ring(home)),
         ("restore and verify", lambda: on_the_copy("restore", str(backup), "--drill", "--verify")),
         (f"decrypt {messages} messages", lambda: on_the_copy(COMMAND, "--decrypt", str(sealed))),
     ]
+
+
+def _write_messages(path: Path, messages: int, principal: Principal) -> None:
+    create_private_file(path, _encrypt(messages, principal).encode())
 
 
 def decrypt_messages(path: Path, principal: Principal) -> int:

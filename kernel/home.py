@@ -83,6 +83,11 @@ def create_private_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def open_private_file(path: Path) -> IO[str]:
+    """Open a file for writing, such as a lock, and create it with mode 0600 if it is missing. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w")
+
+
 def replace_private_file(path: Path, content: bytes) -> None:
     """Like ``create_private_file``, but may replace a file. Readers see either the old content or the new."""
     unfinished = _write_unfinished(path, content)

@@ -40,7 +40,7 @@ def _stopped_server(folder: Path) -> Iterator[None]:
     """Hold the locks of the server, so that none starts. Raises Conflict if one runs."""
     with ExitStack() as stack:
         for name in (home.SUPERVISOR_LOCK, home.SERVE_LOCK):
-            if not home.try_lock(stack.enter_context((folder / name).open("w"))):
+            if not home.try_lock(stack.enter_context(home.open_private_file(folder / name))):
                 raise Conflict("The server is running. Stop it, then copy again.")
         yield
 

@@ -1,10 +1,13 @@
 """SQLite backend. Only operations outside a transaction wait: ``BEGIN IMMEDIATE``, or a single statement."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django_prometheus.db.backends.sqlite3 import base
 
+from kernel import home
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
 
@@ -16,6 +19,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
 
     def get_new_connection(self, conn_params: Any) -> Any:
         self._has_less = False
+        _create_private(str(conn_params["database"]))
         return super().get_new_connection(conn_params)
 
     def _execute_bounded(self, execute: Callable[..., Any], *call: Any) -> Any:
@@ -31,3 +35,10 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
 
     def _set_timeout(self, seconds: float) -> None:
         self.connection.execute(f"PRAGMA busy_timeout = {milliseconds(seconds)}")
+
+
+def _create_private(file: str) -> None:
+    """Create a missing file with mode 0600. SQLite would use the umask; its -wal and -shm get the mode of the file."""
+    if file != ":memory:" and not file.startswith("file:"):
+        with suppress(OSError):  # SQLite reports it
+            home.open_private_file(Path(file)).close()
