@@ -15,8 +15,9 @@ from celery import bootsteps
 from celery.beat import Scheduler
 from django.conf import settings
 
-from kernel.observability import metrics_folder
+from kernel.observability import metrics_folder, standard_error
 
+standard_error.capture(is_server=True)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
 
 
@@ -67,6 +68,7 @@ class Schedule(Scheduler):  # type: ignore[misc]  # Celery ships no types
     def setup_schedule(self) -> None:
         super().setup_schedule()
         _serve_metrics()
+        logger.info("beat runs the schedule")
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         loops.record_turn("beat")

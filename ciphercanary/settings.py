@@ -294,7 +294,7 @@ if CC_TRACES := bool(OTEL_EXPORTER_OTLP_ENDPOINT):
 else:
     tracing.keep_unloaded()
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", logs.LEVELS)
-LOG_FORMAT = env.choice("LOG_FORMAT", "json", logs.FORMATS)
+LOG_FORMAT = env.choice("LOG_FORMAT", "auto", logs.FORMATS)
 LOGS = {"level": LOG_LEVEL, "log_format": LOG_FORMAT, "service": OTEL_SERVICE_NAME, "has_traces": CC_TRACES}
 LOGGING_CONFIG = None
 logs.configure(**LOGS)

@@ -37,6 +37,7 @@ ECS_TYPES = {
     "log.logger": "keyword",
     "message": "match_only_text",
     "service.name": "keyword",
+    "service.version": "keyword",
     "span.id": "keyword",
     "tls.version": "keyword",
     "trace.id": "keyword",

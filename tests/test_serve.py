@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from kernel import __version__
 from kernel.home import UNFINISHED
+from tests.output import only_error, records
 from tests.product import (
     ADMIN,
     POSTGRESQL_URL,
@@ -47,14 +49,13 @@ def stopped(tmp_path):
 
 
 def refusal(product):
-    """The only line printed by a start that refuses."""
+    """The only error reported by a start that refuses."""
     done = product.run()
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # without the log
     assert done.returncode != 0
     assert done.stdout == ""
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("bin/serve: ")
-    return lines[0].removeprefix("bin/serve: ")
+    line = only_error(done.stderr)
+    assert line.startswith("bin/serve: ")
+    return line.removeprefix("bin/serve: ")
 
 
 def has_ended(product):
@@ -103,7 +104,22 @@ def test_an_installation_from_its_first_start_to_a_third(tmp_path):
         )
         assert answer.status == 401
         assert product.stop() == 0
-        assert product.stderr == ""
+        require_start_records_without_link(product)
+
+
+def require_start_records_without_link(product):
+    """Nothing but the starts and the warnings of checks is in the log, and the link is on the terminal alone."""
+    said = records(product.stderr)
+    messages = [each["message"] for each in said if not each["message"].startswith("warning: ciphercanary.W")]
+    assert {each["log.level"] for each in said if each["message"] in messages} == {"info"}
+    assert {each["service.version"] for each in said} == {__version__}
+    for begin in (
+        f"CipherCanary {__version__} listens on ",
+        "the sequencer continues",
+        "the worker runs jobs",
+    ):
+        assert [message for message in messages if message.startswith(begin)], begin
+    assert "setup" not in product.stderr
 
 
 def require_private_and_complete_folder(product):
@@ -284,7 +300,7 @@ def test_a_first_start_that_was_interrupted_goes_on(tmp_path):
         product.launch()
         wait_while_it_runs(makes_tables, product)
         assert product.stop(signal.SIGINT, whole_group=True) != 0
-        assert product.stderr == "bin/serve: interrupted. Run it again to continue.\n"
+        assert only_error(product.stderr) == "bin/serve: interrupted. Run it again to continue."
         assert has_ended(product)
         migrated.append(kill_at(product, makes_tables))
         migrated.append(kill_at(product, lambda product: list(product.home.glob("kek-*.key"))))

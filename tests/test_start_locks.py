@@ -10,6 +10,7 @@ import pytest
 
 from ciphercanary.server.data_folder import locked_home
 from ciphercanary.server.refusals import CannotStart
+from tests.output import only_error
 from tests.product import ROOT, clean_environment
 
 
@@ -73,7 +74,8 @@ def test_a_preparation_does_not_touch_a_sqlite_file_that_is_served(folder):
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith("ciphercanary-server prepare: ciphercanary.E015: another server is already")
+    refused = only_error(done.stderr)
+    assert refused.startswith("ciphercanary-server prepare: ciphercanary.E015: another server is already")
     assert {path.name for path in folder.iterdir()} == {"supervisor.lock", "serve.lock"}
 
 

@@ -5,7 +5,6 @@ The job is an export of a log that is long enough to be interrupted.
 
 import contextlib
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import time
 
 import pytest
 
+from tests.output import records
 from tests.product import REDIS_URL, ROOT, Product, programs, session_of
 from tests.services.processes import dies_with_parent, free_port
 from tests.waiting import SOON, wait_until
@@ -241,7 +241,7 @@ def test_while_the_broker_is_away_a_job_is_taken_all_the_same_and_waits(tmp_path
         export = Export(product)
         assert time.monotonic() - began < 20
         assert export.now()["status"] == "pending"
-        [line] = map(json.loads, product.stderr.splitlines())
+        [line] = [record for record in records(product.stderr) if record["log.level"] == "error"]
         assert line["message"].startswith("the broker does not answer")
         for said in (product.stdout, product.stderr):
             assert "refused" not in said  # the text of an exception

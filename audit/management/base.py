@@ -1,10 +1,11 @@
 """Shared parts of the commands of the log: the actor, and progress reports."""
 
+import logging
 import time
-from collections.abc import Callable
 
 from audit.log.events import Actor, Source
 from kernel.commands import ServiceCommand
+from kernel.observability import standard_error
 
 
 class LogCommand(ServiceCommand):
@@ -20,12 +21,11 @@ class PeriodicProgress:
 
     SECONDS = 5.0
 
-    def __init__(self, write: Callable[[str], object], unit: str = "entries") -> None:
-        self._write = write
+    def __init__(self, unit: str = "entries") -> None:
         self._unit = unit
         self._written_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() - self._written_at >= self.SECONDS:
             self._written_at = time.monotonic()
-            self._write(f"{done} of {total} {self._unit}")
+            standard_error.report(f"{done} of {total} {self._unit}", logging.INFO)

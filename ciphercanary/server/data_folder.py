@@ -5,7 +5,7 @@ run at a time, also across machines. The other roles need PostgreSQL, which coor
 that they share safely. So they lock nothing, and may share a folder with each other and with ``prepare``.
 """
 
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import IO
 from ciphercanary.server.refusals import FOLDER, CannotStart
 from ciphercanary.server.waiting import becomes_true_within
 from kernel import home, installation
+from kernel.observability import standard_error
 
 PROGRAMS_TIMEOUT = 15.0  # seconds that a start waits for the programs of a killed one
 
@@ -27,7 +28,10 @@ def locked_home(folder: Path, timeout: float = PROGRAMS_TIMEOUT) -> Iterator[IO[
     """
     with _writable(folder):
         home.create(folder)
-        supervisor, lock = (folder / home.SUPERVISOR_LOCK).open("w"), (folder / home.SERVE_LOCK).open("w")
+        supervisor, lock = (
+            home.open_private_file(folder / home.SUPERVISOR_LOCK),
+            home.open_private_file(folder / home.SERVE_LOCK),
+        )
     with supervisor, lock:
         if not home.try_lock(supervisor):
             raise CannotStart(
@@ -68,8 +72,9 @@ def _writable(folder: Path) -> Iterator[None]:
 
 def _wait_for_programs(lock: IO[str], folder: Path, timeout: float) -> None:
     """Wait for the programs of a killed server, which may still respond to their last requests."""
-    sys.stderr.write(
-        f"{installation.SERVE}: waiting up to {timeout:.0f} s for processes of an earlier server to end.\n"
+    standard_error.report(
+        f"{installation.SERVE}: waiting up to {timeout:.0f} s for processes of an earlier server to end.",
+        logging.WARNING,
     )
     if not becomes_true_within(timeout, lambda: home.try_lock(lock)):
         raise CannotStart(

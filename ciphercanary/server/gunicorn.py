@@ -1,7 +1,9 @@
 """gunicorn's configuration: its native ASGI worker, the C parser, uvloop, and bounds."""
 
 import gc
+import logging
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
@@ -11,8 +13,12 @@ from prometheus_client import multiprocess
 
 from ciphercanary.server import readiness
 from ciphercanary.server.fast_path_worker import GRACE
+from kernel import __version__
 from kernel.databases.lock_waits import bound_lock_waits
-from kernel.observability import logs, metrics_folder, tracing
+from kernel.observability import logs, metrics_folder, standard_error, tracing
+
+logger = logging.getLogger(__name__)
+standard_error.capture(is_server=True)
 
 worker_class = "ciphercanary.server.fast_path_worker.FastPathWorker"
 asgi_loop = "uvloop"
@@ -57,6 +63,11 @@ def on_starting(_server: object) -> None:
     metrics_folder.remove_at_exit()  # of the role web; serve removes its own
     django.setup()
     import ciphercanary.urls  # noqa: F401, PLC0415 - it imports models
+
+
+def when_ready(server: Any) -> None:
+    addresses = ", ".join(map(str, server.LISTENERS))
+    logger.info("CipherCanary %s listens on %s", __version__, addresses)
 
 
 def post_fork(_server: object, _worker: Worker) -> None:

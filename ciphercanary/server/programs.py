@@ -89,4 +89,5 @@ def _command(name: str) -> list[str]:
 
 
 def _celery(name: str) -> list[str]:
-    return [*_module("celery"), "-A", "ciphercanary", name]
+    # Its banner is text. The log has the start, too.
+    return [*_module("celery"), "--quiet", "-A", "ciphercanary", name]

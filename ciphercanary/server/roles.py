@@ -5,10 +5,11 @@ of several containers or machines: each checks that ``prepare`` has run, and the
 that signals reach the program.
 """
 
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -20,7 +21,10 @@ from django.core.exceptions import ImproperlyConfigured
 from ciphercanary import manage
 from ciphercanary.server import data_folder, programs, serve
 from ciphercanary.server.refusals import ROLE, SETTING, CannotStart
-from kernel import installation
+from kernel import __version__, installation
+from kernel.observability import standard_error
+
+logger = logging.getLogger(__name__)
 
 HELP = f"""\
 Usage: {installation.SERVER} ROLE
@@ -34,8 +38,12 @@ Usage: {installation.SERVER} ROLE
   manage COMMAND...  run a management command; without one, list them
 
 web, sequencer, worker and beat need PostgreSQL, and refuse to start before prepare has run.
-Settings are environment variables: see docs/operations.md.
+Settings are environment variables: see docs/operations.md. --version prints the version.
 """
+ANSWERS = {
+    **dict.fromkeys(("-h", "--help", "help"), HELP),
+    **dict.fromkeys(("--version", "version"), f"{__version__}\n"),
+}
 FOLDERS = {"CC_HOME", "CC_STATIC_ROOT"}
 
 
@@ -44,20 +52,22 @@ def main() -> None:
     if role == "manage":
         manage.main(rest)
         return
-    if role in {"-h", "--help", "help"}:
-        sys.stdout.write(HELP)
+    standard_error.capture(is_server=True)
+    if role in ANSWERS:
+        sys.stdout.write(ANSWERS[role])
         return
     if role not in ROLES or rest:
-        sys.stderr.write(
-            f"{installation.SERVER}: unknown arguments. Run {installation.SERVER} --help to see the roles.\n"
+        standard_error.report(
+            f"{installation.SERVER}: unknown arguments. Run {installation.SERVER} --help to see the roles."
         )
         sys.exit(2)
     name = installation.SERVE if role == "serve" else f"{installation.SERVER} {role}"
-    _exit_on_interrupt(f"{name}: interrupted. Run it again to continue.\n")
+    _exit_on_interrupt(f"{name}: interrupted. Run it again to continue.")
     try:
         sys.exit(ROLES[role]())
     except CannotStart as reason:
-        sys.exit(f"{name}: {reason}")
+        standard_error.report(f"{name}: {reason}")
+        sys.exit(1)
 
 
 def _exit_on_interrupt(message: str) -> None:
@@ -67,7 +77,7 @@ def _exit_on_interrupt(message: str) -> None:
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        os.write(sys.stderr.fileno(), message.encode())
+        standard_error.report_from_signal_handler(message)
         os._exit(1)
 
     # nohup and a shell's & ignore the signal.
@@ -87,6 +97,7 @@ def _prepare_alone() -> int:
     folder = _read_settings()
     with (data_folder.locked_home if settings.CC_SQLITE else data_folder.shared_home)(folder):
         print(_prepare(is_served=False), flush=True)  # noqa: T201 - for the terminal
+        logger.info("CipherCanary %s is prepared", __version__)
     return 0
 
 
@@ -117,7 +128,14 @@ def _forget_admin_password() -> None:
 def _prepare(*, is_served: bool) -> str:
     """Prepare the installation. Returns the text for the terminal. Raises CannotStart."""
     preparation = _preparation()
-    return str(preparation.welcome(preparation.prepare(), is_served=is_served))
+    prepared = preparation.prepare()
+    _report_warnings(prepared.warnings)
+    return str(preparation.welcome(prepared, is_served=is_served))
+
+
+def _report_warnings(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        standard_error.report(f"warning: {warning}", logging.WARNING)
 
 
 def _preparation() -> ModuleType:
@@ -139,9 +157,7 @@ def _become(
         )
     program = command()
     data_folder.create_home(folder)
-    for warning in _preparation().require_prepared():
-        sys.stderr.write(f"warning: {warning}\n")
-    sys.stderr.flush()
+    _report_warnings(_preparation().require_prepared())
     os.execve(program[0], program, environment())  # noqa: S606 - our own command line
 
 

@@ -6,7 +6,7 @@ are dropped. In the remaining text, anything that resembles a credential is reda
 
 import logging
 import logging.config
-import re
+import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from types import TracebackType
@@ -14,11 +14,15 @@ from typing import Any
 
 import structlog
 
+from kernel import __version__
+from kernel.observability.redaction import redact
+
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
 ALLOWED_FIELDS = frozenset(
     {
         "@timestamp",
+        "ecs.version",
         "log.level",
         "log.logger",
         "message",
@@ -26,14 +30,15 @@ ALLOWED_FIELDS = frozenset(
         "error.stack_trace",
         "http.request.id",
         "service.name",
+        "service.version",
         "span.id",
         "trace.id",
     }
 )
 NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
-REDACTED = "[redacted]"
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
-FORMATS = {"json", "text"}
+FORMATS = {"auto", "json", "text"}
+ECS_VERSION = "8.11.0"
 QUIETER = {
     # The parameters of a statement are user data: keep them out of the log at every level.
     "django.db.backends": "WARNING",
@@ -48,27 +53,13 @@ QUIETER = {
     "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",
 }
-# A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an Authorization
-# value, and any long run of base64 or hex, because key bytes in text look like that.
-CREDENTIAL = re.compile(
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|cc[rst]_[\w-]+"
-    r"|cc1\.[\w-]+"
-    r"|\$?argon2\S+"
-    r"|-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"
-    r"|(?i:bearer|basic)\s+\S+"
-    r"|(?i:password|secret|passwd|token|otp)\w*['\"]?\s*[=:]\s*\S+"
-    r"|[A-Za-z0-9+/_-]{40,}={0,2}",
-    re.DOTALL,
-)
-
 type Fields = MutableMapping[str, Any]
 
 
 def configure(*, level: str, log_format: str, service: str, has_traces: bool) -> None:
-    """Send every logger of the process through one formatter; ``log_format`` is ``json`` or ``text``.
+    """Send every logger of the process through one formatter.
 
-    ``service`` is the name of the service in JSON. If ``has_traces``, lines carry the ids of the current span.
+    ``log_format`` is ``json``, ``text``, or ``auto``: JSON unless standard error is a terminal. ``service`` is the name of the service in JSON. If ``has_traces``, lines carry the ids of the current span.
     """
     logging.config.dictConfig(
         configuration(level=level, log_format=log_format, service=service, has_traces=has_traces)
@@ -77,28 +68,48 @@ def configure(*, level: str, log_format: str, service: str, has_traces: bool) ->
 
 def configuration(*, level: str, log_format: str, service: str, has_traces: bool) -> dict[str, Any]:
     """The ``logging.config.dictConfig`` that ``configure`` applies."""
-    processors: list[Any] = [_add_record_fields]
-    if has_traces:
-        processors.append(_add_trace_ids)
-    processors += [_keep_allowed, _redact]
-    if log_format == "json":
-        processors += [_NameService(service), structlog.processors.JSONRenderer()]
-    else:
-        processors.append(structlog.dev.ConsoleRenderer())
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
             "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [structlog.stdlib.ExtraAdder()],
-                "processors": processors,
+                "()": formatter,
+                "log_format": log_format,
+                "service": service,
+                "has_traces": has_traces,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "handlers": {
+            # Not sys.stderr, which standard_error.capture may have replaced.
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "stream": "ext://sys.__stderr__",
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {name: {"level": level} for name, level in QUIETER.items()},
     }
+
+
+def formatter(*, log_format: str, service: str, has_traces: bool) -> logging.Formatter:
+    """The formatter of ``configuration``."""
+    processors: list[Any] = [_add_record_fields]
+    if has_traces:
+        processors.append(_add_trace_ids)
+    processors += [_keep_allowed, _redact]
+    if log_format == "json" or (log_format == "auto" and not is_terminal()):
+        processors += [_AddConstants(service), structlog.processors.JSONRenderer()]
+    else:
+        processors.append(structlog.dev.ConsoleRenderer())
+    return structlog.stdlib.ProcessorFormatter(
+        processors=processors, foreign_pre_chain=[structlog.stdlib.ExtraAdder()]
+    )
+
+
+def is_terminal() -> bool:
+    """Whether a person reads standard error."""
+    return sys.__stderr__ is not None and sys.__stderr__.isatty()
 
 
 def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
@@ -130,14 +141,18 @@ def trace_ids() -> dict[str, str]:
     return {"trace.id": trace_id, "span.id": span_id}
 
 
-class _NameService:
-    """Adds the name by which a collector of many logs selects ours. Text for people does not need it."""
+class _AddConstants:
+    """Adds the fields that a collector of many logs needs. Text for people does not need them."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, service: str) -> None:
+        self._fields = {
+            "service.name": service,
+            "service.version": __version__,
+            "ecs.version": ECS_VERSION,
+        }
 
     def __call__(self, _logger: Any, _method: str, fields: Fields) -> Fields:
-        return {**fields, "service.name": self._name}
+        return {**fields, **self._fields}
 
 
 def _stack(trace: TracebackType | None) -> str:
@@ -159,8 +174,3 @@ def _redact(_logger: Any, _method: str, fields: Fields) -> Fields:
         name: redact(value) if isinstance(value, str) and name not in NEVER_A_SECRET else value
         for name, value in fields.items()
     }
-
-
-def redact(text: str) -> str:
-    """The text with everything that resembles a credential redacted."""
-    return CREDENTIAL.sub(REDACTED, text)

@@ -8,7 +8,9 @@ from secrets import token_bytes
 
 import pytest
 
+from kernel import __version__
 from kernel.observability import logs
+from kernel.observability.redaction import REDACTED
 from tests.product import ROOT
 
 
@@ -61,6 +63,8 @@ def test_a_record_has_the_names_of_the_elastic_common_schema(written, logger):
         "http.request.id": "request-1",
         "error.type": "SongError",
         "service.name": "canary-service",
+        "service.version": __version__,
+        "ecs.version": "8.11.0",
     }
 
 
@@ -84,7 +88,7 @@ def test_an_exception_shows_its_type_and_place_and_no_value(written, logger):
     assert "ValueError" in written()
     assert "test_logs.py" in written()
     assert "fails_with" in written()
-    assert logs.REDACTED not in written()  # a trace of only our own files stays readable
+    assert REDACTED not in written()  # a trace of only our own files stays readable
 
 
 def test_the_cause_of_an_exception_is_not_quoted_either(written, logger):
@@ -135,7 +139,7 @@ def test_what_looks_like_key_bytes_is_redacted(written, logger, size, spell):
 )
 def test_what_looks_like_a_credential_is_redacted(written, logger, credential):
     logger.info("before %s", credential)
-    assert logs.REDACTED in written()
+    assert REDACTED in written()
     assert "before" in written()
     for piece in ("hunter2", "abc", "YTpi", "123456", "MC4C", "AQAw", "c2ln", "aGFzaA"):
         assert piece not in written()

@@ -16,7 +16,7 @@ class Command(LogCommand):
 
     def handle(self, *_args: Any, folder: Path, **_options: Any) -> None:
         try:
-            signed = back_up(folder, actor=self.actor, progress=PeriodicProgress(self.stderr.write, "rows"))
+            signed = back_up(folder, actor=self.actor, progress=PeriodicProgress("rows"))
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
         manifest = signed.manifest

@@ -17,7 +17,7 @@ class Command(LogCommand):
         # Not an argument, because it contains a password, and other users can read arguments.
         url = getpass("DATABASE_URL of the target: ") if sys.stdin.isatty() else sys.stdin.readline()
         try:
-            copy_to_postgresql(url.strip(), progress=PeriodicProgress(self.stderr.write, "rows"))
+            copy_to_postgresql(url.strip(), progress=PeriodicProgress("rows"))
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was copied.") from None
         self.stdout.write(

@@ -25,7 +25,7 @@ class Command(LogCommand):
         if not no_sign:
             checkpoint_now()
         try:
-            summary = export_log(folder, PeriodicProgress(self.stderr.write))
+            summary = export_log(folder, PeriodicProgress())
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
         root = encode_base64(summary.root)

@@ -61,7 +61,7 @@ class Command(LogCommand):
                 seen={name: read_notes(name) for name in checkpoint},
                 accepted_because=accept_older,
                 pinned=[vkey for given in key for vkey in read_keys(given)],
-                progress=PeriodicProgress(self.stderr.write, "rows"),
+                progress=PeriodicProgress("rows"),
                 is_drill=drill,
             )
         except KeyboardInterrupt:
@@ -86,7 +86,7 @@ class Command(LogCommand):
     def _verify(self) -> None:
         """Alarms do not fail the restore, because they are on record, and so is the acceptance of an older backup."""
         report = verify_and_record(
-            actor=self.actor, report_problem=self.stderr.write, progress=PeriodicProgress(self.stderr.write)
+            actor=self.actor, report_problem=self.stderr.write, progress=PeriodicProgress()
         )
         if report.digest:
             findings = "; ".join(map(str, report.findings[:FINDINGS]))

@@ -61,7 +61,7 @@ class Command(JsonCommand, LogCommand):
                 outside=[_outside(name) for name in checkpoint],
                 pinned=[vkey for given in key for vkey in read_keys(given)],
                 known_alarms=known_alarms,
-                progress=PeriodicProgress(self.stderr.write),
+                progress=PeriodicProgress(),
             )
         except KeyboardInterrupt:
             raise self.failure("Interrupted. The verification has no result.") from None

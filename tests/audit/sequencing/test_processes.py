@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.audit.sequencing.log import listening
+from tests.output import records
 from tests.product import ROOT, Product, drop_database
 from tests.services.postgresql import PostgreSQL
 from tests.services.processes import dies_with_parent
@@ -114,9 +115,8 @@ def head(product):
 @on_both_databases
 def test_it_sequences_what_others_write_and_signs_the_rest_when_it_is_stopped(stopped, write):
     with sequencer(stopped, CC_DB_POOL_TIMEOUT="60") as process:
-        said = re.fullmatch(
-            r"the sequencer continues from entry (\d+) of the audit log\n", process.stdout.readline()
-        )
+        [begun] = records(process.stderr.readline())
+        said = re.fullmatch(r"the sequencer continues from entry (\d+) of the audit log", begun["message"])
         size = int(said[1])
         write()
         wait_until(lambda: is_sequenced_and_signed(stopped))
@@ -149,7 +149,7 @@ def test_it_brings_checkpoints_to_its_anchors(stopped, write, tmp_path):
 @on_both_databases
 def test_a_checkpoint_is_had_at_once_although_a_sequencer_runs(stopped, write):
     with sequencer(stopped) as process:
-        process.stdout.readline()
+        process.stderr.readline()
         write()
         done = stopped.manage("checkpoint_audit_log")
         assert done.returncode == 0, done.stderr
@@ -193,7 +193,8 @@ def test_it_waits_for_postgresql_at_its_start_and_after_a_restart(tmp_path):
         process = stack.enter_context(sequencer(product, CC_DB_POOL_TIMEOUT="0.3"))
         require_failure(process)
         postgresql.start()
-        assert "continues from entry" in process.stdout.readline()
+        while "continues from entry" not in (line := process.stderr.readline()):
+            assert line, "it has ended"
 
         postgresql.stop()
         require_failure(process)
