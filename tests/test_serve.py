@@ -416,6 +416,22 @@ def test_a_database_that_does_not_answer(tmp_path):
     assert time.monotonic() - began < SOON
 
 
+@on_both_databases
+def test_a_database_of_a_newer_release_is_refused_with_its_version(stopped):
+    later = "'2027-01-01 00:00:00+00:00'"
+    for table, values in (
+        ("django_migrations (app, name, applied)", f"'keys', '9999_later', {later}"),
+        ("applied_releases (version, applied_at)", f"'9.1.0', {later}"),
+    ):
+        stopped.query(f"INSERT INTO {table} VALUES ({values})")  # noqa: S608 - constants
+    before = content(stopped)
+    assert refusal(stopped).startswith("ciphercanary.E019: The database needs version 9.1.0 or newer: ")
+    done = stopped.manage("list_users")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("CommandError: The database needs version 9.1.0 or newer: ")
+    assert content(stopped) == before
+
+
 def test_a_damaged_sqlite_file_is_named(tmp_path):
     product = Product(tmp_path, database="", redis=False, is_new=True)
     product.home.mkdir()

@@ -22,6 +22,7 @@ from audit.errors import AuditUnavailable
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import last_done
+from kernel import __version__
 from kernel.errors import Conflict, Invalid
 from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
@@ -139,7 +140,10 @@ def test_a_backup_of_a_newer_version_is_refused(log, tmp_path):
             "INSERT INTO django_migrations (app, name, applied) VALUES ('keys', '9999_later', '2027-01-01 00:00:00')"
         )
     back_up(tmp_path / "backup", actor=ACTOR)
-    with pytest.raises(CommandError, match="migration keys 9999_later that this version lacks"):
+    with pytest.raises(
+        CommandError,
+        match=rf"made by version {__version__}, and has the migration keys 9999_later that this version lacks",
+    ):
         call_command("restore", str(tmp_path / "backup"))
     altered("DELETE FROM django_migrations WHERE name = '9999_later'")
 
