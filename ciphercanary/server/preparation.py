@@ -194,7 +194,7 @@ def _prepare_first_admin() -> str:
 def welcome(preparation: Preparation, *, is_served: bool) -> str:
     """The welcome box. ``is_served``: the web server starts next.
 
-    It goes to standard output as text, never to the log: whoever has the link becomes administrator.
+    It goes to standard output as text, never to the log: a reader of the link can become administrator.
     """
     state = "running at" if is_served else "prepared for"
     lines = [f"CipherCanary is {state} {settings.CC_PUBLIC_URL}", f"data folder      {settings.CC_HOME}"]

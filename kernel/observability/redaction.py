@@ -4,7 +4,7 @@ import re
 
 REDACTED = "[redacted]"
 # A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an Authorization
-# value, and what follows a redacted name such as a long ``…_password=``.
+# value, and what follows a redacted run: the value after a long ``…_password=``, the other parts of a JWT in a path.
 _CREDENTIAL = (
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|cc[rst]_[\w-]+"
@@ -13,7 +13,7 @@ _CREDENTIAL = (
     r"|-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"
     r"|(?i:bearer|basic)\s+\S+"
     r"|(?i:password|secret|passwd|token|otp)\w*['\"]?\s*[=:]\s*\S+"
-    r"|\[redacted\]=\S*"
+    r"|\[redacted\][=.]\S*"
 )
 # Key bytes in base64, base64url or hex look like a run of these, and so does a long path.
 _FIRST_PASS = re.compile(_CREDENTIAL + r"|(?P<run>[A-Za-z0-9+/_-]{40,})", re.DOTALL)

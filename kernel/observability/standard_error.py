@@ -70,7 +70,7 @@ def capture(*, is_server: bool) -> None:
 
 
 def report(text: str, level: int = logging.ERROR) -> None:
-    """Write a line for the operator, whatever ``LOG_LEVEL`` is."""
+    """Write a line for the operator, at every ``LOG_LEVEL``."""
     if isinstance(sys.stderr, JsonLines):
         sys.stderr.write_record(text, level)
     else:

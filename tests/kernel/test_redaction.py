@@ -83,7 +83,7 @@ def test_a_path_stays_readable(path):
     assert redact(path) == path
 
 
-def test_of_a_path_with_a_secret_the_beginning_stays_readable():
+def test_the_beginning_of_a_path_with_a_secret_stays_readable():
     secret = "3q2+7wAAAABhYWFhYmJiYmNjY2NkZGRkZWVlZWZmZmY="
     assert redact(f"/var/lib/ciphercanary/files/{secret}") == f"/var/lib/ciphercanary/{REDACTED}"
 

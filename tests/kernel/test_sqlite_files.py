@@ -1,4 +1,4 @@
-"""The files of a SQLite database are private from their creation on, whatever the umask is."""
+"""The files of a SQLite database are private from their creation on, under every umask."""
 
 import os
 import stat

@@ -13,7 +13,7 @@ from kernel.observability import standard_error
 from tests.output import records
 from tests.product import ROOT
 
-# What a program may write to standard error: a report, text of a library, a warning, and three kinds of failures.
+# A program that writes to standard error: a report, text of a library, a warning, and three kinds of failures.
 PROGRAM = """
 import logging, sys, threading, warnings
 from kernel.observability import logs, standard_error
