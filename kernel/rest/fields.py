@@ -144,19 +144,16 @@ class Base64Field(serializers.Field[bytes, Any, str, bytes]):
 
 
 class TimestampField(serializers.DateTimeField):
-    """RFC 3339 with an offset in both directions; output is in UTC with a ``Z``."""
+    """ISO 8601. Without an offset, a time is UTC. Output is in UTC with a ``Z``."""
 
-    default_error_messages = {
-        "naive": "Use a time with a time zone, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00."
-    }
+    timezone = dt.UTC
+    default_error_messages = {"date": "Use a date and a time, such as 2030-01-31T12:00:00Z."}
 
     def to_internal_value(self, value: Any) -> dt.datetime:
-        if isinstance(value, str) and not _has_offset(value):
-            self.fail("naive")
-        try:
-            return super().to_internal_value(value).astimezone(dt.UTC)
-        except OverflowError:
-            self.fail("overflow")
+        # A date would mean its first moment, but as the end of a period users mean its last.
+        if isinstance(value, str) and _is_date(value):
+            self.fail("date")
+        return super().to_internal_value(value)
 
     def to_representation(self, value: Any) -> Any:
         return None if value is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
@@ -225,8 +222,9 @@ class LabelField(serializers.CharField):
         return text
 
 
-def _has_offset(text: str) -> bool:
+def _is_date(text: str) -> bool:
     try:
-        return dt.datetime.fromisoformat(text).tzinfo is not None
+        dt.date.fromisoformat(text)
     except ValueError:
-        return True  # not a time at all: DRF's own message reports that
+        return False
+    return True

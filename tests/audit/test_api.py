@@ -128,7 +128,7 @@ def test_an_actor_is_named_by_name_or_id(auditor, developer, recorded):
 def test_the_time_range_is_half_open(auditor, recorded):
     moment = canonical.format_timestamp(recorded[2].timestamp)
     after = auditor.api.get(f"{LOGS}?object=the-object&from={moment}").json
-    before = auditor.api.get(f"{LOGS}?object=the-object&to={moment}").json
+    before = auditor.api.get(f"{LOGS}?object=the-object&to={moment.removesuffix('Z')}").json
 
     assert [entry["id"] for entry in after["results"]] == [recorded[4].id, recorded[3].id, recorded[2].id]
     assert [entry["id"] for entry in before["results"]] == [recorded[1].id, recorded[0].id]
@@ -145,7 +145,7 @@ def test_the_time_range_is_half_open(auditor, recorded):
         (f"before={MAX_INTEGER + 1}", "before"),
         ("before=x", "before"),
         ("from=yesterday", "from"),
-        ("from=2026-11-24T12:00:00", "from"),
+        ("from=2026-11-24", "from"),
         ("to=2026-13-01T00:00:00Z", "to"),
         ("from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
         ("actor=", "actor"),
