@@ -72,7 +72,7 @@ SELECT 1, pg_temp.mac_of(v), gen_random_uuid(), id, v, 'enabled', v = primary_ve
     sha256(id::text::bytea) || sha256(name::bytea), 1000000, created_at
 FROM encryption_keys, generate_series(1, primary_version) v WHERE NOT EXISTS
     (SELECT FROM key_versions WHERE key_id = encryption_keys.id);
-INSERT INTO key_rotations (id, old_key_id, new_key_id, old_version, new_version, rotation_reason, rotated_by_id,
+INSERT INTO key_rotations (id, old_key_id, new_key_id, old_version, new_version, rotation_reason, rotated_by,
     rotated_at, status)
 SELECT gen_random_uuid(), key_id, key_id, version - 1, version, 'period', created_by_id,
     key.created_at + version * interval '90 days', 'completed'

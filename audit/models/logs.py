@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from django.db import models
+from django.db.models.functions import Now
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
@@ -209,7 +210,7 @@ class AuditTrail(models.Model):
     old_values = models.JSONField(null=True)
     new_values = models.JSONField(null=True)
     changed_by = models.UUIDField(null=True)
-    changed_at = models.DateTimeField()
+    changed_at = models.DateTimeField(db_default=Now())
     actor_id = models.UUIDField(null=True)
 
     # See ``AuditLog``.

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
+from kernel.databases.random_uuid import RandomUUID
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from keys.rotation_policy import RotationPolicy
 
@@ -22,7 +24,7 @@ class EncryptionPolicy(MacProtectedRow):
 
     MAC_LABEL: ClassVar[str] = "encryption_policies"
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=100, unique=True)
     algorithm = models.CharField(max_length=50)
     key_size = models.PositiveIntegerField()
@@ -31,8 +33,8 @@ class EncryptionPolicy(MacProtectedRow):
     rotation_policy = models.JSONField(default=dict)
     minimum_deletion_days = models.PositiveSmallIntegerField(default=MIN_DELETION_DAYS)
     exportable = models.BooleanField(default=False)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField()
+    is_active = models.BooleanField(default=True, db_default=True)
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "encryption_policies"

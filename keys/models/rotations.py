@@ -7,8 +7,10 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from accounts.principals import Principal
+from kernel.databases.random_uuid import RandomUUID
 from kernel.identities import Identity
 from kernel.jobs import Job
 from kernel.labels import MAX_REASON
@@ -83,21 +85,21 @@ class KeyRotation(models.Model):
     of the rotation or, in another status, of the last change of the status. ``error_code`` is a fixed word.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     old_key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="rotations")
     new_key = models.ForeignKey("keys.Key", on_delete=models.PROTECT, related_name="+")
     old_version = models.PositiveIntegerField()
     new_version = models.PositiveIntegerField()
     rotation_reason = models.CharField(max_length=MAX_REASON)
     rotated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_column="rotated_by"
     )
     service_account_id = models.UUIDField(null=True, editable=False)
-    rotated_at = models.DateTimeField()
+    rotated_at = models.DateTimeField(db_default=Now())
     status = models.CharField(
         max_length=20,
         choices=[(word.value, word.value) for word in RotationStatus],
-        default=RotationStatus.COMPLETED.value,
+        db_default=RotationStatus.PENDING.value,
     )
     error_code = models.CharField(max_length=64, blank=True, default="", db_default="")
     job = models.ForeignKey(

@@ -148,6 +148,7 @@ def new_rotation(principal: Principal, key: Key, reason: str) -> KeyRotation:
         rotated_by_id=principal.user_id,
         service_account_id=principal.identity.service_account_id,
         rotated_at=database_now(),
+        status=RotationStatus.COMPLETED,
     )
 
 

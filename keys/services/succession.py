@@ -15,7 +15,7 @@ from kernel.labels import check_name, check_reason
 from keys import actions, trail, wrapped_material
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, RotationStatus
 from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
 from keys.services.creation import insert_key, new_key
 from keys.wrapped_material import NewMaterial
@@ -179,4 +179,5 @@ def _rotation(principal: Principal, old: Key, new: Key, reason: str) -> KeyRotat
         rotated_by_id=principal.user_id,
         service_account_id=principal.identity.service_account_id,
         rotated_at=new.created_at,
+        status=RotationStatus.COMPLETED,
     )

@@ -1,14 +1,17 @@
 """The constraints of the database itself, independent of the application."""
 
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
+from kernel.clock import database_now
+from kernel.trust.row_mac import IntegrityFailed
 from keys import services
 from keys.lifecycle import Status
-from keys.models import Key, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyRotation, KeyVersion, RotationStatus, Selection
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -25,20 +28,44 @@ def test_tables_and_indexes_have_the_names_of_the_specification():
     assert {"idx_encryption_keys_algorithm", "idx_encryption_keys_status"} <= index_names("encryption_keys")
 
 
-def test_the_specifications_rotation_columns_are_there():
-    with connection.cursor() as cursor:
-        columns = {
-            column.name for column in connection.introspection.get_table_description(cursor, "key_rotations")
-        }
-    assert {
-        "id",
-        "old_key_id",
-        "new_key_id",
-        "rotation_reason",
-        "rotated_by_id",
-        "rotated_at",
-        "status",
-    } <= columns
+ROTATION = """
+INSERT INTO key_rotations (old_key_id, new_key_id, old_version, new_version, rotation_reason, rotated_by, job_id)
+SELECT k.id, k.id, 1, 2, 'by hand', u.id, j.id FROM encryption_keys k, users u, key_rotation_jobs j
+"""
+POLICY = """
+INSERT INTO encryption_policies (name, algorithm, key_size, allowed_modes, rotation_policy, minimum_deletion_days,
+    exportable, row_seq{column})
+SELECT 'pci', 'aes-256', 256, '[]', '{{}}', 7, false, 1{value}
+"""
+
+
+def insert(model, statement):
+    """Insert one row that names no column with a default of the specification."""
+    before = database_now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    row = model.objects.get()
+    assert row.id.version == 4
+    return row, before - timedelta(seconds=1)
+
+
+def test_a_rotation_inserted_by_hand_has_the_defaults_of_the_specification(admin, key):
+    services.request_rotation(
+        principal=admin.principal, request=services.RotationRequest(Selection.DUE), reason="nothing is due"
+    )
+    rotation, before = insert(KeyRotation, ROTATION)
+    assert before < rotation.rotated_at <= database_now()
+    assert (rotation.status, rotation.rotated_by) == (RotationStatus.PENDING, admin.user)
+
+
+def test_a_policy_inserted_by_hand_has_the_defaults_of_the_specification_and_no_effect(admin, new_key):
+    with pytest.raises(IntegrityError):
+        insert(EncryptionPolicy, POLICY.format(column="", value=""))
+    policy, before = insert(EncryptionPolicy, POLICY.format(column=", row_mac", value=", ''"))
+    assert before < policy.created_at <= database_now()
+    assert policy.is_active
+    with pytest.raises(IntegrityFailed):
+        new_key(policy_id=policy.id)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from audit.log import triggers
 from audit.log.events import Actor, Event, RowChange
 from audit.models import AuditLog, AuditTrail
+from kernel.clock import database_now
 from tests.log_entries import log_rows, record, record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -51,6 +55,13 @@ def test_the_orm_cannot_change_the_log(entry):
         entry.delete()
 
     assert AuditLog.objects.get().actor_name == "test"
+
+
+def test_a_changed_row_inserted_by_hand_has_the_time(db):
+    before = database_now() - timedelta(seconds=1)
+    values = f"('{uuid4().hex}', 't', 'r', 'insert')"
+    run(f"INSERT INTO audit_trail (event_id, table_name, record_id, action) VALUES {values}")  # noqa: S608
+    assert before < AuditTrail.objects.get().changed_at <= database_now()
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
