@@ -82,10 +82,10 @@ class UserQuerySet(models.QuerySet["User"]):
                 return self.filter(~is_invited, is_active=True)
 
     def search(self, text: str) -> Self:
-        """The users whose name or email address contains every word."""
+        """The users whose name or email address contains every word. Both are stored in lower case."""
         found = self
-        for word in text.split():
-            found = found.filter(models.Q(username__icontains=word) | models.Q(email__icontains=word))
+        for word in text.lower().split():
+            found = found.filter(models.Q(username__contains=word) | models.Q(email__contains=word))
         return found
 
 

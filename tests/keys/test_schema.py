@@ -18,6 +18,13 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 only_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own indexes")
 
 
+SEARCH_MIGRATIONS = (
+    "keys.migrations.0002_postgresql_search",
+    "keys.migrations.0015_search_index",
+    "accounts.migrations.0011_search_index",
+)
+
+
 def index_names(table):
     with connection.cursor() as cursor:
         return set(connection.introspection.get_constraints(cursor, table))
@@ -102,15 +109,14 @@ def test_a_user_has_one_default_key_for_an_algorithm(developer, new_key):
 
 @only_postgresql
 def test_the_indexes_for_searching_are_there():
-    expected = {"idx_encryption_keys_fts", "idx_encryption_keys_search", "idx_encryption_keys_tags"}
-    assert expected <= index_names("encryption_keys")
+    assert {"idx_encryption_keys_fts", "idx_encryption_keys_tags"} <= index_names("encryption_keys")
 
 
 @only_postgresql
 @pytest.mark.parametrize(
     ("only", "index"),
     [
-        ({"search": "order"}, "idx_encryption_keys_search"),
+        ({"search": "order"}, "idx_encryption_keys_fts"),
         ({"tag": "pci"}, "idx_encryption_keys_tags"),
         ({"status": Status.DISABLED}, "idx_encryption_keys_state"),
         ({"status": Status.REVOKED}, "idx_encryption_keys_state"),
@@ -141,19 +147,23 @@ def test_the_index_gives_both_orders(admin, ordering):
 
 
 @only_postgresql
-def test_without_the_right_to_create_extensions_only_the_trigram_index_is_missing(admin, new_key):
-    migration = import_module("keys.migrations.0002_postgresql_search")
+def test_without_the_right_to_create_extensions_only_the_indexes_of_searches_are_missing(admin, new_key):
+    keys, later_keys, users = map(import_module, SEARCH_MIGRATIONS)
     with connection.cursor() as cursor, connection.schema_editor(atomic=False) as editor:
-        migration.drop_indexes(apps, editor)
+        keys.drop_indexes(apps, editor)
+        users.restore_index(apps, editor)
         cursor.execute("DROP EXTENSION pg_trgm")
         cursor.execute("CREATE ROLE keys_schema_owner")
         cursor.execute("GRANT CREATE, USAGE ON SCHEMA public TO keys_schema_owner")
         cursor.execute("ALTER TABLE encryption_keys OWNER TO keys_schema_owner")
+        cursor.execute("ALTER TABLE users OWNER TO keys_schema_owner")
         cursor.execute("SET LOCAL ROLE keys_schema_owner")
-        migration.create_indexes(apps, editor)
+        keys.create_indexes(apps, editor)
+        later_keys.replace_index(apps, editor)
+        users.replace_index(apps, editor)
         cursor.execute("RESET ROLE")
-    created = index_names("encryption_keys")
-    assert {"idx_encryption_keys_fts", "idx_encryption_keys_tags"} <= created
-    assert "idx_encryption_keys_search" not in created
+    assert "idx_encryption_keys_tags" in index_names("encryption_keys")
+    assert "idx_encryption_keys_fts" not in index_names("encryption_keys")
+    assert "idx_users_fts" not in index_names("users")
     new_key(name="orders")
     assert services.list_keys(principal=admin.principal, only={"search": "RDER"}).count() == 1
