@@ -1,10 +1,12 @@
 """The options of ``DATABASES`` that durable records need, for each database."""
 
+import sys
 from typing import Any
 
 from psycopg import IsolationLevel
 
 from kernel.databases import dead_peers
+from kernel.databases.application_name import application_name
 
 
 def sqlite() -> dict[str, Any]:
@@ -29,6 +31,8 @@ def postgresql(options: dict[str, Any], *, pool: dict[str, Any]) -> dict[str, An
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **dead_peers.CLIENT_OPTIONS,
+            # libpq uses it unless DATABASE_URL has an application_name, or PGAPPNAME is set.
+            "fallback_application_name": application_name(sys.argv),
             **options,
             # An acknowledged commit is on the disk, regardless of the server's default. Without jit=off, PostgreSQL
             # compiles queries whose costs it overestimates, which takes 50 ms for queries of 5.

@@ -5,10 +5,12 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CalledProcessError
 
+import psycopg
 import pytest
 from django.db import connection
 
 from kernel.databases import dead_peers
+from kernel.databases.application_name import application_name
 from kernel.databases.postgresql.base import database_pool_timeouts_total
 from tests.architecture.test_settings import settings_under
 from tests.personas import ApiClient
@@ -86,6 +88,38 @@ def test_a_pool_that_is_used_up_is_503(admin, used_up):
         answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
     assert (answer.status, answer.code) == (503, "audit_unavailable")
     assert database_pool_timeouts_total._value.get() > before
+
+
+@pytest.mark.parametrize(
+    ("command_line", "name"),
+    [
+        ("/venv/site-packages/gunicorn/__main__.py ciphercanary.asgi:application", "ciphercanary web"),
+        ("/venv/ciphercanary/manage.py run_sequencer --skip-checks", "ciphercanary sequencer"),
+        ("/venv/ciphercanary/manage.py run_worker --skip-checks", "ciphercanary worker"),
+        ("/venv/site-packages/celery/__main__.py -A ciphercanary worker", "ciphercanary worker"),
+        ("/venv/site-packages/celery/__main__.py -A ciphercanary beat", "ciphercanary beat"),
+        ("manage.py rotate_keys --due", "ciphercanary manage rotate_keys"),
+        ("/venv/bin/ciphercanary-server manage rotate_keys --due", "ciphercanary manage rotate_keys"),
+        ("/venv/bin/ciphercanary-server prepare", "ciphercanary prepare"),
+        ("/clone/ciphercanary/server/__main__.py serve", "ciphercanary serve"),
+        ("/venv/bin/pytest tests", "ciphercanary"),
+        ("manage.py", "ciphercanary"),
+    ],
+)
+def test_each_process_has_a_name(command_line, name):
+    assert application_name(command_line.split()) == name
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections")
+@pytest.mark.django_db
+def test_a_connection_has_the_name_of_its_process_unless_the_operator_names_it():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW application_name")
+        assert cursor.fetchone() == ("ciphercanary",)
+    url = "postgres://host/ciphercanary?application_name=mine"
+    assert "'application_name': 'mine'" in settings_under({"DATABASE_URL": url})["DATABASES"]
+    with psycopg.connect(**connection.get_connection_params(), application_name="mine") as named:
+        assert named.execute("SHOW application_name").fetchone() == ("mine",)
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections")
