@@ -629,7 +629,7 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         part, make = _MAKERS[state]
         return replace(missing_target(), **{part: make(owner)})
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
-    from keys import services  # noqa: PLC0415
+    from tests.factories import GrantFactory, KeyFactory  # noqa: PLC0415
 
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
@@ -640,15 +640,14 @@ def make_target(owner: Persona, state: str = "active") -> Target:
         ENCAPSULATING: "ml-kem-768",
         AGREEING: "x25519",
     }.get(state, "aes-256")
-    key = services.create_key(
+    key = KeyFactory(
         principal=creator, name=name, algorithm=algorithm, exportable=state == EXPORTABLE, **pending
     )
     entry = log_rows().filter(object_id=str(key.id)).latest("id")
     sealing = None if pending or key.purpose != "encrypt" else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     if state == KEY_GRANT:
-        grant = services.grant_key(principal=_system(), key_id=key.id, request=_grant_request())
-        return replace(target, grant_id=grant.id)
+        return replace(target, grant_id=GrantFactory(key=key, principal_id="auditor").id)
     move(target, state)
     return target
 
@@ -673,28 +672,19 @@ def _system() -> Any:
 
 def _make_access(owner: Persona, state: str) -> UUID:
     """Create a service account, a token of the owner, or a grant on a tag."""
-    from accounts.services import service_accounts, service_tokens  # noqa: PLC0415 - models need a set-up Django
-    from keys import services  # noqa: PLC0415
+    from tests.factories import (  # noqa: PLC0415 - models need a set-up Django
+        GrantFactory,
+        ServiceAccountFactory,
+        TokenFactory,
+    )
 
     if state == SERVICE_ACCOUNT:
-        name = f"account-{next(_numbers)}-{uuid4().hex[:8]}"
-        made = service_accounts.create_service_account(principal=_system(), name=name, role="developer")
-        return made.account.id
+        return ServiceAccountFactory().id
     if state == TAG_GRANT:
-        grant = services.grant_tag(principal=_system(), tag=uuid4().hex, request=_grant_request())
-        return grant.id
+        return GrantFactory(tag=uuid4().hex, principal_id="auditor").id
     if owner.principal.limits:  # a service account has no other token
         return owner.principal.limits.token_id
-    request = service_tokens.TokenRequest(
-        name="a token", scopes=["keys.read"], expires_at=_now() + timedelta(days=1)
-    )
-    return service_tokens.create_token(principal=owner.principal, request=request).token.id
-
-
-def _grant_request() -> Any:
-    from keys.services.grants import GrantRequest  # noqa: PLC0415 - models need a set-up Django
-
-    return GrantRequest(**{**_grant(None, None), "principal_id": "auditor"})
+    return TokenFactory(principal=owner.principal, scopes=["keys.read"]).token.id
 
 
 def make_passkey(user: Any) -> Any:
@@ -742,10 +732,10 @@ def make_reencryption(owner: Persona) -> Any:
     """Begin a job with a new key of the owner."""
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
     from crypto_ops.reencryptions import begin_reencryption  # noqa: PLC0415
-    from keys import services  # noqa: PLC0415
+    from tests.factories import KeyFactory  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)
-    key = services.create_key(principal=principal, **_new_key())
+    key = KeyFactory(principal=principal, **_new_key())
     return begin_reencryption(principal=principal, key_id=key.id, total=2)
 
 
@@ -755,10 +745,10 @@ def make_file(owner: Persona, *, is_finished: bool = False) -> Any:
     from crypto_ops.files.uploads import FileRequest, Upload  # noqa: PLC0415
     from crypto_ops.models import FileJob, FileOperation  # noqa: PLC0415
     from kernel.jobs.running import run_job  # noqa: PLC0415
-    from keys import services  # noqa: PLC0415
+    from tests.factories import KeyFactory  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)
-    key = services.create_key(principal=principal, **_new_key())
+    key = KeyFactory(principal=principal, **_new_key())
     order = FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
     with Upload(principal, order, render=lambda _: b"") as upload:
         upload.write(b"plain")
@@ -795,9 +785,9 @@ def make_alarm() -> Any:
 
 
 def make_policy() -> Any:
-    from keys import services  # noqa: PLC0415 - models need a set-up Django
+    from tests.factories import PolicyFactory  # noqa: PLC0415 - models need a set-up Django
 
-    return services.create_policy(principal=_system(), **_new_policy())
+    return PolicyFactory(**_new_policy())
 
 
 def make_webhook() -> Any:

@@ -4,40 +4,13 @@ import base64
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import cache
 from typing import Any
 
-import factory
-from django.contrib.auth.hashers import make_password
 from django.http import HttpResponse
 from django.test import Client
 
 PASSWORD = "correct horse battery staple"
 ELSEWHERE = "198.51.100.7"  # not the address of requests
-
-
-@cache
-def hashed_password() -> str:
-    """One real Argon2id hash for all, because each costs 64 MiB and a tenth of a second."""
-    return make_password(PASSWORD)
-
-
-class UserFactory(factory.django.DjangoModelFactory):
-    """Write the row with its MAC, as the service does."""
-
-    class Meta:
-        model = "accounts.User"
-
-    username = factory.Sequence(lambda number: f"user-{number}")
-    role = "developer"
-    password = factory.LazyFunction(hashed_password)
-
-    @classmethod
-    def _create(cls, model_class: type[Any], *args: Any, **kwargs: Any) -> Any:
-        user = model_class(*args, **kwargs)
-        user.save_with_mac()
-        return user
 
 
 class ApiClient:
@@ -113,6 +86,7 @@ def make_persona(username: str, role: str) -> Persona:
     from accounts.origin import Origin  # noqa: PLC0415 - models need a set-up Django
     from accounts.services.sessions import open_session  # noqa: PLC0415
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from tests.factories import UserFactory  # noqa: PLC0415
 
     user = UserFactory(username=username, role=role)
     origin = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test")
@@ -125,12 +99,10 @@ def make_persona(username: str, role: str) -> Persona:
 
 def make_service_account(name: str, role: str) -> Persona:
     """Create a service account, and a token with every scope that the role can have."""
-    from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from accounts.services import service_accounts  # noqa: PLC0415
+    from tests.factories import SYSTEM, ServiceAccountFactory  # noqa: PLC0415 - models need a set-up Django
 
-    system = Principal.system("tests", "command")
-    account = service_accounts.create_service_account(principal=system, name=name, role=role).account
-    return with_token(Persona(user=account, api=ApiClient(), principal=system, refresh_token=""))
+    account = ServiceAccountFactory(name=name, role=role)
+    return with_token(Persona(user=account, api=ApiClient(), principal=SYSTEM, refresh_token=""))
 
 
 def _scopes_within(scopes: Collection[str], limits: dict[str, Any]) -> list[str]:
@@ -145,21 +117,17 @@ def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> P
     """
     from accounts.models import User  # noqa: PLC0415 - models need a set-up Django
     from accounts.origin import Origin  # noqa: PLC0415
-    from accounts.principals import Principal  # noqa: PLC0415
-    from accounts.services import service_tokens  # noqa: PLC0415
+    from accounts.services.service_tokens import scopes_for  # noqa: PLC0415
     from accounts.tokens import authenticate_bearer  # noqa: PLC0415
-    from kernel.clock import database_now  # noqa: PLC0415
+    from tests.factories import SYSTEM, TokenFactory  # noqa: PLC0415
 
     is_person = isinstance(owner.user, User)
-    request = service_tokens.TokenRequest(
-        name="a token",
-        scopes=_scopes_within(scopes or service_tokens.scopes_for(owner.user.role), limits),
-        expires_at=database_now() + timedelta(days=1),
+    text = TokenFactory(
+        principal=owner.principal if is_person else SYSTEM,
+        scopes=_scopes_within(scopes or scopes_for(owner.user.role), limits),
         account_id=None if is_person else owner.user.id,
         **limits,
-    )
-    creator = owner.principal if is_person else Principal.system("tests", "command")
-    text = service_tokens.create_token(principal=creator, request=request).text
+    ).text
     # The address is in the networks of every test that limits them, unlike the address of its requests.
     origin = Origin(client_ip=ELSEWHERE, user_agent="tests", request_id="test")
     principal = authenticate_bearer(text, origin)

@@ -18,10 +18,10 @@ from audit.sequencing.running import checkpoint_now
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from keys.models import KeyGrant
-from keys.services import create_key
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
 from tests.endpoints import make_delivery, make_passkey
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows, record
 from tests.personas import PASSWORD
 
@@ -213,7 +213,7 @@ def test_every_table_of_the_product_can_be_looked_at():
 @pytest.fixture
 def everything(admin, auditor):
     """Create at least one row of each table."""
-    key = create_key(principal=admin.principal, name="payments", algorithm="aes-256", tags=["pci"])
+    key = KeyFactory(name="payments", tags=["pci"])
     use = Event(action=MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id), size=64)
     record(use, replace(admin.principal.actor, auth_method="service_token", token_id="t"))
     checkpoint = checkpoint_now()

@@ -13,10 +13,10 @@ from audit.sequencing.catching_up import catch_up
 from ciphercanary import database_metrics
 from kernel import runtime
 from kernel.clock import database_now
-from keys import services
 from keys.models import Key, KeyVersion
 from tests.audit.test_health import measured
 from tests.conftest import append_only_triggers_off
+from tests.factories import KeyFactory
 from tests.log_entries import record
 from tests.waiting import wait_until
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def new_key(persona, name, **fields):
-    return services.create_key(principal=persona.principal, name=name, algorithm="aes-256", **fields)
+    return KeyFactory(principal=persona.principal, name=name, **fields)
 
 
 def test_keys_and_queues_are_among_the_metrics(admin):

@@ -17,6 +17,7 @@ from kernel.errors import Unavailable
 from kernel.freshness import epoch
 from keys import services
 from keys.errors import KeyNotActive
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 from tests.outages import faults
 
@@ -72,7 +73,7 @@ class Clients:
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_encrypted_between_a_disable_and_the_next_enable(admin, record_property):
-    key = services.create_key(principal=admin.principal, name="contested", algorithm="aes-256")
+    key = KeyFactory(name="contested")
     change = {"principal": admin.principal, "key_id": key.id, "reason": "campaign"}
     suspensions, waits = [], []
     with Clients(admin.principal, key.id) as clients:

@@ -14,6 +14,7 @@ import time_machine
 
 from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
 from tests.crash.load import CLIENTS, Acknowledged, Load
+from tests.factories import KeyFactory
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL
 from tests.services.redis import Redis
@@ -184,13 +185,10 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     from crypto_ops import engine  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415 - beside the models
-    from keys import services  # noqa: PLC0415
     from keys.errors import KeyNotActive  # noqa: PLC0415
 
     expires_at = datetime.now(UTC) + timedelta(seconds=4)
-    key = services.create_key(
-        principal=admin.principal, name="short-lived", algorithm="aes-256", expires_at=expires_at
-    )
+    key = KeyFactory(name="short-lived", expires_at=expires_at)
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
     assert engine.encrypt(request, admin.principal)
     time.sleep(4.1)

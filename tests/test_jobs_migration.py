@@ -18,6 +18,7 @@ from kernel.rewrap_jobs import KekRewrap
 from keys import services as keys
 from keys.models import EncryptionPolicy, KeyRotation, KeyRotationJob, Selection
 from tests.audit.exports.exporting import order, work
+from tests.factories import KeyFactory, PolicyFactory
 
 pytestmark = [pytest.mark.sweep, pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -48,9 +49,9 @@ def rows_of(model):
 
 
 def test_jobs_of_every_table_survive(admin, root_of_trust):
-    policy = keys.create_policy(principal=admin.principal, name="pci", algorithm="aes-256")
+    policy = PolicyFactory()
     for number in range(2):
-        key = keys.create_key(principal=admin.principal, name=f"key-{number}", algorithm="aes-256")
+        key = KeyFactory(name=f"key-{number}")
         chosen = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
         keys.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
         order(admin)

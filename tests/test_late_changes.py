@@ -20,6 +20,7 @@ from accounts.tokens import renew_principal
 from keys.models import Key
 from keys.services import create_key, disable_key, rotate_key
 from tests.endpoints import INVITED, make_user
+from tests.factories import KeyFactory
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ ORIGIN = Origin(client_ip="127.0.0.1", user_agent="tests", request_id="late")
 @pytest.fixture
 def shut_out(admin, developer, operator):
     """Principals that were read before their owners were disabled."""
-    key = create_key(principal=admin.principal, name="late-key", algorithm="aes-256")
+    key = KeyFactory(name="late-key")
     for persona in (developer, operator):
         disable_user(principal=admin.principal, user_id=persona.user.id)
     return {"developer": developer.principal, "operator": operator.principal, "key": key}

@@ -11,11 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import Resolver404, resolve
 
-from audit.models import UsageRollup
-from kernel.clock import database_now
-from keys.services import create_key, disable_key, rotate_key
+from keys.services import disable_key, rotate_key
 from tests.architecture.sources import ROOT
 from tests.browsing import SWEPT_ROLES, signed_in
+from tests.factories import KeyFactory, UsageFactory
 from tests.pages import PAGES
 
 TEMPLATES = sorted(path for path in ROOT.glob("templates/**/*.html") if "admin" not in path.parts)
@@ -72,21 +71,10 @@ def world(db, developer, operator):
         "legacy-csv",
         "a-name-as-long-as-possible-" + 37 * "x",
     ):
-        key = create_key(principal=developer.principal, name=name, algorithm="aes-256", tags=["pci", "a b&c"])
+        key = KeyFactory(principal=developer.principal, name=name, tags=["pci", "a b&c"])
         rotate_key(principal=operator.principal, key_id=key.id, reason="<b>quarterly</b> & more")
     disable_key(principal=operator.principal, key_id=key.id, reason='"quoted" <img src=x onerror=alert(1)>')
-    now = database_now()
-    UsageRollup.objects.create(
-        key_id=str(key.id),
-        version=1,
-        size=0,
-        principal=str(developer.user.id),
-        hour=now.replace(minute=0, second=0, microsecond=0),
-        operation="crypto.message.encrypted",
-        outcome="ok",
-        count=3,
-        last_at=now,
-    )
+    UsageFactory(key=key, by=developer, count=3)
 
 
 def shape_of(path):

@@ -15,8 +15,7 @@ from audit.sequencing.running import checkpoint_now
 from console.services.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection
-from keys.services import RotationRequest, create_key, create_policy, grant_key, request_rotation
-from keys.services.grants import GrantRequest
+from keys.services import RotationRequest, request_rotation
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
 from tests.endpoints import (
@@ -30,6 +29,7 @@ from tests.endpoints import (
     make_target,
     make_webhook,
 )
+from tests.factories import GrantFactory, KeyFactory, PolicyFactory
 from tests.log_entries import log_rows
 from tests.pages import PAGES, STRANGERS, page_routes
 
@@ -56,10 +56,9 @@ SYSTEM = Principal.system("test", Source.COMMAND)
 def paths(transactional_db, developer):
     """The path of each page, with objects that every role may see."""
     # The policy has the name of the key, so that one value fits both.
-    create_policy(principal=SYSTEM, name="payments-db", algorithm="aes-256")
-    key = create_key(principal=developer.principal, name="payments-db", algorithm="aes-256")
-    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
-    grant = grant_key(principal=SYSTEM, key_id=key.id, request=everyone)
+    PolicyFactory(name="payments-db")
+    key = KeyFactory(principal=developer.principal, name="payments-db")
+    grant = GrantFactory(key=key)
     entry = log_rows().filter(user_id=developer.user.id).latest("id")
     job = make_target(developer, FINISHED_EXPORT).export_id
     invited = invite_user(principal=SYSTEM, username="ines", role="developer")
@@ -87,7 +86,7 @@ def paths(transactional_db, developer):
         "delivery_id": make_delivery(webhook).id,
         "invitation_code": invited.url.split("/")[-2],
     }
-    create_key(principal=developer.principal, name="releases", algorithm="ed25519")
+    KeyFactory(principal=developer.principal, name="releases", algorithm="ed25519")
     names = dict.fromkeys(OF_A_PUBLIC_KEY, "releases")
     found = {
         name: route.path.format(**parts | ({"name": names[name]} if name in names else {}))

@@ -121,7 +121,9 @@ def test_the_parts_work_together_as_separate_processes(product):
         assert product.send("POST", "/api/v1/encrypt", body, token=token).status == 200
         wait_until(lambda: product.query("SELECT count(*) FROM audit_bundles") == [(0,)])
         assert product.send("GET", "/health").json["status"] == "healthy"
-        names = product.query("SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()")
+        names = product.query(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
+        )
         assert {f"ciphercanary {role}" for role in PARTS} <= {name for (name,) in names}
         assert "CC_ADMIN_PASSWORD" not in environment_of(running["web"].pid)
         assert len(list(temporary.glob("ciphercanary-metrics-*"))) == 1

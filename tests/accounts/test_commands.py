@@ -13,8 +13,9 @@ from accounts.principals import Principal
 from accounts.services import login_attempts
 from kernel.errors import Denied, Unauthenticated
 from tests.audit.sequencing.log import altered
+from tests.factories import UserFactory
 from tests.log_entries import log_rows
-from tests.personas import PASSWORD, UserFactory
+from tests.personas import PASSWORD
 from tests.tampering.alterations import UNREADABLE
 
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")

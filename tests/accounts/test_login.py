@@ -10,8 +10,9 @@ from accounts import actions, hashers
 from accounts.lockout import WINDOW
 from accounts.models import LoginAttempt, TokenFamily, User
 from kernel.runtime import ProcessState
+from tests.factories import UserFactory
 from tests.log_entries import log_rows
-from tests.personas import PASSWORD, ApiClient, UserFactory
+from tests.personas import PASSWORD, ApiClient
 
 
 @pytest.fixture

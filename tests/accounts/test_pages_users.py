@@ -17,8 +17,8 @@ from accounts.user_operations import USER_OPERATIONS
 from audit.sequencing.catching_up import catch_up
 from tests.browsing import signed_in, text
 from tests.endpoints import ENROLLED, INVITED, make_user
+from tests.factories import UserFactory
 from tests.log_entries import log_rows
-from tests.personas import UserFactory
 
 pytestmark = pytest.mark.django_db
 

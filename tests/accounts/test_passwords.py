@@ -12,7 +12,8 @@ from ciphercanary.server.preparation import _prepare_first_admin
 from ciphercanary.server.refusals import CannotStart
 from kernel.errors import Invalid
 from tests.architecture.sources import ROOT
-from tests.personas import PASSWORD, UserFactory
+from tests.factories import UserFactory
+from tests.personas import PASSWORD
 
 OURSELVES = Principal.system("test", "command")
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -12,12 +11,11 @@ from accounts.models.users import FEDERATED
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from accounts.services.service_tokens import TokenRequest, create_token
-from kernel.clock import database_now
 from kernel.environment import Environment
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import signed_in
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_passkey, missing_target, path_of
+from tests.factories import TokenFactory
 from tests.pages import PAGES, STRANGERS, page_routes
 from tests.personas import PASSWORD, ApiClient
 
@@ -110,9 +108,8 @@ def test_a_reset_or_a_removal_requires_it_again(developer):
 
 def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
     enrol(developer)
-    request = TokenRequest(name="ci", scopes=["crypto.random"], expires_at=database_now() + timedelta(days=1))
     principal = replace(developer.principal, permissions=ROLES["developer"])
-    client = ApiClient(create_token(principal=principal, request=request).text)
+    client = ApiClient(TokenFactory(principal=principal, scopes=["crypto.random"]).text)
     assert client.post("/api/v1/random", {"bytes": 16}).status == 200
     services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
     assert client.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"

@@ -15,12 +15,12 @@ from accounts.models import ClientSecret, ServiceToken
 from accounts.origin import Origin
 from accounts.service_tokens import new_token, require_network
 from accounts.services import list_sessions, service_accounts, service_tokens
-from accounts.services.service_tokens import TokenRequest
 from accounts.tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.trust.row_mac import IntegrityFailed
+from tests.factories import TokenFactory
 from tests.log_entries import log_rows
 from tests.personas import ApiClient
 
@@ -45,13 +45,7 @@ def test_of_two_accounts_with_one_name_the_second_is_refused(admin, account):
 
 
 def token_for(principal, account=None, **changes):
-    facts = {
-        "name": "nightly",
-        "scopes": ["crypto.encrypt"],
-        "expires_at": database_now() + timedelta(days=1),
-    }
-    facts |= {"account_id": account.account.id} if account else {}
-    return service_tokens.create_token(principal=principal, request=TokenRequest(**facts | changes))
+    return TokenFactory(principal=principal, account_id=account and account.account.id, **changes)
 
 
 def test_a_token_has_the_rights_of_its_owner_within_its_scopes(admin, account):

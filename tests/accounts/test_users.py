@@ -17,8 +17,9 @@ from accounts.services import login_attempts
 from audit.models import AuditTrail
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
+from tests.factories import UserFactory
 from tests.log_entries import log_rows
-from tests.personas import PASSWORD, ApiClient, UserFactory, make_persona
+from tests.personas import PASSWORD, ApiClient, make_persona
 
 OURSELVES = Principal.system("test", "command")
 ORIGIN = Origin(client_ip="", user_agent="", request_id="")

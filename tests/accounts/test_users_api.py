@@ -9,8 +9,9 @@ from accounts.models import User
 from accounts.principals import Principal
 from accounts.services import login_attempts
 from tests.endpoints import ENROLLED, INVITED, make_passkey, make_user
+from tests.factories import UserFactory
 from tests.log_entries import log_rows
-from tests.personas import PASSWORD, UserFactory
+from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

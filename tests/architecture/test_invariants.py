@@ -1,7 +1,6 @@
 """For each database constraint, by name, an attempt to violate it directly in the database."""
 
 import uuid
-from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -23,8 +22,6 @@ from accounts.models import (
     TotpDevice,
     User,
 )
-from accounts.services.service_accounts import create_service_account
-from accounts.services.service_tokens import TokenRequest, create_token
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
@@ -57,10 +54,10 @@ from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys import services as keys
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
-from keys.services.grants import GrantRequest
 from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
+from tests.factories import GrantFactory, KeyFactory, PolicyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -248,23 +245,17 @@ def rows(admin):
         role="auditor",
         email="mila@example.org",
     )
-    key = keys.create_key(**everybody, name="orders", algorithm="aes-256")
+    key = KeyFactory(**everybody, name="orders")
     keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
     wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
     keys.request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
     FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
-    account = create_service_account(**everybody, name="billing", role="developer").account
-    holder = {"principal_type": "service_account", "principal_id": str(account.id)}
-    keys.grant_key(**everybody, key_id=key.id, request=GrantRequest(**holder, operations=["encrypt"]))
-    create_token(
-        **everybody,
-        request=TokenRequest(
-            name="ci", scopes=["keys.read"], expires_at=NOW + timedelta(days=1), account_id=account.id
-        ),
-    )
+    account = ServiceAccountFactory(**everybody, name="billing")
+    GrantFactory(key=key, to=account)
+    TokenFactory(account_id=account.id)
     keys.default_key(admin.principal, "aes-256")
-    keys.create_policy(**everybody, name="strict", algorithm="aes-256")
+    PolicyFactory(**everybody, name="strict")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)
     OidcIdentity(user=admin.user, issuer="https://id.example.org", subject="1").save_with_mac()

@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import SavedFilter
 from audit.sequencing.running import checkpoint_now
-from keys.services import create_key
 from tests.audit.pages import record_event
 from tests.browsing import signed_in
 from tests.endpoints import FINISHED_EXPORT, make_target
+from tests.factories import KeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +39,7 @@ def test_a_page_costs_the_same_however_many_rows_there_are(auditor, admin):
     for _ in range(2):
         for _ in range(3):
             target = make_target(auditor, FINISHED_EXPORT)
-            key = create_key(principal=admin.principal, name=f"key-{uuid4()}", algorithm="aes-256")
+            key = KeyFactory(name=f"key-{uuid4()}")
             entry = record_event(auditor.principal.actor, object_type="key", object_id=str(key.id))
             SavedFilter.objects.create(name=f"{entry.id}", owner=auditor.user.id, filters={"outcome": "ok"})
         checkpoint_now()

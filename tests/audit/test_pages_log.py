@@ -17,11 +17,11 @@ from audit.services import searching
 from audit.views import events
 from kernel.clock import database_now
 from kernel.templatetags.pages import grouped
-from keys.services import create_key
 from tests.audit.pages import ids, links, part, record_event, spelled, text_of
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.endpoints import make_alarm
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 from tests.tampering.alterations import alterations
 
@@ -113,7 +113,7 @@ def test_more_filters_are_shown_on_request_and_kept_while_they_are_hidden(browse
 
 def test_the_names_of_keys_are_suggested_to_who_may_see_them(browser, developer, admin):
     for name in ("payments-db", "payouts", "vault"):
-        create_key(principal=admin.principal, name=name, algorithm="aes-256")
+        KeyFactory(name=name)
     assert re.findall(
         'value="([^"]+)"', part(browser, "/audit/?object=Pay", "known-keys").content.decode()
     ) == [
@@ -132,7 +132,7 @@ def test_unusual_text_is_no_name(browser, path):
 
 
 def test_a_search_for_a_name_offers_its_events_alone(browser, admin):
-    create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    KeyFactory(name="payments-db")
     hint = "payments-db is the name of a key or user. Show only its events"
     response = browser.get("/audit/?search=payments-db+created")
     assert hint in text_of(response)
@@ -143,7 +143,7 @@ def test_a_search_for_a_name_offers_its_events_alone(browser, admin):
 
 
 def test_a_name_that_no_visible_object_has_is_named_as_the_cause(browser, stranger, admin, recorded):
-    create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    KeyFactory(name="payments-db")
     hint = "No key or user that you can see has the name “{}”. Check the spelling."
     for name in ("payments-db", "no-such-key"):
         assert hint.format(name) in text_of(signed_in(stranger).get(f"/audit/?object={name}"))
@@ -382,7 +382,7 @@ def test_a_word_that_is_a_result_leads_to_the_events_with_this_result(browser, r
 
 
 def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, stranger, admin):
-    key = create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    key = KeyFactory(name="payments-db")
     entry = record_event(stranger.principal.actor, object_type="key", object_id=str(key.id))
     for path in ("/audit/", f"/audit/{entry.id}/", "/home/"):
         assert "/keys/payments-db/" in links(browser.get(path))

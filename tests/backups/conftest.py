@@ -8,8 +8,8 @@ from audit.sequencing.head import HEAD_FILE
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
-from keys.services import create_key
 from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 from tests.tampering.writing import Log, rotate_keys, sequence, sign
 
@@ -43,9 +43,7 @@ def log(transactional_db, root_of_trust, settings):
 @pytest.fixture
 def envelope(log):
     """A message that a key with odd metadata has encrypted."""
-    key = create_key(
-        principal=SYSTEM, name="odd", algorithm="aes-256", description=DESCRIPTION, tags=["ü", "plain"]
-    )
+    key = KeyFactory(name="odd", description=DESCRIPTION, tags=["ü", "plain"])
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=PLAINTEXT, key_id=key.id)
     return engine.encrypt(request, SYSTEM)
 

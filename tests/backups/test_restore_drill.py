@@ -10,8 +10,8 @@ from audit import actions
 from audit.sequencing.head import Head, accept_older_database, reset_head
 from audit.services import last_done
 from kernel.crypto.envelope import encode
-from keys.services import create_key
 from tests.backups.conftest import SYSTEM
+from tests.factories import KeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, cap
     (elsewhere / "ciphercanary" / "manage.py").write_text("raise SystemExit('code of another folder')")
     monkeypatch.chdir(elsewhere)
     for algorithm in ("aes-256", "chacha20"):
-        create_key(principal=SYSTEM, name=f"a-{algorithm}", algorithm=algorithm)
+        KeyFactory(name=f"a-{algorithm}", algorithm=algorithm)
     reset_head(Head(10_000, bytes(32)))
     accept_older_database(reason="a loss in the past fails no drill", actor=SYSTEM.actor)
 
@@ -43,7 +43,7 @@ def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, cap
 @pytest.mark.process
 def test_a_drill_without_a_usable_target_fails(log, monkeypatch, tmp_path, capfd):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"sqlite:///{tmp_path}/absent/db.sqlite3\n"))
-    create_key(principal=SYSTEM, name="one", algorithm="aes-256")
+    KeyFactory(name="one")
     with pytest.raises(CommandError, match="restore reported the problem above"):
         call_command("restore_drill", "--messages", "1", "--target-from-stdin")
     assert "unable to open database file" in capfd.readouterr().err

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from audit.models import UsageRollup
 from kernel.clock import process_now
-from keys.services import create_key
 from tests.audit.usage import sum_up_days
 from tests.browsing import signed_in
+from tests.factories import KeyFactory, UsageFactory
 
 HTMX = {"HX-Request": "true"}
 
@@ -25,7 +24,7 @@ def at_admin(admin):
 @pytest.fixture
 def make_key():
     def make(persona, name, **columns):
-        return create_key(principal=persona.principal, name=name, algorithm="aes-256", **columns)
+        return KeyFactory(principal=persona.principal, name=name, **columns)
 
     return make
 
@@ -34,19 +33,8 @@ def make_key():
 def use():
     """Add usage as the sequencer does: ``use(key, 7, by=persona, outcome="denied", ago=timedelta(days=2))``."""
 
-    def used(key, count=1, *, by=None, outcome="ok", ago=timedelta(), operation="crypto.message.encrypted"):
-        at = process_now() - ago
-        row = UsageRollup.objects.create(
-            key_id=str(getattr(key, "id", key)),
-            version=1,
-            principal=str(by.user.id) if by else "",
-            operation=operation,
-            outcome=outcome,
-            hour=at.replace(minute=0, second=0, microsecond=0),
-            count=count,
-            size=0,
-            last_at=at,
-        )
+    def used(key, count=1, *, by=None, ago=timedelta(), **facts):
+        row = UsageFactory(key=key, by=by, at=process_now() - ago, count=count, **facts)
         sum_up_days()
         return row
 

@@ -27,6 +27,7 @@ from kernel.trust.models import KeyEncryptionKey
 from keys.models import KeyVersion
 from keys.services import create_key
 from tests.browsing import signed_in
+from tests.factories import KeyFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.kernel.test_rewrapping import in_threads
 from tests.log_entries import log_rows
@@ -41,7 +42,7 @@ ACTOR = Actor.system("test", Source.COMMAND)
 
 @pytest.fixture
 def key(admin):
-    return create_key(principal=admin.principal, name="orders", algorithm="aes-256")
+    return KeyFactory(name="orders")
 
 
 def rotate(admin, **options):
@@ -157,7 +158,7 @@ def test_another_host_without_the_file_refuses_new_keys_and_is_not_ready(admin, 
     with pytest.raises(KekUnavailable, match=file.name):
         create_key(principal=admin.principal, name="late", algorithm="aes-256")
     (there / file.name).write_bytes(file.read_bytes())  # the same process finds it now
-    assert create_key(principal=admin.principal, name="late", algorithm="aes-256")
+    assert KeyFactory(name="late")
     settings.CC_HOME = here
 
 

@@ -28,8 +28,8 @@ from console.services.demo_users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs import Status
 from keys.models import Key
-from keys.services import create_key
 from tests.audit.sequencing.log import altered
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows, record_alone
 from tests.personas import make_persona
 
@@ -150,7 +150,7 @@ def test_an_instance_in_use_is_left_alone(admin):
     refused("audit.log.verified")
     make_persona("ada-2", "auditor")
     refused("several users")
-    create_key(principal=admin.principal, name="our-own", algorithm="aes-256")
+    KeyFactory(name="our-own")
     refused("it has keys")
     assert Key.objects.count() == 1
 

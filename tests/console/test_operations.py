@@ -10,6 +10,7 @@ from keys import services as keys
 from keys.models import Selection
 from tests.audit.exports.exporting import fetch, order, work
 from tests.endpoints import make_file
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +21,7 @@ OPERATIONS = "/api/v1/operations"
 @pytest.fixture
 def submitted(admin):
     """The id of a job of each kind, oldest first."""
-    key = keys.create_key(principal=admin.principal, name="orders", algorithm="aes-256")
+    key = KeyFactory(name="orders")
     chosen = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
     rotation = keys.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
     return {

@@ -12,13 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.services import invite_user, service_accounts, service_tokens
-from accounts.services.service_tokens import TokenRequest
 from audit.models import TokenLastUse
 from console.access_forms import TokenForm
 from kernel.clock import database_now
-from keys.services import create_key, grant_key
-from keys.services.grants import GrantRequest
 from tests.browsing import form_of, signed_in
+from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
@@ -41,16 +39,13 @@ def browser(admin):
 
 
 @pytest.fixture
-def account(admin):
-    created = service_accounts.create_service_account(
-        principal=admin.principal, name="billing", role="developer"
-    )
-    return created.account
+def account(db):
+    return ServiceAccountFactory(name="billing")
 
 
 @pytest.fixture
 def key(admin):
-    return create_key(principal=admin.principal, name="payments-db", algorithm="chacha20")
+    return KeyFactory(name="payments-db", algorithm="chacha20")
 
 
 def test_the_form_offers_each_scope_of_the_role_once():
@@ -63,15 +58,8 @@ def page_of(account):
     return f"/service-accounts/{account.id}/"
 
 
-def new_token(persona, **changes):
-    facts = {
-        "name": "nightly",
-        "scopes": ["crypto.encrypt"],
-        "expires_at": database_now() + timedelta(days=1),
-    }
-    return service_tokens.create_token(
-        principal=persona.principal, request=TokenRequest(**facts | changes)
-    ).token
+def new_token(persona, **facts):
+    return TokenFactory(principal=persona.principal, **facts).token
 
 
 def statements_of(browser, path):
@@ -81,16 +69,11 @@ def statements_of(browser, path):
 
 
 def test_a_new_token_is_shown_once_with_a_command_for_a_key_of_its_owner(browser, admin, account, key):
-    grantee = {
-        "principal_type": "service_account",
-        "principal_id": str(account.id),
-        "operations": ["encrypt"],
-    }
     path = page_of(account) + "tokens/new"
     number = form_of(browser.get(path))["form-number"]
     without_key = browser.post(path, FORM | {"form-number": number})
     assert "replace KEY-NAME with its name" in plain(without_key)
-    grant_key(principal=admin.principal, key_id=key.id, request=GrantRequest(**grantee))
+    GrantFactory(key=key, to=account)
     shown = browser.post(path, FORM | {"form-number": form_of(browser.get(path))["form-number"]})
     [token] = set(re.findall("cct_[0-9a-f]{72}", text(shown)))
     assert f"export CIPHERCANARY_TOKEN={token}" in text(shown)

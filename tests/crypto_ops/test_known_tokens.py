@@ -1,13 +1,9 @@
 """A token that this process has verified is not verified again, but a change in another process acts at once."""
 
-from datetime import timedelta
-
 import pytest
 
 from accounts.services import service_accounts, service_tokens
-from accounts.services.service_tokens import TokenRequest
-from kernel.clock import database_now
-from keys.services import create_key
+from tests.factories import KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
 from tests.personas import ApiClient, b64
 
@@ -15,20 +11,13 @@ SCOPES = ("crypto.encrypt", "crypto.decrypt", "crypto.reencrypt", "crypto.inspec
 BAD = {"nothing": "known"}
 
 
-def new_token(creator, scopes, **more):
-    request = TokenRequest(
-        name="nightly", scopes=list(scopes), expires_at=database_now() + timedelta(days=1), **more
-    )
-    return service_tokens.create_token(principal=creator.principal, request=request)
-
-
 class Caller:
     """A user's service token, with requests for each operation."""
 
     def __init__(self, persona, **limits):
-        self.created = new_token(persona, SCOPES, **limits)
+        self.created = TokenFactory(principal=persona.principal, scopes=SCOPES, **limits)
         self.api = ApiClient(self.created.text)
-        key = create_key(principal=persona.principal, name="known", algorithm="aes-256")
+        key = KeyFactory(principal=persona.principal, name="known")
         seal = {"algorithm": "aes-256-gcm", "key_id": str(key.id)}
         ciphertext = self.send("encrypt", {**seal, "data": b64(b"x")}).json["ciphertext"]
         self.bodies = {
@@ -81,10 +70,8 @@ def test_a_revoked_token_from_another_network_is_refused_as_revoked(admin, trans
 
 
 def test_rights_that_change_act_at_once(admin, transactional_db):
-    account = service_accounts.create_service_account(
-        principal=admin.principal, name="billing", role="developer"
-    ).account
-    api = ApiClient(new_token(admin, ["crypto.random"], account_id=account.id).text)
+    account = ServiceAccountFactory(name="billing")
+    api = ApiClient(TokenFactory(scopes=["crypto.random"], account_id=account.id).text)
     for role, status in (("auditor", 403), ("developer", 200), ("auditor", 403)):
         service_accounts.update_service_account(
             principal=admin.principal, account_id=account.id, changes={"role": role}

@@ -10,6 +10,7 @@ from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyVersion
 from tests.crypto_ops.conftest import split_form
+from tests.factories import PolicyFactory
 
 SYSTEM = Principal.system("tests", "command")
 
@@ -24,7 +25,7 @@ def old(bench, key):
 
 @pytest.fixture
 def policy(bench):
-    return services.create_policy(principal=bench.persona.principal, name="pci", algorithm="aes-256")
+    return PolicyFactory(principal=bench.persona.principal)
 
 
 def change_policy(bench, policy, **changes):

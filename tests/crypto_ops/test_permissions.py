@@ -6,13 +6,13 @@ from crypto_ops import engine, services
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
-from keys.services import create_key
+from tests.factories import KeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_user_who_calls_an_operation_needs_its_permission(admin):
-    key = create_key(principal=admin.principal, name="permissions", algorithm="aes-256")
+    key = KeyFactory(name="permissions")
     order = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"canary", key_id=key.id)
     envelope = engine.encrypt(order, admin.principal)
     operations = {

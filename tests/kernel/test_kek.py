@@ -14,7 +14,7 @@ from kernel.trust import kek, system_keys
 from kernel.trust.kek import KekUnavailable
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from kernel.trust.wrapped_row import Wrapped
-from keys.services import create_key
+from tests.factories import KeyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +114,7 @@ def test_a_damaged_kek_file_is_named(empty_installation, content):
 
 
 def test_a_database_with_wrapped_rows_but_no_sentinel_gets_no_new_kek(admin, settings, tmp_path):
-    create_key(principal=admin.principal, name="precious", algorithm="aes-256")
+    KeyFactory(name="precious")
     KeyEncryptionKey.objects.all().delete()
     settings.CC_HOME = tmp_path
     with pytest.raises(KekUnavailable, match="no record of a key-encryption key"):

@@ -24,6 +24,7 @@ from keys.models import KeyVersion
 from keys.services import import_parameters
 from notifications.services.webhooks import create_webhook
 from tests.endpoints import code_to_confirm
+from tests.factories import KeyFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.waiting import SOON, wait_until
 
@@ -37,7 +38,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
         principal=admin.principal, name="chat", url="https://hooks.example.org/", topics=["job.failed"]
     )
     accounts.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
-    key = keys.create_key(principal=admin.principal, name="orders", algorithm="aes-256")
+    key = KeyFactory(name="orders")
     keys.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     import_parameters._create(admin.principal, KeyMaterial.generate(32))
     file = FileJob(key=key, operation=FileOperation.ENCRYPT, upload_size=1)
@@ -118,7 +119,7 @@ def test_new_keys_are_wrapped_under_the_new_key_in_every_process(stored, admin):
     read = set(kek._ring.current._keys)
     chosen, _ = rotate()
     assert chosen not in read
-    key = keys.create_key(principal=admin.principal, name="invoices", algorithm="aes-256")
+    key = KeyFactory(name="invoices")
     assert KeyVersion.objects.get(key=key).kek_id == chosen
 
 
@@ -200,7 +201,7 @@ def test_a_run_that_is_stopped_between_two_batches_continues(stored, monkeypatch
 
 def test_two_runs_at_the_same_time_rewrap_each_row_once(stored, admin, monkeypatch):
     for number in range(20):
-        keys.create_key(principal=admin.principal, name=f"key-{number}", algorithm="aes-256")
+        KeyFactory(name=f"key-{number}")
     before = opened()
     rotate()
     monkeypatch.setattr(rewrapping, "BATCH", 2)
@@ -244,7 +245,7 @@ def test_no_row_is_wrapped_under_a_key_that_is_being_retired(stored, admin):
 
     def create():
         with transaction.atomic():
-            key = keys.create_key(principal=admin.principal, name="late", algorithm="aes-256")
+            key = KeyFactory(name="late")
             wrapped.set()
             wait_until(lambda: retired.is_set() or a_lock_is_awaited())
         return KeyVersion.objects.get(key=key)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
-from tests.personas import UserFactory
+from tests.factories import UserFactory
 
 SCALARS = st.one_of(
     st.none(),

@@ -1,19 +1,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
-from uuid import uuid4
+from functools import partial
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import PERMISSIONS
-from audit.models import AuditLog, AuditTrail, UsageRollup
+from audit.models import AuditLog, AuditTrail
 from kernel import runtime
 from kernel.clock import database_now
 from keys import services
 from keys.models import EncryptionPolicy, Key
+from tests.factories import KeyFactory, PolicyFactory, UsageFactory
 from tests.log_entries import log_rows
 from tests.personas import Persona
 
@@ -21,17 +21,7 @@ from tests.personas import Persona
 @pytest.fixture
 def new_key(admin) -> Callable[..., Key]:
     """Create a key through the service, as the admin unless specified otherwise."""
-    numbers = count(1)
-
-    def create(**fields):
-        given = {
-            "principal": admin.principal,
-            "name": f"key-{next(numbers)}-{uuid4().hex[:8]}",
-            "algorithm": "aes-256",
-        }
-        return services.create_key(**(given | fields))
-
-    return create
+    return partial(KeyFactory, principal=admin.principal)
 
 
 @pytest.fixture
@@ -66,9 +56,8 @@ def due_key(new_key) -> Callable[..., Key]:
     """Create a key whose rotation has been due for a day."""
 
     def create(**fields):
-        key = new_key(rotation_period_days=1, **fields)
-        Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now() - timedelta(days=1))
-        return key
+        due = {"next_rotation_at": database_now() - timedelta(days=1)}
+        return new_key(rotation_period_days=1, columns=due, **fields)
 
     return create
 
@@ -76,11 +65,7 @@ def due_key(new_key) -> Callable[..., Key]:
 @pytest.fixture
 def new_policy(admin) -> Callable[..., EncryptionPolicy]:
     """Create a policy through the service."""
-
-    def create(name="pci", algorithm="aes-256", **rules):
-        return services.create_policy(principal=admin.principal, name=name, algorithm=algorithm, **rules)
-
-    return create
+    return partial(PolicyFactory, principal=admin.principal)
 
 
 @pytest.fixture
@@ -122,18 +107,8 @@ def connection_queries() -> Callable[[], CaptureQueriesContext]:
 def use() -> Callable[..., None]:
     """Count operations with a key, as the sequencer would."""
 
-    def count_use(key, persona, *, count=1, ago=timedelta(), version=1, outcome="ok", verb="encrypted"):
-        at = database_now() - ago
-        UsageRollup.objects.create(
-            key_id=str(key.pk),
-            version=version,
-            principal=str(persona.user.id),
-            operation=f"crypto.message.{verb}",
-            outcome=outcome,
-            hour=at.replace(minute=0, second=0, microsecond=0),
-            count=count,
-            size=0,
-            last_at=at,
-        )
+    def count_use(key, persona, *, ago=timedelta(), verb="encrypted", **facts):
+        operation = f"crypto.message.{verb}"
+        UsageFactory(key=key, by=persona, at=database_now() - ago, operation=operation, **facts)
 
     return count_use

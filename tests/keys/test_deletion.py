@@ -15,6 +15,7 @@ from kernel.errors import Invalid, RecentAuthRequired
 from keys import services
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyVersion
+from tests.factories import PolicyFactory
 from tests.keys.steps import end_wait, schedule_deletion
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -98,9 +99,7 @@ def test_protection_is_refused_during_a_deletion(admin, rotated_once):
 
 
 def test_a_policy_may_require_a_longer_wait(admin, new_key):
-    policy = services.create_policy(
-        principal=admin.principal, name="slow", algorithm="aes-256", minimum_deletion_days=20
-    )
+    policy = PolicyFactory(name="slow", minimum_deletion_days=20)
     key = new_key(policy_id=policy.id)
     with pytest.raises(PolicyViolated):
         schedule_deletion(admin, key, waiting_days=19)

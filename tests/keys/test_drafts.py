@@ -14,12 +14,11 @@ from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key
 from keys.operations import KEY_OPERATIONS
-from keys.services import create_policy, grant_key
-from keys.services.grants import GrantRequest
 from keys.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in, text
 from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook
+from tests.factories import GrantFactory, PolicyFactory
 from tests.pages import page_routes
 from tests.personas import PASSWORD
 
@@ -218,9 +217,8 @@ def test_no_page_keeps_another_field():
 
 def test_every_page_that_keeps_a_draft_shows_it(admin, key):
     browser, shown = signed_in(admin), {}
-    create_policy(principal=admin.principal, name=key.name, algorithm="aes-256")
-    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
-    grant = grant_key(principal=admin.principal, key_id=key.id, request=everyone)
+    PolicyFactory(name=key.name)
+    grant = GrantFactory(key=key)
     parts = {
         "name": key.name,
         "version": 1,

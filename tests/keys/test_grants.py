@@ -12,7 +12,7 @@ from kernel.trust import system_keys
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
 from keys import access, keyring, services
 from keys.models import Key, KeyGrant
-from keys.services.grants import GrantRequest
+from tests.factories import GrantFactory, KeyFactory
 from tests.personas import with_token
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -20,16 +20,12 @@ pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 @pytest.fixture
 def key(admin):
-    return services.create_key(
-        principal=admin.principal, name="payments-db", algorithm="aes-256", tags=["production"]
-    )
+    return KeyFactory(name="payments-db", tags=["production"])
 
 
-def grant(admin, key, holder, *operations, **changes):
+def grant(key, holder, *operations, **changes):
     facts = {"principal_type": "user", "principal_id": str(holder.user.id), "operations": operations}
-    return services.grant_key(
-        principal=admin.principal, key_id=key.id, request=GrantRequest(**facts | changes)
-    )
+    return GrantFactory(key=key, **facts | changes)
 
 
 def use(principal, key, operation="encrypt", reference=None):
@@ -45,7 +41,7 @@ def use(principal, key, operation="encrypt", reference=None):
 def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admin, developer, key):
     with pytest.raises(NotFound):
         use(developer.principal, key)
-    given = grant(admin, key, developer, "encrypt")
+    given = grant(key, developer, "encrypt")
     use(developer.principal, key)
     assert services.find_key(principal=developer.principal, name=key.name) == key
     with pytest.raises(Denied) as refused:
@@ -57,8 +53,7 @@ def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admi
 
 
 def test_a_grant_on_a_tag_covers_each_key_with_the_tag(admin, developer, key):
-    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
-    given = services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    given = GrantFactory(tag="production")
     use(developer.principal, key)
     services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": []})
     with pytest.raises(NotFound):
@@ -71,10 +66,10 @@ def test_a_grant_on_a_tag_covers_each_key_with_the_tag(admin, developer, key):
 
 
 def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
-    grant(admin, key, developer, "encrypt", networks=["198.51.100.0/24"])
+    grant(key, developer, "encrypt", networks=["198.51.100.0/24"])
     with pytest.raises(Denied):
         use(developer.principal, key)
-    ending = grant(admin, key, developer, "encrypt", expires_at=database_now() + timedelta(hours=1))
+    ending = grant(key, developer, "encrypt", expires_at=database_now() + timedelta(hours=1))
     use(developer.principal, key)
     ending.expires_at = database_now()
     ending.save_with_mac()
@@ -84,7 +79,7 @@ def test_a_grant_ends_and_is_limited_to_networks(admin, developer, key):
 
 
 def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, developer, key):
-    own = services.create_key(principal=developer.principal, name="own", algorithm="aes-256")
+    own = KeyFactory(principal=developer.principal, name="own")
     caller = with_token(developer, ["crypto.encrypt"]).principal
     for reference in (own.id, "name:own"):
         use(caller, own, reference=reference)
@@ -99,7 +94,7 @@ def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, develop
 
 
 def test_write_access_to_the_database_gives_no_grant(admin, developer, key):
-    grant(admin, key, developer, "encrypt")
+    grant(key, developer, "encrypt")
     assert services.get_key(principal=developer.principal, key_id=key.id)
     KeyGrant.objects.update(operations=["crypto.decrypt"])
     keyring.forget([f"key:{key.id}"])
@@ -110,8 +105,7 @@ def test_write_access_to_the_database_gives_no_grant(admin, developer, key):
 
 
 def test_tags_that_an_older_mac_does_not_cover_grant_nothing_until_they_are_set(admin, developer, key):
-    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
-    services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    GrantFactory(tag="production")
     as_version_one(key)
     changes = {"description": "renewed"}
     services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
@@ -163,16 +157,15 @@ def as_version_one(key):
 def test_bad_input_names_its_field(admin, developer, key, field, changes):
     changes = {name: value() if callable(value) else value for name, value in changes.items()}
     with pytest.raises(Invalid) as refused:
-        grant(admin, key, developer, "encrypt", **changes)
+        grant(key, developer, "encrypt", **changes)
     assert list(refused.value.fields) == [field]
 
 
 def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
-    everyone = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt"])
-    given = services.grant_tag(principal=admin.principal, tag="production", request=everyone)
+    given = GrantFactory(tag="production")
     limited = with_token(admin, key_ids=[key.id]).principal
     for change in (
-        lambda: services.grant_tag(principal=limited, tag="production", request=everyone),
+        lambda: GrantFactory(principal=limited, tag="production"),
         lambda: services.remove_grant(principal=limited, grant_id=given.id),
     ):
         with pytest.raises(Denied) as refused:
@@ -190,7 +183,7 @@ def test_access_names_the_rule_that_decides(admin, developer, operator, key, set
     assert rule(admin) == (True, "role:admin")
     assert rule(operator) == (False, "role:operator")
     assert rule(developer) == (False, "no-grant")
-    given = grant(admin, key, developer, "encrypt")
+    given = grant(key, developer, "encrypt")
     assert rule(developer) == (True, f"grant:{given.id}")
     settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
     assert rule(developer) == (False, "second_factor_required")

@@ -7,15 +7,14 @@ from html import unescape
 
 import pytest
 
-from accounts.services import disable_user, service_accounts, service_tokens
-from accounts.services.service_tokens import TokenRequest
+from accounts.services import disable_user, service_accounts
 from accounts.tokens import authenticate_bearer
 from kernel.clock import database_now
 from keys import actions, services
 from keys.models import KeyGrant
-from keys.services.grants import GrantRequest
 from tests.audit.service_accounts import ORIGIN
 from tests.browsing import signed_in
+from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
@@ -27,11 +26,8 @@ def browser(admin):
 
 
 @pytest.fixture
-def account(admin):
-    created = service_accounts.create_service_account(
-        principal=admin.principal, name="billing", role="developer"
-    )
-    return created.account
+def account(db):
+    return ServiceAccountFactory(name="billing")
 
 
 @pytest.fixture
@@ -48,11 +44,9 @@ def path_of(key):
     return f"/keys/{key.name}/access/"
 
 
-def grant(admin, key, principal_type, principal_id, *operations, **changes):
-    request = GrantRequest(
-        principal_type=principal_type, principal_id=str(principal_id), operations=operations, **changes
-    )
-    return services.grant_key(principal=admin.principal, key_id=key.id, request=request)
+def grant(key, principal_type, principal_id, *operations, **changes):
+    holder = {"principal_type": principal_type, "principal_id": str(principal_id)}
+    return GrantFactory(key=key, operations=operations, **holder, **changes)
 
 
 def rows_of(response):
@@ -64,14 +58,13 @@ def rows_of(response):
 
 
 def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, stranger, account, key):
-    grant(admin, key, "service_account", account.id, "encrypt")
-    grant(admin, key, "role", "auditor", "decrypt")
-    ended = grant(admin, key, "user", developer.user.id, "decrypt")
+    grant(key, "service_account", account.id, "encrypt")
+    grant(key, "role", "auditor", "decrypt")
+    ended = grant(key, "user", developer.user.id, "decrypt")
     KeyGrant.objects.filter(pk=ended.pk).update(expires_at=database_now() - timedelta(days=1))
-    grant(admin, key, "user", stranger.user.id, "encrypt", networks=["192.0.2.0/24"])
+    grant(key, "user", stranger.user.id, "encrypt", networks=["192.0.2.0/24"])
     disable_user(principal=admin.principal, user_id=stranger.user.id)
-    request = GrantRequest(principal_type="role", principal_id="developer", operations=["decrypt"])
-    services.grant_tag(principal=admin.principal, tag="prod", request=request)
+    GrantFactory(tag="prod", operations=["decrypt"])
     shown = browser.get(path_of(key))
     everything = ["Encrypt", "Decrypt", "Re-encrypt", "Generate data keys", "Derive keys"]
     assert rows_of(shown) == [
@@ -101,7 +94,7 @@ def system_key(new_key, key):
 def test_the_check_states_the_rule_in_words_and_its_id(
     browser, admin, developer, operator, stranger, account, key, settings
 ):
-    given = grant(admin, key, "service_account", account.id, "encrypt", networks=["192.0.2.0/24"])
+    given = grant(key, "service_account", account.id, "encrypt", networks=["192.0.2.0/24"])
 
     def check(holder_id, operation="encrypt", client_ip=""):
         query = {"principal": str(holder_id), "operation": operation, "client_ip": client_ip}
@@ -121,7 +114,7 @@ def test_the_check_states_the_rule_in_words_and_its_id(
     ):
         assert words in shown
     disable_user(principal=admin.principal, user_id=stranger.user.id)
-    grant(admin, key, "user", stranger.user.id, "encrypt")
+    grant(key, "user", stranger.user.id, "encrypt")
     assert f"{stranger.user.username} is disabled. Rule: disabled" in check(stranger.user.id)
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
@@ -164,9 +157,9 @@ def test_the_removal_counts_the_uses_of_its_holder_and_not_of_a_namesake(browser
     use(key, developer, count=7)
     name = developer.user.username
     namesake = service_accounts.create_service_account(principal=admin.principal, name=name, role="developer")
-    given = grant(admin, key, "service_account", namesake.account.id, "encrypt")
+    given = grant(key, "service_account", namesake.account.id, "encrypt")
     assert "0 operations" in plain(browser.get(f"{path_of(key)}{given.id}/remove"))
-    theirs = grant(admin, key, "user", developer.user.id, "encrypt")
+    theirs = grant(key, "user", developer.user.id, "encrypt")
     assert "7 operations" in plain(browser.get(f"{path_of(key)}{theirs.id}/remove"))
 
 
@@ -174,17 +167,17 @@ def test_only_more_grants_than_the_page_lists_are_cut_off(
     browser, admin, stranger, account, key, monkeypatch
 ):
     monkeypatch.setattr("keys.views.access.LIMIT", 2)
-    grant(admin, key, "service_account", account.id, "encrypt")
-    grant(admin, key, "role", "developer", "encrypt")
+    grant(key, "service_account", account.id, "encrypt")
+    grant(key, "role", "developer", "encrypt")
     assert "are listed" not in plain(browser.get(path_of(key)))
-    grant(admin, key, "user", stranger.user.id, "encrypt")
+    grant(key, "user", stranger.user.id, "encrypt")
     shown = browser.get(path_of(key))
     assert "Only the oldest 2 grants are listed." in plain(shown)
     assert stranger.user.username not in [holder for holder, *_ in rows_of(shown)]
 
 
 def test_an_auditor_sees_the_rules_and_no_control(auditor, admin, account, key):
-    given = grant(admin, key, "service_account", account.id, "encrypt")
+    given = grant(key, "service_account", account.id, "encrypt")
     browser = signed_in(auditor)
     shown = plain(browser.get(path_of(key)))
     assert "billing" in shown
@@ -196,21 +189,11 @@ def test_an_auditor_sees_the_rules_and_no_control(auditor, admin, account, key):
 
 def test_pages_name_the_service_account_that_created_or_rotated_a_key(browser, admin, account):
     def caller(owner, *scopes):
-        request = TokenRequest(
-            name="nightly",
-            scopes=scopes,
-            expires_at=database_now() + timedelta(days=1),
-            account_id=owner.id,
-        )
-        token = service_tokens.create_token(principal=admin.principal, request=request)
+        token = TokenFactory(scopes=scopes, account_id=owner.id)
         return authenticate_bearer(token.text, ORIGIN)
 
-    rotator = service_accounts.create_service_account(
-        principal=admin.principal, name="rotator", role="operator"
-    ).account
-    key = services.create_key(
-        principal=caller(account, "keys.create", "keys.read"), name="of-billing", algorithm="aes-256"
-    )
+    rotator = ServiceAccountFactory(name="rotator", role="operator")
+    key = KeyFactory(principal=caller(account, "keys.create", "keys.read"), name="of-billing")
     services.rotate_key(
         principal=caller(rotator, "keys.rotate", "keys.read"), key_id=key.id, reason="quarterly"
     )

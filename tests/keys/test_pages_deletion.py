@@ -15,6 +15,7 @@ from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyVersion
 from tests.browsing import plain, signed_in, text
+from tests.factories import PolicyFactory
 from tests.keys.steps import end_wait, schedule_deletion
 from tests.tampering.altering import execute, without_triggers
 
@@ -63,9 +64,7 @@ def test_a_wait_outside_the_range_is_refused_at_its_field(admin, key, days):
 
 
 def test_the_wait_of_the_policy_is_the_least(admin, new_key):
-    policy = services.create_policy(
-        principal=admin.principal, name="slow", algorithm="aes-256", minimum_deletion_days=20
-    )
+    policy = PolicyFactory(name="slow", minimum_deletion_days=20)
     key = new_key(policy_id=policy.id)
     browser, path = signed_in(admin), f"/keys/{key.name}/schedule-deletion"
     assert "The policy slow requires at least 20." in text(browser.get(path))
@@ -193,9 +192,7 @@ def test_the_minimum_version_is_raised_with_its_impact_in_view(admin, rotated, u
 
 def test_a_grace_period_shows_its_end_at_each_replaced_version(admin, new_key):
     rules = {"grace_days": 10, "reencrypt": True}
-    policy = services.create_policy(
-        principal=admin.principal, name="grace", algorithm="aes-256", rotation_policy=rules
-    )
+    policy = PolicyFactory(name="grace", rotation_policy=rules)
     key = new_key(policy_id=policy.id)
     for _ in range(2):
         services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")

@@ -13,9 +13,9 @@ from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from keys import services
 from keys.models import Key
-from keys.services.grants import GrantRequest
 from tests.audit.sequencing.log import altered
 from tests.browsing import form_of, plain, signed_in, text
+from tests.factories import GrantFactory, KeyFactory
 from tests.log_entries import log_rows, record_alone
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(admin, rotated, use, co
 def test_the_overview_shows_when_the_key_was_used_and_by_whom(admin, developer, key, use):
     browser = signed_in(admin)
     assert "Never" in text(browser.get(f"/keys/{key.name}/"))
-    services.create_key(principal=developer.principal, name="known-by-name", algorithm="aes-256")
+    KeyFactory(principal=developer.principal, name="known-by-name")
     use(key, developer, count=1204, ago=timedelta(hours=2))
     page = text(browser.get(f"/keys/{key.name}/"))
     assert "Operations of the last 24 hours" in page
@@ -56,8 +56,7 @@ def test_the_overview_shows_when_the_key_was_used_and_by_whom(admin, developer, 
 
 def test_the_holder_of_a_grant_sees_sums_and_no_other_caller(admin, developer, stranger, new_key, use):
     key = new_key(principal=developer.principal)
-    holder = {"principal_type": "user", "principal_id": str(stranger.user.id), "operations": ["encrypt"]}
-    services.grant_key(principal=admin.principal, key_id=key.id, request=GrantRequest(**holder))
+    GrantFactory(key=key, to=stranger.principal)
     use(key, admin, count=7, ago=timedelta(hours=2))
     use(key, admin, outcome="denied")
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
@@ -138,7 +137,7 @@ def test_a_reader_of_own_entries_learns_when_but_not_by_whom_or_why(admin, devel
 
 def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stranger):
     me = allowed_stranger.principal
-    key = services.create_key(principal=me, name="mine", algorithm="aes-256")
+    key = KeyFactory(principal=me, name="mine")
     assert services.state_decision(principal=me, key=key) is None
     key = services.disable_key(principal=me, key_id=key.id, reason="mine")
     catch_up()

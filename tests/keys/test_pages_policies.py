@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def policy(new_policy):
-    return new_policy("pci-90", rotation_policy={"every_days": 90})
+    return new_policy(name="pci-90", rotation_policy={"every_days": 90})
 
 
 def test_a_policy_is_created_with_the_modes_of_its_algorithm(admin):
@@ -136,7 +136,7 @@ def test_a_policy_is_deactivated_activated_and_deleted_if_no_key_has_it(admin, n
 def test_the_list_is_searched_and_has_pages(admin, auditor, new_policy, monkeypatch):
     monkeypatch.setattr("keys.views.policies.LIMIT", 2)
     for name in ("a-one", "a-two", "b-three", "b-four"):
-        new_policy(name)
+        new_policy(name=name)
     browser = signed_in(auditor)
     first = text(browser.get("/policies/"))
     named = r'href="/policies/([a-z-]+)/"'
@@ -166,7 +166,7 @@ def test_a_page_of_policies_costs_at_most_twelve_queries(
     admin, new_policy, new_key, connection_queries, path
 ):
     for number in range(5):
-        new_key(policy_id=new_policy(f"policy-{number}").id)
+        new_key(policy_id=new_policy(name=f"policy-{number}").id)
     browser, path = signed_in(admin), path.format("policy-1")
     browser.get(path)
     with connection_queries() as statements:
@@ -181,7 +181,7 @@ def test_the_log_names_a_policy_and_links_to_it(admin, policy):
 
 
 def test_a_key_is_created_under_a_policy_and_its_page_shows_what_follows(admin, new_policy):
-    policy = new_policy("pci-90", key_lifetime_days=365, rotation_policy={"every_days": 90})
+    policy = new_policy(name="pci-90", key_lifetime_days=365, rotation_policy={"every_days": 90})
     browser = signed_in(admin)
     sent = {"name": "payments-db", "algorithm": "aes-128", "policy_id": str(policy.id)}
     summary = {"HX-Request": "true", "HX-Target": "key-summary"}
@@ -214,7 +214,7 @@ def test_a_server_that_requires_a_policy_offers_no_other_way(admin, new_policy, 
 
 
 def test_the_policy_of_a_key_is_changed_on_its_settings(admin, new_key, policy, new_policy):
-    other = new_policy("chacha", algorithm="chacha20")
+    other = new_policy(name="chacha", algorithm="chacha20")
     key = new_key()
     browser, path = signed_in(admin), f"/keys/{key.name}/settings/"
     page = text(browser.get(path))

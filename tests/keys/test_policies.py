@@ -199,8 +199,8 @@ def test_a_shorter_grace_period_requires_a_recent_sign_in(new_policy, admin, lon
 
 
 def test_the_rules_of_a_policy_are_left_only_after_a_recent_sign_in(new_policy, new_key, admin, long_ago):
-    policy, other = new_policy(), new_policy("other")
-    graced = new_policy("graced", rotation_policy={"grace_days": 0})
+    policy, other = new_policy(), new_policy(name="other")
+    graced = new_policy(name="graced", rotation_policy={"grace_days": 0})
     key, free = new_key(policy_id=policy.id), new_key()
     for row, refused in ((key, other.id), (key, None), (free, graced.id)):
         order = {"key_id": row.id, "changes": {"policy_id": refused}}
@@ -262,7 +262,7 @@ def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new
 
 
 def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
-    used, unused = new_policy(), new_policy("unused")
+    used, unused = new_policy(), new_policy(name="unused")
     for refusal in ("1 key has this policy", "2 keys have this policy"):
         new_key(policy_id=used.id)
         with pytest.raises(PolicyInUse, match=refusal):

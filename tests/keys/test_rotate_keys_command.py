@@ -11,6 +11,7 @@ from kernel.clock import database_now
 from keys import services
 from keys.models import Key, KeyRotation, KeyRotationJob, Selection
 from tests.browsing import plain, signed_in
+from tests.factories import PolicyFactory
 from tests.keys.steps import run_command, versions_of
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +80,7 @@ def test_the_document_has_the_result_of_each_key(due_key):
 
 
 def test_one_key_all_of_an_algorithm_or_all_under_a_policy(new_key, admin):
-    policy = services.create_policy(principal=admin.principal, name="pci", algorithm="chacha20")
+    policy = PolicyFactory(algorithm="chacha20")
     plain, other = new_key(), new_key(algorithm="chacha20")
     ruled = new_key(algorithm="chacha20", policy_id=policy.id)
     run("--name", plain.name)

@@ -5,7 +5,6 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from audit.models import UsageRollup
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
@@ -13,6 +12,7 @@ from keys import schedule, services
 from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
 from keys.rotation_policy import MAX_USES
 from keys.services.rotation import RETRY_AFTER
+from tests.factories import UsageFactory
 from tests.keys.steps import age, version_of
 from tests.log_entries import log_rows
 
@@ -25,7 +25,9 @@ def ruled_key(new_key, new_policy):
     """A key under a policy with these rotation rules."""
 
     def create(algorithm="aes-256", **rules):
-        policy = new_policy(f"policy-{len(rules)}-{algorithm}", algorithm, rotation_policy=rules)
+        policy = new_policy(
+            name=f"policy-{len(rules)}-{algorithm}", algorithm=algorithm, rotation_policy=rules
+        )
         return new_key(algorithm=algorithm, policy_id=policy.id)
 
     return create
@@ -80,7 +82,7 @@ def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
     }
     key = ruled_key("aes-256-siv", every_days=1, after_uses=1, after_bytes=1)
     age(key, 400 * DAY)
-    UsageRollup.objects.create(**usage(key, size=10))
+    UsageFactory(key=key, size=10)
     services.update_policy(
         principal=admin.principal, policy_id=key.policy_id, changes={"rotation_policy": {"every_days": 2}}
     )
@@ -90,20 +92,6 @@ def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
     assert (stored.primary_version, stored.next_rotation_at) == (1, None)
     services.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
     assert Key.objects.get(pk=key.pk).next_rotation_at is None
-
-
-def usage(key, *, size, version=1, ago=timedelta(), operation="crypto.message.encrypted", outcome="ok"):
-    at = database_now() - ago
-    return {
-        "key_id": str(key.pk),
-        "version": version,
-        "operation": operation,
-        "outcome": outcome,
-        "hour": at.replace(minute=0, second=0, microsecond=0),
-        "count": 1,
-        "size": size,
-        "last_at": at,
-    }
 
 
 @pytest.mark.parametrize(("reserved", "expected"), [(999_999, 1), (1_000_000, 2)])
@@ -137,13 +125,13 @@ def test_the_schedule_leaves_a_version_for_an_hour_but_the_service_does_not(rule
 def test_a_key_rotates_after_the_bytes_of_its_policy(ruled_key):
     key = ruled_key(after_bytes=1000)
     age(key, DAY)
-    UsageRollup.objects.create(**usage(key, size=600))
-    UsageRollup.objects.create(**usage(key, size=600, version=2))
-    UsageRollup.objects.create(**usage(key, size=600, outcome="denied"))
-    UsageRollup.objects.create(**usage(key, size=600, operation="crypto.message.decrypted"))
+    UsageFactory(key=key, size=600)
+    UsageFactory(key=key, size=600, version=2)
+    UsageFactory(key=key, size=600, outcome="denied")
+    UsageFactory(key=key, size=600, operation="crypto.message.decrypted")
     schedule.rotate_due()
     assert version_of(key) == 1
-    UsageRollup.objects.create(**usage(key, size=400, operation="crypto.stream.encrypted"))
+    UsageFactory(key=key, size=400, operation="crypto.stream.encrypted")
     schedule.rotate_due()
     assert version_of(key) == 2
 

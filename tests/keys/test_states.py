@@ -10,6 +10,7 @@ from keys import services
 from keys.errors import IllegalTransition
 from keys.lifecycle import State
 from keys.models import Key
+from tests.factories import PolicyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -136,9 +137,7 @@ def test_activating_early_shows_since_when(new_key, admin):
 
 
 def test_activating_early_ends_the_lifetime_under_the_policy_earlier(new_key, admin):
-    policy = services.create_policy(
-        principal=admin.principal, name="pci", algorithm="aes-256", key_lifetime_days=30
-    )
+    policy = PolicyFactory(key_lifetime_days=30)
     key = new_key(policy_id=policy.id, activates_at=database_now() + timedelta(days=10))
     assert key.expires_at == key.activates_at + timedelta(days=30)
     active = services.activate_key(principal=admin.principal, key_id=key.id, reason="now")

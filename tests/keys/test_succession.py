@@ -11,7 +11,7 @@ from kernel.freshness.epoch import read_epoch
 from keys import services
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyGrant, KeyRotation
-from keys.services.grants import GrantRequest
+from tests.factories import GrantFactory, PolicyFactory
 from tests.keys.steps import succeed
 from tests.personas import b64
 
@@ -26,8 +26,7 @@ def test_the_new_key_takes_the_place_of_the_old_one(admin, developer, new_key, e
         deletion_protection=True,
         rotation_period_days=30,
     )
-    grant = GrantRequest(principal_type="role", principal_id="developer", operations=["encrypt", "decrypt"])
-    services.grant_key(principal=admin.principal, key_id=old.id, request=grant)
+    GrantFactory(key=old, operations=["encrypt", "decrypt"])
     epoch = read_epoch()
     new = succeed(admin, old, algorithm="chacha20")
     stored, before = Key.objects.get(pk=new.pk).check_mac(), Key.objects.get(pk=old.pk).check_mac()
@@ -121,9 +120,7 @@ def test_a_key_is_replaced_once(admin, key):
 
 
 def test_the_policy_decides_the_algorithm_and_the_lifetime(admin, new_key):
-    policy = services.create_policy(
-        principal=admin.principal, name="pci", algorithm="chacha20", key_lifetime_days=365
-    )
+    policy = PolicyFactory(algorithm="chacha20", key_lifetime_days=365)
     old = new_key(rotation_period_days=30)
     new = succeed(admin, old, policy_id=policy.id)
     assert (new.algorithm, new.policy_id, new.rotation_period_days) == ("chacha20", policy.id, None)

@@ -14,8 +14,8 @@ from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
 from keys import services
 from keys.impact import KeyAction, stopped_versions
-from keys.services.grants import GrantRequest
 from tests.browsing import signed_in
+from tests.factories import GrantFactory
 from tests.log_entries import record_alone
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -174,8 +174,7 @@ def test_only_the_owner_and_readers_of_the_log_see_the_callers(
     admin, auditor, developer, stranger, new_key, use
 ):
     key = new_key(principal=developer.principal)
-    holder = {"principal_type": "user", "principal_id": str(stranger.user.id), "operations": ["encrypt"]}
-    services.grant_key(principal=admin.principal, key_id=key.id, request=GrantRequest(**holder))
+    GrantFactory(key=key, to=stranger.principal)
     use(key, admin, count=7)
     for read in (usage_of, lambda reader, key: impact_of(reader, key, "disable")):
         for reader, names in ((developer, ["ada"]), (auditor, ["ada"]), (stranger, None)):

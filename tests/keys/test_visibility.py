@@ -11,9 +11,10 @@ from accounts.roles import PERMISSIONS
 from accounts.services.service_tokens import scopes_for
 from kernel.clock import database_now
 from kernel.errors import NotFound
-from keys import keyring, services
+from keys import keyring
 from keys.models import Key, KeyGrant
 from tests.authorisation import CALLERS, SERVICE_ACCOUNT, TOKEN, USER, People, compare
+from tests.factories import KeyFactory
 from tests.personas import ELSEWHERE, with_token
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -67,9 +68,7 @@ def test_every_caller_sees_and_uses_the_keys_that_the_table_declares(admin, reco
 
 def create(owner, name, **facts):
     creator = replace(owner.principal, permissions=PERMISSIONS)  # as if the owner had had another role before
-    return services.create_key(
-        principal=creator, name=f"{name.replace(' ', '-')}-{owner.user.id}"[:64], algorithm="aes-256", **facts
-    )
+    return KeyFactory(principal=creator, name=f"{name.replace(' ', '-')}-{owner.user.id}"[:64], **facts)
 
 
 def give(keys, caller, account):

@@ -4,11 +4,11 @@ import pytest
 from django.urls import reverse
 
 from kernel import outbox
-from keys.services import create_key
 from notifications.models import Delivery, Webhook
 from notifications.services.delivery import deliver_due
 from tests.browsing import signed_in, text
 from tests.endpoints import make_delivery, make_webhook
+from tests.factories import KeyFactory
 from tests.notifications.conftest import publish
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_a_test_shows_as_queued_and_the_list_refreshes_until_it_ends(admin):
 
 
 def test_an_operator_sees_notifications_but_no_control(operator, admin):
-    key = create_key(principal=admin.principal, name="payments", algorithm="aes-256")
+    key = KeyFactory(name="payments")
     outbox.publish(
         outbox.Announcement(
             topic="key.expiring",

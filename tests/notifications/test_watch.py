@@ -14,9 +14,10 @@ from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from keys.forms import ORDERINGS, KeyFilterForm
 from keys.lifecycle import State
-from keys.services import create_key, schedule_deletion
+from keys.services import schedule_deletion
 from notifications.services import watch
 from notifications.services.watch import watch_keys
+from tests.factories import KeyFactory
 from tests.log_entries import record
 
 pytestmark = pytest.mark.django_db
@@ -24,11 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def new_key(admin, name="payments", **columns):
     """A key with these columns, as if time had passed."""
-    key = create_key(principal=admin.principal, name=name, algorithm="aes-256")
-    for column, value in columns.items():
-        setattr(key, column, value)
-    key.save_with_mac()
-    return key
+    return KeyFactory(principal=admin.principal, name=name, columns=columns)
 
 
 def published():

@@ -12,8 +12,8 @@ from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.services import create_user, disable_user, enable_user, log_out, set_role
-from accounts.services.service_accounts import create_service_account, update_service_account
-from accounts.services.service_tokens import TokenRequest, create_token, revoke_token, rotate_token
+from accounts.services.service_accounts import update_service_account
+from accounts.services.service_tokens import revoke_token, rotate_token
 from accounts.services.sessions import open_session
 from accounts.tokens import authenticate_bearer
 from audit.log.events import Source
@@ -24,12 +24,8 @@ from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
 from keys.models import Key, KeyGrant
 from keys.services import (
-    create_key,
-    create_policy,
     disable_key,
     disable_version,
-    grant_key,
-    grant_tag,
     remove_grant,
     rotate_key,
     schedule_deletion,
@@ -37,7 +33,7 @@ from keys.services import (
     update_key,
     update_policy,
 )
-from keys.services.grants import GrantRequest
+from tests.factories import GrantFactory, KeyFactory, PolicyFactory, ServiceAccountFactory, TokenFactory
 
 LIFETIME = timedelta(seconds=0.5)  # of a key, a token or a grant that ends by itself
 DAY = timedelta(days=1)
@@ -119,7 +115,7 @@ def replaced_version(*, has_policy: bool = False) -> Caller:
 
 
 def _put_under_policy(caller: Caller) -> Caller:
-    policy = create_policy(principal=SYSTEM, name=caller.key.name, algorithm="aes-256")
+    policy = PolicyFactory(name=caller.key.name)
     update_key(principal=SYSTEM, key_id=caller.key.id, changes={"policy_id": policy.id})
     return replace(caller, policy_id=policy.id)
 
@@ -128,22 +124,21 @@ def own_token() -> Caller:
     """A developer's service token, and a key of their own."""
     user = _developer()
     developer = authenticate_bearer(open_session(user, "password", ORIGIN).access_token, ORIGIN)
-    created = create_token(principal=developer, request=_token_request())
+    created = TokenFactory(principal=developer)
     return Caller(created.text, _new_key(developer), user_id=user.id, token_id=created.token.id)
 
 
 def granted_key(token_lifetime: timedelta = DAY, grant_lifetime: timedelta | None = None) -> Caller:
     """A service account with a token, and a grant on a key."""
-    account, key = _service_account(), _new_key(SYSTEM)
-    grant = grant_key(principal=SYSTEM, key_id=key.id, request=_to(account, grant_lifetime))
+    account, key = ServiceAccountFactory(), _new_key(SYSTEM)
+    grant = GrantFactory(key=key, to=account, expires_at=_end(grant_lifetime))
     return _holder(account, key, grant, token_lifetime)
 
 
 def granted_tag() -> Caller:
     """A service account with a token, and a grant on the tag of a key."""
-    account, key = _service_account(), _new_key(SYSTEM)
-    grant = grant_tag(principal=SYSTEM, tag=key.name, request=_to(account))
-    return _holder(account, key, grant)
+    account, key = ServiceAccountFactory(), _new_key(SYSTEM)
+    return _holder(account, key, GrantFactory(tag=key.name, to=account))
 
 
 def _developer() -> User:
@@ -157,39 +152,19 @@ def _developer() -> User:
     return enable_user(principal=SYSTEM, user_id=user.id)
 
 
-def _service_account() -> ServiceAccount:
-    created = create_service_account(principal=SYSTEM, name=f"app-{next(_numbers)}", role="developer")
-    return created.account
-
-
 def _holder(account: ServiceAccount, key: Key, grant: KeyGrant, token_lifetime: timedelta = DAY) -> Caller:
-    created = create_token(principal=SYSTEM, request=_token_request(token_lifetime, account.id))
+    created = TokenFactory(account_id=account.id, expires_at=_end(token_lifetime))
     return Caller(created.text, key, account_id=account.id, token_id=created.token.id, grant_id=grant.id)
 
 
-def _token_request(lifetime: timedelta = DAY, account_id: UUID | None = None) -> TokenRequest:
-    return TokenRequest(
-        name="campaign",
-        scopes=["crypto.encrypt"],
-        expires_at=database_now() + lifetime,
-        account_id=account_id,
-    )
+def _end(lifetime: timedelta | None) -> datetime | None:
+    return None if lifetime is None else database_now() + lifetime
 
 
 def _new_key(principal: Principal, lifetime: timedelta | None = None) -> Key:
     """A key with its name as a tag."""
     name = f"contested-{next(_numbers)}"
-    expires_at = None if lifetime is None else database_now() + lifetime
-    return create_key(principal=principal, name=name, algorithm="aes-256", tags=[name], expires_at=expires_at)
-
-
-def _to(account: ServiceAccount, lifetime: timedelta | None = None) -> GrantRequest:
-    return GrantRequest(
-        principal_type="service_account",
-        principal_id=str(account.id),
-        operations=["encrypt"],
-        expires_at=None if lifetime is None else database_now() + lifetime,
-    )
+    return KeyFactory(principal=principal, name=name, tags=[name], expires_at=_end(lifetime))
 
 
 def _change_account(caller: Caller, **changes: object) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import django
 
+from tests.factories import KeyFactory
+
 
 def main(number: int) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
@@ -14,11 +16,10 @@ def main(number: int) -> None:
     from audit.log.events import Source  # noqa: PLC0415
     from kernel.clock import database_now  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
-    from keys.services import create_key  # noqa: PLC0415
 
     system = Principal.system("campaign", Source.COMMAND)
     for each in range(number):
-        create_key(principal=system, name=f"campaign-{each:06}", algorithm="aes-256", rotation_period_days=30)
+        KeyFactory(principal=system, name=f"campaign-{each:06}", rotation_period_days=30)
     Key.objects.update(next_rotation_at=database_now() - timedelta(days=1))
 
 

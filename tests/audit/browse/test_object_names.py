@@ -16,9 +16,9 @@ from audit.services.reading import select_logs
 from audit.services.showing import show_entries, with_names
 from kernel.trust.row_mac import IntegrityFailed
 from keys.models import Key
-from keys.services import create_key
 from tests.audit.exports.exporting import exported, ids
 from tests.audit.pages import record_event
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows, record
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -29,7 +29,7 @@ DECRYPTED, ENCRYPTED = "crypto.message.decrypted", "crypto.message.encrypted"
 
 @pytest.fixture
 def key(admin):
-    return create_key(principal=admin.principal, name="payments-db", algorithm="aes-256")
+    return KeyFactory(name="payments-db")
 
 
 @pytest.fixture
