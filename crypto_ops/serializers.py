@@ -1,5 +1,6 @@
 """Serializers, which map the specification's field names (``data``, ``encrypted_data``) to the domain's."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from rest_framework import serializers
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_REFERENCE, MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
-from kernel.crypto.modes import find_sealing_mode
+from kernel.crypto.modes import SealingMode, find_sealing_mode
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     Base64Field,
@@ -22,7 +23,8 @@ from kernel.rest.schema import ProblemMembersSerializer
 from keys.rest_references import KeyReferenceField
 from keys.version_fields import VersionField
 
-SPLIT_FORM = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
+PARTS = ("encrypted_data", "iv", "tag")
+SPLIT_FORM = (*PARTS, "key_id", "algorithm")
 
 
 MODE_WORDS = {
@@ -48,6 +50,16 @@ class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
 
     def to_representation(self, value: Envelope) -> str:
         return envelope.encode(value)
+
+
+def unused_parts(mode: SealingMode) -> Sequence[str]:
+    """The parts that a ciphertext in this mode does not have."""
+    return [name for name, size in (("iv", mode.iv_size), ("tag", mode.tag_size)) if not size]
+
+
+def missing_parts(names: Sequence[str], sent: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The error of each part of a ciphertext that was not sent."""
+    return {name: ["Send this field, or send ciphertext instead."] for name in names if name not in sent}
 
 
 class TextField(serializers.CharField):
@@ -108,12 +120,8 @@ class DecryptSerializer(StrictSerializer):
             return attrs
         mode = find_sealing_mode(attrs["algorithm"]) if "algorithm" in attrs else None
         if mode is not None:
-            unused = {"iv": mode.iv_size, "tag": mode.tag_size}
-            attrs = {name: b"" for name, size in unused.items() if not size} | attrs
-        missing = {
-            name: ["Send this field, or send ciphertext instead."] for name in SPLIT_FORM if name not in attrs
-        }
-        if missing:
+            attrs = dict.fromkeys(unused_parts(mode), b"") | attrs
+        if missing := missing_parts(SPLIT_FORM, attrs):
             raise serializers.ValidationError(missing)
         return {**attrs, "mode": mode}
 
@@ -127,7 +135,10 @@ class EncryptItemSerializer(StrictSerializer):
 
 
 class DecryptItemSerializer(StrictSerializer):
-    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` (with ``key_version`` if known)."""
+    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` (with ``key_version`` if known).
+
+    Modes without ``iv`` or ``tag`` do not require them.
+    """
 
     ciphertext = TextField(required=False)
     encrypted_data = TextField(required=False)
@@ -138,15 +149,11 @@ class DecryptItemSerializer(StrictSerializer):
     reference = TextField(max_length=MAX_REFERENCE, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        split = [name for name in ("encrypted_data", "iv", "tag") if name in attrs]
-        if "ciphertext" in attrs:
-            extra = [*split, *(["key_version"] if "key_version" in attrs else [])]
-            wrong = {name: ["Omit this field. The ciphertext already contains it."] for name in extra}
-        else:
-            missing = [name for name in ("encrypted_data", "iv", "tag") if name not in attrs]
-            wrong = {name: ["Send this field, or send ciphertext instead."] for name in missing}
-        if wrong:
-            raise serializers.ValidationError(wrong)
+        extra = [name for name in (*PARTS, "key_version") if name in attrs]
+        if extra and "ciphertext" in attrs:
+            raise serializers.ValidationError(
+                {name: ["Omit this field. The ciphertext already contains it."] for name in extra}
+            )
         return attrs
 
 
@@ -166,7 +173,18 @@ class DecryptBatchSerializer(StrictSerializer):
     items = serializers.ListField(child=DecryptItemSerializer(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {**attrs, "mode": find_sealing_mode(attrs["algorithm"])}
+        """The algorithm of the batch determines the parts of each item."""
+        mode = find_sealing_mode(attrs["algorithm"])
+        unused = dict.fromkeys(unused_parts(mode), "")
+        items = [item if "ciphertext" in item else unused | item for item in attrs["items"]]
+        missing = {
+            str(index): missing_parts(PARTS, item)
+            for index, item in enumerate(items)
+            if "ciphertext" not in item
+        }
+        if wrong := {index: errors for index, errors in missing.items() if errors}:
+            raise serializers.ValidationError({"items": wrong})
+        return {**attrs, "items": items, "mode": mode}
 
 
 class ReencryptSerializer(StrictSerializer):

@@ -23,7 +23,7 @@ from crypto_ops.requests import (
 from kernel.crypto import envelope
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope
-from kernel.crypto.modes import Mode, find_sealing_mode
+from kernel.crypto.modes import Mode, SealingMode, find_sealing_mode
 from keys import references
 from keys.metadata import MAX_VERSION
 from keys.references import KeyReference
@@ -82,14 +82,19 @@ class Form(RequestBody, frozen=True):
         texts = (self.ciphertext, self.encrypted_data, self.iv, self.tag, self.aad)
         return 4 * (len(texts) - texts.count(UNSET)) + 2 * (self.key_version is not UNSET)
 
-    def read(self) -> str | items.Parts:
-        """The form that was sent. Raises IncompleteForm."""
+    def read(self, mode: SealingMode | None) -> str | items.Parts:
+        """The form that was sent. ``mode``: None if none was named. Raises IncompleteForm."""
         ciphertext, encrypted_data, iv, tag = self.ciphertext, self.encrypted_data, self.iv, self.tag
         if ciphertext is not UNSET:
             if encrypted_data is UNSET and iv is UNSET and tag is UNSET and self.key_version is UNSET:
                 return ciphertext
-        elif encrypted_data is not UNSET and iv is not UNSET and tag is not UNSET:
-            return encrypted_data, iv, tag
+        elif encrypted_data is not UNSET and mode is not None:
+            if iv is UNSET and not mode.iv_size:
+                iv = ""
+            if tag is UNSET and not mode.tag_size:
+                tag = ""
+            if iv is not UNSET and tag is not UNSET:
+                return encrypted_data, iv, tag
         raise IncompleteForm
 
 
@@ -178,15 +183,16 @@ def encrypt_request(message: Encrypt) -> EncryptRequest:
 
 def decrypt_request(message: Decrypt) -> DecryptRequest:
     """Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext, IncompleteForm."""
-    form, aad = message.read(), items.aad_of(message.aad or "")
+    mode = None if message.algorithm is UNSET else find_sealing_mode(message.algorithm)
+    form, aad = message.read(mode), items.aad_of(message.aad or "")
     if isinstance(form, str):
-        if message.key_id is not UNSET or message.algorithm is not UNSET:
+        if message.key_id is not UNSET or mode is not None:
             raise IncompleteForm
         return DecryptRequest.of_envelope(envelope.decode(form, max_length=items.max_ciphertext()), aad)
-    if message.key_id is UNSET or message.algorithm is UNSET:
+    if message.key_id is UNSET or mode is None:
         raise IncompleteForm
     return DecryptRequest(
-        mode=find_sealing_mode(message.algorithm),
+        mode=mode,
         key_id=references.parse(message.key_id),
         key_version=message.key_version or None,
         sealed=items.sealed_of(form),
@@ -211,7 +217,7 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
         mode=mode,
         key_id=references.parse(message.key_id),
         items=[
-            items.sealed_item_of(item.read(), item.key_version or None, item.aad or "", mode=mode)
+            items.sealed_item_of(item.read(mode), item.key_version or None, item.aad or "", mode=mode)
             for item in message.items
         ],
     )

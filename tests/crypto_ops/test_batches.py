@@ -4,6 +4,7 @@ import pytest
 
 from audit.models import UsageRollup
 from audit.sequencing.step import sequence_step
+from kernel.crypto.modes import SEALING_MODES
 from kernel.observability.metrics import encryption_operations_total
 from keys.models import Key
 from tests.crypto_ops.test_fast_path_in_process import ask
@@ -50,6 +51,28 @@ def test_every_mode_of_a_key_seals_in_batches(bench, key, algorithm):
     again = [{"ciphertext": result["ciphertext"]} for result in sealed.json["results"]]
     opened = unseal(bench, key, *again, algorithm=algorithm)
     assert [result["data"] for result in opened.json["results"]] == [b64(b"x"), b64(b"y")]
+
+
+@pytest.mark.parametrize("algorithm", ["aes-256-gcm", "aes-256-siv", "hpke-x25519-ml-kem-768"])
+def test_both_paths_need_the_parts_that_the_mode_has(bench, algorithm):
+    key = bench.key(SEALING_MODES[algorithm].key_algorithm)
+    sealed = bench.encrypt(key["id"], algorithm).json
+    parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag") if sealed[name]}
+    batch = {"algorithm": algorithm, "key_id": key["id"]}
+    single = ("decrypt", {**batch, **parts})
+    for path, body in (single, ("decrypt/batch", {**batch, "items": [parts, {**parts, "key_version": 1}]})):
+        answer = bench.persona.api.post(f"/api/v1/{path}", body)
+        [fast] = ask(bench, (path, body))
+        assert fast == (answer.status, answer.json)
+        assert answer.status == 200
+    for name in parts:
+        item = {other: value for other, value in parts.items() if other != name}
+        answer = unseal(bench, key, parts, item, algorithm=algorithm)
+        assert (answer.status, list(answer.json["errors"])) == (400, [f"items.1.{name}"])
+        assert ask(bench, ("decrypt/batch", {**batch, "items": [item]}), ("decrypt", {**batch, **item})) == [
+            None,
+            None,
+        ]
 
 
 def test_no_iv_is_used_twice_in_a_batch(bench, key):

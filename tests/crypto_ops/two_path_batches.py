@@ -92,6 +92,15 @@ GOOD_BATCHES = {
             "mac/batch", *[{"message": PLAINTEXT}] * 1000, key_id="name:fast-path-mac"
         ),
     ),
+    "a batch to open without iv and tag": (
+        "decrypt/batch",
+        lambda server: server.batch(
+            {"encrypted_data": server.sealed_for_hybrid},
+            {"encrypted_data": "QQ==", "iv": "", "tag": "", "reference": "altered"},
+            key_id=server.hybrid_id,
+            algorithm="hpke-x25519-ml-kem-768",
+        ),
+    ),
     "a batch of which none opens": (
         "decrypt/batch",
         lambda server: server.batch({"ciphertext": server.encrypted["ciphertext"], "aad": "QQ=="}),
@@ -112,6 +121,9 @@ BAD_BATCHES = {
         {"ciphertext": server.encrypted["ciphertext"], "key_version": 1}
     ),
     "half a form": lambda server: server.batch({"iv": "QQ=="}),
+    "a form without its tag": lambda server: server.batch(
+        server.parts() | {"tag": ""}, {"encrypted_data": "QQ==", "iv": "QQ=="}
+    ),
     "an empty item": lambda server: server.batch({}),
     "no key, and nothing that can be read": lambda server: {
         "algorithm": "aes-256-gcm",

@@ -34,6 +34,8 @@ class TwoPaths:
         self.mac_id = self._create("fast-path-mac", "hmac-sha256")
         self.mac = self.fast("mac", self.good("mac")).json["mac"]
         self.hybrid_id = self._create("fast-path-hybrid", "x25519-ml-kem-768")
+        sealed = self.good("encrypt", key_id=self.hybrid_id, algorithm="hpke-x25519-ml-kem-768")
+        self.sealed_for_hybrid = self.fast("encrypt", sealed).json["encrypted_data"]
         self.agreement_id = self._create("fast-path-agreement", "x25519")
         self.kem_id = self._create("fast-path-kem", "ml-kem-768")
         self.encapsulated = self.fast("encapsulate", self.good("encapsulate")).json["ciphertext"]
@@ -84,8 +86,8 @@ class TwoPaths:
     def parts(self):
         return {name: self.encrypted[name] for name in ("encrypted_data", "iv", "tag")}
 
-    def batch(self, *items):
-        return {"algorithm": "aes-256-gcm", "key_id": self.key_id, "items": list(items)}
+    def batch(self, *items, **fields):
+        return {"algorithm": "aes-256-gcm", "key_id": self.key_id, "items": list(items), **fields}
 
     def proofs(self, operation, *items, **fields):
         """A batch to sign or to authenticate, or to verify."""
