@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
-from kernel.rest import Base64Field, SecretModeField, StrictSerializer
+from kernel.rest import Base64Field, PublicKeyField, SecretModeField, StrictSerializer
 from keys.rest_references import KeyReferenceField
 from keys.version_fields import VersionField
 
@@ -26,8 +26,9 @@ class DecapsulateSerializer(StrictSerializer):
 
 class AgreeSerializer(StrictSerializer):
     key_id = KeyReferenceField()
-    public_key = Base64Field(
-        max_bytes=MAX_PUBLIC_KEY_BYTES, help_text="of the other party: SubjectPublicKeyInfo (DER)"
+    public_key = PublicKeyField(
+        max_bytes=MAX_PUBLIC_KEY_BYTES,
+        help_text="of the other party: SubjectPublicKeyInfo, DER in base64 or PEM",
     )
     key_version = VersionField(
         required=False,

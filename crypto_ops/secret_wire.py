@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
 from crypto_ops.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest, SharedSecret
 from crypto_ops.wire import KeyText, RequestBody, Version, of_key
-from kernel.crypto.encoding import decode_base64, decode_der, encode_base64
+from kernel.crypto.encoding import decode_base64, encode_base64
 from keys import references
 
 
@@ -43,7 +43,7 @@ def agree_request(message: Agree) -> AgreeRequest:
     """Raises Invalid."""
     return AgreeRequest(
         key_id=references.parse(message.key_id),
-        public_key=decode_der(message.public_key, field="public_key", max_bytes=MAX_PUBLIC_KEY_BYTES),
+        public_key=decode_base64(message.public_key, field="public_key", max_bytes=MAX_PUBLIC_KEY_BYTES),
         key_version=message.key_version or None,
     )
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from kernel.crypto import key_pairs
+from kernel.crypto import pem
 from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.errors import WrongKey
 from kernel.errors import Invalid
 
 FORMATS: Final[Mapping[str, str]] = {"text": "Text", "base64": "Base64", "hex": "Hexadecimal"}
@@ -60,11 +61,9 @@ def require_ciphertext(text: str, *, field: str, max_characters: int) -> str:
 def public_key_of(text: str, *, field: str, max_bytes: int) -> bytes:
     """The SubjectPublicKeyInfo of a PEM (RFC 7468 §13), or of its base64 alone. Raises Invalid."""
     try:
-        return decode_base64(key_pairs.body_of_public_pem(text), field=field, max_bytes=max_bytes)
-    except (ValueError, Invalid):
-        raise Invalid.of_field(
-            field, "Paste a public key in PEM. It must start with -----BEGIN PUBLIC KEY-----."
-        ) from None
+        return pem.read_public(text, max_bytes=max_bytes)
+    except WrongKey as error:
+        raise Invalid.of_field(field, str(error)) from None
 
 
 def _of_text(text: str, _field: str) -> bytes:

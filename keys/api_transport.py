@@ -23,6 +23,7 @@ from kernel.rest import (
     KeyAlgorithmOrAliasField,
     LabelField,
     NameField,
+    PublicKeyField,
     Rule,
     StrictSerializer,
     TimestampField,
@@ -143,10 +144,10 @@ class ExportKeySerializer(ReasonSerializer):
         max_length=MAX_VERSIONS,
         help_text="all enabled versions unless given",
     )
-    wrapping_key = Base64Field(
+    wrapping_key = PublicKeyField(
         max_bytes=MAX_WRAPPING_KEY,
         required=False,
-        help_text="a SubjectPublicKeyInfo of RSA from 3072 bits, or of X25519 with ML-KEM-768",
+        help_text="a public key of RSA from 3072 bits, or of X25519 with ML-KEM-768: DER in base64, or PEM",
     )
 
 

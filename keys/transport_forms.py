@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from django import forms
 
-from kernel.crypto import key_pairs
-from kernel.crypto.encoding import decode_base64
-from kernel.errors import Invalid
+from kernel.crypto import pem
+from kernel.crypto.errors import WrongKey
 from kernel.pages.forms import UtcDateTimeField, offer
 from keys.explanations import algorithm_choices
 from keys.forms import FinalForm, KeyNotesForm
@@ -23,13 +22,13 @@ _FORMATS: Final = MappingProxyType(
         "pkcs8": "PKCS #8 in base64: a private key",
         "jwk": "JWK: a JSON object",
         "raw": "Raw bytes in base64: a symmetric key",
-        "public": "SubjectPublicKeyInfo in base64: a public key",
+        "public": "SubjectPublicKeyInfo in base64 or PEM: a public key",
         "wrapped": "Wrapped by RSA and AES, in base64",
         "hpke": "Wrapped by HPKE, in base64",
     }
 )
 # Texts keep their line breaks. Base64 is often pasted with some.
-_TEXTS: Final = frozenset({"pem", "jwk"})
+_TEXTS: Final = frozenset({"pem", "jwk", "public"})
 _NAME: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 MORE: Final = ("expires_at", "tags", "exportable")
 
@@ -158,11 +157,9 @@ class ExportForm(FinalForm):
         if not text:
             return None
         try:
-            return decode_base64(
-                key_pairs.body_of_public_pem(text), field="wrapping_key", max_bytes=MAX_WRAPPING_KEY
-            )
-        except (ValueError, Invalid):
-            raise forms.ValidationError("Paste a public key as PEM, or its bytes in base64.") from None
+            return pem.read_public(text, max_bytes=MAX_WRAPPING_KEY)
+        except WrongKey as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 def _grouped_algorithms() -> Iterable[tuple[str, list[tuple[str, str]]]]:

@@ -51,7 +51,9 @@ def public_bytes(key, encoding=Encoding.DER):
 def jwk_of(algorithm, key, *, is_private=True):
     if algorithm.startswith(("ec-", "rsa-")):
         encode = ECAlgorithm if algorithm.startswith("ec-") else RSAAlgorithm
-        return encode.to_jwk(key if is_private else key.public_key(), as_dict=True)
+        members = encode.to_jwk(key if is_private else key.public_key(), as_dict=True)
+        members.pop("key_ops", None)  # PyJWT writes that an RSA key signs
+        return members
     public, private = ("pub", "priv") if algorithm.startswith("ml-") else ("x", "d")
     kind = {"kty": "OKP", "crv": _CURVES[algorithm]} if algorithm in _CURVES else {"kty": "AKP"}
     jwk = {**kind, public: encode_base64url(key.public_key().public_bytes_raw())}

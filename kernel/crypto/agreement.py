@@ -32,10 +32,8 @@ class Agreement(Confidential):
                 secret: bytes = self._key.exchange(ec.ECDH(), peer)
             else:
                 secret = self._key.exchange(peer)
-        except WrongKey:
-            raise Invalid.of_field(
-                "public_key", f"Must be a SubjectPublicKeyInfo (DER) with a key of type {self._algorithm}."
-            ) from None
+        except WrongKey as error:
+            raise Invalid.of_field("public_key", str(error)) from None
         except ValueError:
             raise Invalid.of_field("public_key", "No secret can be shared with this key.") from None
         return secret

@@ -3,7 +3,7 @@
 A key has one purpose. Keys of some algorithms may have one of several, so a row is an algorithm with a purpose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -109,6 +109,7 @@ KEY_ALGORITHMS: Final = (
 )
 
 ALGORITHM_NAMES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS))
+GENERATED_NAMES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS if kind.protects))
 
 # Users of other services name a key by its mode. The mode's name is accepted if the mode is the only or the default
 # mode of its key algorithm.
@@ -122,23 +123,28 @@ _BY_NAME: Final = MappingProxyType(
 PURPOSES: Final = tuple(dict.fromkeys(kind.purpose for kind in KEY_ALGORITHMS))
 
 
-def find_key_algorithms(name: str) -> Sequence[KeyAlgorithm]:
-    """The rows of the algorithm with this name or alias, one for each purpose; raises UnsupportedAlgorithm."""
+def find_key_algorithms(name: str, *, allowed: Iterable[str] = ALGORITHM_NAMES) -> Sequence[KeyAlgorithm]:
+    """The rows of the algorithm with this name or alias, one for each purpose; raises UnsupportedAlgorithm.
+
+    ``allowed``: the names that the refusal of an unknown one lists.
+    """
     kinds = _BY_NAME.get(KEY_ALGORITHM_ALIASES.get(name, name))
     if kinds is None:
         # Do not echo the requested name: it is the caller's text, of any length and content.
         raise UnsupportedAlgorithm(
-            f"Unknown key algorithm. Allowed: {', '.join(ALGORITHM_NAMES)}.", field="algorithm"
+            f"Unknown key algorithm. Allowed: {', '.join(allowed)}.", field="algorithm"
         )
     return kinds
 
 
-def find_key_algorithm(name: str, purpose: str | None = None) -> KeyAlgorithm:
+def find_key_algorithm(
+    name: str, purpose: str | None = None, *, allowed: Iterable[str] = ALGORITHM_NAMES
+) -> KeyAlgorithm:
     """The algorithm with this name or alias, for a purpose or for its default one.
 
-    Raises UnsupportedAlgorithm, and Invalid for a purpose that is missing or not one of the algorithm.
+    ``allowed``: as of ``find_key_algorithms``. Raises UnsupportedAlgorithm, and Invalid for a purpose that is missing or not one of the algorithm.
     """
-    kinds = find_key_algorithms(name)
+    kinds = find_key_algorithms(name, allowed=allowed)
     for kind in kinds:
         if kind.purpose == purpose or (purpose is None and kind.is_default):
             return kind

@@ -27,16 +27,6 @@ def decode_base64(text: str, *, field: str, max_bytes: int) -> bytes:
         raise Invalid.of_field(field, "Not valid base64.") from None
 
 
-_WITHOUT_LINES = "Send the base64 between its first and last line, in one line."
-
-
-def decode_der(text: str, *, field: str, max_bytes: int, remedy: str = _WITHOUT_LINES) -> bytes:
-    """As ``decode_base64``, for a DER document. The refusal of a PEM has the remedy."""
-    if text.startswith("-----BEGIN"):
-        raise Invalid.of_field(field, f"This is a PEM. {remedy}")
-    return decode_base64(text, field=field, max_bytes=max_bytes)
-
-
 def decode_canonical_base64(text: str) -> bytes:
     """Inverse of ``encode_base64``; raises ValueError for any other text. The caller bounds its length."""
     octets = pybase64.b64decode(text, None, True)

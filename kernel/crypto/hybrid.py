@@ -20,9 +20,10 @@ _SEED_SIZE: Final = 64
 PRIVATE_SIZE: Final = _SEED_SIZE + 32
 _ENCAPSULATION_KEY_SIZE: Final = 1184
 _PUBLIC_SIZE: Final = _ENCAPSULATION_KEY_SIZE + 32
-# The DER of a SubjectPublicKeyInfo before the key: the object identifier of X-Wing, 1.3.6.1.4.1.62253.25722, and the
-# header of a bit string. The library has no encoding of these keys.
-_SPKI_HEADER: Final = bytes.fromhex("308204d4300d060b2b0601040183e62d81c87a038204c100")
+IDENTIFIER: Final = "2b0601040183e62d81c87a"  # of X-Wing, 1.3.6.1.4.1.62253.25722
+# The DER of a SubjectPublicKeyInfo before the key, with the header of a bit string. The library has no encoding of these
+# keys.
+_SPKI_HEADER: Final = bytes.fromhex(f"308204d4300d060b{IDENTIFIER}038204c100")
 
 type PrivateKey = MLKEM768X25519PrivateKey
 type PublicKey = MLKEM768X25519PublicKey

@@ -4,7 +4,6 @@ A private key may be any document that the library reads. It is stored as the PK
 would have generated. All errors are Invalid for the field ``material``; none repeats the input.
 """
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -13,22 +12,19 @@ from cryptography.exceptions import InternalError
 from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
 from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
-    load_der_public_key,
     load_pem_private_key,
 )
 
-from kernel.crypto import hybrid, key_checks, key_pairs
+from kernel.crypto import expanded_keys, hybrid, key_checks, key_documents, key_pairs, pem
 from kernel.crypto.algorithms import KeyAlgorithm
-from kernel.crypto.encoding import decode_base64
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 
 MAX_HMAC_KEY: Final = 1024  # bytes
 
-# RFC 7468 §2: text around a block is ignored. A block with headers is encrypted (RFC 1421 §4.6).
-_PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 # PKCS #1 (RFC 8017), SEC 1 (RFC 5915).
-_OLD_LABELS: Final = {"rsa": "RSA PRIVATE KEY", "ec": "EC PRIVATE KEY"}
+_OLD_LABELS: Final = {"rsa": pem.OLD_RSA, "ec": pem.OLD_EC}
+_MULTI_PRIME: Final = b"\1"  # the version of an RSAPrivateKey (RFC 8017 §A.1.2)
 
 type Parts = tuple[KeyMaterial | None, bytes | None]
 """The material, or None for a public key alone, and the public key, or None for a symmetric key."""
@@ -60,34 +56,53 @@ def from_raw(kind: KeyAlgorithm, octets: bytes) -> Parts:
 
 def from_private_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A private key in DER: PKCS #8 without encryption. Raises Invalid."""
-    _require_algorithm(kind, document)
+    _require_pair(kind)
+    if kind.name == hybrid.ALGORITHM:
+        raise refused(f"A private key of type {kind.name} has no such format. Send its raw bytes.")
+    try:
+        content = key_pairs.require_algorithm(kind.name, document, is_private=True).content
+        if kind.name.startswith("ml-"):
+            seed = expanded_keys.seed_of(kind.name, content)
+            return private_parts(kind, lambda: key_pairs.from_seed(kind.name, seed))
+        if kind.name.startswith("rsa-"):
+            _require_two_primes(content)
+    except WrongKey as error:
+        raise refused(str(error)) from None
     return _private_document(kind, partial(load_der_private_key, document, None))
 
 
 def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A SubjectPublicKeyInfo in DER. Raises Invalid."""
+    _require_pair(kind)
     if kind.name == hybrid.ALGORITHM:
         try:
-            hybrid.load_public(document)
+            key_pairs.load_public(kind.name, document)
         except WrongKey as error:
             raise refused(str(error)) from None
         return None, document
-    _require_algorithm(kind, document)
-    return public_parts(kind, lambda: load_der_public_key(document))
+    return public_parts(kind, lambda: key_pairs.load_public(kind.name, document))
 
 
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
-    blocks = [found for found in _PEM.finditer(text) if found[1] != "EC PARAMETERS"]
-    if len(blocks) != 1:
-        raise refused("Expected one key in PEM, without encryption.")
-    label, octets = blocks[0][1], blocks[0][0].encode()
-    if label == _OLD_LABELS.get(kind.name.partition("-")[0]):
-        return _private_document(kind, partial(load_pem_private_key, octets, None))
-    if label not in {"PRIVATE KEY", "PUBLIC KEY"}:
-        raise refused(f"Expected a key of type {kind.name} in PEM, without encryption.")
-    document = decode_base64("".join(blocks[0][2].split()), field="material", max_bytes=len(text))
-    return (from_private_der if label == "PRIVATE KEY" else from_public_der)(kind, document)
+    _require_pair(kind)
+    try:
+        block = pem.read(text)
+        if block.label == pem.PRIVATE:
+            return from_private_der(kind, block.octets)
+        if block.label == pem.PUBLIC:
+            return from_public_der(kind, block.octets)
+        return _from_old_pem(kind, block)
+    except WrongKey as error:
+        raise refused(str(error)) from None
+
+
+def _from_old_pem(kind: KeyAlgorithm, block: pem.Block) -> Parts:
+    if block.label != _OLD_LABELS.get(kind.name.partition("-")[0]):
+        raise WrongKey(f"This is an {block.label[:3].strip()} key. Expected a key of type {kind.name}.")
+    if block.label == pem.OLD_RSA:
+        _require_two_primes(block.octets)
+    return _private_document(kind, partial(load_pem_private_key, block.text.encode(), None))
 
 
 def from_seed(kind: KeyAlgorithm, seed: bytes, public: bytes) -> Parts:
@@ -127,13 +142,7 @@ def private_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
     except WrongKey as error:
         raise refused(str(error)) from None
     except (ValueError, TypeError, NotInLibrary, InternalError):
-        needs = "."
-        if kind.name.startswith("ml-"):
-            option = f"-provparam {kind.name[:6]}.output_formats=seed-only"
-            needs = f", as a seed. With OpenSSL, make it with the option {option}."
-        raise refused(
-            f"Cannot be read as a private key of type {kind.name} without encryption{needs}"
-        ) from None
+        raise refused(f"Cannot be read as a private key of type {kind.name}.") from None
     return parts
 
 
@@ -157,13 +166,15 @@ def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
     return private_parts(kind, load)
 
 
-def _require_algorithm(kind: KeyAlgorithm, document: bytes) -> None:
-    """Refuse other keys before the library loads them."""
-    _require_pair(kind)
+def _require_two_primes(content: bytes) -> None:
+    """Raises WrongKey for an RSAPrivateKey with more primes, which the library refuses without a reason."""
     try:
-        key_pairs.require_algorithm(kind.name, document)
-    except WrongKey as error:
-        raise refused(str(error)) from None
+        [(_, numbers)] = key_documents.elements(content)
+        version, *_ = key_documents.elements(numbers)
+    except ValueError:
+        return  # the library refuses it
+    if version == (key_documents.INTEGER, _MULTI_PRIME):
+        raise WrongKey("An RSA key with more than two primes is not supported.")
 
 
 def _hybrid(octets: bytes) -> Parts:
@@ -177,5 +188,3 @@ def _hybrid(octets: bytes) -> Parts:
 def _require_pair(kind: KeyAlgorithm) -> None:
     if not kind.is_asymmetric:
         raise refused(f"A key of type {kind.name} is symmetric. Send raw bytes or a JWK of type oct.")
-    if kind.name == hybrid.ALGORITHM:
-        raise refused(f"A private key of type {kind.name} has no such format. Send its raw bytes.")

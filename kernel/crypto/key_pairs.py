@@ -26,9 +26,11 @@ from cryptography.hazmat.primitives.serialization import (
 from kernel.crypto import hybrid, key_documents
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.key_documents import Document
 from kernel.crypto.material import KeyMaterial
 
 _RSA: Final = "2a864886f70d010101"  # rsaEncryption (RFC 8017 §C)
+_EC: Final = "2a8648ce3d0201"  # id-ecPublicKey (RFC 5480 §2.1.1)
 _RSASSA_PSS: Final = "2a864886f70d01010a"  # RFC 4055 §1.2
 _NIST: Final = "608648016503040"  # of NIST's algorithms: sigAlgs 3, kems 4
 _RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4: at least 65,537
@@ -63,9 +65,9 @@ type PrivateKey = (
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """``identifier``: of the algorithm in a document, in hexadecimal digits. ``curve``: of an elliptic curve.
+    """``identifier`` and ``curve_identifier``: in a document, in hexadecimal digits.
 
-    ``size``: the modulus of an RSA key in bits.
+    ``curve``: of an elliptic curve. ``size``: the modulus of an RSA key in bits, 0 for any.
     """
 
     identifier: str
@@ -73,19 +75,24 @@ class _Type:
     private: type[Any]
     public: type[Any]
     curve: str = ""
+    curve_identifier: str = ""
     size: int = 0
 
-    def is_type_of(self, key: Any) -> bool:
-        if self.curve:
-            return bool(key.curve.name == self.curve)
-        return not self.size or bool(key.key_size == self.size)
+    def require_type_of(self, key: Any, expected: str) -> None:
+        """Raises WrongKey for a key of the library on another curve or of another size."""
+        if self.curve and key.curve.name != self.curve:
+            raise _wrong_curve(key.curve.name, expected, self.curve)
+        if self.size and key.key_size != self.size:
+            raise WrongKey(f"The modulus has {key.key_size} bits. Expected {expected}.")
 
 
-def _curve(curve: ec.EllipticCurve) -> _Type:
+def _wrong_curve(found: str, expected: str, curve: str) -> WrongKey:
+    return WrongKey(f"The curve of the key is {found}. Expected {expected}, with {curve}.")
+
+
+def _curve(curve: ec.EllipticCurve, identifier: str) -> _Type:
     generate = partial(ec.generate_private_key, curve)
-    return _Type(
-        "2a8648ce3d0201", generate, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, curve=curve.name
-    )
+    return _Type(_EC, generate, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, curve.name, identifier)
 
 
 def _rsa(size: int) -> _Type:
@@ -99,10 +106,10 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
             "2b6570", ed25519.Ed25519PrivateKey.generate, ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey
         ),
         "ed448": _Type("2b6571", ed448.Ed448PrivateKey.generate, ed448.Ed448PrivateKey, ed448.Ed448PublicKey),
-        "ec-p256": _curve(ec.SECP256R1()),
-        "ec-p384": _curve(ec.SECP384R1()),
-        "ec-p521": _curve(ec.SECP521R1()),
-        "ec-secp256k1": _curve(ec.SECP256K1()),
+        "ec-p256": _curve(ec.SECP256R1(), "2a8648ce3d030107"),
+        "ec-p384": _curve(ec.SECP384R1(), "2b81040022"),
+        "ec-p521": _curve(ec.SECP521R1(), "2b81040023"),
+        "ec-secp256k1": _curve(ec.SECP256K1(), "2b8104000a"),
         "rsa-2048": _rsa(2048),
         "rsa-3072": _rsa(3072),
         "rsa-4096": _rsa(4096),
@@ -135,6 +142,19 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
 
 PKCS8_ALGORITHMS: Final = tuple(_TYPES)
 
+# What a document is called in a refusal, by its identifier.
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{kind.identifier: f"a key of type {name}" for name, kind in _TYPES.items()},
+        _RSA: "an RSA key",
+        _EC: "a key on an elliptic curve",
+        hybrid.IDENTIFIER: f"a key of type {hybrid.ALGORITHM}",
+        "2a864886f70d010301": "a Diffie-Hellman key",  # PKCS #3
+        "2a8648ce380401": "a DSA key",  # RFC 3279 §2.3.2
+        "2b656f": "a key of type x448",  # RFC 8410
+    }
+)
+
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
     """A new private key and its public key. RSA takes up to seconds, in which other threads run."""
@@ -145,19 +165,16 @@ def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
 
 def encode_pair(algorithm: str, key: Any) -> tuple[KeyMaterial, bytes]:
     """A private key of the library and its public key, as ``generate`` returns them. Raises WrongKey."""
-    kind = _TYPES[algorithm]
-    if not isinstance(key, kind.private) or not kind.is_type_of(key):
-        raise WrongKey(f"Expected a private key of type {algorithm}.")
+    _require_type(algorithm, key, is_private=True)
     document = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return KeyMaterial(document), encode_public(algorithm, key.public_key())
 
 
 def encode_public(algorithm: str, key: Any) -> bytes:
     """A public key of the library as a SubjectPublicKeyInfo. Raises WrongKey."""
-    kind = _TYPES[algorithm]
-    if not isinstance(key, kind.public) or not kind.is_type_of(key):
-        raise WrongKey(f"Expected a public key of type {algorithm}.")
-    return _encode(key)
+    _require_type(algorithm, key, is_private=False)
+    document: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return document
 
 
 def from_seed(algorithm: str, seed: bytes) -> Any:
@@ -175,59 +192,82 @@ def load_private(algorithm: str, material: KeyMaterial) -> PrivateKey:
     """The private key of material that ``generate`` has returned. Raises WrongKey."""
     if algorithm == hybrid.ALGORITHM:
         return hybrid.load_private(material)
-    kind = _TYPES[algorithm]
     # Our own key-encryption key has authenticated the bytes, so the slow checks of an RSA key are not repeated.
     key: Any = load_der_private_key(material.expose(), None, unsafe_skip_rsa_key_validation=True)
-    if not isinstance(key, kind.private) or not kind.is_type_of(key):
-        raise WrongKey(f"Expected a private key of type {algorithm}.")
+    _require_type(algorithm, key, is_private=True)
     found: PrivateKey = key
     return found
 
 
 def load_public(algorithm: str, document: bytes) -> PublicKey:
-    """The public key. Raises WrongKey."""
+    """The public key of a SubjectPublicKeyInfo, ours or of another system. Raises WrongKey, which names the cause.
+
+    A point may be compressed (RFC 5480 §2.2).
+    """
+    require_algorithm(algorithm, document, is_private=False)
     if algorithm == hybrid.ALGORITHM:
         return hybrid.load_public(document)
-    kind = _TYPES[algorithm]
-    require_algorithm(algorithm, document)
-    try:
-        key: Any = load_der_public_key(document)
-    except (ValueError, NotInLibrary, InternalError):
-        raise WrongKey("Expected a SubjectPublicKeyInfo in DER.") from None
-    if not isinstance(key, kind.public) or not kind.is_type_of(key) or _encode(key) != document:
-        raise WrongKey(f"Expected a public key of type {algorithm}.")
+    key = _load_public(document, f"a public key of type {algorithm}")
+    _require_type(algorithm, key, is_private=False)
     found: PublicKey = key
     return found
 
 
-def require_algorithm(algorithm: str, document: bytes) -> None:
-    """Raises WrongKey for the document of a key of another algorithm. Curve and size are not compared."""
-    try:
-        found = key_documents.identifier_of(document).hex()
-    except ValueError:
-        raise WrongKey("Expected PKCS #8 or a SubjectPublicKeyInfo in DER.") from None
-    if found == _RSASSA_PSS:  # the library reads it as any RSA key
+def load_recipient(document: bytes) -> rsa.RSAPublicKey | hybrid.PublicKey:
+    """As ``load_public``, for an RSA key of any size or a key of ``hybrid``."""
+    expected = f"a public RSA key or one of type {hybrid.ALGORITHM}"
+    found = _read(document, expected, is_private=False)
+    if found.identifier == hybrid.IDENTIFIER:
+        return hybrid.load_public(document)
+    _require_identifier(found, _RSA, expected)
+    key: rsa.RSAPublicKey = _load_public(document, expected)
+    return key
+
+
+def require_algorithm(algorithm: str, document: bytes, *, is_private: bool) -> Document:
+    """The parts of a document. Raises WrongKey for a key of another algorithm or curve. The size is not compared."""
+    expected = f"a {'private' if is_private else 'public'} key of type {algorithm}"
+    found = _read(document, expected, is_private=is_private)
+    kind = _TYPES.get(algorithm)
+    _require_identifier(found, kind.identifier if kind else hybrid.IDENTIFIER, expected)
+    if kind and kind.curve and found.curve not in {"", kind.curve_identifier}:
+        known = {each.curve_identifier: each.curve for each in _TYPES.values() if each.curve}
+        raise _wrong_curve(known.get(found.curve, "another one"), expected, kind.curve)
+    return found
+
+
+def _read(document: bytes, expected: str, *, is_private: bool) -> Document:
+    found = key_documents.read(document)
+    if found.is_private is not is_private:
+        raise WrongKey(f"This is a {'private' if found.is_private else 'public'} key. Expected {expected}.")
+    return found
+
+
+def _require_identifier(found: Document, identifier: str, expected: str) -> None:
+    if found.identifier == _RSASSA_PSS:  # the library reads it as any RSA key
         raise WrongKey(
             "A key for RSASSA-PSS only is not supported. Send a key with the identifier rsaEncryption."
         )
-    if found != _TYPES[algorithm].identifier:
-        raise WrongKey(f"Expected a key of type {algorithm}, without encryption.")
+    if found.identifier != identifier:
+        name = _NAMES.get(found.identifier, "a key of an unknown algorithm")
+        raise WrongKey(f"This is {name}. Expected {expected}.")
+
+
+def _load_public(document: bytes, expected: str) -> Any:
+    try:
+        return load_der_public_key(document)
+    except (ValueError, NotInLibrary, InternalError):
+        raise WrongKey(f"The document does not contain {expected}.") from None
+
+
+def _require_type(algorithm: str, key: Any, *, is_private: bool) -> None:
+    kind, expected = _TYPES[algorithm], f"a {'private' if is_private else 'public'} key of type {algorithm}"
+    if not isinstance(key, kind.private if is_private else kind.public):
+        raise WrongKey(f"Expected {expected}.")
+    kind.require_type_of(key, expected)
 
 
 def encode_pem(document: bytes) -> str:
     """A SubjectPublicKeyInfo as PEM (RFC 7468 §13)."""
     lines = textwrap.wrap(encode_base64(document), 64)
     return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
-
-
-def body_of_public_pem(text: str) -> str:
-    """The base64 of a public key in PEM, without its armour and white space, or of base64 alone. Raises ValueError."""
-    body = text.strip().removeprefix("-----BEGIN PUBLIC KEY-----").removesuffix("-----END PUBLIC KEY-----")
-    if "-----" in body:
-        raise ValueError("not the PEM of a public key")
-    return "".join(body.split())
-
-
-def _encode(key: Any) -> bytes:
-    document: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return document

@@ -8,15 +8,13 @@ key wrap with padding (RFC 5649) under this AES key. PKCS #11 calls this CKM_RSA
 import os
 from typing import Any, Final
 
-from cryptography.exceptions import InternalError, InvalidTag
-from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.keywrap import (
     InvalidUnwrap,
     aes_key_unwrap_with_padding,
     aes_key_wrap_with_padding,
 )
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kernel.crypto import hybrid, key_checks, key_pairs
 from kernel.crypto.errors import WrongKey
@@ -59,10 +57,12 @@ def wrap(recipient: bytes, material: KeyMaterial, name: str) -> bytes:
 
     Raises WrongKey.
     """
-    try:
-        return HPKE_SUITE.encrypt(material.expose(), hybrid.load_public(recipient), info=info_of(name))
-    except WrongKey:
-        public = _load_rsa(recipient)
+    public = key_pairs.load_recipient(recipient)
+    if not isinstance(public, rsa.RSAPublicKey):
+        return HPKE_SUITE.encrypt(material.expose(), public, info=info_of(name))
+    if not LEAST_RSA <= public.key_size <= MOST_RSA:
+        raise WrongKey(f"The modulus has {public.key_size} bits. Expected {LEAST_RSA} to {MOST_RSA}.")
+    key_checks.check_public(public)
     key = os.urandom(_AES_SIZE)
     return public.encrypt(key, oaep()) + aes_key_wrap_with_padding(key, material.expose())
 
@@ -87,21 +87,6 @@ def unwrap_hpke(recipient: KeyMaterial, wrapped: bytes, name: str) -> bytes:
         return HPKE_SUITE.decrypt(wrapped, private, info=info_of(name))
     except (ValueError, InvalidTag):
         raise TransportFailed from None
-
-
-def _load_rsa(recipient: bytes) -> rsa.RSAPublicKey:
-    try:
-        key_pairs.require_algorithm("rsa-4096", recipient)  # which compares no size
-        key = load_der_public_key(recipient)
-    except (ValueError, NotInLibrary, InternalError):
-        key = None
-    if not isinstance(key, rsa.RSAPublicKey) or not LEAST_RSA <= key.key_size <= MOST_RSA:
-        raise WrongKey(
-            f"Expected a SubjectPublicKeyInfo (DER) of an RSA key of {LEAST_RSA} to {MOST_RSA} bits, or of type "
-            f"{hybrid.ALGORITHM}."
-        )
-    key_checks.check_public(key)
-    return key
 
 
 def _split(recipient: KeyMaterial) -> tuple[KeyMaterial, KeyMaterial]:

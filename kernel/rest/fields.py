@@ -11,8 +11,10 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
+from kernel.crypto import pem
+from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.errors import WrongKey
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.errors import Invalid
 from kernel.labels import NAME, NAME_RULE, label_fault
@@ -95,6 +97,8 @@ def _form_error(field: AnyField, text: str) -> str:
     """The error in the spelling of a query parameter, or "": ``1.0`` and digits of other scripts are not integers."""
     if isinstance(field, serializers.IntegerField) and not _INTEGER.fullmatch(text):
         return "Expected an integer."
+    if isinstance(field, serializers.BooleanField) and text not in {"true", "false"}:
+        return "Expected true or false."
     return ""
 
 
@@ -143,6 +147,18 @@ class Base64Field(serializers.Field[bytes, Any, str, bytes]):
         return encode_base64(value)
 
 
+class PublicKeyField(Base64Field):
+    """A SubjectPublicKeyInfo as base64 of its DER, or as PEM. Which key it is, is checked later."""
+
+    def to_internal_value(self, data: Any) -> bytes:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return pem.read_public(data, max_bytes=self.max_bytes)
+        except WrongKey as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
 class TimestampField(serializers.DateTimeField):
     """ISO 8601. Without an offset, a time is UTC. Output is in UTC with a ``Z``."""
 
@@ -172,6 +188,11 @@ class KeyAlgorithmOrAliasField(KeyAlgorithmField):
 @extend_schema_field({"type": "string", "enum": list(SEALING_MODES)})
 class ModeField(serializers.CharField):
     """The name of a mode. ``find_sealing_mode`` rejects an unknown one with a specific error code."""
+
+
+@extend_schema_field({"type": "string", "enum": [*GENERATED_NAMES, *KEY_ALGORITHM_ALIASES]})
+class GeneratedAlgorithmField(KeyAlgorithmField):
+    """Of a key that is generated; in requests."""
 
 
 @extend_schema_field({"type": "string", "enum": list(SIGNING_MODES)})

@@ -19,8 +19,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.actions import SCHEMA_READ
+from kernel.crypto.pem import MOST_CHARACTERS
 from kernel.http.problems import CONTENT_TYPE
-from kernel.rest import PUBLIC, ApiView, Base64Field, Caller, LabelField, Rule, StrictSerializer
+from kernel.rest import (
+    PUBLIC,
+    ApiView,
+    Base64Field,
+    Caller,
+    LabelField,
+    PublicKeyField,
+    Rule,
+    StrictSerializer,
+)
 from kernel.rest.fields import LABEL_PATTERN
 from kernel.rest.idempotency import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 
@@ -179,6 +189,13 @@ class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
             "pattern": BASE64_PATTERN,
             "maxLength": longest,
         }
+
+
+class PublicKeyFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+    target_class = PublicKeyField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
+        return {"type": "string", "maxLength": MOST_CHARACTERS * self.target.max_bytes}
 
 
 class LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise

@@ -8,9 +8,10 @@ from typing import Final, TypedDict, Unpack
 from uuid import UUID
 
 from accounts.principals import Principal
-from kernel.crypto import importing, key_transport
+from kernel.crypto import importing, key_transport, pem
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
-from kernel.crypto.encoding import decode_base64, decode_der
+from kernel.crypto.encoding import decode_base64
+from kernel.crypto.errors import WrongKey
 from kernel.crypto.importing import Parts, refused
 from kernel.crypto.key_transport import TransportFailed
 from kernel.errors import Denied, Invalid
@@ -113,7 +114,10 @@ def _octets(request: ImportRequest) -> bytes:
 
 
 def _document(request: ImportRequest) -> bytes:
-    return decode_der(_text(request), field="material", max_bytes=MAX_MATERIAL, remedy="Use the format pem.")
+    text = _text(request)
+    if text.startswith("-----BEGIN"):
+        raise refused("This is a PEM. Use the format pem.")
+    return decode_base64(text, field="material", max_bytes=MAX_MATERIAL)
 
 
 def _text(request: ImportRequest) -> str:
@@ -145,7 +149,11 @@ def _jwk(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> P
 
 
 def _public(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
-    return importing.from_public_der(kind, _document(request))
+    try:
+        document = pem.read_public(_text(request), max_bytes=MAX_MATERIAL)
+    except WrongKey as error:
+        raise refused(str(error)) from None
+    return importing.from_public_der(kind, document)
 
 
 def _raw(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from kernel.crypto import key_pairs
 from keys.lifecycle import VersionState
@@ -79,6 +79,27 @@ def test_a_secret_is_agreed_with_another_party(bench, algorithm):
         "key_id": key["id"],
         "key_version": 1,
     }
+
+
+def test_the_public_key_of_the_other_party_may_be_pem_and_a_compressed_point(bench):
+    key = bench.key("ec-p256", purpose="agree")
+    theirs = ec.generate_private_key(ec.SECP256R1()).public_key()
+    whole = theirs.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    header = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+    compressed = header + theirs.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    pem = theirs.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    answers = [
+        post(bench, "shared-secret", key, public_key=sent) for sent in (b64(whole), b64(compressed), pem)
+    ]
+    assert {answer.json["shared_secret"] for answer in answers} == {answers[0].json["shared_secret"]}
+    for sent, cause in (
+        (b64(key_pairs.generate("ec-p384")[1]), "secp384r1"),
+        (pem.replace("PUBLIC", "PRIVATE"), "private key"),
+        (b64(bytes(2049)), "at most 2048 bytes"),
+        (7, "Expected a string"),
+    ):
+        answer = post(bench, "shared-secret", key, public_key=sent)
+        assert (answer.status, cause in answer.json["errors"]["public_key"][0]) == (400, True)
 
 
 def test_an_earlier_version_gives_the_earlier_secret(bench, agreement_key):
@@ -158,7 +179,7 @@ def test_the_page_shares_secrets(bench, kem_key, agreement_key):
     )
     refused = run(browser, path, "agree", "-----BEGIN PRIVATE KEY-----")
     assert refused.status_code == 422
-    assert "must start with -----BEGIN PUBLIC KEY-----" in refused.content.decode()
+    assert "as PUBLIC KEY or PRIVATE KEY" in refused.content.decode()
 
 
 def test_the_page_shows_no_secret_while_decryption_is_switched_off(bench, kem_key, settings):

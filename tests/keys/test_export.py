@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.models import AuditLog
 from kernel.clock import database_now
@@ -108,7 +109,8 @@ def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, f
 
 def test_another_system_unwraps_with_its_rsa_key(admin, exportable):
     recipient = foreign_key("rsa-3072")
-    answer = export(admin, exportable, wrapping_key=b64(public_bytes(recipient))).json
+    pem = public_bytes(recipient, Encoding.PEM).decode()
+    answer = export(admin, exportable, wrapping_key=pem).json
     wrapped = base64.b64decode(answer["versions"][0]["wrapped"])
     key = recipient.decrypt(wrapped[:384], padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     assert aes_key_unwrap_with_padding(key, wrapped[384:]) == stored_material(exportable)

@@ -214,6 +214,27 @@ def test_other_wrong_fields_are_named(admin, fields, named):
     assert (answer.status, list(answer.json["errors"])) == (400, [named])
 
 
+def test_a_public_key_in_der_may_also_be_pem(admin):
+    key = new_key("ed25519")
+    made = imported(admin, "ed25519", "public", public_bytes(key, Encoding.PEM).decode())
+    assert public_key_of(admin, made)["pem"] == public_bytes(key, Encoding.PEM).decode()
+    refused = import_key(admin, "ed25519", "pkcs8", private_bytes(key, Encoding.PEM).decode())
+    assert refused.json["errors"]["material"] == ["This is a PEM. Use the format pem."]
+
+
+def test_the_algorithms_of_a_refusal_can_be_created_or_imported(admin):
+    body = {"name": "old", "algorithm": "rsa-1024"}
+    created, imported = admin.api.post("/api/v1/keys", body), import_key_of_unknown_type(admin)
+    assert created.code == imported.code == "unsupported_algorithm"
+    assert "rsa-2048" not in created.json["detail"]
+    assert "rsa-2048, " in imported.json["detail"]
+
+
+def import_key_of_unknown_type(admin):
+    body = {"name": "old", "algorithm": "rsa-1024", "format": "pkcs8", "material": ""}
+    return admin.api.post("/api/v1/keys/import", body)
+
+
 def test_a_weaker_rsa_key_is_unknown(admin):
     body = {"name": "old", "algorithm": "rsa-1024", "purpose": "sign", "format": "pkcs8", "material": ""}
     assert admin.api.post("/api/v1/keys/import", body).code == "unsupported_algorithm"

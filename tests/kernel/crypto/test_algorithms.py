@@ -74,6 +74,10 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.ciphers.algorithms.AES",
     "cryptography.hazmat.primitives.ciphers.modes.CBC",
     "cryptography.hazmat.primitives.constant_time.bytes_eq",
+    # what the expanded keys of ML-DSA and ML-KEM repeat of the seed
+    "cryptography.hazmat.primitives.hashes.Hash",
+    "cryptography.hazmat.primitives.hashes.SHA3_256",
+    "cryptography.hazmat.primitives.hashes.SHAKE256",
     "cryptography.hazmat.primitives.hashes.SHA256",
     "cryptography.hazmat.primitives.hashes.HashAlgorithm",
     "cryptography.hazmat.primitives.hashes.SHA384",

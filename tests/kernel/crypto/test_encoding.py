@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto.encoding import decode_base64, decode_der, encode_base64
+from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import Invalid
 
 
@@ -60,13 +60,6 @@ def test_what_is_not_canonical_is_refused_naming_the_field(text):
     assert refusal.value.code == "invalid_request"
     assert refusal.value.fields == {"data": ["Not valid base64."]}
     assert text not in refusal.value.detail
-
-
-def test_a_pem_is_refused_with_the_remedy():
-    with pytest.raises(Invalid, match="Send the base64 between its first and last line") as refusal:
-        decode_der("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", field="key", max_bytes=99)
-    assert list(refusal.value.fields) == ["key"]
-    assert decode_der("MCow", field="key", max_bytes=99) == b"0*0"
 
 
 @pytest.mark.parametrize("size", range(1, 9))
