@@ -30,6 +30,9 @@ class SignJwtSerializer(StrictSerializer):
     signing_algorithm = SigningModeField(
         max_length=50, required=False, help_text="the key's default one unless given"
     )
+    fully_specified = serializers.BooleanField(
+        default=False, help_text="the names of RFC 9864 as alg: Ed25519 and Ed448 instead of EdDSA"
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         name = attrs.get("signing_algorithm")
@@ -38,6 +41,7 @@ class SignJwtSerializer(StrictSerializer):
             "payload": payload_of(attrs["claims"]),
             "header": header_of(attrs.get("header", {})),
             "mode": None if name is None else find_signing_mode(name),
+            "fully_specified": attrs["fully_specified"],
         }
 
 

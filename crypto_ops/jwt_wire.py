@@ -20,10 +20,11 @@ class SignJwt(RequestBody, frozen=True):
     claims: msgspec.Raw
     header: msgspec.Raw | UnsetType = UNSET
     signing_algorithm: str | UnsetType = UNSET
+    fully_specified: bool | UnsetType = UNSET
 
     @property
     def quotes(self) -> int:
-        texts = 4 + 4 * (self.signing_algorithm is not UNSET)
+        texts = 4 + 4 * (self.signing_algorithm is not UNSET) + 2 * (self.fully_specified is not UNSET)
         objects = [each for each in (self.claims, self.header) if each is not UNSET]
         return texts + sum(2 + bytes(each).count(b'"') for each in objects)
 
@@ -35,6 +36,7 @@ def jwt_request(message: SignJwt) -> JwtRequest:
         payload=payload_of(_object_of(message.claims)),
         header={} if message.header is UNSET else header_of(_object_of(message.header)),
         mode=None if message.signing_algorithm is UNSET else find_signing_mode(message.signing_algorithm),
+        fully_specified=message.fully_specified is True,
     )
 
 

@@ -30,12 +30,16 @@ _UNKNOWN: Final = Mode("jwt")
 
 
 class JwtRequest(Unprinted, frozen=True, kw_only=True):
-    """``payload``: of ``payload_of``. ``header``: of ``header_of``. ``mode``: None for the key's default one."""
+    """``payload``: of ``payload_of``. ``header``: of ``header_of``. ``mode``: None for the key's default one.
+
+    ``fully_specified``: whether ``alg`` is a name of RFC 9864, ``Ed25519`` or ``Ed448`` instead of ``EdDSA``.
+    """
 
     key_id: KeyReference
     payload: bytes
     header: Mapping[str, Any]
     mode: SigningMode | None = None
+    fully_specified: bool = False
 
 
 class SignedJwt(Unprinted, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ def decide_jwt(request: JwtRequest, context: DecisionContext) -> Decision[Signed
     mode: SigningMode = permit.mode
     if mode.is_slow:
         context.admit_slow()
-    algorithms = jose.algorithms_of(permit.entry.algorithm)
+    algorithms = jose.algorithms_of(permit.entry.algorithm, fully_specified=request.fully_specified)
     if mode.name not in algorithms:
         raise Invalid.of_field(
             "signing_algorithm", f"A JWT of this key needs one of: {', '.join(algorithms)}."

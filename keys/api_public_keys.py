@@ -8,14 +8,30 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.rest import KeyAlgorithmField, Rule, StrictSerializer, represent
+from kernel.rest import KeyAlgorithmField, Rule, SigningModeField, StrictSerializer, represent
 from keys import actions, services
 from keys.api import KeyView
+from keys.jose import AlgChoice
 from keys.public_keys import PublicKey
 from keys.version_fields import VersionField
 
 
-class PublicKeyQuery(StrictSerializer):
+class KeySetQuery(StrictSerializer):
+    """Which ``alg`` the JWKs have. ``keys.services`` compares it with the modes of the key."""
+
+    signing_algorithm = SigningModeField(
+        max_length=50, required=False, help_text="for keys with several, such as RSA keys"
+    )
+    fully_specified = serializers.BooleanField(
+        default=False, help_text="the names of RFC 9864: Ed25519 and Ed448 instead of EdDSA"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        choice = AlgChoice(attrs.pop("signing_algorithm", None), attrs.pop("fully_specified"))
+        return {**attrs, "choice": choice}
+
+
+class PublicKeyQuery(KeySetQuery):
     version = VersionField(required=False, help_text="the primary version unless given")
 
 
@@ -41,8 +57,8 @@ class PublicKeyView(KeyView):
 
     @extend_schema(parameters=[PublicKeyQuery], responses=PublicKeySerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
-        version = self.read_query(PublicKeyQuery).get("version")
-        found = services.get_public_key(principal=self.principal, key_id=key_id, version=version)
+        query = self.read_query(PublicKeyQuery)
+        found = services.get_public_key(principal=self.principal, key_id=key_id, **query)
         return Response(represent(PublicKeySerializer, found))
 
 
@@ -51,7 +67,8 @@ class KeySetView(KeyView):
 
     rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
 
-    @extend_schema(responses=KeySetSerializer)
+    @extend_schema(parameters=[KeySetQuery], responses=KeySetSerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
-        found = services.list_public_keys(principal=self.principal, key_id=key_id)
+        query = self.read_query(KeySetQuery)
+        found = services.list_public_keys(principal=self.principal, key_id=key_id, **query)
         return Response({"keys": [each.jwk for each in found]})

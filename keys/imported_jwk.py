@@ -1,6 +1,6 @@
-"""JSON Web Keys from other systems (RFC 7517): oct, EC and RSA (RFC 7518), OKP (RFC 8037), AKP (draft-ietf-cose-dilithium).
+"""JSON Web Keys from other systems (RFC 7517): oct, EC and RSA (RFC 7518), OKP (RFC 8037), AKP (RFC 9964).
 
-The key's ``use``, ``key_ops`` and ``alg`` are ignored: the request names the algorithm and the purpose.
+The request names the algorithm and the purpose. A JWK whose ``use``, ``key_ops`` or ``alg`` contradicts them is refused.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from kernel.crypto import importing
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.encoding import decode_base64url
 from kernel.crypto.importing import Parts, refused
+from keys.jose import NAMES, names_of
 
 _MAX_MEMBER: Final = 4096  # characters; the public key of ML-DSA-87 has 3,456
 _CURVES: Final = MappingProxyType(
@@ -37,6 +38,20 @@ _MEMBERS: Final = MappingProxyType(
     }
 )
 
+# RFC 7517 §4.2 and §4.3; the operations of KEMs are those of the Web Cryptography API.
+_USES: Final = MappingProxyType(
+    {"sign": "sig", "mac": "sig", "encrypt": "enc", "encapsulate": "enc", "agree": "enc"}
+)
+_OPERATIONS: Final = MappingProxyType(
+    {
+        "sign": {"sign", "verify"},
+        "mac": {"sign", "verify"},
+        "encrypt": {"encrypt", "decrypt", "wrapKey", "unwrapKey"},
+        "encapsulate": {"encapsulateKey", "encapsulateBits", "decapsulateKey", "decapsulateBits"},
+        "agree": {"deriveKey", "deriveBits"},
+    }
+)
+_ALL_OPERATIONS: Final = frozenset(word for words in _OPERATIONS.values() for word in words)
 _FACTORS: Final = frozenset({"p", "q", "dp", "dq", "qi"})
 
 
@@ -47,6 +62,9 @@ def from_jwk(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> Parts:
         raise refused(f"The kty of a key of type {kind.name} is {kty}.")
     if crv is not None and jwk.get("crv") != crv:
         raise refused(f"The crv of a key of type {kind.name} is {crv}.")
+    _require_purpose(kind, jwk)
+    if "oth" in jwk:
+        raise refused("An RSA key with more than two primes is not supported.")
     given = {name: _text(jwk, name) for name in _MEMBERS[kty] if name in jwk}
     if kty in {"EC", "RSA"}:
         return _from_numbers(kind, {"kty": kty, **({"crv": crv} if crv else {}), **given})
@@ -57,6 +75,27 @@ def from_jwk(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> Parts:
     if private in given:
         return importing.from_seed(kind, _octets(given, private), raw)
     return importing.from_raw_public(kind, raw)
+
+
+def _require_purpose(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> None:
+    """Refuse a JWK that another system uses for something else. Words that we do not know say nothing."""
+    use, alg = (_text(jwk, name) if name in jwk else None for name in ("use", "alg"))
+    own = names_of(kind)
+    operations = jwk.get("key_ops", [])
+    if use in set(_USES.values()) - {_USES[kind.purpose]}:
+        raise refused(
+            f"The use of the JWK is {use}. A key with the purpose {kind.purpose} has {_USES[kind.purpose]}."
+        )
+    if not isinstance(operations, list) or not all(isinstance(word, str) for word in operations):
+        raise refused("The member key_ops must be a list of strings.")
+    known = _ALL_OPERATIONS.intersection(operations)
+    if known and not known & _OPERATIONS[kind.purpose]:
+        raise refused(
+            f"The key_ops of the JWK are {', '.join(sorted(known))}. They do not fit the purpose {kind.purpose}."
+        )
+    if alg is not None and alg not in own and (own or alg in NAMES):
+        allowed = f"has one of: {', '.join(own)}" if own else f"has the purpose {kind.purpose}"
+        raise refused(f"The alg of the JWK does not fit. A key of type {kind.name} {allowed}.")
 
 
 def _kty(kind: KeyAlgorithm) -> str:

@@ -24,10 +24,14 @@ class PublicKey:
     jwk: dict[str, Any]
 
 
-def public_key_of(version: KeyVersion) -> PublicKey:
-    """``version`` is of an asymmetric key, and includes its key. Both MACs have been checked."""
-    document = bytes(version.public_key or b"")
-    algorithm, purpose = version.key.algorithm, version.key.purpose
+def public_key_of(version: KeyVersion, choice: jose.AlgChoice) -> PublicKey:
+    """``version`` is of an asymmetric key, and includes its key. All MACs have been checked.
+
+    Raises Invalid for a choice that the key does not have.
+    """
+    document, key = bytes(version.public_key or b""), version.key
+    algorithm = key.algorithm
+    alg = jose.alg_of(key.kind, key.modes, key.protecting_modes, choice)
     return PublicKey(
         key_id=version.key_id,
         key_version=version.version,
@@ -37,23 +41,17 @@ def public_key_of(version: KeyVersion) -> PublicKey:
         jwk={
             **_members(algorithm, document),
             "kid": jose.kid_of(version.key_id, version.version),
-            "use": "sig" if purpose == "sign" else "enc",
-            **(_alg(algorithm) if purpose == "sign" else {}),
+            "use": "sig" if key.purpose == "sign" else "enc",
+            **({"alg": alg} if alg else {}),
         },
     )
-
-
-def _alg(algorithm: str) -> dict[str, str]:
-    """The algorithm of the JWK, unless the key has several, as RSA keys do."""
-    found = list(jose.algorithms_of(algorithm).values())
-    return {"alg": found[0]} if len(found) == 1 else {}
 
 
 def _members(algorithm: str, document: bytes) -> dict[str, Any]:
     if algorithm == hybrid.ALGORITHM:  # X-Wing has no JOSE algorithm yet
         return {"kty": "AKP", "pub": encode_base64url(hybrid.raw_public(document))}
     key: Any = key_pairs.load_public(algorithm, document)
-    if algorithm.startswith("ml-"):  # draft-ietf-cose-dilithium §4
+    if algorithm.startswith("ml-"):  # RFC 9964 §4
         return {"kty": "AKP", "pub": encode_base64url(key.public_bytes_raw())}
     if algorithm == "x25519":  # RFC 8037 §2; PyJWT has no keys that do not sign
         return {"kty": "OKP", "crv": "X25519", "x": encode_base64url(key.public_bytes_raw())}

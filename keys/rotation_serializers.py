@@ -7,7 +7,7 @@ from rest_framework import serializers
 from kernel.identities import IdentityType
 from kernel.rest import (
     ChoiceField,
-    KeyAlgorithmOrAliasField,
+    GeneratedAlgorithmField,
     NameField,
     PageQuery,
     PageSerializer,
@@ -20,7 +20,7 @@ from keys.serializers import ReasonSerializer
 
 class SucceedSerializer(ReasonSerializer):
     name = NameField(help_text="of the new key: a-z, 0-9 and hyphen")
-    algorithm = KeyAlgorithmOrAliasField(
+    algorithm = GeneratedAlgorithmField(
         required=False, max_length=50, help_text="as the old key or the policy unless given"
     )
     policy_id = serializers.UUIDField(

@@ -13,6 +13,7 @@ from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest import (
     ChoiceField,
+    GeneratedAlgorithmField,
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
@@ -76,7 +77,7 @@ class UpdateKeySerializer(KeySettingsSerializer):
 
 class CreateKeySerializer(KeySettingsSerializer):
     name = NameField()
-    algorithm = KeyAlgorithmOrAliasField(max_length=50)
+    algorithm = GeneratedAlgorithmField(max_length=50)
     key_size = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
     )

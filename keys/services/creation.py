@@ -16,7 +16,7 @@ from audit.log.events import RowChange
 from audit.services import record
 from kernel import throttle
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
+from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import check_name
@@ -120,7 +120,7 @@ def material_for_creation(principal: Principal, algorithm: str, purpose: str | N
     Raises UnsupportedAlgorithm, Invalid, and Throttled: the creation may still be refused, for example because of its
     name, so the request budget pays for the time that RSA takes.
     """
-    kind = find_key_algorithm(algorithm, purpose)
+    kind = find_key_algorithm(algorithm, purpose, allowed=GENERATED_NAMES)
     if kind.name.startswith("rsa-"):
         throttle.charge_principal(principal.identity.budget, RSA_COST - 1)  # the interface has charged one
     return wrapped_material.generate(kind)
@@ -203,7 +203,7 @@ def insert_key(
 
 
 def _find_algorithm(name: str, purpose: str | None, key_size: int | None) -> KeyAlgorithm:
-    kind = find_key_algorithm(name, purpose)
+    kind = find_key_algorithm(name, purpose, allowed=GENERATED_NAMES)
     if key_size is not None and key_size != kind.key_size:
         raise Invalid.of_field("key_size", f"Must be {kind.key_size}, or omit it.")
     return kind

@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from accounts.services.names import unique_name
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithms, is_deterministic
+from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithms, is_deterministic
 from kernel.errors import Invalid, NotFound
 from kernel.labels import check_name, check_reason
 from keys import actions, trail, wrapped_material
@@ -73,7 +73,7 @@ def material_for_succession(principal: Principal, key_id: UUID, wanted: Successo
         name = keys.values_list("algorithm", flat=True).first()
     if name is None:
         raise NotFound
-    return wrapped_material.generate(find_key_algorithms(name)[0])
+    return wrapped_material.generate(find_key_algorithms(name, allowed=GENERATED_NAMES)[0])
 
 
 def _succeed(

@@ -5,7 +5,7 @@ import json
 from django.http import HttpRequest, HttpResponse
 
 from kernel.pages import Rule
-from keys import actions, services
+from keys import actions, jose, services
 from keys.views.detail import KeyView
 
 
@@ -14,10 +14,13 @@ class PublicKeyView(KeyView):
     template = "keys/public_key.html"
     tab = "public"
 
-    def get(self, _request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        found = services.get_public_key(principal=self.principal, key_id=key.id)
-        return self.show(key, found=found, jwk=json.dumps(found.jwk, indent=2))
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        key, chosen = self.find(name), request.GET.get("signing_algorithm")
+        found = services.get_public_key(
+            principal=self.principal, key_id=key.id, choice=jose.AlgChoice(chosen)
+        )
+        modes = jose.algorithms_of(key.algorithm) if key.purpose == "sign" else {}
+        return self.show(key, found=found, jwk=json.dumps(found.jwk, indent=2), chosen=chosen, modes=modes)
 
 
 class PublicKeyFileView(KeyView):

@@ -86,13 +86,28 @@ def test_signatures_tokens_and_certificate_requests(run):
     assert "Signature Verified Successfully" in printed
     assert "Subject: C=DE, O=Example, CN=www.example.org" in printed
     [token] = re.findall(r"^ey\S+$", printed, re.MULTILINE)
-    run(
+    assert_verified(run, token)
+
+
+def assert_verified(run, token):
+    """By each library of the page, with the key set in jwks.json."""
+    programs = blocks("docs/signatures.md", "python")
+    assert len(programs) == 3
+    for program in programs:
+        assert "build 7" in run(sys.executable, "-W", "ignore", "-c", program, given=token)
+
+
+def test_tokens_of_an_rsa_key(run):
+    printed = run(
         "bash",
         "-euc",
-        'curl -sS "$URL/api/v1/keys/name:releases/public-key" -H "Authorization: Bearer $TOKEN" -o public-key.json',
+        """send() { curl -sS "$URL/api/v1/$1" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "${@:2}"; }
+        send keys -d '{"name": "tokens", "algorithm": "rsa-3072", "purpose": "sign"}'
+        send jwt/sign -d '{"key_id": "name:tokens", "claims": {"sub": "build 7", "exp": 1893456000}}'
+        send 'keys/name:tokens/jwks?signing_algorithm=rsa-pss-sha256' -o jwks.json""",
     )
-    [program] = blocks("docs/signatures.md", "python")
-    assert "'sub': 'build 7'" in run(sys.executable, "-c", program, given=token)
+    [token] = re.findall(r'"jwt":"(ey[^"]+)"', printed)
+    assert_verified(run, token)
 
 
 def in_python(run, name):

@@ -225,6 +225,19 @@ def test_the_console_shows_the_public_key_and_its_file(bench, signing_key):
     load_pem_public_key(file.content)
 
 
+def test_the_console_offers_each_algorithm_of_a_jwk(bench, signing_key):
+    browser, key = signed_in(bench.persona), bench.key("rsa-3072", purpose="sign")
+    path = f"/keys/{key['name']}/public-key/"
+    assert "&quot;alg&quot;" not in browser.get(path).content.decode()
+    page = browser.get(f"{path}?signing_algorithm=rsa-pkcs1-sha384").content.decode()
+    assert "&quot;alg&quot;: &quot;RS384&quot;" in page
+    assert page.count("?signing_algorithm=rsa-") == 6
+    assert browser.get(f"{path}?signing_algorithm=x").status_code == 400
+    assert (
+        "?signing_algorithm=" not in browser.get(f"/keys/{signing_key['name']}/public-key/").content.decode()
+    )
+
+
 def test_the_console_signs_and_verifies(bench, signing_key):
     browser, path = signed_in(bench.persona), f"/keys/{signing_key['name']}/try/"
     signed = results(run(browser, path, "sign", "hello canary"))

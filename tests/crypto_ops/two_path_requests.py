@@ -15,6 +15,14 @@ GOOD = {
     "a ciphertext": ("decrypt", lambda server: server.good("decrypt")),
     "its parts": ("decrypt", lambda server: server.split()),
     "its parts, with the key's name": ("decrypt", lambda server: server.split(key_id="name:fast-path")),
+    "its only part": (
+        "decrypt",
+        lambda server: {
+            "key_id": server.hybrid_id,
+            "algorithm": "hpke-x25519-ml-kem-768",
+            "encrypted_data": server.sealed_for_hybrid,
+        },
+    ),
     "a signature": ("sign", lambda server: server.good("sign")),
     "a signature of no byte at all": ("sign", lambda server: server.good("sign", message="")),
     "a raw signature": ("sign", lambda server: server.good("sign", encoding="raw")),
@@ -45,6 +53,10 @@ GOOD = {
     "a JWT with a header": (
         "jwt/sign",
         lambda server: server.good("jwt/sign", header={"typ": "at+jwt", "x": [1, {"y": None}]}),
+    ),
+    "a JWT with a fully specified alg": (
+        "jwt/sign",
+        lambda server: server.good("jwt/sign", fully_specified=True, signing_algorithm="ecdsa-sha256"),
     ),
     "a JWT of every kind of claim": (
         "jwt/sign",
@@ -134,7 +146,7 @@ FIELDS = {
     ],
     "data-keys": ["key_id", "bits", "key_pair", "algorithm", "aad", "plaintext", "unknown"],
     "derive": ["key_id", "context", "bits", "key_version", "unknown"],
-    "jwt/sign": ["key_id", "claims", "header", "signing_algorithm", "unknown"],
+    "jwt/sign": ["key_id", "claims", "header", "signing_algorithm", "fully_specified", "unknown"],
     "mac": ["key_id", "message", "unknown"],
     "mac/verify": ["key_id", "message", "mac", "key_version", "unknown"],
     "encapsulate": ["key_id", "unknown"],
