@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
 from kernel import __version__
-from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHM_ALIASES
+from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.identities import IdentityType
 from keys.lifecycle import VersionState
@@ -30,6 +30,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "IdentityTypeEnum": [kind.value for kind in IdentityType],  # of owners and requesters
         "KeyAlgorithmEnum": list(ALGORITHM_NAMES),
         "KeyAlgorithmOrAliasEnum": [*ALGORITHM_NAMES, *KEY_ALGORITHM_ALIASES],
+        "GeneratedAlgorithmEnum": [*GENERATED_NAMES, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(SEALING_MODES),
         "MacAlgorithmEnum": list(MAC_MODES),
         "SecretAlgorithmEnum": [*KEM_MODES, *AGREEMENT_MODES],

@@ -180,9 +180,9 @@ def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M], *, field: st
     """
     mode = modes.get(next(iter(entry.protecting_modes or entry.modes)))
     if mode is None:
+        wanted = " or ".join({each.purpose: None for each in modes.values()})
         raise UnsupportedAlgorithm(
-            f"The purpose of this key is {entry.purpose}. Use a key with one of the modes {', '.join(modes)}.",
-            field=field,
+            f"The purpose of this key is {entry.purpose}. Use a key whose purpose is {wanted}.", field=field
         )
     return mode
 
