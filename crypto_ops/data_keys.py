@@ -1,7 +1,8 @@
 """Data keys: random keys and key pairs that a key encrypts for the caller. Decided as in ``crypto_ops.engine``."""
 
 import secrets
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from crypto_ops import actions
 from crypto_ops.deciding import decide_use, perform_measured, with_facts
 from crypto_ops.decision_context import DecisionContext, Permit
 from crypto_ops.requests import Unprinted
+from kernel import rsa_process
 from kernel.clock import process_now
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
@@ -18,9 +20,9 @@ from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
 from kernel.errors import Invalid
+from kernel.identities import Identity
 from keys import primitives
 from keys.references import KeyReference
-from keys.services import RSA_COST
 
 BITS: Final = (128, 192, 256, 512)
 DEFAULT_BITS: Final = 256
@@ -30,6 +32,9 @@ KEY_PAIRS: Final = tuple(
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN: Final = Mode("data-key")
+
+type Generated = tuple[bytes, bytes | None]
+"""The data key, or the private and the public key of a pair."""
 
 
 class Contents(Unprinted, frozen=True):
@@ -89,16 +94,23 @@ def contents_of(bits: int | None, key_pair: str | None) -> Contents:
 
 
 def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
-    """A new data key, sealed with the key's primary version. Raises refusals of the key, the principal or the audit log."""
+    """A new data key, sealed with the key's primary version.
+
+    Raises refusals of the key, the principal or the audit log, Overloaded, Throttled.
+    """
+    # Once, although a decision may be repeated: an RSA pair takes long.
+    generate = cache(partial(_generate, request.contents, principal.identity))
     return perform_measured(
-        request.mode or _UNKNOWN, principal, lambda context: decide_data_key(request, context)
+        request.mode or _UNKNOWN, principal, lambda context: decide_data_key(request, context, generate)
     )
 
 
-def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decision[DataKey]:
-    """The decision; the data key is sealed when it is finished. Raises refusals."""
-    if (request.contents.key_pair or "").startswith("rsa-"):
-        context.charge(RSA_COST - 1)
+def decide_data_key(
+    request: DataKeyRequest, context: DecisionContext, generate: Callable[[], Generated] | None = None
+) -> Decision[DataKey]:
+    """The decision; the data key is sealed when it is finished. Raises refusals, and the errors of ``generate``."""
+    if rsa_process.is_rsa(request.contents.key_pair or ""):
+        context.admit_slow()
     use = (actions.DATA_KEY_GENERATED, request.key_id, request.mode, None)
     permit: Permit[Any] = context.recall(use) or decide_use(
         use,
@@ -110,7 +122,8 @@ def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decisi
         modes=SEALING_MODES,
     )
     mode: SealingMode = permit.mode
-    plaintext, public_key = _generate(request.contents)
+    generate = generate or partial(_generate, request.contents, context.principal.identity)
+    plaintext, public_key = generate()
     if mode.is_public_key:
         permit.primitive.check(plaintext, request.aad, field="key_pair")
     context.reserve(permit.version, mode)
@@ -123,11 +136,10 @@ def decide_data_key(request: DataKeyRequest, context: DecisionContext) -> Decisi
     )
 
 
-def _generate(contents: Contents) -> tuple[bytes, bytes | None]:
-    """The data key, or the private and the public key of a pair."""
+def _generate(contents: Contents, payer: Identity) -> Generated:
     if contents.key_pair is None:
         return secrets.token_bytes((contents.bits or 0) // 8), None
-    material, public_key = key_pairs.generate(contents.key_pair)
+    material, public_key = rsa_process.generate(contents.key_pair, payer)
     return material.expose(), public_key
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "DomainError",
     "Invalid",
     "NotFound",
+    "Overloaded",
     "RecentAuthRequired",
     "Refused",
     "SecondFactorRequired",
@@ -102,6 +103,18 @@ class Throttled(DomainError):
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail, extra={"retry_after": retry_after})
         self.retry_after = retry_after
+
+
+class Overloaded(Unavailable):
+    """The process has no capacity for the request at present, and has done nothing. ``retry_after`` is in seconds."""
+
+    code = "overloaded"
+    title = "Service Unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is busy. The request was not processed. Try again.", extra={"retry_after": 1}
+        )
 
 
 class DatabaseUnavailable(Unavailable):

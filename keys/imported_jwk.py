@@ -3,14 +3,14 @@
 The request names the algorithm and the purpose. A JWK whose ``use``, ``key_ops`` or ``alg`` contradicts them is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from kernel.crypto import importing
+from kernel.crypto import importing, key_pairs
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.encoding import decode_base64url
 from kernel.crypto.importing import Parts, refused
@@ -66,8 +66,10 @@ def from_jwk(kind: KeyAlgorithm, jwk: Mapping[str, object]) -> Parts:
     if "oth" in jwk:
         raise refused("An RSA key with more than two primes is not supported.")
     given = {name: _text(jwk, name) for name in _MEMBERS[kty] if name in jwk}
-    if kty in {"EC", "RSA"}:
-        return _from_numbers(kind, {"kty": kty, **({"crv": crv} if crv else {}), **given})
+    if kty == "RSA":
+        return _from_rsa(kind, given)
+    if kty == "EC":
+        return _from_ec(kind, {"kty": kty, "crv": str(crv), **given})
     if kty == "oct":
         return importing.from_raw(kind, _octets(given, "k"))
     public, private = _MEMBERS[kty]
@@ -108,24 +110,31 @@ def _kty(kind: KeyAlgorithm) -> str:
     return "AKP"
 
 
-def _from_numbers(kind: KeyAlgorithm, jwk: dict[str, str]) -> Parts:
-    octets = {name: _octets(jwk, name) for name in jwk.keys() - {"kty", "crv"}}
-    if "n" in jwk and len(octets["n"]) * 8 != kind.key_size:
+def _from_rsa(kind: KeyAlgorithm, members: Mapping[str, str]) -> Parts:
+    octets = {name: _octets(members, name) for name in members}
+    if "n" in octets and len(octets["n"]) * 8 != kind.key_size:
         raise refused(f"Expected a modulus of {kind.key_size} bits.")  # before slow checks of a large one
-
-    if jwk["kty"] == "RSA" and "d" in jwk and not jwk.keys() >= _FACTORS:
-        # PyJWT would search for the factors, which can take hours.
+    if "d" in octets and not octets.keys() >= _FACTORS:
+        # To find the factors would take too long.
         raise refused(f"The members {', '.join(sorted(_FACTORS))} are required beside d.")
     if any(len(octets[name]) * 16 != kind.key_size for name in octets.keys() & {"p", "q"}):
-        raise refused(f"Expected factors p and q of {kind.key_size // 2} bits.")  # likewise
+        raise refused(f"Expected factors p and q of {kind.key_size // 2} bits.")  # as for the modulus
+    numbers = {name: int.from_bytes(each) for name, each in octets.items()}
+    return _parts(kind, members, lambda: key_pairs.rsa_from_numbers(numbers))
 
+
+def _from_ec(kind: KeyAlgorithm, jwk: dict[str, str]) -> Parts:
     def load() -> object:
         try:
-            return (RSAAlgorithm if jwk["kty"] == "RSA" else ECAlgorithm).from_jwk(jwk)
+            return ECAlgorithm.from_jwk(jwk)
         except (InvalidKeyError, KeyError) as error:  # a member is missing or inconsistent
             raise ValueError from error
 
-    return (importing.private_parts if "d" in jwk else importing.public_parts)(kind, load)
+    return _parts(kind, jwk, load)
+
+
+def _parts(kind: KeyAlgorithm, members: Mapping[str, str], load: Callable[[], object]) -> Parts:
+    return (importing.private_parts if "d" in members else importing.public_parts)(kind, load)
 
 
 def _text(jwk: Mapping[str, object], name: str) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final, final
 from uuid import UUID
 
-from kernel.crypto import key_pairs
+from kernel import rsa_process
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.errors import Invalid
 from kernel.crypto.material import KeyMaterial
+from kernel.identities import Identity
 from kernel.trust import kek
 from kernel.trust.wrapped_row import Binding, Wrapped
 
@@ -28,14 +29,17 @@ class NewMaterial:
     public_key: bytes | None = None
 
 
-def generate(algorithm: KeyAlgorithm) -> NewMaterial:
-    """New random material. For RSA this takes up to seconds, so call it before any lock is taken. Raises Invalid."""
+def generate(algorithm: KeyAlgorithm, payer: Identity) -> NewMaterial:
+    """New random material. For RSA this takes up to seconds, so call it before any lock is taken.
+
+    Raises Invalid, and the errors of ``rsa_process.generate``.
+    """
     if not algorithm.protects:
         raise Invalid.of_field(
             "algorithm", f"Keys of type {algorithm.name} are only imported. Choose another algorithm."
         )
     if algorithm.is_asymmetric:
-        return NewMaterial(algorithm.name, *key_pairs.generate(algorithm.name))
+        return NewMaterial(algorithm.name, *rsa_process.generate(algorithm.name, payer))
     return NewMaterial(algorithm.name, KeyMaterial.generate(algorithm.key_size // 8))
 
 

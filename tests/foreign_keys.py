@@ -1,6 +1,7 @@
 """Keys made without our code, and their documents in the formats of other systems."""
 
 from functools import cache
+from math import gcd
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -33,6 +34,28 @@ _CURVES = {"ed25519": "Ed25519", "ed448": "Ed448", "x25519": "X25519"}
 def _rsa(size):
     """One key of each size for all tests of a process, because RSA keys take long."""
     return rsa.generate_private_key(65_537, size)
+
+
+def rsa_of(p, q, e=65_537, d=None, n=None):
+    """A private RSA key of these numbers, unchecked."""
+    d = pow(e, -1, (p - 1) * (q - 1)) if d is None else d
+    public = rsa.RSAPublicNumbers(e, p * q if n is None else n)
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), public
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+@cache
+def rsa_with_a_composite_factor():
+    """A key of 2,048 bits whose numbers agree. Only a test for primes sees what is wrong."""
+    while True:
+        p, q = (
+            rsa.generate_private_key(65_537, 1024).public_key().public_numbers().n,  # noqa: S505 - a product of primes
+            _rsa(2048).private_numbers().q,
+        )
+        if gcd(65_537, p - 1) == 1 and (p * q).bit_length() == 2048:
+            return rsa_of(p, q)
 
 
 def new_key(algorithm):

@@ -43,7 +43,8 @@ class Waiting(Protocol):
 class Ticket[T]:
     """A caller who waits on a future, of a thread or of an event loop, by default as long as its thread may wait.
 
-    The result is finished before the record is written.
+    The result is finished before the record is written. If the thread's time is up already, the wait is ``LEAST``: a
+    ticket that is overdue from the start would fail its whole batch.
     """
 
     __slots__ = ("_result", "decision", "future", "refusal", "until")
@@ -57,7 +58,7 @@ class Ticket[T]:
         self.decision = decision
         self._result = decision.finish()
         self.future: Future[T] | asyncio.Future[T] = Future() if future is None else future
-        self.until = lock_waits.deadline() if until is None else until
+        self.until = time.monotonic() + lock_waits.seconds_left() if until is None else until
         self.refusal: Exception | None = None
 
     def begin(self) -> bool:

@@ -1,7 +1,8 @@
-"""Keys from other systems: parsed, checked completely, and encoded as this package stores its own.
+"""Keys from other systems: parsed, checked, and encoded as this package stores its own.
 
 A private key may be any document that the library reads. It is stored as the PKCS #8 document that ``key_pairs``
-would have generated. All errors are Invalid for the field ``material``; none repeats the input.
+would have generated. All errors are Invalid for the field ``material``; none repeats the input. What takes long is left
+to the caller: a private RSA key also needs ``key_checks.check_rsa``.
 """
 
 from collections.abc import Callable
@@ -135,7 +136,7 @@ def private_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
     """The private key that ``load`` returns, a key of the library. Raises Invalid."""
     _require_pair(kind)
     try:
-        # The library checks that an RSA key is consistent and its factors are prime, and that a point is on its curve.
+        # The library checks that a point is on its curve.
         key = load()
         key_checks.check_private(key)
         parts = key_pairs.encode_pair(kind.name, key)
@@ -161,9 +162,7 @@ def public_parts(kind: KeyAlgorithm, load: Callable[[], Any]) -> Parts:
 
 
 def _private_document(kind: KeyAlgorithm, load: Callable[..., Any]) -> Parts:
-    # Our own checks first: those of the library take too long for an RSA key with numbers of the wrong size.
-    private_parts(kind, partial(load, unsafe_skip_rsa_key_validation=True))
-    return private_parts(kind, load)
+    return private_parts(kind, partial(load, unsafe_skip_rsa_key_validation=True))
 
 
 def _require_two_primes(content: bytes) -> None:

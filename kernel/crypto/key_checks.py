@@ -3,10 +3,13 @@
 from math import gcd, prod
 from typing import Any, Final
 
+from cryptography.exceptions import InternalError
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from kernel.crypto.errors import WrongKey
 
+NOT_RSA: Final = "A factor of the private key is not prime, or its numbers do not belong together."
 _RSA_EXPONENT: Final = 65_537  # FIPS 186-5 §5.4, for private keys
 _MIN_EXPONENT: Final = 3  # RFC 8017 §3.1, for public keys alone: existing signatures must remain verifiable
 _MAX_EXPONENT: Final = 1 << 256  # FIPS 186-5 §5.4; each use of a larger one takes long
@@ -53,8 +56,7 @@ def check_public(key: Any) -> None:
 def check_private(key: Any) -> None:
     """Refuse an RSA key whose numbers do not fit or are weak (FIPS 186-5 appendix A.1.1). It takes microseconds.
 
-    The library then tests whether both factors are prime. For a factor of the wrong size, that takes minutes in which
-    no other thread runs, so check first.
+    ``check_rsa`` then tests whether both factors are prime. For a factor of the wrong size, that would take minutes.
     """
     check_public(key.public_key())
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -75,6 +77,17 @@ def check_private(key: Any) -> None:
         raise WrongKey("The numbers of the private key do not belong together.")
     if abs(p - q) <= 1 << (half - 100) or d <= 1 << half:
         raise WrongKey("The private key is weak.")
+
+
+def check_rsa(document: bytes) -> None:
+    """Refuse an RSA key (PKCS #8 in DER) with a factor that is not prime. ``check_private`` must have accepted it.
+
+    It takes up to 0.3 s, in which no other thread of the process runs: see ``kernel.rsa_process``.
+    """
+    try:
+        load_der_private_key(document, None)
+    except (ValueError, InternalError):
+        raise WrongKey(NOT_RSA) from None
 
 
 def _check_point(y: int, field: int, small_order: frozenset[int]) -> None:

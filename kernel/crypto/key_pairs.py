@@ -157,10 +157,16 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
-    """A new private key and its public key. RSA takes up to seconds, in which other threads run."""
+    """A new private key and its public key. RSA takes up to seconds of a core: see ``kernel.rsa_process``."""
     if algorithm == hybrid.ALGORITHM:
         return hybrid.generate()
     return encode_pair(algorithm, _TYPES[algorithm].generate())
+
+
+def pair_of(algorithm: str, material: KeyMaterial) -> tuple[KeyMaterial, bytes]:
+    """Material that ``generate`` has returned elsewhere, and its public key. Raises WrongKey."""
+    key: Any = load_private(algorithm, material)
+    return material, encode_public(algorithm, key.public_key())
 
 
 def encode_pair(algorithm: str, key: Any) -> tuple[KeyMaterial, bytes]:
@@ -186,6 +192,22 @@ def from_seed(algorithm: str, seed: bytes) -> Any:
 def from_raw_public(algorithm: str, public: bytes) -> Any:
     """The public key of the library with these raw bytes, of the same types. Raises ValueError."""
     return _TYPES[algorithm].public.from_public_bytes(public)
+
+
+def rsa_from_numbers(numbers: Mapping[str, int]) -> Any:
+    """The RSA key of the library with these members of a JWK (RFC 7518 §6.3), private if it has ``d``. Its numbers may be wrong.
+
+    Raises ValueError.
+    """
+    try:
+        public = rsa.RSAPublicNumbers(numbers["e"], numbers["n"])
+        if "d" not in numbers:
+            return public.public_key()
+        p, q, d, dp, dq, qi = (numbers[name] for name in ("p", "q", "d", "dp", "dq", "qi"))
+    except KeyError:
+        raise ValueError("a number is missing") from None
+    private = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, public)
+    return private.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def load_private(algorithm: str, material: KeyMaterial) -> PrivateKey:

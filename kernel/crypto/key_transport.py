@@ -38,10 +38,9 @@ def info_of(name: str) -> bytes:
     return binding(LABEL, name.encode())
 
 
-def generate() -> KeyMaterial:
-    """The private keys of a recipient: that of ``hybrid``, then that of RSA-4096. Takes seconds."""
+def recipient_with(of_rsa: KeyMaterial) -> KeyMaterial:
+    """The private keys of a recipient: a new one of ``hybrid``, then this one with ``RSA_ALGORITHM``."""
     private, _ = hybrid.generate()
-    of_rsa, _ = key_pairs.generate(RSA_ALGORITHM)
     return KeyMaterial(private.expose() + of_rsa.expose())
 
 

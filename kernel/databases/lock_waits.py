@@ -56,6 +56,17 @@ def waiting_until(until: float) -> Iterator[None]:
         _until.reset(token)
 
 
+@contextmanager
+def paused() -> Iterator[None]:
+    """The block is no wait for the database: it moves the end of this thread's waits by its duration."""
+    until, began = _until.get(), time.monotonic()
+    try:
+        yield
+    finally:
+        if until is not None:
+            _until.set(until + time.monotonic() - began)
+
+
 def seconds_left() -> float:
     """The remaining wait time of this thread."""
     return max(deadline() - time.monotonic(), LEAST)

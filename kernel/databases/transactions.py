@@ -71,6 +71,13 @@ def exclusive_session(lock: int) -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
+def release_connections() -> None:
+    """Before long work without the database: return the connections of this thread, unless a transaction is open."""
+    for each in connections.all(initialized_only=True):
+        if not each.in_atomic_block:
+            each.close()
+
+
 def call_in_pool[T](call: Callable[..., T], *args: object) -> T:
     """Call the function in this pool thread, then return the database connections that it used.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Overloaded
 from kernel.http.problems import InternalError, ProtocolError
 
 
@@ -42,12 +42,13 @@ def body_too_large(limit: int) -> ProtocolError:
 
 
 def overloaded() -> ProtocolError:
-    """503: this process currently has no capacity for the request."""
+    """503: ``kernel.errors.Overloaded``, before the application sees the request."""
+    error = Overloaded()
     return ProtocolError(
-        "The server is busy. The request was not processed. Try again.",
+        error.detail,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
-        code="overloaded",
-        headers={"Retry-After": "1"},
+        code=error.code,
+        headers={"Retry-After": str(error.extra["retry_after"])},
     )
 
 

@@ -34,6 +34,9 @@ hot_answers_total = Counter(
 protocol_refusals_total = Counter(
     "protocol_refusals_total", "Requests refused before Django: limits, overload, invalid HTTP.", ["code"]
 )
+rsa_requests_total = Counter(
+    "rsa_requests_total", "Requests to generate or check an RSA key, by result.", ["result"]
+)
 throttled_total = Counter("throttled_total", "Requests refused by a rate limit.", ["scope"])
 audit_alarms_total = Counter("audit_alarms_total", "Audit alarms that were raised.", ["kind"])
 audit_alarms_open = Gauge("audit_alarms_open", "Audit alarms that are open.", multiprocess_mode="mostrecent")

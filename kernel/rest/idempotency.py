@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate, Final
@@ -56,6 +55,7 @@ def idempotent[V: ApiView[Any], **P](
     (``durable=True``). The response is stored after the service has raised the epoch: a short delay for other requests,
     and the reason why frequent operations do not accept the header. With ``answer_is_secret``, only the ``id`` in the
     response is stored, and a retry is refused with it. ``before``: slow work, called before the transaction begins.
+    Its errors are raised unless the request is a retry.
     """
 
     def decorate(method: Method[V, P]) -> Method[V, P]:
@@ -64,16 +64,19 @@ def idempotent[V: ApiView[Any], **P](
             attempt = _attempt(view, request)
             if attempt is None:
                 return method(view, request, *args, **kwargs)
+            fault: Exception | None = None
             if before is not None:
-                with suppress(
-                    DomainError, APIException
-                ):  # the method raises it again, after the key was checked
+                try:
                     before(view, *args, **kwargs)
+                except (DomainError, APIException) as error:
+                    fault = error
             with transaction.atomic(durable=True):
                 record = claim(attempt)
                 if record.is_complete:
                     view.require_visible()
                     return _replay(record)
+                if fault is not None:  # the method would do the work again, in the transaction
+                    raise fault
                 response = method(view, request, *args, **kwargs)
                 complete(record, **_stored(response, is_secret=answer_is_secret))
             return response

@@ -29,6 +29,7 @@ __all__ = [
     "check_address",
     "headers",
     "parse_rate",
+    "raise_charge",
     "refund_principal",
     "start_reconciling",
     "stop_reconciling",
@@ -74,6 +75,19 @@ def charge_principal(principal_id: str, cost: int = 1) -> None:
     if wait:
         throttled_total.labels(scope="principal").inc()
         raise Throttled("You have reached your request limit.", retry_after=math.ceil(wait))
+
+
+def raise_charge(principal_id: str, cost: int) -> None:
+    """Charge ``cost`` instead of the one that the interface has charged. Raises Throttled, and leaves it at one.
+
+    Unlike a second charge, this admits a cost above the whole budget when the budget is full.
+    """
+    refund_principal(principal_id)
+    try:
+        charge_principal(principal_id, cost)
+    except Throttled:
+        charge_principal(principal_id)
+        raise
 
 
 def refund_principal(principal_id: str, cost: int = 1) -> None:

@@ -11,10 +11,11 @@ from keys.services.bulk import (
     change_tag,
     list_chosen,
     rotate_chosen,
+    rotates_by_job,
 )
 from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
 from keys.services.clock_changes import ClockChange, expire_keys, record_activations
-from keys.services.creation import RSA_COST, create_key, default_key, material_for_creation
+from keys.services.creation import create_key, default_key, material_for_creation
 from keys.services.deletion import (
     DueDestruction,
     cancel_deletion,
@@ -117,7 +118,6 @@ __all__ = [
     "FEW",
     "MAX_CHOSEN",
     "MAX_TAGGED",
-    "RSA_COST",
     "BulkRotation",
     "ClockChange",
     "DueDestruction",
@@ -218,6 +218,7 @@ __all__ = [
     "rotate_here",
     "rotate_key",
     "rotate_keys",
+    "rotates_by_job",
     "schedule_deletion",
     "schedule_version_destruction",
     "selected_keys",

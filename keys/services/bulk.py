@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
+from kernel import rsa_process
 from kernel.clock import database_now
 from kernel.errors import Conflict, DomainError, Invalid, VersionConflict
 from kernel.labels import label_fault
@@ -23,7 +24,7 @@ MAX_TAGGED: Final = 100
 UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
 
 FEW: Final = 10
-"""Up to this number, keys are rotated at once. More are a job, with progress and a page."""
+"""Up to this number, keys are rotated at once. More, and RSA keys, are a job, with progress and a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,17 @@ def rotate_chosen(
     now = database_now()
     chosen = [(key, versions[key.id]) for key in keys if key.lifecycle_state(now).status is Status.ACTIVE]
     skipped = len(keys) - len(chosen)
-    if len(chosen) <= FEW:
+    if not rotates_by_job([key for key, _ in chosen]):
         results = list(rotate_keys(principal=principal, chosen=chosen, reason=reason))
         return BulkRotation(results, None, skipped)
     ids = [(key.id, version) for key, version in chosen]
     request = RotationRequest(Selection.KEYS, chosen=ids)
     return BulkRotation([], request_rotation(principal=principal, request=request, reason=reason), skipped)
+
+
+def rotates_by_job(keys: Sequence[Key]) -> bool:
+    """Whether a job rotates these keys: a request may take the time of one RSA key, but not of several."""
+    return len(keys) > FEW or any(rsa_process.is_rsa(key.algorithm) for key in keys)
 
 
 def with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:

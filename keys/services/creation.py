@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,6 @@ from accounts.services.names import unique_name
 from accounts.tokens import renew_principal
 from audit.log.events import RowChange
 from audit.services import record
-from kernel import throttle
 from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid
@@ -28,8 +27,6 @@ from keys.selection import searched_text
 from keys.services.changing import key_event, lock_policy, new_version
 from keys.services.grants import grant_values
 from keys.wrapped_material import NewMaterial
-
-RSA_COST: Final = 20  # in requests; generating an RSA key takes about a second
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
@@ -53,7 +50,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
 
     ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. ``purpose``: None for
     the default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless
-    given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken.
+    given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, Overloaded, Throttled.
     """
     principal.require("keys.create")
     key = draft_key(
@@ -117,13 +114,11 @@ def store_key(
 def material_for_creation(principal: Principal, algorithm: str, purpose: str | None = None) -> NewMaterial:
     """Material for a new key, generated before anything is locked.
 
-    Raises UnsupportedAlgorithm, Invalid, and Throttled: the creation may still be refused, for example because of its
-    name, so the request budget pays for the time that RSA takes.
+    Raises UnsupportedAlgorithm, Invalid, Overloaded, Throttled. The creation may still be refused, for example because
+    of its name.
     """
     kind = find_key_algorithm(algorithm, purpose, allowed=GENERATED_NAMES)
-    if kind.name.startswith("rsa-"):
-        throttle.charge_principal(principal.identity.budget, RSA_COST - 1)  # the interface has charged one
-    return wrapped_material.generate(kind)
+    return wrapped_material.generate(kind, principal.identity)
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:
@@ -152,9 +147,10 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     # The name contains the key's random ID, so that no other user can take it in advance.
     key.name = f"default-{kind.name}-{key.id.hex[:12]}"
     key.is_default = True
+    material = wrapped_material.generate(kind, principal.identity)
     try:
         with transaction.atomic():
-            return _store(principal, key, wrapped_material.generate(kind))
+            return _store(principal, key, material)
     except IntegrityError:  # of several concurrent first uses, one creates the key and the others use it
         created = _find_default(principal.user_id, kind)
         if created is None:

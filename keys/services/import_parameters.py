@@ -12,7 +12,7 @@ from accounts.principals import Principal
 from accounts.tokens import renew_principal
 from audit.log.events import Event
 from audit.services import record
-from kernel import throttle
+from kernel import rsa_process
 from kernel.clock import database_now
 from kernel.crypto import key_pairs, key_transport
 from kernel.crypto.material import KeyMaterial
@@ -22,7 +22,6 @@ from kernel.identity_columns import is_of
 from kernel.trust import kek
 from keys import actions
 from keys.models import ImportParameters
-from keys.services.creation import RSA_COST
 
 LIFETIME: Final = timedelta(hours=24)
 LEAST_REST: Final = timedelta(hours=1)  # so that the caller has time for the import
@@ -43,13 +42,16 @@ class ImportKeys:
 
 
 def get_import_parameters(*, principal: Principal) -> ImportKeys:
-    """The caller's newest parameters, or new ones if these expire soon. New ones take seconds. Raises Denied, Throttled."""
+    """The caller's newest parameters, or new ones if these expire soon. New ones take seconds.
+
+    Raises Denied, Overloaded, Throttled.
+    """
     principal.require("keys.import")
     soon = database_now() + LEAST_REST
     row = _of(principal).filter(expires_at__gt=soon).order_by("-expires_at").first()
     if row is None:
-        throttle.charge_principal(principal.identity.budget, RSA_COST - 1)  # the interface has charged one
-        row = _create(principal, key_transport.generate())
+        of_rsa, _ = rsa_process.generate(key_transport.RSA_ALGORITHM, principal.identity)
+        row = _create(principal, key_transport.recipient_with(of_rsa))
     rsa, hpke = key_transport.public_keys(kek.unwrap_row(row.check_mac()))
     return ImportKeys(row.id, row.expires_at, rsa, hpke)
 

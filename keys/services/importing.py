@@ -8,6 +8,7 @@ from typing import Final, TypedDict, Unpack
 from uuid import UUID
 
 from accounts.principals import Principal
+from kernel import rsa_process
 from kernel.crypto import importing, key_transport, pem
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.crypto.encoding import decode_base64
@@ -88,7 +89,8 @@ def import_key(
 def read_material(*, principal: Principal, request: ImportRequest) -> NewMaterial:
     """The checked material of a request. For RSA this takes a tenth of a second, so call it before any lock is taken.
 
-    Raises Denied, also for plain material on a connection that others can read; Invalid, UnsupportedAlgorithm.
+    Raises Denied, also for plain material on a connection that others can read; Invalid, UnsupportedAlgorithm,
+    Overloaded, Throttled.
     """
     principal.require("keys.import")
     kind = find_key_algorithm(request.algorithm, request.purpose)
@@ -106,6 +108,11 @@ def read_material(*, principal: Principal, request: ImportRequest) -> NewMateria
         kind.name, kind.purpose, State.ACTIVE, protects=kind.protects, has_private_key=False
     ):
         raise refused("A public key alone cannot be used for this purpose. Import the private key.")
+    if material is not None and rsa_process.is_rsa(kind.name):
+        try:
+            rsa_process.check(kind.name, material, principal.identity)
+        except WrongKey as error:
+            raise refused(str(error)) from None
     return NewMaterial(kind.name, material, public_key)
 
 

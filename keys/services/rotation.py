@@ -40,7 +40,8 @@ def rotate_key(
     """Add a version and make it primary. Earlier versions still decrypt.
 
     ``expected_version`` is the primary version that the caller saw: of several rotations with the same value,
-    exactly one succeeds. ``material`` is generated unless given. Raises NotFound, KeyNotActive, VersionConflict.
+    exactly one succeeds. ``material`` is generated unless given. Raises NotFound, KeyNotActive, VersionConflict,
+    Overloaded, Throttled.
     """
     principal.require("keys.rotate")
     check_reason(reason)
@@ -51,12 +52,15 @@ def rotate_key(
 
 
 def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
-    """Material for a new version, generated before the key is locked. Raises NotFound, IntegrityFailed, KeyNotActive."""
+    """Material for a new version, generated before the key is locked.
+
+    Raises NotFound, IntegrityFailed, KeyNotActive, Overloaded, Throttled.
+    """
     key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
     if key is None:
         raise NotFound
     require_new_material(key.check_mac(), database_now())  # before the work: a refusal must cost little
-    return wrapped_material.generate(key.kind)
+    return wrapped_material.generate(key.kind, principal.identity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def succeed_key(
 def material_for_succession(principal: Principal, key_id: UUID, wanted: Successor) -> NewMaterial:
     """Material for the new key, generated before anything is locked: algorithms of keys and policies never change.
 
-    Raises NotFound, UnsupportedAlgorithm.
+    Raises NotFound, UnsupportedAlgorithm, Overloaded, Throttled.
     """
     name = wanted.algorithm
     if name is None and wanted.policy_id is not None:
@@ -73,7 +73,8 @@ def material_for_succession(principal: Principal, key_id: UUID, wanted: Successo
         name = keys.values_list("algorithm", flat=True).first()
     if name is None:
         raise NotFound
-    return wrapped_material.generate(find_key_algorithms(name, allowed=GENERATED_NAMES)[0])
+    kind = find_key_algorithms(name, allowed=GENERATED_NAMES)[0]
+    return wrapped_material.generate(kind, principal.identity)
 
 
 def _succeed(

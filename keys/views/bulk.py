@@ -58,16 +58,16 @@ class BulkView(PageView[Principal], ABC):
     def _show(self, form: PageForm, keys: Sequence[Key], status: int = HTTPStatus.OK) -> HttpResponse:
         now = process_now()
         rows = [(key, key.lifecycle_state(now)) for key in keys]
-        active = sum(at.status is Status.ACTIVE for _, at in rows)
+        active = [key for key, at in rows if at.status is Status.ACTIVE]
         return self.page(
             status=status,
             form=form,
             rows=rows[:SHOWN],
             more=len(rows) - SHOWN if len(rows) > SHOWN else 0,
             count=len(rows),
-            active=active,
-            skipped=len(rows) - active,
-            is_job=active > services.FEW,
+            active=len(active),
+            skipped=len(rows) - len(active),
+            is_job=services.rotates_by_job(active),
             most_tagged=services.MAX_TAGGED,
         )
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from django.conf import settings
 from django.db import transaction
 from django.test import RequestFactory
@@ -28,7 +28,14 @@ from keys.errors import CannotProtect, PrivateKeyMissing
 from keys.key_loading import load_key
 from keys.models import ImportParameters, Key, KeyVersion
 from keys.services import import_parameters
-from tests.foreign_keys import ALGORITHMS, jwk_of, new_key, private_bytes, public_bytes
+from tests.foreign_keys import (
+    ALGORITHMS,
+    jwk_of,
+    new_key,
+    private_bytes,
+    public_bytes,
+    rsa_with_a_composite_factor,
+)
 from tests.keys.steps import end_wait, schedule_deletion, succeed
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -38,7 +45,7 @@ pytestmark = pytest.mark.django_db
 SYMMETRIC = [kind for kind in KEY_ALGORITHMS if not kind.is_asymmetric]
 ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
 # RSA-4096 keys take seconds, so that all tests share those of one recipient.
-RECIPIENT = key_transport.generate()
+RECIPIENT = key_transport.recipient_with(key_pairs.generate("rsa-4096")[0])
 
 
 def import_key(person, algorithm, form, material, *, headers=None, **fields):
@@ -176,6 +183,13 @@ REFUSED = {
     ),
     "a point beside the curve": ("ec-p256", "jwk", lambda: jwk_of("ec-p256", new_key("ec-p256")) | {"y": "AA" * 21 + "A"}),
     "an incomplete RSA key": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", new_key("rsa-2048")) | {"p": "Aw"}),
+    "a composite factor": ("rsa-2048", "pkcs8", lambda: b64(private_bytes(rsa_with_a_composite_factor()))),
+    "a composite factor in PEM": (
+        "rsa-2048",
+        "pem",
+        lambda: private_bytes(rsa_with_a_composite_factor(), Encoding.PEM, PrivateFormat.TraditionalOpenSSL).decode(),
+    ),
+    "a composite factor in a JWK": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", rsa_with_a_composite_factor())),
     "a public key that agrees": ("x25519", "public", lambda: b64(public_bytes(new_key("x25519")))),
     "a public key that only encrypts, too weak for it": (
         "rsa-2048:encrypt",

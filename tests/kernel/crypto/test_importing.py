@@ -177,11 +177,6 @@ def test_what_is_no_key_is_refused_without_an_echo():
 
 
 def test_inconsistent_keys_are_refused():
-    key = new_key("rsa-2048").private_numbers()
-    other = rsa.RSAPrivateNumbers(
-        key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers
-    ).private_key(unsafe_skip_rsa_key_validation=True)
-    refusal_of(importing.from_private_der, PAIRS["rsa-2048"], private_bytes(other))
     point = ec.generate_private_key(ec.SECP256R1()).public_key()
     point = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     key = ec.generate_private_key(ec.SECP256R1())

@@ -9,18 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from kernel.crypto import hybrid, importing, key_checks
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import Invalid, WrongKey
+from tests.foreign_keys import private_bytes, rsa_of, rsa_with_a_composite_factor
 
 P_25519, P_448 = 2**255 - 19, 2**448 - 2**224 - 1
 RSA = rsa.generate_private_key(65_537, 3072)
-
-
-def private(p, q, e=65_537, d=None, n=None):
-    d = pow(e, -1, (p - 1) * (q - 1)) if d is None else d
-    public = rsa.RSAPublicNumbers(e, p * q if n is None else n)
-    numbers = rsa.RSAPrivateNumbers(
-        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), public
-    )
-    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def der(tag, content):
@@ -49,10 +41,19 @@ def test_weak_private_keys_are_refused():
     numbers = RSA.private_numbers()
     p, q = numbers.p, numbers.q
     key_checks.check_private(RSA)
-    weak = [private(p, p + 2), private(p, q, d=3**500), private(p, q, e=3, d=numbers.d)]
+    weak = [rsa_of(p, p + 2), rsa_of(p, q, d=3**500), rsa_of(p, q, e=3, d=numbers.d)]
     for key in weak:
         with pytest.raises(WrongKey):
             key_checks.check_private(key)
+
+
+def test_wrong_numbers_and_composite_factors_are_refused():
+    numbers = RSA.private_numbers()
+    key_checks.check_rsa(private_bytes(RSA))
+    for key in (rsa_of(numbers.p, numbers.q, d=numbers.d + 2), rsa_with_a_composite_factor()):
+        key_checks.check_private(key)  # too fast to see it
+        with pytest.raises(WrongKey):
+            key_checks.check_rsa(private_bytes(key))
 
 
 def test_useless_public_keys_are_refused():

@@ -13,7 +13,7 @@ from kernel.crypto.errors import WrongKey
 from kernel.crypto.key_transport import TransportFailed
 from kernel.crypto.material import KeyMaterial
 
-RECIPIENT = key_transport.generate()
+RECIPIENT = key_transport.recipient_with(key_pairs.generate("rsa-4096")[0])
 FOR_RSA, FOR_HPKE = key_transport.public_keys(RECIPIENT)
 NAME = "orders"
 OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
