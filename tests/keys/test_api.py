@@ -11,7 +11,6 @@ from kernel.errors import Invalid
 from kernel.rest.preconditions import etags_to_match
 from keys import services
 from keys.models import Key
-from keys.services.creation import RSA_COST
 
 pytestmark = pytest.mark.django_db
 
@@ -378,30 +377,3 @@ def test_an_if_match_is_read_as_http_says(admin, key, spell, status):
     assert answer.status == status, answer.json
     if status == 200:
         assert answer.headers["ETag"] == admin.api.get(url(key)).headers["ETag"] != etag
-
-
-# The database would end a transaction that stays open while a busy machine generates the RSA key.
-@pytest.mark.django_db(transaction=True)
-def test_an_rsa_key_costs_more_of_the_budget_than_another_request(admin, settings):
-    settings.CC_THROTTLE_PRINCIPAL = "6000/day"  # not a second between the requests adds a unit
-
-    def left(**body):
-        answer = admin.api.post("/api/v1/keys", {"name": "costly", **body})
-        return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))
-
-    before = left(algorithm="ed25519")
-    # The name is taken, but the material was generated.
-    assert left(algorithm="rsa-3072", purpose="sign") == before - RSA_COST
-    assert left(algorithm="ed25519") == before - RSA_COST - 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_so_does_an_rsa_data_key(admin, settings):
-    settings.CC_THROTTLE_PRINCIPAL = "6000/day"
-    key = admin.api.post("/api/v1/keys", {"name": "sealing", "algorithm": "aes-256"}).json
-
-    def left(key_pair):
-        answer = admin.api.post("/api/v1/data-keys", {"key_id": key["id"], "key_pair": key_pair})
-        return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))
-
-    assert left("ed25519") - left("rsa-3072") == RSA_COST
