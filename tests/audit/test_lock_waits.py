@@ -12,7 +12,7 @@ from django.test import Client
 
 from audit.commit import loop_writer, writer
 from audit.errors import AuditUnavailable
-from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits
+from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits, waiting_until
 from kernel.freshness.epoch import LOCK
 from tests.audit.commit.decisions import decision_of
 from tests.personas import PASSWORD, ApiClient, b64
@@ -123,6 +123,21 @@ def test_the_records_of_the_fast_path_do_not_wait_in_the_thread_again():
     with held(f"SELECT pg_advisory_xact_lock({LOCK})"), soon(), pytest.raises(AuditUnavailable):
         asyncio.run(record())
     assert asyncio.run(record()) == "quiet"
+
+
+def test_a_record_that_is_late_is_written_and_does_not_fail_its_batch():
+    """It waited for a thread as long as a request may wait for the database."""
+
+    async def record():
+        try:
+            for _ in range(2):  # the first one opens the session
+                with waiting_until(time.monotonic() - MANY):
+                    late = loop_writer.submit(decision_of())
+                assert await asyncio.gather(late, loop_writer.submit(decision_of())) == ["quiet"] * 2
+        finally:
+            await loop_writer.close()
+
+    asyncio.run(record())
 
 
 def test_a_connection_waits_as_long_as_ever_after_a_request_that_had_little_time_left(admin):

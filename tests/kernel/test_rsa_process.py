@@ -109,7 +109,7 @@ def test_other_requests_keep_three_quarters_of_the_threads(threads, places):
     assert rsa_process.places_of(threads) == places
 
 
-def test_who_cannot_pay_gives_the_place_back(process, payer):
+def test_a_refusal_by_the_budget_keeps_no_place(process, payer):
     stopped(process)
     throttle.charge_principal(payer.budget, 6000 - COST + 1)
     for _ in range(3):

@@ -6,7 +6,7 @@ from django.db import connection
 from accounts.errors import NameTaken
 from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
-from kernel.errors import Invalid
+from kernel.errors import Invalid, Overloaded
 from kernel.freshness.epoch import read_epoch
 from keys import services, wrapped_material
 from keys.lifecycle import Status
@@ -163,9 +163,9 @@ def test_material_is_generated_outside_of_every_transaction(admin, new_key, monk
     """RSA takes seconds, and on SQLite a transaction stops all writes."""
     generate, seen = wrapped_material.generate, []
 
-    def watched(kind):
+    def watched(*arguments):
         seen.append(connection.in_atomic_block)
-        return generate(kind)
+        return generate(*arguments)
 
     key = new_key()
     monkeypatch.setattr(wrapped_material, "generate", watched)
@@ -179,3 +179,19 @@ def test_material_is_generated_outside_of_every_transaction(admin, new_key, monk
         assert answer.status == 201 or call != "rotate", answer.json
     assert seen
     assert not any(seen)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_generation_that_was_refused_is_not_repeated_in_the_transaction(admin, monkeypatch):
+    seen = []
+
+    def refused(*_):
+        seen.append(connection.in_atomic_block)
+        raise Overloaded
+
+    monkeypatch.setattr(wrapped_material, "generate", refused)
+    body = {"name": "of-a-retry", "algorithm": "aes-256"}
+    assert admin.api.post("/api/v1/keys", body, Idempotency_Key="once").code == "overloaded"
+    assert seen == [False]
+    monkeypatch.undo()
+    assert admin.api.post("/api/v1/keys", body, Idempotency_Key="once").status == 201

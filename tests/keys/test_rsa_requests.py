@@ -3,6 +3,7 @@
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from django.db import connection
 
 from kernel import rsa_process
 from keys import services
@@ -75,6 +76,14 @@ def test_a_key_is_charged_by_its_time_also_if_its_name_is_taken(admin, settings)
         body |= {"algorithm": "rsa-2048", "format": "pkcs8", "material": material}
         again = admin.api.post("/api/v1/keys/import", body)
         assert (again.status, left(taken) - left(again)) == (409, rsa_process.CHECK_COST["rsa-2048"])
+
+
+def test_a_generation_holds_no_connection(admin):
+    assert Key.objects.count() == 0
+    assert connection.connection is not None
+    with in_a_web_process():
+        rsa_process.generate("rsa-3072", admin.principal.identity)
+        assert connection.connection is None
 
 
 def test_an_rsa_data_key_is_generated_once_although_its_decision_is_repeated(admin, settings, monkeypatch):
