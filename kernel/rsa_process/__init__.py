@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from kernel import throttle
-from kernel.crypto import key_checks, key_pairs, rsa_program
+from kernel import rsa_program, throttle
+from kernel.crypto import key_checks, key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.databases import lock_waits

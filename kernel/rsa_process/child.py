@@ -23,7 +23,7 @@ class Child:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "kernel.crypto.rsa_program", str(theirs.fileno())],
+                [sys.executable, "-m", "kernel.rsa_program", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -70,7 +70,7 @@ class RsaProcess:
             self._places.release()
 
     def ask(self, request: bytes) -> bytes:
-        """Wait for the answer of ``kernel.crypto.rsa_program``. Only with a place. Raises Overloaded if there is none."""
+        """Wait for the answer of ``kernel.rsa_program``. Only with a place. Raises Overloaded if there is none."""
         with self._turn:
             try:
                 return self._running().ask(request)

@@ -61,6 +61,10 @@ def imported(person, algorithm, form, material, **fields):
     return answer.json
 
 
+def without(members, name):
+    return {each: value for each, value in members.items() if each != name}
+
+
 def public_key_only(person, algorithm="ed25519", **fields):
     return imported(person, algorithm, "public", b64(public_bytes(new_key(algorithm))), **fields)
 
@@ -183,6 +187,7 @@ REFUSED = {
     ),
     "a point beside the curve": ("ec-p256", "jwk", lambda: jwk_of("ec-p256", new_key("ec-p256")) | {"y": "AA" * 21 + "A"}),
     "an incomplete RSA key": ("rsa-2048", "jwk", lambda: jwk_of("rsa-2048", new_key("rsa-2048")) | {"p": "Aw"}),
+    "an RSA key without its exponent": ("rsa-3072", "jwk", lambda: without(jwk_of("rsa-3072", new_key("rsa-3072")), "e")),
     "a composite factor": ("rsa-2048", "pkcs8", lambda: b64(private_bytes(rsa_with_a_composite_factor()))),
     "a composite factor in PEM": (
         "rsa-2048",

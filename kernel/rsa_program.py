@@ -1,6 +1,6 @@
 """The program of the RSA process (``kernel.rsa_process``): it answers one request after the other from its parent.
 
-It is in the core, so that it starts fast and needs little memory.
+It imports the core only, so it starts fast and needs little memory.
 
 A request is ``generate`` with the algorithm, or ``check`` with a private key (PKCS #8 in DER). Keys are only in memory
 and in the private connection to the parent. The process ends with the parent, because the connection ends then.
@@ -27,7 +27,7 @@ IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def answer_of(request: bytes) -> bytes:
-    """A private key (PKCS #8 in DER), or whether one is valid."""
+    """A new private key (PKCS #8 in DER), or whether the one of the request is valid."""
     if request.startswith(GENERATE):
         material, _ = key_pairs.generate(request.removeprefix(GENERATE).decode())
         return material.expose()
