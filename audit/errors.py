@@ -1,7 +1,11 @@
-from kernel.errors import Conflict, Invalid, Refused, Unavailable
+from kernel.errors import Conflict, Invalid, OutcomeUnknown, Refused, Unavailable
 
 NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
 CROWDED = "Too many audit records are waiting to be written, so the request was not completed. Try again in a moment."
+OVERDUE = (
+    "The database has not confirmed earlier audit records, perhaps because its standby is missing. Nothing was done. "
+    "Try again later. If the problem continues, check /readyz."
+)
 
 
 class AuditUnavailable(Unavailable):
@@ -12,6 +16,10 @@ class AuditUnavailable(Unavailable):
 
     def __init__(self, reason: str = NOT_WRITABLE) -> None:
         super().__init__(reason)
+
+
+class RecordUnknown(OutcomeUnknown, AuditUnavailable):
+    """The record may be durable, or become durable later. Its answer is withheld."""
 
 
 class NotSequenced(Conflict):

@@ -22,7 +22,7 @@ from kernel.http.allowed import is_allowed_host
 from kernel.http.asgi_answers import Answer, Scope, early_answer
 from kernel.observability.process_endpoint import may_read_metrics
 
-READY = ("database", "migrations", "key_encryption_key")
+READY = ("database", "migrations", "key_encryption_key", "commits")
 TEXT = "text/plain"
 FORWARDED = {"x-forwarded-for", "forwarded"}  # a proxy adds at least one of these headers
 NOT_IN_TIME = "# The database did not respond in time, so tokens cannot be checked.\n"
@@ -43,7 +43,9 @@ def livez(_request: HttpRequest) -> HttpResponse:
 
 @endpoint
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 if the database responds, every migration is applied and the key-encryption key opens its sentinel."""
+    """200 if the database responds and confirms commits, every migration is applied and the key-encryption key opens
+    its sentinel.
+    """
     return _report_readiness()
 
 

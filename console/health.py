@@ -4,6 +4,7 @@ The words reflect what requests experience: operations and changes need the serv
 the others, some of them fail, or none. Checks leave nothing in the audit log.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -14,9 +15,10 @@ from django.db import connection, transaction
 from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from audit.services.alarms import count_open_alarms
 from kernel.clock import process_now
+from kernel.databases import commit_waits
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.freshness.epoch import lock_epoch
-from kernel.observability.check_rounds import CheckRounds
+from kernel.observability.check_rounds import STATEMENT_SECONDS, CheckRounds
 from kernel.runtime import ProcessState
 from kernel.trust import kek
 
@@ -26,6 +28,8 @@ DEGRADED = "degraded"
 VITAL = ("database", "audit", "key_encryption_key")
 # A failure of one of these degrades the service. A new one needs its name here and its check below.
 DEGRADING = ("sequencer", "audit_alarms", "redis")
+
+TRIAL_SECONDS = 5.0  # between two commits of the check of commits
 
 # Inserts without rows take the locks that an audit event needs.
 _INSERTS = (
@@ -94,6 +98,18 @@ def _check_audit() -> str:
     return HEALTHY
 
 
+def _check_commits() -> str:
+    """Whether PostgreSQL confirms commits in time. It tries one itself, but not for each probe."""
+    if commit_waits.are_unconfirmed():
+        return UNHEALTHY
+    trial = _trial.current
+    if connection.vendor == "postgresql" and time.monotonic() >= trial.due:
+        with commit_waits.limited_to(STATEMENT_SECONDS), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_WRITE)
+        trial.due = time.monotonic() + TRIAL_SECONDS
+    return HEALTHY
+
+
 def _write_statements() -> Sequence[str]:
     """Real writes that change none of our data."""
     if connection.vendor == "sqlite":
@@ -126,6 +142,15 @@ def _check_redis() -> str:
     return HEALTHY
 
 
+class _Trial:
+    """When the check of commits next tries one (time.monotonic())."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+
+
+_trial = ProcessState(_Trial)
+
 # Each group has its own thread, so a hanging check delays only later ones in its group.
 _ROUNDS: Sequence[tuple[ProcessState[CheckRounds], Mapping[str, Callable[[], str]]]] = [
     (ProcessState(partial(CheckRounds, checks)), checks)
@@ -136,6 +161,7 @@ _ROUNDS: Sequence[tuple[ProcessState[CheckRounds], Mapping[str, Callable[[], str
             "migrations": _check_migrations,
             "audit_alarms": _check_alarms,
             "sequencer": _check_sequencer,  # waits if audit_logs is locked
+            "commits": _check_commits,
         },
         {"audit": _check_audit},
         {"redis": _check_redis},

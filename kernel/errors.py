@@ -14,6 +14,7 @@ __all__ = [
     "DomainError",
     "Invalid",
     "NotFound",
+    "OutcomeUnknown",
     "Overloaded",
     "RecentAuthRequired",
     "Refused",
@@ -126,4 +127,18 @@ class DatabaseUnavailable(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "The database did not respond in time. Try again. If the problem continues, check /health."
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """The database did not confirm the commit in time. The change may have been made, or be made later."""
+
+    code = "outcome_unknown"
+    title = "It is unknown whether the request was completed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database did not confirm in time that the request was stored. It may have been completed, or be completed "
+            "later. Check this before you repeat it, or repeat it with the same Idempotency-Key. If the problem continues, "
+            "check /readyz."
         )

@@ -13,10 +13,11 @@ import django.db
 from django.db import connection, transaction
 
 from audit.commit.decisions import Decision
-from audit.errors import AuditUnavailable
+from audit.errors import OVERDUE, AuditUnavailable, RecordUnknown
 from audit.log.bundles import Bundle, Entry, bundle_of, insert_bundle, new_event_ids
 from audit.log.numbering import Numbering
-from kernel.databases import lock_waits
+from kernel.databases import commit_waits, lock_waits
+from kernel.databases.commit_waits import CommitUnconfirmed
 from kernel.freshness.epoch import lock_epoch, renew_stamps
 from kernel.freshness.stamps import EpochStamp
 from kernel.observability.metrics import audit_batch_size, audit_commit_seconds
@@ -94,6 +95,14 @@ def release(tickets: Tickets) -> None:
             ticket.release()
         except Exception:
             logger.exception("a result could not be released")
+
+
+def refuse_if_overdue(tickets: Tickets) -> bool:
+    """Refuse the tickets, and return True, while the database has not confirmed an earlier commit."""
+    if is_overdue := commit_waits.are_overdue():
+        for ticket in tickets:
+            fail(ticket, AuditUnavailable(OVERDUE))
+    return is_overdue
 
 
 class Stage(Enum):
@@ -190,7 +199,7 @@ class CommitBatch:
             # Do not retry a COMMIT with an unknown outcome. One extra record, of a result that was never returned,
             # is better than recording the same event twice.
             self.numbering.renew()
-            self.fail(AuditUnavailable())
+            self.fail(RecordUnknown() if isinstance(error, CommitUnconfirmed) else AuditUnavailable())
 
     def fail(self, error: Exception) -> None:
         """Reject all tickets with this error."""

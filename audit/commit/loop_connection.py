@@ -15,6 +15,7 @@ from django.conf import settings
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
+from kernel.databases import commit_waits
 from kernel.databases.lock_waits import milliseconds
 
 _LOCK_NOT_AVAILABLE = b"55P03"
@@ -53,6 +54,7 @@ class LoopConnection:
         self._done: Callable[[Outcome], object] | None = None
         self._is_new: list[bool] = []
         self._ends_with_commit = False
+        self._sent = 0.0
         self._results: list[PGresult] = []
         self._socket = self._pgconn.socket
         loop.add_reader(self._socket, self._read)
@@ -93,13 +95,18 @@ class LoopConnection:
         except psycopg.Error as error:
             self._break()
             raise ConnectionLost from error
-        self._results, self._done = [], done
+        self._results, self._done, self._sent = [], done, time.monotonic()
 
     def poll(self, seconds: float) -> None:
         """Wait this long for the outcome, without returning to the event loop. It is passed on as usual."""
         until = time.monotonic() + seconds
         while self._done is not None and not self._is_broken and time.monotonic() < until:
             self._read()
+
+    def give_up(self) -> None:
+        """Wait no longer for the message that was sent last, which commits. Then call ``close``."""
+        if not self._is_broken:
+            commit_waits.give_up(self._socket, self._sent)
 
     def close(self) -> None:
         """End the session. The outcome of a message that is under way is not passed on."""

@@ -45,6 +45,12 @@ class LoopSession:
             self.connection.close()
             self.connection = self.reading = None
 
+    def give_up(self) -> None:
+        """``drop`` in the middle of a COMMIT, whose outcome is unknown."""
+        if self.connection is not None:
+            self.connection.give_up()
+        self.drop()
+
     def poll(self, seconds: float) -> None:
         """``LoopConnection.poll``."""
         if self.connection is not None:

@@ -20,7 +20,7 @@ from typing import Protocol
 from django.conf import settings
 
 from audit.commit import writer
-from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, release
+from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, refuse_if_overdue, release
 from audit.commit.commit_metrics import observe_commits
 from audit.commit.decisions import Decision
 from audit.commit.guard import LagGuard
@@ -39,7 +39,7 @@ from audit.commit.loop_statements import (
     pairs_of,
     write_of,
 )
-from audit.errors import CROWDED, AuditUnavailable
+from audit.errors import CROWDED, AuditUnavailable, RecordUnknown
 from audit.log.bundles import bundle_of, new_event_ids
 from audit.log.numbering import Numbering
 from kernel.freshness.stamps import entities_of, outdated, renew
@@ -134,7 +134,7 @@ class _LoopWriter:
         self._is_scheduled = False
         queue = self._queue
         calls = [call for _ in range(min(writer.MAX_BATCH, len(queue))) if (call := queue.popleft()).begin()]
-        if not calls:
+        if not calls or refuse_if_overdue(calls):
             self._end_batch(0)
             return
         self._is_busy = True
@@ -247,10 +247,11 @@ class _LoopWriter:
             batch.fail(AuditUnavailable())
         elif batch.stage is Stage.COMMITTING and not isinstance(error, StatementFailed):
             # Do not retry: see audit.commit.batches.
-            self._drop_session()
+            self._stop_timer()
+            self._session.give_up()
             logger.warning("%d audit records were perhaps not written", len(batch.tickets), exc_info=error)
             self._numbering.renew()
-            batch.fail(AuditUnavailable())
+            batch.fail(RecordUnknown())
         else:
             self._hand_over(batch, error)
 

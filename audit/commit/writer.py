@@ -17,13 +17,13 @@ from typing import Any
 import django.db
 from django.db import connection
 
-from audit.commit.batches import CommitBatch, Ticket, Waiting, fail
+from audit.commit.batches import CommitBatch, Ticket, Waiting, fail, refuse_if_overdue
 from audit.commit.decisions import Deadline, Decision
 from audit.commit.guard import LagGuard
-from audit.errors import CROWDED, AuditUnavailable
+from audit.errors import CROWDED, AuditUnavailable, RecordUnknown
 from audit.log.numbering import Numbering
 from audit.sequencing.lag import read_lag_seconds
-from kernel.databases import lock_waits
+from kernel.databases import commit_waits, lock_waits
 from kernel.observability import tracing
 from kernel.runtime import ProcessState
 
@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 __all__ = ["Deadline", "Decision", "close", "commit", "commit_here", "submit"]
 
 MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
-PATIENCE = 2.0  # seconds beyond the waits of a batch, which end by themselves: the event loop may have ended
+# Seconds beyond the waits of a batch, which end by themselves: the event loop may have ended.
+PATIENCE = commit_waits.LEAST + 1.0
 MAX_WAITING = 8192  # records in the queue, each with an answer in memory
 
 
@@ -40,7 +41,7 @@ def commit[T](decision: Decision[T]) -> T:
     """Make the event durable, and return the result. Call it outside a transaction. It waits for the batch.
 
     Raises StaleDecision if data that it depends on has changed (decide again), the error of a deadline that has passed,
-    Throttled or AuditUnavailable if the log is too far behind, and AuditUnavailable if the record may not be durable.
+    Throttled or AuditUnavailable if the log is too far behind, AuditUnavailable if the record is not durable, and RecordUnknown if it may be.
     """
     if connection.in_atomic_block:
         # Durable means outermost. Django rejects this, except inside the transaction that a test rolls back.
@@ -49,8 +50,8 @@ def commit[T](decision: Decision[T]) -> T:
     try:
         return future.result(lock_waits.seconds_left() + PATIENCE)
     except TimeoutError:
-        future.cancel()  # if it still waits, nothing is written
-        raise AuditUnavailable from None
+        # If it still waits, nothing is written.
+        raise (AuditUnavailable() if future.cancel() else RecordUnknown()) from None
 
 
 def commit_here[T](decision: Decision[T], numbering: Numbering) -> T:
@@ -151,6 +152,8 @@ class _Writer:
 
 
 def _write(batch: list[Waiting], numbering: Numbering, guard: LagGuard) -> None:
+    if refuse_if_overdue(batch):
+        return
     if guard.is_due:
         guard.update(_read_lag(min(ticket.until for ticket in batch)))
     if admitted := guard.admit(batch):

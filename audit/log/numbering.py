@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import as_stored
+from kernel.databases.commit_waits import unconfirmed_here
 from kernel.runtime import ProcessState
 
 _LAST = (
@@ -27,6 +28,7 @@ class _ThreadWriter(threading.local):
     def __init__(self) -> None:
         self.id = uuid.uuid4()
         self.committed = 0
+        self.unconfirmed = unconfirmed_here()
 
 
 class _Tails:
@@ -42,8 +44,14 @@ _tails = ProcessState(_Tails)
 
 
 def current_writer() -> uuid.UUID:
-    """The writer id of this thread and process."""
-    return _own.current.id
+    """The writer id of this thread and process. After a commit with an unknown outcome, it is another one.
+
+    Otherwise two entries could get the same number, because the first one may become durable later.
+    """
+    own = _own.current
+    if own.unconfirmed != (unconfirmed := unconfirmed_here()):
+        own.id, own.committed, own.unconfirmed = uuid.uuid4(), 0, unconfirmed
+    return own.id
 
 
 def next_wseq(writer: uuid.UUID) -> int:

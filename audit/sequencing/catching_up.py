@@ -1,6 +1,7 @@
 """Read your own writes: entries are rows of the log only once they are sequenced, up to a second later."""
 
 import logging
+import threading
 import time
 
 import django.db
@@ -9,13 +10,26 @@ from django.db.models import Max
 from audit.models import AuditBundle
 from audit.sequencing.step import sequence_step
 from audit.sequencing.timestamps import waiting
-from kernel.databases import lock_waits
+from kernel.databases import commit_waits, lock_waits
 from kernel.errors import DomainError
 from kernel.freshness.epoch import newest_bundle
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 2.0  # seconds
+BEHIND_ANOTHER = 0.5  # seconds, from the time when that one began: a step usually takes less
+
+
+class _Turn:
+    """One reader of this process catches up at a time. ``began``: when it got the lock (time.monotonic())."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.began = 0.0
+
+
+_turn = ProcessState(_Turn)
 
 
 def catch_up() -> None:
@@ -40,13 +54,25 @@ def catch_up_with_request() -> None:
 
 
 def _catch_up(newest: int) -> None:
-    until = time.monotonic() + LONGEST
+    until = min(time.monotonic() + LONGEST, lock_waits.deadline())
+    turn = _turn.current
+    # If the reader before cannot sequence, the others do not wait as long: they would occupy every thread.
+    if commit_waits.are_overdue() or not turn.lock.acquire(timeout=_seconds_behind(turn.began)):
+        logger.warning("the newest entries of the audit log are not sequenced yet")
+        return
     try:
-        with lock_waits.waiting_until(min(until, lock_waits.deadline())):
+        turn.began = time.monotonic()
+        with lock_waits.waiting_until(until):
             while _is_waiting(newest) and time.monotonic() < until:
                 sequence_step(waits=True)
     except (DomainError, django.db.Error):
         logger.warning("the newest entries of the audit log are not sequenced yet", exc_info=True)
+    finally:
+        turn.lock.release()
+
+
+def _seconds_behind(began: float) -> float:
+    return max(began + BEHIND_ANOTHER - time.monotonic(), 0.0)
 
 
 def _is_waiting(newest: int) -> bool:

@@ -8,11 +8,12 @@ from datetime import datetime
 import django.db
 from django.db import transaction
 
-from audit.errors import AuditUnavailable
+from audit.errors import AuditUnavailable, RecordUnknown
 from audit.log import bundles, entries, numbering
 from audit.log.events import Actor, Event, RowChange, clean_mapping, clean_text
 from audit.models import AuditTrail
 from kernel.clock import database_now
+from kernel.databases.commit_waits import CommitUnconfirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,15 @@ def record(
 
 
 def record_alone(event: Event, actor: Actor) -> Recorded:
-    """Write an event that changed nothing (such as a refusal) in its own transaction. Raises AuditUnavailable."""
+    """Write an event that changed nothing (such as a refusal) in its own transaction. Raises AuditUnavailable.
+
+    It is RecordUnknown if the event may be stored nevertheless.
+    """
     try:
         with transaction.atomic(durable=True):
             return record(event, actor)
+    except CommitUnconfirmed as error:
+        raise RecordUnknown from error
     except django.db.Error as error:
         raise AuditUnavailable from error
 

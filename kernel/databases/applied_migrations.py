@@ -1,5 +1,6 @@
 """Applied and due migrations, and the transaction in which migrations run."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -7,6 +8,8 @@ from functools import cache
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+
+from kernel.databases import commit_waits
 
 
 def applied_migrations() -> set[tuple[str, str]]:
@@ -28,7 +31,8 @@ def migration_transaction() -> Iterator[None]:
     """
     connection.disable_constraint_checking()
     try:
-        with transaction.atomic():
+        # The COMMIT may check the constraints of millions of rows, and an operator waits for it.
+        with commit_waits.limited_to(math.inf), transaction.atomic():
             yield
     finally:
         connection.enable_constraint_checking()

@@ -22,6 +22,8 @@ POSTGRESQL_REMEDIES = {
     r"no pg_hba.conf entry": "Allow the role from this host in pg_hba.conf of the PostgreSQL server.",
     r"permission denied": "Make the role the owner of the database.",
     r"timeout expired|timed out": "Check the network, and the host and port in DATABASE_URL.",
+    r"did not confirm COMMIT": "Check PostgreSQL and its synchronous standbys. Before you repeat the command, check what it did.",
+    r"has not confirmed an earlier COMMIT": "Check PostgreSQL and its synchronous standbys.",
     r"relation .* does not exist": f"{installation.PREPARE} to create the tables.",
 }
 DAMAGED = "The file is damaged or is not a database. Keep a copy, then restore a backup."

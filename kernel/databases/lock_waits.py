@@ -72,6 +72,12 @@ def seconds_left() -> float:
     return max(deadline() - time.monotonic(), LEAST)
 
 
+def sqlite_seconds() -> float:
+    """How long this thread may now wait for a lock of SQLite. Commands and the sequencer wait longer than requests."""
+    seconds = seconds_left()
+    return seconds if is_short(seconds) else float(settings.DATABASES["default"]["OPTIONS"]["timeout"])
+
+
 def is_short(seconds: float) -> bool:
     """Whether this is so short that the full timeout of a connection must be lowered to it."""
     return seconds < settings.CC_LOCK_WAIT_SECONDS * 0.9

@@ -13,6 +13,7 @@ from rest_framework import exceptions
 from rest_framework.views import APIView
 
 from kernel import errors
+from kernel.databases.commit_waits import CommitUnconfirmed
 from kernel.http import problems
 from kernel.http.context import in_context
 from kernel.http.problems import InternalError, ProtocolError
@@ -76,6 +77,7 @@ _FOREIGN: Mapping[type[Exception], Callable[[], errors.DomainError]] = {
     PermissionDenied: lambda: errors.Denied("You do not have permission to do this."),
     RequestDataTooBig: lambda: body_too_large(settings.CC_MAX_BODY_BYTES),
     SuspiciousOperation: lambda: errors.Invalid("The request is malformed."),
+    CommitUnconfirmed: errors.OutcomeUnknown,  # before its base class
     OperationalError: errors.DatabaseUnavailable,
     InterfaceError: errors.DatabaseUnavailable,
 }

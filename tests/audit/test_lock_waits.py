@@ -1,18 +1,27 @@
 """If another session holds a lock that a request needs, all its waits end at one deadline, with one code."""
 
 import asyncio
+import fcntl
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import OperationalError, connection
 from django.test import Client
 
 from audit.commit import loop_writer, writer
 from audit.errors import AuditUnavailable
+from audit.models import AuditBundle
+from audit.sequencing import catching_up, leadership
+from audit.sequencing.step import sequence_step
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits, waiting_until
+from kernel.databases.transactions import call_in_pool
 from kernel.freshness.epoch import LOCK
 from tests.audit.commit.decisions import decision_of
 from tests.personas import PASSWORD, ApiClient, b64
@@ -138,6 +147,46 @@ def test_a_record_that_is_late_is_written_and_does_not_fail_its_batch():
             await loop_writer.close()
 
     asyncio.run(record())
+
+
+@contextmanager
+def leading_elsewhere():
+    """Another process leads, as a sequencer does that hangs."""
+    if connection.vendor == "postgresql":
+        with held(f"SELECT pg_advisory_xact_lock({leadership.LOCK})"):
+            yield
+        return
+    with (Path(settings.CC_HOME) / leadership.LOCK_FILE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_who_waits_for_the_leader_of_the_log_ends_in_time():
+    writer.commit(decision_of())
+    with leading_elsewhere(), soon(), waiting_until(time.monotonic() + WAIT), pytest.raises(OperationalError):
+        sequence_step(waits=True)
+    assert sequence_step(waits=True) == 1
+
+
+def test_readers_of_the_log_do_not_wait_one_after_the_other(monkeypatch):
+    """They get the rows so far. One of them waits in full, so the others leave their threads to other requests."""
+    monkeypatch.setattr(catching_up, "LONGEST", 2.0)
+    monkeypatch.setattr(catching_up, "BEHIND_ANOTHER", 0.1)
+    writer.commit(decision_of())
+    meeting = threading.Barrier(10)
+
+    def read():
+        meeting.wait()
+        began = time.monotonic()
+        call_in_pool(catching_up.catch_up)
+        return time.monotonic() - began
+
+    with leading_elsewhere(), ThreadPoolExecutor(10) as pool:
+        seconds = [future.result() for future in [pool.submit(read) for _ in range(10)]]
+    assert sum(each > 1.0 for each in seconds) == 1
+    assert max(seconds) < MANY
+    catching_up.catch_up()
+    assert not AuditBundle.objects.exists()
 
 
 def test_a_connection_waits_as_long_as_ever_after_a_request_that_had_little_time_left(admin):

@@ -35,7 +35,7 @@ KINDS: dict[str, Callable[[Target], Seen]] = {
 # Answers of each request kind and of the probes; in /health also the unhealthy services.
 REFUSED = {"503 audit_unavailable"}
 THROTTLED = {"429 throttled"}  # if one user signs in several times at once
-READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key"}
+READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key, commits"}
 LOCKED = {"encrypt, fast": REFUSED, "encrypt, REST": REFUSED, "login": REFUSED | THROTTLED, "change": REFUSED}
 NO_DATABASE = "503 unhealthy (database, audit, key_encryption_key, sequencer, audit_alarms)"
 EXPECTED: dict[str, dict[str, set[str]]] = {
@@ -53,6 +53,12 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "/readyz": READY,
         "/health": {"503 unhealthy (audit, sequencer)"},
     },
+    "standby": {
+        # A change that began before the server noticed it may have an unknown outcome.
+        **{name: codes | {"503 outcome_unknown"} for name, codes in LOCKED.items()},
+        "/readyz": {"503 not ready: commits"},
+        "/health": {"503 unhealthy (audit)", "503 unhealthy (audit, sequencer)"},
+    },
     "stop": LOCKED | {"/readyz": NOT_READY, "/health": {NO_DATABASE}},
     "hang": {"/readyz": NOT_READY, "/health": {NO_DATABASE}},
 }
@@ -64,12 +70,13 @@ FAULTS: dict[str, Fault] = {
     "epoch": faults.epoch_lock,
     "disk": faults.full_disk,
     "sequencer": faults.stopped_sequencer,
+    "standby": faults.lost_standby,
     "stop": faults.stopped_database,
     "hang": faults.hanging_database,
 }
 OF_DATABASE = {
     "sqlite": ("lock", "disk", "sequencer"),
-    "postgresql": ("lock", "epoch", "disk", "sequencer", "stop", "hang"),
+    "postgresql": ("lock", "epoch", "disk", "sequencer", "standby", "stop", "hang"),
 }
 
 

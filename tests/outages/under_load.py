@@ -61,6 +61,7 @@ OF_POSTGRESQL = {
     "database-killed": Case([faults.killed_database], 2),
     "database-restarted": Case([faults.restarted_database], 0),
     "database-paused": Case([faults.hanging_database], 4),
+    "standby": Case([faults.lost_standby], 8),
     "connections": Case([faults.used_up_connections], 4),
 }
 WITH_REDIS = {"has_redis": True, "environment": {"CC_JOB_LEASE_SECONDS": "8"}}

@@ -1,6 +1,7 @@
 """PostgreSQL backend. The session's ``lock_timeout`` bounds a single wait.
 
-If a request has less time left, its statements use the remaining time as ``lock_timeout``.
+If a request has less time left, its statements use the remaining time as ``lock_timeout``. ``commit_waits`` bounds COMMIT.
+A single statement that writes gets a transaction, because its own wait for the commit cannot be told from its work.
 """
 
 from collections.abc import Callable
@@ -8,16 +9,21 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from django.db import transaction
+from django.db.backends.utils import debug_transaction
 from django_prometheus.db.backends.postgresql import base
 from prometheus_client import Counter
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
+from kernel.databases import commit_waits
+from kernel.databases.lock_waits import LEAST, is_short, milliseconds, seconds_left
 
 # Not in kernel.observability.metrics, which is a layer above.
 database_pool_timeouts_total = Counter(
     "database_pool_timeouts_total", "Waits for a connection of the pool that took too long."
 )
+
+_WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
 class BoundedPool:
@@ -47,17 +53,26 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         pool = super().pool
         return None if pool is None else BoundedPool(pool)
 
-    def _execute_bounded(self, execute: Callable[..., Any], *call: Any) -> Any:
-        seconds = seconds_left()
+    def _commit(self) -> None:
+        if self.connection is not None:
+            with debug_transaction(self, "COMMIT"), self.wrap_database_errors:
+                commit_waits.commit(self.connection)
+
+    def _execute_bounded(self, execute: Callable[..., Any], sql: Any, *call: Any) -> Any:
+        if not self.in_atomic_block and self.autocommit and str(sql).startswith(_WRITING):
+            with transaction.atomic(using=self.alias):
+                return self._execute_bounded(execute, sql, *call)
+        # The session of an overdue COMMIT keeps its locks, so that waiting for them is in vain.
+        seconds = LEAST if commit_waits.are_overdue() else seconds_left()
         if not is_short(seconds):
-            return execute(*call)
+            return execute(sql, *call)
         bound = f"lock_timeout = {milliseconds(seconds)}"
         if self.in_atomic_block:
             self._run(f"SET LOCAL {bound}")
-            return execute(*call)
+            return execute(sql, *call)
         self._run(f"SET {bound}")
         try:
-            return execute(*call)
+            return execute(sql, *call)
         finally:
             with suppress(psycopg.Error):  # the connection is broken and will not be used again
                 self.connection.execute("RESET lock_timeout")

@@ -14,7 +14,7 @@ from audit.commit import guard, loop_writer, thread_records, writer
 from audit.commit.decisions import Deadline, Decision
 from audit.commit.loop_connection import LoopConnection
 from audit.commit.loop_statements import TOLERANCE, EpochReading
-from audit.errors import AuditUnavailable
+from audit.errors import AuditUnavailable, RecordUnknown
 from kernel.clock import database_now
 from kernel.databases import lock_waits
 from kernel.errors import Conflict
@@ -219,7 +219,7 @@ def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_nex
             server.close()
 
     lost, third = asyncio.run(play())
-    assert (type(lost), third) == (AuditUnavailable, 3)
+    assert (type(lost), third) == (RecordUnknown, 3)
     assert stored() == ["1", "2", "3"]
     assert "written by the thread" not in caplog.text
 

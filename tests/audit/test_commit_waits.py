@@ -1,0 +1,194 @@
+"""PostgreSQL confirms no COMMIT while its synchronous standby is lost: no one waits for long, and nothing is repeated."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from accounts.models import User
+from audit.commit import loop_writer, writer
+from audit.errors import OVERDUE, AuditUnavailable, RecordUnknown
+from audit.log import numbering
+from audit.log.events import Event
+from audit.models import AuditAlarm, AuditBundle
+from audit.services import record_alone
+from kernel.databases import commit_waits
+from kernel.databases.commit_waits import CommitUnconfirmed
+from keys.models import Key
+from tests.audit.commit.decisions import ACTOR, decision, stored
+from tests.personas import PASSWORD, ApiClient
+from tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no standby"),
+]
+
+NEW_KEY = {"name": "orders", "algorithm": "aes-256"}
+STANDBY = 4711  # an advisory lock, which the end of each transaction with an audit event waits for
+MAKE = f"""
+    CREATE FUNCTION wait_for_standby() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
+    $$BEGIN PERFORM pg_advisory_xact_lock_shared({STANDBY}); RETURN NULL; END$$;
+    CREATE CONSTRAINT TRIGGER wait_for_standby AFTER INSERT ON audit_bundles DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION wait_for_standby();
+    CREATE CONSTRAINT TRIGGER wait_for_standby AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION wait_for_standby()
+"""
+UNDO = "DROP FUNCTION wait_for_standby() CASCADE"
+
+
+@pytest.fixture(autouse=True)
+def impatient(settings, monkeypatch):
+    settings.CC_LOCK_WAIT_SECONDS = 0.3
+    monkeypatch.setattr(commit_waits, "LEAST", 0.1)
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(UNDO)
+
+
+@contextmanager
+def lost_standby():
+    """In the block, no COMMIT is confirmed. It ends once the server has ended those that were sent."""
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [STANDBY])
+        yield
+        session.execute("SELECT pg_advisory_unlock(%s)", [STANDBY])
+    wait_until(lambda: not commit_waits.are_unconfirmed())
+
+
+def record():
+    return record_alone(Event(action="test.recorded"), ACTOR)
+
+
+def record_in_vain():
+    """An event whose outcome is unknown."""
+    with pytest.raises(RecordUnknown):
+        record()
+    wait_until(commit_waits.are_overdue)
+
+
+def test_the_outcome_is_unknown_and_durable_later():
+    with lost_standby():
+        record_in_vain()
+        assert not AuditBundle.objects.exists()
+    assert AuditBundle.objects.count() == 1
+
+
+def test_meanwhile_other_changes_are_rolled_back_and_what_only_reads_succeeds():
+    with lost_standby():
+        record_in_vain()
+        with pytest.raises(AuditUnavailable) as refused:
+            record()
+        assert type(refused.value) is AuditUnavailable
+        with transaction.atomic():
+            assert not AuditBundle.objects.exists()
+    record()
+    assert AuditBundle.objects.count() == 2
+
+
+def test_a_writer_whose_last_number_is_unknown_is_not_continued():
+    record()
+    former = numbering.current_writer()
+    with lost_standby():
+        record_in_vain()
+    record()
+    assert numbering.current_writer() != former
+    numbers = AuditBundle.objects.order_by("id").values_list("writer", "first")
+    assert list(numbers) == [(former, 1), (former, 2), (numbering.current_writer(), 1)]
+
+
+def test_a_statement_outside_a_transaction_ends_in_time_too(admin):
+    user = User.objects.get(username="ada")
+    with lost_standby(), pytest.raises(CommitUnconfirmed):
+        User.objects.filter(pk=user.pk).update(email="other@example.org")
+    assert User.objects.get(pk=user.pk).email == "other@example.org"
+
+
+def test_a_server_that_ends_the_session_in_the_commit_leaves_the_outcome_unknown():
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [STANDBY])
+        ends = threading.Timer(
+            0.1,
+            session.execute,
+            ["SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid]],
+        )
+        ends.start()
+        with commit_waits.limited_to(30), pytest.raises(RecordUnknown):
+            record()
+        ends.join()
+    assert not commit_waits.are_unconfirmed()
+
+
+async def submit(number):
+    return (await asyncio.gather(loop_writer.submit(decision(number)), return_exceptions=True))[0]
+
+
+async def submit_to_the_thread(number):
+    future = writer.submit(decision(number))
+    return (await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True))[0]
+
+
+@pytest.mark.parametrize("write", [submit, submit_to_the_thread])
+def test_a_writer_withholds_the_answer_refuses_the_next_ones_and_goes_on_by_itself(write):
+    async def play():
+        try:
+            first = await write(1)
+            with lost_standby():
+                second = await write(2)
+                await asyncio.to_thread(wait_until, commit_waits.are_overdue)
+                third = await write(3)
+            return first, second, third, await write(4)
+        finally:
+            await loop_writer.close()
+
+    first, second, third, fourth = asyncio.run(play())
+    assert (first, type(second), type(third), str(third), fourth) == (
+        1,
+        RecordUnknown,
+        AuditUnavailable,
+        OVERDUE,
+        4,
+    )
+    assert stored() == ["1", "2", "4"]
+    assert not AuditAlarm.objects.exists()
+
+
+def test_a_retry_with_the_same_idempotency_key_finds_the_first_change(admin):
+    with lost_standby():
+        first = admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key")
+        assert (first.status, first.code) == (503, "outcome_unknown")
+        wait_until(commit_waits.are_overdue)
+        retry = admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key")
+        assert (retry.status, retry.code) == (409, "request_in_progress")
+        assert not Key.objects.exists()
+    answers = [admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key") for _ in range(2)]
+    assert {answer.status for answer in answers} == {201}
+    assert {answer.json["id"] for answer in answers} == {str(Key.objects.get().id)}
+
+
+def test_the_server_is_not_ready_until_its_commits_are_confirmed(admin):
+    def ready():
+        return ApiClient().get("/readyz").response
+
+    assert ready().status_code == 200
+    with lost_standby():
+        answer = ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD})
+        assert (answer.status, answer.code) == (503, "outcome_unknown")
+        wait_until(lambda: ready().status_code == 503)
+        assert ready().content == b"not ready: commits\n"
+    wait_until(lambda: ready().status_code == 200)
+
+
+def test_a_lock_that_an_overdue_session_may_keep_is_not_waited_for(settings):
+    with lost_standby():
+        record_in_vain()
+        settings.CC_LOCK_WAIT_SECONDS = 600.0
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("LOCK TABLE users")
+            with pytest.raises(OperationalError):
+                User.objects.count()
