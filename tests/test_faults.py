@@ -145,6 +145,47 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         assert encrypt(product, token, key_id).status == 200
 
 
+@pytest.mark.postgresql
+def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_path, servers):
+    """PostgreSQL waits in each COMMIT for a synchronous standby, and there is none."""
+    with (
+        PostgreSQL(servers / "postgresql", durable=True) as postgresql,
+        Product(tmp_path, database=postgresql.url, WEB_CONCURRENCY="1", CC_LOCK_WAIT_SECONDS="1") as product,
+        psycopg.connect(postgresql.url_of("postgres"), autocommit=True) as operator,
+    ):
+        token = product.token()
+        key_id = new_key(product, token)
+        asked = {
+            "operation": lambda: encrypt(product, token, key_id),
+            "change": lambda: create(product, token, uuid.uuid4().hex[:8]),
+            "sign-in": lambda: product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
+        }
+        assert asked["operation"]().status == 200
+        require_standby(operator, "*")
+        wait_until(
+            lambda: product.send("GET", "/readyz").status == 503, RECOVERY_SECONDS
+        )  # without a request
+        for ask in asked.values():
+            began = time.monotonic()
+            answer = ask()
+            assert (answer.status, time.monotonic() - began < SOON) == (503, True)
+            assert answer.code in {"audit_unavailable", "outcome_unknown"}
+        assert product.send("GET", "/api/v1/keys", token=token).status == 200
+        verified = product.manage("verify_audit_log", seconds=SOON + RECOVERY_SECONDS)
+        assert "The result was not recorded" in verified.stderr
+
+        require_standby(operator, "")
+        wait_until(lambda: product.send("GET", "/readyz").status == 200, RECOVERY_SECONDS)
+        for ask in asked.values():
+            wait_until(lambda ask=ask: ask().status in {200, 201}, RECOVERY_SECONDS)
+        assert product.manage("verify_audit_log").returncode == 0
+
+
+def require_standby(operator, names):
+    operator.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+    operator.execute("SELECT pg_reload_conf()")
+
+
 def assert_reveals_nothing(answer, product):
     text = answer.content.lower()
     for word in (b"psycopg", b"pool", b"127.0.0.1", b"postgres", b"traceback", b"connection refused"):

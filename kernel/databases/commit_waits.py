@@ -46,31 +46,29 @@ class _Unconfirmed:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sockets: dict[int, float] = {}
+        self.sockets: dict[int, float] = {}
         self.here = threading.local()
 
     def add(self, socket: int, due: float) -> None:
         with self._lock:
-            self._sockets[socket] = due
+            self.sockets[socket] = due
 
     def dues(self) -> list[float]:
         """When those become overdue that the server has still not confirmed."""
-        if not self._sockets:
-            return []
         with self._lock:
             poll = select.poll()
-            for socket in self._sockets:
+            for socket in self.sockets:
                 poll.register(socket, select.POLLIN)
             for socket, _ in poll.poll(0):
-                del self._sockets[socket]
+                del self.sockets[socket]
                 os.close(socket)
-            return list(self._sockets.values())
+            return list(self.sockets.values())
 
     def close(self) -> None:
         with self._lock:
-            for socket in self._sockets:
+            for socket in self.sockets:
                 os.close(socket)
-            self._sockets.clear()
+            self.sockets.clear()
 
 
 _unconfirmed = ProcessState(_Unconfirmed)
@@ -88,8 +86,8 @@ def limited_to(seconds: float) -> Iterator[None]:
 
 def are_overdue() -> bool:
     """Whether the server has not confirmed a COMMIT that was sent at least ``CC_LOCK_WAIT_SECONDS`` ago."""
-    dues = _unconfirmed.current.dues()
-    return bool(dues) and min(dues) <= time.monotonic()
+    unconfirmed = _unconfirmed.current
+    return bool(unconfirmed.sockets) and min(unconfirmed.dues(), default=math.inf) <= time.monotonic()
 
 
 def are_unconfirmed() -> bool:

@@ -14,8 +14,10 @@ from audit.errors import OVERDUE, AuditUnavailable, RecordUnknown
 from audit.log import numbering
 from audit.log.events import Event
 from audit.models import AuditAlarm, AuditBundle
+from audit.services import record as record_in_transaction
 from audit.services import record_alone
 from kernel.databases import commit_waits
+from kernel.databases.applied_migrations import migration_transaction
 from kernel.databases.commit_waits import CommitUnconfirmed
 from keys.models import Key
 from tests.audit.commit.decisions import ACTOR, decision, stored
@@ -56,7 +58,7 @@ def lost_standby():
     """In the block, no COMMIT is confirmed. It ends once the server has ended those that were sent."""
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
         session.execute("SELECT pg_advisory_lock(%s)", [STANDBY])
-        yield
+        yield session
         session.execute("SELECT pg_advisory_unlock(%s)", [STANDBY])
     wait_until(lambda: not commit_waits.are_unconfirmed())
 
@@ -122,6 +124,16 @@ def test_a_server_that_ends_the_session_in_the_commit_leaves_the_outcome_unknown
             record()
         ends.join()
     assert not commit_waits.are_unconfirmed()
+
+
+def test_migrations_wait_as_long_as_it_takes():
+    with lost_standby() as session:
+        returns = threading.Timer(0.8, session.execute, ["SELECT pg_advisory_unlock(%s)", [STANDBY]])
+        returns.start()
+        with migration_transaction():
+            record_in_transaction(Event(action="test.recorded"), ACTOR)
+        returns.join()
+    assert AuditBundle.objects.count() == 1
 
 
 async def submit(number):

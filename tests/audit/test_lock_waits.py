@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.conf import settings
+from django import conf
 from django.db import OperationalError, connection
 from django.test import Client
 
@@ -156,7 +156,7 @@ def leading_elsewhere():
         with held(f"SELECT pg_advisory_xact_lock({leadership.LOCK})"):
             yield
         return
-    with (Path(settings.CC_HOME) / leadership.LOCK_FILE).open("w") as file:
+    with (Path(conf.settings.CC_HOME) / leadership.LOCK_FILE).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -168,8 +168,9 @@ def test_who_waits_for_the_leader_of_the_log_ends_in_time():
     assert sequence_step(waits=True) == 1
 
 
-def test_readers_of_the_log_do_not_wait_one_after_the_other(monkeypatch):
+def test_readers_of_the_log_do_not_wait_one_after_the_other(monkeypatch, settings):
     """They get the rows so far. One of them waits in full, so the others leave their threads to other requests."""
+    settings.CC_LOCK_WAIT_SECONDS = 60.0
     monkeypatch.setattr(catching_up, "LONGEST", 2.0)
     monkeypatch.setattr(catching_up, "BEHIND_ANOTHER", 0.1)
     writer.commit(decision_of())

@@ -44,6 +44,7 @@ def problem(status, code="", retry_after=None):
         (problem(429, "throttled"), True, True),
         (problem(503, "overloaded"), True, True),
         (problem(503, "audit_unavailable"), True, False),
+        (problem(503, "outcome_unknown"), True, False),
         (error_of(503, {"content-type": "text/plain"}, b"overloaded"), True, False),
         (problem(503, "integrity_failed"), False, False),
         (problem(502), True, False),
