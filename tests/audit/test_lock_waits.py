@@ -171,7 +171,7 @@ def test_who_waits_for_the_leader_of_the_log_ends_in_time():
 def test_readers_of_the_log_do_not_wait_one_after_the_other(monkeypatch, settings):
     """They get the rows so far. One of them waits in full, so the others leave their threads to other requests."""
     settings.CC_LOCK_WAIT_SECONDS = 60.0
-    monkeypatch.setattr(catching_up, "LONGEST", 2.0)
+    monkeypatch.setattr(catching_up, "LONGEST", 1.2)
     monkeypatch.setattr(catching_up, "BEHIND_ANOTHER", 0.1)
     writer.commit(decision_of())
     meeting = threading.Barrier(10)
@@ -184,7 +184,7 @@ def test_readers_of_the_log_do_not_wait_one_after_the_other(monkeypatch, setting
 
     with leading_elsewhere(), ThreadPoolExecutor(10) as pool:
         seconds = [future.result() for future in [pool.submit(read) for _ in range(10)]]
-    assert sum(each > 1.0 for each in seconds) == 1
+    assert sum(each > 0.7 for each in seconds) == 1
     assert max(seconds) < MANY
     catching_up.catch_up()
     assert not AuditBundle.objects.exists()
