@@ -39,7 +39,7 @@ class CommitUnconfirmed(django.db.OperationalError):
 
 
 class _Unconfirmed:
-    """The sockets of sessions whose COMMIT nobody waits for, each with the time.monotonic() when it becomes overdue.
+    """The sockets of sessions whose COMMIT this process waits for no longer, each with the time.monotonic() when it becomes overdue.
 
     ``here`` counts them in each thread.
     """
@@ -116,7 +116,7 @@ def commit(session: psycopg.Connection[Any]) -> None:
     limit = _limit.get() or max(lock_waits.deadline() - sent, LEAST)
     try:
         with session.lock:
-            # What session.commit() runs.
+            # Like session.commit(), which has no limit.
             session.wait(session._commit_gen(), timeout=None if limit == math.inf else limit)  # noqa: SLF001
     except psycopg.OperationalError as error:
         if session.pgconn.transaction_status == TransactionStatus.ACTIVE:

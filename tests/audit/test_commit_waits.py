@@ -44,8 +44,8 @@ UNDO = "DROP FUNCTION wait_for_standby() CASCADE"
 
 @pytest.fixture(autouse=True)
 def impatient(settings, monkeypatch):
-    settings.CC_LOCK_WAIT_SECONDS = 0.3
-    monkeypatch.setattr(commit_waits, "LEAST", 0.1)
+    settings.CC_LOCK_WAIT_SECONDS = 0.6
+    monkeypatch.setattr(commit_waits, "LEAST", 0.6)
     with connection.cursor() as cursor:
         cursor.execute(MAKE)
     yield
@@ -114,21 +114,25 @@ def test_a_statement_outside_a_transaction_ends_in_time_too(admin):
 def test_a_server_that_ends_the_session_in_the_commit_leaves_the_outcome_unknown():
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as session:
         session.execute("SELECT pg_advisory_lock(%s)", [STANDBY])
-        ends = threading.Timer(
-            0.1,
-            session.execute,
-            ["SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid]],
+        ends = threading.Thread(
+            target=end_in_the_commit, args=[session, connection.connection.info.backend_pid]
         )
         ends.start()
-        with commit_waits.limited_to(30), pytest.raises(RecordUnknown):
+        with commit_waits.limited_to(60), pytest.raises(RecordUnknown):
             record()
         ends.join()
     assert not commit_waits.are_unconfirmed()
 
 
+def end_in_the_commit(session, pid):
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = %s"
+    wait_until(lambda: session.execute(waits, [pid]).fetchone())
+    session.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
 def test_migrations_wait_as_long_as_it_takes():
     with lost_standby() as session:
-        returns = threading.Timer(0.8, session.execute, ["SELECT pg_advisory_unlock(%s)", [STANDBY]])
+        returns = threading.Timer(1.2, session.execute, ["SELECT pg_advisory_unlock(%s)", [STANDBY]])
         returns.start()
         with migration_transaction():
             record_in_transaction(Event(action="test.recorded"), ACTOR)

@@ -161,7 +161,7 @@ def leading_elsewhere():
         yield
 
 
-def test_who_waits_for_the_leader_of_the_log_ends_in_time():
+def test_a_wait_for_the_leader_of_the_log_ends_in_time():
     writer.commit(decision_of())
     with leading_elsewhere(), soon(), waiting_until(time.monotonic() + WAIT), pytest.raises(OperationalError):
         sequence_step(waits=True)

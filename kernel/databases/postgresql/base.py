@@ -1,7 +1,7 @@
 """PostgreSQL backend. The session's ``lock_timeout`` bounds a single wait.
 
 If a request has less time left, its statements use the remaining time as ``lock_timeout``. ``commit_waits`` bounds COMMIT.
-A single statement that writes gets a transaction, because its own wait for the commit cannot be told from its work.
+A single statement that writes gets a transaction, so that the wait for its commit is a COMMIT, too.
 """
 
 from collections.abc import Callable
