@@ -19,6 +19,7 @@ POSTGRESQL_REMEDIES = {
     r'database ".*" does not exist': "Create the database, or correct its name in DATABASE_URL.",
     r"failed to resolve host|could not translate host name": "Correct the host in DATABASE_URL.",
     r"Connection refused|No such file or directory": "Start PostgreSQL, or correct the host and port in DATABASE_URL.",
+    r"session is read-only": "No host in DATABASE_URL accepts writes. Promote a standby, or add the primary.",
     r"no pg_hba.conf entry": "Allow the role from this host in pg_hba.conf of the PostgreSQL server.",
     r"permission denied": "Make the role the owner of the database.",
     r"timeout expired|timed out": "Check the network, and the host and port in DATABASE_URL.",

@@ -138,3 +138,31 @@ def test_both_ends_of_a_connection_notice_that_the_other_has_disappeared():
         assert tuple(ours.getsockopt(socket.IPPROTO_TCP, option) for option in options) == expected
         timeout = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
         assert timeout == dead_peers.UNACKNOWLEDGED_MILLISECONDS
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no pool")
+@pytest.mark.django_db
+@pytest.mark.parametrize("wants", ["read-write", "any"])
+def test_a_connection_that_became_read_only_is_replaced_if_another_host_may_accept_writes(wants, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "target_session_attrs", wants)
+    with ThreadPoolExecutor(1) as other:
+        usable, first, next_one = other.submit(become_read_only).result()
+    assert usable == (wants == "any")
+    assert (first == next_one) == (wants == "any")
+
+
+def become_read_only():
+    """Return whether a connection that became read-only is usable, its process id, and that of the next connection."""
+    connection.ensure_connection()
+    pool, held = connection.pool, []
+    while len(held) < pool.get_stats()["pool_available"]:  # so that the same one is next
+        held.append(pool.getconn())
+    first = connection.connection.info.backend_pid
+    connection.connection.execute("SET default_transaction_read_only = on")  # as a reload of the server would
+    usable = connection.is_usable()
+    connection.close()
+    session = pool.getconn()
+    for each in (session, *held):
+        each.execute("RESET default_transaction_read_only")
+        pool.putconn(each)
+    return usable, first, session.info.backend_pid

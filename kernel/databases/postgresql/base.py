@@ -4,6 +4,7 @@ If a request has less time left, its statements use the remaining time as ``lock
 A single statement that writes gets a transaction, so that the wait for its commit is a COMMIT, too.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -27,20 +28,36 @@ _WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
 class BoundedPool:
-    """A pool that limits the wait for a connection to the remaining wait time of the request."""
+    """A pool that limits the wait for a connection to the remaining wait time of the request.
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
+    ``must_write``: it replaces connections that became read-only since they were made.
+    """
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]], *, must_write: bool) -> None:
         self._pool = pool
+        self._must_write = must_write
 
     def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        until = time.monotonic() + min(timeout or self._pool.timeout, seconds_left())
         try:
-            return self._pool.getconn(min(timeout or self._pool.timeout, seconds_left()))
+            while True:
+                session = self._pool.getconn(until - time.monotonic())
+                if not (self._must_write and is_read_only(session)):
+                    return session
+                session.close()
+                self._pool.putconn(session)
         except PoolTimeout:
             database_pool_timeouts_total.inc()
             raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
+
+
+def is_read_only(session: psycopg.Connection[Any]) -> bool:
+    """Whether the server rejects writes of this session, as of its last answer: PostgreSQL reports each change."""
+    status = session.pgconn.parameter_status
+    return b"on" in {status(b"default_transaction_read_only"), status(b"in_hot_standby")}
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
@@ -51,7 +68,17 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
     @property
     def pool(self) -> BoundedPool | None:
         pool = super().pool
-        return None if pool is None else BoundedPool(pool)
+        return None if pool is None else BoundedPool(pool, must_write=self._must_write)
+
+    @property
+    def _must_write(self) -> bool:
+        # Otherwise the next connection would be to the same server, and read-only, too.
+        return bool(self.settings_dict["OPTIONS"].get("target_session_attrs") == "read-write")
+
+    def is_usable(self) -> bool:
+        """False also if the server became read-only. Then the next connection is made to another host."""
+        is_usable: bool = super().is_usable()
+        return is_usable and not (self._must_write and is_read_only(self.connection))
 
     def _commit(self) -> None:
         if self.connection is not None:

@@ -1,0 +1,1 @@
+"""Fail over to a standby of PostgreSQL while the product works."""

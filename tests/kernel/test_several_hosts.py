@@ -1,0 +1,47 @@
+"""Several hosts in the URL of a service."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from kernel.environment import Environment
+
+WRITABLE = {"target_session_attrs": "read-write", "connect_timeout": 2}
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "options"),
+    [
+        ("postgres://u:p@h1:5432,h2:5433/db", "h1,h2", "5432,5433", WRITABLE),
+        ("postgres://u:p@h1,h2:5433/db", "h1,h2", ",5433", WRITABLE),
+        ("postgres://u:p@[::1]:5432,[fe80::2]/db", "::1,fe80::2", "5432,", WRITABLE),
+        ("postgres://u:p@h1,[::2]:5433/db", "h1,::2", ",5433", WRITABLE),
+        (
+            "postgres://u:p@h1,h2/db?target_session_attrs=primary&connect_timeout=4",
+            "h1,h2",
+            ",",
+            {"target_session_attrs": "primary", "connect_timeout": 4},
+        ),
+        (
+            "postgres://u:p@/db?host=h1,h2&port=5432,5433",
+            "",
+            "",
+            WRITABLE | {"host": "h1,h2", "port": "5432,5433"},
+        ),
+        ("postgres://u:p@h1:5432/db", "h1", 5432, {}),
+    ],
+)
+def test_libpq_gets_every_host_with_its_own_port(url, host, port, options, monkeypatch):
+    monkeypatch.setenv("DATABASE", url)
+    described = Environment().db_url("DATABASE", "")
+    assert (described["HOST"], described["PORT"]) == (host, port)
+    assert described.get("OPTIONS", {}) == options
+    assert (described["USER"], described["PASSWORD"], described["NAME"]) == ("u", "p", "db")
+
+
+@pytest.mark.parametrize("hosts", ["h1,", ",h2", "h1,h2:x", "h1:99999,h2", "h1,[::2"])
+def test_a_list_with_an_unusable_host_is_refused(hosts, monkeypatch):
+    monkeypatch.setenv("DATABASE", f"postgres://u:not-to-be-seen@{hosts}/db")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        Environment().db_url("DATABASE", "")
+    assert "DATABASE must be a URL" in str(refusal.value)
+    assert "not-to-be-seen" not in str(refusal.value)
