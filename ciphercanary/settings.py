@@ -18,6 +18,7 @@ from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
+from kernel.several_hosts import Sentinels
 from notifications.configuration import CC_NOTIFICATIONS  # noqa: F401 - a setting
 
 BASE_DIR = installation.ROOT
@@ -182,6 +183,9 @@ _redis_cache = {
         "SOCKET_TIMEOUT": 1,
     },
 }
+if _sentinels := Sentinels.read(REDIS_URL):
+    _redis_cache["LOCATION"] = _sentinels.location
+    _redis_cache["OPTIONS"] |= _sentinels.cache_options
 # Separate from the rate counters, so that it cannot evict them.
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from kernel import several_hosts
+from kernel.several_hosts import Sentinels
 
 DATABASES = {"postgres", "postgresql", "sqlite"}
 REDIS_SCHEMES = {"redis", "rediss", "unix"}
@@ -91,8 +92,14 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
     def redis_url(self, var: str) -> str:
         """The URL of a Redis server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
-        if url and url.partition("://")[0] not in REDIS_SCHEMES:
-            raise ImproperlyConfigured(f"{var} must be a URL such as redis://host:6379/0.")
+        try:
+            is_valid = not url or url.partition("://")[0] in REDIS_SCHEMES or bool(Sentinels.read(url))
+        except ValueError:
+            is_valid = False
+        if not is_valid:
+            raise ImproperlyConfigured(
+                f"{var} must be a URL such as redis://host:6379/0, or redis+sentinel://host1:26379,host2:26379/master/0."
+            )
         return url
 
     def http_url(self, var: str) -> str:

@@ -6,6 +6,8 @@ from celery import Celery
 from celery.app.log import Logging
 from django.conf import settings
 
+from kernel.several_hosts import Sentinels
+
 RUN_JOB = "ciphercanary.run_job"
 RUN_PERIODIC = "ciphercanary.run_periodic"
 BEAT_SECONDS = 30  # the longest pause of beat, whose liveness is that it turns
@@ -19,9 +21,12 @@ class KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
         return True  # already set up
 
 
+_sentinels = Sentinels.read(settings.CELERY_BROKER_URL)
+_broker_url, _sentinel_options = _sentinels.broker if _sentinels else (settings.CELERY_BROKER_URL, {})
+
 app = Celery("ciphercanary", log=KeepOurLogging)
 app.conf.update(
-    broker_url=settings.CELERY_BROKER_URL,
+    broker_url=_broker_url,
     # Ids as JSON: an attacker with write access to the broker can make a worker look at a row, but cannot run code.
     accept_content=["json"],
     task_serializer="json",
@@ -41,6 +46,7 @@ app.conf.update(
     broker_connection_max_retries=None,  # a worker survives any outage of the broker
     broker_connection_timeout=2,
     broker_transport_options={
+        **_sentinel_options,
         "global_keyprefix": f"{settings.CC_REDIS_PREFIX}:celery:",
         # A request does not wait for an unreachable broker, and waits only briefly for one that hangs.
         "max_retries": 0,

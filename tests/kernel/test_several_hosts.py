@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from kernel.environment import Environment
+from kernel.several_hosts import Sentinels
 
 WRITABLE = {"target_session_attrs": "read-write", "connect_timeout": 2}
 
@@ -44,4 +45,24 @@ def test_a_list_with_an_unusable_host_is_refused(hosts, monkeypatch):
     with pytest.raises(ImproperlyConfigured) as refusal:
         Environment().db_url("DATABASE", "")
     assert "DATABASE must be a URL" in str(refusal.value)
+    assert "not-to-be-seen" not in str(refusal.value)
+
+
+def test_sentinels_and_their_master_are_read_from_one_url():
+    read = Sentinels.read("redis+sentinel://user:p%40ss@s1:26380,[::2]/keys/3")
+    assert read == Sentinels([("s1", 26380), ("::2", 26379)], "keys", 3, "user", "p@ss")
+    assert read.location == "redis://keys/3"
+    assert read.broker == (
+        "sentinel://user:p%40ss@s1:26380/3;sentinel://user:p%40ss@[::2]:26379/3",
+        {"master_name": "keys"},
+    )
+    assert Sentinels.read("redis://s1:6379/0") is None
+
+
+@pytest.mark.parametrize("rest", ["s1:26379", "s1,/keys", "s1:x/keys", "s1/keys/x", "/keys", "s1/a b"])
+def test_an_unusable_list_of_sentinels_is_refused(rest, monkeypatch):
+    monkeypatch.setenv("CACHE", f"redis+sentinel://:not-to-be-seen@{rest}")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        Environment().redis_url("CACHE")
+    assert "CACHE must be a URL" in str(refusal.value)
     assert "not-to-be-seen" not in str(refusal.value)
