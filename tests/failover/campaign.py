@@ -4,8 +4,9 @@
 
 It starts a primary, a streaming standby and a server whose DATABASE_URL has both hosts. Each round ends the primary,
 promotes the standby, waits until every client has a success, and makes the old primary the new standby with pg_rewind.
-``killed``: ``kill -9`` of the primary. ``fenced``: the primary stays up and becomes read-only. An asynchronous primary
-stops sending ``--lag`` seconds before its end, so that the standby lacks acknowledged records.
+``killed``: ``kill -9`` of the primary. ``stopped``: a planned switch, with a fast shutdown. ``fenced``: the primary stays
+up and becomes read-only. A killed asynchronous primary stops sending ``--lag`` seconds before, so that the standby lacks
+acknowledged records.
 
 It exits 1 if a client does not recover, if a synchronous failover lost or repeated something, or if the log verifies
 although an asynchronous one lost something.
@@ -42,7 +43,7 @@ def fence(primary: Member) -> None:
     primary.configure("default_transaction_read_only", "on")
 
 
-ENDS: dict[str, Callable[[Member], None]] = {"killed": Member.kill, "fenced": fence}
+ENDS: dict[str, Callable[[Member], None]] = {"killed": Member.kill, "stopped": Member.stop, "fenced": fence}
 
 
 @dataclass
@@ -91,7 +92,8 @@ def play(replication: str, end: str, options: argparse.Namespace) -> bool:
         product.start_seconds = START_SECONDS
         stack.enter_context(product)
         processes = running(product, "gunicorn: worker")
-        failovers = fail_over(product, pair, ENDS[end], options, lag=0 if is_synchronous else options.lag)
+        lag = 0 if is_synchronous or end != "killed" else options.lag
+        failovers = fail_over(product, pair, ENDS[end], options, lag=lag)
         judge(product, product, [failovers.played])
         show(f"{replication}, {end}", failovers)
         is_same = running(product, "gunicorn: worker") == processes

@@ -14,12 +14,13 @@ from tests.services.processes import Unavailable, ownership
 from tests.waiting import wait_until
 
 SLOT = "standby"
-SETTINGS = (
-    "wal_log_hints=on",  # pg_rewind needs it
-    "wal_keep_size=512MB",
-    "max_wal_size=256MB",
-    f"primary_slot_name={SLOT}",
-)
+# In the file, because pg_rewind starts the server without the options of its command.
+CONFIGURATION = f"""
+wal_log_hints = on
+wal_keep_size = 512MB
+max_wal_size = 256MB
+primary_slot_name = '{SLOT}'
+"""
 
 
 class Member(PostgreSQL):
@@ -27,11 +28,13 @@ class Member(PostgreSQL):
 
     def __init__(self, folder: Path, source: "Member | None" = None) -> None:
         self._source = source
-        super().__init__(folder, durable=True, settings=SETTINGS)
+        super().__init__(folder, durable=True)
 
     def initialise(self) -> None:
         if self._source is None:
             super().initialise()
+            with (self.data / "postgresql.conf").open("a") as file:
+                file.write(CONFIGURATION)
             return
         self.run(
             "pg_basebackup", "-D", self.data, "-d", self._source.address, "-R", "-C", "-S", SLOT, "-c", "fast"
@@ -44,7 +47,7 @@ class Member(PostgreSQL):
 
     def run(self, program: str, *arguments: str | Path) -> None:
         """Run a program of PostgreSQL as its account. Raises Unavailable."""
-        command = [self.programs / program, *arguments]
+        command = [(self.programs / "postgres").resolve().with_name(program), *arguments]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=self.folder, **ownership(self.account)
         )
