@@ -25,8 +25,13 @@ WRONG_PASSWORD = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for u
         ({"host": "nohost.invalid"}, "nohost.invalid", "Correct the host in DATABASE_URL"),
         ({"dbname": "absent"}, 'database "absent" does not exist', "correct its name in DATABASE_URL"),
         ({"user": "nobody_here"}, 'role "nobody_here" does not exist', "correct the user in DATABASE_URL"),
+        (
+            {"target_session_attrs": "read-write", "options": "-c default_transaction_read_only=on"},
+            "session is read-only",
+            "Promote a standby",
+        ),
     ],
-    ids=["unknown host", "unknown database", "unknown role"],
+    ids=["unknown host", "unknown database", "unknown role", "standby"],
 )
 def test_a_refused_connection_is_one_line_with_its_cause_and_remedy(changes, cause, remedy):
     line = explained(lambda: connect(**changes))
