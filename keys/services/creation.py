@@ -25,7 +25,7 @@ from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyGrant
 from keys.selection import searched_text
 from keys.services.changing import key_event, lock_policy, new_version
-from keys.services.grants import grant_values
+from keys.services.grants import grant_values, require_retag
 from keys.wrapped_material import NewMaterial
 
 
@@ -50,7 +50,7 @@ def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
 
     ``algorithm`` is a key algorithm or its alias. ``key_size``, in bits, must match it if given. ``purpose``: None for
     the default one. Times are aware. Under a policy, the key gets its cryptoperiod. ``material`` is generated unless
-    given. Raises Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, Overloaded, Throttled.
+    given. Raises Denied, Invalid, UnsupportedAlgorithm, PolicyViolated, NameTaken, Overloaded, Throttled.
     """
     principal.require("keys.create")
     key = draft_key(
@@ -105,7 +105,7 @@ def store_key(
     action: str = actions.KEY_CREATED,
     meta: Mapping[str, object] = MappingProxyType({}),
 ) -> Key:
-    """Save a new key with its first version, and record it. Raises Invalid, PolicyViolated, NameTaken."""
+    """Save a new key with its first version, and record it. Raises Denied, Invalid, PolicyViolated, NameTaken."""
     with unique_name(Key, key.name, "key"):
         policy = None if policy_id is None else lock_policy(policy_id)
         return _store(principal, key, material, policy, action=action, meta=meta)
@@ -237,6 +237,7 @@ def _store(
     insert_key(principal, key, policy, material=material, meta=meta, action=action)
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
+    require_retag(principal, (), key.tags)
     return key
 
 

@@ -19,6 +19,7 @@ from keys.models import Key
 from keys.rotation_policy import RotationPolicy
 from keys.selection import searched_text
 from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
+from keys.services.grants import require_retag
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -39,15 +40,15 @@ def update_key(
 ) -> Key:
     """Change the fields in ``changes``. ``check`` may refuse the locked key with an error of its own.
 
-    Raises NotFound, Invalid, PolicyViolated, IllegalTransition for moving an expiry that has passed or protecting a
-    key during a deletion, and RecentAuthRequired for raising the minimum version, for ending the rules of a policy,
-    and for a policy that has a grace period.
+    Raises Denied, NotFound, Invalid, PolicyViolated, IllegalTransition for moving an expiry that has passed or
+    protecting a key during a deletion, and RecentAuthRequired for raising the minimum version, for ending the rules of
+    a policy, and for a policy that has a grace period.
     """
     principal.require("keys.update")
     key = lock_key(principal, key_id)
     if check is not None:
         check(key)
-    before = trail.key_values(key)
+    before, granting = trail.key_values(key), key.granting_tags
     _set(principal, key, changes)
     is_first_cover = "tags" in changes and key.granting_tags != key.tags
     if trail.key_values(key) == before and not is_first_cover:
@@ -56,6 +57,7 @@ def update_key(
     key.save_with_mac(sets_all_fields="tags" in changes)
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, actions.KEY_UPDATED, key, [change])
+    require_retag(principal, granting, key.granting_tags)
     return key
 
 

@@ -1,6 +1,6 @@
 """Grants on keys and tags."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,6 +28,10 @@ from keys.models.grants import ROLE
 from keys.services.reading import get_key
 
 MANAGE, READ = "keys.grant", "users.read"
+RETAGGED = (
+    "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
+    f"have someone with the permission {MANAGE} change it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,29 @@ def remove_grant(
     if grant is None:
         raise NotFound
     _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant), reason=reason)
+
+
+def require_retag(principal: Principal, before: Iterable[str], after: Iterable[str]) -> None:
+    """Refuse new tags of a key if they change which grants apply to it, unless the caller may grant by tag.
+
+    Call it last, with the epoch locked: a grant on a tag is then committed before this reads, or after the new tags.
+    ``before``: the tags whose grants apply to the key; none for a new key. Raises Denied.
+    """
+    try:
+        _require_for_all_keys(principal)
+    except Denied as denied:
+        if _is_any_granted(set(before) ^ set(after)):
+            refusal = Denied(f"tags: {RETAGGED}", fields={"tags": [RETAGGED]}, extra=denied.extra)
+            raise refusal from None
+
+
+def _is_any_granted(tags: Collection[str]) -> bool:
+    """Whether a grant on one of the tags is in force. The MAC covers its end."""
+    grants = [grant.check_mac() for grant in KeyGrant.objects.filter(tag__in=tags)]
+    if not grants:
+        return False
+    now = database_now()
+    return any(grant.expires_at is None or grant.expires_at > now for grant in grants)
 
 
 def grant_values(grant: KeyGrant) -> dict[str, object]:

@@ -18,6 +18,7 @@ from keys.lifecycle import LifecycleState, State, Status
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, RotationStatus
 from keys.services.changing import finish_change, lock_key, lock_policy, lock_policy_of
 from keys.services.creation import insert_key, new_key
+from keys.services.grants import require_retag
 from keys.wrapped_material import NewMaterial
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
@@ -112,6 +113,7 @@ def _succeed(
     change = RowChange.of_row(old, before=before, after=trail.key_values(old))
     meta |= {"successor_id": new.id, "successor": new.name}
     finish_change(principal, actions.KEY_SUCCEEDED, old, [change], meta=meta)
+    require_retag(principal, (), new.tags)
     return new
 
 
