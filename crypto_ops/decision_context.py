@@ -148,12 +148,9 @@ class CachedDecisionContext(DecisionContext):
         action, reference, mode, version = use
         if reference is None and isinstance(mode, SealingMode):
             reference = keyring.cached_default_id(self.principal, mode.key_algorithm)
-        entry = None if reference is None else keyring.peek(reference)
-        return (
-            None
-            if entry is None
-            else entry.permits.get((self.principal, action, mode and mode.name, version))
-        )
+        if reference is None:
+            return None
+        return keyring.find_permit(reference, (self.principal, action, mode and mode.name, version))
 
     def remember[P](self, use: Use[Mode], permit: Permit[P]) -> Permit[P]:
         action, _, mode, version = use
@@ -172,7 +169,9 @@ class CachedDecisionContext(DecisionContext):
     def find(self, reference: KeyReference, permission: str) -> CachedKey:
         entry = keyring.find_cached(reference, self.principal)
         if entry is None:
-            raise CacheMiss(reference, lambda: keyring.find(reference, self.principal))
+            # Each credential loads for itself: a caller without reach does not wait for the load of one who has it.
+            missing = (reference, self.principal.credential_id)
+            raise CacheMiss(missing, lambda: keyring.find(reference, self.principal))
         return self._use(entry, permission)
 
     def find_default(self, algorithm: str, permission: str) -> CachedKey:

@@ -8,11 +8,10 @@ for a minute are dropped together with their unwrapped material.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from accounts.authorization import is_within_reach
@@ -23,11 +22,7 @@ from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from keys import services
-from keys.cached_keys import (
-    CachedKey,
-    is_shared,
-    key_of,
-)
+from keys.cached_keys import CachedKey, is_shared, key_of
 from keys.key_loading import load_key
 from keys.references import PREFIX, KeyReference
 
@@ -42,61 +37,26 @@ def find(reference: KeyReference, principal: Principal) -> CachedKey:
 
     Raises NotFound, and IntegrityFailed if a row was altered.
     """
-    if isinstance(reference, str):
-        return _find_named(reference, principal)
-    return _find(reference, principal)
-
-
-def _find_named(name: str, principal: Principal) -> CachedKey:
-    entry = _cached_named(name, principal)
+    entry = find_cached(reference, principal)
     if entry is None:
-        entry = _find(services.id_of_key(principal=principal, reference=name), principal)
-    return entry
-
-
-def _find(key_id: UUID, principal: Principal) -> CachedKey:
-    try:
-        entry = _cache.current.get(key_id, principal)
-    except NotFound:
-        _forget_stale(key_id)  # a grant may have made the key visible since
-        entry = _cache.current.get(key_id, principal)
-    if entry is None:
-        entry = load_key(key_id)
+        # A caller without reach gets no further than this query. So an unknown key and the key of another user, cached
+        # or not, cost the same time, and only callers with reach fill the cache.
+        entry = load_key(services.id_within_reach(principal=principal, reference=reference))
+        if not is_within_reach(principal, entry, process_now()):
+            raise NotFound
         _cache.current.put(entry)
-        _check_within_reach(entry, principal)
     return entry
-
-
-def _forget_stale(key_id: UUID) -> None:
-    """Drop the key if it or a grant on it has changed since it was read. One query."""
-    entry = _cache.current.peek(key_id)
-    if entry is not None:
-        forget(renew_stamps([entry.stamp], read_epoch()))
-
-
-def _check_within_reach(entry: CachedKey, principal: Principal) -> None:
-    if not is_within_reach(principal, entry, process_now()):
-        raise NotFound
 
 
 def find_cached(reference: KeyReference, principal: Principal) -> CachedKey | None:
-    """As ``find``, but from memory only: None on a cache miss. Raises NotFound."""
-    if isinstance(reference, str):
-        return _cached_named(reference, principal)
+    """As ``find``, but from memory only: None on a cache miss, and for a key out of reach."""
+    # A name needs no query: the key's MAC covers it, and the commit checks the entry's stamp.
     return _cache.current.get(reference, principal)
 
 
-def peek(reference: KeyReference) -> CachedKey | None:
-    """The key if it is in memory, marked as used. Nothing is checked: only for callers who have found it before."""
-    return _cache.current.touch(reference)
-
-
-def _cached_named(name: str, principal: Principal) -> CachedKey | None:
-    # No query is needed: the name is covered by the key's MAC, and the commit checks the entry's stamp. Treat an
-    # invisible key as a cache miss, so that its name costs as much as an unknown name.
-    with suppress(NotFound):
-        return _cache.current.get_named(name, principal)
-    return None
+def find_permit(reference: KeyReference, use: Hashable) -> Any | None:
+    """The permit of an earlier decision, in ``permits`` of the key, if both are in memory. Nothing is checked."""
+    return _cache.current.get_permit(reference, use)
 
 
 def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
@@ -157,40 +117,33 @@ class _KeyCache:
         self._sweeper: Thread | None = None
         self._is_closed = Event()
 
-    def get(self, key_id: UUID, principal: Principal) -> CachedKey | None:
-        """Only a principal that may see the key marks it as used. Raises NotFound for any other principal."""
+    def get(self, reference: KeyReference, principal: Principal) -> CachedKey | None:
+        """The entry, marked as used, if it is within the principal's reach."""
         with self._lock:
-            cached = self._cached.get(key_id)
-            if cached is None:
+            cached = self._find(reference)
+            if cached is None or not is_within_reach(principal, cached.entry, process_now()):
                 return None
-            _check_within_reach(cached.entry, principal)
             cached.used = time.monotonic()
-            self._cached.move_to_end(key_id)
+            self._cached.move_to_end(cached.entry.key_id)
             return cached.entry
 
-    def peek(self, key_id: UUID) -> CachedKey | None:
-        """The entry, without marking it as used."""
-        cached = self._cached.get(key_id)
-        return None if cached is None else cached.entry
-
-    def touch(self, reference: KeyReference) -> CachedKey | None:
-        """The entry, marked as used."""
-        key_id = self._ids.get(reference) if isinstance(reference, str) else reference
-        cached = None if key_id is None else self._cached.get(key_id)
-        if key_id is None or cached is None:
+    def get_permit(self, reference: KeyReference, use: Hashable) -> Any | None:
+        """The permit, whose entry is marked as used. A caller without a permit keeps no entry in memory."""
+        cached = self._find(reference)
+        permit = None if cached is None else cached.entry.permits.get(use)
+        if cached is None or permit is None:
             return None
         now = time.monotonic()
         if now - cached.used > LEAST_UNUSED:  # the order need not be exact, and the lock is not free
             with self._lock:
                 cached.used = now
-                if key_id in self._cached:
-                    self._cached.move_to_end(key_id)
-        return cached.entry
+                if cached.entry.key_id in self._cached:
+                    self._cached.move_to_end(cached.entry.key_id)
+        return permit
 
-    def get_named(self, name: str, principal: Principal) -> CachedKey | None:
-        """As ``get``, by the name with its prefix."""
-        key_id = self._ids.get(name)
-        return None if key_id is None else self.get(key_id, principal)
+    def _find(self, reference: KeyReference) -> _Slot | None:
+        key_id = self._ids.get(reference) if isinstance(reference, str) else reference
+        return None if key_id is None else self._cached.get(key_id)
 
     def put(self, entry: CachedKey) -> None:
         with self._lock:

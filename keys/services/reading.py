@@ -69,13 +69,18 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
 def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
     """The ID of the key that the caller named. Raises NotFound for a name that no key within their reach has.
 
-    An unknown name and the name of a key out of reach cost the same query. An ID costs none, because its use checks
-    the reach.
+    An ID costs no query, because its use checks the reach.
     """
     if isinstance(reference, UUID):
         return reference
-    named = Key.objects.within_reach_of(principal).filter(name=name_of(reference))
-    key_id = named.values_list("id", flat=True).first()
+    return id_within_reach(principal=principal, reference=reference)
+
+
+def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
+    """The ID of a key within the caller's reach. Raises NotFound, with the same query for any other and for none."""
+    column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
+    reached = Key.objects.within_reach_of(principal).filter(**column)
+    key_id = reached.values_list("id", flat=True).first()
     if key_id is None:
         raise NotFound
     return key_id

@@ -118,11 +118,8 @@ class Exhausted:
 def test_an_operation_that_fails_after_its_record_is_corrected_and_repeated(bench):
     key = bench.key()
     ask(bench, *[("encrypt", sealing(key))] * 2)
-    cipher = (
-        keyring.peek(UUID(key["id"]))
-        .versions[1]
-        .cached_primitive(primitives.cipher, SEALING_MODES["aes-256-gcm"])
-    )
+    version = keyring._cache.current._cached[UUID(key["id"])].entry.versions[1]
+    cipher = version.cached_primitive(primitives.cipher, SEALING_MODES["aes-256-gcm"])
     cipher._aead = Exhausted(cipher._aead)
     [(status, _)] = ask(bench, ("encrypt", sealing(key)))
     entries = log_rows().filter(object_id=key["id"], action=actions.MESSAGE_ENCRYPTED).order_by("-id")

@@ -207,10 +207,8 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
     with connection_queries() as statements:
         keyring._cache.drop()
         find(admin, key)
-    assert "entity_epochs" in statements[0]["sql"]
-    assert "key_versions" in statements[1]["sql"]
-    assert "key_grants" in statements[2]["sql"]
-    assert len(statements) == 3
+    tables = ("encryption_keys", "entity_epochs", "key_versions", "key_grants")
+    assert all(table in each["sql"] for table, each in zip(tables, statements, strict=True))
 
 
 def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):
@@ -226,10 +224,11 @@ def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):
     key = find(developer, new_key(principal=developer.principal))
     entries = keyring._cache.current
     entries._cached[key.key_id].used = 0.0
-    assert keyring.find_cached(f"name:{key.name}", stranger.principal) is None
-    for ask in (keyring.find, keyring.find_cached):
+    for reference in (key.key_id, f"name:{key.name}"):
+        assert keyring.find_cached(reference, stranger.principal) is None
+        assert keyring.find_permit(reference, (stranger.principal, "crypto.encrypt")) is None
         with pytest.raises(NotFound):
-            ask(key.key_id, stranger.principal)
+            keyring.find(reference, stranger.principal)
     assert entries._cached[key.key_id].used == 0.0
     assert keyring.find_cached(f"name:{key.name}", developer.principal) is key
     assert entries._cached[key.key_id].used > 0.0

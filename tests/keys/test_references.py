@@ -1,6 +1,8 @@
 """A key by its id or, after ``name:``, by its name: each has one spelling, and names reveal no more than ids."""
 
+import re
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -24,6 +26,7 @@ MISSPELT_IDS = {
     "a space": lambda key_id: f" {key_id}",
     "a line break": lambda key_id: f"{key_id}\n",
 }
+LITERAL = re.compile(r"'[^']*'|\b\d+\b")  # in a statement
 MALFORMED_NAMES = [
     "name:",
     "name:ab",
@@ -190,6 +193,31 @@ def test_a_hot_name_is_not_found_by_someone_who_may_not_see_its_key(admin, stran
     assert keyring.find_cached("name:no-key-at-all", stranger.principal) is None
     with pytest.raises(NotFound):
         keyring.find(name, stranger.principal)
+
+
+@pytest.mark.parametrize("by_name", [False, True], ids=["id", "name"])
+def test_a_stranger_cannot_time_a_key_and_fills_no_cache(
+    admin, stranger, new_key, connection_queries, by_name
+):
+    """A key of another user that is in memory, one that is not, and none cost the same statements."""
+    cached, stored = new_key(), new_key()
+    keyring.find(cached.id, admin.principal)
+    asked = ["name:unknown", "name:" + cached.name, "name:" + stored.name]
+    if not by_name:
+        asked = [str(uuid4()), str(cached.id), str(stored.id)]
+    costs, entries = {}, set(keyring._cache.current._cached)
+    for text in asked:
+        with connection_queries() as statements:
+            for operation, body in OPERATIONS.items():
+                assert stranger.api.post(f"/api/v1/{operation}", body | {"key_id": text}).status == 404
+            assert stranger.api.get(f"/api/v1/keys/{text}").status == 404
+            with pytest.raises(CacheMiss) as miss:
+                CachedDecisionContext(stranger.principal, "").find(references.parse(text), "crypto.encrypt")
+            with pytest.raises(NotFound):
+                miss.value.load()
+        costs[text] = [LITERAL.sub("?", each["sql"]) for each in statements]
+    assert costs[asked[0]] == costs[asked[1]] == costs[asked[2]]
+    assert set(keyring._cache.current._cached) == entries == {cached.id}
 
 
 def test_a_forgotten_key_is_forgotten_by_its_name(admin, key):
