@@ -10,8 +10,8 @@ from kernel.pages.forms import PageForm
 
 RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
 CHOOSING_HELP = (
-    "Use 12 to 128 characters. Do not use a common password, your name or repeated characters. Four or five "
-    "unrelated words make a strong password."
+    "Use 12 to 128 characters. Do not use a common password, your name, a row of keys or repeated characters. Four or "
+    "five unrelated words make a strong password."
 )
 SECRET_LIMIT = 1024  # characters, as in the API
 TOTP_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}

@@ -1,23 +1,31 @@
-"""Password rules: 12 to 128 characters, and no password that attackers try first. There are no other rules."""
+"""Password rules: 12 to 128 characters, and at least 10^9 guesses by an attacker who tries likely passwords first.
 
-import string
+zxcvbn (Wheeler, USENIX Security 2016) estimates the guesses. There are no rules about kinds of characters.
+"""
 
-from django.contrib.auth.password_validation import (
-    CommonPasswordValidator,
-    UserAttributeSimilarityValidator,
-    validate_password,
-)
+import math
+import re
+from threading import Lock
+from typing import Final
+
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from kernel.errors import Invalid
+from kernel.runtime import ProcessState
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
-FEWEST_CHARACTERS = 5  # distinct characters
-SHORTEST_WORD = 4  # because the list also contains single letters
-PADDING = string.digits + string.punctuation + string.whitespace
+MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a name written twice
+MAX_READ: Final = 32  # characters
+MAX_WORK: Final = 35_000  # substitutions times the square of the characters: about 40 ms
+SHORTEST_NAME: Final = 3  # characters
 # The product's name, and the example in README.md, which is public and easily copied unchanged.
-PUBLISHED = {"ciphercanary", "replace this with your own"}
+PUBLISHED: Final = ("ciphercanary", "replace this with your own")
+TOO_EASY: Final = "This password is too easy to guess."
+OWN_NAME: Final = "Your username, your email address and the name of this product are easy to guess."
+
+_lock = ProcessState(Lock)
 
 
 class MaximumLengthValidator:
@@ -34,56 +42,64 @@ class MaximumLengthValidator:
         return f"Use at most {self.max_length} characters."
 
 
-class GuessablePasswordValidator(CommonPasswordValidator):
-    """Rejects Django's 20,000 common passwords and their usual variants.
+class GuessesValidator:
+    """Rejects passwords that need fewer than ``MIN_GUESSES``, with the advice of zxcvbn.
 
-    Few entries in the list have 12 characters, so the password is also compared without repetition, and without
-    the digits, punctuation and spaces around it. The user's name and email address count as common passwords, and
-    so do the published ones. Django's validator checks the similarity to the name and the address.
+    The user's name and email address count as the first guesses, and so do the published words. Only the beginning of
+    the password counts: a strong one makes the whole strong.
     """
 
-    similarity = UserAttributeSimilarityValidator(user_attributes=("username", "email"))
-
     def validate(self, password: str, user: User | None = None) -> None:
-        super().validate(password, user)
-        text = password.lower()[:MAX_LENGTH]
-        period = _period(text)
-        if len(set(text)) < FEWEST_CHARACTERS or (period < MIN_LENGTH and period * 2 <= len(text)):
-            raise ValidationError(
-                "This password repeats the same few characters. Use a longer, more varied password.",
-                code="password_repeats",
-            )
-        core = _core(text)
-        if len(core) >= SHORTEST_WORD and core in self.passwords | PUBLISHED:
-            message = "This password is too common. Use a less predictable password."
-            raise ValidationError(message, code="password_too_common")
-        if core and core in map(_core, _names_of(user)):
-            raise ValidationError(
-                "This password matches your username or email address. Choose another password.",
-                code="password_too_similar",
-            )
-        self.similarity.validate(password, user)
+        from zxcvbn import zxcvbn  # noqa: PLC0415 - its words take 14 MiB, and few processes set a password
+        from zxcvbn.feedback import get_feedback  # noqa: PLC0415 - likewise
+
+        text = _beginning(password)
+        with _lock.current:  # zxcvbn keeps the words of the user in a global variable
+            result = zxcvbn(text, [word[: len(text)] for word in _first_guesses(user)])
+        if result["guesses"] >= MIN_GUESSES:
+            return
+        is_own = any(match.get("dictionary_name") == "user_inputs" for match in result["sequence"])
+        advice = get_feedback(0, result["sequence"])
+        warning = OWN_NAME if is_own else advice["warning"]
+        message = " ".join(filter(None, [TOO_EASY, warning, *advice["suggestions"]]))
+        raise ValidationError(message, code="password_too_easy")
 
 
 def require_acceptable(password: str, user: User | None, *, field: str = "password") -> None:
-    """Raises Invalid, naming the field, if ``AUTH_PASSWORD_VALIDATORS`` reject the password for this user."""
+    """Raises Invalid, naming the field, if one of ``AUTH_PASSWORD_VALIDATORS`` rejects the password for this user.
+
+    It takes up to 50 ms. Call it after the check of the caller's permission or code.
+    """
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise Invalid("This password is not strong enough.", fields={field: error.messages}) from None
+        raise Invalid("This password is not strong enough.", fields={field: error.messages[:1]}) from None
 
 
-def _names_of(user: User | None) -> list[str]:
-    email = getattr(user, "email", None) or ""
-    return [getattr(user, "username", ""), email, email.partition("@")[0]]
+def _beginning(password: str) -> str:
+    """The part of the password that zxcvbn can read within ``MAX_WORK``, at least ``MIN_LENGTH`` characters.
+
+    It reads every substring once for each way to replace digits and symbols by letters. 72 characters with all of
+    these would take over a second.
+    """
+    return next(
+        (
+            password[:length]
+            for length in range(min(len(password), MAX_READ), MIN_LENGTH, -1)
+            if _substitutions(password[:length]) * length**2 <= MAX_WORK
+        ),
+        password[:MIN_LENGTH],
+    )
 
 
-def _core(text: str) -> str:
-    """The text without repetition and without padding at its ends: ``password`` for ``Password-password1!``."""
-    text = text.lower().strip(PADDING)
-    return text[: _period(text)].strip(PADDING)
+def _substitutions(text: str) -> int:
+    """About how many ways there are to replace the text's digits and symbols by letters."""
+    from zxcvbn.matching import L33T_TABLE  # noqa: PLC0415 - likewise
+
+    return math.prod(max(1, len(set(symbols) & set(text))) for symbols in L33T_TABLE.values())
 
 
-def _period(text: str) -> int:
-    """The length of the shortest part that forms the text by repetition: 3 for ``abcabcab``."""
-    return next((n for n in range(1, len(text)) if text[n:] == text[:-n]), len(text))
+def _first_guesses(user: User | None) -> list[str]:
+    names = [getattr(user, "username", ""), getattr(user, "email", None) or ""]
+    parts = [part for name in names for part in (name.partition("@")[0], *re.split(r"[\W_]+", name))]
+    return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= SHORTEST_NAME)]

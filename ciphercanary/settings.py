@@ -209,7 +209,12 @@ AUTHENTICATION_BACKENDS = ["accounts.backends.SessionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "accounts.passwords.MaximumLengthValidator", "OPTIONS": {"max_length": 128}},
-    {"NAME": "accounts.passwords.GuessablePasswordValidator"},
+    {"NAME": "accounts.passwords.GuessesValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["username", "email"]},
+    },
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
 LOGIN_URL = "login"
