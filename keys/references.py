@@ -21,7 +21,8 @@ EXPECTED: Final = "Expected a lowercase UUID with hyphens, or name: followed by 
 _REFERENCE: Final = re.compile(PATTERN)
 
 
-@lru_cache(4096)  # because the fast path parses the same few texts repeatedly
+# Because the fast path parses the same few texts repeatedly. It has texts that any caller sent, and nothing about keys.
+@lru_cache(4096)
 def parse(text: str) -> KeyReference:
     """Raises Invalid, with the field ``key_id``."""
     if not _REFERENCE.fullmatch(text):
