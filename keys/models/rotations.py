@@ -92,7 +92,11 @@ class KeyRotation(models.Model):
     new_version = models.PositiveIntegerField()
     rotation_reason = models.CharField(max_length=MAX_REASON)
     rotated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_column="rotated_by"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_column="rotated_by",
     )
     service_account_id = models.UUIDField(null=True, editable=False)
     rotated_at = models.DateTimeField(db_default=Now())
