@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kernel import home
 from kernel.crypto import certificates, keywrap
+from kernel.observability import standard_error
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 MODE = 0o444
@@ -24,6 +25,7 @@ class Incomplete(Exception):
 
 
 def main() -> None:
+    standard_error.capture(is_server=True)
     parser = argparse.ArgumentParser(
         prog="initial_secrets", description="Creates the missing secrets of a deployment."
     )
@@ -33,7 +35,8 @@ def main() -> None:
     try:
         created = create_missing(options.folder, options.host)
     except (Incomplete, OSError, ValueError) as error:
-        sys.exit(f"initial_secrets: {error}")
+        # No colon after the name, because redaction takes "secrets: …" for a secret.
+        sys.exit(f"initial_secrets failed: {error}")
     sys.stdout.writelines(f"created {path}\n" for path in created)
 
 
