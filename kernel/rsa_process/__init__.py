@@ -5,7 +5,8 @@ threads and a core. The check whether the factors of a key are prime would even 
 holds Python's global lock meanwhile. Commands and job workers work in their own threads, without limits and charges.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
 
@@ -67,21 +68,25 @@ def check(algorithm: str, material: KeyMaterial, payer: Identity) -> None:
 
 
 def _ask(process: RsaProcess, request: bytes, cost: int, payer: Identity) -> bytes:
+    with _counted(), process.place():
+        throttle.raise_charge(payer.budget, cost)
+        release_connections()
+        try:
+            with lock_waits.paused():
+                return process.ask(request)
+        except Overloaded:
+            throttle.refund_principal(payer.budget, cost - 1)
+            raise
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
     try:
-        with process.place():
-            throttle.raise_charge(payer.budget, cost)
-            try:
-                release_connections()
-                with lock_waits.paused():
-                    answer = process.ask(request)
-            except Overloaded:
-                throttle.refund_principal(payer.budget, cost - 1)
-                raise
+        yield
     except Overloaded:
         rsa_requests_total.labels("overloaded").inc()
         raise
     rsa_requests_total.labels("answered").inc()
-    return answer
 
 
 class _State:
