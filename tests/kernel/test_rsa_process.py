@@ -27,7 +27,7 @@ COST = rsa_process.GENERATION_COST["rsa-3072"]
 
 @pytest.fixture
 def payer(settings):
-    settings.CC_THROTTLE_PRINCIPAL = "6000/day"  # no second between two readings adds a request
+    settings.CC_THROTTLE_PRINCIPAL = "600/day"  # no minute between two readings adds a request
     runtime.forget_settings()
     return Identity.user(uuid4())
 
@@ -111,7 +111,7 @@ def test_other_requests_keep_three_quarters_of_the_threads(threads, places):
 
 def test_a_refusal_by_the_budget_keeps_no_place(process, payer):
     stopped(process)
-    throttle.charge_principal(payer.budget, 6000 - COST + 1)
+    throttle.charge_principal(payer.budget, 600 - COST + 1)
     for _ in range(3):
         with pytest.raises(Throttled):
             request("rsa-3072", payer)

@@ -66,7 +66,7 @@ def test_none_of_them_waits_for_a_place(admin):
 
 
 def test_a_key_is_charged_by_its_time_also_if_its_name_is_taken(admin, settings):
-    settings.CC_THROTTLE_PRINCIPAL = "6000/day"  # not a second between the requests adds a unit
+    settings.CC_THROTTLE_PRINCIPAL = "600/day"  # not a minute between the requests adds a unit
     body = {"name": "costly", "algorithm": "rsa-3072", "purpose": "sign"}
     with in_a_web_process():
         before = left(admin.api.post("/api/v1/keys", {"name": "costly", "algorithm": "ed25519"}))
@@ -87,7 +87,7 @@ def test_a_generation_holds_no_connection(admin):
 
 
 def test_an_rsa_data_key_is_generated_once_although_its_decision_is_repeated(admin, settings, monkeypatch):
-    settings.CC_THROTTLE_PRINCIPAL = "6000/day"
+    settings.CC_THROTTLE_PRINCIPAL = "600/day"
     key = admin.api.post("/api/v1/keys", {"name": "sealing", "algorithm": "aes-256"}).json["id"]
     generate = rsa_process.generate
 
