@@ -86,7 +86,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
                 commit_waits.commit(self.connection)
 
     def _execute_bounded(self, execute: Callable[..., Any], sql: Any, *call: Any) -> Any:
-        if not self.in_atomic_block and self.autocommit and isinstance(sql, str) and sql.startswith(_WRITING):
+        if (
+            not self.in_atomic_block
+            and self.autocommit
+            and isinstance(sql, str)
+            and sql.lstrip().startswith(_WRITING)
+        ):
             with transaction.atomic(using=self.alias):
                 return self._execute_bounded(execute, sql, *call)
         # The session of an overdue COMMIT keeps its locks, so that waiting for them is in vain.
