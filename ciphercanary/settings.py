@@ -13,12 +13,11 @@ from django.utils.csp import CSP
 from accounts import roles
 from accounts.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
 from ciphercanary import openapi
-from kernel import home, installation
+from kernel import home, installation, several_hosts
 from kernel.databases import options
 from kernel.environment import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
-from kernel.several_hosts import Sentinels
 from notifications.configuration import CC_NOTIFICATIONS  # noqa: F401 - a setting
 
 BASE_DIR = installation.ROOT
@@ -174,18 +173,7 @@ _local_cache = {
     "LOCATION": "local",
     "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
 }
-_redis_cache = {
-    "LOCATION": REDIS_URL,
-    "KEY_PREFIX": CC_REDIS_PREFIX,
-    "OPTIONS": {
-        "SERIALIZER": "kernel.cache.PlainSerializer",
-        "SOCKET_CONNECT_TIMEOUT": 1,
-        "SOCKET_TIMEOUT": 1,
-    },
-}
-if _sentinels := Sentinels.read(REDIS_URL):
-    _redis_cache["LOCATION"] = _sentinels.location
-    _redis_cache["OPTIONS"] |= _sentinels.cache_options
+_redis_cache = several_hosts.redis_cache(REDIS_URL, CC_REDIS_PREFIX)
 # Separate from the rate counters, so that it cannot evict them.
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}

@@ -76,24 +76,27 @@ class Sentinels:
         return cls(addresses, master, int(database or 0), unquote(username), unquote(password))
 
     @property
-    def location(self) -> str:
-        """``LOCATION`` for django-redis."""
-        return f"redis://{self.master}/{self.database}"
-
-    @property
-    def cache_options(self) -> dict[str, Any]:
-        """More ``OPTIONS`` for django-redis."""
-        return {
-            "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
-            "SENTINELS": self.addresses,
-            "USERNAME": self.username,
-            "PASSWORD": self.password,
-        }
-
-    @property
     def broker(self) -> tuple[str, dict[str, str]]:
         """For Celery: the URL, and more transport options."""
         login = f"{quote(self.username, '')}:{quote(self.password, '')}@" if self.password else ""
         hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.addresses]
         urls = [f"sentinel://{login}{host}/{self.database}" for host in hosts]
         return ";".join(urls), {"master_name": self.master}
+
+
+def redis_cache(url: str, prefix: str) -> dict[str, Any]:
+    """``CACHES`` of django-redis, without its backend. ``url``: of a server, or of Sentinels."""
+    options: dict[str, Any] = {
+        "SERIALIZER": "kernel.cache.PlainSerializer",
+        "SOCKET_CONNECT_TIMEOUT": 1,
+        "SOCKET_TIMEOUT": 1,
+    }
+    if sentinels := Sentinels.read(url):
+        url = f"redis://{sentinels.master}/{sentinels.database}"
+        options |= {
+            "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+            "SENTINELS": sentinels.addresses,
+            "USERNAME": sentinels.username,
+            "PASSWORD": sentinels.password,
+        }
+    return {"LOCATION": url, "KEY_PREFIX": prefix, "OPTIONS": options}

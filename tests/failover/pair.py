@@ -96,6 +96,7 @@ class Pair:
 
     def promote(self) -> None:
         """Make the standby the primary, and return when it accepts writes."""
+        self.standby.configure("synchronous_standby_names", "")  # left from its time as the primary
         self.standby.execute("SELECT pg_promote()")
         self.primary, self.standby = self.standby, self.primary
 

@@ -51,7 +51,6 @@ def test_a_list_with_an_unusable_host_is_refused(hosts, monkeypatch):
 def test_sentinels_and_their_master_are_read_from_one_url():
     read = Sentinels.read("redis+sentinel://user:p%40ss@s1:26380,[::2]/keys/3")
     assert read == Sentinels([("s1", 26380), ("::2", 26379)], "keys", 3, "user", "p@ss")
-    assert read.location == "redis://keys/3"
     assert read.broker == (
         "sentinel://user:p%40ss@s1:26380/3;sentinel://user:p%40ss@[::2]:26379/3",
         {"master_name": "keys"},
