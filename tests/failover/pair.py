@@ -109,6 +109,7 @@ class Pair:
             "pg_rewind", "-D", self.standby.data, f"--source-server={self.primary.address}", "-R"
         )
         self.standby.start()
+        self.standby.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
         self._attach()
 
     def _attach(self) -> None:
