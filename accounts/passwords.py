@@ -101,5 +101,5 @@ def _substitutions(text: str) -> int:
 
 def _first_guesses(user: User | None) -> list[str]:
     names = [getattr(user, "username", ""), getattr(user, "email", None) or ""]
-    parts = [part for name in names for part in (name.partition("@")[0], *re.split(r"[\W_]+", name))]
+    parts = [part for name in names for part in re.split(r"[\W_]+", name)]
     return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= SHORTEST_NAME)]

@@ -218,6 +218,9 @@ def test_a_stranger_cannot_time_a_key_and_fills_no_cache(
         costs[text] = [LITERAL.sub("?", each["sql"]) for each in statements]
     assert costs[asked[0]] == costs[asked[1]] == costs[asked[2]]
     assert set(keyring._cache.current._cached) == entries == {cached.id}
+    with pytest.raises(CacheMiss) as of_owner:
+        CachedDecisionContext(admin.principal, "").find(references.parse(asked[2]), "crypto.encrypt")
+    assert of_owner.value.missing != miss.value.missing  # neither waits for the load of the other
 
 
 def test_a_forgotten_key_is_forgotten_by_its_name(admin, key):
