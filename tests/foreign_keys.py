@@ -81,3 +81,13 @@ def jwk_of(algorithm, key, *, is_private=True):
     kind = {"kty": "OKP", "crv": _CURVES[algorithm]} if algorithm in _CURVES else {"kty": "AKP"}
     jwk = {**kind, public: encode_base64url(key.public_key().public_bytes_raw())}
     return jwk | ({private: encode_base64url(key.private_bytes_raw())} if is_private else {})
+
+
+def der(tag, content):
+    """An element in DER: the library refuses longer encodings of the length."""
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8 or 1)
+    return bytes([tag, *([] if len(content) < 128 else [0x80 + len(size)])]) + size + content
+
+
+def integer(number):
+    return der(0x02, number.to_bytes(number.bit_length() // 8 + 1))

@@ -15,7 +15,7 @@ from kernel.crypto import hybrid, importing, key_pairs, key_transport
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
-from tests.foreign_keys import ALGORITHMS, new_key, private_bytes, public_bytes
+from tests.foreign_keys import ALGORITHMS, der, integer, new_key, private_bytes, public_bytes
 from tests.personas import b64
 
 PAIRS = {name: find_key_algorithms(name)[0] for name in ALGORITHMS}
@@ -119,29 +119,22 @@ def test_a_key_of_another_type_is_refused():
 
 def test_a_document_of_another_algorithm_never_reaches_the_library():
     """The library would test for minutes whether the modulus of Diffie-Hellman is prime, with every thread stopped."""
-    parameters = tlv(0x30, integer(2**11_213 - 1) + integer(2))
-    algorithm = tlv(0x30, bytes.fromhex("06092a864886f70d010301") + parameters)
-    public = tlv(0x30, algorithm + tlv(0x03, b"\0" + integer(4)))
-    private = tlv(0x30, integer(0) + algorithm + tlv(0x04, integer(5)))
+    parameters = der(0x30, integer(2**4423 - 1) + integer(2))
+    algorithm = der(0x30, bytes.fromhex("06092a864886f70d010301") + parameters)
+    public = der(0x30, algorithm + der(0x03, b"\0" + integer(4)))
+    private = der(0x30, integer(0) + algorithm + der(0x04, integer(5)))
     pem = f"-----BEGIN PRIVATE KEY-----\n{b64(private)}\n-----END PRIVATE KEY-----"
     kind, began = PAIRS["x25519"], time.monotonic()
     refusal_of(importing.from_public_der, kind, public)
     refusal_of(importing.from_private_der, kind, private)
     refusal_of(importing.from_pem, kind, pem)
+    refusal_of(importing.from_pem, PAIRS["ec-p256"], pem.replace("PRIVATE", "EC PRIVATE"))
+    refusal_of(importing.from_pem, PAIRS["rsa-3072"], pem.replace("PRIVATE", "RSA PRIVATE"))
     with pytest.raises(WrongKey):
         key_pairs.load_public("x25519", public)
     with pytest.raises(WrongKey):
         key_transport.wrap(public, KeyMaterial.generate(32), "name")
     assert time.monotonic() - began < 1
-
-
-def tlv(tag, content):
-    size = len(content).to_bytes(2)
-    return bytes([tag, 0x82]) + size + content
-
-
-def integer(number):
-    return tlv(0x02, number.to_bytes(number.bit_length() // 8 + 1))
 
 
 def test_a_pem_is_one_key_with_any_text_around():

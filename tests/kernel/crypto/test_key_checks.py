@@ -9,19 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from kernel.crypto import hybrid, importing, key_checks
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import Invalid, WrongKey
-from tests.foreign_keys import private_bytes, rsa_of, rsa_with_a_composite_factor
+from tests.foreign_keys import der, integer, private_bytes, rsa_of, rsa_with_a_composite_factor
 
 P_25519, P_448 = 2**255 - 19, 2**448 - 2**224 - 1
 RSA = rsa.generate_private_key(65_537, 3072)
-
-
-def der(tag, content):
-    octets = len(content).to_bytes((len(content).bit_length() + 7) // 8 or 1)
-    return bytes([tag, *([] if len(content) < 128 else [0x80 + len(octets)])]) + octets + content
-
-
-def integer(number):
-    return der(0x02, number.to_bytes(number.bit_length() // 8 + 1))
 
 
 def test_a_factor_of_the_wrong_size_is_refused_before_the_library_tests_it():

@@ -18,9 +18,8 @@ from kernel.crypto import agreement, hybrid, importing, key_documents, key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
-from tests.foreign_keys import new_key, private_bytes, public_bytes
-from tests.kernel.crypto.test_importing import openssl, refusal_of, tlv
-from tests.kernel.crypto.test_key_checks import der
+from tests.foreign_keys import der, new_key, private_bytes, public_bytes
+from tests.kernel.crypto.test_importing import openssl, refusal_of
 from tests.personas import b64
 
 # By NIST's identifiers: sigAlgs and kems.
@@ -52,11 +51,11 @@ def published(algorithm):
 
 def document(algorithm, content):
     identifier = bytes.fromhex(f"0609608648016503040{IDENTIFIERS[algorithm]}")
-    return tlv(0x30, b"\x02\x01\0" + tlv(0x30, identifier) + tlv(0x04, content))
+    return der(0x30, b"\x02\x01\0" + der(0x30, identifier) + der(0x04, content))
 
 
 def both(algorithm, seed, expanded):
-    return document(algorithm, tlv(0x30, tlv(0x04, seed) + tlv(0x04, expanded)))
+    return document(algorithm, der(0x30, der(0x04, seed) + der(0x04, expanded)))
 
 
 @pytest.mark.parametrize("algorithm", IDENTIFIERS)
@@ -89,16 +88,16 @@ def test_an_expanded_key_without_its_seed_is_refused_with_the_reason(algorithm):
     seed, _, expanded = published(algorithm)
     kind = kind_of(algorithm)
     assert "only its expanded form" in refusal_of(
-        importing.from_private_der, kind, document(algorithm, tlv(0x04, expanded))
+        importing.from_private_der, kind, document(algorithm, der(0x04, expanded))
     )
     malformed = [
         b"",
         seed,
-        tlv(0x30, b""),
-        tlv(0x30, tlv(0x04, seed)),
-        tlv(0x30, tlv(0x80, seed) + tlv(0x04, expanded)),
+        der(0x30, b""),
+        der(0x30, der(0x04, seed)),
+        der(0x30, der(0x80, seed) + der(0x04, expanded)),
     ]
-    for content in [*malformed, tlv(0x80, seed[1:]), tlv(0x30, tlv(0x04, seed[1:]) + tlv(0x04, expanded))]:
+    for content in [*malformed, der(0x80, seed[1:]), der(0x30, der(0x04, seed[1:]) + der(0x04, expanded))]:
         assert "Cannot be read" in refusal_of(importing.from_private_der, kind, document(algorithm, content))
 
 
