@@ -83,3 +83,10 @@ def test_only_strong_keys_wrap():
     for recipient in (small, signing, b"", FOR_HPKE[:-1]):
         with pytest.raises(WrongKey):
             key_transport.wrap(recipient, KeyMaterial(bytes(32)), NAME)
+
+
+def test_a_wrapping_key_with_a_small_factor_is_refused():
+    weak = rsa.RSAPublicNumbers(65_537, 3 * (2**3070 - 5)).public_key()
+    weak = weak.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(WrongKey, match="small factor"):
+        key_transport.wrap(weak, KeyMaterial(bytes(32)), "name")
