@@ -25,7 +25,7 @@ from accounts.session_engine import (
     drop_expired,
 )
 from audit.log.events import Source
-from kernel.clock import database_now, process_now
+from kernel.clock import database_now
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 
@@ -72,8 +72,7 @@ def renew(request: HttpRequest, now: datetime) -> None:
     session[CLIENT_IP], session[USER_AGENT] = origin.client_ip, origin.user_agent[:LONGEST_USER_AGENT]
     if isinstance(request.user, User):
         session[SUBJECT_VERSION] = request.user.subject_version
-    # Use the process clock, because Django compares the expiry with it.
-    idle_end = process_now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    idle_end = now + timedelta(seconds=settings.SESSION_COOKIE_AGE)
     session.set_expiry(min(idle_end, _absolute_end(request)))
 
 

@@ -21,7 +21,7 @@ from django.core import signing
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from accounts.models import BrowserSession
-from kernel.clock import process_now
+from kernel.clock import process_now, require_reading
 
 # Entries of a signed-in session, written by ``accounts.browser_sessions``.
 ID = "id"
@@ -63,6 +63,7 @@ class SessionStore(SessionBase):
 
     def load(self) -> dict[str, Any]:
         """Called only if there is a key. A key without a valid session is dropped."""
+        require_reading()  # no query precedes: after a start, a wrong clock of the node would end the session
         key = row_key(self.session_key or "")
         row = BrowserSession.objects.filter(session_key=key, expire_date__gt=process_now()).first()
         data = None if row is None else self.read(row)
@@ -70,6 +71,13 @@ class SessionStore(SessionBase):
             self._session_key = None
             return {}
         return data
+
+    def get_expiry_age(self, **options: Any) -> int:
+        """Django's default, with the clock that decides the expiry."""
+        return super().get_expiry_age(**{"modification": process_now(), **options})
+
+    def get_expiry_date(self, **options: Any) -> datetime:
+        return super().get_expiry_date(**{"modification": process_now(), **options})
 
     def exists(self, session_key: str) -> bool:
         return BrowserSession.objects.filter(session_key=row_key(session_key)).exists()

@@ -1,15 +1,37 @@
-"""Two clocks. The database's clock decides expiry, lock-out and the order of the audit log."""
+"""Two clocks. The database's clock decides expiry, lock-out and the order of the audit log.
 
+A process estimates it without a query: every result that contains the database's time sets the estimate, and the
+monotonic clock advances it in between. So a wrong clock of a node decides nothing.
+"""
+
+import math
+import time
 from datetime import UTC, datetime
 
 from django.db import connection
 
 from kernel.demo_clock import behind
+from kernel.runtime import ProcessState
+
+
+class _Estimate:
+    """``ahead``: the database's clock (POSIX seconds) minus the monotonic clock; None before the first reading."""
+
+    ahead: float | None = None
+
+
+_estimate = ProcessState(_Estimate)
 
 
 def process_now() -> datetime:
-    """Aware UTC, for display and preliminary decisions. The database's clock makes the final ones."""
-    return datetime.now(UTC) - behind()
+    """Aware UTC, for display and preliminary decisions: at most the database's time. Its clock makes the final decisions.
+
+    On SQLite, and before this process has read the database's clock, it is the clock of the node.
+    """
+    ahead = _estimate.current.ahead
+    if ahead is None:
+        return datetime.now(UTC) - behind()
+    return datetime.fromtimestamp(time.monotonic() + ahead, UTC) - behind()
 
 
 def database_now() -> datetime:
@@ -24,7 +46,25 @@ def database_now() -> datetime:
         row = cursor.fetchone()
     assert row is not None  # noqa: S101 - a SELECT of an expression has a row
     timestamp: datetime = row[0]
+    note_database_time(timestamp.timestamp())
     return timestamp.astimezone(UTC) - behind()
+
+
+def note_database_time(seconds: float) -> None:
+    """Set the estimate. ``seconds`` (POSIX) has just arrived from PostgreSQL. Every result with the time calls it."""
+    _estimate.current.ahead = seconds - time.monotonic()
+
+
+def require_reading() -> None:
+    """Read the database's clock unless this process has done so. Call it before a decision that no query precedes."""
+    if _estimate.current.ahead is None:
+        database_now()
+
+
+def clock_skew() -> float:
+    """Seconds by which the node's clock is ahead of the database's; NaN if only one of them is known."""
+    ahead = _estimate.current.ahead
+    return math.nan if ahead is None else time.time() - time.monotonic() - ahead
 
 
 def actual_time(at: datetime) -> datetime:

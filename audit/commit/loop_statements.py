@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from msgspec import Struct
 from psycopg.pq.abc import PGresult
@@ -10,6 +11,7 @@ from psycopg.pq.abc import PGresult
 from audit.commit.loop_connection import Statement, StatementFailed
 from audit.log.bundles import Bundle
 from audit.log.canonical import format_timestamp
+from kernel.clock import note_database_time
 from kernel.freshness.epoch import LOCK
 
 # Maximum age of a timestamp at its commit, if it was not read from the database for this very batch.
@@ -50,6 +52,11 @@ class EpochReading(Struct, frozen=True):
     clock: datetime
     received: float
 
+    @classmethod
+    def received_now(cls, epoch: int, clock: datetime) -> Self:
+        note_database_time(clock.timestamp())
+        return cls(epoch, clock, time.monotonic())
+
     def now(self) -> datetime:
         """A time of the database clock that has already passed. ``DRIFT`` allows for different speeds of the clocks."""
         elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
@@ -61,7 +68,7 @@ def epoch_reading_of(result: PGresult) -> EpochReading:
     epoch, timestamp = result.get_value(0, 0), result.get_value(0, 1)
     if epoch is None or timestamp is None:
         raise StatementFailed("the security epoch has lost its row")
-    return EpochReading(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)), time.monotonic())
+    return EpochReading.received_now(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)))
 
 
 def insertion_of(bundle: Bundle) -> Statement:

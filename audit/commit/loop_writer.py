@@ -204,7 +204,7 @@ class _LoopWriter:
         if isinstance(outcome, Exception):
             self._fail_at_once(calls, outcome)
         elif clock := clock_of(outcome[0]):
-            self._session.reading = EpochReading(epoch, clock, time.monotonic())
+            self._session.reading = EpochReading.received_now(epoch, clock)
             self._note_written(len(calls), began)
             release(calls)
             self._end_batch(len(calls))

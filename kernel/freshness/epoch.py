@@ -16,7 +16,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from kernel.clock import process_now
+from kernel.clock import note_database_time, process_now
 from kernel.databases.lock_waits import milliseconds, seconds_left
 from kernel.demo_clock import behind
 from kernel.freshness.models import EntityEpoch
@@ -25,6 +25,7 @@ from kernel.trust.row_mac import IntegrityFailed
 
 LOCK = int.from_bytes(b"cc-epoch")  # our key among PostgreSQL's advisory locks, a bigint
 _GLOBAL = "SELECT '', epoch FROM security_epoch WHERE id = 1"
+_CLOCK = "SELECT '@', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"  # PostgreSQL
 _ENTITIES = "SELECT entity, epoch FROM entity_epochs WHERE entity IN"
 _BUNDLES = "SELECT '+', max(id) FROM audit_bundles WHERE rejected_at IS NULL"
 
@@ -35,17 +36,13 @@ newest_bundle: ContextVar[int | None] = ContextVar("newest_bundle", default=None
 
 def read_epoch() -> int:
     """The current global epoch. Code that caches rows must read it *before* the rows."""
-    return _run("SELECT epoch FROM security_epoch WHERE id = 1")
+    return _read(_GLOBAL)[""]
 
 
 def read_stamp(*entities: str) -> EpochStamp:
     """The current epochs of entities that the caller is about to read. Call it *before* reading the rows."""
     places = ", ".join(["%s"] * len(entities))
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_GLOBAL} UNION ALL {_BUNDLES} UNION ALL {_ENTITIES} ({places})", entities)
-        found: dict[str, int] = dict(cursor.fetchall())
-    if "" not in found:
-        raise _lost()
+    found = _read(f"{_GLOBAL} UNION ALL {_BUNDLES} UNION ALL {_ENTITIES} ({places})", *entities)
     newest_bundle.set(found["+"] or 0)
     return EpochStamp({entity: found.get(entity, 0) for entity in entities}, found[""])
 
@@ -56,10 +53,14 @@ def raise_epoch(entity: str, *more: str) -> int:
     The last step of a change: it waits for pending answers, and later answers wait until the commit.
     """
     _require_transaction()
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-    epoch = _run("UPDATE security_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+        cursor.execute("UPDATE security_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+        row = cursor.fetchone()
+    if row is None:
+        raise _lost()
+    epoch: int = row[0]
     EntityEpoch.objects.bulk_create(
         [EntityEpoch(entity=changed, epoch=epoch) for changed in (entity, *more)],
         update_conflicts=True,
@@ -87,6 +88,7 @@ def lock_epoch() -> tuple[int, datetime]:
         row = cursor.fetchone()
     if row is None:
         raise _lost()
+    note_database_time(row[1].timestamp())
     return row[0], row[1] - behind()
 
 
@@ -121,14 +123,17 @@ def _require_transaction() -> None:
         )
 
 
-def _run(statement: str) -> int:
+def _read(statement: str, *parameters: str) -> dict[str, int]:
+    """The rows of a query that contains ``_GLOBAL``. On PostgreSQL, it also reads the clock."""
+    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute(statement)
-        row = cursor.fetchone()
-    if row is None:
+        cursor.execute(f"{statement} UNION ALL {_CLOCK}" if is_postgresql else statement, parameters)
+        found: dict[str, int] = dict(cursor.fetchall())
+    if is_postgresql:
+        note_database_time(found["@"] / 1_000_000)
+    if "" not in found:
         raise _lost()
-    epoch: int = row[0]
-    return epoch
+    return found
 
 
 def _lost() -> IntegrityFailed:

@@ -1,6 +1,6 @@
 """Attackers with read or write access to the table of browser sessions gain no session."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -10,8 +10,10 @@ from django.test import Client
 
 from accounts.models import BrowserSession
 from accounts.session_engine import SessionStore, row_key
+from kernel import runtime
 from kernel.clock import database_now, process_now
 from tests.accounts.test_browser_sessions import is_inside, row_of, sign_in
+from tests.clocks import travel
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +68,21 @@ def test_a_moved_expiry_prolongs_nothing(developer, settings):
     browser = sign_in(developer)
     row = row_of(browser)
     BrowserSession.objects.update(expire_date=database_now() + timedelta(days=1))
-    with time_machine.travel(process_now() + timedelta(minutes=2)):
+    with travel(process_now() + timedelta(minutes=2)):
         assert not row.get_decoded()
+        assert not is_inside(browser)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_new_process_with_a_wrong_clock_neither_ends_nor_prolongs_a_session(developer, ahead):
+    browser = sign_in(developer)
+    runtime.fresh()
+    with time_machine.travel(datetime.now(UTC) + ahead):
+        assert is_inside(browser)
+        assert SessionStore().get_expiry_age(expiry=database_now() + timedelta(seconds=90)) in {89, 90}
+        BrowserSession.objects.update(expire_date=database_now() - timedelta(seconds=1))
+        runtime.fresh()
         assert not is_inside(browser)
 
 
@@ -78,7 +93,7 @@ def test_a_session_without_a_user_cannot_be_prolonged_either(developer):
     store.save()
     assert SessionStore(store.session_key)["pending"] == "x"
     BrowserSession.objects.update(expire_date=database_now() + timedelta(days=1))
-    with time_machine.travel(process_now() + timedelta(minutes=2)):
+    with travel(process_now() + timedelta(minutes=2)):
         assert SessionStore(store.session_key).get("pending") is None
 
 

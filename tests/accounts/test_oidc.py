@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
-import time_machine
 from django.db import connections
 from django.test import Client
 
@@ -33,6 +32,7 @@ from kernel.clock import process_now
 from kernel.crypto.certificates import self_signed
 from tests.accounts.oidc_issuer import ACCESS_TOKEN, CLIENT_ID, CODE, running_issuer
 from tests.browsing import signed_in
+from tests.clocks import travel
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
@@ -231,7 +231,7 @@ def test_an_answer_works_once_and_in_its_own_browser_only(browser, issuer):
 
 def test_an_answer_after_ten_minutes_is_refused(browser, issuer):
     sent = begin(browser)
-    with time_machine.travel(process_now() + timedelta(minutes=11)):
+    with travel(process_now() + timedelta(minutes=11)):
         issuer.id_token = issuer.sign(issuer.claims(sent["nonce"]))
         assert come_back(browser, issuer, sent).status_code == 401
 

@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-import time_machine
 
 from accounts import actions, services, signing_keys
 from accounts.errors import SigningKeyTooNew
@@ -13,6 +12,7 @@ from accounts.tokens import authenticate_bearer
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
+from tests.clocks import travel
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient
 
@@ -120,7 +120,7 @@ def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_
     assert authenticate_bearer(developer.api.token, ORIGIN)
     key = signing_keys.key_set().verification_keys[kid_of(developer.api.token)]
     assert not key.is_trusted(key.trusted_until)
-    with time_machine.travel(key.trusted_until + timedelta(seconds=1)), pytest.raises(Unauthenticated):
+    with travel(key.trusted_until + timedelta(seconds=1)), pytest.raises(Unauthenticated):
         authenticate_bearer(developer.api.token, ORIGIN)
 
 

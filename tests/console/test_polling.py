@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.conf import settings
 
 from kernel.clock import process_now
+from tests.clocks import travel
 from tests.console.conftest import HTMX
 
 pytestmark = pytest.mark.django_db
@@ -17,9 +17,9 @@ POLL = {**HTMX, "HX-Target": "home-now", "CC-Poll": "true"}
 def test_only_what_a_person_asks_for_renews_the_session(headers, stays, at_admin):
     step = timedelta(seconds=settings.SESSION_COOKIE_AGE - 60)
     begun = process_now()
-    with time_machine.travel(begun + step):
+    with travel(begun + step):
         assert at_admin.get("/home/", headers=headers).status_code == 200
-    with time_machine.travel(begun + 2 * step):
+    with travel(begun + 2 * step):
         assert at_admin.get("/home/").status_code == (200 if stays else 302)
 
 

@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.core.cache import caches
 from django.db import connection
 
@@ -13,6 +12,7 @@ from kernel.cache import OptionalRedisCache
 from kernel.clock import database_now
 from keys import metadata_cache, services
 from keys.models import Key
+from tests.clocks import travel
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +93,7 @@ def test_an_edited_description_shows_at_once(admin, key):
 def test_a_key_that_is_known_expires_at_its_moment(admin, key, settings):
     settings.CC_METADATA_CACHE_SECONDS = 3600
     assert admin.api.get(path(key)).json["status"] == "active"
-    with time_machine.travel(key.expires_at):
+    with travel(key.expires_at):
         assert admin.api.get(path(key)).json["status"] == "expired"
 
 
