@@ -1,4 +1,4 @@
-"""The estimate of the database's clock: from every result that contains the time, whatever the node's clock shows."""
+"""The estimate of the database's clock: from every result with the time, and without regard to the node's clock."""
 
 import asyncio
 import math
