@@ -11,7 +11,7 @@ from audit import actions
 from audit.sequencing.lag import set_gauges
 from audit.sequencing.timestamps import last_done_at
 from audit.services.alarms import count_open_alarms
-from console.keks import kek_columns
+from console.keks import has_good_copies, kek_columns
 from kernel import jobs
 from kernel.clock import process_now
 from kernel.observability import metrics
@@ -20,6 +20,8 @@ from kernel.runtime import ProcessState
 from kernel.trust.models import Instance
 from keys.services import EXPIRY_DAYS, measure_keys
 from notifications.services.measuring import measure_deliveries
+
+KEK_COPY = "key_encryption_key_copy"  # the check of the system page
 
 
 def update() -> None:
@@ -36,6 +38,7 @@ def invalidate() -> None:
 
 def _gauges() -> Iterator[Gauge]:
     yield from metrics.DATABASE_GAUGES
+    yield metrics.health_check.labels(KEK_COPY)
     yield from (metrics.keys_expiring.labels(days) for days in EXPIRY_DAYS)
     for kind in jobs.kinds():
         yield metrics.job_queue_age_seconds.labels(kind)
@@ -64,13 +67,18 @@ def _measure() -> None:
 
 def _measure_installation() -> None:
     """The last backup, and the key-encryption keys, in one query. It scans the tables with wrapped keys."""
-    columns = {"backed_up_at": last_done_at(actions.BACKUP_CREATED), **kek_columns()}
+    columns = {
+        "backed_up_at": last_done_at(actions.BACKUP_CREATED),
+        **kek_columns(),
+        "has_copies": has_good_copies(),
+    }
     found: dict[str, Any] = dict(Instance.objects.values(**columns).get())
     backed_up_at, rotated_at = found["backed_up_at"], found["rotated_at"]
     metrics.backup_last_success_timestamp_seconds.set(backed_up_at.timestamp() if backed_up_at else 0.0)
     age = process_now() - rotated_at if rotated_at else None
     metrics.kek_age_seconds.set(age.total_seconds() if age is not None else math.nan)
     metrics.keys_to_rewrap.set(found["keys_to_rewrap"])
+    metrics.health_check.labels(KEK_COPY).set(found["has_copies"])
 
 
 # The rest of the second is for the export itself.

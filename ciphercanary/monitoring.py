@@ -13,7 +13,8 @@ from django_prometheus.exports import ExportToDjangoView
 
 import kernel
 from accounts.authentication import authenticate_request
-from ciphercanary import database_metrics
+from ciphercanary import database_metrics, health_metrics
+from console import health as health_checks
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
 from kernel.http import problems
@@ -95,7 +96,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
             return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    health_checks.begin()  # at the same time
     database_metrics.update()
+    health_metrics.update()
     answer: HttpResponse = ExportToDjangoView(request)
     return answer
 
@@ -131,6 +134,7 @@ def _fallback_metrics(scope: Scope) -> Answer:
     if not _is_open_to(str(peer), is_forwarded=not FORWARDED.isdisjoint(headers)):
         return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
     database_metrics.invalidate()
+    health_metrics.invalidate()
     export = ExportToDjangoView(HttpRequest())
     return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 

@@ -14,7 +14,8 @@ from django.db import connection, transaction
 
 from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from audit.services.alarms import count_open_alarms
-from kernel.clock import process_now
+from console.disk import read_free_space
+from kernel.clock import database_now, process_now
 from kernel.databases import commit_waits
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.freshness.epoch import lock_epoch
@@ -46,23 +47,32 @@ _SPILL = (
 _WRITE = "SELECT pg_logical_emit_message(true, 'ciphercanary', '')"
 
 
-def read_health(*names: str) -> Mapping[str, str]:
+def read_health(*names: str, seconds: float | None = None) -> Mapping[str, str]:
     """One fixed word for each service, because exception text may name hosts, users or paths.
 
-    A check without a timely result is unhealthy.
+    A check without a timely result is unhealthy. ``seconds`` replaces the usual wait.
     """
     asked = [rounds.current for rounds, checks in _ROUNDS if set(names) & set(checks)]
     for rounds in asked:
         rounds.begin()  # all of them before the first wait
-    found = {name: word for rounds in asked for name, word in rounds.results().items()}
+    found = {name: word for rounds in asked for name, word in rounds.results(seconds).items()}
     return {name: found.get(name, UNHEALTHY) for name in names}
+
+
+def names() -> list[str]:
+    """Every check, also those that ``/health`` does not report."""
+    return [name for _, checks in _ROUNDS for name in checks]
+
+
+def is_well(word: str) -> bool:
+    return word in {HEALTHY, NOT_CONFIGURED}
 
 
 def overall(words: Mapping[str, str]) -> str:
     """The word for all services together."""
     if any(words[name] == UNHEALTHY for name in VITAL):
         return UNHEALTHY
-    return HEALTHY if set(words.values()) <= {HEALTHY, NOT_CONFIGURED} else DEGRADED
+    return HEALTHY if all(map(is_well, words.values())) else DEGRADED
 
 
 def begin() -> None:
@@ -78,8 +88,10 @@ def sequencer_word(delay: Delay) -> str:
 
 
 def _check_database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    database_now()  # not SELECT 1, because the clocks are compared with the result, also in a process without requests
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
     return HEALTHY
 
 
@@ -135,6 +147,10 @@ def _check_kek() -> str:
     return HEALTHY
 
 
+def _check_disk() -> str:
+    return UNHEALTHY if read_free_space().is_scarce else HEALTHY
+
+
 def _check_redis() -> str:
     if not settings.REDIS_URL:
         return NOT_CONFIGURED
@@ -164,6 +180,6 @@ _ROUNDS: Sequence[tuple[ProcessState[CheckRounds], Mapping[str, Callable[[], str
             "commits": _check_commits,
         },
         {"audit": _check_audit},
-        {"redis": _check_redis},
+        {"disk": _check_disk, "redis": _check_redis},
     )
 ]

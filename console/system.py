@@ -4,7 +4,6 @@
 """
 
 import platform
-import shutil
 import ssl
 import time
 from collections.abc import Sequence
@@ -26,19 +25,21 @@ from audit import actions
 from audit.services import last_done
 from audit.services.verifications import Verification, last_verification
 from console.checks import BAD, OFF, OK, WARNING, Check
+from console.disk import read_free_space
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.keks import Keks, check_kek_copy, check_keks, read_keks
 from console.measures import Measures, read_measures
 from console.services.demo_instance import demo_state
 from kernel import installation
-from kernel.clock import database_now, process_now
+from kernel.clock import clock_skew, database_now, process_now
 from kernel.databases.applied_migrations import count_due_migrations
 from kernel.databases.releases import describe_newer_database
 from kernel.templatetags.pages import grouped
 
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
-SKEW_SECONDS = 2.0  # much for two machines of one service, though one-time codes and tokens tolerate more
-LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
+SKEW_SECONDS = (
+    2.0  # much for two machines of one service, though only certificates and ID tokens depend on it
+)
 WAITS_LONG_SECONDS = 60
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -81,10 +82,9 @@ def check_database() -> Check:
     name = f"Database ({connection.display_name})"
     if connection.vendor == "sqlite":
         return Check(name, OK, "local file, same clock as this process")
-    asked, before = process_now(), time.perf_counter()
-    answered = database_now()
-    seconds = time.perf_counter() - before
-    skew = (answered - asked).total_seconds() - seconds / 2
+    before = time.perf_counter()
+    database_now()
+    seconds, skew = time.perf_counter() - before, clock_skew()
     measured = f"responds in {seconds * 1000:.1f} ms"
     if abs(skew) > SKEW_SECONDS:
         remedy = (
@@ -187,10 +187,10 @@ def check_backup() -> Check:
 
 
 def check_disk() -> Check:
-    total, _used, free = shutil.disk_usage(settings.CC_HOME)
-    measured = f"{free / 1024**3:.1f} GB free of {total / 1024**3:.1f} GB"
-    if free < LEAST_FREE_BYTES or free < total * LEAST_FREE_SHARE:
-        state = BAD if free < LEAST_FREE_BYTES else WARNING
+    space = read_free_space()
+    measured = f"{space.free / 1024**3:.1f} GB free of {space.total / 1024**3:.1f} GB"
+    if space.is_scarce:
+        state = BAD if space.is_critical else WARNING
         remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."
         return Check("Data folder disk", state, measured, remedy)
     return Check("Data folder disk", OK, measured)

@@ -50,14 +50,15 @@ class CheckRounds:
         if not connection.in_atomic_block:
             self._current()
 
-    def results(self) -> Mapping[str, Any]:
-        """The results of the current round that are available in time, by name."""
+    def results(self, seconds: float | None = None) -> Mapping[str, Any]:
+        """The results of the current round that are available in time, by name. ``seconds`` replaces the usual wait."""
         if connection.in_atomic_block:  # inside the transaction of a test, which no other thread can read
             inline = _Round()
             self._run_checks(inline)
             return inline.found
         current = self._current()
-        current.is_done.wait(max(0.0, current.began + self._seconds - time.monotonic()))
+        until = current.began + (self._seconds if seconds is None else seconds)
+        current.is_done.wait(max(0.0, until - time.monotonic()))
         return dict(current.found)
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 import time
 from typing import Final
 
-from kernel.observability.metrics import loop_last_turn_timestamp_seconds
+from kernel.clock import clock_skew
+from kernel.observability.metrics import clock_skew_seconds, loop_last_turn_timestamp_seconds
 from kernel.runtime import ProcessState
 
 # A turn waits for the database and other services, and each of these waits is shorter.
@@ -24,6 +25,7 @@ def record_turn(loop: str) -> None:
     """Record that the loop turns. Its first call registers the loop."""
     _turns.current.times[loop] = time.monotonic()
     loop_last_turn_timestamp_seconds.labels(loop).set_to_current_time()
+    clock_skew_seconds.set(clock_skew())
 
 
 def stuck_loops() -> list[str]:

@@ -103,6 +103,17 @@ loop_last_turn_timestamp_seconds = Gauge(
     ["loop"],
     multiprocess_mode="mostrecent",
 )
+health_check = Gauge(
+    "health_check",
+    "Whether a health check succeeds (1) or not (0).",
+    ["check"],
+    multiprocess_mode="mostrecent",
+)
+clock_skew_seconds = Gauge(
+    "clock_skew_seconds",
+    "Seconds by which the clock of this node is ahead of the database's.",
+    multiprocess_mode="mostrecent",
+)
 trace_spans_dropped_total = Counter(
     "trace_spans_dropped_total", "Spans of traces that were not delivered to the collector.", ["reason"]
 )

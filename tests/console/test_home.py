@@ -130,7 +130,7 @@ def test_a_sequencer_that_falls_behind_is_reported(at_admin, settings):
 
 
 def test_a_full_disk_is_reported(at_admin, monkeypatch):
-    monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 1 << 62)
     assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
 
 

@@ -31,8 +31,8 @@ def checks(browser, **headers):
 
 def test_a_healthy_system_is_well_everywhere(at_admin, monkeypatch):
     monkeypatch.setattr(console_system, "SKEW_SECONDS", 3600.0)  # the test may pause between two clocks
-    monkeypatch.setattr(console_system, "LEAST_FREE_BYTES", 0)
-    monkeypatch.setattr(console_system, "LEAST_FREE_SHARE", 0)
+    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr("console.disk.LEAST_FREE_SHARE", 0)
     checkpoint_now()
     found = checks(at_admin)
     assert {name for name, check in found.items() if check.state not in {"ok", "off"}} == set()
@@ -120,9 +120,9 @@ def test_plain_http_is_a_warning_beyond_this_machine_and_neutral_on_it(at_admin,
 
 
 def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeypatch):
-    monkeypatch.setattr("console.system.LEAST_FREE_SHARE", 2)
+    monkeypatch.setattr("console.disk.LEAST_FREE_SHARE", 2)
     assert checks(at_admin)["Data folder disk"].state == "warning"
-    monkeypatch.setattr("console.system.LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 1 << 62)
     assert checks(at_admin)["Data folder disk"].state == "bad"
 
 
