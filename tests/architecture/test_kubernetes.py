@@ -4,10 +4,12 @@ import re
 
 import pytest
 import yaml
+from django.conf import settings
 
 import kernel
 from ciphercanary.server.fast_path_worker import GRACE
 from crypto_ops.stream_endpoint import MAX_STREAMS
+from kernel.http import outgoing
 from tests.architecture.sources import ROOT
 from tests.architecture.test_settings import example
 
@@ -245,3 +247,18 @@ def test_the_rules_of_the_operator_are_those_of_prometheus():
     files = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert [rule["spec"]["groups"] for rule in of_kind("PrometheusRule")] == [groups]
+
+
+def test_the_proxies_wait_longer_than_the_longest_answer():
+    waits = settings.CC_LOCK_WAIT_SECONDS + outgoing.TOTAL_SECONDS + float(example()["CC_DB_POOL_TIMEOUT"])
+    found = re.search(
+        r"^    proxy_read_timeout (\d+)s;", (ROOT / "deploy/nginx/nginx.conf").read_text(), re.MULTILINE
+    )
+    assert found
+    assert waits * 1.5 <= int(found[1])
+    name = "nginx.ingress.kubernetes.io/proxy-read-timeout"
+    seconds = {each["metadata"]["name"]: each["metadata"]["annotations"][name] for each in of_kind("Ingress")}
+    others = (found[1], found[1])
+    assert seconds == dict(
+        zip(("ciphercanary", "ciphercanary-setup", "ciphercanary-streams"), (*others, "600"), strict=True)
+    )
