@@ -1,11 +1,12 @@
 """Measures how long it takes to verify and export a large log, and to verify the export.
 
-    python -m tests.services python -m bench.audit_verification 1000000
+    .venv/bin/python -m tests.services .venv/bin/python -m bench.audit_verification --entries 1000000
 
 This runs on PostgreSQL; without ``tests.services``, on SQLite. The product's own builder creates the rows, with
 their MACs. One in forty is a change of two rows of the trail.
 """
 
+import argparse
 import random
 import resource
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,8 +26,14 @@ CHANGES_IN_A_BATCH = 125
 MEGABYTE = 1024  # in KiB, the kernel's unit
 
 
-def main() -> None:
-    entries = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="bench.audit_verification",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--entries", type=int, default=1_000_000, help="of the log (1000000)")
+    entries: int = parser.parse_args(arguments).entries
     with database_of_our_own(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
         from django.db import connection
 
@@ -137,4 +144,4 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,11 +1,12 @@
 """Measures durable audit records per second: group commit against one commit per record, in one run.
 
-    CC_TEST_DURABLE=1 bin/python-in-venv -m tests.services python -m bench.audit_writer
+    CC_TEST_DURABLE=1 .venv/bin/python -m tests.services .venv/bin/python -m bench.audit_writer
 
 This runs on PostgreSQL; without ``tests.services``, on SQLite. The sequencer runs at the same time, as in
 production.
 """
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -13,16 +14,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
-REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 WRITERS = (8, 32)
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="bench.audit_writer",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="of each load (5)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each load; medians are shown (3)")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         os.environ |= {
             "CC_HOME": home,
@@ -34,7 +41,7 @@ def main() -> None:
         sequencer = subprocess.Popen([sys.executable, ROOT / "manage.py", "run_sequencer"])
         try:
             time.sleep(3)
-            run()
+            run(options.seconds, options.repeats)
         finally:
             sequencer.terminate()
             sequencer.wait(60)
@@ -49,17 +56,17 @@ def prepare() -> None:
     preparation.prepare()
 
 
-def run() -> None:
+def run(seconds: float, repeats: int) -> None:
     from django.db import connection
 
     from audit.sequencing.lag import read_lag
 
-    print(f"{connection.vendor}, {SECONDS:g} s each, median of {REPEATS}\n")
+    print(f"{connection.vendor}, {seconds:g} s each, median of {repeats}\n")
     print(f"{'writers':>8} {'way':<22} {'events/s':>9} {'p50 ms':>8} {'p99 ms':>8}")
     for writers in WRITERS:
         rates = {}
         for name, write in (("one commit each", write_alone), ("group commit", write_together)):
-            runs = [measure(write, writers) for _ in range(REPEATS)]
+            runs = [measure(write, writers, seconds) for _ in range(repeats)]
             rate, p50, p99 = (statistics.median(column) for column in zip(*runs, strict=True))
             rates[name] = rate
             print(f"{writers:>8} {name:<22} {rate:>9,.0f} {p50:>8.2f} {p99:>8.2f}", flush=True)
@@ -70,9 +77,9 @@ def run() -> None:
     print(f"\nlag {lag.seconds:.1f} s, {time.monotonic() - began:.1f} s after the last record")
 
 
-def measure(write: Callable[[object], None], writers: int) -> tuple[float, float, float]:
+def measure(write: Callable[[object], None], writers: int, seconds: float) -> tuple[float, float, float]:
     latencies: list[list[float]] = [[] for _ in range(writers)]
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
     threads = [threading.Thread(target=work, args=(write, ends, each)) for each in latencies]
     began = time.monotonic()
     for thread in threads:
@@ -133,4 +140,4 @@ def write_alone(decision: object) -> None:
 _own = threading.local()
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -35,7 +35,9 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN, PASSWORD = "admin", "correct horse battery staple"
-START_SECONDS = 60
+ANSWER_SECONDS = 60  # for one answer
+START_SECONDS = 240  # of a server, on a busy machine
+LAST_LINES = 30  # of a server that does not start
 STOP_SECONDS = 90
 COMMAND_SECONDS = 300
 POSTGRESQL_URL = os.environ.get("DATABASE_URL", "")
@@ -114,7 +116,7 @@ class Site:
     @contextlib.contextmanager
     def connect(self) -> Iterator["KeepAlive"]:
         """A connection that lasts over several requests."""
-        address = {"host": self.host, "port": self.port, "timeout": START_SECONDS}
+        address = {"host": self.host, "port": self.port, "timeout": ANSWER_SECONDS}
         connection = HTTPSConnection(**address, context=self.tls) if self.tls else HTTPConnection(**address)
         try:
             yield KeepAlive(connection, self.headers)
@@ -155,7 +157,7 @@ class Product(Site):
     """Runs from entering the block to leaving it, unless it was stopped or killed in between."""
 
     greets = True  # only the role serve does
-    start_seconds = START_SECONDS
+    start_seconds: float = START_SECONDS
 
     def __init__(
         self,
@@ -232,15 +234,21 @@ class Product(Site):
         return self.process
 
     def start(self) -> None:
-        """Start it and wait until it greets and answers. Raises Failed with what it said."""
+        """Start it and wait until it greets and answers. Raises Failed with the end of its output."""
         process = self.launch()
         earlier = self.stdout.count(GREETING)
         deadline = time.monotonic() + self.start_seconds
         while (self.greets and self.stdout.count(GREETING) == earlier) or not self.answers():
             if process.poll() is not None or time.monotonic() > deadline:
+                code = process.poll()
                 self.kill()
-                raise Failed(self.stderr)
+                raise Failed(self._why_not_started(code))
             time.sleep(0.02)
+
+    def _why_not_started(self, code: int | None) -> str:
+        reason = f"did not answer within {self.start_seconds:g} s" if code is None else f"ended with {code}"
+        lines = [*self.stdout.splitlines(), *self.stderr.splitlines()][-LAST_LINES:]
+        return "\n".join([f"the server {reason}. The end of its output:", *(lines or ["(no output)"])])
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError):

@@ -19,7 +19,6 @@ from tests.services.rights import folder_for_servers
 from tests.waiting import wait_until
 
 TIMEOUT = 130  # seconds for one answer
-START_SECONDS = 240  # of a server, on a busy machine
 WELL = {"healthy", "not_configured"}
 
 
@@ -181,7 +180,6 @@ def start(
         environment = {**environment, **clock.environment}
     url = postgresql.url if postgresql else ""
     product = Product(folder / "product", database=url, redis=False, is_new=True, **environment)
-    product.start_seconds = START_SECONDS
     target = Target(stack.enter_context(product), postgresql, redis, clock)
     target.prepare()
     return target
