@@ -206,7 +206,7 @@ def test_a_stranger_cannot_time_a_key_and_fills_no_cache(
     if not by_name:
         asked = [str(uuid4()), str(cached.id), str(stored.id)]
     costs, entries = {}, set(keyring._cache.current._cached)
-    for text in asked:
+    for text in [str(uuid4()), *asked]:  # the first requests also verify the token
         with connection_queries() as statements:
             for operation, body in OPERATIONS.items():
                 assert stranger.api.post(f"/api/v1/{operation}", body | {"key_id": text}).status == 404
