@@ -7,7 +7,7 @@ from subprocess import CalledProcessError
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from kernel.databases import dead_peers
 from kernel.databases.application_name import application_name
@@ -159,6 +159,8 @@ def become_read_only():
         held.append(pool.getconn())
     first = connection.connection.info.backend_pid
     connection.connection.execute("SET default_transaction_read_only = on")  # as a reload of the server would
+    with pytest.raises(OperationalError, match="read-only"), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE never (id int)")
     usable = connection.is_usable()
     connection.close()
     session = pool.getconn()

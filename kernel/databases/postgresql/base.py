@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import django.db
 import psycopg
 from django.db import transaction
 from django.db.backends.utils import debug_transaction
@@ -60,10 +61,20 @@ def is_read_only(session: psycopg.Connection[Any]) -> bool:
     return b"on" in {status(b"default_transaction_read_only"), status(b"in_hot_standby")}
 
 
+def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
+    """A server that became read-only is unavailable, like a stopped one: the answer is 503 and not 500."""
+    try:
+        return execute(*call)
+    except django.db.InternalError as error:
+        if isinstance(error.__cause__, psycopg.errors.ReadOnlySqlTransaction):
+            raise django.db.OperationalError(*error.args) from error.__cause__
+        raise
+
+
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.execute_wrappers.append(self._execute_bounded)
+        self.execute_wrappers += [self._execute_bounded, _execute_writable]
 
     @property
     def pool(self) -> BoundedPool | None:
