@@ -13,7 +13,9 @@ from kernel.errors import Overloaded
 
 logger = logging.getLogger(__name__)
 
-ANSWER_SECONDS: Final = 60.0  # even on a very busy machine; a process that takes longer is replaced
+# For the turn of a request, and then for its answer. With a commit, both end within the 30 seconds that a proxy waits. A
+# generation takes one second at most, and ten on a very busy machine; a process that takes longer is replaced.
+ANSWER_SECONDS: Final = 12.0
 
 
 class Child:
@@ -71,13 +73,16 @@ class RsaProcess:
 
     def ask(self, request: bytes) -> bytes:
         """Wait for the answer of ``kernel.rsa_program``. Only with a place. Raises Overloaded if there is none."""
-        with self._turn:
-            try:
-                return self._running().ask(request)
-            except (OSError, EOFError) as error:
-                logger.warning("the RSA process did not answer and is replaced: %s", type(error).__name__)
-                self.close()
-                raise Overloaded from None
+        if not self._turn.acquire(timeout=ANSWER_SECONDS):
+            raise Overloaded
+        try:
+            return self._running().ask(request)
+        except (OSError, EOFError) as error:
+            logger.warning("the RSA process did not answer and is replaced: %s", type(error).__name__)
+            self.close()
+            raise Overloaded from None
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """End the process. The next request starts another."""

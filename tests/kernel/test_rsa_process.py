@@ -146,6 +146,14 @@ def test_a_process_that_does_not_answer_is_replaced_and_its_request_costs_little
     assert request("rsa-3072", payer)
 
 
+def test_a_wait_for_the_turn_ends_in_time_and_costs_little(process, payer, monkeypatch):
+    monkeypatch.setattr(child, "ANSWER_SECONDS", 0.05)
+    before = left(payer)
+    with process._turn, pytest.raises(Overloaded):
+        request("rsa-3072", payer)
+    assert left(payer) == before - 1
+
+
 def test_the_time_of_a_generation_is_not_a_wait_for_the_database(process, payer):
     pid = stopped(process)
     threading.Timer(0.3, os.kill, (pid, signal.SIGCONT)).start()
