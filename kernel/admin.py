@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import reverse
 
+from kernel.databases.releases import AppliedRelease
 from kernel.idempotency.models import CompletedRequest
 from kernel.outbox.models import Notification
 from kernel.read_only_admin import ReadOnlyModelAdmin
@@ -20,6 +21,12 @@ class InstanceAdmin(ReadOnlyModelAdmin):
 class KeyEncryptionKeyAdmin(ReadOnlyModelAdmin):
     fields = ("id", "is_primary", "created_at", "retired_at")
     list_display = ("id", "is_primary", "created_at", "retired_at")
+
+
+@admin.register(AppliedRelease)
+class AppliedReleaseAdmin(ReadOnlyModelAdmin):
+    fields = ("version", "applied_at")
+    list_display = ("version", "applied_at")
 
 
 @admin.register(CompletedRequest)

@@ -70,11 +70,11 @@ BAD_PARAMETERS = {
         "",
         "yesterday",
         "2026-01-01",
-        "2026-01-01T00:00:00",
         "2026-13-01T00:00:00Z",
         "\x00",
         "1" * 5000,
     ],
+    "boolean": ["perhaps", "\x00", "x" * 5000],
     "enum": ["", "perhaps", "\x00", "x" * 5000],
     "string": ["\x00", "a\x00b", "x" * 5000],
 }
@@ -349,7 +349,7 @@ def form_of(part):
 def test_a_parameter_that_is_not_utf_8_does_no_harm(route, method, send):
     for name in parameters(route, method):
         answer = send_path(send, route, method, f"?{name}=%ff%fe")
-        assert answer.status in {200, 400}
+        assert answer.status in {200, 400, 404}
 
 
 def parameters(route, method):

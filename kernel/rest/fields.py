@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
@@ -25,6 +25,8 @@ MAX_PAGE = 1_000_000
 # Printable as defined by ``str.isprintable``: letters, marks, digits, punctuation and symbols, with spaces between.
 _WORD = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]+"
 LABEL_PATTERN = f"^{_WORD}(?: +{_WORD})*$"
+
+_DATE_AND_TIME: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}[Tt ]", re.ASCII)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -166,8 +168,9 @@ class TimestampField(serializers.DateTimeField):
     default_error_messages = {"date": "Use a date and a time, such as 2030-01-31T12:00:00Z."}
 
     def to_internal_value(self, value: Any) -> dt.datetime:
-        # A date would mean its first moment, but as the end of a period users mean its last.
-        if isinstance(value, str) and _is_date(value):
+        # A date would mean its first moment, but as the end of a period users mean its last. And of digits alone, such as
+        # seconds since 1970, some are a time in the basic form of ISO 8601.
+        if isinstance(value, str) and not _DATE_AND_TIME.match(value):
             self.fail("date")
         return super().to_internal_value(value)
 
@@ -241,11 +244,3 @@ class LabelField(serializers.CharField):
         if fault := label_fault(text, self.max_length):
             raise serializers.ValidationError(fault, code="label")
         return text
-
-
-def _is_date(text: str) -> bool:
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

@@ -17,6 +17,7 @@ class Broken(Product):
         return ["sh", "-c", self.script]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "expected"),
     [

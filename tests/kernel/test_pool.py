@@ -155,7 +155,7 @@ def become_read_only():
     """Return whether a connection that became read-only is usable, its process id, and that of the next connection."""
     connection.ensure_connection()
     pool, held = connection.pool, []
-    while len(held) < pool.get_stats()["pool_available"]:  # so that the same one is next
+    while pool.get_stats()["pool_available"]:  # so that the same one is next
         held.append(pool.getconn())
     first = connection.connection.info.backend_pid
     connection.connection.execute("SET default_transaction_read_only = on")  # as a reload of the server would
