@@ -5,6 +5,7 @@ zxcvbn (Wheeler, USENIX Security 2016) estimates the guesses. There are no rules
 
 import math
 import re
+from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
@@ -17,11 +18,12 @@ from kernel.runtime import ProcessState
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
 MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a name written twice
+MIN_GUESSES_OF_LETTERS: Final = 10**8
 MAX_READ: Final = 32  # characters
 MAX_WORK: Final = 35_000  # substitutions times the square of the characters: about 40 ms
 SHORTEST_NAME: Final = 3  # characters
 # The product's name, and the example in README.md, which is public and easily copied unchanged.
-PUBLISHED: Final = ("ciphercanary", "replace this with your own")
+PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
 TOO_EASY: Final = "This password is too easy to guess."
 OWN_NAME: Final = "Your username, your email address and the name of this product are easy to guess."
 
@@ -54,9 +56,13 @@ class GuessesValidator:
         from zxcvbn.feedback import get_feedback  # noqa: PLC0415 - likewise
 
         text = _beginning(password)
-        with _lock.current:  # zxcvbn keeps the words of the user in a global variable
-            result = zxcvbn(text, [word[: len(text)] for word in _first_guesses(user)])
-        if result["guesses"] >= MIN_GUESSES:
+        words = [word[: len(text)] for word in _first_guesses(user)]
+        for spelling, least in _spellings(text):
+            with _lock.current:  # zxcvbn keeps the words of the user in a global variable
+                result = zxcvbn(spelling, words)
+            if result["guesses"] < least:
+                break
+        else:
             return
         is_own = any(match.get("dictionary_name") == "user_inputs" for match in result["sequence"])
         advice = get_feedback(0, result["sequence"])
@@ -90,6 +96,17 @@ def _beginning(password: str) -> str:
         ),
         password[:MIN_LENGTH],
     )
+
+
+def _spellings(text: str) -> Iterator[tuple[str, int]]:
+    """The text with the guesses that it needs, and likewise its letters and digits, if it has hardly anything else.
+
+    Case, punctuation and spaces hide repetitions from zxcvbn: for ``Admin-admin!`` it estimates four unrelated parts.
+    """
+    yield text, MIN_GUESSES
+    letters = re.sub(r"[\W_]+", "", text).lower()
+    if len(letters) * 4 >= len(text) * 3:
+        yield letters, MIN_GUESSES_OF_LETTERS
 
 
 def _substitutions(text: str) -> int:
