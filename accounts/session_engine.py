@@ -21,7 +21,7 @@ from django.core import signing
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from accounts.models import BrowserSession
-from kernel.clock import process_now, require_reading
+from kernel.clock import database_now, process_now, require_reading
 
 # Entries of a signed-in session, written by ``accounts.browser_sessions``.
 ID = "id"
@@ -134,7 +134,8 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        BrowserSession.objects.filter(expire_date__lt=process_now()).delete()
+        # Nothing has read the database's clock yet: this is a command.
+        BrowserSession.objects.filter(expire_date__lt=database_now()).delete()
 
     def _new_key(self) -> str:
         key: str = self._get_new_session_key()  # type: ignore[attr-defined]  # django-stubs leave it out
@@ -158,7 +159,7 @@ class SessionStore(SessionBase):
 
 def drop_expired(user_id: UUID | None = None) -> None:
     """Delete the user's expired sessions and some of other users. Rows that another process is deleting are skipped."""
-    expired = BrowserSession.objects.filter(expire_date__lt=process_now())
+    expired = BrowserSession.objects.filter(expire_date__lt=database_now())
     with transaction.atomic():
         for some in (expired.filter(user=user_id), expired):
             rows = some.select_for_update(skip_locked=True).order_by("expire_date")[:DROPPED_AT_ONCE]

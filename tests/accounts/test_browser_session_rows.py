@@ -86,6 +86,15 @@ def test_a_new_process_with_a_wrong_clock_neither_ends_nor_prolongs_a_session(de
         assert not is_inside(browser)
 
 
+@pytest.mark.postgresql
+def test_a_command_with_a_wrong_clock_ends_no_session(developer):
+    browser = sign_in(developer)
+    runtime.fresh()
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        SessionStore.clear_expired()
+    assert is_inside(browser)
+
+
 def test_a_session_without_a_user_cannot_be_prolonged_either(developer):
     store = SessionStore()
     store["pending"] = "x"
