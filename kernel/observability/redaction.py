@@ -6,13 +6,13 @@ REDACTED = "[redacted]"
 # A JWT, a service or refresh token, a password hash, a private key, a self-describing ciphertext, an Authorization
 # value, and what follows a redacted run: the value after a long ``…_password=``, the other parts of a JWT in a path.
 _CREDENTIAL = (
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"eyJ[\w-]++\.[\w-]++\.[\w-]*"
     r"|cc[rst]_[\w-]+"
     r"|cc1\.[\w-]+"
     r"|\$?argon2\S+"
     r"|-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"
     r"|(?i:bearer|basic)\s+\S+"
-    r"|(?i:password|secret|passwd|token|otp)\w*['\"]?\s*[=:]\s*\S+"
+    r"|(?i:password|secret|passwd|token|otp)\w{0,64}+['\"]?\s*+[=:]\s*\S+"
     r"|\[redacted\][=.]\S*"
 )
 # Key bytes in base64, base64url or hex look like a run of these, and so does a long path.
@@ -27,6 +27,8 @@ _WORD = (
 )
 # A name in a path: words, joined with hyphens or underscores. Without backtracking, which would be exponential.
 _NAME = re.compile(rf"(?:[_-]*+(?>(?:{_UUID}|{_WORD})(?![A-Za-z0-9])))*+[_-]*+")
+# An id. A name has one at most, because several in a row are a secret in groups.
+_ID = re.compile(rf"{_UUID}|[a-z0-9]*(?:[a-z][0-9]|[0-9][a-z])[a-z0-9]*")
 
 
 def redact(text: str) -> str:
@@ -45,7 +47,11 @@ def _redact_match(match: re.Match[str]) -> str:
     if not run:
         return REDACTED
     names = run.split("/")
-    count = next((index for index, name in enumerate(names) if not _NAME.fullmatch(name)), len(names))
+    count = next((index for index, name in enumerate(names) if not _is_name(name)), len(names))
     if count == len(names):
         return run
     return "/".join([*names[: max(count - 1, 1)], REDACTED]) if run.startswith("/") else REDACTED
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and len(_ID.findall(text)) <= 1
