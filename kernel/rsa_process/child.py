@@ -1,6 +1,7 @@
 """The RSA process as its parent sees it, and the places of the requests that may wait for it."""
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -9,13 +10,17 @@ from contextlib import contextmanager
 from multiprocessing import Pipe
 from typing import Final
 
+from kernel import installation
 from kernel.errors import Overloaded
 
 logger = logging.getLogger(__name__)
 
-# For the turn of a request, and then for its answer. With a commit, both end within the 30 seconds that a proxy waits. A
-# generation takes one second at most, and ten on a very busy machine; a process that takes longer is replaced.
+# With the waits for the database, both end within the 30 seconds that a proxy waits. A generation takes one second at most,
+# and ten on a very busy machine; a process that takes longer is replaced.
+TURN_SECONDS: Final = 6.0
 ANSWER_SECONDS: Final = 12.0
+# Others may be secrets, such as CC_KEK, and the program needs none.
+ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 
 
 class Child:
@@ -26,6 +31,8 @@ class Child:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 [sys.executable, "-m", "kernel.rsa_program", str(theirs.fileno())],
+                cwd=installation.ROOT,  # from which `-m` imports
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -73,7 +80,7 @@ class RsaProcess:
 
     def ask(self, request: bytes) -> bytes:
         """Wait for the answer of ``kernel.rsa_program``. Only with a place. Raises Overloaded if there is none."""
-        if not self._turn.acquire(timeout=ANSWER_SECONDS):
+        if not self._turn.acquire(timeout=TURN_SECONDS):
             raise Overloaded
         try:
             return self._running().ask(request)
