@@ -44,8 +44,8 @@ class Waiting(Protocol):
 class Ticket[T]:
     """A caller who waits on a future, of a thread or of an event loop, by default as long as its thread may wait.
 
-    The result is finished before the record is written. If the thread's time is up already, the wait is ``LEAST``: a
-    ticket that is overdue from the start would fail its whole batch.
+    The result is finished before the record is written. If the thread's time is up already, the wait is
+    ``lock_waits.LEAST``: a ticket that is overdue from the start would fail its whole batch.
     """
 
     __slots__ = ("_result", "decision", "future", "refusal", "until")

@@ -42,6 +42,7 @@ from audit.commit.loop_statements import (
 from audit.errors import CROWDED, AuditUnavailable, RecordUnknown
 from audit.log.bundles import bundle_of, new_event_ids
 from audit.log.numbering import Numbering
+from kernel.databases import commit_waits
 from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability import tracing
 from kernel.observability.deferred import Deferred
@@ -192,7 +193,8 @@ class _LoopWriter:
             )
         except ConnectionLost:
             return False
-        until = min([call.until for call in calls]) - time.monotonic() + GRACE
+        left = min([call.until for call in calls]) - time.monotonic()
+        until = max(left, commit_waits.LEAST_FOR_COMMIT) + GRACE
         self._timer = self.loop.call_later(until, self._fail_at_once, calls, ConnectionLost())
         for call in calls:  # while the disk works
             call.finish()
@@ -231,8 +233,8 @@ class _LoopWriter:
     async def _write(self, calls: Sequence[Call]) -> None:
         batch = CommitBatch(calls, self._numbering)
         try:
-            async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE):
-                await self._transact(batch)
+            async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE) as limit:
+                await self._transact(batch, limit)
         except Exception as error:  # noqa: BLE001 - each caller gets an answer
             self._recover(batch, error)
         finally:
@@ -255,7 +257,7 @@ class _LoopWriter:
         else:
             self._hand_over(batch, error)
 
-    async def _transact(self, batch: CommitBatch) -> None:
+    async def _transact(self, batch: CommitBatch, limit: asyncio.Timeout) -> None:
         """Decide while the epoch is locked, and write in a second message."""
         session = await self._session.open()
         began = time.perf_counter()
@@ -276,6 +278,7 @@ class _LoopWriter:
         else:
             insertion = insertion_of(batch.bundle_of(entries, locked.clock))
             batch.stage = Stage.COMMITTING
+            limit.reschedule(max(limit.when() or 0.0, self.loop.time() + commit_waits.LEAST_FOR_COMMIT))
             await session.run(insertion, COMMIT)
             self._note_written(len(entries), began)
         batch.release()

@@ -33,7 +33,7 @@ __all__ = ["Deadline", "Decision", "close", "commit", "commit_here", "submit"]
 
 MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
 # Seconds beyond the waits of a batch, which end by themselves: the event loop may have ended.
-PATIENCE = commit_waits.LEAST + 1.0
+PATIENCE = commit_waits.LEAST_FOR_COMMIT + 1.0
 MAX_WAITING = 8192  # records in the queue, each with an answer in memory
 
 

@@ -28,7 +28,9 @@ from kernel.runtime import ProcessState
 
 UNCONFIRMED = "PostgreSQL did not confirm COMMIT in time, so it is unknown whether the change was made"
 NOT_SENT = "PostgreSQL has not confirmed an earlier COMMIT, so the change was rolled back"
-LEAST = 2.0  # seconds for a COMMIT after long waits: an unknown outcome is worse than a late answer
+LEAST_FOR_COMMIT = (
+    2.0  # seconds for a COMMIT after long waits: an unknown outcome is worse than a late answer
+)
 _HAS_WRITTEN = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 
 _limit: ContextVar[float | None] = ContextVar("_limit", default=None)
@@ -113,7 +115,7 @@ def commit(session: psycopg.Connection[Any]) -> None:
     if are_overdue() and _has_written(session):
         raise django.db.OperationalError(NOT_SENT)
     sent = time.monotonic()
-    limit = _limit.get() or max(lock_waits.deadline() - sent, LEAST)
+    limit = _limit.get() or max(lock_waits.deadline() - sent, LEAST_FOR_COMMIT)
     try:
         with session.lock:
             # Like session.commit(), which has no limit.

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from kernel.databases import commit_waits
 from kernel.databases.lock_waits import milliseconds
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class CheckRounds:
                 self._connection = _own_connection()
             connections[DEFAULT_DB_ALIAS] = self._connection  # of this thread only
             self._connection.close_if_unusable_or_obsolete()
-            self._run_checks(current)
+            with commit_waits.limited_to(STATEMENT_SECONDS):
+                self._run_checks(current)
         finally:
             current.is_done.set()
 

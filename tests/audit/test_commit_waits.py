@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import contextmanager
 
 import psycopg
@@ -19,6 +20,7 @@ from audit.services import record_alone
 from kernel.databases import commit_waits
 from kernel.databases.applied_migrations import migration_transaction
 from kernel.databases.commit_waits import CommitUnconfirmed
+from kernel.databases.lock_waits import waiting_until
 from keys.models import Key
 from tests.audit.commit.decisions import ACTOR, decision, stored
 from tests.personas import PASSWORD, ApiClient
@@ -45,7 +47,7 @@ UNDO = "DROP FUNCTION wait_for_standby() CASCADE"
 @pytest.fixture(autouse=True)
 def impatient(settings, monkeypatch):
     settings.CC_LOCK_WAIT_SECONDS = 0.6
-    monkeypatch.setattr(commit_waits, "LEAST", 0.6)
+    monkeypatch.setattr(commit_waits, "LEAST_FOR_COMMIT", 0.6)
     with connection.cursor() as cursor:
         cursor.execute(MAKE)
     yield
@@ -172,6 +174,26 @@ def test_a_writer_withholds_the_answer_refuses_the_next_ones_and_goes_on_by_itse
     )
     assert stored() == ["1", "2", "4"]
     assert not AuditAlarm.objects.exists()
+
+
+def test_a_record_whose_request_has_waited_long_leaves_its_batch_the_time_of_a_commit(monkeypatch):
+    monkeypatch.setattr(loop_writer, "GRACE", 0.0)
+
+    async def play():
+        try:
+            await loop_writer.submit(decision(1))
+            with lost_standby() as session:
+                returns = threading.Timer(0.4, session.execute, ["SELECT pg_advisory_unlock(%s)", [STANDBY]])
+                returns.start()
+                with waiting_until(time.monotonic()):
+                    late = loop_writer.submit(decision(2))
+                answers = await asyncio.gather(late, submit(3))
+                returns.join()
+            return answers
+        finally:
+            await loop_writer.close()
+
+    assert asyncio.run(play()) == [2, 3]
 
 
 def test_a_retry_with_the_same_idempotency_key_finds_the_first_change(admin):

@@ -67,7 +67,8 @@ def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
         return execute(*call)
     except django.db.InternalError as error:
         if isinstance(error.__cause__, psycopg.errors.ReadOnlySqlTransaction):
-            raise django.db.OperationalError(*error.args) from error.__cause__
+            cause = error.__cause__
+            raise django.db.OperationalError(*error.args) from cause
         raise
 
 
