@@ -32,8 +32,8 @@ def without_hosts(url: str) -> tuple[str, dict[str, str]]:
         return url, {}
     parts = [urlsplit(f"//{host}") for host in hosts.split(",")]
     names = [part.hostname or "" for part in parts]
-    if not all(names):
-        raise ValueError("a host has no name")
+    if not all(names) or "?" in hosts:
+        raise ValueError("a host has no name, or the database")
     ports = [str(part.port or "") for part in parts]
     described = {"HOST": ",".join(names), "PORT": ",".join(ports)}
     return f"{scheme}{separator}{login}{at}hosts{slash}{path}", described

@@ -331,6 +331,8 @@ def test_a_parameter_given_twice_is_refused(route, method, send):
 @with_query
 def test_each_parameter_refuses_what_is_not_of_its_form(route, method, send):
     for name, part in parameters(route, method).items():
+        if name == "signing_algorithm":  # the key decides, and here is none: tests/crypto_ops/test_jose.py
+            continue
         for value in BAD_PARAMETERS[form_of(part)]:
             problem = refusal(ask(send, route, method, [(name, value)]))
             if problem["code"] in OF_ONE_FIELD:

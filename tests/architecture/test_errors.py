@@ -21,6 +21,7 @@ SHARED = {
     "already_completed": "an earlier request made the change",
     "audit_unavailable": "nothing was answered without its record",
     "authentication_failed": "whoever is refused is not told why",
+    "outcome_unknown": "the request may have been completed",
     "dependency_unavailable": "the same request may succeed later",
     "policy_violated": "a rule forbids it",
     "integrity_failed": "a stored thing is not what was stored",

@@ -25,7 +25,6 @@ from pathlib import Path
 from tests.crash.campaign import running
 from tests.failover.pair import Member, Pair
 from tests.outages.load import MeasuredLoad
-from tests.outages.target import START_SECONDS
 from tests.outages.verdict import Played, judge
 from tests.output import log
 from tests.product import Product
@@ -89,7 +88,6 @@ def play(replication: str, end: str, options: argparse.Namespace) -> bool:
         product = Product(
             folder / "product", database=pair.url, redis=False, is_new=True, WEB_CONCURRENCY="2"
         )
-        product.start_seconds = START_SECONDS
         stack.enter_context(product)
         processes = running(product, "gunicorn: worker")
         lag = 0 if is_synchronous or end != "killed" else options.lag

@@ -39,7 +39,9 @@ def test_libpq_gets_every_host_with_its_own_port(url, host, port, options, monke
     assert (described["USER"], described["PASSWORD"], described["NAME"]) == ("u", "p", "db")
 
 
-@pytest.mark.parametrize("hosts", ["h1,", ",h2", "h1,h2:x", "h1:99999,h2", "h1,[::2"])
+@pytest.mark.parametrize(
+    "hosts", ["h1,", ",h2", "h1,h2:x", "h1:99999,h2", "h1,[::2", "h1,h2?sslmode=verify-full"]
+)
 def test_a_list_with_an_unusable_host_is_refused(hosts, monkeypatch):
     monkeypatch.setenv("DATABASE", f"postgres://u:not-to-be-seen@{hosts}/db")
     with pytest.raises(ImproperlyConfigured) as refusal:
