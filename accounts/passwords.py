@@ -25,7 +25,9 @@ SHORTEST_NAME: Final = 3  # characters
 # The product's name, and the example in README.md, which is public and easily copied unchanged.
 PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
 TOO_EASY: Final = "This password is too easy to guess."
-OWN_NAME: Final = "Your username, your email address, the name of this product and its examples are easy to guess."
+OWN_NAME: Final = (
+    "Your username, your email address, the name of this product and its examples are easy to guess."
+)
 
 _lock = ProcessState(Lock)
 

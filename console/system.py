@@ -32,14 +32,13 @@ from console.measures import Measures, read_measures
 from console.services.demo_instance import demo_state
 from kernel import installation
 from kernel.clock import clock_skew, database_now, process_now
-from kernel.databases.applied_migrations import count_due_migrations
+from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
 from kernel.databases.releases import describe_newer_database
 from kernel.templatetags.pages import grouped
 
 STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
-SKEW_SECONDS = (
-    2.0  # much for two machines of one service, though only certificates and ID tokens depend on it
-)
+# Much for two machines of one service, though only certificates and ID tokens depend on it.
+SKEW_SECONDS = 2.0
 WAITS_LONG_SECONDS = 60
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -95,10 +94,10 @@ def check_database() -> Check:
 
 
 def check_migrations() -> Check:
-    if newer := describe_newer_database():
+    applied = applied_migrations()
+    if newer := describe_newer_database(applied):
         return Check("Migrations", WARNING, "applied by a newer version", newer)
-    due = count_due_migrations()
-    if due:
+    if due := count_due_migrations(applied):
         return Check(
             "Migrations",
             BAD,

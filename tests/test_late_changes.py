@@ -62,7 +62,7 @@ def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
     for change in (
         lambda: disable_user(principal=admin.principal, user_id=developer.user.id),
         lambda: set_password(
-            principal=admin.principal, user_id=developer.user.id, password="another long one"
+            principal=admin.principal, user_id=developer.user.id, password="another long one for Dora"
         ),
         lambda: create_user(principal=admin.principal, username="late", password=PASSWORD, role="admin"),
         lambda: invite_user(principal=admin.principal, username="later", role="admin"),

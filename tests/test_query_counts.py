@@ -133,6 +133,7 @@ PAGES = {
     "audit.TokenLastUse": PAGE,
     "audit.UsageDay": PAGE + DATES,
     "audit.UsageRollup": PAGE + DATES,
+    "ciphercanary.AppliedRelease": PAGE,
     "ciphercanary.CompletedRequest": PAGE,
     "ciphercanary.JobRecord": PAGE + DATES + FILTER,
     "ciphercanary.KekRewrap": PAGE + DATES,

@@ -41,7 +41,9 @@ def read(text: str) -> Block:
     """The only key in a text: PKCS #8, a SubjectPublicKeyInfo, PKCS #1 of a private RSA key, or SEC 1."""
     labels = [label for label in _BEGIN.findall(text) if label != _PARAMETERS]
     if len(labels) > 1:
-        raise WrongKey("Expected one key in PEM, not several blocks. Remove the others, such as certificates.")
+        raise WrongKey(
+            "Expected one key in PEM, not several blocks. Remove the others, such as certificates."
+        )
     if labels and labels[0] in _CAUSES:
         raise WrongKey(_CAUSES[labels[0]])
     if "Proc-Type: 4,ENCRYPTED" in text:  # RFC 1421 §4.6.1.1

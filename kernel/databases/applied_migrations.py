@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import cache
 
@@ -17,9 +18,12 @@ def applied_migrations() -> set[tuple[str, str]]:
     return set(_recorder().applied_migrations())
 
 
-def count_due_migrations() -> int:
-    """The number of unapplied migrations of this version: all of them without tables. Raises django.db.Error."""
-    return len(shipped_migrations() - applied_migrations())
+def count_due_migrations(applied: AbstractSet[tuple[str, str]] | None = None) -> int:
+    """The number of unapplied migrations of this version: all of them without tables.
+
+    ``applied``: those that are applied, if they have been read. Raises django.db.Error.
+    """
+    return len(shipped_migrations() - (applied_migrations() if applied is None else applied))
 
 
 @contextmanager

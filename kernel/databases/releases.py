@@ -1,5 +1,7 @@
 """The releases that migrated the database. With them, older code can name the version that it lacks."""
 
+from collections.abc import Set as AbstractSet
+
 from django.db import models
 
 from kernel import __version__
@@ -30,12 +32,12 @@ def record_release() -> None:
         AppliedRelease.objects.create(version=__version__)
 
 
-def describe_newer_database() -> str:
+def describe_newer_database(applied: AbstractSet[tuple[str, str]] | None = None) -> str:
     """The version that the database needs, and the remedy; "" if this version has all applied migrations.
 
-    Raises django.db.Error.
+    ``applied``: those that are applied, if they have been read. Raises django.db.Error.
     """
-    unknown = applied_migrations() - shipped_migrations()
+    unknown = (applied_migrations() if applied is None else applied) - shipped_migrations()
     if not unknown:
         return ""
     app, name = max(unknown)

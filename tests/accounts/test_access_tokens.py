@@ -272,7 +272,9 @@ def test_an_access_token_never_outlives_its_family(developer):
         lambda user: services.disable_user(principal=OURSELVES, user_id=user.id),
         lambda user: services.set_role(principal=OURSELVES, user_id=user.id, role="operator"),
         lambda user: services.sign_out_everywhere(principal=OURSELVES, user_id=user.id),
-        lambda user: services.set_password(principal=OURSELVES, user_id=user.id, password="another long one"),
+        lambda user: services.set_password(
+            principal=OURSELVES, user_id=user.id, password="another long one for Dora"
+        ),
     ],
     ids=["disable", "role", "sign-out", "password"],
 )

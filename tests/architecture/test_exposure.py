@@ -306,6 +306,7 @@ def test_the_environment_is_read_in_the_settings_only():
         "kernel/environment.py": "finds the variables that the settings do not read",
         "kernel/observability/metrics_folder.py": "reads the name of the folder, which prometheus_client reads",
         "kernel/observability/standard_error.py": "reports that the settings cannot be read",
+        "kernel/rsa_process/child.py": "hands a few variables on to its program",
         "ciphercanary/manage.py": "names the settings",
         "ciphercanary/server/programs.py": "hands the environment on to the programs",
         "ciphercanary/server/readiness.py": "finds the pipe to the process that supervises it",

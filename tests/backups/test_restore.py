@@ -38,8 +38,7 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION = ("audit", "0019_refusals_of_an_object")
-LAST_INDEX = "idx_audit_logs_object_refused"
+LAST_MIGRATION = ("audit", "0020_default_time_of_changes")
 RENEWED = {"audit_bundles", "audit_tiles", "audit_tree", "token_last_uses", "usage_days"}
 
 
@@ -58,8 +57,8 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
         assert progress[-1] == (restored.manifest.rows, restored.manifest.rows)
         assert not restored.was_compared
         assert LAST_MIGRATION in MigrationRecorder(connection).applied_migrations()
-        indexes = connection.introspection.get_constraints(connection.cursor(), "audit_logs")
-        assert LAST_INDEX in indexes
+        columns = connection.introspection.get_table_description(connection.cursor(), "audit_trail")
+        assert {column.name for column in columns if column.default} == {"changed_at"}
         assert AppliedRelease.objects.latest("id").version == __version__
         assert Key.objects.get(name="odd").description == DESCRIPTION
         assert engine.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
@@ -80,7 +79,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
 
 @contextmanager
 def before_the_last_migration():
-    """The state of an earlier version: this migration creates only indexes."""
+    """The state of an earlier version: this migration changes only the default of a column."""
     app, name = LAST_MIGRATION
     row = MigrationRecorder.Migration.objects.get(app=app, name=name)
     row.delete()

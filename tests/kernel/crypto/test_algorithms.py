@@ -59,7 +59,9 @@ ALLOWED_FROM_THE_LIBRARY = {
     "cryptography.hazmat.primitives.asymmetric.padding.PKCS1v15",  # of signatures only
     "cryptography.hazmat.primitives.asymmetric.padding.PSS",
     "cryptography.hazmat.primitives.asymmetric.rsa.RSAPrivateKey",
+    "cryptography.hazmat.primitives.asymmetric.rsa.RSAPrivateNumbers",
     "cryptography.hazmat.primitives.asymmetric.rsa.RSAPublicKey",
+    "cryptography.hazmat.primitives.asymmetric.rsa.RSAPublicNumbers",
     "cryptography.hazmat.primitives.asymmetric.rsa.generate_private_key",
     "cryptography.hazmat.primitives.asymmetric.utils.Prehashed",
     "cryptography.hazmat.primitives.asymmetric.utils.decode_dss_signature",
