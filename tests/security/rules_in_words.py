@@ -8,6 +8,8 @@ IN_WORDS = {
     "POST /api/v1/keys": {"key_size", "purpose", "policy_id"},
     # The material is a key of the algorithm in the format.
     "POST /api/v1/keys/import": {"material", "import_parameters_id", "policy_id", "purpose", "exportable"},
+    "GET /api/v1/keys/{key_id}/jwks": {"signing_algorithm"},  # one of the key
+    "GET /api/v1/keys/{key_id}/public-key": {"signing_algorithm"},  # likewise
     "POST /api/v1/keys/{key_id}/export": {"versions", "wrapping_key"},  # of the key; a public key
     "PATCH /api/v1/keys/{key_id}": {"policy_id", "min_decryption_version"},
     "POST /api/v1/keys/{key_id}/schedule-deletion": {"confirm_name"},
