@@ -17,7 +17,7 @@ from audit.services.alarms import count_open_alarms
 from console.disk import read_free_space
 from kernel.clock import database_now, process_now
 from kernel.databases import commit_waits
-from kernel.databases.applied_migrations import count_due_migrations
+from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
 from kernel.freshness.epoch import lock_epoch
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
@@ -139,7 +139,7 @@ def _check_alarms() -> str:
 
 
 def _check_migrations() -> str:
-    return UNHEALTHY if count_due_migrations() else HEALTHY
+    return UNHEALTHY if count_due_migrations(applied_migrations()) else HEALTHY
 
 
 def _check_kek() -> str:

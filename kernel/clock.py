@@ -26,7 +26,8 @@ _estimate = ProcessState(_Estimate)
 def process_now() -> datetime:
     """Aware UTC, for display and preliminary decisions: the database's time or earlier, apart from drift since a result.
 
-    The database's clock makes the final decisions. On SQLite, and before this process has read the database's clock, it is the clock of the node.
+    The database's clock makes the final decisions. On SQLite, and before this process has read the database's clock, it is
+    the clock of the node.
     """
     ahead, distance = _estimate.current.ahead, behind()
     now = datetime.now(UTC) if ahead is None else datetime.fromtimestamp(time.monotonic() + ahead, UTC)

@@ -13,7 +13,7 @@ import django.db
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 
 from kernel import __version__, installation
-from kernel.databases.applied_migrations import count_due_migrations
+from kernel.databases.applied_migrations import Names, applied_migrations, count_due_migrations
 from kernel.databases.database_errors import explain
 from kernel.databases.releases import describe_newer_database
 from kernel.errors import DomainError
@@ -46,13 +46,14 @@ class ServiceCommand(BaseCommand):
 
     def check_migrations(self) -> None:
         """Raise CommandError where Django would only print a notice and the command would fail later."""
-        self.refuse_newer_database()
-        if count_due_migrations():
+        applied = applied_migrations()
+        self.refuse_newer_database(applied)
+        if count_due_migrations(applied):
             raise self.failure(NOT_MIGRATED)
 
-    def refuse_newer_database(self) -> None:
+    def refuse_newer_database(self, applied: Names) -> None:
         """Raise CommandError if a newer version has migrated the database, and django.db.Error."""
-        if problem := describe_newer_database():
+        if problem := describe_newer_database(applied):
             raise self.failure(problem)
 
     def serve_process_endpoint(self) -> None:

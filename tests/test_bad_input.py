@@ -351,7 +351,8 @@ def form_of(part):
 def test_a_parameter_that_is_not_utf_8_does_no_harm(route, method, send):
     for name in parameters(route, method):
         answer = send_path(send, route, method, f"?{name}=%ff%fe")
-        assert answer.status in {200, 400, 404}
+        # The key decides about ``signing_algorithm``, and here is none.
+        assert answer.status in ({404} if name == "signing_algorithm" else {200, 400})
 
 
 def parameters(route, method):

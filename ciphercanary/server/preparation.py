@@ -24,6 +24,7 @@ from ciphercanary.server.refusals import DATABASE, FOLDER, NEWER, SETTING, TRUST
 from kernel import home, installation
 from kernel.checks import check_secret_key_lasts
 from kernel.databases.applied_migrations import (
+    Names,
     applied_migrations,
     count_due_migrations,
     migration_transaction,
@@ -58,8 +59,9 @@ def prepare() -> Preparation:
     with _refusals():
         warnings = _check()
         with exclusive_session(LOCK):
-            _refuse_newer_database()
-            _migrate()
+            applied = applied_migrations()
+            _refuse_newer_database(applied)
+            _migrate(applied)
             system_keys.bootstrap()
             check_head()
             bootstrap_signing_keys()
@@ -76,8 +78,9 @@ def require_prepared() -> list[str]:
     """
     with _refusals():
         warnings = _check(check_secret_key_lasts)
-        _refuse_newer_database()
-        if count_due_migrations():
+        applied = applied_migrations()
+        _refuse_newer_database(applied)
+        if count_due_migrations(applied):
             raise CannotStart(
                 f"the database lacks tables of this version. {PREPARE}",
                 UNPREPARED,
@@ -94,9 +97,9 @@ def require_prepared() -> list[str]:
     return warnings
 
 
-def _refuse_newer_database() -> None:
+def _refuse_newer_database(applied: Names) -> None:
     """Raises CannotStart. Only at a start: during a rolling update, running processes of the old version go on."""
-    if problem := describe_newer_database():
+    if problem := describe_newer_database(applied):
         raise CannotStart(problem, NEWER)
 
 
@@ -142,8 +145,8 @@ def _sentence(message: CheckMessage) -> str:
     return f"{message.id}: {message.msg} {message.hint or ''}".strip()
 
 
-def _migrate() -> None:
-    if settings.CC_SQLITE and applied_migrations() and count_due_migrations():
+def _migrate(applied: Names) -> None:
+    if settings.CC_SQLITE and applied and count_due_migrations(applied):
         _copy_sqlite(settings.DATABASES["default"]["NAME"])
     _sequence_first_era()
     with migration_transaction():

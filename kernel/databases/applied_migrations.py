@@ -12,18 +12,18 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from kernel.databases import commit_waits
 
+type Names = AbstractSet[tuple[str, str]]
+"""App and name of each migration."""
+
 
 def applied_migrations() -> set[tuple[str, str]]:
     """App and name of each applied migration; empty without tables. Raises django.db.Error."""
     return set(_recorder().applied_migrations())
 
 
-def count_due_migrations(applied: AbstractSet[tuple[str, str]] | None = None) -> int:
-    """The number of unapplied migrations of this version: all of them without tables.
-
-    ``applied``: those that are applied, if they have been read. Raises django.db.Error.
-    """
-    return len(shipped_migrations() - (applied_migrations() if applied is None else applied))
+def count_due_migrations(applied: Names) -> int:
+    """The number of migrations of this version that are not ``applied``."""
+    return len(shipped_migrations() - applied)
 
 
 @contextmanager

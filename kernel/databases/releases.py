@@ -1,11 +1,9 @@
 """The releases that migrated the database. With them, older code can name the version that it lacks."""
 
-from collections.abc import Set as AbstractSet
-
 from django.db import models
 
 from kernel import __version__
-from kernel.databases.applied_migrations import applied_migrations, shipped_migrations
+from kernel.databases.applied_migrations import Names, shipped_migrations
 
 _TABLE = ("ciphercanary", "0007_applied_releases")
 
@@ -26,29 +24,29 @@ class AppliedRelease(models.Model):
         return self.version
 
 
-def record_release() -> None:
-    """Record that this version has applied migrations."""
-    if _TABLE in applied_migrations() and _newest() != __version__:
+def record_release(applied: Names) -> None:
+    """Record that this version has applied migrations; ``applied``: all of them."""
+    if _TABLE in applied and _newest() != __version__:
         AppliedRelease.objects.create(version=__version__)
 
 
-def describe_newer_database(applied: AbstractSet[tuple[str, str]] | None = None) -> str:
-    """The version that the database needs, and the remedy; "" if this version has all applied migrations.
+def describe_newer_database(applied: Names) -> str:
+    """The version that the database needs, and the remedy; "" if this version has all ``applied`` migrations.
 
-    ``applied``: those that are applied, if they have been read. Raises django.db.Error.
+    Raises django.db.Error.
     """
-    unknown = (applied_migrations() if applied is None else applied) - shipped_migrations()
+    unknown = applied - shipped_migrations()
     if not unknown:
         return ""
     app, name = max(unknown)
     return (
-        f"The database needs {_needed()}: it has the migration {app} {name}, and this is version {__version__}. "
+        f"The database needs {_needed(applied)}: it has the migration {app} {name}, and this is version {__version__}. "
         "Install that version, or restore a backup from before the upgrade into a new database."
     )
 
 
-def _needed() -> str:
-    newest = _newest() if _TABLE in applied_migrations() else ""
+def _needed(applied: Names) -> str:
+    newest = _newest() if _TABLE in applied else ""
     # The release is missing if its command was killed after the last migration.
     return (
         f"a version newer than {__version__}" if newest in {"", __version__} else f"version {newest} or newer"

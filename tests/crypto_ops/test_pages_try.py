@@ -324,4 +324,4 @@ def test_the_page_costs_few_statements(browser, path):
         with CaptureQueriesContext(connection) as statements:
             ask()
         costly = [each["sql"] for each in statements if each["sql"] not in {"BEGIN", "COMMIT"}]
-        assert len(costly) <= 12, costly
+        assert len(costly) <= 11, costly

@@ -4,6 +4,7 @@ from typing import Any
 
 from audit.management.base import LogCommand
 from audit.sequencing.running import Sequencer
+from kernel.databases.applied_migrations import applied_migrations
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,6 @@ class Command(LogCommand):
         size = sequencer.prepare()
         if size is None:
             return
-        self.refuse_newer_database()
+        self.refuse_newer_database(applied_migrations())
         logger.info("the sequencer continues from entry %s of the audit log", size)
         sequencer.run()

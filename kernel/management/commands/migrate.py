@@ -11,9 +11,9 @@ class Command(DjangoCommand):
     """Django's command. It also records the release, and refuses the database of a newer one."""
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if problem := describe_newer_database():
-            raise CommandError(problem)
         before = applied_migrations()
+        if problem := describe_newer_database(before):
+            raise CommandError(problem)
         super().handle(*args, **options)
-        if applied_migrations() != before:
-            record_release()
+        if (applied := applied_migrations()) != before:
+            record_release(applied)

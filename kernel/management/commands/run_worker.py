@@ -7,6 +7,7 @@ import django.db
 from django.conf import settings
 
 from kernel.commands import ServiceCommand
+from kernel.databases.applied_migrations import applied_migrations
 from kernel.jobs import worker
 from kernel.observability import tracing
 
@@ -30,7 +31,7 @@ class Command(ServiceCommand):
         """Wait until the database answers, because only then a newer one can be refused. Raises CommandError."""
         while not stopping.is_set():
             try:
-                self.refuse_newer_database()
+                self.refuse_newer_database(applied_migrations())
             except django.db.Error:
                 logger.exception("the worker continues after a pause")
                 django.db.close_old_connections()
