@@ -81,5 +81,4 @@ def _measure_installation() -> None:
     metrics.health_check.labels(KEK_COPY).set(found["has_copies"])
 
 
-# The rest of the second is for the export itself.
-_rounds = ProcessState(partial(CheckRounds, {"database metrics": _measure}, seconds=0.5))
+_rounds = ProcessState(partial(CheckRounds, {"database metrics": _measure}, seconds=metrics.SCRAPE_SECONDS))

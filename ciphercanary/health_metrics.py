@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 from console import health
 from kernel.clock import clock_skew
-from kernel.observability.metrics import clock_skew_seconds, health_check
-
-SECONDS = 0.5  # until the results, at most. The rest of the second is for the export
+from kernel.observability.metrics import SCRAPE_SECONDS, clock_skew_seconds, health_check
 
 
 def update() -> None:
     """Set the result of every check, also of one that is only registered. Without a result in time, it is 0."""
-    _set(health.read_health(*health.names(), seconds=SECONDS))
+    _set(health.read_health(*health.names(), seconds=SCRAPE_SECONDS))
 
 
 def invalidate() -> None:

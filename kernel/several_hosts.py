@@ -25,18 +25,31 @@ def without_hosts(url: str) -> tuple[str, dict[str, str]]:
     Python rejects some lists with IPv6 addresses. django-environ keeps their brackets, and drops the place of a missing
     port: then libpq would use the port of another host. Raises ValueError.
     """
-    scheme, separator, rest = url.partition("://")
-    network, slash, path = rest.partition("/")
-    login, at, hosts = network.rpartition("@")
+    scheme, login, hosts, path = _parts(url)
     if "," not in hosts:
         return url, {}
+    addresses = _addresses(hosts)
+    described = {
+        "HOST": ",".join(name for name, _ in addresses),
+        "PORT": ",".join(str(port or "") for _, port in addresses),
+    }
+    return f"{scheme}://{login and login + '@'}hosts/{path}", described
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Scheme, user with password, hosts with ports, and what follows."""
+    scheme, _, rest = url.partition("://")
+    network, _, path = rest.partition("/")
+    login, _, hosts = network.rpartition("@")
+    return scheme, login, hosts, path
+
+
+def _addresses(hosts: str) -> list[tuple[str, int | None]]:
+    """Name and port of each host. Raises ValueError, also for a query without a path before it."""
     parts = [urlsplit(f"//{host}") for host in hosts.split(",")]
-    names = [part.hostname or "" for part in parts]
-    if not all(names) or "?" in hosts:
-        raise ValueError("a host has no name, or the database")
-    ports = [str(part.port or "") for part in parts]
-    described = {"HOST": ",".join(names), "PORT": ",".join(ports)}
-    return f"{scheme}{separator}{login}{at}hosts{slash}{path}", described
+    if "?" in hosts or not all(part.hostname for part in parts):
+        raise ValueError("a host has no name")
+    return [(part.hostname or "", part.port) for part in parts]
 
 
 def add_options(described: dict[str, Any]) -> None:
@@ -62,16 +75,13 @@ class Sentinels:
     @classmethod
     def read(cls, url: str) -> "Sentinels | None":
         """None for a URL of another form. Raises ValueError."""
-        scheme, _, rest = url.partition("://")
+        scheme, login, hosts, path = _parts(url)
         if scheme != SENTINEL_SCHEME:
             return None
-        network, _, path = rest.partition("/")
-        login, _, hosts = network.rpartition("@")
-        parts = [urlsplit(f"//{host}") for host in hosts.split(",")]
-        addresses = [(part.hostname or "", part.port or SENTINEL_PORT) for part in parts]
+        addresses = [(name, port or SENTINEL_PORT) for name, port in _addresses(hosts)]
         master, _, database = path.partition("/")
-        if not all(host for host, _ in addresses) or not re.fullmatch(r"[\w.-]+", master):
-            raise ValueError("a host or the master has no name")
+        if not re.fullmatch(r"[\w.-]+", master):
+            raise ValueError("the master has no name")
         username, _, password = login.partition(":")
         return cls(addresses, master, int(database or 0), unquote(username), unquote(password))
 

@@ -1,6 +1,7 @@
 """Fixtures for every test: its own data folder, a root of trust, and users with roles."""
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ LOW_COST = {"time_cost": 1, "memory_cost": 64}
 FULL_COST = {name: getattr(BoundedArgon2PasswordHasher, name) for name in LOW_COST}
 PATIENCE = 60.0  # seconds
 KEPT_TABLES = {"django_content_type", "auth_permission"}  # what migrations have put there
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    """Files are readable for other users unless the program creates them with another mode."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -151,7 +151,6 @@ def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_pa
     with (
         PostgreSQL(servers / "postgresql", durable=True) as postgresql,
         Product(tmp_path, database=postgresql.url, WEB_CONCURRENCY="1", CC_LOCK_WAIT_SECONDS="1") as product,
-        psycopg.connect(postgresql.url_of("postgres"), autocommit=True) as operator,
     ):
         token = product.token()
         key_id = new_key(product, token)
@@ -161,7 +160,7 @@ def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_pa
             "sign-in": lambda: product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
         }
         assert asked["operation"]().status == 200
-        require_standby(operator, "*")
+        postgresql.require_standby("*")
         wait_until(
             lambda: product.send("GET", "/readyz").status == 503, RECOVERY_SECONDS
         )  # without a request
@@ -174,16 +173,11 @@ def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_pa
         verified = product.manage("verify_audit_log", seconds=SOON + RECOVERY_SECONDS)
         assert "The result was not recorded" in verified.stderr
 
-        require_standby(operator, "")
+        postgresql.require_standby("")
         wait_until(lambda: product.send("GET", "/readyz").status == 200, RECOVERY_SECONDS)
         for ask in asked.values():
             wait_until(lambda ask=ask: ask().status in {200, 201}, RECOVERY_SECONDS)
         assert product.manage("verify_audit_log").returncode == 0
-
-
-def require_standby(operator, names):
-    operator.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-    operator.execute("SELECT pg_reload_conf()")
 
 
 def assert_reveals_nothing(answer, product):

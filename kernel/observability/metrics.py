@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
+SCRAPE_SECONDS = 0.5  # that a scrape waits for measurements; the rest of its second is for the export
+
 encryption_operations_total = Counter(
     "encryption_operations_total", "Encryption operations by mode and outcome.", ["algorithm", "status"]
 )

@@ -1,6 +1,5 @@
 """The commands that copy an installation write files for their owner alone, under the usual umask."""
 
-import os
 import shutil
 import stat
 
@@ -9,13 +8,6 @@ import pytest
 from tests.product import Product
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def usual_umask():
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def open_to_others(folder):

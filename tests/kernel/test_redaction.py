@@ -28,13 +28,29 @@ PLACES = [
     "{}{}",
 ]
 SECRETS = [
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "ccr_" + "Zk3pQ9" * 7,
     "cct_abc",
     "cc1.abcdef",
+    "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
+    "Bearer abc",
+    "bearer abc",
+    "Basic YTpi",
     "password=hunter2",
-    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "PASSWORD: hunter2",
+    "'password': 'hunter2'",
+    '"new_password": "hunter2"',
+    "refresh_token=abc",
+    "client_secret=abc",
+    "totp=123456",
+    "otp_code: 123456",
     "-----BEGIN PRIVATE KEY-----\nMC4C\nAQAw\n-----END PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\nMC4C\nAQAw",
 ]
-PATHS = [
+READABLE = [
+    "GET /api/v1/keys 200",
+    "key rotated, version 2",
+    "Invalid HTTP_HOST header: 'a'",
     "/srv/backups/2026-11/ciphercanary-nightly/export-of-the-audit-log.zip is missing",
     "cannot read /var/lib/ciphercanary/production/kek-5c1d7af0.key.old",
     "GET /api/v1/keys/4bf92f35-77b3-4da6-a3ce-929d0e0e4736/versions/2/rotate 200",
@@ -66,7 +82,8 @@ def test_key_bytes_are_redacted_wherever_they_are(place, spelling):
 @pytest.mark.parametrize("before", ["", "/srv/backups/2026-11/ciphercanary-nightly/export-of-the-log/", "a/"])
 def test_a_credential_is_redacted_also_at_the_end_of_a_path(secret, before):
     written = redact(f"{before}{secret}")
-    for piece in ("abc", "hunter2", "eyJ", "c2ln", "MC4C", "AQAw"):
+    assert REDACTED in written
+    for piece in ("abc", "hunter2", "eyJ", "c2ln", "MC4C", "AQAw", "YTpi", "123456", "aGFzaA", "Zk3p"):
         assert piece not in written
 
 
@@ -80,9 +97,9 @@ def test_padding_inside_a_secret_does_not_divide_it():
     assert redact(f"{secret}/keys/x") == REDACTED
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_path_stays_readable(path):
-    assert redact(path) == path
+@pytest.mark.parametrize("text", READABLE)
+def test_paths_and_other_harmless_text_stay_readable(text):
+    assert redact(text) == text
 
 
 def test_the_beginning_of_a_path_with_a_secret_stays_readable():

@@ -11,13 +11,6 @@ from ciphercanary.server import data_folder
 from kernel.databases.sqlite3.base import DatabaseWrapper
 
 
-@pytest.fixture
-def open_umask():
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
 def database(path):
     described = connections.databases["default"]
     options = {"init_command": "PRAGMA journal_mode = WAL", "timeout": 5}
@@ -30,7 +23,7 @@ def modes(folder):
     return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
 
 
-def test_a_new_database_and_its_side_files_are_private(open_umask, tmp_path, django_db_blocker):
+def test_a_new_database_and_its_side_files_are_private(usual_umask, tmp_path, django_db_blocker):
     with django_db_blocker.unblock():
         new = database(tmp_path / "db.sqlite3")
         with new.cursor() as cursor:
@@ -46,7 +39,7 @@ def test_a_folder_that_is_missing_stays_an_error_of_the_database(tmp_path, djang
         database(tmp_path / "absent" / "db.sqlite3").ensure_connection()
 
 
-def test_the_locks_are_private(open_umask, tmp_path):
+def test_the_locks_are_private(usual_umask, tmp_path):
     with data_folder.locked_home(tmp_path):
         os.umask(0o022)
         assert set(modes(tmp_path).values()) == {"0o600"}

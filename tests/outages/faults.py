@@ -117,19 +117,13 @@ def hanging_database(target: Target) -> Iterator[None]:
 @contextlib.contextmanager
 def lost_standby(target: Target) -> Iterator[None]:
     """PostgreSQL waits in each COMMIT for a synchronous standby, and there is none."""
-    _set_standby(target, "*")
+    _postgresql(target).require_standby("*")
     try:
         # Each web process has noticed it.
         wait_until(lambda: all(target.send("GET", "/readyz").status == 503 for _ in range(8)))
         yield
     finally:
-        _set_standby(target, "")
-
-
-def _set_standby(target: Target, names: str) -> None:
-    with psycopg.connect(_postgresql(target).url_of("postgres"), autocommit=True) as session:
-        session.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-        session.execute("SELECT pg_reload_conf()")
+        _postgresql(target).require_standby("")
 
 
 @contextlib.contextmanager

@@ -50,6 +50,12 @@ class PostgreSQL(Server):
             return f"postgresql://postgres@/{database}?host={self.folder}&port={self.port}"
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
+    def require_standby(self, names: str) -> None:
+        """Confirm commits only with one of these synchronous standbys: ``*`` for any, "" for none."""
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as session:
+            session.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            session.execute("SELECT pg_reload_conf()")
+
     def initialise(self) -> None:
         options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
         done = subprocess.run(
