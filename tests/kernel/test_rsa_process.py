@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from kernel import rsa_process, runtime, throttle
+from kernel import installation, rsa_process, rsa_program, runtime, throttle
 from kernel.crypto import key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
@@ -153,6 +153,19 @@ def test_a_wait_for_the_turn_ends_in_time_and_costs_little(process, payer, monke
     with process._turn, pytest.raises(Overloaded):
         request("rsa-3072", payer)
     assert left(payer) == before - 1
+
+
+def test_the_program_runs_our_code_without_the_secrets_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC_KEK", "not-to-be-seen")
+    running = child.Child()
+    try:
+        assert running.ask(rsa_program.CHECK + b"no key") == rsa_program.INVALID  # it has started
+        process = Path(f"/proc/{running._process.pid}")
+        assert (process / "cwd").readlink() == installation.ROOT
+        assert b"not-to-be-seen" not in (process / "environ").read_bytes()
+    finally:
+        running.kill()
 
 
 def test_the_time_of_a_generation_is_not_a_wait_for_the_database(process, payer):
