@@ -12,6 +12,7 @@ from ciphercanary.server.refusals import CannotStart
 from console.system import check_migrations
 from kernel import __version__
 from kernel.commands import ServiceCommand
+from kernel.databases.applied_migrations import applied_migrations
 from kernel.databases.releases import AppliedRelease, describe_newer_database, record_release
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,9 +63,9 @@ def test_every_command_of_ours_checks_that():
 
 def test_a_release_that_recorded_nothing_is_described_as_newer(newer_database):
     AppliedRelease.objects.filter(version="9.1.0").delete()
-    assert f"needs a version newer than {__version__}: " in describe_newer_database()
+    assert f"needs a version newer than {__version__}: " in describe_newer_database(applied_migrations())
     AppliedRelease.objects.all().delete()
-    assert f"needs a version newer than {__version__}: " in describe_newer_database()
+    assert f"needs a version newer than {__version__}: " in describe_newer_database(applied_migrations())
 
 
 def test_a_running_process_shows_it_on_the_system_page(newer_database):
@@ -72,11 +73,11 @@ def test_a_running_process_shows_it_on_the_system_page(newer_database):
 
 
 def test_a_release_is_recorded_once_for_each_time_that_it_migrates_after_another():
-    assert describe_newer_database() == ""
+    assert describe_newer_database(applied_migrations()) == ""
     for version in (None, None, "0.1.9", None):
         if version:
             AppliedRelease.objects.create(version=version)
-        record_release()
+        record_release(applied_migrations())
     versions = AppliedRelease.objects.order_by("id").values_list("version", flat=True)
     assert list(versions) == [__version__, "0.1.9", __version__]
 
