@@ -84,7 +84,7 @@ class SessionStore(SessionBase):
 
     def create(self) -> None:
         self._session_key = self._new_key()
-        self.save(must_create=True)
+        self.save(must_create=True)  # noqa: CC3 - browser sessions sign their data
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
@@ -94,7 +94,7 @@ class SessionStore(SessionBase):
         row = self._row(self._get_session(no_load=must_create))  # type: ignore[attr-defined]  # django-stubs leave it out
         try:
             with transaction.atomic():
-                row.save(force_insert=must_create, force_update=not must_create)
+                row.save(force_insert=must_create, force_update=not must_create)  # noqa: CC3 - browser sessions sign their data
         except IntegrityError as error:
             if must_create:
                 raise CreateError from error
@@ -108,7 +108,7 @@ class SessionStore(SessionBase):
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
         if key is not None:
-            BrowserSession.objects.filter(session_key=row_key(key)).delete()
+            BrowserSession.objects.filter(session_key=row_key(key)).delete()  # noqa: CC3 - deletes an ended session
 
     def cycle_key(self) -> None:
         """Move the row to a new key, so that a session ended in the meantime is not revived.
@@ -125,7 +125,7 @@ class SessionStore(SessionBase):
         changed = {
             name: getattr(after, name) for name in ("session_key", "session_data", *_signed_columns(data))
         }
-        if not BrowserSession.objects.filter(session_key=before).update(**changed):
+        if not BrowserSession.objects.filter(session_key=before).update(**changed):  # noqa: CC3 - a new key for the same row; sessions sign their data
             raise SessionInterrupted("The session has ended.")
         self.modified = True
 
@@ -135,7 +135,7 @@ class SessionStore(SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         # Nothing has read the database's clock yet: this is a command.
-        BrowserSession.objects.filter(expire_date__lt=database_now()).delete()
+        BrowserSession.objects.filter(expire_date__lt=database_now()).delete()  # noqa: CC3 - deletes expired sessions
 
     def _new_key(self) -> str:
         key: str = self._get_new_session_key()  # type: ignore[attr-defined]  # django-stubs leave it out
@@ -163,7 +163,7 @@ def drop_expired(user_id: UUID | None = None) -> None:
     with transaction.atomic():
         for some in (expired.filter(user=user_id), expired):
             rows = some.select_for_update(skip_locked=True).order_by("expire_date")[:DROPPED_AT_ONCE]
-            BrowserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+            BrowserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()  # noqa: CC3 - deletes ended sessions
 
 
 def _signed_columns(data: Mapping[str, Any]) -> dict[str, Any]:

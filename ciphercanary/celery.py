@@ -18,7 +18,7 @@ from django.conf import settings
 from kernel.observability import metrics_folder, standard_error
 
 standard_error.capture(is_server=True)
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")  # noqa: TID251 - names the settings
 
 
 def _share_metrics() -> str:
@@ -28,7 +28,7 @@ def _share_metrics() -> str:
     """
     if not settings.CC_METRICS_PORT:
         return ""
-    folder = os.environ[metrics_folder.VARIABLE] = metrics_folder.create()
+    folder = os.environ[metrics_folder.VARIABLE] = metrics_folder.create()  # noqa: TID251 - prometheus_client reads the folder from there
     metrics_folder.remove_at_exit()
     return folder
 
@@ -43,7 +43,7 @@ from kernel.observability import loops, process_endpoint  # noqa: E402
 logger = logging.getLogger(__name__)
 app = notifier.app
 # Created before the pool forks, so that its processes see the parent's value.
-_stopping = multiprocessing.Event()
+_stopping = multiprocessing.Event()  # noqa: CC6 - shared with forked processes
 
 
 class SignalShutdown(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types

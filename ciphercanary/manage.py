@@ -21,7 +21,7 @@ EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the default arguments are those of the process. Errors that an operator can fix are one line."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")  # noqa: TID251 - names the settings
     arguments = sys.argv[1:] if arguments is None else arguments
     command = arguments[0] if arguments else "help"
     standard_error.capture(is_server=command in SERVERS)

@@ -21,7 +21,7 @@ from kernel.observability import logs, tracing
 from notifications.configuration import CC_NOTIFICATIONS  # noqa: F401 - a setting
 
 BASE_DIR = installation.ROOT
-env = Environment()
+env = Environment()  # noqa: CC6 - reads the settings
 
 # --- paths and addresses
 CC_HOME = Path(env.str("CC_HOME", "") or installation.default_home()).absolute()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
+from random import Random  # noqa: TID251 - the schedule of the demo repeats; no key or password
 from typing import Final, Literal
 
 from console.demo_data import (

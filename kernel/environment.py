@@ -139,7 +139,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
 def unknown_variables() -> dict[str, str]:
     """``{name: closest known name, or ""}`` of ``CC_`` variables that are not read, such as a misspelled name."""
     known = Environment.known | {f"{name}_FILE" for name in Environment.known}
-    names = sorted(name for name in os.environ if name.startswith(OWN_PREFIX) and name not in known)
+    names = sorted(name for name in os.environ if name.startswith(OWN_PREFIX) and name not in known)  # noqa: TID251 - finds variables that no setting reads
     return {name: "".join(get_close_matches(name, known, n=1)) for name in names}
 
 

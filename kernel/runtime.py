@@ -86,8 +86,8 @@ def _begin_child() -> None:
     _clear_caches()
 
 
-_states: Final[list[ProcessState[Any]]] = []
-_of_parents: Final[list[object]] = []  # a finalizer would close what a parent still uses
-_caches: Final[list[Cache]] = []
-_of_settings: Final[list[Cache]] = []
+_states: Final[list[ProcessState[Any]]] = []  # noqa: CC6 - every declared ProcessState
+_of_parents: Final[list[object]] = []  # noqa: CC6 - a fork leaves these to its parent; a finalizer would close what it still uses
+_caches: Final[list[Cache]] = []  # noqa: CC6 - every declared process_cache
+_of_settings: Final[list[Cache]] = []  # noqa: CC6 - every declared settings_cache
 os.register_at_fork(after_in_child=_begin_child)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from kernel.environment import Environment
 
-env = Environment()
+env = Environment()  # noqa: CC6 - reads the settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

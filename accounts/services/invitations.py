@@ -106,7 +106,7 @@ def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
         user = check_invitation(code=code)
         user.password = encoded
         user.save_with_mac(update_fields=["password"])
-        Invitation.objects.filter(user=user).delete()
+        Invitation.objects.filter(user=user).delete()  # noqa: CC3 - deletes used and revoked invitations
         actor = origin.user(user.id, user.username, auth_method="invitation")
         record(user_event(actions.INVITATION_ACCEPTED, user.id), actor)
         raise_epoch(user_entity(user.id))

@@ -175,5 +175,5 @@ def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
 def _remove(principal: Principal, passkeys: list[Passkey]) -> None:
     for passkey in passkeys:
         change = RowChange.of_row(passkey, before=passkey_values(passkey))
-        Passkey.objects.filter(pk=passkey.pk).delete()
+        Passkey.objects.filter(pk=passkey.pk).delete()  # noqa: CC3 - deletes a removed passkey
         record(user_event(actions.PASSKEY_REMOVED, passkey.user_id), principal.actor, changes=[change])

@@ -33,7 +33,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
         raise NotFound("No authenticator is set up.")
-    RecoveryCode.objects.filter(device=device.check_mac()).delete()
+    RecoveryCode.objects.filter(device=device.check_mac()).delete()  # noqa: CC3 - deletes replaced codes
     codes = add_recovery_codes(device)
     record(user_event(actions.RECOVERY_CODES_REPLACED, user.id), principal.actor)
     raise_epoch(user_entity(user.id))

@@ -166,7 +166,7 @@ def issue_token(
     token.token_hash = token_digest(text)
     event = Event(action=actions.SERVICE_TOKEN_ISSUED, object_type="service_token", object_id=str(token.id))
     with transaction.atomic():
-        account.tokens.filter(is_issued=True, expires_at__lt=now).delete()
+        account.tokens.filter(is_issued=True, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired tokens that a client was issued
         token.save_with_mac()
         record(event, origin.service_account(account.id, account.name, auth_method="client_credentials"))
         lock_epoch()

@@ -24,8 +24,8 @@ def run_on_other_database(*arguments: str, url: str, home: Path | None = None) -
 
     ``home`` is its data folder; None for that of this process.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-    path = os.pathsep.join([str(installation.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}  # noqa: TID251 - the command on the other database inherits it
+    path = os.pathsep.join([str(installation.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # noqa: TID251 - the command on the other database inherits it
     environment |= {"DATABASE_URL": url, "CC_HOME": str(home or settings.CC_HOME), "PYTHONPATH": path}
     # -P: import nothing from the current folder, which another user may own.
     command = [sys.executable, "-P", "-m", "ciphercanary.manage", *arguments]

@@ -85,7 +85,7 @@ def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int
 
 def insert_bundle(bundle: Bundle) -> None:
     """Insert the bundle in the caller's transaction. Raises django.db.Error."""
-    AuditBundle.objects.create(**bundle._asdict())
+    AuditBundle.objects.create(**bundle._asdict())  # noqa: CC3 - each bundle has its own MAC
 
 
 def covered_by_mac(at: str, writer: str, first: int, entries: int, body: bytes) -> bytes:

@@ -34,7 +34,7 @@ class NamedObjects:
     prefix: str = ""
 
 
-_TYPES: dict[str, NamedObjects] = {}
+_TYPES: dict[str, NamedObjects] = {}  # noqa: CC6 - apps register in AppConfig.ready
 
 
 def register(object_type: str, objects: NamedObjects) -> None:

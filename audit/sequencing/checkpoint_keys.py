@@ -151,7 +151,7 @@ def _verifier_key(name: str, row: CheckpointKey) -> VerifierKey:
 
 
 def _is_covered(upcoming: Sequence[CheckpointKey]) -> bool:
-    publications = AuditLog.objects.filter(
+    publications = AuditLog.objects.filter(  # noqa: CC2 - the publications of checkpoint keys
         action=actions.CHECKPOINT_KEY_PUBLISHED, object_id=_object_id(upcoming)
     )
     log_id: int | None = publications.order_by("id").values_list("id", flat=True).last()

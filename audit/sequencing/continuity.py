@@ -137,13 +137,13 @@ def _stored(numbers: Iterable[Number]) -> Iterator[tuple[Number, int]]:
     """Those of the numbers that the log has, with the ids of their entries."""
     for some in batched(numbers, LOOKED_UP_AT_ONCE):
         any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
-        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq", "id")
+        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq", "id")  # noqa: CC2 - numbers of the writers' entries
         yield from (((str(writer), wseq), log_id) for writer, wseq, log_id in found)
 
 
 def _gap(number: Number, place: Place) -> Alarm:
     writer, expected = number
-    before = AuditLog.objects.filter(writer=writer, wseq__lt=expected, id__lt=place.log_id)
+    before = AuditLog.objects.filter(writer=writer, wseq__lt=expected, id__lt=place.log_id)  # noqa: CC2 - numbers of the writers' entries
     last: int | None = before.aggregate(last=Max("wseq"))["last"]
     return Alarm(
         kind=AlarmKind.SEQUENCE_GAP,

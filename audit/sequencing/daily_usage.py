@@ -56,7 +56,7 @@ def add_days(operations: Iterable[Operations]) -> None:
             counts = sums.setdefault((day, kind, subject), [0, 0, 0])
             if (column := _COLUMN_OF.get(outcome)) is not None:
                 counts[column] += count
-    UsageDay.objects.filter(day__lt=first).delete()
+    UsageDay.objects.filter(day__lt=first).delete()  # noqa: CC3 - deletes old days, which the roll-ups prove
     values = [(stored(day), *rest, *counts) for (day, *rest), counts in sums.items()]
     if values:
         with connection.cursor() as cursor:
@@ -88,7 +88,7 @@ def rebuild_day(day: datetime) -> None:
     """Sum up the roll-ups of one day again. Raises django.db.Error."""
     bounds = [stored(day), stored(day + _DAY)]
     with leading(waits=True), connection.cursor() as cursor:
-        UsageDay.objects.filter(day=day).delete()
+        UsageDay.objects.filter(day=day).delete()  # noqa: CC3 - replaces a day, which the roll-ups prove
         cursor.execute(
             f"INSERT INTO usage_days (day, kind, subject, allowed, denied, failed) {_counted_days()}",
             bounds * len(_SUBJECTS),

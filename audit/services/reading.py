@@ -91,7 +91,7 @@ def last_done(*, action: str, object_id: str = "") -> datetime | None:
 
     Without an object, the action is one of the installation, such as a backup.
     """
-    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value)
+    done = AuditLog.objects.filter(action=action, outcome=Outcome.OK.value)  # noqa: CC2 - the time of the last entry of an action
     if object_id:
         done = done.filter(object_id=object_id)
     with any_text():
@@ -105,13 +105,13 @@ def logged_names(ids: Iterable[str]) -> dict[str, str]:
     """
     newest = Q()
     for actor_id, column in product({each for each in ids if each}, ("user_id", "actor_id")):
-        entries = AuditLog.objects.filter(**{column: actor_id}).order_by("-id")
+        entries = AuditLog.objects.filter(**{column: actor_id}).order_by("-id")  # noqa: CC2 - the name that belongs to an actor's id
         newest |= Q(id=Subquery(entries.values("id")[:1]))
     if not newest:
         return {}
     columns = ("user_id", "actor_id", "actor_name")
     with any_text():
-        found = list(AuditLog.objects.filter(newest).values_list(*columns).order_by())
+        found = list(AuditLog.objects.filter(newest).values_list(*columns).order_by())  # noqa: CC2 - the names that belong to actors' ids
     return {str(user or account): str(presentable(name)) for user, account, name in found}
 
 
@@ -134,7 +134,7 @@ def _is_actor(actor: str) -> Q:
     actor_id = parse_id(actor)
     if actor_id is None:
         return Q(actor_name=actor)
-    return _has_actor(AuditLog.objects.all(), actor_id, "user_id", "actor_id")
+    return _has_actor(AuditLog.objects.all(), actor_id, "user_id", "actor_id")  # noqa: CC2 - whether the actor has entries
 
 
 def _has_actor(rows: QuerySet[Any], actor_id: UUID | None, *columns: str) -> Q:
@@ -153,6 +153,6 @@ def _id_of(name: str) -> UUID | None:
     otherwise search the log once for each changed row.
     """
     known = Q(user_id__isnull=False) | Q(actor_id__isnull=False)
-    named = AuditLog.objects.filter(known, actor_name=name).order_by("-id")
+    named = AuditLog.objects.filter(known, actor_name=name).order_by("-id")  # noqa: CC2 - the id that belongs to an actor's name
     user, account = named.values_list("user_id", "actor_id").first() or (None, None)
     return user or account

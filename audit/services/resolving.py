@@ -53,7 +53,7 @@ def restore_alarms() -> int:
     """
     catch_up()
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
-    entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")
+    entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")  # noqa: CC2 - the entries of alarms, to restore their rows
     restored, found = 0, integrity.find_entries(entries[:READ_AT_ONCE])
     while found:
         restored += sum(_restore(entry) for entry in found if not entry.faults)
@@ -132,14 +132,14 @@ def original_of(alarm: AuditAlarm) -> AuditLog | None:
 
 
 def _intact_entry(alarm: AuditAlarm) -> FoundEntry | None:
-    of_alarm = AuditLog.objects.filter(event_id=alarm.event_id, action=actions.LOG_ALARMED)
+    of_alarm = AuditLog.objects.filter(event_id=alarm.event_id, action=actions.LOG_ALARMED)  # noqa: CC2 - the entries of an alarm, to restore its row
     return next((entry for entry in integrity.find_entries(of_alarm) if not entry.faults), None)
 
 
 def _rebuilt(forged: AuditAlarm) -> AuditAlarm:
     """The row rebuilt from its entry. A row without an intact entry becomes an alarm about that fact."""
     entry = _intact_entry(forged)
-    AuditAlarm.objects.same_rows([forged]).delete()
+    AuditAlarm.objects.same_rows([forged]).delete()  # noqa: CC3 - the content of the entry replaces a forged row
     if entry is None:
         found = f"the row {forged.id} without one"
         alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="an alarm with its entry", found=found)

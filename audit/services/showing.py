@@ -83,19 +83,19 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     changes, missing = _changes_of(entries[0], AuditTrail.objects.visible_to(reader))
     if _alarms_about(entries[0], changes, missing):
         # Of all its changed rows: one that the reader may not see is not missing.
-        raise_alarms(_alarms_about(entries[0], *_changes_of(entries[0], AuditTrail.objects.all())))
+        raise_alarms(_alarms_about(entries[0], *_changes_of(entries[0], AuditTrail.objects.all())))  # noqa: CC2 - the changed rows of an entry that the reader may see
     return ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
 
 
 def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
     """The alarms that showing the entry, or the changed row that ``found`` names, would raise now."""
     if named := _CHANGED_ROW.match(found):
-        changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))
+        changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))  # noqa: CC2 - the changed rows of an alarm, to compare them again
         return _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
     return [
         alarm
-        for entry in integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))
-        for alarm in _alarms_about(entry, *_changes_of(entry, AuditTrail.objects.all()))
+        for entry in integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))  # noqa: CC2 - the entry of an alarm, to compare it again
+        for alarm in _alarms_about(entry, *_changes_of(entry, AuditTrail.objects.all()))  # noqa: CC2 - the changed rows of an alarm, to compare them again
     ]
 
 

@@ -46,7 +46,7 @@ class Verification:
 
 def last_verification() -> Verification | None:
     """The newest recorded verification. Raises KekUnavailable and UnwrapFailed."""
-    newest = find_entries(AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("-id")[:1])
+    newest = find_entries(AuditLog.objects.filter(action=actions.LOG_VERIFIED).order_by("-id")[:1])  # noqa: CC2 - the result of the last verification
     if not newest:
         return None
     [entry] = newest

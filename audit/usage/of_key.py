@@ -100,11 +100,12 @@ def end_of_gap() -> datetime | None:
     The roll-ups count every entry of the log. Only the uses between a backup and its restore are missing in it.
     """
     newest = [
-        AuditLog.objects.filter(action=each, outcome=Outcome.OK.value).order_by("-id") for each in _GAPS
+        AuditLog.objects.filter(action=each, outcome=Outcome.OK.value).order_by("-id")  # noqa: CC2 - the times of gaps in the log
+        for each in _GAPS
     ]
     restores = Q(*(("id", Subquery(entries.values("id")[:1])) for entries in newest), _connector=Q.OR)
     with any_text():
         found = list(
-            AuditLog.objects.filter(restores).order_by().values_list(Spelled("timestamp"), flat=True)
+            AuditLog.objects.filter(restores).order_by().values_list(Spelled("timestamp"), flat=True)  # noqa: CC2 - the time of the last restore
         )
     return max(filter(None, map(timestamp_of, found)), default=None)

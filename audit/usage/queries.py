@@ -168,7 +168,7 @@ def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) 
 
 def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCaller]:
     """The denials of one key. The log counts repeated ones in one entry, so these are few."""
-    entries = AuditLog.objects.filter(
+    entries = AuditLog.objects.filter(  # noqa: CC2 - numbers of denials, with a time and a name, as in the roll-ups
         has_action(OPERATION),
         object_id=key_id,
         outcome=Outcome.DENIED.value,

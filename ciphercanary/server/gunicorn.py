@@ -34,7 +34,7 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file, 0600
 # X-Forwarded-* is read in one place, kernel.http.middleware, which counts CC_TRUSTED_PROXIES.
-secure_scheme_headers: dict[str, str] = {}
+secure_scheme_headers: dict[str, str] = {}  # noqa: CC6 - a setting of gunicorn
 accesslog = None
 GC_THRESHOLDS = (50_000, 20, 50)
 

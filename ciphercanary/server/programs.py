@@ -56,7 +56,7 @@ def beat() -> list[str]:
 
 def metrics_environment() -> Mapping[str, str]:
     """The environment of the processes whose metrics are counted together: it names a new folder for them."""
-    return {**os.environ, metrics_folder.VARIABLE: metrics_folder.create()}
+    return {**os.environ, metrics_folder.VARIABLE: metrics_folder.create()}  # noqa: TID251 - the programs inherit the environment
 
 
 def _require_free_port() -> None:

@@ -28,6 +28,6 @@ class Readiness:
 
 def report() -> None:
     """Call it in a worker that answers. Without ``serve``, it does nothing."""
-    if descriptor := os.environ.get(VARIABLE):
+    if descriptor := os.environ.get(VARIABLE):  # noqa: TID251 - the pipe to the supervising process
         with suppress(OSError):
             os.write(int(descriptor), b"1")

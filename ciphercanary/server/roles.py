@@ -103,7 +103,7 @@ def _prepare_alone() -> int:
 
 def _read_settings() -> Path:
     """The data folder, after all settings have been read successfully. Raises CannotStart."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")  # noqa: TID251 - names the settings
     _leave_folder()
     try:
         return Path(settings.CC_HOME)
@@ -113,16 +113,16 @@ def _read_settings() -> Path:
 
 def _leave_folder() -> None:
     """Change to the folder of the code. Python imports from the current folder, whose files are not ours."""
-    for name, value in os.environ.items():
+    for name, value in os.environ.items():  # noqa: TID251 - the program inherits absolute paths
         if value and (name in FOLDERS or name.endswith("_FILE")):
-            os.environ[name] = str(Path(value).absolute())
+            os.environ[name] = str(Path(value).absolute())  # noqa: TID251 - the program inherits absolute paths
     os.chdir(installation.ROOT)
 
 
 def _forget_admin_password() -> None:
     """The password is for the preparation only, so the programs do not get it."""
     for name in ("CC_ADMIN_PASSWORD", "CC_ADMIN_PASSWORD_FILE"):
-        os.environ.pop(name, None)
+        os.environ.pop(name, None)  # noqa: TID251 - the program reads the settings of its role
 
 
 def _prepare(*, is_served: bool) -> str:
@@ -146,7 +146,8 @@ def _preparation() -> ModuleType:
 
 
 def _become(
-    command: Callable[[], list[str]], environment: Callable[[], Mapping[str, str]] = lambda: os.environ
+    command: Callable[[], list[str]],
+    environment: Callable[[], Mapping[str, str]] = lambda: os.environ,  # noqa: TID251 - the program inherits the environment
 ) -> int:
     """Replace this process by the program if the installation is prepared. Raises CannotStart."""
     _forget_admin_password()

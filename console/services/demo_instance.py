@@ -49,7 +49,7 @@ _SETUP: Final = (
 
 def demo_state() -> DemoState:
     """One query."""
-    marks = AuditLog.objects.filter(action__in=(actions.DEMO_STARTED, actions.DEMO_LOADED))
+    marks = AuditLog.objects.filter(action__in=(actions.DEMO_STARTED, actions.DEMO_LOADED))  # noqa: CC2 - whether this is a demo instance
     found = set(marks.order_by().values_list("action", flat=True).distinct())
     if not found:
         return "none"
@@ -87,7 +87,7 @@ def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
         raise Conflict(IN_USE.format(f"the demo has another user {users[0]}"))
     for columns in waiting_columns(AuditBundle.objects.all()):
         _require_setup_action(columns["action"])
-    with closing(stream_entries(AuditLog.objects.order_by("id"))) as entries:
+    with closing(stream_entries(AuditLog.objects.order_by("id"))) as entries:  # noqa: CC2 - whether the instance is empty
         for entry in entries:
             _require_setup(entry)
 

@@ -61,7 +61,7 @@ def raise_epoch(entity: str, *more: str) -> int:
     if row is None:
         raise _lost()
     epoch: int = row[0]
-    EntityEpoch.objects.bulk_create(
+    EntityEpoch.objects.bulk_create(  # noqa: CC3 - only the holder of the epoch's lock writes it
         [EntityEpoch(entity=changed, epoch=epoch) for changed in (entity, *more)],
         update_conflicts=True,
         unique_fields=["entity"],

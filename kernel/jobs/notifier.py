@@ -24,7 +24,7 @@ class KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
 _sentinels = Sentinels.read(settings.CELERY_BROKER_URL)
 _broker_url, _sentinel_options = _sentinels.broker if _sentinels else (settings.CELERY_BROKER_URL, {})
 
-app = Celery("ciphercanary", log=KeepOurLogging)
+app = Celery("ciphercanary", log=KeepOurLogging)  # noqa: CC6 - Celery's application
 app.conf.update(
     broker_url=_broker_url,
     # Ids as JSON: an attacker with write access to the broker can make a worker look at a row, but cannot run code.

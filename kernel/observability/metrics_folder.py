@@ -20,7 +20,7 @@ def create() -> str:
 
 def current() -> str:
     """The folder of this process, "" without one."""
-    return os.environ.get(VARIABLE, "")
+    return os.environ.get(VARIABLE, "")  # noqa: TID251 - prometheus_client reads it from there, too
 
 
 def remove(folder: str) -> None:

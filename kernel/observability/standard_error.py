@@ -25,7 +25,7 @@ class JsonLines(io.TextIOBase):
     errors = "backslashreplace"
 
     def __init__(self, stream: IO[str]) -> None:
-        service = os.environ.get("OTEL_SERVICE_NAME") or "ciphercanary"
+        service = os.environ.get("OTEL_SERVICE_NAME") or "ciphercanary"  # noqa: TID251 - the settings may be unreadable
         self._stream = stream
         self._formatter = logs.formatter(log_format="json", service=service, has_traces=False)
         self._begun = threading.local()  # so that lines of two threads do not mix
@@ -60,7 +60,7 @@ def capture(*, is_server: bool) -> None:
 
     A program that is no server, such as a command in a pipe or of cron, does so only if ``LOG_FORMAT`` is ``json``.
     """
-    wanted = os.environ.get("LOG_FORMAT", "auto")
+    wanted = os.environ.get("LOG_FORMAT", "auto")  # noqa: TID251 - the settings may be unreadable
     if logs.is_terminal() or wanted == "text" or not (is_server or wanted == "json"):
         return
     sys.stderr = JsonLines(sys.stderr)

@@ -32,7 +32,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 [sys.executable, "-m", "kernel.rsa_program", str(theirs.fileno())],
                 cwd=installation.ROOT,  # from which `-m` imports
-                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},  # noqa: TID251 - the program inherits a few variables
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -72,7 +72,7 @@ class MacProtectedRow(models.Model):
         version = self.MAC_VERSION if sets_all_fields else self.stored_mac_version
         self.row_seq += 1
         self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, version, self._mac_message(version))
-        self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])
+        self.save(update_fields=None if update_fields is None else [*update_fields, "row_seq", "row_mac"])  # noqa: CC3 - save_with_mac itself
 
     def check_mac(self) -> Self:
         """The row itself. Raises IntegrityFailed if the MAC does not match."""

@@ -96,4 +96,4 @@ def _mac(purpose: str, kid: str) -> Mac:
 def _create(purpose: str) -> None:
     key = SystemKey(kid=secrets.token_hex(_KID_BYTES), purpose=purpose)
     kek.wrap_into(key, KeyMaterial.generate(MAC_KEY_SIZE))
-    key.save(force_insert=True)
+    key.save(force_insert=True)  # noqa: CC3 - the wrapping authenticates a system key

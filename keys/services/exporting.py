@@ -142,7 +142,7 @@ def _export(key: Key, row: KeyVersion, wrapping_key: bytes | None) -> ExportedVe
     row.key = key
     material = kek.unwrap_row(row)
     if wrapping_key is None:
-        return ExportedVersion(row.version, material=material.expose())
+        return ExportedVersion(row.version, material=material.expose())  # noqa: CC1 - the export of a key
     try:
         return ExportedVersion(row.version, wrapped=key_transport.wrap(wrapping_key, material, key.name))
     except WrongKey as error:

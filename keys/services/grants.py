@@ -209,7 +209,7 @@ def _finish(
         change = RowChange.of_row(grant, after=grant_values(grant))
     else:
         change = RowChange.of_row(grant, before=before)
-        KeyGrant.objects.filter(pk=grant.pk).delete()
+        KeyGrant.objects.filter(pk=grant.pk).delete()  # noqa: CC3 - deletes a removed grant
     object_type, object_id = ("key", str(grant.key_id)) if grant.key_id else ("tag", grant.tag)
     meta = {"grant": grant.id, "operations": list(map(word_of, grant.operations)), **reason_given(reason)}
     event = Event(action=action, object_type=object_type, object_id=object_id, meta=meta)

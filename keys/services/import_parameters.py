@@ -70,7 +70,7 @@ def recipient_of(principal: Principal, parameters_id: UUID | None) -> KeyMateria
 
 def delete_expired_parameters() -> None:
     """Delete expired rows with their private keys."""
-    ImportParameters.objects.filter(expires_at__lte=database_now()).delete()
+    ImportParameters.objects.filter(expires_at__lte=database_now()).delete()  # noqa: CC3 - deletes expired parameters
 
 
 def _of(principal: Principal) -> QuerySet[ImportParameters]:

@@ -56,7 +56,7 @@ def succeed_key(
     check_reason(reason)
     check_name(successor.name)
     material = material or material_for_succession(principal, key_id, successor)
-    with unique_name(Key, successor.name, "key"):
+    with unique_name(Key, successor.name, "key"):  # noqa: CC2 - a name is unique among all keys
         return _succeed(principal, key_id, successor, reason, material)
 
 
@@ -109,7 +109,7 @@ def _succeed(
     insert_key(
         principal, new, policy, material=material, meta={**meta, "predecessor_id": old.id}, grants=grants
     )
-    rotation.save()
+    rotation.save()  # noqa: CC3 - key_rotations have no MAC
     change = RowChange.of_row(old, before=before, after=trail.key_values(old))
     meta |= {"successor_id": new.id, "successor": new.name}
     finish_change(principal, actions.KEY_SUCCEEDED, old, [change], meta=meta)

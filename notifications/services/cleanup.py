@@ -22,4 +22,4 @@ def delete_old() -> None:
     old = database_now() - timedelta(days=settings.CC_NOTIFICATIONS.keep_days)
     found = Notification.objects.filter(~Exists(waiting), created_at__lt=old, distributed_at__isnull=False)
     while ids := list(found.order_by("created_at").values_list("pk", flat=True)[:AT_ONCE]):
-        Notification.objects.filter(pk__in=ids).delete()
+        Notification.objects.filter(pk__in=ids).delete()  # noqa: CC3 - deletes old notifications

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
 CLIENT = "ciphercanary_client"
+MARKER = re.compile(r"# noqa: ([A-Z0-9, ]+) - \S")
 INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
 
 
@@ -38,15 +39,14 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 
 
 def name(path: Path) -> str:
-    """The path as written in a list of exceptions: ``keys/models.py``."""
+    """The path from the root of the repository: ``keys/models.py``."""
     return path.relative_to(ROOT).as_posix()
 
 
 def is_interface(path: Path) -> bool:
-    inner = path.relative_to(ROOT).parts[1:]
-    return (
-        path.relative_to(ROOT).parts[0] in APPS and INTERFACES.match(inner[0].removesuffix(".py")) is not None
-    )
+    """True for a module of these names, or in a package of one, at any depth of an app."""
+    package, *inner = path.relative_to(ROOT).parts
+    return package in APPS and any(INTERFACES.match(part.removesuffix(".py")) for part in inner)
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -73,3 +73,15 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 def constant_text(node: ast.expr | None) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def marker_faults(code: str, matching: Iterable[ast.AST], text: str) -> list[str]:
+    """The lines of a construct without ``# noqa: CODE - reason``, and those of a marker without a construct."""
+    marked = {
+        number
+        for number, line in enumerate(text.splitlines(), 1)
+        if (marker := MARKER.search(line)) and code in re.split(r"[, ]+", marker[1])
+    }
+    places = [range(node.lineno, node.end_lineno + 1) for node in matching]
+    missing = [f"{place.start}: add {code}" for place in places if marked.isdisjoint(place)]
+    return missing + [f"{line}: remove {code}" for line in sorted(marked.difference(*places))]

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import transaction
+from django.db import transaction  # noqa: CC5 - several changes, all of them or none
 
 from accounts import services
 from accounts.commands import SystemCommand
