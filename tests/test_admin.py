@@ -58,7 +58,7 @@ def is_inside(browser):
 
 
 @pytest.mark.parametrize("role", READERS)
-def test_who_may_read_and_is_signed_in_to_the_console_is_inside(browser, request, role):
+def test_a_reader_who_signs_in_to_the_console_enters_the_admin(browser, request, role):
     persona = request.getfixturevalue(role)
     response = log_in(browser, persona.user.username)
     assert (response.status_code, response.headers["Location"]) == (303, "/admin/")
@@ -80,7 +80,7 @@ def test_the_way_back_leads_nowhere_else(browser, auditor):
     assert location == "/login/?next=%2Fadmin%2F"
 
 
-def test_the_second_factor_of_the_console_stands_before_the_admin(browser, auditor):
+def test_the_admin_requires_the_second_factor_of_the_console(browser, auditor):
     authenticator, _ = enrol(auditor)
     response = log_in(browser, auditor.user.username)
     assert response.headers["Location"] == "/login/code/?next=%2Fadmin%2F"
@@ -327,7 +327,7 @@ def test_pages_carry_the_strict_policy_and_are_kept_by_no_one(browser, auditor):
     assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_browsers_are_told_a_referrer_policy_under_which_they_name_the_origin_of_a_form(browser, auditor):
+def test_the_referrer_policy_lets_browsers_name_the_origin_of_a_form(browser, auditor):
     # Under "no-referrer" a browser sends "Origin: null" with each form, and no sign-in would ever succeed.
     assert browser.get("/login/").headers["Referrer-Policy"] == "same-origin"
 

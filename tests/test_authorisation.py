@@ -130,7 +130,7 @@ def test_each_scope_is_enough_for_its_requests(people, record_property):
 
 
 @pytest.mark.postgresql  # no row is read
-def test_nobody_is_offered_a_method_without_a_rule(people, record_property, settings):
+def test_anonymous_callers_and_admins_are_offered_no_method_without_a_rule(people, record_property, settings):
     settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = NO_LIMIT
     refuse_other_methods(people, (ANONYMOUS, Caller("admin")), record_property)
 
@@ -194,7 +194,7 @@ def _details_of(answer):
     return {name: value for name, value in answer.headers.items() if name != "RateLimit"}
 
 
-def test_what_is_anothers_is_indistinguishable_from_what_does_not_exist(people, subtests, settings):
+def test_another_users_object_gets_the_answer_of_a_missing_one(people, subtests, settings):
     settings.CC_THROTTLE_AUTH = NO_LIMIT
     targets, developer = Targets(people), Caller("developer")
     for route, method in about_objects(lambda reach: reach.get("developer") == OWN):
@@ -211,7 +211,7 @@ def test_what_is_anothers_is_indistinguishable_from_what_does_not_exist(people, 
 
 
 @pytest.mark.postgresql  # a missing permission is refused before any row is read
-def test_a_lacking_right_is_refused_alike_whatever_the_object(people, subtests, settings):
+def test_a_missing_permission_gets_the_same_refusal_for_every_object(people, subtests, settings):
     settings.CC_THROTTLE_AUTH = NO_LIMIT
     targets = Targets(people)
     for route, method in about_objects(lambda reach: len(reach) < len(ROLES[1:])):
@@ -231,7 +231,7 @@ def test_a_lacking_right_is_refused_alike_whatever_the_object(people, subtests, 
 
 
 @pytest.mark.parametrize(("name", "method"), IN_STATE, ids=str)
-def test_the_state_of_a_key_decides_for_whoever_may(name, method, people):
+def test_the_state_of_a_key_decides_for_a_permitted_caller(name, method, people):
     route = next(each for each in ROUTES if each.name == name)
     answers = [ask(people, route, method, "admin", make_target(people.account("admin"), s)) for s in STATES]
     assert tuple(answer.status for answer in answers) == IN_STATE[name, method]
@@ -279,7 +279,7 @@ def from_elsewhere(client):
     return client._client.get("/metrics", headers=headers, REMOTE_ADDR="192.0.2.1").status_code
 
 
-def test_what_is_no_route_does_not_exist_for_anybody(people):
+def test_a_path_without_a_route_does_not_exist_for_any_role(people):
     for role in ROLES:
         answer = people.client(role).get("/api/v1/nothing")
         assert (answer.status, answer.code) == (404, "not_found")

@@ -233,7 +233,7 @@ def test_ownership_a_grant_or_the_limit_of_a_token_decides(kind, transactional_d
 @pytest.mark.sweep
 @pytest.mark.postgresql  # the decision is in memory, and its condition for queries is compared on both databases
 @pytest.mark.parametrize("kind", KINDS)
-def test_they_decide_alike_in_every_combination(kind, transactional_db, record_property):
+def test_both_decisions_are_equal_in_every_combination(kind, transactional_db, record_property):
     decide([cell for cell in cells(kind) if not cell.is_decided_by_one_fact(kind)], kind, record_property)
 
 

@@ -165,7 +165,7 @@ def refusal(answer, status=400):
 
 @before_the_database
 @with_body
-def test_what_is_no_json_object_is_refused(route, method, send):
+def test_a_body_that_is_no_json_object_is_refused(route, method, send):
     codes = {what: refusal(send(route, method, body))["code"] for what, body in NOT_A_DOCUMENT.items()}
     assert codes == dict.fromkeys(NOT_A_DOCUMENT, "invalid_request")
 
@@ -225,7 +225,7 @@ def test_another_name_is_refused_with_the_rule(admin):
 
 @before_the_database
 @with_body
-def test_what_is_required_is_asked_for_by_its_name(route, method, send):
+def test_a_missing_required_member_is_named(route, method, send):
     required = body_schema(route, method).get("required", [])
     for name in required:
         body = send.good(route, method)

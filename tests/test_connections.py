@@ -147,7 +147,7 @@ def test_byte_by_byte_is_answered_too(served):
         assert client.answer()[0] == 200
 
 
-def test_who_wants_to_close_is_closed(served):
+def test_a_client_that_asks_to_close_is_closed(served):
     with served.connect() as client:
         client.send(served.request(more="Connection: close\r\n"))
         status, headers, _ = client.answer()
@@ -251,7 +251,7 @@ def test_more_connections_than_allowed_are_closed_at_once(served):
         assert clients[0].answer()[0] == 200
 
 
-def test_who_does_not_read_is_answered_each_request_once_and_in_its_order(served):
+def test_a_slow_reader_gets_one_answer_to_each_request_in_order(served):
     """Data that arrives while an answer waits to be read must not start its request again."""
     names = [f"unread-{number}" for number in range(300)]
     requests = b"".join(served.request(size=9_000, name=name) for name in names)
@@ -272,7 +272,7 @@ def send_in_crumbs(client, requests):
         client.send(requests[begin + 1 : begin + 50_000])
 
 
-def test_who_sends_without_reading_does_not_fill_the_memory(served):
+def test_a_sender_that_does_not_read_does_not_fill_the_memory(served):
     requests = served.request().replace(served.token.encode(), b"x") * 500  # 401, and answered at once
     before = memory_of(served.product)
     with ExitStack() as stack:

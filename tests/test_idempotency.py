@@ -207,7 +207,7 @@ def test_a_caller_whose_rights_have_ended_gets_no_stored_response(admin, operato
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_32_requests_at_once_one_creates_the_key(admin):
+def test_one_of_32_simultaneous_requests_creates_the_key(admin):
     """The others get its response, or 409 while it runs."""
     starting_line = threading.Barrier(32)
 

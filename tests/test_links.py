@@ -147,7 +147,7 @@ def test_every_linked_page_is_sound(role, request, world):
     assert {"/home/", "/keys/", "/keys/payments-db/versions/", "/audit/", "/account/"} <= visited
 
 
-def test_what_htmx_may_swap_in_holds_no_noscript():
+def test_a_partial_template_contains_no_noscript():
     """22: in a partial page it would be shown as content."""
     partial = [path for path in TEMPLATES if path.name not in LAYOUTS]
     assert [path.name for path in partial if "<noscript" in path.read_text()] == []

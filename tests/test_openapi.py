@@ -111,7 +111,7 @@ def test_every_request_body_refuses_what_it_does_not_know(document):
 BUDGET = {"RateLimit-Policy", "RateLimit"}
 
 
-def test_a_user_who_has_a_budget_reads_how_it_stands(document):
+def test_responses_declare_the_headers_of_the_budget(document):
     for path, method, operation in operations(document):
         endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
         budget = set() if endpoint.permission == PUBLIC else BUDGET

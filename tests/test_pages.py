@@ -186,7 +186,7 @@ def test_nothing_is_changed_by_a_form_without_its_token(paths, admin):
             assert b"out of date" in response.content
 
 
-def test_what_the_role_may_never_do_is_not_shown(paths, auditor):
+def test_the_page_hides_operations_outside_the_role(paths, auditor):
     content = signed_in(auditor).get("/keys/payments-db/").content.decode()
     for word in ("Rotate", "Disable", "Revoke"):
         assert word not in content

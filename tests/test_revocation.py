@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 
 @pytest.mark.database
 @pytest.mark.parametrize("path", ["engine", "fast-path"])
-def test_what_was_taken_away_is_not_used_once_that_was_acknowledged(path):
+def test_no_path_uses_a_revoked_right_after_the_acknowledgement(path):
     done = subprocess.run(
         [
             sys.executable,

@@ -274,7 +274,7 @@ def has_read_everything(product):
     return not any(row[1] == ours and row[3] == "01" and int(row[4].partition(":")[2], 16) for row in rows)
 
 
-def test_what_dies_beside_the_web_server_is_started_again_and_its_own_end_ends_all(tmp_path):
+def test_a_program_that_dies_beside_the_web_server_is_restarted_and_the_end_of_the_server_ends_all(tmp_path):
     with Product(tmp_path) as product:
         before = programs(product)
         for name in ("run_sequencer", "run_worker"):

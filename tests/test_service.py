@@ -89,7 +89,7 @@ FAILING = {
 
 
 @on_both_databases
-def test_what_answers_depend_on_makes_it_503_in_fixed_words(product):
+def test_a_failing_dependency_makes_it_503_in_fixed_words(product):
     for table, failing in FAILING.items():
         with product.without_table(table):
             time.sleep(SHARED)
@@ -182,7 +182,7 @@ def test_no_page_has_inline_script_or_style(product):
 
 
 @pytest.mark.parametrize("path", ["/livez", "/api/v1/keys", "/nowhere", "/metrics"])
-def test_the_senders_request_id_is_echoed_if_it_can_stand_in_a_log(product, path):
+def test_the_senders_request_id_is_echoed_if_it_is_safe_in_a_log(product, path):
     assert (
         product.send("GET", path, headers={"X-Request-ID": "mine.1-A_z"}).headers["X-Request-ID"]
         == "mine.1-A_z"

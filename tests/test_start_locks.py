@@ -51,7 +51,7 @@ def test_beside_a_running_one_it_fails_at_once(folder, capsys):
 
 
 @pytest.mark.process
-def test_what_is_started_inherits_only_the_lock_of_the_programs(folder):
+def test_a_started_program_inherits_only_the_lock_of_the_programs(folder):
     with locked_home(folder) as lock:
         program = subprocess.Popen(["sleep", "60"], pass_fds=[lock.fileno()])
     try:

@@ -189,7 +189,7 @@ def test_a_token_above_four_kibibytes_is_refused_unread(token):
 @pytest.mark.parametrize(
     "text", ["", ".", "..", "a.b.c", "a.b", "…", "[" * 3000 + ".e30.e30", "W10.e30.AA", "bnVsbA.e30.AA"]
 )
-def test_what_is_no_token_is_refused(db, text):
+def test_a_malformed_token_is_refused(db, text):
     refused(text)
     refused(f"{encoded(b'[' * 2000)}.e30.AA")
 
@@ -278,7 +278,7 @@ def test_an_access_token_never_outlives_its_family(developer):
     ],
     ids=["disable", "role", "sign-out", "password"],
 )
-def test_what_ends_sessions_acts_at_once_and_raises_the_epoch(developer, change):
+def test_every_end_of_sessions_takes_effect_at_once_and_raises_the_epoch(developer, change):
     assert developer.api.get("/auth/me").status == 200
     epoch = read_epoch()
     change(developer.user)

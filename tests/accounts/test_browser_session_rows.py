@@ -33,7 +33,7 @@ def test_the_database_holds_the_hash_of_a_cookie_only(developer):
     assert not any(key in table + data for key in keys)
 
 
-def test_what_the_database_knows_a_session_by_opens_nothing(developer):
+def test_the_stored_session_key_does_not_sign_in(developer):
     thief = Client()
     thief.cookies["session"] = row_of(sign_in(developer)).session_key
     assert not is_inside(thief)
@@ -106,7 +106,7 @@ def test_a_session_without_a_user_cannot_be_prolonged_either(developer):
         assert SessionStore(store.session_key).get("pending") is None
 
 
-def test_what_is_asked_for_without_waiting_does_the_same():
+def test_the_asynchronous_methods_store_sessions_as_the_others_do():
     store = SessionStore()
     async_to_sync(store.aset)("word", "x")
     async_to_sync(store.asave)()

@@ -207,13 +207,13 @@ def test_this_session_can_be_ended_as_well(developer):
 
 
 @pytest.mark.parametrize("asked", ["", "x", "00000000-0000-0000-0000-000000000000"])
-def test_what_is_no_session_of_mine_is_refused_beside_the_list(developer, asked):
+def test_the_page_refuses_to_end_a_session_that_the_user_does_not_have(developer, asked):
     response = sign_in(developer).post("/account/sessions/", {"session": asked})
     assert response.status_code == 422
     assert b'role="alert"' in response.content
 
 
-def test_what_a_session_decided_does_not_outlive_its_end(developer):
+def test_a_principal_is_refused_after_the_end_of_its_session(developer):
     """A service that checks its caller again at the end detects that the session has ended meanwhile."""
     browser = sign_in(developer)
     principal = browser.get("/account/").wsgi_request.principal

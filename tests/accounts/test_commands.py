@@ -82,7 +82,7 @@ def test_set_password_ends_every_session(developer, typed):
     assert services.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
 
 
-def test_update_user_changes_all_it_is_told_or_nothing(admin, developer):
+def test_update_user_makes_all_requested_changes_or_none(admin, developer):
     assert run("update_user", "dora", "--role", "operator", "--sign-out") == "dora: operator, active\n"
     assert developer.api.get("/auth/me").status == 401
     assert run("update_user", "dora", "--disable") == "dora: operator, disabled\n"

@@ -109,7 +109,7 @@ def test_a_link_ends_with(issued, end):
     assert User.objects.get().password == before or end == "a password of an administrator"
 
 
-def test_what_is_no_code_of_ours_opens_nothing(issued):
+def test_an_invalid_invitation_code_is_refused(issued):
     for wrong in (link_codes.new_code(), code_of(issued)[:-1], ""):
         with pytest.raises(InvitationInvalid):
             services.check_invitation(code=wrong)
@@ -166,7 +166,7 @@ def test_an_invited_administrator_does_not_count_as_the_one_who_remains(admin):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_use_a_link_at_once_one_wins():
+def test_one_of_two_simultaneous_uses_of_an_invitation_succeeds():
     issued = invite()
     start = threading.Barrier(2)
 

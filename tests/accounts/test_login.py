@@ -70,7 +70,7 @@ def test_me_needs_a_token(api, db):
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_wrong_password_an_unknown_name_and_a_disabled_account_answer_alike(api, dora):
+def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_the_same_answer(api, dora):
     disabled = UserFactory(username="dis", is_active=False)
     answers = [
         log_in(api, password="not the password"),
@@ -86,7 +86,7 @@ def test_a_wrong_password_an_unknown_name_and_a_disabled_account_answer_alike(ap
 
 
 @pytest.mark.parametrize("username", ["dora", "nobody", "unusable"])
-def test_a_refused_log_in_costs_a_hash_whoever_is_named(api, dora, username):
+def test_a_refused_log_in_costs_a_hash_for_every_name(api, dora, username):
     UserFactory(username="unusable", password=make_password(None))
     log_in(api, username="warm-up")
     a_hash = min(cpu_seconds(lambda: make_password("some other password")) for _ in range(3))
@@ -177,7 +177,7 @@ def test_a_malformed_log_in_names_the_field(api, db, body, field):
     assert set(answer.json["errors"]) == {field}
 
 
-def test_a_stale_token_in_the_header_does_not_stand_in_the_way_of_a_log_in(dora):
+def test_a_stale_token_in_the_header_does_not_prevent_a_log_in(dora):
     assert log_in(ApiClient("nonsense")).status == 200
 
 

@@ -542,7 +542,7 @@ def test_the_certificate_of_the_provider_is_verified(browser, operator, settings
         begin(browser)
 
 
-def test_a_provider_that_nobody_runs_is_an_outage(browser, issuer, settings):
+def test_an_unreachable_provider_is_an_outage(browser, issuer, settings):
     settings.CC_OIDC = replace(settings.CC_OIDC, issuer="http://127.0.0.1:9")
     assert browser.post("/login/oidc/").status_code == 503
 

@@ -57,7 +57,7 @@ def test_separators_in_a_code_do_not_matter(typed):
 
 
 @pytest.mark.parametrize("typed", ["28708", "2870821", "28708a", "٢٨٧٠٨٢", "²87082", "", "287082\x00"])
-def test_what_is_not_six_ascii_digits_is_no_totp_code(typed):
+def test_only_six_ascii_digits_are_a_totp_code(typed):
     assert not is_totp_code(clean_code(typed))
 
 

@@ -98,13 +98,13 @@ def test_an_empty_form_is_a_fault_and_no_attempt(browser, auditor):
     assert refusals() == []
 
 
-def test_what_was_typed_stays_but_the_password(browser, auditor):
+def test_the_form_keeps_the_username_and_not_the_password(browser, auditor):
     content = log_in(browser, auditor.user.username, "not the password").content.decode()
     assert 'value="aude"' in content
     assert "not the password" not in content
 
 
-def test_five_failures_close_the_account_here_and_at_the_api_alike(browser, auditor):
+def test_five_failures_lock_the_account_on_the_page_and_in_the_api(browser, auditor):
     for _ in range(5):
         assert log_in(browser, auditor.user.username, "not the password").status_code == 401
     response = log_in(browser, auditor.user.username)
@@ -140,7 +140,7 @@ def test_the_way_back_leads_to_paths_of_ours_only(browser, auditor, asked, locat
     assert log_in(browser, auditor.user.username, next=asked)["Location"] == location
 
 
-def test_who_is_signed_in_is_not_asked_again(browser, auditor):
+def test_the_log_in_page_redirects_a_signed_in_user(browser, auditor):
     log_in(browser, auditor.user.username)
     assert browser.get("/login/", {"next": "/keys/"})["Location"] == "/keys/"
 
@@ -288,7 +288,7 @@ def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
     assert (entry.source, entry.user_id) == ("console", auditor.user.id)
 
 
-def test_over_a_page_htmx_is_told_and_given_the_new_token(browser, auditor):
+def test_htmx_gets_a_new_token_after_a_log_in_over_a_page(browser, auditor):
     sent = {"username": auditor.user.username, "password": PASSWORD}
     response = browser.post("/login/", sent, headers=HTMX)
     assert response.status_code == 204

@@ -100,7 +100,7 @@ def test_beginning_asks_for_a_recent_log_in(browser):
     assert not TotpDevice.objects.exists()
 
 
-def test_who_never_began_is_led_back(browser):
+def test_a_user_without_an_enrolment_is_redirected_to_the_start(browser):
     for path in ("/account/mfa/setup/", "/account/mfa/codes/", "/account/mfa/remove/"):
         assert browser.get(path)["Location"] == "/account/mfa/"
     assert browser.post("/account/mfa/codes/")["Location"] == "/account/mfa/"
@@ -251,7 +251,7 @@ def test_it_is_removed_with_a_code_only(browser, shown, developer):
 # --- over the API
 
 
-def test_the_api_shows_how_it_stands(developer):
+def test_the_api_shows_the_progress_of_the_enrolment(developer):
     assert developer.api.get("/auth/totp").json == {
         "confirmed_at": None,
         "is_begun": False,
@@ -295,7 +295,7 @@ def test_a_new_password_ends_every_session_and_asks_to_sign_in(browser, develope
         ({"current": PASSWORD}, "This field is required."),
     ],
 )
-def test_what_is_wrong_stands_at_its_field_and_no_secret_comes_back(browser, sent, said):
+def test_an_error_is_shown_at_its_field_and_no_secret_is_sent_back(browser, sent, said):
     response = browser.post("/account/password/", sent)
     content = unescape(response.content.decode())
     assert response.status_code == 422
@@ -311,7 +311,7 @@ def test_guesses_at_the_present_password_are_counted(browser):
     assert browser.post("/account/password/", {"current": PASSWORD, "new": NEW}).status_code == 429
 
 
-def test_the_idle_end_is_told_to_the_page(browser):
+def test_the_page_contains_the_seconds_until_the_idle_end(browser):
     make_older(browser, timedelta(minutes=1))
     content = browser.get("/account/").content.decode()
     assert 29 * 60 < int(re.search(r'data-seconds="(\d+)"', content)[1]) <= 30 * 60

@@ -115,7 +115,7 @@ def test_an_answer_to_other_options_adds_nothing(browser):
     "answer",
     ["x", "[]", "{}", "1", '{"id":1,"rawId":2,"type":3,"response":4}', '{"response":{}}', "[" * 20000],
 )
-def test_what_is_no_answer_is_refused(browser, answer):
+def test_a_malformed_passkey_answer_is_refused(browser, answer):
     browser.post("/account/passkeys/new/")
     assert browser.post("/account/passkeys/new/", {"name": "x", "answer": answer}).status_code == 422
     stranger = Client()

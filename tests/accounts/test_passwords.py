@@ -70,7 +70,7 @@ NAME = "Your username, your email address|too similar to the (username|email)"
         ("mustermann max example", NAME),
     ],
 )
-def test_what_is_guessed_first_is_refused_with_its_reason(password, reason):
+def test_a_password_that_is_easy_to_guess_is_refused_with_its_reason(password, reason):
     with pytest.raises(Invalid) as refusal:
         require_acceptable(password, USER)
     [message] = refusal.value.fields["password"]

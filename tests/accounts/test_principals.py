@@ -20,7 +20,7 @@ def person(role, auth_time=NOW):
     )
 
 
-def test_what_is_not_held_is_denied_by_name():
+def test_a_denial_names_the_missing_permission():
     with pytest.raises(Denied, match=r"keys\.revoke"):
         person("developer").require("keys.revoke")
     with pytest.raises(Denied):

@@ -37,7 +37,7 @@ def account(admin):
     )
 
 
-def test_of_two_accounts_with_one_name_the_second_is_refused(admin, account):
+def test_a_second_service_account_with_the_same_name_is_refused(admin, account):
     with pytest.raises(NameTaken, match="A service account named billing already exists"):
         service_accounts.create_service_account(
             principal=admin.principal, name=account.account.name, role="developer"
@@ -292,7 +292,7 @@ def test_a_token_for_some_keys_has_no_scope_about_other_things(admin):
     assert list(refused.value.fields) == ["scopes"]
 
 
-def test_what_a_client_secret_issued_ends_with_it_and_with_the_account(admin, account):
+def test_an_issued_token_ends_with_its_client_secret_and_its_account(admin, account):
     def issue(client_secret):
         return service_tokens.issue_token(
             client_id=str(account.account.id), client_secret=client_secret, scopes=[], origin=ORIGIN

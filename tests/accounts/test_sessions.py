@@ -175,7 +175,7 @@ def test_log_out_with_an_unknown_token_is_401(api, db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_32_parallel_uses_one_succeeds(monkeypatch):
+def test_one_of_32_parallel_uses_succeeds(monkeypatch):
     # Some of the parallel uses may come late.
     monkeypatch.setattr("accounts.services.sessions.RETRY_WINDOW", timedelta(hours=1))
     persona = make_persona("dora", "developer")

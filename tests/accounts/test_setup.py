@@ -111,7 +111,7 @@ def test_a_new_link_ends_the_one_before(code):
     assert set_up(newer).role == "admin"
 
 
-def test_what_is_not_accepted_leaves_the_link_as_it_was(code):
+def test_refused_input_leaves_the_set_up_link_valid(code):
     for changes in ({"password": "short"}, {"password": "password1234"}, {"username": "two words"}):
         with pytest.raises(Invalid):
             set_up(code, **changes)
@@ -145,7 +145,7 @@ def test_write_access_to_the_database_creates_no_administrator(code):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_use_it_at_once_one_wins():
+def test_one_of_two_simultaneous_set_ups_succeeds():
     code = services.issue_setup_link(principal=SYSTEM)
     start = threading.Barrier(2)
 
@@ -247,7 +247,7 @@ def test_a_link_that_opens_nothing_shows_how_to_get_another(browser, code):
         ({"username": ""}, "username"),
     ],
 )
-def test_a_fault_stands_at_its_field_and_what_was_typed_stays_but_the_password(browser, code, changes, field):
+def test_an_error_is_shown_at_its_field_and_the_form_keeps_the_username_alone(browser, code, changes, field):
     response = browser.post(f"/setup/{code}/", {"username": "mira", "password": PASSWORD} | changes)
     assert response.status_code == 422
     assert list(response.context["form"].errors) == [field]

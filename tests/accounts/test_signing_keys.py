@@ -89,7 +89,7 @@ def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer
 
 
 @pytest.mark.parametrize("role", ["operator", "developer", "auditor"])
-def test_only_whoever_manages_users_rotates(request, db, role):
+def test_roles_without_users_manage_do_not_rotate_the_signing_key(request, db, role):
     with pytest.raises(Denied):
         services.rotate_signing_key(principal=request.getfixturevalue(role).principal)
 

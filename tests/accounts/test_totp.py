@@ -129,7 +129,7 @@ def test_a_clock_that_jumps_back_opens_no_code_a_second_time(enrolled):
     assert log_in(persona, authenticator.code()).code == "authentication_failed"
 
 
-def test_a_wrong_code_and_a_replayed_one_answer_alike(enrolled):
+def test_a_wrong_code_and_a_replayed_one_get_the_same_answer(enrolled):
     authenticator, recovery_codes, persona = enrolled
     used = authenticator.code()
     log_in(persona, used)
@@ -220,7 +220,7 @@ def test_a_wrong_code_confirms_nothing(developer):
     assert not RecoveryCode.objects.exists()
 
 
-def test_what_was_never_enrolled_can_neither_be_confirmed_nor_removed(developer):
+def test_a_missing_enrolment_can_neither_be_confirmed_nor_removed(developer):
     assert developer.api.post("/auth/totp/confirm", {"code": "000000"}).status == 404
     answers = [developer.api.delete("/auth/totp", {"code": "000000"}).status for _ in range(6)]
     assert answers == [404] * 6
@@ -423,7 +423,7 @@ def test_a_user_has_one_authenticator(enrolled):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["totp", "recovery_code"])
-def test_of_32_simultaneous_uses_of_one_code_exactly_one_succeeds(kind):
+def test_exactly_one_of_32_simultaneous_uses_of_a_code_succeeds(kind):
     persona = make_persona("dora", "developer")
     authenticator, recovery_codes = enrol(persona)
     for turn in range(3):
@@ -448,7 +448,7 @@ def winners(number, user, code):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_simultaneous_enrolments_and_confirmations_one_device_remains():
+def test_simultaneous_enrolments_and_confirmations_leave_one_device():
     persona = make_persona("dora", "developer")
     secrets = []
 

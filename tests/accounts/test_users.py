@@ -62,7 +62,7 @@ def test_a_created_user_can_log_in_and_is_on_record(db):
         ({"password": "1234567890123"}, "password"),
     ],
 )
-def test_what_is_wrong_with_a_new_user_is_named(db, given, field):
+def test_an_invalid_new_user_is_refused_with_the_name_of_the_field(db, given, field):
     with pytest.raises(Invalid) as refusal:
         create(**given)
     assert set(refusal.value.fields) == {field}
@@ -76,7 +76,7 @@ def test_any_uncommon_password_of_12_to_128_characters_is_accepted(db, password)
     assert verify_password(password, create(password=password).password)[0]
 
 
-def test_names_and_addresses_are_unique_whatever_their_case(db):
+def test_names_and_addresses_are_unique_in_any_case(db):
     create("nora", email="nora@example.org")
     with pytest.raises(NameTaken) as refusal:
         create("NORA")
@@ -163,7 +163,7 @@ def test_the_last_active_admin_stays(admin):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_admins_who_disable_each_other_at_once_one_stays():
+def test_one_of_two_admins_stays_active_when_they_disable_each_other_at_once():
     admins = [make_persona(name, "admin") for name in ("ada", "bea")]
     start = threading.Barrier(2)
 

@@ -14,7 +14,7 @@ def principal(developer):
     return replace(developer.principal, not_after=NOW + timedelta(minutes=5))
 
 
-def test_what_was_verified_is_found_until_it_is_forgotten(principal):
+def test_a_verified_token_is_found_until_it_is_forgotten(principal):
     assert verified_tokens.find("a.b.c", NOW) is None
     verified_tokens.remember("a.b.c", principal)
     assert verified_tokens.find("a.b.c", NOW) is principal

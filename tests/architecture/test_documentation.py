@@ -67,7 +67,7 @@ def test_every_action_is_in_the_page_of_the_log():
         ("Filters of the log:", "Of the trail:", "/api/v1/audit/logs"),
     ],
 )
-def test_what_a_caller_reads_or_filters_by_is_in_the_page_of_the_api(heading, next_heading, path):
+def test_the_page_of_the_api_lists_every_member_and_filter(heading, next_heading, path):
     section = text("docs/api.md").partition(heading)[2].partition(next_heading)[0]
     operation = document()["paths"][path]["get"]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]

@@ -122,7 +122,7 @@ def test_a_code_has_the_same_status_wherever_it_is_raised():
     assert {code for code, kinds in statuses.items() if len(kinds) > 1} == set()
 
 
-def test_errors_of_an_app_stand_in_its_errors_module():
+def test_errors_of_an_app_are_in_its_errors_module():
     strays = [
         cls.__qualname__
         for cls in coded_classes()

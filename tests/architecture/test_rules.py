@@ -84,7 +84,7 @@ def test_no_action_is_declared_twice():
     assert sorted(words) == sorted(declared_actions())
 
 
-def test_what_is_recorded_is_declared():
+def test_events_and_rules_take_their_action_from_a_declaration():
     """An event takes its action from an ``actions`` module, so that five files define all action words."""
     spelt = [
         f"{name(path)}:{call.lineno}"

@@ -78,7 +78,7 @@ def test_an_auditor_reads_lists_and_entries(browser, recorded, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_would_change_the_log_is_forbidden(browser, recorded, model):
+def test_changes_of_the_log_are_forbidden(browser, recorded, model):
     log_rows()
     row = model.objects.first()
     before = list(model.objects.values())

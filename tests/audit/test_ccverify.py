@@ -220,7 +220,7 @@ def test_a_good_export_holds_under_each_of_its_keys(export, keys):
     assert done.returncode == 0, done.stdout
 
 
-def test_keys_may_stand_in_a_file_of_ones_own(export, tmp_path):
+def test_a_file_may_contain_the_trusted_keys(export, tmp_path):
     path = tmp_path / "pinned"
     path.write_text(f"{ED[0].vkey}\n{PQ[0].vkey}\n")
     assert run("verify-export", export, "--key", path).returncode == 0
@@ -284,7 +284,7 @@ SPOILT_FILES = {
 
 
 @pytest.mark.parametrize(("spoil", "index"), SPOILT_FILES.values(), ids=SPOILT_FILES)
-def test_what_is_spoilt_in_a_folder_is_found_with_its_first_index(export, spoil, index):
+def test_a_defect_in_a_folder_is_found_with_its_first_index(export, spoil, index):
     spoil(export)
     assert first_bad(verify(export)) == index
 
@@ -378,7 +378,7 @@ def test_a_checkpoint_of_another_log_does_not_pass_for_one_of_this_though_the_tr
     assert done.returncode == 1
 
 
-def test_a_witness_does_not_stand_in_for_the_log(export, log):
+def test_a_witness_does_not_replace_the_signature_of_the_log(export, log):
     key, sign = new_signer(name="witness.example/w")
     for path in [export / "checkpoint", *(export / "checkpoints").iterdir()]:
         text = path.read_text().partition("\n\n")[0] + "\n"
@@ -400,7 +400,7 @@ SPOILT_ROWS = {
 
 
 @pytest.mark.parametrize(("spoil", "index"), SPOILT_ROWS.values(), ids=SPOILT_ROWS)
-def test_what_the_operators_themselves_spoilt_before_signing_is_found(log, tmp_path, spoil, index):
+def test_an_alteration_before_the_signature_is_found(log, tmp_path, spoil, index):
     assert first_bad(verify(rewritten(log, spoil, [ED]).write(tmp_path / "export"))) == index
 
 
@@ -545,7 +545,7 @@ def log_with_alarms(indices, size=40):
     return log
 
 
-def test_what_the_log_itself_shows_is_said_and_does_not_pass(tmp_path):
+def test_alarms_in_the_log_are_printed_and_fail_the_verification(tmp_path):
     folder = log_with_alarms([7, 10]).write(tmp_path / "export")
     done = verify(folder)
     assert first_bad(done) == 7
@@ -572,7 +572,7 @@ def test_alarms_that_are_known_pass_and_those_after_them_do_not(tmp_path):
         assert verify(folder, f"--known-alarms={wrong}").returncode == 2
 
 
-def test_of_many_alarms_the_first_are_printed_and_the_others_counted(tmp_path):
+def test_the_first_of_many_alarms_are_printed_and_the_others_counted(tmp_path):
     done = verify(log_with_alarms(range(5, 35)).write(tmp_path / "export"))
     assert first_bad(done) == 5
     assert done.stdout.count("Alarm at index") == 20
@@ -657,7 +657,7 @@ def test_a_checkpoint_from_outside_may_lie_anywhere_and_is_bounded(export, outsi
     assert "longer than such a file" in verify(export, "--checkpoint", "/dev/zero").stdout
 
 
-def test_who_pins_ml_dsa_44_alone_believes_no_published_ed25519_key(tmp_path):
+def test_a_pinned_ml_dsa_44_key_alone_trusts_no_published_ed25519_key(tmp_path):
     log, new = rotated(published_at=270, first_size_of_the_new=1000)
     for size in SIZES:
         log.sign(size, [ED, PQ] if size < 512 else [new])
@@ -719,7 +719,7 @@ def test_without_the_library_nothing_is_answered(export):
         ["falsify", "EXPORT", "--key", ED[0].vkey],
     ],
 )
-def test_what_cannot_be_checked_is_neither_good_nor_altered(written, arguments):
+def test_an_impossible_check_reports_neither_good_nor_altered(written, arguments):
     done = run(
         *(
             each.replace("EXPORT", str(written)).replace("NOWHERE", str(written / "nowhere"))
@@ -894,7 +894,7 @@ def test_an_export_that_is_too_small_does_not_decide(log, compare, tmp_path):
     assert "300 entries only" in done.stderr
 
 
-def test_the_verifier_stands_alone():
+def test_the_verifier_imports_only_cryptography():
     source = CCVERIFY.read_text()
     tree = ast.parse(source, feature_version=(3, 10))
     imported = {

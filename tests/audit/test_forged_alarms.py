@@ -170,7 +170,7 @@ def test_an_entry_whose_id_is_negative_is_shown_without_a_link(admin):
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL keeps other ids out of the column")
-def test_ids_that_quote_alike_are_those_of_two_rows():
+def test_ids_with_the_same_quotation_belong_to_two_rows():
     for end, evidence in (("a", "another"), ("b", alarm_at().evidence)):
         forge(evidence)
         altered("UPDATE audit_alarms SET id = 'zz' || char(0) || %s WHERE evidence = %s", end, evidence)

@@ -61,7 +61,7 @@ def test_the_age_of_what_is_not_sequenced_decides(seconds, expected):
     ("seconds", "status", "sequencer"),
     [(0, "healthy", "healthy"), (LIMIT / 2, "degraded", "lagging"), (LIMIT, "degraded", "unhealthy")],
 )
-def test_what_is_sequenced_and_not_signed_refuses_no_operation_but_is_told(seconds, status, sequencer):
+def test_a_missing_signature_is_reported_and_refuses_no_operation(seconds, status, sequencer):
     """Only the other lag causes operations to be refused, so the log itself is healthy."""
     record_event()
     checkpoint_now()

@@ -78,7 +78,7 @@ def test_an_old_log_in_is_renewed_first(at_admin, monkeypatch):
     assert AuditAlarm.objects.open().count() == 1
 
 
-def test_who_may_not_resolve_sees_no_button(auditor):
+def test_a_reader_without_the_permission_to_resolve_sees_no_button(auditor):
     alarm = make_alarm()
     browser = signed_in(auditor)
     for path in ("/system/", "/audit/alarms/"):

@@ -90,7 +90,7 @@ def test_invisible_characters_are_shown_as_their_codes(auditor, developer):
     assert "\u202e" not in page + browser.get("/audit/").content.decode()
 
 
-def test_what_another_did_is_indistinguishable_from_what_never_was(stranger, entry):
+def test_a_page_of_another_users_entry_is_the_same_as_of_a_missing_entry(stranger, entry):
     browser = signed_in(stranger)
     for path in ("/audit/{}/", "/audit/{}/proof"):
         assert browser.get(path.format(entry.id)).status_code == 404
@@ -151,7 +151,7 @@ def test_in_the_dialog_the_entry_comes_without_the_shell(auditor, developer):
     assert f"Entry {spelled(entry.id)}" in text_of(content)
 
 
-def test_details_that_are_no_json_are_shown_as_they_stand(auditor, developer):
+def test_details_that_are_not_json_are_shown_unchanged(auditor, developer):
     from audit.views.logs import pretty  # noqa: PLC0415 - models need a set-up Django
 
     assert pretty("{not json") == "{not json"

@@ -52,7 +52,7 @@ def show(browser, export, **columns):
     return part(browser, f"/jobs/{export.id}/", "job-progress")
 
 
-def test_what_is_filtered_is_what_is_exported(browser, recorded):
+def test_the_export_contains_the_filtered_entries(browser, recorded):
     asked = browser.get("/audit/exports/new?search=result:denied&action=test.many.done")
     assert "Action: test.many.done" in text_of(asked)
     address = unescape(re.search(r'action="(/audit/exports/new[^"]*)"', asked.content.decode())[1])
@@ -98,7 +98,7 @@ def test_an_old_log_in_leads_to_the_factor_and_back_with_the_filters(browser, au
     assert not AuditExport.objects.exists()
 
 
-def test_a_user_who_has_too_many_exports_is_told(browser, auditor, monkeypatch):
+def test_the_page_explains_the_limit_of_exports(browser, auditor, monkeypatch):
     monkeypatch.setattr("audit.services.exports.MOST_EXPORTS", 0)
     response = browser.post("/audit/exports/new", {"format": "csv"})
     assert response.status_code == 422

@@ -180,7 +180,7 @@ def test_a_bad_filter_is_said_and_nothing_is_listed(browser, recorded, query, me
     assert "/audit/" in links(response)  # to clear the filters
 
 
-def test_without_scripts_a_bad_date_stands_at_its_field_and_nothing_is_listed(browser, recorded):
+def test_a_bad_date_is_marked_at_its_field_and_lists_nothing_without_scripts(browser, recorded):
     response = browser.get("/audit/?from=yesterday&action=keys.key.disabled")
     assert 'aria-invalid="true"' in response.content.decode()
     assert "Enter a UTC time" in text_of(response)
@@ -366,7 +366,7 @@ def test_too_many_words_are_said_and_not_looked_for(browser, auditor, recorded):
     assert auditor.api.get(f"/api/v1/audit/logs?search={'+'.join(words[:8] * 2)}").status == 200
 
 
-def test_what_looks_like_a_qualifier_and_is_none_is_said(browser, recorded):
+def test_the_page_reports_an_unknown_qualifier(browser, recorded):
     page = text_of(browser.get("/audit/?search=actr:dora"))
     assert "treated them as words: actr: Filters are actor, type, action" in page
     assert "These are not filters" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))

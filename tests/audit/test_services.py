@@ -210,7 +210,7 @@ def test_each_filter_finds_its_newest_page_without_a_sort(name, column):
     "rare",
     [{"outcome": "denied"}, {"source": "admin"}, {"actor_type": "system"}, {"actor_type": "anonymous"}],
 )
-def test_what_is_rare_has_an_index_of_its_own(rare):
+def test_a_rare_value_has_an_index_of_its_own(rare):
     with connection.cursor() as cursor:
         # An empty table is cheapest read whole, or along any index; a bitmap needs one that fits the
         # condition.

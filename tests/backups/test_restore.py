@@ -230,7 +230,7 @@ def test_a_drill_signs_no_second_log(log, tmp_path, without_head):
 
 
 @pytest.mark.parametrize("given", ["nothing", "no checkpoint\n"])
-def test_what_is_no_checkpoint_is_refused(tmp_path, given):
+def test_an_invalid_checkpoint_file_is_refused(tmp_path, given):
     (tmp_path / "file").write_text(given)
     with pytest.raises(CommandError, match="not a readable checkpoint"):
         call_command("restore", str(tmp_path), "--checkpoint", str(tmp_path / "file"))

@@ -51,7 +51,7 @@ def test_a_small_database_is_filled(said):
     assert KeyVersion.objects.filter(is_primary=True).count() == KEYS < KeyVersion.objects.count()
 
 
-def test_who_is_read_in_the_measurements_is_there_and_has_acted(said):
+def test_the_measured_users_and_keys_exist_and_have_entries(said):
     assert Key.objects.get(id=filling.key_id(1)).created_by_id == filling.user_id(2)
     assert User.objects.get(id=filling.user_id(1)).username == "user-1"
     most_used = filled().filter(object_id=str(filling.key_id(1))).count()

@@ -26,13 +26,13 @@ def test_output_without_a_result_is_an_error_and_no_figure():
         parse("unable to connect to 127.0.0.1:1 Connection refused\n")
 
 
-def test_who_answers_nothing_is_not_fast():
+def test_a_run_without_answers_is_not_fast():
     silent = parse(
         '{"requests": 0, "microseconds": 1, "p50": 0, "p95": 0, "p99": 0, "p999": 0, "refused": 0, "broken": 0}'
     )
     assert (silent.rate, silent.p95) == (0, math.inf)
 
 
-def test_of_several_runs_the_middle_counts_and_every_error():
+def test_the_median_of_several_runs_has_the_sum_of_their_errors():
     runs = [Load(rate, 1, p95, 1, refused, 0) for rate, p95, refused in ((3, 9, 1), (1, 5, 4), (2, 7, 0))]
     assert median_of(runs) == Load(2, 1, 7, 1, 5, 0)

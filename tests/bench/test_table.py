@@ -53,7 +53,7 @@ def test_numbers_have_three_digits_that_count(value, text):
     assert number(value) == text
 
 
-def test_what_was_not_measured_has_a_line_that_says_so():
+def test_a_missing_measurement_has_a_line_with_its_reason():
     lines = figures(Results(absent={"batch"}))
     assert len(lines) == 34
     assert all(line.value is None for line in lines)

@@ -57,7 +57,7 @@ def caller_of(step):
 
 
 @pytest.mark.parametrize("ends", ENDS)
-def test_whoever_acts_has_signed_in_before(ends):
+def test_each_actor_has_signed_in_before_acting(ends):
     for days in (2, 60):
         steps = planned(days, ends)
         sessions = Counter()  # a person may have several at the same time
@@ -69,7 +69,7 @@ def test_whoever_acts_has_signed_in_before(ends):
                 sessions[step.subject] -= step.kind == "sign_out"
 
 
-def test_two_demos_look_alike():
+def test_two_plans_of_the_demo_are_equal():
     assert planned() == planned()
 
 

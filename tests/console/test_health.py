@@ -43,7 +43,7 @@ def ask():
         f"SELECT pg_advisory_xact_lock({LOCK})",
     ],
 )
-def test_what_keeps_records_from_being_written_is_unhealthy(statement):
+def test_the_health_is_unhealthy_while_no_record_can_be_written(statement):
     assert ask() == (200, "healthy", set())
     with held(statement):
         assert ask() == (503, "unhealthy", {"audit"})

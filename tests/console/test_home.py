@@ -75,7 +75,7 @@ def test_the_link_of_a_kind_leads_to_the_keys_that_were_counted(at_admin, admin,
         (partial(revoke_key, compromised=True), "compromised"),
     ],
 )
-def test_a_key_that_is_not_active_and_still_asked_for_is_told(change, state, at_admin, admin, make_key, use):
+def test_home_shows_an_inactive_key_with_recent_denials(change, state, at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
     use(key, outcome="denied")
     assert texts(at_admin) == []
@@ -112,7 +112,7 @@ def test_a_failed_job_is_reported_for_a_day(at_admin):
     assert texts(at_admin) == []
 
 
-def test_an_alarm_of_the_log_is_told_to_who_sees_the_system(at_admin, auditor, developer):
+def test_home_shows_an_alarm_of_the_log_to_roles_that_see_the_system(at_admin, auditor, developer):
     alarm = make_alarm()
     [alert] = alerts_on_home(at_admin)
     assert (alert.since, alert.action_url) == (alarm.raised_at, f"/audit/alarms/{alarm.id}/resolve")
@@ -145,7 +145,7 @@ def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, u
     assert (page.context["facts"].keys.active, page.context["facts"].used.allowed) == (1, 0)
 
 
-def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
+def test_home_recommends_a_second_factor_to_a_user_without_a_checklist(operator):
     browser = signed_in(operator)
     assert steps(browser) == {}
     assert texts(browser) == [
@@ -153,7 +153,7 @@ def test_who_has_no_checklist_is_told_of_the_second_factor(operator):
     ]
 
 
-def test_who_has_a_second_factor_is_not_told(auditor):
+def test_home_does_not_recommend_a_second_factor_to_a_user_who_has_one(auditor):
     browser = signed_in(auditor)
     enrol(auditor)
     again = auditor.user

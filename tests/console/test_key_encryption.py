@@ -127,7 +127,7 @@ def test_a_rotation_is_refused_if_the_ring_is_incomplete(admin):
     assert kek.ring_files() == []
 
 
-def test_of_simultaneous_rotations_one_succeeds(admin):
+def test_simultaneous_rotations_succeed_or_conflict(admin):
     before = kek_records.primary_id()
     begun = threading.Barrier(4)
 

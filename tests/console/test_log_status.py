@@ -58,7 +58,7 @@ def test_a_log_that_is_signed_is_well(answers):
 
 
 @pytest.mark.parametrize("has_place", [False, True], ids=["not-sequenced", "not-signed"])
-def test_what_waits_for_its_place_or_for_a_signature_is_reported_everywhere(has_place, answers):
+def test_all_interfaces_report_an_unsequenced_or_unsigned_entry(has_place, answers):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     newest = list(log_rows().order_by("-id")[:1])
     if has_place:

@@ -102,7 +102,7 @@ def test_a_name_that_is_taken_is_said(browser):
 
 
 @pytest.mark.parametrize("ciphertext", ["", "cc1.nonsense", "x" * 9000])
-def test_what_is_no_ciphertext_is_refused(browser, ciphertext):
+def test_an_invalid_ciphertext_is_refused(browser, ciphertext):
     assert browser.post("/setup/first-key/decrypt", {"ciphertext": ciphertext}).status_code == 422
 
 
@@ -122,7 +122,7 @@ def test_the_page_says_that_the_key_was_disabled_meanwhile(browser, admin):
     assert "suspended" in response.content.decode() or "disabled" in response.content.decode()
 
 
-def test_what_anothers_key_has_encrypted_is_not_opened(browser, stranger):
+def test_a_ciphertext_of_another_users_key_is_not_decrypted(browser, stranger):
     ciphertext = first_ciphertext(browser)
     response = signed_in(stranger).post("/setup/first-key/decrypt", {"ciphertext": ciphertext})
     assert response.status_code == 422

@@ -76,7 +76,7 @@ def test_the_page_shows_keys_and_callers_by_name_the_busiest_first(at_admin, adm
 @pytest.mark.parametrize(
     ("word", "steps", "done"), [("24h", 24, 1), ("7d", 7, 11), ("30d", 30, 111), ("9y", 24, 1)]
 )
-def test_a_range_holds_what_lies_in_it(word, steps, done, at_admin, admin, make_key, use):
+def test_a_range_contains_the_uses_of_its_period(word, steps, done, at_admin, admin, make_key, use):
     key = make_key(admin, "payments-db")
     use(key, 1)
     use(key, 10, ago=timedelta(days=5))

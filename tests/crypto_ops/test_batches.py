@@ -28,7 +28,7 @@ def unseal(bench, key, *items, algorithm=MODE):
     return bench.persona.api.post("/api/v1/decrypt/batch", body)
 
 
-def test_what_a_batch_seals_opens_in_order_singly_and_in_a_batch(bench, key):
+def test_a_batch_is_decrypted_in_order_singly_and_in_a_batch(bench, key):
     texts = [b"", b"one", b"\x00\xff" * 40]
     sealed = seal(bench, key, *[{"data": b64(text), "aad": b64(b"row")} for text in texts])
     assert sealed.status == 200, sealed.json

@@ -160,7 +160,7 @@ def test_both_forms_at_once_are_refused(bench):
 
 
 @pytest.mark.parametrize("text", ["", "cc1.", "cc1.AAAA", "cc2.AQ", "x" * 100, "cc1." + "A" * 60])
-def test_what_is_no_ciphertext_is_malformed(bench, text):
+def test_an_invalid_ciphertext_is_malformed(bench, text):
     answer = bench.decrypt(ciphertext=text)
     assert (
         answer.status,

@@ -23,7 +23,7 @@ def server(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", GOOD | GOOD_BATCHES)
-def test_both_paths_answer_alike(server, case):
+def test_both_paths_give_the_same_answer(server, case):
     operation, make = (GOOD | GOOD_BATCHES)[case]
     server.fast(operation, make(server))  # cache misses are loaded once
     is_short = len(json.dumps(make(server))) < 16 * 1024
@@ -38,7 +38,7 @@ def test_both_paths_answer_alike(server, case):
     assert_same(fast, slow)
 
 
-def test_what_one_path_seals_the_other_opens(server):
+def test_each_path_decrypts_the_ciphertext_of_the_other(server):
     fast, slow = server.both("encrypt", server.good("encrypt", aad=b64(b"aad")))
     for sealed in (fast, slow):
         opened = server.both("decrypt", {"ciphertext": sealed.json["ciphertext"], "aad": b64(b"aad")})
@@ -47,7 +47,7 @@ def test_what_one_path_seals_the_other_opens(server):
 
 @pytest.mark.parametrize("case", BAD_BATCHES)
 @pytest.mark.parametrize("operation", ["encrypt/batch", "decrypt/batch"])
-def test_both_paths_refuse_a_bad_batch_alike(server, operation, case):
+def test_both_paths_refuse_a_bad_batch_with_the_same_answer(server, operation, case):
     fast, slow = server.both(operation, BAD_BATCHES[case](server))
     assert fast.status == 400
     assert_same(fast, slow)
@@ -55,13 +55,13 @@ def test_both_paths_refuse_a_bad_batch_alike(server, operation, case):
 
 @pytest.mark.parametrize("case", BAD_PROOFS)
 @pytest.mark.parametrize("operation", ["sign/batch", "verify/batch", "mac/batch", "mac/verify/batch"])
-def test_both_paths_refuse_a_bad_batch_of_proofs_alike(server, operation, case):
+def test_both_paths_refuse_a_bad_batch_of_proofs_with_the_same_answer(server, operation, case):
     fast, slow = server.both(operation, server.proofs(operation, *BAD_PROOFS[case]))
     assert fast.status == 400
     assert_same(fast, slow)
 
 
-def test_both_paths_judge_the_members_of_a_batch_of_signatures_alike(server):
+def test_both_paths_refuse_bad_members_of_a_batch_of_signatures_with_the_same_answer(server):
     good = server.proofs("sign/batch", {"message": PLAINTEXT})
     for fields in (
         {"encoding": "pem"},
@@ -76,7 +76,7 @@ def test_both_paths_judge_the_members_of_a_batch_of_signatures_alike(server):
 
 
 @pytest.mark.parametrize("case", BAD_CLAIMS)
-def test_both_paths_refuse_bad_claims_alike(server, case):
+def test_both_paths_refuse_bad_claims_with_the_same_answer(server, case):
     body = b'{"key_id": "name:fast-path-signing", "claims": ' + BAD_CLAIMS[case] + b"}"
     fast, slow = server.both("jwt/sign", body)
     assert fast.status == 400
@@ -84,14 +84,14 @@ def test_both_paths_refuse_bad_claims_alike(server, case):
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
-def test_both_paths_refuse_a_bad_body_alike(server, case):
+def test_both_paths_refuse_a_bad_body_with_the_same_answer(server, case):
     fast, slow = server.both("encrypt", BAD_BODIES[case](json.dumps(server.good("encrypt")).encode()))
     assert fast.status == 400
     assert_same(fast, slow)
 
 
 @pytest.mark.parametrize(("operation", "field"), [(o, f) for o, fields in FIELDS.items() for f in fields])
-def test_both_paths_judge_every_value_alike(server, operation, field):
+def test_both_paths_give_the_same_answer_to_every_value(server, operation, field):
     forms = [server.good(operation)] + ([server.split()] if operation == "decrypt" else [])
     for form in forms:
         for value in TYPED:
@@ -102,7 +102,7 @@ def test_both_paths_judge_every_value_alike(server, operation, field):
 
 
 @pytest.mark.parametrize("spelling", ["upper", "hex", "braces", "urn"])
-def test_both_paths_read_a_key_id_alike(server, spelling):
+def test_both_paths_read_a_key_id_in_the_same_way(server, spelling):
     key_id = uuid.UUID(server.key_id)
     text = {"upper": str(key_id).upper(), "hex": key_id.hex, "braces": f"{{{key_id}}}", "urn": key_id.urn}[
         spelling
@@ -118,7 +118,7 @@ def test_both_paths_read_a_key_id_alike(server, spelling):
         assert_same(fast, slow)
 
 
-def test_both_paths_refuse_what_is_not_there_or_not_visible_alike(server):
+def test_both_paths_refuse_a_missing_or_invisible_key_with_the_same_answer(server):
     server.product.create_user("fast-path-stranger", "developer")
     stranger = server.product.token("fast-path-stranger")
     for operation in FIELDS:
@@ -135,7 +135,7 @@ def test_both_paths_refuse_what_is_not_there_or_not_visible_alike(server):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 5000])
-def test_both_paths_refuse_a_bad_token_alike(server, token):
+def test_both_paths_refuse_a_bad_token_with_the_same_answer(server, token):
     fast, slow = server.both("encrypt", server.good("encrypt"), token=token)
     assert fast.status == 401
     assert_same(fast, slow)
@@ -166,11 +166,11 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("case", UNUSUAL)
-def test_both_paths_read_the_head_alike(server, case):
+def test_both_paths_read_the_head_in_the_same_way(server, case):
     assert_same(*server.both("encrypt", server.good("encrypt"), headers=UNUSUAL[case]))
 
 
-def test_a_digest_is_signed_alike(server):
+def test_both_paths_sign_a_digest_in_the_same_way(server):
     digest = b64(bytes(range(32)))
     body = {"key_id": server.signing_id, "signing_algorithm": "ecdsa-sha256", "digest": digest}
     fast, slow = server.both("sign", body)

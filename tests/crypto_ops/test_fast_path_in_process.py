@@ -67,7 +67,7 @@ def test_it_reads_what_it_does_not_hold_and_answers(bench):
     assert [body["data"] for _, body in opened] == [DATA, DATA]
 
 
-def test_what_it_holds_is_decided_at_once(bench):
+def test_a_cached_key_is_used_without_waiting(bench):
     key = bench.key()
     connection, body = HotConnection(), json.dumps(sealing(key)).encode()
     hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
@@ -164,7 +164,7 @@ def test_batches_answer_item_by_item(bench):
     assert "data" in opened["results"][0]
 
 
-def test_it_steps_aside_from_whatever_is_not_plain(bench):
+def test_the_fast_path_declines_every_unusual_request(bench):
     key = bench.key()
     sealed = bench.encrypt(key["id"]).json
     parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag", "key_id", "algorithm")}

@@ -51,14 +51,14 @@ def encrypted(browser, path, typed, **fields):
     return results(response)["Ciphertext"]
 
 
-def test_what_is_encrypted_here_the_api_decrypts(browser, path, bench):
+def test_the_api_decrypts_a_ciphertext_of_the_page(browser, path, bench):
     ciphertext = encrypted(browser, path, "grüße\r\nzwei", aad="invoice 7", mode="aes-256-gcm-siv")
     answer = bench.decrypt(ciphertext=ciphertext, aad=b64(b"invoice 7"))
     assert answer.json["data"] == b64("grüße\nzwei".encode())
     assert answer.json["algorithm"] == "aes-256-gcm-siv"
 
 
-def test_what_the_api_encrypted_is_shown_in_every_form(browser, path, bench, key):
+def test_the_page_shows_the_decrypted_data_in_every_form(browser, path, bench, key):
     ciphertext = bench.encrypt(key["id"], data=b"hello <canary>\n").json["ciphertext"]
     response = run(browser, path, "decrypt", f"  {ciphertext}\r\n")
     assert results(response) == {
@@ -155,7 +155,7 @@ def test_a_message_of_a_compromised_key_is_rescued_into_another_with_a_reason(br
         ("sign", "hello", {}, "Select a valid choice."),
     ],
 )
-def test_what_is_wrong_is_said_exactly_in_the_result(browser, path, operation, typed, fields, words):
+def test_the_result_names_the_error_exactly(browser, path, operation, typed, fields, words):
     response = run(browser, path, operation, typed, **fields)
     assert response.status_code == 422
     assert words in said(response)
@@ -230,7 +230,7 @@ def test_a_result_becomes_the_next_input_and_nothing_is_done_by_that(browser, pa
         ("revoke", {"compromised": True}, "bench-aes-256 was marked as compromised on 20", {"reencrypt"}),
     ],
 )
-def test_what_the_state_forbids_is_unavailable_with_its_date(
+def test_the_page_names_the_date_of_the_state_that_forbids_an_operation(
     browser, path, bench, key, verb, fields, words, left
 ):
     ciphertext = encrypted(browser, path, "hello")
@@ -289,7 +289,7 @@ def test_a_developer_tries_their_own_keys_only(developer, stranger, bench, path)
 
 
 @pytest.mark.parametrize("role", ["auditor", "operator"])
-def test_who_uses_no_keys_has_no_console(role, path, request, key):
+def test_roles_that_use_no_keys_have_no_crypto_page(role, path, request, key):
     browser = signed_in(request.getfixturevalue(role))
     assert b"Try it" not in browser.get(f"/keys/{key['name']}/").content
     assert browser.get(path).status_code == 403

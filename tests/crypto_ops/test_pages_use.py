@@ -71,7 +71,7 @@ def test_an_unknown_language_is_the_first(bench, key):
     assert blocks(browser, key["name"], "cobol") == blocks(browser, key["name"], "curl")
 
 
-def test_what_is_refused_now_is_said_above(bench, key):
+def test_the_page_lists_unavailable_operations_with_the_reason(bench, key):
     bench.change_key(key["id"], "disable")
     content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
     closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Generate data keys, Derive keys."

@@ -120,7 +120,7 @@ def test_versions_are_named_and_not_tried(bench, signing_key, mac_key, operation
     assert result["problem"]["code"] == "key_not_usable"
 
 
-def test_what_concerns_the_whole_batch_refuses_it(bench, signing_key, mac_key):
+def test_an_error_of_the_whole_batch_refuses_it(bench, signing_key, mac_key):
     item, signature = {"message": ""}, {"message": "", "signature": ""}
     refused = send(bench, "sign/batch", bench.key("ed25519"), item, encoding="raw")
     assert set(refused.json["errors"]) == {"encoding"}

@@ -48,7 +48,7 @@ def test_openssl_encrypts_for_a_key(bench, rsa_key, tmp_path):
     assert bench.decrypt(**body).json["data"] == b64(PLAINTEXT)
 
 
-def test_what_cannot_be_sealed_is_refused(bench, rsa_key):
+def test_unsuitable_data_is_not_encrypted(bench, rsa_key):
     assert bench.encrypt(rsa_key["id"], OAEP, bytes(319)).json["errors"].keys() == {"data"}
     assert bench.encrypt(rsa_key["id"], OAEP, aad=b64(b"x")).json["errors"].keys() == {"aad"}
     body = {"algorithm": OAEP, "data": b64(PLAINTEXT)}

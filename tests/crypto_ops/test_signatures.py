@@ -59,7 +59,7 @@ def test_every_signing_key_signs_in_each_of_its_modes(bench, algorithm):
         assert (bad["valid"], bad["key_version"]) == (False, None)
 
 
-def test_a_digest_stands_for_its_message(bench, signing_key):
+def test_a_digest_gives_the_same_result_as_its_message(bench, signing_key):
     digest = b64(hashlib.sha256(b"the canary sings at four").digest())
     signature = sign(bench, signing_key, message=None, digest=digest).json["signature"]
     assert verify(bench, signing_key, signature).json["valid"]

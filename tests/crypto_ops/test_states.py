@@ -144,7 +144,7 @@ def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, develo
     assert log_rows().filter(action="crypto.message.encrypted").count() == before
 
 
-def test_a_warm_key_costs_whoever_uses_it_no_query(bench, django_assert_num_queries):
+def test_a_cached_key_encrypts_without_a_query(bench, django_assert_num_queries):
     request = EncryptRequest(
         mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"])
     )

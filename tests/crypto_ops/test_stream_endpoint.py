@@ -199,7 +199,7 @@ def test_a_refused_request_is_read_on_so_that_its_answer_can_be_read(key):
     assert refused.server.given == len(BLOCKS)
 
 
-def test_a_request_that_stands_still_is_ended(key, token, monkeypatch):
+def test_an_idle_request_is_ended(key, token, monkeypatch):
     monkeypatch.setattr(stream_exchange, "IDLE_SECONDS", 0.3)
     monkeypatch.setattr(asgi_bodies, "LINGER_SECONDS", 0.1)
 

@@ -28,7 +28,7 @@ def code(outcome):
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 100_000])
-def test_what_is_encrypted_decrypts_to_itself(interface, key, size):
+def test_encrypted_data_decrypts_to_itself(interface, key, size):
     sealed = interface.post(path(key), PLAINTEXT[:size])
     opened = interface.post(DECRYPT, sealed.content)
     assert (sealed.status, opened.status) == (200, 200)
@@ -76,7 +76,7 @@ def test_a_stream_without_its_end_is_refused(interface, key, end):
 
 
 @pytest.mark.parametrize("body", [b"", b"\x01\x20", b"plain text, and a lot of it", b"\x01\x01" + bytes(100)])
-def test_what_is_no_stream_is_malformed(interface, body):
+def test_an_invalid_stream_is_malformed(interface, body):
     assert code(interface.post(DECRYPT, body)) == (400, "malformed_ciphertext")
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_stream_is_malformed(interface, body):
     ],
     ids=str,
 )
-def test_bad_requests_are_refused_alike(interface, key, headers, expected):
+def test_bad_requests_are_refused_by_both_operations(interface, key, headers, expected):
     assert code(interface.post(path(key), b"x", **headers)) == expected
     assert code(interface.post(DECRYPT, b"x", **headers)) == expected
 
@@ -133,7 +133,7 @@ def test_a_key_that_does_not_exist_and_one_of_someone_else_are_not_found(interfa
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_who_may_not_is_refused_and_on_record(interface, key, auditor):
+def test_a_caller_without_permission_is_refused_and_recorded(interface, key, auditor):
     other = StreamInterface(interface.name, auditor.api)
     assert code(other.post(path(key), b"x")) == (403, "permission_denied")
     assert code(other.post(DECRYPT, b"x")) == (403, "permission_denied")

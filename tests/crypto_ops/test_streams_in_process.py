@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_made_is_a_clean_refusal(principal, monkeypatch,
     assert not streams._running.current._counts
 
 
-def test_what_was_changed_on_the_disk_between_the_passes_is_not_handed_out(principal, key):
+def test_an_alteration_on_the_disk_between_the_passes_is_detected(principal, key):
     with Encryption(principal, key_id=uuid.UUID(key["id"])) as stream:
         sealed = stream.write(PLAINTEXT) + b"".join(stream.finish())
     with Decryption(principal) as stream:

@@ -94,7 +94,7 @@ def test_the_log_is_filtered_by_the_keyboard_alone(admin, many, base):
     assert again.get_by_label("Active filters").get_by_role("link", name="Actor: admin").is_visible()
 
 
-def test_who_used_a_key_yesterday_is_found_by_its_name(admin, api):
+def test_an_auditor_finds_the_user_of_a_key_by_its_name(admin, api):
     """From the audit page to the entry, by the keyboard alone: type, choose from the suggestions, open."""
     name = "ledger-of-yesterday"
     key = api("POST", "/api/v1/keys", {"name": name, "algorithm": "aes-256"})

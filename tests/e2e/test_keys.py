@@ -74,7 +74,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
     assert (admin.was_reloaded(), admin.focused()) == (False, "id_name")
 
 
-def test_what_is_typed_into_the_search_is_never_overwritten(admin, key):
+def test_the_search_field_keeps_the_typed_text(admin, key):
     """3: no character is lost, the results match, and the address contains the search."""
     page = admin.open("/keys/")
     box = page.get_by_label("Search")
@@ -125,7 +125,7 @@ def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
     assert all(word in rows[1] for word in ("Version 1", "Earlier", "key created"))
 
 
-def test_of_two_tabs_that_rotate_the_second_is_told(admin, key):
+def test_the_second_of_two_tabs_is_warned_of_the_rotation_in_the_first(admin, key):
     second = admin.context.new_page()
     for page in (admin.page, second):
         page.goto(f"{admin.base}/keys/{key['name']}/rotate")
@@ -217,7 +217,7 @@ def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
     assert "until it is enabled again" in page.get_by_role("region", name="State").inner_text()
 
 
-def test_of_a_key_in_use_disabling_is_offered_before_what_is_final(admin, api, key):
+def test_disabling_a_key_in_use_is_offered_before_a_final_operation(admin, api, key):
     page = in_use(admin, api, key, f"/keys/{key['name']}/mark-compromised")
     page.get_by_label("Reason").fill("found in a paste")
     page.get_by_label("Key name").fill(key["name"])

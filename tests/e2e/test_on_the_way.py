@@ -155,7 +155,7 @@ def test_a_form_without_its_token_explains_itself(visitor_of, base, session_of):
     assert visitor.page.get_by_role("heading", level=1).inner_text() != "forged-key"
 
 
-def test_a_role_that_may_not_is_told_so(visitor_of, base, session_of):
+def test_the_page_names_the_missing_permission(visitor_of, base, session_of):
     visitor = visitor_of(base)
     visitor.somebody.enter(session_of("auditor"))
     visitor.somebody.open("/keys/new")

@@ -65,7 +65,7 @@ def test_a_passkey_is_added_used_named_and_removed(somebody):
     page.get_by_text("The passkey was not accepted.").wait_for()
 
 
-def test_a_passkey_stands_in_for_the_code(somebody, username):
+def test_a_passkey_replaces_the_code(somebody, username):
     set_up(somebody)
     page = add(somebody)
     page.get_by_role("button", name="Sign out").click()

@@ -95,7 +95,7 @@ def test_the_admin_is_behind_the_same_log_in(somebody):
     page.get_by_text("You have signed out of this browser").wait_for()
 
 
-def test_a_developer_is_told_why_the_admin_does_not_open(somebody):
+def test_the_admin_site_explains_its_refusal_to_a_developer(somebody):
     page = somebody.open("/admin/")
     fill_in(page, "developer")
     page.get_by_text("Your role cannot open the admin site.").wait_for()

@@ -36,7 +36,7 @@ def test_one_bucket_says_nothing_of_another():
     assert budgets.take("dora", 1, 0.0) == 0.0
 
 
-def test_buckets_are_bounded_and_who_owes_least_is_forgotten():
+def test_buckets_are_bounded_and_the_smallest_debt_is_forgotten():
     budgets = Budgets(Rate(10, 10), capacity=10)
     for number in range(11):
         budgets.take(f"user-{number}", 1 + number % 9, 0.0)
@@ -47,7 +47,7 @@ def test_buckets_are_bounded_and_who_owes_least_is_forgotten():
     assert budgets.take("user-9", 10, 0.0) == 0.0
 
 
-def test_who_owes_nothing_makes_room_first():
+def test_a_principal_without_debt_is_forgotten_first():
     budgets = Budgets(Rate(10, 10), capacity=2)
     budgets.take("ada", 9, 0.0)
     budgets.take("dora", 1, 0.0)
@@ -62,7 +62,7 @@ def test_a_refused_charge_costs_nothing():
     assert budgets.take("ada", 3, 0.0) == 0.0
 
 
-def test_what_costs_more_than_everything_is_let_through_when_all_is_there_and_paid_for_later():
+def test_a_cost_above_the_whole_budget_passes_when_the_budget_is_full_and_is_paid_later():
     budgets = Budgets(Rate(4, 4))
     assert budgets.take("ada", 1, 0.0) == 0.0
     assert budgets.take("ada", 8, 0.0) == pytest.approx(1.0, abs=0.01)
@@ -70,7 +70,7 @@ def test_what_costs_more_than_everything_is_let_through_when_all_is_there_and_pa
     assert budgets.take("ada", 1, 1.0) == pytest.approx(5.0, abs=0.01)
 
 
-def test_what_is_left_and_until_when():
+def test_the_budget_state_shows_the_remainder_and_the_time_of_its_end():
     budgets = Budgets(Rate(60, 60))
     assert budgets.budget_state("ada", 0.0) == (60, 60, 1)
     budgets.take("ada", 20, 0.0)
@@ -105,7 +105,7 @@ def test_every_charge_of_eight_threads_counts():
 
 
 @pytest.mark.parametrize(("processes", "share"), [(1, 60), (2, 30), (7, 8), (100, 1)])
-def test_of_processes_that_do_not_hear_of_each_other_each_has_its_share(processes, share):
+def test_each_process_without_contact_to_the_others_has_its_share(processes, share):
     budgets = Budgets(Rate(60, 60), processes=processes)
     assert budgets.budget_state("ada", 0.0).remaining == 60 // processes * processes
     assert taken(budgets) == share
@@ -131,7 +131,7 @@ def test_a_process_runs_ahead_by_its_part_of_a_tenth_and_asks_early():
     assert budgets.take("dora", 1, 0.0) == 0.0
 
 
-def test_what_was_reported_may_be_taken_again_and_what_others_took_may_not():
+def test_a_reported_amount_may_be_taken_again_except_what_others_took():
     budgets = together()
     assert taken(budgets) == 30
     reported = budgets.unreported(0.0)
@@ -145,7 +145,7 @@ def test_what_was_reported_may_be_taken_again_and_what_others_took_may_not():
     assert taken(budgets) == 10
 
 
-def test_what_is_taken_while_the_answer_is_on_its_way_is_still_unreported():
+def test_an_amount_taken_during_the_report_stays_unreported():
     budgets = together()
     assert budgets.take("ada", 5, 0.0) == 0.0
     reported = budgets.unreported(0.0)
@@ -175,7 +175,7 @@ def test_no_one_is_refused_for_long_for_want_of_an_answer():
     assert taken(budgets, now=REPLY_TIMEOUT) == 570 + 600 * REPLY_TIMEOUT / 60
 
 
-def test_what_was_refilled_meanwhile_is_not_reported_as_owed():
+def test_a_refilled_amount_is_not_reported_as_debt():
     """Otherwise the hour after an outage would pay for the hour of the outage."""
     budgets = Budgets(Rate(60, 60))
     for second in range(300):

@@ -56,13 +56,13 @@ def warnings_in(caplog):
     return [record.message for record in caplog.records if record.name == redis_caches.__name__]
 
 
-def test_nothing_that_lies_in_redis_is_unpickled():
+def test_a_value_in_redis_is_never_unpickled():
     assert PlainSerializer({}).loads(pickle.dumps(Trap())) is None
     assert not Trap.sprung
 
 
 @pytest.mark.parametrize("octets", [b"[" * 100_000, b"\xff", b"", b"{"])
-def test_what_is_no_json_is_nothing(octets):
+def test_invalid_json_is_read_as_none(octets):
     assert PlainSerializer({}).loads(octets) is None
 
 

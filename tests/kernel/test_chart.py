@@ -24,7 +24,7 @@ def test_every_bar_stays_inside_the_drawing(columns):
     assert all(bar.y >= 0 and bar.y + bar.height <= 100.01 for bar in bars)
 
 
-def test_bars_stand_side_by_side_in_order():
+def test_bars_are_drawn_in_order_without_overlap():
     drawn = chart_of(*(Column(str(number), 1) for number in range(30))).drawn
     bars = [bar for _, [bar] in drawn]
     assert all(left.x + left.width <= right.x for left, right in pairwise(bars))
@@ -39,7 +39,7 @@ def test_the_outcomes_of_a_column_are_stacked_in_proportion_to_the_axis():
     ]
 
 
-def test_what_happened_once_is_seen_and_nothing_is_not_drawn():
+def test_a_single_use_has_a_visible_bar_and_zero_has_none():
     drawn = chart_of(*MIXED).drawn
     assert drawn[1][1] == []
     assert [bar.height for bar in drawn[3][1]] == [1.25]

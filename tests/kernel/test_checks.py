@@ -60,7 +60,7 @@ def test_too_few_connections_for_the_jobs_are_warned_about():
         (2, "Set CC_DB_POOL_MAX to 6 or more."),
     ],
 )
-def test_what_to_turn_for_the_jobs_is_a_number(connections, advice):
+def test_the_check_advises_a_number_for_the_jobs(connections, advice):
     with override_settings(CC_SQLITE=False, CC_JOB_THREADS=4, CC_DB_POOL_MAX=connections):
         [message] = check_connections()
         assert message.hint.startswith(advice)

@@ -45,7 +45,7 @@ def test_the_page_sends_what_it_showed():
     assert all(f'name="{name}" value="{value}"' in page for name, value in SENT.items())
 
 
-def test_untouched_fields_are_no_changes_whatever_became_of_them():
+def test_an_untouched_field_is_no_change_after_a_change_elsewhere():
     form = sent(note="new")
     assert form.changes() == {"note": "new"}
     form.require_current({"note": "old", "days": 7, "until": None})

@@ -117,7 +117,7 @@ def test_a_claimed_job_is_held_for_the_lease_and_by_no_one_else(task):
     assert row(job).lease_holder == claimed.lease_holder
 
 
-def test_of_32_workers_that_claim_one_job_exactly_one_has_it(task):
+def test_exactly_one_of_32_workers_claims_a_job(task):
     job = submitted()
     with ThreadPoolExecutor(32) as pool:
         claimed = list(pool.map(in_thread, [partial(claim, job)] * 32))
@@ -126,7 +126,7 @@ def test_of_32_workers_that_claim_one_job_exactly_one_has_it(task):
     assert row(job).attempts == 1
 
 
-def test_of_8_jobs_and_32_workers_each_job_is_done_once(task):
+def test_32_workers_run_each_of_8_jobs_once(task):
     ids = {submitted().pk for _ in range(8)}
     with ThreadPoolExecutor(32) as pool:
         done = list(pool.map(in_thread, [run_one] * 32))
@@ -345,7 +345,7 @@ def raises(error):
 @pytest.mark.parametrize(
     "error", [django.db.OperationalError("gone"), django.db.InterfaceError("closed"), Unavailable("Not now.")]
 )
-def test_what_may_pass_is_tried_again_later_each_time_and_not_for_ever(task, error):
+def test_a_temporary_error_is_retried_with_growing_delays_and_a_limit(task, error):
     job = submitted()
     task.does = raises(error)
     delays = []
@@ -371,7 +371,7 @@ def test_what_may_pass_is_tried_again_later_each_time_and_not_for_ever(task, err
         (KeyError("hunter2"), "internal"),
     ],
 )
-def test_what_does_not_pass_fails_with_a_word_and_is_logged_under_the_id_of_the_job(task, error, code):
+def test_a_permanent_error_fails_with_a_code_and_is_logged_with_the_id_of_the_job(task, error, code):
     job = submitted()
     task.does = raises(error)
     root = logging.getLogger()
@@ -438,7 +438,7 @@ def test_a_job_that_was_cancelled_before_its_worker_died_is_not_begun_again(task
     assert task.ends == [(job.pk, "cancelled", "")]
 
 
-def test_what_has_ended_is_not_cancelled(task):
+def test_an_ended_job_is_not_cancelled(task):
     job = submitted()
     assert run_one()
     with pytest.raises(Conflict, match="ended"):
@@ -446,7 +446,7 @@ def test_what_has_ended_is_not_cancelled(task):
     assert row(job).status == Status.SUCCEEDED
 
 
-def test_of_a_cancellation_and_a_claim_at_once_one_comes_first(task):
+def test_a_simultaneous_cancellation_and_claim_happen_one_after_the_other(task):
     for _ in range(10):
         job = submitted()
         with ThreadPoolExecutor(2) as pool:
@@ -478,7 +478,7 @@ def test_a_worker_that_stops_leaves_its_job_to_others_as_if_not_begun(task):
     assert row(job).status == Status.SUCCEEDED
 
 
-def test_what_stops_a_task_is_one_family():
+def test_all_reasons_to_stop_a_task_have_one_base_class():
     assert {LeaseLost, Cancelled, Stopping} == set(jobs.Stop.__subclasses__())
 
 
@@ -493,7 +493,7 @@ def test_a_job_is_there_once_its_transaction_has_committed(task):
     assert not AuditExport.objects.exists()
 
 
-def test_who_asked_stands_in_the_row(task, admin):
+def test_the_row_contains_the_requester(task, admin):
     facts = {name: getattr(admin.principal.actor, name) for name in admin.principal.actor.__slots__}
     job = submitted(**jobs.requester_columns(facts))
     assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")

@@ -29,7 +29,7 @@ def empty_installation(tmp_path, settings):
     return tmp_path
 
 
-def test_what_is_wrapped_opens_with_the_same_label_and_parts():
+def test_a_wrapped_key_opens_with_the_same_label_and_parts():
     material = KeyMaterial.generate(32)
     wrapped = kek.wrap(material, label="cc/kv/v1", parts=[b"row", b"1"])
     opened = kek.unwrap(wrapped, label="cc/kv/v1", parts=[b"row", b"1"])

@@ -82,7 +82,7 @@ def test_a_peer_outside_the_networks_forwards_nothing(settings, peer):
 
 
 @pytest.mark.parametrize("sent", ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "A-b_c.9", "x" * 64])
-def test_a_request_id_that_can_stand_in_a_log_is_kept(sent):
+def test_a_request_id_that_is_safe_in_a_log_is_kept(sent):
     assert request_ids.choose(sent) == sent
 
 

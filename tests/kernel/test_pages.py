@@ -64,7 +64,7 @@ def test_an_operation_through_htmx_shows_where_to_go_on_without_a_reload(browser
     assert "/keys/payments-db/" in response["HX-Location"]
 
 
-def test_without_a_session_htmx_is_told_to_sign_in_and_the_page_stays(db):
+def test_htmx_without_a_session_gets_an_event_to_sign_in_and_no_page(db):
     response = Client().get("/keys/", headers=HTMX)
     assert (response.status_code, response["HX-Trigger"], response.content) == (
         401,
@@ -87,7 +87,7 @@ def test_a_refusal_is_a_page_for_people_and_a_sentence_for_htmx(browser):
     assert (sentence.status_code, sentence["Content-Type"]) == (404, "text/plain")
 
 
-def test_what_a_service_refuses_of_a_form_is_on_record(browser, admin):
+def test_a_refusal_of_a_form_is_recorded(browser, admin):
     sent = {"name": "payments-db", "algorithm": "aes-256"}
     browser.post("/keys/new", sent)
     assert browser.post("/keys/new", sent).status_code == 422
@@ -104,7 +104,7 @@ def test_a_form_that_is_not_filled_in_is_not_on_record(browser):
     assert log_rows().count() == before
 
 
-def test_pages_count_against_the_budget_of_whoever_asks(browser, settings):
+def test_pages_count_against_the_budget_of_the_user(browser, settings):
     settings.CC_THROTTLE_PRINCIPAL = "2/day"
     answers = [browser.get("/account/").status_code for _ in range(4)]
     assert answers[-1] == 429
@@ -146,7 +146,7 @@ def test_numbers_are_grouped_and_nothing_is_a_dash():
     assert rendered == "1\u202f204\u202f881 \u2013"
 
 
-def test_what_a_stranger_puts_into_an_address_is_no_object_of_the_log(db):
+def test_an_invalid_address_of_a_stranger_gives_the_log_no_object(db):
     response = Client().get("/keys/zzz/try/", headers=HTMX)
     assert response.status_code == 401
     flush()

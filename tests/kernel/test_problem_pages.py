@@ -51,7 +51,7 @@ def test_each_status_has_a_page_that_shows_what_to_do(error, status, says):
     assert content.count("<h1>") == 1
 
 
-def test_htmx_is_told_the_sentence_alone():
+def test_htmx_gets_the_sentence_alone():
     answer = page_of(errors.Denied("Not this."), **HTMX)
     assert (answer.status_code, answer["Content-Type"], answer.content) == (403, "text/plain", b"Not this.")
 
@@ -60,7 +60,7 @@ def test_a_page_shows_when_to_try_again_in_its_header_too():
     assert page_of(errors.Throttled("Too often.", retry_after=61))["Retry-After"] == "61"
 
 
-def test_who_lacks_a_permission_is_told_which_and_who_has_it(developer):
+def test_a_missing_permission_is_named_with_the_roles_that_have_it(developer):
     answer = signed_in(developer, raise_request_exception=False).get("/system/")
     content = answer.content.decode()
     assert answer.status_code == 403

@@ -61,7 +61,7 @@ def left(budgets, name="ada"):
 # --- processes share their counts
 
 
-def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
+def test_a_process_reads_the_amount_of_another_process_with_its_own_report(process):
     (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     assert one.take("ada", 400, time.monotonic()) == 0.0
     one_reconciliation.run_once()
@@ -71,7 +71,7 @@ def test_what_one_has_taken_the_other_learns_when_it_takes_itself(process):
     assert (left(other), left(one)) == (199, 200)
 
 
-def test_what_was_given_back_is_there_for_the_others_again(process):
+def test_an_amount_that_was_given_back_is_available_to_the_others(process):
     (one, one_reconciliation), (other, other_reconciliation) = process(), process()
     one.take("ada", 400, time.monotonic())
     one_reconciliation.run_once()

@@ -41,7 +41,7 @@ def test_two_lists_of_fields_have_one_encoding_only_if_they_are_equal(one, other
         ([UUID(int=1)], [UUID(int=1).bytes]),
     ],
 )
-def test_fields_that_look_alike_are_distinguished(one, other):
+def test_similar_fields_have_different_encodings(one, other):
     assert encode_fields(one) != encode_fields(other)
 
 
@@ -50,7 +50,7 @@ def test_the_zone_of_a_moment_does_not_matter():
     assert encode_fields([moment]) == encode_fields([moment.astimezone()])
 
 
-def test_what_is_no_field_is_refused():
+def test_an_unknown_type_of_field_is_refused():
     with pytest.raises(TypeError):
         encode_fields([1.5])
 

@@ -40,7 +40,7 @@ def test_threads_that_need_it_first_share_one_object():
     assert found == {state.current}
 
 
-def test_what_could_not_be_made_is_made_later():
+def test_a_failed_creation_is_tried_again():
     answers = iter([ZeroDivisionError, None])
 
     def fail_once():
@@ -54,7 +54,7 @@ def test_what_could_not_be_made_is_made_later():
     assert state.current == "made"
 
 
-def test_what_is_dropped_is_closed_and_replaced(closed):
+def test_a_dropped_object_is_closed_and_replaced(closed):
     state = ProcessState(Closing)
     assert state.drop() is None
     first = state.current

@@ -30,13 +30,13 @@ def test_rates_are_read(text, rate):
 @pytest.mark.parametrize(
     "text", ["", "100", "100/fortnight", "0/minute", "-1/minute", "1.5/minute", "100/minute/2"]
 )
-def test_what_is_no_rate_is_refused(text):
+def test_an_invalid_rate_is_refused(text):
     with pytest.raises(ValueError, match="100/minute"):
         parse_rate(text)
 
 
 @pytest.mark.django_db
-def test_a_principal_beyond_their_budget_is_told_when_to_come_back(admin, full):
+def test_a_principal_over_their_budget_gets_the_time_to_retry(admin, full):
     with override_settings(CC_THROTTLE_PRINCIPAL="3/minute"):
         answers = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]

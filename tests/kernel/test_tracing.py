@@ -85,7 +85,7 @@ def test_an_address_that_is_not_of_a_web_server_is_refused_without_its_value(mon
 
 
 @pytest.mark.parametrize("flags", [b"01", b"00"])
-def test_a_request_continues_the_clients_trace_and_is_recorded_whatever_the_client_decided(exporter, flags):
+def test_a_request_continues_the_clients_trace_and_is_recorded_with_any_flag(exporter, flags):
     begun(SENT[:-2] + flags).end()
     [span] = exporter.ended()
     assert f"{span.context.trace_id:032x}" == TRACE

@@ -105,7 +105,7 @@ def test_the_name_is_taken(admin, key):
         ({"description": "nul \x00"}, "invalid_request", "description"),
     ],
 )
-def test_what_cannot_be_created_shows_why(admin, change, code, field):
+def test_an_invalid_key_is_refused_with_the_reason(admin, change, code, field):
     answer = admin.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"} | change)
     assert answer.status == 400
     assert answer.code == code
@@ -201,7 +201,7 @@ def test_metadata_is_changed(admin, key):
 
 
 @pytest.mark.parametrize("field", ["name", "algorithm", "state", "status", "created_by", "primary_version"])
-def test_what_is_unchangeable_is_an_unknown_field(admin, key, field):
+def test_an_unchangeable_field_is_unknown(admin, key, field):
     answer = admin.api.patch(url(key), {field: "x"})
     assert answer.status == 400
     assert set(answer.json["errors"]) == {field}
@@ -294,7 +294,7 @@ DEVELOPERS_MAY = [("GET", ()), ("GET", ("versions",))]
 
 
 @pytest.mark.parametrize(("method", "rest"), EVERY_ROUTE)
-def test_what_one_may_not_see_does_not_exist(admin, stranger, developer, new_key, method, rest):
+def test_an_invisible_key_gets_the_answer_of_a_missing_one(admin, stranger, developer, new_key, method, rest):
     key = new_key(principal=developer.principal)
     absent = Key(id=uuid4())
     body = REASON if method == "POST" else {} if method == "PATCH" else None

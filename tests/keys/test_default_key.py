@@ -41,13 +41,13 @@ def test_its_name_cannot_be_taken_beforehand(developer, stranger):
     assert all(name.startswith("default-aes-256-") for name in names)
 
 
-def test_a_mode_stands_for_its_key_algorithm(developer):
+def test_a_mode_selects_the_default_key_of_its_algorithm(developer):
     assert services.default_key(developer.principal, "aes-256-gcm") == services.default_key(
         developer.principal, "aes-256"
     )
 
 
-def test_who_is_no_user_has_none():
+def test_a_caller_without_a_user_has_no_default_key():
     with pytest.raises(Invalid) as refusal:
         services.default_key(Principal.system("test", "command"), "aes-256")
     assert set(refusal.value.fields) == {"key_id"}
@@ -112,7 +112,7 @@ def test_the_cached_path_finds_the_successor_too(admin, algorithm):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_32_first_uses_at_once_one_creates_the_key(developer):
+def test_one_of_32_simultaneous_first_uses_creates_the_key(developer):
     starting_line = Barrier(32)
 
     def use():

@@ -234,7 +234,7 @@ def test_a_scheduled_key_does_not_rotate(admin, key):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_a_cancellation_and_a_destruction_at_the_same_time_exactly_one_succeeds(admin, new_key):
+def test_either_the_cancellation_or_the_simultaneous_destruction_succeeds(admin, new_key):
     for _ in range(5):
         key = new_key()
         schedule_deletion(admin, key)

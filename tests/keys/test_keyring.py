@@ -179,7 +179,7 @@ def test_a_compromised_key_processes_for_reencryption_only(admin, key):
     assert entry.require_process(1, database_now(), for_reencryption=True).number == 1
 
 
-def test_a_change_of_the_key_itself_is_seen_by_whoever_asks_for_the_present_one(admin, key):
+def test_a_read_of_the_current_key_returns_its_new_state(admin, key):
     warm = find(admin, key)
     services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     fresh = keyring.find_current(key.id, admin.principal)
@@ -195,7 +195,7 @@ def test_a_change_of_another_key_leaves_an_entry_as_it_is(admin, key, new_key):
     assert other.stamp.as_of == read_epoch()  # so the next check compares only two numbers
 
 
-def test_what_has_changed_is_forgotten_by_the_name_of_its_entity(admin, key, new_key):
+def test_a_changed_entity_is_forgotten_by_its_name(admin, key, new_key):
     entry, other = find(admin, key), find(admin, new_key())
     keyring.forget({key_entity(key.id), "user:somebody", "signing-keys"})
     assert find(admin, key) is not entry
@@ -211,7 +211,7 @@ def test_the_epoch_is_read_before_the_rows(admin, key, connection_queries):
     assert all(table in each["sql"] for table, each in zip(tables, statements, strict=True))
 
 
-def test_what_no_one_used_for_a_minute_is_dropped(admin, key, new_key):
+def test_an_entry_without_a_use_for_a_minute_is_dropped(admin, key, new_key):
     used, unused = find(admin, key), find(admin, new_key())
     entries = keyring._cache.current
     loaded_at = entries._cached[unused.key_id].used

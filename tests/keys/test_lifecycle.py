@@ -44,7 +44,7 @@ def test_every_pair_of_states_is_allowed_or_refused_as_the_table_says(origin, to
     assert origin.value in refusal.value.detail
 
 
-def test_what_was_deactivated_or_compromised_is_never_decided_active_again():
+def test_a_deactivated_or_compromised_key_never_becomes_active_again():
     assert [origin for origin in State if State.ACTIVE in lifecycle.TRANSITIONS[origin]] == [
         State.PRE_ACTIVATION,
         State.SUSPENDED,
@@ -93,7 +93,7 @@ def test_a_refusal_to_process_names_state_and_status(state):
     assert refusal.value.code == "key_not_usable"
 
 
-def test_what_may_be_done_is_not_refused():
+def test_a_permitted_use_is_not_refused():
     lifecycle.require_protect(at(State.ACTIVE))
     lifecycle.require_process(at(State.DEACTIVATED))
     lifecycle.require_process(at(State.COMPROMISED), for_reencryption=True)

@@ -111,7 +111,7 @@ def test_search_looks_for_every_word_anywhere_without_case(admin, new_key, searc
     assert names(admin, search=search) == (["orders-key"] if found else [])
 
 
-def test_a_search_finds_a_key_by_its_id_which_the_log_tells(admin, new_key):
+def test_a_search_finds_a_key_by_its_whole_id(admin, new_key):
     key, _ = new_key(name="orders-key"), new_key(name="other-key")
     assert names(admin, search=str(key.id)) == ["orders-key"]
     assert names(admin, search=f"orders {str(key.id).upper()}") == ["orders-key"]
@@ -164,7 +164,7 @@ def test_ties_are_broken_the_same_way_each_time(admin, new_key):
     assert [key.id for key in rows] == sorted(key.id for key in rows)
 
 
-def test_who_sees_what(admin, operator, auditor, developer, stranger, new_key):
+def test_each_role_sees_its_own_keys_or_all(admin, operator, auditor, developer, stranger, new_key):
     mine, theirs = new_key(principal=developer.principal).name, new_key(principal=stranger.principal).name
     assert set(names(admin)) == set(names(operator)) == set(names(auditor)) == {mine, theirs}
     assert names(developer) == [mine]

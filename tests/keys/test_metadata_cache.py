@@ -50,7 +50,7 @@ def path(key):
     return f"/api/v1/keys/{key.id}"
 
 
-def test_what_is_found_is_what_the_database_says(admin, key, settings):
+def test_a_cached_answer_equals_that_of_the_database(admin, key, settings):
     first, second = (admin.api.get(path(key)) for _ in range(2))
     settings.CC_METADATA_CACHE_SECONDS = 0
     assert first.json == second.json == admin.api.get(path(key)).json
@@ -63,7 +63,7 @@ def test_an_entry_holds_neither_mac_nor_material(admin, key, places):
     assert Key.objects.get(pk=key.pk).row_mac not in entry
 
 
-def test_what_is_known_costs_no_look_at_the_key(admin, key, connection_queries):
+def test_a_cached_answer_costs_no_query_of_the_key(admin, key, connection_queries):
     admin.api.get(path(key))
     with connection_queries() as statements:
         admin.api.get(path(key))
@@ -97,7 +97,9 @@ def test_a_key_that_is_known_expires_at_its_moment(admin, key, settings):
         assert admin.api.get(path(key)).json["status"] == "expired"
 
 
-def test_who_may_not_see_a_key_gets_the_same_answer_whoever_has_looked_at_it(admin, developer, stranger, key):
+def test_a_stranger_gets_the_same_answer_before_and_after_others_read_the_key(
+    admin, developer, stranger, key
+):
     def refused(which):
         answer = stranger.api.get(path(which), X_Request_ID="the-same")
         return answer.status, answer.response.content.replace(str(which.id).encode(), b"")
@@ -109,9 +111,7 @@ def test_who_may_not_see_a_key_gets_the_same_answer_whoever_has_looked_at_it(adm
     assert cold[0] == 404
 
 
-def test_what_a_stranger_may_not_see_costs_the_statements_of_what_does_not_exist(
-    admin, stranger, key, connection_queries
-):
+def test_an_invisible_key_costs_as_many_statements_as_a_missing_one(admin, stranger, key, connection_queries):
     admin.api.get(path(key))
     costs = []
     for each in (key, Key()):
@@ -121,7 +121,7 @@ def test_what_a_stranger_may_not_see_costs_the_statements_of_what_does_not_exist
     assert costs[0] == costs[1]
 
 
-def test_who_no_longer_sees_all_keys_does_not_see_this_one(admin, auditor, new_key):
+def test_a_user_who_loses_access_to_all_keys_no_longer_reads_this_one(admin, auditor, new_key):
     of_the_admin = new_key()
     assert auditor.api.get(path(of_the_admin)).status == 200
     set_role(principal=admin.principal, user_id=auditor.user.id, role="developer")

@@ -272,7 +272,7 @@ def test_exporting_and_saving_lead_back_to_the_activity(admin, key):
         assert f'href="{address}">Back to the events' in refused
 
 
-def test_a_user_who_reads_their_own_actions_only_is_told_so(developer, new_key):
+def test_the_page_says_that_a_user_sees_only_their_own_activity(developer, new_key):
     key = new_key(principal=developer.principal)
     assert "only your own activity" in text(signed_in(developer).get(f"/keys/{key.name}/activity/"))
 
@@ -289,7 +289,7 @@ def test_settings_keep_what_was_not_touched(admin, new_key):
 
 
 @pytest.mark.parametrize("page", ["settings/", "notes"])
-def test_of_two_tabs_that_edit_other_fields_both_are_saved(admin, new_key, page):
+def test_edits_of_different_fields_in_two_tabs_are_both_saved(admin, new_key, page):
     key = new_key(description="old", tags=["a"])
     browser, path = signed_in(admin), f"/keys/{key.name}/{page}"
     shown = form_of(browser.get(path))
@@ -300,7 +300,7 @@ def test_of_two_tabs_that_edit_other_fields_both_are_saved(admin, new_key, page)
 
 
 @pytest.mark.parametrize("page", ["settings/", "notes"])
-def test_of_two_tabs_that_edit_one_field_the_second_compares_both_values(admin, new_key, page):
+def test_the_second_edit_of_a_field_shows_both_values(admin, new_key, page):
     key = new_key(description="old", tags=["a", "with, comma"])
     browser, path = signed_in(admin), f"/keys/{key.name}/{page}"
     sent = form_of(browser.get(path)) | {"description": "mine", "tags": ["b"]}
@@ -393,7 +393,7 @@ def test_description_and_tags_are_edited_from_the_overview(admin, operator, key)
     assert signed_in(operator).get(f"/keys/{key.name}/notes").status_code == 403
 
 
-def test_who_may_not_change_settings_reads_them(auditor, new_key):
+def test_a_user_without_permission_reads_the_settings(auditor, new_key):
     key = new_key(rotation_period_days=30, description="for the tills")
     page = text(signed_in(auditor).get(f"/keys/{key.name}/settings/"))
     assert "Every 30 days" in page

@@ -119,7 +119,7 @@ def test_the_states_of_the_filter_are_those_of_the_badges(admin, new_key):
     assert '<option value="compromised" selected>Compromised</option>' in text(leaked)
 
 
-def test_what_is_unknown_is_ignored_with_a_notice(admin, new_key):
+def test_an_unknown_filter_value_is_ignored_with_a_notice(admin, new_key):
     new_key(name="still-here")
     response = signed_in(admin).get(
         "/keys/?status=melted&algorithm=rot13&finding=x&ordering=colour&after=nonsense"
@@ -161,7 +161,7 @@ def test_pages_follow_each_other_by_key(admin, new_key):
     assert "<table" not in text(rows)
 
 
-def test_a_list_costs_the_same_number_of_queries_whatever_its_length(admin, new_key, connection_queries):
+def test_a_list_of_any_length_costs_the_same_number_of_queries(admin, new_key, connection_queries):
     browser = signed_in(admin)
     browser.get("/keys/")  # each process looks once for a gap in the record of uses
     counts = []
@@ -194,7 +194,7 @@ def test_only_the_whole_page_reads_the_tags(admin, key, connection_queries, path
     assert reads == [1, 0]
 
 
-def test_a_user_who_has_no_keys_is_told_how_to_make_one(developer, auditor):
+def test_a_user_without_keys_reads_how_to_create_one(developer, auditor):
     page = text(signed_in(developer).get("/keys/"))
     assert "No keys yet" in page
     assert "Create your first key" in page
@@ -262,14 +262,14 @@ def test_anothers_key_of_that_name_is_not_shown(developer, key):
         ("x" * 65, "3 to 64"),
     ],
 )
-def test_a_name_is_judged_while_it_is_typed(admin, name, said):
+def test_a_name_is_checked_while_it_is_typed(admin, name, said):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
     note = text(signed_in(admin).get("/keys/new", {"name": name}, headers=asked))
     assert said in note
     assert "<form" not in note
 
 
-def test_a_name_is_judged_by_the_keys_that_one_may_see(admin, developer, key):
+def test_a_name_is_compared_with_the_visible_keys(admin, developer, key):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
     note = text(signed_in(admin).get("/keys/new", {"name": key.name}, headers=asked))
     assert f"A key named {key.name} already exists." in note

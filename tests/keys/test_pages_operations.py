@@ -36,7 +36,7 @@ def test_a_rotation_shows_when_the_next_one_comes(admin, new_key):
     assert "Automatic rotation is off" in text(browser.get(f"/keys/{new_key().name}/rotate"))
 
 
-def test_of_two_tabs_that_rotate_the_second_is_told_and_may_go_on(admin, key):
+def test_the_second_of_two_rotations_is_refused_and_can_be_confirmed(admin, key):
     browser = signed_in(admin)
     path = f"/keys/{key.name}/rotate"
     assert 'name="expected_version" value="1"' in text(browser.get(path))
@@ -93,7 +93,7 @@ def test_enabling_a_key_shows_why_it_was_disabled(admin, key):
 
 
 @pytest.mark.parametrize("operation", ["revoke", "mark-compromised", "schedule-deletion"])
-def test_a_final_operation_asks_for_a_recent_log_in_whatever_the_method(admin, key, operation):
+def test_a_final_operation_requires_a_recent_log_in_for_every_method(admin, key, operation):
     browser = signed_in(admin)
     let_log_in_grow_old(browser)
     path = f"/keys/{key.name}/{operation}"
@@ -125,7 +125,7 @@ def test_a_final_operation_asks_for_the_name(admin, key, operation, end):
 
 
 @pytest.mark.parametrize("operation", ["revoke", "mark-compromised", "schedule-deletion"])
-def test_of_a_key_in_use_the_safe_operation_is_offered_first(admin, key, use, operation):
+def test_the_safe_operation_is_offered_first_for_a_key_in_use(admin, key, use, operation):
     use(key, admin, ago=timedelta(days=6))
     browser = signed_in(admin)
     path = f"/keys/{key.name}/{operation}"
@@ -139,7 +139,7 @@ def test_of_a_key_in_use_the_safe_operation_is_offered_first(admin, key, use, op
     assert browser.post(path, sent | {"anyway": "on"}).status_code == 303
 
 
-def test_of_a_key_at_rest_or_disabled_nothing_more_is_asked(admin, new_key, use):
+def test_an_idle_or_disabled_key_needs_no_further_confirmation(admin, new_key, use):
     resting, disabled = new_key(), new_key()
     use(resting, admin, ago=timedelta(days=8))
     use(disabled, admin)

@@ -87,7 +87,7 @@ def test_a_change_is_previewed_before_it_is_saved(admin, new_key, policy):
     assert log_rows().filter(action="keys.policy.updated", outcome="ok").count() == 1
 
 
-def test_of_two_people_who_edit_a_policy_the_second_sees_both_values(admin, policy):
+def test_the_second_of_two_edits_of_a_policy_shows_both_values(admin, policy):
     browser, path = signed_in(admin), f"/policies/{policy.name}/edit"
     sent = form_of(browser.get(path)) | {"every_days": "30", "grace_days": "5"}
     preview = form_of(browser.post(path, sent))
@@ -153,7 +153,7 @@ def test_the_list_is_searched_and_has_pages(admin, auditor, new_policy, monkeypa
     assert "No policies match" in text(browser.get("/policies/?search=zzz"))
 
 
-def test_everybody_reads_a_policy_and_only_admins_change_it(developer, auditor, policy):
+def test_all_roles_read_a_policy_and_only_admins_change_it(developer, auditor, policy):
     for persona in (developer, auditor):
         page = text(signed_in(persona).get(f"/policies/{policy.name}/"))
         assert "Every 90 days" in page

@@ -102,7 +102,7 @@ def test_one_key_all_of_an_algorithm_or_all_under_a_policy(new_key, admin):
         (("--due", "--name", "a-key"), "not allowed with"),
     ],
 )
-def test_what_it_does_not_accept(arguments, words):
+def test_the_command_refuses_invalid_arguments(arguments, words):
     with pytest.raises(CommandError, match=words):
         run(*arguments)
 

@@ -94,7 +94,7 @@ def test_the_database_refuses_a_second_primary_version(admin, key):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_32_rotations_of_the_same_version_exactly_one_wins(admin, key):
+def test_exactly_one_of_32_rotations_of_the_same_version_succeeds(admin, key):
     starting_line = Barrier(32)
 
     def attempt():

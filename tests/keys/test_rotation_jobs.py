@@ -158,7 +158,7 @@ def test_a_job_of_someone_who_lost_the_right_fails(operator, admin, key):
     assert version_of(key) == 1
 
 
-def test_what_is_refused(operator, developer, auditor, key):
+def test_a_rotation_job_is_refused_without_permission_or_a_valid_selection(operator, developer, auditor, key):
     for person in (developer, auditor):
         with pytest.raises(Denied):
             request(person, chosen(key))
@@ -195,7 +195,7 @@ def test_a_run_after_an_interruption_in_the_plan_or_in_the_rotations_ends_it(ope
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_runs_of_a_job_and_of_two_jobs_at_once_each_key_is_rotated_once(operator, new_key):
+def test_simultaneous_runs_and_jobs_rotate_each_key_once(operator, new_key):
     keys = [new_key() for _ in range(12)]
     wanted = RotationRequest(Selection.ALGORITHM, algorithm="aes-256")
     shared, other = request(operator, wanted), request(operator, wanted)

@@ -38,7 +38,7 @@ def run_all():
         function()
 
 
-def test_what_is_due_is_rotated_by_the_system(due_key, new_key, events_of):
+def test_the_schedule_rotates_due_keys_as_the_system(due_key, new_key, events_of):
     due, other = due_key(), new_key(rotation_period_days=30)
     run_all()
     run_all()

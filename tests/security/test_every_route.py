@@ -122,7 +122,7 @@ def test_a_header_overrides_no_method(visitor, paths):
     assert not faults, "\n".join(map(str, faults))
 
 
-def test_what_no_route_serves_is_not_found(visitor):
+def test_a_path_without_a_route_is_not_found(visitor):
     faults = []
     for path in NOWHERE:
         for method in ("GET", "HEAD", "POST"):

@@ -35,7 +35,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("asked", ELSEWHERE, ids=ascii)
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_could_lead_elsewhere_leads_to_a_path_of_ours(method, asked):
+def test_a_target_on_another_site_becomes_a_path_of_ours(method, asked):
     request = getattr(RequestFactory(), method)("/login/", {"next": asked})
     location = HttpResponseRedirect(next_url(request, "/home/"))["Location"]
     assert is_of_ours(location)

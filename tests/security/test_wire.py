@@ -164,11 +164,11 @@ def test_a_page_is_redirected_to_https(behind_tls):
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version"])
-def test_who_looks_after_the_process_needs_no_tls(behind_tls, path):
+def test_probes_need_no_tls(behind_tls, path):
     assert behind_tls.send("GET", path).status == 200
 
 
-def test_browsers_are_told_to_come_by_https_only(behind_tls):
+def test_responses_require_https_of_browsers(behind_tls):
     for path in ("/login/", "/api/v1/keys", "/nowhere"):
         header = behind_tls.send("GET", path, headers=HTTPS).headers["Strict-Transport-Security"]
         assert header == "max-age=31536000"

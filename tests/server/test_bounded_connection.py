@@ -177,7 +177,7 @@ def test_chunked_framing_is_charged_as_it_arrives(parser):
     asyncio.run(scene())
 
 
-def test_what_waits_behind_a_request_shares_the_bound_of_heads(parser):
+def test_waiting_requests_share_the_limit_of_heads(parser):
     async def scene():
         connection = Connection(parser, at_once=False, heads=200_000)
         first = connection.protocol
@@ -249,7 +249,7 @@ NO_REQUESTS = {
 
 
 @pytest.mark.parametrize(("sent", "status", "code"), NO_REQUESTS.values(), ids=NO_REQUESTS)
-def test_what_is_no_request_is_answered_with_a_problem(parser, sent, status, code):
+def test_an_invalid_request_gets_a_problem(parser, sent, status, code):
     async def scene():
         connection = Connection(parser)
         await connection.receive(sent)

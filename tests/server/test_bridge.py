@@ -249,7 +249,7 @@ def test_a_header_with_an_underscore_is_dropped(name):
 @pytest.mark.parametrize(
     "header", [(b"content-length", b"999"), (b"content-length", b"-1"), (b"transfer-encoding", b"chunked")]
 )
-def test_the_length_is_that_of_the_body_whatever_was_said(header):
+def test_the_content_length_is_that_of_the_body_with_any_header(header):
     assert environ(scope(headers=[header]), b"four")["CONTENT_LENGTH"] == "4"
 
 
@@ -588,7 +588,7 @@ def test_a_file_is_sent_block_by_block_after_the_application_is_done(file, monke
     assert application.closed == 1
 
 
-def test_of_a_file_a_head_request_gets_nothing(file):
+def test_a_head_request_for_a_file_gets_no_body(file):
     client = Client()
     serve(Files(file, 7), client, method="HEAD")
     assert client.headers[b"content-length"] == b"7"
@@ -616,7 +616,7 @@ def test_a_slow_reader_of_a_file_holds_no_thread(file, monkeypatch):
     assert slow.body == other.body == file.read_bytes()
 
 
-def test_what_is_no_file_of_the_system_is_sent_whole():
+def test_an_object_that_is_no_system_file_is_sent_whole():
     client = Client()
     serve(
         lambda environment, start: (

@@ -11,7 +11,7 @@ from tests.server.connection import Connection, request
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_arrives_while_no_one_reads_begins_no_request_again(parser, at_once):
+def test_data_that_arrives_without_a_reader_starts_no_request_twice(parser, at_once):
     async def scene():
         connection = Connection(parser, at_once=at_once)
         connection.protocol.pause_writing()
@@ -81,7 +81,7 @@ def test_a_body_behind_its_head_is_waited_for(parser):
     asyncio.run(scene())
 
 
-def test_what_the_fast_path_has_declined_it_is_not_asked_again(parser):
+def test_the_fast_path_gets_no_request_again_that_it_has_declined(parser):
     """The second time would cost a decision for nothing, and charge for it."""
 
     class Declined(Connection):

@@ -117,7 +117,7 @@ def test_a_decision_that_fails_starts_over_with_the_reason(parser):
     play(scene, parser)
 
 
-def test_what_follows_waits_within_the_bound_and_nothing_more_is_read(parser):
+def test_following_requests_wait_within_the_limit_and_reading_stops(parser):
     async def scene(connection):
         await connection.receive(request("a", BODY))
         await connection.receive(request("b", BODY))

@@ -168,7 +168,7 @@ def test_one_that_dies_again_and_again_is_started_less_and_less_often(supervise)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the children of a killed parent")
-def test_when_the_supervisor_is_killed_all_of_them_are_told_to_end(supervise):
+def test_all_programs_end_when_the_supervisor_is_killed(supervise):
     running = supervise(first="yes", last="yes")
     running.process.kill()
     wait_until(lambda: {("first", "ends"), ("last", "ends")} <= set(running.said()))

@@ -58,7 +58,7 @@ def test_our_envelope_has_the_size_and_header_of_the_format(envelope, service):
     assert envelope.decrypt(sealed, b"aad") == b"hello"
 
 
-def test_every_altered_or_truncated_envelope_fails_alike(envelope):
+def test_every_altered_or_truncated_envelope_fails_to_decrypt(envelope):
     sealed = envelope.encrypt(b"hello", b"aad")
     altered = [
         sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :] for place in range(len(sealed))

@@ -24,7 +24,7 @@ BOTH = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T08:30:00Z"}
         ({"to": TIMES["to"], "period": "24h", "shown_period": "24h"}, {"period": "24h", "to": BOTH["to"]}),
     ],
 )
-def test_of_a_period_and_times_the_newer_one_counts(sent, filters):
+def test_the_newer_of_a_period_and_times_counts(sent, filters):
     form = LogFilterForm(sent)
     assert form.filters == filters
     assert {name for name in ("period", "from", "to") if form[name].value()} == filters.keys()

@@ -32,5 +32,5 @@ from audit.browse.qualifiers import read_search
         ("actor:", "actor:", []),
     ],
 )
-def test_what_is_typed_is_words_and_qualifiers(typed, words, found):
+def test_a_search_is_split_into_words_and_qualifiers(typed, words, found):
     assert read_search(typed) == (words, found)

@@ -31,7 +31,7 @@ def test_a_filter_is_kept_in_the_words_of_the_log(auditor):
     assert auditor.api.get(FILTERS).json["results"] == [answer.json]
 
 
-def test_to_keep_and_to_forget_are_on_record(auditor):
+def test_the_log_records_the_creation_and_deletion_of_a_saved_filter(auditor):
     kept = auditor.api.post(FILTERS, DENIED).json
     assert auditor.api.delete(f"{FILTERS}/{kept['id']}").status == 204
     entries = log_rows().filter(object_type="saved_filter", object_id=kept["id"]).order_by("id")
@@ -60,7 +60,7 @@ def test_to_keep_and_to_forget_are_on_record(auditor):
         ({"owner": "somebody"}, "owner"),
     ],
 )
-def test_what_is_no_filter_is_refused(auditor, change, field):
+def test_an_invalid_saved_filter_is_refused(auditor, change, field):
     answer = auditor.api.post(FILTERS, DENIED | change)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert any(name.startswith(field) for name in answer.json["errors"])
@@ -125,7 +125,7 @@ def test_no_one_keeps_more_by_asking_at_once(auditor, monkeypatch):
     assert SavedFilter.objects.count() == 2
 
 
-def test_what_is_filtered_is_saved_from_the_page_and_opens_again(auditor):
+def test_the_page_saves_the_current_filters_and_opens_them_again(auditor):
     browser = signed_in(auditor)
     saved = browser.post("/audit/saved/new?search=result:denied+words&period=24h", {"name": "refusals"})
     assert saved["Location"] == "/audit/?outcome=denied&period=24h&search=words"

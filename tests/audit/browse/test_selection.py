@@ -109,7 +109,7 @@ def test_each_filter_finds_what_it_names(entries, criteria, expected):
 
 
 @pytest.mark.parametrize("role", ["admin", "operator", "auditor"])
-def test_who_may_see_everything_sees_everything(entries, role):
+def test_roles_with_access_to_all_entries_see_every_entry(entries, role):
     assert find_logs(reader=reader(role), criteria=LogCriteria()).count() == 4
     assert find_changes(reader=reader(role), criteria=TrailCriteria()).count() == 4
 
@@ -125,7 +125,7 @@ def test_a_developer_sees_their_own_actions_only(entries):
         show_entry(reader=mira, log_id=entries["rotated"].id)
 
 
-def test_what_the_system_did_is_nobodys_own(entries):
+def test_entries_of_the_system_belong_to_no_developer(entries):
     nobody = reader("developer", None)
 
     assert not find_logs(reader=nobody, criteria=LogCriteria()).exists()
@@ -298,7 +298,7 @@ def test_the_log_is_asked_once_who_has_a_name(entries, django_assert_num_queries
     assert "audit_logs" not in sent[-1]["sql"]
 
 
-def test_what_is_spelt_like_an_id_is_no_name():
+def test_a_name_in_the_format_of_an_id_is_searched_as_an_id():
     id_of_mira = record(Event(action="test.thing.done"), actor(MIRA, "mira")).id
     record(Event(action="test.thing.done"), actor(SVEN, str(MIRA)))
     hexadecimal = record(Event(action="test.thing.done"), actor(SVEN, MIRA.hex)).id

@@ -50,7 +50,7 @@ def queue_held_up():
         assert held_up.result(60) == "first"
 
 
-def test_what_waited_is_written_in_one_transaction_and_in_its_order():
+def test_waiting_decisions_are_written_in_one_transaction_and_in_order():
     with queue_held_up():
         futures = [writer.submit(decision(number)) for number in range(100)]
 
@@ -223,7 +223,7 @@ def test_the_last_number_of_each_writer_is_noted_for_the_heartbeat():
     assert numbering.take_tails() == {uuid.UUID(str(entry.writer)): 3}
 
 
-def test_a_writer_that_has_written_nothing_is_not_told_of():
+def test_a_writer_without_an_entry_has_no_tail():
     """Otherwise a heartbeat would name a row that does not exist."""
     numbering.take_tails()
     with transaction.atomic():

@@ -138,7 +138,7 @@ def end_session(pid):
         another.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
-def test_what_a_server_says_unasked_ends_the_session_before_the_connection_does():
+def test_an_unrequested_message_of_the_server_breaks_the_session():
     async def scene(session, relay):
         await session.run(ONE)
         relay.send(ENDING)
@@ -149,7 +149,7 @@ def test_what_a_server_says_unasked_ends_the_session_before_the_connection_does(
 
 
 @pytest.mark.parametrize("last_words", [b"", GONE], ids=["silence", "08P01"])
-def test_a_connection_that_is_lost_tells_nothing_whatever_is_made_up_for_it(last_words):
+def test_a_lost_connection_raises_connection_lost_with_any_forged_last_message(last_words):
     async def scene(session, relay):
         await session.run((b"BEGIN", ()), ONE, (b"COMMIT", ()))  # prepared by now, as the writer's are
         relay.holds = {"answers"}

@@ -125,7 +125,7 @@ def test_where_the_epoch_has_moved_nothing_of_the_message_is_stored_and_it_is_de
     assert stored() == ["1", "2"]
 
 
-def test_what_rests_on_a_changed_key_does_not_leave(messages):
+def test_a_decision_with_a_changed_key_is_not_committed(messages):
     stamp = read_stamp("key:changed")
     first, second = run(decision(1), lambda: change("key:changed"), decision(2, stamps=(stamp,)))
     assert (first, second.entities) == (1, {"key:changed"})
@@ -224,7 +224,7 @@ def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_nex
     assert "written by the thread" not in caplog.text
 
 
-def test_what_is_refused_is_decided_while_the_epoch_is_held_and_costs_the_others_nothing(messages):
+def test_a_refused_decision_costs_the_other_decisions_nothing(messages):
     late = Deadline(database_now() - timedelta(seconds=1), lambda: Conflict("too late"))
 
     async def play():
@@ -289,7 +289,7 @@ def test_a_single_request_can_be_answered_in_the_turn_that_sends_it(settings):
     assert stored() == ["1", "2"]
 
 
-def test_what_threads_submit_joins_the_batches_of_the_event_loop(messages):
+def test_decisions_of_threads_join_the_batches_of_the_event_loop(messages):
     async def submit_in_threads():
         thread_records.begin()
         await asyncio.to_thread(writer.commit, decision(1))

@@ -53,7 +53,7 @@ def test_each_gets_its_own_result_and_all_are_stored_in_their_order(caplog):
 
 
 @pytest.mark.parametrize("account", [None, UUID(int=7)])
-def test_an_entry_is_the_same_whoever_wrote_it(account):
+def test_both_writers_store_the_same_entry(account):
     odd = Actor.anonymous("2001:db8::1", 'agent "quoted" \\ \t\n {1,2} NULL ü 😀', "r-1")
     odd = replace(odd, actor_id=account)
     event = Event(
@@ -70,7 +70,7 @@ def test_an_entry_is_the_same_whoever_wrote_it(account):
         check_entry_mac(mac_bytes(row), 1 if account is None else 2, row["mac"])
 
 
-def test_what_changed_is_stale_and_the_others_leave(caplog):
+def test_decisions_with_a_changed_entity_are_stale_and_the_others_are_committed(caplog):
     kept, changed = read_stamp("key:kept"), read_stamp("key:changed")
     with transaction.atomic():
         raise_epoch("key:changed")

@@ -155,7 +155,7 @@ def test_a_log_that_no_one_signed_is_not_exported(root_of_trust, tmp_path):
         ),
     ],
 )
-def test_what_is_not_there_is_not_exported_and_nothing_is_left_behind(log, tmp_path, statement, words):
+def test_an_export_of_an_incomplete_log_fails_and_leaves_no_file(log, tmp_path, statement, words):
     with without_triggers():
         assert execute(statement)
 
@@ -176,7 +176,7 @@ def test_an_end_in_the_middle_leaves_nothing_behind(log, tmp_path):
     assert query("SELECT 1") == [(1,)]
 
 
-def test_the_command_signs_what_is_there_unless_it_is_told_not_to(log, tmp_path, capsys):
+def test_the_command_signs_new_entries_except_with_no_sign(log, tmp_path, capsys):
     size = latest_checkpoint().size
     call_command("export_audit_log", str(tmp_path / "old"), "--no-sign")
     assert f"{size} entries and" in capsys.readouterr().out

@@ -56,7 +56,7 @@ def test_an_export_is_ordered_done_and_fetched(auditor):
     assert auditor.api.get(EXPORTS).json["results"] == [reported]
 
 
-def test_the_file_is_of_its_type_whatever_is_accepted(auditor):
+def test_the_file_has_its_own_content_type_with_any_accept_header(auditor):
     export_id = order(auditor, "csv")
     work()
     answer = auditor.api.get(f"{EXPORTS}/{export_id}/result", Accept="text/csv")
@@ -139,7 +139,7 @@ def test_a_running_export_stops_and_leaves_nothing(auditor, monkeypatch):
     assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").code == "conflict"
 
 
-def test_what_has_ended_is_not_cancelled(auditor):
+def test_an_ended_export_is_not_cancelled(auditor):
     export_id = order(auditor)
     work()
     assert auditor.api.post(f"{EXPORTS}/{export_id}/cancel").code == "conflict"

@@ -64,7 +64,7 @@ def test_strings_are_escaped_as_section_3_2_2_2_asks(text, encoded):
 @pytest.mark.parametrize(
     "value", [1.0, float("nan"), b"bytes", {1: "a"}, {"a": {2.5}}, datetime(2026, 1, 1, tzinfo=UTC)]
 )
-def test_what_is_outside_the_subset_is_refused(value):
+def test_a_value_outside_the_subset_is_refused(value):
     with pytest.raises((TypeError, AttributeError)):
         canonical.encode(value)
 

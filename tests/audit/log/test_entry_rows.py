@@ -30,7 +30,7 @@ def test_an_event_id_is_a_random_uuid():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("actor", [ACTOR, ACCOUNT])
 @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
-def test_what_is_inserted_is_stored_as_the_model_stores_it(microsecond, actor):
+def test_an_inserted_entry_is_stored_as_the_model_stores_it(microsecond, actor):
     moment = datetime(2026, 11, 25, 10, 0, 0, microsecond, tzinfo=UTC)
     insert_events([(EVENT, actor)] * 3, at=moment)
     row = log_rows().first()

@@ -119,7 +119,7 @@ def test_the_system_acts_for_no_one():
     assert actor.source == "command"
 
 
-def test_an_event_is_ok_and_single_unless_told_otherwise():
+def test_an_event_is_ok_and_single_by_default():
     event = Event(action="a")
 
     assert (event.outcome, event.count, event.size) == (Outcome.OK, 1, None)

@@ -49,7 +49,7 @@ def test_a_process_that_writes_nothing_is_silent():
     assert len(heard()) == 1
 
 
-def test_what_was_rolled_back_is_not_told():
+def test_a_heartbeat_omits_entries_that_were_rolled_back():
     with transaction.atomic():
         record(Event(action="test.thing.done"), Actor.system("test", "command"))
         transaction.set_rollback(True)

@@ -45,7 +45,7 @@ def test_a_service_account_is_a_subject_of_its_own_and_not_anonymous():
     assert table.is_first(event, account(REPORTS))
 
 
-def test_what_came_once_needs_no_second_record():
+def test_a_single_refusal_needs_no_second_record():
     table = RefusalDeduplicator()
     table.is_first(*refusal())
 
@@ -134,7 +134,7 @@ def test_one_subject_with_many_kinds_is_reported_by_name_and_number():
     assert (event.outcome, actor.client_ip) == (Outcome.DENIED, "192.0.2.1")
 
 
-def test_the_table_has_a_bound_whatever_comes():
+def test_the_table_is_bounded_under_any_load():
     table = RefusalDeduplicator(capacity=10)
     firsts = [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(100)]
 

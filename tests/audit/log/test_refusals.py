@@ -40,7 +40,7 @@ def test_a_flush_with_nothing_counted_writes_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_counted_is_flushed_without_another_request(monkeypatch):
+def test_counted_refusals_are_flushed_without_another_request(monkeypatch):
     monkeypatch.setattr(refusals, "PERIOD", 0.1)
     # Register the first refusal as already written, so that only the timer writes the next one.
     refusals._pending.current.table.is_first(EVENT, ACTOR)

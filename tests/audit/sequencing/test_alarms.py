@@ -88,7 +88,7 @@ def test_an_alarm_shows_error_and_names_its_kind():
     assert (alarm.actor_type, alarm.actor_name, alarm.source) == ("system", "audit alarms", "scheduler")
 
 
-def test_what_is_altered_after_it_was_sequenced_is_the_verifiers_to_find():
+def test_the_sequencer_raises_no_alarm_after_a_later_alteration():
     write(3)
     sequence_step()
     altered("UPDATE audit_logs SET actor_name = 'x'")
@@ -121,7 +121,7 @@ def test_a_number_that_is_missing_within_a_batch_is_reported(removed, expected, 
     }
 
 
-def test_a_number_that_is_missing_between_two_batches_is_told():
+def test_a_missing_number_between_two_batches_raises_an_alarm():
     writer = write_singly(5)
     without(5, of=writer)
     sequence_step()

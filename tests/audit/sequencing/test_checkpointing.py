@@ -118,7 +118,7 @@ ALTERATIONS = {
 
 
 @pytest.mark.parametrize("what", ALTERATIONS)
-def test_what_was_altered_is_not_signed(what):
+def test_an_altered_tree_is_not_signed(what):
     signed(300)
     write_many(3)
     sequence_step()
@@ -141,7 +141,7 @@ def test_a_full_tile_that_was_altered_is_not_signed_though_the_root_is_that_of_i
 
 
 @pytest.mark.parametrize("what", ["a full tile's parent", "a missing tile", "the root", "the edge"])
-def test_what_was_altered_is_not_signed_for_the_first_time_either(what):
+def test_an_altered_tree_is_not_signed_for_the_first_time_either(what):
     write_many(303)
     sequence_step()
     assert altered(ALTERATIONS[what]) == 1
@@ -253,7 +253,7 @@ def test_at_most_one_checkpoint_is_signed_in_a_second(monkeypatch):
 # --- thinning
 
 
-def test_of_old_checkpoints_the_last_of_each_hour_and_the_anchored_ones_are_kept():
+def test_the_last_old_checkpoint_of_each_hour_and_the_anchored_ones_are_kept():
     now = database_now().replace(minute=59, second=0, microsecond=0)
     minutes_ago = {10: 2910, 20: 2900, 30: 2890, 40: 2840, 50: 2830, 60: 30, 70: 20, 80: 10}
     AuditCheckpoint.objects.bulk_create(
@@ -306,7 +306,7 @@ def test_an_older_database_is_reported_once_although_each_alarm_makes_the_log_gr
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL keeps a text out of the columns")
 @pytest.mark.parametrize("column", ["root", "edge"])
-def test_a_tree_that_holds_a_text_is_told(column):
+def test_a_tree_that_contains_a_text_raises_an_alarm(column):
     signed(3)
     altered(f"UPDATE audit_tree SET {column} = 'x'")  # noqa: S608 - a constant
     write()

@@ -58,7 +58,7 @@ def test_the_writer_of_a_loop_reads_the_same_lag():
         assert abs(float(cursor.fetchone()[0]) - read_lag_seconds()) < 60
 
 
-def test_what_was_rejected_does_not_wait():
+def test_rejected_bundles_do_not_count_as_lag():
     write_many(5)
     altered("UPDATE audit_bundles SET mac = ''")
     sequence_all()

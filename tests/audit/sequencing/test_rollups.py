@@ -103,7 +103,7 @@ def test_the_roll_ups_are_what_the_database_counts_in_the_log(seed):
     assert len(list(check_usage())) > 10
 
 
-def test_what_is_no_operation_with_a_key_is_not_counted():
+def test_an_entry_without_a_key_operation_is_not_counted():
     kinds = [
         Event(action="crypto.random.generated", size=10),
         Event(action="keys.key.rotated", object_type="key", object_id=KEYS[0]),

@@ -46,7 +46,7 @@ def test_after_failures_it_waits_longer_and_then_works_as_before(caplog):
     assert AuditTree.objects.get().size == 1
 
 
-def test_what_fails_for_its_own_reasons_keeps_nothing_else_from_its_work(settings, tmp_path):
+def test_an_unwritable_head_does_not_stop_the_sequencer(settings, tmp_path):
     home, settings.CC_HOME = settings.CC_HOME, tmp_path
     (tmp_path / "audit-head").mkdir()  # it cannot be read or replaced
     for key in home.glob("kek-*.key"):

@@ -125,7 +125,7 @@ def test_an_entry_that_commits_late_is_not_passed_over():
     assert alarms() == []
 
 
-def test_of_sequencers_at_once_one_leads_and_no_leaf_is_there_twice():
+def test_one_of_several_sequencers_leads_and_no_leaf_is_there_twice():
     ends = threading.Event()
 
     def keep_sequencing():

@@ -232,7 +232,7 @@ def test_the_lines_of_a_note_cannot_be_moved_to_another_log():
         NOTE + f"— log.example/x {'AAAA' * 65_536}\n",
     ],
 )
-def test_what_is_no_well_formed_note_is_refused_before_any_signature_counts(note):
+def test_a_malformed_note_is_refused_before_its_signatures_are_checked(note):
     with pytest.raises(CheckpointInvalid):
         open_note(note, [ED[0]])
 

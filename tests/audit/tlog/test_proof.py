@@ -17,5 +17,5 @@ def test_a_proof_has_the_text_of_the_specification():
     assert format_proof(2, [ONE, TWO], NOTE) == TEXT
 
 
-def test_extra_stands_before_the_index():
+def test_extra_data_precedes_the_index():
     assert format_proof(0, [], NOTE, b"ab") == f"c2sp.org/tlog-proof@v1\nextra YWI=\nindex 0\n\n{NOTE}"

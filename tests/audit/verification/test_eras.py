@@ -161,7 +161,7 @@ ALTERATIONS = [
 ]
 
 
-def test_what_was_altered_in_either_era_is_found(old_log):
+def test_an_alteration_in_either_era_is_found(old_log):
     write_many(5)
     checkpoint_now()
     copy, missed = Copy("whole"), []

@@ -134,7 +134,7 @@ def test_every_alteration_is_evidence_of_its_own(entry):
     assert len(seen) == 1 + len(LOG_COLUMNS)
 
 
-def test_a_page_is_judged_by_one_statement(entry, django_assert_num_queries):
+def test_one_statement_verifies_a_page(entry, django_assert_num_queries):
     for _ in range(3):
         write()
     sequence_step()

@@ -222,7 +222,7 @@ ABSURD += ABSURD_ON_SQLITE if connection.vendor == "sqlite" else ABSURD_ON_POSTG
 
 
 @pytest.mark.sweep
-def test_what_no_application_writes_is_a_finding_and_never_a_failure(log):
+def test_an_absurd_value_is_a_finding_and_never_a_failure(log):
     """One log for all cases, because it takes a while to write."""
     keys = {"audit_checkpoints": "size", "checkpoint_keys": "kid"}
     places = {table: query(f"SELECT max({keys.get(table, 'id')}) FROM {table}")[0][0] for table, *_ in ABSURD}  # noqa: S608 - constants
@@ -269,7 +269,7 @@ def test_text_that_is_no_text_is_a_finding(log):
     assert query("SELECT actor_name FROM audit_logs WHERE id = %s", [log_id_of(31)])
 
 
-def test_of_ranges_the_one_that_ends_first_shows_where_the_wrong_begins():
+def test_the_range_with_the_earliest_end_shows_the_first_bad_index():
     report = Report()
     ranges = [(300, 300), (50, 149), (99, 103), (90, 103), (0, 10_000), (None, None)]
     for first, last in ranges:
@@ -478,7 +478,7 @@ def test_tiles_and_checkpoints_that_no_such_log_has_are_found(log):
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="a constraint of a table of SQLite stays")
-def test_what_the_database_refuses_to_have_twice_is_found_where_it_was_made_to_take_it(log):
+def test_duplicate_rows_are_found(log):
     for table, constraint in (
         ("audit_tiles", "audit_tiles_position"),
         ("audit_logs", "audit_logs_pkey"),
@@ -771,7 +771,7 @@ def test_a_key_row_that_was_altered_removed_or_smuggled_in_is_found(log):
     assert kinds(verify_log()) == {FindingKind.KEY}
 
 
-def test_what_the_host_remembers_of_another_log_is_found(log, settings):
+def test_a_head_of_another_log_on_the_host_is_found(log, settings):
     head = read_head()
     write_head(type(head)(head.size, b"x" * 32))
     assert kinds(verify_log()) == {FindingKind.OLDER}
@@ -789,7 +789,7 @@ def test_the_row_of_the_tree_is_there_once(log):
         AuditTree.objects.create(id=1, size=0, root=tree.root)
 
 
-def test_of_very_many_findings_a_hundred_are_listed_and_all_are_counted(log):
+def test_a_hundred_of_many_findings_are_listed_and_all_are_counted(log):
     altered("UPDATE audit_logs SET request_id = 'x'")
 
     report = verify_log()
@@ -914,7 +914,7 @@ def test_the_command_takes_keys_and_checkpoints_from_outside(log, capsys, tmp_pa
         ["--key", "/dev/null"],
     ],
 )
-def test_what_cannot_be_read_is_neither_good_nor_altered(log, capsys, arguments):
+def test_an_unreadable_file_is_neither_good_nor_altered(log, capsys, arguments):
     assert command(*arguments, capsys=capsys)[0] == 2
 
 

@@ -25,7 +25,7 @@ CIPHERS = {mode.name: new_cipher(mode) for mode in AEAD_MODES}
     st.uuids(),
     st.integers(0, 2**32 - 1),
 )
-def test_what_is_sealed_opens_and_every_part_has_its_length(name, plaintext, aad, key_id, version):
+def test_sealed_data_opens_and_every_part_has_its_length(name, plaintext, aad, key_id, version):
     mode, cipher = SEALING_MODES[name], CIPHERS[name]
     sealed = cipher.seal(plaintext, key_id=key_id, version=version, aad=aad)
     padding = 16 - len(plaintext) % 16 if mode.padding else 0

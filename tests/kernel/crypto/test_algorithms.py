@@ -236,7 +236,7 @@ def test_modes_with_random_96_bit_nonces_stop_short_of_two_to_the_32():
         ("chacha20-poly1305", "chacha20"),
     ],
 )
-def test_a_key_algorithm_is_found_by_its_name_and_by_the_mode_that_stands_for_it(name, meant):
+def test_a_key_algorithm_is_found_by_its_name_and_by_its_mode(name, meant):
     assert find_key_algorithm(name) is find_key_algorithm(meant)
 
 

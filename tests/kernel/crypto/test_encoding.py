@@ -54,7 +54,7 @@ def test_any_text_is_refused_or_the_only_spelling_of_its_bytes(text):
         "QQ\uff1d\uff1d",
     ],
 )
-def test_what_is_not_canonical_is_refused_naming_the_field(text):
+def test_a_text_that_is_not_canonical_is_refused_with_the_name_of_the_field(text):
     with pytest.raises(Invalid) as refusal:
         decode(text)
     assert refusal.value.code == "invalid_request"

@@ -117,7 +117,7 @@ def test_the_standard_alphabet_is_not_a_second_spelling():
 @pytest.mark.parametrize(
     "text", ["", "c", "cc1", "cc1.", "cc1.A", "cc1.AQ", "CC1.AQ", "cc2.AQ", "cc1.\ud800", "cc1.AQ=="]
 )
-def test_what_is_no_envelope_at_all_is_malformed(text):
+def test_a_text_without_an_envelope_is_malformed(text):
     assert_malformed(text)
 
 

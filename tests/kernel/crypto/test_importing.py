@@ -161,7 +161,7 @@ def test_a_key_of_another_length_in_a_document_is_refused():
     refusal_of(importing.from_public_der, PAIRS["ed25519"], public)
 
 
-def test_what_is_no_key_is_refused_without_an_echo():
+def test_an_invalid_key_is_refused_without_an_echo():
     kind = PAIRS["ed25519"]
     for garbage in (b"", b"\x30", b"secret" * 20, private_bytes(new_key("ed25519"))[:-1]):
         for read in (importing.from_private_der, importing.from_public_der):

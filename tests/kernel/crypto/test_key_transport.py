@@ -41,7 +41,7 @@ def test_the_form_of_rsa_is_oaep_then_kwp():
     assert opened_rsa(wrapped) == material
 
 
-def test_every_altered_or_shortened_part_fails_alike():
+def test_every_altered_or_shortened_part_fails_to_open():
     material = KeyMaterial(bytes(32))
     for wrapped, read in (
         (key_transport.wrap(FOR_RSA, material, NAME), opened_rsa),

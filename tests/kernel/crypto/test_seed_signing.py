@@ -71,7 +71,7 @@ def test_a_published_signature_with_a_context_is_not_one_without():
 
 
 @BOTH
-def test_what_is_signed_verifies_and_has_the_sizes_of_the_table(algorithm):
+def test_a_signature_verifies_and_has_the_sizes_of_the_table(algorithm):
     row = seed_signing.SEED_ALGORITHMS[algorithm]
     material, public = seed_signing.generate(algorithm)
 

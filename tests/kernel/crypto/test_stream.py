@@ -140,7 +140,7 @@ def test_how_it_is_cut_into_pieces_makes_no_difference(cuts):
     assert unseal(cipher, octets, step=7001) == plaintext
 
 
-def test_no_two_streams_are_alike(cipher):
+def test_two_streams_of_the_same_data_differ(cipher):
     assert seal(cipher, b"the same") != seal(cipher, b"the same")
 
 
@@ -212,7 +212,7 @@ def test_another_key_does_not_open_it(cipher):
     [b"", b"\x01\x20", HEADER.encode()[:-1], b"\x02" + HEADER.encode()[1:], b"\x01\x01" + bytes(20)],
     ids=["empty", "two bytes", "one byte short", "another form", "a message"],
 )
-def test_what_does_not_begin_like_a_stream_is_malformed(octets):
+def test_a_bad_start_of_a_stream_is_malformed(octets):
     with pytest.raises(MalformedCiphertext):
         StreamHeader.decode(octets)
 
