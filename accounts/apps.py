@@ -8,8 +8,8 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import checks  # noqa: F401, PLC0415 - registers the checks
         from accounts.models import ServiceAccount, User  # noqa: PLC0415 - models are not loaded before
+        from accounts.sign_in.oidc import checks  # noqa: F401, PLC0415 - registers the checks
 
         action_labels.register(LABELS)
         users = object_names.NamedObjects(visible_to=User.objects.visible_to, column="username")

@@ -23,7 +23,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 from accounts.models import BrowserSession
 from kernel.clock import database_now, process_now, require_reading
 
-# Entries of a signed-in session, written by ``accounts.browser_sessions``.
+# Entries of a signed-in session, written by ``accounts.sessions.browser_sessions``.
 ID = "id"
 SUBJECT_VERSION = "subject_version"
 BEGAN_AT = "began_at"

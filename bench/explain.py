@@ -171,7 +171,7 @@ def plans(reads: Sequence[Read], owner: str, host: str) -> list[Plan]:
 def log_in(explainer: Explainer, username: str) -> str:
     """An access token, from the service that runs after the password check."""
     from accounts.models import User
-    from accounts.services.sessions import open_session, refresh
+    from accounts.sessions.services.sessions import open_session, refresh
 
     user = User.objects.get(username=username)
     if explainer.plans:
@@ -184,7 +184,7 @@ def log_in(explainer: Explainer, username: str) -> str:
 
 def authenticate(explainer: Explainer, token: str) -> None:
     """Explain the authentication once, and skip it afterwards."""
-    from accounts.tokens import authenticate_bearer
+    from accounts.tokens.access_tokens import authenticate_bearer
 
     authenticate_bearer(token, origin())  # reads the signing keys, which are then cached
     with asking(explainer, "access token"):
@@ -203,7 +203,7 @@ def get(path: str, token: str, host: str) -> None:
 
 def ask_for_keys(explainer: Explainer, token: str) -> None:
     from accounts.principals import Principal
-    from accounts.tokens import authenticate_bearer
+    from accounts.tokens.access_tokens import authenticate_bearer
     from audit.log.events import Source
     from kernel.clock import database_now
     from kernel.identities import Identity

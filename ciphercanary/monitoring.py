@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 import kernel
-from accounts.authentication import authenticate_request
+from accounts.tokens.authentication import authenticate_request
 from ciphercanary import database_metrics, health_metrics
 from console import health as health_checks
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health

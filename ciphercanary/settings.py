@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 
 from accounts import roles
-from accounts.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
+from accounts.sign_in.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
 from ciphercanary import openapi
 from kernel import home, installation, several_hosts
 from kernel.databases import options
@@ -104,7 +104,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.middleware.SessionLifetime",
+    "accounts.sessions.middleware.SessionLifetime",
     "kernel.pages.problem_views.DomainErrorAnswers",
     "django.contrib.messages.middleware.MessageMiddleware",
     "kernel.observability.request_metrics.RequestMetrics",
@@ -213,7 +213,7 @@ OTP_WEBAUTHN_CREDENTIAL_MODEL = "accounts.Passkey"
 
 # --- REST
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],  # kernel.rest.ApiView denies methods without a rule
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "kernel.rest.schema.ApiSchema",
@@ -235,7 +235,7 @@ SESSION_ENGINE = "accounts.session_engine"
 SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
 CC_SESSION_IDLE_MINUTES = env.number("CC_SESSION_IDLE_MINUTES", 30, at_least=5, at_most=24 * 60)
 SESSION_COOKIE_AGE = CC_SESSION_IDLE_MINUTES * 60
-# The age is an idle time: accounts.middleware renews it with each request that a user makes.
+# The age is an idle time: accounts.sessions.middleware renews it with each request that a user makes.
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

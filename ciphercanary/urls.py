@@ -1,9 +1,9 @@
+from accounts.tokens.api import JwksView
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.api import JwksView
-from accounts.api_oauth import OAuthTokenView
+from accounts.service_accounts.oauth.api import OAuthTokenView
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
@@ -11,14 +11,14 @@ from kernel.rest.schema import SchemaView
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
     path("api/v1/", include("crypto_ops.api_urls")),
-    path("api/v1/", include("accounts.access_urls")),
-    path("api/v1/", include("accounts.users_api_urls")),
+    path("api/v1/", include("accounts.service_accounts.urls")),
+    path("api/v1/", include("accounts.users.urls")),
     path("api/v1/", include("keys.api_urls")),
     path("api/v1/", include("audit.api_urls")),
     path("api/v1/", include("notifications.api_urls")),
     path("api/v1/", include("console.api_urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("auth/", include("accounts.api_urls")),
+    path("auth/", include("accounts.sign_in.urls")),
     path("oauth/token", OAuthTokenView.as_view(), name="oauth-token"),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path(".well-known/ciphercanary-audit-keys", CheckpointKeysView.as_view(), name="audit-keys"),
@@ -27,7 +27,7 @@ urlpatterns = [
     path("readyz", monitoring.readyz, name="readyz"),
     path("metrics", monitoring.metrics, name="metrics"),
     path("version", monitoring.version, name="version"),
-    path("", include("accounts.page_urls")),
+    path("", include("accounts.urls")),
     path("", include("keys.page_urls")),
     path("", include("crypto_ops.page_urls")),
     path("", include("audit.page_urls")),

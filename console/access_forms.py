@@ -7,8 +7,8 @@ from typing import Any, Final
 from django import forms
 
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, permission_of, word_of
-from accounts.services.service_accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
-from accounts.services.service_tokens import MAX_LIFETIME, MAX_NAME, scopes_for
+from accounts.service_accounts.services.accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
+from accounts.service_accounts.services.tokens import MAX_LIFETIME, MAX_NAME, scopes_for
 from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
 from keys.lifecycle import OPERATIONS
 from keys.tag_fields import KeyNamesInput, TagsField

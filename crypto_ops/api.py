@@ -11,8 +11,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import KnownBearerAuthentication, require_current_rights
 from accounts.principals import Principal
+from accounts.tokens.authentication import KnownBearerAuthentication, require_current_rights
 from crypto_ops import actions, batches, engine, items, serializers, services
 from crypto_ops.batches import DecryptBatch, EncryptBatch
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest, cost_of

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from accounts.errors import TokenExpired
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.commit import writer
 from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome

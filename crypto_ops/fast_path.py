@@ -17,12 +17,12 @@ from typing import Final
 
 import msgspec
 
-from accounts import verified_tokens
 from accounts.errors import TokenExpired
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.service_tokens import require_network
-from accounts.tokens import authenticate_bearer
+from accounts.tokens import verified_tokens
+from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.tokens.service_tokens import require_network
 from audit.commit import loop_writer
 from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from msgspec.structs import asdict
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
 from audit.services import record

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from accounts.authorization import Verdict, authorize
+from accounts.holders import find_holder
 from accounts.principals import Principal
 from accounts.roles import GRANTABLE, permission_of
-from accounts.services.holders import find_holder
 from kernel.clock import process_now
 from kernel.errors import Invalid
 from keys import capabilities, keyring

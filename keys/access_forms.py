@@ -5,8 +5,8 @@ from typing import Any
 
 from django import forms
 
+from accounts.holders import KnownHolder
 from accounts.roles import ROLES
-from accounts.services.holders import KnownHolder
 from kernel.identities import IdentityType
 from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
 from keys.explanations import OPERATION_LABELS

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.authorization import Verdict
+from accounts.holders import KnownHolder
 from accounts.roles import ADMIN, ROLES, permission_of
-from accounts.services.holders import KnownHolder
 from kernel.identities import Identity, IdentityType, parse_uuid
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import operations_of

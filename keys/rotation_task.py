@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.holders import require_permitted
 from accounts.principals import Principal
 from accounts.roles import SYSTEM
-from accounts.services.holders import require_permitted
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from kernel.clock import database_now

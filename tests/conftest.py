@@ -94,7 +94,7 @@ def django_db_modify_db_settings(home: Path, django_db_modify_db_settings_parall
 def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -> list[Model]:
     """The root of trust and the signing keys of tokens and checkpoints, created once because RSA keys are expensive."""
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
-    from accounts.services import bootstrap_signing_keys  # noqa: PLC0415
+    from accounts.tokens.services.signing_keys import bootstrap_signing_keys  # noqa: PLC0415
     from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
     from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys  # noqa: PLC0415
     from kernel.freshness.models import EntityEpoch, SecurityEpoch  # noqa: PLC0415

@@ -290,16 +290,16 @@ def _refresh(_target, account):
 
 def code_to_confirm(_target, account):
     """Enrol an authenticator for the account; return its current code."""
-    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+    from accounts.second_factors.services import totp as second_factors  # noqa: PLC0415 - models need a set-up Django
 
-    secret = services.enrol_totp(principal=account.principal).secret
+    secret = second_factors.enrol_totp(principal=account.principal).secret
     return {"code": f"{totp(base64.b32decode(secret)):06d}"}
 
 
 def _recovery_code(_target, account):
-    from accounts import services  # noqa: PLC0415 - models need a set-up Django
+    from accounts.second_factors.services import totp as second_factors  # noqa: PLC0415 - models need a set-up Django
 
-    codes = services.confirm_totp(principal=account.principal, **code_to_confirm(None, account))
+    codes = second_factors.confirm_totp(principal=account.principal, **code_to_confirm(None, account))
     return {"code": codes[0]}
 
 
@@ -348,7 +348,7 @@ def _webhook(status=200, body=None):
 
 
 def _client_credentials(_target, _account):
-    from accounts.services import service_accounts  # noqa: PLC0415 - models need a set-up Django
+    from accounts.service_accounts.services import accounts as service_accounts  # noqa: PLC0415 - models need a set-up Django
 
     made = service_accounts.create_service_account(principal=_system(), **_new_account())
     form = {
@@ -702,7 +702,7 @@ def _make_session(owner: Persona) -> UUID:
     """Open a second session of the owner, besides the one that sends the requests."""
     from accounts.models import TokenFamily  # noqa: PLC0415 - models need a set-up Django
     from accounts.origin import Origin  # noqa: PLC0415
-    from accounts.services.sessions import open_session  # noqa: PLC0415
+    from accounts.sessions.services.sessions import open_session  # noqa: PLC0415
 
     open_session(owner.user, "password", Origin(client_ip="127.0.0.1", user_agent="tests", request_id="test"))
     return TokenFamily.objects.filter(user=owner.user).latest("auth_time").id
@@ -760,16 +760,17 @@ def make_file(owner: Persona, *, is_finished: bool = False) -> Any:
 
 def make_user(state: str = USER) -> Any:
     """Create a developer in the state."""
-    from accounts import services  # noqa: PLC0415 - models need a set-up Django
     from accounts.principals import Principal  # noqa: PLC0415
+    from accounts.second_factors.services import totp as second_factors  # noqa: PLC0415 - models need a set-up Django
+    from accounts.users.services import invitations  # noqa: PLC0415 - models need a set-up Django
 
     username = str(_new_user()["username"])
     if state == INVITED:
         system = Principal.system("tests", "command")
-        return services.invite_user(principal=system, username=username, role="developer").user
+        return invitations.invite_user(principal=system, username=username, role="developer").user
     persona = make_persona(username, "developer")
     if state == ENROLLED:
-        services.confirm_totp(principal=persona.principal, **code_to_confirm(None, persona))
+        second_factors.confirm_totp(principal=persona.principal, **code_to_confirm(None, persona))
     return persona.user
 
 

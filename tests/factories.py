@@ -8,8 +8,8 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 from accounts.principals import Principal
-from accounts.services.service_accounts import create_service_account
-from accounts.services.service_tokens import TokenRequest, create_token
+from accounts.service_accounts.services.accounts import create_service_account
+from accounts.service_accounts.services.tokens import TokenRequest, create_token
 from audit.models import UsageRollup
 from kernel.clock import database_now
 from keys.services import create_key, create_policy, grant_key, grant_tag

@@ -84,8 +84,8 @@ class Persona:
 def make_persona(username: str, role: str) -> Persona:
     """Create the account and log it in, through the same services as the interfaces."""
     from accounts.origin import Origin  # noqa: PLC0415 - models need a set-up Django
-    from accounts.services.sessions import open_session  # noqa: PLC0415
-    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from accounts.sessions.services.sessions import open_session  # noqa: PLC0415
+    from accounts.tokens.access_tokens import authenticate_bearer  # noqa: PLC0415
     from tests.factories import UserFactory  # noqa: PLC0415
 
     user = UserFactory(username=username, role=role)
@@ -117,8 +117,8 @@ def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> P
     """
     from accounts.models import User  # noqa: PLC0415 - models need a set-up Django
     from accounts.origin import Origin  # noqa: PLC0415
-    from accounts.services.service_tokens import scopes_for  # noqa: PLC0415
-    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from accounts.service_accounts.services.tokens import scopes_for  # noqa: PLC0415
+    from accounts.tokens.access_tokens import authenticate_bearer  # noqa: PLC0415
     from tests.factories import SYSTEM, TokenFactory  # noqa: PLC0415
 
     is_person = isinstance(owner.user, User)

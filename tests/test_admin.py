@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from msgspec.structs import replace
 
-from accounts import services
 from accounts.models import BrowserSession, TotpDevice, User
 from accounts.principals import Principal
 from accounts.session_engine import BEGAN_AT, row_key
+from accounts.users.services import editing
 from audit.log.events import Event
 from audit.models import AuditBundle, AuditLog, AuditReceipt, AuditTile, AuditTree
 from audit.sequencing.running import checkpoint_now
@@ -178,7 +178,7 @@ def test_signing_out_disabling_and_a_new_role_end_a_session_at_once(browser, aud
 def test_a_new_password_ends_a_session_at_once(browser, auditor):
     log_in(browser, auditor.user.username)
     system = Principal.system("test", "command")
-    services.set_password(principal=system, user_id=auditor.user.id, password="another long password")
+    editing.set_password(principal=system, user_id=auditor.user.id, password="another long password")
     assert not is_inside(browser)
 
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from accounts.services.service_tokens import scopes_for
+from accounts.service_accounts.services.tokens import scopes_for
 from tests.authorisation import (
     ANONYMOUS,
     CALLERS,

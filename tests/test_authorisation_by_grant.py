@@ -10,7 +10,7 @@ import pytest
 
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import GRANTABLE, word_of
-from accounts.services.service_tokens import scopes_for
+from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
 from keys import keyring, services
 from keys.cached_keys import key_entity

@@ -10,8 +10,8 @@ from django.urls import include, path
 from django.utils import timezone
 from rest_framework.response import Response
 
-from accounts import services as accounts
 from accounts.principals import Principal
+from accounts.users.services import editing
 from kernel.idempotency import requests
 from kernel.idempotency.models import CompletedRequest
 from kernel.idempotency.requests import Attempt, claim
@@ -196,7 +196,7 @@ def test_a_response_with_a_secret_is_not_stored(admin):
 
 def test_a_caller_whose_rights_have_ended_gets_no_stored_response(admin, operator, key_id):
     assert rotate(operator, key_id).status == 201
-    accounts.set_role(principal=admin.principal, user_id=operator.user.id, role="auditor")
+    editing.set_role(principal=admin.principal, user_id=operator.user.id, role="auditor")
     assert rotate(operator, key_id).status == 401
     assert rotate(admin, key_id).status == 201
     with connection.cursor() as cursor:

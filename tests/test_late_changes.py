@@ -5,18 +5,13 @@ import pytest
 from accounts.errors import SessionEnded
 from accounts.models import User
 from accounts.origin import Origin
-from accounts.services import (
-    disable_user,
-    invite_user,
-    log_out,
-    reissue_invitation,
-    revoke_invitation,
-    rotate_signing_key,
-)
-from accounts.services.creation import create_user
-from accounts.services.totp import enrol_totp
-from accounts.services.users import set_password
-from accounts.tokens import renew_principal
+from accounts.second_factors.services.totp import enrol_totp
+from accounts.sessions.services.sessions import log_out
+from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.services.signing_keys import rotate_signing_key
+from accounts.users.services.creation import create_user
+from accounts.users.services.editing import disable_user, set_password
+from accounts.users.services.invitations import invite_user, reissue_invitation, revoke_invitation
 from keys.models import Key
 from keys.services import create_key, disable_key, rotate_key
 from tests.endpoints import INVITED, make_user

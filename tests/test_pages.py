@@ -6,10 +6,10 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
-from accounts.link_codes import new_code
 from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
-from accounts.services import invite_user
+from accounts.users.link_codes import new_code
+from accounts.users.services.invitations import invite_user
 from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
 from console.services.rewraps import request_rewrap

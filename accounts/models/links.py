@@ -5,8 +5,9 @@ from hmac import compare_digest
 
 from django.db import models
 
-from accounts import link_codes
+from accounts.models import links
 from accounts.models.users import User
+from accounts.users import link_codes
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
@@ -31,7 +32,7 @@ class OneTimeLink(MacProtectedRow):
     def is_opened_by(self, code: str, now: datetime) -> bool:
         """Whether the code is right and the link has not expired. Raises IntegrityFailed."""
         known = self.check_mac().code_hash
-        return compare_digest(known, link_codes.digest(code)) and now < self.expires_at
+        return compare_digest(known, links.digest(code)) and now < self.expires_at
 
 
 class SetupLink(OneTimeLink):

@@ -99,7 +99,7 @@ class TokenState(StrEnum):
 
 
 class ServiceToken(MacProtectedRow):
-    """An opaque bearer token (``accounts.service_tokens``) of a service account or of a user, stored as its SHA-256.
+    """An opaque bearer token (``accounts.tokens.service_tokens``) of a service account or of a user, stored as its SHA-256.
 
     Its rights are those of its owner, reduced to ``scopes`` (permissions), to ``key_ids`` (None means every key that
     the owner may use) and to requests from ``networks`` (CIDR; none means all). ``is_issued`` marks the short-lived

@@ -1,56 +1,16 @@
 """Services for accounts. A change and its audit event share one transaction."""
 
-from accounts.services.creation import USERNAME, create_user
-from accounts.services.invitations import (
-    IssuedInvitation,
-    accept_invitation,
-    check_invitation,
-    invite_user,
-    reissue_invitation,
-    revoke_invitation,
-)
-from accounts.services.listing import (
-    ListedUser,
-    UserFilter,
-    UserWindow,
-    describe_users,
-    get_changed_user,
-    get_user,
-    list_users,
-    list_users_after,
-)
-from accounts.services.login import (
-    check_password,
-    confirm_identity,
-    known_username,
-    log_in,
-    log_in_to_browser,
-    log_out_of_browser,
-)
-from accounts.services.oidc import begin_oidc, confirm_with_oidc, log_in_with_oidc, read_oidc_answer
-from accounts.services.own_sessions import (
-    OwnSession,
-    count_sessions,
-    end_other_sessions,
-    end_session,
-    list_sessions,
-)
-from accounts.services.passkeys import (
+from accounts.second_factors.services.passkeys import (
     add_passkey,
     begin_passkey,
-    begin_passkey_log_in,
     has_passkeys,
     list_passkeys,
-    log_in_with_passkey,
     remove_passkey,
     remove_passkeys_of,
     rename_passkey,
 )
-from accounts.services.recovery_codes import count_recovery_codes, replace_recovery_codes
-from accounts.services.sessions import TokenPair, log_out, refresh
-from accounts.services.setup import check_setup_link, create_first_admin, is_set_up, issue_setup_link
-from accounts.services.signing_keys import bootstrap_signing_keys, rotate_signing_key
-from accounts.services.totp import (
+from accounts.second_factors.services.recovery_codes import count_recovery_codes, replace_recovery_codes
+from accounts.second_factors.services.totp import (
     Enrolment,
     SecondFactor,
     confirm_totp,
@@ -60,7 +20,27 @@ from accounts.services.totp import (
     remove_totp,
     reset_totp,
 )
-from accounts.services.users import (
+from accounts.sessions.services.own_sessions import (
+    OwnSession,
+    count_sessions,
+    end_other_sessions,
+    end_session,
+    list_sessions,
+)
+from accounts.sessions.services.sessions import TokenPair, log_out, log_out_of_browser, refresh
+from accounts.sign_in.oidc.services import begin_oidc, confirm_with_oidc, log_in_with_oidc, read_oidc_answer
+from accounts.sign_in.services import (
+    begin_passkey_log_in,
+    check_password,
+    confirm_identity,
+    known_username,
+    log_in,
+    log_in_to_browser,
+    log_in_with_passkey,
+)
+from accounts.tokens.services.signing_keys import bootstrap_signing_keys, rotate_signing_key
+from accounts.users.services.creation import USERNAME, create_user
+from accounts.users.services.editing import (
     LAST_ADMIN,
     UserUpdate,
     change_password,
@@ -76,6 +56,25 @@ from accounts.services.users import (
     unlock_user,
     update_user,
 )
+from accounts.users.services.invitations import (
+    IssuedInvitation,
+    accept_invitation,
+    check_invitation,
+    invite_user,
+    reissue_invitation,
+    revoke_invitation,
+)
+from accounts.users.services.listing import (
+    ListedUser,
+    UserFilter,
+    UserWindow,
+    describe_users,
+    get_changed_user,
+    get_user,
+    list_users,
+    list_users_after,
+)
+from accounts.users.services.set_up import check_setup_link, create_first_admin, is_set_up, issue_setup_link
 
 __all__ = [
     "LAST_ADMIN",

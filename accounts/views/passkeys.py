@@ -7,12 +7,17 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from accounts import actions, services
-from accounts.authentication import name_actor, origin_of
-from accounts.forms import CodeForm, LogInForm, NewPasskeyForm, PasskeyForm
+from accounts import actions
 from accounts.principals import Principal
+from accounts.second_factors.forms import CodeForm, NewPasskeyForm, PasskeyForm
+from accounts.second_factors.services import passkeys
 from accounts.session_engine import drop_expired
-from accounts.views.log_in import PENDING, PENDING_FOR, SecretFormView, pending_log_in, where_passkeys_work
+from accounts.sessions.browser_sessions import PENDING, PENDING_FOR
+from accounts.sessions.views import SecretFormView, where_passkeys_work
+from accounts.sign_in import services as sign_in
+from accounts.sign_in.forms import LogInForm
+from accounts.sign_in.views import pending_log_in
+from accounts.tokens.authentication import name_actor, origin_of
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
@@ -45,13 +50,13 @@ class PasskeysView(PageView[Principal]):
 
     def _change(self, *, operation: str, passkey: Any, name: str) -> HttpResponse:
         if operation == "rename":
-            services.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
+            passkeys.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
             return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")
-        services.remove_passkey(principal=self.principal, passkey_id=passkey)
+        passkeys.remove_passkey(principal=self.principal, passkey_id=passkey)
         return self.done(reverse("passkeys"), "Passkey removed. Delete it on your device too.")
 
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        found = services.list_passkeys(principal=self.principal)
+        found = passkeys.list_passkeys(principal=self.principal)
         return self.page(status=status, form=form, passkeys=found, **where_passkeys_work(self.request))
 
 
@@ -68,14 +73,14 @@ class NewPasskeyView(PageView[Principal]):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if not request.POST.get("answer"):
-            options, state = services.begin_passkey(principal=self.principal)
+            options, state = passkeys.begin_passkey(principal=self.principal)
             return begun(request, NEW, options, state)
         form = NewPasskeyForm(request.POST)
         if form.is_valid():
             try:
                 state = take_state(request, NEW)
                 name = form.cleaned_data["name"]
-                services.add_passkey(
+                passkeys.add_passkey(
                     principal=self.principal, name=name, state=state, answer=request.POST["answer"]
                 )
             except DomainError as refusal:
@@ -104,9 +109,9 @@ class LogInWithPasskeyView(SecretFormView):
                 raise Unauthenticated(TOO_OLD)
             if not request.POST.get("answer"):
                 user_id = after_password[0] if after_password else None
-                options, state = services.begin_passkey_log_in(user_id=user_id)
+                options, state = sign_in.begin_passkey_log_in(user_id=user_id)
                 return begun(request, LOG_IN, options, state)
-            user = services.log_in_with_passkey(
+            user = sign_in.log_in_with_passkey(
                 state=take_state(request, LOG_IN),
                 answer=request.POST["answer"],
                 after_password=after_password,

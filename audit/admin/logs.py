@@ -31,7 +31,7 @@ BROWSABLE = 10_000  # rows that the pages of the admin reach
 
 
 def principal_of(request: HttpRequest) -> Exporter:
-    """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
+    """The principal that ``accounts.sessions.middleware`` has set. Raises Denied without a session."""
     principal: Exporter | None = getattr(request, "principal", None)
     if principal is None:
         raise Denied("Sign in first.")

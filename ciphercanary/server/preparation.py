@@ -13,9 +13,11 @@ from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.db import connection
 
-from accounts import link_codes
 from accounts.principals import Principal
-from accounts.services import bootstrap_signing_keys, create_user, is_set_up, issue_setup_link
+from accounts.tokens.services.signing_keys import bootstrap_signing_keys
+from accounts.users import link_codes
+from accounts.users.services.creation import create_user
+from accounts.users.services.set_up import is_set_up, issue_setup_link
 from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head

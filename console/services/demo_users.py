@@ -9,18 +9,10 @@ from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import ROLES
-from accounts.services import (
-    check_password,
-    create_user,
-    find_user,
-    known_username,
-    log_in,
-    log_in_to_browser,
-    log_out,
-    log_out_of_browser,
-    refresh,
-    set_password,
-)
+from accounts.sessions.services.sessions import log_out, log_out_of_browser, refresh
+from accounts.sign_in.services import check_password, known_username, log_in, log_in_to_browser
+from accounts.users.services.creation import create_user
+from accounts.users.services.editing import find_user, set_password
 from audit.log.events import Event, Outcome, Source
 from audit.services import record_alone
 from console.demo_data import ADMIN, DOMAIN, ORIGINS, PEOPLE

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from msgspec.structs import asdict, replace
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Actor, Event, Source
 from audit.services import record
 from audit.services.jobs import record_end

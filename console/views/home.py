@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounts import services as accounts
 from accounts.principals import Principal
+from accounts.users.services import set_up
 from audit.actions import WRITER_HEARTBEAT
 from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
@@ -34,7 +34,7 @@ class RootView(PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:
         if known_principal(request) is not None:
             return HttpResponseRedirect(reverse("home"))
-        return HttpResponseRedirect(reverse("login" if accounts.is_set_up() else "setup"))
+        return HttpResponseRedirect(reverse("login" if set_up.is_set_up() else "setup"))
 
 
 class HomeView(ShowsLog, PageView[Principal]):

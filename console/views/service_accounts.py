@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts import actions
-from accounts.forms_users import described_roles
 from accounts.models import ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
-from accounts.services import service_accounts, token_listing
-from accounts.services.token_listing import ListedToken, list_recent_tokens
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.tokens.services import listing as token_listing
+from accounts.tokens.services.listing import ListedToken, list_recent_tokens
+from accounts.users.forms import described_roles
 from audit.shows_log import ShowsLog
 from console.access_forms import AccountRoleForm, OverlapForm, ServiceAccountForm
 from kernel.clock import database_now

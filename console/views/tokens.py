@@ -13,8 +13,10 @@ from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.principals import Principal
 from accounts.roles import ROLES
-from accounts.services import service_accounts, service_tokens, token_listing
-from accounts.services.service_tokens import CreatedToken, TokenRequest
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services import tokens as service_tokens
+from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
+from accounts.tokens.services import listing as token_listing
 from audit.shows_log import ShowsLog
 from console.access_forms import OverlapForm, TokenForm
 from kernel.clock import database_now

@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import transaction
 from msgspec.structs import replace
 
+from accounts.holders import require_permitted
 from accounts.principals import Principal
-from accounts.services.holders import require_permitted
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from crypto_ops import actions

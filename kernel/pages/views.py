@@ -168,7 +168,7 @@ class PageView[P: Caller](View):
 
 
 def known_principal(request: HttpRequest) -> Caller | None:
-    """The user that ``accounts.middleware`` found signed in, if any."""
+    """The user that ``accounts.sessions.middleware`` found signed in, if any."""
     return getattr(in_context(request), "principal", None)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from accounts.holders import find_holders
 from accounts.principals import Principal
-from accounts.services.holders import find_holders
 from audit.models import READ_PERMISSION
 from audit.usage.of_key import CallerTotal, Total, end_of_gap
 from audit.usage.queries import Denials, KeyUse, denials_of, use_of

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.errors import DomainError, Invalid, NotFound, Unavailable

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.services.names import unique_name
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import RowChange
 from audit.services import record
 from kernel.clock import database_now

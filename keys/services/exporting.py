@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.services import record
 from kernel.clock import database_now
 from kernel.crypto import key_transport

@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.holders import find_holder
 from accounts.principals import Principal
 from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
-from accounts.services.holders import find_holder
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services import record

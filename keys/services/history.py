@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from accounts.holders import account_names
 from accounts.principals import Principal
-from accounts.services.holders import account_names
 from audit.services.decisions import RecordedDecision, find_decisions
 from keys import actions
 from keys.lifecycle import State, VersionState

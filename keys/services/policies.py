@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.authorization import READ_KEYS
+from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.services.names import unique_name
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now

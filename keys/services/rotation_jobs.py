@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from msgspec.structs import asdict
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
 from audit.services import record
 from kernel import jobs

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.services.names import unique_name
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithms, is_deterministic

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from accounts.services.holders import KnownHolder, find_holders, list_holders
+from accounts.holders import KnownHolder, find_holders, list_holders
 from kernel.clock import process_now
 from kernel.errors import DomainError, NotFound
 from kernel.http.addresses import canonical_address

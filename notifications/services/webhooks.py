@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.principals import Principal
-from accounts.tokens import renew_principal
+from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services import record
 from kernel.clock import database_now

@@ -13,17 +13,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from accounts import services, signing_keys, verified_tokens
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import TokenFamily, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.tokens import (
+from accounts.sessions.services import sessions
+from accounts.tokens import signing_keys, verified_tokens
+from accounts.tokens.access_tokens import (
     authenticate_bearer,
     authenticate_known_bearer,
     issue_access_token,
     renew_principal,
 )
+from accounts.users.services import editing
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.observability.metrics import token_refusals_total
@@ -260,7 +262,7 @@ def test_an_access_token_never_outlives_its_family(developer):
     family = TokenFamily.objects.get(pk=developer.principal.family_id)
     family.expires_at = family.auth_time + timedelta(minutes=3)
     family.save_with_mac()
-    pair = services.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)
+    pair = sessions.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)
     claims = decoded(parts(pair.access_token)[1])
     assert claims["exp"] == int(family.expires_at.timestamp())
     assert pair.expires_in == claims["exp"] - claims["iat"] <= 180
@@ -269,10 +271,10 @@ def test_an_access_token_never_outlives_its_family(developer):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda user: services.disable_user(principal=OURSELVES, user_id=user.id),
-        lambda user: services.set_role(principal=OURSELVES, user_id=user.id, role="operator"),
-        lambda user: services.sign_out_everywhere(principal=OURSELVES, user_id=user.id),
-        lambda user: services.set_password(
+        lambda user: editing.disable_user(principal=OURSELVES, user_id=user.id),
+        lambda user: editing.set_role(principal=OURSELVES, user_id=user.id, role="operator"),
+        lambda user: editing.sign_out_everywhere(principal=OURSELVES, user_id=user.id),
+        lambda user: editing.set_password(
             principal=OURSELVES, user_id=user.id, password="another long one for Dora"
         ),
     ],
@@ -297,7 +299,7 @@ def test_every_end_of_sessions_takes_effect_at_once_and_raises_the_epoch(develop
 
 
 def test_a_principal_is_renewed_as_of_the_present_epoch(developer, stranger):
-    services.sign_out_everywhere(principal=OURSELVES, user_id=stranger.user.id)
+    editing.sign_out_everywhere(principal=OURSELVES, user_id=stranger.user.id)
     renewed = renew_principal(developer.principal)
     assert renewed.stamp.as_of == read_epoch() > developer.principal.stamp.as_of
     assert renewed.stamp.epochs == developer.principal.stamp.epochs

@@ -7,14 +7,17 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.test import RequestFactory
 
-from accounts import actions, services
-from accounts.browser_sessions import principal_of
-from accounts.devices import device_words
+from accounts import actions
 from accounts.errors import SessionEnded
 from accounts.models import BrowserSession, RefreshToken, TokenFamily, User
 from accounts.principals import user_entity
+from accounts.second_factors.services import totp
 from accounts.session_engine import BEGAN_AT, SessionStore, row_key
-from accounts.tokens import renew_principal
+from accounts.sessions.browser_sessions import principal_of
+from accounts.sessions.devices import device_words
+from accounts.sessions.services import own_sessions
+from accounts.tokens.access_tokens import renew_principal
+from accounts.users.services import editing
 from kernel.clock import database_now, process_now
 from kernel.errors import NotFound, Unauthenticated
 from kernel.freshness.epoch import read_stamp
@@ -219,16 +222,16 @@ def test_a_principal_is_refused_after_the_end_of_its_session(developer):
     principal = browser.get("/account/").wsgi_request.principal
     BrowserSession.objects.all().delete()
     with pytest.raises(Unauthenticated):
-        services.end_other_sessions(principal=principal)
+        own_sessions.end_other_sessions(principal=principal)
 
 
 def test_sessions_of_an_earlier_subject_version_are_not_listed(developer):
     sign_in(developer)
-    services.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
+    editing.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
     developer.user.refresh_from_db()
     browser = sign_in(developer)
     principal = browser.get("/account/").wsgi_request.principal
-    assert [each.is_present for each in services.list_sessions(principal=principal)] == [True]
+    assert [each.is_present for each in own_sessions.list_sessions(principal=principal)] == [True]
 
 
 def test_a_family_is_seen_where_it_was_refreshed_last(developer):
@@ -244,7 +247,7 @@ def test_a_family_is_seen_where_it_was_refreshed_last(developer):
 
 def test_an_unknown_session_is_no_session(developer):
     with pytest.raises(NotFound):
-        services.end_session(principal=developer.principal, session_id=developer.user.id)
+        own_sessions.end_session(principal=developer.principal, session_id=developer.user.id)
 
 
 @pytest.mark.parametrize(
@@ -290,15 +293,15 @@ def principal_in(browser):
 
 
 def disabled(admin, user):
-    services.disable_user(principal=admin.principal, user_id=user.id)
+    editing.disable_user(principal=admin.principal, user_id=user.id)
 
 
 def given_a_password(admin, user):
-    services.set_password(principal=admin.principal, user_id=user.id, password="quite another horse")
+    editing.set_password(principal=admin.principal, user_id=user.id, password="quite another horse")
 
 
 def given_a_role(admin, user):
-    services.set_role(principal=admin.principal, user_id=user.id, role="auditor")
+    editing.set_role(principal=admin.principal, user_id=user.id, role="auditor")
 
 
 def signed_out(admin, user):
@@ -319,4 +322,4 @@ def test_a_request_that_began_before_the_end_of_its_session_changes_nothing(admi
     with pytest.raises(SessionEnded):
         create_key(principal=principal, name="too-late", algorithm="aes-256")
     with pytest.raises(SessionEnded):
-        services.enrol_totp(principal=principal)
+        totp.enrol_totp(principal=principal)

@@ -12,11 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from accounts import actions, link_codes, services
+from accounts import actions
 from accounts.errors import InvitationInvalid, LastAdmin, NotInvitable
-from accounts.models import Invitation, User
+from accounts.models import Invitation, User, links
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.sign_in import services as sign_in
+from accounts.users import link_codes
+from accounts.users.services import editing, invitations
 from audit.log.events import Source
 from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
@@ -32,7 +35,7 @@ ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="test", so
 
 
 def invite(username="nora", **more):
-    return services.invite_user(**{"principal": SYSTEM, "username": username, "role": "developer"} | more)
+    return invitations.invite_user(**{"principal": SYSTEM, "username": username, "role": "developer"} | more)
 
 
 def code_of(issued):
@@ -40,7 +43,7 @@ def code_of(issued):
 
 
 def accept(issued, password=PASSWORD):
-    return services.accept_invitation(code=code_of(issued), password=password, origin=ORIGIN)
+    return invitations.accept_invitation(code=code_of(issued), password=password, origin=ORIGIN)
 
 
 @pytest.fixture
@@ -52,10 +55,10 @@ def test_the_invited_user_chooses_the_password_and_only_then_can_sign_in(issued,
     assert issued.url.startswith(f"{settings.CC_PUBLIC_URL}/invitation/")
     assert (issued.user.state, issued.user.has_usable_password()) == ("invited", False)
     with pytest.raises(Unauthenticated):
-        services.check_password(username="nora", password="")
+        sign_in.check_password(username="nora", password="")
     user = accept(issued)
     assert (user.state, user.check_mac().role) == ("active", "developer")
-    assert services.check_password(username="nora", password=PASSWORD) == user
+    assert sign_in.check_password(username="nora", password=PASSWORD) == user
     entry = log_rows().get(action=actions.INVITATION_ACCEPTED)
     assert (entry.user_id, entry.client_ip, entry.object_id) == (user.id, "192.0.2.7", str(user.id))
 
@@ -64,7 +67,7 @@ def test_a_link_works_once(issued):
     accept(issued)
     with pytest.raises(InvitationInvalid):
         accept(issued, "another long password")
-    assert services.check_password(username="nora", password=PASSWORD)
+    assert sign_in.check_password(username="nora", password=PASSWORD)
 
 
 def test_a_refused_password_leaves_the_link_open(issued):
@@ -81,18 +84,18 @@ def expire(user):
 
 
 def disable_and_enable(user):
-    services.disable_user(principal=SYSTEM, user_id=user.id)
-    services.enable_user(principal=SYSTEM, user_id=user.id)
+    editing.disable_user(principal=SYSTEM, user_id=user.id)
+    editing.enable_user(principal=SYSTEM, user_id=user.id)
 
 
 ENDINGS = {
     "7 days": expire,
-    "a newer link": lambda user: services.reissue_invitation(principal=SYSTEM, user_id=user.id),
-    "a revocation": lambda user: services.revoke_invitation(principal=SYSTEM, user_id=user.id),
-    "disabling": lambda user: services.disable_user(principal=SYSTEM, user_id=user.id),
+    "a newer link": lambda user: invitations.reissue_invitation(principal=SYSTEM, user_id=user.id),
+    "a revocation": lambda user: invitations.revoke_invitation(principal=SYSTEM, user_id=user.id),
+    "disabling": lambda user: editing.disable_user(principal=SYSTEM, user_id=user.id),
     "disabling, although enabled again": disable_and_enable,
-    "another role": lambda user: services.set_role(principal=SYSTEM, user_id=user.id, role="admin"),
-    "a password of an administrator": lambda user: services.set_password(
+    "another role": lambda user: editing.set_role(principal=SYSTEM, user_id=user.id, role="admin"),
+    "a password of an administrator": lambda user: editing.set_password(
         principal=SYSTEM, user_id=user.id, password="another long password"
     ),
 }
@@ -103,7 +106,7 @@ def test_a_link_ends_with(issued, end):
     before = User.objects.get().password
     ENDINGS[end](issued.user)
     with pytest.raises(InvitationInvalid):
-        services.check_invitation(code=code_of(issued))
+        invitations.check_invitation(code=code_of(issued))
     with pytest.raises(InvitationInvalid):
         accept(issued)
     assert User.objects.get().password == before or end == "a password of an administrator"
@@ -112,20 +115,20 @@ def test_a_link_ends_with(issued, end):
 def test_an_invalid_invitation_code_is_refused(issued):
     for wrong in (link_codes.new_code(), code_of(issued)[:-1], ""):
         with pytest.raises(InvitationInvalid):
-            services.check_invitation(code=wrong)
+            invitations.check_invitation(code=wrong)
     assert timedelta(days=7) == link_codes.INVITATION_LIFE
 
 
 def test_a_new_link_is_only_for_active_users_without_a_password(issued):
-    services.disable_user(principal=SYSTEM, user_id=issued.user.id)
+    editing.disable_user(principal=SYSTEM, user_id=issued.user.id)
     with pytest.raises(NotInvitable, match="Enable the user first"):
-        services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
-    services.enable_user(principal=SYSTEM, user_id=issued.user.id)
-    accept(services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id))
+        invitations.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
+    editing.enable_user(principal=SYSTEM, user_id=issued.user.id)
+    accept(invitations.reissue_invitation(principal=SYSTEM, user_id=issued.user.id))
     with pytest.raises(NotInvitable, match="already has a way to sign in"):
-        services.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
+        invitations.reissue_invitation(principal=SYSTEM, user_id=issued.user.id)
     with pytest.raises(NotFound):
-        services.revoke_invitation(principal=SYSTEM, user_id=issued.user.id)
+        invitations.revoke_invitation(principal=SYSTEM, user_id=issued.user.id)
 
 
 @pytest.mark.parametrize("persona", ["operator", "developer", "auditor"])
@@ -133,8 +136,8 @@ def test_invitations_are_the_administrators_to_issue(request, persona, issued):
     principal = request.getfixturevalue(persona).principal
     for refused in (
         lambda: invite("other", principal=principal),
-        lambda: services.reissue_invitation(principal=principal, user_id=issued.user.id),
-        lambda: services.revoke_invitation(principal=principal, user_id=issued.user.id),
+        lambda: invitations.reissue_invitation(principal=principal, user_id=issued.user.id),
+        lambda: invitations.revoke_invitation(principal=principal, user_id=issued.user.id),
     ):
         with pytest.raises(Denied):
             refused()
@@ -144,9 +147,9 @@ def test_invitations_are_the_administrators_to_issue(request, persona, issued):
 def test_write_access_to_the_database_opens_no_account(issued):
     """Neither with the hash of an invented code, nor with a later end, nor with the link of another user."""
     own = link_codes.new_code()
-    Invitation.objects.update(code_hash=link_codes.digest(own))
+    Invitation.objects.update(code_hash=links.digest(own))
     with pytest.raises(IntegrityFailed):
-        services.accept_invitation(code=own, password=PASSWORD, origin=ORIGIN)
+        invitations.accept_invitation(code=own, password=PASSWORD, origin=ORIGIN)
     other = invite("other", role="admin")
     Invitation.objects.filter(user=issued.user).delete()
     Invitation.objects.filter(user=other.user).update(user=issued.user)
@@ -157,12 +160,12 @@ def test_write_access_to_the_database_opens_no_account(issued):
 def test_an_invited_administrator_does_not_count_as_the_one_who_remains(admin):
     invite("second", role="admin")
     for change in (
-        lambda: services.disable_user(principal=SYSTEM, user_id=admin.user.id),
-        lambda: services.set_role(principal=SYSTEM, user_id=admin.user.id, role="auditor"),
+        lambda: editing.disable_user(principal=SYSTEM, user_id=admin.user.id),
+        lambda: editing.set_role(principal=SYSTEM, user_id=admin.user.id, role="auditor"),
     ):
         with pytest.raises(LastAdmin):
             change()
-    assert services.is_last_admin(admin.user)
+    assert editing.is_last_admin(admin.user)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -184,7 +187,7 @@ def test_one_of_two_simultaneous_uses_of_an_invitation_succeeds():
         results = list(pool.map(use, ["first long password", "second long password"]))
     [winner] = set(results) - {"refused"}
     assert min(results, key=len) == "refused"
-    assert services.check_password(username="nora", password=winner)
+    assert sign_in.check_password(username="nora", password=winner)
 
 
 def test_the_commands_print_a_link_and_replace_it(db):
@@ -196,8 +199,8 @@ def test_the_commands_print_a_link_and_replace_it(db):
     first = run("create_user", "nora", "--role", "operator", "--email", "nora@example.org", "--invite")
     second = run("update_user", "nora", "--invite")
     with pytest.raises(InvitationInvalid):
-        services.check_invitation(code=first)
-    assert services.check_invitation(code=second).email == "nora@example.org"
+        invitations.check_invitation(code=first)
+    assert invitations.check_invitation(code=second).email == "nora@example.org"
     with pytest.raises(CommandError, match="already has this username"):
         run("create_user", "nora", "--role", "operator", "--invite")
 
@@ -225,7 +228,7 @@ def test_the_page_sets_the_password_and_signs_in(issued):
 
 
 def test_a_link_that_opens_nothing_reveals_nothing(issued):
-    services.revoke_invitation(principal=SYSTEM, user_id=issued.user.id)
+    invitations.revoke_invitation(principal=SYSTEM, user_id=issued.user.id)
     revoked, unknown = Client().get(path_of(issued)), Client().get(f"/invitation/{link_codes.new_code()}/")
     assert revoked.status_code == unknown.status_code == 404
     assert revoked.content == unknown.content
@@ -272,6 +275,6 @@ def test_the_code_is_stored_nowhere(issued, caplog):
 
 
 def test_a_reason_is_recorded(issued):
-    services.revoke_invitation(principal=SYSTEM, user_id=issued.user.id, reason="wrong person")
+    invitations.revoke_invitation(principal=SYSTEM, user_id=issued.user.id, reason="wrong person")
     entry = log_rows().get(action=actions.INVITATION_REVOKED)
     assert json.loads(entry.meta) == {"reason": "wrong person"}

@@ -17,15 +17,17 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from accounts import actions, services
-from accounts.browser_sessions import CONFIRMED_AT
-from accounts.checks import check_oidc
+from accounts import actions
 from accounts.models import BrowserSession, OidcIdentity, User
-from accounts.oidc.claims import ExternalIdentity, role_of, username_of, values_of
-from accounts.oidc.configuration import OidcSettings
-from accounts.oidc.provider import provider
 from accounts.origin import Origin
-from accounts.views.oidc import STATE
+from accounts.sessions.browser_sessions import CONFIRMED_AT
+from accounts.sign_in.oidc import services as oidc
+from accounts.sign_in.oidc.checks import check_oidc
+from accounts.sign_in.oidc.claims import ExternalIdentity, role_of, username_of, values_of
+from accounts.sign_in.oidc.configuration import OidcSettings
+from accounts.sign_in.oidc.provider import provider
+from accounts.sign_in.oidc.views import STATE
+from accounts.users.services import editing
 from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
 from kernel.clock import process_now
@@ -361,7 +363,7 @@ def test_a_person_who_signs_in_twice_at_once_becomes_one_user():
     def sign_in_once(_):
         together.wait()
         try:
-            return services.log_in_with_oidc(identity=identity, origin=origin).id
+            return oidc.log_in_with_oidc(identity=identity, origin=origin).id
         finally:
             connections.close_all()
 
@@ -408,7 +410,7 @@ def test_the_last_administrator_keeps_the_role_and_stays_outside(browser, issuer
 def test_a_disabled_user_stays_outside(browser, issuer, admin):
     sign_in(browser, issuer)
     user = User.objects.get(username="paul")
-    services.disable_user(principal=admin.principal, user_id=user.id)
+    editing.disable_user(principal=admin.principal, user_id=user.id)
     assert not is_inside(browser)
     assert sign_in(Client(), issuer).status_code == 403
     assert refusals() == [(actions.SESSION_OPENED, "sign_in_denied", "denied", "paul")]

@@ -16,10 +16,10 @@ from django.test import Client
 from accounts import actions
 from accounts.errors import IdTokenRefused
 from accounts.models import User
-from accounts.oidc.configuration import OidcSettings
-from accounts.oidc.id_token import LEEWAY, Expected, verify_id_token
-from accounts.oidc.provider import provider
-from accounts.views.oidc import STATE
+from accounts.sign_in.oidc.configuration import OidcSettings
+from accounts.sign_in.oidc.id_token import LEEWAY, Expected, verify_id_token
+from accounts.sign_in.oidc.provider import provider
+from accounts.sign_in.oidc.views import STATE
 from audit.log.refusals import flush
 from tests.log_entries import log_rows
 from tests.oidc_provider import (

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.one_time_codes import (
+from accounts.second_factors.one_time_codes import (
     clean_code,
     is_totp_code,
     matching_step,

@@ -7,10 +7,9 @@ import pytest
 from django.test import Client
 
 from accounts import actions
-from accounts.browser_sessions import CONFIRMED_AT
 from accounts.models import BrowserSession
 from accounts.session_engine import row_key
-from accounts.views.log_in import PENDING
+from accounts.sessions.browser_sessions import CONFIRMED_AT, PENDING
 from audit.log.refusals import flush
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol, let_time_pass

@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import actions, services
-from accounts.browser_sessions import CONFIRMED_AT
+from accounts import actions, login_attempts
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
-from accounts.services import login_attempts
-from accounts.user_operations import USER_OPERATIONS
+from accounts.sessions.browser_sessions import CONFIRMED_AT
+from accounts.users.operations import USER_OPERATIONS
+from accounts.users.services import editing, invitations
 from audit.sequencing.catching_up import catch_up
 from tests.browsing import signed_in, text
 from tests.endpoints import ENROLLED, INVITED, make_user
@@ -123,7 +123,7 @@ def test_inviting_shows_the_link_once(browser):
     shown = browser.post("/users/new", {"username": "nora", "email": "", "role": "developer"})
     [link] = re.findall(r"http://[^\s<]+/invitation/[\w-]{43}/", text(shown))
     user = User.objects.get(username="nora")
-    assert services.check_invitation(code=link.split("/")[-2]) == user
+    assert invitations.check_invitation(code=link.split("/")[-2]) == user
     again = browser.post("/users/new", {"username": "nora", "email": "", "role": "developer"})
     assert (again.status_code, list(again.context["form"].errors)) == (422, ["username"])
     assert urlsplit(link).path not in text(browser.get(page_of(user)))
@@ -187,16 +187,16 @@ def test_some_operations_need_a_recent_sign_in(browser, developer, slug):
 
 
 def test_the_last_administrator_cannot_be_removed_and_the_page_gives_the_reason(browser, admin):
-    services.invite_user(principal=SYSTEM, username="second", role="admin")
+    invitations.invite_user(principal=SYSTEM, username="second", role="admin")
     shown = browser.get(page_of(admin.user))
-    assert services.LAST_ADMIN in plain(shown)
+    assert editing.LAST_ADMIN in plain(shown)
     for slug in ("role", "disable"):
         assert f'href="{page_of(admin.user)}{slug}"' not in text(shown)
-        assert services.LAST_ADMIN in plain(browser.get(page_of(admin.user) + slug))
+        assert editing.LAST_ADMIN in plain(browser.get(page_of(admin.user) + slug))
         refused = browser.post(page_of(admin.user) + slug, {"role": "auditor", "reason": "because"})
         assert refused.status_code == 422
     UserFactory(username="third", role="admin")
-    assert services.LAST_ADMIN not in plain(browser.get(page_of(admin.user)))
+    assert editing.LAST_ADMIN not in plain(browser.get(page_of(admin.user)))
 
 
 def test_an_operation_that_the_state_forbids_gives_the_reason(browser, developer):

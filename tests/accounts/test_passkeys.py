@@ -7,8 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from accounts import actions, services
+from accounts import actions
 from accounts.models import BrowserSession, Passkey
+from accounts.users.services import editing
 from audit.models import AuditTrail
 from kernel.clock import process_now
 from kernel.http.addresses import passkey_origin
@@ -131,7 +132,7 @@ def test_the_same_passkey_is_not_added_twice_nor_by_another(browser, device, str
 
 
 def test_there_is_an_end_to_how_many(browser, device, monkeypatch):
-    monkeypatch.setattr("accounts.services.passkeys.MOST", 1)
+    monkeypatch.setattr("accounts.second_factors.services.passkeys.MOST", 1)
     _, response = add(browser, SoftPasskey())
     assert b"You already have 1 passkeys" in response.content
 
@@ -235,7 +236,7 @@ def test_a_disabled_user_is_out(device, developer):
 def test_a_password_that_was_changed_since_is_no_first_factor(device, developer):
     enrol(developer)
     browser = after_password(developer)
-    services.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
+    editing.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
     _, response = sign_in_with(device, browser, second="1")
     assert response.status_code == 401
     assert not is_inside(browser)

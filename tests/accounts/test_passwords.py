@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 from zxcvbn import matching
 
-from accounts import services
 from accounts.models import User
 from accounts.origin import Origin
 from accounts.passwords import GuessesValidator, require_acceptable
 from accounts.principals import Principal
+from accounts.users.services import creation, editing, set_up
 from ciphercanary.server.preparation import _prepare_first_admin
 from ciphercanary.server.refusals import CannotStart
 from kernel.errors import Invalid
@@ -147,17 +147,17 @@ def test_the_example_of_the_readme_is_refused():
 def test_every_service_compares_with_the_name_of_the_user(db, way):
     name, password = "konstantina", "konstantina-1"
     ways = {
-        "create_user": lambda: services.create_user(
+        "create_user": lambda: creation.create_user(
             principal=OURSELVES, username=name, password=password, role="admin"
         ),
-        "set_password": lambda: services.set_password(
+        "set_password": lambda: editing.set_password(
             principal=OURSELVES, user_id=UserFactory(username=name).id, password=password
         ),
-        "change_password": lambda: services.change_password(
+        "change_password": lambda: editing.change_password(
             principal=principal_of(UserFactory(username=name)), current=PASSWORD, new=password
         ),
-        "set_up": lambda: services.create_first_admin(
-            code=services.issue_setup_link(principal=OURSELVES),
+        "set_up": lambda: set_up.create_first_admin(
+            code=set_up.issue_setup_link(principal=OURSELVES),
             username=name,
             password=password,
             origin=ORIGIN,
@@ -180,7 +180,7 @@ def test_a_first_start_refuses_the_example_in_one_line(db):
 
 
 def principal_of(user):
-    from accounts.services.sessions import open_session  # noqa: PLC0415 - only one test opens a session
-    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from accounts.sessions.services.sessions import open_session  # noqa: PLC0415 - only one test opens a session
+    from accounts.tokens.access_tokens import authenticate_bearer  # noqa: PLC0415
 
     return authenticate_bearer(open_session(user, "password", ORIGIN).access_token, ORIGIN)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts import services
 from accounts.models.users import FEDERATED
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ROLES
+from accounts.second_factors.services import totp
+from accounts.sign_in import services as sign_in
 from kernel.environment import Environment
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import signed_in
@@ -84,7 +85,7 @@ def test_setting_it_up_in_the_browser_gives_the_rights_of_the_role(admin):
 
 
 def test_setting_it_up_ends_the_sessions_that_a_password_alone_opened(developer):
-    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     browser = signed_in(developer)
     enrol(developer)
     assert ApiClient(other.access_token).get("/auth/me").status == 401
@@ -102,7 +103,7 @@ def test_a_reset_or_a_removal_requires_it_again(developer):
     assert developer.api.delete("/auth/totp", {"code": codes[0]}).status == 204
     assert developer.api.get("/auth/me").code == "second_factor_required"
     enrol(developer)
-    services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
+    totp.reset_totp(principal=SYSTEM, user_id=developer.user.id)
     assert developer.api.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
 
 
@@ -111,7 +112,7 @@ def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
     principal = replace(developer.principal, permissions=ROLES["developer"])
     client = ApiClient(TokenFactory(principal=principal, scopes=["crypto.random"]).text)
     assert client.post("/api/v1/random", {"bytes": 16}).status == 200
-    services.reset_totp(principal=SYSTEM, user_id=developer.user.id)
+    totp.reset_totp(principal=SYSTEM, user_id=developer.user.id)
     assert client.post("/api/v1/random", {"bytes": 16}).code == "second_factor_required"
 
 

@@ -9,13 +9,16 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from accounts import services as accounts
 from accounts.errors import NameTaken, TokenExpired, TokenRevoked
 from accounts.models import ClientSecret, ServiceToken
 from accounts.origin import Origin
-from accounts.service_tokens import new_token, require_network
-from accounts.services import list_sessions, service_accounts, service_tokens
-from accounts.tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services import tokens as service_tokens
+from accounts.sessions.services.own_sessions import list_sessions
+from accounts.tokens.access_tokens import authenticate_bearer, authenticate_known_bearer, renew_principal
+from accounts.tokens.service_tokens import new_token, require_network
+from accounts.tokens.services import listing
+from accounts.users.services import editing
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, RecentAuthRequired, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps
@@ -189,7 +192,7 @@ def test_people_manage_their_own_tokens_and_only_with_a_recent_sign_in(admin, de
     own = token_for(developer.principal)
     assert own.token.identity == developer.principal.identity
     for somebody, expected in ((developer, [own.token]), (operator, []), (admin, [own.token])):
-        assert list(service_tokens.list_tokens(principal=somebody.principal)) == expected
+        assert list(listing.list_tokens(principal=somebody.principal)) == expected
     with pytest.raises(NotFound):
         service_tokens.revoke_token(principal=operator.principal, token_id=own.token.id)
     with pytest.raises(Denied):
@@ -269,11 +272,11 @@ def test_a_disabled_account_gets_no_token_and_an_inserted_secret_is_refused(admi
 
 def test_a_users_token_ends_with_their_sessions(admin, developer, account):
     own, of_account = token_for(developer.principal), token_for(admin.principal, account)
-    accounts.sign_out_everywhere(principal=admin.principal, user_id=developer.user.id)
+    editing.sign_out_everywhere(principal=admin.principal, user_id=developer.user.id)
     with pytest.raises(TokenRevoked):
         authenticate_bearer(own.text, ORIGIN)
     authenticate_bearer(of_account.text, ORIGIN)
-    shown = service_tokens.get_token(principal=admin.principal, token_id=own.token.id)
+    shown = listing.get_token(principal=admin.principal, token_id=own.token.id)
     assert shown.state(database_now()) == "revoked"
 
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from accounts import actions, services
+from accounts import actions
 from accounts.models import RefreshToken, TokenFamily
 from accounts.origin import Origin
-from accounts.services.sessions import RETRY_WINDOW, _hash
+from accounts.sessions.services import sessions
+from accounts.sessions.services.sessions import RETRY_WINDOW, _hash
+from accounts.sign_in import services as sign_in
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
@@ -88,7 +90,7 @@ def test_a_second_use_later_ends_the_whole_family(api, developer):
 
 def test_the_window_of_a_retry_is_ten_seconds(api, developer, monkeypatch):
     assert timedelta(seconds=10) == RETRY_WINDOW
-    monkeypatch.setattr("accounts.services.sessions.RETRY_WINDOW", timedelta(hours=1))
+    monkeypatch.setattr("accounts.sessions.services.sessions.RETRY_WINDOW", timedelta(hours=1))
     refresh(api, developer.refresh_token)
     use_was_long_ago(seconds=3000)
     assert refresh(api, developer.refresh_token).status == 401
@@ -96,7 +98,7 @@ def test_the_window_of_a_retry_is_ten_seconds(api, developer, monkeypatch):
 
 
 def test_other_sessions_of_the_user_survive_a_theft(api, developer):
-    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     refresh(api, developer.refresh_token)
     use_was_long_ago()
     refresh(api, developer.refresh_token)
@@ -114,7 +116,7 @@ def test_ended_families_go_with_the_next_log_in(developer):
     family = family_of(developer)
     family.expires_at = family.auth_time - timedelta(seconds=1)
     family.save_with_mac()
-    services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
 
 
@@ -122,7 +124,7 @@ def test_ended_families_go_with_the_next_log_in(developer):
 def test_an_unknown_refresh_token_is_refused(api, db, token):
     assert refresh(api, token).status in {400, 401}
     with pytest.raises(Unauthenticated):
-        services.refresh(refresh_token=token, origin=ORIGIN)
+        sessions.refresh(refresh_token=token, origin=ORIGIN)
 
 
 def test_a_refresh_token_put_into_the_database_by_hand_does_not_serve(developer):
@@ -133,7 +135,7 @@ def test_a_refresh_token_put_into_the_database_by_hand_does_not_serve(developer)
 def forge_refresh_token(persona, text):
     row = RefreshToken.objects.get(family=persona.principal.family_id)
     RefreshToken.objects.filter(pk=row.pk).update(token_hash=_hash(text))
-    services.refresh(refresh_token=text, origin=ORIGIN)
+    sessions.refresh(refresh_token=text, origin=ORIGIN)
 
 
 def test_log_out_ends_the_session_and_its_access_tokens(api, developer):
@@ -153,8 +155,8 @@ def test_log_out_twice_is_no_error_and_one_event(api, developer):
 
 
 def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
-    other = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    third = services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    third = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
     api.post("/auth/logout", {"refresh_token": developer.refresh_token})
     assert ApiClient(other.access_token).get("/auth/me").status == 200
     assert api.post("/auth/logout", {"refresh_token": other.refresh_token, "everywhere": True}).status == 204
@@ -177,7 +179,7 @@ def test_log_out_with_an_unknown_token_is_401(api, db):
 @pytest.mark.django_db(transaction=True)
 def test_one_of_32_parallel_uses_succeeds(monkeypatch):
     # Some of the parallel uses may come late.
-    monkeypatch.setattr("accounts.services.sessions.RETRY_WINDOW", timedelta(hours=1))
+    monkeypatch.setattr("accounts.sessions.services.sessions.RETRY_WINDOW", timedelta(hours=1))
     persona = make_persona("dora", "developer")
     for _ in range(3):
         answers = in_parallel(32, lambda token=persona.refresh_token: attempt_refresh(token))
@@ -190,7 +192,7 @@ def test_one_of_32_parallel_uses_succeeds(monkeypatch):
 
 def attempt_refresh(token):
     try:
-        return services.refresh(refresh_token=token, origin=ORIGIN)
+        return sessions.refresh(refresh_token=token, origin=ORIGIN)
     except Unauthenticated:
         return None
 
@@ -204,7 +206,7 @@ def test_eight_parallel_log_ins_of_one_account_all_succeed():
 
 
 def log_in():
-    return services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    return sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
 def in_parallel(count, call):

@@ -12,11 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from accounts import actions, link_codes, services
+from accounts import actions
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
-from accounts.models import SetupLink, User
+from accounts.models import SetupLink, User, links
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.sign_in import services as sign_in
+from accounts.users import link_codes
+from accounts.users.services import set_up as users
 from audit.log.events import Source
 from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
@@ -34,7 +37,7 @@ GOOD = {"username": "admin", "password": PASSWORD}
 
 @pytest.fixture
 def code(db):
-    return services.issue_setup_link(principal=SYSTEM)
+    return users.issue_setup_link(principal=SYSTEM)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def browser():
 
 
 def set_up(code, **changes):
-    return services.create_first_admin(code=code, origin=ORIGIN, **(GOOD | changes))
+    return users.create_first_admin(code=code, origin=ORIGIN, **(GOOD | changes))
 
 
 def let_it_expire():
@@ -60,7 +63,7 @@ def test_the_database_knows_the_code_by_its_hash_only(code):
         [list(model.objects.values()) for model in (SetupLink, AuditLog, AuditTrail)], default=str
     )
     assert code not in stored
-    assert link_codes.digest(code) in stored
+    assert links.digest(code) in stored
 
 
 def test_making_a_link_is_on_record_with_its_end(code):
@@ -75,7 +78,7 @@ def test_making_a_link_is_on_record_with_its_end(code):
 def test_it_makes_an_administrator_once(code):
     user = set_up(code, username="Mira")
     assert (user.username, user.role, user.is_active) == ("mira", "admin", True)
-    assert services.check_password(username="mira", password=PASSWORD) == user
+    assert sign_in.check_password(username="mira", password=PASSWORD) == user
     assert not SetupLink.objects.exists()
     with pytest.raises(AlreadySetUp):
         set_up(code, username="another")
@@ -99,13 +102,13 @@ def test_without_a_link_no_code_makes_anybody(db):
 def test_after_a_quarter_of_an_hour_it_opens_nothing(code):
     let_it_expire()
     with pytest.raises(SetupLinkInvalid):
-        services.check_setup_link(code)
+        users.check_setup_link(code)
     with pytest.raises(SetupLinkInvalid):
         set_up(code)
 
 
 def test_a_new_link_ends_the_one_before(code):
-    newer = services.issue_setup_link(principal=SYSTEM)
+    newer = users.issue_setup_link(principal=SYSTEM)
     with pytest.raises(SetupLinkInvalid):
         set_up(code)
     assert set_up(newer).role == "admin"
@@ -121,9 +124,9 @@ def test_refused_input_leaves_the_set_up_link_valid(code):
 
 def test_once_there_is_an_account_of_any_role_no_link_is_made_nor_opens(code, auditor):
     with pytest.raises(AlreadySetUp):
-        services.issue_setup_link(principal=SYSTEM)
+        users.issue_setup_link(principal=SYSTEM)
     with pytest.raises(AlreadySetUp):
-        services.check_setup_link(code)
+        users.check_setup_link(code)
     with pytest.raises(AlreadySetUp):
         set_up(code)
 
@@ -133,20 +136,20 @@ def test_links_are_the_applications_to_make(db):
         actor=ORIGIN.anonymous(), identity=Identity.SYSTEM, role="auditor", permissions=frozenset()
     )
     with pytest.raises(Denied):
-        services.issue_setup_link(principal=nobody)
+        users.issue_setup_link(principal=nobody)
 
 
 def test_write_access_to_the_database_creates_no_administrator(code):
     """Without the MAC, it would suffice to delete the users and store the hash of an invented code."""
     own = link_codes.new_code()
-    SetupLink.objects.update(code_hash=link_codes.digest(own))
+    SetupLink.objects.update(code_hash=links.digest(own))
     with pytest.raises(IntegrityFailed):
         set_up(own)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_one_of_two_simultaneous_set_ups_succeeds():
-    code = services.issue_setup_link(principal=SYSTEM)
+    code = users.issue_setup_link(principal=SYSTEM)
     start = threading.Barrier(2)
 
     def use(name):

@@ -3,12 +3,16 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from accounts import actions, services, signing_keys
+from accounts import actions
 from accounts.errors import SigningKeyTooNew
 from accounts.models import SigningKey
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.tokens import authenticate_bearer
+from accounts.sessions.services import sessions
+from accounts.sign_in import services as sign_in
+from accounts.tokens import signing_keys
+from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.tokens.services import signing_keys as tokens
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
@@ -43,7 +47,7 @@ def kid_of(token):
 
 
 def log_in():
-    return services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    return sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 def test_the_jwks_holds_the_active_and_the_next_key_and_no_private_member(db):
@@ -75,7 +79,7 @@ def test_a_stranger_verifies_a_token_with_the_jwks_alone(developer, settings):
 
 def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer, published_long_ago):
     old, before, epoch = kid_of(developer.api.token), kids(), read_epoch()
-    services.rotate_signing_key(principal=SYSTEM)
+    tokens.rotate_signing_key(principal=SYSTEM)
     assert read_epoch() == epoch + 1
     assert developer.api.get("/auth/me").status == 200
     token = log_in()
@@ -91,19 +95,19 @@ def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer
 @pytest.mark.parametrize("role", ["operator", "developer", "auditor"])
 def test_roles_without_users_manage_do_not_rotate_the_signing_key(request, db, role):
     with pytest.raises(Denied):
-        services.rotate_signing_key(principal=request.getfixturevalue(role).principal)
+        tokens.rotate_signing_key(principal=request.getfixturevalue(role).principal)
 
 
 def test_a_key_that_was_only_just_published_does_not_sign_yet(db):
     rows = set(SigningKey.objects.values_list("kid", "state"))
     with pytest.raises(SigningKeyTooNew):
-        services.rotate_signing_key(principal=SYSTEM)
+        tokens.rotate_signing_key(principal=SYSTEM)
     assert set(SigningKey.objects.values_list("kid", "state")) == rows
 
 
 def test_a_retired_key_is_wiped_and_disowned_once_its_last_token_has_expired(developer, published_long_ago):
     old = kid_of(developer.api.token)
-    services.rotate_signing_key(principal=SYSTEM)
+    tokens.rotate_signing_key(principal=SYSTEM)
     retired = SigningKey.objects.get(kid=old)
     assert bytes(retired.wrapped) == b""
     life = retired.trusted_until - datetime.now(UTC)
@@ -116,7 +120,7 @@ def test_a_retired_key_is_wiped_and_disowned_once_its_last_token_has_expired(dev
 
 
 def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_ago):
-    services.rotate_signing_key(principal=SYSTEM)
+    tokens.rotate_signing_key(principal=SYSTEM)
     assert authenticate_bearer(developer.api.token, ORIGIN)
     key = signing_keys.key_set().verification_keys[kid_of(developer.api.token)]
     assert not key.is_trusted(key.trusted_until)
@@ -125,11 +129,11 @@ def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_
 
 
 def test_an_emergency_waits_for_nothing_and_ends_the_tokens_of_the_old_key(developer):
-    services.rotate_signing_key(principal=SYSTEM, is_emergency=True)
+    tokens.rotate_signing_key(principal=SYSTEM, is_emergency=True)
     assert kid_of(developer.api.token) not in kids()
     answer = developer.api.get("/auth/me")
     assert (answer.status, answer.code) == (401, "authentication_failed")
-    pair = services.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)
+    pair = sessions.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)
     assert ApiClient(pair.access_token).get("/auth/me").status == 200
 
 
@@ -137,11 +141,11 @@ def test_a_start_makes_the_keys_that_are_missing_and_no_more(db):
     SigningKey.objects.all().delete()
     signing_keys.forget()
     assert ApiClient().get("/.well-known/jwks.json").code == "integrity_failed"
-    services.bootstrap_signing_keys()
+    tokens.bootstrap_signing_keys()
     assert len(kids()) == 2
     rows = set(SigningKey.objects.values_list("kid", "state"))
     assert {state for _, state in rows} == {"active", "next"}
-    services.bootstrap_signing_keys()
+    tokens.bootstrap_signing_keys()
     assert set(SigningKey.objects.values_list("kid", "state")) == rows
 
 

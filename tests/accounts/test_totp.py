@@ -12,13 +12,15 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django_otp.oath import totp
 
-from accounts import actions, services
+from accounts import actions
 from accounts.errors import AlreadyEnrolled
 from accounts.models import RecoveryCode, TotpDevice, User
-from accounts.one_time_codes import recovery_code_hash
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.services.totp import require_second_factor
+from accounts.second_factors.one_time_codes import recovery_code_hash
+from accounts.second_factors.services import totp as second_factors
+from accounts.second_factors.services.totp import require_second_factor
+from accounts.users.services import editing
 from audit.models import AuditTrail
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
@@ -300,11 +302,11 @@ def test_only_an_administrator_who_logged_in_lately_resets_anothers(
     _, _, persona = enrolled
     for other in (stranger, operator, auditor):
         with pytest.raises(Denied):
-            services.reset_totp(principal=other.principal, user_id=persona.user.id)
+            second_factors.reset_totp(principal=other.principal, user_id=persona.user.id)
     with pytest.raises(RecentAuthRequired):
-        services.reset_totp(principal=logged_in_long_ago(admin.principal), user_id=persona.user.id)
+        second_factors.reset_totp(principal=logged_in_long_ago(admin.principal), user_id=persona.user.id)
     assert TotpDevice.objects.exists()
-    services.reset_totp(principal=admin.principal, user_id=persona.user.id)
+    second_factors.reset_totp(principal=admin.principal, user_id=persona.user.id)
     assert not TotpDevice.objects.exists()
 
 
@@ -314,7 +316,7 @@ def logged_in_long_ago(principal):
 
 def test_the_application_itself_has_no_authenticator(db):
     with pytest.raises(Denied):
-        services.enrol_totp(principal=Principal.system("test", "command"))
+        second_factors.enrol_totp(principal=Principal.system("test", "command"))
 
 
 def test_every_change_is_on_record_and_what_counts_raises_the_epoch(developer):
@@ -357,7 +359,7 @@ def test_the_database_holds_neither_seeds_nor_recovery_codes_nor_does_the_log(en
 
 
 def test_an_enrolment_is_printed_without_its_secrets(developer):
-    enrolment = services.enrol_totp(principal=developer.principal)
+    enrolment = second_factors.enrol_totp(principal=developer.principal)
     assert enrolment.secret not in repr(enrolment)
 
 
@@ -411,7 +413,7 @@ def test_a_reset_mends_an_authenticator_that_was_removed_by_hand(enrolled):
 
 def test_enrolling_needs_a_recent_log_in(developer):
     with pytest.raises(RecentAuthRequired):
-        services.enrol_totp(principal=logged_in_long_ago(developer.principal))
+        second_factors.enrol_totp(principal=logged_in_long_ago(developer.principal))
     assert not TotpDevice.objects.exists()
 
 
@@ -429,7 +431,7 @@ def test_exactly_one_of_32_simultaneous_uses_of_a_code_succeeds(kind):
     for turn in range(3):
         code = authenticator.code() if kind == "totp" else recovery_codes[turn]
         assert winners(32, persona.user, code) == 1
-        services.unlock_user(principal=Principal.system("test", "command"), user_id=persona.user.id)
+        editing.unlock_user(principal=Principal.system("test", "command"), user_id=persona.user.id)
         let_time_pass()
 
 
@@ -454,9 +456,11 @@ def test_simultaneous_enrolments_and_confirmations_leave_one_device():
 
     def work(number):
         try:
-            enrolment = services.enrol_totp(principal=persona.principal)
+            enrolment = second_factors.enrol_totp(principal=persona.principal)
             secrets.append(enrolment.secret)
-            services.confirm_totp(principal=persona.principal, code=Authenticator(enrolment.secret).code())
+            second_factors.confirm_totp(
+                principal=persona.principal, code=Authenticator(enrolment.secret).code()
+            )
         except AlreadyEnrolled:
             return "refused"
         except Exception as error:  # noqa: BLE001 - returned by name

@@ -8,12 +8,13 @@ import pytest
 from django.contrib.auth.hashers import verify_password
 from django.db import IntegrityError, connection, transaction
 
-from accounts import actions, services
+from accounts import actions, login_attempts
 from accounts.errors import LastAdmin, NameTaken
 from accounts.models import LoginAttempt, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.services import login_attempts
+from accounts.sign_in import services as sign_in
+from accounts.users.services import creation, editing
 from audit.models import AuditTrail
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired, Throttled, Unauthenticated
 from kernel.trust.row_mac import IntegrityFailed
@@ -27,7 +28,7 @@ GOOD = "a long enough password"
 
 
 def create(username="nora", **more):
-    return services.create_user(
+    return creation.create_user(
         **{"principal": OURSELVES, "username": username, "password": GOOD, "role": "developer"} | more
     )
 
@@ -35,7 +36,7 @@ def create(username="nora", **more):
 def test_a_created_user_can_log_in_and_is_on_record(db):
     user = create("Nora", email="Nora@Example.ORG")
     assert (user.username, user.email, user.role) == ("nora", "nora@example.org", "developer")
-    assert services.log_in(username="nora", password=GOOD, origin=ORIGIN).user == user
+    assert sign_in.log_in(username="nora", password=GOOD, origin=ORIGIN).user == user
     entry = log_rows().get(action=actions.USER_CREATED)
     assert (entry.object_id, entry.actor_type) == (str(user.id), "system")
     change = AuditTrail.objects.get(table_name="users")
@@ -101,12 +102,12 @@ def test_only_an_admin_manages_users(request, persona, stranger):
     other = stranger.user.id
     for refused in (
         lambda: create(principal=principal),
-        lambda: services.set_password(principal=principal, user_id=other, password=GOOD),
-        lambda: services.set_role(principal=principal, user_id=other, role="admin"),
-        lambda: services.disable_user(principal=principal, user_id=other),
-        lambda: services.enable_user(principal=principal, user_id=other),
-        lambda: services.sign_out_everywhere(principal=principal, user_id=other),
-        lambda: services.unlock_user(principal=principal, user_id=other),
+        lambda: editing.set_password(principal=principal, user_id=other, password=GOOD),
+        lambda: editing.set_role(principal=principal, user_id=other, role="admin"),
+        lambda: editing.disable_user(principal=principal, user_id=other),
+        lambda: editing.enable_user(principal=principal, user_id=other),
+        lambda: editing.sign_out_everywhere(principal=principal, user_id=other),
+        lambda: editing.unlock_user(principal=principal, user_id=other),
     ):
         with pytest.raises(Denied):
             refused()
@@ -114,7 +115,7 @@ def test_only_an_admin_manages_users(request, persona, stranger):
 
 
 def test_an_admin_changes_a_role_and_the_trail_shows_both(admin, developer):
-    services.set_role(principal=admin.principal, user_id=developer.user.id, role="operator")
+    editing.set_role(principal=admin.principal, user_id=developer.user.id, role="operator")
     change = AuditTrail.objects.get(table_name="users", action="update")
     assert (change.old_values["role"], change.new_values["role"]) == ("developer", "operator")
     assert change.changed_by == admin.user.id
@@ -126,40 +127,40 @@ def test_an_admin_changes_a_role_and_the_trail_shows_both(admin, developer):
 def test_a_role_change_needs_a_recent_log_in(admin, developer):
     stale = replace(admin.principal, auth_time=admin.principal.auth_time - timedelta(minutes=11))
     with pytest.raises(RecentAuthRequired):
-        services.set_role(principal=stale, user_id=developer.user.id, role="operator")
+        editing.set_role(principal=stale, user_id=developer.user.id, role="operator")
 
 
 def test_a_change_to_what_already_is_does_nothing(admin, developer):
     version = developer.user.subject_version
-    services.set_role(principal=admin.principal, user_id=developer.user.id, role="developer")
-    services.enable_user(principal=admin.principal, user_id=developer.user.id)
+    editing.set_role(principal=admin.principal, user_id=developer.user.id, role="developer")
+    editing.enable_user(principal=admin.principal, user_id=developer.user.id)
     assert User.objects.get(pk=developer.user.pk).subject_version == version
     assert developer.api.get("/auth/me").status == 200
 
 
 def test_a_disabled_user_is_out_until_enabled(admin, developer):
-    services.disable_user(principal=admin.principal, user_id=developer.user.id)
+    editing.disable_user(principal=admin.principal, user_id=developer.user.id)
     with pytest.raises(Unauthenticated):
-        services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    services.disable_user(principal=admin.principal, user_id=developer.user.id)
-    services.enable_user(principal=admin.principal, user_id=developer.user.id)
+        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    editing.disable_user(principal=admin.principal, user_id=developer.user.id)
+    editing.enable_user(principal=admin.principal, user_id=developer.user.id)
     assert developer.api.get("/auth/me").status == 401
-    assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    assert sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 def test_the_last_active_admin_stays(admin):
     UserFactory(username="gone", role="admin", is_active=False)
     for refused in (
-        lambda: services.disable_user(principal=OURSELVES, user_id=admin.user.id),
-        lambda: services.set_role(principal=OURSELVES, user_id=admin.user.id, role="auditor"),
+        lambda: editing.disable_user(principal=OURSELVES, user_id=admin.user.id),
+        lambda: editing.set_role(principal=OURSELVES, user_id=admin.user.id, role="auditor"),
     ):
         with pytest.raises(LastAdmin):
             refused()
-    services.set_role(principal=OURSELVES, user_id=admin.user.id, role="admin")
+    editing.set_role(principal=OURSELVES, user_id=admin.user.id, role="admin")
     second = UserFactory(username="second", role="admin")
-    services.disable_user(principal=OURSELVES, user_id=admin.user.id)
+    editing.disable_user(principal=OURSELVES, user_id=admin.user.id)
     with pytest.raises(LastAdmin):
-        services.set_role(principal=OURSELVES, user_id=second.id, role="operator")
+        editing.set_role(principal=OURSELVES, user_id=second.id, role="operator")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -170,7 +171,7 @@ def test_one_of_two_admins_stays_active_when_they_disable_each_other_at_once():
     def disable(me, other):
         start.wait(60)
         try:
-            services.disable_user(principal=me.principal, user_id=other.user.id)
+            editing.disable_user(principal=me.principal, user_id=other.user.id)
         except LastAdmin:
             return "refused"
         finally:
@@ -184,19 +185,19 @@ def test_one_of_two_admins_stays_active_when_they_disable_each_other_at_once():
 
 
 def test_set_password_lets_the_new_one_in_and_the_old_one_out(admin, developer):
-    services.set_password(principal=admin.principal, user_id=developer.user.id, password=GOOD)
+    editing.set_password(principal=admin.principal, user_id=developer.user.id, password=GOOD)
     with pytest.raises(Unauthenticated):
-        services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    assert services.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    assert sign_in.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
     with pytest.raises(Invalid):
-        services.set_password(principal=admin.principal, user_id=developer.user.id, password="short")
+        editing.set_password(principal=admin.principal, user_id=developer.user.id, password="short")
 
 
 def test_one_changes_ones_own_password_and_every_session_ends(developer):
     answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
     assert (answer.status, answer.json) == (204, None)
     assert developer.api.get("/auth/me").status == 401
-    assert services.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+    assert sign_in.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
     assert log_rows().filter(action=actions.PASSWORD_CHANGED, user_id=developer.user.id).exists()
 
 
@@ -208,7 +209,7 @@ def test_a_wrong_present_password_is_named_and_counted(developer):
     answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
     assert (answer.status, answer.code) == (429, "throttled")
     with pytest.raises(Throttled):
-        services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
 def test_a_bad_new_password_is_named(developer):
@@ -232,11 +233,11 @@ def test_no_one_changes_a_password_without_a_token(db):
 
 def test_the_application_has_no_password_to_change(db):
     with pytest.raises(Denied):
-        services.change_password(principal=OURSELVES, current=PASSWORD, new=GOOD)
+        editing.change_password(principal=OURSELVES, current=PASSWORD, new=GOOD)
 
 
 def test_one_signs_oneself_out_everywhere(developer):
-    services.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
+    editing.sign_out_everywhere(principal=developer.principal, user_id=developer.user.id)
     assert developer.api.get("/auth/me").status == 401
 
 
@@ -248,26 +249,26 @@ def test_unlocking_opens_a_closed_account_second_factor_included(developer):
         for _ in range(5):
             login_attempts.count(counter, subject)
     with pytest.raises(Throttled):
-        services.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    services.unlock_user(principal=OURSELVES, user_id=developer.user.id)
+        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    editing.unlock_user(principal=OURSELVES, user_id=developer.user.id)
     assert set(LoginAttempt.objects.values_list("failures", flat=True)) == {0}
-    assert services.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    assert sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
     assert log_rows().filter(action=actions.USER_UNLOCKED).count() == 1
 
 
 def test_an_unknown_user_is_not_found(db):
     with pytest.raises(NotFound):
-        services.find_user("nobody")
+        editing.find_user("nobody")
     with pytest.raises(NotFound):
-        services.disable_user(principal=OURSELVES, user_id=uuid4())
+        editing.disable_user(principal=OURSELVES, user_id=uuid4())
 
 
 def test_a_row_altered_by_hand_is_not_written_over(developer):
     User.objects.filter(pk=developer.user.pk).update(role="auditor")
     with pytest.raises(IntegrityFailed):
-        services.set_role(principal=OURSELVES, user_id=developer.user.id, role="admin")
+        editing.set_role(principal=OURSELVES, user_id=developer.user.id, role="admin")
     with pytest.raises(IntegrityFailed):
-        services.set_password(principal=OURSELVES, user_id=developer.user.id, password=GOOD)
+        editing.set_password(principal=OURSELVES, user_id=developer.user.id, password=GOOD)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import actions, principals, services
+from accounts import actions, login_attempts, principals
 from accounts.models import User
 from accounts.principals import Principal
-from accounts.services import login_attempts
+from accounts.sign_in import services as sign_in
+from accounts.users.services import invitations
 from tests.endpoints import ENROLLED, INVITED, make_passkey, make_user
 from tests.factories import UserFactory
 from tests.log_entries import log_rows
@@ -25,7 +26,7 @@ def names(answer):
 
 @pytest.fixture
 def people(admin, auditor):
-    services.invite_user(principal=SYSTEM, username="ines", role="auditor", email="ines@example.org")
+    invitations.invite_user(principal=SYSTEM, username="ines", role="auditor", email="ines@example.org")
     UserFactory(username="gone", is_active=False)
     UserFactory(username="zoe", email="zoe@example.com")
 
@@ -80,7 +81,7 @@ def test_a_post_without_a_password_invites(admin):
     answer = admin.api.post(USERS, {"username": "Nora", "role": "operator", "email": "Nora@example.org"})
     assert (answer.status, answer.json["username"], answer.json["email"]) == (201, "nora", "nora@example.org")
     assert answer.headers["Location"] == f"{USERS}/{answer.json['id']}"
-    assert services.check_invitation(code=answer.json["invitation_url"].split("/")[-2]).username == "nora"
+    assert invitations.check_invitation(code=answer.json["invitation_url"].split("/")[-2]).username == "nora"
     again = admin.api.get(answer.headers["Location"])
     assert "invitation_url" not in again.json
     assert again.json["state"] == "invited"
@@ -90,7 +91,7 @@ def test_a_post_with_a_password_creates_a_user_who_can_sign_in(admin):
     answer = admin.api.post(USERS, {"username": "nora", "role": "operator", "password": PASSWORD})
     assert (answer.status, answer.json["state"]) == (201, "active")
     assert "invitation_url" not in answer.json
-    assert services.check_password(username="nora", password=PASSWORD)
+    assert sign_in.check_password(username="nora", password=PASSWORD)
 
 
 @pytest.mark.parametrize(

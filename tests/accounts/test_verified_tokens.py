@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import verified_tokens
+from accounts.tokens import verified_tokens
 from kernel.clock import process_now
 
 NOW = process_now()

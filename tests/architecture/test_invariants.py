@@ -7,7 +7,6 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from accounts import services as accounts
 from accounts.models import (
     BrowserSession,
     ClientSecret,
@@ -22,6 +21,8 @@ from accounts.models import (
     TotpDevice,
     User,
 )
+from accounts.second_factors.services import totp
+from accounts.users.services import creation
 from audit.log.events import Actor, Event
 from audit.models import (
     AuditAlarm,
@@ -238,7 +239,7 @@ def columns_of(model, fields):
 def rows(admin):
     """Create at least one row of each kind that an attempt copies."""
     everybody = {"principal": admin.principal}
-    accounts.create_user(
+    creation.create_user(
         **everybody,
         username="mila",
         password="a long enough phrase",
@@ -259,7 +260,7 @@ def rows(admin):
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)
     OidcIdentity(user=admin.user, issuer="https://id.example.org", subject="1").save_with_mac()
-    accounts.confirm_totp(**everybody, **code_to_confirm(None, admin))
+    totp.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs.submit(AuditExport(format="jsonl"))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.user_operations import USER_OPERATIONS
+from accounts.users.operations import USER_OPERATIONS
 from audit.models import AuditExport, UsageRollup
 from console.job_kinds import JOB_KINDS
 from console.services.attention import PAGES

@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
-from accounts.services import invite_user, service_accounts, service_tokens
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services import tokens as service_tokens
+from accounts.users.services.invitations import invite_user
 from audit.models import TokenLastUse
 from console.access_forms import TokenForm
 from kernel.clock import database_now

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.principals import Principal
-from accounts.services import reset_totp
+from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
 from crypto_ops import actions, hot_routes
 from crypto_ops.decision_context import Permit

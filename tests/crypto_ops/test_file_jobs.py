@@ -8,7 +8,7 @@ import pytest
 
 from accounts.errors import SessionEnded
 from accounts.principals import Principal
-from accounts.services import disable_user
+from accounts.users.services.editing import disable_user
 from audit.log.events import Source
 from crypto_ops.files import decrypted, services, storage, task
 from crypto_ops.models import FileJob

@@ -2,7 +2,8 @@
 
 import pytest
 
-from accounts.services import service_accounts, service_tokens
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services import tokens as service_tokens
 from tests.factories import KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
 from tests.personas import ApiClient, b64

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from accounts.services import disable_user, set_role, sign_out_everywhere
+from accounts.users.services.editing import disable_user, set_role, sign_out_everywhere
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES

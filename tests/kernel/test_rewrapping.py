@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 from django.db import connection, connections, transaction
 
-from accounts import services as accounts
 from accounts.models import SigningKey
+from accounts.second_factors.services import totp
 from audit.verification.protected_rows import check_protected_rows
 from crypto_ops.models import FileJob, FileOperation
 from kernel import jobs, runtime
@@ -37,7 +37,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     create_webhook(
         principal=admin.principal, name="chat", url="https://hooks.example.org/", topics=["job.failed"]
     )
-    accounts.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
+    totp.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = KeyFactory(name="orders")
     keys.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     import_parameters._create(admin.principal, KeyMaterial.generate(32))

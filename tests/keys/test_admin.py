@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin as site
 from django.test import RequestFactory
 
-from accounts.browser_sessions import CONFIRMED_AT
+from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
 from keys.models import Key, KeyRotation, KeyVersion
 from tests.browsing import signed_in

@@ -7,9 +7,8 @@ from django.template.loader import get_template
 from django.test import Client
 from django.urls import reverse
 
-from accounts.browser_sessions import CONFIRMED_AT
-from accounts.user_operations import USER_OPERATIONS
-from accounts.views.log_in import PENDING
+from accounts.sessions.browser_sessions import CONFIRMED_AT, PENDING
+from accounts.users.operations import USER_OPERATIONS
 from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key

@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 
-from accounts.services import set_role
+from accounts.users.services.editing import set_role
 from kernel.cache import OptionalRedisCache
 from kernel.clock import database_now
 from keys import metadata_cache, services

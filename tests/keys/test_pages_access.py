@@ -7,8 +7,9 @@ from html import unescape
 
 import pytest
 
-from accounts.services import disable_user, service_accounts
-from accounts.tokens import authenticate_bearer
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.users.services.editing import disable_user
 from kernel.clock import database_now
 from keys import actions, services
 from keys.models import KeyGrant

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from accounts.browser_sessions import CONFIRMED_AT
 from accounts.principals import Principal
+from accounts.sessions.browser_sessions import CONFIRMED_AT
 from audit.log import refusals
 from audit.log.events import Source
 from audit.sequencing.catching_up import catch_up

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.browser_sessions import CONFIRMED_AT
+from accounts.sessions.browser_sessions import CONFIRMED_AT
 from audit.log.refusals import flush
 from kernel.clock import database_now
 from kernel.errors import DomainError

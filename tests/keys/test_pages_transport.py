@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import connection
 
-from accounts.browser_sessions import CONFIRMED_AT
+from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
 from keys import services
 from keys.key_loading import load_key

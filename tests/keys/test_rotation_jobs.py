@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from accounts import services as accounts
+from accounts.users.services import editing
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound
@@ -151,7 +151,7 @@ def test_a_cancelled_job_leaves_the_rest_as_it_is(operator, new_key):
 @pytest.mark.django_db(transaction=True)
 def test_a_job_of_someone_who_lost_the_right_fails(operator, admin, key):
     job = request(operator, chosen(key))
-    accounts.update_user(principal=admin.principal, user_id=operator.user.id, changes={"role": "auditor"})
+    editing.update_user(principal=admin.principal, user_id=operator.user.id, changes={"role": "auditor"})
     job = run(job)
     assert (job.status, job.error_code) == ("failed", "permission_denied")
     assert {status for status, _ in statuses(job).values()} == {"cancelled"}

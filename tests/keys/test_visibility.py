@@ -8,7 +8,7 @@ import pytest
 
 from accounts.authorization import READ_KEYS, authorize, is_within_reach
 from accounts.roles import PERMISSIONS
-from accounts.services.service_tokens import scopes_for
+from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from keys import keyring

@@ -62,7 +62,7 @@ def main() -> None:
     django.setup()
     from accounts.errors import TokenExpired  # noqa: PLC0415
     from accounts.origin import Origin  # noqa: PLC0415
-    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from accounts.tokens.access_tokens import authenticate_bearer  # noqa: PLC0415
     from audit.commit import writer  # noqa: PLC0415
     from audit.log.events import Source  # noqa: PLC0415
 

@@ -44,7 +44,7 @@ async def work(orders, counts) -> None:
 
 def is_done_by_django(order) -> bool:
     from accounts.origin import Origin  # noqa: PLC0415 - main() sets Django up
-    from accounts.tokens import authenticate_bearer  # noqa: PLC0415
+    from accounts.tokens.access_tokens import authenticate_bearer  # noqa: PLC0415
     from kernel.errors import DomainError  # noqa: PLC0415
 
     origin = Origin(client_ip="192.0.2.1", user_agent="campaign", request_id="")

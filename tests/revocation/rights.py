@@ -11,11 +11,12 @@ from uuid import UUID
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.services import create_user, disable_user, enable_user, log_out, set_role
-from accounts.services.service_accounts import update_service_account
-from accounts.services.service_tokens import revoke_token, rotate_token
-from accounts.services.sessions import open_session
-from accounts.tokens import authenticate_bearer
+from accounts.service_accounts.services.accounts import update_service_account
+from accounts.service_accounts.services.tokens import revoke_token, rotate_token
+from accounts.sessions.services.sessions import log_out, open_session
+from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.users.services.creation import create_user
+from accounts.users.services.editing import disable_user, enable_user, set_role
 from audit.log.events import Source
 from crypto_ops import engine
 from crypto_ops.requests import EncryptRequest

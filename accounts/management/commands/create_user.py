@@ -1,10 +1,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
-from accounts.commands import SystemCommand
-from accounts.management.base import read_new_password
+from accounts.commands import SystemCommand, read_new_password
 from accounts.roles import ROLES
+from accounts.users.services import creation, invitations
 
 
 class Command(SystemCommand):
@@ -21,7 +20,7 @@ class Command(SystemCommand):
     def handle(self, *args: Any, invite: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         given = {name: options[name] for name in ("username", "role", "email")}
         if invite:
-            self.stdout.write(services.invite_user(principal=self.principal, **given).url)
+            self.stdout.write(invitations.invite_user(principal=self.principal, **given).url)
             return
-        user = services.create_user(principal=self.principal, password=read_new_password(), **given)
+        user = creation.create_user(principal=self.principal, password=read_new_password(), **given)
         self.stdout.write(f"{user.username} created with role {user.role}, ID {user.id}")

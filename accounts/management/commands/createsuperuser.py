@@ -1,4 +1,4 @@
-from accounts.management.base import ReplacedCommand
+from accounts.commands import ReplacedCommand
 
 
 class Command(ReplacedCommand):

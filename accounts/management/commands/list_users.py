@@ -1,8 +1,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from accounts import services
 from accounts.commands import SystemCommand
+from accounts.users.services import listing
 from audit.sequencing.catching_up import catch_up
 
 HEADINGS = ("username", "role", "state", "second factor", "last sign-in (UTC)")
@@ -14,14 +14,14 @@ class Command(SystemCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         catch_up()
-        users = services.describe_users(services.list_users(principal=self.principal))
+        users = listing.describe_users(listing.list_users(principal=self.principal))
         rows = [HEADINGS, *map(_cells, users)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.stdout.write(_line(row, widths))
 
 
-def _cells(listed: services.ListedUser) -> tuple[str, ...]:
+def _cells(listed: listing.ListedUser) -> tuple[str, ...]:
     user = listed.user
     return (
         user.username,

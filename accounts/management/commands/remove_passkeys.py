@@ -1,8 +1,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
 from accounts.commands import SystemCommand
+from accounts.second_factors.services import passkeys
+from accounts.users.services import editing
 
 
 class Command(SystemCommand):
@@ -12,6 +13,6 @@ class Command(SystemCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user = services.find_user(username)
-        count = services.remove_passkeys_of(principal=self.principal, user_id=user.id)
+        user = editing.find_user(username)
+        count = passkeys.remove_passkeys_of(principal=self.principal, user_id=user.id)
         self.stdout.write(f"{user.username}: {count} passkey{'' if count == 1 else 's'} removed")

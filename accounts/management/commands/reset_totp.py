@@ -1,8 +1,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
 from accounts.commands import SystemCommand
+from accounts.second_factors.services import totp
+from accounts.users.services import editing
 
 
 class Command(SystemCommand):
@@ -13,6 +14,6 @@ class Command(SystemCommand):
         parser.add_argument("--reason", default="", help="recorded in the audit log")
 
     def handle(self, *args: Any, username: str, reason: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user_id = services.find_user(username).id
-        user = services.reset_totp(principal=self.principal, user_id=user_id, reason=reason)
+        user_id = editing.find_user(username).id
+        user = totp.reset_totp(principal=self.principal, user_id=user_id, reason=reason)
         self.stdout.write(f"{user.username} no longer has an authenticator")

@@ -1,8 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
 from accounts.commands import SystemCommand
+from accounts.tokens.services import signing_keys
 
 
 class Command(SystemCommand):
@@ -16,5 +16,5 @@ class Command(SystemCommand):
         )
 
     def handle(self, *args: Any, emergency: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        key = services.rotate_signing_key(principal=self.principal, is_emergency=emergency)
+        key = signing_keys.rotate_signing_key(principal=self.principal, is_emergency=emergency)
         self.stdout.write(f"{key.kid} now signs access tokens")

@@ -1,9 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
-from accounts.commands import SystemCommand
-from accounts.management.base import read_new_password
+from accounts.commands import SystemCommand, read_new_password
+from accounts.users.services import editing
 
 
 class Command(SystemCommand):
@@ -13,6 +12,6 @@ class Command(SystemCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user = services.find_user(username)
-        services.set_password(principal=self.principal, user_id=user.id, password=read_new_password())
+        user = editing.find_user(username)
+        editing.set_password(principal=self.principal, user_id=user.id, password=read_new_password())
         self.stdout.write(f"{user.username} has a new password, and all sessions have ended")

@@ -1,8 +1,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from accounts import services
 from accounts.commands import SystemCommand
+from accounts.users.services import editing
 
 
 class Command(SystemCommand):
@@ -12,5 +12,5 @@ class Command(SystemCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        user = services.unlock_user(principal=self.principal, user_id=services.find_user(username).id)
+        user = editing.unlock_user(principal=self.principal, user_id=editing.find_user(username).id)
         self.stdout.write(f"{user.username} can sign in again")

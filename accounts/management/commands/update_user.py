@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import transaction  # noqa: CC5 - several changes, all of them or none
 
-from accounts import services
 from accounts.commands import SystemCommand
 from accounts.models import User
 from accounts.roles import ROLES
+from accounts.users.services import editing, invitations
 
 type Change = Callable[..., User]
 
@@ -34,23 +34,23 @@ class Command(SystemCommand):
             raise CommandError(
                 "Choose what to change: --role, --disable, --enable, --sign-out, --email or --invite."
             )
-        user = services.find_user(username)
+        user = editing.find_user(username)
         lines = []
         with transaction.atomic():
             for change in changes:
                 user = change(principal=self.principal, user_id=user.id, reason=options["reason"])
             if options["invite"]:
-                issued = services.reissue_invitation(principal=self.principal, user_id=user.id)
+                issued = invitations.reissue_invitation(principal=self.principal, user_id=user.id)
                 lines = [issued.url]
         self.stdout.write("\n".join([f"{user.username}: {user.role}, {user.state}", *lines]))
 
 
 def _changes(options: dict[str, Any]) -> list[Change]:
     asked: list[tuple[Any, Change]] = [
-        (options["role"], partial(services.set_role, role=options["role"])),
-        (options["disable"], services.disable_user),
-        (options["enable"], services.enable_user),
-        (options["sign_out"], services.sign_out_everywhere),
-        (options["email"] is not None, partial(services.set_email, email=options["email"])),
+        (options["role"], partial(editing.set_role, role=options["role"])),
+        (options["disable"], editing.disable_user),
+        (options["enable"], editing.enable_user),
+        (options["sign_out"], editing.sign_out_everywhere),
+        (options["email"] is not None, partial(editing.set_email, email=options["email"])),
     ]
     return [change for wanted, change in asked if wanted]

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.principals import Principal
-from accounts.services import disable_user
+from accounts.users.services.editing import disable_user
 from audit import actions, services
 from audit.browse.selection import LogCriteria
 from audit.log.events import Source

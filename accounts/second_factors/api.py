@@ -1,0 +1,130 @@
+"""REST interface for the caller's own account: second factor, recovery codes, sessions and passkeys."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import actions
+from accounts.rest import AuthView
+from accounts.second_factors.serializers import (
+    CodeSerializer,
+    EnrolmentSerializer,
+    PasskeyPageSerializer,
+    PasskeySerializer,
+    RecoveryCodesSerializer,
+    SecondFactorSerializer,
+)
+from accounts.second_factors.services import passkeys, recovery_codes, totp
+from accounts.sessions.serializers import SessionPageSerializer, SessionSerializer
+from accounts.sessions.services import own_sessions
+from kernel.rest import AUTHENTICATED, ENROLLING, PageQuery, Rule, StrictSerializer
+
+
+class TotpEnrolView(AuthView):
+    """Start enrolling an authenticator. Only this response contains the secret."""
+
+    rules = {"POST": Rule(ENROLLING, actions.TOTP_ENROLLED)}
+
+    @extend_schema(request=None, responses=EnrolmentSerializer)
+    def post(self, _request: Request) -> Response:
+        self.read(StrictSerializer)
+        return Response(EnrolmentSerializer(totp.enrol_totp(principal=self.principal)).data)
+
+
+class TotpConfirmView(AuthView):
+    """Confirm the authenticator with its first code. Sign-in requires a code from then on. Returns recovery codes."""
+
+    rules = {"POST": Rule(ENROLLING, actions.TOTP_CONFIRMED)}
+
+    @extend_schema(request=CodeSerializer, responses=RecoveryCodesSerializer)
+    def post(self, _request: Request) -> Response:
+        codes = totp.confirm_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
+
+
+class TotpView(AuthView):
+    """The caller's authenticator. DELETE requires the body `{code}`: a current code or a recovery code."""
+
+    rules = {
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
+        "DELETE": Rule(AUTHENTICATED, actions.TOTP_REMOVED),
+    }
+
+    @extend_schema(responses=SecondFactorSerializer)
+    def get(self, _request: Request) -> Response:
+        factor = totp.get_second_factor(principal=self.principal)
+        return Response(SecondFactorSerializer(factor).data)
+
+    @extend_schema(request=CodeSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        totp.remove_totp(principal=self.principal, **self.read(CodeSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class RecoveryCodesView(AuthView):
+    """Replace the recovery codes with ten new ones."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED)}
+
+    @extend_schema(request=None, responses=RecoveryCodesSerializer)
+    def post(self, _request: Request) -> Response:
+        self.read(StrictSerializer)
+        codes = recovery_codes.replace_recovery_codes(principal=self.principal)
+        return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data)
+
+
+class SessionsView(AuthView):
+    """The caller's browser and API sessions. DELETE ends all sessions except the current one."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
+        "DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
+    }
+
+    @extend_schema(operation_id="auth_sessions_list", parameters=[PageQuery], responses=SessionPageSerializer)
+    def get(self, _request: Request) -> Response:
+        self.read_query(PageQuery)
+        return self.page(own_sessions.list_sessions(principal=self.principal), SessionSerializer)
+
+    @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        own_sessions.end_other_sessions(principal=self.principal)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class SessionView(AuthView):
+    """One of the caller's sessions."""
+
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
+    object_reference = ("session", "session_id")
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, session_id: UUID) -> Response:
+        own_sessions.end_session(principal=self.principal, session_id=session_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class PasskeysView(AuthView):
+    """The caller's passkeys. New passkeys are created in a browser."""
+
+    rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
+
+    @extend_schema(operation_id="auth_passkeys_list", parameters=[PageQuery], responses=PasskeyPageSerializer)
+    def get(self, _request: Request) -> Response:
+        self.read_query(PageQuery)
+        return self.page(passkeys.list_passkeys(principal=self.principal), PasskeySerializer)
+
+
+class PasskeyView(AuthView):
+    """One of the caller's passkeys."""
+
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
+    object_reference = ("passkey", "passkey_id")
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, passkey_id: UUID) -> Response:
+        passkeys.remove_passkey(principal=self.principal, passkey_id=passkey_id)
+        return Response(status=HTTPStatus.NO_CONTENT)

@@ -1,0 +1,186 @@
+"""Add, rename and remove the caller's passkeys, and sign in with a passkey.
+
+The state of a ceremony holds the values its options were made with, above all the challenge. Between the two
+halves the caller keeps the state where the browser cannot change it, and passes it in once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from webauthn import base64url_to_bytes
+
+from accounts import actions, login_attempts
+from accounts.errors import SessionEnded
+from accounts.models import Passkey, User
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.second_factors.ceremonies import (
+    Ceremony,
+    NotAccepted,
+    Options,
+    State,
+    accepting,
+    names_owner,
+    read_answer,
+)
+from accounts.tokens.access_tokens import renew_principal
+from accounts.trail import passkey_values, user_event
+from audit.log.events import RowChange
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import Invalid, NotFound, Unauthenticated
+
+MOST = 20  # passkeys per user
+NOT_ADDED = "The passkey could not be added. Try again."
+WRONG = "The passkey was not accepted. Try again, or sign in another way."
+
+
+def list_passkeys(*, principal: Principal) -> list[Passkey]:
+    """The caller's passkeys, oldest first. Raises Denied, IntegrityFailed."""
+    return [
+        row.check_mac() for row in Passkey.objects.filter(user=principal.person_id).order_by("created_at")
+    ]
+
+
+def has_passkeys(user_id: UUID) -> bool:
+    return bool(Passkey.objects.filter(user=user_id).exists())
+
+
+def begin_passkey(*, principal: Principal) -> tuple[Options, State]:
+    """The options for a new passkey, and the state. Raises Denied, RecentAuthRequired."""
+    principal.require_recent_log_in(database_now())
+    user = User.objects.get(pk=principal.person_id).check_mac()
+    user.require_local_factors()
+    options, state = Ceremony().register_begin(user)
+    return options, state
+
+
+@transaction.atomic
+def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -> Passkey:
+    """Store a passkey that the caller's device has created.
+
+    Raises Denied, RecentAuthRequired (a stolen session must not leave a passkey behind), Invalid.
+    """
+    principal.require_recent_log_in(database_now())
+    user = User.objects.lock(principal.person_id)
+    user.require_local_factors()
+    renew_principal(principal)
+    if Passkey.objects.filter(user=user).count() >= MOST:
+        raise Invalid(f"You already have {MOST} passkeys. Remove one first.")
+    try:
+        with accepting(), transaction.atomic():
+            passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
+    except (NotAccepted, IntegrityError):  # IntegrityError: the passkey is already registered
+        raise Invalid(NOT_ADDED) from None
+    change = RowChange.of_row(passkey, after=passkey_values(passkey))
+    record(user_event(actions.PASSKEY_ADDED, user.id), principal.actor, changes=[change])
+    return passkey
+
+
+@transaction.atomic
+def rename_passkey(*, principal: Principal, passkey_id: UUID, name: str) -> None:
+    """Raises Denied, NotFound."""
+    passkey = _lock_own(principal, passkey_id)
+    before = passkey_values(passkey)
+    passkey.name = name
+    passkey.save_with_mac(update_fields=["name"])
+    change = RowChange.of_row(passkey, before=before, after=passkey_values(passkey))
+    record(user_event(actions.PASSKEY_RENAMED, passkey.user_id), principal.actor, changes=[change])
+
+
+@transaction.atomic
+def remove_passkey(*, principal: Principal, passkey_id: UUID) -> None:
+    """Remove a passkey. Sessions that it opened continue. Raises Denied, RecentAuthRequired, NotFound."""
+    principal.require_recent_log_in(database_now())
+    _remove(principal, [_lock_own(principal, passkey_id)])
+
+
+@transaction.atomic
+def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
+    """Remove all passkeys of a user whose devices are lost or stolen. Returns their number.
+
+    Raises Denied, RecentAuthRequired, NotFound.
+    """
+    principal.require("users.manage")
+    principal.require_recent_log_in(database_now())
+    user = User.objects.lock(user_id)
+    found = list(Passkey.objects.filter(user=user))
+    _remove(principal, found)
+    renew_principal(principal)
+    return len(found)
+
+
+def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
+    """The options and the state for signing in with a passkey.
+
+    If ``user_id`` is given, that user's password was right, and the passkey must be theirs.
+    """
+    user = User.objects.filter(pk=user_id).first() if user_id else None
+    options, state = Ceremony().authenticate_begin(user=user, require_user_verification=True)
+    return options, state
+
+
+def log_in_with_passkey(
+    *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
+) -> User:
+    """Complete a passkey sign-in. Django may open a session for the returned user.
+
+    A passkey counts as both factors, or as the second factor after a password. ``after_password`` holds the ID
+    and the subject version of the user whose password was right, as read then. Raises Unauthenticated,
+    SessionEnded if the user's sessions were ended since, IntegrityFailed. Call it outside any transaction.
+    """
+    try:
+        sent = read_answer(answer)
+        with accepting():
+            seen = Passkey.get_by_credential_id(_credential_id(sent))
+    except (NotAccepted, Passkey.DoesNotExist):
+        raise Unauthenticated(WRONG) from None
+    with transaction.atomic():
+        user = User.objects.lock(seen.user_id)
+        _require_owner(user, sent, after_password)
+        try:
+            with accepting():
+                passkey: Passkey = Ceremony().authenticate_complete(user, state, sent)
+        except NotAccepted:
+            raise Unauthenticated(WRONG) from None
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
+        actor = origin.user(
+            user.id, user.username, auth_method="password+passkey" if after_password else "passkey"
+        )
+        record(user_event(actions.PASSKEY_USED, user.id, passkey=str(passkey.pk)), actor)
+        record(user_event(actions.SESSION_OPENED, user.id), actor)
+    return user
+
+
+def _require_owner(user: User, sent: Mapping[str, Any], after_password: tuple[UUID, int] | None) -> None:
+    if after_password is None:
+        if not (user.is_active and names_owner(sent, user)):
+            raise Unauthenticated(WRONG)
+        return
+    if not user.is_active or user.id != after_password[0]:
+        raise Unauthenticated(WRONG)
+    if user.subject_version != after_password[1]:
+        raise SessionEnded
+
+
+def _credential_id(sent: Mapping[str, Any]) -> bytes:
+    return base64url_to_bytes(sent["rawId"])
+
+
+def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
+    """The caller's passkey. The lock on the user's row makes concurrent sign-ins with the passkey wait."""
+    user = User.objects.lock(principal.person_id)
+    renew_principal(principal)
+    passkey: Passkey | None = Passkey.objects.filter(pk=passkey_id, user=user).first()
+    if passkey is None:
+        raise NotFound("This passkey does not exist. Reload the page.")
+    return passkey.check_mac()
+
+
+def _remove(principal: Principal, passkeys: list[Passkey]) -> None:
+    for passkey in passkeys:
+        change = RowChange.of_row(passkey, before=passkey_values(passkey))
+        Passkey.objects.filter(pk=passkey.pk).delete()  # noqa: CC3 - deletes a removed passkey
+        record(user_event(actions.PASSKEY_REMOVED, passkey.user_id), principal.actor, changes=[change])

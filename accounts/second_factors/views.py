@@ -1,0 +1,155 @@
+"""The caller's authenticator: set-up in three steps, recovery codes, and removal."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts import actions
+from accounts.principals import Principal
+from accounts.second_factors.forms import CodeForm, KeptCodesForm, TotpCodeForm
+from accounts.second_factors.qr import qr_code
+from accounts.second_factors.services import recovery_codes, totp
+from kernel.clock import database_now
+from kernel.errors import DomainError, NotFound
+from kernel.pages import AUTHENTICATED, ENROLLING, PageForm, PageView, Rule
+
+FILE_NAME = "ciphercanary-recovery-codes.txt"
+
+
+class SecondFactorView(PageView[Principal]):
+    """Show the second factor. A POST starts an enrolment, and replaces one that was never confirmed."""
+
+    rules = {
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
+        "POST": Rule(ENROLLING, actions.TOTP_ENROLLED),
+    }
+    section = "account"
+    template = "accounts/second_factor.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(factor=totp.get_second_factor(principal=self.principal))
+
+    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        totp.enrol_totp(principal=self.principal)
+        return HttpResponseRedirect(reverse("mfa-setup"), status=HTTPStatus.SEE_OTHER)
+
+
+class ConfirmTotpView(PageView[Principal]):
+    """Steps one and two: the secret, and its first code. The response to the code is step three, the recovery codes."""
+
+    rules = {
+        "GET": Rule(ENROLLING, actions.TOTP_READ),
+        "POST": Rule(ENROLLING, actions.TOTP_CONFIRMED),
+    }
+    section = "account"
+    template = "accounts/second_factor_setup.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(TotpCodeForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TotpCodeForm(request.POST)
+        if form.is_valid():
+            try:
+                codes = totp.confirm_totp(principal=self.principal, code=form.cleaned_data["code"])
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return show_codes(self, codes)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        try:
+            enrolment = totp.find_enrolment(principal=self.principal)
+        except NotFound:  # no enrolment is pending: it was confirmed, has expired, or was never started
+            return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
+        secret = enrolment.secret
+        return self.page(
+            status=status,
+            form=form,
+            groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
+            uri=enrolment.otpauth_uri,
+            qr=qr_code(enrolment.otpauth_uri),
+        )
+
+
+class RecoveryCodesView(PageView[Principal]):
+    """Replace the recovery codes."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.RECOVERY_CODES_REPLACED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/recovery_codes_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        self.principal.require_recent_log_in(database_now())
+        factor = totp.get_second_factor(principal=self.principal)
+        if factor.confirmed_at is None:
+            return HttpResponseRedirect(reverse("mfa"))
+        return self.page(factor=factor)
+
+    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        try:
+            codes = recovery_codes.replace_recovery_codes(principal=self.principal)
+        except NotFound:
+            return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
+        return show_codes(self, codes)
+
+
+class KeptCodesView(PageView[Principal]):
+    """The confirmation that ends the set-up. The form carries the codes, because the server stores only hashes."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
+    section = "account"
+    template = "accounts/recovery_codes.html"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = KeptCodesForm(request.POST)
+        if form.is_valid():
+            return self.done(reverse("mfa"), "Second factor set up and recovery codes saved.")
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=form.given_codes())
+
+
+class CodesFileView(PageView[Principal]):
+    """The displayed codes as a file. The form posts them back, so this works without scripts."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
+    section = "account"
+    template = "accounts/recovery_codes.html"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = KeptCodesForm(request.POST)
+        codes = form.given_codes()
+        if not codes:
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=codes)
+        text = f"CipherCanary recovery codes for {self.principal.actor.actor_name}. Each code works once.\n\n"
+        headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+        return HttpResponse(text + "\n".join(codes) + "\n", "text/plain; charset=utf-8", headers=headers)
+
+
+class RemoveView(PageView[Principal]):
+    rules = {method: Rule(AUTHENTICATED, actions.TOTP_REMOVED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/second_factor_remove.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        if totp.get_second_factor(principal=self.principal).confirmed_at is None:
+            return HttpResponseRedirect(reverse("mfa"))
+        return self.page(form=CodeForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = CodeForm(request.POST)
+        if form.is_valid():
+            try:
+                totp.remove_totp(principal=self.principal, code=form.cleaned_data["code"])
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("mfa"), "Authenticator removed.")
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+
+
+def show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
+    """Step three. Only this response contains the codes."""
+    form = KeptCodesForm(initial={"codes": " ".join(codes)})
+    return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)

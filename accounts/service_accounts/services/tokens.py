@@ -1,0 +1,286 @@
+"""Service tokens: create, list, rotate and revoke. A token never has more rights than its owner."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts import actions
+from accounts.models import ServiceAccount, ServiceToken, User
+from accounts.models.service_accounts import TokenState
+from accounts.origin import Origin
+from accounts.principals import KEY_WORDS, Principal
+from accounts.roles import AUDITOR, ROLES, word_of
+from accounts.service_accounts.services.accounts import (
+    get_service_account,
+    has_client_secret,
+    require_overlap,
+)
+from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.service_tokens import new_token, token_digest
+from accounts.trail import reason_given
+from audit.log.events import Event, RowChange
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
+from kernel.freshness.epoch import lock_epoch, raise_epoch
+from kernel.http.addresses import Networks
+from kernel.identities import Identity, parse_uuid
+from kernel.labels import label_fault
+
+MAX_NAME: Final = 64
+MAX_LIFETIME: Final = timedelta(days=366)
+ISSUED_LIFETIME: Final = timedelta(minutes=30)
+MAX_KEYS: Final = 100
+# An auditor's token reads, and changes nothing.
+READ_SCOPES: Final = frozenset(
+    {"keys.read", "policies.read", "operations.read", "audit.read", "users.read", "system.read"}
+)
+MANAGE: Final = "tokens.manage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """The rights of a new token. ``key_ids`` None: all keys of the owner. ``account_id`` None: a token of the caller."""
+
+    name: str
+    scopes: Collection[str]
+    expires_at: datetime
+    key_ids: Collection[UUID] | None = None
+    networks: Sequence[str] = ()
+    account_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedToken:
+    token: ServiceToken
+    text: str = field(repr=False)
+
+
+def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
+    """The tokens that the caller may manage, newest first, revoked and expired ones included. Raises Denied."""
+    reach = principal.scope(MANAGE)
+    found = ServiceToken.objects.filter(is_issued=False).select_related("user", "service_account")
+    if reach != "all":
+        found = found.filter(owned_by(principal.identity))
+    return found.order_by("-created_at", "-id")
+
+
+def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    token = list_tokens(principal=principal).filter(pk=token_id).first()
+    if token is None:
+        raise NotFound
+    return token.check_mac()
+
+
+def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken:
+    """Create a token, whose text is returned only here. Raises Denied, RecentAuthRequired, Invalid, NotFound."""
+    principal.require(MANAGE)
+    now = database_now()
+    principal.require_recent_log_in(now)
+    owner = _owner(principal, request.account_id)
+    token = ServiceToken(
+        name=request.name,
+        scopes=_scopes(request.scopes, owner, has_keys=request.key_ids is not None),
+        key_ids=None if request.key_ids is None else _key_ids(request.key_ids),
+        networks=list(Networks.parse(request.networks).texts),
+        created_at=now,
+        expires_at=_expiry(request.expires_at, now),
+        subject_version=owner.subject_version,
+        user=owner if isinstance(owner, User) else None,
+        service_account=owner if isinstance(owner, ServiceAccount) else None,
+    )
+    if fault := label_fault(token.name, MAX_NAME):
+        raise Invalid.of_field("name", fault)
+    return _store(token, principal, actions.SERVICE_TOKEN_CREATED)
+
+
+@transaction.atomic
+def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) -> CreatedToken:
+    """A new token with the rights and the lifetime of the old one, which stays valid for ``overlap``.
+
+    Raises Denied, RecentAuthRequired, NotFound, Invalid, Conflict.
+    """
+    now = database_now()
+    principal.require_recent_log_in(now)
+    require_overlap(overlap)
+    old = _lock(principal, token_id)
+    if old.user_id is not None and old.user_id != principal.user_id:
+        # With the text of the new token, an administrator could act as this user.
+        raise Denied("Only its owner can rotate the token of a user.", extra={"rule": "token-owner"})
+    if old.state(now) != TokenState.ACTIVE:
+        raise Conflict("This token has ended. Create a new token.")
+    if old.rotated_at is not None:
+        raise Conflict("This token was already rotated. Rotate the newer one, or create a token.")
+    token = ServiceToken(
+        name=old.name,
+        scopes=old.scopes,
+        key_ids=old.key_ids,
+        networks=old.networks,
+        created_at=now,
+        expires_at=now + min(old.expires_at - old.created_at, MAX_LIFETIME),
+        subject_version=old.subject_version,
+        user=old.user,
+        service_account=old.service_account,
+    )
+    created = _store(token, principal, actions.SERVICE_TOKEN_ROTATED, replaces=str(old.id))
+    before = token_values(old)
+    old.rotated_at = now
+    old.expires_at = min(old.expires_at, now + overlap)
+    _save(old, principal, actions.SERVICE_TOKEN_CHANGED, before)
+    return created
+
+
+@transaction.atomic
+def revoke_token(*, principal: Principal, token_id: UUID, reason: str = "") -> ServiceToken:
+    """End a token immediately, in every process. Raises Denied, NotFound, Invalid."""
+    token = _lock(principal, token_id)
+    if token.revoked_at is None:
+        before = token_values(token)
+        token.revoked_at = database_now()
+        _save(token, principal, actions.SERVICE_TOKEN_REVOKED, before, **reason_given(reason))
+    return token
+
+
+def issue_token(
+    *, client_id: str, client_secret: str, scopes: Collection[str], origin: Origin
+) -> tuple[CreatedToken, timedelta]:
+    """A short-lived token for a service account that proves itself with its client secret, and its lifetime.
+
+    OAuth2 client credentials (RFC 6749 section 4.4). Without ``scopes``, the token has every permission of the role
+    but ``users.manage``.
+    Raises Unauthenticated, Invalid, IntegrityFailed.
+    """
+    account = _authenticated(client_id, client_secret)
+    now = database_now()
+    token = ServiceToken(
+        name="client credentials",
+        scopes=_scopes(scopes or scopes_for(account.role) - {"users.manage"}, account),
+        created_at=now,
+        expires_at=now + ISSUED_LIFETIME,
+        is_issued=True,
+        service_account=account,
+    )
+    text = new_token()
+    token.token_hash = token_digest(text)
+    event = Event(action=actions.SERVICE_TOKEN_ISSUED, object_type="service_token", object_id=str(token.id))
+    with transaction.atomic():
+        account.tokens.filter(is_issued=True, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired tokens that a client was issued
+        token.save_with_mac()
+        record(event, origin.service_account(account.id, account.name, auth_method="client_credentials"))
+        lock_epoch()
+        _authenticated(client_id, client_secret)  # a concurrent change may have ended the secret
+    return CreatedToken(token, text), ISSUED_LIFETIME
+
+
+def _authenticated(client_id: str, client_secret: str) -> ServiceAccount:
+    account_id = parse_uuid(client_id)
+    account = ServiceAccount.objects.filter(pk__in=[account_id] if account_id else []).first()
+    if account is not None and account.check_mac().is_active and has_client_secret(account, client_secret):
+        return account
+    raise Unauthenticated("The client credentials are not valid.")
+
+
+def token_values(token: ServiceToken) -> dict[str, object]:
+    """The declared fields for the audit log. None is secret."""
+    return {
+        "name": token.name,
+        "owner_type": str(token.identity.type),
+        "owner_id": token.identity.id,
+        "scopes": token.scopes,
+        "key_ids": token.key_ids,
+        "networks": token.networks,
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+    }
+
+
+def require_any_owner(principal: Principal) -> None:
+    """Raises Denied unless the caller may create tokens of service accounts, not only their own."""
+    if principal.scope(MANAGE) != "all":
+        raise Denied("Only administrators create tokens of service accounts.")
+
+
+def owned_by(identity: Identity) -> Q:
+    """The tokens of a user or service account, as a query condition."""
+    if identity.user_id is not None:
+        return Q(user=identity.user_id)
+    return Q(service_account=identity.id, service_account__isnull=False)
+
+
+def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:
+    if account_id is None:
+        return User.objects.get(pk=principal.person_id).check_mac()
+    require_any_owner(principal)
+    return get_service_account(principal=principal, account_id=account_id)
+
+
+def scopes_for(role: str) -> frozenset[str]:
+    """The permissions that a token of an owner with the role can have."""
+    allowed = ROLES[role] - {MANAGE}
+    return allowed & READ_SCOPES if role == AUDITOR else allowed
+
+
+def _scopes(scopes: Collection[str], owner: User | ServiceAccount, *, has_keys: bool = False) -> list[str]:
+    allowed = scopes_for(owner.role)
+    if not scopes or len(set(scopes)) != len(scopes):
+        raise Invalid.of_field("scopes", "Choose at least one scope, each once.")
+    if unknown := sorted(set(scopes) - allowed):
+        words = ", ".join(sorted(map(word_of, allowed)))
+        raise Invalid.of_field(
+            "scopes", f"The role {owner.role} does not have {word_of(unknown[0])}. Choose from: {words}."
+        )
+    if has_keys and (others := [word for word in sorted(scopes) if not word.startswith(KEY_WORDS)]):
+        raise Invalid.of_field("scopes", f"A token for some keys cannot have {word_of(others[0])}.")
+    return sorted(scopes)
+
+
+def _key_ids(key_ids: Collection[UUID]) -> list[str]:
+    if not 0 < len(key_ids) <= MAX_KEYS:
+        raise Invalid.of_field(
+            "keys", f"Choose 1 to {MAX_KEYS} keys, or omit this field for all keys of the owner."
+        )
+    return sorted(map(str, set(key_ids)))
+
+
+def _expiry(expires_at: datetime, now: datetime) -> datetime:
+    if not now < expires_at <= now + MAX_LIFETIME:
+        raise Invalid.of_field("expires_at", f"Must be in the future, and within {MAX_LIFETIME.days} days.")
+    return expires_at
+
+
+def _store(token: ServiceToken, principal: Principal, action: str, **meta: object) -> CreatedToken:
+    text = new_token()
+    token.token_hash = token_digest(text)
+    with transaction.atomic():
+        token.save_with_mac()
+        event = Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)
+        record(event, principal.actor, changes=[RowChange.of_row(token, after=token_values(token))])
+        lock_epoch()
+        renew_principal(principal)
+    return CreatedToken(token, text)
+
+
+def _lock(principal: Principal, token_id: UUID) -> ServiceToken:
+    visible = list_tokens(principal=principal).filter(pk=token_id).values("pk")
+    token = ServiceToken.objects.select_for_update().filter(pk__in=visible).first()
+    if token is None:
+        raise NotFound
+    return token.check_mac()
+
+
+def _save(
+    token: ServiceToken, principal: Principal, action: str, before: dict[str, object], **meta: object
+) -> None:
+    token.save_with_mac()
+    event = Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)
+    record(
+        event, principal.actor, changes=[RowChange.of_row(token, before=before, after=token_values(token))]
+    )
+    raise_epoch(token.identity.entity)
+    renew_principal(principal)

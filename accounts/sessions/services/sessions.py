@@ -1,0 +1,185 @@
+"""Sessions of API clients: each is a family of single-use refresh tokens."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import actions
+from accounts.errors import SessionEnded
+from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
+from accounts.origin import Origin
+from accounts.principals import user_entity
+from accounts.tokens import signing_keys
+from accounts.tokens.access_tokens import issue_access_token
+from accounts.tokens.signing_keys import KeySet
+from accounts.trail import user_event
+from audit.log.events import Actor, Event
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import raise_epoch
+
+PREFIX = "ccr_"  # lets secret scanners recognize a token
+TOKEN_BYTES = 32
+RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
+BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """The tokens that a sign-in or a refresh returns. ``expires_in`` is the access token's lifetime in seconds."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+    user: User
+
+
+def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
+    """Create a token family for a user whose credentials were verified.
+
+    Raises SessionEnded if the user was disabled or signed out since.
+    """
+    keys = signing_keys.key_set()
+    with transaction.atomic():
+        now = database_now()
+        user = User.objects.lock_unchanged(user)
+        TokenFamily.objects.filter(user=user, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired families
+        family = TokenFamily(
+            user=user,
+            subject_version=user.subject_version,
+            auth_methods=auth_method,
+            auth_time=now,
+            expires_at=now + timedelta(days=settings.CC_REFRESH_TOKEN_DAYS),
+            client_ip=origin.client_ip,
+            user_agent=origin.user_agent[:LONGEST_USER_AGENT],
+        )
+        family.save_with_mac()
+        refresh_token = _add_refresh_token(family)
+        record(_event(actions.SESSION_OPENED, family), _actor(family, origin))
+    return _pair(family, refresh_token, keys)
+
+
+def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
+    """Exchange an unused refresh token for a new pair. Of several parallel uses, one succeeds.
+
+    Raises Unauthenticated for an unknown token, a used token and an ended session. A use more than ten seconds
+    after the first also revokes the whole family, because one of the two users must be a thief.
+    """
+    token = _find(refresh_token)
+    pair = _exchange(token, origin)
+    if pair is None:
+        _revoke_if_stolen(token, origin)
+        raise Unauthenticated(BAD_TOKEN)
+    return pair
+
+
+def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
+    """End the token's family with its access tokens. With ``everywhere``, end every session of the user.
+
+    A used token still ends its family, but is refused with ``everywhere``. Raises Unauthenticated.
+    """
+    token = _find(refresh_token)
+    with transaction.atomic():
+        family = _lock_family(token)
+        actor = _actor(family, origin)
+        if everywhere:
+            _require_current(token, family)
+            family.user.subject_version += 1
+            family.user.save_with_mac(update_fields=["subject_version"])
+            record(user_event(actions.USER_SIGNED_OUT, family.user_id), actor)
+        if family.revoked_at is None:
+            revoke_family(family)
+            record(_event(actions.SESSION_CLOSED, family), actor)
+            raise_epoch(user_entity(family.user_id))
+
+
+def _find(refresh_token: str) -> RefreshToken:
+    token = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token)).first()
+    if token is None:
+        raise Unauthenticated(BAD_TOKEN)
+    return token.check_mac()
+
+
+def _exchange(token: RefreshToken, origin: Origin) -> TokenPair | None:
+    """The new pair, or None if the token was used before, perhaps a moment ago by another thread."""
+    keys = signing_keys.key_set()
+    with transaction.atomic():
+        family = _lock_family(token)
+        now = database_now()
+        family.require_open()
+        if now >= family.expires_at:
+            raise SessionEnded
+        if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):  # noqa: CC3 - compare-and-set
+            return None
+        TokenFamily.objects.filter(pk=family.pk).update(  # noqa: CC3 - last use of a family
+            refreshed_at=now, client_ip=origin.client_ip, user_agent=origin.user_agent[:LONGEST_USER_AGENT]
+        )
+        refresh_token = _add_refresh_token(family)
+        record(_event(actions.SESSION_REFRESHED, family), _actor(family, origin))
+    return _pair(family, refresh_token, keys)
+
+
+def _revoke_if_stolen(token: RefreshToken, origin: Origin) -> None:
+    with transaction.atomic():
+        family = _lock_family(token)
+        token.refresh_from_db(fields=["used_at"])
+        is_retry = token.used_at is None or database_now() - token.used_at <= RETRY_WINDOW
+        if is_retry or family.revoked_at is not None:
+            return
+        revoke_family(family)
+        record(_event(actions.FAMILY_REVOKED, family, reason="refresh_token_reused"), _actor(family, origin))
+        raise_epoch(user_entity(family.user_id))
+
+
+def _lock_family(token: RefreshToken) -> TokenFamily:
+    """The token's family. Locks its user, which blocks every other change of either until the transaction ends."""
+    user = User.objects.lock(token.family.user_id)
+    family = TokenFamily.objects.filter(pk=token.family_id).first()
+    if family is None:
+        raise SessionEnded
+    family.check_mac().user = user
+    return family
+
+
+def _require_current(token: RefreshToken, family: TokenFamily) -> None:
+    family.require_open()
+    if RefreshToken.objects.filter(pk=token.pk, used_at=None).exists():
+        return
+    raise Unauthenticated(BAD_TOKEN)
+
+
+def _add_refresh_token(family: TokenFamily) -> str:
+    text = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    RefreshToken(family=family, token_hash=_hash(text)).save_with_mac()
+    return text
+
+
+def revoke_family(family: TokenFamily) -> None:
+    """End a family. The caller must have locked its user, and must record the event."""
+    family.revoked_at = database_now()
+    family.save_with_mac(update_fields=["revoked_at"])
+
+
+def _pair(family: TokenFamily, refresh_token: str, keys: KeySet) -> TokenPair:
+    access_token, expires_in = issue_access_token(family, keys)
+    return TokenPair(
+        access_token=access_token, refresh_token=refresh_token, expires_in=expires_in, user=family.user
+    )
+
+
+def _hash(refresh_token: str) -> str:
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
+def _actor(family: TokenFamily, origin: Origin) -> Actor:
+    user = family.user
+    return origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=str(family.id))
+
+
+def _event(action: str, family: TokenFamily, **meta: str) -> Event:
+    return Event(action=action, object_type="session", object_id=str(family.id), meta=meta)

@@ -1,0 +1,292 @@
+"""Access tokens: JWTs as specified in RFC 9068 (``at+jwt``), signed with RS256.
+
+simplejwt creates and checks the claims, PyJWT the signature. The checks before them are stricter than either
+library: one algorithm, three header members, one of our own keys by its ``kid``, and one spelling of each token.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.types import Options
+from rest_framework_simplejwt import tokens as simplejwt
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts.errors import SessionEnded, TokenExpired
+from accounts.models import BrowserSession, ServiceAccount, TokenFamily, User
+from accounts.origin import Origin
+from accounts.principals import SIGNING_KEYS, Principal, user_entity
+from accounts.roles import SYSTEM
+from accounts.tokens import service_tokens, signing_keys, verified_tokens
+from accounts.tokens.signing_keys import KeySet
+from kernel.clock import process_now
+from kernel.crypto.encoding import decode_base64url
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_stamp
+from kernel.identities import Identity
+from kernel.observability.metrics import token_refusals_total
+
+ALGORITHM = "RS256"
+TYPE = "at+jwt"
+MAX_SIZE = 4096  # characters
+BAD_TOKEN = "The access token is not valid."  # noqa: S105 - a sentence
+
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+_WITHOUT_TIMES: Final[Options] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+_HEADER_MEMBERS = {"alg", "kid", "typ"}  # jku, x5u, jwk, crit and all others are refused, not ignored
+_CLAIMS: Mapping[str, type] = {
+    "iss": str,
+    "aud": str,
+    "sub": str,
+    "jti": str,
+    "iat": int,
+    "nbf": int,
+    "exp": int,
+    "auth_time": int,
+    "sid": str,
+    "subject_version": int,
+}
+
+
+class SigningBackend(TokenBackend):
+    """simplejwt's backend, with the key chosen by ``kid`` from our own key set. ``AccessToken`` compares the times."""
+
+    def __init__(self, keys: KeySet) -> None:
+        super().__init__(
+            ALGORITHM,
+            audience=api_settings.AUDIENCE,
+            issuer=api_settings.ISSUER,
+        )
+        self.keys = keys
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        kid = self.keys.active_kid
+        return jwt.encode(
+            payload | {"iss": self.issuer, "aud": self.audience},
+            signing_keys.signer(kid),
+            algorithm=ALGORITHM,
+            headers={"kid": kid, "typ": TYPE},
+        )
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002, ARG002 - simplejwt's signature
+        try:
+            return jwt.decode(
+                token,
+                self.get_verifying_key(token),
+                algorithms=[ALGORITHM],
+                audience=self.audience,
+                issuer=self.issuer,
+                options=_WITHOUT_TIMES,
+            )
+        except jwt.InvalidTokenError as error:
+            raise TokenBackendError("claims or signature") from error
+
+    def get_verifying_key(self, token: Any) -> RSAPublicKey:
+        header = _read_header(token)
+        if not self.keys.is_trusted(header["kid"], process_now()):
+            raise TokenBackendError("unknown key")
+        return self.keys.verification_keys[header["kid"]].public_key
+
+
+class AccessToken(simplejwt.AccessToken):
+    """A new access token, or a verified one if ``text`` is given. Raises simplejwt's TokenError.
+
+    The libraries use the clock of the node, so this class sets and compares the times.
+    """
+
+    def __init__(self, text: str | None = None, *, keys: KeySet) -> None:
+        self._token_backend = SigningBackend(keys)
+        super().__init__(text)  # type: ignore[arg-type]  # simplejwt annotates the encoded text as a Token
+        if text is None:
+            now = process_now()
+            self.set_iat(at_time=now)
+            self.set_exp(from_time=now)
+
+    def verify(self) -> None:
+        self.verify_token_type()
+        for claim, kind in _CLAIMS.items():
+            if type(self.payload.get(claim)) is not kind:
+                raise TokenError(f"claim {claim}")
+        now = process_now().timestamp()
+        if max(self.payload["iat"], self.payload["nbf"]) > now + api_settings.LEEWAY:
+            raise TokenError("not valid yet")
+        if self.payload["exp"] <= now:
+            raise ExpiredTokenError("expired")
+
+
+def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
+    """A signed access token of the family and its lifetime in whole seconds. It never outlives the family."""
+    token = AccessToken(keys=keys)
+    issued_at, expires_at = token["iat"], min(token["exp"], int(family.expires_at.timestamp()))
+    token.payload |= {
+        "sub": str(family.user_id),
+        "nbf": issued_at,
+        "exp": expires_at,
+        "auth_time": int(family.auth_time.timestamp()),
+        "sid": str(family.id),
+        "subject_version": family.subject_version,
+    }
+    return str(token), expires_at - issued_at
+
+
+def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
+    """The principal of an access token or a service token, with the owner's current state from the database.
+
+    The stamp also covers the entities in ``about``. Raises TokenExpired; Unauthenticated for a token that is
+    malformed, forged or revoked, or whose user is disabled or signed out; IntegrityFailed if a row was altered.
+    """
+    try:
+        if text.startswith(service_tokens.PREFIX):
+            return service_tokens.authenticate_service_token(text, origin, about)
+        return _authenticate(text, origin, about)
+    except Unauthenticated as error:
+        token_refusals_total.labels(reason=error.code).inc()
+        raise
+
+
+def authenticate_known_bearer(text: str, origin: Origin) -> Principal:
+    """Like ``authenticate_bearer``, without a statement if this process has verified the token.
+
+    The principal's rights are then as they were at that time. Compare the stamp before you use them for an answer: by
+    a commit (``audit.commit.writer``), or with ``accounts.tokens.authentication.require_current_rights``. After a comparison
+    that finds a change, the token is verified again.
+    """
+    known = verified_tokens.find(text, process_now())
+    if known is not None and known.stamp is not None and not known.stamp.is_stale:
+        return replace(known, actor=origin.actor_like(known.actor))
+    verified_tokens.forget(text)
+    principal = authenticate_bearer(text, origin)
+    verified_tokens.remember(text, principal)
+    return principal
+
+
+def renew_principal(principal: Principal) -> Principal:
+    """The same caller with current rights. Call it before repeating a decision, and last in every change.
+
+    Raises SessionEnded if the caller's rights have ended: a role change always ends them, and an emergency
+    rotation ends every token that the old signing key signed.
+    """
+    if principal.limits is not None:
+        return service_tokens.renew_token_principal(principal, principal.limits)
+    if principal.identity.id is None:
+        return principal
+    stamp = read_stamp(principal.identity.entity, SIGNING_KEYS)
+    if principal.family_id is None and principal.browser_session_id is None and principal.role != SYSTEM:
+        _require_unchanged(principal, principal.identity.id)
+    if principal.family_id is not None:
+        _require_open_family(principal.family_id, principal.user_id)
+        if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
+            raise SessionEnded
+    if principal.browser_session_id is not None:
+        _require_browser_session(principal.browser_session_id, principal)
+    return replace(principal, stamp=stamp)
+
+
+def _require_unchanged(principal: Principal, account_id: UUID) -> None:
+    """For the requester of a job, who has no session. Raises SessionEnded."""
+    accounts = ServiceAccount.objects if principal.user_id is None else User.objects
+    account = accounts.filter(pk=account_id).first()
+    if account is None or not account.check_mac().is_active or account.role != principal.role:
+        raise SessionEnded
+
+
+def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
+    user_id = _claimed_user(text)
+    # Read the stamp before the rows, so that any later change makes the principal stale.
+    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
+    claims = _verify(text, signing_keys.key_set(stamp))
+    family = _require_open_family(UUID(claims["sid"]), user_id)
+    user = family.user
+    return Principal(
+        actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
+        identity=Identity.user(user.id),
+        role=user.role,
+        permissions=user.permissions,
+        must_enrol=user.must_enrol,
+        subject_version=user.subject_version,
+        family_id=family.id,
+        auth_time=family.auth_time,
+        signing_kid=_read_header(text)["kid"],
+        not_after=datetime.fromtimestamp(claims["exp"], UTC),
+        stamp=stamp,
+    )
+
+
+def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
+    family = TokenFamily.objects.select_related("user").filter(pk=family_id, user=user_id).first()
+    if family is None:
+        raise SessionEnded
+    family.user.check_mac()
+    family.check_mac().require_open()
+    return family
+
+
+def _require_browser_session(session_id: UUID, principal: Principal) -> None:
+    """Raises SessionEnded if the session has ended or expired, or if the user's sessions were ended since."""
+    found = BrowserSession.objects.select_related("user").filter(id=session_id, user=principal.user_id)
+    row = found.filter(expire_date__gt=process_now()).first()
+    user = None if row is None else row.user
+    if user is None or not user.is_active or user.subject_version != principal.subject_version:
+        raise SessionEnded
+    user.check_mac()
+
+
+def _claimed_user(text: str) -> UUID:
+    """The user ID in the unverified token. Use it only to choose the epochs to read."""
+    try:
+        return UUID(_read_json(_decode(_split(text)[1]))["sub"])
+    except (TokenBackendError, KeyError, ValueError, TypeError, AttributeError):
+        raise Unauthenticated(BAD_TOKEN) from None
+
+
+def _verify(text: str, keys: KeySet) -> dict[str, Any]:
+    try:
+        return AccessToken(text, keys=keys).payload
+    except ExpiredTokenError:
+        raise TokenExpired from None
+    except TokenError:
+        raise Unauthenticated(BAD_TOKEN) from None
+
+
+def _read_header(text: str) -> dict[str, str]:
+    """The header of a token in the only format we issue. Raises TokenBackendError for any other."""
+    header_bytes, *_ = (_decode(part) for part in _split(text))
+    header = _read_json(header_bytes)
+    if set(header) != _HEADER_MEMBERS:
+        raise TokenBackendError("header members")
+    if header["alg"] != ALGORITHM or header["typ"] != TYPE or not isinstance(header["kid"], str):
+        raise TokenBackendError("header values")
+    return header
+
+
+def _split(text: str) -> tuple[str, ...]:
+    match = _SHAPE.fullmatch(text) if len(text) <= MAX_SIZE else None
+    if match is None:
+        raise TokenBackendError("shape")
+    return match.groups()
+
+
+def _read_json(octets: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(octets)
+    except (ValueError, RecursionError):
+        raise TokenBackendError("JSON") from None
+    if not isinstance(members, dict):
+        raise TokenBackendError("JSON")
+    return members
+
+
+def _decode(part: str) -> bytes:
+    # Lenient decoders ignore the unused bits of the last character: four spellings of one token would pass.
+    try:
+        return decode_base64url(part)
+    except ValueError:
+        raise TokenBackendError("base64url") from None

@@ -1,0 +1,111 @@
+"""Authentication of REST requests by bearer token."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.errors import SessionEnded, TokenRevoked
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.tokens.access_tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
+from accounts.tokens.service_tokens import require_network
+from audit.log.events import Actor, Source
+from kernel.errors import Unauthenticated
+from kernel.freshness.epoch import read_epoch, renew_stamps
+from kernel.freshness.stamps import EpochStamp, StaleDecision
+from kernel.http.context import in_context
+
+
+class BearerAuthentication(BaseAuthentication):
+    """Authenticate by the Authorization header (RFC 6750). Browser sessions never authenticate API requests."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        principal = _read_principal(request)
+        return None if principal is None else (principal, None)
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+        return "Bearer"
+
+
+class KnownBearerAuthentication(BearerAuthentication):
+    """Like its base class, without a statement for a token that this process has verified.
+
+    The view must compare the rights before it answers: by a commit, or with ``require_current_rights``.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        principal = _read_principal(request, authenticate_known_bearer)
+        return None if principal is None else (principal, None)
+
+
+def require_current_rights(request: HttpRequest | Request) -> None:
+    """Raises StaleDecision if the rights of the request's caller have changed since their token was verified.
+
+    The request then has no caller, and can be authenticated again.
+    """
+    context = in_context(request)
+    stamp: EpochStamp | None = getattr(context, "caller_stamp", None)
+    if stamp is not None and (changed := renew_stamps([stamp], read_epoch())):
+        del context.caller_stamp, context.actor  # type: ignore[attr-defined]  # as in name_actor
+        raise StaleDecision(changed)
+
+
+def authenticate_request(request: HttpRequest) -> Principal:
+    """The caller of a view outside DRF. Raises Unauthenticated."""
+    principal = _read_principal(request)
+    if principal is None:
+        raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+    return principal
+
+
+def _read_principal(
+    request: HttpRequest | Request, authenticate: Callable[..., Principal] = authenticate_bearer
+) -> Principal | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not token:
+        raise Unauthenticated(BAD_TOKEN)
+    origin = origin_of(request)
+    with naming_holder(request, origin):
+        principal = authenticate(token, origin, *_entities_of(request))
+    name_actor(request, principal.actor)
+    in_context(request).caller_stamp = principal.stamp  # type: ignore[attr-defined]  # as in name_actor
+    require_network(principal, principal.actor.client_ip)
+    return principal
+
+
+@contextmanager
+def naming_holder(request: HttpRequest | Request, origin: Origin) -> Iterator[None]:
+    """Record the refusal of a session or token that has ended under the name of its holder."""
+    try:
+        yield
+    except (SessionEnded, TokenRevoked) as error:
+        if error.holder is not None:
+            name_actor(request, origin.holder(error.holder, error.holder_name))
+        raise
+
+
+def _entities_of(request: HttpRequest | Request) -> tuple[str, ...]:
+    """The entity (``kernel.freshness.stamps``) that the URL names, if there is one."""
+    kind, name = getattr(in_context(request), "audit_object", ("", ""))
+    return (f"{kind}:{name}",) if kind else ()
+
+
+def origin_of(request: HttpRequest | Request, source: Source = Source.API) -> Origin:
+    """The origin of a request, as determined by ``kernel.http.middleware``."""
+    context = in_context(request)
+    return Origin(
+        client_ip=context.client_ip,
+        user_agent=context.headers.get("User-Agent", ""),
+        request_id=context.request_id,
+        source=source,
+    )
+
+
+def name_actor(request: HttpRequest | Request, actor: Actor) -> None:
+    """Set the actor to record if the request is refused."""
+    in_context(request).actor = actor  # type: ignore[attr-defined]  # the kernel has no Actor type; audit reads this

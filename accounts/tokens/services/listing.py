@@ -1,0 +1,80 @@
+"""Tokens as pages show them, with their last use and the names of their keys."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from accounts.models import ServiceToken
+from accounts.principals import Principal
+from accounts.tokens.services.listing import get_token, list_tokens, owned_by
+from audit.log import object_names
+from audit.usage.tokens import TokenUse, last_token_uses
+from kernel.clock import process_now
+from kernel.identities import Identity
+
+SHOWN_AFTER_END: Final = timedelta(days=30)
+LIMIT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ListedToken:
+    """A token. ``state`` is ``active``, ``expired``, ``revoked`` or ``altered``.
+
+    ``may_rotate``: it was not rotated yet, and the reader may have its text. ``key_names`` are the names of its keys that the reader may see; ``hidden_keys`` is the number of the others.
+    """
+
+    token: ServiceToken
+    state: str
+    last_use: TokenUse | None
+    key_names: list[str]
+    hidden_keys: int
+    may_rotate: bool
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == "active"
+
+
+def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedToken]:
+    """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
+    now = process_now()
+    since = now - SHOWN_AFTER_END
+    found = list_tokens(principal=principal).filter(owned_by(owner))
+    found = found.filter(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
+    return _describe(principal, found[:LIMIT], now)
+
+
+def describe_token(*, principal: Principal, token_id: UUID) -> ListedToken:
+    """One token. Raises Denied, NotFound, IntegrityFailed."""
+    return _describe(principal, [get_token(principal=principal, token_id=token_id)], process_now())[0]
+
+
+def _describe(principal: Principal, tokens: Iterable[ServiceToken], now: datetime) -> list[ListedToken]:
+    found = list(tokens)
+    uses = last_token_uses(token.id for token in found)
+    keys = {key_id for token in found for key_id in token.key_ids or ()}
+    names = object_names.visible_names(principal, [("key", key_id) for key_id in keys])
+    return [_listed(token, uses.get(str(token.id)), names, now, principal) for token in found]
+
+
+def _listed(
+    token: ServiceToken,
+    use: TokenUse | None,
+    names: Mapping[tuple[str, str], str],
+    now: datetime,
+    principal: Principal,
+) -> ListedToken:
+    key_ids = token.key_ids or []
+    shown = sorted(names[each] for key_id in key_ids if (each := ("key", key_id)) in names)
+    may_rotate = token.rotated_at is None and token.user_id in {None, principal.user_id}
+    return ListedToken(token, _state(token, now), use, shown, len(key_ids) - len(shown), may_rotate)
+
+
+def _state(token: ServiceToken, now: datetime) -> str:
+    if not token.is_authentic:
+        return "altered"
+    return token.state(now)

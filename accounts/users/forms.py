@@ -1,0 +1,111 @@
+"""Forms for the management of users. They parse input; the services validate it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from accounts.models import User, UserState
+from accounts.passwords import CHOOSING_HELP, password_field
+from accounts.roles import DESCRIPTIONS, ROLES
+from kernel.pages.forms import PageForm, ReasonForm, search_field
+
+ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
+PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+
+
+class UserFilterForm(PageForm):
+    """Filters of the list, taken from the URL."""
+
+    search = search_field("Search by name or email address")
+    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *ROLE_CHOICES])
+    state = forms.ChoiceField(
+        required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]
+    )
+
+
+def _email_field() -> forms.CharField:
+    # Not an EmailField: the service has the rule, and the error of the browser would replace ours.
+    return forms.CharField(
+        required=False, label="Email address", max_length=254, widget=forms.TextInput(attrs=PLAIN)
+    )
+
+
+def described_roles(form: PageForm) -> list[tuple[Any, str]]:
+    """The radio buttons of the roles, each with its description."""
+    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
+
+
+class InviteForm(PageForm):
+    """A new user, who chooses the password through a link."""
+
+    username = forms.CharField(
+        max_length=64,
+        help_text="1 to 64 characters: letters, digits and . _ @ + -. You cannot change the name later.",
+        widget=forms.TextInput(attrs=PLAIN | {"autofocus": True}),
+    )
+    email = _email_field()
+    role = forms.ChoiceField(choices=ROLE_CHOICES, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].help_text = "Optional. CipherCanary sends no email."
+        if self.is_bound:  # an invalid field gets the focus
+            del self.fields["username"].widget.attrs["autofocus"]
+
+
+class ChoosePasswordForm(PageForm):
+    """The password of an invited user."""
+
+    password = password_field("Password", "new-password", CHOOSING_HELP)
+
+
+class UserForm(PageForm):
+    """Confirms one operation on ``user``. ``order`` is passed to the service."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, initial=self.present(user), **kwargs)
+        self.user = user
+
+    @staticmethod
+    def present(user: User) -> Mapping[str, Any]:
+        """The values to show at first."""
+        return {"role": user.role, "email": user.email}
+
+    def order(self) -> dict[str, Any]:
+        return self.cleaned_data
+
+
+class UserReasonForm(UserForm, ReasonForm):
+    """Confirms an operation with a reason."""
+
+
+class RoleForm(UserReasonForm):
+    role = forms.ChoiceField(choices=ROLE_CHOICES, widget=forms.RadioSelect)
+
+    field_order = ("role", "reason")
+
+
+class EmailForm(UserForm):
+    email = _email_field()
+
+
+class NamedUserForm(UserReasonForm):
+    """Confirms with the typed username what the user cannot undo."""
+
+    name = forms.CharField(label="Username", widget=forms.TextInput(attrs=PLAIN))
+
+    field_order = ("reason", "name")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        self.fields["name"].help_text = f"Type {user.username} to confirm."
+
+    def clean_name(self) -> str:
+        typed: str = self.cleaned_data["name"]  # leading and trailing spaces are stripped
+        if typed != self.user.username:
+            raise forms.ValidationError(f"The name does not match. Type {self.user.username}.")
+        return typed
+
+    def order(self) -> dict[str, Any]:
+        return {"reason": self.cleaned_data["reason"]}

@@ -1,0 +1,136 @@
+"""Invitations: an administrator creates a user without a password, and a link lets that user choose one."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from accounts import actions
+from accounts.errors import InvitationInvalid, NotInvitable
+from accounts.models import Invitation, User
+from accounts.models import links as models_links
+from accounts.origin import Origin
+from accounts.passwords import require_acceptable
+from accounts.principals import Principal, user_entity
+from accounts.tokens.access_tokens import renew_principal
+from accounts.trail import reason_given, user_event
+from accounts.users import link_codes
+from accounts.users.services.creation import insert_user, new_user
+from audit.log.events import Event
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import NotFound
+from kernel.freshness.epoch import lock_epoch, raise_epoch
+
+NO_INVITATION = "This user has no open invitation."
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvitation:
+    """A new invitation. Its ``url`` contains the code, which is stored nowhere, so show it only once."""
+
+    user: User
+    url: str = field(repr=False)
+    expires_at: datetime
+
+
+def invite_user(
+    *, principal: Principal, username: str, role: str, email: str | None = None
+) -> IssuedInvitation:
+    """Create a user who chooses their password through a link.
+
+    Raises Denied, RecentAuthRequired, Invalid, NameTaken.
+    """
+    principal.require("users.manage")
+    principal.require_recent_log_in(database_now())
+    user = new_user(username, role, email)
+    with transaction.atomic():
+        insert_user(user, principal)
+        return _issue(user, principal)
+
+
+@transaction.atomic
+def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedInvitation:
+    """A new link, which replaces the user's previous one.
+
+    Raises Denied, RecentAuthRequired, NotFound, NotInvitable.
+    """
+    principal.require("users.manage")
+    principal.require_recent_log_in(database_now())
+    user = User.objects.lock(user_id)
+    if user.can_sign_in:
+        raise NotInvitable("This user already has a way to sign in.")
+    if not user.is_active:
+        raise NotInvitable("This user is disabled. Enable the user first.")
+    return _issue(user, principal)
+
+
+@transaction.atomic
+def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") -> None:
+    """End the user's link. The user stays, without a password. Raises Denied, NotFound."""
+    principal.require("users.manage")
+    user = User.objects.lock(user_id)
+    found = Invitation.objects.filter(user=user).first()
+    if found is None or not found.is_open(database_now()):
+        raise NotFound(NO_INVITATION)
+    found.delete()
+    record(user_event(actions.INVITATION_REVOKED, user.id, **reason_given(reason)), principal.actor)
+    lock_epoch()
+    renew_principal(principal)
+
+
+def check_invitation(*, code: str) -> User:
+    """The invited user of the link. Raises InvitationInvalid, IntegrityFailed."""
+    links = Invitation.objects.select_related("user").filter(code_hash=models_links.digest(code))
+    link = links.first()
+    if link is None:
+        raise InvitationInvalid
+    link.user.check_mac()
+    now = database_now()
+    if not (link.is_opened_by(code, now) and link.is_open(now)):
+        raise InvitationInvalid
+    return link.user
+
+
+def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
+    """Set the password of the invited user and end the link. Call it outside any transaction.
+
+    Raises InvitationInvalid, Invalid, IntegrityFailed. Of two concurrent uses, one succeeds.
+    """
+    invited = check_invitation(code=code)
+    require_acceptable(password, invited)
+    encoded = make_password(password)
+    with transaction.atomic():
+        # Every change of the user and of their link takes this lock first. Check the link again under it.
+        User.objects.lock(invited.pk)
+        user = check_invitation(code=code)
+        user.password = encoded
+        user.save_with_mac(update_fields=["password"])
+        Invitation.objects.filter(user=user).delete()  # noqa: CC3 - deletes used and revoked invitations
+        actor = origin.user(user.id, user.username, auth_method="invitation")
+        record(user_event(actions.INVITATION_ACCEPTED, user.id), actor)
+        raise_epoch(user_entity(user.id))
+    return user
+
+
+def _issue(user: User, principal: Principal) -> IssuedInvitation:
+    """Replace the user's link. The caller has locked or inserted the user."""
+    code = link_codes.new_code()
+    link = Invitation.objects.filter(user=user).first() or Invitation(user=user)
+    link.user = user
+    link.code_hash = models_links.digest(code)
+    link.subject_version = user.subject_version
+    link.expires_at = database_now() + link_codes.INVITATION_LIFE
+    link.save_with_mac()
+    event = Event(
+        action=actions.INVITATION_ISSUED,
+        object_type="user",
+        object_id=str(user.id),
+        meta={"expires_at": link.expires_at},
+    )
+    record(event, principal.actor)
+    lock_epoch()
+    renew_principal(principal)
+    return IssuedInvitation(user, link_codes.invitation_url(code), link.expires_at)

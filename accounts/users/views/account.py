@@ -1,0 +1,81 @@
+"""The caller's account: profile, password and appearance."""
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts import actions
+from accounts.principals import Principal
+from accounts.sessions.views import SecretFormView
+from accounts.users.forms import AppearanceForm, ChangePasswordForm
+from accounts.users.services import editing
+from kernel.errors import DomainError
+from kernel.pages import AUTHENTICATED, PageView, Rule
+from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
+
+YEAR = 365 * 24 * 3600
+
+
+class ProfileView(PageView[Principal]):
+    rules = {"GET": Rule(AUTHENTICATED, actions.PROFILE_READ)}
+    section = "account"
+    template = "accounts/profile.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(account=editing.get_own_user(principal=self.principal))
+
+
+class PasswordView(SecretFormView):
+    """Changing the password ends every session, including this one, to shut out anyone who used the old password."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.PASSWORD_CHANGED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/password.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self.page(form=ChangePasswordForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ChangePasswordForm(request.POST)
+        if not form.is_valid():
+            return self.again(form)
+        try:
+            self.charge()
+            editing.change_password(principal=self.principal, **form.cleaned_data)
+        except DomainError as refusal:
+            return self.again(form, refusal)
+        logout(request)
+        return HttpResponseRedirect(f"{reverse('login')}?password-changed", status=HTTPStatus.SEE_OTHER)
+
+
+class AppearanceView(PageView[Principal]):
+    """Stored in cookies, because light or dark is a property of the screen, not of the user."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.APPEARANCE_READ),
+        "POST": Rule(AUTHENTICATED, actions.APPEARANCE_CHANGED),
+    }
+    section = "account"
+    template = "accounts/appearance.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        present = {"theme": theme_of(request), "shortcuts": has_shortcuts(request)}
+        return self.page(form=AppearanceForm(initial=present))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = AppearanceForm(request.POST)
+        if not form.is_valid():
+            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+        response = HttpResponseRedirect(reverse("appearance"), status=HTTPStatus.SEE_OTHER)
+        chosen = {
+            THEME_COOKIE: form.cleaned_data["theme"],
+            SHORTCUTS_COOKIE: "on" if form.cleaned_data["shortcuts"] else "off",
+        }
+        for name, value in chosen.items():
+            response.set_cookie(
+                name, value, max_age=YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
+            )
+        return response

@@ -1,0 +1,158 @@
+"""The list of users, one user, and inviting a user."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django_htmx.http import push_url
+
+from accounts import actions
+from accounts.principals import Principal
+from accounts.roles import DESCRIPTIONS
+from accounts.tokens.services import listing as token_listing
+from accounts.users.forms import InviteForm, UserFilterForm, described_roles
+from accounts.users.operations import USER_OPERATIONS, UserOperation
+from accounts.users.services import creation, editing, invitations, listing
+from accounts.users.services.invitations import IssuedInvitation
+from accounts.users.services.listing import ListedUser, UserFilter
+from audit.shows_log import ShowsLog
+from kernel.clock import database_now
+from kernel.errors import DomainError
+from kernel.identities import Identity
+from kernel.pages import PageView, Rule, once
+
+LIMIT = 50
+FILTERS = ("search", "role", "state")
+SHOWN_ONCE = "This link was already created. It is shown only once."
+
+
+class UserListView(ShowsLog, PageView[Principal]):
+    rules = {"GET": Rule("users.read", actions.USER_LISTED)}
+    section = "users"
+    template = "accounts/users.html"
+    parts = frozenset({"user-results", "more-users"})
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = UserFilterForm(request.GET)
+        form.is_valid()
+        only = {name: value for name, value in form.cleaned_data.items() if value}
+        ignored = [str(form[name].label) for name in form.errors]
+        form = UserFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
+        after = request.GET.get("after", "")
+        if not creation.USERNAME.fullmatch(after):
+            after = ""
+        window = listing.list_users_after(
+            principal=self.principal, only=cast("UserFilter", only), after=after, limit=LIMIT
+        )
+        response = self.page(
+            form=form,
+            rows=window.users,
+            next_after=window.next_after,
+            is_first=not after,
+            ignored=ignored,
+            chips=[
+                (str(form[name].label), _words(name, only[name]), urlencode(_without(only, name)))
+                for name in FILTERS
+                if name in only
+            ],
+            list_url=reverse("users"),
+            may_manage=self.principal.has_permission("users.manage"),
+        )
+        if self.target == "user-results":
+            query = urlencode(only)
+            push_url(response, f"{reverse('users')}?{query}" if query else reverse("users"))
+        return response
+
+
+class InviteUserView(PageView[Principal]):
+    """Create a user. The response to the form shows the link, which no other page shows."""
+
+    rules = {method: Rule("users.manage", actions.USER_CREATED) for method in ("GET", "POST")}
+    section = "users"
+    template = "accounts/user_new.html"
+    draft_fields = tuple(InviteForm.base_fields)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        self.principal.require_recent_log_in(database_now())
+        return self._show_form(self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if once.was_accepted(request):
+            return self.done(reverse("users"), SHOWN_ONCE)
+        form = InviteForm(request.POST)
+        if form.is_valid():
+            try:
+                issued = invitations.invite_user(principal=self.principal, **form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return show_link(self, issued)
+        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show_form(self, form: InviteForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        return self.page(status=status, form=form, roles=described_roles(form))
+
+
+class UserPageView(ShowsLog, PageView[Principal]):
+    """Base class of pages about one user. ``show`` adds the context of the header."""
+
+    section = "users"
+    object_reference = ("user", "user_id")
+
+    def find(self, user_id: UUID) -> ListedUser:
+        """Raises NotFound, IntegrityFailed."""
+        return listing.get_user(principal=self.principal, user_id=user_id)
+
+    def show(self, listed: ListedUser, **context: Any) -> HttpResponse:
+        is_self = listed.user.id == self.principal.user_id
+        return self.page(listed=listed, account=listed.user, is_self=is_self, **context)
+
+
+class UserView(UserPageView):
+    rules = {"GET": Rule("users.read", actions.USER_READ)}
+    template = "accounts/user.html"
+
+    def get(self, request: HttpRequest, user_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        listed = self.find(user_id)
+        operations = self._operations(listed)
+        return self.show(
+            listed,
+            description=DESCRIPTIONS[listed.user.role],
+            operations=[each for each, refusal in operations if not refusal and not each.is_danger],
+            dangers=[each for each, refusal in operations if not refusal and each.is_danger],
+            last_admin=next((why for each, why in operations if each.removes_admin and why), ""),
+            tokens=self._tokens(listed),
+            limit=token_listing.LIMIT,
+        )
+
+    def _tokens(self, listed: ListedUser) -> list[token_listing.ListedToken]:
+        if not self.principal.has_permission("users.manage"):
+            return []
+        owner = Identity.user(listed.user.id)
+        return token_listing.list_recent_tokens(principal=self.principal, owner=owner)
+
+    def _operations(self, listed: ListedUser) -> list[tuple[UserOperation, str]]:
+        """The operations that the role of the caller allows, each with the reason why it is unavailable."""
+        if not self.principal.has_permission("users.manage"):
+            return []
+        is_last_admin = editing.is_last_admin(listed.user)
+        offered = USER_OPERATIONS.values()
+        return [(each, each.refusal(listed, is_last_admin=is_last_admin)) for each in offered]
+
+
+def show_link(view: PageView[Principal], issued: IssuedInvitation) -> HttpResponse:
+    """Only this response contains the link."""
+    once.accept(view.request)
+    return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
+
+
+def _words(name: str, value: str) -> str:
+    return value if name == "search" else value.capitalize()
+
+
+def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in chosen.items() if each != name}
