@@ -207,8 +207,13 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
     from audit.log.events import Source
     from kernel.clock import database_now
     from kernel.identities import Identity
+    from keys.creation.services import default_key
+    from keys.deletion.services import destroy_due_keys
     from keys.models import Key
-    from keys.services import default_key, destroy_due_keys, due_keys, expire_keys, find_used_up, measure_keys
+    from keys.reading.services import measure_keys
+    from keys.rotation.services.rotating import due_keys
+    from keys.rotation.services.used_up import find_used_up
+    from keys.states.services import expire_keys
 
     user = replace(authenticate_bearer(token, origin()), identity=Identity.user(user_id(1)))
     with asking(explainer, "default key"):

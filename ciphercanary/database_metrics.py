@@ -18,7 +18,7 @@ from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
 from kernel.trust.models import Instance
-from keys.services import EXPIRY_DAYS, measure_keys
+from keys.reading.services import EXPIRY_DAYS, measure_keys
 from notifications.services.measuring import measure_deliveries
 
 KEK_COPY = "key_encryption_key_copy"  # the check of the system page

@@ -10,8 +10,8 @@ from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, permission_of, w
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
 from accounts.service_accounts.services.tokens import MAX_LIFETIME, MAX_NAME, scopes_for
 from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
+from keys.forms import KeyNamesInput, TagsField
 from keys.lifecycle import OPERATIONS
-from keys.tag_fields import KeyNamesInput, TagsField
 
 CUSTOM: Final = "custom"
 LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))

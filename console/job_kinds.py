@@ -31,9 +31,9 @@ from crypto_ops.reencryption_reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
 from keys import actions as key_actions
-from keys import services
-from keys.rotation_task import KIND as ROTATION
-from keys.services.rotation_jobs import READ_PERMISSION
+from keys.rotation.services import jobs
+from keys.rotation.services.jobs import READ_PERMISSION
+from keys.rotation.task import KIND as ROTATION
 
 # Explanations by error code. Other codes are shown unchanged.
 _OF_ALL: Final[Mapping[str, str]] = {"internal": "An unexpected error occurred. See the server log."}
@@ -152,9 +152,9 @@ _KINDS: Final = (
         parameter="rotation_job_id",
         reading=Rule(READ_PERMISSION, key_actions.ROTATION_JOB_READ),
         cancelling=Rule("keys.rotate", key_actions.ROTATION_JOB_CANCELLED),
-        find_all=services.find_rotation_jobs,
-        find=lambda principal, job_id: services.find_rotation_job(principal=principal, job_id=job_id),
-        cancel=lambda principal, job_id: services.cancel_rotation_job(principal=principal, job_id=job_id),
+        find_all=jobs.find_rotation_jobs,
+        find=lambda principal, job_id: jobs.find_rotation_job(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: jobs.cancel_rotation_job(principal=principal, job_id=job_id),
         label="Key rotation",
         noun="Rotation",
         measure="Keys done",
@@ -163,7 +163,7 @@ _KINDS: Final = (
         ),
         template="jobs/rotation.html",
         failures=_OF_ROTATIONS,
-        details=lambda job, _now: {"outcome": services.read_outcome(job)},
+        details=lambda job, _now: {"outcome": jobs.read_outcome(job)},
     ),
     JobKind(
         word=rewraps.KIND,

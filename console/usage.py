@@ -15,7 +15,8 @@ from audit.services import logged_names
 from audit.usage.charts import Range, chart
 from audit.usage.sums import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
-from keys.services import ids_of_own_keys, ids_with_callers
+from keys.reading.services import ids_of_own_keys
+from keys.usage.services.callers import ids_with_callers
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from kernel.errors import DomainError, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.context import in_context, set_audit_object
 from kernel.rest import ApiView, Rule, represent
-from keys.rest_references import KeyReferenceView
-from keys.services import id_of_key
+from keys.reading.rest_references import KeyReferenceView
+from keys.reading.services import id_of_key
 
 
 class OperationView(ApiView[Principal]):

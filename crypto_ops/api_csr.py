@@ -8,8 +8,8 @@ from crypto_ops import actions, csr
 from crypto_ops.csr import CsrRequest
 from crypto_ops.csr_serializers import CsrSerializer, SignedCsrSerializer
 from kernel.rest import Rule, represent
+from keys.reading.rest_references import KeyReferenceView
 from keys.references import KeyReference
-from keys.rest_references import KeyReferenceView
 
 
 class CsrView(KeyReferenceView):

@@ -10,7 +10,7 @@ from crypto_ops.data_key_serializers import DataKeySerializer, GeneratedDataKeyS
 from crypto_ops.data_key_wire import answer_of
 from crypto_ops.data_keys import DataKeyRequest
 from kernel.rest import Rule
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class DataKeyView(OperationView, KeyReferenceView):

@@ -9,7 +9,7 @@ from crypto_ops.api import OperationView
 from crypto_ops.derivation_serializers import DerivedKeySerializer, DeriveSerializer
 from crypto_ops.derivations import DerivationRequest
 from kernel.rest import Rule, represent
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class DeriveView(OperationView, KeyReferenceView):

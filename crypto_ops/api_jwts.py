@@ -9,7 +9,7 @@ from crypto_ops.api import OperationView
 from crypto_ops.jwt_serializers import SignedJwtSerializer, SignJwtSerializer
 from crypto_ops.jwts import JwtRequest
 from kernel.rest import Rule, represent
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class SignJwtView(OperationView, KeyReferenceView):

@@ -14,7 +14,7 @@ from crypto_ops.mac_serializers import (
 )
 from crypto_ops.macs import MacRequest, VerifyMacRequest
 from kernel.rest import Rule, represent
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class MacView(OperationView, KeyReferenceView):

@@ -22,7 +22,7 @@ from crypto_ops.signature_serializers import (
     VerifyBatchSerializer,
 )
 from kernel.rest import Rule, StrictSerializer
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class _BatchView(OperationView, KeyReferenceView):

@@ -26,8 +26,8 @@ from crypto_ops.reencryption_serializers import (
 )
 from kernel.rest import ApiView, PageQuery, Rule, idempotent, represent
 from kernel.rest.schema import LOCATION
-from keys.rest_references import KeyReferenceView
-from keys.services import id_of_key
+from keys.reading.rest_references import KeyReferenceView
+from keys.reading.services import id_of_key
 
 
 class ReencryptionView(ApiView[Principal]):

@@ -15,7 +15,7 @@ from crypto_ops.secret_serializers import (
 )
 from crypto_ops.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
 from kernel.rest import Rule, represent
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class EncapsulateView(OperationView, KeyReferenceView):

@@ -16,7 +16,7 @@ from crypto_ops.signature_serializers import (
 )
 from crypto_ops.signatures import SignRequest, VerifyRequest, message_of
 from kernel.rest import Rule, represent
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 
 class SignView(OperationView, KeyReferenceView):

@@ -23,7 +23,7 @@ from kernel.http import problems
 from kernel.http.context import ContextRequest, in_context
 from kernel.http.problems import ProtocolError
 from kernel.rest import Rule, StrictSerializer
-from keys.rest_references import KeyReferenceField, KeyReferenceView
+from keys.reading.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"
 AAD_HEADER: Final = "X-AAD"

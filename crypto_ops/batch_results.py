@@ -10,7 +10,7 @@ from crypto_ops.decision_context import DecisionContext
 from kernel.clock import process_now
 from kernel.crypto.modes import Mode
 from kernel.errors import DomainError, Invalid
-from keys.cached_keys import CachedKey, CachedVersion
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

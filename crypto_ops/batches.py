@@ -22,9 +22,10 @@ from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import SealingMode
 from kernel.crypto.public_key_encryption import PublicKeySealer
 from kernel.errors import DomainError, Invalid
-from keys import lifecycle, primitives
-from keys.cached_keys import CachedKey
+from keys import lifecycle
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

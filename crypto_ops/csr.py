@@ -11,7 +11,7 @@ from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.certificate_requests import RequestedNames
 from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
-from keys import primitives
+from keys.ring import primitives
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN = Mode("csr")

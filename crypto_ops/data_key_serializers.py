@@ -9,7 +9,7 @@ from crypto_ops.data_keys import BITS, DEFAULT_BITS, KEY_PAIRS, contents_of
 from crypto_ops.requests import MAX_AAD_BYTES
 from kernel.crypto.modes import find_sealing_mode
 from kernel.rest import Base64Field, ModeField, StrictSerializer
-from keys.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField
 
 
 @extend_schema_field({"type": "integer", "enum": list(BITS)})

@@ -21,8 +21,8 @@ from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
 from kernel.errors import Invalid
 from kernel.identities import Identity
-from keys import primitives
 from keys.references import KeyReference
+from keys.ring import primitives
 
 BITS: Final = (128, 192, 256, 512)
 DEFAULT_BITS: Final = 256

@@ -27,11 +27,12 @@ from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import DomainError, Invalid, Unavailable
 from kernel.freshness.epoch import lock_epoch, read_epoch, renew_stamps
 from kernel.freshness.stamps import StaleDecision
-from keys import keyring, lifecycle
-from keys.cached_keys import CachedKey, CachedVersion
+from keys import lifecycle
 from keys.lifecycle import LifecycleState, State, Status
-from keys.primitives import KeyParts
 from keys.references import KeyReference
+from keys.ring import keyring
+from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.primitives import KeyParts
 
 MAX_DECISIONS: Final = 5
 
@@ -150,7 +151,7 @@ def decide_use[M: Mode, P](
     protects: bool = False,
     modes: Mapping[str, M] | None = None,
 ) -> Permit[P]:
-    """Decide whether the caller may use a key with a primitive of ``keys.primitives``. Raises refusals.
+    """Decide whether the caller may use a key with a primitive of ``keys.ring.primitives``. Raises refusals.
 
     ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's policy must allow
     the mode, and the key's expiry ends it.

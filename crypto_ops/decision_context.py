@@ -16,10 +16,11 @@ from kernel.clock import process_now
 from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
-from keys import keyring
-from keys.cached_keys import CachedKey, CachedVersion
-from keys.primitives import KeyParts
+from keys.creation import services
 from keys.references import KeyReference
+from keys.ring import keyring
+from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.primitives import KeyParts
 
 MAX_PERMITS: Final = 1000  # of one key
 
@@ -85,7 +86,7 @@ class DecisionContext:
         return self._use(keyring.find(reference, self.principal), permission)
 
     def find_default(self, algorithm: str, permission: str) -> CachedKey:
-        return self._use(keyring.find_default(self.principal, algorithm), permission)
+        return self._use(services.find_default(self.principal, algorithm), permission)
 
     def authorize(self, entry: CachedKey, permission: str) -> None:
         """Raises Denied unless the principal may do this with the key."""
@@ -120,7 +121,7 @@ class DecisionContext:
         throttle.charge_principal(self.principal.identity.budget, cost=cost)
 
     def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
-        """A primitive of ``keys.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
+        """A primitive of ``keys.ring.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
         return version.primitive(build, mode)
 
     def reserve(self, version: CachedVersion, mode: SealingMode, count: int = 1) -> None:
@@ -178,7 +179,7 @@ class CachedDecisionContext(DecisionContext):
         key_id = keyring.cached_default_id(self.principal, algorithm)
         if key_id is None:
             owned = (self.principal.identity, algorithm)
-            raise CacheMiss(owned, lambda: keyring.find_default(self.principal, algorithm))
+            raise CacheMiss(owned, lambda: services.find_default(self.principal, algorithm))
         return self.find(key_id, permission)
 
     def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:

@@ -14,8 +14,7 @@ from crypto_ops.derivations import (
     size_of,
 )
 from kernel.rest import Base64Field, ChoiceField, StrictSerializer
-from keys.rest_references import KeyReferenceField
-from keys.version_fields import VersionField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 
 @extend_schema_field({"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS, "multipleOf": 8})

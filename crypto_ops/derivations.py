@@ -16,9 +16,10 @@ from kernel.crypto.derivation import Deriver
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Mode
 from kernel.errors import Invalid
-from keys import lifecycle, primitives
-from keys.cached_keys import CachedKey
+from keys import lifecycle
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey
 
 MIN_BITS: Final = 128
 MAX_BITS: Final = 4096

@@ -23,9 +23,9 @@ from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import SEALING_MODES, SealingMode
 from kernel.errors import Invalid
-from keys import primitives
-from keys.cached_keys import CachedKey, CachedVersion
 from keys.lifecycle import State
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 MAX_TRIALS: Final = 16
 MAX_TRIAL_BYTES: Final = 64 * 1024

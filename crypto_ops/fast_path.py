@@ -48,7 +48,7 @@ from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
 from kernel.http.fast_path import Exchange, HotAnswer, HotRequest
-from keys import keyring
+from keys.ring import keyring
 
 logger = logging.getLogger(__name__)
 

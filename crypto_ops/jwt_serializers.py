@@ -8,7 +8,7 @@ from rest_framework import serializers
 from crypto_ops.jwts import header_of, payload_of
 from kernel.crypto.modes import find_signing_mode
 from kernel.rest import SigningModeField, StrictSerializer
-from keys.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})

@@ -17,8 +17,9 @@ from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
 from kernel.crypto.signing import Signer
 from kernel.errors import Invalid
-from keys import jose, primitives
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.transport import jose
 
 # The server sets "alg" and "kid". A verifier could take keys or rules from the others (RFC 7515 §4.1, RFC 7797, RFC 7516).
 _RESERVED: Final = frozenset({"alg", "b64", "crit", "enc", "jku", "jwk", "kid", "zip"})

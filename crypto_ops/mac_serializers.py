@@ -10,8 +10,7 @@ from crypto_ops.serializers import TextField
 from crypto_ops.signature_serializers import VerifiedItemSerializer
 from kernel.rest import Base64Field, MacModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.rest_references import KeyReferenceField
-from keys.version_fields import VersionField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 
 class MacSerializer(StrictSerializer):

@@ -14,9 +14,9 @@ from kernel.clock import process_now
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
 from kernel.crypto.modes import MAC_MODES, MacMode, Mode
-from keys import primitives
-from keys.cached_keys import CachedVersion
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedVersion
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN = Mode("hmac")

@@ -16,10 +16,11 @@ from kernel.crypto.errors import MacMismatch
 from kernel.crypto.modes import MAC_MODES, MacMode, Mode, SigningMode
 from kernel.crypto.signing import Encoding
 from kernel.errors import DomainError
-from keys import lifecycle, primitives
-from keys.cached_keys import CachedVersion
-from keys.primitives import KeyParts
+from keys import lifecycle
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedVersion
+from keys.ring.primitives import KeyParts
 
 # A signature or its verification takes up to 0.3 ms, so the event loop makes no more of them in one go.
 MAX_AT_ONCE: Final = 16

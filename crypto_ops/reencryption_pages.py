@@ -27,8 +27,9 @@ from kernel.crypto import envelope
 from kernel.crypto.aead import Message
 from kernel.crypto.modes import SealingMode
 from kernel.errors import DomainError, Invalid
-from keys import lifecycle, primitives
-from keys.cached_keys import CachedKey, CachedVersion
+from keys import lifecycle
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 MAX_NAMED_VERSIONS: Final = 100  # in an audit event, whose size is limited
 

@@ -9,7 +9,7 @@ from audit.usage.of_key import UNNAMED, totals_by_version
 from crypto_ops import actions
 from crypto_ops.models import Reencryption
 from keys.lifecycle import VersionState
-from keys.services.usage import DEFAULT_DAYS, MAX_VERSIONS, start_of
+from keys.usage.services.usage import DEFAULT_DAYS, MAX_VERSIONS, start_of
 
 _DECRYPTIONS: Final = (actions.MESSAGE_DECRYPTED, actions.STREAM_DECRYPTED)
 

@@ -10,7 +10,7 @@ from kernel.jobs import Status
 from kernel.labels import MAX_REASON
 from kernel.rest import ChoiceField, LabelField, PageSerializer, StrictSerializer, TimestampField
 from keys.lifecycle import VersionState
-from keys.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField
 
 MAX_TOTAL = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
 

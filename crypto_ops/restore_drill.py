@@ -20,7 +20,7 @@ from kernel.errors import Conflict
 from kernel.home import create_private_file
 from kernel.trust import kek
 from keys.lifecycle import Status
-from keys.services import list_keys
+from keys.reading.services import list_keys
 
 COMMAND: Final = "restore_drill"
 _PLAINTEXT_SIZE: Final = 32

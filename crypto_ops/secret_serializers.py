@@ -6,8 +6,7 @@ from rest_framework import serializers
 
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
 from kernel.rest import Base64Field, PublicKeyField, SecretModeField, StrictSerializer
-from keys.rest_references import KeyReferenceField
-from keys.version_fields import VersionField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 MAX_SECRET_BYTES = 66  # of ec-p521
 

@@ -20,8 +20,7 @@ from kernel.rest import (
     StrictSerializer,
 )
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.rest_references import KeyReferenceField
-from keys.version_fields import VersionField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 PARTS = ("encrypted_data", "iv", "tag")
 SPLIT_FORM = (*PARTS, "key_id", "algorithm")

@@ -6,7 +6,8 @@ from crypto_ops.requests import Inspection
 from kernel.clock import process_now
 from kernel.crypto.envelope import Envelope
 from kernel.errors import NotFound
-from keys import keyring, lifecycle
+from keys import lifecycle
+from keys.ring import keyring
 
 
 def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:

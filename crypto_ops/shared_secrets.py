@@ -13,9 +13,9 @@ from kernel.clock import process_now
 from kernel.crypto.agreement import Agreement
 from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, Mode
-from keys import primitives
-from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN_KEM, _UNKNOWN_AGREEMENT = Mode("kem"), Mode("agreement")

@@ -11,8 +11,7 @@ from crypto_ops.signatures import require_encoding
 from kernel.crypto.modes import find_signing_mode
 from kernel.rest import Base64Field, ChoiceField, SigningModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
-from keys.rest_references import KeyReferenceField
-from keys.version_fields import VersionField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 ENCODINGS = ("der", "raw")
 

@@ -15,9 +15,9 @@ from kernel.clock import process_now
 from kernel.crypto.modes import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
-from keys import primitives
-from keys.cached_keys import CachedVersion
 from keys.references import KeyReference
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedVersion
 
 
 class SignRequest(Unprinted, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.stream import STREAM, StreamHeader, StreamOpener
 from kernel.errors import VersionConflict
-from keys import primitives
-from keys.cached_keys import CachedVersion
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedVersion
 
 type OpenStream = Callable[[], StreamOpener]
 """Begins to open a stream; each pass over it needs a new opener."""

@@ -34,7 +34,7 @@ from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, 
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
-from keys.cached_keys import CachedVersion
+from keys.ring.cached_keys import CachedVersion
 
 MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
 RETRY_SECONDS: Final = 5

@@ -12,8 +12,8 @@ from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.modes import Mode
 from kernel.errors import Invalid
-from keys.cached_keys import CachedKey, CachedVersion
 from keys.references import KeyReference
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
 class Verification(Unprinted, frozen=True, kw_only=True):

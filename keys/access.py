@@ -8,8 +8,9 @@ from accounts.principals import Principal
 from accounts.roles import GRANTABLE, permission_of
 from kernel.clock import process_now
 from kernel.errors import Invalid
-from keys import capabilities, keyring
-from keys.services.grants import READ
+from keys import capabilities
+from keys.access.services import READ
+from keys.ring import keyring
 
 
 def check_access(

@@ -14,8 +14,6 @@ from kernel.clock import database_now, process_now
 from kernel.errors import RecentAuthRequired
 from kernel.pages.views import confirm_identity_first, known_principal
 from kernel.read_only_admin import ReadOnlyModelAdmin
-from keys import services
-from keys.bulk_forms import RotateChosenForm, read_chosen, write_chosen
 from keys.models import (
     EncryptionPolicy,
     ImportParameters,
@@ -25,7 +23,10 @@ from keys.models import (
     KeyRotationJob,
     KeyVersion,
 )
-from keys.views.bulk import rotation_message
+from keys.pages.forms import RotateChosenForm, read_chosen, write_chosen
+from keys.pages.views.bulk import rotation_message
+from keys.reading import services as reading
+from keys.rotation.services import chosen
 
 
 @admin.register(Key)
@@ -70,8 +71,8 @@ class KeyAdmin(ReadOnlyModelAdmin):
             principal.require_recent_log_in(database_now())
         except RecentAuthRequired:
             return confirm_identity_first(request)
-        if queryset.count() > services.MAX_CHOSEN:
-            self.message_user(request, f"Select at most {services.MAX_CHOSEN} keys.", messages.ERROR)
+        if queryset.count() > reading.MAX_CHOSEN:
+            self.message_user(request, f"Select at most {reading.MAX_CHOSEN} keys.", messages.ERROR)
             return None
         form = RotateChosenForm(request.POST if "chosen" in request.POST else None)
         if form.is_bound and form.is_valid():
@@ -81,8 +82,8 @@ class KeyAdmin(ReadOnlyModelAdmin):
 
     def _rotate(self, request: HttpRequest, principal: Principal, form: RotateChosenForm) -> None:
         versions = read_chosen(form.cleaned_data["chosen"])
-        keys = services.list_chosen(principal=principal, key_ids=versions)
-        rotation = services.rotate_chosen(
+        keys = reading.list_chosen(principal=principal, key_ids=versions)
+        rotation = chosen.rotate_chosen(
             principal=principal, keys=keys, versions=versions, reason=form.cleaned_data["reason"]
         )
         failed = any(result.error is not None for result in rotation.results)

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.rest import KeyAlgorithmField, Rule, SigningModeField, StrictSerializer, represent
-from keys import actions, services
-from keys.api import KeyView
-from keys.jose import AlgChoice
-from keys.public_keys import PublicKey
-from keys.version_fields import VersionField
+from keys import actions
+from keys.reading.api import KeyView
+from keys.reading.rest_references import VersionField
+from keys.transport.jose import AlgChoice
+from keys.transport.public_keys import PublicKey
+from keys.transport.services import public_keys
 
 
 class KeySetQuery(StrictSerializer):
@@ -58,7 +59,7 @@ class PublicKeyView(KeyView):
     @extend_schema(parameters=[PublicKeyQuery], responses=PublicKeySerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
         query = self.read_query(PublicKeyQuery)
-        found = services.get_public_key(principal=self.principal, key_id=key_id, **query)
+        found = public_keys.get_public_key(principal=self.principal, key_id=key_id, **query)
         return Response(represent(PublicKeySerializer, found))
 
 
@@ -70,5 +71,5 @@ class KeySetView(KeyView):
     @extend_schema(parameters=[KeySetQuery], responses=KeySetSerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
         query = self.read_query(KeySetQuery)
-        found = services.list_public_keys(principal=self.principal, key_id=key_id, **query)
+        found = public_keys.list_public_keys(principal=self.principal, key_id=key_id, **query)
         return Response({"keys": [each.jwk for each in found]})

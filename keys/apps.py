@@ -15,10 +15,11 @@ class KeysConfig(AppConfig):
         # Before any app's URLs are loaded, because those of ``crypto_ops`` use it, too.
         register_converter(KeyReferenceConverter, "key")
         from kernel import jobs, outbox  # noqa: PLC0415 - models are not loaded before
-        from keys import rotation_task, schedule  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
-        from keys.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
-        from keys.services.policies import visible_policies  # noqa: PLC0415
+        from keys.policies.services.reading import visible_policies  # noqa: PLC0415
+        from keys.rotation import schedule
+        from keys.rotation import task as rotation_task  # noqa: PLC0415
+        from keys.transport.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
 
         jobs.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
         for name, function in schedule.PERIODIC.items():

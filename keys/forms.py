@@ -12,12 +12,12 @@ from kernel.errors import DomainError, VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import PageForm, ReasonForm, UtcDateTimeField, search_field
 from keys.explanations import RECOMMENDED, algorithm_choices
+from keys.forms import TagsField
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_DESCRIPTION, MAX_ROTATION_PERIOD, MAX_TAG, MAX_TAGS, MAX_VERSION
-from keys.policy_forms import PolicyChoiceField
-from keys.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
-from keys.services import KeyFilter
-from keys.tag_fields import TagsField
+from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
+from keys.policies.forms import PolicyChoiceField
+from keys.reading.services import KeyFilter
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
 # The words of the badges, with their filters.

@@ -831,32 +831,34 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
 def move(target: Target, state: str) -> None:
     """Move an active key to ``state``, as the system."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from keys import services  # noqa: PLC0415
+    from keys.deletion import services as deletion  # noqa: PLC0415
     from keys.models import Key  # noqa: PLC0415
+    from keys.rotation.services import rotating  # noqa: PLC0415
+    from keys.states import services as states  # noqa: PLC0415
 
     order = {"principal": Principal.system("tests", "command"), "key_id": target.key_id, **REASON}
     match state:
         case "suspended":
-            services.disable_key(**order)
+            states.disable_key(**order)
         case "deactivated":
-            services.revoke_key(**order)
+            states.revoke_key(**order)
         case "compromised":
-            services.revoke_key(**order, compromised=True)
+            states.revoke_key(**order, compromised=True)
         case "expired":
             key = Key.objects.get(pk=target.key_id)
             key.expires_at = _now() - timedelta(seconds=1)
             key.save_with_mac()
             runtime.fresh()
         case "deletion_scheduled":
-            services.schedule_deletion(**order, confirm_name=_name_of(target))
+            deletion.schedule_deletion(**order, confirm_name=_name_of(target))
         case "rotated":
-            services.rotate_key(**order)
+            rotating.rotate_key(**order)
         case "rotated, first version disabled":
-            services.rotate_key(**order)
-            services.disable_version(**order, version=1)
+            rotating.rotate_key(**order)
+            states.disable_version(**order, version=1)
         case "rotated, first version scheduled":
-            services.rotate_key(**order)
-            services.schedule_version_destruction(**order, version=1, confirm_name=_name_of(target))
+            rotating.rotate_key(**order)
+            deletion.schedule_version_destruction(**order, version=1, confirm_name=_name_of(target))
         case "sequenced":
             _sequence()
 

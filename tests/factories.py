@@ -12,8 +12,9 @@ from accounts.service_accounts.services.accounts import create_service_account
 from accounts.service_accounts.services.tokens import TokenRequest, create_token
 from audit.models import UsageRollup
 from kernel.clock import database_now
-from keys.services import create_key, create_policy, grant_key, grant_tag
-from keys.services.grants import GrantRequest
+from keys.access.services import GrantRequest, grant_key, grant_tag
+from keys.creation.services import create_key
+from keys.policies.services.changing import create_policy
 from tests.personas import PASSWORD
 
 SYSTEM = Principal.system("tests", "command")

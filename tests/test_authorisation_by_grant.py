@@ -7,14 +7,16 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from keys.entities import key_entity
 
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import GRANTABLE, word_of
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
-from keys import keyring, services
-from keys.cached_keys import key_entity
-from keys.services.grants import GrantRequest
+from keys.access import services as access
+from keys.access.services import GrantRequest
+from keys.editing import services as editing
+from keys.ring import keyring
 from tests.authorisation import (
     CALLERS,
     NOT_BY_TOKEN,
@@ -204,10 +206,10 @@ class Keys:
         )
         if self.kind.is_on_tag:
             tag = uuid4().hex
-            services.update_key(principal=SYSTEM, key_id=key_id, changes={"tags": [tag]})
-            services.grant_tag(principal=SYSTEM, tag=tag, request=given)
+            editing.update_key(principal=SYSTEM, key_id=key_id, changes={"tags": [tag]})
+            access.grant_tag(principal=SYSTEM, tag=tag, request=given)
             return
-        grant = services.grant_key(principal=SYSTEM, key_id=key_id, request=given)
+        grant = access.grant_key(principal=SYSTEM, key_id=key_id, request=given)
         if self.kind.is_expired:
             grant.expires_at = database_now()
             grant.save_with_mac()

@@ -15,8 +15,8 @@ from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Unavailable
 from kernel.freshness import epoch
-from keys import services
 from keys.errors import KeyNotActive
+from keys.states import services
 from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 from tests.outages import faults

@@ -16,8 +16,10 @@ from kernel.idempotency import requests
 from kernel.idempotency.models import CompletedRequest
 from kernel.idempotency.requests import Attempt, claim
 from kernel.rest import ApiView, Rule, idempotent, schema
-from keys import actions, services
+from keys import actions
+from keys.creation import services as creation
 from keys.models import Key, KeyVersion
+from keys.states import services as states
 from tests.endpoints import PUBLIC, creating, make_target, path_of
 from tests.log_entries import log_rows
 from tests.personas import ApiClient
@@ -37,7 +39,7 @@ class SecretView(ApiView[Principal]):
 
     @idempotent(answer_is_secret=True)
     def post(self, _request):
-        key = services.create_key(principal=self.principal, name="orders", algorithm="aes-256")
+        key = creation.create_key(principal=self.principal, name="orders", algorithm="aes-256")
         return Response({"id": key.id, "token": SECRET}, 201)
 
 
@@ -54,7 +56,7 @@ def rotate(persona, key_id, key="a-key"):
 
 @pytest.fixture
 def key_id(admin):
-    return services.create_key(principal=admin.principal, name="payments", algorithm="aes-256").id
+    return creation.create_key(principal=admin.principal, name="payments", algorithm="aes-256").id
 
 
 @pytest.mark.django_db(transaction=True)
@@ -135,9 +137,9 @@ def test_a_key_belongs_to_its_caller_and_to_one_path(admin, developer, key_id):
 
 
 def test_a_request_that_failed_runs_again(admin, key_id):
-    services.disable_key(principal=admin.principal, key_id=key_id, **REASON)
+    states.disable_key(principal=admin.principal, key_id=key_id, **REASON)
     assert rotate(admin, key_id).code == "key_not_active"
-    services.enable_key(principal=admin.principal, key_id=key_id, **REASON)
+    states.enable_key(principal=admin.principal, key_id=key_id, **REASON)
     assert rotate(admin, key_id).json["new_version"] == 2
     assert KeyVersion.objects.filter(key=key_id).count() == 2
 

@@ -15,8 +15,8 @@ from console.services.rewraps import request_rewrap
 from kernel.databases.applied_migrations import migration_transaction
 from kernel.jobs import JobRecord
 from kernel.rewrap_jobs import KekRewrap
-from keys import services as keys
 from keys.models import EncryptionPolicy, KeyRotation, KeyRotationJob, Selection
+from keys.rotation.services import jobs
 from tests.audit.exports.exporting import order, work
 from tests.factories import KeyFactory, PolicyFactory
 
@@ -52,8 +52,8 @@ def test_jobs_of_every_table_survive(admin, root_of_trust):
     policy = PolicyFactory()
     for number in range(2):
         key = KeyFactory(name=f"key-{number}")
-        chosen = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
-        keys.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
+        chosen = jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
+        jobs.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
         order(admin)
         request_rewrap(principal=admin.principal)
         if not number:

@@ -12,8 +12,10 @@ from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, set_password
 from accounts.users.services.invitations import invite_user, reissue_invitation, revoke_invitation
+from keys.creation.services import create_key
 from keys.models import Key
-from keys.services import create_key, disable_key, rotate_key
+from keys.rotation.services.rotating import rotate_key
+from keys.states.services import disable_key
 from tests.endpoints import INVITED, make_user
 from tests.factories import KeyFactory
 from tests.personas import PASSWORD

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import Resolver404, resolve
 
-from keys.services import disable_key, rotate_key
+from keys.rotation.services.rotating import rotate_key
+from keys.states.services import disable_key
 from tests.architecture.sources import ROOT
 from tests.browsing import SWEPT_ROLES, signed_in
 from tests.factories import KeyFactory, UsageFactory

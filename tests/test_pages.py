@@ -15,7 +15,7 @@ from audit.sequencing.running import checkpoint_now
 from console.services.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection
-from keys.services import RotationRequest, request_rotation
+from keys.rotation.services.jobs import RotationRequest, request_rotation
 from tests.architecture.test_rules import declared_actions
 from tests.browsing import SWEPT_ROLES, signed_in
 from tests.endpoints import (

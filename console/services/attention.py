@@ -22,7 +22,7 @@ from console.services.key_alerts import key_alerts
 from console.services.rewraps import KIND as REWRAP
 from console.system import check_disk
 from crypto_ops.files.task import KIND as FILE
-from keys.rotation_task import KIND as ROTATION
+from keys.rotation.task import KIND as ROTATION
 
 PAGES = {
     FILE: "file-job",

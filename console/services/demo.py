@@ -41,9 +41,13 @@ from kernel.errors import Unavailable
 from kernel.jobs import submit_leased
 from kernel.jobs.errors import NoResult, ResultMissing
 from kernel.jobs.running import run_leased
-from keys import services as keys
+from keys.creation import services as creation
+from keys.deletion import services as deletion
 from keys.errors import KeyNotActive, KeyNotUsable
 from keys.models import Key
+from keys.policies.services import changing
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 KEPT_MESSAGES = 50  # of each key, to decrypt
 PATIENCE = 3600.0  # seconds, for all waits together
@@ -127,7 +131,7 @@ class Demo:
     def _define_policies(self, _step: Step) -> None:
         admin = self._users.principals[ADMIN]
         for wanted in POLICIES:
-            policy = keys.create_policy(
+            policy = changing.create_policy(
                 principal=admin,
                 name=wanted.name,
                 algorithm=wanted.algorithm,
@@ -137,12 +141,12 @@ class Demo:
             )
             self._policies[policy.name] = policy.id
             if not wanted.is_active:
-                keys.update_policy(principal=admin, policy_id=policy.id, changes={"is_active": False})
+                changing.update_policy(principal=admin, policy_id=policy.id, changes={"is_active": False})
 
     def _create(self, step: Step) -> None:
         wanted = self._wanted[step.subject]
         fated = time_of(wanted.fated, self._begins, self._ends)
-        self._keys[wanted.name] = keys.create_key(
+        self._keys[wanted.name] = creation.create_key(
             principal=self._users.principals[wanted.owner],
             name=wanted.name,
             algorithm=wanted.algorithm,
@@ -156,18 +160,18 @@ class Demo:
 
     def _rotate(self, step: Step) -> None:
         operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
-        keys.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
+        rotating.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
 
     def _retire(self, step: Step) -> None:
         operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
         wanted = self._wanted[step.subject]
         for version in wanted.retired:
-            keys.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
+            states.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
 
     def _doom(self, step: Step) -> None:
         wanted, key = self._wanted[step.subject], self._keys[step.subject]
         for version in wanted.doomed:
-            keys.schedule_version_destruction(
+            deletion.schedule_version_destruction(
                 principal=self._users.principals[ADMIN],
                 key_id=key.id,
                 version=version,
@@ -180,9 +184,9 @@ class Demo:
         admin, compromised = self._users.principals[ADMIN], wanted.fate == "compromised"
         if wanted.fate == "disabled":
             operator = self._users.principals[OPERATOR]
-            keys.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+            states.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
         elif wanted.fate == "scheduled":
-            keys.schedule_deletion(
+            deletion.schedule_deletion(
                 principal=admin,
                 key_id=key_id,
                 reason=wanted.why,
@@ -190,10 +194,10 @@ class Demo:
                 waiting_days=14,
             )
         else:
-            keys.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
+            states.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
 
     def _rotate_due(self, _step: Step) -> None:
-        for outcome in keys.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
+        for outcome in rotating.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
             if outcome.error is not None:
                 raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
 

@@ -27,9 +27,9 @@ from kernel.jobs import JobRecord
 from kernel.jobs import Status as JobStatus
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.models.selection import Finding, has_finding, has_status
 from keys.models.visibility import visible_parts
-from keys.selection import Finding, has_finding, has_status
-from keys.services import ids_of_own_keys
+from keys.reading.services import ids_of_own_keys
 
 _JOINED = (Finding.DELETION_DENIED, Finding.DENIED)
 _SCANNED = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)

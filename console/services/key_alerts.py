@@ -21,7 +21,7 @@ from console.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.usage import operations_url
 from keys.lifecycle import State
 from keys.models import Key
-from keys.selection import DELETION_AHEAD, EXPIRING_WITHIN, Finding
+from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, Finding
 
 type Page = tuple[str, str]  # the URL and the words of its link
 

@@ -20,7 +20,8 @@ from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
 from kernel.pages import PageView, Rule
 from kernel.pages.curl import curl_of
-from keys.services import create_key, get_key
+from keys.creation.services import create_key
+from keys.reading.services import get_key
 
 MODE = SEALING_MODES["aes-256-gcm"]
 

@@ -24,9 +24,9 @@ from kernel.errors import DomainError, Invalid
 from kernel.identities import Identity
 from kernel.pages import PageForm, PageView, ReasonForm, Rule, once
 from kernel.pages.curl import curl_of
-from keys import services as keys
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.reading import services
 from keys.references import PREFIX
 
 MANAGE = service_tokens.MANAGE
@@ -93,7 +93,7 @@ class NewTokenView(PageView[Principal]):
     def _suggested_keys(self, owner: Principal) -> list[str]:
         """Active keys that the owner may use, or if there are none, those that the user may use."""
         for principal in (owner, self.principal):
-            found = keys.list_keys(principal=principal, only={"status": Status.ACTIVE})[:SUGGESTED_KEYS]
+            found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:SUGGESTED_KEYS]
             if names := [key.name for key in found]:
                 return names
         return []
@@ -112,7 +112,7 @@ class NewTokenView(PageView[Principal]):
     def _key_ids(self, names: Sequence[str]) -> list[UUID] | None:
         if not names:
             return None
-        found = {name: keys.key_named(principal=self.principal, name=name) for name in names}
+        found = {name: services.key_named(principal=self.principal, name=name) for name in names}
         if unknown := [name for name, key in found.items() if key is None]:
             raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
         return [key.id for key in found.values() if key is not None]
@@ -222,7 +222,7 @@ def show_token(view: PageView[Principal], created: CreatedToken) -> HttpResponse
 def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
     """An active key with which the token can encrypt, for the example."""
     owner = _as_owner(principal, token.identity, token.owner.role)
-    found = keys.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
+    found = services.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
     return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
 
 

@@ -23,7 +23,7 @@ from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from kernel.http.context import ContextRequest, in_context
 from kernel.rest import ApiView, Rule, represent
 from kernel.rest.schema import LOCATION
-from keys.rest_references import KeyReferenceView
+from keys.reading.rest_references import KeyReferenceView
 
 _FORM = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}
 

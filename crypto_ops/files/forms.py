@@ -6,8 +6,8 @@ from django import forms
 
 from accounts.principals import Principal
 from kernel.pages.forms import LongSelect, PageForm, offer
-from keys import services
 from keys.lifecycle import Status
+from keys.reading import services
 
 MAX_KEYS: Final = 500
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from crypto_ops.models import MAX_FILE_NAME, FileOperation
 from kernel.jobs import Status
 from kernel.rest import ChoiceField, LabelField, StrictSerializer, TimestampField
-from keys.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField
 
 
 class FileQuery(StrictSerializer):

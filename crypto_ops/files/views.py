@@ -27,7 +27,7 @@ from kernel.errors import Invalid
 from kernel.http.context import in_context
 from kernel.pages import PageView, Rule
 from kernel.pages.problem_views import answer_problem, form_out_of_date
-from keys import services as key_services
+from keys.reading import services as reading
 
 UNKNOWN: Final = "Choose one of: encrypt, decrypt."
 
@@ -74,7 +74,7 @@ class UploadView(PageView[Principal]):
             return FileRequest(operation=FileOperation.DECRYPT)
         if word != FileOperation.ENCRYPT:
             raise Invalid.of_field("operation", UNKNOWN)
-        key = key_services.find_key(principal=self.principal, name=request.GET.get("key", ""))
+        key = reading.find_key(principal=self.principal, name=request.GET.get("key", ""))
         return FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
 
 

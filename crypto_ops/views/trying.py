@@ -21,9 +21,9 @@ from kernel.crypto.modes import find_sealing_mode, find_signing_mode
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
 from kernel.pages import Rule
-from keys import services
 from keys.models import Key
-from keys.views.detail import KeyView
+from keys.pages.views.detail import KeyView
+from keys.reading import services
 
 NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
 # By the purpose of the key and the operation.

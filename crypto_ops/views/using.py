@@ -9,7 +9,7 @@ from kernel.crypto.algorithms import find_key_algorithm
 from kernel.pages import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
-from keys.views.detail import KeyView
+from keys.pages.views.detail import KeyView
 
 
 class UseView(KeyView):

@@ -10,8 +10,8 @@ from accounts.principals import Principal
 from audit.log.raw_rows import Spelled
 from kernel.identities import Identity
 from keys.lifecycle import Status
+from keys.models.selection import Finding, contains_words, has_finding, has_status
 from keys.models.visibility import HasElement, is_own, is_visible, is_within_reach
-from keys.selection import Finding, contains_words, has_finding, has_status
 
 if TYPE_CHECKING:
     from keys.models.keys import Key

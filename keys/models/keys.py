@@ -15,7 +15,7 @@ from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, Origin, State
 from keys.models.key_queries import KeyQuerySet
-from keys.selection import FIGURE_COLUMNS
+from keys.models.selection import FIGURE_COLUMNS
 
 
 class Key(MacProtectedRow):

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from kernel.databases.random_uuid import RandomUUID
 from kernel.trust.row_mac import MacField, MacProtectedRow
-from keys.rotation_policy import RotationPolicy
+from keys.models.rotation_policy import RotationPolicy
 
 MIN_DELETION_DAYS, MAX_DELETION_DAYS = 7, 30
 

@@ -3,31 +3,7 @@
 The services check the principal's permission, and search only the keys that the principal may see.
 """
 
-from keys.services.bulk import (
-    FEW,
-    MAX_TAGGED,
-    BulkRotation,
-    TagResult,
-    change_tag,
-    list_chosen,
-    rotate_chosen,
-    rotates_by_job,
-)
-from keys.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
-from keys.services.clock_changes import ClockChange, expire_keys, record_activations
-from keys.services.creation import create_key, default_key, material_for_creation
-from keys.services.deletion import (
-    DueDestruction,
-    cancel_deletion,
-    cancel_version_destruction,
-    destroy_due_keys,
-    schedule_deletion,
-    schedule_version_destruction,
-)
-from keys.services.editing import KeyUpdate, update_key
-from keys.services.exporting import ExportedKey, ExportedVersion, export_key, require_exportable
-from keys.services.forecasts import forecast, read_impact
-from keys.services.grants import (
+from keys.access.services import (
     grant_key,
     grant_tag,
     list_grants_on,
@@ -35,35 +11,37 @@ from keys.services.grants import (
     list_tag_grants,
     remove_grant,
 )
-from keys.services.history import (
-    MadeVersion,
-    VersionWindow,
-    creator_of,
-    list_made_versions,
-    state_decision,
+from keys.creation.services import create_key, default_key, material_for_creation
+from keys.deletion.services import (
+    DueDestruction,
+    cancel_deletion,
+    cancel_version_destruction,
+    destroy_due_keys,
+    schedule_deletion,
+    schedule_version_destruction,
 )
-from keys.services.import_parameters import ImportKeys, delete_expired_parameters, get_import_parameters
-from keys.services.importing import ImportRequest, ImportSettings, import_key, read_material
-from keys.services.policies import (
+from keys.editing.services import MAX_TAGGED, KeyUpdate, TagResult, change_tag, update_key
+from keys.pages.services import MadeVersion, VersionWindow, creator_of, list_made_versions, state_decision
+from keys.policies.services.changing import (
     PolicyUpdate,
     Preview,
     create_policy,
     delete_policy,
-    get_policy,
-    list_policies,
     preview_policy,
     update_policy,
 )
-from keys.services.policy_lists import (
+from keys.policies.services.reading import (
     PolicyWindow,
     find_policy,
+    get_policy,
+    list_policies,
     list_policies_after,
     policies_for,
     policy_named,
 )
-from keys.services.public_keys import get_public_key, list_public_keys
-from keys.services.reading import (
+from keys.reading.services import (
     EXPIRY_DAYS,
+    MAX_CHOSEN,
     KeyFigures,
     KeyFilter,
     KeyWindow,
@@ -71,25 +49,17 @@ from keys.services.reading import (
     frequent_tags,
     get_key,
     id_of_key,
-    id_within_reach,
     ids_of_own_keys,
     key_named,
+    list_chosen,
     list_keys,
     list_keys_after,
-    list_rotations,
     list_versions,
     measure_keys,
 )
-from keys.services.rotation import (
-    RotationResult,
-    due_keys,
-    material_for_rotation,
-    rotate_due_keys,
-    rotate_key,
-    rotate_keys,
-)
-from keys.services.rotation_jobs import (
-    MAX_CHOSEN,
+from keys.ring.key_loading import id_within_reach
+from keys.rotation.services.chosen import FEW, BulkRotation, rotate_chosen, rotates_by_job
+from keys.rotation.services.jobs import (
     RotationRequest,
     cancel_rotation_job,
     count_pending_elsewhere,
@@ -102,16 +72,44 @@ from keys.services.rotation_jobs import (
     rotate_here,
     selected_keys,
 )
-from keys.services.states import activate_key, disable_key, enable_key, revoke_key
-from keys.services.succession import (
+from keys.rotation.services.rotating import (
+    RotationResult,
+    due_keys,
+    list_rotations,
+    material_for_rotation,
+    rotate_due_keys,
+    rotate_key,
+    rotate_keys,
+)
+from keys.rotation.services.succession import (
     Successor,
     material_for_succession,
     may_be_succeeded,
     succeed_key,
 )
-from keys.services.usage import budget_of, primary_budget, read_usage, version_uses
-from keys.services.used_up import find_used_up, mark_used_up
-from keys.services.versions import disable_version, enable_version
+from keys.rotation.services.used_up import find_used_up, mark_used_up
+from keys.states.services import (
+    ClockChange,
+    activate_key,
+    disable_key,
+    disable_version,
+    enable_key,
+    enable_version,
+    expire_keys,
+    record_activations,
+    revoke_key,
+)
+from keys.transport.services.exporting import ExportedKey, ExportedVersion, export_key, require_exportable
+from keys.transport.services.import_parameters import (
+    ImportKeys,
+    delete_expired_parameters,
+    get_import_parameters,
+)
+from keys.transport.services.importing import ImportRequest, ImportSettings, import_key, read_material
+from keys.transport.services.public_keys import get_public_key, list_public_keys
+from keys.usage.services.callers import denials_shown_to, ids_with_callers, unrecorded_before, use_shown_to
+from keys.usage.services.forecasts import forecast, read_impact
+from keys.usage.services.usage import budget_of, primary_budget, read_usage, version_uses
 from keys.wrapped_material import NewMaterial
 
 __all__ = [

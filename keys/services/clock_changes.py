@@ -13,9 +13,9 @@ from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from keys import actions, trail
+from keys.changing import as_refusal, finish_change, lock_key
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyQuerySet
-from keys.services.changing import as_refusal, finish_change, lock_key
 
 ACTIVATION_REASON: Final = "activation time has come"
 EXPIRY_REASON: Final = "expiry has passed"

@@ -8,10 +8,10 @@ from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.labels import check_reason
 from keys import actions, trail
+from keys.changing import finish_change, lock_version
 from keys.errors import IllegalTransition
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion
-from keys.services.changing import finish_change, lock_version
 
 
 def disable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:

@@ -24,7 +24,7 @@ from kernel.outbox import Announcement, Topic, publish_all
 from kernel.outbox.models import Notification
 from keys.lifecycle import State, Status
 from keys.models import Key
-from keys.selection import DENIED_WITHIN, has_status
+from keys.models.selection import DENIED_WITHIN, has_status
 from notifications.topics import DELETION_AHEAD, DELETION_DENIED_USE, EXPIRING, ROTATION_DUE, ROTATION_OVERDUE
 
 AT_ONCE: Final = 1_000

@@ -21,7 +21,7 @@ from accounts.users.services import editing
 from kernel.clock import database_now, process_now
 from kernel.errors import NotFound, Unauthenticated
 from kernel.freshness.epoch import read_stamp
-from keys.services import create_key
+from keys.creation.services import create_key
 from tests.browsing import signed_in
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient

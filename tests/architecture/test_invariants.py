@@ -53,8 +53,10 @@ from kernel.jobs import JobRecord
 from kernel.outbox.models import Notification
 from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
-from keys import services as keys
+from keys.creation import services as creation_services
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
+from keys.rotation.services import jobs as services_jobs
+from keys.rotation.services import rotating
 from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
@@ -247,15 +249,15 @@ def rows(admin):
         email="mila@example.org",
     )
     key = KeyFactory(**everybody, name="orders")
-    keys.rotate_key(**everybody, key_id=key.id, reason="a second version")
-    wanted = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
-    keys.request_rotation(**everybody, request=wanted, reason="a third version")
+    rotating.rotate_key(**everybody, key_id=key.id, reason="a second version")
+    wanted = services_jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
+    services_jobs.request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
     FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = ServiceAccountFactory(**everybody, name="billing")
     GrantFactory(key=key, to=account)
     TokenFactory(account_id=account.id)
-    keys.default_key(admin.principal, "aes-256")
+    creation_services.default_key(admin.principal, "aes-256")
     PolicyFactory(**everybody, name="strict")
     BrowserSession.objects.create(session_key="k" * 32, expire_date=NOW, began_at=NOW, last_seen_at=NOW)
     make_passkey(admin.user)

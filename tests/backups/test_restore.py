@@ -31,7 +31,7 @@ from kernel.databases.releases import AppliedRelease
 from kernel.errors import Invalid
 from kernel.trust import kek
 from keys.models import Key
-from keys.services import rotate_key
+from keys.rotation.services.rotating import rotate_key
 from tests.backups.conftest import ACTOR, DESCRIPTION, PLAINTEXT, SYSTEM
 from tests.backups.databases import empty_database, rows_of, tables
 

@@ -11,11 +11,12 @@ from console.services.attention import PAGES
 from console.services.denied_acts import ACTS
 from kernel import jobs
 from kernel.clock import database_now, process_now
+from keys.deletion.services import schedule_deletion
 from keys.models import Key
-from keys.operations import KEY_OPERATIONS
-from keys.policy_operations import POLICY_OPERATIONS
-from keys.services import disable_key, schedule_deletion
-from keys.version_operations import VERSION_OPERATIONS
+from keys.pages.operations import KEY_OPERATIONS
+from keys.pages.version_operations import VERSION_OPERATIONS
+from keys.policies.operations import POLICY_OPERATIONS
+from keys.states.services import disable_key
 from tests.browsing import signed_in
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm

@@ -13,7 +13,7 @@ from console.services.kek_copies import check_kek_copies
 from console.views.home import FIRST_ALERTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
-from keys.services import disable_key, revoke_key
+from keys.states.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX, alerts_on_home

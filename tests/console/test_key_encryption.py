@@ -24,8 +24,8 @@ from kernel.rewrap_jobs import KekRewrap
 from kernel.trust import kek, kek_records
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey
+from keys.creation.services import create_key
 from keys.models import KeyVersion
-from keys.services import create_key
 from tests.browsing import signed_in
 from tests.factories import KeyFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture

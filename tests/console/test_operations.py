@@ -6,8 +6,8 @@ import pytest
 
 from console.services.rewraps import request_rewrap
 from crypto_ops.reencryptions import begin_reencryption
-from keys import services as keys
 from keys.models import Selection
+from keys.rotation.services import jobs
 from tests.audit.exports.exporting import fetch, order, work
 from tests.endpoints import make_file
 from tests.factories import KeyFactory
@@ -22,8 +22,8 @@ OPERATIONS = "/api/v1/operations"
 def submitted(admin):
     """The id of a job of each kind, oldest first."""
     key = KeyFactory(name="orders")
-    chosen = keys.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
-    rotation = keys.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
+    chosen = jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
+    rotation = jobs.request_rotation(principal=admin.principal, request=chosen, reason="leaked")
     return {
         "file": str(make_file(admin).id),
         "audit_export": order(admin),

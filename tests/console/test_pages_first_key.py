@@ -5,7 +5,7 @@ import re
 import pytest
 
 from keys.models import Key
-from keys.services import disable_key
+from keys.states.services import disable_key
 from tests.browsing import signed_in
 from tests.log_entries import log_rows
 from tests.personas import b64

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AuditExport
 from audit.services.resolving import resolve_alarm
 from kernel.clock import database_now
-from keys.services import disable_key, schedule_deletion
+from keys.deletion.services import schedule_deletion
+from keys.states.services import disable_key
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX
 from tests.endpoints import make_alarm

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from keys.key_loading import load_key
+from keys.ring.key_loading import load_key
 from tests.log_entries import log_rows
 from tests.personas import b64
 

@@ -17,7 +17,7 @@ from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
 from kernel.http.fast_path import HotRequest
-from keys import keyring, primitives
+from keys.ring import keyring, primitives
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection

@@ -7,8 +7,10 @@ import pytest
 from accounts.principals import Principal
 from kernel import runtime
 from kernel.clock import database_now
-from keys import services
+from keys.deletion import services as deletion
+from keys.editing import services as editing
 from keys.models import Key, KeyVersion
+from keys.policies.services import changing
 from tests.crypto_ops.conftest import split_form
 from tests.factories import PolicyFactory
 
@@ -29,12 +31,12 @@ def policy(bench):
 
 
 def change_policy(bench, policy, **changes):
-    services.update_policy(principal=bench.persona.principal, policy_id=policy.id, changes=changes)
+    changing.update_policy(principal=bench.persona.principal, policy_id=policy.id, changes=changes)
 
 
 def put_under(bench, key, policy):
     changes = {"policy_id": policy.id}
-    services.update_key(principal=bench.persona.principal, key_id=key["id"], changes=changes)
+    editing.update_key(principal=bench.persona.principal, key_id=key["id"], changes=changes)
 
 
 def set_minimum(bench, key, version):
@@ -87,7 +89,7 @@ def test_a_destroyed_key_keeps_its_page_and_refuses_with_its_state(bench, key, o
     row = Key.objects.get(pk=key["id"])
     row.deletion_at = database_now()
     row.save_with_mac()
-    assert len(list(services.destroy_due_keys(principal=SYSTEM))) == 1
+    assert len(list(deletion.destroy_due_keys(principal=SYSTEM))) == 1
     for answer in (bench.decrypt(ciphertext=old), bench.encrypt(key["id"])):
         assert (answer.status, answer.json["key_status"]) == (409, "destroyed")
     assert bench.persona.api.get(f"/api/v1/keys/{key['id']}").json["status"] == "destroyed"

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from kernel.crypto.modes import MAC_MODES
-from keys import primitives
-from keys.key_loading import load_key
+from keys.ring import primitives
+from keys.ring.key_loading import load_key
 from tests.browsing import signed_in
 from tests.crypto_ops.test_pages_try import results, run
 from tests.log_entries import log_rows

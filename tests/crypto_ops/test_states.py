@@ -12,8 +12,8 @@ from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
-from keys import keyring
-from keys.services import disable_key, revoke_key
+from keys.ring import keyring
+from keys.states.services import disable_key, revoke_key
 from tests.crypto_ops.conftest import split_form
 from tests.log_entries import log_rows
 from tests.personas import b64

@@ -13,8 +13,10 @@ from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size
 from kernel.errors import Conflict, DomainError, Throttled, VersionConflict
-from keys import services
+from keys.editing import services as editing
 from keys.errors import KeyNotActive, KeyNotUsable
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.crypto_ops.stream_client import entries
 
 CHUNK = 16 * 1024
@@ -47,9 +49,9 @@ def test_nothing_of_a_small_stream_leaves_before_it_is_on_record(principal, key)
 
 def changes():
     return {
-        "disabled": (services.disable_key, KeyNotActive, KeyNotUsable),
-        "revoked": (services.revoke_key, KeyNotActive, None),
-        "rotated": (services.rotate_key, VersionConflict, None),
+        "disabled": (states.disable_key, KeyNotActive, KeyNotUsable),
+        "revoked": (states.revoke_key, KeyNotActive, None),
+        "rotated": (rotating.rotate_key, VersionConflict, None),
     }
 
 
@@ -84,7 +86,7 @@ def test_a_change_that_takes_nothing_away_does_not_stop_a_stream(principal, key)
     key_id = uuid.UUID(key["id"])
     with Encryption(principal, key_id=key_id) as stream:
         begun = stream.write(PLAINTEXT)
-        services.update_key(principal=principal, key_id=key_id, changes={"description": "another"})
+        editing.update_key(principal=principal, key_id=key_id, changes={"description": "another"})
         stream.check()
         assert len(begun + b"".join(stream.finish())) == sealed_size(len(PLAINTEXT))
 

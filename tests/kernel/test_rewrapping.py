@@ -18,10 +18,11 @@ from kernel.errors import Conflict
 from kernel.trust import kek, kek_records, rewrapping
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey, SystemKey
-from keys import keyring, primitives
-from keys import services as keys
 from keys.models import KeyVersion
-from keys.services import import_parameters
+from keys.ring import keyring, primitives
+from keys.rotation.services import rotating
+from keys.states import services as states
+from keys.transport.services import import_parameters
 from notifications.services.webhooks import create_webhook
 from tests.endpoints import code_to_confirm
 from tests.factories import KeyFactory
@@ -39,7 +40,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     )
     totp.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = KeyFactory(name="orders")
-    keys.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     import_parameters._create(admin.principal, KeyMaterial.generate(32))
     file = FileJob(key=key, operation=FileOperation.ENCRYPT, upload_size=1)
     with transaction.atomic():
@@ -220,9 +221,9 @@ def test_changes_during_a_run_lose_nothing(stored, admin, monkeypatch):
     def change():
         try:
             for _ in range(10):
-                keys.rotate_key(principal=admin.principal, key_id=stored.id, reason="under load")
-                keys.disable_version(principal=admin.principal, key_id=stored.id, version=1, reason="test")
-                keys.enable_version(principal=admin.principal, key_id=stored.id, version=1, reason="test")
+                rotating.rotate_key(principal=admin.principal, key_id=stored.id, reason="under load")
+                states.disable_version(principal=admin.principal, key_id=stored.id, version=1, reason="test")
+                states.enable_version(principal=admin.principal, key_id=stored.id, version=1, reason="test")
         finally:
             changed.set()
 

@@ -11,8 +11,8 @@ from accounts.roles import PERMISSIONS
 from audit.models import AuditLog, AuditTrail
 from kernel import runtime
 from kernel.clock import database_now
-from keys import services
 from keys.models import EncryptionPolicy, Key
+from keys.rotation.services import rotating
 from tests.factories import KeyFactory, PolicyFactory, UsageFactory
 from tests.log_entries import log_rows
 from tests.personas import Persona
@@ -38,7 +38,7 @@ def key(new_key) -> Key:
 @pytest.fixture
 def rotated_once(admin, key) -> Key:
     """A key with two versions."""
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     key.refresh_from_db()
     return key
 
@@ -46,7 +46,7 @@ def rotated_once(admin, key) -> Key:
 @pytest.fixture
 def rotated(admin, rotated_once) -> Key:
     """A key with three versions."""
-    services.rotate_key(principal=admin.principal, key_id=rotated_once.id, reason="test again")
+    rotating.rotate_key(principal=admin.principal, key_id=rotated_once.id, reason="test again")
     rotated_once.refresh_from_db()
     return rotated_once
 

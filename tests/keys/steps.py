@@ -6,8 +6,9 @@ from io import StringIO
 from django.core.management import call_command
 
 from kernel.clock import database_now
-from keys import services
+from keys.deletion import services as deletion
 from keys.models import Key, KeyVersion
+from keys.rotation.services import succession
 
 
 def version_of(key):
@@ -27,13 +28,15 @@ def age(key, by):
 
 
 def succeed(person, key, name="new-key", **wanted):
-    successor = services.Successor(name=name, **wanted)
-    return services.succeed_key(principal=person.principal, key_id=key.pk, successor=successor, reason="move")
+    successor = succession.Successor(name=name, **wanted)
+    return succession.succeed_key(
+        principal=person.principal, key_id=key.pk, successor=successor, reason="move"
+    )
 
 
 def schedule_deletion(admin, key, **fields):
     given = {"reason": "obsolete", "confirm_name": key.name} | fields
-    return services.schedule_deletion(principal=admin.principal, key_id=key.id, **given)
+    return deletion.schedule_deletion(principal=admin.principal, key_id=key.id, **given)
 
 
 def end_wait(key):

@@ -9,8 +9,8 @@ from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.rest.preconditions import etags_to_match
-from keys import services
 from keys.models import Key
+from keys.rotation.services import rotating
 
 pytestmark = pytest.mark.django_db
 
@@ -307,7 +307,7 @@ def test_an_invisible_key_gets_the_answer_of_a_missing_one(admin, stranger, deve
 
 def test_lists_hold_nothing_of_a_strangers(stranger, developer, admin, new_key):
     key = new_key(principal=developer.principal)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     for path in ("/api/v1/keys", "/api/v1/rotations"):
         assert stranger.api.get(path).json["count"] == 0
         assert developer.api.get(path).json["count"] == 1

@@ -8,9 +8,10 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid, Overloaded
 from kernel.freshness.epoch import read_epoch
-from keys import services, wrapped_material
+from keys import wrapped_material
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.states import services
 
 pytestmark = pytest.mark.django_db
 

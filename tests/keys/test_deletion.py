@@ -12,9 +12,12 @@ from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from kernel.errors import Invalid, RecentAuthRequired
-from keys import services
+from keys.deletion import services as deletion
+from keys.editing import services as editing
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyVersion
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.factories import PolicyFactory
 from tests.keys.steps import end_wait, schedule_deletion
 
@@ -24,7 +27,7 @@ SYSTEM = Principal.system("tests", "command")
 
 
 def cancel(admin, key):
-    return services.cancel_deletion(principal=admin.principal, key_id=key.id, reason="still needed")
+    return deletion.cancel_deletion(principal=admin.principal, key_id=key.id, reason="still needed")
 
 
 def end_wait_of_version(key, number):
@@ -34,7 +37,7 @@ def end_wait_of_version(key, number):
 
 
 def destroy():
-    return list(services.destroy_due_keys(principal=SYSTEM))
+    return list(deletion.destroy_due_keys(principal=SYSTEM))
 
 
 def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
@@ -66,7 +69,7 @@ def test_a_schedule_with_a_fault_changes_nothing(admin, key, fields, named):
 def test_a_schedule_requires_a_recent_sign_in(admin, key):
     principal = replace(admin.principal, auth_time=database_now() - timedelta(hours=1))
     with pytest.raises(RecentAuthRequired):
-        services.schedule_deletion(
+        deletion.schedule_deletion(
             principal=principal, key_id=key.id, reason="obsolete", confirm_name=key.name
         )
 
@@ -75,7 +78,7 @@ def test_a_protected_key_cannot_be_scheduled(admin, new_key):
     key = new_key(deletion_protection=True)
     with pytest.raises(IllegalTransition, match="protected"):
         schedule_deletion(admin, key)
-    services.update_key(principal=admin.principal, key_id=key.id, changes={"deletion_protection": False})
+    editing.update_key(principal=admin.principal, key_id=key.id, changes={"deletion_protection": False})
     assert schedule_deletion(admin, key).state == "deletion_scheduled"
 
 
@@ -87,15 +90,15 @@ def test_protection_is_refused_during_a_deletion(admin, rotated_once):
     }
     schedule_version(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
-        services.update_key(**protect)
-    services.cancel_version_destruction(
+        editing.update_key(**protect)
+    deletion.cancel_version_destruction(
         principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
     )
     schedule_deletion(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
-        services.update_key(**protect)
+        editing.update_key(**protect)
     cancel(admin, rotated_once)
-    assert services.update_key(**protect).deletion_protection
+    assert editing.update_key(**protect).deletion_protection
 
 
 def test_a_policy_may_require_a_longer_wait(admin, new_key):
@@ -110,8 +113,8 @@ def test_a_policy_may_require_a_longer_wait(admin, new_key):
     ("operation", "after"),
     [
         (None, "suspended"),
-        (services.disable_key, "suspended"),
-        (services.revoke_key, "deactivated"),
+        (states.disable_key, "suspended"),
+        (states.revoke_key, "deactivated"),
     ],
 )
 def test_a_cancelled_deletion_restores_the_state_but_never_an_active_key(admin, key, operation, after):
@@ -146,7 +149,7 @@ def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, ke
 
 
 def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     schedule_deletion(admin, key)
     end_wait(key)
     [due] = destroy()
@@ -164,7 +167,7 @@ def test_destruction_erases_every_version_and_keeps_the_record(admin, key, event
 def test_a_dry_run_destroys_nothing(admin, key):
     schedule_deletion(admin, key)
     end_wait(key)
-    [due] = services.destroy_due_keys(principal=SYSTEM, dry_run=True)
+    [due] = deletion.destroy_due_keys(principal=SYSTEM, dry_run=True)
     assert due.key.id == key.id
     assert Key.objects.get().state == "deletion_scheduled"
 
@@ -181,7 +184,7 @@ def test_an_altered_key_is_reported_and_the_others_are_destroyed(admin, new_key)
 
 def schedule_version(admin, key, version=1, **fields):
     given = {"reason": "obsolete", "confirm_name": key.name}
-    return services.schedule_version_destruction(
+    return deletion.schedule_version_destruction(
         principal=admin.principal, key_id=key.id, version=version, **(given | fields)
     )
 
@@ -200,12 +203,12 @@ def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
 
 def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated_once):
     schedule_version(admin, rotated_once)
-    row = services.cancel_version_destruction(
+    row = deletion.cancel_version_destruction(
         principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
     )
     assert (row.state, row.destruction_at) == ("disabled", None)
     with pytest.raises(IllegalTransition):
-        services.cancel_version_destruction(
+        deletion.cancel_version_destruction(
             principal=admin.principal, key_id=rotated_once.id, version=1, reason="again"
         )
 
@@ -213,14 +216,14 @@ def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated_once
 def test_the_primary_version_and_those_of_a_protected_key_stay(admin, rotated_once):
     with pytest.raises(IllegalTransition, match="Rotate the key first"):
         schedule_version(admin, rotated_once, version=2)
-    services.update_key(
+    editing.update_key(
         principal=admin.principal, key_id=rotated_once.id, changes={"deletion_protection": True}
     )
     with pytest.raises(IllegalTransition, match="deletion protection"):
         schedule_version(admin, rotated_once)
 
 
-@pytest.mark.parametrize("operation", [services.enable_version, services.disable_version])
+@pytest.mark.parametrize("operation", [states.enable_version, states.disable_version])
 def test_a_scheduled_version_is_neither_enabled_nor_disabled(admin, rotated_once, operation):
     schedule_version(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Version 1 is scheduled for destruction"):
@@ -230,7 +233,7 @@ def test_a_scheduled_version_is_neither_enabled_nor_disabled(admin, rotated_once
 def test_a_scheduled_key_does_not_rotate(admin, key):
     schedule_deletion(admin, key)
     with pytest.raises(KeyNotActive):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from accounts.users.operations import USER_OPERATIONS
 from kernel.clock import database_now
 from kernel.pages.drafts import DRAFT, LIMIT, PAGE_USER
 from keys.models import Key
-from keys.operations import KEY_OPERATIONS
-from keys.version_operations import VERSION_OPERATIONS
+from keys.pages.operations import KEY_OPERATIONS
+from keys.pages.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in, text
 from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook

@@ -5,9 +5,12 @@ import pytest
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import read_epoch
-from keys import services
+from keys.editing import services as editing
 from keys.errors import IllegalTransition
 from keys.models import Key
+from keys.reading import services as reading
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 def update(person, key, **changes):
-    return services.update_key(principal=person.principal, key_id=key.id, changes=changes)
+    return editing.update_key(principal=person.principal, key_id=key.id, changes=changes)
 
 
 def test_each_field_changes_and_the_others_stay(admin, new_key):
@@ -49,9 +52,9 @@ def test_an_update_that_changes_nothing_is_no_event(admin, new_key, events_of):
 def test_a_search_finds_the_new_words_and_not_the_old(admin, new_key):
     key = new_key(description="apples")
     update(admin, key, description="pears")
-    found = services.list_keys(principal=admin.principal, only={"search": "pears"})
+    found = reading.list_keys(principal=admin.principal, only={"search": "pears"})
     assert list(found) == [key]
-    assert not services.list_keys(principal=admin.principal, only={"search": "apples"})
+    assert not reading.list_keys(principal=admin.principal, only={"search": "apples"})
 
 
 def test_an_expiry_that_has_passed_cannot_be_moved(admin, new_key, let_time_pass):
@@ -66,7 +69,7 @@ def test_an_expiry_that_has_passed_cannot_be_moved(admin, new_key, let_time_pass
 
 def test_an_expiry_that_passed_while_disabled_cannot_be_moved_either(admin, new_key, let_time_pass):
     key = new_key(expires_at=database_now() + HOUR)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     let_time_pass(key, expired=True)
     with pytest.raises(IllegalTransition):
         update(admin, key, expires_at=database_now() + HOUR)
@@ -91,7 +94,7 @@ def test_an_expired_key_can_still_be_described(admin, new_key, let_time_pass):
 
 
 def test_a_new_rotation_period_counts_from_the_last_rotation(admin, key):
-    rotation = services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotation = rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     changed = update(admin, key, rotation_period_days=7)
     assert changed.next_rotation_at == rotation.rotated_at + timedelta(days=7)
     assert update(admin, key, rotation_period_days=None).next_rotation_at is None

@@ -16,10 +16,14 @@ from kernel.clock import database_now
 from kernel.crypto import hybrid
 from kernel.errors import RecentAuthRequired
 from kernel.idempotency.models import CompletedRequest
-from keys import services
+from keys.editing import services as editing
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated
-from keys.key_loading import load_key
 from keys.models import Key
+from keys.policies.services import changing
+from keys.ring.key_loading import load_key
+from keys.rotation.services import rotating
+from keys.states import services as states
+from keys.transport.services import exporting, import_parameters
 from tests.foreign_keys import new_key as foreign_key
 from tests.foreign_keys import public_bytes
 from tests.keys.steps import schedule_deletion
@@ -38,7 +42,7 @@ def export(person, key, *, headers=None, **fields):
 
 def exported(principal, key, **fields):
     given = {"reason": "test", "is_private_connection": True} | fields
-    return services.export_key(principal=principal, key_id=key.id, **given)
+    return exporting.export_key(principal=principal, key_id=key.id, **given)
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_a_hybrid_key_is_exported_as_raw_bytes(admin, new_key):
 def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, form, algorithm):
     """``admin`` imports what was wrapped for their parameters, under the same name once the first key is gone."""
     parameters_of(admin)
-    parameters = services.get_import_parameters(principal=admin.principal)
+    parameters = import_parameters.get_import_parameters(principal=admin.principal)
     recipient = parameters.hpke if form == "hpke" else parameters.rsa
     key = new_key(algorithm=algorithm, exportable=True, name="moves")
     material = stored_material(key)
@@ -124,8 +128,8 @@ def test_a_weak_or_foreign_wrapping_key_is_refused(admin, exportable, recipient)
 
 def test_the_enabled_versions_are_exported_or_the_named_ones(admin, exportable):
     for _ in range(2):
-        services.rotate_key(principal=admin.principal, key_id=exportable.id, reason="test")
-    services.disable_version(principal=admin.principal, key_id=exportable.id, version=2, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=exportable.id, reason="test")
+    states.disable_version(principal=admin.principal, key_id=exportable.id, version=2, reason="test")
 
     def versions(**fields):
         return [
@@ -145,9 +149,9 @@ def test_versions_below_the_minimum_or_after_the_grace_period_stay(admin, new_ke
     policy = new_policy(rotation_policy={"grace_days": 0}, exportable=True)
     lapsed, limited = new_key(exportable=True, policy_id=policy.id), new_key(name="limited", exportable=True)
     for key in (lapsed, limited):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     change = {"min_decryption_version": 2}
-    services.update_key(principal=admin.principal, key_id=limited.id, changes=change)
+    editing.update_key(principal=admin.principal, key_id=limited.id, changes=change)
     for key in (lapsed, limited):
         assert [each.version for each in exported(admin.principal, key).versions] == [2]
         with pytest.raises(KeyNotUsable, match="Version 1"):
@@ -165,7 +169,7 @@ def test_the_policy_must_allow_export_now(admin, new_key, new_policy):
     policy = new_policy(exportable=True)
     key = new_key(policy_id=policy.id, exportable=True)
     assert exported(admin.principal, key).versions
-    services.update_policy(principal=admin.principal, policy_id=policy.id, changes={"exportable": False})
+    changing.update_policy(principal=admin.principal, policy_id=policy.id, changes={"exportable": False})
     with pytest.raises(PolicyViolated):
         exported(admin.principal, key)
 
@@ -180,13 +184,13 @@ def test_a_public_key_alone_has_nothing_to_export(admin):
 
 def test_only_states_in_which_a_key_is_used_allow_export(admin, new_key):
     deactivated = new_key(exportable=True)
-    services.revoke_key(principal=admin.principal, key_id=deactivated.id, reason="test")
+    states.revoke_key(principal=admin.principal, key_id=deactivated.id, reason="test")
     pending = new_key(exportable=True, activates_at=database_now() + timedelta(days=1))
     for key in (deactivated, pending):
         assert exported(admin.principal, key).versions
     suspended, compromised, scheduled = (new_key(exportable=True) for _ in range(3))
-    services.disable_key(principal=admin.principal, key_id=suspended.id, reason="test")
-    services.revoke_key(principal=admin.principal, key_id=compromised.id, reason="test", compromised=True)
+    states.disable_key(principal=admin.principal, key_id=suspended.id, reason="test")
+    states.revoke_key(principal=admin.principal, key_id=compromised.id, reason="test", compromised=True)
     schedule_deletion(admin, scheduled)
     for key in (suspended, compromised, scheduled):
         with pytest.raises(KeyNotUsable):

@@ -10,8 +10,14 @@ from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.trust import system_keys
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
-from keys import access, keyring, services
+from keys import access
+from keys.access import services as access_services
+from keys.editing import services as editing
 from keys.models import Key, KeyGrant
+from keys.reading import services as reading
+from keys.ring import keyring
+from keys.rotation.services import rotating, succession
+from keys.states import services as states
 from tests.factories import GrantFactory, KeyFactory
 from tests.personas import with_token
 
@@ -43,11 +49,11 @@ def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admi
         use(developer.principal, key)
     given = grant(key, developer, "encrypt")
     use(developer.principal, key)
-    assert services.find_key(principal=developer.principal, name=key.name) == key
+    assert reading.find_key(principal=developer.principal, name=key.name) == key
     with pytest.raises(Denied) as refused:
         use(developer.principal, key, "decrypt")
     assert refused.value.extra == {"permission": "crypto.decrypt", "rule": "no-grant"}
-    services.remove_grant(principal=admin.principal, grant_id=given.id, key_id=key.id)
+    access_services.remove_grant(principal=admin.principal, grant_id=given.id, key_id=key.id)
     with pytest.raises(NotFound):
         use(developer.principal, key)
 
@@ -55,12 +61,12 @@ def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admi
 def test_a_grant_on_a_tag_covers_each_key_with_the_tag(admin, developer, key):
     given = GrantFactory(tag="production")
     use(developer.principal, key)
-    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": []})
+    editing.update_key(principal=admin.principal, key_id=key.id, changes={"tags": []})
     with pytest.raises(NotFound):
         use(developer.principal, key)
-    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": ["production"]})
+    editing.update_key(principal=admin.principal, key_id=key.id, changes={"tags": ["production"]})
     use(developer.principal, key)
-    services.remove_grant(principal=admin.principal, grant_id=given.id)
+    access_services.remove_grant(principal=admin.principal, grant_id=given.id)
     with pytest.raises(NotFound):
         use(developer.principal, key)
 
@@ -90,40 +96,40 @@ def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, develop
         with pytest.raises(NotFound):
             use(caller, key, reference=reference)
     with pytest.raises(Denied):
-        services.find_key(principal=caller, name="own")
+        reading.find_key(principal=caller, name="own")
 
 
 def test_write_access_to_the_database_gives_no_grant(admin, developer, key):
     grant(key, developer, "encrypt")
-    assert services.get_key(principal=developer.principal, key_id=key.id)
+    assert reading.get_key(principal=developer.principal, key_id=key.id)
     KeyGrant.objects.update(operations=["crypto.decrypt"])
     keyring.forget([f"key:{key.id}"])
     with pytest.raises(IntegrityFailed):
         use(developer.principal, key)
     with pytest.raises(IntegrityFailed):
-        services.get_key(principal=developer.principal, key_id=key.id)
+        reading.get_key(principal=developer.principal, key_id=key.id)
 
 
 def test_tags_that_an_older_mac_does_not_cover_grant_nothing_until_they_are_set(admin, developer, key):
     GrantFactory(tag="production")
     as_version_one(key)
     changes = {"description": "renewed"}
-    services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    for read in (use, lambda principal, key: services.find_key(principal=principal, name=key.name)):
+    editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    for read in (use, lambda principal, key: reading.find_key(principal=principal, name=key.name)):
         with pytest.raises(NotFound):
             read(developer.principal, key)
-    services.update_key(principal=admin.principal, key_id=key.id, changes={"tags": list(key.tags)})
+    editing.update_key(principal=admin.principal, key_id=key.id, changes={"tags": list(key.tags)})
     use(developer.principal, key)
 
 
 def test_tags_that_nothing_proves_are_neither_inherited_nor_completed(admin, key):
     as_version_one(key)
-    [result] = services.change_tag(principal=admin.principal, keys=[stored(key)], tag="eu", adds=True)
+    [result] = editing.change_tag(principal=admin.principal, keys=[stored(key)], tag="eu", adds=True)
     assert "Nothing proves that the tags" in str(result.error)
     assert stored(key).tags == key.tags
-    new = services.succeed_key(
-        principal=admin.principal, key_id=key.id, successor=services.Successor(name="next"), reason="test"
+    new = succession.succeed_key(
+        principal=admin.principal, key_id=key.id, successor=succession.Successor(name="next"), reason="test"
     )
     assert (new.tags, stored(new).check_mac().granting_tags) == ([], [])
 
@@ -166,7 +172,7 @@ def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
     limited = with_token(admin, key_ids=[key.id]).principal
     for change in (
         lambda: GrantFactory(principal=limited, tag="production"),
-        lambda: services.remove_grant(principal=limited, grant_id=given.id),
+        lambda: access_services.remove_grant(principal=limited, grant_id=given.id),
     ):
         with pytest.raises(Denied) as refused:
             change()
@@ -175,7 +181,7 @@ def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
 
 def test_access_names_the_rule_that_decides(admin, developer, operator, key, settings):
     def rule(holder, operation="encrypt"):
-        verdict = access.check_access(
+        verdict = access_services.check_access(
             principal=admin.principal, key_id=key.id, holder_id=holder.user.id, operation=operation
         )
         return verdict.is_allowed, verdict.rule
@@ -188,7 +194,9 @@ def test_access_names_the_rule_that_decides(admin, developer, operator, key, set
     settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
     assert rule(developer) == (False, "second_factor_required")
     settings.CC_REQUIRE_SECOND_FACTOR = set()
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="audit")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="audit")
     assert rule(developer) == (False, "state:suspended")
     with pytest.raises(NotFound):
-        access.check_access(principal=admin.principal, key_id=key.id, holder_id=uuid4(), operation="encrypt")
+        access_services.check_access(
+            principal=admin.principal, key_id=key.id, holder_id=uuid4(), operation="encrypt"
+        )

@@ -23,11 +23,13 @@ from kernel.crypto.material import KeyMaterial
 from kernel.http.private_connections import is_private
 from kernel.trust import kek_records
 from kernel.trust.row_mac import IntegrityFailed
-from keys import services
+from keys.deletion import services as deletion
 from keys.errors import CannotProtect, PrivateKeyMissing
-from keys.key_loading import load_key
 from keys.models import ImportParameters, Key, KeyVersion
-from keys.services import import_parameters
+from keys.ring.key_loading import load_key
+from keys.rotation.services import rotating
+from keys.transport.services import import_parameters, importing
+from keys.transport.services import import_parameters as services_import_parameters
 from tests.foreign_keys import (
     ALGORITHMS,
     jwk_of,
@@ -280,7 +282,7 @@ def test_an_import_is_recorded_without_its_material(admin):
     assert log_rows().filter(action="keys.key.imported", outcome="error").count() == 1
     for row in AuditLog.objects.values():
         assert b64(octets)[:16] not in str(row)
-    assert b64(octets)[:16] not in repr(services.ImportRequest(
+    assert b64(octets)[:16] not in repr(importing.ImportRequest(
         name="x", algorithm="aes-256", format="raw", material=b64(octets), is_private_connection=True
     ))  # fmt: skip
 
@@ -346,7 +348,7 @@ def test_a_public_key_does_not_rotate(admin, new_policy):
     answer = admin.api.post(f"/api/v1/keys/{made['id']}/rotate", {"reason": "test"})
     assert (answer.status, answer.code) == (409, "private_key_missing")
     with pytest.raises(PrivateKeyMissing):
-        services.material_for_rotation(admin.principal, UUID(made["id"]))
+        rotating.material_for_rotation(admin.principal, UUID(made["id"]))
 
 
 def test_a_public_key_has_no_wrapped_material_under_its_mac(admin):
@@ -371,7 +373,7 @@ def test_a_public_key_is_destroyed_as_others_are(admin):
     key = Key.objects.get(pk=made["id"])
     schedule_deletion(admin, key)
     end_wait(key)
-    assert [due.error for due in services.destroy_due_keys(principal=admin.principal)] == [None]
+    assert [due.error for due in deletion.destroy_due_keys(principal=admin.principal)] == [None]
     key.refresh_from_db()
     assert (key.state, key.versions.get().state) == ("destroyed", "destroyed")
 
@@ -401,7 +403,7 @@ def test_rsa_2048_is_not_generated(admin):
     rotated = admin.api.post(f"/api/v1/keys/{made['id']}/rotate", {"reason": "test"})
     assert (rotated.status, rotated.code) == (409, "key_cannot_protect")
     with pytest.raises(CannotProtect):
-        services.material_for_rotation(admin.principal, UUID(made["id"]))
+        rotating.material_for_rotation(admin.principal, UUID(made["id"]))
     key = Key.objects.get(pk=made["id"])
     assert succeed(admin, key, algorithm="ed25519").algorithm == "ed25519"
 
@@ -434,7 +436,7 @@ def test_wrapped_material_arrives(admin, form, algorithm):
         "hmac-sha256": lambda: b"x",
         hybrid.ALGORITHM: hybrid.generate()[0].expose,
     }.get(algorithm, lambda: private_bytes(new_key(algorithm)))()
-    parameters = services.get_import_parameters(principal=owner_of_parameters(admin))
+    parameters = services_import_parameters.get_import_parameters(principal=owner_of_parameters(admin))
     recipient = parameters.hpke if form == "hpke" else parameters.rsa
     wrapped = key_transport.wrap(recipient, KeyMaterial(octets, least=1), "moved")
     made = imported(
@@ -478,9 +480,9 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
 
     def refusal(principal):
         with pytest.raises(Exception, match="no import parameters") as refused:
-            services.read_material(
+            importing.read_material(
                 principal=principal,
-                request=services.ImportRequest(
+                request=importing.ImportRequest(
                     name="moved",
                     algorithm="aes-256",
                     format="wrapped",
@@ -493,12 +495,12 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
 
     other = replace(operator.principal, permissions=admin.principal.permissions, role="admin")
     assert refusal(other) == ["import_parameters_id"]
-    services.delete_expired_parameters()
+    services_import_parameters.delete_expired_parameters()
     assert ImportParameters.objects.count() == 1
     parameters.expires_at = database_now()
     parameters.save_with_mac()
     assert refusal(admin.principal) == ["import_parameters_id"]
-    services.delete_expired_parameters()
+    services_import_parameters.delete_expired_parameters()
     assert not ImportParameters.objects.exists()
 
 
@@ -506,7 +508,7 @@ def test_altered_parameters_are_not_used(admin):
     parameters_of(admin)
     ImportParameters.objects.update(expires_at=database_now() + timedelta(days=9))
     with pytest.raises(IntegrityFailed):
-        services.get_import_parameters(principal=admin.principal)
+        services_import_parameters.get_import_parameters(principal=admin.principal)
 
 
 # --- the examples of docs/key-import.md

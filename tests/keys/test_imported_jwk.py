@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel.crypto.algorithms import find_key_algorithm, find_key_algorithms
 from kernel.crypto.encoding import encode_base64url
 from kernel.errors import Invalid
-from keys.imported_jwk import from_jwk
+from keys.transport.imported_jwk import from_jwk
 from tests.foreign_keys import ALGORITHMS, jwk_of, new_key
 
 

@@ -7,8 +7,11 @@ from kernel import runtime
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.modes import SEALING_MODES
 from kernel.trust.row_mac import IntegrityFailed
-from keys import keyring, primitives, services
 from keys.models import Key, KeyVersion
+from keys.reading import services as reading
+from keys.ring import keyring, primitives
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = pytest.mark.django_db
 
@@ -50,9 +53,9 @@ def test_a_key_with_any_altered_column_is_not_used_or_changed(admin, key, column
     with pytest.raises(IntegrityFailed):
         load(admin, key)
     with pytest.raises(IntegrityFailed):
-        services.get_key(principal=admin.principal, key_id=key.id)
+        reading.get_key(principal=admin.principal, key_id=key.id)
     with pytest.raises(IntegrityFailed):
-        services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+        states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
 
 
 @pytest.mark.parametrize("column", list(VERSION_ALTERATIONS))
@@ -63,15 +66,15 @@ def test_a_version_with_any_altered_column_is_not_used(admin, key, column):
 
 
 def test_a_disabled_version_that_was_altered_is_not_enabled(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
     KeyVersion.objects.filter(key=key, version=1).update(wrapped=b"other")
     with pytest.raises(IntegrityFailed):
-        services.enable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+        states.enable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
 
 
 def test_a_version_that_was_deleted_is_missed(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     KeyVersion.objects.filter(key=key, version=1).delete()
     with pytest.raises(IntegrityFailed):
         load(admin, key)
@@ -105,7 +108,7 @@ def test_material_does_not_open_for_another_algorithm_or_purpose(admin, key, col
 
 
 def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     first, second = key.versions.order_by("version")
     second.wrapped = first.wrapped
     second.save_with_mac()
@@ -115,7 +118,7 @@ def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):
 
 def test_an_altered_key_is_still_listed(admin, key):
     Key.objects.filter(pk=key.pk).update(name="altered-name")
-    assert [row.name for row in services.list_keys(principal=admin.principal, only={})] == ["altered-name"]
+    assert [row.name for row in reading.list_keys(principal=admin.principal, only={})] == ["altered-name"]
 
 
 def test_a_row_put_in_by_hand_is_not_used(admin, key):

@@ -4,10 +4,11 @@ import pytest
 from django.db import connection, transaction
 
 from kernel.crypto.modes import SEALING_MODES
-from keys import keyring, services
 from keys.errors import UsageLimitReached
-from keys.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of
 from keys.models import KeyVersion
+from keys.ring import keyring
+from keys.ring.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of
+from keys.rotation.services import rotating
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,7 +95,7 @@ def test_rotation_is_the_remedy(admin, key, version):
     entry = keyring.find(key.id, admin.principal)
     with pytest.raises(UsageLimitReached):
         entry.versions[1].reserve_invocations(GCM, 1)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="used up")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="used up")
     keyring.find_current(key.id, admin.principal).versions[2].reserve_invocations(GCM, 1)
 
 

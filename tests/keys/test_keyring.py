@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from keys.entities import key_entity
 
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithm
@@ -14,9 +15,10 @@ from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
 from kernel.identities import Identity
-from keys import keyring, primitives, services
-from keys.cached_keys import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
+from keys.ring import keyring, primitives
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +44,7 @@ def unseal(entry, version, sealed, mode=GCM):
 
 def test_an_entry_is_what_its_rows_say(admin, new_key):
     key = new_key(expires_at=database_now() + HOUR)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     entry = find(admin, key)
     assert (entry.key_id, entry.name, entry.algorithm, entry.primary_version) == (
         key.id,
@@ -89,7 +91,7 @@ def test_threads_share_one_cipher(admin, key):
 
 
 def test_material_is_unwrapped_on_first_use_only(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     # The first version's material cannot be opened, which has no effect until it is used.
     first = key.versions.get(version=1)
     first.wrapped = b"\x01" + bytes(60)
@@ -143,7 +145,7 @@ def test_a_caller_without_an_account_owns_nothing(developer, new_key):
 def test_the_primary_version_protects_and_earlier_ones_process(admin, key):
     old = find(admin, key)
     sealed = seal(old, old.versions[1])
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     entry = keyring.find_current(key.id, admin.principal)
     assert entry.require_protect(database_now()).number == 2
     assert unseal(entry, entry.require_process(1, database_now()), sealed) == b"canary"
@@ -152,8 +154,8 @@ def test_the_primary_version_protects_and_earlier_ones_process(admin, key):
 
 
 def test_a_version_that_does_not_exist_or_is_disabled_does_not_process(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
     entry = find(admin, key)
     with pytest.raises(NotFound):
         entry.require_process(3, database_now())
@@ -172,7 +174,7 @@ def test_a_warm_entry_expires_by_the_time_it_is_asked_about(admin, new_key):
 
 
 def test_a_compromised_key_processes_for_reencryption_only(admin, key):
-    services.revoke_key(principal=admin.principal, key_id=key.id, reason="leak", compromised=True)
+    states.revoke_key(principal=admin.principal, key_id=key.id, reason="leak", compromised=True)
     entry = find(admin, key)
     with pytest.raises(KeyNotUsable):
         entry.require_process(1, database_now())
@@ -181,7 +183,7 @@ def test_a_compromised_key_processes_for_reencryption_only(admin, key):
 
 def test_a_read_of_the_current_key_returns_its_new_state(admin, key):
     warm = find(admin, key)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     fresh = keyring.find_current(key.id, admin.principal)
     assert fresh is not warm
     with pytest.raises(KeyNotActive):
@@ -190,7 +192,7 @@ def test_a_read_of_the_current_key_returns_its_new_state(admin, key):
 
 def test_a_change_of_another_key_leaves_an_entry_as_it_is(admin, key, new_key):
     other = find(admin, new_key())
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert keyring.find_current(other.key_id, admin.principal) is other
     assert other.stamp.as_of == read_epoch()  # so the next check compares only two numbers
 

@@ -12,8 +12,11 @@ from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
-from keys import keyring, primitives, services
+from keys.creation import services as creation
 from keys.models import Key, KeyVersion
+from keys.ring import keyring, primitives
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -88,7 +91,7 @@ class KeyHistory(RuleBasedStateMachine):
     @initialize(pending=st.booleans(), expiring=st.booleans())
     def create(self, pending, expiring):
         now = database_now()
-        self.key = services.create_key(
+        self.key = creation.create_key(
             principal=self.principal,
             name=f"key-{uuid4().hex[:12]}",
             algorithm="aes-256",
@@ -111,38 +114,36 @@ class KeyHistory(RuleBasedStateMachine):
 
     @rule()
     def activate(self):
-        self.expect(self.oracle.operation("activate"), services.activate_key, **self.order())
+        self.expect(self.oracle.operation("activate"), states.activate_key, **self.order())
 
     @rule()
     def disable(self):
-        self.expect(self.oracle.operation("disable"), services.disable_key, **self.order())
+        self.expect(self.oracle.operation("disable"), states.disable_key, **self.order())
 
     @rule()
     def enable(self):
-        self.expect(self.oracle.operation("enable"), services.enable_key, **self.order())
+        self.expect(self.oracle.operation("enable"), states.enable_key, **self.order())
 
     @rule()
     def revoke(self):
-        self.expect(self.oracle.operation("revoke"), services.revoke_key, **self.order())
+        self.expect(self.oracle.operation("revoke"), states.revoke_key, **self.order())
 
     @rule()
     def compromise(self):
         # A compromised key stays compromised, so the oracle has this status even when the API reports it as
         # revoked.
-        self.expect(
-            self.oracle.operation("compromise"), services.revoke_key, **self.order(), compromised=True
-        )
+        self.expect(self.oracle.operation("compromise"), states.revoke_key, **self.order(), compromised=True)
 
     @rule()
     def rotate(self):
-        self.expect(self.oracle.operation("rotate"), services.rotate_key, **self.order())
+        self.expect(self.oracle.operation("rotate"), rotating.rotate_key, **self.order())
 
     @rule(number=st.integers(1, 4), enabled=st.booleans())
     def switch_version(self, number, enabled):
         if number > self.oracle.versions:
             return
         allowed = self.oracle.set_version(number, enabled=enabled)
-        operation = services.enable_version if enabled else services.disable_version
+        operation = states.enable_version if enabled else states.disable_version
         self.expect(allowed, operation, **self.order(), version=number)
 
     @rule(expired=st.booleans())

@@ -8,9 +8,11 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import NotFound
 from kernel.identities import Identity
-from keys import services
 from keys.lifecycle import State, Status
 from keys.models import Key
+from keys.reading import services as reading
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -18,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 def names(person, **only):
-    return [key.name for key in services.list_keys(principal=person.principal, only=only)]
+    return [key.name for key in reading.list_keys(principal=person.principal, only=only)]
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_orders_both_ways_with_nulls_last(admin, new_key, column):
     endless = new_key(algorithm="aes-256")
 
     def listed(ordering):
-        rows = services.list_keys(principal=admin.principal, only={"ordering": ordering})
+        rows = reading.list_keys(principal=admin.principal, only={"ordering": ordering})
         return [getattr(key, column) for key in rows]
 
     values = [value for value in listed(column) if value is not None]
@@ -160,7 +162,7 @@ def test_orders_both_ways_with_nulls_last(admin, new_key, column):
 def test_ties_are_broken_the_same_way_each_time(admin, new_key):
     for _ in range(6):
         new_key()
-    rows = list(services.list_keys(principal=admin.principal, only={"ordering": "algorithm"}))
+    rows = list(reading.list_keys(principal=admin.principal, only={"ordering": "algorithm"}))
     assert [key.id for key in rows] == sorted(key.id for key in rows)
 
 
@@ -174,42 +176,42 @@ def test_each_role_sees_its_own_keys_or_all(admin, operator, auditor, developer,
 def test_a_key_without_a_creator_is_nobodys_own(new_key, developer):
     key = new_key(principal=Principal.system("test", "command"))
     nobody = replace(developer.principal, identity=Identity.SYSTEM)
-    assert not services.list_keys(principal=nobody, only={})
+    assert not reading.list_keys(principal=nobody, only={})
     with pytest.raises(NotFound):
-        services.get_key(principal=nobody, key_id=key.id)
+        reading.get_key(principal=nobody, key_id=key.id)
 
 
 def test_rotations_and_versions_of_others_stay_hidden(admin, developer, stranger, new_key):
     key = new_key(principal=developer.principal)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
-    assert services.list_rotations(principal=developer.principal).count() == 1
-    assert services.list_rotations(principal=stranger.principal).count() == 0
-    assert services.list_versions(principal=developer.principal, key_id=key.id).count() == 2
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    assert rotating.list_rotations(principal=developer.principal).count() == 1
+    assert rotating.list_rotations(principal=stranger.principal).count() == 0
+    assert reading.list_versions(principal=developer.principal, key_id=key.id).count() == 2
     with pytest.raises(NotFound):
-        services.list_versions(principal=stranger.principal, key_id=key.id)
+        reading.list_versions(principal=stranger.principal, key_id=key.id)
 
 
 def test_keys_that_protect_are_counted_by_the_clock(new_key, admin, let_time_pass):
     new_key()
     expiring = new_key(expires_at=database_now() + HOUR)
     starting = new_key(activates_at=database_now() + HOUR)
-    services.disable_key(principal=admin.principal, key_id=new_key().id, reason="test")
-    assert services.measure_keys().active == 2
+    states.disable_key(principal=admin.principal, key_id=new_key().id, reason="test")
+    assert reading.measure_keys().active == 2
     let_time_pass(expiring, expired=True)
-    assert services.measure_keys().active == 1
+    assert reading.measure_keys().active == 1
     let_time_pass(starting)
-    assert services.measure_keys().active == 2
+    assert reading.measure_keys().active == 2
 
 
 def test_overdue_rotations_and_expiries_are_counted_for_active_keys(new_key, admin):
     now = database_now()
-    assert services.measure_keys() == services.KeyFigures(0, 0, 0.0, {1: 0, 7: 0, 30: 0})
+    assert reading.measure_keys() == reading.KeyFigures(0, 0, 0.0, {1: 0, 7: 0, 30: 0})
     for days in (0.5, 6, 20, 40):
         new_key(expires_at=now + timedelta(days=days), rotation_period_days=30)
     late = [new_key(rotation_period_days=30) for _ in range(3)]
     for hours, key in enumerate(late, start=1):
         Key.objects.filter(pk=key.pk).update(next_rotation_at=now - timedelta(hours=hours))
-    services.disable_key(principal=admin.principal, key_id=late[2].id, reason="test")
-    found = services.measure_keys()
+    states.disable_key(principal=admin.principal, key_id=late[2].id, reason="test")
+    found = reading.measure_keys()
     assert (found.active, found.overdue, found.expiring) == (6, 2, {1: 1, 7: 2, 30: 3})
     assert 2 * HOUR.seconds <= found.overdue_seconds < 3 * HOUR.seconds

@@ -7,9 +7,10 @@ import pytest
 
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
-from keys import services
+from keys.deletion import services as deletion
 from keys.models import Key
-from keys.schedule import PERIODIC
+from keys.policies.services import changing
+from keys.rotation.schedule import PERIODIC
 from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -25,7 +26,7 @@ def keys(admin, new_key):
     """One key for each way through a life, by name, created 400 days ago and left alone until today."""
     begin = database_now() - STEPS * STEP
     with running_from(begin) as clock:
-        policy = services.create_policy(
+        policy = changing.create_policy(
             principal=admin.principal,
             name="yearly",
             algorithm="aes-256",
@@ -42,7 +43,7 @@ def keys(admin, new_key):
         for step in range(1, STEPS + 1):
             clock.move_to(begin + step * STEP)
             if step == SCHEDULED:
-                services.schedule_deletion(
+                deletion.schedule_deletion(
                     principal=admin.principal,
                     key_id=doomed.id,
                     reason="obsolete",

@@ -10,8 +10,9 @@ from django.db import connection
 from accounts.users.services.editing import set_role
 from kernel.cache import OptionalRedisCache
 from kernel.clock import database_now
-from keys import metadata_cache, services
 from keys.models import Key
+from keys.reading import services
+from keys.ring import metadata_cache
 from tests.clocks import travel
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,10 @@ from accounts.service_accounts.services import accounts as service_accounts
 from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.users.services.editing import disable_user
 from kernel.clock import database_now
-from keys import actions, services
+from keys import actions
 from keys.models import KeyGrant
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.audit.service_accounts import ORIGIN
 from tests.browsing import signed_in
 from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory
@@ -117,7 +119,7 @@ def test_the_check_states_the_rule_in_words_and_its_id(
     disable_user(principal=admin.principal, user_id=stranger.user.id)
     grant(key, "user", stranger.user.id, "encrypt")
     assert f"{stranger.user.username} is disabled. Rule: disabled" in check(stranger.user.id)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
     assert "Denied" not in check("not an id")
     settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
@@ -167,7 +169,7 @@ def test_the_removal_counts_the_uses_of_its_holder_and_not_of_a_namesake(browser
 def test_only_more_grants_than_the_page_lists_are_cut_off(
     browser, admin, stranger, account, key, monkeypatch
 ):
-    monkeypatch.setattr("keys.views.access.LIMIT", 2)
+    monkeypatch.setattr("keys.pages.views.access.LIMIT", 2)
     grant(key, "service_account", account.id, "encrypt")
     grant(key, "role", "developer", "encrypt")
     assert "are listed" not in plain(browser.get(path_of(key)))
@@ -195,7 +197,7 @@ def test_pages_name_the_service_account_that_created_or_rotated_a_key(browser, a
 
     rotator = ServiceAccountFactory(name="rotator", role="operator")
     key = KeyFactory(principal=caller(account, "keys.create", "keys.read"), name="of-billing")
-    services.rotate_key(
+    rotating.rotate_key(
         principal=caller(rotator, "keys.rotate", "keys.read"), key_id=key.id, reason="quarterly"
     )
     assert "by billing" in plain(browser.get(f"/keys/{key.name}/"))

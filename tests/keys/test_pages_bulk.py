@@ -2,10 +2,12 @@ import pytest
 from django.urls import reverse
 
 from accounts.roles import ROLES
-from keys import services
-from keys.bulk_forms import read_chosen
 from keys.models import Key, KeyRotation, KeyRotationJob
-from keys.services.succession import PERMISSIONS
+from keys.pages.forms import read_chosen
+from keys.rotation.services import chosen as services_chosen
+from keys.rotation.services import rotating
+from keys.rotation.services.succession import PERMISSIONS
+from keys.states import services as states
 from tests.browsing import plain, signed_in
 from tests.keys.steps import versions_of
 
@@ -31,7 +33,7 @@ def test_the_list_has_boxes_for_those_who_may_rotate(request, new_key, role, tag
 
 def test_the_first_page_shows_what_will_happen_and_changes_nothing(operator, admin, new_key):
     first, disabled = new_key(name="a-key"), new_key(name="b-key")
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     text = plain(choose(signed_in(operator), first, disabled))
     assert "Rotate 1 key?" in text
     assert "1 key is not active and will be skipped." in text
@@ -42,8 +44,8 @@ def test_the_first_page_shows_what_will_happen_and_changes_nothing(operator, adm
 
 def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
     first, second, disabled = new_key(name="a-key"), new_key(name="b-key"), new_key()
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
-    services.rotate_key(principal=admin.principal, key_id=second.id, reason="meanwhile")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=second.id, reason="meanwhile")
     browser = signed_in(operator)
     answer = browser.post(URL, {"chosen": chosen(first, second, disabled), "reason": "quarterly"})
     assert (answer.status_code, answer["Location"]) == (303, "/keys/")
@@ -55,7 +57,7 @@ def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
 
 
 def test_many_keys_are_a_job(operator, new_key):
-    keys = [new_key() for _ in range(services.FEW + 1)]
+    keys = [new_key() for _ in range(services_chosen.FEW + 1)]
     browser = signed_in(operator)
     assert "The rotation runs as a job." in plain(choose(browser, *keys))
     answer = browser.post(URL, {"chosen": chosen(*keys), "reason": "quarterly"})
@@ -101,7 +103,7 @@ def test_a_reason_is_required(operator, key):
 
 
 def test_more_keys_than_allowed_are_refused(operator, key, monkeypatch):
-    monkeypatch.setattr("keys.services.bulk.MAX_CHOSEN", 0)
+    monkeypatch.setattr("keys.reading.services.MAX_CHOSEN", 0)
     assert choose(signed_in(operator), key).status_code == 400
 
 

@@ -12,8 +12,11 @@ from audit.log import refusals
 from audit.log.events import Source
 from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
-from keys import services
+from keys.deletion import services as deletion
+from keys.editing import services as editing
 from keys.models import Key, KeyVersion
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.browsing import plain, signed_in, text
 from tests.factories import PolicyFactory
 from tests.keys.steps import end_wait, schedule_deletion
@@ -35,12 +38,12 @@ def require_refusals(caller, key, times):
 def destroyed(admin, key):
     schedule_deletion(admin, key)
     end_wait(key)
-    assert [each.error for each in services.destroy_due_keys(principal=SYSTEM)] == [None]
+    assert [each.error for each in deletion.destroy_due_keys(principal=SYSTEM)] == [None]
     return key
 
 
 def test_the_page_shows_what_is_lost_and_when(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     browser, path = signed_in(admin), f"/keys/{key.name}/schedule-deletion"
     ends = database_now() + timedelta(days=30)
     page = plain(browser.get(path))
@@ -87,7 +90,7 @@ def test_an_altered_entry_among_the_denials_of_the_first_hour_does_not_hide_the_
     admin, developer, new_key
 ):
     key = new_key(principal=developer.principal)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
     schedule_deletion(admin, key, waiting_days=7)
     require_refusals(developer, key, 3)
     catch_up()
@@ -98,7 +101,7 @@ def test_an_altered_entry_among_the_denials_of_the_first_hour_does_not_hide_the_
 
 def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, new_key):
     key = new_key(principal=developer.principal)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="watch for failures")
     require_refusals(developer, key, 2)  # earlier in the same hour
     schedule_deletion(admin, key, waiting_days=7)
     require_refusals(developer, key, 3)
@@ -161,7 +164,7 @@ def test_a_version_is_scheduled_for_destruction_and_kept(admin, operator, rotate
 def test_only_an_earlier_version_of_an_unprotected_key_is_destroyed(admin, rotated):
     browser, path = signed_in(admin), f"/keys/{rotated.name}/versions/"
     assert "You cannot destroy the primary version." in text(browser.get(f"{path}3/schedule-destruction"))
-    services.update_key(principal=admin.principal, key_id=rotated.id, changes={"deletion_protection": True})
+    editing.update_key(principal=admin.principal, key_id=rotated.id, changes={"deletion_protection": True})
     assert "protected against deletion" in text(browser.get(f"{path}1/schedule-destruction"))
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(minutes=11)).isoformat()
@@ -195,7 +198,7 @@ def test_a_grace_period_shows_its_end_at_each_replaced_version(admin, new_key):
     policy = PolicyFactory(name="grace", rotation_policy=rules)
     key = new_key(policy_id=policy.id)
     for _ in range(2):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     replacement = KeyVersion.objects.get(key=key, version=2)
     replacement.created_at = database_now() - timedelta(days=11)
     replacement.save_with_mac()

@@ -11,8 +11,12 @@ import pytest
 from audit.log.events import Event, Outcome
 from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
-from keys import services
+from keys.editing import services as editing
 from keys.models import Key
+from keys.pages import services as pages
+from keys.reading import services as reading
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.audit.sequencing.log import altered
 from tests.browsing import form_of, plain, signed_in, text
 from tests.factories import GrantFactory, KeyFactory
@@ -25,7 +29,7 @@ PAGES = ("", "versions/", "access/", "activity/", "settings/")
 
 @pytest.fixture
 def disabled(admin, key):
-    return services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    return states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -33,8 +37,8 @@ def test_each_page_of_a_key_costs_at_most_twelve_queries(admin, rotated, use, co
     for version in (1, 2):
         use(rotated, admin, version=version)
         use(rotated, admin, version=version, outcome="denied")
-    services.disable_version(principal=admin.principal, key_id=rotated.id, version=1, reason="test")
-    services.disable_key(principal=admin.principal, key_id=rotated.id, reason="test")
+    states.disable_version(principal=admin.principal, key_id=rotated.id, version=1, reason="test")
+    states.disable_key(principal=admin.principal, key_id=rotated.id, reason="test")
     browser = signed_in(admin)
     browser.get(f"/keys/{rotated.name}/{page}")  # once in a process, the MACs of shown names are checked
     with connection_queries() as statements:
@@ -59,7 +63,7 @@ def test_the_holder_of_a_grant_sees_sums_and_no_other_caller(admin, developer, s
     GrantFactory(key=key, to=stranger.principal)
     use(key, admin, count=7, ago=timedelta(hours=2))
     use(key, admin, outcome="denied")
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     owners, holders = signed_in(developer), signed_in(stranger)
     for tab, seen in (("", "7 operations"), ("settings/", "1 request denied")):
         path = f"/keys/{key.name}/{tab}"
@@ -86,7 +90,7 @@ def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_th
     admin, developer, auditor, new_key
 ):
     key = new_key(principal=developer.principal)
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     denied = Event(
         action="crypto.message.encrypted",
         object_type="key",
@@ -109,9 +113,9 @@ def test_an_active_key_needs_no_explanation(admin, key):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        (services.disable_key, "Disabled"),
-        (services.revoke_key, "Revoked"),
-        (partial(services.revoke_key, compromised=True), "Marked as compromised"),
+        (states.disable_key, "Disabled"),
+        (states.revoke_key, "Revoked"),
+        (partial(states.revoke_key, compromised=True), "Marked as compromised"),
     ],
 )
 def test_an_inactive_key_shows_who_stopped_it_when_and_why(admin, auditor, key, change, word):
@@ -125,9 +129,9 @@ def test_an_inactive_key_shows_who_stopped_it_when_and_why(admin, auditor, key, 
 
 def test_a_reader_of_own_entries_learns_when_but_not_by_whom_or_why(admin, developer, new_key):
     key = new_key(principal=developer.principal)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="quarterly")
-    services.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="a secret")
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="a secret")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="quarterly")
+    states.disable_version(principal=admin.principal, key_id=key.id, version=1, reason="a secret")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="a secret")
     page = plain(signed_in(developer).get(f"/keys/{key.name}/versions/"))
     assert len(re.findall(r"Disabled [-\d]{10} \d\d:\d\dZ", page)) == 2
     assert "a secret" not in page
@@ -138,14 +142,14 @@ def test_a_reader_of_own_entries_learns_when_but_not_by_whom_or_why(admin, devel
 def test_an_own_decision_is_shown_until_someone_else_decides(admin, allowed_stranger):
     me = allowed_stranger.principal
     key = KeyFactory(principal=me, name="mine")
-    assert services.state_decision(principal=me, key=key) is None
-    key = services.disable_key(principal=me, key_id=key.id, reason="mine")
+    assert pages.state_decision(principal=me, key=key) is None
+    key = states.disable_key(principal=me, key_id=key.id, reason="mine")
     catch_up()
-    assert services.state_decision(principal=me, key=key).reason == "mine"
-    services.enable_key(principal=admin.principal, key_id=key.id, reason="test")
-    key = services.disable_key(principal=admin.principal, key_id=key.id, reason="theirs")
+    assert pages.state_decision(principal=me, key=key).reason == "mine"
+    states.enable_key(principal=admin.principal, key_id=key.id, reason="test")
+    key = states.disable_key(principal=admin.principal, key_id=key.id, reason="theirs")
     catch_up()
-    found = services.state_decision(principal=me, key=key)
+    found = pages.state_decision(principal=me, key=key)
     assert (found.by, found.reason, found.entry_id) == ("", "", None)
     assert found.at == log_rows().latest("id").timestamp
 
@@ -165,7 +169,7 @@ def test_an_auditor_sees_the_state_and_no_operation(admin, auditor, disabled):
 
 
 def test_the_page_says_that_the_key_is_compromised(admin, key):
-    services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
+    states.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
     page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert "An attacker may have this key" in page
     assert "Revoke is unavailable" in page
@@ -182,7 +186,7 @@ def test_an_expired_and_a_pending_key_show_since_and_until_when(admin, new_key, 
 
 
 def test_versions_show_who_made_them_why_and_how_much_each_was_used(admin, operator, key, use):
-    services.rotate_key(principal=operator.principal, key_id=key.id, reason="quarterly")
+    rotating.rotate_key(principal=operator.principal, key_id=key.id, reason="quarterly")
     use(key, admin, version=1, count=212)
     use(key, admin, version=1, count=5, ago=timedelta(days=40))
     rows = re.findall(r"<tr>.*?</tr>", text(signed_in(admin).get(f"/keys/{key.name}/versions/")), re.DOTALL)
@@ -191,9 +195,9 @@ def test_versions_show_who_made_them_why_and_how_much_each_was_used(admin, opera
 
 
 def test_many_versions_are_loaded_by_and_by(admin, key, monkeypatch):
-    monkeypatch.setattr("keys.views.detail.LIMIT", 2)
+    monkeypatch.setattr("keys.pages.views.detail.LIMIT", 2)
     for _ in range(3):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/versions/"))
     assert re.findall(r'<th scope="row" class="nowrap">Version (\d)', first) == ["4", "3"]
@@ -235,7 +239,7 @@ def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, m
     monkeypatch.setattr("audit.views.events.LIMIT", 2)
     new_key()
     for number in range(3):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason=f"{number}")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason=f"{number}")
     browser = signed_in(admin)
     first = text(browser.get(f"/keys/{key.name}/activity/"))
     assert first.count(">Rotate key<") == 2
@@ -247,7 +251,7 @@ def test_the_activity_is_the_log_of_this_key_page_by_page(admin, key, new_key, m
 
 
 def test_the_activity_has_the_filters_and_the_export_of_the_log(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a test")
     address = f"/keys/{key.name}/activity/"
     browser = signed_in(admin)
     page = text(browser.get(f"{address}?search=action:keys.key.rotated&outcome=ok"))
@@ -304,7 +308,7 @@ def test_the_second_edit_of_a_field_shows_both_values(admin, new_key, page):
     key = new_key(description="old", tags=["a", "with, comma"])
     browser, path = signed_in(admin), f"/keys/{key.name}/{page}"
     sent = form_of(browser.get(path)) | {"description": "mine", "tags": ["b"]}
-    services.update_key(
+    editing.update_key(
         principal=admin.principal, key_id=key.id, changes={"description": "theirs", "tags": ["c, d"]}
     )
     refused = browser.post(path, sent)
@@ -327,7 +331,7 @@ def test_tags_are_chosen_among_those_of_visible_keys(admin, developer, new_key):
     new_key(tags=["secret"])
     mine = new_key(principal=developer.principal, tags=["eu"])
     new_key(principal=developer.principal, tags=["pci", "eu"])
-    assert services.frequent_tags(principal=developer.principal) == ["eu", "pci"]
+    assert reading.frequent_tags(principal=developer.principal) == ["eu", "pci"]
     page = text(signed_in(admin).get(f"/keys/{mine.name}/notes"))
     assert 'value="eu" checked>eu' in page
     assert 'value="secret">secret' in page
@@ -369,9 +373,9 @@ def test_only_an_active_key_shows_when_it_rotates_next(admin, new_key, fate, wor
     ahead = database_now() + timedelta(days=1)
     key = new_key(rotation_period_days=30, activates_at=ahead if fate == "pending" else None)
     if fate == "disabled":
-        services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+        states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     if fate == "revoked":
-        services.revoke_key(principal=admin.principal, key_id=key.id, reason="test")
+        states.revoke_key(principal=admin.principal, key_id=key.id, reason="test")
     browser = signed_in(admin)
     shown = re.search(
         "<dt>Next rotation</dt><dd>(.*?)</dd>", text(browser.get(f"/keys/{key.name}/")), re.DOTALL

@@ -8,10 +8,11 @@ import pytest
 from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS
-from keys import services
 from keys.explanations import algorithm_choices
 from keys.models import Key
-from keys.selection import Finding
+from keys.models.selection import Finding
+from keys.reading import services as reading
+from keys.states import services as states
 from tests.browsing import signed_in, text
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,7 @@ def test_keys_to_rotate_are_found(admin, new_key, age):
     )
     for key in (overdue, retired):
         age(key, 8)
-    services.disable_key(principal=admin.principal, key_id=retired.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=retired.id, reason="test")
     assert found(admin, Finding.OVERDUE) == [overdue.name]
     page = text(signed_in(admin).get("/keys/"))
     assert re.findall(r"Overdue since <time[^>]*>([^<]*)", page) == [
@@ -89,13 +90,13 @@ def test_keys_that_no_one_has_used_for_ninety_days_are_found(admin, new_key, age
 
 
 def found(person, finding):
-    keys = services.list_keys(principal=person.principal, only={"finding": finding, "ordering": "created_at"})
+    keys = reading.list_keys(principal=person.principal, only={"finding": finding, "ordering": "created_at"})
     return sorted(key.name for key in keys)
 
 
 def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
     new_key(name="resting")
-    services.disable_key(principal=admin.principal, key_id=new_key(name="stopped").id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=new_key(name="stopped").id, reason="test")
     response = signed_in(admin).get("/keys/?status=disabled&search=stop&ordering=-name")
     assert names(response) == ["stopped"]
     page = text(response)
@@ -110,7 +111,7 @@ def test_saved_views_are_links_and_show_as_removable_filters(admin, new_key):
 def test_the_states_of_the_filter_are_those_of_the_badges(admin, new_key):
     for name, compromised in (("leaked", True), ("retired", False)):
         key = new_key(name=name)
-        services.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=compromised)
+        states.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=compromised)
     browser = signed_in(admin)
     assert names(browser.get("/keys/?status=revoked")) == ["retired"]
     leaked = browser.get("/keys/?status=compromised")

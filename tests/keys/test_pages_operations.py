@@ -9,10 +9,10 @@ from accounts.sessions.browser_sessions import CONFIRMED_AT
 from audit.log.refusals import flush
 from kernel.clock import database_now
 from kernel.errors import DomainError
-from keys import services
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
-from keys.operations import KEY_OPERATIONS
+from keys.pages.operations import KEY_OPERATIONS
+from keys.states import services
 from tests.browsing import signed_in, text
 from tests.log_entries import log_rows
 

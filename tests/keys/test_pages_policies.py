@@ -7,8 +7,9 @@ import pytest
 
 from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
-from keys import services
+from keys.editing import services as editing
 from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.policies.services import changing
 from tests.browsing import form_of, plain, signed_in, text
 from tests.log_entries import log_rows
 
@@ -92,7 +93,7 @@ def test_the_second_of_two_edits_of_a_policy_shows_both_values(admin, policy):
     sent = form_of(browser.get(path)) | {"every_days": "30", "grace_days": "5"}
     preview = form_of(browser.post(path, sent))
     theirs = {"rotation_policy": {"every_days": 60}}
-    services.update_policy(principal=admin.principal, policy_id=policy.id, changes=theirs)
+    changing.update_policy(principal=admin.principal, policy_id=policy.id, changes=theirs)
     refused = browser.post(path, preview | {"confirmed": "1"})
     assert refused.status_code == 422
     assert "Some fields have changed since you opened this page. Nothing was saved." in text(refused)
@@ -127,14 +128,14 @@ def test_a_policy_is_deactivated_activated_and_deleted_if_no_key_has_it(admin, n
     assert "accepts no new keys" in text(browser.get(path))
     assert "already inactive" in text(browser.get(path + "deactivate"))
     assert browser.post(path + "activate").status_code == 303
-    services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
+    editing.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
     assert "Danger zone" in text(browser.get(path))
     assert browser.post(path + "delete")["Location"] == "/policies/"
     assert browser.get(path).status_code == 404
 
 
 def test_the_list_is_searched_and_has_pages(admin, auditor, new_policy, monkeypatch):
-    monkeypatch.setattr("keys.views.policies.LIMIT", 2)
+    monkeypatch.setattr("keys.policies.views.LIMIT", 2)
     for name in ("a-one", "a-two", "b-three", "b-four"):
         new_policy(name=name)
     browser = signed_in(auditor)
@@ -224,7 +225,7 @@ def test_the_policy_of_a_key_is_changed_on_its_settings(admin, new_key, policy, 
     assert browser.post(path, sent).status_code == 303
     key.refresh_from_db()
     assert (key.policy_id, key.deletion_protection) == (policy.id, True)
-    services.update_policy(principal=admin.principal, policy_id=policy.id, changes={"is_active": False})
+    changing.update_policy(principal=admin.principal, policy_id=policy.id, changes={"is_active": False})
     page = text(browser.get(path))
     assert "(aes-256, inactive)" in page
     assert "turn off the deletion protection above first" in page

@@ -9,9 +9,9 @@ from django.db import connection
 
 from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
-from keys import services
-from keys.key_loading import load_key
 from keys.models import Key
+from keys.reading import services
+from keys.ring.key_loading import load_key
 from tests.browsing import form_of, plain, signed_in, text
 from tests.foreign_keys import new_key as foreign_key
 from tests.foreign_keys import private_bytes, public_bytes

@@ -10,17 +10,21 @@ from accounts.errors import NameTaken
 from kernel.clock import database_now
 from kernel.errors import Invalid, RecentAuthRequired
 from kernel.trust.row_mac import IntegrityFailed
-from keys import services
+from keys.creation import services as creation
+from keys.deletion import services as deletion
+from keys.editing import services as editing
 from keys.errors import PolicyInUse, PolicyViolated
 from keys.models import EncryptionPolicy, Key, KeyVersion
-from keys.rotation_policy import RotationPolicy
+from keys.models.rotation_policy import RotationPolicy
+from keys.policies.services import changing, reading
+from keys.rotation.services import rotating, succession
 from tests.keys.steps import age
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
 
 def change(admin, policy, **changes):
-    return services.update_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
+    return changing.update_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +118,7 @@ def test_a_policy_that_is_not_active_accepts_no_keys_but_keeps_those_it_has(new_
     with pytest.raises(PolicyViolated):
         new_key(policy_id=policy.id)
     assert (
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="still works").new_version == 2
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="still works").new_version == 2
     )
 
 
@@ -124,10 +128,10 @@ def test_a_setting_requires_a_policy_for_every_new_key(new_policy, new_key, admi
         new_key()
     assert set(refusal.value.fields) == {"policy_id"}
     with pytest.raises(PolicyViolated):
-        services.default_key(admin.principal, "aes-256")
+        creation.default_key(admin.principal, "aes-256")
     key = new_key(policy_id=new_policy().id)
     with pytest.raises(PolicyViolated):
-        services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
+        editing.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
 
 
 def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
@@ -135,8 +139,8 @@ def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
     key = new_key(policy_id=policy.id)
     for changes in ({"expires_at": None}, {"rotation_period_days": 11}):
         with pytest.raises(PolicyViolated):
-            services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
-    changed = services.update_key(
+            editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    changed = editing.update_key(
         principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 5}
     )
     assert changed.next_rotation_at == key.created_at + timedelta(days=5)
@@ -145,12 +149,12 @@ def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
 def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy, new_key, admin):
     policy = new_policy(key_lifetime_days=30)
     key = new_key()
-    changed = services.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": policy.id})
+    changed = editing.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": policy.id})
     assert changed.expires_at == key.created_at + timedelta(days=30)
     old = new_key()
     age(old, timedelta(days=31))
     with pytest.raises(PolicyViolated):
-        services.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
+        editing.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
 
 
 def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their_own(
@@ -173,11 +177,11 @@ def test_a_tightened_policy_leaves_room_for_other_changes_of_a_key(new_policy, n
     key = new_key(policy_id=policy.id, exportable=True)
     change(admin, policy, key_lifetime_days=30, exportable=False)
     changes = {"rotation_period_days": 9, "expires_at": key.expires_at}
-    changed = services.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+    changed = editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
     assert changed.rotation_period_days == 9
     sooner = key.expires_at - timedelta(days=1)
     with pytest.raises(PolicyViolated):
-        services.update_key(principal=admin.principal, key_id=key.id, changes={"expires_at": sooner})
+        editing.update_key(principal=admin.principal, key_id=key.id, changes={"expires_at": sooner})
 
 
 def test_a_shorter_lifetime_moves_no_expiry(new_policy, new_key, admin):
@@ -192,10 +196,10 @@ def test_a_shorter_grace_period_requires_a_recent_sign_in(new_policy, admin, lon
     policy = new_policy(rotation_policy={"grace_days": 30, "reencrypt": True})
     for rotation in ({"grace_days": 29, "reencrypt": True}, {"grace_days": 30}, {"grace_days": 31}):
         with pytest.raises(RecentAuthRequired):
-            services.update_policy(
+            changing.update_policy(
                 principal=long_ago, policy_id=policy.id, changes={"rotation_policy": rotation}
             )
-    services.update_policy(principal=long_ago, policy_id=policy.id, changes={"rotation_policy": {}})
+    changing.update_policy(principal=long_ago, policy_id=policy.id, changes={"rotation_policy": {}})
 
 
 def test_the_rules_of_a_policy_are_left_only_after_a_recent_sign_in(new_policy, new_key, admin, long_ago):
@@ -205,10 +209,10 @@ def test_the_rules_of_a_policy_are_left_only_after_a_recent_sign_in(new_policy, 
     for row, refused in ((key, other.id), (key, None), (free, graced.id)):
         order = {"key_id": row.id, "changes": {"policy_id": refused}}
         with pytest.raises(RecentAuthRequired):
-            services.update_key(principal=long_ago, **order)
-        assert services.update_key(principal=admin.principal, **order).policy_id == refused
+            editing.update_key(principal=long_ago, **order)
+        assert editing.update_key(principal=admin.principal, **order).policy_id == refused
     joins = {"policy_id": policy.id}
-    assert services.update_key(principal=long_ago, key_id=new_key().id, changes=joins).policy_id == policy.id
+    assert editing.update_key(principal=long_ago, key_id=new_key().id, changes=joins).policy_id == policy.id
 
 
 @pytest.fixture
@@ -221,8 +225,8 @@ def test_a_preview_counts_the_affected_keys_and_changes_nothing(new_policy, new_
     policy = new_policy(rotation_policy={"every_days": 90}, exportable=True)
     young, old, rotated = (new_key(policy_id=policy.id, exportable=number == 0) for number in range(3))
     age(old, timedelta(days=40))
-    services.rotate_key(principal=admin.principal, key_id=rotated.id, reason="a second version")
-    preview = services.preview_policy(
+    rotating.rotate_key(principal=admin.principal, key_id=rotated.id, reason="a second version")
+    preview = changing.preview_policy(
         principal=admin.principal,
         policy_id=policy.id,
         changes={
@@ -244,9 +248,9 @@ def test_a_preview_counts_the_affected_keys_and_changes_nothing(new_policy, new_
 def test_a_preview_names_the_keys_whose_versions_can_no_longer_be_reencrypted(new_policy, new_key, admin):
     policy = new_policy(rotation_policy={"grace_days": 0, "reencrypt": True})
     key = new_key(policy_id=policy.id)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     changes = {"rotation_policy": {"grace_days": 0}}
-    preview = services.preview_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
+    preview = changing.preview_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
     assert [(effect.code, effect.keys) for effect in preview.effects] == [("versions_stop", [key])]
 
 
@@ -255,7 +259,7 @@ def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new
     new_key(policy_id=policy.id)
     own = new_key(policy_id=policy.id, principal=developer.principal)
     seen = {
-        person: services.get_policy(principal=person.principal, policy_id=policy.id).keys_count
+        person: reading.get_policy(principal=person.principal, policy_id=policy.id).keys_count
         for person in (admin, developer)
     }
     assert (seen[admin], seen[developer], own.policy_id) == (2, 1, policy.id)
@@ -266,8 +270,8 @@ def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, e
     for refusal in ("1 key has this policy", "2 keys have this policy"):
         new_key(policy_id=used.id)
         with pytest.raises(PolicyInUse, match=refusal):
-            services.delete_policy(principal=admin.principal, policy_id=used.id)
-    services.delete_policy(principal=admin.principal, policy_id=unused.id)
+            changing.delete_policy(principal=admin.principal, policy_id=used.id)
+    changing.delete_policy(principal=admin.principal, policy_id=unused.id)
     assert [policy.name for policy in EncryptionPolicy.objects.all()] == ["pci"]
     assert [event.action for event in events_of(unused)][-1] == "keys.policy.deleted"
 
@@ -285,10 +289,10 @@ def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
     EncryptionPolicy.objects.update(key_lifetime_days=3650)
     order = {"principal": admin.principal, "key_id": key.id}
     for change_key in (
-        lambda: services.update_key(**order, changes={"rotation_period_days": 4}),
-        lambda: services.rotate_key(**order, reason="test"),
-        lambda: services.succeed_key(**order, successor=services.Successor(name="new"), reason="test"),
-        lambda: services.schedule_deletion(**order, reason="test", confirm_name=key.name),
+        lambda: editing.update_key(**order, changes={"rotation_period_days": 4}),
+        lambda: rotating.rotate_key(**order, reason="test"),
+        lambda: succession.succeed_key(**order, successor=succession.Successor(name="new"), reason="test"),
+        lambda: deletion.schedule_deletion(**order, reason="test", confirm_name=key.name),
     ):
         with pytest.raises(IntegrityFailed):
             change_key()

@@ -10,7 +10,11 @@ from django.test.utils import CaptureQueriesContext
 
 from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
 from kernel.errors import Invalid, NotFound
-from keys import keyring, references, services
+from keys import references
+from keys.reading import services as reading
+from keys.ring import keyring
+from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.endpoints import ENDPOINTS, all_routes, make_target, path_of
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -104,7 +108,7 @@ NAMED_KEY_ENDPOINTS = [
 def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method):
     endpoint = ENDPOINTS[route.name][method]
     target = make_target(admin, endpoint.state)
-    named = services.get_key(principal=admin.principal, key_id=target.key_id).name
+    named = reading.get_key(principal=admin.principal, key_id=target.key_id).name
     path = path_of(route, target).replace(str(target.key_id), f"name:{named}")
     query = f"?{urlencode(endpoint.query_of(target))}"
     answer = admin.api.send(method, path + query, endpoint.body and endpoint.body(target, admin))
@@ -168,7 +172,7 @@ def test_an_invisible_name_is_refused_as_an_unknown_one_with_the_same_work(admin
 
 
 def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
-    services.disable_key(principal=admin.principal, key_id=key.id, **REASON)
+    states.disable_key(principal=admin.principal, key_id=key.id, **REASON)
     answer = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{key.name}"})
     assert answer.code == "key_not_active"
     assert last_refusal().object_id == str(key.id)
@@ -226,7 +230,7 @@ def test_a_stranger_cannot_time_a_key_and_fills_no_cache(
 def test_a_forgotten_key_is_forgotten_by_its_name(admin, key):
     name = f"name:{key.name}"
     entry = keyring.find(name, admin.principal)
-    services.rotate_key(principal=admin.principal, key_id=key.id, **REASON)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, **REASON)
     keyring.forget([f"key:{key.id}"])
     assert keyring.find_cached(name, admin.principal) is None
     found = keyring.find(name, admin.principal)

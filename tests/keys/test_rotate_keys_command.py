@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from kernel.clock import database_now
-from keys import services
 from keys.models import Key, KeyRotation, KeyRotationJob, Selection
+from keys.rotation.services import jobs
+from keys.states import services as states
 from tests.browsing import plain, signed_in
 from tests.factories import PolicyFactory
 from tests.keys.steps import run_command, versions_of
@@ -40,7 +41,7 @@ def test_run_again_it_finds_nothing_due(due_key):
 
 def test_a_dry_run_lists_the_keys_and_changes_nothing(due_key, new_key, admin):
     due, disabled = due_key(name="a-due-key"), new_key(name="b-disabled-key")
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     assert run("--due", "--dry-run") == ["a-due-key: will rotate to version 2", "1 will rotate, 0 skipped"]
     assert run("--algorithm", "aes-256-gcm", "--dry-run") == [
         "a-due-key: will rotate to version 2",
@@ -56,7 +57,7 @@ def test_a_dry_run_lists_the_keys_and_changes_nothing(due_key, new_key, admin):
 
 def test_keys_that_are_not_active_are_not_due(due_key, admin, let_time_pass):
     disabled = due_key()
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     expired = due_key(expires_at=database_now() + timedelta(hours=1))
     let_time_pass(expired, expired=True)
     assert run("--due")[0] == "0 rotated, 0 failed, 0 cancelled"
@@ -109,15 +110,15 @@ def test_the_command_refuses_invalid_arguments(arguments, words):
 
 def test_a_key_by_name_must_be_active(new_key, admin):
     key = new_key()
-    services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(CommandError, match="The key is disabled"):
         run("--name", key.name)
 
 
 def test_a_key_that_is_pending_in_another_job_is_reported_and_the_exit_code_is_1(new_key, operator):
     key = new_key(name="a-key")
-    request = services.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
-    services.request_rotation(principal=operator.principal, request=request, reason="first")
+    request = jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, 1)])
+    jobs.request_rotation(principal=operator.principal, request=request, reason="first")
     output = StringIO()
     with pytest.raises(CommandError, match="1 key is pending in another job"):
         call_command("rotate_keys", "--name", "a-key", stdout=output)

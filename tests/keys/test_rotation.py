@@ -8,15 +8,16 @@ from django.db import IntegrityError, connection, transaction
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, VersionConflict
 from kernel.freshness.epoch import read_epoch
-from keys import keyring, services
 from keys.errors import KeyNotActive
 from keys.models import Key, KeyRotation, KeyVersion
+from keys.ring import keyring
+from keys.rotation.services import rotating
 
 pytestmark = pytest.mark.django_db
 
 
 def rotate(person, key, **order):
-    return services.rotate_key(principal=person.principal, key_id=key.id, reason="test", **order)
+    return rotating.rotate_key(principal=person.principal, key_id=key.id, reason="test", **order)
 
 
 def test_rotation_adds_a_primary_version_and_keeps_the_id(admin, key):
@@ -77,7 +78,7 @@ def test_an_expired_key_is_not_rotated(admin, new_key, let_time_pass):
 
 def test_rotation_asks_for_a_reason(admin, key):
     with pytest.raises(Invalid):
-        services.rotate_key(principal=admin.principal, key_id=key.id, reason="")
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="")
 
 
 def test_a_stranger_finds_no_key_to_rotate(developer, allowed_stranger, new_key):

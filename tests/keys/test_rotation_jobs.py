@@ -17,9 +17,12 @@ from kernel.errors import Conflict, Denied, Invalid, NotFound
 from kernel.jobs import running
 from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
-from keys import rotation_task, services
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
-from keys.services import RotationRequest
+from keys.rotation import task as rotation_task
+from keys.rotation.services import jobs as services_jobs
+from keys.rotation.services import rotating
+from keys.rotation.services.jobs import RotationRequest
+from keys.states import services as states
 from tests.keys.steps import version_of
 from tests.log_entries import log_rows
 
@@ -31,7 +34,9 @@ def chosen(*keys):
 
 
 def request(person, wanted, **fields):
-    return services.request_rotation(principal=person.principal, request=wanted, reason="quarterly", **fields)
+    return services_jobs.request_rotation(
+        principal=person.principal, request=wanted, reason="quarterly", **fields
+    )
 
 
 def run(job):
@@ -68,7 +73,7 @@ def test_a_job_rotates_the_chosen_keys_and_is_recorded(operator, new_key, events
 
 def test_keys_that_are_not_active_are_left_out(operator, admin, new_key):
     sound, disabled = new_key(name="a-key"), new_key()
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     assert statuses(run(request(operator, chosen(sound, disabled)))) == {"a-key": ("completed", "")}
 
 
@@ -77,8 +82,8 @@ def test_a_key_that_was_disabled_meanwhile_fails_and_one_that_was_rotated_is_can
 ):
     disabled, rotated = new_key(name="a-disabled"), new_key(name="b-rotated")
     job = request(operator, chosen(disabled, rotated))
-    services.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
-    services.rotate_key(principal=admin.principal, key_id=rotated.id, reason="by hand")
+    states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=rotated.id, reason="by hand")
     assert statuses(run(job)) == {
         "a-disabled": ("failed", "key_not_active"),
         "b-rotated": ("cancelled", "version_conflict"),
@@ -98,9 +103,9 @@ def test_a_second_job_does_not_plan_what_is_pending(operator, new_key):
         run(job)
         assert (job.status, job.done, job.total) == ("succeeded", 0, 0)
         assert set(statuses(job).values()) == {("cancelled", "pending_in_another_job")}
-        assert services.count_pending_elsewhere(job) == 1
+        assert services_jobs.count_pending_elsewhere(job) == 1
     run(first)
-    assert services.count_pending_elsewhere(first) == 0
+    assert services_jobs.count_pending_elsewhere(first) == 0
     assert version_of(key) == 2
 
 
@@ -140,12 +145,12 @@ def test_an_ended_job_that_was_reset_does_not_run_again(operator, key):
 def test_a_cancelled_job_leaves_the_rest_as_it_is(operator, new_key):
     keys = [new_key() for _ in range(3)]
     job = request(operator, chosen(*keys))
-    job = services.cancel_rotation_job(principal=operator.principal, job_id=job.id)
+    job = services_jobs.cancel_rotation_job(principal=operator.principal, job_id=job.id)
     assert job.status == "cancelled"
     assert {status for status, _ in statuses(job).values()} == {"cancelled"}
     assert {version_of(key) for key in keys} == {1}
     with pytest.raises(Conflict):
-        services.cancel_rotation_job(principal=operator.principal, job_id=job.id)
+        services_jobs.cancel_rotation_job(principal=operator.principal, job_id=job.id)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -167,7 +172,7 @@ def test_a_rotation_job_is_refused_without_permission_or_a_valid_selection(opera
     with pytest.raises(Invalid):
         request(operator, RotationRequest(Selection.KEYS, chosen=[(key.id, 1)] * 501))
     with pytest.raises(Denied):
-        services.find_rotation_jobs(principal=developer.principal)
+        services_jobs.find_rotation_jobs(principal=developer.principal)
 
 
 def test_a_run_after_an_interruption_in_the_plan_or_in_the_rotations_ends_it(operator, new_key, monkeypatch):
@@ -230,7 +235,7 @@ def test_rotating_and_disabling_at_once_leave_one_order(operator, admin, new_key
         def disable(key=key, starting_line=starting_line):
             starting_line.wait()
             try:
-                services.disable_key(principal=admin.principal, key_id=key.id, reason="test")
+                states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
             finally:
                 connection.close()
 
@@ -290,4 +295,4 @@ def test_a_job_continues_after_its_worker_was_killed(operator, new_key, home):
     KeyRotationJob.objects.filter(pk=job.pk).update(lease_until=database_now())
     assert run(job).status == "succeeded"
     assert [version_of(key) for key in keys] == [2] * 9
-    assert services.count_rotations(job)[RotationStatus.COMPLETED] == 9
+    assert services_jobs.count_rotations(job)[RotationStatus.COMPLETED] == 9

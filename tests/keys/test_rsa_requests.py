@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 
 from kernel import rsa_process
-from keys import services
+from keys.editing import services as editing
 from keys.models import ImportParameters, Key, KeyVersion
+from keys.rotation.services import chosen
 from tests.browsing import plain, signed_in
 from tests.foreign_keys import jwk_of, new_key, private_bytes
 from tests.personas import b64
@@ -93,7 +94,7 @@ def test_an_rsa_data_key_is_generated_once_although_its_decision_is_repeated(adm
 
     def meanwhile(*arguments):
         """Another process changes the key during the generation."""
-        services.update_key(principal=admin.principal, key_id=key, changes={"description": "changed"})
+        editing.update_key(principal=admin.principal, key_id=key, changes={"description": "changed"})
         return generate(*arguments)
 
     monkeypatch.setattr(rsa_process, "generate", meanwhile)
@@ -105,5 +106,5 @@ def test_an_rsa_data_key_is_generated_once_although_its_decision_is_repeated(adm
 
 @pytest.mark.django_db
 def test_several_rsa_keys_are_rotated_by_a_job():
-    assert services.rotates_by_job([Key(algorithm="rsa-3072")])
-    assert not services.rotates_by_job([Key(algorithm="ec-p256")] * services.FEW)
+    assert chosen.rotates_by_job([Key(algorithm="rsa-3072")])
+    assert not chosen.rotates_by_job([Key(algorithm="ec-p256")] * chosen.FEW)

@@ -8,10 +8,13 @@ from django.db import connection
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
-from keys import schedule, services
+from keys.deletion import services as deletion
 from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
-from keys.rotation_policy import MAX_USES
-from keys.services.rotation import RETRY_AFTER
+from keys.models.rotation_policy import MAX_USES
+from keys.policies.services import changing
+from keys.rotation import schedule
+from keys.rotation.services import rotating, used_up
+from keys.rotation.services.rotating import RETRY_AFTER
 from tests.factories import UsageFactory
 from tests.keys.steps import age, version_of
 from tests.log_entries import log_rows
@@ -83,14 +86,14 @@ def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
     key = ruled_key("aes-256-siv", every_days=1, after_uses=1, after_bytes=1)
     age(key, 400 * DAY)
     UsageFactory(key=key, size=10)
-    services.update_policy(
+    changing.update_policy(
         principal=admin.principal, policy_id=key.policy_id, changes={"rotation_policy": {"every_days": 2}}
     )
     run_all()
-    services.mark_used_up()
+    used_up.mark_used_up()
     stored = Key.objects.get(pk=key.pk)
     assert (stored.primary_version, stored.next_rotation_at) == (1, None)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
     assert Key.objects.get(pk=key.pk).next_rotation_at is None
 
 
@@ -116,7 +119,7 @@ def test_the_schedule_leaves_a_version_for_an_hour_but_the_service_does_not(rule
     KeyVersion.objects.filter(key=key).update(uses_reserved=65_536)
     schedule.rotate_due()
     assert version_of(key) == 1
-    services.mark_used_up()
+    used_up.mark_used_up()
     assert Key.objects.get(pk=key.pk).next_rotation_at is not None
     schedule.rotate_due()
     assert version_of(key) == 2
@@ -139,11 +142,11 @@ def test_a_key_rotates_after_the_bytes_of_its_policy(ruled_key):
 def test_a_key_that_was_rotated_meanwhile_is_not_marked(ruled_key, admin, monkeypatch):
     key = ruled_key(after_uses=1)
     KeyVersion.objects.filter(key=key).update(uses_reserved=65_536)
-    found = services.find_used_up()
+    found = used_up.find_used_up()
     assert found == {(key.id, 1)}
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
-    monkeypatch.setattr("keys.services.used_up.find_used_up", lambda **_: found)
-    services.mark_used_up()
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    monkeypatch.setattr("keys.rotation.services.used_up.find_used_up", lambda **_: found)
+    used_up.mark_used_up()
     assert Key.objects.get(pk=key.pk).next_rotation_at is None
 
 
@@ -186,7 +189,7 @@ def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
 def test_an_overdue_destruction_is_published_once_a_day(admin, new_key, monkeypatch):
     overdue, late = new_key(name="a-key"), new_key(name="b-key")
     for key, ago in ((overdue, 2), (late, 0.5)):
-        services.schedule_deletion(
+        deletion.schedule_deletion(
             principal=admin.principal, key_id=key.id, reason="test", confirm_name=key.name, waiting_days=7
         )
         # The MAC covers the time, so neither can be destroyed.

@@ -9,9 +9,11 @@ from django.db import IntegrityError, connection, transaction
 
 from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
-from keys import services
+from keys.creation import services as creation
 from keys.lifecycle import Status
 from keys.models import EncryptionPolicy, Key, KeyRotation, KeyVersion, RotationStatus, Selection
+from keys.reading import services as reading
+from keys.rotation.services import jobs, rotating
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -57,8 +59,8 @@ def insert(model, statement):
 
 
 def test_a_rotation_inserted_by_hand_has_the_defaults_of_the_specification(admin, key):
-    services.request_rotation(
-        principal=admin.principal, request=services.RotationRequest(Selection.DUE), reason="nothing is due"
+    jobs.request_rotation(
+        principal=admin.principal, request=jobs.RotationRequest(Selection.DUE), reason="nothing is due"
     )
     rotation, before = insert(KeyRotation, ROTATION)
     assert before < rotation.rotated_at <= database_now()
@@ -95,13 +97,13 @@ def test_a_version_that_makes_no_sense_is_refused(key, wrong):
 
 
 def test_two_versions_never_share_a_number(admin, key):
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(IntegrityError), transaction.atomic():
         KeyVersion.objects.filter(key=key, version=2).update(version=1)
 
 
 def test_a_user_has_one_default_key_for_an_algorithm(developer, new_key):
-    services.default_key(developer.principal, "aes-256")
+    creation.default_key(developer.principal, "aes-256")
     second = new_key(principal=developer.principal)
     with pytest.raises(IntegrityError), transaction.atomic():
         Key.objects.filter(pk=second.pk).update(is_default=True)
@@ -130,7 +132,7 @@ def test_the_list_can_use_them(admin, only, index):
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
         cursor.execute("DROP INDEX idx_encryption_keys_figures")  # it has every column, and no row
-    rows = services.list_keys(principal=admin.principal, only=only).order_by()
+    rows = reading.list_keys(principal=admin.principal, only=only).order_by()
     assert index in rows.explain()
 
 
@@ -140,7 +142,7 @@ def test_the_index_gives_both_orders(admin, ordering):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-    rows = services.list_keys(principal=admin.principal, only={"ordering": ordering})[:20]
+    rows = reading.list_keys(principal=admin.principal, only={"ordering": ordering})[:20]
     plan = rows.explain()
     assert "Presorted Key: created_at" in plan
     assert "idx_encryption_keys_created" in plan
@@ -166,4 +168,4 @@ def test_without_the_right_to_create_extensions_only_the_indexes_of_searches_are
     assert "idx_encryption_keys_fts" not in index_names("encryption_keys")
     assert "idx_users_fts" not in index_names("users")
     new_key(name="orders")
-    assert services.list_keys(principal=admin.principal, only={"search": "RDER"}).count() == 1
+    assert reading.list_keys(principal=admin.principal, only={"search": "RDER"}).count() == 1

@@ -6,10 +6,10 @@ import pytest
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import read_epoch
-from keys import services
 from keys.errors import IllegalTransition
 from keys.lifecycle import State
 from keys.models import Key
+from keys.states import services
 from tests.factories import PolicyFactory
 
 pytestmark = pytest.mark.django_db

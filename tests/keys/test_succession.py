@@ -8,9 +8,10 @@ from accounts.errors import NameTaken
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired
 from kernel.freshness.epoch import read_epoch
-from keys import services
+from keys.creation import services as creation
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyGrant, KeyRotation
+from keys.rotation.services import rotating
 from tests.factories import GrantFactory, PolicyFactory
 from tests.keys.steps import succeed
 from tests.personas import b64
@@ -99,7 +100,7 @@ def test_an_expired_key_may_be_replaced_and_stays_expired(admin, new_key, let_ti
     assert (stored.state, stored.successor_id) == ("active", new.id)
     assert new.expires_at is None
     with pytest.raises(KeyNotActive) as refusal:
-        services.rotate_key(principal=admin.principal, key_id=old.id, reason="test")
+        rotating.rotate_key(principal=admin.principal, key_id=old.id, reason="test")
     assert refusal.value.extra["successor_id"] == str(new.id)
 
 
@@ -140,11 +141,11 @@ def test_under_the_setting_the_new_key_needs_a_policy(admin, key, settings):
 
 
 def test_a_default_key_passes_its_role_on(developer, admin):
-    old = services.default_key(developer.principal, "aes-256")
+    old = creation.default_key(developer.principal, "aes-256")
     new = succeed(admin, old)
-    assert services.default_key(developer.principal, "aes-256").id == new.id
+    assert creation.default_key(developer.principal, "aes-256").id == new.id
     other = succeed(admin, new, "other-algorithm", algorithm="chacha20")
-    assert services.default_key(developer.principal, "aes-256").id == new.id
+    assert creation.default_key(developer.principal, "aes-256").id == new.id
     assert not other.is_default
 
 

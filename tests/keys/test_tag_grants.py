@@ -10,10 +10,13 @@ from django.db import connection, transaction
 from accounts.roles import PERMISSIONS
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
-from keys import services
+from keys.access import services as access
+from keys.access.services import GrantRequest
+from keys.editing import services as editing
 from keys.models import Key
-from keys.services.grants import GrantRequest
-from keys.services.importing import ImportRequest
+from keys.rotation.services import succession
+from keys.transport.services import importing
+from keys.transport.services.importing import ImportRequest
 from tests.browsing import signed_in, text
 from tests.keys.test_grants import as_version_one, use
 from tests.personas import b64, with_token
@@ -26,7 +29,7 @@ EVERYONE = GrantRequest(principal_type="role", principal_id="developer", operati
 @pytest.fixture
 def granted(admin):
     """The grant on the tag ``billing``."""
-    return services.grant_tag(principal=admin.principal, tag="billing", request=EVERYONE)
+    return access.grant_tag(principal=admin.principal, tag="billing", request=EVERYONE)
 
 
 def without_grant(admin):
@@ -35,7 +38,7 @@ def without_grant(admin):
 
 
 def patch(principal, key, *tags):
-    return services.update_key(principal=principal, key_id=key.id, changes={"tags": list(tags)})
+    return editing.update_key(principal=principal, key_id=key.id, changes={"tags": list(tags)})
 
 
 def test_a_token_that_may_only_update_gives_no_one_a_key(admin, developer, key, granted):
@@ -60,8 +63,8 @@ def test_a_token_that_may_grant_is_refused_only_if_it_is_limited_to_keys(admin, 
 
 def succeed(principal, new_key):
     old = new_key(tags=["billing"])
-    successor = services.Successor(name="successor")
-    return services.succeed_key(principal=principal, key_id=old.id, successor=successor, reason="test")
+    successor = succession.Successor(name="successor")
+    return succession.succeed_key(principal=principal, key_id=old.id, successor=successor, reason="test")
 
 
 def imported(principal, _):
@@ -72,12 +75,12 @@ def imported(principal, _):
         material=b64(bytes(range(32))),
         is_private_connection=True,
     )
-    return services.import_key(principal=principal, request=material, tags=["billing"])
+    return importing.import_key(principal=principal, request=material, tags=["billing"])
 
 
 def changed_in_bulk(principal, new_key, *, adds):
     key = new_key(tags=[] if adds else ["billing"])
-    [result] = services.change_tag(principal=principal, keys=[key], tag="billing", adds=adds)
+    [result] = editing.change_tag(principal=principal, keys=[key], tag="billing", adds=adds)
     if result.error is not None:
         raise result.error
 
@@ -151,7 +154,7 @@ def test_a_change_that_waits_for_a_grant_sees_it(admin, new_key, way):
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            services.grant_tag(principal=admin.principal, tag="billing", request=EVERYONE)
+            access.grant_tag(principal=admin.principal, tag="billing", request=EVERYONE)
             changing = pool.submit(change)
             with pytest.raises(TimeoutError):
                 changing.result(0.3)

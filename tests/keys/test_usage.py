@@ -12,8 +12,9 @@ from audit.usage.of_key import EVERYTHING
 from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
-from keys import services
+from keys.editing import services as editing
 from keys.impact import KeyAction, stopped_versions
+from keys.rotation.services import rotating
 from tests.browsing import signed_in
 from tests.factories import GrantFactory
 from tests.log_entries import record_alone
@@ -146,7 +147,7 @@ def test_the_safe_minimum_names_the_start_of_its_record(admin, rotated, restored
 
 def test_a_deterministic_key_also_encrypts_with_earlier_versions(admin, new_key, use):
     key = new_key(algorithm="aes-256-siv")
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     use(key, admin, version=1)
     found = usage_of(admin, key)
     assert (found["safe_minimum_version"], found["budget"]) == (1, None)
@@ -260,7 +261,7 @@ def test_only_versions_that_still_decrypt_count_for_a_higher_minimum(admin, rota
     use(rotated, admin, version=1, verb="decrypted", count=5)
     use(rotated, admin, version=2, verb="decrypted", count=7)
     change = {"min_decryption_version": 2}
-    services.update_key(principal=admin.principal, key_id=rotated.id, changes=change)
+    editing.update_key(principal=admin.principal, key_id=rotated.id, changes=change)
     assert usage_of(admin, rotated)["safe_minimum_version"] == 2
     found = impact_of(admin, rotated, "raise-minimum", min_decryption_version=3)
     assert (found["count"], found["stops_decrypting"]) == (7, {"first": 2, "last": 2})
@@ -274,7 +275,7 @@ def test_only_versions_that_still_decrypt_count_for_a_higher_minimum(admin, rota
 
 def test_no_higher_minimum_than_the_primary_version_is_offered(admin, rotated):
     change = {"min_decryption_version": 3}
-    services.update_key(principal=admin.principal, key_id=rotated.id, changes=change)
+    editing.update_key(principal=admin.principal, key_id=rotated.id, changes=change)
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/").content.decode()
     assert "Only the primary version works." in page
 

@@ -2,18 +2,19 @@ import pytest
 
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import read_epoch
-from keys import services
 from keys.errors import IllegalTransition
+from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = pytest.mark.django_db
 
 
 def disable(person, key, version, reason="test"):
-    return services.disable_version(principal=person.principal, key_id=key.id, version=version, reason=reason)
+    return states.disable_version(principal=person.principal, key_id=key.id, version=version, reason=reason)
 
 
 def enable(person, key, version):
-    return services.enable_version(principal=person.principal, key_id=key.id, version=version, reason="test")
+    return states.enable_version(principal=person.principal, key_id=key.id, version=version, reason="test")
 
 
 def test_an_earlier_version_is_disabled_and_enabled(admin, rotated_once, events_of, changes_of):
@@ -57,7 +58,7 @@ def test_a_version_is_not_disabled_without_a_reason(admin, rotated_once):
 
 def test_a_stranger_finds_no_version(developer, admin, allowed_stranger, new_key):
     key = new_key(principal=developer.principal)
-    services.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(NotFound):
         disable(allowed_stranger, key, 1)
     with pytest.raises(NotFound):

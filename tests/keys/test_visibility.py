@@ -11,8 +11,8 @@ from accounts.roles import PERMISSIONS
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
 from kernel.errors import NotFound
-from keys import keyring
 from keys.models import Key, KeyGrant
+from keys.ring import keyring
 from tests.authorisation import CALLERS, SERVICE_ACCOUNT, TOKEN, USER, People, compare
 from tests.factories import KeyFactory
 from tests.personas import ELSEWHERE, with_token

@@ -6,15 +6,15 @@ import pytest
 from django.db import connection
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
+from keys.reading.forms import ORDERINGS, KeyFilterForm
 
 from audit.log.events import Actor, Event, Outcome
 from audit.sequencing.step import sequence_step
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
-from keys.forms import ORDERINGS, KeyFilterForm
+from keys.deletion.services import schedule_deletion
 from keys.lifecycle import State
-from keys.services import schedule_deletion
 from notifications.services import watch
 from notifications.services.watch import watch_keys
 from tests.factories import KeyFactory

@@ -23,17 +23,13 @@ from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
+from keys.access.services import remove_grant
+from keys.deletion.services import schedule_deletion, schedule_version_destruction
+from keys.editing.services import update_key
 from keys.models import Key, KeyGrant
-from keys.services import (
-    disable_key,
-    disable_version,
-    remove_grant,
-    rotate_key,
-    schedule_deletion,
-    schedule_version_destruction,
-    update_key,
-    update_policy,
-)
+from keys.policies.services.changing import update_policy
+from keys.rotation.services.rotating import rotate_key
+from keys.states.services import disable_key, disable_version
 from tests.factories import GrantFactory, KeyFactory, PolicyFactory, ServiceAccountFactory, TokenFactory
 
 LIFETIME = timedelta(seconds=0.5)  # of a key, a token or a grant that ends by itself

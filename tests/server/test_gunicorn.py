@@ -13,7 +13,7 @@ import sys, threading
 from ciphercanary.server import gunicorn
 gunicorn.on_starting(None)
 from django.db import connection
-print("keys.api" in sys.modules, threading.active_count(), connection.connection)
+print("keys.reading.api" in sys.modules, threading.active_count(), connection.connection)
 """
 
 

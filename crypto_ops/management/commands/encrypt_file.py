@@ -4,7 +4,7 @@ from typing import Any
 
 from crypto_ops.files.copying import encrypt_file
 from crypto_ops.management.files import FileCommand
-from keys import services
+from keys.reading import services
 
 
 class Command(FileCommand):

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from keys import services
+from keys.deletion import services
 from keys.management.progress import DueCommand
 
 

@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from keys import services
 from keys.management.progress import DueCommand
+from keys.states import services
 
 
 class Command(DueCommand):

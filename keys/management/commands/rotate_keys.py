@@ -11,12 +11,14 @@ from kernel.clock import process_now
 from kernel.commands import JsonCommand, ProgressBar, interruptible
 from kernel.errors import NotFound
 from kernel.jobs import Status
-from keys import services
 from keys.capabilities import require_new_material
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts
 from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
-from keys.services.rotation import DUE_REASON
+from keys.policies.services import reading
+from keys.reading import services as reading_services
+from keys.rotation.services import jobs, used_up
+from keys.rotation.services.rotating import DUE_REASON
 
 REASON: Final = "rotated with rotate_keys"
 
@@ -47,10 +49,10 @@ class Command(JsonCommand, SystemCommand):
             self._list(request, as_json=as_json)
             return
         if due:
-            services.mark_used_up()
+            used_up.mark_used_up()
         bar = ProgressBar(self.stderr, "keys")
         with interruptible() as is_stopping:
-            job = services.rotate_here(
+            job = jobs.rotate_here(
                 principal=self.principal,
                 request=request,
                 reason=reason or (DUE_REASON if due else REASON),
@@ -60,10 +62,10 @@ class Command(JsonCommand, SystemCommand):
         bar.clear()
         self._report(job, as_json=as_json)
 
-    def _list(self, request: services.RotationRequest, *, as_json: bool) -> None:
+    def _list(self, request: jobs.RotationRequest, *, as_json: bool) -> None:
         now, counts = process_now(), {"rotate": 0, "skip": 0}
         shown = []
-        for key in services.foreseen_keys(self.principal, request).order_by("name").iterator():
+        for key in jobs.foreseen_keys(self.principal, request).order_by("name").iterator():
             status = key.lifecycle_state(now).status
             does = "rotate" if status is KeyStatus.ACTIVE else "skip"
             counts[does] += 1
@@ -80,9 +82,9 @@ class Command(JsonCommand, SystemCommand):
 
     def _report(self, job: KeyRotationJob, *, as_json: bool) -> None:
         """Write the result of each key. Raises CommandError unless all were rotated."""
-        counts = services.count_rotations(job)
+        counts = jobs.count_rotations(job)
         rows = job.rotations.select_related("old_key").order_by("old_key__name").iterator()
-        elsewhere = services.count_pending_elsewhere(job)
+        elsewhere = jobs.count_pending_elsewhere(job)
         url = settings.CC_PUBLIC_URL + reverse("rotation-job", args=[job.id])
         if as_json:
             facts = {"job_id": str(job.id), "url": url, "status": job.status, "error_code": job.error_code}
@@ -105,23 +107,23 @@ class Command(JsonCommand, SystemCommand):
 
 def _request(
     principal: Principal, *, name: str, algorithm: str, policy: str, **_options: Any
-) -> services.RotationRequest:
+) -> jobs.RotationRequest:
     """Raises NotFound, KeyNotActive."""
     if name:
         try:
-            key = services.find_key(principal=principal, name=name)
+            key = reading_services.find_key(principal=principal, name=name)
         except NotFound:
             raise NotFound(f"There is no key named {name}.") from None
         require_new_material(key, process_now())
-        return services.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
+        return jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, key.primary_version)])
     if algorithm:
-        return services.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
+        return jobs.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
     if policy:
-        found = services.policy_named(principal=principal, name=policy)
+        found = reading.policy_named(principal=principal, name=policy)
         if found is None:
             raise NotFound(f"There is no policy named {policy}.")
-        return services.RotationRequest(Selection.POLICY, policy_id=found.id)
-    return services.RotationRequest(Selection.DUE)
+        return jobs.RotationRequest(Selection.POLICY, policy_id=found.id)
+    return jobs.RotationRequest(Selection.DUE)
 
 
 def _facts(rotation: KeyRotation) -> dict[str, object]:

@@ -1,0 +1,95 @@
+"""Forms of a key's Access page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from accounts.holders import KnownHolder
+from accounts.roles import ROLES
+from kernel.identities import IdentityType
+from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
+from keys.access.services import GrantRequest
+from keys.explanations import OPERATION_LABELS
+from keys.lifecycle import operations_of
+from keys.models import Key
+from keys.models.grants import ROLE
+
+TAG = "tag:"  # prefix of the choices of ``scope``
+
+
+class CheckAccessForm(PageForm):
+    """Whether one user or service account may do an operation, with a request from an address."""
+
+    principal = forms.ChoiceField(label="User or service account", widget=LongSelect)
+    operation = forms.ChoiceField()
+    client_ip = forms.GenericIPAddressField(
+        required=False,
+        label="IP address of the request",
+        help_text="Optional. Grants that are limited to networks apply only to addresses in them.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="check_%s", **kwargs)
+        offer(self, "operation", _operations(key))
+        offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
+
+
+class GrantForm(PageForm):
+    """A new grant. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``, ``scope`` "" or ``tag:<tag>``."""
+
+    holder = forms.ChoiceField(label="Grant to", widget=LongSelect)
+    operations = forms.MultipleChoiceField(
+        widget=CheckboxTags,
+        error_messages={"required": "Choose at least one operation."},
+    )
+    scope = forms.ChoiceField(required=False, label="For")
+    expires_at = UtcDateTimeField(
+        required=False, label="Expires at (UTC)", help_text="Leave empty for a grant without an end."
+    )
+    networks = WordsField(
+        required=False,
+        max_length=1000,
+        help_text="Networks that may use the grant, such as 192.0.2.0/24, separated with commas. "
+        "Leave empty to allow all.",
+    )
+
+    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, "operations", _operations(key))
+        known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
+        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
+        offer(self, "holder", [("", "Choose …"), *known, *roles])
+        if key.tags:
+            every = [(f"{TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in key.tags]
+            offer(self, "scope", [("", "This key only"), *every])
+        else:
+            del self.fields["scope"]
+
+    @property
+    def tag(self) -> str:
+        """The tag of a valid form; "" for a grant on the key."""
+        scope: str = self.cleaned_data.get("scope", "")
+        return scope.removeprefix(TAG)
+
+    def grant_request(self) -> GrantRequest:
+        given = self.cleaned_data
+        principal_type, _, principal_id = given["holder"].partition(":")
+        return GrantRequest(
+            principal_type=principal_type,
+            principal_id=principal_id,
+            operations=given["operations"],
+            expires_at=given["expires_at"],
+            networks=given["networks"],
+        )
+
+
+def _operations(key: Key) -> list[tuple[str, str]]:
+    return [(word, OPERATION_LABELS[word]) for word in operations_of(key.algorithm, key.purpose)]
+
+
+def _label(holder: KnownHolder) -> str:
+    is_account = holder.identity.type is IdentityType.SERVICE_ACCOUNT
+    state = "" if holder.is_active else ", disabled"
+    return f"{holder.name} ({'service account, ' if is_account else ''}{holder.role}{state})"

@@ -1,0 +1,219 @@
+"""Grants on keys and tags."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.holders import find_holder
+from accounts.principals import Principal
+from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
+from accounts.tokens.access_tokens import renew_principal
+from accounts.trail import reason_given
+from audit.log.events import Event, RowChange
+from audit.services import record
+from kernel.clock import database_now
+from kernel.errors import Denied, Invalid, NotFound
+from kernel.freshness.epoch import raise_epoch
+from kernel.http.addresses import Networks
+from kernel.identities import parse_uuid
+from kernel.labels import label_fault
+from keys import actions, metadata
+from keys.entities import key_entity, tag_entity
+from keys.models import Key, KeyGrant
+from keys.models.grants import ROLE
+from keys.reading.services import get_key
+
+MANAGE, READ = "keys.grant", "users.read"
+RETAGGED = (
+    "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
+    f"have someone with the permission {MANAGE} change it."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRequest:
+    """A new grant. ``operations`` are words such as ``encrypt``; ``principal_id`` is an id, or the name of a role."""
+
+    principal_type: str
+    principal_id: str
+    operations: Collection[str]
+    expires_at: datetime | None = None
+    networks: Sequence[str] = ()
+
+
+def list_key_grants(*, principal: Principal, key_id: UUID) -> QuerySet[KeyGrant]:
+    """The grants on one key, and those on its tags, oldest first. Raises Denied, NotFound."""
+    principal.require(READ)
+    return list_grants_on(principal=principal, key=get_key(principal=principal, key_id=key_id))
+
+
+def list_grants_on(*, principal: Principal, key: Key) -> QuerySet[KeyGrant]:
+    """The same for a visible key. Raises Denied."""
+    principal.require(READ)
+    on_tags = KeyGrant.objects.filter(tag__in=list(key.tags))
+    return (KeyGrant.objects.filter(key=key.id) | on_tags).order_by("created_at", "id")
+
+
+def list_tag_grants(*, principal: Principal) -> QuerySet[KeyGrant]:
+    """The grants on tags, by tag. Raises Denied."""
+    principal.require(READ)
+    return KeyGrant.objects.exclude(tag="").order_by("tag", "created_at", "id")
+
+
+@transaction.atomic
+def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> KeyGrant:
+    """Grant operations with one key. Raises Denied, NotFound, Invalid."""
+    principal.require(MANAGE)
+    key = get_key(principal=principal, key_id=key_id)
+    grant = _new_grant(principal, request)
+    grant.key_id = key.id
+    return _finish(principal, actions.GRANT_CREATED, grant, before=None)
+
+
+@transaction.atomic
+def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGrant:
+    """Grant operations with all keys that have the tag, now or later. Raises Denied, Invalid."""
+    _require_for_all_keys(principal)
+    if fault := label_fault(tag, metadata.MAX_TAG):
+        raise Invalid.of_field("tag", fault)
+    grant = _new_grant(principal, request)
+    grant.tag = tag
+    return _finish(principal, actions.GRANT_CREATED, grant, before=None)
+
+
+@transaction.atomic
+def remove_grant(
+    *, principal: Principal, grant_id: UUID, key_id: UUID | None = None, reason: str = ""
+) -> None:
+    """Remove a grant on the key, or on a tag without ``key_id``. It decides nothing from now on, in any process.
+
+    Raises Denied, NotFound, Invalid.
+    """
+    if key_id is None:
+        _require_for_all_keys(principal)
+    else:
+        principal.require(MANAGE)
+        get_key(principal=principal, key_id=key_id)
+    grant = KeyGrant.objects.select_for_update().filter(pk=grant_id, key=key_id).first()
+    if grant is None:
+        raise NotFound
+    _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant), reason=reason)
+
+
+def require_retag(principal: Principal, before: Iterable[str], after: Iterable[str]) -> None:
+    """Refuse new tags of a key if they change which grants apply to it, unless the caller may grant by tag.
+
+    Call it last, with the epoch locked: a grant on a tag is then committed before this reads, or after the new tags.
+    ``before``: the tags whose grants apply to the key; none for a new key. Raises Denied.
+    """
+    try:
+        _require_for_all_keys(principal)
+    except Denied as denied:
+        if _is_any_granted(set(before) ^ set(after)):
+            refusal = Denied(f"tags: {RETAGGED}", fields={"tags": [RETAGGED]}, extra=denied.extra)
+            raise refusal from None
+
+
+def _is_any_granted(tags: Collection[str]) -> bool:
+    """Whether a grant on one of the tags is in force. The MAC covers its end."""
+    grants = [grant.check_mac() for grant in KeyGrant.objects.filter(tag__in=tags)]
+    if not grants:
+        return False
+    now = database_now()
+    return any(grant.expires_at is None or grant.expires_at > now for grant in grants)
+
+
+def grant_values(grant: KeyGrant) -> dict[str, object]:
+    """The declared fields for the audit trail."""
+    return {
+        "key_id": grant.key_id,
+        "tag": grant.tag,
+        "principal_type": grant.principal_type,
+        "principal_id": grant.principal_id,
+        "operations": grant.operations,
+        "networks": grant.networks,
+        "expires_at": grant.expires_at,
+    }
+
+
+def _require_for_all_keys(principal: Principal) -> None:
+    """Raises Denied unless the caller may grant operations with every key that has a tag."""
+    principal.require(MANAGE)
+    limits = principal.limits
+    if limits is not None and limits.key_ids is not None:
+        raise Denied("This token is limited to some keys.", extra={"permission": MANAGE, "rule": limits.rule})
+
+
+def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
+    now = database_now()
+    if request.expires_at is not None and request.expires_at <= now:
+        raise Invalid.of_field("expires_at", "Must be in the future.")
+    _require_holder(request)
+    return KeyGrant(
+        principal_type=request.principal_type,
+        principal_id=request.principal_id,
+        operations=_permissions(request.operations),
+        networks=list(Networks.parse(request.networks).texts),
+        expires_at=request.expires_at,
+        created_at=now,
+        created_by_id=principal.user_id,
+    )
+
+
+def _require_holder(request: GrantRequest) -> None:
+    if request.principal_type == ROLE:
+        if request.principal_id not in ROLES:
+            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(ROLES)}.")
+        return
+    holder_id = parse_uuid(request.principal_id)
+    try:
+        holder = find_holder(holder_id) if holder_id else None
+    except NotFound:
+        holder = None
+    if holder is None or holder.identity.type != request.principal_type:
+        kind = request.principal_type.replace("_", " ")
+        raise Invalid.of_field("principal_id", f"There is no {kind} with this id.")
+
+
+def _permissions(words: Collection[str]) -> list[str]:
+    if not words or len(set(words)) != len(words) or not set(words) <= set(GRANTABLE):
+        raise Invalid.of_field("operations", f"Choose one or more of: {', '.join(GRANTABLE)}.")
+    return sorted(map(permission_of, words))
+
+
+def _reject_duplicate(grant: KeyGrant) -> None:
+    """Raises Invalid. Otherwise the removal of one of them would change nothing."""
+    same = ("principal_type", "principal_id", "key_id", "tag")
+    others = KeyGrant.objects.filter(**{name: getattr(grant, name) for name in same})
+    rest = ("operations", "networks", "expires_at")
+    if any(all(getattr(other, name) == getattr(grant, name) for name in rest) for other in others):
+        raise Invalid.of_field("operations", "This grant already exists.")
+
+
+def _finish(
+    principal: Principal,
+    action: str,
+    grant: KeyGrant,
+    *,
+    before: dict[str, object] | None,
+    reason: str = "",
+) -> KeyGrant:
+    """Save or delete the grant, record it, and raise the epoch of its key or tag."""
+    if before is None:
+        _reject_duplicate(grant)
+        grant.save_with_mac()
+        change = RowChange.of_row(grant, after=grant_values(grant))
+    else:
+        change = RowChange.of_row(grant, before=before)
+        KeyGrant.objects.filter(pk=grant.pk).delete()  # noqa: CC3 - deletes a removed grant
+    object_type, object_id = ("key", str(grant.key_id)) if grant.key_id else ("tag", grant.tag)
+    meta = {"grant": grant.id, "operations": list(map(word_of, grant.operations)), **reason_given(reason)}
+    event = Event(action=action, object_type=object_type, object_id=object_id, meta=meta)
+    record(event, principal.actor, changes=[change])
+    raise_epoch(key_entity(grant.key_id) if grant.key_id else tag_entity(grant.tag))
+    renew_principal(principal)
+    return grant

@@ -1,0 +1,118 @@
+"""Building blocks of key changes: lock a key, create a version, and finish the change with an audit event."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from accounts.principals import Principal
+from accounts.tokens.access_tokens import renew_principal
+from audit.log.events import Event, RowChange
+from audit.services import record
+from kernel.errors import DomainError, Invalid, NotFound, Unavailable
+from kernel.freshness.epoch import raise_epoch
+from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.wrapped_row import Wrapped
+from keys import wrapped_material
+from keys.entities import key_entity
+from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.wrapped_material import NewMaterial
+
+
+def lock_key(principal: Principal, key_id: UUID) -> Key:
+    """The key, with its row locked until the transaction ends, and its policy. Raises NotFound, IntegrityFailed.
+
+    SQLite has no row locks. There every transaction is IMMEDIATE, which has the same effect.
+    """
+    key = Key.objects.within_reach_of(principal).select_for_update().filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    return key.check_mac()
+
+
+def lock_policy(policy_id: UUID) -> EncryptionPolicy:
+    """The policy, which cannot change until the transaction ends. Raises Invalid, IntegrityFailed.
+
+    A shared lock would let several keys be created at once, but Django has none that both databases support.
+    """
+    policy = EncryptionPolicy.objects.select_for_update().filter(pk=policy_id).first()
+    if policy is None:
+        raise Invalid.of_field("policy_id", "There is no policy with this ID.")
+    return policy.check_mac()
+
+
+def lock_policy_of(key: Key) -> EncryptionPolicy | None:
+    """The policy of a locked key, locked too, before its rules decide. Raises IntegrityFailed.
+
+    ``update_policy`` locks the policy first, and its keys only if their rotations move. PostgreSQL ends a deadlock of
+    the two with an OperationalError, which is a 503 that can be retried.
+    """
+    if key.policy_id is not None:
+        key.policy = lock_policy(key.policy_id)
+    return key.policy
+
+
+def lock_version(principal: Principal, key_id: UUID, number: int) -> tuple[Key, KeyVersion]:
+    """The key, locked as by ``lock_key``, and one of its versions. Raises NotFound, IntegrityFailed."""
+    key = lock_key(principal, key_id)
+    row = key.versions.filter(version=number).first()
+    if row is None:
+        raise NotFound
+    return key, row.check_mac()
+
+
+def as_refusal(error: DomainError | DatabaseError) -> DomainError:
+    """The error of one of many changes, which does not stop the others."""
+    return error if isinstance(error, DomainError) else Unavailable("The database rejected the change.")
+
+
+def finish_change(
+    principal: Principal,
+    action: str,
+    key: Key,
+    changes: list[RowChange],
+    *,
+    version: int | None = None,
+    meta: dict[str, object] | None = None,
+) -> None:
+    """Record the change, then raise the key's epoch, which invalidates earlier decisions once the change is committed.
+
+    Raise the epoch as late as possible, because it takes the lock that every encryption in flight waits for.
+    """
+    record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
+    raise_epoch(key_entity(key.id))
+    # The caller's rights may have ended while this transaction waited for its locks.
+    renew_principal(principal)
+
+
+def new_version(key: Key, number: int, new: NewMaterial, now: datetime) -> KeyVersion:
+    """A version with new material, not yet saved. It becomes the key's primary version when it is saved."""
+    if new.algorithm != key.algorithm:  # the row was read without its MAC when the material was generated
+        raise IntegrityFailed("The algorithm of a key was altered. Restore the database from a backup.")
+    wrapped = (
+        Wrapped("", b"")
+        if new.material is None
+        else wrapped_material.wrap(new.material, key.id, number, key.kind)
+    )
+    return KeyVersion(
+        key=key,
+        version=number,
+        is_primary=True,
+        kek_id=wrapped.kek_id,
+        wrapped=wrapped.wrapped,
+        public_key=new.public_key,
+        created_at=now,
+    )
+
+
+def key_event(
+    action: str, key: Key, *, version: int | None = None, meta: dict[str, object] | None = None
+) -> Event:
+    """The event contains the row's sequence number, so that restoring an old row can be detected."""
+    return Event(
+        action=action,
+        object_type="key",
+        object_id=str(key.pk),
+        object_version=version,
+        meta={"name": key.name, "row_seq": key.row_seq, **(meta or {})},
+    )

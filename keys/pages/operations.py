@@ -1,0 +1,212 @@
+"""Key operations that have their own page, as data: rotate, disable and the others differ in their texts only."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from keys import actions
+from keys.deletion import services as deletion
+from keys.lifecycle import LifecycleState, State
+from keys.rotation.services import rotating
+from keys.states import services as states_services
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOperation:
+    """One key operation. It is offered in the effective ``states``; ``effect`` describes the result in one sentence.
+
+    ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
+    ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, at least after a
+    wait, so its page requires the key's name and a recent sign-in. For a key in use it also shows a checkbox with the
+    label ``anyway``.
+    """
+
+    slug: str
+    label: str
+    question: str
+    permission: str
+    action: str
+    service: Callable[..., object]
+    states: frozenset[State]
+    effect: str
+    done: str
+    needs: str
+    leads_to: State | None = None
+    shows_impact: bool = False
+    is_final: bool = False
+    anyway: str = ""
+    icon: str = "settings"
+
+    @property
+    def url_name(self) -> str:
+        return f"key-{self.slug}"
+
+    def is_possible(self, at: LifecycleState) -> bool:
+        return at.state in self.states
+
+    def question_about(self, name: str) -> str:
+        return self.question.format(name)
+
+    def refusal(self, at: LifecycleState) -> str:
+        """Why the operation is not available for a key in this state; "" if it is available."""
+        return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
+
+
+SCHEDULE_DELETION: Final = "schedule-deletion"
+ROTATE: Final = "rotate"
+IMPORTED_ONLY: Final = "Rotate now is unavailable: no new material can be generated for this imported key."
+PROTECTED: Final = "Schedule deletion is unavailable: turn off the deletion protection in the settings first."
+_USABLE = frozenset({State.ACTIVE})
+
+KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
+    {
+        operation.slug: operation
+        for operation in (
+            KeyOperation(
+                slug="rotate",
+                label="Rotate now",
+                question="Rotate {}?",
+                permission="keys.rotate",
+                action=actions.KEY_ROTATED,
+                service=rotating.rotate_key,
+                states=_USABLE,
+                effect="The new version is used from now on. Earlier versions still work for existing data.",
+                done="rotated",
+                needs="only active keys can be rotated",
+                icon="rotate-cw",
+            ),
+            KeyOperation(
+                slug="activate",
+                label="Activate now",
+                question="Activate {}?",
+                permission="keys.disable",
+                action=actions.KEY_ACTIVATED,
+                service=states_services.activate_key,
+                states=frozenset({State.PRE_ACTIVATION}),
+                effect="The key can be used immediately, before its planned activation time.",
+                done="activated",
+                needs="only pending keys can be activated",
+                leads_to=State.ACTIVE,
+                icon="circle-play",
+            ),
+            KeyOperation(
+                slug="enable",
+                label="Enable",
+                question="Enable {}?",
+                permission="keys.disable",
+                action=actions.KEY_ENABLED,
+                service=states_services.enable_key,
+                states=frozenset({State.SUSPENDED}),
+                effect="The key can be used again.",
+                done="enabled",
+                needs="only disabled keys can be enabled",
+                leads_to=State.ACTIVE,
+                icon="circle-play",
+            ),
+            KeyOperation(
+                slug="disable",
+                label="Disable",
+                question="Disable {}?",
+                permission="keys.disable",
+                action=actions.KEY_DISABLED,
+                service=states_services.disable_key,
+                states=_USABLE,
+                effect="All requests that use this key fail, also for existing data, until you enable it again.",
+                done="disabled",
+                needs="only active keys can be disabled",
+                leads_to=State.SUSPENDED,
+                shows_impact=True,
+                icon="circle-pause",
+            ),
+            KeyOperation(
+                slug="revoke",
+                label="Revoke",
+                question="Revoke {}?",
+                permission="keys.revoke",
+                action=actions.KEY_REVOKED,
+                service=states_services.revoke_key,
+                states=frozenset({State.ACTIVE, State.SUSPENDED}),
+                effect="The key can never be used for new data again. It still works for existing data. You cannot undo this.",
+                done="revoked",
+                needs="only active or disabled keys can be revoked",
+                leads_to=State.DEACTIVATED,
+                shows_impact=True,
+                is_final=True,
+                anyway="Revoke anyway. Requests that encrypt fail immediately",
+                icon="ban",
+            ),
+            KeyOperation(
+                slug="mark-compromised",
+                label="Mark as compromised",
+                question="Mark {} as compromised?",
+                permission="keys.revoke",
+                action=actions.KEY_REVOKED,
+                service=partial(states_services.revoke_key, compromised=True),
+                states=frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.SUSPENDED, State.DEACTIVATED}),
+                effect=(
+                    "Use this if an attacker may have the key. The key can never be used again, except to re-encrypt its "
+                    "data with another key. You cannot undo this."
+                ),
+                done="marked as compromised",
+                needs="this key is already compromised or scheduled for deletion",
+                leads_to=State.COMPROMISED,
+                shows_impact=True,
+                is_final=True,
+                anyway="Mark as compromised anyway. All requests that use this key fail immediately",
+                icon="shield-alert",
+            ),
+            KeyOperation(
+                slug=SCHEDULE_DELETION,
+                label="Schedule deletion",
+                question="Schedule {} for deletion?",
+                permission="keys.destroy",
+                action=actions.KEY_DELETION_SCHEDULED,
+                service=deletion.schedule_deletion,
+                states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
+                effect=(
+                    "The key stops working at once. After a wait of 7 to 30 days its material is destroyed: encrypted data "
+                    "is lost, and no one can sign with the key again. You can cancel during the wait."
+                ),
+                done="scheduled for deletion",
+                needs="this key is already scheduled for deletion or destroyed",
+                leads_to=State.DELETION_SCHEDULED,
+                shows_impact=True,
+                is_final=True,
+                anyway="Schedule anyway; requests with this key will fail immediately",
+                icon="trash-2",
+            ),
+            KeyOperation(
+                slug="cancel-deletion",
+                label="Cancel deletion",
+                question="Cancel the deletion of {}?",
+                permission="keys.destroy",
+                action=actions.KEY_DELETION_CANCELLED,
+                service=deletion.cancel_deletion,
+                states=frozenset({State.DELETION_SCHEDULED}),
+                effect=(
+                    "The key is kept. A key that was active returns as a disabled key: enable it to use it again."
+                ),
+                done="is no longer scheduled for deletion",
+                needs="no deletion is scheduled",
+                icon="circle-play",
+            ),
+        )
+    }
+)
+
+
+def refusals(operations: Iterable[KeyOperation], at: LifecycleState) -> list[str]:
+    """Why operations that an active key allows are not available for a key in this state.
+
+    Operations that would lead to the current state are omitted, and all for a key at its end: its meaning covers them.
+    """
+    if at.state in {State.DELETION_SCHEDULED, State.DESTROYED}:
+        return []
+    usual = (
+        operation
+        for operation in operations
+        if State.ACTIVE in operation.states and operation.leads_to is not at.state
+    )
+    return [operation.refusal(at) for operation in usual if not operation.is_possible(at)]

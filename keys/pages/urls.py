@@ -1,0 +1,80 @@
+from django.urls import path
+
+from kernel.pages import Rule
+from keys.pages.operations import KEY_OPERATIONS
+from keys.pages.version_operations import VERSION_OPERATIONS
+from keys.pages.views import (
+    access,
+    bulk,
+    changing,
+    detail,
+    listing,
+    public_keys,
+    succession,
+    transport,
+    versions,
+)
+from keys.policies import views as policies
+from keys.policies.operations import POLICY_OPERATIONS
+
+urlpatterns = [
+    path("keys/", listing.KeyListView.as_view(), name="keys"),
+    path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
+    path("keys/import", transport.ImportView.as_view(), name="key-import"),
+    # Without a slash at the end: a key may be named "bulk".
+    path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
+    path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
+    path("keys/<slug:name>/", detail.OverviewView.as_view(), name="key"),
+    path("keys/<slug:name>/public-key/", public_keys.PublicKeyView.as_view(), name="key-public-page"),
+    path("keys/<slug:name>/public-key.pem", public_keys.PublicKeyFileView.as_view(), name="key-public-file"),
+    path("keys/<slug:name>/versions/", detail.VersionsView.as_view(), name="key-versions"),
+    path("keys/<slug:name>/minimum-version", versions.MinimumVersionView.as_view(), name="key-minimum"),
+    *(
+        path(
+            f"keys/<slug:name>/versions/<int:version>/{of_version.slug}",
+            versions.VersionView.as_view(
+                operation=of_version,
+                rules=dict.fromkeys(("GET", "POST"), Rule(of_version.permission, of_version.action)),
+            ),
+            name=of_version.url_name,
+        )
+        for of_version in VERSION_OPERATIONS.values()
+    ),
+    path("keys/<slug:name>/access/", access.AccessView.as_view(), name="key-access-page"),
+    path(
+        "keys/<slug:name>/access/<uuid:grant_id>/remove",
+        access.RemoveGrantView.as_view(),
+        name="key-grant-remove",
+    ),
+    path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
+    path("keys/<slug:name>/export", transport.ExportView.as_view(), name="key-export"),
+    path("keys/<slug:name>/succeed", succession.SucceedView.as_view(), name="key-succeed"),
+    path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),
+    path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),
+    *(
+        path(
+            f"keys/<slug:name>/{operation.slug}",
+            changing.KeyOperationView.as_view(
+                operation=operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule(operation.permission, operation.action)),
+            ),
+            name=operation.url_name,
+        )
+        for operation in KEY_OPERATIONS.values()
+    ),
+    path("policies/", policies.PolicyListView.as_view(), name="policies"),
+    path("policies/new", policies.NewPolicyView.as_view(), name="policy-new"),
+    path("policies/<slug:name>/", policies.PolicyView.as_view(), name="policy"),
+    path("policies/<slug:name>/edit", policies.EditPolicyView.as_view(), name="policy-edit"),
+    *(
+        path(
+            f"policies/<slug:name>/{policy_operation.slug}",
+            policies.PolicyOperationView.as_view(
+                operation=policy_operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule("policies.manage", policy_operation.action)),
+            ),
+            name=policy_operation.url_name,
+        )
+        for policy_operation in POLICY_OPERATIONS.values()
+    ),
+]

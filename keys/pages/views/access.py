@@ -1,0 +1,152 @@
+"""The Access page of a key: the rules about its use, adding a grant, and removing one."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts.holders import KnownHolder, find_holders, list_holders
+from kernel.clock import process_now
+from kernel.errors import DomainError, NotFound
+from kernel.http.addresses import canonical_address
+from kernel.pages import ReasonForm, Rule
+from keys import access, actions
+from keys.access import services as access_services
+from keys.access.forms import CheckAccessForm, GrantForm
+from keys.access.services import READ
+from keys.access.table import AccessRow, access_rows, describe_rule, holder_ids
+from keys.changing import MANAGE
+from keys.models import Key, KeyGrant
+from keys.pages.views.detail import KeyView, use_facts
+from keys.usage.services import callers
+
+LIMIT = 200
+
+
+class AccessView(KeyView):
+    """The rules about the key, the check of one holder, and a form for a new grant."""
+
+    rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
+    template = "keys/access.html"
+    tab = "access"
+    draft_fields = ("holder", "operations", "scope", "expires_at", "networks")
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        key = self.find(name)
+        grants, holders = self._known(key)
+        form = self.show_draft(GrantForm(key=key, holders=holders))
+        check = CheckAccessForm(request.GET if "principal" in request.GET else None, key=key, holders=holders)
+        return self._show(key, form, check, access_rows(key, grants, holders, process_now()), holders)
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        key = self.find(name)
+        grants, holders = self._known(key)
+        form = GrantForm(request.POST, key=key, holders=holders)
+        if form.is_valid():
+            try:
+                self._grant(key, form)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("key-access-page", args=[name]), "Access granted.")
+        rows = access_rows(key, grants, holders, process_now())
+        check = CheckAccessForm(key=key, holders=holders)
+        return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
+        """The oldest grants, one more than the page lists, and the users and service accounts that the page names."""
+        grants = list(access_services.list_grants_on(principal=self.principal, key=key)[: LIMIT + 1])
+        return grants, list_holders(holder_ids(key, grants))
+
+    def _grant(self, key: Key, form: GrantForm) -> None:
+        request = form.grant_request()
+        if form.tag:
+            access_services.grant_tag(principal=self.principal, tag=form.tag, request=request)
+        else:
+            access_services.grant_key(principal=self.principal, key_id=key.id, request=request)
+
+    def _show(
+        self,
+        key: Key,
+        form: GrantForm,
+        check: CheckAccessForm,
+        rows: list[AccessRow],
+        holders: list[KnownHolder],
+        status: int = HTTPStatus.OK,
+    ) -> HttpResponse:
+        verdict, reason = None, ""
+        is_cut_off = sum(row.grant is not None for row in rows) > LIMIT
+        if check.is_valid():
+            given = check.cleaned_data
+            holder = next(each for each in holders if str(each.identity.id) == given["principal"])
+            verdict = access_services.check_access(
+                principal=self.principal,
+                key_id=key.id,
+                holder_id=UUID(given["principal"]),
+                operation=given["operation"],
+                client_ip=canonical_address(given["client_ip"]),
+            )
+            reason = describe_rule(verdict, holder, given["operation"], rows)
+        return self.show(
+            key,
+            status=status,
+            form=form,
+            check=check,
+            verdict=verdict,
+            reason=reason,
+            rows=rows[:-1] if is_cut_off else rows,
+            limit=LIMIT,
+            is_cut_off=is_cut_off,
+            may_grant=self.principal.has_permission(MANAGE),
+        )
+
+
+class RemoveGrantView(KeyView):
+    """Confirm, and remove a grant on the key or on one of its tags."""
+
+    rules = {method: Rule(MANAGE, actions.GRANT_REMOVED) for method in ("GET", "POST")}
+    template = "keys/grant_remove.html"
+    draft_fields = ("reason",)
+
+    def get(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:  # noqa: ARG002
+        key = self.find(name)
+        return self._show(key, self._find_grant(key, grant_id), self.show_draft(ReasonForm()))
+
+    def post(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:
+        key = self.find(name)
+        grant, form = self._find_grant(key, grant_id), ReasonForm(request.POST)
+        if form.is_valid():
+            try:
+                access_services.remove_grant(
+                    principal=self.principal,
+                    grant_id=grant_id,
+                    key_id=grant.key_id,
+                    reason=form.cleaned_data["reason"],
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("key-access-page", args=[name]), "Grant removed.")
+        return self._show(key, grant, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
+        found = access_services.list_grants_on(principal=self.principal, key=key)
+        grant = found.filter(pk=grant_id).first()
+        if grant is None:
+            raise NotFound
+        return grant
+
+    def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        holders = find_holders(holder_ids(key, [grant]))
+        row = access_rows(key, [grant], holders, process_now())[-1]
+        use = callers.use_shown_to(self.principal, key)
+        return self.page(
+            status=status,
+            key=key,
+            row=row,
+            grant=grant,
+            form=form,
+            uses=use.callers.by_id.get(grant.principal_id, 0) if row.holder.page else None,
+            **use_facts(use),
+        )

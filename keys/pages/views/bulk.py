@@ -1,0 +1,146 @@
+"""Pages that rotate or tag the keys that were chosen in the list."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts.principals import Principal
+from kernel.clock import process_now
+from kernel.errors import DomainError
+from kernel.pages import PageForm, PageView, Rule
+from keys import actions
+from keys.editing import services as editing
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.pages.forms import RotateChosenForm, TagChosenForm, read_chosen, write_chosen
+from keys.reading import services as reading
+from keys.rotation.services import chosen
+
+SHOWN = 100
+NAMED = 5  # failures in the message
+
+
+class BulkView(PageView[Principal], ABC):
+    """The first POST comes from the list and only shows the chosen keys. The second one has ``chosen``."""
+
+    section = "keys"
+    form_class: ClassVar[type[PageForm]]
+    draft_fields: ClassVar[tuple[str, ...]]
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        form = self.show_draft(self.form_class())
+        return self._show(form, self._find(read_chosen(form.data.get("chosen", ""))))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if "chosen" not in request.POST:
+            keys = self._find(_ids(request.POST.getlist("key")))
+            return self._show(self.form_class(initial={"chosen": write_chosen(keys)}), keys)
+        form, versions = self.form_class(request.POST), read_chosen(request.POST["chosen"])
+        keys = self._find(versions)
+        if form.is_valid() and keys:
+            try:
+                return self.perform(keys, versions, form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+        return self._show(form, keys, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _find(self, key_ids: Iterable[UUID]) -> Sequence[Key]:
+        return reading.list_chosen(principal=self.principal, key_ids=key_ids)
+
+    @abstractmethod
+    def perform(
+        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
+    ) -> HttpResponse:
+        """Change the keys. Raises DomainError."""
+
+    def _show(self, form: PageForm, keys: Sequence[Key], status: int = HTTPStatus.OK) -> HttpResponse:
+        now = process_now()
+        rows = [(key, key.lifecycle_state(now)) for key in keys]
+        active = [key for key, at in rows if at.status is Status.ACTIVE]
+        return self.page(
+            status=status,
+            form=form,
+            rows=rows[:SHOWN],
+            more=len(rows) - SHOWN if len(rows) > SHOWN else 0,
+            count=len(rows),
+            active=len(active),
+            skipped=len(rows) - len(active),
+            is_job=chosen.rotates_by_job(active),
+            most_tagged=editing.MAX_TAGGED,
+        )
+
+
+class BulkRotateView(BulkView):
+    rules = dict.fromkeys(("GET", "POST"), Rule("keys.rotate", actions.ROTATION_JOB_REQUESTED))
+    template = "keys/bulk_rotate.html"
+    form_class = RotateChosenForm
+    draft_fields = ("chosen", "reason")
+
+    def perform(
+        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
+    ) -> HttpResponse:
+        rotation = chosen.rotate_chosen(
+            principal=self.principal, keys=keys, versions=versions, reason=data["reason"]
+        )
+        if rotation.job is not None:
+            return self.done(reverse("rotation-job", args=[rotation.job.id]), rotation_message(rotation))
+        return self.done(reverse("keys"), rotation_message(rotation))
+
+
+class BulkTagView(BulkView):
+    rules = dict.fromkeys(("GET", "POST"), Rule("keys.update", actions.KEY_UPDATED))
+    template = "keys/bulk_tag.html"
+    form_class = TagChosenForm
+    draft_fields = ("chosen", "change", "tag")
+
+    def perform(
+        self,
+        keys: Sequence[Key],
+        versions: Mapping[UUID, int],  # noqa: ARG002 - as the base class
+        data: dict[str, Any],
+    ) -> HttpResponse:
+        adds = data["change"] == "add"
+        results = list(editing.change_tag(principal=self.principal, keys=keys, tag=data["tag"], adds=adds))
+        failed = [(each.key, each.error) for each in results if each.error is not None]
+        changed = sum(each.is_changed for each in results)
+        word = "added to" if adds else "removed from"
+        done = f"Tag {data['tag']} {word} {_keys(changed)}."
+        return self.done(reverse("keys"), _message(done, failed, len(results) - changed - len(failed)))
+
+
+def rotation_message(rotation: chosen.BulkRotation) -> str:
+    """The result, in words."""
+    if rotation.job is not None:
+        return f"Rotation of {_keys(rotation.job.total or 0)} queued."
+    failed = [(each.key, each.error) for each in rotation.results if each.error is not None]
+    done = f"{_keys(len(rotation.results) - len(failed))} rotated."
+    return _message(done, failed, rotation.skipped)
+
+
+def _message(done: str, failed: Sequence[tuple[Key, DomainError]], skipped: int) -> str:
+    parts = [done, *(f"{key.name}: {error.detail}" for key, error in failed[:NAMED])]
+    if len(failed) > NAMED:
+        parts.append(f"{len(failed) - NAMED} more failed.")
+    if skipped:
+        parts.append(f"{_keys(skipped)} skipped.")
+    return " ".join(parts)
+
+
+def _keys(count: int) -> str:
+    return f"{count} key{'' if count == 1 else 's'}"
+
+
+def _ids(texts: Sequence[str]) -> list[UUID]:
+    """Without texts that are no IDs: only our list sends them."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,256 @@
+"""The list of keys, and creating a key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django_htmx.http import push_url, trigger_client_event
+
+from accounts.errors import NameTaken
+from accounts.principals import Principal
+from audit.shows_log import ShowsLog
+from audit.usage.of_key import end_of_gap
+from audit.usage.queries import last_uses
+from kernel.clock import process_now
+from kernel.errors import DomainError, Invalid
+from kernel.labels import check_name
+from kernel.pages import PageView, Rule
+from kernel.pages.curl import curl_of
+from kernel.pages.views import DIALOG
+from keys import actions
+from keys.creation import services as creation
+from keys.creation.forms import MORE, KeyForm
+from keys.creation.plans import plan_key
+from keys.explanations import algorithm_choices
+from keys.lifecycle import Status
+from keys.models import EncryptionPolicy, Key
+from keys.models.selection import Finding
+from keys.policies.forms import suggest_policies
+from keys.policies.services import reading
+from keys.reading import services as reading_services
+from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, STATES, KeyFilterForm, state_label
+from keys.reading.services import KeyFilter
+from keys.usage.services import callers
+
+LIMIT = 50
+FILTERS = ("search", "status", "algorithm", "purpose", "tag", "policy", "finding")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A frequently used view of the list: one filter, with its label."""
+
+    label: str
+    parameter: str
+    value: str
+
+
+# Findings of keys scheduled for deletion have no view: alerts lead to them, and the view of this state includes them.
+LISTED = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING, Finding.UNUSED)
+SAVED = (
+    *(Saved(FINDINGS[finding], "finding", finding) for finding in LISTED),
+    Saved("Disabled", "status", Status.DISABLED),
+    Saved("Expired", "status", Status.EXPIRED),
+    Saved(SCHEDULED, "status", Status.SCHEDULED),
+)
+
+
+class KeyListView(ShowsLog, PageView[Principal]):
+    rules = {"GET": Rule("keys.read", actions.KEY_LISTED)}
+    section = "keys"
+    template = "keys/list.html"
+    parts = frozenset({"key-results", "more-keys"})
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = KeyFilterForm(request.GET)
+        form.is_valid()
+        only, ignored = _filter_of(form, request.GET)
+        form = KeyFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
+        after = _after(request.GET)
+        found = reading_services.list_keys_after(
+            principal=self.principal, only=only, after=after, limit=LIMIT
+        )
+        used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
+        chosen = {name: str(form.initial[name]) for name in FILTERS if form.initial.get(name)}
+        ordering = only["ordering"]
+        response = self.page(
+            form=form,
+            rows=[
+                (key, key.lifecycle_state(now), used.get(str(key.id)), callers.unrecorded_before(key, gap))
+                for key in found.keys
+            ],
+            next_after=found.next_after,
+            is_first=after is None,
+            ignored=ignored,
+            chips=[
+                (_label(form, name), _words(name, value), _query(_without(chosen, name), ordering))
+                for name, value in chosen.items()
+            ],
+            list_url=reverse("keys"),
+            saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
+            ordering=ordering,
+            tags=[] if self.is_part else reading_services.frequent_tags(principal=self.principal),
+            policies=[] if self.is_part else reading.policies_for(principal=self.principal, limit=50),
+            may_create=self.principal.has_permission("keys.create"),
+            may_choose=self.principal.has_permission("keys.rotate"),
+            may_tag=self.principal.has_permission("keys.update"),
+            create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
+        )
+        if self.target == "key-results":
+            push_url(response, _address(chosen, ordering))
+        return response
+
+
+class NewKeyView(PageView[Principal]):
+    """A new key. If it is created in the dialog above the list, it becomes the first row of the list."""
+
+    rules = {
+        "GET": Rule("keys.create", actions.KEY_CREATED),
+        "POST": Rule("keys.create", actions.KEY_CREATED),
+    }
+    section = "keys"
+    template = "keys/new.html"
+    parts = frozenset({"name-note", "key-summary"})
+    draft_fields = tuple(KeyForm.base_fields)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        policies = reading.policies_for(principal=self.principal)
+        form = self.show_draft(_key_form(policies))
+        asked = _key_form(policies, form.data or request.GET)
+        asked.is_valid()
+        note = self._note(asked.data.get("name", ""))
+        return self._show_form(form, policies, typed=asked.cleaned_data, note=note)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        policies = reading.policies_for(principal=self.principal)
+        form = _key_form(policies, request.POST)
+        taken = ""
+        if form.is_valid():
+            try:
+                key = creation.create_key(principal=self.principal, **form.cleaned_data)
+            except DomainError as refusal:
+                taken = form.cleaned_data["name"] if isinstance(refusal, NameTaken) else ""
+                form.refused(request, refusal)
+            else:
+                return self._created(key)
+        return self._show_form(
+            form,
+            policies,
+            typed=form.cleaned_data,
+            existing=self._visible(taken),
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
+
+    def _show_form(
+        self, form: KeyForm, policies: list[EncryptionPolicy], *, typed: Mapping[str, Any], **context: Any
+    ) -> HttpResponse:
+        choices = algorithm_choices()
+        chosen = next((policy for policy in policies if policy.id == typed.get("policy_id")), None)
+        if not self.is_part:
+            form.suggest_tags(reading_services.frequent_tags(principal=self.principal))
+        return self.page(
+            form=form,
+            algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
+            more=[form[name] for name in MORE],
+            typed=typed,
+            has_policies=bool(policies),
+            requires_policy=settings.CC_REQUIRE_POLICY,
+            plan=plan_key(typed, chosen, process_now()),
+            **context,
+        )
+
+    def _created(self, key: Key) -> HttpResponse:
+        url = reverse("key", args=[key.name])
+        if not self._is_over_list():
+            return self.done(url, f"Key {key.name} created.")
+        response = self.page(
+            template="keys/created.html",
+            key=key,
+            at=key.lifecycle_state(process_now()),
+            may_choose=self.principal.has_permission("keys.rotate"),
+        )
+        return trigger_client_event(response, "cc:close")
+
+    def _visible(self, name: str) -> Key | None:
+        """The key with this name, if the principal may see it."""
+        return reading_services.key_named(principal=self.principal, name=name) if name else None
+
+    def _is_over_list(self) -> bool:
+        """Whether the form is shown in the dialog above the list of keys."""
+        below = urlsplit(self.request.headers.get("HX-Current-URL", "")).path
+        return self.target == DIALOG and below == reverse("keys")
+
+    def _note(self, name: str) -> tuple[str, str]:
+        """The note about a name: a word for its kind, and a sentence."""
+        if not name:
+            return ("", "")
+        try:
+            check_name(name)
+        except Invalid as refusal:
+            return ("bad", refusal.fields["name"][0])
+        # Check visible keys only: this check is not recorded, so testing many names would reveal keys of other users.
+        if self._visible(name) is not None:
+            return ("bad", f"A key named {name} already exists.")
+        return ("free", f"No key that you can see is named {name}.")
+
+
+def _key_form(policies: list[EncryptionPolicy], data: Mapping[str, Any] | None = None) -> KeyForm:
+    form = KeyForm(data)
+    suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
+    return form
+
+
+def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
+    """The filters of the list, and the labels of parameters that were ignored because they are not valid."""
+    given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
+    given |= STATES.get(given.pop("status", ""), {})
+    if "policy" in given:
+        given["policy_name"] = given.pop("policy")
+    if "finding" in given:
+        given["finding"] = Finding(given["finding"])
+    ordering = asked.get("ordering", "name")
+    ignored = [_label(form, name) for name in form.errors]
+    if ordering not in ORDERINGS:
+        ordering = "name"
+        ignored.append("Order")
+    return cast("KeyFilter", given | {"ordering": ordering}), ignored
+
+
+def _label(form: KeyFilterForm, name: str) -> str:
+    return str(form[name].label)
+
+
+def _words(name: str, value: str) -> str:
+    """The display text of a filter's value."""
+    if name == "finding":
+        return FINDINGS[Finding(value)]
+    if name == "purpose":
+        return value.capitalize()
+    return state_label(value) if name == "status" else value
+
+
+def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in chosen.items() if each != name}
+
+
+def _address(chosen: Mapping[str, str], ordering: str) -> str:
+    """The URL of the list with its filters, without empty parameters, so that it can be shared."""
+    query = _query(chosen, ordering)
+    return f"{reverse('keys')}?{query}" if query else reverse("keys")
+
+
+def _query(chosen: Mapping[str, str], ordering: str) -> str:
+    return urlencode(chosen if ordering == "name" else {**chosen, "ordering": ordering})
+
+
+def _after(asked: Mapping[str, str]) -> UUID | None:
+    try:
+        return UUID(asked["after"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,52 @@
+"""Finding policies: by name, page by page, and the choices for a key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from accounts.principals import Principal
+from kernel.errors import NotFound
+from keys.models import EncryptionPolicy
+from keys.models.selection import fold
+from keys.policies.services.reading import list_policies, visible_policies
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyWindow:
+    """One page of a list of policies, each with ``keys_count``. ``next_after`` starts the next page; "" at the end."""
+
+    policies: Sequence[EncryptionPolicy]
+    next_after: str
+
+
+def find_policy(*, principal: Principal, name: str) -> EncryptionPolicy:
+    """The policy with ``keys_count``. Raises Denied, NotFound, IntegrityFailed."""
+    policy = list_policies(principal=principal).filter(name=name).first()
+    if policy is None:
+        raise NotFound
+    return policy.check_mac()
+
+
+def policy_named(*, principal: Principal, name: str) -> EncryptionPolicy | None:
+    """Raises Denied."""
+    return visible_policies(principal).filter(name=name).first()
+
+
+def list_policies_after(*, principal: Principal, search: str, after: str, limit: int) -> PolicyWindow:
+    """The first ``limit`` policies by name after the name ``after``, whose names contain ``search``."""
+    policies = list_policies(principal=principal).filter(name__gt=after)
+    if search:
+        policies = policies.filter(name__contains=fold(search))
+    window = list(policies[: limit + 1])
+    return PolicyWindow(window[:limit], window[limit - 1].name if len(window) > limit else "")
+
+
+def policies_for(
+    *, principal: Principal, algorithm: str = "", current: EncryptionPolicy | None = None, limit: int = 200
+) -> list[EncryptionPolicy]:
+    """The first active policies by name, of one algorithm if given, and the ``current`` one. Raises Denied."""
+    accepted = Q(is_active=True) & (Q(algorithm=algorithm) if algorithm else Q())
+    if current is not None:
+        accepted |= Q(pk=current.pk)
+    return list(visible_policies(principal).filter(accepted).order_by("name")[:limit])

@@ -1,0 +1,197 @@
+"""Pages of encryption policies: the list, one policy, creating and editing one, and its operations."""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django_htmx.http import push_url
+
+from accounts.principals import Principal
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.errors import DomainError, VersionConflict
+from kernel.http.context import set_audit_object
+from kernel.pages import PageView, Rule
+from keys import actions
+from keys.explanations import AlgorithmChoice, algorithm_choices
+from keys.models import EncryptionPolicy
+from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values
+from keys.policies.operations import POLICY_OPERATIONS, PolicyOperation
+from keys.policies.services import changing, reading
+from keys.policies.texts import changed_values, effect_text
+
+LIMIT = 50
+MANAGE = "policies.manage"
+
+
+class PolicyListView(PageView[Principal]):
+    rules = {"GET": Rule("policies.read", actions.POLICY_LISTED)}
+    section = "policies"
+    template = "keys/policies.html"
+    parts = frozenset({"policy-results", "more-policies"})
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = PolicyFilterForm(request.GET)
+        search = form.cleaned_data["search"] if form.is_valid() else ""
+        after = request.GET.get("after", "")[:64]
+        window = reading.list_policies_after(
+            principal=self.principal, search=search, after=after, limit=LIMIT
+        )
+        response = self.page(
+            form=PolicyFilterForm(initial={"search": search}),
+            policies=window.policies,
+            next_after=window.next_after,
+            is_first=not after,
+            search=search,
+            may_manage=self.principal.has_permission(MANAGE),
+        )
+        if self.target == "policy-results":
+            query = f"?{urlencode({'search': search})}" if search else ""
+            push_url(response, reverse("policies") + query)
+        return response
+
+
+class NewPolicyView(PageView[Principal]):
+    rules = {method: Rule(MANAGE, actions.POLICY_CREATED) for method in ("GET", "POST")}
+    section = "policies"
+    template = "keys/policy_new.html"
+    draft_fields = tuple(PolicyForm.base_fields)
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show_form(self.show_draft(PolicyForm()))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = PolicyForm(request.POST)
+        if form.is_valid():
+            try:
+                policy = changing.create_policy(principal=self.principal, **form.order())
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("policy", args=[policy.name]), f"Policy {policy.name} created.")
+        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _show_form(self, form: PolicyForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        choices: dict[str, AlgorithmChoice] = {}
+        for choice in algorithm_choices().values():
+            choices.setdefault(choice.algorithm.name, choice)
+        return self.page(
+            status=status,
+            form=form,
+            algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
+            modes=[(box, _algorithms_with(box.data["value"])) for box in form["allowed_modes"]],
+        )
+
+
+class PolicyPageView(PageView[Principal]):
+    """Base class of pages about one policy."""
+
+    section = "policies"
+
+    def object_of(self, **kwargs: Any) -> tuple[str, str]:
+        policy = reading.policy_named(principal=self.principal, name=kwargs["name"])
+        return "policy", "" if policy is None else str(policy.id)
+
+    def find(self, name: str) -> EncryptionPolicy:
+        """Raises NotFound, IntegrityFailed."""
+        policy = reading.find_policy(principal=self.principal, name=name)
+        set_audit_object(self.request, "policy", str(policy.id))
+        return policy
+
+
+class PolicyView(PolicyPageView):
+    rules = {"GET": Rule("policies.read", actions.POLICY_READ)}
+    template = "keys/policy.html"
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        policy = self.find(name)
+        may_manage = self.principal.has_permission(MANAGE)
+        return self.page(
+            policy=policy,
+            may_manage=may_manage,
+            operations=[
+                operation
+                for operation in POLICY_OPERATIONS.values()
+                if may_manage and not operation.refusal(policy)
+            ],
+        )
+
+
+class EditPolicyView(PolicyPageView):
+    """The first submission shows what changes and for which keys; the second one, from that page, saves."""
+
+    rules = {method: Rule(MANAGE, actions.POLICY_UPDATED) for method in ("GET", "POST")}
+    template = "keys/policy_edit.html"
+    draft_fields = tuple(EditPolicyForm.base_fields)
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        policy = self.find(name)
+        return self.page(policy=policy, form=self.show_draft(EditPolicyForm(policy=policy)))
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:
+        policy = self.find(name)
+        form = EditPolicyForm(request.POST, policy=policy)
+        if "back" in request.POST:
+            return self.page(policy=policy, form=form)
+        if form.is_valid():
+            if not form.changes():
+                return self.done(reverse("policy", args=[name]), "Nothing was changed.")
+            try:
+                if "confirmed" not in request.POST:
+                    return self._show_preview(policy, form)
+                self._save(policy, form)
+            except VersionConflict as conflict:
+                form.show_conflicts(request, conflict, field_values(self.find(name)))
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("policy", args=[name]), f"Policy {name} saved.")
+        return self.page(policy=policy, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _save(self, policy: EncryptionPolicy, form: EditPolicyForm) -> None:
+        changing.update_policy(
+            principal=self.principal, policy_id=policy.id, changes=form.order(), check=form.check
+        )
+
+    def _show_preview(self, policy: EncryptionPolicy, form: EditPolicyForm) -> HttpResponse:
+        form.check(policy)
+        preview = changing.preview_policy(principal=self.principal, policy_id=policy.id, changes=form.order())
+        return self.page(
+            template="keys/policy_preview.html",
+            policy=policy,
+            form=form,
+            rows=changed_values(form),
+            preview=preview,
+            effects=[(effect_text(effect), effect.keys[:5], effect.count - 5) for effect in preview.effects],
+        )
+
+
+class PolicyOperationView(PolicyPageView):
+    """Confirm one operation. ``page_urls`` sets ``operation`` and ``rules``."""
+
+    operation: ClassVar[PolicyOperation] = POLICY_OPERATIONS["activate"]
+    template = "keys/policy_operation.html"
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(self.find(name))
+
+    def post(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        policy = self.find(name)
+        self.operation.apply(self.principal, policy)
+        is_deleted = self.operation.slug == "delete"
+        url = reverse("policies") if is_deleted else reverse("policy", args=[name])
+        return self.done(url, f"Policy {name} {self.operation.done}.")
+
+    def _show(self, policy: EncryptionPolicy) -> HttpResponse:
+        return self.page(
+            policy=policy,
+            operation=self.operation,
+            question=self.operation.question_about(policy.name),
+            impossible=self.operation.refusal(policy),
+        )
+
+
+def _algorithms_with(mode: str) -> str:
+    """The names of the algorithms that have the mode, separated by spaces."""
+    return " ".join(kind.name for kind in KEY_ALGORITHMS if mode in kind.modes)

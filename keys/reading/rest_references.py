@@ -1,0 +1,50 @@
+"""Field and base view for REST requests that accept a key's ID or name."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.principals import Principal
+from kernel.errors import Invalid
+from kernel.http.context import set_audit_object
+from kernel.rest import ApiView
+from keys.reading import services
+from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
+
+
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": f"^{PATTERN}$",
+        "maxLength": MAX_LENGTH,
+        "description": "The key ID, or `name:` followed by the key name.",
+    }
+)
+class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference]):
+    """A key by its ID, or by its name with the prefix ``name:``."""
+
+    default_error_messages = {"invalid": EXPECTED}
+
+    def to_internal_value(self, data: Any) -> KeyReference:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return parse(data)
+        except Invalid:
+            self.fail("invalid")
+
+    def to_representation(self, value: KeyReference) -> str:
+        return str(value)
+
+
+class KeyReferenceView(ApiView[Principal]):
+    """Base class of views that accept a key's ID or name."""
+
+    def key_id_of(self, reference: KeyReference) -> UUID:
+        """The ID, which is set as the object of the request. Raises NotFound for a name that no visible key has."""
+        set_audit_object(self.request, "key", str(reference))
+        key_id = services.id_of_key(principal=self.principal, reference=reference)
+        set_audit_object(self.request, "key", str(key_id))
+        return key_id

@@ -1,0 +1,186 @@
+"""REST serializers for keys. They check types and lengths only; ``keys.services`` validates values."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kernel.clock import process_now
+from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
+from kernel.identities import IdentityType
+from kernel.labels import MAX_REASON
+from kernel.rest import (
+    ChoiceField,
+    GeneratedAlgorithmField,
+    KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
+    LabelField,
+    NameField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
+from kernel.rest.fields import LABEL_PATTERN
+from keys import capabilities
+from keys.lifecycle import Origin, State, Status, VersionState
+from keys.metadata import (
+    MAX_DESCRIPTION,
+    MAX_ROTATION_PERIOD,
+    MAX_TAG,
+    MAX_TAGS,
+)
+from keys.models import Key
+from keys.reading.rest_references import VersionField
+
+MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
+PURPOSE_HELP = (
+    "required for RSA, which has none by default; other algorithms have one purpose, or sign by default"
+)
+ORDERINGS = tuple(
+    sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
+)
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "string", "pattern": LABEL_PATTERN, "maxLength": MAX_TAG},
+        "uniqueItems": True,
+    }
+)
+class TagsField(serializers.ListField):
+    """Distinct labels; ``keys.metadata`` rejects duplicates."""
+
+
+class KeySettingsSerializer(StrictSerializer):
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+    tags = TagsField(child=LabelField(max_length=MAX_TAG), required=False, max_length=MAX_TAGS)
+    expires_at = TimestampField(required=False, allow_null=True)
+    rotation_period_days = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
+    )
+    policy_id = serializers.UUIDField(required=False, allow_null=True)
+    deletion_protection = serializers.BooleanField(required=False)
+
+
+class UpdateKeySerializer(KeySettingsSerializer):
+    min_decryption_version = VersionField(
+        required=False,
+        help_text="earlier versions do not decrypt or verify",
+    )
+
+
+class CreateKeySerializer(KeySettingsSerializer):
+    name = NameField()
+    algorithm = GeneratedAlgorithmField(max_length=50)
+    key_size = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
+    )
+    purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
+    activates_at = TimestampField(required=False, allow_null=True)
+    exportable = serializers.BooleanField(default=False)
+
+
+class KeyQuerySerializer(PageQuery):
+    name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
+    algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
+    purpose = ChoiceField(required=False, choices=PURPOSES)
+    status = ChoiceField(required=False, choices=list(Status))
+    tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
+    search = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="each word must occur in the name, the description or a tag",
+    )
+    policy_id = serializers.UUIDField(required=False)
+    expires_before = TimestampField(required=False)
+    ordering = ChoiceField(required=False, choices=ORDERINGS)
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = LabelField(max_length=MAX_REASON)
+
+
+class RevokeSerializer(ReasonSerializer):
+    compromised = serializers.BooleanField(default=False)
+
+
+class RotateSerializer(ReasonSerializer):
+    expected_version = VersionField(required=False)
+
+
+class KeySerializer(serializers.Serializer[Key]):
+    """A key as shown to everyone who may see it. There is no field for its material."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    algorithm = KeyAlgorithmField()
+    key_size = serializers.IntegerField(help_text="in bits")
+    purpose = serializers.CharField()
+    modes = serializers.ListField(
+        source="protecting_modes",
+        child=serializers.CharField(),
+        help_text="the modes or signing algorithms of its operations; the first is the default",
+    )
+    status = serializers.SerializerMethodField()
+    state = serializers.SerializerMethodField()
+    primary_version = serializers.IntegerField()
+    versions_count = serializers.IntegerField()
+    tags = serializers.ListField(child=serializers.CharField())
+    created_at = TimestampField()
+    created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
+    owner_type = ChoiceField(source="owner.type", choices=list(IdentityType))
+    owner_id = serializers.UUIDField(
+        source="owner.id", allow_null=True, help_text="null if the system created the key"
+    )
+    activates_at = TimestampField(allow_null=True)
+    expires_at = TimestampField(allow_null=True)
+    rotation_period_days = serializers.IntegerField(allow_null=True)
+    next_rotation_at = TimestampField(allow_null=True)
+    policy_id = serializers.UUIDField(allow_null=True)
+    exportable = serializers.BooleanField()
+    origin = ChoiceField(
+        choices=list(Origin), help_text="of version 1; public_key: only the public key was imported"
+    )
+    min_decryption_version = serializers.IntegerField(help_text="earlier versions do not decrypt or verify")
+    deletion_protection = serializers.BooleanField()
+    deletion_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
+    successor_id = serializers.UUIDField(allow_null=True)
+    operations = serializers.SerializerMethodField(help_text="allowed operations")
+
+    @cached_property
+    def now(self) -> datetime:
+        """The same time for every key of a response."""
+        return process_now()
+
+    def get_status(self, key: Key) -> Status:
+        return key.lifecycle_state(self.now).status
+
+    def get_state(self, key: Key) -> State:
+        return key.lifecycle_state(self.now).state
+
+    def get_operations(self, key: Key) -> list[str]:
+        return capabilities.operations(key, key.lifecycle_state(self.now).state)
+
+
+class KeyVersionSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    state = ChoiceField(choices=list(VersionState))
+    is_primary = serializers.BooleanField()
+    created_at = TimestampField()
+    destruction_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
+
+
+class KeyPageSerializer(PageSerializer):
+    results = KeySerializer(many=True)
+
+
+class KeyVersionPageSerializer(PageSerializer):
+    results = KeyVersionSerializer(many=True)

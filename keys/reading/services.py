@@ -1,0 +1,236 @@
+"""Reading keys, limited to those that the principal may see."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypedDict
+from uuid import UUID
+
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
+
+from accounts.authorization import READ_KEYS
+from accounts.principals import Principal
+from accounts.roles import sees_all
+from kernel.clock import database_now
+from kernel.crypto.algorithms import find_key_algorithms
+from kernel.errors import NotFound
+from keys.lifecycle import State, Status
+from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion, RotationStatus
+from keys.models.selection import Finding, follows, in_order
+from keys.models.visibility import visible_parts
+from keys.references import KeyReference, name_of
+from keys.ring import metadata_cache
+
+NEWEST_TAGGED: Final = 500
+FREQUENT_TAGS: Final = 20
+EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
+
+
+_COLUMNS: Final = {
+    "name": "name",
+    "purpose": "purpose",
+    "state": "state",
+    "policy_id": "policy",
+    "policy_name": "policy__name",
+}
+
+
+class KeyFilter(TypedDict, total=False):
+    """Filters of a key list. All given members must match."""
+
+    name: str
+    algorithm: str
+    purpose: str
+    status: Status
+    state: State
+    finding: Finding
+    tag: str
+    policy_name: str
+    search: str
+    policy_id: UUID
+    expires_before: datetime
+    ordering: str
+
+
+def get_key(*, principal: Principal, key_id: UUID) -> Key:
+    """The key, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
+    known = metadata_cache.find(principal, key_id)
+    if known is not None:
+        return known
+    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    metadata_cache.keep(principal, _check(principal, key))
+    return key
+
+
+def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
+    """The ID of the key that the caller named. Raises NotFound for a name that no key within their reach has.
+
+    An ID costs no query, because its use checks the reach.
+    """
+    if isinstance(reference, UUID):
+        return reference
+    return id_within_reach(principal=principal, reference=reference)
+
+
+def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
+    """The ID of a key within the caller's reach. Raises NotFound, with the same query for any other and for none."""
+    column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
+    reached = Key.objects.within_reach_of(principal).filter(**column)
+    key_id = reached.values_list("id", flat=True).first()
+    if key_id is None:
+        raise NotFound
+    return key_id
+
+
+def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
+    """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
+
+    MACs are not checked here, because one altered row must not hide the others. They are checked before a key is
+    used or changed.
+    """
+    given: Mapping[str, object] = only
+    equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
+    keys = Key.objects.visible_to(principal).filter(**equal)
+    if "algorithm" in only:
+        keys = keys.filter(algorithm=find_key_algorithms(only["algorithm"])[0].name)
+    if "status" in only:
+        keys = keys.with_status(only["status"], database_now())
+    if "finding" in only:
+        keys = keys.with_finding(only["finding"], database_now())
+    if "tag" in only:
+        keys = keys.tagged(only["tag"])
+    if "search" in only:
+        keys = keys.search(only["search"])
+    if "expires_before" in only:
+        keys = keys.filter(expires_at__lt=only["expires_before"])
+    ordering = only.get("ordering", "name")
+    return keys.order_by(*in_order(ordering, has_nulls=Key._meta.get_field(ordering.removeprefix("-")).null))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWindow:
+    """One page of a key list. ``next_after`` starts the next page; None at the end."""
+
+    keys: Sequence[Key]
+    next_after: UUID | None
+
+
+def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> KeyWindow:
+    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all.
+
+    Nothing is counted. If that key is no longer visible, the list starts from the beginning.
+    """
+    keys = list_keys(principal=principal, only=only)
+    ordering = only.get("ordering", "name")
+    last = Key.objects.visible_to(principal).filter(pk__in=[after] if after else [])
+    if known := last.values_list(ordering.removeprefix("-"), "id").first():
+        keys = keys.filter(follows(ordering, *known))
+    window = list(keys[: limit + 1])
+    return KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+
+
+def find_key(*, principal: Principal, name: str) -> Key:
+    """The key with this name, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed.
+
+    ``successor_name`` and ``predecessor_name`` are those of visible keys, or None.
+    """
+    visible = Key.objects.visible_to(principal)
+    linked = {
+        "successor_name": visible.filter(pk=OuterRef("successor")),
+        "predecessor_name": visible.filter(successor=OuterRef("pk")),
+    }
+    names = {column: Subquery(keys.order_by().values("name")[:1]) for column, keys in linked.items()}
+    found = visible.select_related("created_by", "policy").annotate(**names)
+    key = found.filter(name=name).first()
+    if key is None:
+        raise NotFound
+    return _check(principal, key)
+
+
+def _check(principal: Principal, key: Key) -> Key:
+    """The key, after checking its MAC and those of the grants by which the principal sees it.
+
+    Raises IntegrityFailed, and NotFound if the MAC of the key does not cover the tags by which they see it.
+    """
+    key.check_mac()
+    if sees_all(principal.role, READ_KEYS) or key.owner == principal.identity:
+        return key
+    of_key = Q(key=key.id) | Q(tag__in=key.granting_tags)
+    if not [grant.check_mac() for grant in KeyGrant.objects.of(principal).in_force(Now()).filter(of_key)]:
+        raise NotFound
+    return key
+
+
+def key_named(*, principal: Principal, name: str) -> Key | None:
+    """The visible key with this name, or None.
+
+    Only ``create_key`` reports that another user's key has the name, because it also records the caller.
+    """
+    return Key.objects.within_reach_of(principal).filter(name=name).first()
+
+
+def frequent_tags(*, principal: Principal) -> list[str]:
+    """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
+    tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
+    newest = tagged.values_list("tags", flat=True)[:NEWEST_TAGGED]
+    counts = Counter(tag for tags in newest for tag in tags)
+    return sorted(tag for tag, _ in counts.most_common(FREQUENT_TAGS))
+
+
+def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:
+    """The IDs of visible keys in the audit log's format, to count log entries. None if the principal sees all keys."""
+    if principal.scope("keys.read") == "all":
+        return None
+    first, *others = [Key.objects.filter(part).ids_as_logged() for part in visible_parts(principal)]  # noqa: CC2 - the parts of visible_parts
+    return first.union(*others, all=True)
+
+
+def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
+    """The versions of a visible key, newest first. Raises Denied, NotFound."""
+    principal.require("keys.read")
+    key = get_key(principal=principal, key_id=key_id)
+    return key.versions.order_by("-version")
+
+
+def list_rotations(
+    *, principal: Principal, key_id: UUID | None = None, status: RotationStatus | None = None
+) -> QuerySet[KeyRotation]:
+    """The rotations of visible keys, or of one of them, newest first. ``status``: only those."""
+    rotations = KeyRotation.objects.visible_to(principal)
+    if key_id is not None:
+        rotations = rotations.filter(old_key=key_id)
+    if status is not None:
+        rotations = rotations.filter(status=status.value)
+    return rotations.order_by("-rotated_at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """Numbers of active keys. ``overdue_seconds``: the age of the oldest overdue rotation; 0.0 without one."""
+
+    active: int
+    overdue: int
+    overdue_seconds: float
+    expiring: Mapping[int, int]
+
+
+def measure_keys() -> KeyFigures:
+    """Figures of all keys, regardless of visibility, for the metrics. One query."""
+    now = database_now()
+    found = Key.objects.with_status(Status.ACTIVE, now).aggregate(  # noqa: CC2 - numbers for the gauges
+        active=Count("pk"),
+        overdue=Count("pk", filter=Q(next_rotation_at__lte=now)),
+        next_rotation_at=Min("next_rotation_at"),
+        **{f"expiring_{days}": Count("pk", filter=_expires_within(days, now)) for days in EXPIRY_DAYS},
+    )
+    due_since = min(found["next_rotation_at"] or now, now)
+    expiring = {days: found[f"expiring_{days}"] for days in EXPIRY_DAYS}
+    return KeyFigures(found["active"], found["overdue"], (now - due_since).total_seconds(), expiring)
+
+
+def _expires_within(days: int, now: datetime) -> Q:
+    return Q(expires_at__lte=now + timedelta(days=days))

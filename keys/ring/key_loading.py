@@ -1,0 +1,78 @@
+"""Reading of one key into memory, for the keyring."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from django.db.models import F, Q
+
+from accounts.authorization import Grant
+from kernel.errors import NotFound
+from kernel.freshness.epoch import read_stamp
+from kernel.freshness.stamps import EpochStamp
+from kernel.trust.row_mac import IntegrityFailed
+from keys.entities import key_entity, policy_entity, tag_entity
+from keys.lifecycle import State
+from keys.models import Key, KeyGrant, KeyVersion
+from keys.models.rotation_policy import RotationPolicy
+from keys.ring.cached_keys import CachedKey, CachedVersion
+
+
+def load_key(key_id: UUID) -> CachedKey:
+    """The key as it is now, with its versions, grants and policy. Raises NotFound, IntegrityFailed."""
+    # Read the epochs before the rows. An epoch read after them could be newer than the rows.
+    stamp = read_stamp(key_entity(key_id))
+    # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
+    rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))  # noqa: CC2 - the ring is shared; each find checks the caller's access
+    if not rows:
+        raise NotFound
+    key = rows[0].key.check_mac()
+    for row in rows:
+        row.check_mac()
+    if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
+        raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
+    shared = [*map(tag_entity, key.granting_tags), *map(policy_entity, filter(None, [key.policy_id]))]
+    if shared:
+        of_shared = read_stamp(*shared)
+        stamp = EpochStamp({**stamp.epochs, **of_shared.epochs}, stamp.as_of)
+    return _entry(key, rows, _grants_on(key), stamp)
+
+
+def _grants_on(key: Key) -> Mapping[str, Sequence[Grant]]:
+    """The grants by holder; of one holder, those that last longest first."""
+    found = KeyGrant.objects.filter(Q(key=key) | Q(tag__in=key.granting_tags))
+    grants: dict[str, list[Grant]] = {}
+    for row in found.order_by(F("expires_at").desc(nulls_first=True), "id"):
+        grants.setdefault(row.check_mac().holder, []).append(row.as_rule())
+    return MappingProxyType(grants)
+
+
+def _entry(
+    key: Key, rows: list[KeyVersion], grants: Mapping[str, Sequence[Grant]], stamp: EpochStamp
+) -> CachedKey:
+    # Read after the stamp of the policy, and therefore not joined to the statement above.
+    policy = None if key.policy is None else key.policy.check_mac()
+    rotation = RotationPolicy() if policy is None else policy.rotation
+    return CachedKey(
+        key_id=key.id,
+        name=key.name,
+        algorithm=key.algorithm,
+        purpose=key.purpose,
+        modes=tuple(key.modes),
+        state=State(key.state),
+        activates_at=key.activates_at,
+        expires_at=key.expires_at,
+        owner=key.owner,
+        grants=grants,
+        primary_version=key.primary_version,
+        min_decryption_version=key.min_decryption_version,
+        successor_id=key.successor_id,
+        policy_modes=None if policy is None else tuple(policy.allowed_modes),
+        grace=None if rotation.grace_days is None else timedelta(days=rotation.grace_days),
+        reencrypts_after_grace=rotation.reencrypt,
+        versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
+        stamp=stamp,
+        protects=key.protects,
+        has_private_key=key.has_private_key,
+    )

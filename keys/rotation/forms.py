@@ -1,0 +1,39 @@
+"""The form for the successor of a key."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.pages.forms import ReasonForm, offer
+from keys.models import EncryptionPolicy, Key
+from keys.policies.forms import PolicyChoiceField
+
+
+class SuccessorForm(ReasonForm):
+    name = forms.CharField(
+        label="Name of the new key",
+        max_length=64,
+        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    algorithm = forms.ChoiceField()
+    policy_id = PolicyChoiceField(
+        help_text="A policy sets the algorithm, the lifetime and the rotation of the key.",
+    )
+
+    field_order = ("name", "algorithm", "policy_id", "reason")
+
+    def __init__(self, *args: Any, key: Key, policies: Iterable[EncryptionPolicy], **kwargs: Any) -> None:
+        super().__init__(*args, **{"initial": {"algorithm": key.algorithm}} | kwargs)
+        same = [kind.name for kind in KEY_ALGORITHMS if kind.purpose == key.purpose and kind.protects]
+        offer(self, "algorithm", [(name, name) for name in same])
+        kept = [
+            (str(policy.id), f"{policy.name} ({policy.algorithm})")
+            for policy in policies
+            if policy.algorithm in same
+        ]
+        offer(self, "policy_id", [("", "Keep, if it allows the algorithm"), *kept])

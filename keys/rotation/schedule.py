@@ -1,0 +1,101 @@
+"""The work of the schedule, about once a minute, in the embedded worker as with Celery beat.
+
+Each function only looks up an index if nothing is due. Two schedules at once do everything once.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from audit.log.events import Source
+from kernel.clock import database_now
+from kernel.databases.transactions import try_lock
+from kernel.jobs import UNFINISHED
+from kernel.outbox import Announcement, Severity, Topic, publish
+from keys.deletion import services as deletion
+from keys.models import KeyRotationJob, Selection
+from keys.rotation.services import jobs, rotating, used_up
+from keys.rotation.services.chosen import FEW
+from keys.rotation.services.rotating import DUE_REASON
+from keys.states import services as states
+
+logger = logging.getLogger(__name__)
+
+SECONDS: Final = 60.0
+LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory locks, a bigint
+# Uses are counted in reservations of 65,536. Without a minimum age, a low limit would add a version every minute.
+LEAST_AGE: Final = timedelta(hours=1)
+IN_USE: Final = timedelta(hours=2)
+OVERDUE_AFTER: Final = timedelta(hours=1)
+DESTRUCTION_OVERDUE: Final = Topic(
+    word="key.destruction_overdue",
+    label="Destruction overdue",
+    severity=Severity.CRITICAL,
+    text="Material of the key {name} was due for destruction at {at} and still exists ({error_code}).",
+)
+
+
+def record_clock_changes() -> None:
+    """Record activations and then expiries, because a key may have both behind it."""
+    principal = _principal("record_clock_changes")
+    for record in (states.record_activations, states.expire_keys):
+        for change in record(principal=principal):
+            if change.error is not None:
+                logger.warning("a change of state was not recorded: %s", change.error.code)
+
+
+def rotate_due() -> None:
+    """Rotate what is due. A key whose rotation failed waits for an hour."""
+    principal = _principal("rotate_due_keys")
+    used_up.mark_used_up(older_than=LEAST_AGE, used_within=IN_USE)
+    due = rotating.due_keys(principal, database_now())
+    if due[: FEW + 1].count() <= FEW:
+        list(rotating.rotate_due_keys(principal=principal, limit=FEW))
+        return
+    with transaction.atomic():
+        is_queued = KeyRotationJob.objects.filter(selection=Selection.DUE.value, status__in=UNFINISHED)
+        if try_lock(LOCK) and not is_queued.exists():
+            request = jobs.RotationRequest(Selection.DUE)
+            jobs.request_rotation(principal=principal, request=request, reason=DUE_REASON)
+
+
+def destroy_due() -> None:
+    for due in deletion.destroy_due_keys(principal=_principal("destroy_due_keys")):
+        if due.error is not None:
+            logger.warning("a key was not destroyed: %s", due.error.code)
+            _announce_overdue(due, due.error.code)
+
+
+def _announce_overdue(due: deletion.DueDestruction, error_code: str) -> None:
+    """Once a day for each key."""
+    now = database_now()
+    if due.due_at + OVERDUE_AFTER > now:
+        return
+    publish(
+        Announcement(
+            topic=DESTRUCTION_OVERDUE.word,
+            dedup_key=f"{DESTRUCTION_OVERDUE.word}:{due.key.id}:{now:%Y-%m-%d}",
+            object_type="key",
+            object_id=str(due.key.id),
+            object_name=due.key.name,
+            facts={"at": f"{due.due_at:%Y-%m-%d %H:%MZ}", "version": due.version, "error_code": error_code},
+        )
+    )
+
+
+PERIODIC: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
+    {
+        "record_clock_changes": record_clock_changes,
+        "rotate_due_keys": rotate_due,
+        "destroy_due_keys": destroy_due,
+    }
+)
+
+
+def _principal(name: str) -> Principal:
+    return Principal.system(name, Source.SCHEDULER)

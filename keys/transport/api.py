@@ -1,0 +1,194 @@
+"""REST interface for the import and the export of keys."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principals import Principal
+from kernel.crypto.algorithms import PURPOSES
+from kernel.crypto.encoding import encode_base64
+from kernel.http.private_connections import is_private
+from kernel.rest import (
+    ApiView,
+    Base64Field,
+    ChoiceField,
+    KeyAlgorithmField,
+    KeyAlgorithmOrAliasField,
+    LabelField,
+    NameField,
+    PublicKeyField,
+    Rule,
+    StrictSerializer,
+    TimestampField,
+    idempotent,
+    represent,
+)
+from kernel.rest.schema import LOCATION
+from keys import actions, wrapped_material
+from keys.creation.serializers import PURPOSE_HELP, TagsField
+from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
+from keys.reading.api import KeyView
+from keys.reading.rest_references import VersionField
+from keys.reading.serializers import KeySerializer, ReasonSerializer
+from keys.transport.services import exporting, import_parameters, importing
+from keys.transport.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
+from keys.transport.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT
+
+SETTINGS = ("description", "tags", "expires_at", "exportable")
+
+
+@extend_schema_field({"oneOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "object"}]})
+class MaterialField(serializers.Field[Any, Any, Any, Any]):
+    """A text, or the members of a JWK. ``keys.services`` reads it, because its form depends on the format."""
+
+    default_error_messages = {"invalid": "Expected a string, or for jwk an object."}
+
+    def to_internal_value(self, data: Any) -> str | Mapping[str, object]:
+        if not isinstance(data, str | dict):
+            self.fail("invalid")
+        return cast("str | Mapping[str, object]", data)
+
+
+class ImportKeySerializer(StrictSerializer):
+    name = NameField()
+    algorithm = KeyAlgorithmOrAliasField(max_length=50)
+    purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
+    format = ChoiceField(choices=FORMATS)
+    material = MaterialField(
+        write_only=True,
+        help_text="base64 of the bytes; for pem its text; for jwk an object or its JSON text",
+    )
+    import_parameters_id = serializers.UUIDField(
+        required=False, help_text="required for wrapped and hpke, otherwise ignored"
+    )
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
+    )
+    tags = TagsField(child=LabelField(max_length=MAX_TAG), required=False, max_length=MAX_TAGS)
+    expires_at = TimestampField(required=False, allow_null=True)
+    policy_id = serializers.UUIDField(required=False, allow_null=True)
+    exportable = serializers.BooleanField(default=False)
+
+
+class ImportKeyView(ApiView[Principal]):
+    rules = {"POST": Rule("keys.import", actions.KEY_IMPORTED)}
+    _material: wrapped_material.NewMaterial | None = None
+
+    def read_material(self) -> None:
+        """Check the material, which takes too long for an open transaction."""
+        self._material = importing.read_material(principal=self.principal, request=self._import_request())
+
+    @idempotent(before=read_material)
+    @extend_schema(request=ImportKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
+    def post(self, _request: Request) -> Response:
+        """Create a key from material of another system."""
+        given = self.read(ImportKeySerializer)
+        key = importing.import_key(
+            principal=self.principal,
+            request=self._import_request(),
+            material=self._material,
+            policy_id=given.get("policy_id"),
+            **cast("services.ImportSettings", {name: given[name] for name in SETTINGS if name in given}),
+        )
+        location = reverse("key", kwargs={"key_id": key.id})
+        return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
+
+    def _import_request(self) -> importing.ImportRequest:
+        given = self.read(ImportKeySerializer)
+        named = {name: value for name, value in given.items() if name not in {*SETTINGS, "policy_id"}}
+        return importing.ImportRequest(**named, is_private_connection=is_private(self.request))
+
+
+class ImportParametersSerializer(serializers.Serializer[import_parameters.ImportKeys]):
+    id = serializers.UUIDField()
+    expires_at = TimestampField()
+    wrapping_algorithm = serializers.SerializerMethodField(help_text="of the format wrapped")
+    public_key = serializers.CharField(source="rsa_pem", help_text="of RSA-4096, for the format wrapped")
+    hpke_suite = serializers.SerializerMethodField(help_text="of the format hpke")
+    hpke_public_key = serializers.SerializerMethodField(
+        help_text="of X25519 with ML-KEM-768, a SubjectPublicKeyInfo in base64, for the format hpke"
+    )
+
+    def get_wrapping_algorithm(self, _keys: import_parameters.ImportKeys) -> str:
+        return "rsa-oaep-sha256+aes-256-kwp"
+
+    def get_hpke_suite(self, _keys: import_parameters.ImportKeys) -> str:
+        return "hpke-x25519-ml-kem-768"
+
+    def get_hpke_public_key(self, keys: import_parameters.ImportKeys) -> str:
+        return encode_base64(keys.hpke)
+
+
+class ImportParametersView(ApiView[Principal]):
+    """The public keys under which the caller wraps material for an import."""
+
+    rules = {"GET": Rule("keys.import", actions.IMPORT_PARAMETERS_CREATED)}
+
+    @extend_schema(operation_id="keys_import_parameters", responses=ImportParametersSerializer)
+    def get(self, _request: Request) -> Response:
+        """Valid for at least an hour. New ones are created after a day, which takes a few seconds."""
+        found = import_parameters.get_import_parameters(principal=self.principal)
+        return Response(ImportParametersSerializer(found).data)
+
+
+class ExportKeySerializer(ReasonSerializer):
+    versions = serializers.ListField(
+        child=VersionField(),
+        required=False,
+        min_length=1,
+        max_length=MAX_VERSIONS,
+        help_text="all enabled versions unless given",
+    )
+    wrapping_key = PublicKeyField(
+        max_bytes=MAX_WRAPPING_KEY,
+        required=False,
+        help_text="a public key of RSA from 3072 bits, or of X25519 with ML-KEM-768: DER in base64, or PEM",
+    )
+
+
+class ExportedVersionSerializer(serializers.Serializer[exporting.ExportedVersion]):
+    version = serializers.IntegerField()
+    material = Base64Field(
+        max_bytes=MAX_MATERIAL,
+        required=False,
+        help_text="without wrapping_key: raw bytes of a symmetric key, PKCS #8 of a private key",
+    )
+    wrapped = Base64Field(
+        max_bytes=MAX_MATERIAL, required=False, help_text="with wrapping_key: the material, wrapped"
+    )
+
+    def to_representation(self, instance: exporting.ExportedVersion) -> dict[str, Any]:
+        """Without the member that does not apply."""
+        members = super().to_representation(instance)
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class ExportedKeySerializer(serializers.Serializer[exporting.ExportedKey]):
+    key_id = serializers.UUIDField()
+    name = serializers.CharField()
+    algorithm = KeyAlgorithmField()
+    purpose = serializers.CharField()
+    versions = ExportedVersionSerializer(many=True)
+
+
+class ExportKeyView(KeyView):
+    """The material of an exportable key, for another system."""
+
+    rules = {"POST": Rule("keys.export", actions.KEY_EXPORTED)}
+
+    @extend_schema(request=ExportKeySerializer, responses=ExportedKeySerializer)
+    def post(self, request: Request, key_id: UUID) -> Response:
+        exported = exporting.export_key(
+            principal=self.principal,
+            key_id=key_id,
+            is_private_connection=is_private(request),
+            **self.read(ExportKeySerializer),
+        )
+        return Response(represent(ExportedKeySerializer, exported))

@@ -1,0 +1,169 @@
+"""Forms that import and export keys. They parse input; the services validate it."""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Any, Final
+
+from django import forms
+
+from kernel.crypto import pem
+from kernel.crypto.errors import WrongKey
+from kernel.pages.forms import UtcDateTimeField, offer
+from keys.explanations import algorithm_choices
+from keys.forms import FinalForm, KeyNotesForm
+from keys.models import Key
+from keys.policies.forms import PolicyChoiceField
+from keys.transport.services.exporting import MAX_WRAPPING_KEY
+from keys.transport.services.importing import MAX_TEXT, PROTECTED, ImportRequest, ImportSettings
+
+_FORMATS: Final = MappingProxyType(
+    {
+        "pem": "PEM: a private or public key",
+        "pkcs8": "PKCS #8 in base64: a private key",
+        "jwk": "JWK: a JSON object",
+        "raw": "Raw bytes in base64: a symmetric key",
+        "public": "SubjectPublicKeyInfo in base64 or PEM: a public key",
+        "wrapped": "Wrapped by RSA and AES, in base64",
+        "hpke": "Wrapped by HPKE, in base64",
+    }
+)
+# Texts keep their line breaks. Base64 is often pasted with some.
+_TEXTS: Final = frozenset({"pem", "jwk", "public"})
+_NAME: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+MORE: Final = ("expires_at", "tags", "exportable")
+
+
+class UnkeptTextarea(forms.Textarea):
+    """For key material. It is never sent back to the browser, which must neither store nor check it."""
+
+    def __init__(self, rows: int = 8) -> None:
+        super().__init__(attrs=_NAME | {"rows": rows, "class": "mono"})
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+
+class ImportForm(KeyNotesForm):
+    """A key of another system. On a connection that others can read, it offers no plain format."""
+
+    name = forms.CharField(
+        max_length=64,
+        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
+        widget=forms.TextInput(attrs=_NAME | {"autofocus": True}),
+    )
+    algorithm = forms.ChoiceField(
+        help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt."
+    )
+    format = forms.ChoiceField()
+    material = forms.CharField(
+        label="Key material",
+        strip=False,
+        max_length=MAX_TEXT,
+        help_text="Without encryption by a password. This page never shows it again.",
+        widget=UnkeptTextarea,
+    )
+    import_parameters_id = forms.UUIDField(
+        required=False,
+        label="Import parameters",
+        help_text="For wrapped material: the id in the answer of GET /api/v1/keys/import-parameters.",
+        widget=forms.TextInput(attrs=_NAME),
+    )
+    policy_id = PolicyChoiceField(help_text="A policy sets the algorithm, and limits lifetime and deletion.")
+    expires_at = UtcDateTimeField(
+        required=False,
+        label="Expires at (UTC)",
+        help_text="After this time, the key only works for existing data. You cannot change the expiry once it has passed.",
+    )
+    exportable = forms.BooleanField(
+        required=False,
+        label="Exportable",
+        help_text="Administrators can export the key material. You cannot change this later, and a policy can forbid it.",
+    )
+
+    field_order = (
+        "name",
+        "algorithm",
+        "format",
+        "material",
+        "import_parameters_id",
+        "description",
+        "policy_id",
+        "expires_at",
+        "tags",
+        "exportable",
+    )
+
+    def __init__(self, *args: Any, is_private_connection: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_private_connection = is_private_connection
+        offer(self, "algorithm", [("", "Choose an algorithm"), *_grouped_algorithms()])
+        offered = [each for each in _FORMATS.items() if is_private_connection or each[0] in PROTECTED]
+        offer(self, "format", offered)
+        if self.is_bound:  # an invalid field gets the focus
+            del self.fields["name"].widget.attrs["autofocus"]
+
+    @property
+    def uses_more_options(self) -> bool:
+        """Whether a field under More options has a value or an error."""
+        return any(self[name].value() or self[name].errors for name in MORE)
+
+    def import_request(self) -> ImportRequest:
+        given = self.cleaned_data
+        kind = algorithm_choices()[given["algorithm"]].algorithm
+        material = given["material"]
+        return ImportRequest(
+            name=given["name"],
+            algorithm=kind.name,
+            purpose=kind.purpose,
+            format=given["format"],
+            material=material if given["format"] in _TEXTS else "".join(material.split()),
+            import_parameters_id=given["import_parameters_id"],
+            is_private_connection=self.is_private_connection,
+        )
+
+    def settings(self) -> ImportSettings:
+        given = self.cleaned_data
+        return ImportSettings(
+            description=given["description"],
+            tags=given["tags"],
+            expires_at=given["expires_at"],
+            exportable=given["exportable"],
+        )
+
+
+class ExportForm(FinalForm):
+    """Confirms an export with the key's name. ``wrapping_key`` of the cleaned data is DER, or None."""
+
+    wrapping_key = forms.CharField(
+        required=False,
+        label="Wrapping key",
+        max_length=4 * MAX_WRAPPING_KEY,
+        help_text="The public key of the other system, as PEM or base64: RSA from 3072 bits, or X25519 with ML-KEM-768.",
+        widget=UnkeptTextarea(rows=6),
+    )
+
+    field_order = ("wrapping_key", "reason", "name")
+
+    def __init__(self, *args: Any, key: Key, is_private_connection: bool, **kwargs: Any) -> None:
+        super().__init__(*args, key_name=key.name, anyway="", **kwargs)
+        field = self.fields["wrapping_key"]
+        if is_private_connection:
+            field.label = "Wrapping key (optional)"
+        else:
+            field.required = True
+
+    def clean_wrapping_key(self) -> bytes | None:
+        text = str(self.cleaned_data["wrapping_key"])
+        if not text:
+            return None
+        try:
+            return pem.read_public(text, max_bytes=MAX_WRAPPING_KEY)
+        except WrongKey as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+def _grouped_algorithms() -> Iterable[tuple[str, list[tuple[str, str]]]]:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for value, choice in algorithm_choices().items():
+        groups.setdefault(choice.group, []).append((value, choice.name))
+    return groups.items()
