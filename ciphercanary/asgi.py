@@ -13,9 +13,9 @@ from ciphercanary.server.bounded_parser import ALL_HEADS
 from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.probes import Application, Probes
-from crypto_ops import stream_endpoint
-from crypto_ops.hot_routes import ROUTES
-from crypto_ops.stream_endpoint import StreamEndpoint
+from crypto_ops.fast_path.routes import ROUTES
+from crypto_ops.streaming import endpoint as stream_endpoint
+from crypto_ops.streaming.endpoint import StreamEndpoint
 from kernel.observability import deferred
 
 

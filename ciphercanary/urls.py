@@ -10,7 +10,7 @@ from kernel.rest.schema import SchemaView
 
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
-    path("api/v1/", include("crypto_ops.api_urls")),
+    path("api/v1/", include("crypto_ops.urls")),
     path("api/v1/", include("accounts.service_accounts.urls")),
     path("api/v1/", include("accounts.users.urls")),
     path("api/v1/", include("keys.urls")),
@@ -29,7 +29,7 @@ urlpatterns = [
     path("version", monitoring.version, name="version"),
     path("", include("accounts.urls")),
     path("", include("keys.pages.urls")),
-    path("", include("crypto_ops.page_urls")),
+    path("", include("crypto_ops.urls")),
     path("", include("audit.page_urls")),
     path("", include("notifications.page_urls")),
     path("", include("console.page_urls")),

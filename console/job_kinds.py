@@ -21,13 +21,13 @@ from console import actions
 from console.services import rewraps
 from console.services.key_encryption import PERMISSION
 from crypto_ops import actions as crypto_actions
-from crypto_ops import reencryptions
 from crypto_ops.files import services as files
 from crypto_ops.files import task as file_task
 from crypto_ops.files.downloads import OCTETS
 from crypto_ops.files.downloads import download as download_file
 from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
-from crypto_ops.reencryption_reports import read_report
+from crypto_ops.reencryption.services import jobs as reencryptions
+from crypto_ops.reencryption.services.reports import read_report
 from kernel.jobs import JobRecord
 from kernel.pages import Rule
 from keys import actions as key_actions

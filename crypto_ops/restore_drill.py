@@ -12,7 +12,7 @@ from typing import Final
 from accounts.principals import Principal
 from audit.backups import run_on_other_database, write_snapshot
 from audit.sequencing.running import checkpoint_now
-from crypto_ops import engine
+from crypto_ops.encryption.services import messages as engine
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES

@@ -731,7 +731,7 @@ def _make_filter(owner: Persona) -> UUID:
 def make_reencryption(owner: Persona) -> Any:
     """Begin a job with a new key of the owner."""
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
-    from crypto_ops.reencryptions import begin_reencryption  # noqa: PLC0415
+    from crypto_ops.reencryption.services.jobs import begin_reencryption  # noqa: PLC0415
     from tests.factories import KeyFactory  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS)
@@ -872,7 +872,7 @@ def _now():
 def _seal(named: UUID, sealing: UUID | None) -> str:
     """A ciphertext that names the key ``named``; it opens only if ``sealing`` is that key."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from crypto_ops import engine  # noqa: PLC0415
+    from crypto_ops.encryption.services import messages  # noqa: PLC0415
     from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.aead import Sealed  # noqa: PLC0415
@@ -883,14 +883,14 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
         made = envelope.Envelope(mode, named, 1, Sealed(bytes(12), b"plain", bytes(16)))
     else:
         request = EncryptRequest(mode=mode, plaintext=b"plain", key_id=sealing)
-        made = engine.encrypt(request, Principal.system("tests", "command"))
+        made = messages.encrypt(request, Principal.system("tests", "command"))
     return envelope.encode(made._replace(key_id=named))
 
 
 def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:
     """Like ``_seal``, as a stream."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from crypto_ops.streams import Encryption  # noqa: PLC0415
+    from crypto_ops.streaming.services.streams import Encryption  # noqa: PLC0415
     from kernel.crypto.stream import StreamHeader  # noqa: PLC0415
 
     if sealing is None:

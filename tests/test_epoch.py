@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import connection
 
-from crypto_ops import actions, engine
+from crypto_ops import actions
+from crypto_ops.encryption.services import messages
 from crypto_ops.requests import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
@@ -60,7 +61,7 @@ class Clients:
         try:
             while not self._ends.is_set():
                 try:
-                    engine.encrypt(request, self.principal)
+                    messages.encrypt(request, self.principal)
                     sealed += 1
                     self._has_sealed.set()
                 except (KeyNotActive, Unavailable):

@@ -28,9 +28,15 @@ from console.demo_schedule import Step, plan, time_of
 from console.services.demo_instance import mark_loaded, mark_started
 from console.services.demo_users import DemoUsers, origin_of
 from crypto_ops import actions
-from crypto_ops.batches import DecryptBatch, EncryptBatch, SealedItem, decide_decryptions, decide_encryptions
-from crypto_ops.deciding import perform
-from crypto_ops.decision_context import DecisionContext
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import perform
+from crypto_ops.encryption.services.batches import (
+    DecryptBatch,
+    EncryptBatch,
+    SealedItem,
+    decide_decryptions,
+    decide_encryptions,
+)
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_key_algorithm

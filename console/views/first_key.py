@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from console import actions
 from console.forms import DecryptBackForm, FirstKeyForm
-from crypto_ops import engine
-from crypto_ops.operation_choices import DECRYPT_OFF, require_console_decrypt
+from crypto_ops.encryption.services import messages
 from crypto_ops.requests import DecryptRequest, EncryptRequest
-from crypto_ops.snippets import steps_of
+from crypto_ops.trying.services import DECRYPT_OFF, require_console_decrypt
+from crypto_ops.trying.snippets import steps_of
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope, encode
@@ -62,7 +62,7 @@ class FirstKeyView(FirstKeyPage):
             try:
                 key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
                 wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
-                envelope = engine.encrypt(wanted, self.principal)
+                envelope = messages.encrypt(wanted, self.principal)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
@@ -84,7 +84,7 @@ class DecryptBackView(FirstKeyPage):
             set_audit_object(self.request, "key", str(envelope.key_id))
             try:
                 require_console_decrypt()
-                opened = engine.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
+                opened = messages.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:

@@ -1,4 +1,4 @@
-"""The REST view that takes uploads. ``crypto_ops.stream_endpoint`` moves their bytes."""
+"""The REST view that takes uploads. ``crypto_ops.streaming.endpoint`` moves their bytes."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -14,12 +14,12 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from crypto_ops import actions
-from crypto_ops.api_streams import AAD_PARAMETER, OCTETS, answer_with, decode_aad, require_media_type
 from crypto_ops.files import services
 from crypto_ops.files.multipart import FIELD, FORM, FilePart
 from crypto_ops.files.serializers import FileJobSerializer, FileQuery
 from crypto_ops.files.uploads import FileRequest, Upload
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
+from crypto_ops.streaming.api import AAD_PARAMETER, OCTETS, answer_with, decode_aad, require_media_type
 from kernel.http.context import ContextRequest, in_context
 from kernel.rest import ApiView, Rule, represent
 from kernel.rest.schema import LOCATION

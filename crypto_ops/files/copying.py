@@ -9,8 +9,8 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from crypto_ops.files.storage import blocks
-from crypto_ops.spool import StoredFile
-from crypto_ops.streams import Decryption, Encryption, Stream
+from crypto_ops.streaming.services.spool import StoredFile
+from crypto_ops.streaming.services.streams import Decryption, Encryption, Stream
 from kernel.errors import Conflict
 from kernel.jobs.files import HashedFile, new_file
 from kernel.jobs.progress import Report

@@ -16,13 +16,13 @@ from audit.commit.decisions import Decision
 from audit.log.events import Event
 from audit.services import record
 from crypto_ops import actions
-from crypto_ops.deciding import compare, perform
-from crypto_ops.decision_context import DecisionContext
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import compare, perform
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
 from crypto_ops.files.decrypted import DecryptedFile
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
-from crypto_ops.stream_decisions import OpenStream, decide_decryption
+from crypto_ops.streaming.services.decisions import OpenStream, decide_decryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header

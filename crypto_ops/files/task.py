@@ -27,8 +27,8 @@ from crypto_ops.files import storage
 from crypto_ops.files.copying import write_all
 from crypto_ops.files.services import event_of, require_key_of
 from crypto_ops.models import FileJob, FileOperation
-from crypto_ops.spool import StoredFile
-from crypto_ops.streams import Decryption, Encryption
+from crypto_ops.streaming.services.spool import StoredFile
+from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.stream import UploadCipher

@@ -15,15 +15,15 @@ from msgspec.structs import asdict, replace
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding import commit_with, compare, perform
-from crypto_ops.decision_context import DecisionContext
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import commit_with, compare, perform
 from crypto_ops.errors import FileNotStored, StreamCut
 from crypto_ops.files import storage
 from crypto_ops.files.multipart import OVERHEAD, FilePart
 from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, require_room
 from crypto_ops.models import MAX_FILE_NAME, FileJob, FileOperation
-from crypto_ops.stream_decisions import decide_decryption, decide_encryption
-from crypto_ops.streams import Stream, one_more_stream
+from crypto_ops.streaming.services.decisions import decide_decryption, decide_encryption
+from crypto_ops.streaming.services.streams import Stream, one_more_stream
 from kernel import jobs
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext

@@ -15,14 +15,14 @@ from rest_framework.authentication import CSRFCheck
 
 from accounts.principals import Principal
 from crypto_ops import actions
-from crypto_ops.api_streams import answer_with, require_media_type
 from crypto_ops.files import services
 from crypto_ops.files.downloads import download
 from crypto_ops.files.forms import FileKeyForm
 from crypto_ops.files.multipart import FORM, FilePart
 from crypto_ops.files.uploads import FileRequest, Upload
 from crypto_ops.models import FileOperation
-from crypto_ops.operation_choices import require_console_decrypt
+from crypto_ops.streaming.api import answer_with, require_media_type
+from crypto_ops.trying.services import require_console_decrypt
 from kernel.errors import Invalid
 from kernel.http.context import in_context
 from kernel.pages import PageView, Rule

@@ -45,7 +45,7 @@ from audit.sequencing.step import sequence_step
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from crypto_ops.models import FileJob, Reencryption
-from crypto_ops.reencryptions import begin_reencryption
+from crypto_ops.reencryption.services.jobs import begin_reencryption
 from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest

@@ -8,7 +8,7 @@ from django.conf import settings
 
 import kernel
 from ciphercanary.server.fast_path_worker import GRACE
-from crypto_ops.stream_endpoint import MAX_STREAMS
+from crypto_ops.streaming.endpoint import MAX_STREAMS
 from kernel.http import outgoing
 from tests.architecture.sources import ROOT
 from tests.architecture.test_settings import example

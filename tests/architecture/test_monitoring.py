@@ -8,7 +8,7 @@ import yaml
 from django.core.handlers.wsgi import WSGIHandler
 from prometheus_client import REGISTRY, generate_latest
 
-import crypto_ops.hot_routes
+import crypto_ops.fast_path.routes
 import kernel.databases.postgresql.base
 from kernel.observability import metrics
 from tests.architecture.dashboards import (
@@ -33,7 +33,7 @@ QUERIES = [rule["expr"] for rule in rules()] + dashboard_queries()
 def exported():
     """The names of all series of ``/metrics``, also of those that have no sample yet."""
     WSGIHandler()  # loads the middleware, which registers Django's metrics
-    assert crypto_ops.hot_routes.ROUTES
+    assert crypto_ops.fast_path.routes.ROUTES
     assert kernel.databases.postgresql.base.database_pool_timeouts_total  # on SQLite, nothing else loads it
     text = generate_latest(REGISTRY).decode()
     types = re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE)

@@ -23,7 +23,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification import verify_log
-from crypto_ops import engine
+from crypto_ops.encryption.services import messages
 from crypto_ops.requests import DecryptRequest
 from kernel import __version__, home, runtime
 from kernel.crypto import seed_signing
@@ -61,7 +61,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
         assert {column.name for column in columns if column.default} == {"changed_at"}
         assert AppliedRelease.objects.latest("id").version == __version__
         assert Key.objects.get(name="odd").description == DESCRIPTION
-        assert engine.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
+        assert messages.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
         rotate_key(principal=SYSTEM, key_id=envelope.key_id, reason="a sequence continues")
         checkpoint_now()
         report = verify_log()

@@ -39,7 +39,7 @@ def test_the_fast_path_answers_inside_one_process_and_its_modules_share_what_it_
     assert set(used) == set(fast_path_costs.KINDS)
     assert all(seconds > 0 for seconds in used.values())
     shares = dict(parts)
-    assert {"crypto_ops/fast_path.py", "crypto_ops/wire.py"} <= set(shares)
+    assert {"crypto_ops/fast_path/serving.py", "crypto_ops/encryption/wire.py"} <= set(shares)
     assert 10 < total < 10_000, "microseconds"
     assert sum(shares.values()) == pytest.approx(total)
 
@@ -64,7 +64,7 @@ def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        (ROOT / "crypto_ops" / "fast_path.py", "crypto_ops/fast_path.py"),
+        (ROOT / "crypto_ops" / "fast_path.py", "crypto_ops/fast_path/serving.py"),
         (ROOT / "bench" / "fast_path_costs.py", "fast_path_costs.py"),
         ("/somewhere/lib/python3.13/site-packages/msgspec/json.py", "msgspec"),
         ("/somewhere/lib/python3.13/uuid.py", "uuid.py"),

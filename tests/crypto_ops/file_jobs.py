@@ -4,7 +4,7 @@ import json
 import uuid
 
 from crypto_ops.files import services, storage
-from crypto_ops.streams import Decryption
+from crypto_ops.streaming.services.streams import Decryption
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 
 FILES = "/api/v1/files"

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 
-from crypto_ops.stream_endpoint import StreamEndpoint
+from crypto_ops.streaming.endpoint import StreamEndpoint
 from tests.log_entries import log_rows
 
 OCTETS = "application/octet-stream"

@@ -6,7 +6,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
-from crypto_ops.data_keys import BITS, KEY_PAIRS
+from crypto_ops.secrets.services.data_keys import BITS, KEY_PAIRS
 from keys.models import KeyVersion
 from tests.crypto_ops.test_fast_path_in_process import ask
 from tests.log_entries import log_rows

@@ -11,8 +11,9 @@ from django.db import connection
 from accounts.principals import Principal
 from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
-from crypto_ops import actions, hot_routes
-from crypto_ops.decision_context import Permit
+from crypto_ops import actions
+from crypto_ops.deciding.context import Permit
+from crypto_ops.fast_path import routes as hot_routes
 from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from crypto_ops import engine, services
+from crypto_ops.encryption.services import messages
+from crypto_ops.reencryption.services import one_message
 from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
@@ -14,17 +15,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_user_who_calls_an_operation_needs_its_permission(admin):
     key = KeyFactory(name="permissions")
     order = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"canary", key_id=key.id)
-    envelope = engine.encrypt(order, admin.principal)
+    envelope = messages.encrypt(order, admin.principal)
     operations = {
-        "crypto.encrypt": lambda principal: engine.encrypt(order, principal),
-        "crypto.decrypt": lambda principal: engine.decrypt(
+        "crypto.encrypt": lambda principal: messages.encrypt(order, principal),
+        "crypto.decrypt": lambda principal: messages.decrypt(
             DecryptRequest.of_envelope(envelope, b""), principal
         ),
-        "crypto.reencrypt": lambda principal: engine.reencrypt(
+        "crypto.reencrypt": lambda principal: one_message.reencrypt(
             ReencryptRequest(envelope=envelope), principal
         ),
-        "crypto.inspect": lambda principal: services.inspect(principal=principal, envelope=envelope),
-        "crypto.random": lambda principal: engine.generate_random(1, principal),
+        "crypto.inspect": lambda principal: messages.inspect(principal=principal, envelope=envelope),
+        "crypto.random": lambda principal: messages.generate_random(1, principal),
     }
     for word, perform in operations.items():
         perform(admin.principal)

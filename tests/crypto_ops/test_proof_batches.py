@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from crypto_ops.proof_batches import MAX_AT_ONCE
+from crypto_ops.signatures.services.batches import MAX_AT_ONCE
 from tests.crypto_ops.test_fast_path_in_process import ask
 from tests.log_entries import log_rows
 from tests.personas import b64

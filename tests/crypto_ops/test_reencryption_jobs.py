@@ -10,10 +10,11 @@ import pytest
 
 from audit.sequencing.step import sequence_step
 from audit.verification.protected_rows import check_protected_rows
-from crypto_ops import reencryption_pages, reencryptions
-from crypto_ops.deciding import commit_with, perform
-from crypto_ops.engine import decide_encryption
+from crypto_ops.deciding.services import commit_with, perform
+from crypto_ops.encryption.services.messages import decide_encryption
 from crypto_ops.models import Reencryption
+from crypto_ops.reencryption.services import jobs as reencryptions
+from crypto_ops.reencryption.services import pages as reencryption_pages
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.jobs import JobRecord

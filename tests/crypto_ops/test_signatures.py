@@ -9,8 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from crypto_ops.decision_context import CachedDecisionContext, CacheMiss, UnknownCost
-from crypto_ops.signatures import SignRequest, decide_signature
+from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss, UnknownCost
+from crypto_ops.signatures.services.signatures import SignRequest, decide_signature
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithm
 from kernel.crypto.modes import SIGNING_MODES
 from keys.lifecycle import VersionState

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from accounts.users.services.editing import disable_user, set_role, sign_out_everywhere
-from crypto_ops import engine
+from crypto_ops.encryption.services import messages
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
@@ -136,11 +136,11 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
 def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, developer, change):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
-    engine.encrypt(request, developer.principal)
+    messages.encrypt(request, developer.principal)
     change(bench.persona, developer.user)
     before = log_rows().filter(action="crypto.message.encrypted").count()
     with pytest.raises((Unauthenticated, Denied)):
-        engine.encrypt(request, developer.principal)
+        messages.encrypt(request, developer.principal)
     assert log_rows().filter(action="crypto.message.encrypted").count() == before
 
 
@@ -148,6 +148,6 @@ def test_a_cached_key_encrypts_without_a_query(bench, django_assert_num_queries)
     request = EncryptRequest(
         mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"])
     )
-    engine.encrypt(request, bench.persona.principal)
+    messages.encrypt(request, bench.persona.principal)
     with django_assert_num_queries(0):  # the shared writer thread stores its record
-        engine.encrypt(request, bench.persona.principal)
+        messages.encrypt(request, bench.persona.principal)

@@ -8,8 +8,10 @@ import uuid
 import pytest
 from django.conf import settings
 
-from crypto_ops import spool, stream_endpoint, stream_exchange, streams
-from crypto_ops.streams import Decryption, Encryption
+from crypto_ops.streaming import endpoint as stream_endpoint
+from crypto_ops.streaming import exchange as stream_exchange
+from crypto_ops.streaming.services import spool, streams
+from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size
 from kernel.http import asgi_bodies

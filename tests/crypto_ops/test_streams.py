@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.conf import settings
 
-from crypto_ops import spool
+from crypto_ops.streaming.services import spool
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.stream import StreamHeader, sealed_size
 from kernel.observability.metrics import encryption_operations_total

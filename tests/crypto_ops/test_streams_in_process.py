@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 from django.conf import settings
 
-from crypto_ops import spool, streams
 from crypto_ops.errors import SpoolNotWritten
-from crypto_ops.streams import Decryption, Encryption
+from crypto_ops.streaming.services import spool, streams
+from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.stream import sealed_size

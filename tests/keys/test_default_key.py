@@ -6,7 +6,7 @@ from django.db import connection
 from keys.entities import key_entity
 
 from accounts.principals import Principal
-from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
+from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid
 from keys.creation import services

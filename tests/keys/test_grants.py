@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from crypto_ops.deciding import compare, decision_of, key_event, perform
+from crypto_ops.deciding.services import compare, decision_of, key_event, perform
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.trust import system_keys

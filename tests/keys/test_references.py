@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from crypto_ops.decision_context import CachedDecisionContext, CacheMiss
+from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss
 from kernel.errors import Invalid, NotFound
 from keys import references
 from keys.reading import services as reading

@@ -15,7 +15,7 @@ TASKS = 8
 
 async def work(orders, counts) -> None:
     """Encrypt or decrypt continuously, with the latest order."""
-    from crypto_ops import hot_routes  # noqa: PLC0415
+    from crypto_ops.fast_path import routes as hot_routes  # noqa: PLC0415
     from kernel.http.fast_path import HotRequest  # noqa: PLC0415 - main() sets Django up
 
     connection, token = HotConnection(), ""

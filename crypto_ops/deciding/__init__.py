@@ -1,0 +1,1 @@
+"""Deciding and settling: common to every operation with keys."""

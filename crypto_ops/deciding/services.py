@@ -1,0 +1,242 @@
+"""Deciding and settling: common to every operation with keys, for messages and streams.
+
+Each operation is *decided* in memory (may this principal do this with that key now), and the decision is *settled*:
+``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with
+the database. A stale decision is repeated with fresh rows.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, Protocol, cast
+
+from django.db import transaction
+from msgspec.structs import replace
+
+from accounts.errors import TokenExpired
+from accounts.principals import Principal
+from accounts.tokens.access_tokens import renew_principal
+from audit.commit import writer
+from audit.commit.decisions import Deadline, Decision, Grounds
+from audit.log.events import Event, Outcome
+from audit.services import record
+from crypto_ops.deciding.context import DecisionContext, Permit, Use
+from crypto_ops.measurement import measured
+from kernel.clock import process_now
+from kernel.crypto.errors import UnsupportedAlgorithm
+from kernel.crypto.modes import Mode, SealingMode
+from kernel.errors import DomainError, Invalid, Unavailable
+from kernel.freshness.epoch import lock_epoch, read_epoch, renew_stamps
+from kernel.freshness.stamps import StaleDecision
+from keys import lifecycle
+from keys.lifecycle import LifecycleState, State, Status
+from keys.references import KeyReference
+from keys.ring import keyring
+from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.primitives import KeyParts
+
+MAX_DECISIONS: Final = 5
+
+
+def perform[T](
+    principal: Principal,
+    decide: Callable[[DecisionContext], Decision[T]],
+    settle: Callable[[Decision[T]], T] = writer.commit,
+) -> T:
+    """Decide and settle, with retries while stale.
+
+    Raises refusals, and Unavailable after ``MAX_DECISIONS`` decisions.
+    """
+    for _ in range(MAX_DECISIONS):
+        context = DecisionContext(principal)
+        try:
+            decision = decide(context)
+        except DomainError:
+            # A refusal must not rest on stale entries either: another process may just have enabled the key.
+            stale = renew_stamps(context.stamps, read_epoch())
+            if not stale:
+                raise
+        else:
+            try:
+                return settle(decision)
+            except StaleDecision as error:
+                stale = error.entities
+        keyring.forget(stale)
+        principal = renew_principal(principal)
+    raise changing_too_fast()
+
+
+class Result(Protocol):
+    """The result of an operation with a key."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+
+def perform_measured[R: Result](
+    mode: Mode, principal: Principal, decide: Callable[[DecisionContext], Decision[R]]
+) -> R:
+    """As ``perform``, counted and timed. ``mode``: for a refusal before the key, and thus its mode, is known."""
+    with measured(mode) as measurement:
+        result = perform(principal, decide)
+        measurement.mode = result.mode
+    return result
+
+
+def changing_too_fast() -> Unavailable:
+    """The error after ``MAX_DECISIONS`` decisions that became stale before they could be settled."""
+    return Unavailable("Keys are changing too often to process this request. Try again.")
+
+
+def compare[T](decision: Decision[T]) -> T:
+    """Settle without an audit event, if the response is not released yet.
+
+    Raises the errors of ``audit.commit.writer.commit``.
+    """
+    epoch = read_epoch()
+    renew_stamps(decision.grounds.stamps, epoch)
+    decision.grounds.require_current(epoch, process_now())
+    return decision.finish()
+
+
+def commit_with[T](change: Callable[[T], object]) -> Callable[[Decision[T]], T]:
+    """Settle with the audit event in the transaction of a change: both are stored, or neither.
+
+    ``change`` writes its rows. Settling raises its errors and those of ``audit.commit.writer.commit``.
+    """
+
+    def settle(decision: Decision[T]) -> T:
+        result, grounds = decision.finish(), decision.grounds
+        with transaction.atomic():
+            change(result)
+            epoch, now = lock_epoch()
+            renew_stamps(grounds.stamps, epoch)
+            grounds.require_current(epoch, now)
+            size = grounds.event.size if decision.size is None else decision.size
+            record(replace(grounds.event, size=size), grounds.actor, at=now)
+        return result
+
+    return settle
+
+
+def key_event(
+    action: str,
+    entry: CachedKey,
+    version: CachedVersion | None,
+    *,
+    count: int = 1,
+    outcome: Outcome = Outcome.OK,
+    code: str = "",
+    **meta: object,
+) -> Event:
+    """The audit event of ``count`` operations with a key. Each decision adds its size."""
+    return Event(
+        action=action,
+        object_type="key",
+        object_id=str(entry.key_id),
+        object_version=None if version is None else version.number,
+        outcome=outcome,
+        code=code,
+        count=count,
+        meta=meta,
+    )
+
+
+def decide_use[M: Mode, P](
+    use: Use[M],
+    permission: str,
+    build: Callable[[KeyParts, M], P],
+    choose: Callable[[CachedKey], CachedVersion],
+    context: DecisionContext,
+    *,
+    protects: bool = False,
+    modes: Mapping[str, M] | None = None,
+) -> Permit[P]:
+    """Decide whether the caller may use a key with a primitive of ``keys.ring.primitives``. Raises refusals.
+
+    ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's policy must allow
+    the mode, and the key's expiry ends it.
+    ``modes``: those of the operation, if the request names none.
+    """
+    action, key_id, mode, _ = use
+    context.principal.require(permission)
+    if key_id is None and isinstance(mode, SealingMode):
+        entry = context.find_default(mode.key_algorithm, permission)
+    else:
+        entry = context.find(cast(KeyReference, key_id), permission)
+    mode = mode or default_mode(entry, modes or {})
+    version = choose(entry)
+    if protects:
+        entry.require_allowed(mode)
+    primitive = context.primitive(version, build, mode)
+    event = key_event(action, entry, version, algorithm=mode.name)
+    grounds = grounds_of(event, context, protects=entry if protects else None)
+    permit = Permit(entry=entry, version=version, mode=mode, primitive=primitive, grounds=grounds)
+    return context.remember(use, permit)
+
+
+def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M], *, field: str = "key_id") -> M:
+    """The default mode of a key. Raises UnsupportedAlgorithm, which names ``field``, unless it is one of ``modes``.
+
+    If a policy allows none, the key may still process, so it has its first mode.
+    """
+    mode = modes.get(next(iter(entry.protecting_modes or entry.modes)))
+    if mode is None:
+        wanted = " or ".join({each.purpose: None for each in modes.values()})
+        raise UnsupportedAlgorithm(
+            f"The purpose of this key is {entry.purpose}. Use a key whose purpose is {wanted}.", field=field
+        )
+    return mode
+
+
+def named_version(entry: CachedKey, number: int, context: DecisionContext) -> CachedVersion:
+    """The version that a request names, which must be able to process. Raises Invalid, KeyNotUsable."""
+    if number not in entry.versions:
+        raise Invalid.of_field("key_version", "The key has no version with this number.")
+    return context.require_process(entry, number, process_now())
+
+
+def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:
+    """Grounds that hold while nothing that was read has changed, and within all lifetimes that apply."""
+    return Grounds(
+        event=event,
+        actor=context.principal.actor,
+        stamps=context.stamps,
+        deadlines=(*_token_end(context.principal), *_key_end(protects), *context.deadlines),
+        not_before=tuple([start for entry in context.used for start in _key_start(entry)]),
+    )
+
+
+def with_facts(grounds: Grounds, **facts: object) -> Grounds:
+    """The same grounds for an event with more members in its ``meta``."""
+    event = replace(grounds.event, meta={**grounds.event.meta, **facts})
+    return replace(grounds, event=event)
+
+
+def decision_of[T](
+    result: T, event: Event, context: DecisionContext, *, size: int, protects: CachedKey | None = None
+) -> Decision[T]:
+    """A decision with its own grounds. ``size`` is in bytes."""
+    grounds = grounds_of(event, context, protects=protects)
+    return Decision(lambda: result, grounds, size, context.request_id)
+
+
+def _token_end(principal: Principal) -> tuple[Deadline, ...]:
+    if principal.not_after is None:
+        return ()
+    return (Deadline(principal.not_after, TokenExpired),)
+
+
+def _key_end(entry: CachedKey | None) -> tuple[Deadline, ...]:
+    """The expiry ends protection but not processing."""
+    if entry is None or entry.expires_at is None:
+        return ()
+    expired = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
+    return (Deadline(entry.expires_at, partial(lifecycle.not_active, expired)),)
+
+
+def _key_start(entry: CachedKey) -> tuple[Deadline, ...]:
+    """If a key is active only because of the clock, the database's clock makes the final decision."""
+    if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
+        return ()
+    pending = LifecycleState(State.PRE_ACTIVATION, Status.PENDING)
+    return (Deadline(entry.activates_at, partial(lifecycle.not_active, pending)),)

@@ -1,0 +1,56 @@
+from typing import Annotated, Protocol
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from kernel.crypto.modes import Mode
+from keys import references
+from keys.metadata import MAX_VERSION
+
+type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
+type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH)]
+ENCODER = msgspec.json.Encoder()
+_QUOTE, _ESCAPE = b'"', b"\\"
+
+
+class IncompleteForm(Exception):
+    """Neither of the two forms of a ciphertext, or both."""
+
+
+class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The members of a JSON object; members that were not sent are UNSET."""
+
+    @property
+    def quotes(self) -> int:
+        """The number of quotes of the object without escapes: two for each member name and two for each text."""
+        values = [value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET]
+        return sum(2 + _quotes_of(value) for value in values)
+
+
+class KeyResult(Protocol):
+    """The result of an operation with a key. ``key_version``: None if no version verified it."""
+
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def key_id(self) -> UUID: ...
+    @property
+    def key_version(self) -> int | None: ...
+
+
+def is_unambiguous(body: bytes, message: RequestBody) -> bool:
+    """Whether the body names each member once and uses no escapes, according to its number of quotes."""
+    return _ESCAPE not in body and body.count(_QUOTE) == message.quotes
+
+
+def _quotes_of(value: object) -> int:
+    if isinstance(value, list):
+        return sum(item.quotes for item in value)
+    return 0 if isinstance(value, int) else 2
+
+
+def of_key(result: KeyResult, algorithm: str, **members: object) -> bytes:
+    """The answer with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
+    key = {algorithm: result.mode.name, "key_id": result.key_id, "key_version": result.key_version}
+    return ENCODER.encode({**members, **key})

@@ -1,0 +1,1 @@
+"""Encrypting and decrypting messages, alone and in batches."""

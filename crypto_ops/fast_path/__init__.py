@@ -1,0 +1,1 @@
+"""Hot operations without Django, without a query, without a thread."""

@@ -1,0 +1,245 @@
+"""The fast path to the engine: hot operations without Django, without a query, without a thread.
+
+It serves plain requests that are allowed and whose data is in memory. Such a request is read, decided and recorded in
+one go, in ``HotRoute.begin``; the commit of its record releases the answer. If data is missing or has changed, the
+request is decided again in a task, which loads it once for all waiting requests. Everything else goes to the REST
+interface, so each refusal or error has one implementation, one text and one audit event, and the two paths cannot
+diverge. There are two exceptions. A spent budget is refused here, because a flood of requests must not load Django. A
+failure to write the audit event is reported here, because no operation may be tried twice.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from accounts.errors import TokenExpired
+from accounts.origin import Origin
+from accounts.principals import Principal
+from accounts.tokens import verified_tokens
+from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.tokens.service_tokens import require_network
+from audit.commit import loop_writer
+from audit.commit.decisions import Decision
+from audit.errors import AuditUnavailable
+from audit.log import refusals
+from audit.log.events import Event, Outcome
+from crypto_ops.deciding import wire as deciding_wire
+from crypto_ops.deciding.context import (
+    CachedDecisionContext,
+    CacheMiss,
+    DecisionContext,
+    FreshDecisionContext,
+    UnknownCost,
+)
+from crypto_ops.deciding.services import MAX_DECISIONS, Result, changing_too_fast
+from crypto_ops.fast_path import loads as hot_loads
+from crypto_ops.fast_path.calls import HotCall
+from crypto_ops.measurement import observe
+from crypto_ops.requests import cost_of
+from kernel import throttle
+from kernel.clock import process_now
+from kernel.databases import lock_waits
+from kernel.databases.transactions import call_in_pool
+from kernel.errors import DomainError, Throttled
+from kernel.freshness.stamps import StaleDecision
+from kernel.http import fast_path
+from kernel.http.fast_path import Exchange, HotAnswer, HotRequest
+from keys.ring import keyring
+
+logger = logging.getLogger(__name__)
+
+MAX_LOADS: Final = 64  # per request: a batch may name many versions
+
+# Django handles every request that cannot be decided here, because it has the text of every refusal.
+_PASSED_TO_DJANGO = (
+    DomainError,
+    UnknownCost,
+    deciding_wire.IncompleteForm,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+)
+
+
+class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
+    """One operation: its body type, request, decision and response."""
+
+    def __init__(
+        self,
+        *,
+        action: str,
+        body: type[M],
+        request: Callable[[M], Q],
+        decide: Callable[[Q, DecisionContext], Decision[R]],
+        write: Callable[[R, M], bytes],
+        count: Callable[[Q], int] = lambda _: 1,
+        refused: Callable[[R], int] = lambda _: 0,
+    ) -> None:
+        self.action = action
+        self.request = request
+        self.decide = decide
+        self.write = write
+        self.count = count
+        self.refused = refused
+        self._decode = msgspec.json.Decoder(body).decode
+
+    def find_caller(self, hot: HotRequest) -> Principal | None:
+        """The caller if their token is known, without a request id."""
+        caller = verified_tokens.find_caller(hot.token, hot.client_ip, hot.user_agent, process_now())
+        if caller is not None:
+            try:
+                require_network(caller, hot.client_ip)
+            except DomainError:
+                return None
+        return caller
+
+    def begin(self, caller: Principal, request_id: str, body: bytes, exchange: Exchange) -> bool:
+        """Decide the request and queue its record. False if that is not possible at once; then nothing has happened."""
+        try:
+            message = self._decode(body)
+            if not deciding_wire.is_unambiguous(body, message):
+                return False
+            request = self.request(message)
+        except _PASSED_TO_DJANGO:
+            return False
+        began = time.monotonic()
+        name, count = caller.identity.budget, self.count(request)
+        cost = cost_of(count)
+        try:
+            # First, because a decision uses up invocations of the key.
+            throttle.charge_principal(name, cost)
+        except Throttled:
+            return False
+        try:
+            call = HotCall(
+                self.decide(request, CachedDecisionContext(caller, request_id)),
+                self,
+                message,
+                exchange,
+                budget=name,
+                cost=cost,
+                count=count,
+                began=began,
+                until=began + lock_waits.limit(),
+            )
+            loop_writer.enqueue(call)
+        except (CacheMiss, *_PASSED_TO_DJANGO):
+            throttle.refund_principal(name, cost)
+            return False
+        return True
+
+    async def __call__(
+        self, hot: HotRequest, body: bytes, failure: DomainError | None = None
+    ) -> HotAnswer | None:
+        """Decide the request, and load what is missing. None passes it to Django.
+
+        ``failure``: why an earlier decision by ``begin`` was not recorded.
+        """
+        until = lock_waits.deadline()
+        try:
+            origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
+            if isinstance(failure, StaleDecision):
+                _forget(hot.token, failure)
+            # Authenticate first, because decoding the body costs time.
+            principal = self.find_caller(hot)
+            if isinstance(failure, AuditUnavailable):
+                # The audit event may have been written. If Django repeated the request, there could be two.
+                if principal is None:
+                    return fast_path.problem(failure, hot.request_id)
+                return await self._refuse(failure, Outcome.ERROR, principal, hot, until)
+            if principal is None:
+                principal = await _verify(hot, origin)
+            message = self._decode(body)
+            if not deciding_wire.is_unambiguous(body, message):
+                return None
+            return await self._answer(hot, origin, principal, message, until)
+        except _PASSED_TO_DJANGO:
+            return None
+        except Exception:
+            logger.exception("the fast path could not answer")
+            return None
+
+    async def _answer(
+        self, hot: HotRequest, origin: Origin, principal: Principal, message: M, until: float
+    ) -> HotAnswer:
+        request = self.request(message)
+        count = self.count(request)
+        name, cost = principal.identity.budget, cost_of(count)
+        try:
+            throttle.charge_principal(name, cost)
+        except Throttled as error:
+            return await self._refuse(error, Outcome.DENIED, principal, hot, until)
+        began = time.perf_counter()
+        try:
+            result = await self._perform(hot, origin, principal, request, until)
+        except AuditUnavailable as error:
+            return await self._refuse(error, Outcome.ERROR, principal, hot, until)  # as above
+        except (DomainError, UnknownCost):
+            throttle.refund_principal(name, cost)  # Django charges it again
+            raise
+        observe(result.mode, time.perf_counter() - began, count, self.refused(result))
+        return fast_path.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
+
+    async def _perform(
+        self, hot: HotRequest, origin: Origin, principal: Principal, request: Q, until: float
+    ) -> R:
+        decisions, loads = MAX_DECISIONS, MAX_LOADS
+        while decisions and loads:
+            try:
+                context = FreshDecisionContext(principal, hot.request_id)
+                return await loop_writer.submit(self.decide(request, context), until)
+            except CacheMiss as miss:
+                loads -= 1
+                await hot_loads.load(miss.missing, miss.load)
+            except StaleDecision as stale:
+                decisions -= 1
+                _forget(hot.token, stale)
+                principal = await _verify(hot, origin)
+        raise changing_too_fast()
+
+    async def _refuse(
+        self,
+        error: Throttled | AuditUnavailable,
+        outcome: Outcome,
+        principal: Principal,
+        hot: HotRequest,
+        until: float,
+    ) -> HotAnswer:
+        event = Event(action=self.action, outcome=outcome, code=error.code)
+        actor = principal.actor.of_request(hot.request_id)
+        if refusals.count(event, actor):
+            write = partial(refusals.write, event, actor)
+            threads = hot_loads.threads()
+            await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
+        limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
+        return fast_path.problem(error, hot.request_id, *limits)
+
+
+def _forget(token: str, stale: StaleDecision) -> None:
+    keyring.forget(stale.entities)
+    verified_tokens.forget(token)
+
+
+async def _verify(hot: HotRequest, origin: Origin) -> Principal:
+    """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
+    token = hot.token
+    await hot_loads.load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
+    caller = verified_tokens.find_caller(token, hot.client_ip, hot.user_agent, process_now())
+    if caller is None:
+        raise TokenExpired
+    require_network(caller, hot.client_ip)
+    return caller
+
+
+def _rate_limit_headers(name: str, retry_after: int | None = None) -> list[tuple[bytes, bytes]]:
+    headers = throttle.headers(name, retry_after)
+    return [(header.lower().encode(), value.encode()) for header, value in headers]
+
+
+def _wait_until(until: float, call: Callable[[], object]) -> object:
+    with lock_waits.waiting_until(until):
+        return call()

@@ -1,0 +1,1 @@
+"""The items of a batch: common to every operation with many messages."""

@@ -1,0 +1,101 @@
+"""The texts of items, and the answers to batches, for REST and the fast path. Unreadable items do not affect others."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+from django.conf import settings
+from msgspec import UNSET, Meta, UnsetType
+
+from crypto_ops.deciding.wire import ENCODER
+from crypto_ops.items.services import AnyBatchResult, ItemResult
+from crypto_ops.requests import (
+    MAX_AAD_BYTES,
+    MAX_REFERENCE,
+)
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.errors import DomainError
+from kernel.http import problems
+from kernel.runtime import settings_cache
+
+
+@settings_cache
+def max_plaintext() -> int:
+    """In bytes."""
+    return int(settings.CC_MAX_PLAINTEXT_BYTES)
+
+
+@settings_cache
+def max_ciphertext() -> int:
+    """In characters."""
+    return int(settings.CC_MAX_BODY_BYTES)
+
+
+def octets_of(text: str | None, field: str, max_bytes: int) -> bytes | None:
+    """None if the text is None. Raises Invalid."""
+    return None if text is None else decode_base64(text, field=field, max_bytes=max_bytes)
+
+
+def aad_of(text: str) -> bytes:
+    """The additional data; empty if the text is empty or missing. Raises Invalid."""
+    return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
+
+
+def answer_of(
+    batch: AnyBatchResult,
+    references: Sequence[str | None],
+    *,
+    member: str,
+    algorithm: str = "algorithm",
+) -> dict[str, Any]:
+    """The response for REST and the fast path: results in order, each with the reference of its item.
+
+    ``member``: the name of a result. ``algorithm``: the name of the member for the mode.
+    """
+    version = {} if batch.key_version is None else {"key_version": batch.key_version}
+    return {
+        algorithm: batch.mode.name,
+        "key_id": str(batch.key_id),
+        **version,
+        "results": results_of(batch.results, references, member),
+    }
+
+
+def results_of(
+    results: Sequence[ItemResult], references: Sequence[str | None], member: str
+) -> list[dict[str, Any]]:
+    """The results in order, each as ``member`` or ``problem``, with the reference of its item."""
+    return [
+        _members_of(result, member)
+        if reference is None
+        else {**_members_of(result, member), "reference": reference}
+        for result, reference in zip(results, references, strict=True)
+    ]
+
+
+def _members_of(result: ItemResult, member: str) -> dict[str, Any]:
+    if isinstance(result, bytes):
+        return {member: encode_base64(result)}
+    if isinstance(result, DomainError):
+        return {"problem": problems.members(result)}
+    return {member: result}
+
+
+type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
+
+
+class Item(Protocol):
+    @property
+    def reference(self) -> str | UnsetType: ...
+
+
+class BatchBody(Protocol):
+    @property
+    def items(self) -> Sequence[Item]: ...
+
+
+def of_batch(
+    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
+) -> bytes:
+    """As ``items.answer_of``."""
+    references = [None if item.reference is UNSET else item.reference for item in message.items]
+    return ENCODER.encode(answer_of(result, references, member=member, algorithm=algorithm))

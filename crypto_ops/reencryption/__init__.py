@@ -1,0 +1,1 @@
+"""Re-encryption: one message, or a job with pages of them."""

@@ -1,0 +1,175 @@
+"""The REST interface to re-encryption: one message, and jobs."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.principals import Principal
+from crypto_ops import actions
+from crypto_ops.deciding.api import OperationView
+from crypto_ops.items.api import charge_the_rest
+from crypto_ops.items.wire import aad_of, max_ciphertext, results_of
+from crypto_ops.models import READ_PERMISSION, Reencryption
+from crypto_ops.reencryption import serializers as reencryption_serializers
+from crypto_ops.reencryption.serializers import (
+    BeginReencryptionSerializer,
+    ReencryptedPageSerializer,
+    ReencryptionDetailSerializer,
+    ReencryptionListSerializer,
+    ReencryptionPageSerializer,
+    ReencryptionReportSerializer,
+    ReencryptionSerializer,
+)
+from crypto_ops.reencryption.services import jobs as reencryptions
+from crypto_ops.reencryption.services import one_message
+from crypto_ops.reencryption.services.pages import reencrypt_page
+from crypto_ops.reencryption.services.reports import read_report
+from crypto_ops.requests import (
+    PageItem,
+    ReencryptRequest,
+)
+from kernel.crypto import envelope
+from kernel.errors import DomainError
+from kernel.http.context import set_audit_object
+from kernel.rest import ApiView, PageQuery, Rule, idempotent, represent
+from kernel.rest.schema import LOCATION
+from keys.reading.rest_references import KeyReferenceView
+from keys.reading.services import id_of_key
+
+
+class ReencryptView(OperationView):
+    """Re-encrypt a message with the primary version of its key, or with another key. The plaintext is not returned."""
+
+    rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}
+
+    @extend_schema(
+        request=reencryption_serializers.ReencryptSerializer,
+        responses=reencryption_serializers.ReencryptedSerializer,
+    )
+    def post(self, _request: Request) -> Response:
+        attrs = self.read(reencryption_serializers.ReencryptSerializer)
+        set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
+        wanted = _reencrypt_request(attrs, self.principal)
+        return Response(
+            represent(
+                reencryption_serializers.ReencryptedSerializer, one_message.reencrypt(wanted, self.principal)
+            )
+        )
+
+
+class ReencryptionView(ApiView[Principal]):
+    """Base of every view whose URL names a job."""
+
+    object_reference = (reencryptions.KIND, "reencryption_id")
+
+
+class ReencryptionListView(KeyReferenceView):
+    rules = {
+        "GET": Rule(READ_PERMISSION, actions.REENCRYPTION_LISTED),
+        "POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_BEGUN),
+    }
+
+    @extend_schema(
+        operation_id="reencryptions_list", parameters=[PageQuery], responses=ReencryptionListSerializer
+    )
+    def get(self, _request: Request) -> Response:
+        """List the re-encryption jobs that the caller may see, newest first."""
+        self.read_query(PageQuery)
+        found = reencryptions.find_reencryptions(principal=self.principal)
+        return self.page(found, ReencryptionSerializer)
+
+    @idempotent()
+    @extend_schema(
+        request=BeginReencryptionSerializer,
+        parameters=[LOCATION],
+        responses={201: ReencryptionDetailSerializer},
+    )
+    def post(self, _request: Request) -> Response:
+        """Begin a re-encryption job. The client then sends its ciphertexts in pages."""
+        wanted = self.read(BeginReencryptionSerializer)
+        target = wanted.pop("target_key_id", None)
+        job = reencryptions.begin_reencryption(
+            principal=self.principal,
+            key_id=self.key_id_of(wanted.pop("key_id")),
+            target_key_id=target and id_of_key(principal=self.principal, reference=target),
+            **wanted,
+        )
+        location = reverse("reencryption", kwargs={"reencryption_id": job.pk})
+        return Response(_detail(job), status=HTTPStatus.CREATED, headers={"Location": location})
+
+
+class ReencryptionDetailView(ReencryptionView):
+    rules = {"GET": Rule(READ_PERMISSION, actions.REENCRYPTION_READ)}
+
+    @extend_schema(responses=ReencryptionDetailSerializer)
+    def get(self, _request: Request, reencryption_id: UUID) -> Response:
+        """The progress of a re-encryption job, and the old versions that are still in use."""
+        job = reencryptions.find_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+class ReencryptionPageView(ReencryptionView):
+    """Re-encrypt up to 1,000 ciphertexts. Each result is a ciphertext or a separate problem."""
+
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.MESSAGE_REENCRYPTED)}
+
+    @extend_schema(request=ReencryptionPageSerializer, responses=ReencryptedPageSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        sent = self.read(ReencryptionPageSerializer)["items"]
+        charge_the_rest(self.principal, len(sent))
+        page = reencrypt_page(
+            principal=self.principal,
+            job_id=reencryption_id,
+            items=[page_item_of(item["ciphertext"], item.get("aad", "")) for item in sent],
+        )
+        results = results_of(page.results, [item.get("reference") for item in sent], "ciphertext")
+        counts = {"reencrypted": page.reencrypted, "current": page.current, "refused": page.refused}
+        return Response({**counts, "results": results})
+
+
+class CompleteReencryptionView(ReencryptionView):
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_COMPLETED)}
+
+    @extend_schema(request=None, responses=ReencryptionDetailSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        """End a re-encryption job after its last page."""
+        job = reencryptions.complete_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+class CancelReencryptionView(ReencryptionView):
+    rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_CANCELLED)}
+
+    @extend_schema(request=None, responses=ReencryptionDetailSerializer)
+    def post(self, _request: Request, reencryption_id: UUID) -> Response:
+        """End a re-encryption job early. All ciphertexts, old and new, stay as they are."""
+        job = reencryptions.cancel_reencryption(principal=self.principal, job_id=reencryption_id)
+        return Response(_detail(job))
+
+
+def _detail(job: Reencryption) -> dict[str, Any]:
+    report = represent(ReencryptionReportSerializer, read_report(job))
+    return {**represent(ReencryptionSerializer, job), "report": report}
+
+
+def _reencrypt_request(attrs: dict[str, Any], principal: Principal) -> ReencryptRequest:
+    target = attrs.get("key_id")
+    return ReencryptRequest(
+        envelope=attrs["ciphertext"],
+        target_key_id=target and id_of_key(principal=principal, reference=target),
+        aad=attrs.get("aad", b""),
+        reason=attrs.get("reason", ""),
+    )
+
+
+def page_item_of(text: str, aad: str) -> PageItem | DomainError:
+    """The item of a page of a re-encryption job, or its refusal."""
+    try:
+        return PageItem(envelope.decode(text, max_length=max_ciphertext()), aad_of(aad))
+    except DomainError as error:
+        return error

@@ -1,0 +1,110 @@
+"""REST serializers for re-encryption jobs."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from crypto_ops.encryption.serializers import CiphertextField, EncryptedItemSerializer, TextField
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE
+from kernel.jobs import Status
+from kernel.labels import MAX_REASON
+from kernel.rest import (
+    Base64Field,
+    ChoiceField,
+    LabelField,
+    ModeField,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
+from keys.lifecycle import VersionState
+from keys.reading.rest_references import KeyReferenceField
+
+MAX_TOTAL = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
+
+
+class BeginReencryptionSerializer(StrictSerializer):
+    key_id = KeyReferenceField()
+    target_key_id = KeyReferenceField(required=False)
+    total = serializers.IntegerField(min_value=0, max_value=MAX_TOTAL, required=False)
+    reason = LabelField(required=False, max_length=MAX_REASON)
+
+
+class ReencryptionItemSerializer(StrictSerializer):
+    """``aad`` in base64. An item that cannot be decoded does not affect the others."""
+
+    ciphertext = TextField()
+    aad = TextField(required=False)
+    reference = TextField(max_length=MAX_REFERENCE, required=False)
+
+
+class ReencryptionPageSerializer(StrictSerializer):
+    items = serializers.ListField(child=ReencryptionItemSerializer(), min_length=1, max_length=MAX_ITEMS)
+
+
+class ReencryptedPageSerializer(serializers.Serializer[Any]):
+    """The numbers of the items of this page, and their results in order."""
+
+    reencrypted = serializers.IntegerField()
+    current = serializers.IntegerField(help_text="under the target version already; returned unchanged")
+    refused = serializers.IntegerField()
+    results = EncryptedItemSerializer(many=True)
+
+
+class ReencryptionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    key_id = serializers.UUIDField()
+    target_key_id = serializers.UUIDField()
+    status = ChoiceField(choices=[Status.RUNNING, Status.SUCCEEDED, Status.CANCELLED])
+    total = serializers.IntegerField(allow_null=True)
+    done = serializers.IntegerField()
+    reencrypted = serializers.IntegerField()
+    current = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    reason = serializers.CharField()
+    created_at = TimestampField()
+    finished_at = TimestampField(allow_null=True)
+    created_by = serializers.UUIDField(allow_null=True, help_text="a user")
+    actor_id = serializers.UUIDField(allow_null=True, help_text="a service account")
+    created_by_name = serializers.CharField()
+
+
+class ReencryptionListSerializer(PageSerializer):
+    results = ReencryptionSerializer(many=True)
+
+
+class VersionReportSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    state = ChoiceField(choices=list(VersionState))
+    reencrypted = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    last_used = TimestampField(allow_null=True, help_text="the last decryption since since, or null")
+
+
+class ReencryptionReportSerializer(serializers.Serializer[Any]):
+    since = TimestampField()
+    versions = VersionReportSerializer(many=True)
+    left = serializers.ListField(child=serializers.IntegerField())
+    unnamed_last_used = TimestampField(allow_null=True)
+
+
+class ReencryptionDetailSerializer(ReencryptionSerializer):
+    report = ReencryptionReportSerializer()
+
+
+class ReencryptSerializer(StrictSerializer):
+    ciphertext = CiphertextField()
+    key_id = KeyReferenceField(required=False)
+    aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
+    reason = LabelField(required=False, max_length=MAX_REASON)
+
+
+class ReencryptedSerializer(serializers.Serializer[Any]):
+    """``source_compromised``: an attacker with the source key may have forged the old ciphertext."""
+
+    ciphertext = CiphertextField(source="envelope")
+    algorithm = ModeField(source="envelope.mode.name")
+    key_id = serializers.UUIDField(source="envelope.key_id")
+    key_version = serializers.IntegerField(source="envelope.version")
+    source_key_version = serializers.IntegerField()
+    source_compromised = serializers.BooleanField()

@@ -1,0 +1,157 @@
+"""Jobs that re-encrypt the ciphertexts that a client sends: begin, list and end them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from msgspec.structs import asdict
+
+from accounts.principals import Principal
+from accounts.tokens.access_tokens import renew_principal
+from audit.commit.decisions import Decision
+from audit.log.events import Event
+from audit.services import record
+from crypto_ops import actions
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import commit_with, default_mode, grounds_of, perform
+from crypto_ops.models import READ_PERMISSION, Reencryption
+from crypto_ops.reencryption.services.one_message import require_reason, target_of
+from kernel import jobs
+from kernel.clock import database_now, process_now
+from kernel.crypto.modes import SEALING_MODES
+from kernel.errors import Conflict, NotFound
+from kernel.jobs import Status
+from kernel.labels import check_reason
+from keys import lifecycle
+
+KIND: Final = "reencryption"
+PERMISSION: Final = "crypto.reencrypt"
+
+
+def begin_reencryption(
+    *,
+    principal: Principal,
+    key_id: UUID,
+    target_key_id: UUID | None = None,
+    total: int | None = None,
+    reason: str = "",
+) -> Reencryption:
+    """Begin a job. ``target_key_id``: None for the same key. ``total``: the number of items, for display.
+
+    Raises Denied, NotFound, UnsupportedAlgorithm, KeyNotActive, KeyNotUsable, and Invalid without a reason for a
+    compromised key.
+    """
+    if reason:
+        check_reason(reason)
+    now = database_now()
+    job = Reencryption(
+        **jobs.requester_columns(asdict(principal.actor)),
+        kind=KIND,
+        key_id=key_id,
+        target_key_id=target_key_id or key_id,
+        reason=reason,
+        status=Status.RUNNING,
+        created_at=now,
+        due_at=None,
+        started_at=now,
+        total=total,
+        unit="items",
+    )
+    return perform(principal, lambda context: _decide(job, context), commit_with(_insert))
+
+
+def find_reencryptions(*, principal: Principal) -> QuerySet[Reencryption]:
+    """The jobs that the caller may see, newest first. Raises Denied."""
+    found = Reencryption.objects.within_reach_of(principal, READ_PERMISSION)
+    return found.select_related("key", "target_key").order_by("-created_at", "id")
+
+
+def find_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    return _one(find_reencryptions(principal=principal), job_id)
+
+
+def find_running(*, principal: Principal, job_id: UUID) -> Reencryption:
+    """A running job that the caller may feed. Raises Denied, NotFound, Conflict, IntegrityFailed."""
+    return require_running(_one(_own(principal), job_id))
+
+
+def complete_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
+    """End a job whose client has sent all items. Raises Denied, NotFound, Conflict."""
+    return _end(principal, job_id, Status.SUCCEEDED, actions.REENCRYPTION_COMPLETED)
+
+
+def cancel_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
+    """End a job early. New ciphertexts stay valid, as do those under old versions. Raises Denied, NotFound, Conflict."""
+    return _end(principal, job_id, Status.CANCELLED, actions.REENCRYPTION_CANCELLED)
+
+
+def require_running(job: Reencryption) -> Reencryption:
+    """The job itself. Raises Conflict with its status if it has ended."""
+    if job.status != Status.RUNNING:
+        word = "completed" if job.status == Status.SUCCEEDED else job.status
+        raise Conflict(f"This job is {word}. Begin a new one.", extra={"job_status": job.status})
+    return job
+
+
+def _decide(job: Reencryption, context: DecisionContext) -> Decision[Reencryption]:
+    """Refuse a job of which no page could succeed. Each page is decided again."""
+    context.principal.require(PERMISSION)
+    now = process_now()
+    source = context.find(job.key_id, PERMISSION)
+    require_reason(source, job.reason)
+    lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
+    target = target_of(job.target_key_id, source, context)
+    target.require_protect(now)
+    default_mode(source, SEALING_MODES)
+    default_mode(target, SEALING_MODES, field="target_key_id")
+    event = _event(job, actions.REENCRYPTION_BEGUN, total=job.total, **_request_of(job))
+    return Decision(lambda: job, grounds_of(event, context, protects=target))
+
+
+def _insert(job: Reencryption) -> None:
+    job.save_with_mac()
+
+
+def _request_of(job: Reencryption) -> Mapping[str, object]:
+    return {"key_id": job.key_id, "target_key_id": job.target_key_id, "reason": job.reason}
+
+
+def _own(principal: Principal) -> QuerySet[Reencryption]:
+    """The jobs that the caller may feed and end. Raises Denied."""
+    return Reencryption.objects.within_reach_of(principal, PERMISSION)
+
+
+def _one(found: QuerySet[Reencryption], job_id: UUID) -> Reencryption:
+    job = found.filter(pk=job_id).first()
+    if job is None:
+        raise NotFound
+    return job.check_mac()
+
+
+@transaction.atomic
+def _end(principal: Principal, job_id: UUID, status: Status, action: str) -> Reencryption:
+    job = _one(_own(principal), job_id)
+    update_running(job.pk, lambda row: _set_end(row, status))
+    job.refresh_from_db(fields=["status", "finished_at", "done", "total", "current", "refused", "versions"])
+    counts = {"reencrypted": job.reencrypted, "current": job.current, "refused": job.refused}
+    record(_event(job, action, **counts), principal.actor)
+    renew_principal(principal)
+    return job
+
+
+def update_running(job_id: UUID, change: Callable[[Reencryption], None]) -> None:
+    """Change the progress of a running job under lock, in the caller's transaction. Raises Conflict if it has ended."""
+    row = require_running(Reencryption.objects.select_for_update().get(pk=job_id))
+    change(row)
+    row.save(update_fields=["status", "finished_at", "done", "total", "current", "refused", "versions"])  # noqa: CC3 - progress of a job has no MAC
+
+
+def _set_end(row: Reencryption, status: Status) -> None:
+    row.status, row.finished_at = status.value, database_now()
+
+
+def _event(job: Reencryption, action: str, **meta: Any) -> Event:
+    return Event(action=action, object_type=KIND, object_id=str(job.id), meta=meta)

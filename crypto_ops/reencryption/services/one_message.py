@@ -1,0 +1,82 @@
+"""Re-encryption of one message. The plaintext stays internal."""
+
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from crypto_ops import actions
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import decision_of, default_mode, key_event, perform
+from crypto_ops.encryption.services.messages import candidates_of, open_message
+from crypto_ops.measurement import measured
+from crypto_ops.requests import DecryptRequest, Reencrypted, ReencryptRequest
+from kernel.clock import process_now
+from kernel.crypto.envelope import Envelope
+from kernel.crypto.modes import SEALING_MODES, SealingMode
+from kernel.errors import Invalid
+from keys.lifecycle import State
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey
+
+
+def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
+    """Open a message and seal it under the primary version of the same or another key. The plaintext stays internal."""
+    with measured(request.envelope.mode):
+        return perform(principal, lambda context: _decide_reencryption(request, context))
+
+
+def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) -> Decision[Reencrypted]:
+    context.principal.require("crypto.reencrypt")
+    now = process_now()
+    source = context.find(request.envelope.key_id, "crypto.reencrypt")
+    compromised = require_reason(source, request.reason)
+    target = target_of(request.target_key_id, source, context)
+    opening = DecryptRequest.of_envelope(request.envelope, request.aad)
+    candidates = candidates_of(opening, source, context, for_reencryption=True)
+    version, plaintext = open_message(opening, source, candidates, context, for_reencryption=True)
+    mode, primary = mode_for(target, opening.mode), target.require_protect(now)
+    sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
+    if mode.is_public_key:
+        sealer.check(plaintext, request.aad, field="ciphertext")
+    context.reserve(primary, mode)
+    sealed = sealer.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
+    envelope = Envelope(mode, target.key_id, primary.number, sealed)
+    result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
+    event = key_event(
+        actions.MESSAGE_REENCRYPTED,
+        source,
+        version,
+        algorithm=mode.name,
+        target_key_id=target.key_id,
+        target_key_version=envelope.version,
+        source_compromised=compromised,
+        reason=request.reason,
+    )
+    return decision_of(result, event, context, size=len(plaintext), protects=target)
+
+
+def mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:
+    """The mode of the message if the target may encrypt in it, otherwise its default. Raises UnsupportedAlgorithm."""
+    return mode if mode.name in target.protecting_modes else default_mode(target, SEALING_MODES)
+
+
+def require_reason(source: CachedKey, reason: str) -> bool:
+    """Whether the source key of a re-encryption is compromised. Raises Invalid if so, without a reason."""
+    compromised = source.lifecycle_state(process_now()).state is State.COMPROMISED
+    if compromised and not reason:
+        raise Invalid.of_field(
+            "reason",
+            "This field is required because the source key is compromised. Explain why the message can be trusted.",
+        )
+    return compromised
+
+
+def target_of(target_key_id: UUID | None, source: CachedKey, context: DecisionContext) -> CachedKey:
+    """The target key of a re-encryption, by default the source. Raises NotFound, Denied."""
+    if target_key_id is None or target_key_id == source.key_id:
+        return source
+    # Require both permissions, so that a change of key gives the caller no access beyond their own.
+    context.principal.require("crypto.decrypt")
+    context.principal.require("crypto.encrypt")
+    context.authorize(source, "crypto.decrypt")
+    return context.find(target_key_id, "crypto.encrypt")

@@ -1,0 +1,215 @@
+"""Pages of a re-encryption job: many ciphertexts with one decision, one audit event and one change of the job's row.
+
+The event and the progress are committed together, so a repeated page counts again, as its items are encrypted again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.commit.decisions import Decision
+from audit.log.events import Event, Outcome
+from crypto_ops import actions
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import commit_with, grounds_of, key_event, perform
+from crypto_ops.encryption.services.batches import Opener, SealedItem, checked
+from crypto_ops.items.services import refusals_of
+from crypto_ops.measurement import measured
+from crypto_ops.models import Reencryption
+from crypto_ops.reencryption.services import jobs as reencryptions
+from crypto_ops.reencryption.services.one_message import mode_for, require_reason, target_of
+from crypto_ops.requests import PageItem
+from kernel.clock import process_now
+from kernel.crypto import envelope
+from kernel.crypto.aead import Message
+from kernel.crypto.modes import SealingMode
+from kernel.errors import DomainError, Invalid
+from keys import lifecycle
+from keys.ring import primitives
+from keys.ring.cached_keys import CachedKey, CachedVersion
+
+MAX_NAMED_VERSIONS: Final = 100  # in an audit event, whose size is limited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageResult:
+    """Ciphertexts in the order of the items, with a refusal for each failed item.
+
+    ``current`` items were under the target version already, and are returned unchanged. ``versions`` has the number of
+    re-encrypted and of refused items by source version.
+    """
+
+    results: Sequence[str | DomainError] = field(repr=False)
+    refusals: Sequence[DomainError] = field(repr=False)
+    current: int
+    versions: Mapping[str, Mapping[str, int]]
+
+    @property
+    def refused(self) -> int:
+        return len(self.refusals)
+
+    @property
+    def reencrypted(self) -> int:
+        return len(self.results) - self.current - self.refused
+
+
+def reencrypt_page(
+    *, principal: Principal, job_id: UUID, items: Sequence[PageItem | DomainError]
+) -> PageResult:
+    """Re-encrypt the items of one page; ``items`` contains a refusal for each one that could not be read.
+
+    Raises Denied, NotFound, Conflict if the job has ended, and refusals that concern the whole page.
+    """
+    job = reencryptions.find_running(principal=principal, job_id=job_id)
+
+    def count(page: PageResult) -> None:
+        reencryptions.update_running(job_id, partial(_add, page))
+
+    commit = commit_with(count)
+    mode = next((item.envelope.mode for item in items if isinstance(item, PageItem)), None)
+    if mode is None:
+        return perform(principal, lambda context: _decide(job, items, context), commit)
+    with measured(mode, len(items)) as measurement:
+        page = perform(principal, lambda context: _decide(job, items, context), commit)
+        measurement.refused = page.refused
+    return page
+
+
+def _decide(
+    job: Reencryption, items: Sequence[PageItem | DomainError], context: DecisionContext
+) -> Decision[PageResult]:
+    context.principal.require(reencryptions.PERMISSION)
+    now = process_now()
+    source = context.find(job.key_id, reencryptions.PERMISSION)
+    compromised = require_reason(source, job.reason)
+    lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
+    target = target_of(job.target_key_id, source, context)
+    page = _Page(source, target, target.require_protect(now), context)
+    for item in items:
+        page.add(item)
+    result = page.seal()
+    meta = {"job_id": job.pk, "source_compromised": compromised, "reason": job.reason}
+    grounds = grounds_of(page.event(result, **meta), context, protects=target)
+    return Decision(lambda: result, grounds, page.size, context.request_id)
+
+
+class _Page:
+    """Opens the items of a page, and seals them under the primary version of the target key."""
+
+    def __init__(
+        self, source: CachedKey, target: CachedKey, primary: CachedVersion, context: DecisionContext
+    ) -> None:
+        self._source, self._target, self._primary, self._context = source, target, primary, context
+        self._openers: dict[SealingMode, Opener] = {}
+        self._opened: dict[SealingMode, dict[int, Message]] = {}  # by mode of the target, then by place
+        self._results: list[str | DomainError] = []
+        self._numbers: list[int | None] = []  # the source version of each item
+        self._current = 0
+        self.size = 0
+
+    def add(self, item: PageItem | DomainError) -> None:
+        """Open an item, unless it is under the target version already: its header states so, and it stays closed."""
+        if isinstance(item, DomainError):
+            self._keep(item, None)
+        elif item.envelope[1:3] == (self._target.key_id, self._primary.number):
+            self._current += 1
+            self._keep(envelope.encode(item.envelope), None)
+        elif item.envelope.key_id != self._source.key_id:
+            self._keep(Invalid.of_field("ciphertext", "The key is not the source key of this job."), None)
+        else:
+            number = item.envelope.version
+            self._keep(self._open(item), number if number in self._source.versions else None)
+
+    def seal(self) -> PageResult:
+        """Reserve the invocations, and seal what was opened. Raises UsageLimitReached."""
+        key_id, number = self._target.key_id, self._primary.number
+        for mode, opened in self._opened.items():
+            self._context.reserve(self._primary, mode, len(opened))
+            sealer = self._sealer(mode)
+            pieces = sealer.seal_many(list(opened.values()), key_id=key_id, version=number)
+            texts = envelope.encode_many(mode, key_id, number, pieces)
+            for place, text in zip(opened, texts, strict=True):
+                self._results[place] = text
+        return PageResult(
+            results=self._results,
+            refusals=refusals_of(self._results),
+            current=self._current,
+            versions=self._by_version(),
+        )
+
+    def event(self, page: PageResult, **meta: object) -> Event:
+        """One event for the whole page. Its code is that of the first refusal if all items were refused."""
+        succeeded = page.reencrypted + page.current
+        return key_event(
+            actions.MESSAGE_REENCRYPTED,
+            self._source,
+            self._only_version(page),
+            count=page.reencrypted if succeeded else page.refused,
+            outcome=Outcome.OK if succeeded else Outcome.ERROR,
+            code="" if succeeded else page.refusals[0].code,
+            target_key_id=self._target.key_id,
+            target_key_version=self._primary.number,
+            current=page.current,
+            failed=page.refused,
+            **({"versions": page.versions} if len(page.versions) <= MAX_NAMED_VERSIONS else {}),
+            **({"algorithm": next(iter(self._opened)).name} if len(self._opened) == 1 else {}),
+            **meta,
+        )
+
+    def _only_version(self, page: PageResult) -> CachedVersion | None:
+        """The version that all items were under; None if there are several or none."""
+        used = {
+            number: version
+            for opener in self._openers.values()
+            for number, version in opener.versions.used.items()
+        }
+        if not used and page.current:  # an entry that names no version could concern each of them
+            return self._source.versions[self._source.primary_version]
+        return next(iter(used.values())) if len(used) == 1 else None
+
+    def _keep(self, result: str | DomainError, number: int | None) -> None:
+        self._results.append(result)
+        self._numbers.append(number)
+
+    def _open(self, item: PageItem) -> str | DomainError:
+        """Open an item for ``seal``, which replaces the result. Returns the refusal if there is one."""
+        mode, key_id, number, sealed = item.envelope
+        if mode not in self._openers:
+            self._openers[mode] = Opener(self._source, mode, self._context, for_reencryption=True)
+        plaintext = self._openers[mode].open(SealedItem(sealed, number, item.aad, key_id))
+        if isinstance(plaintext, DomainError):
+            return plaintext
+        target_mode = mode_for(self._target, mode)
+        message: Message = (plaintext, item.aad)
+        if target_mode.is_public_key:
+            refusal = checked(message, self._sealer(target_mode))
+            if isinstance(refusal, DomainError):
+                return refusal
+        self._opened.setdefault(target_mode, {})[len(self._results)] = message
+        self.size += len(plaintext)
+        return ""
+
+    def _sealer(self, mode: SealingMode) -> Any:
+        return self._context.primitive(self._primary, primitives.sealer_of(mode), mode)
+
+    def _by_version(self) -> Mapping[str, Mapping[str, int]]:
+        counts: dict[str, Counter[str]] = {}
+        for number, result in zip(self._numbers, self._results, strict=True):
+            if number is not None:
+                word = "refused" if isinstance(result, DomainError) else "reencrypted"
+                counts.setdefault(str(number), Counter())[word] += 1
+        return counts
+
+
+def _add(page: PageResult, row: Reencryption) -> None:
+    row.done += len(page.results)
+    row.current += page.current
+    row.refused += page.refused
+    if row.total is not None:  # the client's own number, which a repeated page may exceed
+        row.total = max(row.total, row.done)
+    for number, counts in page.versions.items():
+        row.versions[number] = Counter(row.versions.get(number, {})) + Counter(counts)

@@ -1,0 +1,1 @@
+"""Data keys, derived keys and shared secrets."""

@@ -1,0 +1,1 @@
+"""Signatures, MACs, JWTs and certificate signing requests."""

@@ -1,0 +1,286 @@
+"""msgspec types for signatures, MACs and JWTs on the fast path, as strict as those of ``encryption.wire``."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from crypto_ops.deciding.wire import KeyText, RequestBody, Version, of_key
+from crypto_ops.items.wire import Reference, max_plaintext, octets_of
+from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
+from crypto_ops.signatures.items import mac_item_of, signature_item_of
+from crypto_ops.signatures.services import batches as proof_batches
+from crypto_ops.signatures.services.batches import SignatureBatch
+from crypto_ops.signatures.services.jwts import JwtRequest, SignedJwt, header_of, payload_of
+from crypto_ops.signatures.services.macs import ComputedMac, MacRequest, VerifyMacRequest
+from crypto_ops.signatures.services.signatures import (
+    Signature,
+    SignRequest,
+    VerifyRequest,
+    message_of,
+    require_encoding,
+)
+from crypto_ops.signatures.services.verification import Verification
+from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.modes import SigningMode, find_signing_mode
+from kernel.crypto.signing import Encoding
+from kernel.errors import Invalid
+from kernel.http import strict_json
+from keys import references
+
+
+class Sign(RequestBody, frozen=True):
+    key_id: KeyText
+    signing_algorithm: str
+    message: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return 8 + 4 * (
+            (self.message is not UNSET) + (self.digest is not UNSET) + (self.encoding is not UNSET)
+        )
+
+
+class Verify(RequestBody, frozen=True):
+    key_id: KeyText
+    signing_algorithm: str
+    signature: str
+    message: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
+    key_version: Version | UnsetType = UNSET
+
+
+class SignItem(RequestBody, frozen=True):
+    message: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return 4 * ((self.message is not UNSET) + (self.digest is not UNSET) + (self.reference is not UNSET))
+
+
+class VerifyItem(RequestBody, frozen=True):
+    signature: str
+    message: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    key_version: Version | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+
+class SignBatch(RequestBody, frozen=True):
+    key_id: KeyText
+    signing_algorithm: str
+    items: Annotated[list[SignItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+    encoding: Encoding | UnsetType = UNSET
+
+
+class VerifyBatch(RequestBody, frozen=True):
+    key_id: KeyText
+    signing_algorithm: str
+    items: Annotated[list[VerifyItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+    encoding: Encoding | UnsetType = UNSET
+
+
+def sign_request(message: Sign) -> SignRequest:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    mode, octets, is_digest = _signed_part(message)
+    return SignRequest(
+        mode=mode,
+        key_id=references.parse(message.key_id),
+        message=octets,
+        is_digest=is_digest,
+        encoding=message.encoding or "der",
+    )
+
+
+def verify_request(message: Verify) -> VerifyRequest:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    mode, octets, is_digest = _signed_part(message)
+    return VerifyRequest(
+        mode=mode,
+        key_id=references.parse(message.key_id),
+        message=octets,
+        signature=decode_base64(message.signature, field="signature", max_bytes=MAX_SIGNATURE_BYTES),
+        is_digest=is_digest,
+        encoding=message.encoding or "der",
+        key_version=message.key_version or None,
+    )
+
+
+def sign_batch(message: SignBatch) -> SignatureBatch:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    mode, encoding = _form_of(message)
+    return SignatureBatch(
+        mode=mode,
+        key_id=references.parse(message.key_id),
+        items=[
+            signature_item_of(_text(item.message), _text(item.digest), None, None, mode=mode)
+            for item in message.items
+        ],
+        encoding=encoding,
+    )
+
+
+def verify_batch(message: VerifyBatch) -> SignatureBatch:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    mode, encoding = _form_of(message)
+    return SignatureBatch(
+        mode=mode,
+        key_id=references.parse(message.key_id),
+        items=[
+            signature_item_of(
+                _text(item.message), _text(item.digest), item.signature, item.key_version or None, mode=mode
+            )
+            for item in message.items
+        ],
+        encoding=encoding,
+    )
+
+
+def _form_of(message: SignBatch | VerifyBatch) -> tuple[SigningMode, Encoding]:
+    mode = find_signing_mode(message.signing_algorithm)
+    require_encoding(mode, message.encoding or None)
+    return mode, message.encoding or "der"
+
+
+def _text(text: str | UnsetType) -> str | None:
+    return None if text is UNSET else text
+
+
+def _signed_part(message: Sign | Verify) -> tuple[SigningMode, bytes, bool]:
+    mode = find_signing_mode(message.signing_algorithm)
+    octets = octets_of(_text(message.message), "message", max_plaintext())
+    digest = octets_of(_text(message.digest), "digest", MAX_DIGEST_BYTES)
+    return mode, *message_of(mode, octets, digest, message.encoding or None)
+
+
+def signed(result: Signature, _message: Sign) -> bytes:
+    return of_key(result, "signing_algorithm", signature=encode_base64(result.signature))
+
+
+def verified(result: Verification, _message: Verify) -> bytes:
+    return of_key(result, "signing_algorithm", valid=result.is_valid)
+
+
+class ComputeMac(RequestBody, frozen=True):
+    key_id: KeyText
+    message: str
+
+
+class VerifyMac(RequestBody, frozen=True):
+    key_id: KeyText
+    message: str
+    mac: str
+    key_version: Version | UnsetType = UNSET
+
+
+class MacItem(RequestBody, frozen=True):
+    message: str
+    reference: Reference | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        return 4 + 4 * (self.reference is not UNSET)
+
+
+class VerifyMacItem(RequestBody, frozen=True):
+    message: str
+    mac: str
+    key_version: Version | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+
+class MacBatch(RequestBody, frozen=True):
+    key_id: KeyText
+    items: Annotated[list[MacItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class VerifyMacBatch(RequestBody, frozen=True):
+    key_id: KeyText
+    items: Annotated[list[VerifyMacItem], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+def mac_request(message: ComputeMac) -> MacRequest:
+    """Raises Invalid."""
+    return MacRequest(
+        key_id=references.parse(message.key_id),
+        message=decode_base64(message.message, field="message", max_bytes=max_plaintext()),
+    )
+
+
+def verify_mac_request(message: VerifyMac) -> VerifyMacRequest:
+    """Raises Invalid."""
+    return VerifyMacRequest(
+        key_id=references.parse(message.key_id),
+        message=decode_base64(message.message, field="message", max_bytes=max_plaintext()),
+        mac=decode_base64(message.mac, field="mac", max_bytes=MAX_MAC_BYTES),
+        key_version=message.key_version or None,
+    )
+
+
+def mac_batch(message: MacBatch) -> proof_batches.MacBatch:
+    """Raises Invalid."""
+    return proof_batches.MacBatch(
+        key_id=references.parse(message.key_id),
+        items=[mac_item_of(item.message, None, None) for item in message.items],
+    )
+
+
+def verify_mac_batch(message: VerifyMacBatch) -> proof_batches.MacBatch:
+    """Raises Invalid."""
+    return proof_batches.MacBatch(
+        key_id=references.parse(message.key_id),
+        items=[mac_item_of(item.message, item.mac, item.key_version or None) for item in message.items],
+    )
+
+
+def mac_computed(result: ComputedMac, _message: ComputeMac) -> bytes:
+    return of_key(result, "algorithm", mac=encode_base64(result.mac))
+
+
+def mac_verified(result: Verification, _message: VerifyMac) -> bytes:
+    return of_key(result, "algorithm", valid=result.is_valid)
+
+
+class SignJwt(RequestBody, frozen=True):
+    """``claims`` and ``header`` are undecoded: only ``strict_json`` is as strict as the REST interface."""
+
+    key_id: KeyText
+    claims: msgspec.Raw
+    header: msgspec.Raw | UnsetType = UNSET
+    signing_algorithm: str | UnsetType = UNSET
+    fully_specified: bool | UnsetType = UNSET
+
+    @property
+    def quotes(self) -> int:
+        texts = 4 + 4 * (self.signing_algorithm is not UNSET) + 2 * (self.fully_specified is not UNSET)
+        objects = [each for each in (self.claims, self.header) if each is not UNSET]
+        return texts + sum(2 + bytes(each).count(b'"') for each in objects)
+
+
+def jwt_request(message: SignJwt) -> JwtRequest:
+    """Raises Invalid, UnsupportedAlgorithm."""
+    return JwtRequest(
+        key_id=references.parse(message.key_id),
+        payload=payload_of(_object_of(message.claims)),
+        header={} if message.header is UNSET else header_of(_object_of(message.header)),
+        mode=None if message.signing_algorithm is UNSET else find_signing_mode(message.signing_algorithm),
+        fully_specified=message.fully_specified is True,
+    )
+
+
+def _object_of(raw: msgspec.Raw) -> dict[str, Any]:
+    # As a member, because the nesting of the body is limited.
+    body: Any = strict_json.loads(b'{"member":' + bytes(raw) + b"}")
+    found = body["member"]
+    if not isinstance(found, dict):
+        raise Invalid("Expected an object.")
+    return found
+
+
+def jwt_signed(result: SignedJwt, _message: SignJwt) -> bytes:
+    return of_key(result, "signing_algorithm", jwt=result.jwt, kid=result.kid)

@@ -1,0 +1,1 @@
+"""Encrypting and decrypting data of any size, piece by piece."""

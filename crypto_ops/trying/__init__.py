@@ -1,0 +1,1 @@
+"""The pages *Try it* and *Use* of a key."""

@@ -1,0 +1,80 @@
+"""Ready-to-run programs that use one key. Pages show exactly the text that the tests run.
+
+The first step of each program gets a token.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+
+from crypto_ops.trying.programs import PROGRAMS, TOKEN
+from kernel.crypto.algorithms import KeyAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    code: str
+
+
+LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
+
+_LOG_IN_TEXT: Final = (
+    "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
+    "or enter the values at the prompts. The token is valid for {minutes} minutes. With a service "
+    "token, set CIPHERCANARY_TOKEN to it instead, and go to the next step."
+)
+
+_TITLES: Final = {
+    "encrypt": ("Encrypt", "Decrypt"),
+    "sign": ("Sign", "Verify"),
+    "mac": ("Compute a MAC", "Verify"),
+    "encapsulate": ("Encapsulate a secret", "Decapsulate it"),
+    "agree": ("Make a key for the other party", "Agree on a secret"),
+}
+# What the programs that verify call and send, besides the key and the message.
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "encrypt": {},
+    "encapsulate": {},
+    "agree": {},
+    "sign": {"protect": "sign", "verify": "verify", "member": "signature", "variable": "SIGNATURE"},
+    "mac": {"protect": "mac", "verify": "mac/verify", "member": "mac", "variable": "MAC"},
+}
+# The options of openssl genpkey for the key of another party.
+_GENPKEY: Final[Mapping[str, str]] = {
+    "x25519": "-algorithm X25519",
+    "ec-p256": "-algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+    "ec-p384": "-algorithm EC -pkeyopt ec_paramgen_curve:P-384",
+    "ec-p521": "-algorithm EC -pkeyopt ec_paramgen_curve:P-521",
+    "ec-secp256k1": "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1",
+}
+
+
+def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[Step]:
+    """The steps in one of ``LANGUAGES`` for one key."""
+    purpose = kind.purpose
+    fields = f'"signing_algorithm": "{mode}", ' if purpose == "sign" else ""
+    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode, "fields": fields}
+    sent |= {**_WORDS[purpose], "genpkey": _GENPKEY.get(kind.name, "")}
+    log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
+    if language == "python":
+        texts = (
+            f'{log_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
+            "Needs Python 3 only, no other packages.",
+            "Add this to the same program.",
+        )
+    else:
+        texts = (
+            f"Run this in bash. {log_in_text}",
+            "Needs CIPHERCANARY_TOKEN from step 1.",
+            "Run this in the same shell.",
+        )
+    programs = (TOKEN[language], *PROGRAMS[language, purpose])
+    titles = ("Get a token", *_TITLES[purpose])
+    return [
+        Step(title, text, program.substitute(sent))
+        for title, text, program in zip(titles, texts, programs, strict=True)
+    ]
