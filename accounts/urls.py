@@ -12,7 +12,7 @@ from accounts.users.operations import USER_OPERATIONS
 from accounts.users.views import account, invitations, set_up, users
 from accounts.users.views import operations as user_operations
 from accounts.views import passkeys
-from kernel.pages import Rule
+from kernel.rules import Rule
 
 
 class LinkCode(StringConverter):

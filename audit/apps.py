@@ -15,11 +15,12 @@ class AuditConfig(AppConfig):
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
-        from kernel import jobs, outbox  # noqa: PLC0415
+        from kernel.jobs import registry  # noqa: PLC0415
+        from kernel.outbox import topics  # noqa: PLC0415
 
-        jobs.register(task.KIND, AuditExport, task.run, task.ended)
-        jobs.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
-        outbox.register(TOPIC)
+        registry.register(task.KIND, AuditExport, task.run, task.ended)
+        registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
+        topics.register(TOPIC)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)
         action_labels.register({operations.OPERATION: operations.LABEL})

@@ -61,7 +61,7 @@ def write_batch(chance: random.Random) -> None:
 
     from audit.log.bundles import bundle_of, entry_of, insert_bundle
     from audit.log.events import Actor, Event, RowChange, Source
-    from audit.services import record
+    from audit.services.recording import record
     from kernel.clock import database_now
 
     actor = Actor(
@@ -101,7 +101,7 @@ def write_batch(chance: random.Random) -> None:
 
 
 def verify() -> None:
-    from audit.verification import verify_log
+    from audit.verification.fsck import verify_log
 
     with timed("verify_log") as took:
         report = verify_log()

@@ -235,7 +235,7 @@ def sequence(explainer: Explainer) -> None:
     from audit.log.events import Actor, Event, Source
     from audit.sequencing.lag import read_lag
     from audit.sequencing.step import sequence_step
-    from audit.services import record_alone
+    from audit.services.recording import record_alone
 
     actor = Actor.system("bench", Source.COMMAND)
     event = Event(action="crypto.message.encrypted", object_type="key", object_id=str(key_id(BUSY)), size=64)

@@ -11,9 +11,9 @@ from audit import actions
 from audit.sequencing.lag import set_gauges
 from audit.sequencing.timestamps import last_done_at
 from audit.services.alarms import count_open_alarms
-from console.keks import has_good_copies, kek_columns
-from kernel import jobs
+from console.key_encryption.keks import has_good_copies, kek_columns
 from kernel.clock import process_now
+from kernel.jobs import job, registry
 from kernel.observability import metrics
 from kernel.observability.check_rounds import CheckRounds
 from kernel.runtime import ProcessState
@@ -40,9 +40,9 @@ def _gauges() -> Iterator[Gauge]:
     yield from metrics.DATABASE_GAUGES
     yield metrics.health_check.labels(KEK_COPY)
     yield from (metrics.keys_expiring.labels(days) for days in EXPIRY_DAYS)
-    for kind in jobs.kinds():
+    for kind in registry.kinds():
         yield metrics.job_queue_age_seconds.labels(kind)
-        yield from (metrics.jobs.labels(kind, status.value) for status in jobs.Status)
+        yield from (metrics.jobs.labels(kind, status.value) for status in job.Status)
 
 
 def _measure() -> None:
@@ -59,7 +59,7 @@ def _measure() -> None:
     metrics.notifications_pending.set(deliveries.pending)
     metrics.notification_oldest_pending_seconds.set(deliveries.oldest_seconds)
     metrics.notification_deliveries_failed.set(deliveries.failed)
-    for kind, queue in jobs.read_queues().items():
+    for kind, queue in registry.read_queues().items():
         metrics.job_queue_age_seconds.labels(kind).set(queue.age)
         for status, count in queue.counts.items():
             metrics.jobs.labels(kind, status).set(count)

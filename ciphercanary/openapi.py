@@ -22,7 +22,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
         "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],  # "status" likewise
         "OperationStatusEnum": ["pending", "running", "succeeded", "failed", "cancelled"],
-        "OperationKindEnum": "console.operation_serializers.KINDS",  # "kind" likewise
+        "OperationKindEnum": "console.jobs.serializers.KINDS",  # "kind" likewise
         "TokenStateEnum": ["active", "expired", "revoked"],
         "KeyVersionStateEnum": [state.value for state in VersionState],
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],

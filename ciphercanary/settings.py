@@ -13,9 +13,11 @@ from django.utils.csp import CSP
 from accounts import roles
 from accounts.sign_in.oidc.configuration import CC_OIDC  # noqa: F401 - a setting
 from ciphercanary import openapi
-from kernel import home, installation, several_hosts
+from kernel import home, installation
 from kernel.databases import options
-from kernel.environment import Environment
+from kernel.environment import hosts as several_hosts
+from kernel.environment import redis_urls
+from kernel.environment.variables import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
 from notifications.configuration import CC_NOTIFICATIONS  # noqa: F401 - a setting
@@ -173,7 +175,7 @@ _local_cache = {
     "LOCATION": "local",
     "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
 }
-_redis_cache = several_hosts.redis_cache(REDIS_URL, CC_REDIS_PREFIX)
+_redis_cache = redis_urls.redis_cache(REDIS_URL, CC_REDIS_PREFIX)
 # Separate from the rate counters, so that it cannot evict them.
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}
@@ -214,7 +216,7 @@ OTP_WEBAUTHN_CREDENTIAL_MODEL = "accounts.Passkey"
 # --- REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],  # kernel.rest.ApiView denies methods without a rule
+    "DEFAULT_PERMISSION_CLASSES": [],  # kernel.rest.views.ApiView denies methods without a rule
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "kernel.rest.schema.ApiSchema",
     "URL_FORMAT_OVERRIDE": None,  # the Accept header decides; "format" is an ordinary parameter

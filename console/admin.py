@@ -6,9 +6,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.principals import Principal
-from console import operations
-from console.job_kinds import JOB_KINDS
-from kernel.jobs import JobRecord
+from console.jobs import services as operations
+from console.jobs.kinds import JOB_KINDS
+from kernel.jobs.job import JobRecord
 from kernel.pages.views import known_principal
 from kernel.read_only_admin import ReadOnlyModelAdmin
 

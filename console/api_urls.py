@@ -1,6 +1,7 @@
 from django.urls import path
 
-from console import api, api_operations
+from console.home import api
+from console.jobs import api as api_operations
 
 urlpatterns = [
     path("attention", api.AttentionView.as_view(), name="attention"),

@@ -8,9 +8,9 @@ class ConsoleConfig(AppConfig):
     name = "console"
 
     def ready(self) -> None:
-        from console.services import rewraps  # noqa: PLC0415 - models are not loaded before
-        from kernel import jobs  # noqa: PLC0415
-        from kernel.rewrap_jobs import KekRewrap  # noqa: PLC0415
+        from console.key_encryption import rewraps  # noqa: PLC0415 - models are not loaded before
+        from kernel.jobs import registry  # noqa: PLC0415
+        from kernel.models import KekRewrap  # noqa: PLC0415
 
-        jobs.register(rewraps.KIND, KekRewrap, rewraps.run, rewraps.ended)
+        registry.register(rewraps.KIND, KekRewrap, rewraps.run, rewraps.ended)
         action_labels.register(LABELS)

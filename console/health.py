@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from audit.sequencing.lag import Delay, is_too_far_behind, read_delay, read_lag_seconds
 from audit.services.alarms import count_open_alarms
-from console.disk import read_free_space
+from console.checks import read_free_space
 from kernel.clock import database_now, process_now
 from kernel.databases import commit_waits
 from kernel.databases.applied_migrations import applied_migrations, count_due_migrations

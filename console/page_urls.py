@@ -3,18 +3,16 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from console.job_kinds import JOB_KINDS, JobKind
-from console.views import (
-    first_key,
-    home,
-    jobs,
-    reference,
-    rewraps,
-    service_accounts,
-    system,
-    tokens,
-    usage,
-)
+from console.first_key import views as first_key
+from console.home import views as home
+from console.jobs import views as jobs
+from console.jobs.kinds import JOB_KINDS, JobKind
+from console.key_encryption import views as rewraps
+from console.reference import views as reference
+from console.service_accounts import views as service_accounts
+from console.system import views as system
+from console.tokens import views as tokens
+from console.usage import views as usage
 
 
 def _job_pages(kind: JobKind) -> list[URLPattern]:

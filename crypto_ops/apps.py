@@ -13,8 +13,8 @@ class CryptoOpsConfig(AppConfig):
     def ready(self) -> None:
         from crypto_ops.files import task  # noqa: PLC0415 - models are not loaded before
         from crypto_ops.models import FileJob  # noqa: PLC0415
-        from kernel import jobs  # noqa: PLC0415
+        from kernel.jobs import registry  # noqa: PLC0415
 
-        jobs.register(task.KIND, FileJob, task.run, task.ended)
-        jobs.register_periodic("delete_expired_files", SWEEP_SECONDS, task.delete_expired_files)
+        registry.register(task.KIND, FileJob, task.run, task.ended)
+        registry.register_periodic("delete_expired_files", SWEEP_SECONDS, task.delete_expired_files)
         action_labels.register(LABELS)

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.principals import Principal
-from kernel.identity_columns import is_of
-from kernel.jobs import Job, JobRecord, Status
+from kernel.databases.conditions import is_of
+from kernel.jobs.job import Job, JobRecord, Status
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow

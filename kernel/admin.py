@@ -5,9 +5,9 @@ from django.urls import reverse
 
 from kernel.databases.releases import AppliedRelease
 from kernel.idempotency.models import CompletedRequest
+from kernel.models import KekRewrap
 from kernel.outbox.models import Notification
 from kernel.read_only_admin import ReadOnlyModelAdmin
-from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
 

@@ -9,16 +9,18 @@ class KernelConfig(AppConfig):
     verbose_name = "Root of trust"
 
     def ready(self) -> None:
-        from kernel import checks, jobs, outbox  # noqa: F401, PLC0415 - registering checks needs the app registry
+        from kernel import checks  # noqa: F401, PLC0415 - registering checks needs the app registry
         from kernel.idempotency.requests import delete_expired  # noqa: PLC0415 - models are not loaded before
+        from kernel.jobs import registry  # noqa: F401, PLC0415 - registering checks needs the app registry
         from kernel.jobs.leases import JOB_FAILED  # noqa: PLC0415
+        from kernel.outbox import topics  # noqa: F401, PLC0415 - registering checks needs the app registry
 
-        jobs.register_periodic("delete_expired_responses", SWEEP_SECONDS, delete_expired)
-        outbox.register(
-            outbox.Topic(
+        registry.register_periodic("delete_expired_responses", SWEEP_SECONDS, delete_expired)
+        topics.register(
+            topics.Topic(
                 word=JOB_FAILED,
                 label="Job failed",
-                severity=outbox.Severity.WARNING,
+                severity=topics.Severity.WARNING,
                 text="A job of the kind {kind} failed ({error_code}).",
             )
         )

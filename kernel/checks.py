@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.db import connection
 
 from kernel import installation
-from kernel.environment import unknown_variables
+from kernel.environment.variables import unknown_variables
 from kernel.home import SECRET_KEY_FILE
 from kernel.throttle import parse_rate
 from kernel.trust import kek

@@ -3,9 +3,9 @@
 from kernel.databases.releases import AppliedRelease
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
-from kernel.jobs import JobRecord
+from kernel.jobs.job import JobRecord
+from kernel.models import KekRewrap
 from kernel.outbox.models import Notification
-from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 
 __all__ = [

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from kernel.jobs import Job
+from kernel.jobs.job import Job
 
 
 class KekRewrap(Job):

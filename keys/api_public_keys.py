@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.rest import KeyAlgorithmField, Rule, SigningModeField, StrictSerializer, represent
+from kernel.rest.fields import KeyAlgorithmField, SigningModeField, StrictSerializer, represent
+from kernel.rules import Rule
 from keys import actions
 from keys.reading.api import KeyView
 from keys.reading.rest_references import VersionField

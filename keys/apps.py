@@ -14,18 +14,21 @@ class KeysConfig(AppConfig):
     def ready(self) -> None:
         # Before any app's URLs are loaded, because those of ``crypto_ops`` use it, too.
         register_converter(KeyReferenceConverter, "key")
-        from kernel import jobs, outbox  # noqa: PLC0415 - models are not loaded before
+        from kernel.jobs import registry  # noqa: PLC0415 - models are not loaded before
+        from kernel.outbox import topics  # noqa: PLC0415 - models are not loaded before
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
         from keys.policies.services.reading import visible_policies  # noqa: PLC0415
         from keys.rotation import schedule
         from keys.rotation import task as rotation_task  # noqa: PLC0415
         from keys.transport.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
 
-        jobs.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
+        registry.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
         for name, function in schedule.PERIODIC.items():
-            jobs.register_periodic(name, schedule.SECONDS, function)
-        jobs.register_periodic("delete_expired_import_parameters", CLEANUP_SECONDS, delete_expired_parameters)
-        outbox.register(schedule.DESTRUCTION_OVERDUE)
+            registry.register_periodic(name, schedule.SECONDS, function)
+        registry.register_periodic(
+            "delete_expired_import_parameters", CLEANUP_SECONDS, delete_expired_parameters
+        )
+        topics.register(schedule.DESTRUCTION_OVERDUE)
         action_labels.register(LABELS)
         object_names.register(
             "key",

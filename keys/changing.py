@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust.row_mac import IntegrityFailed

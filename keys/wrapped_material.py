@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final, final
 from uuid import UUID
 
-from kernel import rsa_process
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.errors import Invalid
 from kernel.crypto.material import KeyMaterial
 from kernel.identities import Identity
+from kernel.rsa import process as rsa_process
 from kernel.trust import kek
 from kernel.trust.wrapped_row import Binding, Wrapped
 

@@ -9,9 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from notifications import actions
 from notifications.models import MANAGE, READ, Webhook
 from notifications.serializers import (

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from kernel.outbox import selectable_topics
+from kernel.outbox.topics import selectable_topics
 
 
 @register()

@@ -4,10 +4,9 @@ from typing import Any
 
 from django import forms
 
-from kernel.outbox import selectable_topics
-from kernel.pages import PageForm
+from kernel.outbox.topics import selectable_topics
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import CheckboxTags, offer
+from kernel.pages.forms import CheckboxTags, PageForm, offer
 from notifications.models import LONGEST_NAME
 from notifications.targets import MAX_URL
 

@@ -6,7 +6,14 @@ from rest_framework import serializers
 
 from kernel.outbox.models import Notification
 from kernel.outbox.topics import Severity
-from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import (
+    ChoiceField,
+    LabelField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
 from notifications.targets import MAX_URL
 

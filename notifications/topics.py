@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kernel.outbox import Severity, Topic
+from kernel.outbox.topics import Severity, Topic
 
 ROTATION_DUE: Final = Topic(
     word="key.rotation_due",

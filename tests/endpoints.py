@@ -20,7 +20,7 @@ from django.views.generic import RedirectView
 from django_otp.oath import totp
 
 from kernel import runtime
-from kernel.pages import PageView
+from kernel.pages.views import PageView
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD, Persona, b64, make_persona
 
@@ -710,13 +710,13 @@ def _make_session(owner: Persona) -> UUID:
 
 def _make_export(owner: Persona, state: str) -> UUID:
     from accounts.roles import PERMISSIONS  # noqa: PLC0415 - models need a set-up Django
-    from audit import services  # noqa: PLC0415
     from audit.browse.selection import LogCriteria  # noqa: PLC0415
+    from audit.services import exports  # noqa: PLC0415
     from kernel.jobs.running import run_job  # noqa: PLC0415
 
     principal = replace(owner.principal, permissions=PERMISSIONS, auth_time=_now())
     criteria = LogCriteria(object_id="of no entry")
-    export = services.request_export(principal=principal, export_format="jsonl", criteria=criteria)
+    export = exports.request_export(principal=principal, export_format="jsonl", criteria=criteria)
     if state == FINISHED_EXPORT:
         run_job("audit_export", export.id, lambda: False)
     return export.id

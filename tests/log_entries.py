@@ -4,10 +4,10 @@ import uuid
 
 from django.db import transaction
 
-from audit import services
 from audit.log.bundles import bundle_of, entry_of, insert_bundle
 from audit.models import AuditLog
 from audit.sequencing.catching_up import catch_up
+from audit.services import recording
 
 
 def log_rows():
@@ -46,10 +46,10 @@ class RecordedEntry:
 
 
 def record(event, actor, **options):
-    """``audit.services.record``, with the columns of the row that it becomes."""
-    return RecordedEntry(services.record(event, actor, **options))
+    """``audit.services.recording.record``, with the columns of the row that it becomes."""
+    return RecordedEntry(recording.record(event, actor, **options))
 
 
 def record_alone(event, actor):
-    """``audit.services.record_alone``, with the columns of the row that it becomes."""
-    return RecordedEntry(services.record_alone(event, actor))
+    """``audit.services.recording.record_alone``, with the columns of the row that it becomes."""
+    return RecordedEntry(recording.record_alone(event, actor))

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from kernel.pages import PageView
+from kernel.pages.views import PageView
 
 EVERYBODY = frozenset({"admin", "operator", "developer", "auditor"})
 READERS = EVERYBODY  # developers see only their own objects

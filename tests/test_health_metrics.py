@@ -10,7 +10,7 @@ from audit.log.events import Actor, Event
 from audit.sequencing.catching_up import catch_up
 from ciphercanary import health_metrics
 from console import actions, disk, health
-from console.services.kek_copies import OBJECT_TYPE
+from console.key_encryption.copies import OBJECT_TYPE
 from kernel.observability.check_rounds import CheckRounds
 from kernel.observability.metrics import health_check
 from kernel.runtime import ProcessState

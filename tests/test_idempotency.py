@@ -15,7 +15,10 @@ from accounts.users.services import editing
 from kernel.idempotency import requests
 from kernel.idempotency.models import CompletedRequest
 from kernel.idempotency.requests import Attempt, claim
-from kernel.rest import ApiView, Rule, idempotent, schema
+from kernel.rest import schema
+from kernel.rest.idempotency import idempotent
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys import actions
 from keys.creation import services as creation
 from keys.models import Key, KeyVersion

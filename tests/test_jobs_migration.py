@@ -11,10 +11,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.models import AuditExport, AuditTrail
-from console.services.rewraps import request_rewrap
+from console.key_encryption.rewraps import request_rewrap
 from kernel.databases.applied_migrations import migration_transaction
-from kernel.jobs import JobRecord
-from kernel.rewrap_jobs import KekRewrap
+from kernel.jobs.job import JobRecord
+from kernel.models import KekRewrap
 from keys.models import EncryptionPolicy, KeyRotation, KeyRotationJob, Selection
 from keys.rotation.services import jobs
 from tests.audit.exports.exporting import order, work

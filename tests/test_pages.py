@@ -12,7 +12,7 @@ from accounts.users.link_codes import new_code
 from accounts.users.services.invitations import invite_user
 from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
-from console.services.rewraps import request_rewrap
+from console.key_encryption.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection
 from keys.rotation.services.jobs import RotationRequest, request_rotation

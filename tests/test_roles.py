@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ciphercanary.server import preparation, programs, roles
-from ciphercanary.server.refusals import CannotStart
+from ciphercanary.server.starting import CannotStart
 from tests.output import only_error
 from tests.product import ROOT, START_SECONDS, Product, b64, drop_database, program_of
 from tests.services.processes import dies_with_parent

@@ -18,7 +18,7 @@ LOCK_WAIT = 0.5  # seconds
 
 
 def rsa_process(product):
-    [pid] = product.processes_of("kernel.rsa_program")
+    [pid] = product.processes_of("kernel.rsa.program")
     return pid
 
 
@@ -32,7 +32,7 @@ def test_many_requests_for_rsa_keys_leave_threads_to_others_and_are_not_late(tmp
         def ask():
             return product.send("POST", "/api/v1/data-keys", pair, token=token)
 
-        assert product.processes_of("kernel.rsa_program") == set()
+        assert product.processes_of("kernel.rsa.program") == set()
         assert ask().status == 200
         pid = rsa_process(product)
         os.kill(pid, signal.SIGSTOP)
@@ -49,7 +49,7 @@ def test_many_requests_for_rsa_keys_leave_threads_to_others_and_are_not_late(tmp
 
         [worker] = product.processes_of("gunicorn: worker")
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: not product.processes_of("kernel.rsa_program"))
+        wait_until(lambda: not product.processes_of("kernel.rsa.program"))
         wait_until(lambda: product.answers() and ask().status == 200)
         rsa_process(product)
         assert product.stop() == 0

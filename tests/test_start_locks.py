@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from ciphercanary.server.data_folder import locked_home
-from ciphercanary.server.refusals import CannotStart
+from ciphercanary.server.starting import CannotStart
 from tests.output import only_error
 from tests.product import ROOT, clean_environment
 

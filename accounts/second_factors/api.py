@@ -20,7 +20,8 @@ from accounts.second_factors.serializers import (
 from accounts.second_factors.services import passkeys, recovery_codes, totp
 from accounts.sessions.serializers import SessionPageSerializer, SessionSerializer
 from accounts.sessions.services import own_sessions
-from kernel.rest import AUTHENTICATED, ENROLLING, PageQuery, Rule, StrictSerializer
+from kernel.rest.fields import PageQuery, StrictSerializer
+from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 
 class TotpEnrolView(AuthView):

@@ -12,7 +12,9 @@ from accounts.second_factors.qr import qr_code
 from accounts.second_factors.services import recovery_codes, totp
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound
-from kernel.pages import AUTHENTICATED, ENROLLING, PageForm, PageView, Rule
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView
+from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 FILE_NAME = "ciphercanary-recovery-codes.txt"
 

@@ -30,10 +30,13 @@ from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing
-from audit.shows_log import ShowsLog
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from audit.sequencing.catching_up import ShowsLog
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 
 
 class ServiceAccountListView(ApiView[Principal]):

@@ -17,7 +17,14 @@ from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
-from kernel.rest import ChoiceField, LabelField, NameField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import (
+    ChoiceField,
+    LabelField,
+    NameField,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 
 
 class ServiceAccountChangesSerializer(OptionalReasonSerializer):

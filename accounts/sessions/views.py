@@ -15,7 +15,9 @@ from accounts.sessions.forms import EndSessionForm
 from accounts.sessions.services import own_sessions
 from accounts.sessions.services.own_sessions import OwnSession
 from kernel.errors import DomainError
-from kernel.pages import AUTHENTICATED, PageForm, PageView, Rule
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView
+from kernel.rules import AUTHENTICATED, Rule
 
 
 @dataclass(frozen=True, slots=True)

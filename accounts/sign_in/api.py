@@ -29,7 +29,8 @@ from accounts.users.services import editing
 from kernel import throttle
 from kernel.clock import database_now
 from kernel.http.context import in_context
-from kernel.rest import AUTHENTICATED, PUBLIC, ApiView, Rule
+from kernel.rest.views import ApiView
+from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
 
 class AuthView(ApiView[Principal]):

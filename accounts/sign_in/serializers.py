@@ -10,7 +10,7 @@ from accounts.second_factors.services.totp import Enrolment, SecondFactor
 from accounts.sessions.devices import device_words
 from accounts.sessions.services.own_sessions import OwnSession
 from accounts.sessions.services.sessions import TokenPair
-from kernel.rest import ChoiceField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageSerializer, StrictSerializer, TimestampField
 
 SECRET_LIMIT = 1024  # characters; our passwords and tokens are shorter
 

@@ -15,7 +15,7 @@ from accounts.principals import Principal
 from accounts.second_factors.services.totp import require_second_factor
 from accounts.sessions.services.sessions import TokenPair, open_session
 from accounts.trail import user_event
-from audit.services import record
+from audit.services.recording import record
 from kernel.errors import Unauthenticated
 
 WRONG = "The username or password is wrong."

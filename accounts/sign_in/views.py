@@ -32,9 +32,10 @@ from kernel.clock import database_now, process_now
 from kernel.errors import DomainError, Invalid, Throttled
 from kernel.http import problems
 from kernel.http.context import in_context
-from kernel.pages import ENROLLING, PUBLIC, PageForm, PageView, Rule
 from kernel.pages.drafts import carried_draft, keep_draft
-from kernel.pages.views import is_htmx, known_principal, next_url, with_next
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView, is_htmx, known_principal, next_url, with_next
+from kernel.rules import ENROLLING, PUBLIC, Rule
 
 PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)

@@ -24,10 +24,13 @@ from accounts.users.serializers import (
 )
 from accounts.users.services import creation, editing, invitations, listing
 from accounts.users.services.listing import ListedUser
-from audit.shows_log import ShowsLog
-from kernel.rest import ApiView, Rule, StrictSerializer, idempotent
+from audit.sequencing.catching_up import ShowsLog
+from kernel.rest.fields import StrictSerializer
+from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 
 
 class UserListView(ShowsLog, ApiView[Principal]):

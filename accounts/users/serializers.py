@@ -9,7 +9,14 @@ from accounts.rest import SECRET_LIMIT, TextField
 from accounts.roles import ROLES
 from accounts.users.services.listing import ListedUser
 from kernel.labels import MAX_REASON
-from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import (
+    ChoiceField,
+    LabelField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 
 ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
 MAX_USERNAME, MAX_EMAIL = 64, 254  # characters

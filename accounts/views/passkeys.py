@@ -21,7 +21,9 @@ from accounts.tokens.authentication import name_actor, origin_of
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
-from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, PageView, Rule
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView
+from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
 # Session entries: the state of a started ceremony, and the start time.
 NEW, LOG_IN = "new_passkey", "passkey_log_in"

@@ -5,9 +5,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from audit import services
 from audit.admin.logs import principal_of
 from audit.models import EXPORT_PERMISSION, AuditExport, SavedFilter
+from audit.services import exports
 from kernel.errors import Denied
 from kernel.read_only_admin import ReadOnlyModelAdmin
 
@@ -65,7 +65,7 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
         return True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditExport]:
-        return services.find_exports(principal=principal_of(request))
+        return exports.find_exports(principal=principal_of(request))
 
     @admin.display(description="progress")
     def progress(self, export: AuditExport) -> str:

@@ -17,12 +17,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from audit import services
 from audit.admin.list_filters import ActorTypeFilter, SourceFilter, period_of_list
 from audit.browse.selection import SEARCH_DEPTH, SEARCHED, LogCriteria
 from audit.models import AuditLog, AuditTrail, Integrity
 from audit.sequencing.catching_up import catch_up_with_request
-from audit.services import Exporter, proofs, showing
+from audit.services import proofs, searching, showing
+from audit.services.exports import Exporter
 from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.read_only_admin import ReadOnlyModelAdmin
@@ -142,7 +142,7 @@ class AuditLogAdmin(ShownAdmin):
         """Search like the API, with the same limits. Raises Denied, Throttled, SearchTimeout."""
         since, until = period_of_list(request.GET)
         criteria = LogCriteria(search=request.GET.get("q", ""), since=since, until=until)
-        with services.search_logs(reader=principal_of(request), criteria=criteria) as found:
+        with searching.search_logs(reader=principal_of(request), criteria=criteria) as found:
             request.searched = found.rows  # type: ignore[attr-defined]  # for get_search_results
             response = super().show_list(request, extra_context)
             # Render inside the block, because rendering reads the rows.

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
 from audit.models.alarms import AuditAlarmQuerySet
+from audit.sequencing.catching_up import ShowsLog
 from audit.serializers.alarms import (
     AlarmQuerySerializer,
     AuditAlarmPageSerializer,
@@ -18,8 +19,8 @@ from audit.serializers.alarms import (
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, resolve_alarm
-from audit.shows_log import ShowsLog
-from kernel.rest import ApiView, Rule
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 
 
 class AlarmListView(ShowsLog, ApiView[Resolver]):

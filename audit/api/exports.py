@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit import actions, services
+from audit import actions
 from audit.browse.selection import LogCriteria
 from audit.exports.downloads import download
 from audit.exports.formats import FILE_TYPES
@@ -20,9 +20,13 @@ from audit.serializers.exports import (
     AuditExportSerializer,
     ExportRequestSerializer,
 )
-from audit.services import Exporter
-from kernel.rest import ApiView, DownloadView, PageQuery, Rule, idempotent
+from audit.services import exports
+from audit.services.exports import Exporter
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView, DownloadView
+from kernel.rules import Rule
 
 
 class ExportView(ApiView[Exporter]):
@@ -43,7 +47,7 @@ class ExportListView(ApiView[Exporter]):
     def get(self, _request: Request) -> Response:
         """List the exports that the caller may see, newest first."""
         self.read_query(PageQuery)
-        return self.page(services.find_exports(principal=self.principal), AuditExportSerializer)
+        return self.page(exports.find_exports(principal=self.principal), AuditExportSerializer)
 
     @idempotent()
     @extend_schema(
@@ -52,7 +56,7 @@ class ExportListView(ApiView[Exporter]):
     def post(self, _request: Request) -> Response:
         """Queue an export of log entries. A background worker writes the file."""
         asked = self.read(ExportRequestSerializer)
-        export = services.request_export(
+        export = exports.request_export(
             principal=self.principal, export_format=asked.pop("format"), criteria=LogCriteria(**asked)
         )
         location = reverse("audit-export", kwargs={"export_id": export.id})
@@ -67,7 +71,7 @@ class ExportDetailView(ExportView):
     @extend_schema(responses=AuditExportSerializer)
     def get(self, _request: Request, export_id: UUID) -> Response:
         """The status of an export, and its result."""
-        export = services.find_export(principal=self.principal, export_id=export_id)
+        export = exports.find_export(principal=self.principal, export_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
 
@@ -77,7 +81,7 @@ class ExportCancelView(ExportView):
     @extend_schema(request=None, responses=AuditExportSerializer)
     def post(self, _request: Request, export_id: UUID) -> Response:
         """Cancel an export that is queued or running. A running export stops within about a second."""
-        export = services.cancel_export(principal=self.principal, export_id=export_id)
+        export = exports.cancel_export(principal=self.principal, export_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
 

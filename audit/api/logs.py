@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
-from audit import actions, services
+from audit import actions
 from audit.browse.selection import KeysetPage, LogCriteria, TrailCriteria, page_before, time_column
 from audit.models import READ_PERMISSION
+from audit.sequencing.catching_up import ShowsLog
 from audit.serializers.logs import (
     ChangedRowSerializer,
     LogEntrySerializer,
@@ -21,10 +22,9 @@ from audit.serializers.logs import (
     TrailPageSerializer,
     TrailQuerySerializer,
 )
-from audit.services import showing
-from audit.shows_log import ShowsLog
-from kernel.rest import ApiView, Caller, Rule
-from kernel.rest.views import link_header
+from audit.services import reading, searching, showing
+from kernel.rest.views import ApiView, link_header
+from kernel.rules import Caller, Rule
 
 
 class LogListView(ShowsLog, ApiView[Caller]):
@@ -38,7 +38,7 @@ class LogListView(ShowsLog, ApiView[Caller]):
         query = self.read_query(LogQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = LogCriteria(**query)
-        with services.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
+        with searching.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
             page = page_before(
                 found.entries,
                 before=found.before,
@@ -76,7 +76,7 @@ class TrailListView(ShowsLog, ApiView[Caller]):
         query = self.read_query(TrailQuerySerializer)
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = TrailCriteria(**query)
-        rows = services.find_changes(reader=self.principal, criteria=criteria)
+        rows = reading.find_changes(reader=self.principal, criteria=criteria)
         time = time_column(criteria, "changed_at")
         page = page_before(rows, before=before, limit=limit, time=time, read=showing.show_changes)
         return _answer(request, page, ChangedRowSerializer, limit=limit)

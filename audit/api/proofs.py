@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from audit import actions
 from audit.models import READ_PERMISSION
+from audit.sequencing.catching_up import ShowsLog
 from audit.serializers.logs import (
     CheckpointQuerySerializer,
     CheckpointSerializer,
@@ -19,9 +20,9 @@ from audit.serializers.logs import (
     InclusionProofSerializer,
 )
 from audit.services import proofs, showing
-from audit.shows_log import ShowsLog
-from kernel.rest import PUBLIC, ApiView, Caller, Rule
 from kernel.rest.renderers import PlainTextRenderer
+from kernel.rest.views import ApiView
+from kernel.rules import PUBLIC, Caller, Rule
 
 KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
 

@@ -16,7 +16,10 @@ from audit.serializers.saved_filters import (
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 
 
 class SavedFilterListView(ApiView[Owner]):

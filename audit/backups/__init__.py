@@ -4,11 +4,11 @@ Both databases write the same files: one for each table, with a row on each line
 COPY. A signed manifest lists them. The key-encryption key is never part of a backup.
 """
 
-from audit.backups.kek_ring import copy_kek_ring
-from audit.backups.moving import copy_to_postgresql
-from audit.backups.other_database import run_on_other_database
-from audit.backups.restoring import Restored, restore_backup
-from audit.backups.writing import back_up, write_snapshot
+from backups.kek_ring import copy_kek_ring
+from backups.moving import copy_to_postgresql
+from backups.other_database import run_on_other_database
+from backups.restoring import Restored, restore_backup
+from backups.writing import back_up, write_snapshot
 
 __all__ = [
     "Restored",

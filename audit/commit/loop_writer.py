@@ -21,7 +21,6 @@ from django.conf import settings
 
 from audit.commit import writer
 from audit.commit.batches import CommitBatch, Stage, Ticket, Waiting, refuse_if_overdue, release
-from audit.commit.commit_metrics import observe_commits
 from audit.commit.decisions import Decision
 from audit.commit.guard import LagGuard
 from audit.commit.handed_over import HandedOver, hand_over
@@ -46,6 +45,7 @@ from kernel.databases import commit_waits
 from kernel.freshness.stamps import entities_of, outdated, renew
 from kernel.observability import tracing
 from kernel.observability.deferred import Deferred
+from kernel.observability.metrics import observe_commits
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,8 @@ from typing import BinaryIO
 
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
 from audit.log.events import TRAIL_DIGESTS
-from audit.log.raw_rows import Values, reading, rows_of, spelled
+from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
 from audit.models import AuditLog
-from audit.progress import ReportProgress
 from audit.sequencing.checkpoint_keys import origin
 from audit.tlog import tiles
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.http.response import HttpResponseBase
 
-from audit import services
-from audit.services import Exporter
+from audit.services import exports
+from audit.services.exports import Exporter
 from kernel.http.downloads import file_response
 
 
@@ -14,8 +14,8 @@ def download(*, principal: Exporter, export_id: UUID, is_head: bool) -> HttpResp
 
     Raises Denied, NotFound, NoResult, ResultGone, ResultMissing, AuditUnavailable.
     """
-    result = services.find_result(principal=principal, export_id=export_id)
-    content = None if is_head else services.open_result(principal=principal, result=result)
+    result = exports.find_result(principal=principal, export_id=export_id)
+    content = None if is_head else exports.open_result(principal=principal, result=result)
     return file_response(
         content,
         name=result.name,

@@ -37,8 +37,9 @@ from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.transactions import one_snapshot
 from kernel.identities import Identity
-from kernel.jobs import Progress, Status
 from kernel.jobs.files import HashedFile
+from kernel.jobs.job import Status
+from kernel.jobs.progress import Progress
 from kernel.rules import PermissionScope
 from kernel.trust.row_mac import IntegrityFailed
 

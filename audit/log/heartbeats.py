@@ -13,7 +13,7 @@ import django.db
 from audit import actions
 from audit.log import numbering
 from audit.log.events import Actor, Event, Source
-from audit.services import record_alone
+from audit.services.recording import record_alone
 from kernel.errors import DomainError
 
 logger = logging.getLogger(__name__)

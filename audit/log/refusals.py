@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from audit.log.events import Actor, Event
 from audit.log.refusal_deduplication import RefusalDeduplicator
-from audit.services import record_alone
+from audit.services.recording import record_alone
 from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
-from kernel.identity_columns import is_of
-from kernel.jobs import Job
+from kernel.databases.conditions import is_of
+from kernel.jobs.job import Job
 
 EXPORT_PERMISSION = "audit.export"
 

@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from kernel.databases.conditions import is_of
 from kernel.identities import Identity
-from kernel.identity_columns import is_of
 from kernel.rules import PermissionScope
 
 READ_PERMISSION = "audit.read"

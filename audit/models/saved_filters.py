@@ -9,8 +9,8 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.models.logs import READ_PERMISSION, Reader
 from kernel.clock import database_now
+from kernel.databases.conditions import is_of
 from kernel.identities import IdentityType
-from kernel.identity_columns import is_of
 
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):

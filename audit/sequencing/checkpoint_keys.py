@@ -18,7 +18,7 @@ from audit.models import AuditLog, CheckpointKey
 from audit.sequencing.eras import Eras
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import latest_checkpoint
-from audit.services import record
+from audit.services.recording import record
 from audit.tlog.checkpoint import CheckpointInvalid, Signer, VerifierKey, open_note, publication_message
 from kernel.clock import database_now
 from kernel.crypto import seed_signing

@@ -21,7 +21,7 @@ from audit.errors import OlderDatabase
 from audit.log.events import Actor, Event
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import database_reader, read_tree
-from audit.services import record
+from audit.services.recording import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import decode_decimal
 from audit.tlog.merkle import HashReader

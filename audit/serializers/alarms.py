@@ -6,7 +6,14 @@ from rest_framework import serializers
 
 from audit.models import AuditAlarm
 from kernel.labels import MAX_REASON
-from kernel.rest import ChoiceField, LabelField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import (
+    ChoiceField,
+    LabelField,
+    PageQuery,
+    PageSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 
 STATUSES = ("open", "resolved")
 _NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from audit.exports.formats import ExportFormat
 from audit.models import AuditExport
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest import ChoiceField, PageSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageSerializer, TimestampField
 
 
 class ExportRequestSerializer(LogQuerySerializer):

@@ -12,7 +12,7 @@ from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.tlog.checkpoint import MAX_SIZE
 from audit.tlog.merkle import HASH_SIZE
 from kernel.http.addresses import canonical_address
-from kernel.rest import Base64Field, ChoiceField, StrictSerializer, TimestampField
+from kernel.rest.fields import Base64Field, ChoiceField, StrictSerializer, TimestampField
 
 type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from audit.browse.filters import PERIODS, as_texts
 from audit.models import SavedFilter
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest import ChoiceField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageSerializer, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):

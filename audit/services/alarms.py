@@ -20,7 +20,7 @@ from audit.sequencing.alarms import LABELS, MOST_OPEN, TOPIC, Alarm, summary_of
 from audit.services.recording import Recorded, record
 from kernel.errors import DomainError, NotFound
 from kernel.observability.metrics import audit_alarms_total
-from kernel.outbox import Announcement, publish
+from kernel.outbox.publishing import Announcement, publish
 from kernel.rules import Caller
 from kernel.runtime import ProcessState
 

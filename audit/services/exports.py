@@ -22,16 +22,16 @@ from audit.log.object_names import ids_of
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
-from kernel import jobs
 from kernel.clock import database_now
+from kernel.databases.conditions import is_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
-from kernel.identity_columns import is_of
-from kernel.jobs import Status
+from kernel.jobs import delivery, job
 from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
+from kernel.jobs.job import Status
 from kernel.rules import Caller, PermissionScope
 
 LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
@@ -67,7 +67,7 @@ def request_export(
     principal: Exporter,
     export_format: str,
     criteria: LogCriteria,
-    submit: Callable[[jobs.Job], None] = jobs.submit,
+    submit: Callable[[job.Job], None] = delivery.submit,
 ) -> AuditExport:
     """Queue an export of the entries that the caller may read and that match the criteria.
 
@@ -83,7 +83,7 @@ def request_export(
     if export_format == ExportFormat.TILES:
         _require_whole_log(reach, criteria)
     export = AuditExport(
-        **jobs.requester_columns(asdict(principal.actor)),
+        **job.requester_columns(asdict(principal.actor)),
         format=export_format,
         filters=filters_of(criteria),
         names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},
@@ -116,7 +116,7 @@ def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
     """Cancel an unfinished export. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
     with transaction.atomic():
         export = find_export(principal=principal, export_id=export_id)
-        jobs.cancel(export)
+        delivery.cancel(export)
         record(event_of(export, actions.EXPORT_CANCELLED), principal.actor)
         require_current(principal.stamp)
     return export
@@ -176,7 +176,7 @@ def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
 def _require_room(requester: Identity, now: datetime) -> None:
     """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
     wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
-    unfinished = Q(status__in=jobs.UNFINISHED)
+    unfinished = Q(status__in=job.UNFINISHED)
     whose = Q(created_by=None, actor_id=None) if requester.id is None else is_of(requester, user="created_by")
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), whose)
     if own.count() >= MOST_EXPORTS:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from audit.log import heartbeats
 from audit.log.events import Actor, Event, Outcome
 from audit.services.recording import record
-from kernel.jobs import Job, Status
+from kernel.jobs.job import Job, Status
 
 
 def record_end(job: Job, actor: Actor, *, finished: Event, failed: Event) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.log.canonical import MAX_INTEGER
-from audit.log.raw_rows import Values, number_of, rows_of, spelled, stream
+from audit.log.raw_rows import ReportProgress, Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
-from audit.progress import ReportProgress
 from audit.sequencing.eras import Eras
 from audit.tlog.merkle import HASH_SIZE
 from audit.tlog.tiles import WIDTH

@@ -9,14 +9,15 @@ from django.urls import reverse
 
 from audit import actions
 from audit.models import RESOLVE_PERMISSION
+from audit.sequencing.catching_up import ShowsLog
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, original_of, resolve_alarm
-from audit.shows_log import ShowsLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
-from kernel.pages import PageView, ReasonForm, Rule
-from kernel.pages.views import number_in
+from kernel.pages.forms import ReasonForm
+from kernel.pages.views import PageView, number_in
+from kernel.rules import Rule
 
 LIMIT = 50
 MOST_PAGES = 1000

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from audit import services
 from audit.browse.qualifiers import results_in
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
 from audit.browse.suggestions import suggest
@@ -16,11 +15,11 @@ from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.sequencing.eras import Eras
-from audit.services import following, showing
+from audit.services import following, searching, showing
 from audit.services.log_status import read_log_status
 from kernel.clock import process_now
-from kernel.pages import Caller, PageView
-from kernel.pages.views import next_url, number_in
+from kernel.pages.views import PageView, next_url, number_in
+from kernel.rules import Caller
 
 LIMIT = 50
 MOST_AT_ONCE = 10_000  # entries that one live update looks through
@@ -103,7 +102,7 @@ class EventList:
         eras = Eras.read() if is_live else None
         if eras:
             shown["following"] = Following(eras.size)
-        with services.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
+        with searching.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
             rows = following.in_tree(found.entries, eras) if eras else found.entries
             entries, next_before = rows_before(
                 rows,
@@ -143,7 +142,7 @@ class EventList:
         above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
         eras = Eras.read()
         above = eras.size if above is None else max(above, eras.size - MOST_AT_ONCE)
-        with services.search_logs(reader=self.reader, criteria=criteria) as found:
+        with searching.search_logs(reader=self.reader, criteria=criteria) as found:
             rows = following.arrived_since(found.rows, above, eras)
             arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
         if self.has_status:

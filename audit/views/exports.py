@@ -9,16 +9,18 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from audit import actions, services
+from audit import actions
 from audit.exports.downloads import download
 from audit.forms.exports import ExportForm
 from audit.forms.filters import LogFilterForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
-from audit.services import Exporter
+from audit.services import exports
+from audit.services.exports import Exporter
 from audit.views.events import return_to_list
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
-from kernel.pages import PageView, Rule
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 
 LIMIT = 50
 
@@ -29,7 +31,7 @@ class ExportListView(PageView[Exporter]):
     template = "audit/exports.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found = list(services.find_exports(principal=self.principal)[: LIMIT + 1])
+        found = list(exports.find_exports(principal=self.principal)[: LIMIT + 1])
         now = process_now()
         rows = [(export, export.is_kept(now)) for export in found[:LIMIT]]
         return self.page(exports=rows, has_more=len(found) > LIMIT)
@@ -53,7 +55,7 @@ class NewExportView(PageView[Exporter]):
         # Reject invalid filters, because without them the file would contain more than was requested.
         if form.is_valid() and not asked.errors:
             try:
-                export = services.request_export(
+                export = exports.request_export(
                     principal=self.principal,
                     export_format=form.cleaned_data["format"],
                     criteria=asked.criteria(database_now()),

@@ -9,11 +9,12 @@ from django.urls import reverse
 
 from audit import actions
 from audit.models import READ_PERMISSION, AuditTrail
+from audit.sequencing.catching_up import ShowsLog
 from audit.sequencing.tree import latest_checkpoint
 from audit.services import proofs, showing
-from audit.shows_log import ShowsLog
 from audit.views.events import PARTS, EventList
-from kernel.pages import Caller, PageView, Rule
+from kernel.pages.views import PageView
+from kernel.rules import Caller, Rule
 
 NOT_COLUMNS = "(no columns)"
 # With noclobber, the shell never overwrites saved keys. Without an answer of the server it creates no file.

@@ -16,8 +16,8 @@ from audit.services import saved_filters
 from audit.services.saved_filters import Owner
 from audit.views.events import return_to_list
 from kernel.errors import DomainError, NotFound
-from kernel.pages import PageView, Rule
-from kernel.pages.views import refuse
+from kernel.pages.views import PageView, refuse
+from kernel.rules import Rule
 
 
 class SavedFiltersView(PageView[Owner]):

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ciphercanary.server.refusals import FOLDER, CannotStart
-from ciphercanary.server.waiting import becomes_true_within
+from ciphercanary.server.starting import FOLDER, CannotStart, becomes_true_within
 from kernel import home, installation
 from kernel.observability import standard_error
 

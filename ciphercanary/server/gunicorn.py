@@ -79,7 +79,8 @@ def post_worker_init(worker: Worker) -> None:
     """Start the heartbeat, which periodically records the positions of this worker's writers in the audit log."""
     from audit.log.heartbeats import Heartbeat  # noqa: PLC0415 - Django is set up only in a worker
     from console import health  # noqa: PLC0415 - likewise
-    from kernel import rsa_process, throttle  # noqa: PLC0415 - likewise
+    from kernel import throttle  # noqa: PLC0415 - likewise
+    from kernel.rsa import process as rsa_process  # noqa: PLC0415 - likewise
 
     # Freeze all current objects. Otherwise the collector would traverse them again and again.
     gc.collect()

@@ -11,7 +11,7 @@ from ciphercanary.server.bounded_connection import BoundedProtocol
 from ciphercanary.server.bridge import BODY_SECONDS
 from ciphercanary.server.byte_budget import Charge
 from kernel.http.fast_path import HotHandler, HotRequest
-from kernel.http.request_ids import new_request_id
+from kernel.http.response_headers import new_request_id
 
 # A key of one block is hashed once, and each digest starts from a copy.
 _KEYED: Final = hashlib.sha256(os.urandom(64))

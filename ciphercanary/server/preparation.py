@@ -22,7 +22,7 @@ from audit.log.events import Source
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
 from ciphercanary.server import static_files
-from ciphercanary.server.refusals import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
+from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
 from kernel import home, installation
 from kernel.checks import check_secret_key_lasts
 from kernel.databases.applied_migrations import (

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from ciphercanary.server.refusals import ROLE, SETTING, CannotStart
-from ciphercanary.server.waiting import becomes_true_within
+from ciphercanary.server.starting import ROLE, SETTING, CannotStart, becomes_true_within
 from kernel.observability import metrics_folder
 
 PORT_TIMEOUT = 1.0  # seconds

@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ciphercanary import manage
 from ciphercanary.server import data_folder, programs, serve
-from ciphercanary.server.refusals import ROLE, SETTING, CannotStart
+from ciphercanary.server.starting import ROLE, SETTING, CannotStart
 from kernel import __version__, installation
 from kernel.observability import standard_error
 

@@ -9,7 +9,9 @@ from crypto_ops import actions
 from crypto_ops.algorithms.serializers import AlgorithmsSerializer
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
-from kernel.rest import AUTHENTICATED, ApiView, Rule, represent
+from kernel.rest.fields import represent
+from kernel.rest.views import ApiView
+from kernel.rules import AUTHENTICATED, Rule
 
 
 class AlgorithmsView(ApiView[Principal]):

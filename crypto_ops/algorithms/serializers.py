@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from kernel.crypto.modes import KemMode, MacMode, SealingMode, SigningMode
-from kernel.rest import KeyAlgorithmField, MacModeField, ModeField, SigningModeField
+from kernel.rest.fields import KeyAlgorithmField, MacModeField, ModeField, SigningModeField
 
 
 class KeyAlgorithmSerializer(serializers.Serializer[Any]):

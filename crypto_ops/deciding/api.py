@@ -14,7 +14,7 @@ from accounts.tokens.authentication import KnownBearerAuthentication, require_cu
 from kernel.errors import DomainError, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.context import in_context, set_audit_object
-from kernel.rest import ApiView
+from kernel.rest.views import ApiView
 
 
 class OperationView(ApiView[Principal]):

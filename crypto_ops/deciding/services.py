@@ -18,7 +18,7 @@ from accounts.tokens.access_tokens import renew_principal
 from audit.commit import writer
 from audit.commit.decisions import Deadline, Decision, Grounds
 from audit.log.events import Event, Outcome
-from audit.services import record
+from audit.services.recording import record
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
 from crypto_ops.measurement import measured
 from kernel.clock import process_now

@@ -19,7 +19,8 @@ from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto.aead import Sealed
 from kernel.crypto.encoding import encode_base64
 from kernel.http.context import set_audit_object
-from kernel.rest import Rule, represent
+from kernel.rest.fields import represent
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 
 

@@ -11,12 +11,7 @@ from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_RANDOM_BYTES, MAX_
 from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SealingMode, find_sealing_mode
-from kernel.rest import (
-    Base64Field,
-    ChoiceField,
-    ModeField,
-    StrictSerializer,
-)
+from kernel.rest.fields import Base64Field, ChoiceField, ModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
 from keys.reading.rest_references import KeyReferenceField, VersionField
 

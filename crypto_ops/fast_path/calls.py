@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from audit.commit.decisions import Decision
 from audit.log.events import Outcome
-from audit.services import record_alone
+from audit.services.recording import record_alone
 from crypto_ops.measurement import observe_all
 from kernel import throttle
 from kernel.databases.transactions import call_in_pool

@@ -21,8 +21,10 @@ from crypto_ops.files.uploads import FileRequest, Upload
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from crypto_ops.streaming.api import AAD_PARAMETER, OCTETS, answer_with, decode_aad, require_media_type
 from kernel.http.context import ContextRequest, in_context
-from kernel.rest import ApiView, Rule, represent
+from kernel.rest.fields import represent
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 
 _FORM = {"type": "object", "properties": {FIELD: {"type": "string", "format": "binary"}}, "required": [FIELD]}

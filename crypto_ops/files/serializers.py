@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from crypto_ops.models import MAX_FILE_NAME, FileOperation
-from kernel.jobs import Status
-from kernel.rest import ChoiceField, LabelField, StrictSerializer, TimestampField
+from kernel.jobs.job import Status
+from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 from keys.reading.rest_references import KeyReferenceField
 
 

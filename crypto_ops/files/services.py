@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import compare, perform
@@ -23,18 +23,19 @@ from crypto_ops.files import storage
 from crypto_ops.files.decrypted import DecryptedFile
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from crypto_ops.streaming.services.decisions import OpenStream, decide_decryption
-from kernel import jobs
 from kernel.clock import database_now
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM
+from kernel.databases.conditions import is_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current
 from kernel.identities import Identity
-from kernel.identity_columns import is_of
-from kernel.jobs import Status
+from kernel.jobs import delivery
+from kernel.jobs import job as jobs_job
 from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
+from kernel.jobs.job import Status
 from kernel.trust.row_mac import IntegrityFailed
 
 OBJECT_TYPE: Final = "file"
@@ -71,7 +72,7 @@ def cancel_file(*, principal: Principal, job_id: UUID) -> FileJob:
     """Cancel an unfinished job. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
     job = _usable(principal, job_id)
     with transaction.atomic():
-        jobs.cancel(job)
+        delivery.cancel(job)
         record(event_of(job, actions.FILE_CANCELLED), principal.actor)
         require_current(principal.stamp)
     return job
@@ -124,7 +125,7 @@ def open_result(*, principal: Principal, result: FileResult) -> BinaryIO | Decry
 
 def bytes_left(requester: Identity) -> int:
     """The bytes that the requester may still upload. Raises FileQuotaExceeded if none are left."""
-    kept = Q(status__in=jobs.UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
+    kept = Q(status__in=jobs_job.UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
     own = FileJob.objects.filter(kept, is_of(requester, user="created_by"))
     used = own.aggregate(jobs=Count("pk"), bytes=Sum("upload_size", default=0))
     left: int = settings.CC_FILE_QUOTA_BYTES - used["bytes"]

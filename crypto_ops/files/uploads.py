@@ -24,11 +24,12 @@ from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, requ
 from crypto_ops.models import MAX_FILE_NAME, FileJob, FileOperation
 from crypto_ops.streaming.services.decisions import decide_decryption, decide_encryption
 from crypto_ops.streaming.services.streams import Stream, one_more_stream
-from kernel import jobs
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
+from kernel.jobs import delivery
+from kernel.jobs import job as jobs_job
 from kernel.runtime import ProcessState
 from kernel.trust import kek
 
@@ -146,7 +147,7 @@ class Upload(Stream):
     def _job(self, key_id: UUID) -> FileJob:
         name = self._order.name or (self._part.name if self._part else "")
         return FileJob(
-            **jobs.requester_columns(asdict(self._principal.actor)),
+            **jobs_job.requester_columns(asdict(self._principal.actor)),
             id=self.job_id,
             operation=self._order.operation,
             key_id=key_id,
@@ -161,7 +162,7 @@ class Upload(Stream):
         require_room(self._principal.identity, job.upload_size)
         if self._sealer is not None:
             kek.wrap_into(job, self._key)
-        jobs.submit(job)
+        delivery.submit(job)
 
 
 class _Arriving:

@@ -25,8 +25,9 @@ from crypto_ops.streaming.api import answer_with, require_media_type
 from crypto_ops.trying.services import require_console_decrypt
 from kernel.errors import Invalid
 from kernel.http.context import in_context
-from kernel.pages import PageView, Rule
 from kernel.pages.problem_views import answer_problem, form_out_of_date
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 from keys.reading import services as reading
 
 UNKNOWN: Final = "Choose one of: encrypt, decrypt."

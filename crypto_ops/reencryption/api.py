@@ -36,8 +36,11 @@ from crypto_ops.requests import (
 from kernel.crypto import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
-from kernel.rest import ApiView, PageQuery, Rule, idempotent, represent
+from kernel.rest.fields import PageQuery, represent
+from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.services import id_of_key
 

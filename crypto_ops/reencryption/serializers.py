@@ -6,9 +6,9 @@ from rest_framework import serializers
 
 from crypto_ops.encryption.serializers import CiphertextField, EncryptedItemSerializer, TextField
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE
-from kernel.jobs import Status
+from kernel.jobs.job import Status
 from kernel.labels import MAX_REASON
-from kernel.rest import (
+from kernel.rest.fields import (
     Base64Field,
     ChoiceField,
     LabelField,

@@ -22,7 +22,8 @@ from crypto_ops.secrets.services.data_keys import DataKeyRequest
 from crypto_ops.secrets.services.derivations import DerivationRequest
 from crypto_ops.secrets.services.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
 from crypto_ops.secrets.wire import data_key_answer as answer_of
-from kernel.rest import Rule, represent
+from kernel.rest.fields import represent
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 
 

@@ -16,7 +16,14 @@ from crypto_ops.secrets.services.derivations import (
     size_of,
 )
 from kernel.crypto.modes import find_sealing_mode
-from kernel.rest import Base64Field, ChoiceField, ModeField, PublicKeyField, SecretModeField, StrictSerializer
+from kernel.rest.fields import (
+    Base64Field,
+    ChoiceField,
+    ModeField,
+    PublicKeyField,
+    SecretModeField,
+    StrictSerializer,
+)
 from keys.reading.rest_references import KeyReferenceField, VersionField
 
 

@@ -40,7 +40,8 @@ from crypto_ops.signatures.services.csr import CsrRequest
 from crypto_ops.signatures.services.jwts import JwtRequest
 from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
 from crypto_ops.signatures.services.signatures import SignRequest, VerifyRequest, message_of
-from kernel.rest import Rule, StrictSerializer, represent
+from kernel.rest.fields import StrictSerializer, represent
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 from keys.references import KeyReference
 

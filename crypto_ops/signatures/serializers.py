@@ -12,7 +12,14 @@ from crypto_ops.signatures.services.jwts import header_of, payload_of
 from crypto_ops.signatures.services.signatures import require_encoding
 from kernel.crypto.certificate_requests import RequestedNames
 from kernel.crypto.modes import find_signing_mode
-from kernel.rest import Base64Field, ChoiceField, LabelField, MacModeField, SigningModeField, StrictSerializer
+from kernel.rest.fields import (
+    Base64Field,
+    ChoiceField,
+    LabelField,
+    MacModeField,
+    SigningModeField,
+    StrictSerializer,
+)
 from kernel.rest.schema import ProblemMembersSerializer
 from keys.reading.rest_references import KeyReferenceField, VersionField
 

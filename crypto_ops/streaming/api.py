@@ -22,7 +22,8 @@ from kernel.errors import DomainError
 from kernel.http import problems
 from kernel.http.context import ContextRequest, in_context
 from kernel.http.problems import ProtocolError
-from kernel.rest import Rule, StrictSerializer
+from kernel.rest.fields import StrictSerializer
+from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"

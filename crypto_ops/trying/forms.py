@@ -20,8 +20,7 @@ from kernel.crypto import envelope
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Invalid
-from kernel.pages import PageForm
-from kernel.pages.forms import offer
+from kernel.pages.forms import PageForm, offer
 from keys import lifecycle
 from keys.explanations import MODE_LABELS, OPERATION_LABELS
 from keys.metadata import MAX_VERSION

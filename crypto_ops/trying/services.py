@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.principals import Principal
 from accounts.roles import permission_of
-from audit.services import last_done
+from audit.services.reading import last_done
 from kernel.clock import process_now
 from kernel.errors import Refused
 from keys import actions, capabilities, lifecycle

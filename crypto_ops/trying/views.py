@@ -32,7 +32,7 @@ from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import find_sealing_mode, find_signing_mode
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
-from kernel.pages import Rule
+from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
 from keys.models import Key

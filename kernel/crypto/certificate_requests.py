@@ -8,11 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kernel.crypto.certificates import general_name
-from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import Invalid
 from kernel.crypto.key_pairs import PrivateKey
 from kernel.crypto.material import Confidential
-from kernel.crypto.modes import SigningMode
+from kernel.crypto.modes import DIGESTS, SigningMode
 from kernel.crypto.signing import rsa_padding
 
 

@@ -82,7 +82,7 @@ def check_private(key: Any) -> None:
 def check_rsa(document: bytes) -> None:
     """Refuse an RSA key (PKCS #8 in DER) with a factor that is not prime. ``check_private`` must have accepted it.
 
-    It takes up to 0.3 s, in which no other thread of the process runs: see ``kernel.rsa_process``.
+    It takes up to 0.3 s, in which no other thread of the process runs: see ``kernel.rsa.process``.
     """
     try:
         load_der_private_key(document, None)

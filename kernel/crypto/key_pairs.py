@@ -157,7 +157,7 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def generate(algorithm: str) -> tuple[KeyMaterial, bytes]:
-    """A new private key and its public key. RSA takes up to seconds of a core: see ``kernel.rsa_process``."""
+    """A new private key and its public key. RSA takes up to seconds of a core: see ``kernel.rsa.process``."""
     if algorithm == hybrid.ALGORITHM:
         return hybrid.generate()
     return encode_pair(algorithm, _TYPES[algorithm].generate())

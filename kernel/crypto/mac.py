@@ -5,10 +5,9 @@ from typing import final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hmac
 
-from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.material import Confidential, KeyMaterial
-from kernel.crypto.modes import Digest
+from kernel.crypto.modes import DIGESTS, Digest
 
 
 @final

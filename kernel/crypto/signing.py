@@ -11,11 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
-from kernel.crypto.digests import DIGESTS
 from kernel.crypto.errors import Invalid
 from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
-from kernel.crypto.modes import SigningMode
+from kernel.crypto.modes import DIGESTS, SigningMode
 
 type Encoding = Literal["der", "raw"]
 """Of an ECDSA signature: DER (RFC 3279 §2.2.3), or both integers in full length (IEEE P1363, RFC 7515)."""

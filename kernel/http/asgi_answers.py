@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, Final
 from django.conf import settings
 
 from kernel.errors import DomainError
-from kernel.http import problems, request_ids
-from kernel.http.content_security import content_security_policy
+from kernel.http import problems
+from kernel.http import response_headers as request_ids
 from kernel.http.problems import ProtocolError
+from kernel.http.response_headers import content_security_policy
 from kernel.observability.metrics import protocol_refusals_total
 
 type Scope = MutableMapping[str, Any]

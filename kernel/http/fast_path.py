@@ -15,7 +15,8 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from kernel.errors import DomainError
-from kernel.http import problems, request_ids
+from kernel.http import problems
+from kernel.http import response_headers as request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import is_allowed_host, may_forward
 from kernel.http.asgi_answers import Answer, Headers, Scope, middleware_headers

@@ -9,11 +9,12 @@ from django.utils.cache import patch_vary_headers
 
 from kernel import errors
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline, waiting_until
-from kernel.http import problems, request_ids
+from kernel.http import problems
+from kernel.http import response_headers as request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import may_forward
-from kernel.http.content_security import content_security_policy
 from kernel.http.context import in_context
+from kernel.http.response_headers import content_security_policy
 from kernel.observability.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]

@@ -18,7 +18,7 @@ from kernel.jobs.job import Job, JobRecord, Status
 from kernel.jobs.progress import Cancelled, LeaseLost, lease_end
 from kernel.jobs.registry import Task, task_of
 from kernel.observability.metrics import job_failures_total
-from kernel.outbox import Announcement, publish
+from kernel.outbox.publishing import Announcement, publish
 
 MAX_ATTEMPTS = 5
 GAVE_UP = "gave_up"

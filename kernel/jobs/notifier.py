@@ -6,7 +6,7 @@ from celery import Celery
 from celery.app.log import Logging
 from django.conf import settings
 
-from kernel.several_hosts import Sentinels
+from kernel.environment.redis_urls import Sentinels
 
 RUN_JOB = "ciphercanary.run_job"
 RUN_PERIODIC = "ciphercanary.run_periodic"

@@ -21,18 +21,10 @@ from rest_framework.response import Response
 from kernel.actions import SCHEMA_READ
 from kernel.crypto.pem import MOST_CHARACTERS
 from kernel.http.problems import CONTENT_TYPE
-from kernel.rest import (
-    PUBLIC,
-    ApiView,
-    Base64Field,
-    Caller,
-    LabelField,
-    PublicKeyField,
-    Rule,
-    StrictSerializer,
-)
-from kernel.rest.fields import LABEL_PATTERN
+from kernel.rest.fields import LABEL_PATTERN, Base64Field, LabelField, PublicKeyField, StrictSerializer
 from kernel.rest.idempotency import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
+from kernel.rest.views import ApiView
+from kernel.rules import PUBLIC, Caller, Rule
 
 VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
 BUDGET_HEADERS: Final = {

@@ -9,7 +9,10 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.http.addresses import canonical_address
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys import access, actions
 from keys.access import services
 from keys.access import services as access_services

@@ -14,7 +14,7 @@ from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch

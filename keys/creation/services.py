@@ -13,7 +13,7 @@ from accounts.models.names import unique_name
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithm
 from kernel.errors import Invalid

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.rest import Rule
+from kernel.rules import Rule
 from keys import actions
 from keys.deletion import services
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS

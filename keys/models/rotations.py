@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from accounts.principals import Principal
 from kernel.databases.random_uuid import RandomUUID
 from kernel.identities import Identity
-from kernel.jobs import Job
+from kernel.jobs.job import Job
 from kernel.labels import MAX_REASON
 from keys.models.keys import Key
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from kernel.pages import Rule
+from kernel.rules import Rule
 from keys.pages.operations import KEY_OPERATIONS
 from keys.pages.version_operations import VERSION_OPERATIONS
 from keys.pages.views import (

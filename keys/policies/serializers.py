@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from kernel.rest import (
+from kernel.rest.fields import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     NameField,

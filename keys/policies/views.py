@@ -12,7 +12,8 @@ from accounts.principals import Principal
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
-from kernel.pages import PageView, Rule
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 from keys import actions
 from keys.explanations import AlgorithmChoice, algorithm_choices
 from keys.models import EncryptionPolicy

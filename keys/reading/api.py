@@ -10,10 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from audit.shows_log import ShowsLog
-from kernel.rest import ApiView, PageQuery, Rule, idempotent
+from audit.sequencing.catching_up import ShowsLog
+from kernel.rest.fields import PageQuery
+from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys import actions, wrapped_material
 from keys.creation import services as creation
 from keys.creation.serializers import CreateKeySerializer

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.principals import Principal
 from kernel.errors import Invalid
 from kernel.http.context import set_audit_object
-from kernel.rest import ApiView
+from kernel.rest.views import ApiView
 from keys.reading import services
 from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
 

@@ -11,7 +11,8 @@ from kernel.clock import process_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
 from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
-from kernel.rest import (
+from kernel.rest.fields import (
+    LABEL_PATTERN,
     ChoiceField,
     GeneratedAlgorithmField,
     KeyAlgorithmField,
@@ -23,7 +24,6 @@ from kernel.rest import (
     StrictSerializer,
     TimestampField,
 )
-from kernel.rest.fields import LABEL_PATTERN
 from keys import capabilities
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (

@@ -8,8 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.rest import Rule, idempotent
+from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
+from kernel.rules import Rule
 from keys import actions, wrapped_material
 from keys.models import RotationStatus
 from keys.reading.api import KeyView

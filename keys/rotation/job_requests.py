@@ -10,7 +10,7 @@ from audit.browse.selection import LogCriteria
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditBundle, AuditLog, Integrity
 from audit.sequencing.taking import waiting_columns
-from audit.services import find_logs
+from audit.services.reading import find_logs
 from audit.services.showing import show_entries
 from keys import actions
 from keys.models import KeyRotationJob

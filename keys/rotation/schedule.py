@@ -15,8 +15,9 @@ from accounts.principals import Principal
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.databases.transactions import try_lock
-from kernel.jobs import UNFINISHED
-from kernel.outbox import Announcement, Severity, Topic, publish
+from kernel.jobs.job import UNFINISHED
+from kernel.outbox.publishing import Announcement, publish
+from kernel.outbox.topics import Severity, Topic
 from keys.deletion import services as deletion
 from keys.models import KeyRotationJob, Selection
 from keys.rotation.services import jobs, rotating, used_up

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest import (
+from kernel.rest.fields import (
     ChoiceField,
     GeneratedAlgorithmField,
     NameField,

@@ -12,8 +12,7 @@ from accounts.roles import SYSTEM
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from kernel.clock import database_now
-from kernel.jobs import Progress
-from kernel.jobs.progress import LeaseLost
+from kernel.jobs.progress import LeaseLost, Progress
 from kernel.trust.row_mac import IntegrityFailed
 from keys import actions
 from keys.lifecycle import Status as KeyStatus

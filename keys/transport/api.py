@@ -15,8 +15,7 @@ from accounts.principals import Principal
 from kernel.crypto.algorithms import PURPOSES
 from kernel.crypto.encoding import encode_base64
 from kernel.http.private_connections import is_private
-from kernel.rest import (
-    ApiView,
+from kernel.rest.fields import (
     Base64Field,
     ChoiceField,
     KeyAlgorithmField,
@@ -24,13 +23,14 @@ from kernel.rest import (
     LabelField,
     NameField,
     PublicKeyField,
-    Rule,
     StrictSerializer,
     TimestampField,
-    idempotent,
     represent,
 )
+from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
+from kernel.rest.views import ApiView
+from kernel.rules import Rule
 from keys import actions, wrapped_material
 from keys.creation.serializers import PURPOSE_HELP, TagsField
 from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS

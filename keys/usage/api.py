@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.shows_log import ShowsLog
-from kernel.rest import Rule
+from audit.sequencing.catching_up import ShowsLog
+from kernel.rules import Rule
 from keys import actions
 from keys.impact import KeyAction
 from keys.reading.api import KeyView

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest import ChoiceField, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, StrictSerializer, TimestampField
 from keys.impact import Advice, KeyAction
 from keys.lifecycle import VersionState
 from keys.reading.rest_references import VersionField

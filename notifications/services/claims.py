@@ -18,7 +18,7 @@ from kernel.databases.transactions import try_lock
 from kernel.observability.metrics import notification_attempts_total
 from notifications.channels import Attempt, Batch
 from notifications.models import Delivery, DeliveryStatus
-from notifications.services.urgency import urgency
+from notifications.services.claims import urgency
 
 LEASE: Final = timedelta(seconds=120)
 MOST_TARGETS: Final = 16

@@ -10,7 +10,7 @@ from django.db import transaction
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery, Webhook
-from notifications.services.urgency import urgency
+from notifications.services.claims import urgency
 
 AT_ONCE: Final = 200
 MOST_ROUNDS: Final = 20  # of one run, so that deliveries begin soon

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Conflict, NotFound
 from kernel.outbox.models import Notification

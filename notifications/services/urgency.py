@@ -2,7 +2,7 @@
 
 from django.db.models import Case, IntegerField, Value, When
 
-from kernel.outbox import Severity, words_of
+from kernel.outbox.topics import Severity, words_of
 
 
 def urgency(topic: str) -> Case:

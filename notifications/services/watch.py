@@ -20,8 +20,9 @@ from audit.log.raw_rows import Spelled
 from audit.usage.queries import rows_denied_since
 from audit.usage.sums import DAY
 from kernel.clock import database_now
-from kernel.outbox import Announcement, Topic, publish_all
 from kernel.outbox.models import Notification
+from kernel.outbox.publishing import Announcement, publish_all
+from kernel.outbox.topics import Topic
 from keys.lifecycle import State, Status
 from keys.models import Key
 from keys.models.selection import DENIED_WITHIN, has_status

@@ -13,13 +13,13 @@ from django.db.models import QuerySet
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import label_fault
-from kernel.outbox import selectable_topics
+from kernel.outbox.topics import selectable_topics
 from kernel.trust import kek
 from notifications import actions
 from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus, Webhook

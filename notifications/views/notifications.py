@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from kernel.errors import DomainError
-from kernel.outbox import selectable_topics
-from kernel.pages import PageForm, PageView, Rule
-from kernel.pages.views import next_url, number_in
+from kernel.outbox.topics import selectable_topics
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView, next_url, number_in
+from kernel.rules import Rule
 from notifications import actions
 from notifications.models import MANAGE, READ
 from notifications.services import listing, testing

@@ -10,8 +10,11 @@ from django.urls import reverse
 from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.errors import DomainError, VersionConflict
-from kernel.outbox import topic_of
-from kernel.pages import PageForm, PageView, Rule, once
+from kernel.outbox.topics import topic_of
+from kernel.pages import once
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 from notifications import actions
 from notifications.forms import EditWebhookForm, WebhookFields
 from notifications.models import MANAGE, Webhook

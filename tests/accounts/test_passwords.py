@@ -14,7 +14,7 @@ from accounts.passwords import GuessesValidator, require_acceptable
 from accounts.principals import Principal
 from accounts.users.services import creation, editing, set_up
 from ciphercanary.server.preparation import _prepare_first_admin
-from ciphercanary.server.refusals import CannotStart
+from ciphercanary.server.starting import CannotStart
 from kernel.errors import Invalid
 from tests.architecture.sources import ROOT
 from tests.factories import UserFactory

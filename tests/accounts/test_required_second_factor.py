@@ -12,7 +12,7 @@ from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.second_factors.services import totp
 from accounts.sign_in import services as sign_in
-from kernel.environment import Environment
+from kernel.environment.variables import Environment
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import signed_in
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_passkey, missing_target, path_of

@@ -46,12 +46,12 @@ from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services.jobs import begin_reencryption
-from kernel import jobs
 from kernel.freshness.models import SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
-from kernel.jobs import JobRecord
+from kernel.jobs import delivery as jobs_delivery
+from kernel.jobs.job import JobRecord
+from kernel.models import KekRewrap
 from kernel.outbox.models import Notification
-from kernel.rewrap_jobs import KekRewrap
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys.creation import services as creation_services
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
@@ -265,8 +265,8 @@ def rows(admin):
     totp.confirm_totp(**everybody, **code_to_confirm(None, admin))
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()
-    jobs.submit(AuditExport(format="jsonl"))
-    jobs.submit(KekRewrap())
+    jobs_delivery.submit(AuditExport(format="jsonl"))
+    jobs_delivery.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
     delivery = make_delivery()

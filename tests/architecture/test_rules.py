@@ -7,7 +7,8 @@ from enum import EnumType
 import pytest
 
 from accounts.roles import PERMISSIONS
-from kernel.rest import Access, ApiView
+from kernel.rest.views import ApiView
+from kernel.rules import Access
 from tests.architecture.sources import APPS, ROOT, calls, name, product_files
 from tests.endpoints import ENDPOINTS, all_routes
 

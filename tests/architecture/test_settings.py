@@ -10,7 +10,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from kernel.environment import Environment
+from kernel.environment.variables import Environment
 from tests.architecture.sources import ROOT, calls, constant_text, nodes
 
 EXAMPLE = ROOT / ".env.example"

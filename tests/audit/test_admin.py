@@ -7,7 +7,6 @@ from django.db import connection
 from django.http import QueryDict
 from django.test import Client, RequestFactory
 
-from audit import services
 from audit.admin.list_filters import period_of_list
 from audit.admin.logs import BoundedPaginator
 from audit.browse.selection import LogCriteria
@@ -22,7 +21,7 @@ from audit.models import (
     CheckpointKey,
 )
 from audit.sequencing.running import checkpoint_now
-from audit.services import proofs
+from audit.services import exports, proofs
 from kernel.clock import database_now
 from kernel.freshness.models import SecurityEpoch
 from tests.conftest import append_only_triggers_off
@@ -219,7 +218,7 @@ def test_a_date_that_is_no_period_has_no_bounds(query):
 
 
 def test_the_list_of_exports_shows_progress_and_leads_to_the_console(browser, auditor):
-    export = services.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
+    export = exports.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
     AuditExport.objects.update(done=3, total=7)
 
     listed = browser.get(path(AuditExport)).content.decode()
@@ -232,7 +231,7 @@ def test_the_list_of_exports_shows_progress_and_leads_to_the_console(browser, au
 
 
 def test_an_operator_reads_the_log_and_sees_no_export(operator, auditor):
-    export = services.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
+    export = exports.request_export(principal=auditor.principal, export_format="csv", criteria=LogCriteria())
     client = Client()
     client.force_login(operator.user)
 

@@ -15,8 +15,8 @@ from audit.errors import OVERDUE, AuditUnavailable, RecordUnknown
 from audit.log import numbering
 from audit.log.events import Event
 from audit.models import AuditAlarm, AuditBundle
-from audit.services import record as record_in_transaction
-from audit.services import record_alone
+from audit.services.recording import record as record_in_transaction
+from audit.services.recording import record_alone
 from kernel.databases import commit_waits
 from kernel.databases.applied_migrations import migration_transaction
 from kernel.databases.commit_waits import CommitUnconfirmed

@@ -7,12 +7,12 @@ from html import unescape
 
 import pytest
 
-from audit import services
 from audit.browse.selection import LogCriteria
 from audit.exports import task
 from audit.log.events import Outcome
 from audit.models import AuditExport
-from console.job_progress import pace, progress_of
+from audit.services import exports
+from console.jobs.progress import pace, progress_of
 from kernel.clock import database_now
 from kernel.jobs.running import run_job
 from tests.audit.pages import part, record_event, text_of
@@ -37,7 +37,7 @@ def recorded(developer):
 
 @pytest.fixture
 def export(auditor):
-    return services.request_export(
+    return exports.request_export(
         principal=auditor.principal, export_format="csv", criteria=LogCriteria(action="test.many.done")
     )
 

@@ -9,13 +9,12 @@ from django.db import transaction
 from msgspec import structs
 
 from accounts.principals import Principal
-from audit import services
 from audit.browse.selection import LogCriteria, TrailCriteria
 from audit.browse.suggestions import suggest
 from audit.log.events import Event, RowChange, Source
 from audit.models import UsageRollup
 from audit.sequencing.catching_up import catch_up
-from audit.services import decisions, saved_filters
+from audit.services import decisions, exports, reading, saved_filters
 from audit.services.showing import show_entries, show_entry, with_names
 from audit.usage.queries import use_of
 from audit.usage.tokens import last_token_uses
@@ -47,8 +46,8 @@ def test_it_sees_its_own_entries_and_changes_only():
     person = record(CREATED, ORIGIN.user(BILLING, "same id"))
     reader = caller()
 
-    assert list(services.find_logs(reader=reader, criteria=LogCriteria())) == [own]
-    changes = services.find_changes(reader=reader, criteria=TrailCriteria())
+    assert list(reading.find_logs(reader=reader, criteria=LogCriteria())) == [own]
+    changes = reading.find_changes(reader=reader, criteria=TrailCriteria())
     assert [change.event_id for change in changes] == [own.event_id]
     for hidden in (other, person):
         with pytest.raises(NotFound):
@@ -63,8 +62,8 @@ def test_it_is_found_by_its_id_and_its_name(who):
     record(CREATED, ORIGIN.user(REPORTS, "mira"))
     auditor = caller(REPORTS, "auditor")
 
-    assert list(services.find_logs(reader=auditor, criteria=LogCriteria(actor=who))) == [own]
-    changes = services.find_changes(reader=auditor, criteria=TrailCriteria(actor=who))
+    assert list(reading.find_logs(reader=auditor, criteria=LogCriteria(actor=who))) == [own]
+    changes = reading.find_changes(reader=auditor, criteria=TrailCriteria(actor=who))
     assert [change.event_id for change in changes] == [own.event_id]
 
 
@@ -96,9 +95,9 @@ def test_its_exports_are_its_own_and_contain_its_own_entries():
     export = request_export(exporter)
     request_export(other)
 
-    assert list(services.find_exports(principal=exporter)) == [export]
+    assert list(exports.find_exports(principal=exporter)) == [export]
     work()
-    lines = services.find_result(principal=exporter, export_id=export.id).path.read_text().splitlines()
+    lines = exports.find_result(principal=exporter, export_id=export.id).path.read_text().splitlines()
     assert {json.loads(line)["actor_id"] for line in lines} == {str(BILLING)}
     finished = log_rows().filter(action="audit.export.finished").order_by("id").first()
     assert (finished.actor_id, finished.actor_name, finished.user_id) == (BILLING, "billing", None)
@@ -106,7 +105,7 @@ def test_its_exports_are_its_own_and_contain_its_own_entries():
 
 def request_export(principal):
     recent = replace(principal, auth_time=database_now())
-    return services.request_export(principal=recent, export_format="jsonl", criteria=LogCriteria())
+    return exports.request_export(principal=recent, export_format="jsonl", criteria=LogCriteria())
 
 
 def test_its_saved_filters_are_its_own():

@@ -13,7 +13,7 @@ from audit.errors import AuditUnavailable
 from audit.log import entries
 from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.models import AuditLog, AuditTrail
-from audit.services import find_logs
+from audit.services.reading import find_logs
 from kernel.clock import database_now
 from kernel.trust import kek
 from kernel.trust.models import SystemKey

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from django.db import connection
 
-from audit.backups.manifest import Manifest
+from backups.manifest import Manifest
 from kernel import runtime
 from tests.product import drop_database, name_of, new_database
 

@@ -16,12 +16,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from audit import actions
-from audit.backups import back_up, writing
-from audit.backups.manifest import read_manifest
 from audit.errors import AuditUnavailable
 from audit.sequencing.checkpoint_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
-from audit.services import last_done
+from audit.services.reading import last_done
+from backups import writing
+from backups.manifest import read_manifest
+from backups.writing import back_up
 from kernel import __version__
 from kernel.errors import Conflict, Invalid
 from kernel.trust import kek

@@ -13,8 +13,6 @@ from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
-from audit.backups import back_up, restore_backup
-from audit.backups.manifest import Manifest, write_manifest
 from audit.errors import OlderDatabase
 from audit.models import AuditLog, AuditTree
 from audit.sequencing.checkpoint_keys import origin
@@ -22,7 +20,10 @@ from audit.sequencing.head import HEAD_FILE, check_head, read_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import VerifierKey
-from audit.verification import verify_log
+from audit.verification.fsck import verify_log
+from backups.manifest import Manifest, write_manifest
+from backups.restoring import restore_backup
+from backups.writing import back_up
 from crypto_ops.encryption.services import messages
 from crypto_ops.requests import DecryptRequest
 from kernel import __version__, home, runtime

@@ -4,11 +4,10 @@ import gzip
 
 import pytest
 
-from audit.backups import loading
-from audit.backups.manifest import TableFile
-from audit.backups.rows import decode_row, encode_row
-from audit.backups.tables import ColumnType
-from audit.progress import RowCounter
+from backups import loading
+from backups.manifest import TableFile
+from backups.rows import RowCounter, decode_row, encode_row
+from backups.tables import ColumnType
 from kernel.errors import Invalid
 from tests.backups.conftest import ODD
 

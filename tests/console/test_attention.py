@@ -6,11 +6,11 @@ import pytest
 
 from accounts.users.operations import USER_OPERATIONS
 from audit.models import AuditExport, UsageRollup
-from console.job_kinds import JOB_KINDS
-from console.services.attention import PAGES
-from console.services.denied_acts import ACTS
-from kernel import jobs
+from console.home.denied_acts import ACTS
+from console.home.services import PAGES
+from console.jobs.kinds import JOB_KINDS
 from kernel.clock import database_now, process_now
+from kernel.jobs import registry
 from keys.deletion.services import schedule_deletion
 from keys.models import Key
 from keys.pages.operations import KEY_OPERATIONS
@@ -128,8 +128,8 @@ def test_each_operation_on_a_key_policy_or_user_is_such_an_attempt():
 
 
 def test_a_failed_job_of_each_kind_is_linked_to_its_page():
-    pages = {kind: PAGES.get(kind, "job") for kind in jobs.kinds()}
-    assert pages == {kind: JOB_KINDS[kind].url_name for kind in jobs.kinds()}
+    pages = {kind: PAGES.get(kind, "job") for kind in registry.kinds()}
+    assert pages == {kind: JOB_KINDS[kind].url_name for kind in registry.kinds()}
 
 
 def test_it_is_the_list_of_home(troubled, auditor):
@@ -150,7 +150,7 @@ def test_a_developer_gets_only_their_own_keys_and_jobs(troubled, developer, make
 
 
 def test_the_results_of_a_kind_are_limited_and_counted(admin, make_key, monkeypatch):
-    monkeypatch.setattr("console.api.ALERT_LIMIT", 2)
+    monkeypatch.setattr("console.home.api.ALERT_LIMIT", 2)
     for number in range(3):
         key = make_key(admin, f"late-{number}", rotation_period_days=90)
         Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY * (number + 1))

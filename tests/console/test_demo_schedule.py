@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from console.demo_data import ADMIN, AUDITOR, INCIDENT, OPERATOR
-from console.demo_keys import KEYS
-from console.demo_schedule import SATURDAY, plan
+from demo.data import ADMIN, AUDITOR, INCIDENT, OPERATOR
+from demo.keys import KEYS
+from demo.schedule import SATURDAY, plan
 
 NOW = datetime(2026, 11, 27, 10, 17, tzinfo=UTC)  # a Friday
 DAY = timedelta(days=1)

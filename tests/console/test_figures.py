@@ -10,8 +10,8 @@ from audit.log.events import Actor, Event, Source
 from audit.sequencing.step import sequence_step
 from audit.usage.charts import RANGES
 from audit.usage.sums import HOUR, Span, Used
-from console.services.attention import read_attention
-from console.usage import read_usage
+from console.home.services import read_attention
+from console.usage.services import read_usage
 from kernel.clock import process_now
 from tests.audit.pages import links
 from tests.browsing import signed_in

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from audit.backups.kek_ring import copy_kek_ring
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditBundle, AuditExport
 from audit.usage.sums import Used
-from console.services.kek_copies import check_kek_copies
-from console.views.home import FIRST_ALERTS
+from backups.kek_ring import copy_kek_ring
+from console.home.views import FIRST_ALERTS
+from console.key_encryption.copies import check_kek_copies
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.states.services import disable_key, revoke_key
@@ -130,7 +130,7 @@ def test_a_sequencer_that_falls_behind_is_reported(at_admin, settings):
 
 
 def test_a_full_disk_is_reported(at_admin, monkeypatch):
-    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("console.checks.LEAST_FREE_BYTES", 1 << 62)
     assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
 
 

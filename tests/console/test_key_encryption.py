@@ -10,17 +10,17 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from audit.backups import copy_kek_ring
 from audit.log.events import Actor, Source
+from backups.kek_ring import copy_kek_ring
 from console import actions
-from console.services import rewraps
-from console.services.key_encryption import create_kek_file, retire_kek, rotate_kek
+from console.key_encryption import rewraps
+from console.key_encryption.services import create_kek_file, retire_kek, rotate_kek
 from kernel import runtime
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, RecentAuthRequired
-from kernel.jobs import Status
+from kernel.jobs.job import Status
 from kernel.jobs.running import run_job
-from kernel.rewrap_jobs import KekRewrap
+from kernel.models import KekRewrap
 from kernel.trust import kek, kek_records
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey

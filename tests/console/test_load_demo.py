@@ -19,14 +19,16 @@ from audit.models import AuditCheckpoint, AuditExport, UsageRollup
 from audit.sequencing.catching_up import catch_up
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
-from console import actions, demo_data
-from console.demo_keys import KEYS
-from console.demo_schedule import StepKind
-from console.services import demo
-from console.services.demo_instance import demo_state
-from console.services.demo_users import DemoUsers
+from console import actions
+from demo import actions as demo_actions
+from demo import data as demo_data
+from demo import services as demo
+from demo.instance import demo_state
+from demo.keys import KEYS
+from demo.schedule import StepKind
+from demo.users import DemoUsers
 from kernel.clock import database_now, process_now
-from kernel.jobs import Status
+from kernel.jobs.job import Status
 from keys.models import Key
 from tests.audit.sequencing.log import altered
 from tests.factories import KeyFactory
@@ -115,12 +117,12 @@ def assert_keys_are_in_their_final_state():
 
 def assert_the_history_is_in_order(begins, before, after):
     """From the first entry of the demo on, times only grow. Everything before the last entry is invented."""
-    started = log_rows().get(action=actions.DEMO_STARTED)
+    started = log_rows().get(action=demo_actions.DEMO_STARTED)
     assert before <= started.timestamp <= after
     history = list(log_rows().filter(id__gt=started.id).order_by("id"))
     assert begins <= history[0].timestamp < before - timedelta(days=1)
     assert all(one.timestamp <= next_one.timestamp for one, next_one in pairwise(history))
-    assert history[-1].action == actions.DEMO_LOADED
+    assert history[-1].action == demo_actions.DEMO_LOADED
     assert before <= history[-1].timestamp <= after
     hours = {row.hour for row in UsageRollup.objects.all()}
     used = log_rows().filter(action__startswith="crypto.")
@@ -202,5 +204,5 @@ def test_an_interrupted_demo_says_so_and_a_second_run_refuses(db):
     assert not TokenFamily.objects.filter(revoked_at=None).exists()
     assert abs(process_now() - log_rows().latest("id").timestamp) < timedelta(minutes=1)
     refused("is incomplete")
-    record_alone(Event(action=actions.DEMO_LOADED), Principal.system("load_demo", Source.COMMAND).actor)
+    record_alone(Event(action=demo_actions.DEMO_LOADED), Principal.system("load_demo", Source.COMMAND).actor)
     refused("already has the demo")

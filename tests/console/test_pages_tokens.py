@@ -15,7 +15,7 @@ from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.users.services.invitations import invite_user
 from audit.models import TokenLastUse
-from console.access_forms import TokenForm
+from console.tokens.forms import TokenForm
 from kernel.clock import database_now
 from tests.browsing import form_of, signed_in
 from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from console import reference
+from console.reference import endpoints as reference
 from kernel.rest import schema
 from tests.browsing import signed_in
 

@@ -11,7 +11,8 @@ from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
 from console import actions as console_actions
-from console import system as console_system
+from console.system import services as console_system
+from demo import actions as demo_actions
 from kernel import installation
 from kernel.clock import database_now
 from kernel.trust import kek
@@ -31,8 +32,8 @@ def checks(browser, **headers):
 
 def test_a_healthy_system_is_well_everywhere(at_admin, monkeypatch):
     monkeypatch.setattr(console_system, "SKEW_SECONDS", 3600.0)  # the test may pause between two clocks
-    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 0)
-    monkeypatch.setattr("console.disk.LEAST_FREE_SHARE", 0)
+    monkeypatch.setattr("console.checks.LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr("console.checks.LEAST_FREE_SHARE", 0)
     checkpoint_now()
     found = checks(at_admin)
     assert {name for name, check in found.items() if check.state not in {"ok", "off"}} == set()
@@ -120,9 +121,9 @@ def test_plain_http_is_a_warning_beyond_this_machine_and_neutral_on_it(at_admin,
 
 
 def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeypatch):
-    monkeypatch.setattr("console.disk.LEAST_FREE_SHARE", 2)
+    monkeypatch.setattr("console.checks.LEAST_FREE_SHARE", 2)
     assert checks(at_admin)["Data folder disk"].state == "warning"
-    monkeypatch.setattr("console.disk.LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("console.checks.LEAST_FREE_BYTES", 1 << 62)
     assert checks(at_admin)["Data folder disk"].state == "bad"
 
 
@@ -136,7 +137,7 @@ def test_the_last_backup_is_shown_and_its_command_before_the_first(at_admin):
 def test_clocks_that_differ_are_seen(at_admin, monkeypatch):
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has this process's clock")
-    monkeypatch.setattr("console.system.SKEW_SECONDS", -1.0)
+    monkeypatch.setattr("console.system.services.SKEW_SECONDS", -1.0)
     check = checks(at_admin)["Database (PostgreSQL)"]
     assert (check.state, check.command) == ("warning", "timedatectl status")
 
@@ -161,9 +162,9 @@ def test_health_and_the_page_show_the_same(at_admin, settings):
 
 def test_a_demo_instance_is_shown_as_one_and_an_incomplete_one_with_a_remedy(at_admin):
     assert "Demo instance" not in checks(at_admin)
-    record_alone(Event(action=console_actions.DEMO_STARTED), SYSTEM)
+    record_alone(Event(action=demo_actions.DEMO_STARTED), SYSTEM)
     incomplete = checks(at_admin)["Demo instance"]
     assert incomplete.state == "warning"
     assert "Use a new one" in incomplete.remedy
-    record_alone(Event(action=console_actions.DEMO_LOADED), SYSTEM)
+    record_alone(Event(action=demo_actions.DEMO_LOADED), SYSTEM)
     assert checks(at_admin)["Demo instance"].state == "ok"

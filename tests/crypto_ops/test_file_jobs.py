@@ -13,9 +13,10 @@ from audit.log.events import Source
 from crypto_ops.files import decrypted, services, storage, task
 from crypto_ops.models import FileJob
 from kernel.clock import database_now
-from kernel.jobs import JobRecord, leases, registry
 from kernel.jobs import files as job_files
+from kernel.jobs import leases, registry
 from kernel.jobs.errors import ResultGone
+from kernel.jobs.job import JobRecord
 from keys.errors import KeyNotUsable
 from tests.audit.exports.exporting import work
 from tests.crypto_ops.file_jobs import (

@@ -17,7 +17,7 @@ from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services import pages as reencryption_pages
 from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
-from kernel.jobs import JobRecord
+from kernel.jobs.job import JobRecord
 from kernel.trust.row_mac import IntegrityFailed
 from keys.errors import KeyNotActive
 from tests.architecture.sources import ROOT

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.test import RequestFactory
 
 from kernel.errors import VersionConflict
-from kernel.pages import EditForm
+from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import UtcDateTimeField
 
 AT = datetime(2026, 12, 1, 10, 30, 59, tzinfo=UTC)

@@ -16,12 +16,15 @@ from msgspec.structs import asdict
 
 from audit.log.events import Actor
 from audit.models import AuditExport
-from kernel import jobs
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from kernel.errors import Conflict, Denied, Unavailable
-from kernel.jobs import Status, leases, registry, running, worker
+from kernel.jobs import delivery, leases, registry, running, worker
+from kernel.jobs import job as jobs_job
+from kernel.jobs import progress as jobs_progress
 from kernel.jobs import progress as progress_module
+from kernel.jobs import registry as jobs_registry
+from kernel.jobs.job import Status
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.observability import logs, loops
 from kernel.observability.metrics import job_failures_total
@@ -62,7 +65,7 @@ class Task:
 def task(monkeypatch):
     monkeypatch.setattr(registry, "_tasks", {})
     only = Task()
-    jobs.register("export", AuditExport, only.run, only.ended)
+    jobs_registry.register("export", AuditExport, only.run, only.ended)
     return only
 
 
@@ -74,7 +77,7 @@ def fast_beat(monkeypatch):
 
 def submitted(**columns):
     job = AuditExport(format="csv", **columns)
-    jobs.submit(job)
+    delivery.submit(job)
     return job
 
 
@@ -273,7 +276,7 @@ def test_a_job_of_load_demo_is_held_from_the_beginning_and_on_the_clock_of_other
     task.does = works
     with running_from(past):
         job = AuditExport(format="csv")
-        jobs.submit_leased(job)
+        delivery.submit_leased(job)
         found.append(in_another_thread(run_one))
         running.run_leased(job, lambda: False)
     assert found == [False, False]
@@ -331,7 +334,7 @@ def test_a_job_whose_end_cannot_be_recorded_does_not_end(task):
     found = row(job)
     assert (found.status, found.rows, found.attempts) == (Status.PENDING, None, 1)
     with pytest.raises(Unavailable):
-        jobs.cancel(job)
+        delivery.cancel(job)
     assert row(job).status == Status.PENDING
 
 
@@ -405,7 +408,7 @@ def test_a_job_that_kills_every_worker_is_given_up(task):
 
 def test_a_pending_job_is_cancelled_at_once(task):
     job = submitted()
-    jobs.cancel(job)
+    delivery.cancel(job)
     assert task.ends == [(job.pk, "cancelled", "")]
     assert not run_one()
     assert task.runs == []
@@ -415,7 +418,7 @@ def test_a_running_job_is_cancelled_when_it_next_reports_its_progress(task):
     job = submitted()
 
     def works(_job, progress):
-        in_another_thread(lambda: jobs.cancel(job))
+        in_another_thread(lambda: delivery.cancel(job))
         assert row(job).status == Status.RUNNING
         wait_until(lambda: progress(7))
 
@@ -428,9 +431,9 @@ def test_a_running_job_is_cancelled_when_it_next_reports_its_progress(task):
 def test_a_job_that_was_cancelled_before_its_worker_died_is_not_begun_again(task):
     job = submitted()
     claim(job)
-    jobs.cancel(job)
+    delivery.cancel(job)
     requested = row(job).cancel_requested_at
-    jobs.cancel(job)  # a second request changes nothing
+    delivery.cancel(job)  # a second request changes nothing
     assert row(job).cancel_requested_at == requested
     let_the_lease_run_out(job)
     assert run_one()
@@ -442,7 +445,7 @@ def test_an_ended_job_is_not_cancelled(task):
     job = submitted()
     assert run_one()
     with pytest.raises(Conflict, match="ended"):
-        jobs.cancel(job)
+        delivery.cancel(job)
     assert row(job).status == Status.SUCCEEDED
 
 
@@ -451,7 +454,7 @@ def test_a_simultaneous_cancellation_and_claim_happen_one_after_the_other(task):
         job = submitted()
         with ThreadPoolExecutor(2) as pool:
             claimed = pool.submit(in_thread, lambda job=job: claim(job))
-            cancelled = pool.submit(in_thread, lambda job=job: jobs.cancel(job))
+            cancelled = pool.submit(in_thread, lambda job=job: delivery.cancel(job))
         assert cancelled.exception() is None
         found = row(job)
         if claimed.result():
@@ -479,7 +482,7 @@ def test_a_worker_that_stops_leaves_its_job_to_others_as_if_not_begun(task):
 
 
 def test_all_reasons_to_stop_a_task_have_one_base_class():
-    assert {LeaseLost, Cancelled, Stopping} == set(jobs.Stop.__subclasses__())
+    assert {LeaseLost, Cancelled, Stopping} == set(jobs_progress.Stop.__subclasses__())
 
 
 # --- submitting, and counting
@@ -495,7 +498,7 @@ def test_a_job_is_there_once_its_transaction_has_committed(task):
 
 def test_the_row_contains_the_requester(task, admin):
     facts = {name: getattr(admin.principal.actor, name) for name in admin.principal.actor.__slots__}
-    job = submitted(**jobs.requester_columns(facts))
+    job = submitted(**jobs_job.requester_columns(facts))
     assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")
     assert row(job).actor_facts == facts
     assert row(job).requester == admin.principal.identity
@@ -503,24 +506,24 @@ def test_the_row_contains_the_requester(task, admin):
 
 def test_a_service_account_asks_for_a_job_as_itself(task):
     facts = asdict(account())
-    job = submitted(**jobs.requester_columns(facts))
+    job = submitted(**jobs_job.requester_columns(facts))
     assert (row(job).created_by, row(job).actor_id, row(job).created_by_name) == (None, BILLING, "billing")
     assert Actor(**row(job).actor_facts) == account()
     assert row(job).requester == account().identity
 
 
 def test_jobs_are_counted_by_kind_and_status(task):
-    assert jobs.read_queues() == {"export": registry.Queue(dict.fromkeys(Status, 0), 0.0)}
+    assert jobs_registry.read_queues() == {"export": registry.Queue(dict.fromkeys(Status, 0), 0.0)}
     submitted()
     claim(submitted())
-    jobs.cancel(submitted())
-    counted = jobs.read_queues()["export"].counts
+    delivery.cancel(submitted())
+    counted = jobs_registry.read_queues()["export"].counts
     assert counted == {"pending": 1, "running": 1, "succeeded": 0, "failed": 0, "cancelled": 1}
 
 
 def test_the_age_of_the_queue_is_that_of_the_oldest_due_job(task):
     def age():
-        return jobs.read_queues()["export"].age
+        return jobs_registry.read_queues()["export"].age
 
     later, now = submitted(due_at=database_now() + timedelta(hours=1)), database_now()
     held = submitted()
@@ -559,9 +562,9 @@ def test_a_kind_that_is_not_known_is_dropped(task, caplog):
 def test_the_worker_does_jobs_as_they_come_and_keeps_the_schedule(task, monkeypatch, caplog):
     monkeypatch.setattr(registry, "_periodic", {})
     ticks, rare, stopping = [], [], threading.Event()
-    jobs.register_periodic("failing", 1, lambda: raises(ValueError("hunter2"))(None, None))
-    jobs.register_periodic("ticking", 1, lambda: ticks.append(True))
-    jobs.register_periodic("rare", 60, lambda: rare.append(True))
+    jobs_registry.register_periodic("failing", 1, lambda: raises(ValueError("hunter2"))(None, None))
+    jobs_registry.register_periodic("ticking", 1, lambda: ticks.append(True))
+    jobs_registry.register_periodic("rare", 60, lambda: rare.append(True))
     thread = threading.Thread(target=worker.work, args=[2, stopping])
     thread.start()
     try:

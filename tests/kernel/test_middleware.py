@@ -3,7 +3,8 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from kernel.errors import Conflict
-from kernel.http import fast_path, request_ids
+from kernel.http import fast_path
+from kernel.http import response_headers as request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import may_forward
 from kernel.http.middleware import RequestContext

@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 from django.db.migrations.recorder import MigrationRecorder
 
 from ciphercanary.server import preparation
-from ciphercanary.server.refusals import CannotStart
-from console.system import check_migrations
+from ciphercanary.server.starting import CannotStart
+from console.system.services import check_migrations
 from kernel import __version__
 from kernel.commands import ServiceCommand
 from kernel.databases.applied_migrations import applied_migrations

@@ -11,10 +11,11 @@ from accounts.models import SigningKey
 from accounts.second_factors.services import totp
 from audit.verification.protected_rows import check_protected_rows
 from crypto_ops.models import FileJob, FileOperation
-from kernel import jobs, runtime
+from kernel import runtime
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
+from kernel.jobs import delivery
 from kernel.trust import kek, kek_records, rewrapping
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey, SystemKey
@@ -45,7 +46,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     file = FileJob(key=key, operation=FileOperation.ENCRYPT, upload_size=1)
     with transaction.atomic():
         kek.wrap_into(file, KeyMaterial.generate(32))
-        jobs.submit(file)
+        delivery.submit(file)
     return key
 
 

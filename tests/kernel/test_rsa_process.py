@@ -12,14 +12,16 @@ from uuid import uuid4
 
 import pytest
 
-from kernel import installation, rsa_process, rsa_program, runtime, throttle
+from kernel import installation, runtime, throttle
 from kernel.crypto import key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.databases import lock_waits
 from kernel.errors import Overloaded, Throttled
 from kernel.identities import Identity
-from kernel.rsa_process import child
+from kernel.rsa import child
+from kernel.rsa import process as rsa_process
+from kernel.rsa import program as rsa_program
 from tests.foreign_keys import new_key, private_bytes, rsa_with_a_composite_factor
 from tests.waiting import wait_until
 

@@ -4,11 +4,11 @@ import ast
 
 import kombu
 import pytest
+from kernel.environment.redis_urls import Sentinels
 
 from kernel import cache as redis_caches
 from kernel.cache import FailoverRedisCache, Outage
 from kernel.runtime import ProcessState
-from kernel.several_hosts import Sentinels
 from tests.architecture.test_settings import settings_under
 from tests.services.redis import Redis
 from tests.services.sentinel import Replica, Sentinel

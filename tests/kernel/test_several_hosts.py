@@ -2,9 +2,9 @@
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from kernel.environment.redis_urls import Sentinels
 
-from kernel.environment import Environment
-from kernel.several_hosts import Sentinels
+from kernel.environment.variables import Environment
 
 WRITABLE = {"target_session_attrs": "read-write", "connect_timeout": 2}
 

@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from audit.models import AuditExport
-from kernel import jobs
-from kernel.environment import Environment
-from kernel.jobs import registry, running
+from kernel.environment.variables import Environment
+from kernel.jobs import delivery, registry, running
+from kernel.jobs import registry as jobs_registry
 from kernel.observability import logs, span_export, spans
 from kernel.observability.span_export import Export
 from tests.product import ROOT
@@ -231,13 +231,13 @@ def task(monkeypatch, settings):
         raise ValueError("secret")
 
     monkeypatch.setattr(registry, "_tasks", {})
-    jobs.register("export", AuditExport, run)
+    jobs_registry.register("export", AuditExport, run)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_begins_a_trace_that_names_the_request_that_submitted_it(exporter, task):
     job = AuditExport(format="csv", actor={"request_id": "request-1", "user_agent": "secret"})
-    jobs.submit(job)
+    delivery.submit(job)
     assert running.run_next(lambda: False)
     span = next(span for span in exporter.ended() if span.name == "job export")
     assert dict(span.attributes) == {

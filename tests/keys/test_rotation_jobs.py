@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 
 from accounts.users.services import editing
-from kernel import jobs
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound
+from kernel.jobs import progress as jobs_progress
 from kernel.jobs import running
 from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
@@ -210,7 +210,7 @@ def test_simultaneous_runs_and_jobs_rotate_each_key_once(operator, new_key):
         starting_line.wait()
         try:
             rotation_task.run(KeyRotationJob.objects.get(pk=job.pk), lambda _done, _total=None: None)
-        except jobs.Stop:
+        except jobs_progress.Stop:
             pass  # the plan of the other run was faster
         finally:
             connection.close()

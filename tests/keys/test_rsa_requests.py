@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from django.db import connection
 
-from kernel import rsa_process
+from kernel.rsa import process as rsa_process
 from keys.editing import services as editing
 from keys.models import ImportParameters, Key, KeyVersion
 from keys.rotation.services import chosen

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from kernel import outbox
+from kernel.outbox import publishing
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
 from notifications.services import webhooks
@@ -59,7 +59,7 @@ def new_webhook(admin):
 
 def publish(number=1, topic="job.failed", **facts):
     facts = {"kind": "export", "error_code": "internal", **facts}
-    outbox.publish(outbox.Announcement(topic=topic, dedup_key=f"test:{topic}:{number}", facts=facts))
+    publishing.publish(publishing.Announcement(topic=topic, dedup_key=f"test:{topic}:{number}", facts=facts))
     return Notification.objects.get(dedup_key=f"test:{topic}:{number}")
 
 

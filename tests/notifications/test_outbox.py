@@ -8,9 +8,11 @@ from audit.log.events import Actor
 from audit.models import AuditAlarm, AuditExport
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
-from kernel import jobs, outbox
 from kernel.clock import database_now
-from kernel.jobs import Status, leases
+from kernel.jobs import delivery, leases
+from kernel.jobs import job as jobs_job
+from kernel.jobs.job import Status
+from kernel.outbox import publishing
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
 from notifications.services.cleanup import delete_old
@@ -35,16 +37,16 @@ def test_a_notification_is_rolled_back_with_its_event():
 
 
 def test_an_unknown_topic_or_a_missing_fact_still_has_a_text():
-    outbox.publish(outbox.Announcement(topic="of.a.newer.version", dedup_key="1"))
-    outbox.publish(outbox.Announcement(topic="job.failed", dedup_key="2"))
+    publishing.publish(publishing.Announcement(topic="of.a.newer.version", dedup_key="1"))
+    publishing.publish(publishing.Announcement(topic="job.failed", dedup_key="2"))
     texts = Notification.objects.order_by("dedup_key")
     assert [each.sentence for each in texts] == ["of.a.newer.version", "Job failed"]
 
 
 def test_a_failed_job_is_published():
     actor = Actor.system("ada", "command")
-    job = AuditExport(format="csv", **jobs.requester_columns(asdict(actor)))
-    jobs.submit(job)
+    job = AuditExport(format="csv", **jobs_job.requester_columns(asdict(actor)))
+    delivery.submit(job)
     leases.end(job, Status.FAILED, {}, error_code="internal")
     found = Notification.objects.get()
     assert (found.topic, found.object_id) == ("job.failed", str(job.pk))
@@ -80,8 +82,8 @@ def test_an_alarm_is_stored_with_its_entry_if_its_notification_cannot_be(refusin
 
 
 def test_a_failed_job_ends_if_its_notification_cannot_be_stored(refusing):
-    job = AuditExport(format="csv", **jobs.requester_columns(asdict(Actor.system("ada", "command"))))
-    jobs.submit(job)
+    job = AuditExport(format="csv", **jobs_job.requester_columns(asdict(Actor.system("ada", "command"))))
+    delivery.submit(job)
     leases.end(job, Status.FAILED, {}, error_code="internal")
     job.refresh_from_db()
     assert job.status == Status.FAILED

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from kernel import outbox
+from kernel.outbox import publishing
 from notifications.models import Delivery, Webhook
 from notifications.services.delivery import deliver_due
 from tests.browsing import signed_in, text
@@ -89,8 +89,8 @@ def test_a_test_shows_as_queued_and_the_list_refreshes_until_it_ends(admin):
 
 def test_an_operator_sees_notifications_but_no_control(operator, admin):
     key = KeyFactory(name="payments")
-    outbox.publish(
-        outbox.Announcement(
+    publishing.publish(
+        publishing.Announcement(
             topic="key.expiring",
             dedup_key="1",
             object_type="key",

@@ -33,7 +33,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.specs.openapi import checks
 
-from console.demo_data import PEOPLE
+from demo.data import PEOPLE
 from tests.output import log
 from tests.product import Product
 from tests.security.known_objects import KnownObjects

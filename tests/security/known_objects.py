@@ -4,7 +4,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from console.demo_data import ADMIN, AUDITOR, PROGRAMS
+from demo.data import ADMIN, AUDITOR, PROGRAMS
 from tests.product import Product, b64
 
 OWNER = PROGRAMS[0]

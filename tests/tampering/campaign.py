@@ -140,7 +140,7 @@ class Campaign:
 
     def look(self, name: str, what: str, first: int | None, *, is_whole: bool = False) -> None:
         """Run the verifier, and count whether the alteration was detected and its index reported."""
-        from audit.verification import verify_log  # noqa: PLC0415
+        from audit.verification.fsck import verify_log  # noqa: PLC0415
 
         began = time.monotonic()
         report = verify_log()
@@ -161,7 +161,7 @@ class Outside:
     def __init__(self, folder: Path) -> None:
         from audit.models import AuditCheckpoint  # noqa: PLC0415
         from audit.sequencing.checkpoint_keys import trusted_keys  # noqa: PLC0415
-        from audit.verification import OutsideCheckpoint  # noqa: PLC0415
+        from audit.verification.heads import OutsideCheckpoint  # noqa: PLC0415
 
         self.folder = folder
         self.pinned = trusted_keys()
@@ -172,7 +172,7 @@ class Outside:
         (folder / "keys").write_text("\n".join(key.vkey for key in self.pinned))
 
     def run(self, verifier: str) -> tuple[bool, tuple[int, int] | None]:
-        from audit.verification import verify_log  # noqa: PLC0415
+        from audit.verification.fsck import verify_log  # noqa: PLC0415
         from tests.tampering import tricks  # noqa: PLC0415
 
         match verifier:

@@ -241,7 +241,7 @@ def write_target(persona, key_id: str) -> tuple[int, int]:
 
     from audit.log.events import Event, RowChange  # noqa: PLC0415
     from audit.models import AuditTrail  # noqa: PLC0415
-    from audit.services import record  # noqa: PLC0415
+    from audit.services.recording import record  # noqa: PLC0415
     from tests.log_entries import log_rows  # noqa: PLC0415
 
     event = Event(

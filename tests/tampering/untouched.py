@@ -16,7 +16,8 @@ from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditReceipt, A
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.checkpointing import thin_out_checkpoints
 from audit.sequencing.head import HEAD_FILE, check_head
-from audit.verification import OutsideCheckpoint, verify_log
+from audit.verification.fsck import verify_log
+from audit.verification.heads import OutsideCheckpoint
 from kernel import runtime
 from tests.tampering.altering import TABLES, execute, without_triggers
 from tests.tampering.campaign import ccverify

@@ -28,7 +28,7 @@ from accounts.second_factors.ceremonies import (
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import passkey_values, user_event
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated
 

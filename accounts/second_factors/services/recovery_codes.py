@@ -10,7 +10,7 @@ from accounts.principals import Principal, user_entity
 from accounts.second_factors.one_time_codes import new_recovery_codes, recovery_code_hash
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import user_event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch

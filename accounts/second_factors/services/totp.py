@@ -30,7 +30,7 @@ from accounts.sessions.services.own_sessions import end_other_sessions
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import device_values, reason_given, user_event, user_values
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel import installation
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated

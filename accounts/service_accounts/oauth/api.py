@@ -28,8 +28,8 @@ from kernel import errors
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.problems import ProtocolError, status_of
 from kernel.identities import parse_uuid
-from kernel.rest import PUBLIC, Rule
 from kernel.rest.exceptions import translate
+from kernel.rules import PUBLIC, Rule
 
 GRANT_TYPE: Final = "client_credentials"
 MAX_LENGTH: Final = 2000  # characters of one parameter

@@ -19,7 +19,7 @@ from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from accounts.users.services.creation import require_known_role
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch

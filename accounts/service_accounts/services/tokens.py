@@ -24,7 +24,7 @@ from accounts.tokens.access_tokens import renew_principal
 from accounts.tokens.service_tokens import new_token, token_digest
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import lock_epoch, raise_epoch

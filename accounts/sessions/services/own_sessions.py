@@ -14,7 +14,7 @@ from accounts.principals import Principal, user_entity
 from accounts.sessions.services.sessions import revoke_family
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch

@@ -18,7 +18,7 @@ from accounts.tokens.access_tokens import issue_access_token
 from accounts.tokens.signing_keys import KeySet
 from accounts.trail import user_event
 from audit.log.events import Actor, Event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import raise_epoch

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from kernel.environment import Environment
+from kernel.environment.variables import Environment
 
 env = Environment()  # noqa: CC6 - reads the settings
 

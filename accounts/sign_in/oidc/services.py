@@ -31,7 +31,7 @@ from accounts.trail import oidc_identity_values, user_event
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import set_role, sign_out_everywhere
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import process_now
 from kernel.identities import Identity
 

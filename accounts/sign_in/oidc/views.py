@@ -22,9 +22,10 @@ from audit.log.events import Source
 from kernel.errors import DomainError, Unavailable
 from kernel.http import problems
 from kernel.http.context import in_context
-from kernel.pages import AUTHENTICATED, PUBLIC, PageForm, Rule
 from kernel.pages.drafts import carried_draft, keep_draft
+from kernel.pages.forms import PageForm
 from kernel.pages.views import next_url, refuse
+from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
 STATE = "oidc"  # session entry: the state of a started sign-in, which works once
 

@@ -16,7 +16,7 @@ from accounts.principals import SIGNING_KEYS, Principal
 from accounts.tokens import signing_keys
 from accounts.tokens.signing_keys import JWKS_MAX_AGE
 from audit.log.events import Actor, Event, Source
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial
 from kernel.freshness.epoch import raise_epoch

@@ -16,7 +16,7 @@ from accounts.roles import ROLES
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import user_event, user_values
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch

@@ -19,7 +19,7 @@ from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import Values, reason_given, user_event, user_values
 from accounts.users.services.creation import accepted_email, require_known_role, save_unique
 from audit.log.events import RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch

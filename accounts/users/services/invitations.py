@@ -19,7 +19,7 @@ from accounts.trail import reason_given, user_event
 from accounts.users import link_codes
 from accounts.users.services.creation import insert_user, new_user
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch

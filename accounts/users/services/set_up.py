@@ -11,7 +11,7 @@ from accounts.roles import ADMIN, SYSTEM
 from accounts.users import link_codes
 from accounts.users.services.creation import create_user
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.identities import Identity
 

@@ -13,8 +13,9 @@ from accounts.sessions.views import SecretFormView
 from accounts.users.forms import AppearanceForm, ChangePasswordForm
 from accounts.users.services import editing
 from kernel.errors import DomainError
-from kernel.pages import AUTHENTICATED, PageView, Rule
 from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
+from kernel.pages.views import PageView
+from kernel.rules import AUTHENTICATED, Rule
 
 YEAR = 365 * 24 * 3600
 

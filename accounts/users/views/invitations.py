@@ -14,7 +14,7 @@ from accounts.users.forms import ChoosePasswordForm
 from accounts.users.services import invitations
 from audit.log.events import Source
 from kernel.errors import DomainError
-from kernel.pages import PUBLIC, Rule
+from kernel.rules import PUBLIC, Rule
 
 
 class InvitationView(SecretFormView):

@@ -15,7 +15,8 @@ from accounts.users.forms import SetUpForm
 from accounts.users.services import set_up
 from audit.log.events import Source
 from kernel.errors import DomainError, NotFound
-from kernel.pages import PUBLIC, PageView, Rule
+from kernel.pages.views import PageView
+from kernel.rules import PUBLIC, Rule
 
 
 class SetUpPendingView(PageView[Principal]):

@@ -19,11 +19,13 @@ from accounts.users.operations import USER_OPERATIONS, UserOperation
 from accounts.users.services import creation, editing, invitations, listing
 from accounts.users.services.invitations import IssuedInvitation
 from accounts.users.services.listing import ListedUser, UserFilter
-from audit.shows_log import ShowsLog
+from audit.sequencing.catching_up import ShowsLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.identities import Identity
-from kernel.pages import PageView, Rule, once
+from kernel.pages import once
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 
 LIMIT = 50
 FILTERS = ("search", "role", "state")

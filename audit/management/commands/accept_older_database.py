@@ -1,7 +1,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from audit.management.base import LogCommand
+from audit.commands import LogCommand
 from audit.sequencing.head import accept_older_database
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.management.base import LogCommand
+from audit.commands import LogCommand
 from audit.sequencing.running import checkpoint_now
 
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from audit.management.base import LogCommand
+from audit.commands import LogCommand
 from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
 
 

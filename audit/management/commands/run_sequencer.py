@@ -2,7 +2,7 @@ import logging
 import signal
 from typing import Any
 
-from audit.management.base import LogCommand
+from audit.commands import LogCommand
 from audit.sequencing.running import Sequencer
 from kernel.databases.applied_migrations import applied_migrations
 

@@ -3,10 +3,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from audit.management.arguments import read_keys, read_note
-from audit.management.base import LogCommand, PeriodicProgress
+from audit.commands import LogCommand, PeriodicProgress, read_keys, read_note
 from audit.tlog.checkpoint import CheckpointInvalid
-from audit.verification import OutsideCheckpoint, Report, verify_and_record
+from audit.verification.findings import Report
+from audit.verification.heads import OutsideCheckpoint
+from audit.verification.recording import verify_and_record
 from kernel.commands import JsonCommand
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Invalid

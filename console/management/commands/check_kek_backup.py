@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from accounts.commands import SystemCommand
-from console.services.kek_copies import TEXTS, CheckedCopy, Verdict, check_kek_copies
+from console.key_encryption.copies import TEXTS, CheckedCopy, Verdict, check_kek_copies
 from kernel.commands import JsonCommand
 
 

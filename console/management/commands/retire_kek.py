@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.commands import SystemCommand
-from console.services.key_encryption import retire_kek
+from console.key_encryption.services import retire_kek
 
 
 class Command(SystemCommand):

@@ -1,11 +1,11 @@
 from typing import Any
 
 from accounts.commands import SystemCommand
-from console.services.rewraps import rewrap_here
+from console.key_encryption.rewraps import rewrap_here
 from kernel import installation
 from kernel.commands import JsonCommand, ProgressBar, interruptible
-from kernel.jobs import Status
-from kernel.rewrap_jobs import KekRewrap
+from kernel.jobs.job import Status
+from kernel.models import KekRewrap
 
 
 class Command(JsonCommand, SystemCommand):

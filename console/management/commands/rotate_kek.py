@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.commands import SystemCommand
-from console.services.key_encryption import Rotation, create_kek_file, rotate_kek
+from console.key_encryption.services import Rotation, create_kek_file, rotate_kek
 from kernel import installation
 from kernel.commands import JsonCommand
 

@@ -12,17 +12,17 @@ from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
-from audit.services import record
+from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import commit_with, default_mode, grounds_of, perform
 from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption.services.one_message import require_reason, target_of
-from kernel import jobs
 from kernel.clock import database_now, process_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict, NotFound
-from kernel.jobs import Status
+from kernel.jobs import job as jobs_job
+from kernel.jobs.job import Status
 from kernel.labels import check_reason
 from keys import lifecycle
 
@@ -47,7 +47,7 @@ def begin_reencryption(
         check_reason(reason)
     now = database_now()
     job = Reencryption(
-        **jobs.requester_columns(asdict(principal.actor)),
+        **jobs_job.requester_columns(asdict(principal.actor)),
         kind=KIND,
         key_id=key_id,
         target_key_id=target_key_id or key_id,

@@ -12,7 +12,6 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decide_use, perform_measured, with_facts
 from crypto_ops.requests import Unprinted
-from kernel import rsa_process
 from kernel.clock import process_now
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
@@ -21,6 +20,7 @@ from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
 from kernel.errors import Invalid
 from kernel.identities import Identity
+from kernel.rsa import process as rsa_process
 from keys.references import KeyReference
 from keys.ring import primitives
 

@@ -10,7 +10,7 @@ from accounts.principals import Principal
 from kernel.clock import process_now
 from kernel.commands import JsonCommand, ProgressBar, interruptible
 from kernel.errors import NotFound
-from kernel.jobs import Status
+from kernel.jobs.job import Status
 from keys.capabilities import require_new_material
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts

@@ -10,7 +10,8 @@ from accounts.holders import KnownHolder, find_holders, list_holders
 from kernel.clock import process_now
 from kernel.errors import DomainError, NotFound
 from kernel.http.addresses import canonical_address
-from kernel.pages import ReasonForm, Rule
+from kernel.pages.forms import ReasonForm
+from kernel.rules import Rule
 from keys import access, actions
 from keys.access import services as access_services
 from keys.access.forms import CheckAccessForm, GrantForm

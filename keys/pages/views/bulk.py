@@ -12,7 +12,9 @@ from django.urls import reverse
 from accounts.principals import Principal
 from kernel.clock import process_now
 from kernel.errors import DomainError
-from kernel.pages import PageForm, PageView, Rule
+from kernel.pages.forms import PageForm
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 from keys import actions
 from keys.editing import services as editing
 from keys.lifecycle import Status

@@ -13,17 +13,17 @@ from audit.browse.filters import operations_query
 from audit.browse.selection import LogCriteria
 from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
-from audit.services import find_logs
+from audit.sequencing.catching_up import ShowsLog
+from audit.services.reading import find_logs
 from audit.services.showing import show_entries, with_names
-from audit.shows_log import ShowsLog
 from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import KeyUse
 from audit.usage.sums import HOUR, Span, used_over_time
 from audit.views.events import PARTS, EventList
 from kernel.clock import process_now
 from kernel.http.context import set_audit_object
-from kernel.pages import PageView, Rule
-from kernel.pages.views import number_in
+from kernel.pages.views import PageView, number_in
+from kernel.rules import Rule
 from keys import actions, capabilities, lifecycle
 from keys.explanations import MODE_LABELS, OPERATION_LABELS, decision_word, meaning
 from keys.impact import KeyAction

@@ -14,15 +14,15 @@ from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
 from accounts.principals import Principal
-from audit.shows_log import ShowsLog
+from audit.sequencing.catching_up import ShowsLog
 from audit.usage.of_key import end_of_gap
 from audit.usage.queries import last_uses
 from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
 from kernel.labels import check_name
-from kernel.pages import PageView, Rule
 from kernel.pages.curl import curl_of
-from kernel.pages.views import DIALOG
+from kernel.pages.views import DIALOG, PageView
+from kernel.rules import Rule
 from keys import actions
 from keys.creation import services as creation
 from keys.creation.forms import MORE, KeyForm

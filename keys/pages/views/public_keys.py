@@ -4,7 +4,7 @@ import json
 
 from django.http import HttpRequest, HttpResponse
 
-from kernel.pages import Rule
+from kernel.rules import Rule
 from keys import actions
 from keys.pages.views.detail import KeyView
 from keys.transport import jose

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError
-from kernel.pages import Rule
+from kernel.rules import Rule
 from keys import actions
 from keys.impact import KeyAction
 from keys.lifecycle import Status

@@ -12,7 +12,9 @@ from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError
 from kernel.http.private_connections import is_private
-from kernel.pages import PageView, Rule, once
+from kernel.pages import once
+from kernel.pages.views import PageView
+from kernel.rules import Rule
 from keys import actions
 from keys.models import Key
 from keys.pages.views.detail import KeyView

@@ -9,8 +9,9 @@ from django.urls import reverse
 
 from kernel.clock import database_now, process_now
 from kernel.errors import DomainError, NotFound
-from kernel.pages import PageForm, ReasonForm, Rule
+from kernel.pages.forms import PageForm, ReasonForm
 from kernel.pages.views import number_in
+from kernel.rules import Rule
 from keys import actions
 from keys.deletion.forms import DeletionForm, waiting_days_of
 from keys.editing import services

@@ -14,7 +14,7 @@ from accounts.models.names import unique_name
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
 from kernel.errors import Invalid, NotFound

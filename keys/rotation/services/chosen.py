@@ -7,10 +7,10 @@ from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
-from kernel import rsa_process
 from kernel.clock import database_now
 from kernel.errors import Conflict, DomainError, Invalid, VersionConflict
 from kernel.labels import label_fault
+from kernel.rsa import process as rsa_process
 from keys import metadata
 from keys.editing.services import update_key
 from keys.lifecycle import Status

@@ -12,11 +12,12 @@ from msgspec.structs import asdict
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
-from audit.services import record
-from kernel import jobs
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.errors import Denied, Invalid, NotFound
+from kernel.jobs import delivery
+from kernel.jobs import job as jobs_job
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.labels import check_reason
@@ -70,7 +71,7 @@ def request_rotation(
     principal: Principal,
     request: RotationRequest,
     reason: str,
-    submit: Callable[[jobs.Job], None] = jobs.submit,
+    submit: Callable[[jobs_job.Job], None] = delivery.submit,
 ) -> KeyRotationJob:
     """Queue a job that rotates the selected keys that are active.
 
@@ -79,7 +80,7 @@ def request_rotation(
     principal.require("keys.rotate")
     check_reason(reason)
     job = KeyRotationJob(
-        **jobs.requester_columns(asdict(principal.actor)),
+        **jobs_job.requester_columns(asdict(principal.actor)),
         selection=request.selection.value,
         algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
         policy_id=request.policy_id,
@@ -111,7 +112,7 @@ def rotate_here(
     report: Report,
 ) -> KeyRotationJob:
     """Run the job in this process. If ``is_stopping``, cancels the rest. Raises as ``request_rotation``."""
-    job = request_rotation(principal=principal, request=request, reason=reason, submit=jobs.submit_leased)
+    job = request_rotation(principal=principal, request=request, reason=reason, submit=delivery.submit_leased)
     run_leased(job, is_stopping, report)
     if is_stopping() and not job.has_ended:
         job = cancel_rotation_job(principal=principal, job_id=job.id)
@@ -184,7 +185,7 @@ def cancel_rotation_job(*, principal: Principal, job_id: UUID) -> KeyRotationJob
     principal.require("keys.rotate")
     with transaction.atomic():
         job = find_rotation_job(principal=principal, job_id=job_id)
-        jobs.cancel(job)
+        delivery.cancel(job)
         record(event_of(job, actions.ROTATION_JOB_CANCELLED), principal.actor)
         renew_principal(principal)
     return job

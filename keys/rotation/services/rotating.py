@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from accounts.principals import Principal
 from audit.log.events import Outcome, RowChange
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
 from kernel.labels import check_reason

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
-from audit.services import record
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto import key_transport
 from kernel.crypto.errors import WrongKey

@@ -11,14 +11,14 @@ from django.db.models import QuerySet
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
-from audit.services import record
-from kernel import rsa_process
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto import key_pairs, key_transport
 from kernel.crypto.material import KeyMaterial
+from kernel.databases.conditions import is_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
-from kernel.identity_columns import is_of
+from kernel.rsa import process as rsa_process
 from kernel.trust import kek
 from keys import actions
 from keys.models import ImportParameters

@@ -8,7 +8,6 @@ from typing import Final, TypedDict, Unpack
 from uuid import UUID
 
 from accounts.principals import Principal
-from kernel import rsa_process
 from kernel.crypto import importing, key_transport, pem
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.crypto.encoding import decode_base64
@@ -17,6 +16,7 @@ from kernel.crypto.importing import Parts, refused
 from kernel.crypto.key_transport import TransportFailed
 from kernel.errors import Denied, Invalid
 from kernel.http import strict_json
+from kernel.rsa import process as rsa_process
 from keys import actions
 from keys.creation.services import draft_key, store_key
 from keys.lifecycle import Origin, State, operations

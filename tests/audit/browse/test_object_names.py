@@ -11,8 +11,8 @@ from audit.browse.selection import LogCriteria, page_before
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
 from audit.sequencing.catching_up import catch_up
-from audit.services import find_logs, search_logs
-from audit.services.reading import select_logs
+from audit.services.reading import find_logs, select_logs
+from audit.services.searching import search_logs
 from audit.services.showing import show_entries, with_names
 from kernel.trust.row_mac import IntegrityFailed
 from keys.models import Key

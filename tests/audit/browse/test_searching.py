@@ -11,7 +11,7 @@ from django.db import connection
 from audit.browse import search_limits
 from audit.browse.selection import LogCriteria
 from audit.errors import SearchTimeout
-from audit.services import search_logs
+from audit.services.searching import search_logs
 from kernel.identities import Identity
 from tests.browsing import signed_in
 

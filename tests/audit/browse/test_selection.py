@@ -9,7 +9,7 @@ from audit.browse import selection
 from audit.browse.selection import LogCriteria, TrailCriteria, page_before, time_column
 from audit.log.events import Actor, Event, Outcome, RowChange
 from audit.sequencing.catching_up import catch_up
-from audit.services import find_changes, find_logs
+from audit.services.reading import find_changes, find_logs
 from audit.services.showing import show_entry
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity

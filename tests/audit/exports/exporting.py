@@ -12,8 +12,7 @@ from audit.exports import task
 from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
-from kernel import jobs
-from kernel.jobs import running
+from kernel.jobs import registry, running
 from tests.audit.sequencing.log import sequence_all, write_many
 from tests.log_entries import log_rows
 
@@ -72,11 +71,11 @@ def meanwhile(do, at_call, *, until=lambda progress: True):
 
         return task.run(export, report_progress)
 
-    jobs.register(task.KIND, AuditExport, run, task.ended)
+    registry.register(task.KIND, AuditExport, run, task.ended)
     try:
         yield
     finally:
-        jobs.register(task.KIND, AuditExport, task.run, task.ended)
+        registry.register(task.KIND, AuditExport, task.run, task.ended)
 
 
 def in_thread(function):

@@ -9,10 +9,11 @@ import pytest
 
 from accounts.principals import Principal
 from accounts.users.services.editing import disable_user
-from audit import actions, services
+from audit import actions
 from audit.browse.selection import LogCriteria
 from audit.log.events import Source
 from audit.models import AuditExport
+from audit.services import exports
 from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from kernel.freshness.stamps import StaleDecision
@@ -46,12 +47,12 @@ def test_a_stranger_is_not_let_in(auditor):
 def test_an_export_of_someone_else_does_not_exist_for_users_who_see_their_own_only(developer, stranger):
     """No current role has this combination; the scope decides, not the name of the role."""
     mine = with_export_permission(developer)
-    theirs = services.request_export(
+    theirs = exports.request_export(
         principal=with_export_permission(stranger), export_format="jsonl", criteria=LogCriteria()
     )
-    own = services.request_export(principal=mine, export_format="jsonl", criteria=LogCriteria())
-    assert list(services.find_exports(principal=mine)) == [own]
-    for call in (services.find_export, services.cancel_export, services.find_result):
+    own = exports.request_export(principal=mine, export_format="jsonl", criteria=LogCriteria())
+    assert list(exports.find_exports(principal=mine)) == [own]
+    for call in (exports.find_export, exports.cancel_export, exports.find_result):
         with pytest.raises(NotFound):
             call(principal=mine, export_id=theirs.id)
 
@@ -61,13 +62,13 @@ def test_a_user_who_reads_their_own_actions_only_exports_no_others(developer, st
     write(2, actor=developer.principal.actor)
     write(2, actor=stranger.principal.actor)
     write(2)
-    export = services.request_export(principal=principal, export_format="jsonl", criteria=LogCriteria())
+    export = exports.request_export(principal=principal, export_format="jsonl", criteria=LogCriteria())
     work()
-    result = services.find_result(principal=principal, export_id=export.id)
+    result = exports.find_result(principal=principal, export_id=export.id)
     users = {json.loads(line)["user_id"] for line in result.path.read_bytes().splitlines()}
     assert users == {str(developer.user.id)}
     with pytest.raises(Denied, match="whole log"):
-        services.request_export(principal=principal, export_format="tiles", criteria=LogCriteria())
+        exports.request_export(principal=principal, export_format="tiles", criteria=LogCriteria())
 
 
 def with_export_permission(persona):
@@ -77,15 +78,15 @@ def with_export_permission(persona):
 def test_a_user_who_may_not_read_the_log_does_not_export_it(auditor):
     blind = replace(auditor.principal, permissions=frozenset({"audit.export"}))
     with pytest.raises(Denied, match=r"audit\.read"):
-        services.request_export(principal=blind, export_format="jsonl", criteria=LogCriteria())
+        exports.request_export(principal=blind, export_format="jsonl", criteria=LogCriteria())
 
 
 def test_an_export_needs_a_recent_log_in(auditor):
     old = replace(auditor.principal, auth_time=database_now() - timedelta(minutes=11))
     with pytest.raises(Denied, match="10 minutes"):
-        services.request_export(principal=old, export_format="jsonl", criteria=LogCriteria())
+        exports.request_export(principal=old, export_format="jsonl", criteria=LogCriteria())
     system = Principal.system("tests", Source.COMMAND)
-    assert services.request_export(principal=system, export_format="jsonl", criteria=LogCriteria())
+    assert exports.request_export(principal=system, export_format="jsonl", criteria=LogCriteria())
 
 
 def test_one_person_has_twenty_exports_at_most(auditor, admin):
@@ -143,14 +144,14 @@ def test_rights_that_have_ended_order_cancel_and_fetch_nothing(auditor):
     finished = order(auditor)
     work()
     waiting = order(auditor)
-    result = services.find_result(principal=auditor.principal, export_id=finished)
+    result = exports.find_result(principal=auditor.principal, export_id=finished)
     disable_user(principal=Principal.system("test", Source.COMMAND), user_id=auditor.user.id)
     late = {"principal": auditor.principal}
 
     with pytest.raises(StaleDecision):
-        services.request_export(**late, export_format="jsonl", criteria=LogCriteria())
+        exports.request_export(**late, export_format="jsonl", criteria=LogCriteria())
     with pytest.raises(StaleDecision):
-        services.cancel_export(**late, export_id=waiting)
+        exports.cancel_export(**late, export_id=waiting)
     with pytest.raises(StaleDecision):
-        services.open_result(**late, result=result)
+        exports.open_result(**late, result=result)
     assert not log_rows().filter(action=actions.EXPORT_DOWNLOADED).exists()

@@ -17,7 +17,8 @@ from audit.models import AuditExport
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.checkpointing import sign_checkpoint
 from kernel.clock import database_now
-from kernel.jobs import Status, leases, registry
+from kernel.jobs import leases, registry
+from kernel.jobs.job import Status
 from tests.audit.exports.exporting import EXPORTS, fetch, ids, look, meanwhile, on_record, order, work
 from tests.audit.sequencing.log import altered, sequence_all, write, write_many
 

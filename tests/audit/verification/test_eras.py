@@ -23,7 +23,7 @@ from audit.sequencing.tree import database_reader
 from audit.services import showing
 from audit.services.proofs import leaf_index, list_vkeys, prove_entry
 from audit.tlog import merkle
-from audit.verification import verify_log
+from audit.verification.fsck import verify_log
 from kernel.clock import database_now
 from tests.audit.ccverify import run
 from tests.audit.sequencing.log import recreate_checkpoint_keys, write, write_many

@@ -17,9 +17,9 @@ from audit.sequencing.running import checkpoint_now
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm
 from audit.services.verifications import last_verification
-from audit.verification import FindingKind as Finding
-from audit.verification import verify_log
+from audit.verification.findings import FindingKind as Finding
 from audit.verification.findings import Result
+from audit.verification.fsck import verify_log
 from tests.audit.sequencing.log import altered, no_more_entries, recreate_checkpoint_keys, write
 from tests.endpoints import make_alarm
 from tests.log_entries import log_rows

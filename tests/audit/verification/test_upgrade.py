@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.models import AuditLog, AuditTrail, AuditTree, CheckpointKey, UsageRollup
 from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import HEAD_FILE
-from audit.verification import verify_log
+from audit.verification.fsck import verify_log
 from tests.audit.usage import sum_up_days
 from tests.tampering.altering import execute
 from tests.tampering.writing import Log, sequence, sign

@@ -26,7 +26,9 @@ from audit.sequencing.rollups import add_usage
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note
 from audit.tlog.merkle import Frontier, leaf_hash
 from audit.tlog.tiles import append
-from audit.verification import Finding, FindingKind, OutsideCheckpoint, Report, verify_log
+from audit.verification.findings import Finding, FindingKind, Report
+from audit.verification.fsck import verify_log
+from audit.verification.heads import OutsideCheckpoint
 from kernel import runtime
 from kernel.clock import database_now
 from kernel.crypto import seed_signing
@@ -934,7 +936,7 @@ def test_an_interruption_shows_that_nothing_is_known(log, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("audit.management.base.PeriodicProgress.__call__", interrupt)
+    monkeypatch.setattr("audit.commands.PeriodicProgress.__call__", interrupt)
     assert command(capsys=capsys)[0] == 2
 
 

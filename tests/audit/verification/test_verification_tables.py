@@ -5,7 +5,8 @@ from django.apps import apps
 from django.db import connection
 
 from audit.log import triggers
-from audit.verification import FindingKind, verify_log
+from audit.verification.findings import FindingKind
+from audit.verification.fsck import verify_log
 from kernel.trust.row_mac import MacProtectedRow
 from tests.personas import make_persona
 from tests.tampering import respelling

@@ -1,0 +1,54 @@
+"""The tasks after the installation. The list disappears when all are done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts.principals import Principal
+from accounts.roles import AUDITOR
+from console.home.facts import Facts
+from kernel import installation
+
+BACK_UP = (
+    "Copy each kek-….key file from the data folder, or the value of CC_KEK, to a place separate from the database. "
+    f"Then check the copy: {installation.MANAGE} check_kek_backup FILE."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A task: ``how`` to do it, or the page at ``url``."""
+
+    text: str
+    is_done: bool
+    how: str = ""
+    url: str = ""
+
+
+def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
+    """The steps for this role; empty once all are done."""
+    may, steps = principal.has_permission, []
+    if may("keys.create"):
+        steps.append(Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
+    if may("crypto.encrypt"):
+        steps.append(
+            Step(
+                "Encrypt a first message",
+                facts.has_encrypted,
+                how="Creates a key and encrypts a message in one step.",
+                url=reverse("first-key"),
+            )
+        )
+    if steps:
+        steps.append(Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
+    if may("users.manage"):
+        steps.append(Step("Back up the key-encryption key", facts.has_kek_copy, how=BACK_UP))
+        steps.append(
+            Step(
+                "Invite an auditor with read-only access",
+                facts.has_auditor,
+                url=f"{reverse('user-new')}?role={AUDITOR}",
+            )
+        )
+    return [] if all(step.is_done for step in steps) else steps

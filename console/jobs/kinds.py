@@ -1,0 +1,242 @@
+"""The kinds of jobs, as data: their pages differ in services, texts and one template only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
+
+from accounts.principals import Principal
+from audit import actions as audit_actions
+from audit.exports.downloads import download
+from audit.exports.formats import FILE_TYPES
+from audit.exports.task import KIND as EXPORT
+from audit.models import EXPORT_PERMISSION
+from audit.services import exports
+from console import actions
+from console.key_encryption import rewraps
+from console.key_encryption.services import PERMISSION
+from crypto_ops import actions as crypto_actions
+from crypto_ops.files import services as files
+from crypto_ops.files import task as file_task
+from crypto_ops.files.downloads import OCTETS
+from crypto_ops.files.downloads import download as download_file
+from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
+from crypto_ops.reencryption.services import jobs as reencryptions
+from crypto_ops.reencryption.services.reports import read_report
+from kernel.jobs.job import JobRecord
+from kernel.rules import Rule
+from keys import actions as key_actions
+from keys.rotation.services import jobs
+from keys.rotation.services.jobs import READ_PERMISSION
+from keys.rotation.task import KIND as ROTATION
+
+# Explanations by error code. Other codes are shown unchanged.
+_OF_ALL: Final[Mapping[str, str]] = {"internal": "An unexpected error occurred. See the server log."}
+_OF_EXPORTS: Final[Mapping[str, str]] = {
+    **_OF_ALL,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
+    "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
+    "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
+    "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
+}
+_OF_ROTATIONS: Final[Mapping[str, str]] = {
+    **_OF_ALL,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
+    "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
+    "permission_denied": "The user who requested this job can no longer rotate keys.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
+}
+_OF_REWRAPS: Final[Mapping[str, str]] = {
+    **_OF_ALL,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
+    "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
+}
+
+_OF_FILES: Final[Mapping[str, str]] = {
+    **_OF_ALL,
+    "gave_up": "The job stopped after 5 attempts. Check the server log, then upload the file again.",
+    "file_not_stored": "The file could not be stored or read. Check the free space and the permissions of CC_HOME/files.",
+    "integrity_failed": "The job was altered outside the application. Find out who changed the database.",
+    "decryption_failed": "The file was altered, or its additional data differs. Nothing was decrypted.",
+    "permission_denied": "The requester was disabled, or lost the permission.",
+    "not_found": "The requester can no longer use this key.",
+    "unsupported_algorithm": "The key, or its policy, does not allow AES-256-GCM.",
+    "version_conflict": "The key was rotated during each of 5 attempts. Upload the file again.",
+    "key_not_active": "The key can no longer encrypt. Choose another key.",
+    "key_not_usable": "The key or its version can no longer decrypt.",
+    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then upload the file again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """The file that a job of a kind produces. ``respond`` returns the HTTP response with it."""
+
+    rule: Rule
+    media_types: Sequence[str]
+    respond: Callable[[Principal, UUID, bool], HttpResponseBase]
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all`` returns the jobs that the principal may see.
+
+    ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
+    ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
+    ``when_cancelled`` is the effect of cancelling, and ``failures`` explains error codes. ``file``: None without one.
+    """
+
+    word: str
+    object_type: str
+    url_name: str
+    path: str
+    parameter: str
+    reading: Rule
+    cancelling: Rule
+    find_all: Callable[..., QuerySet[Any]]
+    find: Callable[[Principal, UUID], JobRecord]
+    cancel: Callable[[Principal, UUID], JobRecord]
+    label: str
+    noun: str
+    measure: str
+    when_cancelled: str
+    template: str
+    failures: Mapping[str, str]
+    details: Callable[[Any, datetime], Mapping[str, Any]] = lambda _job, _now: {}
+    file: JobFile | None = None
+
+    @property
+    def cancel_url_name(self) -> str:
+        return f"{self.url_name}-cancel"
+
+
+_KINDS: Final = (
+    JobKind(
+        word=EXPORT,
+        object_type="audit_export",
+        url_name="job",
+        path="jobs",
+        parameter="job_id",
+        reading=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_READ),
+        cancelling=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_CANCELLED),
+        find_all=exports.find_exports,
+        find=lambda principal, job_id: exports.find_export(principal=principal, export_id=job_id),
+        cancel=lambda principal, job_id: exports.cancel_export(principal=principal, export_id=job_id),
+        label="Audit log export",
+        noun="Export",
+        measure="Entries written",
+        when_cancelled="The export stops in a moment and its file is deleted.",
+        template="jobs/export.html",
+        failures=_OF_EXPORTS,
+        details=lambda job, now: {"is_kept": job.is_kept(now)},
+        file=JobFile(
+            rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
+            media_types=[kind.media_type for kind in FILE_TYPES.values()],
+            respond=lambda principal, job_id, is_head: download(
+                principal=principal, export_id=job_id, is_head=is_head
+            ),
+        ),
+    ),
+    JobKind(
+        word=ROTATION,
+        object_type="key_rotation_job",
+        url_name="rotation-job",
+        path="jobs/rotations",
+        parameter="rotation_job_id",
+        reading=Rule(READ_PERMISSION, key_actions.ROTATION_JOB_READ),
+        cancelling=Rule("keys.rotate", key_actions.ROTATION_JOB_CANCELLED),
+        find_all=jobs.find_rotation_jobs,
+        find=lambda principal, job_id: jobs.find_rotation_job(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: jobs.cancel_rotation_job(principal=principal, job_id=job_id),
+        label="Key rotation",
+        noun="Rotation",
+        measure="Keys done",
+        when_cancelled=(
+            "The job stops after the current key. Rotated keys stay rotated, and the others stay as they are."
+        ),
+        template="jobs/rotation.html",
+        failures=_OF_ROTATIONS,
+        details=lambda job, _now: {"outcome": jobs.read_outcome(job)},
+    ),
+    JobKind(
+        word=rewraps.KIND,
+        object_type=rewraps.KIND,
+        url_name="rewrap",
+        path="jobs/rewraps",
+        parameter="rewrap_id",
+        reading=Rule(rewraps.READ_PERMISSION, actions.REWRAP_READ),
+        cancelling=Rule(PERMISSION, actions.REWRAP_CANCELLED),
+        find_all=rewraps.find_rewraps,
+        find=lambda principal, job_id: rewraps.find_rewrap(principal=principal, rewrap_id=job_id),
+        cancel=lambda principal, job_id: rewraps.cancel_rewrap(principal=principal, rewrap_id=job_id),
+        label="Rewrap of all keys",
+        noun="Rewrap",
+        measure="Keys rewrapped",
+        when_cancelled=(
+            "The rewrap stops in a moment. Rewrapped keys stay under the primary key-encryption key, and the others "
+            "stay usable."
+        ),
+        template="jobs/rewrap.html",
+        failures=_OF_REWRAPS,
+    ),
+    JobKind(
+        word=reencryptions.KIND,
+        object_type=reencryptions.KIND,
+        url_name="reencryption-job",
+        path="jobs/reencryptions",
+        parameter="reencryption_id",
+        reading=Rule(OPERATIONS_READ, crypto_actions.REENCRYPTION_READ),
+        cancelling=Rule(reencryptions.PERMISSION, crypto_actions.REENCRYPTION_CANCELLED),
+        find_all=reencryptions.find_reencryptions,
+        find=lambda principal, job_id: reencryptions.find_reencryption(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: reencryptions.cancel_reencryption(
+            principal=principal, job_id=job_id
+        ),
+        label="Re-encryption",
+        noun="Re-encryption",
+        measure="Items done",
+        when_cancelled=(
+            "The job accepts no more pages. New ciphertexts stay valid, and so do those under old versions."
+        ),
+        template="jobs/reencryption.html",
+        failures={},  # the client retries, so the job itself does not fail
+        details=lambda job, _now: {"report": read_report(job)},
+    ),
+    JobKind(
+        word=file_task.KIND,
+        object_type=files.OBJECT_TYPE,
+        url_name="file-job",
+        path="jobs/files",
+        parameter="file_id",
+        reading=Rule(OPERATIONS_READ, crypto_actions.FILE_READ),
+        cancelling=Rule("crypto.encrypt", crypto_actions.FILE_CANCELLED),
+        find_all=files.find_files,
+        find=lambda principal, job_id: files.find_file(principal=principal, job_id=job_id),
+        cancel=lambda principal, job_id: files.cancel_file(principal=principal, job_id=job_id),
+        label="File",
+        noun="File job",
+        measure="Bytes done",
+        when_cancelled="The job stops in a moment, and the uploaded file is deleted.",
+        template="jobs/file.html",
+        failures=_OF_FILES,
+        details=lambda job, now: {
+            "is_kept": job.is_kept(now),
+            "may_show": files.may_show_in_console(job),
+        },
+        file=JobFile(
+            rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),
+            media_types=[OCTETS],
+            respond=lambda principal, job_id, is_head: download_file(
+                principal=principal, job_id=job_id, is_head=is_head
+            ),
+        ),
+    ),
+)
+JOB_KINDS: Final[Mapping[str, JobKind]] = MappingProxyType({kind.word: kind for kind in _KINDS})

@@ -1,0 +1,246 @@
+"""Service tokens: the user's own, and those of service accounts and other users."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts import actions
+from accounts.models import ServiceAccount, ServiceToken
+from accounts.principals import Principal
+from accounts.roles import ROLES
+from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services import tokens as service_tokens
+from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
+from accounts.tokens.services import listing as token_listing
+from audit.sequencing.catching_up import ShowsLog
+from console.tokens.forms import OverlapForm, TokenForm
+from kernel.clock import database_now
+from kernel.errors import DomainError, Invalid
+from kernel.identities import Identity
+from kernel.pages import once
+from kernel.pages.curl import curl_of
+from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.views import PageView
+from kernel.rules import Rule
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.reading import services
+from keys.references import PREFIX
+
+MANAGE = service_tokens.MANAGE
+SUGGESTED_KEYS = 12
+SHOWN_ONCE = "This token was already created. It is shown only once."
+EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
+
+
+class TokenListView(ShowsLog, PageView[Principal]):
+    """The user's own tokens."""
+
+    rules = {"GET": Rule(MANAGE, actions.SERVICE_TOKEN_LISTED)}
+    section = "account"
+    template = "console/tokens.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        found = token_listing.list_recent_tokens(principal=self.principal, owner=self.principal.identity)
+        return self.page(tokens=found, limit=token_listing.LIMIT)
+
+
+class NewTokenView(PageView[Principal]):
+    """A new token of the user, or of a service account. Only the response to the form contains it."""
+
+    rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_CREATED) for method in ("GET", "POST")}
+    section = "account"
+    template = "console/token_new.html"
+    draft_fields = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
+
+    def get(self, request: HttpRequest, account_id: UUID | None = None) -> HttpResponse:  # noqa: ARG002
+        self.principal.require_recent_log_in(database_now())
+        account = self._account(account_id)
+        return self._show(self.show_draft(self._form(account)), account)
+
+    def post(self, request: HttpRequest, account_id: UUID | None = None) -> HttpResponse:
+        account = self._account(account_id)
+        if once.was_accepted(request):
+            return self.done(_list_of(account_id), SHOWN_ONCE)
+        form = self._form(account, request.POST)
+        if form.is_valid():
+            try:
+                created = service_tokens.create_token(
+                    principal=self.principal, request=self._request(form, account_id)
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                once.accept(request)
+                return show_token(self, created)
+        return self._show(form, account, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _account(self, account_id: UUID | None) -> ServiceAccount | None:
+        if account_id is None:
+            return None
+        self.section = "users"  # type: ignore[misc]  # of this page
+        service_tokens.require_any_owner(self.principal)
+        return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
+
+    def _form(self, account: ServiceAccount | None, data: Any = None) -> TokenForm:
+        owner = (
+            self.principal if account is None else _as_owner(self.principal, account.identity, account.role)
+        )
+        return TokenForm(data, role=owner.role, key_names=self._suggested_keys(owner))
+
+    def _suggested_keys(self, owner: Principal) -> list[str]:
+        """Active keys that the owner may use, or if there are none, those that the user may use."""
+        for principal in (owner, self.principal):
+            found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:SUGGESTED_KEYS]
+            if names := [key.name for key in found]:
+                return names
+        return []
+
+    def _request(self, form: TokenForm, account_id: UUID | None) -> TokenRequest:
+        given = form.cleaned_data
+        return TokenRequest(
+            name=given["name"],
+            scopes=given["scopes"],
+            expires_at=form.expiry(database_now()),
+            key_ids=self._key_ids(given["keys"]),
+            networks=given["networks"],
+            account_id=account_id,
+        )
+
+    def _key_ids(self, names: Sequence[str]) -> list[UUID] | None:
+        if not names:
+            return None
+        found = {name: services.key_named(principal=self.principal, name=name) for name in names}
+        if unknown := [name for name, key in found.items() if key is None]:
+            raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
+        return [key.id for key in found.values() if key is not None]
+
+    def _show(
+        self, form: PageForm, account: ServiceAccount | None, status: int = HTTPStatus.OK
+    ) -> HttpResponse:
+        return self.page(status=status, form=form, account=account)
+
+
+class TokenView(ShowsLog, PageView[Principal]):
+    """Base class of pages about one token."""
+
+    object_reference = ("service_token", "token_id")
+    section = "account"
+
+    def find(self, token_id: UUID) -> token_listing.ListedToken:
+        """Raises NotFound, IntegrityFailed."""
+        found = token_listing.describe_token(principal=self.principal, token_id=token_id)
+        if found.token.identity != self.principal.identity:
+            self.section = "users"  # type: ignore[misc]  # of this page
+        return found
+
+    def list_url(self, token: ServiceToken) -> str:
+        """The page that lists the token."""
+        if token.identity == self.principal.identity:
+            return reverse("account-tokens")
+        return _list_of(token.service_account_id, token.user_id)
+
+    def show(self, listed: token_listing.ListedToken, form: PageForm, status: int) -> HttpResponse:
+        return self.page(
+            status=status, listed=listed, token=listed.token, form=form, list_url=self.list_url(listed.token)
+        )
+
+
+class RevokeTokenView(TokenView):
+    """Confirm, and end a token."""
+
+    rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_REVOKED) for method in ("GET", "POST")}
+    template = "console/token_revoke.html"
+    draft_fields = ("reason",)
+
+    def get(self, request: HttpRequest, token_id: UUID) -> HttpResponse:  # noqa: ARG002
+        return self.show(self.find(token_id), self.show_draft(ReasonForm()), HTTPStatus.OK)
+
+    def post(self, request: HttpRequest, token_id: UUID) -> HttpResponse:
+        listed, form = self.find(token_id), ReasonForm(request.POST)
+        if form.is_valid():
+            try:
+                token = service_tokens.revoke_token(
+                    principal=self.principal, token_id=token_id, reason=form.cleaned_data["reason"]
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(self.list_url(token), f"Token {token.name} revoked.")
+        return self.show(listed, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+class RotateTokenView(TokenView):
+    """A new token in place of another, which stays valid for the chosen time."""
+
+    rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_ROTATED) for method in ("GET", "POST")}
+    template = "console/token_rotate.html"
+
+    def get(self, request: HttpRequest, token_id: UUID) -> HttpResponse:  # noqa: ARG002
+        self.principal.require_recent_log_in(database_now())
+        return self.show(self.find(token_id), OverlapForm(), HTTPStatus.OK)
+
+    def post(self, request: HttpRequest, token_id: UUID) -> HttpResponse:
+        listed, form = self.find(token_id), OverlapForm(request.POST)
+        if once.was_accepted(request):
+            return self.done(self.list_url(listed.token), SHOWN_ONCE)
+        if form.is_valid():
+            try:
+                created = service_tokens.rotate_token(
+                    principal=self.principal,
+                    token_id=token_id,
+                    overlap=timedelta(hours=form.cleaned_data["overlap"]),
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                once.accept(request)
+                return show_token(self, created)
+        return self.show(listed, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def show_token(view: PageView[Principal], created: CreatedToken) -> HttpResponse:
+    """Show the token. Only this response contains it."""
+    token, key = created.token, None
+    call = ""
+    if "crypto.encrypt" in token.scopes:
+        key = _usable_key(view.principal, token)
+        call = _encryption(key)
+    is_own = token.identity == view.principal.identity
+    return view.page(
+        template="console/token_created.html",
+        token=token,
+        text=created.text,
+        call=call,
+        key=key,
+        list_url=reverse("account-tokens") if is_own else _list_of(token.service_account_id, token.user_id),
+    )
+
+
+def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
+    """An active key with which the token can encrypt, for the example."""
+    owner = _as_owner(principal, token.identity, token.owner.role)
+    found = services.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
+    return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
+
+
+def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:
+    """The rights of a token's owner without limits, for reading only."""
+    return Principal(actor=principal.actor, identity=identity, role=role, permissions=ROLES[role])
+
+
+def _encryption(key: Key | None) -> str:
+    name, mode = (key.name, key.default_mode) if key else ("KEY-NAME", "aes-256-gcm")
+    return curl_of("/api/v1/encrypt", {"key_id": PREFIX + name, "algorithm": mode, "data": EXAMPLE})
+
+
+def _list_of(account_id: UUID | None, user_id: UUID | None = None) -> str:
+    """The page that lists the tokens of the service account or user; without one, of the signed-in user."""
+    if account_id is not None:
+        return reverse("service-account-page", args=[account_id])
+    return reverse("user", args=[user_id]) if user_id else reverse("account-tokens")

@@ -1,0 +1,52 @@
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from accounts.commands import SystemCommand
+from demo.data import PEOPLE
+from demo.instance import INCOMPLETE
+from demo.services import Demo, LoadedDay
+from demo.users import DemoUsers
+
+DAYS = 60
+FEWEST_DAYS, MOST_DAYS = 2, 365
+
+
+class Command(SystemCommand):
+    help = "Fill an empty instance with example people, keys and a history."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=DAYS,
+            metavar="N",
+            help=f"length of the history, {FEWEST_DAYS} to {MOST_DAYS} days (default: {DAYS})",
+        )
+        parser.add_argument(
+            "--password-from-stdin",
+            action="store_true",
+            help="use the first line of standard input as the password of all users; otherwise each user gets a new password, shown once",
+        )
+
+    def handle(self, *args: Any, days: int, password_from_stdin: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        if not FEWEST_DAYS <= days <= MOST_DAYS:
+            raise CommandError(f"--days: Use {FEWEST_DAYS} to {MOST_DAYS} days.")
+        users = DemoUsers()
+        users.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
+        demo = Demo(self.principal, users, days)
+        try:
+            demo.load(self._report)
+        except KeyboardInterrupt:
+            raise CommandError(f"Stopped. {INCOMPLETE}", returncode=130) from None
+        # At the end, because the passwords of an incomplete demo are of no use.
+        for username, role in PEOPLE:
+            shown = "as given" if password_from_stdin else users.passwords[username]
+            self.stdout.write(f"{username:<13} {role:<10} {shown}")
+        self.stdout.write("The demo is loaded. Sign in as one of these users.")
+
+    def _report(self, day: LoadedDay) -> None:
+        self.stdout.write(f"day {day.number} of {day.total}: {day.steps} steps")
+        self.stdout.flush()

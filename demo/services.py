@@ -1,0 +1,285 @@
+"""The demo: it fills an empty instance with people, keys and a history of the past days.
+
+Nothing is forged: every user, key, rotation, operation and refusal goes through the regular services while this runs.
+Only the clock of this thread is behind (``kernel.demo_clock``), and the addresses of the callers are invented.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import groupby
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts.principals import Principal
+from audit.browse.selection import LogCriteria
+from audit.commit.writer import Decision, commit_here  # noqa: TID251 - the writer's thread has the actual time
+from audit.log.events import Event, Outcome, Source
+from audit.log.numbering import Numbering
+from audit.sequencing.running import checkpoint_now
+from audit.services.exports import find_result, open_result, request_export
+from audit.services.recording import record_alone
+from crypto_ops import actions
+from crypto_ops.deciding.context import DecisionContext
+from crypto_ops.deciding.services import perform
+from crypto_ops.encryption.services.batches import (
+    DecryptBatch,
+    EncryptBatch,
+    SealedItem,
+    decide_decryptions,
+    decide_encryptions,
+)
+from demo.data import ADMIN, AUDITOR, OPERATOR, POLICIES, DemoKey
+from demo.instance import mark_loaded, mark_started
+from demo.keys import KEYS
+from demo.schedule import Step, plan, time_of
+from demo.users import DemoUsers, origin_of
+from kernel.clock import process_now
+from kernel.crypto import envelope
+from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.modes import SEALING_MODES, SealingMode
+from kernel.databases.lock_waits import waiting_until
+from kernel.demo_clock import DemoClock, running_from  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
+from kernel.errors import Unavailable
+from kernel.jobs.delivery import submit_leased
+from kernel.jobs.errors import NoResult, ResultMissing
+from kernel.jobs.running import run_leased
+from keys.creation import services as creation
+from keys.deletion import services as deletion
+from keys.errors import KeyNotActive, KeyNotUsable
+from keys.models import Key
+from keys.policies.services import changing
+from keys.rotation.services import rotating
+from keys.states import services as states
+
+KEPT_MESSAGES = 50  # of each key, to decrypt
+PATIENCE = 3600.0  # seconds, for all waits together
+ROTATIONS = LogCriteria(action="keys.key.rotated")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDay:
+    """Day ``number`` of ``total`` is complete, with ``steps`` steps."""
+
+    number: int
+    total: int
+    steps: int
+
+
+class Demo:
+    """Loads the demo as ``principal``, with the passwords of ``users``."""
+
+    def __init__(self, principal: Principal, users: DemoUsers, days: int) -> None:
+        self._principal, self._users = principal, users
+        self._days, self._ends = days, process_now()
+        self._begins = self._ends - timedelta(days=days)
+        self._wanted: dict[str, DemoKey] = {key.name: key for key in KEYS}
+        self._keys: dict[str, Key] = {}
+        self._policies: dict[str, UUID] = {}
+        self._messages: dict[str, list[SealedItem]] = {}
+        self._numbering = Numbering()
+        self._handlers: Mapping[str, Callable[[Step], object]] = {
+            "sign_in": lambda step: users.sign_in(step.subject),
+            "sign_out": lambda step: users.sign_out(step.subject),
+            "open_session": lambda step: users.open_session(step.subject),
+            "refresh": lambda step: users.refresh(step.subject),
+            "replace_password": lambda step: users.replace_password(step.subject),
+            "fail_to_sign_in": lambda step: users.fail_to_sign_in(step.subject, step.origin or step.subject),
+            "define_policies": self._define_policies,
+            "create": self._create,
+            "rotate": self._rotate,
+            "retire": self._retire,
+            "doom": self._doom,
+            "end": self._end,
+            "encrypt": self._encrypt,
+            "decrypt": self._decrypt,
+            "rotate_due": self._rotate_due,
+            "export": self._export,
+        }
+
+    def load(self, report: Callable[[LoadedDay], None]) -> None:
+        """Fill the instance with a history until now, and sign the log. ``report`` is called after each day.
+
+        Raises Conflict, before it writes anything, unless the instance is empty.
+        """
+        names = self._users.passwords
+        mark_started(self._principal, names=names, begins_at=self._begins, days=self._days)
+        try:
+            # A server that holds a lock for a moment must not leave an incomplete demo.
+            with running_from(self._begins) as clock, waiting_until(time.monotonic() + PATIENCE):  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
+                self._users.create(self._principal)
+                self._make_history(clock, report)
+            self._request_export()
+        finally:
+            self._users.close()
+        checkpoint_now()
+        mark_loaded(self._principal)
+
+    def _make_history(self, clock: DemoClock, report: Callable[[LoadedDay], None]) -> None:
+        for number, of_day in groupby(self._plan(), self._day_of):
+            steps = list(of_day)
+            for step in steps:
+                clock.move_to(step.at)
+                self._handlers[step.kind](step)
+            report(LoadedDay(number + 1, self._days, len(steps)))
+
+    def _plan(self) -> list[Step]:
+        # A family of tokens must not expire between two refreshes.
+        session = timedelta(days=settings.CC_REFRESH_TOKEN_DAYS) * 0.9
+        return plan(KEYS, self._begins, self._ends, session)
+
+    def _day_of(self, step: Step) -> int:
+        return (step.at - self._begins).days
+
+    def _define_policies(self, _step: Step) -> None:
+        admin = self._users.principals[ADMIN]
+        for wanted in POLICIES:
+            policy = changing.create_policy(
+                principal=admin,
+                name=wanted.name,
+                algorithm=wanted.algorithm,
+                key_lifetime_days=wanted.lifetime_days,
+                rotation_policy=wanted.rotation,
+                minimum_deletion_days=wanted.deletion_days,
+            )
+            self._policies[policy.name] = policy.id
+            if not wanted.is_active:
+                changing.update_policy(principal=admin, policy_id=policy.id, changes={"is_active": False})
+
+    def _create(self, step: Step) -> None:
+        wanted = self._wanted[step.subject]
+        fated = time_of(wanted.fated, self._begins, self._ends)
+        self._keys[wanted.name] = creation.create_key(
+            principal=self._users.principals[wanted.owner],
+            name=wanted.name,
+            algorithm=wanted.algorithm,
+            description=wanted.description,
+            tags=wanted.tags,
+            rotation_period_days=wanted.rotates,
+            policy_id=self._policies.get(wanted.policy),
+            activates_at=fated if wanted.fate == "pending" else None,
+            expires_at=fated if wanted.fate == "expires" else None,
+        )
+
+    def _rotate(self, step: Step) -> None:
+        operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
+        rotating.rotate_key(principal=operator, key_id=key_id, reason=step.reason)
+
+    def _retire(self, step: Step) -> None:
+        operator, key_id = self._users.principals[OPERATOR], self._keys[step.subject].id
+        wanted = self._wanted[step.subject]
+        for version in wanted.retired:
+            states.disable_version(principal=operator, key_id=key_id, version=version, reason=wanted.why)
+
+    def _doom(self, step: Step) -> None:
+        wanted, key = self._wanted[step.subject], self._keys[step.subject]
+        for version in wanted.doomed:
+            deletion.schedule_version_destruction(
+                principal=self._users.principals[ADMIN],
+                key_id=key.id,
+                version=version,
+                reason=wanted.why,
+                confirm_name=key.name,
+            )
+
+    def _end(self, step: Step) -> None:
+        wanted, key_id = self._wanted[step.subject], self._keys[step.subject].id
+        admin, compromised = self._users.principals[ADMIN], wanted.fate == "compromised"
+        if wanted.fate == "disabled":
+            operator = self._users.principals[OPERATOR]
+            states.disable_key(principal=operator, key_id=key_id, reason=wanted.why)
+        elif wanted.fate == "scheduled":
+            deletion.schedule_deletion(
+                principal=admin,
+                key_id=key_id,
+                reason=wanted.why,
+                confirm_name=wanted.name,
+                waiting_days=14,
+            )
+        else:
+            states.revoke_key(principal=admin, key_id=key_id, reason=wanted.why, compromised=compromised)
+
+    def _rotate_due(self, _step: Step) -> None:
+        for outcome in rotating.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
+            if outcome.error is not None:
+                raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
+
+    def _encrypt(self, step: Step) -> None:
+        key = self._keys[step.subject]
+        items = [(secrets.token_bytes(step.size), b"") for _ in range(step.count)]
+        request = EncryptBatch(mode=_mode_of(key), items=items, key_id=key.id)
+        batch = self._perform(
+            step, actions.MESSAGE_ENCRYPTED, lambda context: decide_encryptions(request, context)
+        )
+        if batch is not None:
+            sealed = [_item(text) for text in batch.results if isinstance(text, str)]
+            self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-KEPT_MESSAGES:]
+
+    def _decrypt(self, step: Step) -> None:
+        known = self._messages.get(step.subject)
+        if not known:
+            self._encrypt(step)
+            return
+        key = self._keys[step.subject]
+        request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=known[-step.count :])
+        self._perform(step, actions.MESSAGE_DECRYPTED, lambda context: decide_decryptions(request, context))
+
+    def _perform[T](
+        self, step: Step, action: str, decide: Callable[[DecisionContext], Decision[T]]
+    ) -> T | None:
+        """None if the key refuses. Then records the refusal, as every interface does."""
+        caller = self._caller(step)
+        try:
+            # Not in the writer's thread, which has the actual time.
+            return perform(caller, decide, lambda decision: commit_here(decision, self._numbering))
+        except (KeyNotActive, KeyNotUsable) as refusal:
+            event = Event(
+                action=action,
+                object_type="key",
+                object_id=str(self._keys[step.subject].id),
+                outcome=Outcome.DENIED,
+                code=refusal.code,
+            )
+            record_alone(event, caller.actor)
+            return None
+
+    def _caller(self, step: Step) -> Principal:
+        """The owner of the key, or someone else with the owner's session."""
+        caller = self._users.principals[self._wanted[step.subject].owner]
+        actor = caller.actor
+        if step.origin:
+            known = {"auth_method": actor.auth_method, "token_id": actor.token_id}
+            actor = origin_of(step.origin).user(caller.person_id, actor.actor_name, **known)
+        return replace(caller, actor=actor.of_request(secrets.token_hex(16)))
+
+    def _export(self, _step: Step) -> None:
+        """Request an export, run its job here, and download the result."""
+        auditor = self._users.principals[AUDITOR]
+        # Leased from the beginning. Otherwise the worker of a server would run it, with the time of today.
+        export = request_export(
+            principal=auditor, export_format="csv", criteria=ROTATIONS, submit=submit_leased
+        )
+        run_leased(export, lambda: False)
+        # A server deletes files of this age. Without a file, the demo continues.
+        with suppress(NoResult, ResultMissing):
+            open_result(principal=auditor, result=find_result(principal=auditor, export_id=export.id)).close()
+
+    def _request_export(self) -> None:
+        """Request an export of all rotations now. A worker creates the file."""
+        self._users.sign_in(AUDITOR)
+        auditor = self._users.principals[AUDITOR]
+        request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
+        self._users.sign_out(AUDITOR)
+
+
+def _item(text: str) -> SealedItem:
+    found = envelope.decode(text, max_length=len(text))
+    return SealedItem(found.sealed, found.version, b"", found.key_id)
+
+
+def _mode_of(key: Key) -> SealingMode:
+    return SEALING_MODES[find_key_algorithm(key.algorithm).modes[0]]
