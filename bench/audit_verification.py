@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from campaigns.revocation.campaign import database_of_our_own
 from tests.product import ROOT
-from tests.revocation.campaign import database_of_our_own
 
 BATCH = 5_000
 CHANGES_IN_A_BATCH = 125

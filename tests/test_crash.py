@@ -1,9 +1,9 @@
-"""The short form of ``tests.crash.campaign``: after a kill, all data is present and intact."""
+"""The short form of ``campaigns.crash.campaign``: after a kill, all data is present and intact."""
 
 import pytest
 
-from tests.crash.campaign import find_violations, kill_under_load
-from tests.crash.load import Acknowledged
+from campaigns.crash.campaign import find_violations, kill_under_load
+from campaigns.crash.load import Acknowledged
 from tests.product import Product
 
 pytestmark = pytest.mark.process

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import connection
 
+from campaigns.outages import faults
 from crypto_ops import actions
 from crypto_ops.encryption.services import messages
 from crypto_ops.requests import EncryptRequest
@@ -20,7 +21,6 @@ from keys.errors import KeyNotActive
 from keys.states import services
 from tests.factories import KeyFactory
 from tests.log_entries import log_rows
-from tests.outages import faults
 
 CLIENTS = 6
 ROUNDS = 50 if connection.vendor == "postgresql" else 20  # on SQLite, writers wait by polling

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import time_machine
 
-from tests.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
-from tests.crash.load import CLIENTS, Acknowledged, Load
+from campaigns.crash.campaign import RECOVERY_SECONDS, add, find_violations, kill_database_under_load, restart
+from campaigns.crash.load import CLIENTS, Acknowledged, Load
 from tests.factories import KeyFactory
 from tests.product import ADMIN, PASSWORD, Product
 from tests.services.postgresql import PostgreSQL

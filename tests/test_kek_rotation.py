@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kek.campaign import campaign
+from campaigns.kek.campaign import campaign
 from tests.product import Product
 
 pytestmark = [pytest.mark.process, pytest.mark.database]

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from campaigns.revocation.rights import KINDS
 from tests.product import ROOT
-from tests.revocation.rights import KINDS
 
 pytestmark = pytest.mark.process
 
@@ -19,7 +19,7 @@ def test_no_path_uses_a_revoked_right_after_the_acknowledgement(path):
         [
             sys.executable,
             "-m",
-            "tests.revocation.campaign",
+            "campaigns.revocation.campaign",
             "--rounds",
             str(len(KINDS)),
             "--path",

@@ -1,11 +1,11 @@
-"""A few generated requests to every operation in every role; ``tests.security.fuzz`` sends any number."""
+"""A few generated requests to every operation in every role; ``campaigns.security.fuzz`` sends any number."""
 
 import json
 
 import pytest
 
+from campaigns.security.fuzz import Fuzz
 from tests.product import Product
-from tests.security.fuzz import Fuzz
 
 pytestmark = [
     pytest.mark.process,

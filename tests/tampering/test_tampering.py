@@ -1,4 +1,4 @@
-"""Short forms of ``tests.tampering.campaign`` (every kind of alteration once) and of ``tests.tampering.displayed``."""
+"""Short forms of ``campaigns.tampering.campaign`` (every kind of alteration once) and of ``campaigns.tampering.displayed``."""
 
 import os
 import re
@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from campaigns.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 from tests.product import ROOT
-from tests.tampering.displayed import CHANGE_SURFACES, ENTRY_SURFACES, Campaign
 
 # Values that Django cannot convert, on either database.
 COLUMNS = "audit_logs.timestamp|audit_trail.changed_at"
@@ -19,7 +19,7 @@ SHORT = ("--entries", "300", "--parts", "4", "--rows", "1", "--times", "1", "--u
 @pytest.mark.database
 def test_every_alteration_of_the_log_is_noticed_and_no_whole_log_is_suspected():
     done = subprocess.run(
-        [sys.executable, "-m", "tests.tampering.campaign", *SHORT],
+        [sys.executable, "-m", "campaigns.tampering.campaign", *SHORT],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,

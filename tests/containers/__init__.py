@@ -1,1 +1,0 @@
-"""Restart and load the containers of compose.yaml: ``tests/containers/try`` starts them."""
