@@ -13,7 +13,7 @@ from accounts.principals import Principal
 from audit.sequencing.running import checkpoint_now
 from backups.other_database import run_on_other_database
 from backups.writing import write_snapshot
-from crypto_ops.encryption.services import messages as engine
+from crypto_ops.encryption.services.messages import decrypt, encrypt
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
@@ -72,13 +72,13 @@ def _write_messages(path: Path, messages: int, principal: Principal) -> None:
 def decrypt_messages(path: Path, principal: Principal) -> int:
     """Decrypt each message of a file of ``run_drill``, and compare it. Returns their number.
 
-    Raises Conflict for another plaintext, and the refusals of the engine.
+    Raises Conflict for another plaintext, and the refusals of the
     """
     lines = path.read_text().splitlines()
     for line in lines:
         text, _, digest = line.partition(" ")
         request = DecryptRequest.of_envelope(envelope.decode(text, max_length=_MAX_LENGTH), b"")
-        if hashlib.sha256(engine.decrypt(request, principal).plaintext).hexdigest() != digest:
+        if hashlib.sha256(decrypt(request, principal).plaintext).hexdigest() != digest:
             raise Conflict("A message of the restore drill has another plaintext than before.")
     return len(lines)
 
@@ -98,6 +98,6 @@ def _encrypt(messages: int, principal: Principal) -> str:
     for key in islice(cycle(keys), messages):
         plaintext = secrets.token_bytes(_PLAINTEXT_SIZE)
         request = EncryptRequest(mode=SEALING_MODES[key.default_mode], plaintext=plaintext, key_id=key.id)
-        sealed = envelope.encode(engine.encrypt(request, principal))
+        sealed = envelope.encode(encrypt(request, principal))
         lines.append(f"{sealed} {hashlib.sha256(plaintext).hexdigest()}\n")
     return "".join(lines)

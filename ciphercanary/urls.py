@@ -3,6 +3,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+import crypto_ops.urls
 from accounts.service_accounts.oauth.api import OAuthTokenView
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
@@ -10,7 +11,7 @@ from kernel.rest.schema import SchemaView
 
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
-    path("api/v1/", include("crypto_ops.urls")),
+    path("api/v1/", include(crypto_ops.urls.api)),
     path("api/v1/", include("accounts.service_accounts.urls")),
     path("api/v1/", include("accounts.users.urls")),
     path("api/v1/", include("keys.urls")),
@@ -29,7 +30,7 @@ urlpatterns = [
     path("version", monitoring.version, name="version"),
     path("", include("accounts.urls")),
     path("", include("keys.pages.urls")),
-    path("", include("crypto_ops.urls")),
+    path("", include(crypto_ops.urls.pages)),
     path("", include("audit.page_urls")),
     path("", include("notifications.page_urls")),
     path("", include("console.page_urls")),

@@ -15,7 +15,7 @@ TASKS = 8
 
 async def work(orders, counts) -> None:
     """Encrypt or decrypt continuously, with the latest order."""
-    from crypto_ops.fast_path import routes as hot_routes  # noqa: PLC0415
+    from crypto_ops.fast_path.routes import ROUTES  # noqa: PLC0415
     from kernel.http.fast_path import HotRequest  # noqa: PLC0415 - main() sets Django up
 
     connection, token = HotConnection(), ""
@@ -27,7 +27,7 @@ async def work(orders, counts) -> None:
             token=orders["token"], client_ip="192.0.2.1", user_agent="campaign", request_id="r"
         )
         order = dict(orders)
-        route = hot_routes.ROUTES["POST", order["path"]]
+        route = ROUTES["POST", order["path"]]
         if token != order["token"]:
             connection, token = HotConnection(), order["token"]
         if await connection.send(route, request, order["body"]) is not None:

@@ -1,3 +1,9 @@
+"""The common parts of the msgspec types of hot requests and responses, as ``serializers`` are for the REST interface.
+
+They are equally strict: they refuse unknown members, other JSON types, null, and numbers out of range. If a member
+occurs twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
+"""
+
 from typing import Annotated, Protocol
 from uuid import UUID
 

@@ -13,7 +13,7 @@ from crypto_ops.encryption import serializers
 from crypto_ops.encryption.items import messages_of, sealed_item_of
 from crypto_ops.encryption.services import batches, messages
 from crypto_ops.encryption.services.batches import DecryptBatch, EncryptBatch
-from crypto_ops.items.api import charge_the_rest, references_of
+from crypto_ops.items.api import BatchView, references_of
 from crypto_ops.items.wire import answer_of
 from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto.aead import Sealed
@@ -47,15 +47,14 @@ class DecryptView(OperationView, KeyReferenceView):
         return Response(represent(serializers.DecryptedSerializer, messages.decrypt(wanted, self.principal)))
 
 
-class EncryptBatchView(OperationView, KeyReferenceView):
+class EncryptBatchView(BatchView):
     """Encrypt up to 1,000 messages under one key. Each result is a ciphertext or a separate problem."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
 
     @extend_schema(request=serializers.EncryptBatchSerializer, responses=serializers.EncryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
-        attrs = self.read(serializers.EncryptBatchSerializer)
-        charge_the_rest(self.principal, len(attrs["items"]))
+        attrs = self.read_batch(serializers.EncryptBatchSerializer)
         wanted = EncryptBatch(
             mode=attrs["mode"],
             items=messages_of((item["data"], item.get("aad", "")) for item in attrs["items"]),
@@ -66,15 +65,14 @@ class EncryptBatchView(OperationView, KeyReferenceView):
         return Response(answer_of(batch, references_of(attrs), member="ciphertext"))
 
 
-class DecryptBatchView(OperationView, KeyReferenceView):
+class DecryptBatchView(BatchView):
     """Decrypt up to 1,000 messages of one key. Each result is a plaintext or a separate problem."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
 
     @extend_schema(request=serializers.DecryptBatchSerializer, responses=serializers.DecryptedBatchSerializer)
     def post(self, _request: Request) -> Response:
-        attrs = self.read(serializers.DecryptBatchSerializer)
-        charge_the_rest(self.principal, len(attrs["items"]))
+        attrs = self.read_batch(serializers.DecryptBatchSerializer)
         wanted = _decrypt_batch(attrs, self.key_id_of(attrs["key_id"]))
         batch = batches.decrypt_batch(wanted, self.principal)
         return Response(answer_of(batch, references_of(attrs), member="data"))

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from crypto_ops.encryption.services.batches import SealedItem, of_another_key
 from crypto_ops.items.wire import aad_of, max_ciphertext, max_plaintext
-from crypto_ops.requests import (
-    MAX_TAG_BYTES,
-)
+from crypto_ops.requests import MAX_TAG_BYTES
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
 from kernel.crypto.encoding import decode_base64

@@ -1,8 +1,4 @@
-"""msgspec types for hot requests and responses, as ``serializers`` are for the REST interface.
-
-Equally strict: they refuse unknown members, other JSON types, null, and numbers out of range. If a member occurs
-twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
-"""
+"""msgspec types for encryption on the fast path."""
 
 from typing import Annotated
 
@@ -12,12 +8,7 @@ from crypto_ops.deciding.wire import ENCODER, IncompleteForm, KeyText, RequestBo
 from crypto_ops.encryption.items import Parts, messages_of, sealed_item_of, sealed_of
 from crypto_ops.encryption.services import batches
 from crypto_ops.items.wire import Reference, aad_of, max_ciphertext, max_plaintext
-from crypto_ops.requests import (
-    MAX_ITEMS,
-    Decrypted,
-    DecryptRequest,
-    EncryptRequest,
-)
+from crypto_ops.requests import MAX_ITEMS, Decrypted, DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope

@@ -28,7 +28,7 @@ from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
-from crypto_ops.deciding import wire as deciding_wire
+from crypto_ops.deciding import wire
 from crypto_ops.deciding.context import (
     CachedDecisionContext,
     CacheMiss,
@@ -37,8 +37,8 @@ from crypto_ops.deciding.context import (
     UnknownCost,
 )
 from crypto_ops.deciding.services import MAX_DECISIONS, Result, changing_too_fast
-from crypto_ops.fast_path import loads as hot_loads
 from crypto_ops.fast_path.calls import HotCall
+from crypto_ops.fast_path.loads import load, threads
 from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
@@ -59,13 +59,13 @@ MAX_LOADS: Final = 64  # per request: a batch may name many versions
 _PASSED_TO_DJANGO = (
     DomainError,
     UnknownCost,
-    deciding_wire.IncompleteForm,
+    wire.IncompleteForm,
     msgspec.MsgspecError,
     UnicodeDecodeError,
 )
 
 
-class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
+class HotRoute[M: wire.RequestBody, Q, R: Result]:
     """One operation: its body type, request, decision and response."""
 
     def __init__(
@@ -101,7 +101,7 @@ class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
         """Decide the request and queue its record. False if that is not possible at once; then nothing has happened."""
         try:
             message = self._decode(body)
-            if not deciding_wire.is_unambiguous(body, message):
+            if not wire.is_unambiguous(body, message):
                 return False
             request = self.request(message)
         except _PASSED_TO_DJANGO:
@@ -154,7 +154,7 @@ class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
             if principal is None:
                 principal = await _verify(hot, origin)
             message = self._decode(body)
-            if not deciding_wire.is_unambiguous(body, message):
+            if not wire.is_unambiguous(body, message):
                 return None
             return await self._answer(hot, origin, principal, message, until)
         except _PASSED_TO_DJANGO:
@@ -194,7 +194,7 @@ class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
                 return await loop_writer.submit(self.decide(request, context), until)
             except CacheMiss as miss:
                 loads -= 1
-                await hot_loads.load(miss.missing, miss.load)
+                await load(miss.missing, miss.load)
             except StaleDecision as stale:
                 decisions -= 1
                 _forget(hot.token, stale)
@@ -213,8 +213,8 @@ class HotRoute[M: deciding_wire.RequestBody, Q, R: Result]:
         actor = principal.actor.of_request(hot.request_id)
         if refusals.count(event, actor):
             write = partial(refusals.write, event, actor)
-            threads = hot_loads.threads()
-            await asyncio.get_running_loop().run_in_executor(threads, call_in_pool, _wait_until, until, write)
+            loaders = threads()
+            await asyncio.get_running_loop().run_in_executor(loaders, call_in_pool, _wait_until, until, write)
         limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
         return fast_path.problem(error, hot.request_id, *limits)
 
@@ -227,7 +227,7 @@ def _forget(token: str, stale: StaleDecision) -> None:
 async def _verify(hot: HotRequest, origin: Origin) -> Principal:
     """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
     token = hot.token
-    await hot_loads.load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
+    await load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
     caller = verified_tokens.find_caller(token, hot.client_ip, hot.user_agent, process_now())
     if caller is None:
         raise TokenExpired

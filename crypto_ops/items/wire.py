@@ -8,10 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from crypto_ops.deciding.wire import ENCODER
 from crypto_ops.items.services import AnyBatchResult, ItemResult
-from crypto_ops.requests import (
-    MAX_AAD_BYTES,
-    MAX_REFERENCE,
-)
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_REFERENCE
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import DomainError
 from kernel.http import problems
@@ -96,6 +93,6 @@ class BatchBody(Protocol):
 def of_batch(
     result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
 ) -> bytes:
-    """As ``items.answer_of``."""
+    """As ``answer_of``."""
     references = [None if item.reference is UNSET else item.reference for item in message.items]
     return ENCODER.encode(answer_of(result, references, member=member, algorithm=algorithm))

@@ -15,24 +15,22 @@ from crypto_ops.deciding.api import OperationView
 from crypto_ops.items.api import charge_the_rest
 from crypto_ops.items.wire import aad_of, max_ciphertext, results_of
 from crypto_ops.models import READ_PERMISSION, Reencryption
-from crypto_ops.reencryption import serializers as reencryption_serializers
 from crypto_ops.reencryption.serializers import (
     BeginReencryptionSerializer,
     ReencryptedPageSerializer,
+    ReencryptedSerializer,
     ReencryptionDetailSerializer,
     ReencryptionListSerializer,
     ReencryptionPageSerializer,
     ReencryptionReportSerializer,
     ReencryptionSerializer,
+    ReencryptSerializer,
 )
 from crypto_ops.reencryption.services import jobs as reencryptions
-from crypto_ops.reencryption.services import one_message
+from crypto_ops.reencryption.services.one_message import reencrypt
 from crypto_ops.reencryption.services.pages import reencrypt_page
 from crypto_ops.reencryption.services.reports import read_report
-from crypto_ops.requests import (
-    PageItem,
-    ReencryptRequest,
-)
+from crypto_ops.requests import PageItem, ReencryptRequest
 from kernel.crypto import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
@@ -51,18 +49,14 @@ class ReencryptView(OperationView):
     rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}
 
     @extend_schema(
-        request=reencryption_serializers.ReencryptSerializer,
-        responses=reencryption_serializers.ReencryptedSerializer,
+        request=ReencryptSerializer,
+        responses=ReencryptedSerializer,
     )
     def post(self, _request: Request) -> Response:
-        attrs = self.read(reencryption_serializers.ReencryptSerializer)
+        attrs = self.read(ReencryptSerializer)
         set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
         wanted = _reencrypt_request(attrs, self.principal)
-        return Response(
-            represent(
-                reencryption_serializers.ReencryptedSerializer, one_message.reencrypt(wanted, self.principal)
-            )
-        )
+        return Response(represent(ReencryptedSerializer, reencrypt(wanted, self.principal)))
 
 
 class ReencryptionView(ApiView[Principal]):

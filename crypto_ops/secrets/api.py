@@ -21,7 +21,7 @@ from crypto_ops.secrets.services import data_keys, derivations, shared_secrets
 from crypto_ops.secrets.services.data_keys import DataKeyRequest
 from crypto_ops.secrets.services.derivations import DerivationRequest
 from crypto_ops.secrets.services.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
-from crypto_ops.secrets.wire import data_key_answer as answer_of
+from crypto_ops.secrets.wire import data_key_answer
 from kernel.rest.fields import represent
 from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
@@ -42,7 +42,7 @@ class DataKeyView(OperationView, KeyReferenceView):
             aad=attrs.get("aad", b""),
             is_disclosed=attrs.get("plaintext", True),
         )
-        return Response(answer_of(data_keys.generate_data_key(wanted, self.principal)))
+        return Response(data_key_answer(data_keys.generate_data_key(wanted, self.principal)))
 
 
 class DeriveView(OperationView, KeyReferenceView):

@@ -1,4 +1,4 @@
-"""msgspec types for data keys, derived keys and shared secrets on the fast path, as strict as those of ``encryption.wire``."""
+"""msgspec types for data keys, derived keys and shared secrets on the fast path, and the answer with a data key."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from crypto_ops import actions
 from crypto_ops.deciding.api import OperationView
-from crypto_ops.items.api import charge_the_rest, references_of
+from crypto_ops.items.api import BatchView, references_of
 from crypto_ops.items.wire import answer_of
 from crypto_ops.signatures.items import mac_item_of, signature_item_of
 from crypto_ops.signatures.serializers import (
@@ -40,7 +40,7 @@ from crypto_ops.signatures.services.csr import CsrRequest
 from crypto_ops.signatures.services.jwts import JwtRequest
 from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
 from crypto_ops.signatures.services.signatures import SignRequest, VerifyRequest, message_of
-from kernel.rest.fields import StrictSerializer, represent
+from kernel.rest.fields import represent
 from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceView
 from keys.references import KeyReference
@@ -115,13 +115,7 @@ class VerifyMacView(OperationView, KeyReferenceView):
         return Response(represent(MacVerificationSerializer, macs.verify_mac(wanted, self.principal)))
 
 
-class _BatchView(OperationView, KeyReferenceView):
-    def read_batch(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
-        """Raises Throttled."""
-        attrs: dict[str, Any] = self.read(serializer)
-        charge_the_rest(self.principal, len(attrs["items"]))
-        return attrs
-
+class _BatchView(BatchView):
     def signature_batch(self, attrs: dict[str, Any]) -> SignatureBatch:
         found = [
             signature_item_of(

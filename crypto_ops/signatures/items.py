@@ -1,11 +1,7 @@
 """The items of a batch of signatures or MACs, read from their texts."""
 
 from crypto_ops.items.wire import max_plaintext, octets_of
-from crypto_ops.requests import (
-    MAX_DIGEST_BYTES,
-    MAX_MAC_BYTES,
-    MAX_SIGNATURE_BYTES,
-)
+from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures.services.batches import ProofItem
 from crypto_ops.signatures.services.signatures import message_of
 from kernel.crypto.encoding import decode_base64

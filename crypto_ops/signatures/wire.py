@@ -1,4 +1,4 @@
-"""msgspec types for signatures, MACs and JWTs on the fast path, as strict as those of ``encryption.wire``."""
+"""msgspec types for signatures, MACs and JWTs on the fast path."""
 
 from typing import Annotated, Any
 

@@ -1,6 +1,6 @@
 """The REST views of streams. They check permissions and parameters; their caller transfers the bytes.
 
-Under ``crypto_ops.streaming.endpoint`` they return a stream that has begun, and that module transfers a body of any size
+Under ``streaming.endpoint`` they return a stream that has begun, and that module transfers a body of any size
 through it. Under the bridge they are the reference implementation: the whole body, within its limit, at once.
 """
 

@@ -1,4 +1,4 @@
-"""The stream interface: an ASGI application that moves bodies of any size through ``crypto_ops.streaming.services.streams``.
+"""The stream interface: an ASGI application that moves bodies of any size through ``services.streams``.
 
 Django's middleware and the REST view process the head of a request in a thread, like any other request. This module
 then transfers the stream that the view has begun. It reads a block only after sending the previous one, so neither

@@ -1,4 +1,7 @@
-"""*Try it*: a form for one operation with a key, which stores nothing. *Use*: steps for a program, which run without changes."""
+"""*Try it*: a form for one operation with a key. *Use*: how a program uses the key, in steps that run without changes.
+
+*Try it* calls the same services as the API and stores nothing.
+"""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -16,7 +19,7 @@ from crypto_ops.secrets.services.shared_secrets import AgreeRequest, Decapsulate
 from crypto_ops.signatures.services import macs, signatures
 from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
 from crypto_ops.signatures.services.signatures import SignRequest, VerifyRequest
-from crypto_ops.trying import results as try_results
+from crypto_ops.trying import results
 from crypto_ops.trying.forms import TRIAL_FORMS, TRIED, TrialForm
 from crypto_ops.trying.results import TryResult
 from crypto_ops.trying.services import (
@@ -120,7 +123,7 @@ def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -
         encrypting = EncryptRequest(
             mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
         )
-        return try_results.encrypted(encrypting, messages.encrypt(encrypting, principal))
+        return results.encrypted(encrypting, messages.encrypt(encrypting, principal))
     sent = given["envelope"]
     if sent.key_id != key.id:
         raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
@@ -131,42 +134,42 @@ def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -
             aad=given["aad_octets"],
             reason=given["reason"],
         )
-        return try_results.reencrypted(reencrypting, one_message.reencrypt(reencrypting, principal))
+        return results.reencrypted(reencrypting, one_message.reencrypt(reencrypting, principal))
     require_console_decrypt()
     decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
-    return try_results.decrypted(decrypting, envelope.encode(sent), messages.decrypt(decrypting, principal))
+    return results.decrypted(decrypting, envelope.encode(sent), messages.decrypt(decrypting, principal))
 
 
 def _perform_signature(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     mode = find_signing_mode(given["mode"] or key.default_mode)
     if given["operation"] == "sign":
         signing = SignRequest(mode=mode, key_id=key.id, message=given["octets"])
-        return try_results.signed(signing, signatures.sign(signing, principal))
+        return results.signed(signing, signatures.sign(signing, principal))
     verifying = VerifyRequest(
         mode=mode, key_id=key.id, message=given["octets"], signature=given["proof_octets"]
     )
-    return try_results.verified(verifying, signatures.verify(verifying, principal))
+    return results.verified(verifying, signatures.verify(verifying, principal))
 
 
 def _perform_mac(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     if given["operation"] == "mac":
         computing = MacRequest(key_id=key.id, message=given["octets"])
-        return try_results.computed(computing, macs.compute_mac(computing, principal))
+        return results.computed(computing, macs.compute_mac(computing, principal))
     verifying = VerifyMacRequest(key_id=key.id, message=given["octets"], mac=given["proof_octets"])
-    return try_results.mac_verified(verifying, macs.verify_mac(verifying, principal))
+    return results.mac_verified(verifying, macs.verify_mac(verifying, principal))
 
 
 def _perform_with_secret(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     if given["operation"] == "encapsulate":
         encapsulating = EncapsulateRequest(key_id=key.id)
-        return try_results.encapsulated(encapsulating, shared_secrets.encapsulate(encapsulating, principal))
+        return results.encapsulated(encapsulating, shared_secrets.encapsulate(encapsulating, principal))
     require_console_decrypt()
     number = given["key_version"]
     if given["operation"] == "decapsulate":
         decapsulating = DecapsulateRequest(key_id=key.id, key_version=number, ciphertext=given["octets"])
-        return try_results.decapsulated(decapsulating, shared_secrets.decapsulate(decapsulating, principal))
+        return results.decapsulated(decapsulating, shared_secrets.decapsulate(decapsulating, principal))
     agreeing = AgreeRequest(key_id=key.id, public_key=given["octets"], key_version=number)
-    return try_results.agreed(agreeing, shared_secrets.agree(agreeing, principal))
+    return results.agreed(agreeing, shared_secrets.agree(agreeing, principal))
 
 
 _PERFORM: Final = {

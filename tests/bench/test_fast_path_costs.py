@@ -64,7 +64,7 @@ def test_samples_fall_where_the_processor_is_busy_and_not_where_it_waits():
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        (ROOT / "crypto_ops" / "fast_path.py", "crypto_ops/fast_path/serving.py"),
+        (ROOT / "crypto_ops" / "fast_path" / "serving.py", "crypto_ops/fast_path/serving.py"),
         (ROOT / "bench" / "fast_path_costs.py", "fast_path_costs.py"),
         ("/somewhere/lib/python3.13/site-packages/msgspec/json.py", "msgspec"),
         ("/somewhere/lib/python3.13/uuid.py", "uuid.py"),

@@ -13,7 +13,7 @@ from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
 from crypto_ops import actions
 from crypto_ops.deciding.context import Permit
-from crypto_ops.fast_path import routes as hot_routes
+from crypto_ops.fast_path.routes import ROUTES
 from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
@@ -42,7 +42,7 @@ def ask(bench, *requests, token=None):
                     user_agent="t",
                     request_id="r",
                 )
-                route = hot_routes.ROUTES["POST", f"/api/v1/{operation}"]
+                route = ROUTES["POST", f"/api/v1/{operation}"]
                 answer = await connection.send(route, hot, json.dumps(body).encode())
                 answers.append(answer and (answer.status, json.loads(answer.body)))
             return answers
@@ -76,7 +76,7 @@ def test_a_cached_key_is_used_without_waiting(bench):
     async def play():
         try:
             for _ in range(3):
-                await connection.send(hot_routes.ROUTES["POST", "/api/v1/encrypt"], hot, body)
+                await connection.send(ROUTES["POST", "/api/v1/encrypt"], hot, body)
         finally:
             await loop_writer.close()
 
@@ -90,7 +90,7 @@ def test_a_client_that_left_leaves_no_record_and_is_released(bench):
     ask(bench, ("encrypt", sealing(key)))
     recorded = log_rows().filter(object_id=key["id"]).count()
     hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
-    route, client.is_open, retried = hot_routes.ROUTES["POST", "/api/v1/encrypt"], False, []
+    route, client.is_open, retried = ROUTES["POST", "/api/v1/encrypt"], False, []
     client.retry = retried.append
 
     async def play():

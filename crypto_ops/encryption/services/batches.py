@@ -187,7 +187,7 @@ class Opener:
 
     def _cipher(self, number: int | None) -> tuple[Any, int]:
         if number is not None and number not in self._entry.versions:
-            raise DecryptionFailed  # as in the engine: indistinguishable from an altered ciphertext
+            raise DecryptionFailed  # as for one message: indistinguishable from an altered ciphertext
         version = self.versions.find(number)
         found = self._ciphers[number] = (
             self._context.primitive(version, primitives.opener_of(self._mode), self._mode),

@@ -1,4 +1,4 @@
-"""Encrypt, decrypt, re-encrypt, random bytes: the engine of every interface. No HTTP; no query for a cached key.
+"""Encrypt, decrypt and inspect messages, and random bytes, for every interface. No HTTP; no query for a cached key.
 
 Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then the
 decision is *committed*: ``audit.commit.writer`` writes its audit event in a transaction that checks that nothing has
@@ -17,12 +17,7 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decide_use, decision_of, key_event, perform
 from crypto_ops.measurement import measured
-from crypto_ops.requests import (
-    Decrypted,
-    DecryptRequest,
-    EncryptRequest,
-    Inspection,
-)
+from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Inspection
 from kernel.clock import process_now
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed

@@ -1,4 +1,4 @@
-"""Data keys: random keys and key pairs that a key encrypts for the caller. Decided as in ``crypto_ops.encryption.services.messages``."""
+"""Data keys: random keys and key pairs that a key encrypts for the caller."""
 
 import secrets
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Derive keys from a key and a context, for every interface. Decided and committed as in ``crypto_ops.encryption.services.messages``."""
+"""Derive keys from a key and a context, for every interface."""
 
 from functools import partial
 from typing import Final

@@ -1,4 +1,4 @@
-"""Shared secrets by key encapsulation and key agreement, for every interface. Decided and committed as in ``crypto_ops.encryption.services.messages``."""
+"""Shared secrets by key encapsulation and key agreement, for every interface."""
 
 from functools import partial
 from uuid import UUID

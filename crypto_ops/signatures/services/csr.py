@@ -1,4 +1,4 @@
-"""Sign certificate signing requests, for every interface. Decided as in ``crypto_ops.signatures.services.signatures``."""
+"""Sign certificate signing requests, for every interface."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Compute and verify MACs, for every interface. As in ``crypto_ops.encryption.services.messages``, each operation is decided and committed."""
+"""Compute and verify MACs, for every interface."""
 
 from functools import partial
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Sign and verify, for every interface. As in ``crypto_ops.encryption.services.messages``, each operation is decided, committed and answered."""
+"""Sign and verify, for every interface."""
 
 from functools import partial
 from uuid import UUID

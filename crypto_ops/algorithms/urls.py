@@ -1,0 +1,5 @@
+from django.urls import path
+
+from crypto_ops.algorithms.api import AlgorithmsView
+
+api = [path("algorithms", AlgorithmsView.as_view(), name="algorithms")]

@@ -1,1 +1,0 @@
-"""The pages of operations with a key."""
