@@ -8,13 +8,14 @@ from accounts.service_accounts.oauth.api import OAuthTokenView
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
 from kernel.rest.schema import SchemaView
+from keys import urls as keys
 
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
     path("api/v1/", include(crypto_ops.urls.api)),
     path("api/v1/", include("accounts.service_accounts.urls")),
     path("api/v1/", include("accounts.users.urls")),
-    path("api/v1/", include("keys.urls")),
+    path("api/v1/", include(keys.api)),
     path("api/v1/", include("audit.api_urls")),
     path("api/v1/", include("notifications.api_urls")),
     path("api/v1/", include("console.api_urls")),
@@ -29,7 +30,7 @@ urlpatterns = [
     path("metrics", monitoring.metrics, name="metrics"),
     path("version", monitoring.version, name="version"),
     path("", include("accounts.urls")),
-    path("", include("keys.pages.urls")),
+    path("", include(keys.pages)),
     path("", include(crypto_ops.urls.pages)),
     path("", include("audit.page_urls")),
     path("", include("notifications.page_urls")),

@@ -18,11 +18,10 @@ class KeysConfig(AppConfig):
         from kernel.outbox import topics  # noqa: PLC0415 - models are not loaded before
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
         from keys.policies.services.reading import visible_policies  # noqa: PLC0415
-        from keys.rotation import schedule
-        from keys.rotation import task as rotation_task  # noqa: PLC0415
+        from keys.rotation import schedule, task  # noqa: PLC0415
         from keys.transport.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
 
-        registry.register(rotation_task.KIND, KeyRotationJob, rotation_task.run, rotation_task.ended)
+        registry.register(task.KIND, KeyRotationJob, task.run, task.ended)
         for name, function in schedule.PERIODIC.items():
             registry.register_periodic(name, schedule.SECONDS, function)
         registry.register_periodic(

@@ -1,5 +1,9 @@
-"""Building blocks of key changes: lock a key, create a version, and finish the change with an audit event."""
+"""Building blocks of key changes: lock a key, create a version, and finish the change with an audit event.
 
+Also the right to change tags on which grants exist.
+"""
+
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -9,14 +13,21 @@ from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
-from kernel.errors import DomainError, Invalid, NotFound, Unavailable
+from kernel.clock import database_now
+from kernel.errors import Denied, DomainError, Invalid, NotFound, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust.row_mac import IntegrityFailed
 from kernel.trust.wrapped_row import Wrapped
 from keys import wrapped_material
 from keys.entities import key_entity
-from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
 from keys.wrapped_material import NewMaterial
+
+MANAGE = "keys.grant"
+RETAGGED = (
+    "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
+    f"have someone with the permission {MANAGE} change it."
+)
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:
@@ -116,3 +127,34 @@ def key_event(
         object_version=version,
         meta={"name": key.name, "row_seq": key.row_seq, **(meta or {})},
     )
+
+
+def require_retag(principal: Principal, before: Iterable[str], after: Iterable[str]) -> None:
+    """Refuse new tags of a key if they change which grants apply to it, unless the caller may grant by tag.
+
+    Call it last, with the epoch locked: a grant on a tag is then committed before this reads, or after the new tags.
+    ``before``: the tags whose grants apply to the key; none for a new key. Raises Denied.
+    """
+    try:
+        require_for_all_keys(principal)
+    except Denied as denied:
+        if _is_any_granted(set(before) ^ set(after)):
+            refusal = Denied(f"tags: {RETAGGED}", fields={"tags": [RETAGGED]}, extra=denied.extra)
+            raise refusal from None
+
+
+def _is_any_granted(tags: Collection[str]) -> bool:
+    """Whether a grant on one of the tags is in force. The MAC covers its end."""
+    grants = [grant.check_mac() for grant in KeyGrant.objects.filter(tag__in=tags)]
+    if not grants:
+        return False
+    now = database_now()
+    return any(grant.expires_at is None or grant.expires_at > now for grant in grants)
+
+
+def require_for_all_keys(principal: Principal) -> None:
+    """Raises Denied unless the caller may grant operations with every key that has a tag."""
+    principal.require(MANAGE)
+    limits = principal.limits
+    if limits is not None and limits.key_ids is not None:
+        raise Denied("This token is limited to some keys.", extra={"permission": MANAGE, "rule": limits.rule})

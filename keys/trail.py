@@ -1,6 +1,6 @@
 """The declared fields of a row for the audit trail. No field is secret, and wrapped material is not included."""
 
-from keys.models import Key, KeyVersion
+from keys.models import Key, KeyGrant, KeyVersion
 
 type Values = dict[str, object]
 
@@ -45,3 +45,16 @@ def version_values(version: KeyVersion) -> Values:
 
 def _public_key(version: KeyVersion) -> Values:
     return {} if version.public_key is None else {"public_key_sha256": version.fingerprint}
+
+
+def grant_values(grant: KeyGrant) -> dict[str, object]:
+    """The declared fields for the audit trail."""
+    return {
+        "key_id": grant.key_id,
+        "tag": grant.tag,
+        "principal_type": grant.principal_type,
+        "principal_id": grant.principal_id,
+        "operations": grant.operations,
+        "networks": grant.networks,
+        "expires_at": grant.expires_at,
+    }

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
-from keys.entities import key_entity
 
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import GRANTABLE, word_of
@@ -16,6 +15,7 @@ from kernel.clock import database_now
 from keys.access import services as access
 from keys.access.services import GrantRequest
 from keys.editing import services as editing
+from keys.entities import key_entity
 from keys.ring import keyring
 from tests.authorisation import (
     CALLERS,

@@ -16,7 +16,6 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
-from keys.editing.api import UpdateKeySerializer
 from requests.adapters import HTTPAdapter
 from schemathesis.specs.openapi import checks
 from urllib3 import HTTPResponse
@@ -24,6 +23,7 @@ from urllib3 import HTTPResponse
 from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.rest import schema
+from keys.editing.api import UpdateKeySerializer
 from keys.reading.serializers import ReasonSerializer
 from tests.authorisation import People, send
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_target

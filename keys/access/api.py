@@ -13,9 +13,8 @@ from kernel.rest.fields import PageQuery
 from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
-from keys import access, actions
+from keys import actions
 from keys.access import services
-from keys.access import services as access_services
 from keys.access.serializers import (
     AccessQuerySerializer,
     AccessSerializer,
@@ -94,7 +93,7 @@ class AccessView(KeyView):
     def get(self, _request: Request, key_id: UUID) -> Response:
         """Whether a user or service account may do an operation with the key now, and the rule that decides."""
         query = self.read_query(AccessQuerySerializer)
-        verdict = access_services.check_access(
+        verdict = services.check_access(
             principal=self.principal,
             key_id=key_id,
             holder_id=query["principal"],

@@ -1,6 +1,6 @@
-"""Grants on keys and tags."""
+"""Grants on keys and tags, and the rule that decides about the access of one holder."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.authorization import Verdict, authorize
 from accounts.holders import find_holder
 from accounts.principals import Principal
 from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
@@ -15,23 +16,22 @@ from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
-from kernel.clock import database_now
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.clock import database_now, process_now
+from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
-from keys import actions, metadata
+from keys import actions, capabilities, metadata
+from keys.changing import MANAGE, require_for_all_keys
 from keys.entities import key_entity, tag_entity
 from keys.models import Key, KeyGrant
 from keys.models.grants import ROLE
 from keys.reading.services import get_key
+from keys.ring import keyring
+from keys.trail import grant_values
 
-MANAGE, READ = "keys.grant", "users.read"
-RETAGGED = (
-    "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
-    f"have someone with the permission {MANAGE} change it."
-)
+READ = "users.read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> K
 @transaction.atomic
 def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGrant:
     """Grant operations with all keys that have the tag, now or later. Raises Denied, Invalid."""
-    _require_for_all_keys(principal)
+    require_for_all_keys(principal)
     if fault := label_fault(tag, metadata.MAX_TAG):
         raise Invalid.of_field("tag", fault)
     grant = _new_grant(principal, request)
@@ -94,7 +94,7 @@ def remove_grant(
     Raises Denied, NotFound, Invalid.
     """
     if key_id is None:
-        _require_for_all_keys(principal)
+        require_for_all_keys(principal)
     else:
         principal.require(MANAGE)
         get_key(principal=principal, key_id=key_id)
@@ -104,48 +104,29 @@ def remove_grant(
     _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant), reason=reason)
 
 
-def require_retag(principal: Principal, before: Iterable[str], after: Iterable[str]) -> None:
-    """Refuse new tags of a key if they change which grants apply to it, unless the caller may grant by tag.
+def check_access(
+    *, principal: Principal, key_id: UUID, holder_id: UUID, operation: str, client_ip: str = ""
+) -> Verdict:
+    """Whether a user or service account may do ``operation`` with the key now, and the rule that decides.
 
-    Call it last, with the epoch locked: a grant on a tag is then committed before this reads, or after the new tags.
-    ``before``: the tags whose grants apply to the key; none for a new key. Raises Denied.
+    Rules are those of ``authorize``, ``disabled`` for a disabled holder, ``second_factor_required`` for a user who must
+    set one up first, and ``state:<state>`` if the key's state forbids the operation. Raises Denied, NotFound, Invalid.
     """
-    try:
-        _require_for_all_keys(principal)
-    except Denied as denied:
-        if _is_any_granted(set(before) ^ set(after)):
-            refusal = Denied(f"tags: {RETAGGED}", fields={"tags": [RETAGGED]}, extra=denied.extra)
-            raise refusal from None
-
-
-def _is_any_granted(tags: Collection[str]) -> bool:
-    """Whether a grant on one of the tags is in force. The MAC covers its end."""
-    grants = [grant.check_mac() for grant in KeyGrant.objects.filter(tag__in=tags)]
-    if not grants:
-        return False
-    now = database_now()
-    return any(grant.expires_at is None or grant.expires_at > now for grant in grants)
-
-
-def grant_values(grant: KeyGrant) -> dict[str, object]:
-    """The declared fields for the audit trail."""
-    return {
-        "key_id": grant.key_id,
-        "tag": grant.tag,
-        "principal_type": grant.principal_type,
-        "principal_id": grant.principal_id,
-        "operations": grant.operations,
-        "networks": grant.networks,
-        "expires_at": grant.expires_at,
-    }
-
-
-def _require_for_all_keys(principal: Principal) -> None:
-    """Raises Denied unless the caller may grant operations with every key that has a tag."""
-    principal.require(MANAGE)
-    limits = principal.limits
-    if limits is not None and limits.key_ids is not None:
-        raise Denied("This token is limited to some keys.", extra={"permission": MANAGE, "rule": limits.rule})
+    principal.require(READ)
+    if operation not in GRANTABLE:
+        raise Invalid.of_field("operation", f"Choose one of: {', '.join(GRANTABLE)}.")
+    entry = keyring.find_current(key_id, principal)
+    holder = find_holder(holder_id)
+    if not holder.is_active:
+        return Verdict(False, "disabled")
+    if holder.must_enrol:
+        return Verdict(False, "second_factor_required")
+    now = process_now()
+    verdict = authorize(holder, permission_of(operation), entry, now=now, client_ip=client_ip)
+    at = entry.lifecycle_state(now)
+    if verdict.is_allowed and operation not in capabilities.operations(entry, at.state):
+        return Verdict(False, f"state:{at.state}")
+    return verdict
 
 
 def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:

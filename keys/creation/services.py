@@ -25,6 +25,8 @@ from keys.errors import PolicyViolated
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyGrant
 from keys.models.selection import searched_text
+from keys.ring import keyring
+from keys.ring.cached_keys import CachedKey
 from keys.trail import grant_values
 from keys.wrapped_material import NewMaterial
 
@@ -119,6 +121,18 @@ def material_for_creation(principal: Principal, algorithm: str, purpose: str | N
     """
     kind = find_key_algorithm(algorithm, purpose, allowed=GENERATED_NAMES)
     return wrapped_material.generate(kind, principal.identity)
+
+
+def find_default(principal: Principal, algorithm: str) -> CachedKey:
+    """``default_key`` with its material, from memory if possible. Raises as ``default_key``, and IntegrityFailed."""
+    key_id = keyring.cached_default_id(principal, algorithm)
+    if key_id is not None:
+        entry = keyring.find(key_id, principal)
+        if entry.successor_id is None:
+            return entry
+    entry = keyring.find(default_key(principal, algorithm).id, principal)
+    keyring.keep_default(principal, algorithm, entry.key_id)
+    return entry
 
 
 def default_key(principal: Principal, algorithm: str) -> Key:

@@ -28,16 +28,6 @@ class DeletionForm(FinalForm):
         return given | {"confirm_name": given.get("name", "")}
 
 
-class MinimumVersionForm(FinalForm):
-    """Confirms a new minimum version with the key's name. It takes no reason, like other settings."""
-
-    field_order = ("name",)
-
-    def __init__(self, *args: Any, key: Key, **kwargs: Any) -> None:
-        super().__init__(*args, key_name=key.name, anyway="", **kwargs)
-        del self.fields["reason"]
-
-
 def waiting_days_of(form: forms.Form) -> int:
     """The number in the field ``waiting_days``, otherwise the default."""
     typed = str(form["waiting_days"].value()) if "waiting_days" in form.fields else ""

@@ -1,8 +1,10 @@
 """Change the settings of a key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from functools import partial
+from typing import Final, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -11,7 +13,8 @@ from django.db import transaction
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.errors import Invalid
+from kernel.errors import Conflict, DomainError, Invalid, VersionConflict
+from kernel.labels import label_fault
 from keys import actions, lifecycle, metadata, policy_rules, trail
 from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
 from keys.errors import IllegalTransition, PolicyViolated
@@ -19,6 +22,20 @@ from keys.lifecycle import State, VersionState
 from keys.models import Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.models.selection import searched_text
+
+MAX_TAGGED: Final = 100
+"""Tagging is no job: each key takes milliseconds."""
+
+UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
+
+
+@dataclass(frozen=True, slots=True)
+class TagResult:
+    """``is_changed`` is False for a key that has the tag already, or has none to remove."""
+
+    key: Key
+    is_changed: bool
+    error: DomainError | None = None
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -148,3 +165,45 @@ def _set_minimum(principal: Principal, key: Key, version: int) -> None:
     if not 1 <= version <= key.primary_version:
         raise Invalid.of_field("min_decryption_version", f"Must be 1 to {key.primary_version}.")
     key.min_decryption_version = version
+
+
+def with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
+    """The tags of the key after the change."""
+    return [*(each for each in key.tags if each != tag), *([tag] if adds else [])]
+
+
+def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> Iterator[TagResult]:
+    """Add the tag to each key, or remove it. A failure does not stop the others.
+
+    A key whose tags were changed meanwhile fails with VersionConflict. One whose tags no MAC proves fails too, because
+    the MAC would cover forged tags. Raises Denied, Invalid.
+    """
+    principal.require("keys.update")
+    if fault := label_fault(tag, metadata.MAX_TAG):
+        raise Invalid.of_field("tag", fault)
+    if len(keys) > MAX_TAGGED:
+        raise Invalid.of_field("tag", f"Choose at most {MAX_TAGGED} keys.")
+    for key in keys:
+        if (tag in key.tags) is adds:
+            yield TagResult(key, is_changed=False)
+            continue
+        seen = list(key.tags)
+        if key.granting_tags != seen:
+            yield TagResult(key, is_changed=False, error=Conflict(UNPROVEN))
+            continue
+        try:
+            update_key(
+                principal=principal,
+                key_id=key.id,
+                changes={"tags": with_tag(key, tag, adds=adds)},
+                check=partial(_require_tags, seen),
+            )
+        except DomainError as error:
+            yield TagResult(key, is_changed=False, error=error)
+        else:
+            yield TagResult(key, is_changed=True)
+
+
+def _require_tags(seen: Sequence[str], stored: Key) -> None:
+    if not stored.granting_tags == seen == stored.tags:
+        raise VersionConflict("Its tags have changed since you opened this page.")

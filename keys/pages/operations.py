@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Final
 
 from keys import actions
-from keys.deletion import services as deletion
+from keys.deletion.services import cancel_deletion, schedule_deletion
 from keys.lifecycle import LifecycleState, State
-from keys.rotation.services import rotating
-from keys.states import services as states_services
+from keys.rotation.services.rotating import rotate_key
+from keys.states.services import activate_key, disable_key, enable_key, revoke_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Rotate {}?",
                 permission="keys.rotate",
                 action=actions.KEY_ROTATED,
-                service=rotating.rotate_key,
+                service=rotate_key,
                 states=_USABLE,
                 effect="The new version is used from now on. Earlier versions still work for existing data.",
                 done="rotated",
@@ -83,7 +83,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Activate {}?",
                 permission="keys.disable",
                 action=actions.KEY_ACTIVATED,
-                service=states_services.activate_key,
+                service=activate_key,
                 states=frozenset({State.PRE_ACTIVATION}),
                 effect="The key can be used immediately, before its planned activation time.",
                 done="activated",
@@ -97,7 +97,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Enable {}?",
                 permission="keys.disable",
                 action=actions.KEY_ENABLED,
-                service=states_services.enable_key,
+                service=enable_key,
                 states=frozenset({State.SUSPENDED}),
                 effect="The key can be used again.",
                 done="enabled",
@@ -111,7 +111,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Disable {}?",
                 permission="keys.disable",
                 action=actions.KEY_DISABLED,
-                service=states_services.disable_key,
+                service=disable_key,
                 states=_USABLE,
                 effect="All requests that use this key fail, also for existing data, until you enable it again.",
                 done="disabled",
@@ -126,7 +126,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Revoke {}?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=states_services.revoke_key,
+                service=revoke_key,
                 states=frozenset({State.ACTIVE, State.SUSPENDED}),
                 effect="The key can never be used for new data again. It still works for existing data. You cannot undo this.",
                 done="revoked",
@@ -143,7 +143,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Mark {} as compromised?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=partial(states_services.revoke_key, compromised=True),
+                service=partial(revoke_key, compromised=True),
                 states=frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.SUSPENDED, State.DEACTIVATED}),
                 effect=(
                     "Use this if an attacker may have the key. The key can never be used again, except to re-encrypt its "
@@ -163,7 +163,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Schedule {} for deletion?",
                 permission="keys.destroy",
                 action=actions.KEY_DELETION_SCHEDULED,
-                service=deletion.schedule_deletion,
+                service=schedule_deletion,
                 states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
                 effect=(
                     "The key stops working at once. After a wait of 7 to 30 days its material is destroyed: encrypted data "
@@ -183,7 +183,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Cancel the deletion of {}?",
                 permission="keys.destroy",
                 action=actions.KEY_DELETION_CANCELLED,
-                service=deletion.cancel_deletion,
+                service=cancel_deletion,
                 states=frozenset({State.DELETION_SCHEDULED}),
                 effect=(
                     "The key is kept. A key that was active returns as a disabled key: enable it to use it again."

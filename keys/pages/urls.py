@@ -14,10 +14,8 @@ from keys.pages.views import (
     transport,
     versions,
 )
-from keys.policies import views as policies
-from keys.policies.operations import POLICY_OPERATIONS
 
-urlpatterns = [
+pages = [
     path("keys/", listing.KeyListView.as_view(), name="keys"),
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
     path("keys/import", transport.ImportView.as_view(), name="key-import"),
@@ -61,20 +59,5 @@ urlpatterns = [
             name=operation.url_name,
         )
         for operation in KEY_OPERATIONS.values()
-    ),
-    path("policies/", policies.PolicyListView.as_view(), name="policies"),
-    path("policies/new", policies.NewPolicyView.as_view(), name="policy-new"),
-    path("policies/<slug:name>/", policies.PolicyView.as_view(), name="policy"),
-    path("policies/<slug:name>/edit", policies.EditPolicyView.as_view(), name="policy-edit"),
-    *(
-        path(
-            f"policies/<slug:name>/{policy_operation.slug}",
-            policies.PolicyOperationView.as_view(
-                operation=policy_operation,
-                rules=dict.fromkeys(("GET", "POST"), Rule("policies.manage", policy_operation.action)),
-            ),
-            name=policy_operation.url_name,
-        )
-        for policy_operation in POLICY_OPERATIONS.values()
     ),
 ]

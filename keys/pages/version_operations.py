@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import Final
 
 from keys import actions
-from keys.deletion import services as deletion
+from keys.deletion.services import cancel_version_destruction, schedule_version_destruction
 from keys.impact import KeyAction
 from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion
-from keys.states import services as states_services
+from keys.states.services import disable_version, enable_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 question="Disable {}?",
                 permission="keys.disable",
                 action=actions.VERSION_DISABLED,
-                service=states_services.disable_version,
+                service=disable_version,
                 states=frozenset({VersionState.ENABLED}),
                 leads_to=VersionState.DISABLED,
                 effect=(
@@ -82,7 +82,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 question="Enable {}?",
                 permission="keys.disable",
                 action=actions.VERSION_ENABLED,
-                service=states_services.enable_version,
+                service=enable_version,
                 states=frozenset({VersionState.DISABLED}),
                 leads_to=VersionState.ENABLED,
                 effect="Data of this version can be decrypted or verified again.",
@@ -94,7 +94,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 question="Schedule {} for destruction?",
                 permission="keys.destroy",
                 action=actions.VERSION_DESTRUCTION_SCHEDULED,
-                service=deletion.schedule_version_destruction,
+                service=schedule_version_destruction,
                 states=frozenset({VersionState.ENABLED, VersionState.DISABLED}),
                 leads_to=VersionState.SCHEDULED,
                 effect="The version stops working at once. You can cancel during the wait.",
@@ -111,7 +111,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 question="Cancel the destruction of {}?",
                 permission="keys.destroy",
                 action=actions.VERSION_DESTRUCTION_CANCELLED,
-                service=deletion.cancel_version_destruction,
+                service=cancel_version_destruction,
                 states=frozenset({VersionState.SCHEDULED}),
                 leads_to=VersionState.DISABLED,
                 effect="The version is kept, as a disabled one. Enable it to use it again.",

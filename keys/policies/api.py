@@ -70,7 +70,7 @@ class PolicyView(ApiView[Principal]):
             principal=self.principal,
             policy_id=policy_id,
             check=if_match(request),
-            changes=cast("services.PolicyUpdate", self.read(UpdatePolicySerializer)),
+            changes=cast("changing.PolicyUpdate", self.read(UpdatePolicySerializer)),
         )
         return _with_etag(policy)
 
@@ -92,7 +92,7 @@ class PreviewPolicyView(ApiView[Principal]):
         preview = changing.preview_policy(
             principal=self.principal,
             policy_id=policy_id,
-            changes=cast("services.PolicyUpdate", self.read(UpdatePolicySerializer)),
+            changes=cast("changing.PolicyUpdate", self.read(UpdatePolicySerializer)),
         )
         affected = [
             {"key_id": key.id, "name": key.name, "effect": effect.code}

@@ -10,6 +10,7 @@ from accounts.principals import Principal
 from kernel.errors import Invalid
 from kernel.http.context import set_audit_object
 from kernel.rest.views import ApiView
+from keys.metadata import MAX_VERSION
 from keys.reading import services
 from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
 
@@ -37,6 +38,13 @@ class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference])
 
     def to_representation(self, value: KeyReference) -> str:
         return str(value)
+
+
+class VersionField(serializers.IntegerField):
+    """From 1. Whether the key has this version is checked later."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=MAX_VERSION, **kwargs)
 
 
 class KeyReferenceView(ApiView[Principal]):

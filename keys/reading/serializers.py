@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.clock import process_now
@@ -12,13 +11,10 @@ from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
 from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest.fields import (
-    LABEL_PATTERN,
     ChoiceField,
-    GeneratedAlgorithmField,
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
-    NameField,
     PageQuery,
     PageSerializer,
     StrictSerializer,
@@ -27,63 +23,14 @@ from kernel.rest.fields import (
 from keys import capabilities
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (
-    MAX_DESCRIPTION,
-    MAX_ROTATION_PERIOD,
     MAX_TAG,
-    MAX_TAGS,
 )
 from keys.models import Key
-from keys.reading.rest_references import VersionField
 
 MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
-PURPOSE_HELP = (
-    "required for RSA, which has none by default; other algorithms have one purpose, or sign by default"
-)
 ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
 )
-
-
-@extend_schema_field(
-    {
-        "type": "array",
-        "items": {"type": "string", "pattern": LABEL_PATTERN, "maxLength": MAX_TAG},
-        "uniqueItems": True,
-    }
-)
-class TagsField(serializers.ListField):
-    """Distinct labels; ``keys.metadata`` rejects duplicates."""
-
-
-class KeySettingsSerializer(StrictSerializer):
-    description = serializers.CharField(
-        required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
-    )
-    tags = TagsField(child=LabelField(max_length=MAX_TAG), required=False, max_length=MAX_TAGS)
-    expires_at = TimestampField(required=False, allow_null=True)
-    rotation_period_days = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=MAX_ROTATION_PERIOD
-    )
-    policy_id = serializers.UUIDField(required=False, allow_null=True)
-    deletion_protection = serializers.BooleanField(required=False)
-
-
-class UpdateKeySerializer(KeySettingsSerializer):
-    min_decryption_version = VersionField(
-        required=False,
-        help_text="earlier versions do not decrypt or verify",
-    )
-
-
-class CreateKeySerializer(KeySettingsSerializer):
-    name = NameField()
-    algorithm = GeneratedAlgorithmField(max_length=50)
-    key_size = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_KEY_SIZE, help_text="in bits"
-    )
-    purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
-    activates_at = TimestampField(required=False, allow_null=True)
-    exportable = serializers.BooleanField(default=False)
 
 
 class KeyQuerySerializer(PageQuery):
@@ -105,14 +52,6 @@ class KeyQuerySerializer(PageQuery):
 
 class ReasonSerializer(StrictSerializer):
     reason = LabelField(max_length=MAX_REASON)
-
-
-class RevokeSerializer(ReasonSerializer):
-    compromised = serializers.BooleanField(default=False)
-
-
-class RotateSerializer(ReasonSerializer):
-    expected_version = VersionField(required=False)
 
 
 class KeySerializer(serializers.Serializer[Key]):

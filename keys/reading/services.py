@@ -1,7 +1,7 @@
 """Reading keys, limited to those that the principal may see."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
@@ -15,18 +15,21 @@ from accounts.principals import Principal
 from accounts.roles import sees_all
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from keys.lifecycle import State, Status
-from keys.models import Key, KeyGrant, KeyQuerySet, KeyRotation, KeyVersion, RotationStatus
+from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
 from keys.models.selection import Finding, follows, in_order
 from keys.models.visibility import visible_parts
-from keys.references import KeyReference, name_of
+from keys.references import KeyReference
 from keys.ring import metadata_cache
+from keys.ring.key_loading import id_within_reach
 
 NEWEST_TAGGED: Final = 500
 FREQUENT_TAGS: Final = 20
 EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
 
+
+MAX_CHOSEN: Final = 500
 
 _COLUMNS: Final = {
     "name": "name",
@@ -76,16 +79,6 @@ def id_of_key(*, principal: Principal, reference: KeyReference) -> UUID:
     return id_within_reach(principal=principal, reference=reference)
 
 
-def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
-    """The ID of a key within the caller's reach. Raises NotFound, with the same query for any other and for none."""
-    column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
-    reached = Key.objects.within_reach_of(principal).filter(**column)
-    key_id = reached.values_list("id", flat=True).first()
-    if key_id is None:
-        raise NotFound
-    return key_id
-
-
 def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     """The visible keys that match, in an order without ties. Raises UnsupportedAlgorithm.
 
@@ -131,6 +124,14 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
         keys = keys.filter(follows(ordering, *known))
     window = list(keys[: limit + 1])
     return KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+
+
+def list_chosen(*, principal: Principal, key_ids: Iterable[UUID]) -> Sequence[Key]:
+    """The visible keys among ``key_ids``, by name. Raises Denied, Invalid for more than ``MAX_CHOSEN``."""
+    wanted = set(key_ids)
+    if len(wanted) > MAX_CHOSEN:
+        raise Invalid.of_field("key", f"Choose at most {MAX_CHOSEN} keys.")
+    return list(Key.objects.visible_to(principal).filter(pk__in=wanted).order_by("name"))
 
 
 def find_key(*, principal: Principal, name: str) -> Key:
@@ -194,18 +195,6 @@ def list_versions(*, principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]
     principal.require("keys.read")
     key = get_key(principal=principal, key_id=key_id)
     return key.versions.order_by("-version")
-
-
-def list_rotations(
-    *, principal: Principal, key_id: UUID | None = None, status: RotationStatus | None = None
-) -> QuerySet[KeyRotation]:
-    """The rotations of visible keys, or of one of them, newest first. ``status``: only those."""
-    rotations = KeyRotation.objects.visible_to(principal)
-    if key_id is not None:
-        rotations = rotations.filter(old_key=key_id)
-    if status is not None:
-        rotations = rotations.filter(status=status.value)
-    return rotations.order_by("-rotated_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)

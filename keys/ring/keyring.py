@@ -21,7 +21,6 @@ from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.identities import Identity
 from kernel.runtime import ProcessState
-from keys.creation import services as creation
 from keys.entities import is_shared, key_of
 from keys.references import PREFIX, KeyReference
 from keys.ring import key_loading
@@ -68,21 +67,16 @@ def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
     return _cache.current.default_ids.get((principal.identity, algorithm))
 
 
-def find_default(principal: Principal, algorithm: str) -> CachedKey:
-    """The principal's default key of a key algorithm, created on first use. Raises Invalid, UnsupportedAlgorithm."""
-    key_id = cached_default_id(principal, algorithm)
-    if key_id is not None:
-        entry = find(key_id, principal)
-        if entry.successor_id is None:
-            return entry
-    entry = find(creation.default_key(principal, algorithm).id, principal)
+def keep_default(principal: Principal, algorithm: str, key_id: UUID) -> None:
+    """Keep the ID of the principal's default key.
+
+    A succession changes the default key. The commit refuses a decision by the old entry, and ``put`` of the new entry,
+    which names the successor, removes this ID.
+    """
     default_ids = _cache.current.default_ids
     if len(default_ids) >= MAX_ENTRIES:
         default_ids.clear()
-    # A succession changes the default key. The commit refuses a decision by the old entry, and ``put`` of the new
-    # entry, which names the successor, removes this ID.
-    default_ids[principal.identity, algorithm] = entry.key_id
-    return entry
+    default_ids[principal.identity, algorithm] = key_id
 
 
 def forget(entities: Iterable[str]) -> None:

@@ -1,12 +1,15 @@
-"""The form for the successor of a key."""
+"""Forms that rotate a key or replace it with a successor."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.errors import DomainError, VersionConflict
 from kernel.pages.forms import ReasonForm, offer
+from keys.metadata import MAX_VERSION
 from keys.models import EncryptionPolicy, Key
 from keys.policies.forms import PolicyChoiceField
 
@@ -37,3 +40,22 @@ class SuccessorForm(ReasonForm):
             if policy.algorithm in same
         ]
         offer(self, "policy_id", [("", "Keep, if it allows the algorithm"), *kept])
+
+
+class RotateForm(ReasonForm):
+    """``expected_version`` is the primary version shown on the page. A submission from an outdated page is refused."""
+
+    expected_version = forms.IntegerField(
+        required=False, min_value=1, max_value=MAX_VERSION, widget=forms.HiddenInput
+    )
+
+    def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
+        """After a conflict, put the current version into the form, so that the next submission applies to it."""
+        if isinstance(refusal, VersionConflict):
+            present = refusal.extra["primary_version"]
+            self.data = dict(self.data.items()) | {"expected_version": present}
+            words = (
+                f"Someone else has rotated this key. Its primary version is now {present}. Nothing was changed. "
+                "Submit this form again only if you want another rotation."
+            )
+        super().refused(request, refusal, words)

@@ -14,8 +14,12 @@ from kernel.rest.fields import (
     TimestampField,
 )
 from keys.models import RotationStatus
-from keys.reading.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 from keys.reading.serializers import ReasonSerializer
+
+
+class RotateSerializer(ReasonSerializer):
+    expected_version = VersionField(required=False)
 
 
 class SucceedSerializer(ReasonSerializer):

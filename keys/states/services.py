@@ -1,18 +1,39 @@
-"""State changes of a key, as allowed by ``lifecycle.TRANSITIONS``."""
+"""Changes of the states of keys, as allowed by ``lifecycle.TRANSITIONS``, and of versions.
 
+The clock makes some changes of a key: its activation and its expiry.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Q
 
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
+from kernel.errors import DomainError
 from kernel.labels import check_reason
 from keys import actions, policy_rules, trail
-from keys.changing import finish_change, lock_key, lock_policy_of
+from keys.changing import as_refusal, finish_change, lock_key, lock_policy_of, lock_version
 from keys.errors import IllegalTransition
-from keys.lifecycle import State, check_transition
-from keys.models import Key
+from keys.lifecycle import State, Status, VersionState, check_transition
+from keys.models import Key, KeyQuerySet, KeyVersion
+
+ACTIVATION_REASON: Final = "activation time has come"
+EXPIRY_REASON: Final = "expiry has passed"
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """A key that has begun or expired ``at``. ``error``: it was not recorded."""
+
+    key: Key
+    at: datetime
+    error: DomainError | None = None
 
 
 def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
@@ -85,3 +106,108 @@ def _limit_expiry(key: Key) -> None:
     latest = None if policy is None else policy_rules.latest_expiry(policy, key)
     if latest is not None:
         key.expires_at = latest if key.expires_at is None else min(key.expires_at, latest)
+
+
+def disable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
+    """Stop an earlier version from decrypting. Raises NotFound, IllegalTransition (primary, or already disabled)."""
+    return _change_version(principal, key_id, version, VersionState.DISABLED, reason)
+
+
+def enable_version(*, principal: Principal, key_id: UUID, version: int, reason: str) -> KeyVersion:
+    """Allow a disabled version to decrypt again. Raises NotFound, IllegalTransition."""
+    return _change_version(principal, key_id, version, VersionState.ENABLED, reason)
+
+
+@transaction.atomic
+def _change_version(
+    principal: Principal, key_id: UUID, number: int, to: VersionState, reason: str
+) -> KeyVersion:
+    principal.require("keys.disable")
+    check_reason(reason)
+    key, version = lock_version(principal, key_id, number)
+    if version.state == to:
+        raise IllegalTransition(f"Version {number} is already {to}.", extra={"state": str(to)})
+    if version.state in {VersionState.SCHEDULED, VersionState.DESTROYED}:
+        raise IllegalTransition(
+            f"Version {number} is {version.state_word}. Only an enabled or disabled version can change.",
+            extra={"state": str(version.state)},
+        )
+    if number == key.primary_version:
+        raise IllegalTransition(
+            "You cannot disable the primary version. Rotate the key first, or disable the key.",
+            extra={"state": str(version.state), "primary_version": key.primary_version},
+        )
+    before = trail.version_values(version)
+    version.state = to
+    version.save_with_mac(update_fields=["state"], sets_all_fields=True)
+    action = actions.VERSION_DISABLED if to is VersionState.DISABLED else actions.VERSION_ENABLED
+    change = RowChange.of_row(version, before=before, after=trail.version_values(version))
+    finish_change(principal, action, key, [change], version=number, meta={"reason": reason})
+    return version
+
+
+def record_activations(*, principal: Principal) -> Iterator[ClockChange]:
+    """Store the state ``active`` of keys whose activation time has come, one transaction each.
+
+    Two runs at the same time record each key once. A failure does not stop the others.
+    """
+    due = Q(state=State.PRE_ACTIVATION.value, activates_at__lte=database_now())
+    return _record_all(Key.objects.filter(due), lambda key: key.activates_at, principal, _record_activation)  # noqa: CC2 - the schedule records every activation
+
+
+def expire_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[ClockChange]:
+    """Record keys whose expiry has passed, as ``record_activations`` does. They no longer rotate.
+
+    A key that a planned activation has not reached yet in the log is recorded after it.
+    """
+    due = Q(state=State.ACTIVE.value, expires_at__lte=database_now(), expiry_recorded_at=None)
+    record = None if dry_run else _record_expiry
+    return _record_all(Key.objects.filter(due), lambda key: key.expires_at, principal, record)  # noqa: CC2 - the schedule records every expiry
+
+
+def _record_all(
+    due: KeyQuerySet,
+    time_of: Callable[[Key], datetime | None],
+    principal: Principal,
+    record: Callable[[Principal, Key], bool] | None,
+) -> Iterator[ClockChange]:
+    for key in list(due.order_by("name")):
+        at = time_of(key)
+        if at is None:
+            continue
+        try:
+            if record is None or record(principal, key):
+                yield ClockChange(key, at)
+        except (DomainError, DatabaseError) as error:
+            yield ClockChange(key, at, as_refusal(error))
+
+
+@transaction.atomic
+def _record_activation(principal: Principal, found: Key) -> bool:
+    """Whether it was still to be recorded. The row is checked again under lock."""
+    key, now = lock_key(principal, found.id), database_now()
+    if key.state != State.PRE_ACTIVATION or key.activates_at is None or key.activates_at > now:
+        return False
+    before = trail.key_values(key)
+    key.state = State.ACTIVE
+    key.save_with_mac()
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    meta: dict[str, object] = {"reason": ACTIVATION_REASON, "state": State.ACTIVE.value}
+    finish_change(principal, actions.KEY_ACTIVATED, key, [change], meta=meta)
+    return True
+
+
+@transaction.atomic
+def _record_expiry(principal: Principal, found: Key) -> bool:
+    key, now = lock_key(principal, found.id), database_now()
+    is_expired = key.lifecycle_state(now).status is Status.EXPIRED
+    if not is_expired or key.state != State.ACTIVE or key.expiry_recorded_at is not None:
+        return False
+    before = trail.key_values(key)
+    key.expiry_recorded_at = now
+    key.next_rotation_at = None
+    key.save_with_mac()
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    meta: dict[str, object] = {"reason": EXPIRY_REASON, "expires_at": key.expires_at}
+    finish_change(principal, actions.KEY_EXPIRED, key, [change], meta=meta)
+    return True

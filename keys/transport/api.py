@@ -23,6 +23,7 @@ from kernel.rest.fields import (
     LabelField,
     NameField,
     PublicKeyField,
+    SigningModeField,
     StrictSerializer,
     TimestampField,
     represent,
@@ -37,7 +38,9 @@ from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
 from keys.reading.api import KeyView
 from keys.reading.rest_references import VersionField
 from keys.reading.serializers import KeySerializer, ReasonSerializer
-from keys.transport.services import exporting, import_parameters, importing
+from keys.transport.jose import AlgChoice
+from keys.transport.public_keys import PublicKey
+from keys.transport.services import exporting, import_parameters, importing, public_keys
 from keys.transport.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.transport.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT
 
@@ -95,7 +98,7 @@ class ImportKeyView(ApiView[Principal]):
             request=self._import_request(),
             material=self._material,
             policy_id=given.get("policy_id"),
-            **cast("services.ImportSettings", {name: given[name] for name in SETTINGS if name in given}),
+            **cast("importing.ImportSettings", {name: given[name] for name in SETTINGS if name in given}),
         )
         location = reverse("key", kwargs={"key_id": key.id})
         return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
@@ -192,3 +195,61 @@ class ExportKeyView(KeyView):
             **self.read(ExportKeySerializer),
         )
         return Response(represent(ExportedKeySerializer, exported))
+
+
+class KeySetQuery(StrictSerializer):
+    """Which ``alg`` the JWKs have. ``keys.services`` compares it with the modes of the key."""
+
+    signing_algorithm = SigningModeField(
+        max_length=50, required=False, help_text="for keys with several, such as RSA keys"
+    )
+    fully_specified = serializers.BooleanField(
+        default=False, help_text="the names of RFC 9864: Ed25519 and Ed448 instead of EdDSA"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        choice = AlgChoice(attrs.pop("signing_algorithm", None), attrs.pop("fully_specified"))
+        return {**attrs, "choice": choice}
+
+
+class PublicKeyQuery(KeySetQuery):
+    version = VersionField(required=False, help_text="the primary version unless given")
+
+
+class PublicKeySerializer(serializers.Serializer[PublicKey]):
+    key_id = serializers.UUIDField()
+    key_version = serializers.IntegerField()
+    algorithm = KeyAlgorithmField()
+    fingerprint = serializers.CharField(
+        help_text="SHA-256 of the SubjectPublicKeyInfo, in hexadecimal digits"
+    )
+    pem = serializers.CharField(help_text="SubjectPublicKeyInfo")
+    jwk = serializers.DictField(help_text="RFC 7517")
+
+
+class KeySetSerializer(serializers.Serializer[Any]):
+    keys = serializers.ListField(child=serializers.DictField(), help_text="JWKs (RFC 7517), the newest first")
+
+
+class PublicKeyView(KeyView):
+    """The public key of one version of an asymmetric key."""
+
+    rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
+
+    @extend_schema(parameters=[PublicKeyQuery], responses=PublicKeySerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        query = self.read_query(PublicKeyQuery)
+        found = public_keys.get_public_key(principal=self.principal, key_id=key_id, **query)
+        return Response(represent(PublicKeySerializer, found))
+
+
+class KeySetView(KeyView):
+    """The public keys of an asymmetric key as a JWK Set: the versions that may verify, or that may decrypt."""
+
+    rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
+
+    @extend_schema(parameters=[KeySetQuery], responses=KeySetSerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        query = self.read_query(KeySetQuery)
+        found = public_keys.list_public_keys(principal=self.principal, key_id=key_id, **query)
+        return Response({"keys": [each.jwk for each in found]})

@@ -12,8 +12,8 @@ from keys import actions
 from keys.impact import KeyAction
 from keys.reading.api import KeyView
 from keys.usage.serializers import ImpactQuery, ImpactSerializer, UsageQuery, UsageSerializer
-from keys.usage.services import forecasts
-from keys.usage.services import usage as services_usage
+from keys.usage.services.forecasts import read_impact
+from keys.usage.services.usage import read_usage
 
 
 class UsageView(ShowsLog, KeyView):
@@ -23,7 +23,7 @@ class UsageView(ShowsLog, KeyView):
     def get(self, _request: Request, key_id: UUID) -> Response:
         """The last use of the key, and its use in a period by version and caller."""
         query = self.read_query(UsageQuery)
-        usage = services_usage.read_usage(principal=self.principal, key_id=key_id, days=query["days"])
+        usage = read_usage(principal=self.principal, key_id=key_id, days=query["days"])
         return Response(UsageSerializer(usage).data)
 
 
@@ -35,5 +35,5 @@ class ImpactView(ShowsLog, KeyView):
         """The requests of the last 30 days that an action on the key would have denied. Changes nothing."""
         query = self.read_query(ImpactQuery)
         action = KeyAction(query.pop("action"))
-        impact = forecasts.read_impact(principal=self.principal, key_id=key_id, action=action, **query)
+        impact = read_impact(principal=self.principal, key_id=key_id, action=action, **query)
         return Response(ImpactSerializer(impact).data)

@@ -3,14 +3,13 @@ from threading import Barrier
 
 import pytest
 from django.db import connection
-from keys.entities import key_entity
 
 from accounts.principals import Principal
 from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid
 from keys.creation import services
-from keys.creation import services as creation_services
+from keys.entities import key_entity
 from keys.models import Key
 from keys.ring import keyring
 from tests.keys.steps import succeed
@@ -62,15 +61,15 @@ def test_an_unknown_algorithm_creates_nothing(developer):
 
 
 def test_once_known_the_keyring_finds_it_without_a_query(developer, django_assert_num_queries):
-    entry = creation_services.find_default(developer.principal, "aes-256")
+    entry = services.find_default(developer.principal, "aes-256")
     with django_assert_num_queries(0):
-        assert creation_services.find_default(developer.principal, "aes-256") is entry
+        assert services.find_default(developer.principal, "aes-256") is entry
 
 
 def test_another_user_gets_another_from_the_keyring(developer, stranger):
     assert (
-        creation_services.find_default(developer.principal, "aes-256").key_id
-        != creation_services.find_default(stranger.principal, "aes-256").key_id
+        services.find_default(developer.principal, "aes-256").key_id
+        != services.find_default(stranger.principal, "aes-256").key_id
     )
 
 
@@ -81,7 +80,7 @@ def test_a_process_that_has_cached_the_default_key_encrypts_with_its_successor(a
         answer = admin.api.post("/api/v1/encrypt", message)
         return answer.json.get("key_id", answer.json)
 
-    old = creation_services.find_default(admin.principal, "aes-256")
+    old = services.find_default(admin.principal, "aes-256")
     assert encrypt() == str(old.key_id)
     new = succeed(admin, Key(pk=old.key_id), "second")
     assert encrypt() == str(new.id)

@@ -10,8 +10,7 @@ from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.trust import system_keys
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
-from keys import access
-from keys.access import services as access_services
+from keys.access import services as access
 from keys.editing import services as editing
 from keys.models import Key, KeyGrant
 from keys.reading import services as reading
@@ -53,7 +52,7 @@ def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admi
     with pytest.raises(Denied) as refused:
         use(developer.principal, key, "decrypt")
     assert refused.value.extra == {"permission": "crypto.decrypt", "rule": "no-grant"}
-    access_services.remove_grant(principal=admin.principal, grant_id=given.id, key_id=key.id)
+    access.remove_grant(principal=admin.principal, grant_id=given.id, key_id=key.id)
     with pytest.raises(NotFound):
         use(developer.principal, key)
 
@@ -66,7 +65,7 @@ def test_a_grant_on_a_tag_covers_each_key_with_the_tag(admin, developer, key):
         use(developer.principal, key)
     editing.update_key(principal=admin.principal, key_id=key.id, changes={"tags": ["production"]})
     use(developer.principal, key)
-    access_services.remove_grant(principal=admin.principal, grant_id=given.id)
+    access.remove_grant(principal=admin.principal, grant_id=given.id)
     with pytest.raises(NotFound):
         use(developer.principal, key)
 
@@ -172,7 +171,7 @@ def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
     limited = with_token(admin, key_ids=[key.id]).principal
     for change in (
         lambda: GrantFactory(principal=limited, tag="production"),
-        lambda: access_services.remove_grant(principal=limited, grant_id=given.id),
+        lambda: access.remove_grant(principal=limited, grant_id=given.id),
     ):
         with pytest.raises(Denied) as refused:
             change()
@@ -181,7 +180,7 @@ def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):
 
 def test_access_names_the_rule_that_decides(admin, developer, operator, key, settings):
     def rule(holder, operation="encrypt"):
-        verdict = access_services.check_access(
+        verdict = access.check_access(
             principal=admin.principal, key_id=key.id, holder_id=holder.user.id, operation=operation
         )
         return verdict.is_allowed, verdict.rule
@@ -197,6 +196,4 @@ def test_access_names_the_rule_that_decides(admin, developer, operator, key, set
     states.disable_key(principal=admin.principal, key_id=key.id, reason="audit")
     assert rule(developer) == (False, "state:suspended")
     with pytest.raises(NotFound):
-        access_services.check_access(
-            principal=admin.principal, key_id=key.id, holder_id=uuid4(), operation="encrypt"
-        )
+        access.check_access(principal=admin.principal, key_id=key.id, holder_id=uuid4(), operation="encrypt")

@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from keys.entities import key_entity
 
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithm
@@ -15,6 +14,7 @@ from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
 from kernel.identities import Identity
+from keys.entities import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
 from keys.ring import keyring, primitives
 from keys.rotation.services import rotating

@@ -12,6 +12,7 @@ from keys.errors import KeyNotActive
 from keys.models import Key, KeyRotation, KeyVersion
 from keys.ring import keyring
 from keys.rotation.services import rotating
+from keys.states import services as states
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +63,7 @@ def test_the_version_that_was_seen_must_be_the_primary_one(admin, key):
 
 @pytest.mark.parametrize("end", ["disable_key", "revoke_key"])
 def test_a_key_that_is_not_active_is_not_rotated(admin, key, end):
-    getattr(services, end)(principal=admin.principal, key_id=key.id, reason="test")
+    getattr(states, end)(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(KeyNotActive):
         rotate(admin, key)
     assert key.versions.count() == 1

@@ -18,7 +18,7 @@ from kernel.jobs import running
 from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
-from keys.rotation import task as rotation_task
+from keys.rotation import task
 from keys.rotation.services import jobs as services_jobs
 from keys.rotation.services import rotating
 from keys.rotation.services.jobs import RotationRequest
@@ -40,7 +40,7 @@ def request(person, wanted, **fields):
 
 
 def run(job):
-    running.run_job(rotation_task.KIND, job.id, lambda: False)
+    running.run_job(task.KIND, job.id, lambda: False)
     job.refresh_from_db()
     return job
 
@@ -177,7 +177,7 @@ def test_a_rotation_job_is_refused_without_permission_or_a_valid_selection(opera
 
 def test_a_run_after_an_interruption_in_the_plan_or_in_the_rotations_ends_it(operator, new_key, monkeypatch):
     keys = [new_key() for _ in range(5)]
-    monkeypatch.setattr(rotation_task, "PLANNED_AT_ONCE", 2)
+    monkeypatch.setattr(task, "PLANNED_AT_ONCE", 2)
     job = request(operator, RotationRequest(Selection.ALGORITHM, algorithm="aes-256"))
 
     def interrupted(after):
@@ -192,7 +192,7 @@ def test_a_run_after_an_interruption_in_the_plan_or_in_the_rotations_ends_it(ope
     for after in (1, 2, 4, 2):  # in the plan twice, then among the rotations
         leased = KeyRotationJob.objects.get(pk=job.pk)
         with pytest.raises(Cancelled):
-            rotation_task.run(leased, interrupted(after))
+            task.run(leased, interrupted(after))
     assert 0 < job.rotations.completed().count() < 5
     assert run(job).status == "succeeded"
     assert [version_of(key) for key in keys] == [2] * 5
@@ -209,7 +209,7 @@ def test_simultaneous_runs_and_jobs_rotate_each_key_once(operator, new_key):
     def attempt(job):
         starting_line.wait()
         try:
-            rotation_task.run(KeyRotationJob.objects.get(pk=job.pk), lambda _done, _total=None: None)
+            task.run(KeyRotationJob.objects.get(pk=job.pk), lambda _done, _total=None: None)
         except jobs_progress.Stop:
             pass  # the plan of the other run was faster
         finally:
@@ -242,7 +242,7 @@ def test_rotating_and_disabling_at_once_leave_one_order(operator, admin, new_key
         def rotate(job=job, starting_line=starting_line):
             starting_line.wait()
             try:
-                running.run_job(rotation_task.KIND, job.id, lambda: False)
+                running.run_job(task.KIND, job.id, lambda: False)
             finally:
                 connection.close()
 
@@ -261,17 +261,16 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "ciphercanary.settings"
 django.setup()
 from django.db import connection
 connection.settings_dict["NAME"] = os.environ["NAME"]
-from keys import rotation_task
-from keys.services import rotation
-original, calls = rotation_task.perform_rotation, iter(range(1000))
+from keys.rotation import task
+original, calls = task.perform_rotation, iter(range(1000))
 def perform(principal, rotation_id):
     original(principal, rotation_id)
     if next(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-rotation_task.perform_rotation = perform
+task.perform_rotation = perform
 from kernel.jobs import running
 from tests.log_entries import log_rows
-running.run_job(rotation_task.KIND, os.environ["JOB"], lambda: False)
+running.run_job(task.KIND, os.environ["JOB"], lambda: False)
 """
 
 

@@ -12,6 +12,7 @@ from keys.creation import services as creation
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
 from keys.models import Key, KeyGrant, KeyRotation
 from keys.rotation.services import rotating
+from keys.states import services as states
 from tests.factories import GrantFactory, PolicyFactory
 from tests.keys.steps import succeed
 from tests.personas import b64
@@ -106,7 +107,7 @@ def test_an_expired_key_may_be_replaced_and_stays_expired(admin, new_key, let_ti
 
 @pytest.mark.parametrize("end", ["disable_key", "revoke_key"])
 def test_a_key_in_another_state_is_not_replaced(admin, key, end):
-    getattr(services, end)(principal=admin.principal, key_id=key.id, reason="test")
+    getattr(states, end)(principal=admin.principal, key_id=key.id, reason="test")
     with pytest.raises(IllegalTransition):
         succeed(admin, key)
     assert not Key.objects.filter(name="new-key").exists()

@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
-from keys.reading.forms import ORDERINGS, KeyFilterForm
 
 from audit.log.events import Actor, Event, Outcome
 from audit.sequencing.step import sequence_step
@@ -15,6 +14,7 @@ from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from keys.deletion.services import schedule_deletion
 from keys.lifecycle import State
+from keys.reading.forms import ORDERINGS, KeyFilterForm
 from notifications.services import watch
 from notifications.services.watch import watch_keys
 from tests.factories import KeyFactory

@@ -15,8 +15,8 @@ from keys.capabilities import require_new_material
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts
 from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
-from keys.policies.services import reading
-from keys.reading import services as reading_services
+from keys.policies.services.reading import policy_named
+from keys.reading import services as reading
 from keys.rotation.services import jobs, used_up
 from keys.rotation.services.rotating import DUE_REASON
 
@@ -111,7 +111,7 @@ def _request(
     """Raises NotFound, KeyNotActive."""
     if name:
         try:
-            key = reading_services.find_key(principal=principal, name=name)
+            key = reading.find_key(principal=principal, name=name)
         except NotFound:
             raise NotFound(f"There is no key named {name}.") from None
         require_new_material(key, process_now())
@@ -119,7 +119,7 @@ def _request(
     if algorithm:
         return jobs.RotationRequest(Selection.ALGORITHM, algorithm=algorithm)
     if policy:
-        found = reading.policy_named(principal=principal, name=policy)
+        found = policy_named(principal=principal, name=policy)
         if found is None:
             raise NotFound(f"There is no policy named {policy}.")
         return jobs.RotationRequest(Selection.POLICY, policy_id=found.id)

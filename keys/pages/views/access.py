@@ -12,8 +12,8 @@ from kernel.errors import DomainError, NotFound
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import ReasonForm
 from kernel.rules import Rule
-from keys import access, actions
-from keys.access import services as access_services
+from keys import actions
+from keys.access import services
 from keys.access.forms import CheckAccessForm, GrantForm
 from keys.access.services import READ
 from keys.access.table import AccessRow, access_rows, describe_rule, holder_ids
@@ -57,15 +57,15 @@ class AccessView(KeyView):
 
     def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
         """The oldest grants, one more than the page lists, and the users and service accounts that the page names."""
-        grants = list(access_services.list_grants_on(principal=self.principal, key=key)[: LIMIT + 1])
+        grants = list(services.list_grants_on(principal=self.principal, key=key)[: LIMIT + 1])
         return grants, list_holders(holder_ids(key, grants))
 
     def _grant(self, key: Key, form: GrantForm) -> None:
         request = form.grant_request()
         if form.tag:
-            access_services.grant_tag(principal=self.principal, tag=form.tag, request=request)
+            services.grant_tag(principal=self.principal, tag=form.tag, request=request)
         else:
-            access_services.grant_key(principal=self.principal, key_id=key.id, request=request)
+            services.grant_key(principal=self.principal, key_id=key.id, request=request)
 
     def _show(
         self,
@@ -81,7 +81,7 @@ class AccessView(KeyView):
         if check.is_valid():
             given = check.cleaned_data
             holder = next(each for each in holders if str(each.identity.id) == given["principal"])
-            verdict = access_services.check_access(
+            verdict = services.check_access(
                 principal=self.principal,
                 key_id=key.id,
                 holder_id=UUID(given["principal"]),
@@ -119,7 +119,7 @@ class RemoveGrantView(KeyView):
         grant, form = self._find_grant(key, grant_id), ReasonForm(request.POST)
         if form.is_valid():
             try:
-                access_services.remove_grant(
+                services.remove_grant(
                     principal=self.principal,
                     grant_id=grant_id,
                     key_id=grant.key_id,
@@ -132,7 +132,7 @@ class RemoveGrantView(KeyView):
         return self._show(key, grant, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
-        found = access_services.list_grants_on(principal=self.principal, key=key)
+        found = services.list_grants_on(principal=self.principal, key=key)
         grant = found.filter(pk=grant_id).first()
         if grant is None:
             raise NotFound

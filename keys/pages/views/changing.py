@@ -33,8 +33,8 @@ from keys.pages.operations import (
 )
 from keys.pages.views.detail import KeyView
 from keys.policies.forms import suggest_policies
-from keys.policies.services import reading
-from keys.reading import services as reading_services
+from keys.policies.services.reading import policies_for
+from keys.reading import services as reading
 from keys.rotation.forms import RotateForm
 
 ORDERED = (
@@ -83,11 +83,9 @@ class SettingsView(KeyView):
 
     def _form(self, key: Key, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
         form = self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
-        form.suggest_tags(reading_services.frequent_tags(principal=self.principal))
+        form.suggest_tags(reading.frequent_tags(principal=self.principal))
         if "policy_id" in form.fields:
-            policies = reading.policies_for(
-                principal=self.principal, algorithm=key.algorithm, current=key.policy
-            )
+            policies = policies_for(principal=self.principal, algorithm=key.algorithm, current=key.policy)
             suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
         return form
 

@@ -32,8 +32,8 @@ from keys.lifecycle import Status
 from keys.models import EncryptionPolicy, Key
 from keys.models.selection import Finding
 from keys.policies.forms import suggest_policies
-from keys.policies.services import reading
-from keys.reading import services as reading_services
+from keys.policies.services.reading import policies_for
+from keys.reading import services as reading
 from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, STATES, KeyFilterForm, state_label
 from keys.reading.services import KeyFilter
 from keys.usage.services import callers
@@ -73,9 +73,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
         only, ignored = _filter_of(form, request.GET)
         form = KeyFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
         after = _after(request.GET)
-        found = reading_services.list_keys_after(
-            principal=self.principal, only=only, after=after, limit=LIMIT
-        )
+        found = reading.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
         used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
         chosen = {name: str(form.initial[name]) for name in FILTERS if form.initial.get(name)}
         ordering = only["ordering"]
@@ -95,8 +93,8 @@ class KeyListView(ShowsLog, PageView[Principal]):
             list_url=reverse("keys"),
             saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
             ordering=ordering,
-            tags=[] if self.is_part else reading_services.frequent_tags(principal=self.principal),
-            policies=[] if self.is_part else reading.policies_for(principal=self.principal, limit=50),
+            tags=[] if self.is_part else reading.frequent_tags(principal=self.principal),
+            policies=[] if self.is_part else policies_for(principal=self.principal, limit=50),
             may_create=self.principal.has_permission("keys.create"),
             may_choose=self.principal.has_permission("keys.rotate"),
             may_tag=self.principal.has_permission("keys.update"),
@@ -120,7 +118,7 @@ class NewKeyView(PageView[Principal]):
     draft_fields = tuple(KeyForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        policies = reading.policies_for(principal=self.principal)
+        policies = policies_for(principal=self.principal)
         form = self.show_draft(_key_form(policies))
         asked = _key_form(policies, form.data or request.GET)
         asked.is_valid()
@@ -128,7 +126,7 @@ class NewKeyView(PageView[Principal]):
         return self._show_form(form, policies, typed=asked.cleaned_data, note=note)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        policies = reading.policies_for(principal=self.principal)
+        policies = policies_for(principal=self.principal)
         form = _key_form(policies, request.POST)
         taken = ""
         if form.is_valid():
@@ -153,7 +151,7 @@ class NewKeyView(PageView[Principal]):
         choices = algorithm_choices()
         chosen = next((policy for policy in policies if policy.id == typed.get("policy_id")), None)
         if not self.is_part:
-            form.suggest_tags(reading_services.frequent_tags(principal=self.principal))
+            form.suggest_tags(reading.frequent_tags(principal=self.principal))
         return self.page(
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
@@ -179,7 +177,7 @@ class NewKeyView(PageView[Principal]):
 
     def _visible(self, name: str) -> Key | None:
         """The key with this name, if the principal may see it."""
-        return reading_services.key_named(principal=self.principal, name=name) if name else None
+        return reading.key_named(principal=self.principal, name=name) if name else None
 
     def _is_over_list(self) -> bool:
         """Whether the form is shown in the dialog above the list of keys."""

@@ -19,8 +19,8 @@ from keys import actions
 from keys.models import Key
 from keys.pages.views.detail import KeyView
 from keys.policies.forms import suggest_policies
-from keys.policies.services import reading
-from keys.reading import services as reading_services
+from keys.policies.services.reading import policies_for
+from keys.reading import services as reading
 from keys.transport.forms import MORE, ExportForm, ImportForm
 from keys.transport.services import exporting, importing
 
@@ -57,9 +57,9 @@ class ImportView(PageView[Principal]):
 
     def _form(self, data: QueryDict | None = None) -> ImportForm:
         form = ImportForm(data, is_private_connection=is_private(self.request))
-        policies = reading.policies_for(principal=self.principal)
+        policies = policies_for(principal=self.principal)
         suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
-        form.suggest_tags(reading_services.frequent_tags(principal=self.principal))
+        form.suggest_tags(reading.frequent_tags(principal=self.principal))
         return form
 
     def _show_form(self, form: ImportForm, status: int = HTTPStatus.OK) -> HttpResponse:

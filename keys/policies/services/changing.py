@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict, Unpack, cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.authorization import READ_KEYS
 from accounts.models.names import unique_name
@@ -17,7 +17,7 @@ from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name
 from keys import actions
@@ -26,6 +26,7 @@ from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.models.rotation_policy import MAX_DAYS, RotationPolicy
+from keys.policies.services.reading import find_authentic
 
 MAX_AFFECTED: Final = 100
 """How many affected keys a preview names. It counts all."""
@@ -64,24 +65,6 @@ class Preview:
     policy: EncryptionPolicy
     keys_count: int
     effects: list[Effect]
-
-
-def list_policies(*, principal: Principal) -> QuerySet[EncryptionPolicy]:
-    """All policies by name, with ``keys_count``: the keys that exist for the principal. Raises Denied."""
-    reach = Key.objects.within_reach_of(principal)
-    counted = Count("keys", filter=Q(keys__in=reach) if reach.query.has_filters() else None)
-    return visible_policies(principal).annotate(keys_count=counted).order_by("name")
-
-
-def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
-    """Raises Denied."""
-    principal.require("policies.read")
-    return EncryptionPolicy.objects.all()
-
-
-def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
-    """Raises Denied, NotFound, IntegrityFailed."""
-    return _find(list_policies(principal=principal), policy_id)
 
 
 def create_policy(
@@ -168,7 +151,7 @@ def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpda
     Raises Denied, NotFound, Invalid.
     """
     principal.require("policies.manage")
-    policy = _find(EncryptionPolicy.objects.all(), policy_id)
+    policy = find_authentic(EncryptionPolicy.objects.filter(pk=policy_id))
     keys = Key.objects.within_reach_of(principal).filter(policy=policy)
     shown = MAX_AFFECTED if READ_KEYS in principal.permissions else 0
     before, modes, exportable = policy.rotation, set(policy.allowed_modes), policy.exportable
@@ -209,14 +192,7 @@ def values(policy: EncryptionPolicy) -> dict[str, object]:
 
 
 def _lock(policy_id: UUID) -> EncryptionPolicy:
-    return _find(EncryptionPolicy.objects.select_for_update(), policy_id)
-
-
-def _find(policies: QuerySet[EncryptionPolicy], policy_id: UUID) -> EncryptionPolicy:
-    policy = policies.filter(pk=policy_id).first()
-    if policy is None:
-        raise NotFound
-    return policy.check_mac()
+    return find_authentic(EncryptionPolicy.objects.select_for_update().filter(pk=policy_id))
 
 
 def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.principals import Principal
 from kernel.errors import NotFound
-from keys.models import EncryptionPolicy
+from keys.models import EncryptionPolicy, Key
 from keys.models.selection import fold
-from keys.policies.services.reading import list_policies, visible_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,27 @@ class PolicyWindow:
     next_after: str
 
 
+def list_policies(*, principal: Principal) -> QuerySet[EncryptionPolicy]:
+    """All policies by name, with ``keys_count``: the keys that exist for the principal. Raises Denied."""
+    reach = Key.objects.within_reach_of(principal)
+    counted = Count("keys", filter=Q(keys__in=reach) if reach.query.has_filters() else None)
+    return visible_policies(principal).annotate(keys_count=counted).order_by("name")
+
+
+def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
+    """Raises Denied."""
+    principal.require("policies.read")
+    return EncryptionPolicy.objects.all()
+
+
+def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    return find_authentic(list_policies(principal=principal).filter(pk=policy_id))
+
+
 def find_policy(*, principal: Principal, name: str) -> EncryptionPolicy:
     """The policy with ``keys_count``. Raises Denied, NotFound, IntegrityFailed."""
-    policy = list_policies(principal=principal).filter(name=name).first()
-    if policy is None:
-        raise NotFound
-    return policy.check_mac()
+    return find_authentic(list_policies(principal=principal).filter(name=name))
 
 
 def policy_named(*, principal: Principal, name: str) -> EncryptionPolicy | None:
@@ -50,3 +65,11 @@ def policies_for(
     if current is not None:
         accepted |= Q(pk=current.pk)
     return list(visible_policies(principal).filter(accepted).order_by("name")[:limit])
+
+
+def find_authentic(policies: QuerySet[EncryptionPolicy]) -> EncryptionPolicy:
+    """The first policy. Raises NotFound, IntegrityFailed."""
+    policy = policies.first()
+    if policy is None:
+        raise NotFound
+    return policy.check_mac()

@@ -31,11 +31,11 @@ from keys.models import (
     RotationStatus,
     Selection,
 )
+from keys.reading.services import MAX_CHOSEN
 from keys.rotation.services.rotating import new_rotation
 from keys.rotation.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
-MAX_CHOSEN: Final = 500
 SHOWN: Final = 50
 PENDING_ELSEWHERE: Final = "pending_in_another_job"
 

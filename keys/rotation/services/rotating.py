@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from msgspec.structs import replace
 
 from accounts.principals import Principal
@@ -102,6 +102,18 @@ def rotate_due_keys(*, principal: Principal, limit: int | None = None) -> Iterat
     for result in rotate_keys(principal=principal, chosen=chosen, reason=DUE_REASON):
         if not isinstance(result.error, VersionConflict):
             yield result
+
+
+def list_rotations(
+    *, principal: Principal, key_id: UUID | None = None, status: RotationStatus | None = None
+) -> QuerySet[KeyRotation]:
+    """The rotations of visible keys, or of one of them, newest first. ``status``: only those."""
+    rotations = KeyRotation.objects.visible_to(principal)
+    if key_id is not None:
+        rotations = rotations.filter(old_key=key_id)
+    if status is not None:
+        rotations = rotations.filter(status=status.value)
+    return rotations.order_by("-rotated_at", "-id")
 
 
 def due_keys(principal: Principal, now: datetime) -> KeyQuerySet:

@@ -1,0 +1,53 @@
+"""REST interface to read and change one key."""
+
+from typing import cast
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
+from kernel.rules import Rule
+from keys import actions
+from keys.creation.serializers import KeySettingsSerializer
+from keys.editing import services as editing
+from keys.models import Key
+from keys.reading import services as reading
+from keys.reading.api import KeyView
+from keys.reading.rest_references import VersionField
+from keys.reading.serializers import KeySerializer
+
+
+class UpdateKeySerializer(KeySettingsSerializer):
+    min_decryption_version = VersionField(
+        required=False,
+        help_text="earlier versions do not decrypt or verify",
+    )
+
+
+class KeyDetailView(KeyView):
+    rules = {
+        "GET": Rule("keys.read", actions.KEY_READ),
+        "PATCH": Rule("keys.update", actions.KEY_UPDATED),
+    }
+
+    @extend_schema(parameters=[ETAG], responses=KeySerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        """One key, without its material."""
+        return _with_etag(reading.get_key(principal=self.principal, key_id=key_id))
+
+    @extend_schema(request=UpdateKeySerializer, parameters=[IF_MATCH, ETAG], responses=KeySerializer)
+    def patch(self, request: Request, key_id: UUID) -> Response:
+        """Change the settings of the key."""
+        key = editing.update_key(
+            principal=self.principal,
+            key_id=key_id,
+            check=if_match(request),
+            changes=cast("editing.KeyUpdate", self.read(UpdateKeySerializer)),
+        )
+        return _with_etag(key)
+
+
+def _with_etag(key: Key) -> Response:
+    return Response(KeySerializer(key).data, headers={"ETag": etag_of(key.row_seq)})

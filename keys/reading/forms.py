@@ -1,0 +1,74 @@
+"""The filters of the list of keys."""
+
+from collections.abc import Mapping
+
+from django import forms
+
+from kernel.crypto.algorithms import ALGORITHM_NAMES, PURPOSES
+from kernel.pages.forms import PageForm, search_field
+from keys.lifecycle import State, Status
+from keys.metadata import MAX_TAG
+from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
+from keys.reading.services import KeyFilter
+
+ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
+# The words of the badges, with their filters.
+STATES: Mapping[str, KeyFilter] = {
+    **{
+        str(each): {"status": each}
+        for each in (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED)
+    },
+    "revoked": {"state": State.DEACTIVATED},
+    "compromised": {"state": State.COMPROMISED},
+    "scheduled": {"status": Status.SCHEDULED},
+    "destroyed": {"status": Status.DESTROYED},
+}
+SCHEDULED = "Scheduled for deletion"
+FINDINGS = {
+    Finding.DENIED: "Requested, but not active",
+    Finding.OVERDUE: "Rotation overdue",
+    Finding.EXPIRING: f"Expiring in {EXPIRING_WITHIN.days} days",
+    Finding.UNUSED: f"Unused for {UNUSED_FOR.days} days",
+    Finding.DELETION_AHEAD: f"Destroyed within {DELETION_AHEAD.days * 24} hours",
+    Finding.DELETION_DENIED: "Scheduled for deletion, but still requested",
+}
+
+
+def state_label(word: str) -> str:
+    """The label of a word in ``STATES``."""
+    return SCHEDULED if word == "scheduled" else word.capitalize()
+
+
+class KeyFilterForm(PageForm):
+    """Filters of the list, taken from the URL."""
+
+    search = search_field("Search by name, description, tag or ID")
+    status = forms.ChoiceField(
+        required=False,
+        label="State",
+        choices=[("", "Any state"), *((word, state_label(word)) for word in STATES)],
+    )
+    algorithm = forms.ChoiceField(
+        required=False, choices=[("", "Any algorithm"), *((name, name) for name in ALGORITHM_NAMES)]
+    )
+    purpose = forms.ChoiceField(
+        required=False, choices=[("", "Any purpose"), *((name, name.capitalize()) for name in PURPOSES)]
+    )
+    tag = forms.CharField(
+        required=False,
+        max_length=MAX_TAG,
+        widget=forms.SearchInput(attrs={"autocomplete": "off", "placeholder": "Any tag", "list": "tags"}),
+    )
+    policy = forms.CharField(
+        required=False,
+        max_length=100,
+        widget=forms.SearchInput(
+            attrs={"autocomplete": "off", "placeholder": "Any policy", "list": "policies"}
+        ),
+    )
+    finding = forms.ChoiceField(
+        required=False,
+        label="Needs attention",
+        choices=FINDINGS,
+        widget=forms.HiddenInput,
+    )

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from keys.usage.api import ImpactView, UsageView
+
+api = [
+    path("keys/<key:key_id>/usage", UsageView.as_view(), name="key-usage"),
+    path("keys/<key:key_id>/impact", ImpactView.as_view(), name="key-impact"),
+]
