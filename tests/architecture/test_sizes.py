@@ -1,5 +1,6 @@
 import ast
 import textwrap
+from collections import Counter
 
 import pytest
 
@@ -8,6 +9,19 @@ from tests.architecture.sources import client_files, functions, name, product_fi
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 MAX_NESTING = 3
+# Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
+# the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
+CEILINGS = {
+    "accounts": 10_015,
+    "audit": 16_476,
+    "ciphercanary": 3_374,
+    "console": 5_339,
+    "crypto_ops": 9_810,
+    "kernel": 13_471,
+    "keys": 12_826,
+    "notifications": 2_282,
+}
+SLACK = 100
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 
 
@@ -44,6 +58,33 @@ def test_no_file_is_longer_than_300_lines():
         if (lines := len(path.read_text().splitlines())) > MAX_FILE_LINES
     }
     assert not long
+
+
+def misfits(lines, ceilings):
+    """``{package: lines}`` of packages above their ceiling, far below it, or without one."""
+    return {
+        package: lines[package]
+        for package in lines | ceilings
+        if not 0 <= ceilings.get(package, 0) - lines.get(package, 0) <= SLACK
+    }
+
+
+def test_no_package_outgrows_its_ceiling():
+    lines = Counter()
+    for path in product_files():
+        lines[name(path).partition("/")[0]] += len(path.read_text().splitlines())
+    wrong = misfits(lines, CEILINGS)
+    assert wrong == {}, f"Delete lines, or correct CEILINGS to {wrong}, and give the reason in the commit."
+
+
+def test_a_ceiling_is_neither_exceeded_nor_far_above_nor_missing():
+    lines = Counter(keys=500, audit=300, demo=10, kernel=200)
+    assert misfits(lines, {"keys": 499, "audit": 401, "kernel": 300, "gone": 101}) == {
+        "keys": 500,
+        "audit": 300,
+        "demo": 10,
+        "gone": 0,
+    }
 
 
 def test_no_function_is_longer_than_40_lines():
