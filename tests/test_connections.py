@@ -140,7 +140,7 @@ def test_a_request_in_pieces_is_answered(served, cut):
         assert client.answer()[0] == 200
 
 
-def test_byte_by_byte_is_answered_too(served):
+def test_a_request_sent_byte_by_byte_is_answered(served):
     with served.connect() as client:
         for byte in served.request():
             client.send(bytes([byte]))

@@ -233,7 +233,7 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
 
 
 @pytest.mark.database
-def test_while_the_log_cannot_be_written_nothing_is_answered_and_then_everything_again(tmp_path):
+def test_requests_get_503_while_the_log_cannot_be_written_and_succeed_afterwards(tmp_path):
     with Product(tmp_path) as product:
         everything = Acknowledged()
         with Load(product, product.token(), outlasts=True, seed=11) as load:

@@ -63,7 +63,7 @@ def test_health_has_the_specifications_shape(product):
     }
 
 
-def test_alive_ready_version(product):
+def test_the_probes_report_alive_ready_and_the_version(product):
     assert (product.send("GET", "/livez").status, product.send("GET", "/livez").content) == (200, b"ok\n")
     assert (product.send("GET", "/readyz").status, product.send("GET", "/readyz").content) == (
         200,
@@ -73,7 +73,7 @@ def test_alive_ready_version(product):
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version", "/metrics"])
-def test_they_are_for_reading_only(product, path):
+def test_the_probes_accept_only_reads(product, path):
     assert product.send("HEAD", path).status == 200
     assert product.send("HEAD", path).content == b""
     for method in ("POST", "PUT", "DELETE"):
@@ -143,7 +143,7 @@ def test_metrics_are_open_to_loopback(product):
 @pytest.mark.parametrize(
     ("role", "status"), [("admin", 200), ("auditor", 200), ("developer", 403), ("", 401)]
 )
-def test_from_elsewhere_metrics_need_a_token_that_may_read_the_system(product, tokens, role, status):
+def test_metrics_outside_the_networks_require_a_token_that_may_read_the_system(product, tokens, role, status):
     until = time.monotonic() + SOON
     while (answer := product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)).status == 503:
         assert time.monotonic() < until  # a check of the token takes longer than a second on a busy machine

@@ -44,7 +44,7 @@ def test_a_start_does_not_wait_for_ever(folder):
     assert not (folder / "secret-key").exists()
 
 
-def test_beside_a_running_one_it_fails_at_once(folder, capsys):
+def test_a_second_server_fails_at_once(folder, capsys):
     with locked_home(folder), pytest.raises(CannotStart, match="another server is already using"):
         locked_home(folder).__enter__()
     assert capsys.readouterr().err == ""
@@ -84,7 +84,7 @@ def test_a_preparation_does_not_touch_a_sqlite_file_that_is_served(folder):
     ("arguments", "code", "stream"),
     [(["--help"], 0, "stdout"), (["-h"], 0, "stdout"), (["--port", "1"], 2, "stderr")],
 )
-def test_arguments_start_and_make_nothing(tmp_path, arguments, code, stream):
+def test_arguments_print_a_message_and_create_no_file(tmp_path, arguments, code, stream):
     made = {name: str(tmp_path / name) for name in ("CC_HOME", "CC_VENV")}
     done = subprocess.run(
         [ROOT / "bin" / "serve", *arguments],

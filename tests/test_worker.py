@@ -233,7 +233,7 @@ def require_our_log(said):
     assert all(line.startswith('{"message"') for line in lines)
 
 
-def test_while_the_broker_is_away_a_job_is_taken_all_the_same_and_waits(tmp_path):
+def test_a_job_is_accepted_and_waits_while_the_broker_is_away(tmp_path):
     away = f"redis://:a-password-of-the-broker@127.0.0.1:{free_port()}/0"
     with Product(tmp_path, CELERY_BROKER_URL=away) as product:
         assert set(programs(product)) == {"run_sequencer", "gunicorn"}

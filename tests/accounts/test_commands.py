@@ -49,7 +49,7 @@ def test_create_user_reads_the_password_from_standard_input(db, typed):
     assert (entry.actor_type, entry.actor_name, entry.source) == ("system", "create_user", "command")
 
 
-def test_create_user_says_in_one_line_what_is_wrong(db, typed):
+def test_create_user_reports_an_error_in_one_line(db, typed):
     typed("short\n")
     with pytest.raises(CommandError, match="password: This password is too short"):
         run("create_user", "nora", "--role", "auditor")
@@ -98,7 +98,7 @@ def test_update_user_makes_all_requested_changes_or_none(admin, developer):
         run("update_user", "dora", "--enable", "--disable")
 
 
-def test_update_user_rolls_back_what_it_cannot_finish(admin):
+def test_update_user_rolls_back_incomplete_changes(admin):
     creation.create_user(principal=admin.principal, username="bea", password=GOOD, role="admin")
     run("update_user", "bea", "--disable")
     with pytest.raises(CommandError, match="last active administrator"):
@@ -120,7 +120,7 @@ def test_an_unknown_user_is_one_line(db, typed, command):
         run(command, "nobody")
 
 
-def test_rotate_signing_key_refuses_too_soon_and_obeys_in_an_emergency(db):
+def test_rotate_signing_key_refuses_an_early_rotation_except_in_an_emergency(db):
     upcoming = SigningKey.objects.get(state="next").kid
     with pytest.raises(CommandError, match="Wait"):
         run("rotate_signing_key")
@@ -166,7 +166,7 @@ def test_list_users_lists_every_user_although_a_time_in_the_log_is_unreadable(de
     assert "dora" in run("list_users")
 
 
-def test_list_users_asks_the_database_once_however_many_there_are(db, developer, django_assert_num_queries):
+def test_list_users_sends_one_query_for_any_number_of_users(db, developer, django_assert_num_queries):
     UserFactory.create_batch(5)
     principal = Principal.system("list_users", "command")
     listing.list_users(principal=principal)

@@ -56,7 +56,7 @@ def test_a_log_in_is_recorded_with_its_user(api, dora):
     assert entry.outcome == "ok"
 
 
-def test_me_shows_who_and_how_and_until_when(api, dora):
+def test_me_shows_the_user_the_method_and_the_end_of_the_token(api, dora):
     api.token = log_in(api).json["access_token"]
     me = api.get("/auth/me").json
     assert (me["username"], me["auth_method"]) == ("dora", "password")
@@ -119,7 +119,7 @@ def test_a_closed_account_opens_after_fifteen_minutes(api, dora):
     assert log_in(api).status == 200
 
 
-def test_knocking_at_a_closed_account_does_not_keep_it_closed(api, dora):
+def test_an_attempt_at_a_locked_account_does_not_prolong_the_lock(api, dora):
     for n in range(5):
         log_in(api, password=f"wrong password {n}")
     closed_since = LoginAttempt.objects.get().last_at

@@ -227,7 +227,7 @@ def test_a_recovery_code_does_once(browser, auditor):
     assert send_code(again, recovery_code).status_code == 401
 
 
-def test_five_minutes_after_the_password_it_is_asked_for_again(browser, auditor):
+def test_the_page_requires_the_password_again_after_five_minutes(browser, auditor):
     authenticator, _ = enrol(auditor)
     log_in(browser, auditor.user.username)
     shift_pending(browser, timedelta(minutes=4, seconds=50))
@@ -344,6 +344,6 @@ def test_a_user_who_has_an_authenticator_confirms_with_a_code_not_with_the_passw
     assert log_rows().get(action=actions.IDENTITY_CONFIRMED, outcome="ok").auth_method == "totp"
 
 
-def test_confirming_leads_to_paths_of_ours_only(stale):
+def test_a_confirmation_redirects_only_to_paths_of_ours(stale):
     sent = {"password": PASSWORD, "next": "https://evil.example/"}
     assert stale.post("/reauth/", sent)["Location"] == "/home/"

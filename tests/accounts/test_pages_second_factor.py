@@ -93,7 +93,7 @@ def test_the_secret_is_shown_again_to_a_recent_log_in_only(browser):
     assert response["Location"] == "/reauth/?next=%2Faccount%2Fmfa%2Fsetup%2F"
 
 
-def test_beginning_asks_for_a_recent_log_in(browser):
+def test_an_enrolment_requires_a_recent_log_in(browser):
     make_old(browser)
     response = browser.post("/account/mfa/")
     assert response["Location"] == "/reauth/?next=%2Faccount%2Fmfa%2F"
@@ -106,7 +106,7 @@ def test_a_user_without_an_enrolment_is_redirected_to_the_start(browser):
     assert browser.post("/account/mfa/codes/")["Location"] == "/account/mfa/"
 
 
-def test_a_set_up_that_was_left_can_be_taken_up_or_begun_anew(browser):
+def test_an_unfinished_set_up_can_be_continued_or_restarted(browser):
     first, _ = begin(browser)
     assert b"Start again" in browser.get("/account/mfa/").content
     assert secret_in(browser.get("/account/mfa/setup/")) == first.secret
@@ -167,7 +167,7 @@ def shown(browser):
     return authenticator, CODE.findall(response.content.decode())
 
 
-def test_the_codes_come_as_a_file_without_a_script(browser, shown):
+def test_the_codes_can_be_downloaded_without_a_script(browser, shown):
     response = browser.post("/account/mfa/codes/file/", {"codes": " ".join(shown[1])})
     assert response.status_code == 200
     assert response["Content-Type"] == "text/plain; charset=utf-8"
@@ -185,7 +185,7 @@ def test_nothing_but_codes_is_sent_back(browser, sent):
         assert b"<code><script>" not in response.content
 
 
-def test_without_the_tick_the_codes_stay(browser, shown):
+def test_the_codes_stay_until_the_box_is_selected(browser, shown):
     response = browser.post("/account/mfa/codes/kept/", {"codes": " ".join(shown[1])})
     assert response.status_code == 422
     assert CODE.findall(response.content.decode()) == shown[1]
@@ -229,7 +229,7 @@ def test_a_recovery_code_opens_once_and_shows_how_many_are_left(shown, developer
     assert "8 codes left" in log_in_with(developer, shown[1][4].lower(), follow=True).content.decode()
 
 
-def test_a_code_of_the_app_says_nothing_of_recovery_codes(shown, developer):
+def test_a_code_of_the_app_shows_no_number_of_recovery_codes(shown, developer):
     response = log_in_with(developer, shown[0].code(), follow=True)
     assert "left" not in response.content.decode()
 
@@ -239,7 +239,7 @@ def test_confirming_with_a_recovery_code_shows_how_many_are_left_too(browser, sh
     assert "9 codes left" in response.content.decode()
 
 
-def test_it_is_removed_with_a_code_only(browser, shown, developer):
+def test_the_removal_requires_a_code(browser, shown, developer):
     refused = browser.post("/account/mfa/remove/", {"code": shown[0].wrong_code()})
     assert refused.status_code == 422
     assert second_factor(developer)

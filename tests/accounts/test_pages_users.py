@@ -155,7 +155,7 @@ def test_an_operation_is_confirmed_performed_and_recorded(browser, developer, sl
     assert given.get("reason", "") in entry.meta
 
 
-def test_enabling_revoking_and_resetting(browser):
+def test_an_admin_enables_a_user_revokes_an_invitation_and_resets_a_second_factor(browser):
     invited, enrolled = make_user(INVITED), make_user(ENROLLED)
     gone = UserFactory(username="gone", is_active=False)
     assert browser.post(page_of(gone) + "enable").status_code == 303

@@ -69,7 +69,7 @@ def entries(action):
 # --- adding a passkey
 
 
-def test_a_new_one_is_asked_for_with_user_verification_and_kept_with_its_mac(browser, developer):
+def test_a_new_passkey_requires_user_verification_and_is_stored_with_its_mac(browser, developer):
     device = SoftPasskey()
     options, _ = add(browser, device)
     asked = options["authenticatorSelection"]
@@ -131,7 +131,7 @@ def test_the_same_passkey_is_not_added_twice_nor_by_another(browser, device, str
     assert Passkey.objects.count() == 1
 
 
-def test_there_is_an_end_to_how_many(browser, device, monkeypatch):
+def test_the_number_of_passkeys_is_limited(browser, device, monkeypatch):
     monkeypatch.setattr("accounts.second_factors.services.passkeys.MOST", 1)
     _, response = add(browser, SoftPasskey())
     assert b"You already have 1 passkeys" in response.content
@@ -182,13 +182,13 @@ def test_it_is_the_second_factor_after_the_password(device, developer):
     assert entries(actions.PASSKEY_USED)[0].auth_method == "password+passkey"
 
 
-def test_someone_else_s_is_no_second_factor(device, developer, stranger):
+def test_another_users_passkey_is_no_second_factor(device, developer, stranger):
     enrol(stranger)
     _, response = sign_in_with(device, after_password(stranger), second="1")
     assert response.status_code == 401
 
 
-def test_without_the_password_before_there_is_no_second_step(device):
+def test_a_passkey_as_second_factor_requires_the_password_first(device):
     assert Client().post("/login/passkey/", {"second": "1"}).status_code == 401
 
 
@@ -297,7 +297,7 @@ def test_one_gets_another_name(browser, device):
     assert b"Enter a name for the passkey" in refused.content
 
 
-def test_one_that_is_removed_opens_nothing(browser, device):
+def test_a_removed_passkey_does_not_sign_in(browser, device):
     assert submit(browser, operation="remove").status_code == 303
     assert sign_in_with(device)[1].status_code == 401
     assert len(entries(actions.PASSKEY_REMOVED)) == 1
@@ -310,7 +310,7 @@ def test_removing_asks_for_a_recent_log_in(browser, device):
     assert Passkey.objects.count() == 1
 
 
-def test_another_s_passkey_is_not_there(device, stranger):
+def test_another_users_passkey_is_neither_shown_nor_changed(device, stranger):
     other = sign_in(stranger)
     for sent in ({"operation": "remove"}, {"operation": "rename", "name": "mine"}):
         assert submit(other, **sent).status_code == 422
@@ -345,7 +345,7 @@ def test_the_one_origin_of_passkeys(url, expected):
     assert passkey_origin(url) == expected
 
 
-def test_ceremonies_that_came_to_nothing_go_with_the_next_ones(db):
+def test_the_next_ceremony_deletes_expired_ones(db):
     for _ in range(3):
         assert Client().post("/login/passkey/").status_code == 200
     BrowserSession.objects.update(expire_date=process_now() - timedelta(minutes=1))

@@ -34,7 +34,7 @@ def required(settings):
     settings.CC_REQUIRE_SECOND_FACTOR = {"admin", "developer"}
 
 
-def test_until_then_the_api_offers_the_set_up_only(developer):
+def test_the_api_allows_only_the_set_up_before_enrolment(developer):
     target = missing_target()
     for route in all_routes():
         for method, endpoint in ENDPOINTS[route.name].items():
@@ -44,7 +44,7 @@ def test_until_then_the_api_offers_the_set_up_only(developer):
             assert (answer.status, answer.code) == (403, "second_factor_required"), (route.name, method)
 
 
-def test_until_then_every_page_leads_to_the_set_up(admin):
+def test_every_page_redirects_to_the_set_up_before_enrolment(admin):
     browser = signed_in(admin)
     parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "invitation_code": "c" * 43}
     for route in page_routes():

@@ -93,13 +93,13 @@ def test_a_code_that_is_not_ours_makes_no_one(code):
     assert not User.objects.exists()
 
 
-def test_without_a_link_no_code_makes_anybody(db):
+def test_no_code_creates_a_user_without_a_link(db):
     for wrong in (link_codes.new_code(), ""):
         with pytest.raises(SetupLinkInvalid):
             set_up(wrong)
 
 
-def test_after_a_quarter_of_an_hour_it_opens_nothing(code):
+def test_the_link_expires_after_a_quarter_of_an_hour(code):
     let_it_expire()
     with pytest.raises(SetupLinkInvalid):
         users.check_setup_link(code)
@@ -122,7 +122,7 @@ def test_refused_input_leaves_the_set_up_link_valid(code):
     assert set_up(code).role == "admin"
 
 
-def test_once_there_is_an_account_of_any_role_no_link_is_made_nor_opens(code, auditor):
+def test_an_account_of_any_role_ends_the_links(code, auditor):
     with pytest.raises(AlreadySetUp):
         users.issue_setup_link(principal=SYSTEM)
     with pytest.raises(AlreadySetUp):
@@ -183,7 +183,7 @@ def test_the_command_prints_a_link(db, settings):
     assert set_up(link.split("/")[-2]).role == "admin"
 
 
-def test_the_command_says_in_one_line_that_there_is_an_account(auditor):
+def test_the_command_refuses_a_link_when_an_account_exists(auditor):
     with pytest.raises(CommandError, match="create_user"):
         call_command("setup_link")
 

@@ -77,7 +77,7 @@ def enrolled(developer):
     return *enrol(developer), developer
 
 
-def test_enrolment_shows_a_seed_and_asks_no_one_for_a_code_yet(developer):
+def test_an_enrolment_shows_a_seed_and_log_in_still_requires_no_code(developer):
     answer = developer.api.post("/auth/totp/enrol")
     assert answer.status == 200
     assert set(answer.json) == {"secret", "otpauth_uri"}
@@ -241,7 +241,7 @@ def test_enrolment_takes_no_fields(developer):
     assert developer.api.post("/auth/totp/enrol", {"secret": "MINE"}).code == "invalid_request"
 
 
-def test_removal_needs_a_code_and_ends_the_asking(enrolled):
+def test_the_removal_requires_a_code_and_log_in_then_requires_none(enrolled):
     authenticator, _, persona = enrolled
     answer = persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()})
     assert (answer.status, list(answer.json["errors"])) == (400, ["code"])

@@ -101,7 +101,7 @@ def test_the_development_lock_holds_the_runtime_lock():
         ("deploy", "requirements-deploy.lock"),
     ],
 )
-def test_a_lock_satisfies_what_the_project_asks_for(group, lock):
+def test_a_lock_satisfies_the_requirements_of_the_project(group, lock):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = project["dependency-groups"][group] if group else project["project"]["dependencies"]
     versions = locked(ROOT / lock)

@@ -165,7 +165,7 @@ def test_an_open_alarm_does_not_vanish_with_its_row_and_its_intact_entry():
 
 
 @pytest.mark.parametrize("role", [*ROLES, SYSTEM])
-def test_a_user_who_may_list_alarms_reads_the_whole_log_and_the_other_way_round(role):
+def test_the_same_roles_list_alarms_and_read_the_whole_log(role):
     assert sees_all(role, LIST_PERMISSION) == sees_all(role, READ_PERMISSION)
 
 

@@ -273,7 +273,7 @@ def test_a_dated_search_begins_at_the_newest_entry_before_its_end(auditor, recor
     )
 
 
-def test_without_words_everything_is_looked_through(auditor, recorded, shallow):
+def test_a_filter_without_words_searches_the_whole_log(auditor, recorded, shallow):
     answer = auditor.api.get(f"{LOGS}?object=the-object").json
 
     assert (answer["count"], answer["searched_above"]) == (5, None)

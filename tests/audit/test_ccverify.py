@@ -199,7 +199,7 @@ def flipped(path, at=0):
     path.write_bytes(octets)
 
 
-def test_a_good_export_holds_and_its_size_and_root_are_said(export, log):
+def test_a_good_export_verifies_and_its_size_and_root_are_printed(export, log):
     done = verify(export)
     assert (done.returncode, done.stderr) == (0, "")
     root = log.notes[601].split("\n")[2]
@@ -679,7 +679,7 @@ def run_without_ml_dsa(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_without_ml_dsa_in_the_library_ed25519_decides_and_that_is_said(export):
+def test_ed25519_decides_with_a_notice_if_the_library_has_no_ml_dsa(export):
     done = run_without_ml_dsa("verify-export", export, "--key", ED[0].vkey, "--key", PQ[0].vkey)
     assert done.returncode == 0, done.stderr
     assert "has no ML-DSA-44" in done.stdout
@@ -687,7 +687,7 @@ def test_without_ml_dsa_in_the_library_ed25519_decides_and_that_is_said(export):
     assert run_without_ml_dsa("verify-export", export, "--key", ED[0].vkey).returncode == 1
 
 
-def test_without_ml_dsa_in_the_library_a_key_of_it_alone_is_no_answer(export):
+def test_an_ml_dsa_key_alone_is_an_error_if_the_library_has_no_ml_dsa(export):
     done = run_without_ml_dsa("verify-export", export, "--key", PQ[0].vkey)
     assert (done.returncode, done.stdout) == (2, "")
 

@@ -83,7 +83,7 @@ def test_the_outcome_is_unknown_and_durable_later():
     assert AuditBundle.objects.count() == 1
 
 
-def test_meanwhile_other_changes_are_rolled_back_and_what_only_reads_succeeds():
+def test_other_changes_are_rolled_back_and_reads_succeed_without_a_standby():
     with lost_standby():
         record_in_vain()
         with pytest.raises(AuditUnavailable) as refused:

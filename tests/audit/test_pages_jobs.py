@@ -195,6 +195,6 @@ def test_every_role_has_an_entry_for_jobs_but_a_developer_sees_no_export_there(d
         assert (path in page) is sees_it
 
 
-def test_nothing_is_foretold_of_a_job_without_a_total(export):
+def test_a_job_without_a_total_has_no_estimate(export):
     progress = progress_of(export, database_now())
     assert (progress.percent, progress.left, progress.milestone, progress.failure) == (None, None, 0, "")

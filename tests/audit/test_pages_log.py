@@ -172,7 +172,7 @@ def test_each_filter_has_a_chip_that_leads_to_the_list_without_it(browser, recor
         ("from=0001-01-01T00:00%2B14:00", "From (UTC): Enter a year from 1 to 9999."),
     ],
 )
-def test_a_bad_filter_is_said_and_nothing_is_listed(browser, recorded, query, message):
+def test_a_bad_filter_is_reported_and_lists_nothing(browser, recorded, query, message):
     response = part(browser, f"/audit/?{query}", "log-results")
     assert (response.status_code, response["HX-Push-Url"]) == (422, "false")
     assert message in text_of(response)
@@ -252,7 +252,7 @@ def status_of(response):
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "1.5", "9" * 30, "\u0661"])
-def test_a_page_before_nothing_is_the_newest(browser, recorded, before):
+def test_an_invalid_position_shows_the_newest_page(browser, recorded, before):
     assert ids(browser.get("/audit/", {"before": before})) == ids(browser.get("/audit/"))
 
 
@@ -278,7 +278,7 @@ def further_of(response):
     return next((link for link in links(response) if "before=" in link), None)
 
 
-def test_nothing_found_offers_a_longer_time(browser, recorded):
+def test_an_empty_result_offers_a_longer_period(browser, recorded):
     response = browser.get("/audit/?search=no-such-word&period=1h")
     assert "No events match in this period." in text_of(response)
     assert "/audit/?search=no-such-word&period=30d" in links(response)
@@ -357,7 +357,7 @@ def test_times_are_within_the_period(browser, recorded):
     assert ids(browser.get(f"/audit/?to={old:%Y-%m-%dT%H:%M}")) == []
 
 
-def test_too_many_words_are_said_and_not_looked_for(browser, auditor, recorded):
+def test_too_many_words_are_refused(browser, auditor, recorded):
     words = [f"word{number}" for number in range(9)]
     response = browser.get("/audit/", {"search": " ".join(words)})
     assert "Use at most 8 different words." in text_of(response)

@@ -218,7 +218,7 @@ def test_there_is_no_proof_of_an_impossible_entry(auditor, log_id):
         "UPDATE audit_checkpoints SET size = 101",
     ],
 )
-def test_nothing_is_handed_out_that_does_not_hold(auditor, alteration):
+def test_an_invalid_proof_is_not_returned(auditor, alteration):
     entries = [record_event() for _ in range(8)]
     checkpoint_now()
     altered(alteration.format(id=entries[3].id, zeros=ZEROS[connection.vendor]))
@@ -303,7 +303,7 @@ def test_any_two_sizes_are_shown_to_be_of_one_log(auditor):
         merkle.verify_consistency(first, roots[first], second, roots[second], hashes)
 
 
-def test_without_its_end_it_is_to_the_newest_checkpoint(auditor):
+def test_a_consistency_proof_ends_at_the_newest_checkpoint_by_default(auditor):
     sign_up_to(4)
     record_event(times=3)
     sequence_step()

@@ -46,7 +46,7 @@ def test_a_plan_shows_what_was_read_and_how():
 
 
 @pytest.mark.parametrize(("rows", "is_conclusive"), [(1, False), (1000, True)])
-def test_tiny_tables_that_are_read_whole_tell_nothing(rows, is_conclusive):
+def test_a_plan_of_a_tiny_table_is_inconclusive(rows, is_conclusive):
     pages = {"Shared Hit Blocks": 1, "Shared Read Blocks": 0}
     plan = {**SCAN, **pages, "Actual Rows": rows}
     assert (

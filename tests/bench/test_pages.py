@@ -77,7 +77,7 @@ def test_every_main_page_is_asked_for():
     )
 
 
-def test_a_line_shows_who_waited_how_long_and_whether_that_is_well():
+def test_a_line_shows_the_user_the_wait_and_the_verdict():
     assert cells(Page("/home/"), Wait(12.3, 59)) == ["/home/", "12.3", "59", "≤ 60 ms", "yes"]
     assert cells(Page("/home/", "developer"), Wait(1, 101)) == [
         "/home/ of the developer",

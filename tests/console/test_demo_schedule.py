@@ -83,7 +83,7 @@ def test_a_working_day_is_busier_than_a_sunday_and_noon_busier_than_the_night():
     assert {step.at.hour for step in used if step.subject == "fraud-features"} == {2}
 
 
-def test_use_grows():
+def test_the_use_of_a_key_grows():
     used = [step for step in planned() if step.kind in USES and step.subject == "payments-db"]
     weeks = Counter((NOW - step.at).days // 7 for step in used)
     assert weeks[1] > 1.4 * weeks[7]

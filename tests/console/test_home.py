@@ -37,7 +37,7 @@ def make_due(key):
     Key.objects.filter(pk=key.pk).update(next_rotation_at=process_now() - DAY)
 
 
-def test_where_nothing_needs_attention_it_shows_when_it_looked(at_admin):
+def test_home_without_alerts_shows_the_time_of_the_check(at_admin):
     content = at_admin.get("/home/").content.decode()
     assert "Nothing needs attention. Last checked <time" in content
 
@@ -134,7 +134,7 @@ def test_a_full_disk_is_reported(at_admin, monkeypatch):
     assert texts(at_admin)[0].startswith("The data folder is nearly full: ")
 
 
-def test_a_developer_hears_of_their_own_keys_alone(developer, admin, make_key, use):
+def test_home_shows_a_developer_alerts_of_their_own_keys_alone(developer, admin, make_key, use):
     make_due(make_key(admin, "not-his", rotation_period_days=90))
     make_due(make_key(developer, "his", rotation_period_days=90))
     use(make_key(admin, "not-his-either"), 1000)

@@ -51,7 +51,7 @@ def test_both_operations_are_recorded_as_done_in_the_console(browser, developer)
     ]
 
 
-def test_another_press_opens_it_again(browser, developer):
+def test_a_second_button_decrypts_the_message(browser, developer):
     response = browser.post("/setup/first-key/decrypt", {"ciphertext": first_ciphertext(browser)})
     assert response.status_code == 200
     assert "Message: <strong" in response.content.decode()
@@ -94,7 +94,7 @@ def test_a_fault_makes_no_key_and_keeps_what_was_typed(browser, changes, words):
     assert not Key.objects.exists()
 
 
-def test_a_name_that_is_taken_is_said(browser):
+def test_a_taken_name_is_reported(browser):
     first_ciphertext(browser)
     response = browser.post("/setup/first-key/", GOOD)
     assert response.status_code == 422

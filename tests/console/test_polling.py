@@ -14,7 +14,7 @@ POLL = {**HTMX, "HX-Target": "home-now", "CC-Poll": "true"}
 
 
 @pytest.mark.parametrize(("headers", "stays"), [({}, True), (POLL, False)])
-def test_only_what_a_person_asks_for_renews_the_session(headers, stays, at_admin):
+def test_only_requests_of_a_person_renew_the_session(headers, stays, at_admin):
     step = timedelta(seconds=settings.SESSION_COOKIE_AGE - 60)
     begun = process_now()
     with travel(begun + step):

@@ -54,7 +54,7 @@ def test_a_page_costs_the_same_statements_however_many_rows_there_are(at_admin, 
     assert max(PAGES.values()) - RENEWED + 1 <= 12  # requests do not wait for BEGIN and COMMIT
 
 
-def test_a_part_that_is_asked_for_again_and_again_costs_less(at_admin):
+def test_a_polled_part_costs_fewer_statements(at_admin):
     for (path, part), statements in POLLS.items():
         assert cost(at_admin, path, **HTMX, HX_Target=part, CC_Poll="true") == statements
 

@@ -56,7 +56,7 @@ def sealing(key, **fields):
     return {"algorithm": "aes-256-gcm", "key_id": key["id"], "data": DATA, **fields}
 
 
-def test_it_reads_what_it_does_not_hold_and_answers(bench):
+def test_the_fast_path_loads_an_uncached_key_and_responds(bench):
     key = bench.key()
     [(status, sealed)] = ask(bench, ("encrypt", sealing(key, aad=b64(b"row"))))
     assert status == 200
@@ -202,7 +202,7 @@ def test_a_spent_budget_is_refused_by_the_fast_path_itself(bench, settings):
     assert answers[3][1]["code"] == "throttled"
 
 
-def test_without_a_record_nothing_leaves(bench):
+def test_the_fast_path_returns_no_data_without_a_record(bench):
     key = bench.key()
     ask(bench, ("encrypt", sealing(key)))
     with log_out_of_reach():

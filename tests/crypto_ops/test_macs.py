@@ -57,7 +57,7 @@ def test_it_is_hmac_of_the_raw_material(bench, mac_key):
     assert version.primitive(primitives.mac, MAC_MODES["hmac-sha256"]).compute(MESSAGE) == expected
 
 
-def test_anything_altered_is_not_valid(bench, mac_key):
+def test_an_altered_mac_or_message_is_not_valid(bench, mac_key):
     mac = base64.b64decode(compute(bench, mac_key).json["mac"])
     altered = [b"", mac[:-1], mac + b"\0", bytes(32), bytes([mac[0] ^ 1]) + mac[1:]]
     answers = [verify(bench, mac_key, b64(each)).json for each in altered]

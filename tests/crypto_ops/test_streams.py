@@ -107,7 +107,7 @@ def test_parameters_are_checked(interface, key):
     assert code(interface.post(f"{DECRYPT}?key_id={key['id']}", b"x")) == (400, "invalid_request")
 
 
-def test_a_request_that_says_it_is_octets_in_other_words_is_understood(interface, key):
+def test_the_media_type_is_read_in_any_case_and_with_parameters(interface, key):
     assert interface.post(path(key), b"x", content_type="Application/Octet-Stream; a=b").status == 200
 
 
@@ -167,7 +167,7 @@ def test_nothing_complete_leaves_while_the_log_cannot_be_written(interface, key)
     assert interface.post(DECRYPT, sealed).content == b"x"
 
 
-def test_streams_are_counted_by_how_they_went(interface, key):
+def test_streams_are_counted_by_their_outcome(interface, key):
     before = {status: counted(status) for status in ("success", "refused")}
     interface.post(path(key), b"x")
     interface.post(DECRYPT, StreamHeader(uuid.UUID(key["id"]), 1).encode() + bytes(100))

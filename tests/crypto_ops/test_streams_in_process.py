@@ -101,7 +101,9 @@ def test_a_disabled_version_opens_no_stream(bench, principal, key):
         stream.write(sealed)
 
 
-def test_one_principal_has_so_many_streams_at_once_and_gets_each_place_back(principal, developer, key):
+def test_the_simultaneous_streams_of_a_principal_are_limited_and_each_end_frees_a_place(
+    principal, developer, key
+):
     key_id = uuid.UUID(key["id"])
     running = [Encryption(principal, key_id=key_id) for _ in range(streams.MAX_OF_ONE)]
     with pytest.raises(Throttled) as refusal:

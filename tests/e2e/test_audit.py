@@ -128,7 +128,7 @@ def test_an_auditor_finds_the_user_of_a_key_by_its_name(admin, api):
     assert not admin.was_reloaded()
 
 
-def test_a_bad_date_is_said_and_nothing_is_listed(admin, many):
+def test_a_bad_date_is_reported_and_lists_nothing(admin, many):
     page = admin.open("/audit/?action=crypto.random.generated")
     before = shown(page)
     page.get_by_label("Search").fill("after:yesterday")

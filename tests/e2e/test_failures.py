@@ -51,7 +51,7 @@ def unlucky(admin):
     admin.complaints.console.clear()
 
 
-def test_without_a_network(unlucky):
+def test_a_form_without_a_network_shows_a_message_and_can_be_sent_again(unlucky):
     form = UnsentForm(unlucky, "typed-offline")
     unlucky.context.set_offline(True)
     form.send()
@@ -101,7 +101,7 @@ def limited(tmp_path, chromium):
         yield somebody.sign_in("admin")
 
 
-def test_too_many_requests(limited):
+def test_a_form_over_the_budget_shows_the_time_to_retry(limited):
     form = UnsentForm(limited, "Not a name")
     for _ in range(200):  # a click during a request sends nothing, and the budget refills over time
         form.send()

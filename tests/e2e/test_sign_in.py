@@ -44,7 +44,7 @@ def fill_in(page, name, password=PASSWORD):
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_in_and_out_again(somebody):
+def test_a_developer_signs_in_and_out(somebody):
     page = somebody.open("/keys/")
     page.wait_for_url("**/login/?next=%2Fkeys%2F")
     fill_in(page, "developer")

@@ -30,7 +30,7 @@ def test_a_full_bucket_holds_the_rate_regardless_of_the_clock(rate, now):
     assert taken(Budgets(rate), now=now) == pytest.approx(rate.count, rel=1e-3)
 
 
-def test_one_bucket_says_nothing_of_another():
+def test_the_buckets_of_two_names_are_independent():
     budgets = Budgets(Rate(1, 60))
     assert budgets.take("ada", 1, 0.0) == 0.0
     assert budgets.take("dora", 1, 0.0) == 0.0
@@ -155,7 +155,7 @@ def test_an_amount_taken_during_the_report_stays_unreported():
     assert budgets.budget_state("ada", 0.0).remaining == 593
 
 
-def test_after_an_answer_that_left_nothing_of_the_allowance_it_is_asked_again():
+def test_an_exhausted_allowance_requests_another_reconciliation():
     budgets = together()
     budgets.take("ada", 1, 0.0)
     reported = budgets.unreported(0.0)
@@ -168,7 +168,7 @@ def test_after_an_answer_that_left_nothing_of_the_allowance_it_is_asked_again():
     assert budgets.take("ada", 1, 0.0) == RETRY_SOON
 
 
-def test_no_one_is_refused_for_long_for_want_of_an_answer():
+def test_a_missing_reconciliation_refuses_requests_only_until_the_timeout():
     budgets = together()
     assert taken(budgets) == 30
     assert budgets.take("ada", 1, REPLY_TIMEOUT * 0.9) == RETRY_SOON

@@ -131,7 +131,7 @@ def test_a_count_that_begins_in_one_place_goes_on_in_the_other(redis_server, cou
     assert lies_in_redis(counts, name)
 
 
-def test_while_redis_does_not_answer_one_of_many_waits_for_it(cache_at):
+def test_one_of_many_requests_waits_for_a_silent_redis(cache_at):
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as threads:
         port = silent.getsockname()[1]
         cache_at(port, FailoverRedisCache, timeout=0.2).add("first", 1)

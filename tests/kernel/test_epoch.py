@@ -34,7 +34,7 @@ def test_holding_shows_the_epoch_and_the_databases_clock():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("function", [lock_epoch, lambda: raise_epoch("key:k")])
-def test_outside_a_transaction_there_is_nothing_to_hold(function):
+def test_an_epoch_requires_a_transaction(function):
     with pytest.raises(transaction.TransactionManagementError, match="inside a transaction"):
         function()
 

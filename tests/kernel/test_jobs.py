@@ -192,7 +192,7 @@ def test_the_job_of_a_dead_worker_is_taken_over(task):
     ],
     ids=["success", "failure", "another try", "stop"],
 )
-def test_a_worker_that_was_taken_for_dead_writes_nothing(task, write):
+def test_a_worker_without_its_lease_writes_nothing(task, write):
     job = submitted()
     slow = claim(job)
     let_the_lease_run_out(job)

@@ -134,7 +134,7 @@ def test_the_navigation_holds_what_the_role_may_open(rf, auditor):
         (timedelta(seconds=30), "in a moment"),
     ],
 )
-def test_a_distance_in_time_is_said_in_one_unit(distance, words):
+def test_a_distance_in_time_is_shown_in_one_unit(distance, words):
     rendered = Template("{{ at|relative }}").render(Context({"at": process_now() + distance}))
     assert rendered == words
 

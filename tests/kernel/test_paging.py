@@ -32,7 +32,7 @@ def test_filters_stay_in_the_links(five_keys):
     assert "status=active" in five_keys.get("/api/v1/keys?limit=2&status=active").json["next"]
 
 
-def test_beyond_the_last_page_there_is_nothing(five_keys):
+def test_a_page_after_the_last_is_empty(five_keys):
     answer = five_keys.get("/api/v1/keys?page=99")
     assert (answer.status, answer.json["results"], answer.json["next"]) == (200, [], None)
     assert "Link" in answer.headers

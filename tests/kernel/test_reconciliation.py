@@ -215,7 +215,7 @@ def test_one_process_alone_can_take_everything_at_once(process, client):
     assert SLOW.count * 0.9 <= got <= SLOW.count + 20
 
 
-def test_nothing_is_started_without_redis_and_forgetting_ends_what_was(settings, redis_server, client):
+def test_reconciliation_requires_redis_and_ends_with_the_state_of_the_process(settings, redis_server, client):
     settings.REDIS_URL = ""
     throttle.start_reconciling()
     assert not is_reconciling()

@@ -71,7 +71,7 @@ def test_a_window_ends_no_later_than_the_refusal_it_comes_with(settings, full):
     assert throttle.headers("ada", retry_after)[1] == ("RateLimit", '"principal";r=29;t=1')
 
 
-def test_a_refund_is_as_if_nothing_was_charged(settings, full):
+def test_a_refund_restores_the_budget(settings, full):
     settings.CC_THROTTLE_PRINCIPAL = "60/hour"
     throttle.charge_principal("ada", 10)
     throttle.charge_principal("ada", 5)

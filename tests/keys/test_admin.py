@@ -20,7 +20,7 @@ def request_of(admin):
 
 
 @pytest.mark.parametrize("model", [Key, KeyVersion, KeyRotation])
-def test_even_an_admin_only_looks(model, request_of):
+def test_an_admin_can_only_view_keys_in_the_admin_site(model, request_of):
     pages = site.site.get_model_admin(model)
     assert pages.has_view_permission(request_of)
     assert not pages.has_add_permission(request_of)
@@ -64,7 +64,7 @@ def test_an_administrator_rotates_selected_keys_after_a_confirmation(admin, new_
 
 
 @pytest.mark.parametrize("role", ["operator", "auditor"])
-def test_others_are_not_offered_it_and_their_request_changes_nothing(request, new_key, role):
+def test_other_roles_see_no_rotation_and_cannot_request_it(request, new_key, role):
     key = new_key()
     browser = signed_in(request.getfixturevalue(role))
     assert "Rotate selected keys" not in browser.get(LIST).content.decode()

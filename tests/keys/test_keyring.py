@@ -164,7 +164,7 @@ def test_a_version_that_does_not_exist_or_is_disabled_does_not_process(admin, ke
     assert refusal.value.extra["key_status"] == "active"
 
 
-def test_a_warm_entry_expires_by_the_time_it_is_asked_about(admin, new_key):
+def test_a_cached_entry_expires_at_the_given_time(admin, new_key):
     entry = find(admin, new_key(expires_at=database_now() + HOUR))
     entry.require_protect(database_now())
     with pytest.raises(KeyNotActive) as refusal:

@@ -206,7 +206,7 @@ class KeyHistory(RuleBasedStateMachine):
                     self.entry.require_process(number, database_now())
 
 
-def test_random_histories_of_a_key_go_as_the_oracle_says(admin):
+def test_random_histories_of_a_key_agree_with_the_oracle(admin):
     machine = type("History", (KeyHistory,), {"principal": admin.principal})
     limits = settings(
         max_examples=40,

@@ -83,7 +83,7 @@ def test_many_keys_are_a_job(operator, new_key):
         ({"chosen": "", "reason": "test"}, "No keys are selected"),
     ],
 )
-def test_nothing_chosen_is_an_explanation(operator, key, sent, words):
+def test_an_empty_selection_is_explained(operator, key, sent, words):
     assert words in plain(signed_in(operator).post(URL, sent))
     assert words in plain(signed_in(operator).get(URL))
 

@@ -74,7 +74,7 @@ def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer
     assert state(key) == "suspended"
 
 
-def test_disabling_a_key_that_no_one_uses_is_calm(admin, developer, new_key, use):
+def test_the_page_to_disable_an_unused_key_shows_no_warning(admin, developer, new_key, use):
     unused, resting = new_key(), new_key()
     use(resting, developer, ago=timedelta(days=8))
     browser = signed_in(admin)

@@ -33,7 +33,7 @@ def test_it_rotates_what_is_due_and_nothing_else(due_key, new_key, events_of):
     assert json.loads(event.meta)["job_id"] == str(job.id)
 
 
-def test_run_again_it_finds_nothing_due(due_key):
+def test_a_second_run_finds_no_due_key(due_key):
     due_key()
     run("--due")
     assert run("--due")[0] == "0 rotated, 0 failed, 0 cancelled"

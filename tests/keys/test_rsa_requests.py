@@ -34,7 +34,7 @@ def left(answer):
     return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))
 
 
-def test_none_of_them_waits_for_a_place(admin):
+def test_no_rsa_request_waits_for_a_place(admin):
     api = admin.api
     create = {"algorithm": "rsa-3072", "purpose": "sign"}
     key = api.post("/api/v1/keys", {"name": "signing", **create}).json["id"]

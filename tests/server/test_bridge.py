@@ -157,7 +157,7 @@ def test_an_answer_is_handed_on_whole(application):
 @pytest.mark.parametrize(
     ("declined", "answered"), [({}, b"hot"), ({DECLINED: False}, b"hot"), ({DECLINED: True}, b"hello world")]
 )
-def test_a_hot_handler_is_asked_first_unless_it_has_declined_this_request(application, declined, answered):
+def test_a_hot_handler_gets_each_request_first_unless_it_has_declined_it(application, declined, answered):
     async def handler(request, body):
         return fast_path.answer(b"hot", request.request_id)
 
@@ -351,7 +351,7 @@ def answering_once(condition, application):
     yield
 
 
-def test_beyond_what_may_wait_the_answer_is_503_and_the_rest_is_served(application, monkeypatch):
+def test_requests_above_the_limit_of_the_queue_get_503_and_the_others_are_served(application, monkeypatch):
     monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
     clients, counted = [Client() for _ in range(20)], protocol_refusals_total.labels("overloaded")._value
     before = counted.get()

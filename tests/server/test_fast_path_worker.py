@@ -46,7 +46,7 @@ def test_thousands_behind_each_other_do_not_nest(parser, at_once):
     asyncio.run(scene())
 
 
-def test_while_something_waits_nothing_more_is_read(parser):
+def test_reading_pauses_while_a_request_waits(parser):
     async def scene():
         connection = Connection(parser, at_once=False)
         connection.protocol.data_received(request("a") + request("b")[:30])

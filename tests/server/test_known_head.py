@@ -137,7 +137,7 @@ def test_following_requests_wait_within_the_limit_and_reading_stops(parser):
     play(scene, parser)
 
 
-def test_a_body_that_does_not_come_is_left_to_the_application(parser, monkeypatch):
+def test_a_late_body_is_left_to_the_application(parser, monkeypatch):
     for module in ("known_head", "fast_path_connection"):
         monkeypatch.setattr(f"ciphercanary.server.{module}.BODY_SECONDS", 0.001)
 

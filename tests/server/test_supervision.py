@@ -124,7 +124,7 @@ def test_a_signal_ends_all_of_them_each_after_the_one_that_was_started_after_it(
     assert running.process.returncode == 0
 
 
-def test_it_announces_until_that_succeeds_and_never_again(supervise):
+def test_the_supervisor_announces_its_programs_until_one_success(supervise):
     running = supervise(first="yes", second="dies", last="yes")
     running.wait_for("second", "begins", times=2)  # a second and more later
     assert running.announced.read_text().split() == ["called"] * 3
@@ -156,7 +156,7 @@ def test_one_that_was_killed_is_started_again_and_the_others_are_left_alone(supe
     assert running.said().count(("second", "ends")) == 1
 
 
-def test_one_that_dies_again_and_again_is_started_less_and_less_often(supervise):
+def test_a_program_that_keeps_failing_is_restarted_after_growing_pauses(supervise):
     running = supervise(failing="dies", last="yes")
     running.wait_for("failing", "begins", times=3)
     first, second, third = running.times("failing", "begins")[:3]

@@ -81,7 +81,7 @@ def test_a_filter_is_private_until_it_is_shared_with_who_reads_the_whole_log(aud
     assert names(developer) == []
 
 
-def test_another_may_not_delete_what_is_shared(auditor, admin):
+def test_another_user_may_not_delete_a_shared_filter(auditor, admin):
     kept = auditor.api.post(FILTERS, DENIED | {"is_shared": True}).json
     answer = admin.api.delete(f"{FILTERS}/{kept['id']}")
     assert (answer.status, answer.code) == (403, "permission_denied")

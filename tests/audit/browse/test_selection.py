@@ -132,7 +132,7 @@ def test_entries_of_the_system_belong_to_no_developer(entries):
     assert not find_changes(reader=nobody, criteria=TrailCriteria()).exists()
 
 
-def test_without_the_permission_nothing_is_found(entries):
+def test_a_reader_without_the_permission_is_denied(entries):
     powerless = Principal(
         actor=actor(MIRA, "m"), identity=Identity.user(MIRA), role="admin", permissions=frozenset()
     )
@@ -269,7 +269,7 @@ def test_an_id_that_is_not_in_the_window_divides_it_by_id():
         (LogCriteria(until=NOON), "timestamp"),
     ],
 )
-def test_only_a_bound_of_the_time_asks_for_its_order(criteria, column):
+def test_only_a_bound_of_the_time_sorts_by_it(criteria, column):
     assert time_column(criteria, "timestamp") == column
 
 
@@ -292,7 +292,7 @@ def test_a_page_of_everything_is_not_counted_again(django_assert_num_queries):
 
 
 @pytest.mark.parametrize(("who", "queries"), [("mira", 4), (str(MIRA), 3)])
-def test_the_log_is_asked_once_who_has_a_name(entries, django_assert_num_queries, who, queries):
+def test_one_query_of_the_log_finds_the_id_of_a_name(entries, django_assert_num_queries, who, queries):
     with django_assert_num_queries(queries) as sent:
         assert len(find_changes(reader=AUDITOR, criteria=TrailCriteria(actor=who))) == 2
     assert "audit_logs" not in sent[-1]["sql"]

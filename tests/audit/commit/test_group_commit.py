@@ -115,7 +115,7 @@ def test_a_request_that_gave_up_waiting_leaves_no_record():
     assert stored() == ["", "2"]
 
 
-def test_beyond_the_bound_of_the_queue_the_next_is_refused_at_once(monkeypatch):
+def test_a_full_queue_refuses_the_next_decision_at_once(monkeypatch):
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
     with queue_held_up():
         accepted = [writer.submit(decision(number)) for number in range(3)]
@@ -171,7 +171,7 @@ def test_an_event_loop_waits_without_a_thread():
     assert log_rows().count() == 50
 
 
-def test_closing_writes_what_waits_and_the_next_answer_begins_a_new_writer():
+def test_a_closed_writer_writes_its_queue_and_the_next_decision_starts_a_new_one():
     futures = [writer.submit(decision(number)) for number in range(20)]
     writer.close()
 

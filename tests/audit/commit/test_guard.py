@@ -66,7 +66,7 @@ def test_operations_go_on_by_themselves_once_the_sequencer_has_caught_up():
     assert writer.commit(decision_of()) == "quiet"
 
 
-def test_half_way_to_the_limit_the_noisiest_is_slowed_first():
+def test_the_busiest_caller_is_slowed_first_before_the_limit():
     guard = LagGuard()
     guard.admit([Ticket(decision_of("noisy")) for _ in range(20)] + [Ticket(decision_of())])
     guard.update(LIMIT * 0.7)
@@ -86,7 +86,7 @@ def test_a_principal_who_writes_little_is_not_slowed_though_no_one_writes_more()
     assert len(guard.admit([Ticket(decision_of("only one"))])) == 1
 
 
-def test_without_a_lag_no_one_is_slowed_however_noisy():
+def test_no_busy_caller_is_slowed_without_a_lag():
     guard = LagGuard()
     for _ in range(3):
         tickets = [Ticket(decision_of("noisy")) for _ in range(50)]

@@ -112,13 +112,13 @@ AT_ONCE = ["SELECT"]
 HELD = [["BEGIN", "SELECT", "SELECT"], ["INSERT", "COMMIT"]]
 
 
-def test_the_first_batch_looks_and_the_next_are_one_message(messages):
+def test_the_first_batch_checks_the_lag_and_each_later_one_is_a_single_message(messages):
     assert run(decision(1), decision(2), decision(3)) == [1, 2, 3]
     assert messages == [*FIRST, AT_ONCE, AT_ONCE]
     assert stored() == ["1", "2", "3"]
 
 
-def test_where_the_epoch_has_moved_nothing_of_the_message_is_stored_and_it_is_decided_anew(messages):
+def test_a_message_with_an_old_epoch_stores_nothing_and_is_decided_again(messages):
     stamp = read_stamp("key:kept")
     assert run(decision(1), lambda: change("key:another"), decision(2, stamps=(stamp,))) == [1, 2]
     assert messages[2:] == [AT_ONCE, HELD[0], ["SELECT"], HELD[1]]
@@ -243,7 +243,7 @@ def test_a_refused_decision_costs_the_other_decisions_nothing(messages):
     assert stored() == ["first", "good"]
 
 
-def test_once_a_second_it_looks_again(messages):
+def test_the_writer_checks_the_lag_once_a_second(messages):
     def a_second_later():
         loop_writer._writer.current._guard._read_at = 0.0
 
@@ -267,7 +267,7 @@ def test_a_row_that_the_database_refuses_in_the_one_message_is_written_by_no_one
     assert "written by the thread" in caplog.text
 
 
-def test_while_the_log_is_too_far_behind_nothing_is_sent(messages, settings):
+def test_no_decision_is_sent_above_the_limit_of_the_lag(messages, settings):
     settings.CC_AUDIT_LAG_LIMIT = 0
     results = run(decision(1), decision(2))
     assert [type(result) for result in results] == [AuditUnavailable, AuditUnavailable]
@@ -353,7 +353,7 @@ def test_a_thread_does_not_wait_forever_for_an_event_loop(monkeypatch):
     assert not taken[0].begin()  # it is not written later
 
 
-def test_the_thread_writes_what_comes_after_the_end_of_the_event_loop(messages):
+def test_the_thread_writes_decisions_after_the_end_of_the_event_loop(messages):
     async def begin():
         thread_records.begin()
 

@@ -95,7 +95,7 @@ def test_the_databases_clock_decides_on_deadlines():
     assert stored() == ["3"]
 
 
-def test_while_the_log_cannot_be_written_nothing_leaves_and_then_all():
+def test_decisions_are_refused_while_the_log_is_unreachable_and_succeed_afterwards():
     with log_out_of_reach():
         results = run(*(decision(number) for number in range(5)))
     assert {type(result) for result in results} == {AuditUnavailable}
@@ -173,7 +173,7 @@ def test_a_caller_who_gives_up_costs_the_others_nothing():
     assert stored() == [str(number) for number in range(1, 20, 2)]
 
 
-def test_more_than_may_wait_are_refused_at_once(monkeypatch):
+def test_decisions_above_the_limit_of_the_queue_are_refused_at_once(monkeypatch):
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
 
     async def too_many():

@@ -60,7 +60,7 @@ def test_a_decision_under_an_old_epoch_is_refused_and_leaves_no_record():
 
 
 @pytest.mark.django_db
-def test_before_its_beginning_the_answer_is_the_error_and_leaves_no_record():
+def test_a_decision_before_its_first_permitted_time_fails_without_a_record():
     with pytest.raises(Expired):
         commit(decided(not_before=(deadline(-60), deadline(60))))
     assert not log_rows().exists()
@@ -115,7 +115,7 @@ def test_a_transaction_around_the_commit_is_refused():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_revocation_is_acknowledged_no_answer_from_before_it_leaves():
+def test_no_earlier_answer_leaves_after_an_acknowledged_revocation():
     """Threads answer as fast as they can while the main thread revokes; the order is that of the returns."""
     stop, leaks = threading.Event(), []
     acknowledged = 0  # the epoch of the last change whose commit has returned

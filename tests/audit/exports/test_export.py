@@ -88,7 +88,7 @@ def test_the_folder_holds_the_signed_log_and_nothing_after_it(log, tmp_path):
     assert files == {}
 
 
-def test_ccverify_believes_it(log, tmp_path):
+def test_ccverify_accepts_the_export(log, tmp_path):
     rotate_keys()
     call_command("export_audit_log", str(tmp_path / "export"))
     [earlier, *_] = AuditCheckpoint.objects.order_by("size")
@@ -100,7 +100,7 @@ def test_ccverify_believes_it(log, tmp_path):
     assert "Good." in done.stdout
 
 
-def test_ccverify_names_what_was_altered_before_the_export(log, tmp_path):
+def test_ccverify_names_an_entry_that_was_altered_before_the_export(log, tmp_path):
     log_id = 43
     with without_triggers():
         execute("UPDATE audit_logs SET actor_name = 'somebody else' WHERE id = %s", [log_id])
@@ -165,7 +165,7 @@ def test_an_export_of_an_incomplete_log_fails_and_leaves_no_file(log, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_end_in_the_middle_leaves_nothing_behind(log, tmp_path):
+def test_an_interrupted_export_leaves_no_file(log, tmp_path):
     def end(_done, _total):
         raise KeyboardInterrupt
 

@@ -137,7 +137,7 @@ def test_no_cell_of_a_csv_begins_like_a_formula(auditor, text):
 
 @pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
 @pytest.mark.parametrize("text", ['Mozilla;"=1+1;x', 'a|""=1', 'x\t"@SUM(A1)', '"=1+1'])
-def test_nor_does_one_for_a_spreadsheet_that_separates_otherwise(separator, text):
+def test_no_cell_is_a_formula_with_another_separator(separator, text):
     line = csv_line(dict.fromkeys(entries.ENTRY_FIELDS, text), "altered").decode()
     cells = next(csv.reader([line], delimiter=separator))
     assert not [cell for cell in cells if cell.lstrip('"').startswith(("=", "@"))]

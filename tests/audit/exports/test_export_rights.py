@@ -139,7 +139,7 @@ def test_write_access_to_the_database_does_not_choose_the_file(auditor, home):
         assert (answer.status, answer.code) == (503, "integrity_failed")
 
 
-def test_rights_that_have_ended_order_cancel_and_fetch_nothing(auditor):
+def test_a_disabled_user_can_neither_request_nor_cancel_nor_fetch_an_export(auditor):
     """A caller authenticated just before the account was disabled is refused."""
     finished = order(auditor)
     work()

@@ -64,7 +64,7 @@ def test_the_file_has_its_own_content_type_with_any_accept_header(auditor):
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8; header=present")
 
 
-def test_asking_finishing_and_each_download_are_on_record(auditor):
+def test_the_log_records_the_request_the_end_and_each_download(auditor):
     export_id = order(auditor, object="of no entry")
     work()
     reported = look(auditor, export_id)
@@ -148,7 +148,7 @@ def test_an_ended_export_is_not_cancelled(auditor):
     assert fetch(auditor, export_id).status == 200
 
 
-def test_a_result_is_gone_when_its_time_is_over(auditor, settings):
+def test_an_expired_result_is_deleted(auditor, settings):
     settings.CC_EXPORT_HOURS = 1
     kept, expired = order(auditor), order(auditor)
     work()
@@ -228,7 +228,7 @@ def test_an_altered_checkpoint_is_not_passed_on(auditor):
 # --- dead workers and slow workers
 
 
-def test_the_next_worker_begins_anew_and_only_its_file_counts(auditor, monkeypatch):
+def test_the_next_worker_starts_again_and_its_file_is_the_result(auditor, monkeypatch):
     """The first worker is so slow that it loses the job and ends after the second: its file is a leftover."""
     monkeypatch.setattr(task, "BATCH", 10)
     write_many(30)

@@ -56,7 +56,7 @@ def memory(name):
 
 @pytest.mark.process
 @pytest.mark.postgresql
-def test_through_the_running_product_the_file_is_the_log(product):
+def test_an_export_of_the_running_product_contains_the_leaves_of_the_log(product):
     token = product.token()
     assert product.manage("checkpoint_audit_log").returncode == 0
     body = {"action": "accounts.session.opened"}

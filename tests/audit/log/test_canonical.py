@@ -120,7 +120,7 @@ def test_a_moment_without_a_zone_is_refused():
         canonical.format_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the test needs a naive datetime
 
 
-def test_every_character_is_spelt_as_pythons_own_encoder_spells_it():
+def test_every_character_is_encoded_as_by_pythons_own_encoder():
     reference = json.JSONEncoder(ensure_ascii=False)
     text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
 

@@ -52,7 +52,7 @@ def test_a_single_refusal_needs_no_second_record():
     assert table.drain() == []
 
 
-def test_after_a_flush_the_next_is_a_first_again():
+def test_a_flush_makes_the_next_refusal_a_first_one_again():
     table = RefusalDeduplicator()
     table.is_first(*refusal())
     table.drain()
@@ -101,7 +101,7 @@ def test_a_stolen_token_is_reported_by_the_address_that_used_it():
     assert counts == {"192.0.2.1": 1, "203.0.113.9": 2}
 
 
-def test_an_entry_of_several_says_only_what_is_true_of_all():
+def test_an_entry_of_several_refusals_has_only_their_common_facts():
     table = RefusalDeduplicator(per_subject=2)
     event, _ = refusal()
     for number in range(4):

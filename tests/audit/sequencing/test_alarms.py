@@ -144,7 +144,7 @@ def test_a_row_that_was_removed_after_it_was_sequenced_is_reported_by_the_next_o
     assert (code, meta["expected"]) == ("sequence_gap", 5)
 
 
-def test_writers_are_looked_at_one_by_one():
+def test_a_gap_of_each_writer_raises_an_alarm():
     writers = [write_many(4) for _ in range(230)]
     sequence_step()
     for writer in writers:
@@ -188,7 +188,7 @@ def test_a_heartbeat_shows_rows_that_were_cut_off_the_end():
     assert meta == {"writer": str(writer), "expected": 5, "found": 3, "log_id": beat.id}
 
 
-def test_a_heartbeat_shows_a_writer_that_has_gone_altogether():
+def test_a_heartbeat_of_a_writer_without_entries_raises_an_alarm():
     writer = uuid.uuid4()
     heartbeat(**{str(writer): 3})
 

@@ -135,7 +135,7 @@ def test_a_host_name_is_printable_or_a_hyphen(host, expected):
 # --- timing
 
 
-def test_an_anchor_is_asked_at_most_once_in_its_time_and_then_for_the_newest(settings, tmp_path):
+def test_an_anchor_receives_the_newest_checkpoint_once_in_its_period(settings, tmp_path):
     settings.CC_ANCHOR_SECONDS = 3600
     anchoring = Anchoring([FileAnchor(str(tmp_path / "file"))])
     sizes = []
@@ -159,7 +159,7 @@ def test_a_checkpoint_is_brought_once(tmp_path):
     assert (tmp_path / "file").read_text().count("ciphercanary/") == 3
 
 
-def test_a_receipt_that_someone_put_into_the_database_keeps_nothing_from_its_anchor(tmp_path):
+def test_a_forged_receipt_does_not_prevent_anchoring(tmp_path):
     checkpoint = new_checkpoint()
     AuditReceipt.objects.create(
         size=checkpoint.size, anchor="file", receipt="believe me", anchored_at=database_now()

@@ -174,7 +174,7 @@ def test_the_next_keys_are_published_and_do_not_sign_yet():
     assert [key for key, _ in active_signers()] == old
 
 
-def test_they_sign_once_the_old_keys_have_signed_their_publication():
+def test_new_keys_sign_after_the_old_keys_have_signed_their_publication():
     recreate_checkpoint_keys()
     old = keys_of("active")
     keys = rotate_checkpoint_keys(ACTOR)

@@ -97,7 +97,7 @@ def test_only_the_last_weeks_are_stored():
     assert not list(check_usage())
 
 
-def test_days_that_an_earlier_version_did_not_sum_up_are_mended():
+def test_missing_and_wrong_days_of_an_earlier_version_are_repaired():
     write_any(random.Random(3), 100)  # noqa: S311 - made-up entries
     expected = list(
         UsageDay.objects.order_by("kind", "subject", "day").values_list(

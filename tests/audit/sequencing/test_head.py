@@ -104,7 +104,7 @@ def test_a_size_without_its_tiles_is_refused():
 @pytest.mark.parametrize(
     "content", [b"", b"5\n", b"five root\n", b"5 AAAA", b"\xff\xfe", b"-1 " + b"A" * 43 + b"=\n"]
 )
-def test_a_head_that_says_nothing_is_refused(content):
+def test_an_unreadable_head_is_refused(content):
     signed(5)
     head_file().write_bytes(content)
     with pytest.raises(OlderDatabase, match="accept_older_database"):
@@ -168,7 +168,7 @@ def test_an_unreadable_head_can_be_accepted_too():
     assert json.loads(log_rows().get(action=actions.LOG_ROLLBACK_ACCEPTED).meta)["head_size"] is None
 
 
-def test_where_nothing_is_lost_there_is_nothing_to_accept():
+def test_an_intact_database_cannot_be_accepted_as_older():
     with pytest.raises(Conflict):
         accept_older_database(reason="why not", actor=ACTOR)
     signed(5)

@@ -23,7 +23,7 @@ def gauges():
     return [REGISTRY.get_sample_value(name) for name in names]
 
 
-def test_where_nothing_waits_there_is_no_lag():
+def test_an_empty_queue_has_no_lag():
     assert read_lag() == Lag(0, 0.0)
     write(3)
     sequence_step()

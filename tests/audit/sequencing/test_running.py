@@ -17,11 +17,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize(("part", "seconds"), [(0.0, 1.0), (0.5, 0.5), (0.95, 0.1)])
-def test_the_fuller_a_step_was_the_sooner_comes_the_next(part, seconds):
+def test_a_fuller_step_shortens_the_next_pause(part, seconds):
     assert pause_after(int(part * batch_size())) == pytest.approx(seconds)
 
 
-def test_after_a_full_step_it_goes_on_at_once_but_on_sqlite_others_get_their_turn():
+def test_a_full_step_continues_at_once_and_on_sqlite_after_a_short_pause():
     assert pause_after(batch_size()) == (0.1 if settings.CC_SQLITE else 0.0)
 
 
@@ -31,7 +31,7 @@ def test_a_turn_sequences_and_signs():
     assert AuditCheckpoint.objects.get().size == AuditTree.objects.get().size == 3
 
 
-def test_after_failures_it_waits_longer_and_then_works_as_before(caplog):
+def test_repeated_failures_lengthen_the_pause_until_a_success(caplog):
     sequencer = Sequencer(lambda: False)
     with append_only_triggers_off(), connection.cursor() as cursor:  # SQLite would rewrite their texts
         cursor.execute("ALTER TABLE audit_bundles RENAME TO elsewhere")
@@ -57,7 +57,7 @@ def test_an_unwritable_head_does_not_stop_the_sequencer(settings, tmp_path):
     assert AuditTree.objects.get().size == 2
 
 
-def test_it_stops_in_the_middle_of_a_pause_and_works_once_more(monkeypatch):
+def test_a_stop_ends_the_pause_and_sequences_once_more(monkeypatch):
     monkeypatch.setattr(running, "PAUSE", 600.0)
     begun = time.monotonic()
     write()

@@ -41,7 +41,7 @@ def limit_steps(patch, limit):
         patch.setattr(step, name, limit)
 
 
-def test_nothing_waits_and_nothing_happens():
+def test_a_step_without_bundles_does_nothing():
     assert sequence_step() == 0
     assert AuditTree.objects.get().size == 0
 
@@ -82,7 +82,7 @@ def test_a_second_step_does_nothing():
 
 
 @postgresql_only
-def test_a_step_takes_a_moment_though_postgresql_believes_the_table_is_empty():
+def test_a_step_is_fast_when_the_statistics_of_postgresql_are_old():
     fill = (
         "INSERT INTO audit_bundles (at, writer, first, entries, body, mac) "
         "SELECT now(), gen_random_uuid(), 1, 1, '', '' FROM generate_series(1, 60000)"

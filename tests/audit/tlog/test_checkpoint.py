@@ -331,6 +331,6 @@ def test_the_short_note_is_the_first_line_alone_and_opens():
 
 
 @pytest.mark.parametrize("note", ["", HEAD.text, NOTE.replace("70000", "70000\t"), NOTE.rstrip("\n")])
-def test_there_is_no_short_form_of_what_is_no_signed_checkpoint(note):
+def test_only_a_signed_checkpoint_has_a_short_form(note):
     with pytest.raises(CheckpointInvalid):
         ed25519_only(note)

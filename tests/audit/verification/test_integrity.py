@@ -107,7 +107,7 @@ def test_an_entry_without_a_leaf_is_altered(entry):
     assert found(entry.id + 1000).integrity == Integrity.ALTERED
 
 
-def test_a_changed_row_is_not_what_a_forged_bundle_says(entry):
+def test_a_changed_row_with_a_forged_bundle_is_altered(entry):
     change = AuditTrail.objects.get()
     with without_triggers():
         execute("UPDATE audit_bundles SET mac = ''")

@@ -258,7 +258,7 @@ def test_only_the_spelling_that_the_application_writes_is_accepted(log):
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes no text that is none")
-def test_text_that_is_no_text_is_a_finding(log):
+def test_invalid_text_is_a_finding(log):
     altered("UPDATE audit_logs SET actor_name = CAST(x'ff' AS TEXT) WHERE id = %s", log_id_of(30))
     altered(
         "UPDATE audit_trail SET record_id = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit_trail)"
@@ -331,7 +331,7 @@ def test_the_id_of_an_actor_can_be_neither_set_nor_cleared(log, actor_type):
 
 
 @pytest.mark.parametrize("place", [0, -1])
-def test_nor_can_that_of_a_changed_row(log, place):
+def test_an_altered_actor_of_a_changed_row_is_found(log, place):
     log.actors = [log.actors[-1]]  # a service account
     log.change(rows=1)
     sequence()
@@ -356,7 +356,7 @@ def test_an_inserted_row_has_no_leaf_and_does_not_wait_for_one(log):
     assert {FindingKind.NOT_SEQUENCED, FindingKind.MAC_MISMATCH, FindingKind.SEQUENCE_GAP} <= kinds(report)
 
 
-def test_bundles_are_looked_at_too(log):
+def test_an_altered_bundle_is_found(log):
     [(first, size), *_] = query("SELECT id, entries FROM audit_bundles ORDER BY id")
     before = verify_log()
     altered("UPDATE audit_bundles SET at = '2026-01-01 00:00:00.000001+00' WHERE id = %s", first)
@@ -838,7 +838,7 @@ def test_it_runs_while_others_write_and_sequence_without_a_false_alarm(log):
     assert [report.findings for report in seen if report.is_altered] == []
 
 
-def test_an_alarm_may_be_the_only_trace_and_is_a_finding_until_someone_knows_it(log, capsys):
+def test_an_alarm_is_a_finding_until_it_is_known(log, capsys):
     sequence()
     log.operate(1)
     altered("DELETE FROM audit_bundles")
@@ -932,7 +932,7 @@ def test_without_its_keys_it_cannot_run(log, capsys, settings):
         runtime.fresh()
 
 
-def test_an_interruption_shows_that_nothing_is_known(log, capsys, monkeypatch):
+def test_an_interruption_exits_with_2(log, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 

@@ -47,7 +47,7 @@ def digest_of(mode, message=MESSAGE):
 
 
 @pytest.mark.parametrize("level", ["44", "65", "87"])
-def test_ml_dsa_of_nist_has_contexts_which_ours_are_never_valid_for(level):
+def test_a_nist_ml_dsa_signature_with_a_context_is_invalid_in_our_mode(level):
     kind = getattr(mldsa, f"MLDSA{level}PrivateKey")
     records = read_vectors(f"asymmetric/MLDSA/kat_MLDSA_{level}_det_pure.rsp")
     assert len(records) == 100

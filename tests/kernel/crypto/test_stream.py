@@ -130,7 +130,7 @@ def test_a_stream_opens_and_has_the_size_that_was_foretold(cipher, size):
 
 
 @given(cuts=st.lists(st.integers(0, 70_000), max_size=6))
-def test_how_it_is_cut_into_pieces_makes_no_difference(cuts):
+def test_a_stream_in_any_pieces_has_the_same_plaintext(cuts):
     cipher = StreamCipher(KeyMaterial(MATERIAL))
     plaintext, edges = bytes(70_000), [0, *sorted(cuts), 70_000]
     sealer = cipher.sealer(HEADER, AAD)
