@@ -16,7 +16,7 @@ from keys.metadata import MAX_VERSION
 
 type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
 type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH)]
-ENCODER = msgspec.json.Encoder()
+encode_json = msgspec.json.Encoder().encode
 _QUOTE, _ESCAPE = b'"', b"\\"
 
 
@@ -59,4 +59,4 @@ def _quotes_of(value: object) -> int:
 def of_key(result: KeyResult, algorithm: str, **members: object) -> bytes:
     """The answer with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
     key = {algorithm: result.mode.name, "key_id": result.key_id, "key_version": result.key_version}
-    return ENCODER.encode({**members, **key})
+    return encode_json({**members, **key})

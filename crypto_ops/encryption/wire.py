@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from crypto_ops.deciding.wire import ENCODER, IncompleteForm, KeyText, RequestBody, Version
+from crypto_ops.deciding.wire import IncompleteForm, KeyText, RequestBody, Version, encode_json
 from crypto_ops.encryption.items import Parts, messages_of, sealed_item_of, sealed_of
 from crypto_ops.encryption.services import batches
 from crypto_ops.items.wire import Reference, aad_of, max_ciphertext, max_plaintext
@@ -165,7 +165,7 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
 
 def encrypted(result: Envelope, _message: Encrypt) -> bytes:
     sealed = result.sealed
-    return ENCODER.encode(
+    return encode_json(
         {
             "encrypted_data": encode_base64(sealed.ciphertext),
             "iv": sealed.iv,  # msgspec encodes bytes in base64, too, but slower if they are many
@@ -179,7 +179,7 @@ def encrypted(result: Envelope, _message: Encrypt) -> bytes:
 
 
 def decrypted(result: Decrypted, _message: Decrypt) -> bytes:
-    return ENCODER.encode(
+    return encode_json(
         {
             "data": encode_base64(result.plaintext),
             "algorithm": result.mode.name,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
-from crypto_ops.deciding.wire import ENCODER
+from crypto_ops.deciding.wire import encode_json
 from crypto_ops.items.services import AnyBatchResult, ItemResult
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_REFERENCE
 from kernel.crypto.encoding import decode_base64, encode_base64
@@ -95,4 +95,4 @@ def of_batch(
 ) -> bytes:
     """As ``answer_of``."""
     references = [None if item.reference is UNSET else item.reference for item in message.items]
-    return ENCODER.encode(answer_of(result, references, member=member, algorithm=algorithm))
+    return encode_json(answer_of(result, references, member=member, algorithm=algorithm))

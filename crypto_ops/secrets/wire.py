@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from crypto_ops.deciding.wire import ENCODER, KeyText, RequestBody, Version, of_key
+from crypto_ops.deciding.wire import KeyText, RequestBody, Version, encode_json, of_key
 from crypto_ops.items.wire import aad_of
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
 from crypto_ops.secrets.services.data_keys import DataKey, DataKeyRequest, contents_of
@@ -51,7 +51,7 @@ def data_key_request(message: GenerateDataKey) -> DataKeyRequest:
 
 
 def generated(result: DataKey, _message: GenerateDataKey) -> bytes:
-    return ENCODER.encode(data_key_answer(result))
+    return encode_json(data_key_answer(result))
 
 
 def data_key_answer(result: DataKey) -> dict[str, Any]:
