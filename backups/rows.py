@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from audit.log.raw_rows import ReportProgress
 from backups.tables import ColumnType
 
 NULL: Final = r"\N"
@@ -112,3 +113,15 @@ _DECODERS: Final[Mapping[ColumnType, Callable[[str], Any]]] = MappingProxyType(
         ColumnType.UUID: lambda cell: cell.replace("-", ""),
     }
 )
+
+
+class RowCounter:
+    """Reports the rows that are done."""
+
+    def __init__(self, total: int, report: ReportProgress) -> None:
+        self.done = 0
+        self._total, self._report = total, report
+
+    def add(self, rows: int) -> None:
+        self.done += rows
+        self._report(self.done, self._total)

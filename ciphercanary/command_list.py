@@ -11,12 +11,11 @@ GROUPS = {
     "audit": "Audit log",
     "key_encryption": "Key-encryption keys",
     "backups": "Backups",
-    "console": "Demo",
+    "demo": "Demo",
     "kernel": "Background jobs",
 }
 # Commands in the app of another group, because they need its models.
 MOVED = {
-    **dict.fromkeys(("backup", "copy_to_postgresql", "restore", "restore_drill"), "backups"),
     **dict.fromkeys(
         ("backup_kek", "check_kek_backup", "retire_kek", "rewrap_keys", "rotate_kek"), "key_encryption"
     ),

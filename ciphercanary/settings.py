@@ -15,8 +15,7 @@ from accounts.sign_in.oidc.configuration import CC_OIDC  # noqa: F401 - a settin
 from ciphercanary import openapi
 from kernel import home, installation
 from kernel.databases import options
-from kernel.environment import hosts as several_hosts
-from kernel.environment import redis_urls
+from kernel.environment.redis_urls import redis_cache
 from kernel.environment.variables import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
@@ -91,6 +90,8 @@ INSTALLED_APPS = [
     "keys",
     "crypto_ops",
     "notifications",
+    "backups",
+    "demo",
     "console",
 ]
 MIDDLEWARE = [
@@ -175,7 +176,7 @@ _local_cache = {
     "LOCATION": "local",
     "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
 }
-_redis_cache = redis_urls.redis_cache(REDIS_URL, CC_REDIS_PREFIX)
+_redis_cache = redis_cache(REDIS_URL, CC_REDIS_PREFIX)
 # Separate from the rate counters, so that it cannot evict them.
 _local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}

@@ -3,22 +3,25 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-import crypto_ops.urls
 from accounts.service_accounts.oauth.api import OAuthTokenView
+from audit import urls as audit
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
+from console import urls as console
+from crypto_ops import urls as crypto_ops
 from kernel.rest.schema import SchemaView
 from keys import urls as keys
+from notifications import urls as notifications
 
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
-    path("api/v1/", include(crypto_ops.urls.api)),
+    path("api/v1/", include(crypto_ops.api)),
     path("api/v1/", include("accounts.service_accounts.urls")),
     path("api/v1/", include("accounts.users.urls")),
     path("api/v1/", include(keys.api)),
-    path("api/v1/", include("audit.api_urls")),
-    path("api/v1/", include("notifications.api_urls")),
-    path("api/v1/", include("console.api_urls")),
+    path("api/v1/", include(audit.api)),
+    path("api/v1/", include(notifications.api)),
+    path("api/v1/", include(console.api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include("accounts.sign_in.urls")),
     path("oauth/token", OAuthTokenView.as_view(), name="oauth-token"),
@@ -31,10 +34,10 @@ urlpatterns = [
     path("version", monitoring.version, name="version"),
     path("", include("accounts.urls")),
     path("", include(keys.pages)),
-    path("", include(crypto_ops.urls.pages)),
-    path("", include("audit.page_urls")),
-    path("", include("notifications.page_urls")),
-    path("", include("console.page_urls")),
+    path("", include(crypto_ops.pages)),
+    path("", include(audit.pages)),
+    path("", include(notifications.pages)),
+    path("", include(console.pages)),
     path("admin/", admin.site.urls),
     path(
         "admin",

@@ -24,8 +24,6 @@ OPERATION_LISTED: Final = "console.operation.listed"
 OPERATION_READ: Final = "console.operation.read"
 OPERATION_CANCELLED: Final = "console.operation.cancelled"
 OPERATION_DOWNLOADED: Final = "console.operation.downloaded"
-DEMO_STARTED: Final = "console.demo.started"
-DEMO_LOADED: Final = "console.demo.loaded"
 
 LABELS: Final[Mapping[str, str]] = {
     ROOT_READ: "Open console",
@@ -49,6 +47,4 @@ LABELS: Final[Mapping[str, str]] = {
     OPERATION_READ: "View job",
     OPERATION_CANCELLED: "Cancel job",
     OPERATION_DOWNLOADED: "Download result of job",
-    DEMO_STARTED: "Start demo",
-    DEMO_LOADED: "Load demo",
 }

@@ -1,8 +1,12 @@
-"""A check of the system page: its state, a measured value, and a remedy."""
+"""A check of the system page: its state, a measured value, and a remedy. The check of the disk has other users, too."""
 
+import shutil
 from dataclasses import dataclass
 
+from django.conf import settings
+
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
+LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +21,34 @@ class Check:
     measured: str
     remedy: str = ""
     command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpace:
+    """Bytes on the disk of the data folder."""
+
+    free: int
+    total: int
+
+    @property
+    def is_critical(self) -> bool:
+        return self.free < LEAST_FREE_BYTES
+
+    @property
+    def is_scarce(self) -> bool:
+        return self.is_critical or self.free < self.total * LEAST_FREE_SHARE
+
+
+def read_free_space() -> FreeSpace:
+    usage = shutil.disk_usage(settings.CC_HOME)
+    return FreeSpace(usage.free, usage.total)
+
+
+def check_disk() -> Check:
+    space = read_free_space()
+    measured = f"{space.free / 1024**3:.1f} GB free of {space.total / 1024**3:.1f} GB"
+    if space.is_scarce:
+        state = BAD if space.is_critical else WARNING
+        remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."
+        return Check("Data folder disk", state, measured, remedy)
+    return Check("Data folder disk", OK, measured)

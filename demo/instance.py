@@ -17,7 +17,6 @@ from audit.sequencing.catching_up import catch_up
 from audit.sequencing.taking import waiting_columns
 from audit.services.recording import record, record_alone
 from audit.verification.integrity import FoundEntry, stream_entries
-from console import actions
 from demo import actions as demo_actions
 from kernel import installation
 from kernel.errors import Conflict

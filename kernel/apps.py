@@ -11,9 +11,9 @@ class KernelConfig(AppConfig):
     def ready(self) -> None:
         from kernel import checks  # noqa: F401, PLC0415 - registering checks needs the app registry
         from kernel.idempotency.requests import delete_expired  # noqa: PLC0415 - models are not loaded before
-        from kernel.jobs import registry  # noqa: F401, PLC0415 - registering checks needs the app registry
+        from kernel.jobs import registry  # noqa: PLC0415
         from kernel.jobs.leases import JOB_FAILED  # noqa: PLC0415
-        from kernel.outbox import topics  # noqa: F401, PLC0415 - registering checks needs the app registry
+        from kernel.outbox import topics  # noqa: PLC0415
 
         registry.register_periodic("delete_expired_responses", SWEEP_SECONDS, delete_expired)
         topics.register(

@@ -9,7 +9,7 @@ import time_machine
 from audit.log.events import Actor, Event
 from audit.sequencing.catching_up import catch_up
 from ciphercanary import health_metrics
-from console import actions, disk, health
+from console import actions, checks, health
 from console.key_encryption.copies import OBJECT_TYPE
 from kernel.observability.check_rounds import CheckRounds
 from kernel.observability.metrics import health_check
@@ -35,8 +35,8 @@ def failing():
 
 
 def test_a_check_is_a_metric_once_it_is_registered(monkeypatch):
-    monkeypatch.setattr(disk, "LEAST_FREE_BYTES", 0)
-    monkeypatch.setattr(disk, "LEAST_FREE_SHARE", 0)
+    monkeypatch.setattr(checks, "LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr(checks, "LEAST_FREE_SHARE", 0)
     register(monkeypatch, new_good=lambda: health.HEALTHY, new_bad=lambda: 1 / 0, new_slow=lambda: "lagging")
     every, bad = failing()
     assert every >= {*health.names(), *health.VITAL, *health.DEGRADING, "new_good"}
@@ -46,7 +46,7 @@ def test_a_check_is_a_metric_once_it_is_registered(monkeypatch):
 
 
 def test_a_full_disk_and_a_checked_copy_are_seen(monkeypatch):
-    monkeypatch.setattr(disk, "LEAST_FREE_SHARE", 2)
+    monkeypatch.setattr(checks, "LEAST_FREE_SHARE", 2)
     event = Event(
         action=actions.KEK_COPY_CHECKED, object_type=OBJECT_TYPE, object_id=KeyEncryptionKey.objects.get().pk
     )

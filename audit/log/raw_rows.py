@@ -9,7 +9,7 @@ text, so it does not find a row whose spelling was changed. Only the spelling th
 """
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,8 @@ from kernel.databases.transactions import one_snapshot
 CHUNK = 1024  # rows in memory at once
 
 type Values = tuple[Any, ...]
+# (entries or rows done, in total)
+type ReportProgress = Callable[[int, int], None]
 
 # Python has no value for an infinite or BC timestamp, and to_char hides the difference.
 _POSTGRESQL = {

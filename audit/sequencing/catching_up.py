@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from typing import Any
 
 import django.db
 from django.db.models import Max
@@ -77,3 +78,13 @@ def _seconds_behind(began: float) -> float:
 
 def _is_waiting(newest: int) -> bool:
     return AuditBundle.objects.filter(rejected_at__isnull=True, id__lte=newest).exists()
+
+
+class ShowsLog:
+    """A page or an API view that shows facts of the log, with what was done just before. It goes before the base class of the view. Reading methods catch up once the caller is admitted."""
+
+    def _admit(self, request: Any, **kwargs: Any) -> Any:
+        refusal = super()._admit(request, **kwargs)  # type: ignore[misc]  # of PageView and ApiView
+        if refusal is None and request.method in {"GET", "HEAD"}:
+            catch_up_with_request()
+        return refusal

@@ -24,7 +24,7 @@ from accounts.principals import Principal
 from audit import actions
 from audit.services.reading import last_done
 from audit.services.verifications import Verification, last_verification
-from console.checks import BAD, OFF, OK, WARNING, Check, read_free_space
+from console.checks import BAD, OFF, OK, WARNING, Check, check_disk
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.key_encryption.keks import Keks, check_kek_copy, check_keks, read_keks
 from console.system.measures import Measures, read_measures
@@ -182,16 +182,6 @@ def check_backup() -> Check:
         remedy = "Back up the database every day, into a folder on another disk."
         return Check("Backup", OFF, "none yet", remedy, f"{installation.MANAGE} backup DIR")
     return Check("Backup", OK, f"last one {created_at:%Y-%m-%d %H:%MZ}")
-
-
-def check_disk() -> Check:
-    space = read_free_space()
-    measured = f"{space.free / 1024**3:.1f} GB free of {space.total / 1024**3:.1f} GB"
-    if space.is_scarce:
-        state = BAD if space.is_critical else WARNING
-        remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."
-        return Check("Data folder disk", state, measured, remedy)
-    return Check("Data folder disk", OK, measured)
 
 
 def check_access(request: HttpRequest) -> Check:

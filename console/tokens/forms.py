@@ -1,4 +1,4 @@
-"""Forms of service accounts and tokens."""
+"""Forms of tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,17 +6,16 @@ from typing import Any, Final
 
 from django import forms
 
-from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, permission_of, word_of
-from accounts.service_accounts.services.accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
+from accounts.roles import permission_of, word_of
+from accounts.service_accounts.services.accounts import MAX_OVERLAP_HOURS
 from accounts.service_accounts.services.tokens import MAX_LIFETIME, MAX_NAME, scopes_for
-from kernel.pages.forms import CheckboxTags, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
+from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsField, offer
 from keys.forms import KeyNamesInput, TagsField
 from keys.lifecycle import OPERATIONS
 
 CUSTOM: Final = "custom"
 LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
 OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
-ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
 # Of keys of every purpose; several have "verify".
 USES: Final = tuple(
     dict.fromkeys(permission_of(word) for operations in OPERATIONS.values() for word in operations)
@@ -84,31 +83,6 @@ class TokenForm(PageForm):
             chosen: datetime = given["expires_at"]
             return chosen
         return now + timedelta(days=int(given["lifetime"]))
-
-
-class ServiceAccountForm(PageForm):
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
-    )
-    role = forms.ChoiceField(
-        choices=[(role, role.capitalize()) for role in ORDERED_ROLES],
-        initial=DEVELOPER,
-        widget=forms.RadioSelect,
-    )
-    description = forms.CharField(
-        required=False,
-        max_length=MAX_DESCRIPTION,
-        help_text="Optional.",
-        widget=forms.Textarea(attrs={"rows": 3, "class": "prose"}),
-    )
-
-
-class AccountRoleForm(ReasonForm):
-    role = ServiceAccountForm.base_fields["role"]
-
-    field_order = ("role", "reason")
 
 
 class OverlapForm(PageForm):

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal
 
+from cryptography.hazmat.primitives import hashes
+
 from kernel.crypto.errors import UnsupportedAlgorithm
 
 type Digest = Literal["sha256", "sha384", "sha512"]
 type Status = Literal["approved", "accepted"]
 """``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC or by SEC, not by NIST."""
+
+# FIPS 180-4, of signatures and MACs.
+DIGESTS: Final[Mapping[Digest, hashes.HashAlgorithm]] = MappingProxyType(
+    {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+)
 
 
 @dataclass(frozen=True, slots=True)

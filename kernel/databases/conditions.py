@@ -1,9 +1,11 @@
-"""A union of limited queries as a condition."""
+"""Conditions on rows: one of several limited queries, and the identity of a user or a service account."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import BigIntegerField, Expression, QuerySet
+from django.db.models import BigIntegerField, Expression, Q, QuerySet
+
+from kernel.identities import Identity
 
 
 class AnyOf(Expression):
@@ -20,3 +22,13 @@ class AnyOf(Expression):
         # SQLite limits a part of a union only inside of a subquery.
         sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
         return f"({sql})", tuple(value for _, parameters in found for value in parameters)
+
+
+def is_of(identity: Identity, *, user: str, other: str = "actor_id") -> Q:
+    """The rows of an identity, which has one column for users, and one for service accounts: ``user`` is the column of users' ids, ``other`` that of accounts' ids.
+
+    The system has no rows: if both columns are null, the actor may be an anonymous client.
+    """
+    if identity.id is None:
+        return Q(pk__in=())
+    return Q(**{user if identity.user_id else other: identity.id})

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from kernel.environment import hosts as several_hosts
+from kernel.environment.hosts import add_options, without_hosts
 from kernel.environment.redis_urls import Sentinels
 
 DATABASES = {"postgres", "postgresql", "sqlite"}
@@ -61,12 +61,12 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         described: dict[str, Any] = {}
         # urllib fails on a path with a colon or a bracket and quotes it in the error: often a part of the password.
         with suppress(ValueError):
-            url, hosts = several_hosts.without_hosts(url)
+            url, hosts = without_hosts(url)
             # An "@" after the host means that the password contains a "/". The rest of the password would become
             # the database name, which error messages show.
             if url.partition("://")[0] in DATABASES and ("sqlite" in url or "@" not in urlsplit(url).path):
                 described = self.db_url_config(url, engine) | hosts
-                several_hosts.add_options(described)
+                add_options(described)
         if not described:
             raise ImproperlyConfigured(
                 f"{var} must be a URL such as postgresql://user:password@host:5432/name. "

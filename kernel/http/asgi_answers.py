@@ -12,9 +12,8 @@ from django.conf import settings
 
 from kernel.errors import DomainError
 from kernel.http import problems
-from kernel.http import response_headers as request_ids
 from kernel.http.problems import ProtocolError
-from kernel.http.response_headers import content_security_policy
+from kernel.http.response_headers import choose_request_id, content_security_policy
 from kernel.observability.metrics import protocol_refusals_total
 
 type Scope = MutableMapping[str, Any]
@@ -77,7 +76,7 @@ def middleware_headers() -> Headers:
 
 
 def _request_id(scope: Scope) -> str:
-    return request_ids.choose(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+    return choose_request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
 
 
 def _own_headers(content_type: str, body: bytes, request_id: str) -> Headers:

@@ -16,10 +16,10 @@ from prometheus_client import Counter
 
 from kernel.errors import DomainError
 from kernel.http import problems
-from kernel.http import response_headers as request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import is_allowed_host, may_forward
 from kernel.http.asgi_answers import Answer, Headers, Scope, middleware_headers
+from kernel.http.response_headers import choose_request_id
 from kernel.observability.metrics import hot_answers_total
 
 _READ = frozenset(
@@ -135,7 +135,7 @@ def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotR
     if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
         return None
     sent_id = found.get(b"x-request-id", b"").decode("latin-1")
-    request_id = request_ids.choose(sent_id)
+    request_id = choose_request_id(sent_id)
     return HotRequest(
         token=authorization[len(_BEARER) :].decode("latin-1"),
         client_ip=client_address(

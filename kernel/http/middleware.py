@@ -10,11 +10,10 @@ from django.utils.cache import patch_vary_headers
 from kernel import errors
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline, waiting_until
 from kernel.http import problems
-from kernel.http import response_headers as request_ids
 from kernel.http.addresses import client_address
 from kernel.http.allowed import may_forward
 from kernel.http.context import in_context
-from kernel.http.response_headers import content_security_policy
+from kernel.http.response_headers import choose_request_id, content_security_policy
 from kernel.observability.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -44,7 +43,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         context = in_context(request)
-        context.request_id = request_ids.choose(request.headers.get("X-Request-ID", ""))
+        context.request_id = choose_request_id(request.headers.get("X-Request-ID", ""))
         peer, hops = request.META.get("REMOTE_ADDR", ""), settings.CC_TRUSTED_PROXIES
         if not may_forward(peer):
             hops = 0

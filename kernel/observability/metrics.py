@@ -146,3 +146,10 @@ def observe_many(histogram: Histogram, values: Sequence[float]) -> None:
     places = collections.Counter([bisect_left(bounds, value) for value in values])
     for place, count in places.items():
         histogram._buckets[place].inc(count)  # noqa: SLF001 - see above
+
+
+def observe_commits(commits: Sequence[tuple[int, float]]) -> None:
+    """Count the commits of an event-loop writer. Each commit: its number of entries, and its seconds."""
+    entries, seconds = zip(*commits, strict=True)
+    observe_many(audit_batch_size, entries)
+    observe_many(audit_commit_seconds, seconds)

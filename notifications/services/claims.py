@@ -11,14 +11,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Case, IntegerField, Min, Q, QuerySet, Value, When
 
 from kernel.clock import database_now
 from kernel.databases.transactions import try_lock
 from kernel.observability.metrics import notification_attempts_total
+from kernel.outbox.topics import Severity, words_of
 from notifications.channels import Attempt, Batch
 from notifications.models import Delivery, DeliveryStatus
-from notifications.services.claims import urgency
 
 LEASE: Final = timedelta(seconds=120)
 MOST_TARGETS: Final = 16
@@ -128,3 +128,13 @@ def delay_after(attempts: int) -> int:
 
 def _ended(status: DeliveryStatus, now: datetime) -> dict[str, Any]:
     return {"status": status.value, "next_attempt_at": None, "finished_at": now}
+
+
+def urgency(topic: str) -> Case:
+    """The order of work: 0 for critical, then 1, then 2. So critical notifications never wait behind many others. ``topic`` is the path of the column."""
+    return Case(
+        When(**{f"{topic}__in": words_of(Severity.CRITICAL)}, then=Value(0)),
+        When(**{f"{topic}__in": words_of(Severity.WARNING)}, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "console")
+APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "backups", "demo", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
 CLIENT = "ciphercanary_client"
 MARKER = re.compile(r"# noqa: ([A-Z0-9, ]+) - \S")
-INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|management)(_\w+)?$")
+INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|urls|management)(_\w+)?$")
 
 
 @cache

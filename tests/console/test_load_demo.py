@@ -19,7 +19,6 @@ from audit.models import AuditCheckpoint, AuditExport, UsageRollup
 from audit.sequencing.catching_up import catch_up
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
-from console import actions
 from demo import actions as demo_actions
 from demo import data as demo_data
 from demo import services as demo

@@ -10,7 +10,6 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
-from console import actions as console_actions
 from console.system import services as console_system
 from demo import actions as demo_actions
 from kernel import installation

@@ -4,10 +4,10 @@ import ast
 
 import kombu
 import pytest
-from kernel.environment.redis_urls import Sentinels
 
 from kernel import cache as redis_caches
 from kernel.cache import FailoverRedisCache, Outage
+from kernel.environment.redis_urls import Sentinels
 from kernel.runtime import ProcessState
 from tests.architecture.test_settings import settings_under
 from tests.services.redis import Redis

@@ -2,8 +2,8 @@
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from kernel.environment.redis_urls import Sentinels
 
+from kernel.environment.redis_urls import Sentinels
 from kernel.environment.variables import Environment
 
 WRITABLE = {"target_session_attrs": "read-write", "connect_timeout": 2}

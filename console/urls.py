@@ -4,7 +4,9 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from console.first_key import views as first_key
+from console.home import api as home_api
 from console.home import views as home
+from console.jobs import api as jobs_api
 from console.jobs import views as jobs
 from console.jobs.kinds import JOB_KINDS, JobKind
 from console.key_encryption import views as rewraps
@@ -23,7 +25,27 @@ def _job_pages(kind: JobKind) -> list[URLPattern]:
     return [path(place, show, name=kind.url_name), path(f"{place}cancel", cancel, name=kind.cancel_url_name)]
 
 
-urlpatterns = [
+api = [
+    path("attention", home_api.AttentionView.as_view(), name="attention"),
+    path("operations", jobs_api.OperationListView.as_view(), name="operations"),
+    path(
+        "operations/<uuid:operation_id>",
+        jobs_api.OperationDetailView.as_view(),
+        name="operation",
+    ),
+    path(
+        "operations/<uuid:operation_id>/cancel",
+        jobs_api.CancelOperationView.as_view(),
+        name="operation-cancel",
+    ),
+    path(
+        "operations/<uuid:operation_id>/result",
+        jobs_api.OperationResultView.as_view(),
+        name="operation-result",
+    ),
+]
+
+pages = [
     path("", home.RootView.as_view(), name="root"),
     path("setup/first-key/", first_key.FirstKeyView.as_view(), name="first-key"),
     path("setup/first-key/decrypt", first_key.DecryptBackView.as_view(), name="first-key-decrypt"),

@@ -1,8 +1,31 @@
 from django.urls import path
 
+from notifications import api as rest
 from notifications.views import notifications, webhooks
 
-urlpatterns = [
+api = [
+    path("notifications", rest.NotificationListView.as_view(), name="api-notifications"),
+    path(
+        "notifications/deliveries/<uuid:delivery_id>/retry",
+        rest.RetryDeliveryView.as_view(),
+        name="api-delivery-retry",
+    ),
+    path("webhooks", rest.WebhookListView.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>", rest.WebhookView.as_view(), name="webhook"),
+    path(
+        "webhooks/<uuid:webhook_id>/rotate-secret",
+        rest.RotateSecretView.as_view(),
+        name="webhook-rotate-secret",
+    ),
+    path("webhooks/<uuid:webhook_id>/test", rest.TestWebhookView.as_view(), name="webhook-test"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries",
+        rest.WebhookDeliveriesView.as_view(),
+        name="webhook-deliveries",
+    ),
+]
+
+pages = [
     path("notifications/", notifications.NotificationListView.as_view(), name="notifications"),
     path("notifications/test-email", notifications.TestEmailView.as_view(), name="email-test"),
     path(

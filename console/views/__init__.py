@@ -1,1 +1,0 @@
-"""Pages that combine several apps."""
