@@ -81,7 +81,7 @@ def figures(results: Results) -> list[Figure]:
         *k6(results),
         lag(results),
         *kill(results),
-        Figure("revocation, across processes", REVOCATION, why="`tests/revocation`"),
+        Figure("revocation, across processes", REVOCATION, why="`campaigns/revocation`"),
         Figure(
             "rate with 100,000 keys and 10 million entries, to an empty one's",
             SPEED_OF_GROWN,

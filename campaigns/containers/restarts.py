@@ -102,7 +102,7 @@ def find_violations(service: Published, everything: Acknowledged) -> list[str]:
         "--no-deps",
         "-T",
         "--volume",
-        f"{ROOT}/tests:/checks/tests:ro",
+        f"{ROOT}/campaigns:/checks/campaigns:ro",
         "--env",
         "PYTHONPATH=/checks",
     ]

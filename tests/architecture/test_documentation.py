@@ -8,7 +8,7 @@ import pytest
 from audit.log.events import ActorType
 from kernel import __version__
 from kernel.rest.schema import document
-from tests.architecture.sources import PACKAGES, ROOT, product_files
+from tests.architecture.sources import FOR_DEVELOPMENT, PACKAGES, ROOT, product_files
 from tests.architecture.test_rules import declared_actions
 from tests.architecture.test_settings import example
 from tests.endpoints import all_routes
@@ -20,7 +20,7 @@ FOUND = [
     *ROOT.glob("clients/**/*.md"),
 ]
 PAGES = sorted(page for page in FOUND if "node_modules" not in page.parts)
-TOP = "|".join([*PACKAGES, "tests", "bin", "clients", "docs"])
+TOP = "|".join([*PACKAGES, *FOR_DEVELOPMENT, "bin", "clients", "docs"])
 PATH = re.compile(rf"`((?:{TOP})/[\w./-]+)(?:::(\w+))?`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)

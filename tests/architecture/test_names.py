@@ -3,7 +3,16 @@ import re
 
 from django.db.models import Manager
 
-from tests.architecture.sources import CLIENT, PACKAGES, ROOT, client_files, name, nodes, product_files
+from tests.architecture.sources import (
+    CLIENT,
+    FOR_DEVELOPMENT,
+    PACKAGES,
+    ROOT,
+    client_files,
+    name,
+    nodes,
+    product_files,
+)
 
 # Words without meaning: these names do not help readers find a specific thing.
 EMPTY_WORDS = re.compile(r"(?<![a-z])(utils?|helpers?|managers?|misc|common|blobs?|stuff)(?![a-z])")
@@ -47,7 +56,7 @@ def test_the_measure_knows_the_words_in_both_spellings():
 
 
 def test_every_package_of_the_product_is_under_the_import_rules(pyproject):
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench", "tests"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - FOR_DEVELOPMENT
     assert packages == set(PACKAGES) == set(pyproject["tool"]["importlinter"]["root_packages"])
     assert packages | {CLIENT} == set(pyproject["tool"]["coverage"]["run"]["source"])
 

@@ -4,9 +4,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from tests.architecture.sources import PACKAGES, ROOT
-
-FOR_DEVELOPMENT = {"bench", "tests"}
+from tests.architecture.sources import FOR_DEVELOPMENT, PACKAGES, ROOT
 
 
 def packages(root: Path) -> set[str]:
