@@ -1,5 +1,6 @@
 """Fixtures for every test: its own data folder, a root of trust, and users with roles."""
 
+import fcntl
 import gc
 import os
 import sys
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.cache import caches
-from django.core.management import call_command
 from django.core.signals import setting_changed
 from django.db import connection, connections, transaction
 from django.db.models import Model
@@ -25,6 +26,7 @@ from kernel import runtime
 from kernel.databases.lock_waits import waiting_until
 from tests.personas import Persona, make_persona
 from tests.product import Product
+from tests.services import kept
 
 # The settings keep it out, because traces are off. Tests of spans load it.
 sys.modules.pop("opentelemetry", None)
@@ -71,10 +73,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
         connection.settings_dict["OPTIONS"]["pool"]["timeout"] = PATIENCE
     for name, value in LOW_COST.items():
         setattr(BoundedArgon2PasswordHasher, name, value)
-    settings.STATIC_ROOT = folder / "static"
+    settings.STATIC_ROOT = kept.CACHE / "static"
     # Each test client creates the middleware again, which would otherwise scan every static file.
     settings.WHITENOISE_AUTOREFRESH = True
-    call_command("collectstatic", interactive=False, verbosity=0)
     if settings.REDIS_URL:  # a Redis database of its own, too: tests empty it
         number = worker_id.removeprefix("gw") if worker_id != "master" else "0"
         for alias in ("default", "metadata"):
@@ -83,16 +84,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(home: Path, django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """SQLite in a file, as in production: threads of a shared in-memory database lock each other out."""
-    if connection.vendor == "sqlite":
-        for alias in connections:
-            connections[alias].settings_dict["TEST"]["NAME"] = str(home / "test.sqlite3")
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -> list[Model]:
+def django_db_setup(
+    request: pytest.FixtureRequest, django_db_blocker: Any, home: Path, worker_id: str
+) -> list[Model]:
     """The root of trust and the signing keys of tokens and checkpoints, created once because RSA keys are expensive."""
+    collect_static_files()
+    with django_db_blocker.unblock():
+        name = copy_of_kept_tables(home, worker_id)
+    if name:
+        for alias in connections:
+            connections[alias].settings_dict["NAME"] = settings.DATABASES[alias]["NAME"] = name
+    else:  # a server that others started: pytest-django creates and drops the database there
+        request.getfixturevalue("django_db_setup")
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.tokens.services.signing_keys import bootstrap_signing_keys  # noqa: PLC0415
     from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
@@ -108,6 +111,34 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, home: Path) -
         trust = (Instance, KeyEncryptionKey, SystemKey, SigningKey, CheckpointKey)
         models = (*trust, SecurityEpoch, EntityEpoch, AuditTree)
         return [row for model in models for row in model.objects.all()]
+
+
+def collect_static_files() -> None:
+    """Only tests with a database render pages. Most runs find the files that an earlier one collected."""
+    from ciphercanary.server import static_files  # noqa: PLC0415 - it needs a set-up Django
+
+    kept.CACHE.mkdir(parents=True, exist_ok=True)
+    with (kept.CACHE / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        static_files.collect()
+
+
+def copy_of_kept_tables(home: Path, worker_id: str) -> str:
+    """The name of a new database with all tables; "" if the server has no kept ones."""
+    if connection.vendor == "sqlite":
+        kept.copy_sqlite(home / "test.sqlite3")
+        return str(home / "test.sqlite3")
+    name = f"test_{settings.DATABASES['default']['NAME']}_{worker_id}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [kept.TABLES]).fetchone():
+            return ""
+        is_alone = worker_id == "master"  # and this run's server will be removed
+        server.execute(
+            f"ALTER DATABASE {kept.TABLES} RENAME TO {name}"
+            if is_alone
+            else f"CREATE DATABASE {name} TEMPLATE {kept.TABLES}"
+        )
+    return name
 
 
 @pytest.fixture(autouse=True)

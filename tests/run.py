@@ -2,14 +2,15 @@
 
 Without arguments it runs every behaviour once, at the lowest level that can fail, within minutes. ``--all`` adds
 the tests that start processes, drive a browser or sweep over everything, and the whole SQLite half. Arguments for
-pytest select a part of the whole suite. ``--services=containers`` runs PostgreSQL and Redis in Docker.
+pytest select a part of the whole suite; a few files run in one process, and start only the services that they need.
+``--services=containers`` runs PostgreSQL and Redis in Docker.
 """
 
 import os
 import sys
+from pathlib import Path
 
 from tests.e2e.chromium import MISSING, find_chromium
-from tests.services.__main__ import SOURCE
 from tests.services.processes import run_to_end
 
 ALL, POSTGRESQL, SQLITE, CONTAINERS = "--all", "--postgresql", "--sqlite", "--services=containers"
@@ -24,6 +25,9 @@ QUICK = {
 PYTEST = [sys.executable, "-m", "pytest", "--dist", "loadscope", "--no-loadscope-reorder"]
 PROCESSES = ["-n", "3"]
 SERVICES = [sys.executable, "-m", "tests.services"]
+FEW = 3  # files; starting three processes and both halves takes longer than most files
+ON_DEMAND = [sys.executable, "-m", "pytest", "-p", "tests.services.on_demand"]
+SOURCE = "CC_TEST_SERVICES"
 COVERAGE = [sys.executable, "-m", "coverage", "report"]
 COMPLETE = "kernel/crypto/*,audit/tlog/*,keys/lifecycle.py"
 COVERAGE_REPORTS = [
@@ -41,6 +45,9 @@ def main(arguments: list[str]) -> int:
     is_quick = ALL not in arguments and not selected
     if CONTAINERS in arguments:
         os.environ[SOURCE] = "containers"
+    files = few_files(selected)
+    if files and len(halves) > 1 and not any("mark.sqlite" in file.read_text() for file in files):
+        halves = [POSTGRESQL]
     codes: list[int] = []
     for half in halves:
         codes.append(run_half(half, quick_part(half) if is_quick else selected, is_whole=is_whole))
@@ -58,19 +65,29 @@ def quick_part(half: str) -> list[str]:
     return ["-m", QUICK[half] if find_chromium() else f"({QUICK[half]}) and not browser"]
 
 
+def few_files(arguments: list[str]) -> list[Path]:
+    """The files that the arguments for pytest name, if these are few and nothing else is named."""
+    named = [path for path in (Path(each.partition("::")[0]) for each in arguments) if path.exists()]
+    return named if len(named) <= FEW and all(map(Path.is_file, named)) else []
+
+
 def run_half(half: str, arguments: list[str], *, is_whole: bool) -> int:
     """Run pytest on one database and return its exit code."""
     environment = dict(os.environ)
+    is_small = bool(few_files(arguments))
     if half == POSTGRESQL:
         log("PostgreSQL and Redis")
         if not find_chromium():
             log(MISSING)
+        if is_small and SOURCE not in environment:
+            return run_to_end([*ON_DEMAND, *arguments], environment)
         measured = ["--cov", "--cov-report="] if is_whole else []
         return run_to_end([*SERVICES, *PYTEST, *PROCESSES, *measured, *arguments], environment)
     log("SQLite: the tests that touch the database")
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
-    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *PROCESSES, *arguments], environment)
+    processes = [] if is_small else PROCESSES
+    return run_to_end([*PYTEST, "-p", "tests.sqlite_half", *processes, *arguments], environment)
 
 
 def log(text: str) -> None:

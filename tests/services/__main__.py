@@ -1,18 +1,24 @@
 """Start missing services, run the command with their addresses in its environment, and stop them."""
 
 import os
+import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.services.postgresql import PostgreSQL
+from tests.services.postgresql import PostgreSQL, kept_data
 from tests.services.processes import Unavailable, ends_like_a_signal, run_to_end
 from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
 
 SOURCE = "CC_TEST_SERVICES"
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://postgres@127.0.0.1:{port}/ciphercanary",
+    "REDIS_URL": "redis://127.0.0.1:{port}/0",
+}
 
 
 def main(command: list[str]) -> int:
@@ -33,7 +39,7 @@ def main(command: list[str]) -> int:
 def start_missing(stack: ExitStack) -> dict[str, str]:
     """Start each service that the environment does not name; `stack` stops them. Return their URLs."""
     durable = os.environ.get("CC_TEST_DURABLE") == "1"
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
+    missing = [name for name in ADDRESSES if not os.environ.get(name)]
     if os.environ.get(SOURCE) == "containers":
         from tests.services import containers  # noqa: PLC0415 - only its users need testcontainers
 
@@ -42,11 +48,11 @@ def start_missing(stack: ExitStack) -> dict[str, str]:
             "REDIS_URL": containers.redis_server,
         }
         return {name: stack.enter_context(sources[name]()) for name in missing}
-    return start_programs(stack, missing, durable=durable)
+    return start_programs(stack, dict.fromkeys(missing, 0), durable=durable)
 
 
-def start_programs(stack: ExitStack, missing: list[str], *, durable: bool) -> dict[str, str]:
-    """Start the missing services from the system's programs or the wheels'."""
+def start_programs(stack: ExitStack, missing: Mapping[str, int], *, durable: bool) -> dict[str, str]:
+    """Start the missing services from the system's programs or the wheels', on these ports; 0 is any free one."""
     urls: dict[str, str] = {}
     folder = Path(
         stack.enter_context(tempfile.TemporaryDirectory(prefix="services-", dir=folder_for_servers()))
@@ -54,10 +60,15 @@ def start_programs(stack: ExitStack, missing: list[str], *, durable: bool) -> di
     folder.chmod(0o711)  # PostgreSQL's own user passes through; each service's folder below is private
     if "DATABASE_URL" in missing:
         on_socket = os.environ.get("CC_TEST_SOCKET") == "1"
-        server = PostgreSQL(folder / "postgresql", durable=durable, on_socket=on_socket)
+        kept = None if durable else kept_data()
+        server = PostgreSQL(folder / "postgresql", durable=durable, on_socket=on_socket, kept=kept)
+        server.port = missing["DATABASE_URL"]
+        server.stop_signals = (signal.SIGQUIT, signal.SIGKILL)  # at once: its data is removed next
         urls["DATABASE_URL"] = stack.enter_context(server).url
     if "REDIS_URL" in missing:
-        urls["REDIS_URL"] = stack.enter_context(Redis(folder / "redis")).url
+        redis = Redis(folder / "redis")
+        redis.port = missing["REDIS_URL"]
+        urls["REDIS_URL"] = stack.enter_context(redis).url
     return urls
 
 

@@ -5,11 +5,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from pwd import struct_passwd
 
 import psycopg
 
+from tests.services.kept import TABLES, copy, keep, migrate
 from tests.services.processes import Server, Unavailable, major_version, ownership
 from tests.services.rights import private_folder, readable_copy, unprivileged_account
 
@@ -29,9 +31,18 @@ class PostgreSQL(Server):
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
     def __init__(
-        self, folder: Path, *, durable: bool = False, on_socket: bool = False, settings: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        durable: bool = False,
+        on_socket: bool = False,
+        settings: Sequence[str] = (),
+        kept: Path | None = None,
     ) -> None:
-        """``on_socket``: the URLs name its Unix socket. ``settings`` are more of its settings, ``name=value``."""
+        """``on_socket``: the URLs name its Unix socket. ``settings`` are more of its settings, ``name=value``.
+
+        ``kept`` is the data folder of a stopped server that it continues with.
+        """
         self.account = unprivileged_account()
         super().__init__(private_folder(folder, self.account))
         self.durable = durable
@@ -39,7 +50,10 @@ class PostgreSQL(Server):
         self.settings = settings
         self.programs = find_programs(folder.with_name("postgresql-programs"), self.account)
         self.data = folder / "data"
-        self.initialise()
+        if kept:
+            copy(kept, self.data)
+        else:
+            self.initialise()
 
     @property
     def url(self) -> str:
@@ -96,9 +110,22 @@ class PostgreSQL(Server):
         return True
 
 
+def kept_data() -> Path:
+    """The data folder of a stopped server, whose database TABLES has all tables."""
+
+    def create(scratch: Path) -> Path:
+        with PostgreSQL(scratch / "postgresql") as server:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {TABLES}")
+            migrate(scratch, DATABASE_URL=server.url_of(TABLES))
+        return server.data
+
+    return keep("postgresql", create)
+
+
 def find_programs(room: Path, account: struct_passwd | None) -> Path:
     """Return the folder of a `postgres` and an `initdb` that run; `room` may receive a copy of the wheel's."""
-    for folder in (*system_folders(), *wheel_folders(room)):
+    for folder in chain(system_folders(), wheel_folders(room)):  # one by one: the wheel's programs are copied
         if (
             major_version(folder / "initdb", account)
             and major_version(folder / "postgres", account) >= OLDEST

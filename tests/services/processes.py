@@ -83,7 +83,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment: dict[str, str] = {}
-        self.port = 0
+        self.port = 0  # any free one
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str | Path]:
@@ -94,8 +94,9 @@ class Server:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
+        chosen = self.port
         for _ in range(PORT_ATTEMPTS):  # another process may take the port after the check
-            self.port = free_port()
+            self.port = chosen or free_port()
             with contextlib.suppress(TimeoutError):
                 self.start()
                 return self
