@@ -1,7 +1,6 @@
 """Databases with all tables, kept in pytest's cache from one run to the next: migrating takes four seconds of CPU.
 
-They are created again if a migration, a module that one imports or a locked package changes, and after
-``pytest --cache-clear``. Each run and each of its processes works on a copy.
+They are created again if a migration, a module that one imports or a locked package changes. Each run and each of its processes works on a copy.
 """
 
 import fcntl

@@ -25,9 +25,13 @@ os.environ |= {name: ADDRESSES[name].format(port=port) for name, port in PORTS.i
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if any(map(needs_a_server, session.items)) and not session.config.option.collectonly:
-        for held in HELD.values():
-            held.close()
+        release_ports()
         start_programs(STACK, PORTS, durable=False)
+
+
+def release_ports() -> None:
+    for held in HELD.values():
+        held.close()
 
 
 def needs_a_server(item: pytest.Item) -> bool:
@@ -35,4 +39,5 @@ def needs_a_server(item: pytest.Item) -> bool:
 
 
 def pytest_unconfigure() -> None:
+    release_ports()
     STACK.close()
