@@ -21,7 +21,7 @@ from kernel.trust.wrapped_row import Wrapped
 from keys import wrapped_material
 from keys.entities import key_entity
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
-from keys.wrapped_material import NewMaterial
+from keys.new_material import NewMaterial
 
 MANAGE = "keys.grant"
 RETAGGED = (

@@ -14,9 +14,10 @@ from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
-from keys import actions, wrapped_material
+from keys import actions
 from keys.creation import services as creation
 from keys.creation.serializers import CreateKeySerializer
+from keys.new_material import NewMaterial
 from keys.reading import services as reading
 from keys.reading.serializers import KeyPageSerializer, KeyQuerySerializer, KeySerializer
 
@@ -26,7 +27,7 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         "GET": Rule("keys.read", actions.KEY_LISTED),
         "POST": Rule("keys.create", actions.KEY_CREATED),
     }
-    _material: wrapped_material.NewMaterial | None = None
+    _material: NewMaterial | None = None
 
     def generate(self) -> None:
         """Generate the material: for RSA this takes up to seconds, in which no transaction may be open."""

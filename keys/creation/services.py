@@ -19,16 +19,16 @@ from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_alg
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import check_name
-from keys import actions, lifecycle, metadata, policy_rules, trail, wrapped_material
+from keys import actions, lifecycle, metadata, new_material, policy_rules, trail
 from keys.changing import key_event, lock_policy, new_version, require_retag
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyGrant
 from keys.models.selection import searched_text
+from keys.new_material import NewMaterial
 from keys.ring import keyring
 from keys.ring.cached_keys import CachedKey
 from keys.trail import grant_values
-from keys.wrapped_material import NewMaterial
 
 
 def create_key(  # noqa: PLR0913 - the fields of a key as keyword arguments
@@ -120,7 +120,7 @@ def material_for_creation(principal: Principal, algorithm: str, purpose: str | N
     of its name.
     """
     kind = find_key_algorithm(algorithm, purpose, allowed=GENERATED_NAMES)
-    return wrapped_material.generate(kind, principal.identity)
+    return new_material.generate(kind, principal.identity)
 
 
 def find_default(principal: Principal, algorithm: str) -> CachedKey:
@@ -161,7 +161,7 @@ def default_key(principal: Principal, algorithm: str) -> Key:
     # The name contains the key's random ID, so that no other user can take it in advance.
     key.name = f"default-{kind.name}-{key.id.hex[:12]}"
     key.is_default = True
-    material = wrapped_material.generate(kind, principal.identity)
+    material = new_material.generate(kind, principal.identity)
     try:
         with transaction.atomic():
             return _store(principal, key, material)

@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rules import Rule
-from keys import actions, wrapped_material
+from keys import actions
 from keys.models import RotationStatus
+from keys.new_material import NewMaterial
 from keys.reading.api import KeyView
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.serializers import KeySerializer
@@ -31,7 +32,7 @@ class RotateKeyView(KeyView):
 
     rules = {"POST": Rule("keys.rotate", actions.KEY_ROTATED)}
 
-    _material: wrapped_material.NewMaterial | None = None
+    _material: NewMaterial | None = None
 
     def generate(self, key_id: UUID) -> None:
         """As ``KeyListView.generate``."""
@@ -52,7 +53,7 @@ class SucceedKeyView(KeyView):
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_SUCCEEDED)}
 
-    _material: wrapped_material.NewMaterial | None = None
+    _material: NewMaterial | None = None
 
     def generate(self, key_id: UUID) -> None:
         """As ``KeyListView.generate``."""

@@ -32,9 +32,10 @@ from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
-from keys import actions, wrapped_material
+from keys import actions
 from keys.creation.serializers import PURPOSE_HELP, TagsField
 from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
+from keys.new_material import NewMaterial
 from keys.reading.api import KeyView
 from keys.reading.rest_references import VersionField
 from keys.reading.serializers import KeySerializer, ReasonSerializer
@@ -82,7 +83,7 @@ class ImportKeySerializer(StrictSerializer):
 
 class ImportKeyView(ApiView[Principal]):
     rules = {"POST": Rule("keys.import", actions.KEY_IMPORTED)}
-    _material: wrapped_material.NewMaterial | None = None
+    _material: NewMaterial | None = None
 
     def read_material(self) -> None:
         """Check the material, which takes too long for an open transaction."""

@@ -8,7 +8,7 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid, Overloaded
 from kernel.freshness.epoch import read_epoch
-from keys import wrapped_material
+from keys import new_material, wrapped_material
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.states import services
@@ -162,14 +162,14 @@ def test_is_active_follows_the_stored_state(admin, key):
 @pytest.mark.parametrize("call", ["create", "rotate", "succeed"])
 def test_material_is_generated_outside_of_every_transaction(admin, new_key, monkeypatch, call):
     """RSA takes seconds, and on SQLite a transaction stops all writes."""
-    generate, seen = wrapped_material.generate, []
+    generate, seen = new_material.generate, []
 
     def watched(*arguments):
         seen.append(connection.in_atomic_block)
         return generate(*arguments)
 
     key = new_key()
-    monkeypatch.setattr(wrapped_material, "generate", watched)
+    monkeypatch.setattr(new_material, "generate", watched)
     path, body = {
         "create": ("/api/v1/keys", {"name": "of-a-retry", "algorithm": "aes-256"}),
         "rotate": (f"/api/v1/keys/{key.id}/rotate", {"reason": "test"}),
@@ -190,7 +190,7 @@ def test_a_generation_that_was_refused_is_not_repeated_in_the_transaction(admin,
         seen.append(connection.in_atomic_block)
         raise Overloaded
 
-    monkeypatch.setattr(wrapped_material, "generate", refused)
+    monkeypatch.setattr(new_material, "generate", refused)
     body = {"name": "of-a-retry", "algorithm": "aes-256"}
     assert admin.api.post("/api/v1/keys", body, Idempotency_Key="once").code == "overloaded"
     assert seen == [False]

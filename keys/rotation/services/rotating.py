@@ -16,13 +16,13 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
 from kernel.labels import check_reason
-from keys import actions, trail, wrapped_material
+from keys import actions, new_material, trail
 from keys.capabilities import require_new_material
 from keys.changing import as_refusal, finish_change, key_event, lock_key, new_version
 from keys.errors import KeyNotActive
 from keys.lifecycle import next_rotation
 from keys.models import Key, KeyQuerySet, KeyRotation, KeyRotationQuerySet, RotationStatus
-from keys.wrapped_material import NewMaterial
+from keys.new_material import NewMaterial
 
 DUE_REASON: Final = "rotation is due"
 RETRY_AFTER: Final = timedelta(hours=1)
@@ -60,7 +60,7 @@ def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
     if key is None:
         raise NotFound
     require_new_material(key.check_mac(), database_now())  # before the work: a refusal must cost little
-    return wrapped_material.generate(key.kind, principal.identity)
+    return new_material.generate(key.kind, principal.identity)
 
 
 @dataclass(frozen=True, slots=True)

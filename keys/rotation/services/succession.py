@@ -12,13 +12,13 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithms, is_deterministic
 from kernel.errors import Invalid, NotFound
 from kernel.labels import check_name, check_reason
-from keys import actions, trail, wrapped_material
+from keys import actions, new_material, trail
 from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
 from keys.creation.services import insert_key, new_key
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, RotationStatus
-from keys.wrapped_material import NewMaterial
+from keys.new_material import NewMaterial
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
 
@@ -74,7 +74,7 @@ def material_for_succession(principal: Principal, key_id: UUID, wanted: Successo
     if name is None:
         raise NotFound
     kind = find_key_algorithms(name, allowed=GENERATED_NAMES)[0]
-    return wrapped_material.generate(kind, principal.identity)
+    return new_material.generate(kind, principal.identity)
 
 
 def _succeed(

@@ -21,9 +21,9 @@ from keys import actions
 from keys.creation.services import draft_key, store_key
 from keys.lifecycle import Origin, State, operations
 from keys.models import Key
+from keys.new_material import NewMaterial
 from keys.transport.imported_jwk import from_jwk
 from keys.transport.services.import_parameters import recipient_of
-from keys.wrapped_material import NewMaterial
 
 MAX_MATERIAL: Final = 8192  # bytes; an expanded ML-DSA-87 key has 5,000
 MAX_TEXT: Final = 12_288  # characters: base64 of these bytes, or the lines of a PEM
