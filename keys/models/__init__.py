@@ -1,4 +1,4 @@
-"""Keys with their versions, rotations, policies and grants. Only ``keys.services`` writes rows."""
+"""Keys with their versions, rotations, policies and grants. Only the services of the rooms write rows."""
 
 from keys.models.grants import KeyGrant, KeyGrantQuerySet
 from keys.models.imports import ImportParameters

@@ -1,4 +1,4 @@
-"""REST serializers for encryption policies. ``keys.services`` validates values."""
+"""REST serializers for encryption policies. The services validate values."""
 
 from typing import Any
 

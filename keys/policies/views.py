@@ -169,7 +169,7 @@ class EditPolicyView(PolicyPageView):
 
 
 class PolicyOperationView(PolicyPageView):
-    """Confirm one operation. ``page_urls`` sets ``operation`` and ``rules``."""
+    """Confirm one operation. ``urls`` sets ``operation`` and ``rules``."""
 
     operation: ClassVar[PolicyOperation] = POLICY_OPERATIONS["activate"]
     template = "keys/policy_operation.html"

@@ -1,4 +1,4 @@
-"""REST serializers for keys. They check types and lengths only; ``keys.services`` validates values."""
+"""REST serializers for keys. They check types and lengths only; the services validate values."""
 
 from datetime import datetime
 from functools import cached_property

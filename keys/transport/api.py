@@ -50,7 +50,7 @@ SETTINGS = ("description", "tags", "expires_at", "exportable")
 
 @extend_schema_field({"oneOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "object"}]})
 class MaterialField(serializers.Field[Any, Any, Any, Any]):
-    """A text, or the members of a JWK. ``keys.services`` reads it, because its form depends on the format."""
+    """A text, or the members of a JWK. The service reads it, because its form depends on the format."""
 
     default_error_messages = {"invalid": "Expected a string, or for jwk an object."}
 
@@ -199,7 +199,7 @@ class ExportKeyView(KeyView):
 
 
 class KeySetQuery(StrictSerializer):
-    """Which ``alg`` the JWKs have. ``keys.services`` compares it with the modes of the key."""
+    """Which ``alg`` the JWKs have. The service compares it with the modes of the key."""
 
     signing_algorithm = SigningModeField(
         max_length=50, required=False, help_text="for keys with several, such as RSA keys"

@@ -103,7 +103,7 @@ class NotesView(SettingsView):
 
 
 class KeyOperationView(KeyView):
-    """One operation: its effect, who is affected, and the reason. ``page_urls`` sets ``operation`` and ``rules``.
+    """One operation: its effect, who is affected, and the reason. ``urls`` sets ``operation`` and ``rules``.
 
     The page of an operation that cannot be undone requires a recent sign-in, even if its service does not.
     """

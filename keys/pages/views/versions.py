@@ -25,7 +25,7 @@ ORDERED = ("reason", "waiting_days", "confirm_name")  # the form fields that are
 
 
 class VersionView(KeyView):
-    """One operation on a version. ``page_urls`` sets ``operation`` and ``rules``."""
+    """One operation on a version. ``urls`` sets ``operation`` and ``rules``."""
 
     template = "keys/version_operation.html"
     tab = "versions"
