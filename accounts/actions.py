@@ -1,131 +1,73 @@
 """Names of the audit actions for accounts."""
 
-from collections.abc import Mapping
 from typing import Final
 
-SESSION_OPENED = "accounts.session.opened"
-SESSION_REFRESHED = "accounts.session.refreshed"
-SESSION_CLOSED = "accounts.session.closed"
-IDENTITY_CONFIRMED = "accounts.identity.confirmed"
-IDENTITY_LINKED = "accounts.identity.linked"
-SESSION_EXTENDED = "accounts.session.extended"
-APPEARANCE_READ = "accounts.appearance.read"
-APPEARANCE_CHANGED = "accounts.appearance.changed"
-PROFILE_READ = "accounts.profile.read"
-SESSION_READ = "accounts.session.read"
-SESSION_LISTED = "accounts.session.listed"
-SESSION_REVOKED = "accounts.session.revoked"
-FAMILY_REVOKED = "accounts.family.revoked"
+from kernel.actions import Actions
 
-USER_LISTED = "accounts.user.listed"
-USER_READ = "accounts.user.read"
-USER_CREATED = "accounts.user.created"
-USER_UPDATED = "accounts.user.updated"
-USER_ROLE_CHANGED = "accounts.user.role_changed"
-USER_DISABLED = "accounts.user.disabled"
-USER_ENABLED = "accounts.user.enabled"
-USER_SIGNED_OUT = "accounts.user.signed_out"
-USER_UNLOCKED = "accounts.user.unlocked"
-INVITATION_ISSUED = "accounts.invitation.issued"
-INVITATION_REVOKED = "accounts.invitation.revoked"
-INVITATION_READ = "accounts.invitation.read"
-INVITATION_ACCEPTED = "accounts.invitation.accepted"
-PASSWORD_SET = "accounts.password.set"  # noqa: S105 - an audit action name
-PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105 - an audit action name
+LABELS: Final = Actions()
 
-PASSKEY_LISTED = "accounts.passkey.listed"
-PASSKEY_CHANGED = "accounts.passkey.changed"
-PASSKEY_ADDED = "accounts.passkey.added"
-PASSKEY_RENAMED = "accounts.passkey.renamed"
-PASSKEY_REMOVED = "accounts.passkey.removed"
-PASSKEY_USED = "accounts.passkey.used"
+SESSION_OPENED: Final = LABELS.add("accounts.session.opened", "Sign in")
+SESSION_REFRESHED: Final = LABELS.add("accounts.session.refreshed", "Refresh token")
+SESSION_CLOSED: Final = LABELS.add("accounts.session.closed", "Sign out")
+IDENTITY_CONFIRMED: Final = LABELS.add("accounts.identity.confirmed", "Confirm identity")
+IDENTITY_LINKED: Final = LABELS.add("accounts.identity.linked", "Link external identity")
+SESSION_EXTENDED: Final = LABELS.add("accounts.session.extended", "Extend session")
+APPEARANCE_READ: Final = LABELS.add("accounts.appearance.read", "View appearance")
+APPEARANCE_CHANGED: Final = LABELS.add("accounts.appearance.changed", "Change appearance")
+PROFILE_READ: Final = LABELS.add("accounts.profile.read", "View profile")
+SESSION_READ: Final = LABELS.add("accounts.session.read", "View session")
+SESSION_LISTED: Final = LABELS.add("accounts.session.listed", "List sessions")
+SESSION_REVOKED: Final = LABELS.add("accounts.session.revoked", "End session")
+FAMILY_REVOKED: Final = LABELS.add("accounts.family.revoked", "End session after token reuse")
 
-SIGNING_KEY_PUBLISHED = "accounts.signing_key.published"
-SIGNING_KEYS_READ = "accounts.signing_key.read"
-SIGNING_KEY_ROTATED = "accounts.signing_key.rotated"
+USER_LISTED: Final = LABELS.add("accounts.user.listed", "List users")
+USER_READ: Final = LABELS.add("accounts.user.read", "View user")
+USER_CREATED: Final = LABELS.add("accounts.user.created", "Create user")
+USER_UPDATED: Final = LABELS.add("accounts.user.updated", "Change user")
+USER_ROLE_CHANGED: Final = LABELS.add("accounts.user.role_changed", "Change role")
+USER_DISABLED: Final = LABELS.add("accounts.user.disabled", "Disable user")
+USER_ENABLED: Final = LABELS.add("accounts.user.enabled", "Enable user")
+USER_SIGNED_OUT: Final = LABELS.add("accounts.user.signed_out", "Sign out everywhere")
+USER_UNLOCKED: Final = LABELS.add("accounts.user.unlocked", "Unlock user")
+INVITATION_ISSUED: Final = LABELS.add("accounts.invitation.issued", "Issue invitation")
+INVITATION_REVOKED: Final = LABELS.add("accounts.invitation.revoked", "Revoke invitation")
+INVITATION_READ: Final = LABELS.add("accounts.invitation.read", "Open invitation")
+INVITATION_ACCEPTED: Final = LABELS.add("accounts.invitation.accepted", "Accept invitation")
+PASSWORD_SET: Final = LABELS.add("accounts.password.set", "Set password")
+PASSWORD_CHANGED: Final = LABELS.add("accounts.password.changed", "Change password")
 
-TOTP_ENROLLED = "accounts.totp.enrolled"
-TOTP_CONFIRMED = "accounts.totp.confirmed"
-TOTP_REMOVED = "accounts.totp.removed"
-TOTP_RESET = "accounts.totp.reset"
-TOTP_READ = "accounts.totp.read"
-RECOVERY_CODES_REPLACED = "accounts.recovery_codes.replaced"
-RECOVERY_CODES_KEPT = "accounts.recovery_codes.kept"
-RECOVERY_CODE_USED = "accounts.recovery_code.used"
+PASSKEY_LISTED: Final = LABELS.add("accounts.passkey.listed", "List passkeys")
+PASSKEY_CHANGED: Final = LABELS.add("accounts.passkey.changed", "Change passkey")
+PASSKEY_ADDED: Final = LABELS.add("accounts.passkey.added", "Add passkey")
+PASSKEY_RENAMED: Final = LABELS.add("accounts.passkey.renamed", "Rename passkey")
+PASSKEY_REMOVED: Final = LABELS.add("accounts.passkey.removed", "Remove passkey")
+PASSKEY_USED: Final = LABELS.add("accounts.passkey.used", "Use passkey")
 
-SETUP_READ = "accounts.setup.read"
-SETUP_LINK_ISSUED = "accounts.setup_link.issued"
+SIGNING_KEY_PUBLISHED: Final = LABELS.add("accounts.signing_key.published", "Publish signing key")
+SIGNING_KEYS_READ: Final = LABELS.add("accounts.signing_key.read", "Read signing keys")
+SIGNING_KEY_ROTATED: Final = LABELS.add("accounts.signing_key.rotated", "Rotate signing key")
 
-SERVICE_ACCOUNT_LISTED = "accounts.service_account.listed"
-SERVICE_ACCOUNT_READ = "accounts.service_account.read"
-SERVICE_ACCOUNT_CREATED = "accounts.service_account.created"
-SERVICE_ACCOUNT_CHANGED = "accounts.service_account.changed"
-CLIENT_SECRET_ROTATED = "accounts.client_secret.rotated"  # noqa: S105 - an audit action name
+TOTP_ENROLLED: Final = LABELS.add("accounts.totp.enrolled", "Enrol authenticator")
+TOTP_CONFIRMED: Final = LABELS.add("accounts.totp.confirmed", "Confirm authenticator")
+TOTP_REMOVED: Final = LABELS.add("accounts.totp.removed", "Remove authenticator")
+TOTP_RESET: Final = LABELS.add("accounts.totp.reset", "Reset authenticator")
+TOTP_READ: Final = LABELS.add("accounts.totp.read", "View authenticator")
+RECOVERY_CODES_REPLACED: Final = LABELS.add("accounts.recovery_codes.replaced", "Replace recovery codes")
+RECOVERY_CODES_KEPT: Final = LABELS.add("accounts.recovery_codes.kept", "Keep recovery codes")
+RECOVERY_CODE_USED: Final = LABELS.add("accounts.recovery_code.used", "Use recovery code")
 
-SERVICE_TOKEN_LISTED = "accounts.service_token.listed"  # noqa: S105 - an audit action name
-SERVICE_TOKEN_CREATED = "accounts.service_token.created"  # noqa: S105 - an audit action name
-SERVICE_TOKEN_ROTATED = "accounts.service_token.rotated"  # noqa: S105 - an audit action name
-SERVICE_TOKEN_CHANGED = "accounts.service_token.changed"  # noqa: S105 - an audit action name
-SERVICE_TOKEN_REVOKED = "accounts.service_token.revoked"  # noqa: S105 - an audit action name
-SERVICE_TOKEN_ISSUED = "accounts.service_token.issued"  # noqa: S105 - an audit action name
+SETUP_READ: Final = LABELS.add("accounts.setup.read", "Open set-up page")
+SETUP_LINK_ISSUED: Final = LABELS.add("accounts.setup_link.issued", "Issue set-up link")
 
-LABELS: Final[Mapping[str, str]] = {
-    SESSION_OPENED: "Sign in",
-    SESSION_REFRESHED: "Refresh token",
-    SESSION_CLOSED: "Sign out",
-    IDENTITY_CONFIRMED: "Confirm identity",
-    IDENTITY_LINKED: "Link external identity",
-    SESSION_EXTENDED: "Extend session",
-    APPEARANCE_READ: "View appearance",
-    APPEARANCE_CHANGED: "Change appearance",
-    PROFILE_READ: "View profile",
-    SESSION_READ: "View session",
-    SESSION_LISTED: "List sessions",
-    SESSION_REVOKED: "End session",
-    FAMILY_REVOKED: "End session after token reuse",
-    USER_LISTED: "List users",
-    USER_READ: "View user",
-    USER_CREATED: "Create user",
-    USER_UPDATED: "Change user",
-    USER_ROLE_CHANGED: "Change role",
-    USER_DISABLED: "Disable user",
-    USER_ENABLED: "Enable user",
-    USER_SIGNED_OUT: "Sign out everywhere",
-    USER_UNLOCKED: "Unlock user",
-    INVITATION_ISSUED: "Issue invitation",
-    INVITATION_REVOKED: "Revoke invitation",
-    INVITATION_READ: "Open invitation",
-    INVITATION_ACCEPTED: "Accept invitation",
-    PASSWORD_SET: "Set password",
-    PASSWORD_CHANGED: "Change password",
-    PASSKEY_LISTED: "List passkeys",
-    PASSKEY_CHANGED: "Change passkey",
-    PASSKEY_ADDED: "Add passkey",
-    PASSKEY_RENAMED: "Rename passkey",
-    PASSKEY_REMOVED: "Remove passkey",
-    PASSKEY_USED: "Use passkey",
-    SIGNING_KEY_PUBLISHED: "Publish signing key",
-    SIGNING_KEYS_READ: "Read signing keys",
-    SIGNING_KEY_ROTATED: "Rotate signing key",
-    TOTP_ENROLLED: "Enrol authenticator",
-    TOTP_CONFIRMED: "Confirm authenticator",
-    TOTP_REMOVED: "Remove authenticator",
-    TOTP_RESET: "Reset authenticator",
-    TOTP_READ: "View authenticator",
-    RECOVERY_CODES_REPLACED: "Replace recovery codes",
-    RECOVERY_CODES_KEPT: "Keep recovery codes",
-    RECOVERY_CODE_USED: "Use recovery code",
-    SERVICE_ACCOUNT_LISTED: "List service accounts",
-    SERVICE_ACCOUNT_READ: "View service account",
-    SERVICE_ACCOUNT_CREATED: "Create service account",
-    SERVICE_ACCOUNT_CHANGED: "Change service account",
-    CLIENT_SECRET_ROTATED: "Rotate client secret",
-    SERVICE_TOKEN_LISTED: "List tokens",
-    SERVICE_TOKEN_CREATED: "Create token",
-    SERVICE_TOKEN_ROTATED: "Rotate token",
-    SERVICE_TOKEN_CHANGED: "Shorten token lifetime",
-    SERVICE_TOKEN_REVOKED: "Revoke token",
-    SERVICE_TOKEN_ISSUED: "Issue token",
-    SETUP_READ: "Open set-up page",
-    SETUP_LINK_ISSUED: "Issue set-up link",
-}
+SERVICE_ACCOUNT_LISTED: Final = LABELS.add("accounts.service_account.listed", "List service accounts")
+SERVICE_ACCOUNT_READ: Final = LABELS.add("accounts.service_account.read", "View service account")
+SERVICE_ACCOUNT_CREATED: Final = LABELS.add("accounts.service_account.created", "Create service account")
+SERVICE_ACCOUNT_CHANGED: Final = LABELS.add("accounts.service_account.changed", "Change service account")
+CLIENT_SECRET_ROTATED: Final = LABELS.add("accounts.client_secret.rotated", "Rotate client secret")
+
+SERVICE_TOKEN_LISTED: Final = LABELS.add("accounts.service_token.listed", "List tokens")
+SERVICE_TOKEN_CREATED: Final = LABELS.add("accounts.service_token.created", "Create token")
+SERVICE_TOKEN_ROTATED: Final = LABELS.add("accounts.service_token.rotated", "Rotate token")
+SERVICE_TOKEN_CHANGED: Final = LABELS.add("accounts.service_token.changed", "Shorten token lifetime")
+SERVICE_TOKEN_REVOKED: Final = LABELS.add("accounts.service_token.revoked", "Revoke token")
+SERVICE_TOKEN_ISSUED: Final = LABELS.add("accounts.service_token.issued", "Issue token")

@@ -1,12 +1,10 @@
 """Audit actions of the demo. Their words are those of the package that had it before."""
 
-from collections.abc import Mapping
 from typing import Final
 
-DEMO_STARTED: Final = "console.demo.started"
-DEMO_LOADED: Final = "console.demo.loaded"
+from kernel.actions import Actions
 
-LABELS: Final[Mapping[str, str]] = {
-    DEMO_STARTED: "Start demo",
-    DEMO_LOADED: "Load demo",
-}
+LABELS: Final = Actions()
+
+DEMO_STARTED: Final = LABELS.add("console.demo.started", "Start demo")
+DEMO_LOADED: Final = LABELS.add("console.demo.loaded", "Load demo")

@@ -1,13 +1,19 @@
 """Audit actions of the service itself."""
 
-from collections.abc import Mapping
 from typing import Final
 
-SCHEMA_READ: Final = "service.schema.read"
-# A request rejected before any endpoint could determine its action.
-REQUEST_REFUSED: Final = "api.request.refused"
 
-LABELS: Final[Mapping[str, str]] = {
-    SCHEMA_READ: "Read API schema",
-    REQUEST_REFUSED: "Send request",
-}
+class Actions(dict[str, str]):
+    """The labels of an app's audit actions, by code."""
+
+    def add(self, code: str, label: str) -> str:
+        """The code, such as ``keys.key.revoked``. Pages show the label, such as ``Revoke key``."""
+        self[code] = label
+        return code
+
+
+LABELS: Final = Actions()
+
+SCHEMA_READ: Final = LABELS.add("service.schema.read", "Read API schema")
+# A request rejected before any endpoint could determine its action.
+REQUEST_REFUSED: Final = LABELS.add("api.request.refused", "Send request")

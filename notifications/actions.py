@@ -1,32 +1,21 @@
 """Names of the audit actions for notifications and webhooks."""
 
-from collections.abc import Mapping
 from typing import Final
 
-NOTIFICATION_LISTED: Final = "notifications.notification.listed"
-EMAIL_TESTED: Final = "notifications.email.tested"
+from kernel.actions import Actions
 
-WEBHOOK_LISTED: Final = "notifications.webhook.listed"
-WEBHOOK_READ: Final = "notifications.webhook.read"
-WEBHOOK_CREATED: Final = "notifications.webhook.created"
-WEBHOOK_CHANGED: Final = "notifications.webhook.changed"
-WEBHOOK_DELETED: Final = "notifications.webhook.deleted"
-WEBHOOK_TESTED: Final = "notifications.webhook.tested"
-WEBHOOK_SECRET_ROTATED: Final = "notifications.webhook_secret.rotated"  # noqa: S105 - an audit action name
+LABELS: Final = Actions()
 
-DELIVERY_LISTED: Final = "notifications.delivery.listed"
-DELIVERY_RETRIED: Final = "notifications.delivery.retried"
+NOTIFICATION_LISTED: Final = LABELS.add("notifications.notification.listed", "List notifications")
+EMAIL_TESTED: Final = LABELS.add("notifications.email.tested", "Send test e-mail")
 
-LABELS: Final[Mapping[str, str]] = {
-    NOTIFICATION_LISTED: "List notifications",
-    EMAIL_TESTED: "Send test e-mail",
-    WEBHOOK_LISTED: "List webhooks",
-    WEBHOOK_READ: "View webhook",
-    WEBHOOK_CREATED: "Create webhook",
-    WEBHOOK_CHANGED: "Change webhook",
-    WEBHOOK_DELETED: "Delete webhook",
-    WEBHOOK_TESTED: "Test webhook",
-    WEBHOOK_SECRET_ROTATED: "Rotate webhook secret",
-    DELIVERY_LISTED: "List deliveries",
-    DELIVERY_RETRIED: "Retry delivery",
-}
+WEBHOOK_LISTED: Final = LABELS.add("notifications.webhook.listed", "List webhooks")
+WEBHOOK_READ: Final = LABELS.add("notifications.webhook.read", "View webhook")
+WEBHOOK_CREATED: Final = LABELS.add("notifications.webhook.created", "Create webhook")
+WEBHOOK_CHANGED: Final = LABELS.add("notifications.webhook.changed", "Change webhook")
+WEBHOOK_DELETED: Final = LABELS.add("notifications.webhook.deleted", "Delete webhook")
+WEBHOOK_TESTED: Final = LABELS.add("notifications.webhook.tested", "Test webhook")
+WEBHOOK_SECRET_ROTATED: Final = LABELS.add("notifications.webhook_secret.rotated", "Rotate webhook secret")
+
+DELIVERY_LISTED: Final = LABELS.add("notifications.delivery.listed", "List deliveries")
+DELIVERY_RETRIED: Final = LABELS.add("notifications.delivery.retried", "Retry delivery")
