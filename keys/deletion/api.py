@@ -1,18 +1,13 @@
 """REST interface for the scheduled deletion of keys and versions."""
 
-from uuid import UUID
-
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from kernel.rules import Rule
 from keys import actions
 from keys.deletion import services
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
-from keys.reading.api import KeyView
-from keys.reading.serializers import KeySerializer, KeyVersionSerializer, ReasonSerializer
+from keys.reading.api import ChangeView
+from keys.reading.serializers import KeyVersionSerializer, ReasonSerializer
 
 
 class ScheduleDeletionSerializer(ReasonSerializer):
@@ -22,53 +17,33 @@ class ScheduleDeletionSerializer(ReasonSerializer):
     )
 
 
-class ScheduleDeletionView(KeyView):
+class ScheduleDeletionView(ChangeView):
     """Stop every use of the key now, and destroy its material after the waiting period."""
 
     rules = {"POST": Rule("keys.destroy", actions.KEY_DELETION_SCHEDULED)}
-
-    @extend_schema(request=ScheduleDeletionSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        order = self.read(ScheduleDeletionSerializer)
-        key = services.schedule_deletion(principal=self.principal, key_id=key_id, **order)
-        return Response(KeySerializer(key).data)
+    body = ScheduleDeletionSerializer
+    change = services.schedule_deletion
 
 
-class CancelDeletionView(KeyView):
+class CancelDeletionView(ChangeView):
     """Keep the key. A key that was active is disabled afterwards."""
 
     rules = {"POST": Rule("keys.destroy", actions.KEY_DELETION_CANCELLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        order = self.read(ReasonSerializer)
-        key = services.cancel_deletion(principal=self.principal, key_id=key_id, **order)
-        return Response(KeySerializer(key).data)
+    change = services.cancel_deletion
 
 
-class ScheduleDestructionView(KeyView):
+class ScheduleDestructionView(ChangeView):
     """Stop an earlier version from decrypting now, and destroy its material after the waiting period."""
 
     rules = {"POST": Rule("keys.destroy", actions.VERSION_DESTRUCTION_SCHEDULED)}
-
-    @extend_schema(request=ScheduleDeletionSerializer, responses=KeyVersionSerializer)
-    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
-        order = self.read(ScheduleDeletionSerializer)
-        row = services.schedule_version_destruction(
-            principal=self.principal, key_id=key_id, version=version, **order
-        )
-        return Response(KeyVersionSerializer(row).data)
+    body = ScheduleDeletionSerializer
+    shown = KeyVersionSerializer
+    change = services.schedule_version_destruction
 
 
-class CancelDestructionView(KeyView):
+class CancelDestructionView(ChangeView):
     """Keep the version. It is disabled afterwards."""
 
     rules = {"POST": Rule("keys.destroy", actions.VERSION_DESTRUCTION_CANCELLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
-    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
-        order = self.read(ReasonSerializer)
-        row = services.cancel_version_destruction(
-            principal=self.principal, key_id=key_id, version=version, **order
-        )
-        return Response(KeyVersionSerializer(row).data)
+    shown = KeyVersionSerializer
+    change = services.cancel_version_destruction

@@ -1,11 +1,13 @@
 """REST interface for keys. Each view converts the request and calls one service."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from kernel.rest.fields import PageQuery
 from kernel.rules import Rule
@@ -13,8 +15,10 @@ from keys import actions
 from keys.reading import services as reading
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.serializers import (
+    KeySerializer,
     KeyVersionPageSerializer,
     KeyVersionSerializer,
+    ReasonSerializer,
 )
 
 
@@ -29,6 +33,22 @@ class KeyView(KeyReferenceView):
 
     def require_visible(self) -> None:
         reading.get_key(principal=self.principal, key_id=self.kwargs["key_id"])
+
+
+class ChangeView(KeyView):
+    """Base class of views that change the key, or the version in the URL, by ``change``, a service."""
+
+    body: ClassVar[type[ReasonSerializer]] = ReasonSerializer
+    shown: ClassVar[type[Serializer[Any]]] = KeySerializer
+    change: ClassVar[Callable[..., object]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        extend_schema_view(post=extend_schema(request=cls.body, responses=cls.shown))(cls)
+
+    def post(self, _request: Request, **named: Any) -> Response:
+        changed = type(self).change(principal=self.principal, **named, **self.read(self.body))
+        return Response(self.shown(changed).data)
 
 
 class KeyVersionListView(KeyView):

@@ -1,17 +1,11 @@
 """REST interface for the states of keys and versions."""
 
-from uuid import UUID
-
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from kernel.rules import Rule
 from keys import actions
-from keys.models import Key
-from keys.reading.api import KeyView
-from keys.reading.serializers import KeySerializer, KeyVersionSerializer, ReasonSerializer
+from keys.reading.api import ChangeView
+from keys.reading.serializers import KeyVersionSerializer, ReasonSerializer
 from keys.states import services
 
 
@@ -19,75 +13,46 @@ class RevokeSerializer(ReasonSerializer):
     compromised = serializers.BooleanField(default=False)
 
 
-class ActivateKeyView(KeyView):
+class ActivateKeyView(ChangeView):
     """Activate a pending key before its activation time."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_ACTIVATED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        reason = self.read(ReasonSerializer)["reason"]
-        return _key(services.activate_key(principal=self.principal, key_id=key_id, reason=reason))
+    change = services.activate_key
 
 
-class DisableKeyView(KeyView):
+class DisableKeyView(ChangeView):
     """Suspend the key. It cannot be used until it is enabled again."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        reason = self.read(ReasonSerializer)["reason"]
-        return _key(services.disable_key(principal=self.principal, key_id=key_id, reason=reason))
+    change = services.disable_key
 
 
-class EnableKeyView(KeyView):
+class EnableKeyView(ChangeView):
     """End the suspension of a key."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_ENABLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        reason = self.read(ReasonSerializer)["reason"]
-        return _key(services.enable_key(principal=self.principal, key_id=key_id, reason=reason))
+    change = services.enable_key
 
 
-class RevokeKeyView(KeyView):
+class RevokeKeyView(ChangeView):
     """Revoke the key permanently. It can still decrypt, unless it is compromised."""
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_REVOKED)}
-
-    @extend_schema(request=RevokeSerializer, responses=KeySerializer)
-    def post(self, _request: Request, key_id: UUID) -> Response:
-        order = self.read(RevokeSerializer)
-        return _key(services.revoke_key(principal=self.principal, key_id=key_id, **order))
+    body = RevokeSerializer
+    change = services.revoke_key
 
 
-class DisableVersionView(KeyView):
+class DisableVersionView(ChangeView):
     """Stop an earlier version from decrypting."""
 
     rules = {"POST": Rule("keys.disable", actions.VERSION_DISABLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
-    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
-        row = services.disable_version(
-            principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
-        )
-        return Response(KeyVersionSerializer(row).data)
+    shown = KeyVersionSerializer
+    change = services.disable_version
 
 
-class EnableVersionView(KeyView):
+class EnableVersionView(ChangeView):
     """Allow a disabled version to decrypt again."""
 
     rules = {"POST": Rule("keys.disable", actions.VERSION_ENABLED)}
-
-    @extend_schema(request=ReasonSerializer, responses=KeyVersionSerializer)
-    def post(self, _request: Request, key_id: UUID, version: int) -> Response:
-        row = services.enable_version(
-            principal=self.principal, key_id=key_id, version=version, **self.read(ReasonSerializer)
-        )
-        return Response(KeyVersionSerializer(row).data)
-
-
-def _key(key: Key) -> Response:
-    return Response(KeySerializer(key).data)
+    shown = KeyVersionSerializer
+    change = services.enable_version
