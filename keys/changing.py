@@ -24,7 +24,7 @@ from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
 from keys.new_material import NewMaterial
 
 MANAGE = "keys.grant"
-RETAGGED = (
+_RETAGGED = (
     "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
     f"have someone with the permission {MANAGE} change it."
 )
@@ -139,7 +139,7 @@ def require_retag(principal: Principal, before: Iterable[str], after: Iterable[s
         require_for_all_keys(principal)
     except Denied as denied:
         if _is_any_granted(set(before) ^ set(after)):
-            refusal = Denied(f"tags: {RETAGGED}", fields={"tags": [RETAGGED]}, extra=denied.extra)
+            refusal = Denied(f"tags: {_RETAGGED}", fields={"tags": [_RETAGGED]}, extra=denied.extra)
             raise refusal from None
 
 

@@ -9,7 +9,7 @@ from kernel.pages.forms import PageForm, ReasonForm
 from keys.metadata import MAX_DESCRIPTION, MAX_TAGS
 
 
-class TagsInput(forms.Widget):
+class _TagsInput(forms.Widget):
     """Sends all values under one name: the selected tags, and then the text, which separates tags with commas."""
 
     template_name = "keys/tags_input.html"
@@ -29,7 +29,7 @@ class TagsInput(forms.Widget):
         return list(dict.fromkeys(tag for tag in [*chosen, *typed] if tag))
 
 
-class KeyNamesInput(TagsInput):
+class KeyNamesInput(_TagsInput):
     """The same for names of keys."""
 
     existing, others = "Keys", "Names of other keys"
@@ -38,7 +38,7 @@ class KeyNamesInput(TagsInput):
 class TagsField(forms.Field):
     """A list of tags."""
 
-    widget = TagsInput
+    widget = _TagsInput
     hidden_widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Any) -> list[str]:
@@ -48,7 +48,7 @@ class TagsField(forms.Field):
         return self.to_python(initial) != self.to_python(data)
 
 
-class ProseField(forms.CharField):
+class _ProseField(forms.CharField):
     """Multi-line text, kept as typed except that the CR LF sent by browsers becomes LF."""
 
     widget = forms.Textarea(attrs={"rows": 3, "class": "prose"})
@@ -63,7 +63,7 @@ class ProseField(forms.CharField):
 class KeyNotesForm(PageForm):
     """Notes about a key, which do not affect any decision."""
 
-    description = ProseField(required=False, max_length=MAX_DESCRIPTION)
+    description = _ProseField(required=False, max_length=MAX_DESCRIPTION)
     tags = TagsField(
         required=False,
         help_text=f"Select existing tags, or type new ones, separated with commas. At most {MAX_TAGS} tags.",

@@ -4,7 +4,7 @@ from django import forms
 
 from kernel.crypto.envelope import Envelope, decode
 from kernel.crypto.errors import MalformedCiphertext
-from kernel.pages.forms import PageForm
+from kernel.pages.forms import NewNameField, PageForm
 
 MAX_MESSAGE = 1000  # characters
 MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, encrypted and in base64
@@ -13,15 +13,7 @@ MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, enc
 class FirstKeyForm(PageForm):
     """A first key and a first message. The defaults are valid, so submitting is enough."""
 
-    name = forms.CharField(
-        label="Key name",
-        max_length=64,
-        initial="demo",
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-        ),
-    )
+    name = NewNameField(label="Key name", initial="demo", autofocus=False)
     message = forms.CharField(
         max_length=MAX_MESSAGE,
         initial="hello canary",

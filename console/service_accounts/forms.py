@@ -6,17 +6,13 @@ from django import forms
 
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.forms import NewNameField, PageForm, ReasonForm
 
 ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
 
 
 class ServiceAccountForm(PageForm):
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
-    )
+    name = NewNameField()
     role = forms.ChoiceField(
         choices=[(role, role.capitalize()) for role in ORDERED_ROLES],
         initial=DEVELOPER,

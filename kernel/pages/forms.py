@@ -1,6 +1,6 @@
 """Forms of pages: input is kept, and each error appears at its field and in a summary above the form."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +119,26 @@ class ReasonForm(PageForm):
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+class NewNameField(forms.CharField):
+    """The name of a new object. It has the focus until the form is submitted: then an invalid field gets it."""
+
+    def __init__(
+        self, *, autofocus: bool = True, attrs: Mapping[str, object] | None = None, **kwargs: Any
+    ) -> None:
+        given = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", **(attrs or {})}
+        super().__init__(
+            max_length=64,
+            help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
+            widget=forms.TextInput(attrs=given | ({"autofocus": True} if autofocus else {})),
+            **kwargs,
+        )
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
+        if form.is_bound:
+            self.widget.attrs.pop("autofocus", None)
+        return super().get_bound_field(form, field_name)
 
 
 def search_field(placeholder: str) -> forms.CharField:

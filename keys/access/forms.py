@@ -15,7 +15,7 @@ from keys.lifecycle import operations_of
 from keys.models import Key
 from keys.models.grants import ROLE
 
-TAG = "tag:"  # prefix of the choices of ``scope``
+_TAG = "tag:"  # prefix of the choices of ``scope``
 
 
 class CheckAccessForm(PageForm):
@@ -62,7 +62,7 @@ class GrantForm(PageForm):
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
         if key.tags:
-            every = [(f"{TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in key.tags]
+            every = [(f"{_TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in key.tags]
             offer(self, "scope", [("", "This key only"), *every])
         else:
             del self.fields["scope"]
@@ -71,7 +71,7 @@ class GrantForm(PageForm):
     def tag(self) -> str:
         """The tag of a valid form; "" for a grant on the key."""
         scope: str = self.cleaned_data.get("scope", "")
-        return scope.removeprefix(TAG)
+        return scope.removeprefix(_TAG)
 
     def grant_request(self) -> GrantRequest:
         given = self.cleaned_data

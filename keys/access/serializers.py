@@ -12,11 +12,11 @@ from keys.metadata import MAX_TAG
 from keys.models import KeyGrant
 from keys.models.grants import ROLE
 
-PRINCIPAL_TYPES = (IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, ROLE)
+_PRINCIPAL_TYPES = (IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, ROLE)
 
 
 class NewGrantSerializer(StrictSerializer):
-    principal_type = ChoiceField(choices=PRINCIPAL_TYPES)
+    principal_type = ChoiceField(choices=_PRINCIPAL_TYPES)
     principal_id = serializers.CharField(
         max_length=36, help_text="the id of a user or service account, or the name of a role"
     )
@@ -35,7 +35,7 @@ class GrantSerializer(serializers.Serializer[KeyGrant]):
     id = serializers.UUIDField()
     key_id = serializers.UUIDField(allow_null=True)
     tag = serializers.CharField(help_text='"" for a grant on a key')
-    principal_type = ChoiceField(choices=PRINCIPAL_TYPES)
+    principal_type = ChoiceField(choices=_PRINCIPAL_TYPES)
     principal_id = serializers.CharField()
     operations = serializers.ListField(source="operation_words", child=serializers.CharField())
     networks = serializers.ListField(child=serializers.CharField())

@@ -1,11 +1,11 @@
 """Forms for new keys. They parse input; the services validate it."""
 
-from typing import Any
+from typing import ClassVar
 
 from django import forms
 from django.urls import reverse_lazy
 
-from kernel.pages.forms import UtcDateTimeField
+from kernel.pages.forms import NewNameField, UtcDateTimeField
 from keys.explanations import RECOMMENDED, algorithm_choices
 from keys.forms import KeyNotesForm
 from keys.metadata import MAX_ROTATION_PERIOD
@@ -37,26 +37,43 @@ class KeySettingsForm(KeyNotesForm):
     )
 
 
-class KeyForm(KeySettingsForm):
+class NewKeyForm(KeyNotesForm):
+    """The fields of every new key, created or imported. ``more_options``: those that the page shows on demand."""
+
+    more_options: ClassVar[tuple[str, ...]] = ()
+    name = NewNameField()
+    exportable = forms.BooleanField(
+        required=False,
+        label="Exportable",
+        help_text="Administrators can export the key material. You cannot change this later, and a policy can forbid it.",
+    )
+
+    @property
+    def uses_more_options(self) -> bool:
+        """Whether a field under More options has a value or an error."""
+        return any(self[name].value() or self[name].errors for name in self.more_options)
+
+
+class KeyForm(NewKeyForm, KeySettingsForm):
     """A new key. The page checks the name as soon as it is entered, and summarizes the new key below."""
 
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "off",
-                "autocapitalize": "none",
-                "autofocus": True,
-                "spellcheck": "false",
-                "hx-get": reverse_lazy("key-new"),
-                "hx-trigger": "change",
-                "hx-target": "#name-note",
-                "hx-swap": "innerHTML",
-                "hx-sync": "this:queue last",
-                "data-live-validation": "",
-            }
-        ),
+    more_options = (
+        "rotation_period_days",
+        "activates_at",
+        "expires_at",
+        "tags",
+        "deletion_protection",
+        "exportable",
+    )
+    name = NewNameField(
+        attrs={
+            "hx-get": reverse_lazy("key-new"),
+            "hx-trigger": "change",
+            "hx-target": "#name-note",
+            "hx-swap": "innerHTML",
+            "hx-sync": "this:queue last",
+            "data-live-validation": "",
+        }
     )
     algorithm = forms.ChoiceField(
         choices=[(name, name) for name, choice in algorithm_choices().items() if choice.algorithm.protects],
@@ -65,11 +82,6 @@ class KeyForm(KeySettingsForm):
     )
     activates_at = UtcDateTimeField(
         required=False, label="Active from (UTC)", help_text="Leave empty to activate immediately."
-    )
-    exportable = forms.BooleanField(
-        required=False,
-        label="Exportable",
-        help_text="Administrators can export the key material. You cannot change this later, and a policy can forbid it.",
     )
 
     field_order = (
@@ -85,21 +97,8 @@ class KeyForm(KeySettingsForm):
         "exportable",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.is_bound:  # an invalid field gets the focus
-            del self.fields["name"].widget.attrs["autofocus"]
-
     def clean_algorithm(self) -> str:
         """Adds ``purpose``."""
         kind = algorithm_choices()[self.cleaned_data["algorithm"]].algorithm
         self.cleaned_data["purpose"] = kind.purpose
         return kind.name
-
-    @property
-    def uses_more_options(self) -> bool:
-        """Whether a field under More options has a value or an error."""
-        return any(self[name].value() or self[name].errors for name in MORE)
-
-
-MORE = ("rotation_period_days", "activates_at", "expires_at", "tags", "deletion_protection", "exportable")

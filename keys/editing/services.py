@@ -26,7 +26,7 @@ from keys.models.selection import searched_text
 MAX_TAGGED: Final = 100
 """Tagging is no job: each key takes milliseconds."""
 
-UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
+_UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _set_minimum(principal: Principal, key: Key, version: int) -> None:
     key.min_decryption_version = version
 
 
-def with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
+def _with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
     """The tags of the key after the change."""
     return [*(each for each in key.tags if each != tag), *([tag] if adds else [])]
 
@@ -189,13 +189,13 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
             continue
         seen = list(key.tags)
         if key.granting_tags != seen:
-            yield TagResult(key, is_changed=False, error=Conflict(UNPROVEN))
+            yield TagResult(key, is_changed=False, error=Conflict(_UNPROVEN))
             continue
         try:
             update_key(
                 principal=principal,
                 key_id=key.id,
-                changes={"tags": with_tag(key, tag, adds=adds)},
+                changes={"tags": _with_tag(key, tag, adds=adds)},
                 check=partial(_require_tags, seen),
             )
         except DomainError as error:

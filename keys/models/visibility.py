@@ -54,7 +54,7 @@ def _is_granted(principal: Principal) -> tuple[Q, Q]:
     grants = KeyGrant.objects.of(principal).in_force(Now())
     of_keys = grants.filter(key__isnull=False).values("key")
     tags = grants.exclude(tag="").values(word=Cast("tag", TextField()))
-    return Q(pk__in=of_keys), Q(HasAnyElement(F("tags"), Subquery(tags)))
+    return Q(pk__in=of_keys), Q(_HasAnyElement(F("tags"), Subquery(tags)))
 
 
 def is_own(identity: Identity) -> Q:
@@ -72,7 +72,7 @@ class HasElement(models.Func):
     output_field = models.BooleanField()
 
 
-class HasAnyElement(models.Func):
+class _HasAnyElement(models.Func):
     """Whether a JSON list contains any of the texts of a subquery, which the database runs once."""
 
     template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s)"

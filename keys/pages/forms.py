@@ -13,7 +13,7 @@ from kernel.pages.forms import PageForm, ReasonForm
 from keys.metadata import MAX_TAG, MAX_VERSION
 from keys.models import Key
 
-MAX_DIGITS: Final = len(str(MAX_VERSION))
+_MAX_DIGITS: Final = len(str(MAX_VERSION))
 
 
 class RotateChosenForm(ReasonForm):
@@ -50,7 +50,7 @@ def read_chosen(text: str) -> dict[UUID, int]:
 def _parse(part: str) -> tuple[UUID, int]:
     """Raises ValueError."""
     key_id, _, version = part.partition(":")
-    if not version.isascii() or not version.isdecimal() or len(version) > MAX_DIGITS:
+    if not version.isascii() or not version.isdecimal() or len(version) > _MAX_DIGITS:
         raise ValueError
     number = int(version)
     if not 1 <= number <= MAX_VERSION:

@@ -18,7 +18,7 @@ from keys import actions
 from keys.lifecycle import State, VersionState
 from keys.models import Key, KeyRotation, KeyVersion
 
-CREATION = "key created"
+_CREATION = "key created"
 # The actions that bring a key or a version into a state. Expiry and planned activation are no decisions: the clock
 # makes them.
 _DECIDING: Final[Mapping[State, tuple[str, ...]]] = MappingProxyType(
@@ -97,7 +97,7 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
             MadeVersion(
                 version,
                 _name_of(made, accounts),
-                made.rotation_reason if isinstance(made, KeyRotation) else CREATION,
+                made.rotation_reason if isinstance(made, KeyRotation) else _CREATION,
                 made_at.get(version.version + 1),
                 _newest(decisions, _deciding_version(version), version.version),
             )

@@ -9,7 +9,7 @@ from django import forms
 from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, modes_of
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import PageForm, offer, search_field
+from kernel.pages.forms import NewNameField, PageForm, offer, search_field
 from keys.explanations import RECOMMENDED
 from keys.models import EncryptionPolicy
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
@@ -117,13 +117,7 @@ class PolicyRulesForm(PageForm):
 class PolicyForm(PolicyRulesForm):
     """A new policy."""
 
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "none", "autofocus": True, "spellcheck": "false"}
-        ),
-    )
+    name = NewNameField()
     algorithm = forms.ChoiceField(
         choices=[(name, name) for name in ALGORITHM_NAMES], initial=RECOMMENDED, widget=forms.RadioSelect
     )
@@ -135,8 +129,6 @@ class PolicyForm(PolicyRulesForm):
         modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS for mode in kind.modes))
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.fields["allowed_modes"].initial = modes
-        if self.is_bound:  # an invalid field gets the focus
-            del self.fields["name"].widget.attrs["autofocus"]
 
     def order(self) -> dict[str, Any]:
         """The arguments of ``create_policy``. Modes of other algorithms, which the page hides, are ignored."""

@@ -24,8 +24,8 @@ from keys.references import KeyReference
 from keys.ring import metadata_cache
 from keys.ring.key_loading import id_within_reach
 
-NEWEST_TAGGED: Final = 500
-FREQUENT_TAGS: Final = 20
+_NEWEST_TAGGED: Final = 500
+_FREQUENT_TAGS: Final = 20
 EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys that expire within them
 
 
@@ -177,9 +177,9 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
 def frequent_tags(*, principal: Principal) -> list[str]:
     """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
     tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
-    newest = tagged.values_list("tags", flat=True)[:NEWEST_TAGGED]
+    newest = tagged.values_list("tags", flat=True)[:_NEWEST_TAGGED]
     counts = Counter(tag for tags in newest for tag in tags)
-    return sorted(tag for tag, _ in counts.most_common(FREQUENT_TAGS))
+    return sorted(tag for tag, _ in counts.most_common(_FREQUENT_TAGS))
 
 
 def ids_of_own_keys(*, principal: Principal) -> QuerySet[Key, str] | None:

@@ -33,13 +33,13 @@ logger = logging.getLogger(__name__)
 
 LABEL: Final = "metadata of encryption_keys"
 MAC_VERSION: Final = 1
-LEFT_OUT: Final = {"row_mac", "searched_text"}
-FIELDS: Final = [field for field in Key._meta.concrete_fields if field.name not in LEFT_OUT]
+_LEFT_OUT: Final = {"row_mac", "searched_text"}
+FIELDS: Final = [field for field in Key._meta.concrete_fields if field.name not in _LEFT_OUT]
 NAMES: Final = [field.attname for field in FIELDS]
 
 
 def find(principal: Principal, key_id: UUID) -> Key | None:
-    """The key as the principal sees it, without the columns ``LEFT_OUT``. None on a cache miss. Raises Denied."""
+    """The key as the principal sees it, without the columns ``_LEFT_OUT``. None on a cache miss. Raises Denied."""
     place = _place(principal, key_id)
     entry = caches["metadata"].get(place) if place else None
     if not isinstance(entry, str):

@@ -36,27 +36,27 @@ def cipher(parts: KeyParts, mode: SealingMode) -> Cipher:
     return Cipher(parts.unwrap(), mode)
 
 
-def public_key_sealer(parts: KeyParts, mode: SealingMode) -> PublicKeySealer:
+def _public_key_sealer(parts: KeyParts, mode: SealingMode) -> PublicKeySealer:
     return PublicKeySealer(_public_key(parts), mode)
 
 
-def private_key_opener(parts: KeyParts, mode: SealingMode) -> PrivateKeyOpener:
+def _private_key_opener(parts: KeyParts, mode: SealingMode) -> PrivateKeyOpener:
     return PrivateKeyOpener(_private_key(parts), mode)
 
 
 def sealer_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
     """The function that builds what seals in this mode."""
-    return public_key_sealer if mode.is_public_key else cipher
+    return _public_key_sealer if mode.is_public_key else cipher
 
 
 def sealer(parts: KeyParts, mode: SealingMode) -> Cipher | PublicKeySealer:
     """The sealer of a mode, for an operation whose request may name none."""
-    return public_key_sealer(parts, mode) if mode.is_public_key else cipher(parts, mode)
+    return _public_key_sealer(parts, mode) if mode.is_public_key else cipher(parts, mode)
 
 
 def opener_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
     """The function that builds what opens in this mode."""
-    return private_key_opener if mode.is_public_key else cipher
+    return _private_key_opener if mode.is_public_key else cipher
 
 
 def deriver(parts: KeyParts, _mode: SealingMode) -> Deriver:

@@ -8,21 +8,14 @@ from django.http import HttpRequest
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError, VersionConflict
-from kernel.pages.forms import ReasonForm, offer
+from kernel.pages.forms import NewNameField, ReasonForm, offer
 from keys.metadata import MAX_VERSION
 from keys.models import EncryptionPolicy, Key
 from keys.policies.forms import PolicyChoiceField
 
 
 class SuccessorForm(ReasonForm):
-    name = forms.CharField(
-        label="Name of the new key",
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-    )
+    name = NewNameField(label="Name of the new key", autofocus=False)
     algorithm = forms.ChoiceField()
     policy_id = PolicyChoiceField(
         help_text="A policy sets the algorithm, the lifetime and the rotation of the key.",

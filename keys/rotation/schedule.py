@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 SECONDS: Final = 60.0
 LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory locks, a bigint
 # Uses are counted in reservations of 65,536. Without a minimum age, a low limit would add a version every minute.
-LEAST_AGE: Final = timedelta(hours=1)
+_LEAST_AGE: Final = timedelta(hours=1)
 IN_USE: Final = timedelta(hours=2)
-OVERDUE_AFTER: Final = timedelta(hours=1)
+_OVERDUE_AFTER: Final = timedelta(hours=1)
 DESTRUCTION_OVERDUE: Final = Topic(
     word="key.destruction_overdue",
     label="Destruction overdue",
@@ -53,7 +53,7 @@ def record_clock_changes() -> None:
 def rotate_due() -> None:
     """Rotate what is due. A key whose rotation failed waits for an hour."""
     principal = _principal("rotate_due_keys")
-    used_up.mark_used_up(older_than=LEAST_AGE, used_within=IN_USE)
+    used_up.mark_used_up(older_than=_LEAST_AGE, used_within=IN_USE)
     due = rotating.due_keys(principal, database_now())
     if due[: FEW + 1].count() <= FEW:
         list(rotating.rotate_due_keys(principal=principal, limit=FEW))
@@ -75,7 +75,7 @@ def destroy_due() -> None:
 def _announce_overdue(due: deletion.DueDestruction, error_code: str) -> None:
     """Once a day for each key."""
     now = database_now()
-    if due.due_at + OVERDUE_AFTER > now:
+    if due.due_at + _OVERDUE_AFTER > now:
         return
     publish(
         Announcement(

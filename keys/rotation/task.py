@@ -31,7 +31,7 @@ from keys.rotation.services.rotating import perform_rotation
 
 KIND: Final = "key_rotation"
 PLANNED_AT_ONCE: Final = 1000
-PERFORMED_AT_ONCE: Final = 100
+_PERFORMED_AT_ONCE: Final = 100
 
 
 def run(job: KeyRotationJob, progress: Progress) -> Mapping[str, object]:
@@ -103,7 +103,7 @@ def _insert(job: KeyRotationJob, rows: Sequence[KeyRotation]) -> None:
 
 def _pending(job: KeyRotationJob) -> Iterator[UUID]:
     while some := list(
-        job.rotations.pending().order_by("pk").values_list("pk", flat=True)[:PERFORMED_AT_ONCE]
+        job.rotations.pending().order_by("pk").values_list("pk", flat=True)[:_PERFORMED_AT_ONCE]
     ):
         if job.requester.id is not None:  # a command needs no permission
             require_permitted(job.requester, "keys.rotate")

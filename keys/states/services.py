@@ -23,8 +23,8 @@ from keys.errors import IllegalTransition
 from keys.lifecycle import State, Status, VersionState, check_transition
 from keys.models import Key, KeyQuerySet, KeyVersion
 
-ACTIVATION_REASON: Final = "activation time has come"
-EXPIRY_REASON: Final = "expiry has passed"
+_ACTIVATION_REASON: Final = "activation time has come"
+_EXPIRY_REASON: Final = "expiry has passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _record_activation(principal: Principal, found: Key) -> bool:
     key.state = State.ACTIVE
     key.save_with_mac()
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
-    meta: dict[str, object] = {"reason": ACTIVATION_REASON, "state": State.ACTIVE.value}
+    meta: dict[str, object] = {"reason": _ACTIVATION_REASON, "state": State.ACTIVE.value}
     finish_change(principal, actions.KEY_ACTIVATED, key, [change], meta=meta)
     return True
 
@@ -208,6 +208,6 @@ def _record_expiry(principal: Principal, found: Key) -> bool:
     key.next_rotation_at = None
     key.save_with_mac()
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
-    meta: dict[str, object] = {"reason": EXPIRY_REASON, "expires_at": key.expires_at}
+    meta: dict[str, object] = {"reason": _EXPIRY_REASON, "expires_at": key.expires_at}
     finish_change(principal, actions.KEY_EXPIRED, key, [change], meta=meta)
     return True

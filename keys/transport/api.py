@@ -49,7 +49,7 @@ SETTINGS = ("description", "tags", "expires_at", "exportable")
 
 
 @extend_schema_field({"oneOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "object"}]})
-class MaterialField(serializers.Field[Any, Any, Any, Any]):
+class _MaterialField(serializers.Field[Any, Any, Any, Any]):
     """A text, or the members of a JWK. The service reads it, because its form depends on the format."""
 
     default_error_messages = {"invalid": "Expected a string, or for jwk an object."}
@@ -65,7 +65,7 @@ class ImportKeySerializer(StrictSerializer):
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     purpose = ChoiceField(choices=PURPOSES, required=False, help_text=PURPOSE_HELP)
     format = ChoiceField(choices=FORMATS)
-    material = MaterialField(
+    material = _MaterialField(
         write_only=True,
         help_text="base64 of the bytes; for pem its text; for jwk an object or its JSON text",
     )

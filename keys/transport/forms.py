@@ -9,8 +9,9 @@ from django import forms
 from kernel.crypto import pem
 from kernel.crypto.errors import WrongKey
 from kernel.pages.forms import UtcDateTimeField, offer
+from keys.creation.forms import NewKeyForm
 from keys.explanations import algorithm_choices
-from keys.forms import FinalForm, KeyNotesForm
+from keys.forms import FinalForm
 from keys.models import Key
 from keys.policies.forms import PolicyChoiceField
 from keys.transport.services.exporting import MAX_WRAPPING_KEY
@@ -29,28 +30,24 @@ _FORMATS: Final = MappingProxyType(
 )
 # Texts keep their line breaks. Base64 is often pasted with some.
 _TEXTS: Final = frozenset({"pem", "jwk", "public"})
-_NAME: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-MORE: Final = ("expires_at", "tags", "exportable")
+_PLAIN: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
-class UnkeptTextarea(forms.Textarea):
+class _UnkeptTextarea(forms.Textarea):
     """For key material. It is never sent back to the browser, which must neither store nor check it."""
 
     def __init__(self, rows: int = 8) -> None:
-        super().__init__(attrs=_NAME | {"rows": rows, "class": "mono"})
+        super().__init__(attrs=_PLAIN | {"rows": rows, "class": "mono"})
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
         return None
 
 
-class ImportForm(KeyNotesForm):
+class ImportForm(NewKeyForm):
     """A key of another system. On a connection that others can read, it offers no plain format."""
 
-    name = forms.CharField(
-        max_length=64,
-        help_text="3 to 64 characters: a-z, 0-9 and hyphen. You cannot change the name later.",
-        widget=forms.TextInput(attrs=_NAME | {"autofocus": True}),
-    )
+    more_options = ("expires_at", "tags", "exportable")
+
     algorithm = forms.ChoiceField(
         help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt."
     )
@@ -60,24 +57,19 @@ class ImportForm(KeyNotesForm):
         strip=False,
         max_length=MAX_TEXT,
         help_text="Without encryption by a password. This page never shows it again.",
-        widget=UnkeptTextarea,
+        widget=_UnkeptTextarea,
     )
     import_parameters_id = forms.UUIDField(
         required=False,
         label="Import parameters",
         help_text="For wrapped material: the id in the answer of GET /api/v1/keys/import-parameters.",
-        widget=forms.TextInput(attrs=_NAME),
+        widget=forms.TextInput(attrs=_PLAIN),
     )
     policy_id = PolicyChoiceField(help_text="A policy sets the algorithm, and limits lifetime and deletion.")
     expires_at = UtcDateTimeField(
         required=False,
         label="Expires at (UTC)",
         help_text="After this time, the key only works for existing data. You cannot change the expiry once it has passed.",
-    )
-    exportable = forms.BooleanField(
-        required=False,
-        label="Exportable",
-        help_text="Administrators can export the key material. You cannot change this later, and a policy can forbid it.",
     )
 
     field_order = (
@@ -99,13 +91,6 @@ class ImportForm(KeyNotesForm):
         offer(self, "algorithm", [("", "Choose an algorithm"), *_grouped_algorithms()])
         offered = [each for each in _FORMATS.items() if is_private_connection or each[0] in PROTECTED]
         offer(self, "format", offered)
-        if self.is_bound:  # an invalid field gets the focus
-            del self.fields["name"].widget.attrs["autofocus"]
-
-    @property
-    def uses_more_options(self) -> bool:
-        """Whether a field under More options has a value or an error."""
-        return any(self[name].value() or self[name].errors for name in MORE)
 
     def import_request(self) -> ImportRequest:
         given = self.cleaned_data
@@ -139,7 +124,7 @@ class ExportForm(FinalForm):
         label="Wrapping key",
         max_length=4 * MAX_WRAPPING_KEY,
         help_text="The public key of the other system, as PEM or base64: RSA from 3072 bits, or X25519 with ML-KEM-768.",
-        widget=UnkeptTextarea(rows=6),
+        widget=_UnkeptTextarea(rows=6),
     )
 
     field_order = ("wrapping_key", "reason", "name")

@@ -29,7 +29,7 @@ class ImpactQuery(StrictSerializer):
     min_decryption_version = VersionField(required=False, help_text="required for raise-minimum")
 
 
-class ShareField(serializers.DecimalField):
+class _ShareField(serializers.DecimalField):
     """From 0 to 1, rounded."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class OperationUseSerializer(serializers.Serializer[Any]):
 
 
 @extend_schema_field(OperationUseSerializer(many=True))
-class OperationsField(serializers.Field[Any, Any, Any, Any]):
+class _OperationsField(serializers.Field[Any, Any, Any, Any]):
     """``{action: count}`` as a list, the busiest first."""
 
     def to_representation(self, value: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ class OperationsField(serializers.Field[Any, Any, Any, Any]):
 class BudgetSerializer(serializers.Serializer[Any]):
     reserved = serializers.IntegerField(help_text="messages for which processes have reserved invocations")
     limit = serializers.IntegerField(help_text="the most messages that one version may encrypt")
-    remaining_share = ShareField(help_text=SHARE)
+    remaining_share = _ShareField(help_text=SHARE)
 
 
 class VersionUseSerializer(serializers.Serializer[Any]):
@@ -64,7 +64,7 @@ class VersionUseSerializer(serializers.Serializer[Any]):
     processed = serializers.IntegerField(
         source="use.processed", help_text="messages decrypted, re-encrypted or verified"
     )
-    share = ShareField(source="use.share", help_text=f"of all processed messages, {SHARE}")
+    share = _ShareField(source="use.share", help_text=f"of all processed messages, {SHARE}")
     last_used = TimestampField(source="use.last_at", allow_null=True, help_text="null: not in the period")
     budget = BudgetSerializer(allow_null=True)
 
@@ -75,7 +75,7 @@ class CallerUseSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(help_text='"" if there is no such account')
     count = serializers.IntegerField()
     last_used = TimestampField(source="last_at")
-    operations = OperationsField(source="by_action")
+    operations = _OperationsField(source="by_action")
 
 
 class RecordedSerializer(serializers.Serializer[Any]):
@@ -88,7 +88,7 @@ class RecordedSerializer(serializers.Serializer[Any]):
     recorded_since = TimestampField(source="record.since", help_text="from here on no use is missing")
     since = TimestampField(help_text="the start of the period")
     count = serializers.IntegerField(help_text="in the period")
-    operations = OperationsField(source="by_action")
+    operations = _OperationsField(source="by_action")
     callers_count = serializers.IntegerField(source="callers.count")
     callers = CallerUseSerializer(
         source="callers.busiest",
@@ -127,7 +127,7 @@ class ImpactSerializer(RecordedSerializer):
         source="forecast.count", help_text="requests that the action would have denied"
     )
     count_24_hours = serializers.IntegerField(help_text="those of the last 24 hours")
-    operations = OperationsField(source="forecast.by_action")
+    operations = _OperationsField(source="forecast.by_action")
     stops_decrypting = StoppedVersionsSerializer(
         source="forecast.stops", allow_null=True, help_text="versions that can no longer decrypt or verify"
     )

@@ -24,10 +24,10 @@ from keys.reading import services as reading
 from keys.rotation.services import chosen
 
 SHOWN = 100
-NAMED = 5  # failures in the message
+_NAMED = 5  # failures in the message
 
 
-class BulkView(PageView[Principal], ABC):
+class _BulkView(PageView[Principal], ABC):
     """The first POST comes from the list and only shows the chosen keys. The second one has ``chosen``."""
 
     section = "keys"
@@ -77,7 +77,7 @@ class BulkView(PageView[Principal], ABC):
         )
 
 
-class BulkRotateView(BulkView):
+class BulkRotateView(_BulkView):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.rotate", actions.ROTATION_JOB_REQUESTED))
     template = "keys/bulk_rotate.html"
     form_class = RotateChosenForm
@@ -94,7 +94,7 @@ class BulkRotateView(BulkView):
         return self.done(reverse("keys"), rotation_message(rotation))
 
 
-class BulkTagView(BulkView):
+class BulkTagView(_BulkView):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.update", actions.KEY_UPDATED))
     template = "keys/bulk_tag.html"
     form_class = TagChosenForm
@@ -125,9 +125,9 @@ def rotation_message(rotation: chosen.BulkRotation) -> str:
 
 
 def _message(done: str, failed: Sequence[tuple[Key, DomainError]], skipped: int) -> str:
-    parts = [done, *(f"{key.name}: {error.detail}" for key, error in failed[:NAMED])]
-    if len(failed) > NAMED:
-        parts.append(f"{len(failed) - NAMED} more failed.")
+    parts = [done, *(f"{key.name}: {error.detail}" for key, error in failed[:_NAMED])]
+    if len(failed) > _NAMED:
+        parts.append(f"{len(failed) - _NAMED} more failed.")
     if skipped:
         parts.append(f"{_keys(skipped)} skipped.")
     return " ".join(parts)

@@ -25,7 +25,7 @@ from kernel.pages.views import DIALOG, PageView
 from kernel.rules import Rule
 from keys import actions
 from keys.creation import services as creation
-from keys.creation.forms import MORE, KeyForm
+from keys.creation.forms import KeyForm
 from keys.creation.plans import plan_key
 from keys.explanations import algorithm_choices
 from keys.lifecycle import Status
@@ -53,7 +53,7 @@ class Saved:
 
 # Findings of keys scheduled for deletion have no view: alerts lead to them, and the view of this state includes them.
 LISTED = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING, Finding.UNUSED)
-SAVED = (
+_SAVED = (
     *(Saved(FINDINGS[finding], "finding", finding) for finding in LISTED),
     Saved("Disabled", "status", Status.DISABLED),
     Saved("Expired", "status", Status.EXPIRED),
@@ -91,7 +91,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
                 for name, value in chosen.items()
             ],
             list_url=reverse("keys"),
-            saved=[(each, chosen.get(each.parameter) == each.value) for each in SAVED],
+            saved=[(each, chosen.get(each.parameter) == each.value) for each in _SAVED],
             ordering=ordering,
             tags=[] if self.is_part else reading.frequent_tags(principal=self.principal),
             policies=[] if self.is_part else policies_for(principal=self.principal, limit=50),
@@ -155,7 +155,7 @@ class NewKeyView(PageView[Principal]):
         return self.page(
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
-            more=[form[name] for name in MORE],
+            more=[form[name] for name in form.more_options],
             typed=typed,
             has_policies=bool(policies),
             requires_policy=settings.CC_REQUIRE_POLICY,

@@ -21,11 +21,11 @@ from keys.pages.views.detail import KeyView
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
-from keys.transport.forms import MORE, ExportForm, ImportForm
+from keys.transport.forms import ExportForm, ImportForm
 from keys.transport.services import exporting, importing
 
 SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
-UNKEPT: Final = ("material", "import_parameters_id")
+_UNKEPT: Final = ("material", "import_parameters_id")
 
 
 class ImportView(PageView[Principal]):
@@ -34,7 +34,7 @@ class ImportView(PageView[Principal]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.import", actions.KEY_IMPORTED))
     section = "keys"
     template = "keys/import.html"
-    draft_fields = tuple(name for name in ImportForm.base_fields if name not in UNKEPT)
+    draft_fields = tuple(name for name in ImportForm.base_fields if name not in _UNKEPT)
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return self._show_form(self.show_draft(self._form()))
@@ -63,7 +63,7 @@ class ImportView(PageView[Principal]):
         return form
 
     def _show_form(self, form: ImportForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(form=form, more=[form[name] for name in MORE], status=status)
+        return self.page(form=form, more=[form[name] for name in form.more_options], status=status)
 
 
 class ExportView(KeyView):

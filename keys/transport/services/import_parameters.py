@@ -24,7 +24,7 @@ from keys import actions
 from keys.models import ImportParameters
 
 LIFETIME: Final = timedelta(hours=24)
-LEAST_REST: Final = timedelta(hours=1)  # so that the caller has time for the import
+_LEAST_REST: Final = timedelta(hours=1)  # so that the caller has time for the import
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def get_import_parameters(*, principal: Principal) -> ImportKeys:
     Raises Denied, Overloaded, Throttled.
     """
     principal.require("keys.import")
-    soon = database_now() + LEAST_REST
+    soon = database_now() + _LEAST_REST
     row = _of(principal).filter(expires_at__gt=soon).order_by("-expires_at").first()
     if row is None:
         of_rsa, _ = rsa_process.generate(key_transport.RSA_ALGORITHM, principal.identity)

@@ -40,7 +40,7 @@ class CallerUses:
     busiest: Sequence[CallerUse] | None
 
 
-def sees_callers(*, principal: Principal, key: Key) -> bool:
+def _sees_callers(*, principal: Principal, key: Key) -> bool:
     """Whether the caller may read the entries of all callers of the key."""
     if not principal.has_permission(READ_PERMISSION):
         return False
@@ -52,7 +52,7 @@ def use_shown_to(principal: Principal, key: Key) -> KeyUse:
     use = use_of(key.id, key.deletion_scheduled_at)
     if use.last is None:
         use = replace(use, unrecorded_before=unrecorded_before(key, end_of_gap()))
-    return use if sees_callers(principal=principal, key=key) else use.without_names()
+    return use if _sees_callers(principal=principal, key=key) else use.without_names()
 
 
 def unrecorded_before(key: Key, gap: datetime | None) -> datetime | None:
@@ -63,7 +63,7 @@ def unrecorded_before(key: Key, gap: datetime | None) -> datetime | None:
 def denials_shown_to(principal: Principal, key: Key) -> Denials | None:
     """The denials of the last 24 hours; of a key that is scheduled for deletion, those since then."""
     denials = denials_of(key.id, key.deletion_scheduled_at)
-    return denials and (denials if sees_callers(principal=principal, key=key) else denials.without_name())
+    return denials and (denials if _sees_callers(principal=principal, key=key) else denials.without_name())
 
 
 def callers_shown_to(principal: Principal, key: Key, totals: Iterable[CallerTotal]) -> CallerUses:
@@ -71,7 +71,7 @@ def callers_shown_to(principal: Principal, key: Key, totals: Iterable[CallerTota
     by_caller: dict[str, list[CallerTotal]] = {}
     for total in totals:
         by_caller.setdefault(total.principal, []).append(total)
-    if not sees_callers(principal=principal, key=key):
+    if not _sees_callers(principal=principal, key=key):
         return CallerUses(len(by_caller), None)
     busiest = sorted(by_caller, key=lambda each: (-sum(total.count for total in by_caller[each]), each))
     shown = busiest[:MAX_CALLERS]
