@@ -14,7 +14,8 @@ from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Denied, DomainError, Invalid, NotFound, Unavailable
+from kernel.databases.rows import first_of
+from kernel.errors import Denied, DomainError, Invalid, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust.row_mac import IntegrityFailed
 from kernel.trust.wrapped_row import Wrapped
@@ -35,10 +36,7 @@ def lock_key(principal: Principal, key_id: UUID) -> Key:
 
     SQLite has no row locks. There every transaction is IMMEDIATE, which has the same effect.
     """
-    key = Key.objects.within_reach_of(principal).select_for_update().filter(pk=key_id).first()
-    if key is None:
-        raise NotFound
-    return key.check_mac()
+    return first_of(Key.objects.within_reach_of(principal).select_for_update().filter(pk=key_id)).check_mac()
 
 
 def lock_policy(policy_id: UUID) -> EncryptionPolicy:
@@ -66,9 +64,7 @@ def lock_policy_of(key: Key) -> EncryptionPolicy | None:
 def lock_version(principal: Principal, key_id: UUID, number: int) -> tuple[Key, KeyVersion]:
     """The key, locked as by ``lock_key``, and one of its versions. Raises NotFound, IntegrityFailed."""
     key = lock_key(principal, key_id)
-    row = key.versions.filter(version=number).first()
-    if row is None:
-        raise NotFound
+    row = first_of(key.versions.filter(version=number))
     return key, row.check_mac()
 
 

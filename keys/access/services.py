@@ -17,6 +17,7 @@ from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now, process_now
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
@@ -98,9 +99,7 @@ def remove_grant(
     else:
         principal.require(MANAGE)
         get_key(principal=principal, key_id=key_id)
-    grant = KeyGrant.objects.select_for_update().filter(pk=grant_id, key=key_id).first()
-    if grant is None:
-        raise NotFound
+    grant = first_of(KeyGrant.objects.select_for_update().filter(pk=grant_id, key=key_id))
     _finish(principal, actions.GRANT_REMOVED, grant, before=grant_values(grant), reason=reason)
 
 

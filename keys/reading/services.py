@@ -15,6 +15,7 @@ from accounts.principals import Principal
 from accounts.roles import sees_all
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
@@ -62,9 +63,7 @@ def get_key(*, principal: Principal, key_id: UUID) -> Key:
     known = metadata_cache.find(principal, key_id)
     if known is not None:
         return known
-    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
-    if key is None:
-        raise NotFound
+    key = first_of(Key.objects.within_reach_of(principal).filter(pk=key_id))
     metadata_cache.keep(principal, _check(principal, key))
     return key
 
@@ -146,9 +145,7 @@ def find_key(*, principal: Principal, name: str) -> Key:
     }
     names = {column: Subquery(keys.order_by().values("name")[:1]) for column, keys in linked.items()}
     found = visible.select_related("created_by", "policy").annotate(**names)
-    key = found.filter(name=name).first()
-    if key is None:
-        raise NotFound
+    key = first_of(found.filter(name=name))
     return _check(principal, key)
 
 

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from accounts.authorization import Grant
 from accounts.principals import Principal
+from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
@@ -25,10 +26,7 @@ def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
     """The ID of a key within the caller's reach. Raises NotFound, with the same query for any other and for none."""
     column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
     reached = Key.objects.within_reach_of(principal).filter(**column)
-    key_id = reached.values_list("id", flat=True).first()
-    if key_id is None:
-        raise NotFound
-    return key_id
+    return first_of(reached.values_list("id", flat=True))
 
 
 def load_key(key_id: UUID) -> CachedKey:

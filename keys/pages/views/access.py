@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from accounts.holders import KnownHolder, find_holders, list_holders
 from kernel.clock import process_now
-from kernel.errors import DomainError, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import DomainError
 from kernel.http.addresses import canonical_address
 from kernel.pages.forms import ReasonForm
 from kernel.rules import Rule
@@ -133,10 +134,7 @@ class RemoveGrantView(KeyView):
 
     def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
         found = services.list_grants_on(principal=self.principal, key=key)
-        grant = found.filter(pk=grant_id).first()
-        if grant is None:
-            raise NotFound
-        return grant
+        return first_of(found.filter(pk=grant_id))
 
     def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
         holders = find_holders(holder_ids(key, [grant]))

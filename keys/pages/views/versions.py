@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from kernel.clock import database_now, process_now
-from kernel.errors import DomainError, NotFound
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.errors import DomainError
+from kernel.pages.forms import PageForm
+from kernel.pages.forms import ReasonForm
+from kernel.databases.rows import first_of
 from kernel.pages.views import number_in
 from kernel.rules import Rule
 from keys import actions
@@ -54,9 +56,7 @@ class VersionView(KeyView):
         if self.operation.is_final:
             self.principal.require_recent_log_in(database_now())
         key = self.find(name)
-        row = key.versions.filter(version=number).first()
-        if row is None:
-            raise NotFound
+        row = first_of(key.versions.filter(version=number))
         return key, row
 
     def _form(self, key: Key, data: Any = None) -> PageForm:

@@ -17,6 +17,7 @@ from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name
@@ -26,7 +27,6 @@ from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.models.rotation_policy import MAX_DAYS, RotationPolicy
-from keys.policies.services.reading import find_authentic
 
 MAX_AFFECTED: Final = 100
 """How many affected keys a preview names. It counts all."""
@@ -151,7 +151,7 @@ def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpda
     Raises Denied, NotFound, Invalid.
     """
     principal.require("policies.manage")
-    policy = find_authentic(EncryptionPolicy.objects.filter(pk=policy_id))
+    policy = first_of(EncryptionPolicy.objects.filter(pk=policy_id)).check_mac()
     keys = Key.objects.within_reach_of(principal).filter(policy=policy)
     shown = MAX_AFFECTED if READ_KEYS in principal.permissions else 0
     before, modes, exportable = policy.rotation, set(policy.allowed_modes), policy.exportable
@@ -192,7 +192,7 @@ def values(policy: EncryptionPolicy) -> dict[str, object]:
 
 
 def _lock(policy_id: UUID) -> EncryptionPolicy:
-    return find_authentic(EncryptionPolicy.objects.select_for_update().filter(pk=policy_id))
+    return first_of(EncryptionPolicy.objects.select_for_update().filter(pk=policy_id)).check_mac()
 
 
 def _set(policy: EncryptionPolicy, changes: PolicyUpdate) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from accounts.principals import Principal
-from kernel.errors import NotFound
+from kernel.databases.rows import first_of
 from keys.models import EncryptionPolicy, Key
 from keys.models.selection import fold
 
@@ -35,12 +35,12 @@ def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
 
 def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
     """Raises Denied, NotFound, IntegrityFailed."""
-    return find_authentic(list_policies(principal=principal).filter(pk=policy_id))
+    return first_of(list_policies(principal=principal).filter(pk=policy_id)).check_mac()
 
 
 def find_policy(*, principal: Principal, name: str) -> EncryptionPolicy:
     """The policy with ``keys_count``. Raises Denied, NotFound, IntegrityFailed."""
-    return find_authentic(list_policies(principal=principal).filter(name=name))
+    return first_of(list_policies(principal=principal).filter(name=name)).check_mac()
 
 
 def policy_named(*, principal: Principal, name: str) -> EncryptionPolicy | None:
@@ -65,11 +65,3 @@ def policies_for(
     if current is not None:
         accepted |= Q(pk=current.pk)
     return list(visible_policies(principal).filter(accepted).order_by("name")[:limit])
-
-
-def find_authentic(policies: QuerySet[EncryptionPolicy]) -> EncryptionPolicy:
-    """The first policy. Raises NotFound, IntegrityFailed."""
-    policy = policies.first()
-    if policy is None:
-        raise NotFound
-    return policy.check_mac()

@@ -15,6 +15,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
+from kernel.databases.rows import first_of
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs import delivery
 from kernel.jobs import job as jobs_job
@@ -174,10 +175,7 @@ def find_rotation_jobs(*, principal: Principal) -> QuerySet[KeyRotationJob]:
 
 def find_rotation_job(*, principal: Principal, job_id: UUID) -> KeyRotationJob:
     """Raises Denied, NotFound."""
-    job = find_rotation_jobs(principal=principal).filter(id=job_id).first()
-    if job is None:
-        raise NotFound
-    return job
+    return first_of(find_rotation_jobs(principal=principal).filter(id=job_id))
 
 
 def cancel_rotation_job(*, principal: Principal, job_id: UUID) -> KeyRotationJob:

@@ -14,7 +14,8 @@ from accounts.principals import Principal
 from audit.log.events import Outcome, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Conflict, DomainError, NotFound, VersionConflict
+from kernel.databases.rows import first_of
+from kernel.errors import Conflict, DomainError, VersionConflict
 from kernel.labels import check_reason
 from keys import actions, new_material, trail
 from keys.capabilities import require_new_material
@@ -56,9 +57,7 @@ def material_for_rotation(principal: Principal, key_id: UUID) -> NewMaterial:
 
     Raises NotFound, IntegrityFailed, KeyNotActive, Overloaded, Throttled.
     """
-    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
-    if key is None:
-        raise NotFound
+    key = first_of(Key.objects.within_reach_of(principal).filter(pk=key_id))
     require_new_material(key.check_mac(), database_now())  # before the work: a refusal must cost little
     return new_material.generate(key.kind, principal.identity)
 

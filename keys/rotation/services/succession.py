@@ -10,7 +10,8 @@ from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithms, is_deterministic
-from kernel.errors import Invalid, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import Invalid
 from kernel.labels import check_name, check_reason
 from keys import actions, new_material, trail
 from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
@@ -70,9 +71,7 @@ def material_for_succession(principal: Principal, key_id: UUID, wanted: Successo
         name = policies.values_list("algorithm", flat=True).first()
     if name is None:
         keys = Key.objects.within_reach_of(principal).filter(pk=key_id)
-        name = keys.values_list("algorithm", flat=True).first()
-    if name is None:
-        raise NotFound
+        name = first_of(keys.values_list("algorithm", flat=True))
     kind = find_key_algorithms(name, allowed=GENERATED_NAMES)[0]
     return new_material.generate(kind, principal.identity)
 

@@ -7,6 +7,7 @@ from django.db.models import F, QuerySet
 
 from accounts.principals import Principal
 from kernel.clock import process_now
+from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from keys.errors import KeyNotUsable
 from keys.models import Key, KeyVersion
@@ -25,14 +26,8 @@ def get_public_key(
     Raises Denied, NotFound (also for a symmetric key), Invalid (a choice that the key does not have), IntegrityFailed.
     """
     principal.require("keys.read")
-    rows = _rows(principal, key_id)
-    row = (
-        rows.filter(version=F("key__primary_version") if version is None else version)
-        .select_related("key__policy")
-        .first()
-    )
-    if row is None:
-        raise NotFound
+    rows = _rows(principal, key_id).select_related("key__policy")
+    row = first_of(rows.filter(version=F("key__primary_version") if version is None else version))
     return _public_key_of(row, choice)
 
 
