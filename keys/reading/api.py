@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 from kernel.rest.fields import PageQuery
 from kernel.rules import Rule
 from keys import actions
-from keys.reading import services as reading
+from keys.reading import services
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.serializers import (
     KeySerializer,
@@ -32,7 +32,7 @@ class KeyView(KeyReferenceView):
         self.kwargs["key_id"] = self.key_id_of(kwargs["key_id"])  # DRF passes this mapping to the method
 
     def require_visible(self) -> None:
-        reading.get_key(principal=self.principal, key_id=self.kwargs["key_id"])
+        services.get_key(principal=self.principal, key_id=self.kwargs["key_id"])
 
 
 class ChangeView(KeyView):
@@ -61,5 +61,5 @@ class KeyVersionListView(KeyView):
     )
     def get(self, _request: Request, key_id: UUID) -> Response:
         self.read_query(PageQuery)
-        versions = reading.list_versions(principal=self.principal, key_id=key_id)
+        versions = services.list_versions(principal=self.principal, key_id=key_id)
         return self.page(versions, KeyVersionSerializer)

@@ -55,8 +55,8 @@ from kernel.outbox.models import Notification
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys.creation import services as creation_services
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
-from keys.rotation.services import jobs as services_jobs
 from keys.rotation.services import rotating
+from keys.rotation.services.jobs import RotationRequest, request_rotation
 from notifications.models import Delivery
 from tests.architecture.sources import PACKAGES
 from tests.endpoints import code_to_confirm, make_delivery, make_passkey
@@ -250,8 +250,8 @@ def rows(admin):
     )
     key = KeyFactory(**everybody, name="orders")
     rotating.rotate_key(**everybody, key_id=key.id, reason="a second version")
-    wanted = services_jobs.RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
-    services_jobs.request_rotation(**everybody, request=wanted, reason="a third version")
+    wanted = RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
+    request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
     FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = ServiceAccountFactory(**everybody, name="billing")

@@ -29,7 +29,6 @@ from keys.models import ImportParameters, Key, KeyVersion
 from keys.ring.key_loading import load_key
 from keys.rotation.services import rotating
 from keys.transport.services import import_parameters, importing
-from keys.transport.services import import_parameters as services_import_parameters
 from tests.foreign_keys import (
     ALGORITHMS,
     jwk_of,
@@ -436,7 +435,7 @@ def test_wrapped_material_arrives(admin, form, algorithm):
         "hmac-sha256": lambda: b"x",
         hybrid.ALGORITHM: hybrid.generate()[0].expose,
     }.get(algorithm, lambda: private_bytes(new_key(algorithm)))()
-    parameters = services_import_parameters.get_import_parameters(principal=owner_of_parameters(admin))
+    parameters = import_parameters.get_import_parameters(principal=owner_of_parameters(admin))
     recipient = parameters.hpke if form == "hpke" else parameters.rsa
     wrapped = key_transport.wrap(recipient, KeyMaterial(octets, least=1), "moved")
     made = imported(
@@ -495,12 +494,12 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
 
     other = replace(operator.principal, permissions=admin.principal.permissions, role="admin")
     assert refusal(other) == ["import_parameters_id"]
-    services_import_parameters.delete_expired_parameters()
+    import_parameters.delete_expired_parameters()
     assert ImportParameters.objects.count() == 1
     parameters.expires_at = database_now()
     parameters.save_with_mac()
     assert refusal(admin.principal) == ["import_parameters_id"]
-    services_import_parameters.delete_expired_parameters()
+    import_parameters.delete_expired_parameters()
     assert not ImportParameters.objects.exists()
 
 
@@ -508,7 +507,7 @@ def test_altered_parameters_are_not_used(admin):
     parameters_of(admin)
     ImportParameters.objects.update(expires_at=database_now() + timedelta(days=9))
     with pytest.raises(IntegrityFailed):
-        services_import_parameters.get_import_parameters(principal=admin.principal)
+        import_parameters.get_import_parameters(principal=admin.principal)
 
 
 # --- the examples of docs/key-import.md

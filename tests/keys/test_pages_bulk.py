@@ -4,8 +4,8 @@ from django.urls import reverse
 from accounts.roles import ROLES
 from keys.models import Key, KeyRotation, KeyRotationJob
 from keys.pages.forms import read_chosen
-from keys.rotation.services import chosen as services_chosen
 from keys.rotation.services import rotating
+from keys.rotation.services.chosen import FEW
 from keys.rotation.services.succession import PERMISSIONS
 from keys.states import services as states
 from tests.browsing import plain, signed_in
@@ -57,7 +57,7 @@ def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
 
 
 def test_many_keys_are_a_job(operator, new_key):
-    keys = [new_key() for _ in range(services_chosen.FEW + 1)]
+    keys = [new_key() for _ in range(FEW + 1)]
     browser = signed_in(operator)
     assert "The rotation runs as a job." in plain(choose(browser, *keys))
     answer = browser.post(URL, {"chosen": chosen(*keys), "reason": "quarterly"})

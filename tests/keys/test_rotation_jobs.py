@@ -19,9 +19,15 @@ from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
 from keys.models import Key, KeyRotation, KeyRotationJob, RotationStatus, Selection
 from keys.rotation import task
-from keys.rotation.services import jobs as services_jobs
 from keys.rotation.services import rotating
-from keys.rotation.services.jobs import RotationRequest
+from keys.rotation.services.jobs import (
+    RotationRequest,
+    cancel_rotation_job,
+    count_pending_elsewhere,
+    count_rotations,
+    find_rotation_jobs,
+    request_rotation,
+)
 from keys.states import services as states
 from tests.keys.steps import version_of
 from tests.log_entries import log_rows
@@ -34,9 +40,7 @@ def chosen(*keys):
 
 
 def request(person, wanted, **fields):
-    return services_jobs.request_rotation(
-        principal=person.principal, request=wanted, reason="quarterly", **fields
-    )
+    return request_rotation(principal=person.principal, request=wanted, reason="quarterly", **fields)
 
 
 def run(job):
@@ -103,9 +107,9 @@ def test_a_second_job_does_not_plan_what_is_pending(operator, new_key):
         run(job)
         assert (job.status, job.done, job.total) == ("succeeded", 0, 0)
         assert set(statuses(job).values()) == {("cancelled", "pending_in_another_job")}
-        assert services_jobs.count_pending_elsewhere(job) == 1
+        assert count_pending_elsewhere(job) == 1
     run(first)
-    assert services_jobs.count_pending_elsewhere(first) == 0
+    assert count_pending_elsewhere(first) == 0
     assert version_of(key) == 2
 
 
@@ -145,12 +149,12 @@ def test_an_ended_job_that_was_reset_does_not_run_again(operator, key):
 def test_a_cancelled_job_leaves_the_rest_as_it_is(operator, new_key):
     keys = [new_key() for _ in range(3)]
     job = request(operator, chosen(*keys))
-    job = services_jobs.cancel_rotation_job(principal=operator.principal, job_id=job.id)
+    job = cancel_rotation_job(principal=operator.principal, job_id=job.id)
     assert job.status == "cancelled"
     assert {status for status, _ in statuses(job).values()} == {"cancelled"}
     assert {version_of(key) for key in keys} == {1}
     with pytest.raises(Conflict):
-        services_jobs.cancel_rotation_job(principal=operator.principal, job_id=job.id)
+        cancel_rotation_job(principal=operator.principal, job_id=job.id)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -172,7 +176,7 @@ def test_a_rotation_job_is_refused_without_permission_or_a_valid_selection(opera
     with pytest.raises(Invalid):
         request(operator, RotationRequest(Selection.KEYS, chosen=[(key.id, 1)] * 501))
     with pytest.raises(Denied):
-        services_jobs.find_rotation_jobs(principal=developer.principal)
+        find_rotation_jobs(principal=developer.principal)
 
 
 def test_a_run_after_an_interruption_in_the_plan_or_in_the_rotations_ends_it(operator, new_key, monkeypatch):
@@ -294,4 +298,4 @@ def test_a_job_continues_after_its_worker_was_killed(operator, new_key, home):
     KeyRotationJob.objects.filter(pk=job.pk).update(lease_until=database_now())
     assert run(job).status == "succeeded"
     assert [version_of(key) for key in keys] == [2] * 9
-    assert services_jobs.count_rotations(job)[RotationStatus.COMPLETED] == 9
+    assert count_rotations(job)[RotationStatus.COMPLETED] == 9
