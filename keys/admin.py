@@ -1,4 +1,4 @@
-"""Key tables for auditors. They are read-only, except that administrators can rotate keys through ``keys.services``."""
+"""Key tables for auditors. They are read-only, except that administrators can rotate keys through the services."""
 
 from typing import Any
 

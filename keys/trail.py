@@ -47,8 +47,7 @@ def _public_key(version: KeyVersion) -> Values:
     return {} if version.public_key is None else {"public_key_sha256": version.fingerprint}
 
 
-def grant_values(grant: KeyGrant) -> dict[str, object]:
-    """The declared fields for the audit trail."""
+def grant_values(grant: KeyGrant) -> Values:
     return {
         "key_id": grant.key_id,
         "tag": grant.tag,

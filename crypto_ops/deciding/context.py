@@ -16,7 +16,7 @@ from kernel.clock import process_now
 from kernel.crypto.modes import Mode, SealingMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
-from keys.creation import services
+from keys.creation.services import find_default
 from keys.references import KeyReference
 from keys.ring import keyring
 from keys.ring.cached_keys import CachedKey, CachedVersion
@@ -86,7 +86,7 @@ class DecisionContext:
         return self._use(keyring.find(reference, self.principal), permission)
 
     def find_default(self, algorithm: str, permission: str) -> CachedKey:
-        return self._use(services.find_default(self.principal, algorithm), permission)
+        return self._use(find_default(self.principal, algorithm), permission)
 
     def authorize(self, entry: CachedKey, permission: str) -> None:
         """Raises Denied unless the principal may do this with the key."""
@@ -179,7 +179,7 @@ class CachedDecisionContext(DecisionContext):
         key_id = keyring.cached_default_id(self.principal, algorithm)
         if key_id is None:
             owned = (self.principal.identity, algorithm)
-            raise CacheMiss(owned, lambda: services.find_default(self.principal, algorithm))
+            raise CacheMiss(owned, lambda: find_default(self.principal, algorithm))
         return self.find(key_id, permission)
 
     def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
