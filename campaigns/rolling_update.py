@@ -5,7 +5,7 @@
 
 Each update replaces every web server by a new one, one after the other. A server that ends goes through the life of a
 pod: it leaves the endpoints of the service, but for ``--propagation`` seconds clients still open connections to it;
-it sleeps for ``--pre-stop`` seconds (as in the Helm chart), gets SIGTERM, and drains; after the grace period it is
+it sleeps for ``--pre-stop`` seconds (as on Kubernetes), gets SIGTERM, and drains; after the grace period it is
 killed. Open connections stay with their server, as those through kube-proxy or of an ingress controller do.
 It exits with 1 if a request failed. Without the sleep, requests must fail, which shows that the campaign notices.
 """
@@ -34,12 +34,12 @@ from tests.product import ROOT, Product
 from tests.services.processes import dies_with_parent, free_port
 from tests.waiting import wait_until
 
-CHART = ROOT / "deploy" / "helm" / "ciphercanary"
+WEB = ROOT / "deploy" / "kubernetes" / "base" / "web.yaml"
 COMMAND = [sys.executable, "-m", "ciphercanary.server", "web"]
 PUBLIC_URL = "http://127.0.0.1"  # of all servers, because it is the issuer of their tokens
 # An overloaded machine must not cause refusals, which would look like failures of the update.
 PATIENT = {"CC_LOCK_WAIT_SECONDS": "25", "CC_DB_POOL_TIMEOUT": "25", "CC_AUDIT_LAG_LIMIT": "3600"}
-GRACE_AFTER_SLEEP = 45  # seconds, as in the chart
+GRACE_AFTER_SLEEP = 45  # seconds, as on Kubernetes
 REQUESTS_PER_CONNECTION = 100
 SHOWN = 5  # failures of each kind
 CALM_SECONDS, BUSY_SECONDS = 3.0, 0.05  # pause between two requests of a client; every fourth is calm
@@ -243,11 +243,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    chart = yaml.safe_load((CHART / "values.yaml").read_text())
+    pod = next(yaml.safe_load_all(WEB.read_text()))["spec"]["template"]["spec"]
+    sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     parser.add_argument("--updates", type=int, default=10)
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--pre-stop", type=float, default=chart["web"]["preStopSeconds"])
+    parser.add_argument("--pre-stop", type=float, default=sleep)
     parser.add_argument("--propagation", type=float, default=5)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Rules for the manifests in deploy/kubernetes, which are rendered from the Helm chart."""
+"""Rules for the manifests in deploy/kubernetes."""
 
 import re
 
@@ -14,7 +14,6 @@ from tests.architecture.sources import ROOT
 from tests.architecture.test_settings import example
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-CHART = ROOT / "deploy" / "helm" / "ciphercanary"
 SETTINGS = dict(
     line.split("=", 1)
     for line in (FOLDER / "base" / "settings.env").read_text().splitlines()
@@ -217,14 +216,14 @@ def test_apply_creates_each_object_in_one_of_its_steps():
     assert '"!app.kubernetes.io/component"' in script
 
 
-def test_chart_and_overlays_have_the_version_of_the_package():
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+def test_the_overlays_alone_name_a_version_and_it_is_that_of_the_package():
     tags = [
         image["newTag"]
         for path in FOLDER.glob("overlays/*/kustomization.yaml")
         for image in yaml.safe_load(path.read_text())["images"]
     ]
-    assert {chart["version"], chart["appVersion"], *tags} == {kernel.__version__}
+    assert set(tags) == {kernel.__version__}
+    assert {container["image"] for pod in OURS.values() for container in containers(pod)} == {"ciphercanary"}
 
 
 def test_prometheus_scrapes_a_port_of_every_program():
