@@ -8,7 +8,7 @@ from accounts.models import User
 
 
 class SessionBackend(BaseBackend):
-    """Finds the user of a session. It never logs anyone in: only ``accounts.services`` does."""
+    """Finds the user of a session. It never logs anyone in: only ``accounts.sign_in`` does."""
 
     def get_user(self, user_id: UUID) -> User | None:
         """The active user. Raises IntegrityFailed if the row was changed outside the application."""

@@ -9,12 +9,19 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
+from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from kernel.errors import Invalid
 from kernel.runtime import ProcessState
+
+CHOOSING_HELP = (
+    "Use 12 to 128 characters. Do not use a common password, your name, a row of keys or repeated characters. Four or "
+    "five unrelated words make a strong password."
+)
+SECRET_LIMIT = 1024  # characters of an input; our passwords and tokens are shorter
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
 MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a name written twice
@@ -122,3 +129,10 @@ def _first_guesses(user: User | None) -> list[str]:
     names = [getattr(user, "username", ""), getattr(user, "email", None) or ""]
     parts = [part for name in names for part in re.split(r"[\W_]+", name)]
     return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= SHORTEST_NAME)]
+
+
+def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(
+        label=label, max_length=SECRET_LIMIT, strip=False, widget=widget, help_text=help_text
+    )

@@ -6,7 +6,6 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 
 # isort: split
 from accounts.rest import AuthView
-
 from audit.commit import loop_writer, thread_records
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server.bounded_parser import ALL_HEADS

@@ -1,9 +1,10 @@
-from accounts.tokens.api import JwksView
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from accounts import urls as accounts
 from accounts.service_accounts.oauth.api import OAuthTokenView
+from accounts.tokens.api import JwksView
 from audit import urls as audit
 from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
@@ -16,14 +17,13 @@ from notifications import urls as notifications
 urlpatterns = [
     # First, because these requests are the most frequent, and Django tries one pattern after the other.
     path("api/v1/", include(crypto_ops.api)),
-    path("api/v1/", include("accounts.service_accounts.urls")),
-    path("api/v1/", include("accounts.users.urls")),
+    path("api/v1/", include(accounts.api)),
     path("api/v1/", include(keys.api)),
     path("api/v1/", include(audit.api)),
     path("api/v1/", include(notifications.api)),
     path("api/v1/", include(console.api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("auth/", include("accounts.sign_in.urls")),
+    path("auth/", include(accounts.auth)),
     path("oauth/token", OAuthTokenView.as_view(), name="oauth-token"),
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
     path(".well-known/ciphercanary-audit-keys", CheckpointKeysView.as_view(), name="audit-keys"),
@@ -32,7 +32,7 @@ urlpatterns = [
     path("readyz", monitoring.readyz, name="readyz"),
     path("metrics", monitoring.metrics, name="metrics"),
     path("version", monitoring.version, name="version"),
-    path("", include("accounts.urls")),
+    path("", include(accounts.pages)),
     path("", include(keys.pages)),
     path("", include(crypto_ops.pages)),
     path("", include(audit.pages)),

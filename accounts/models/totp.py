@@ -17,9 +17,9 @@ from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 class TotpDevice(MacProtectedRow, WrappedRow, Device):  # type: ignore[misc]  # django-otp ships no types
     """A user's authenticator app, at most one per user. It takes effect once one of its codes has been confirmed.
 
-    The inherited ``verify_token`` refuses everything: only ``accounts.services`` uses codes, because it counts
-    failures and makes each code single-use. The MAC excludes ``last_step``, because only a compare-and-set writes
-    it.
+    The inherited ``verify_token`` refuses everything: only ``accounts.second_factors.services`` uses codes, because
+    it counts failures and makes each code single-use. The MAC excludes ``last_step``, because only a compare-and-set
+    writes it.
     """
 
     MAC_LABEL = "totp_devices"

@@ -92,7 +92,7 @@ class UserQuerySet(models.QuerySet["User"]):
 class User(MacProtectedRow, AbstractBaseUser):
     """A person who may sign in.
 
-    Only ``accounts.services`` writes users, because the inherited ``set_password`` and ``save`` do not update the
+    Only the services of ``accounts`` write users, because the inherited ``set_password`` and ``save`` do not update the
     MAC. ``subject_version`` increases with every change that ends earlier grants. Tokens and browser sessions
     carry the version they were issued under.
     """

@@ -2,26 +2,13 @@
 
 import re
 from typing import Any
-from uuid import UUID
 
 from django import forms
 
 from kernel.pages.forms import PageForm
 
 RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
-CHOOSING_HELP = (
-    "Use 12 to 128 characters. Do not use a common password, your name, a row of keys or repeated characters. Four or "
-    "five unrelated words make a strong password."
-)
-SECRET_LIMIT = 1024  # characters, as in the API
 TOTP_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
-
-
-def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
-    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
-    return forms.CharField(
-        label=label, max_length=SECRET_LIMIT, strip=False, widget=widget, help_text=help_text
-    )
 
 
 class CodeInput(forms.TextInput):
@@ -29,21 +16,6 @@ class CodeInput(forms.TextInput):
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
         return None
-
-
-class LogInForm(PageForm):
-    username = forms.CharField(
-        max_length=SECRET_LIMIT,
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "username",
-                "autofocus": True,
-                "spellcheck": "false",
-                "autocapitalize": "none",
-            }
-        ),
-    )
-    password = password_field("Password", "current-password")
 
 
 class CodeForm(PageForm):
@@ -76,10 +48,6 @@ class CodeForm(PageForm):
         return given | {"code": code}
 
 
-class ConfirmPasswordForm(PageForm):
-    password = password_field("Password", "current-password")
-
-
 class TotpCodeForm(PageForm):
     """The first code of a new authenticator. Recovery codes are not accepted here."""
 
@@ -106,53 +74,6 @@ class KeptCodesForm(PageForm):
         return given if all(RECOVERY_CODE.fullmatch(code) for code in given) else []
 
 
-class ChangePasswordForm(PageForm):
-    current = password_field("Current password", "current-password")
-    new = password_field(
-        "New password",
-        "new-password",
-        CHOOSING_HELP,
-    )
-
-
-class EndSessionForm(PageForm):
-    """Ends one session by its ID, or all ``others``."""
-
-    session = forms.CharField(max_length=36, widget=forms.HiddenInput)
-
-    def clean_session(self) -> UUID | None:
-        """None means all other sessions."""
-        asked = self.cleaned_data["session"]
-        if asked == "others":
-            return None
-        try:
-            return UUID(asked)
-        except ValueError:
-            raise forms.ValidationError("Choose a session from the list.") from None
-
-
-class SetUpForm(PageForm):
-    """Creates the first administrator."""
-
-    username = forms.CharField(
-        max_length=64,
-        initial="admin",
-        help_text="1 to 64 characters: letters, digits and . _ @ + -",
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "spellcheck": "false", "autocapitalize": "none"}
-        ),
-    )
-    password = password_field(
-        "Password",
-        "new-password",
-        CHOOSING_HELP,
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["password"].widget.attrs["autofocus"] = True
-
-
 class NewPasskeyForm(PageForm):
     name = forms.CharField(
         max_length=64,
@@ -177,15 +98,3 @@ class PasskeyForm(PageForm):
         if found.get("operation") == "rename" and not found.get("name"):
             self.add_error("name", "Enter a name for the passkey.")
         return found
-
-
-class AppearanceForm(PageForm):
-    theme = forms.ChoiceField(
-        choices=[("system", "Same as system"), ("light", "Light"), ("dark", "Dark")],
-        widget=forms.RadioSelect,
-    )
-    shortcuts = forms.BooleanField(
-        label="Keyboard shortcuts",
-        required=False,
-        help_text="Use single keys such as / and ? for common actions.",
-    )

@@ -1,21 +1,28 @@
-"""The caller's authenticator: set-up in three steps, recovery codes, and removal."""
+"""The caller's authenticator (set-up in three steps, recovery codes, removal) and passkeys."""
 
+from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
 from accounts import actions
 from accounts.principals import Principal
-from accounts.second_factors.forms import CodeForm, KeptCodesForm, TotpCodeForm
+from accounts.second_factors.forms import CodeForm, KeptCodesForm, NewPasskeyForm, PasskeyForm, TotpCodeForm
 from accounts.second_factors.qr import qr_code
-from accounts.second_factors.services import recovery_codes, totp
+from accounts.second_factors.services import passkeys, recovery_codes, totp
+from accounts.session_engine import drop_expired
+from accounts.sessions.browser_sessions import PENDING_FOR
+from accounts.sessions.views import where_passkeys_work
 from kernel.clock import database_now
-from kernel.errors import DomainError, NotFound
+from kernel.errors import DomainError, NotFound, Unauthenticated
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
+NEW = "new_passkey"  # session entry: the state of a started ceremony, and the start time
+TOO_OLD = "The request timed out. Try again."
 FILE_NAME = "ciphercanary-recovery-codes.txt"
 
 
@@ -155,3 +162,85 @@ def show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
     """Step three. Only this response contains the codes."""
     form = KeptCodesForm(initial={"codes": " ".join(codes)})
     return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)
+
+
+class PasskeysView(PageView[Principal]):
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED),
+        "POST": Rule(AUTHENTICATED, actions.PASSKEY_CHANGED),
+    }
+    section = "account"
+    template = "accounts/passkeys.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        return self._show(PasskeyForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = PasskeyForm(request.POST)
+        if form.is_valid():
+            try:
+                return self._change(**form.cleaned_data)
+            except DomainError as refusal:
+                form.refused(request, refusal)
+        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    def _change(self, *, operation: str, passkey: Any, name: str) -> HttpResponse:
+        if operation == "rename":
+            passkeys.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
+            return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")
+        passkeys.remove_passkey(principal=self.principal, passkey_id=passkey)
+        return self.done(reverse("passkeys"), "Passkey removed. Delete it on your device too.")
+
+    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        found = passkeys.list_passkeys(principal=self.principal)
+        return self.page(status=status, form=form, passkeys=found, **where_passkeys_work(self.request))
+
+
+class NewPasskeyView(PageView[Principal]):
+    """A POST without an answer returns the options of the ceremony. The browser then posts the device's answer."""
+
+    rules = {method: Rule(AUTHENTICATED, actions.PASSKEY_ADDED) for method in ("GET", "POST")}
+    section = "account"
+    template = "accounts/passkey_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        self.principal.require_recent_log_in(database_now())
+        return self.page(form=NewPasskeyForm(), **where_passkeys_work(request))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not request.POST.get("answer"):
+            options, state = passkeys.begin_passkey(principal=self.principal)
+            return begun(request, NEW, options, state)
+        form = NewPasskeyForm(request.POST)
+        if form.is_valid():
+            try:
+                state = take_state(request, NEW)
+                name = form.cleaned_data["name"]
+                passkeys.add_passkey(
+                    principal=self.principal, name=name, state=state, answer=request.POST["answer"]
+                )
+            except DomainError as refusal:
+                form.refused(request, refusal)
+            else:
+                return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return self.page(status=status, form=form, **where_passkeys_work(request))
+
+
+def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[str, Any]) -> HttpResponse:
+    """Return the options to the browser, and keep the state in the session.
+
+    This may create a session, so it also deletes expired sessions of visitors who never signed in.
+    """
+    if request.session.session_key is None:
+        drop_expired()
+    request.session[key] = [state, database_now().isoformat()]
+    return JsonResponse(options)
+
+
+def take_state(request: HttpRequest, key: str) -> dict[str, Any]:
+    """The state of the started ceremony, which works once. Raises Unauthenticated."""
+    state, begun_at = request.session.pop(key, ({}, ""))
+    if not state or database_now() - datetime.fromisoformat(begun_at) > PENDING_FOR:
+        raise Unauthenticated(TOO_OLD)
+    return dict(state)

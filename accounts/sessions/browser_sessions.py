@@ -29,6 +29,9 @@ from kernel.clock import database_now
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
 
+PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
+PENDING_FOR = timedelta(minutes=5)
+
 CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 
 

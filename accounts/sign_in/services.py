@@ -1,24 +1,40 @@
-"""Sign-in: the same response at the same cost whether or not an account has the username."""
+"""Sign-in with a password or a passkey.
 
+The response and its cost are the same whether or not an account has the username.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, verify_password
 from django.db import transaction
+from webauthn import base64url_to_bytes
 
 from accounts import actions, login_attempts
 from accounts.errors import SessionEnded
 from accounts.hashers import hash_slot
-from accounts.models import User
+from accounts.models import Passkey, User
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.second_factors.ceremonies import (
+    Ceremony,
+    NotAccepted,
+    Options,
+    State,
+    accepting,
+    names_owner,
+    read_answer,
+)
 from accounts.second_factors.services.totp import require_second_factor
-from accounts.sessions.services.sessions import TokenPair, open_session
+from accounts.sessions.services.sessions import TokenPair, open_browser_session, open_session
 from accounts.trail import user_event
 from audit.services.recording import record
 from kernel.errors import Unauthenticated
 
 WRONG = "The username or password is wrong."
+PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +77,7 @@ def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "
     """
     seen = _find_unchanged(user_id, subject_version)
     methods = ("password", *require_second_factor(seen, totp_code, origin))
-    with transaction.atomic():
-        user = User.objects.lock_unchanged(seen)
-        login_attempts.reset(login_attempts.PASSWORD, user.username)
-        actor = origin.user(user.id, user.username, auth_method="+".join(methods))
-        record(user_event(actions.SESSION_OPENED, user.id), actor)
-    return user
+    return open_browser_session(seen, "+".join(methods), origin)
 
 
 def confirm_identity(
@@ -94,15 +105,51 @@ def confirm_identity(
         )
 
 
-@transaction.atomic
-def log_out_of_browser(*, user: User, origin: Origin) -> None:
-    """Record the end of a browser session. Django ends it."""
-    record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
-
-
 def known_username(username: str) -> str:
     """The name if an account has it, otherwise "", so that a password typed into the wrong field is not recorded."""
     return User.objects.filter(username=username.lower()).values_list("username", flat=True).first() or ""
+
+
+def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
+    """The options and the state for signing in with a passkey.
+
+    If ``user_id`` is given, that user's password was right, and the passkey must be theirs.
+    """
+    user = User.objects.filter(pk=user_id).first() if user_id else None
+    options, state = Ceremony().authenticate_begin(user=user, require_user_verification=True)
+    return options, state
+
+
+def log_in_with_passkey(
+    *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
+) -> User:
+    """Complete a passkey sign-in. Django may open a session for the returned user.
+
+    A passkey counts as both factors, or as the second factor after a password. ``after_password`` holds the ID
+    and the subject version of the user whose password was right, as read then. Raises Unauthenticated,
+    SessionEnded if the user's sessions were ended since, IntegrityFailed. Call it outside any transaction.
+    """
+    try:
+        sent = read_answer(answer)
+        with accepting():
+            seen = Passkey.get_by_credential_id(_credential_id(sent))
+    except (NotAccepted, Passkey.DoesNotExist):
+        raise Unauthenticated(PASSKEY_REFUSED) from None
+    with transaction.atomic():
+        user = User.objects.lock(seen.user_id)
+        _require_owner(user, sent, after_password)
+        try:
+            with accepting():
+                passkey: Passkey = Ceremony().authenticate_complete(user, state, sent)
+        except NotAccepted:
+            raise Unauthenticated(PASSKEY_REFUSED) from None
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
+        actor = origin.user(
+            user.id, user.username, auth_method="password+passkey" if after_password else "passkey"
+        )
+        record(user_event(actions.PASSKEY_USED, user.id, passkey=str(passkey.pk)), actor)
+        record(user_event(actions.SESSION_OPENED, user.id), actor)
+    return user
 
 
 def _verify_credentials(username: str, password: str, totp_code: str, origin: Origin) -> Verified:
@@ -126,3 +173,18 @@ def _find_unchanged(user_id: UUID, subject_version: int) -> User:
     if user is None or user.check_mac().subject_version != subject_version:
         raise SessionEnded
     return user
+
+
+def _require_owner(user: User, sent: Mapping[str, Any], after_password: tuple[UUID, int] | None) -> None:
+    if after_password is None:
+        if not (user.is_active and names_owner(sent, user)):
+            raise Unauthenticated(PASSKEY_REFUSED)
+        return
+    if not user.is_active or user.id != after_password[0]:
+        raise Unauthenticated(PASSKEY_REFUSED)
+    if user.subject_version != after_password[1]:
+        raise SessionEnded
+
+
+def _credential_id(sent: Mapping[str, Any]) -> bytes:
+    return base64url_to_bytes(sent["rawId"])

@@ -1,19 +1,15 @@
-"""Sign-in, in two steps if an authenticator is enrolled; sign-out; and confirming a factor again."""
+"""Sign-in, in two steps if an authenticator is enrolled, or with a passkey; sign-out; confirming a factor again."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login, logout
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.middleware.csrf import get_token
 from django.urls import reverse
-from django_htmx.http import trigger_client_event
 
 from accounts import actions
 from accounts.models import User
@@ -21,70 +17,22 @@ from accounts.principals import Principal
 from accounts.second_factors.forms import CodeForm
 from accounts.second_factors.one_time_codes import clean_code, is_totp_code
 from accounts.second_factors.services import passkeys, recovery_codes
-from accounts.sessions.browser_sessions import begin_session, confirm_session, record_log_out
-from accounts.sign_in import services as sign_in
+from accounts.second_factors.views import TOO_OLD, begun, take_state
+from accounts.sessions.browser_sessions import PENDING, PENDING_FOR, confirm_session, record_log_out
+from accounts.sessions.views import SecretFormView
+from accounts.sign_in import services
 from accounts.sign_in.forms import ConfirmPasswordForm, LogInForm
 from accounts.tokens.authentication import name_actor, origin_of
 from accounts.users.services import editing, set_up
 from audit.log.events import Source
-from kernel import throttle
-from kernel.clock import database_now, process_now
-from kernel.errors import DomainError, Invalid, Throttled
-from kernel.http import problems
-from kernel.http.context import in_context
-from kernel.pages.drafts import carried_draft, keep_draft
+from kernel.clock import database_now
+from kernel.errors import DomainError, Unauthenticated
+from kernel.pages.drafts import carried_draft
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, is_htmx, known_principal, next_url, with_next
 from kernel.rules import ENROLLING, PUBLIC, Rule
 
-PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
-PENDING_FOR = timedelta(minutes=5)
-
-
-class SecretFormView(PageView[Principal]):
-    """Base class of forms for a password or a code. Each attempt counts against the rate limit of the client's
-    address, and a refusal has its own status code. The forms carry the path to return to, and the draft for it.
-    """
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if known_principal(request) is None:  # recorded with a refusal until the user is known
-            name_actor(request, origin_of(request, Source.CONSOLE).anonymous())
-        return super().dispatch(request, *args, **kwargs)
-
-    def page(self, **context: Any) -> HttpResponse:
-        carried = {"next": next_url(self.request, ""), "draft": carried_draft(self.request)}
-        return super().page(
-            **where_passkeys_work(self.request) | carried | {"oidc": settings.CC_OIDC} | context
-        )
-
-    def charge(self) -> None:
-        throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
-
-    def again(self, form: PageForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
-        """Show the form again with its errors."""
-        status: int = HTTPStatus.UNPROCESSABLE_ENTITY
-        if refusal is not None:
-            form.refused(self.request, refusal)
-            if not (is_htmx(self.request) or isinstance(refusal, Invalid)):
-                status = problems.status_of(refusal)
-        if isinstance(refusal, Throttled):
-            context["retry_at"] = process_now() + timedelta(seconds=refusal.retry_after)
-        response = self.page(status=status, form=form, **context)
-        if isinstance(refusal, Throttled):
-            response["Retry-After"] = str(refusal.retry_after)
-        return response
-
-    def open(self, user: User, default: str = "") -> HttpResponse:
-        """Sign the user in and redirect to the requested page, to ``default`` or to the home page."""
-        login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        begin_session(self.request)
-        self.request.session.pop(PENDING, None)
-        if is_htmx(self.request):  # in a dialog: the page keeps its form input, and gets a new CSRF token
-            detail = {"token": get_token(self.request), "user": str(user.id)}
-            return trigger_client_event(HttpResponse(status=HTTPStatus.NO_CONTENT), "cc:signed-in", detail)
-        url = next_url(self.request, default or reverse("home"))
-        keep_draft(self.request, url, carried_draft(self.request), user.id)
-        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
+PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
 
 
 class LogInView(SecretFormView):
@@ -109,11 +57,11 @@ class LogInView(SecretFormView):
         try:
             self.charge()
             # Record the username with a refusal only if an account has it, because it may be a mistyped password.
-            name_actor(request, origin.anonymous(sign_in.known_username(form.cleaned_data["username"])))
-            user = sign_in.check_password(**form.cleaned_data)
+            name_actor(request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
+            user = services.check_password(**form.cleaned_data)
             if user.requires_second_factor:
                 return self._ask_for_code(user)
-            user = sign_in.log_in_to_browser(
+            user = services.log_in_to_browser(
                 user_id=user.id, subject_version=user.subject_version, origin=origin
             )
         except DomainError as refusal:
@@ -158,7 +106,7 @@ class LogInCodeView(SecretFormView):
         name_actor(request, origin.anonymous(request.session[PENDING][3]))
         try:
             self.charge()
-            user = sign_in.log_in_to_browser(
+            user = services.log_in_to_browser(
                 user_id=user_id,
                 subject_version=subject_version,
                 totp_code=form.cleaned_data["code"],
@@ -182,13 +130,6 @@ def path_behind_dialog(request: HttpRequest) -> str:
     """The path of the page over which htmx opens a dialog; otherwise "". The way to a provider leaves that page."""
     parts = urlsplit(request.headers.get("HX-Current-URL", "") if is_htmx(request) else "")
     return urlunsplit(("", "", parts.path, parts.query, ""))
-
-
-def where_passkeys_work(request: HttpRequest) -> dict[str, Any]:
-    """Template context: whether passkeys work at this address. Browsers bind a passkey to one origin."""
-    (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
-    here = f"{request.scheme}://{request.get_host()}"
-    return {"passkeys_work": here == origin, "passkey_origin": origin}
 
 
 def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
@@ -219,7 +160,7 @@ class ConfirmIdentityView(SecretFormView):
         given = form.cleaned_data
         try:
             self.charge()
-            sign_in.confirm_identity(
+            services.confirm_identity(
                 principal=self.principal,
                 password=given.get("password", ""),
                 totp_code=given.get("code", ""),
@@ -246,10 +187,34 @@ class LogOutView(PageView[Principal]):
         return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
 
 
-class ExtendSessionView(PageView[Principal]):
-    """The request itself renews the session, as every user request does. See ``accounts.sessions.middleware``."""
+class LogInWithPasskeyView(SecretFormView):
+    """The two steps of a ceremony, as in ``NewPasskeyView``: instead of a password, or (``second``) after it."""
 
-    rules = {"POST": Rule(ENROLLING, actions.SESSION_EXTENDED)}
+    rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
-    def post(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        is_second = "second" in request.POST
+        after_password = pending_log_in(request) if is_second else None
+        form: PageForm = CodeForm() if after_password else LogInForm()
+        template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
+        if after_password:
+            name_actor(request, origin_of(request, Source.CONSOLE).anonymous(request.session[PENDING][3]))
+        try:
+            self.charge()
+            if is_second and after_password is None:
+                raise Unauthenticated(TOO_OLD)
+            if not request.POST.get("answer"):
+                user_id = after_password[0] if after_password else None
+                options, state = services.begin_passkey_log_in(user_id=user_id)
+                return begun(request, PASSKEY, options, state)
+            user = services.log_in_with_passkey(
+                state=take_state(request, PASSKEY),
+                answer=request.POST["answer"],
+                after_password=after_password,
+                origin=origin_of(request, Source.CONSOLE),
+            )
+        except DomainError as refusal:
+            form = type(form)({})
+            form.errors.clear()
+            return self.again(form, refusal, template=template, has_passkeys=True)
+        return self.open(user)

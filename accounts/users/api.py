@@ -11,20 +11,24 @@ from rest_framework.response import Response
 
 from accounts import actions
 from accounts.principals import Principal
-from accounts.rest import OptionalReasonSerializer
+from accounts.rest import AuthView, OptionalReasonSerializer
 from accounts.second_factors.services import totp
 from accounts.users.serializers import (
     CreatedUserSerializer,
     CreateUserSerializer,
     InvitationSerializer,
     ListedUserSerializer,
+    MeSerializer,
+    PasswordSerializer,
     UpdateUserSerializer,
     UserPageSerializer,
     UserQuerySerializer,
 )
 from accounts.users.services import creation, editing, invitations, listing
-from accounts.users.services.listing import ListedUser
+from accounts.users.services.editing import UserUpdate
+from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
+from kernel.rest import AUTHENTICATED
 from kernel.rest.fields import StrictSerializer
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
@@ -44,7 +48,7 @@ class UserListView(ShowsLog, ApiView[Principal]):
         """All users."""
         query = self.read_query(UserQuerySerializer)
         only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
-        users = listing.list_users(principal=self.principal, only=cast("services.UserFilter", only))
+        users = listing.list_users(principal=self.principal, only=cast("UserFilter", only))
         return self.page(users, ListedUserSerializer, listing.describe_users)
 
     @extend_schema(
@@ -100,7 +104,7 @@ class UserDetailView(UserView):
         editing.update_user(
             principal=self.principal,
             user_id=user_id,
-            changes=cast("services.UserUpdate", changes),
+            changes=cast("UserUpdate", changes),
             reason=reason,
             check=check,
         )
@@ -168,3 +172,25 @@ class ResetTotpView(UserView):
         order = self.read(OptionalReasonSerializer)
         totp.reset_totp(principal=self.principal, user_id=user_id, **order)
         return self.show_changed(user_id)
+
+
+class MeView(AuthView):
+    """The caller, their sign-in method and time, and when the token expires."""
+
+    rules = {"GET": Rule(AUTHENTICATED, actions.SESSION_READ)}
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, _request: Request) -> Response:
+        user = editing.get_own_user(principal=self.principal)
+        return Response(MeSerializer(user, context={"view": self}).data)
+
+
+class PasswordView(AuthView):
+    """Change the caller's password and end all their sessions."""
+
+    rules = {"POST": Rule(AUTHENTICATED, actions.PASSWORD_CHANGED)}
+
+    @extend_schema(request=PasswordSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    def post(self, _request: Request) -> Response:
+        editing.change_password(principal=self.principal, **self.read(PasswordSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)

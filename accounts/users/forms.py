@@ -109,3 +109,46 @@ class NamedUserForm(UserReasonForm):
 
     def order(self) -> dict[str, Any]:
         return {"reason": self.cleaned_data["reason"]}
+
+
+class ChangePasswordForm(PageForm):
+    current = password_field("Current password", "current-password")
+    new = password_field(
+        "New password",
+        "new-password",
+        CHOOSING_HELP,
+    )
+
+
+class SetUpForm(PageForm):
+    """Creates the first administrator."""
+
+    username = forms.CharField(
+        max_length=64,
+        initial="admin",
+        help_text="1 to 64 characters: letters, digits and . _ @ + -",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
+    password = password_field(
+        "Password",
+        "new-password",
+        CHOOSING_HELP,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget.attrs["autofocus"] = True
+
+
+class AppearanceForm(PageForm):
+    theme = forms.ChoiceField(
+        choices=[("system", "Same as system"), ("light", "Light"), ("dark", "Dark")],
+        widget=forms.RadioSelect,
+    )
+    shortcuts = forms.BooleanField(
+        label="Keyboard shortcuts",
+        required=False,
+        help_text="Use single keys such as / and ? for common actions.",
+    )

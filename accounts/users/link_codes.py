@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import timedelta
-from hashlib import sha256
 from typing import Final
 
 from django.conf import settings
@@ -17,11 +16,6 @@ PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 def new_code() -> str:
     """256 random bits, in a length and alphabet that ``kernel.observability.logs`` recognizes as a credential."""
     return secrets.token_urlsafe(32)
-
-
-def digest(code: str) -> str:
-    """The stored hash of a code. The code is random enough to need no salt."""
-    return sha256(code.encode()).hexdigest()
 
 
 def setup_url(code: str) -> str:

@@ -1,22 +1,16 @@
-"""REST serializers for the management of users. ``accounts.services`` validates the values."""
+"""REST serializers for users and their own account. ``accounts.users.services`` validates the values."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import UserState
-from accounts.rest import SECRET_LIMIT, TextField
+from accounts.models import User, UserState
+from accounts.passwords import SECRET_LIMIT
+from accounts.principals import Principal
+from accounts.rest import OptionalReasonSerializer, TextField
 from accounts.roles import ROLES
 from accounts.users.services.listing import ListedUser
-from kernel.labels import MAX_REASON
-from kernel.rest.fields import (
-    ChoiceField,
-    LabelField,
-    PageQuery,
-    PageSerializer,
-    StrictSerializer,
-    TimestampField,
-)
+from kernel.rest.fields import ChoiceField, PageQuery, PageSerializer, StrictSerializer, TimestampField
 
 ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
 MAX_USERNAME, MAX_EMAIL = 64, 254  # characters
@@ -44,10 +38,6 @@ class CreateUserSerializer(StrictSerializer):
         max_length=SECRET_LIMIT,
         help_text="without it, the answer has an invitation",
     )
-
-
-class OptionalReasonSerializer(StrictSerializer):
-    reason = LabelField(required=False, max_length=MAX_REASON)
 
 
 class UpdateUserSerializer(OptionalReasonSerializer):
@@ -84,3 +74,42 @@ class InvitationSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="of the user")
     invitation_url = serializers.CharField(help_text="shown only once")
     expires_at = TimestampField()
+
+
+class PasswordSerializer(StrictSerializer):
+    current = TextField(max_length=SECRET_LIMIT)
+    new = TextField(max_length=SECRET_LIMIT)
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    permissions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "role", "permissions"]
+
+    def get_permissions(self, user: User) -> list[str]:
+        return sorted(user.permissions)
+
+
+class MeSerializer(UserSerializer):
+    auth_method = serializers.SerializerMethodField()
+    auth_time = serializers.SerializerMethodField()
+    token_expires_at = serializers.SerializerMethodField()
+
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "auth_method", "auth_time", "token_expires_at"]
+
+    def get_auth_method(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return self._principal.actor.auth_method
+
+    def get_auth_time(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return str(TimestampField().to_representation(self._principal.auth_time))
+
+    def get_token_expires_at(self, user: User) -> str:  # noqa: ARG002 - DRF's signature
+        return str(TimestampField().to_representation(self._principal.not_after))
+
+    @property
+    def _principal(self) -> Principal:
+        principal: Principal = self.context["view"].principal
+        return principal

@@ -1,12 +1,63 @@
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from accounts.users import api as api_users
+from accounts.users import link_codes
+from accounts.users.api import (
+    InvitationView,
+    MeView,
+    PasswordView,
+    ResetTotpView,
+    SignOutView,
+    UnlockView,
+    UserDetailView,
+    UserListView,
+)
+from accounts.users.operations import USER_OPERATIONS
+from accounts.users.views import account, invitations, operations, set_up, users
+from kernel.pages import Rule
 
-urlpatterns = [
-    path("users", api_users.UserListView.as_view(), name="api-users"),
-    path("users/<uuid:user_id>", api_users.UserDetailView.as_view(), name="api-user"),
-    path("users/<uuid:user_id>/invitation", api_users.InvitationView.as_view(), name="api-user-invitation"),
-    path("users/<uuid:user_id>/sign-out", api_users.SignOutView.as_view(), name="api-user-sign-out"),
-    path("users/<uuid:user_id>/unlock", api_users.UnlockView.as_view(), name="api-user-unlock"),
-    path("users/<uuid:user_id>/reset-totp", api_users.ResetTotpView.as_view(), name="api-user-reset-totp"),
+
+class LinkCode(StringConverter):
+    """Matches codes of links only, so that other URLs below /setup/ keep their own routes."""
+
+    regex = link_codes.PATTERN
+
+
+register_converter(LinkCode, "link_code")
+
+api = [
+    path("users", UserListView.as_view(), name="api-users"),
+    path("users/<uuid:user_id>", UserDetailView.as_view(), name="api-user"),
+    path("users/<uuid:user_id>/invitation", InvitationView.as_view(), name="api-user-invitation"),
+    path("users/<uuid:user_id>/sign-out", SignOutView.as_view(), name="api-user-sign-out"),
+    path("users/<uuid:user_id>/unlock", UnlockView.as_view(), name="api-user-unlock"),
+    path("users/<uuid:user_id>/reset-totp", ResetTotpView.as_view(), name="api-user-reset-totp"),
+]
+
+auth = [
+    path("me", MeView.as_view(), name="me"),
+    path("password", PasswordView.as_view(), name="change-password"),
+]
+
+pages = [
+    path("setup/", set_up.SetUpPendingView.as_view(), name="setup"),
+    path("setup/<link_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
+    path("invitation/<link_code:invitation_code>/", invitations.InvitationView.as_view(), name="invitation"),
+    path("account/", account.ProfileView.as_view(), name="account"),
+    path("account/password/", account.PasswordView.as_view(), name="password"),
+    path("account/appearance/", account.AppearanceView.as_view(), name="appearance"),
+    path("users/", users.UserListView.as_view(), name="users"),
+    path("users/new", users.InviteUserView.as_view(), name="user-new"),
+    path("users/<uuid:user_id>/", users.UserView.as_view(), name="user"),
+    *(
+        path(
+            f"users/<uuid:user_id>/{operation.slug}",
+            operations.UserOperationView.as_view(
+                operation=operation,
+                rules=dict.fromkeys(("GET", "POST"), Rule("users.manage", operation.action)),
+            ),
+            name=operation.url_name,
+        )
+        for operation in USER_OPERATIONS.values()
+    ),
 ]

@@ -17,6 +17,7 @@ from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing as token_listing
+from accounts.tokens.services.listing import MANAGE
 from audit.sequencing.catching_up import ShowsLog
 from console.tokens.forms import OverlapForm, TokenForm
 from kernel.clock import database_now
@@ -32,7 +33,6 @@ from keys.models import Key
 from keys.reading import services
 from keys.references import PREFIX
 
-MANAGE = service_tokens.MANAGE
 SUGGESTED_KEYS = 12
 SHOWN_ONCE = "This token was already created. It is shown only once."
 EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64

@@ -16,7 +16,7 @@ from tests.architecture.sources import ROOT, calls, constant_text, nodes
 EXAMPLE = ROOT / ".env.example"
 SETTINGS = (
     ROOT / "ciphercanary" / "settings.py",
-    ROOT / "accounts" / "oidc" / "configuration.py",
+    ROOT / "accounts" / "sign_in" / "oidc" / "configuration.py",
     ROOT / "notifications" / "configuration.py",
 )
 LINE = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*?)(?:\s+#.*)?")

@@ -24,7 +24,7 @@ RECENT = 300  # seconds that a session is shared: for some operations the produc
 USERS = 8  # created at once, because each process takes seconds to start
 CREATE_USERS = """
 from accounts.principals import Principal
-from accounts.services import create_user
+from accounts.users.services.creation import create_user
 for name, role in {people}.items():
     create_user(principal=Principal.system("tests", "command"), username=name, password={password!r}, role=role)
 """

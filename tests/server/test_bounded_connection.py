@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import uvloop
-from accounts.rest import AuthView
 from django.conf import settings
 
+from accounts.rest import AuthView
 from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
 from ciphercanary.server.bounded_parser import (
     ALL_HEADS,

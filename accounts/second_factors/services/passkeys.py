@@ -1,20 +1,15 @@
-"""Add, rename and remove the caller's passkeys, and sign in with a passkey.
+"""Add, rename and remove the caller's passkeys.
 
 The state of a ceremony holds the values its options were made with, above all the challenge. Between the two
 halves the caller keeps the state where the browser cannot change it, and passes it in once.
 """
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from webauthn import base64url_to_bytes
 
-from accounts import actions, login_attempts
-from accounts.errors import SessionEnded
+from accounts import actions
 from accounts.models import Passkey, User
-from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.second_factors.ceremonies import (
     Ceremony,
@@ -22,7 +17,6 @@ from accounts.second_factors.ceremonies import (
     Options,
     State,
     accepting,
-    names_owner,
     read_answer,
 )
 from accounts.tokens.access_tokens import renew_principal
@@ -30,11 +24,10 @@ from accounts.trail import passkey_values, user_event
 from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Invalid, NotFound, Unauthenticated
+from kernel.errors import Invalid, NotFound
 
 MOST = 20  # passkeys per user
 NOT_ADDED = "The passkey could not be added. Try again."
-WRONG = "The passkey was not accepted. Try again, or sign in another way."
 
 
 def list_passkeys(*, principal: Principal) -> list[Passkey]:
@@ -110,63 +103,6 @@ def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
     _remove(principal, found)
     renew_principal(principal)
     return len(found)
-
-
-def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
-    """The options and the state for signing in with a passkey.
-
-    If ``user_id`` is given, that user's password was right, and the passkey must be theirs.
-    """
-    user = User.objects.filter(pk=user_id).first() if user_id else None
-    options, state = Ceremony().authenticate_begin(user=user, require_user_verification=True)
-    return options, state
-
-
-def log_in_with_passkey(
-    *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
-) -> User:
-    """Complete a passkey sign-in. Django may open a session for the returned user.
-
-    A passkey counts as both factors, or as the second factor after a password. ``after_password`` holds the ID
-    and the subject version of the user whose password was right, as read then. Raises Unauthenticated,
-    SessionEnded if the user's sessions were ended since, IntegrityFailed. Call it outside any transaction.
-    """
-    try:
-        sent = read_answer(answer)
-        with accepting():
-            seen = Passkey.get_by_credential_id(_credential_id(sent))
-    except (NotAccepted, Passkey.DoesNotExist):
-        raise Unauthenticated(WRONG) from None
-    with transaction.atomic():
-        user = User.objects.lock(seen.user_id)
-        _require_owner(user, sent, after_password)
-        try:
-            with accepting():
-                passkey: Passkey = Ceremony().authenticate_complete(user, state, sent)
-        except NotAccepted:
-            raise Unauthenticated(WRONG) from None
-        login_attempts.reset(login_attempts.PASSWORD, user.username)
-        actor = origin.user(
-            user.id, user.username, auth_method="password+passkey" if after_password else "passkey"
-        )
-        record(user_event(actions.PASSKEY_USED, user.id, passkey=str(passkey.pk)), actor)
-        record(user_event(actions.SESSION_OPENED, user.id), actor)
-    return user
-
-
-def _require_owner(user: User, sent: Mapping[str, Any], after_password: tuple[UUID, int] | None) -> None:
-    if after_password is None:
-        if not (user.is_active and names_owner(sent, user)):
-            raise Unauthenticated(WRONG)
-        return
-    if not user.is_active or user.id != after_password[0]:
-        raise Unauthenticated(WRONG)
-    if user.subject_version != after_password[1]:
-        raise SessionEnded
-
-
-def _credential_id(sent: Mapping[str, Any]) -> bytes:
-    return base64url_to_bytes(sent["rawId"])
 
 
 def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:

@@ -1,4 +1,4 @@
-"""Service tokens: create, list, rotate and revoke. A token never has more rights than its owner."""
+"""Service tokens: create, rotate and revoke. A token never has more rights than its owner."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
@@ -22,6 +21,7 @@ from accounts.service_accounts.services.accounts import (
 )
 from accounts.tokens.access_tokens import renew_principal
 from accounts.tokens.service_tokens import new_token, token_digest
+from accounts.tokens.services.listing import MANAGE, list_tokens
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
@@ -29,7 +29,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
-from kernel.identities import Identity, parse_uuid
+from kernel.identities import parse_uuid
 from kernel.labels import label_fault
 
 MAX_NAME: Final = 64
@@ -40,7 +40,6 @@ MAX_KEYS: Final = 100
 READ_SCOPES: Final = frozenset(
     {"keys.read", "policies.read", "operations.read", "audit.read", "users.read", "system.read"}
 )
-MANAGE: Final = "tokens.manage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +58,6 @@ class TokenRequest:
 class CreatedToken:
     token: ServiceToken
     text: str = field(repr=False)
-
-
-def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
-    """The tokens that the caller may manage, newest first, revoked and expired ones included. Raises Denied."""
-    reach = principal.scope(MANAGE)
-    found = ServiceToken.objects.filter(is_issued=False).select_related("user", "service_account")
-    if reach != "all":
-        found = found.filter(owned_by(principal.identity))
-    return found.order_by("-created_at", "-id")
-
-
-def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
-    """Raises Denied, NotFound, IntegrityFailed."""
-    token = list_tokens(principal=principal).filter(pk=token_id).first()
-    if token is None:
-        raise NotFound
-    return token.check_mac()
 
 
 def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken:
@@ -204,13 +186,6 @@ def require_any_owner(principal: Principal) -> None:
     """Raises Denied unless the caller may create tokens of service accounts, not only their own."""
     if principal.scope(MANAGE) != "all":
         raise Denied("Only administrators create tokens of service accounts.")
-
-
-def owned_by(identity: Identity) -> Q:
-    """The tokens of a user or service account, as a query condition."""
-    if identity.user_id is not None:
-        return Q(user=identity.user_id)
-    return Q(service_account=identity.id, service_account__isnull=False)
 
 
 def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:

@@ -1,4 +1,4 @@
-"""Sessions of API clients: each is a family of single-use refresh tokens."""
+"""Open and end sessions. A session of an API client is a family of single-use refresh tokens."""
 
 import hashlib
 import secrets
@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from accounts import actions
+from accounts import actions, login_attempts
 from accounts.errors import SessionEnded
 from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
 from accounts.origin import Origin
@@ -96,6 +96,27 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> 
             revoke_family(family)
             record(_event(actions.SESSION_CLOSED, family), actor)
             raise_epoch(user_entity(family.user_id))
+
+
+def open_browser_session(user: User, auth_method: str, origin: Origin) -> User:
+    """Record the browser session of a user whose credentials were verified. Django may open it for the returned user.
+
+    Raises SessionEnded if the user was disabled or signed out since.
+    """
+    with transaction.atomic():
+        user = User.objects.lock_unchanged(user)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
+        record(
+            user_event(actions.SESSION_OPENED, user.id),
+            origin.user(user.id, user.username, auth_method=auth_method),
+        )
+    return user
+
+
+@transaction.atomic
+def log_out_of_browser(*, user: User, origin: Origin) -> None:
+    """Record the end of a browser session. Django ends it."""
+    record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
 
 
 def _find(refresh_token: str) -> RefreshToken:

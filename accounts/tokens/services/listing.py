@@ -1,4 +1,4 @@
-"""Tokens as pages show them, with their last use and the names of their keys."""
+"""List service tokens, also as pages show them: with their last use and the names of their keys."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import ServiceToken
 from accounts.principals import Principal
-from accounts.tokens.services.listing import get_token, list_tokens, owned_by
 from audit.log import object_names
 from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
+from kernel.errors import NotFound
 from kernel.identities import Identity
+
+MANAGE: Final = "tokens.manage"
 
 SHOWN_AFTER_END: Final = timedelta(days=30)
 LIMIT: Final = 100
@@ -78,3 +80,27 @@ def _state(token: ServiceToken, now: datetime) -> str:
     if not token.is_authentic:
         return "altered"
     return token.state(now)
+
+
+def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
+    """The tokens that the caller may manage, newest first, revoked and expired ones included. Raises Denied."""
+    reach = principal.scope(MANAGE)
+    found = ServiceToken.objects.filter(is_issued=False).select_related("user", "service_account")
+    if reach != "all":
+        found = found.filter(owned_by(principal.identity))
+    return found.order_by("-created_at", "-id")
+
+
+def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
+    """Raises Denied, NotFound, IntegrityFailed."""
+    token = list_tokens(principal=principal).filter(pk=token_id).first()
+    if token is None:
+        raise NotFound
+    return token.check_mac()
+
+
+def owned_by(identity: Identity) -> Q:
+    """The tokens of a user or service account, as a query condition."""
+    if identity.user_id is not None:
+        return Q(user=identity.user_id)
+    return Q(service_account=identity.id, service_account__isnull=False)

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts import actions
 from accounts.errors import InvitationInvalid, NotInvitable
 from accounts.models import Invitation, User
-from accounts.models import links as models_links
+from accounts.models.links import digest
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
@@ -83,7 +83,7 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
 
 def check_invitation(*, code: str) -> User:
     """The invited user of the link. Raises InvitationInvalid, IntegrityFailed."""
-    links = Invitation.objects.select_related("user").filter(code_hash=models_links.digest(code))
+    links = Invitation.objects.select_related("user").filter(code_hash=digest(code))
     link = links.first()
     if link is None:
         raise InvitationInvalid
@@ -120,7 +120,7 @@ def _issue(user: User, principal: Principal) -> IssuedInvitation:
     code = link_codes.new_code()
     link = Invitation.objects.filter(user=user).first() or Invitation(user=user)
     link.user = user
-    link.code_hash = models_links.digest(code)
+    link.code_hash = digest(code)
     link.subject_version = user.subject_version
     link.expires_at = database_now() + link_codes.INVITATION_LIFE
     link.save_with_mac()

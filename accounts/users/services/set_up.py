@@ -4,7 +4,8 @@ from django.db import transaction
 
 from accounts import actions
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
-from accounts.models import SetupLink, User, links
+from accounts.models import SetupLink, User
+from accounts.models.links import digest
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.roles import ADMIN, SYSTEM
@@ -29,7 +30,7 @@ def issue_setup_link(*, principal: Principal) -> str:
         if is_set_up():
             raise AlreadySetUp
         link = SetupLink.objects.select_for_update().first() or SetupLink()
-        link.code_hash = links.digest(code)
+        link.code_hash = digest(code)
         link.expires_at = database_now() + link_codes.SETUP_LIFE
         link.save_with_mac()
         record(Event(action=actions.SETUP_LINK_ISSUED, meta={"expires_at": link.expires_at}), principal.actor)

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from accounts import actions
 from accounts.errors import InvitationInvalid
 from accounts.models import User
+from accounts.sessions.services.sessions import open_browser_session
 from accounts.sessions.views import SecretFormView
-from accounts.sign_in import services as sign_in
 from accounts.tokens.authentication import origin_of
 from accounts.users.forms import ChoosePasswordForm
 from accounts.users.services import invitations
@@ -43,9 +43,7 @@ class InvitationView(SecretFormView):
             if not form.is_valid():
                 return self.again(form, invited=invited)
             user = invitations.accept_invitation(code=invitation_code, origin=origin, **form.cleaned_data)
-            user = sign_in.log_in_to_browser(
-                user_id=user.id, subject_version=user.subject_version, origin=origin
-            )
+            user = open_browser_session(user, "password", origin)
         except InvitationInvalid as refusal:
             return self._closed(refusal)
         except DomainError as refusal:

@@ -8,8 +8,8 @@ from django.urls import reverse
 from accounts import actions
 from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.principals import Principal
+from accounts.sessions.services.sessions import open_browser_session
 from accounts.sessions.views import SecretFormView
-from accounts.sign_in import services as sign_in
 from accounts.tokens.authentication import origin_of
 from accounts.users.forms import SetUpForm
 from accounts.users.services import set_up
@@ -53,9 +53,7 @@ class SetUpView(SecretFormView):
             if not form.is_valid():
                 return self.again(form)
             user = set_up.create_first_admin(code=code, origin=origin, **form.cleaned_data)
-            user = sign_in.log_in_to_browser(
-                user_id=user.id, subject_version=user.subject_version, origin=origin
-            )
+            user = open_browser_session(user, "password", origin)
         except (AlreadySetUp, SetupLinkInvalid) as refusal:
             return self._closed(refusal)
         except DomainError as refusal:

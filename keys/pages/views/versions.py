@@ -8,10 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from kernel.clock import database_now, process_now
-from kernel.errors import DomainError
-from kernel.pages.forms import PageForm
-from kernel.pages.forms import ReasonForm
 from kernel.databases.rows import first_of
+from kernel.errors import DomainError
+from kernel.pages.forms import PageForm, ReasonForm
 from kernel.pages.views import number_in
 from kernel.rules import Rule
 from keys import actions

@@ -1,0 +1,42 @@
+"""Views, fields and serializers that the REST interfaces of several rooms extend."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.principals import Principal
+from kernel import throttle
+from kernel.http.context import in_context
+from kernel.labels import MAX_REASON
+from kernel.rest import ApiView, LabelField, StrictSerializer
+
+
+class AuthView(ApiView[Principal]):
+    """Base class of ``/auth/`` endpoints: rate limited per client address, with small request bodies."""
+
+    max_body_bytes = 16 * 1024
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        throttle.check_address(in_context(request), group="auth", rate=settings.CC_THROTTLE_AUTH)
+
+
+class CredentialView(AuthView):
+    """Base class of endpoints that authenticate by the request body. They ignore a stale Authorization header."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+
+
+class TextField(serializers.CharField):
+    """A string that keeps leading and trailing whitespace."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+
+class OptionalReasonSerializer(StrictSerializer):
+    reason = LabelField(required=False, max_length=MAX_REASON)

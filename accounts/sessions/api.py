@@ -1,0 +1,45 @@
+"""REST interface for the caller's sessions."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import actions
+from accounts.rest import AuthView
+from accounts.sessions.serializers import SessionPageSerializer, SessionSerializer
+from accounts.sessions.services import own_sessions
+from kernel.rest import AUTHENTICATED, PageQuery, Rule
+
+
+class SessionsView(AuthView):
+    """The caller's browser and API sessions. DELETE ends all sessions except the current one."""
+
+    rules = {
+        "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
+        "DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
+    }
+
+    @extend_schema(operation_id="auth_sessions_list", parameters=[PageQuery], responses=SessionPageSerializer)
+    def get(self, _request: Request) -> Response:
+        self.read_query(PageQuery)
+        return self.page(own_sessions.list_sessions(principal=self.principal), SessionSerializer)
+
+    @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request) -> Response:
+        own_sessions.end_other_sessions(principal=self.principal)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class SessionView(AuthView):
+    """One of the caller's sessions."""
+
+    rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
+    object_reference = ("session", "session_id")
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, session_id: UUID) -> Response:
+        own_sessions.end_session(principal=self.principal, session_id=session_id)
+        return Response(status=HTTPStatus.NO_CONTENT)

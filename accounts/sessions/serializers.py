@@ -1,0 +1,26 @@
+"""REST serializers for the caller's sessions."""
+
+from rest_framework import serializers
+
+from accounts.sessions.devices import device_words
+from accounts.sessions.services.own_sessions import OwnSession
+from kernel.rest import ChoiceField, PageSerializer, TimestampField
+
+
+class SessionSerializer(serializers.Serializer[OwnSession]):
+    id = serializers.UUIDField()
+    kind = ChoiceField(choices=["browser", "api"])
+    is_present = serializers.BooleanField()
+    device = serializers.SerializerMethodField()
+    client_ip = serializers.CharField()
+    user_agent = serializers.CharField()
+    began_at = TimestampField()
+    last_seen_at = TimestampField()
+    expires_at = TimestampField()
+
+    def get_device(self, session: OwnSession) -> str:
+        return device_words(session.user_agent)
+
+
+class SessionPageSerializer(PageSerializer):
+    results = SessionSerializer(many=True)
