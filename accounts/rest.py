@@ -12,7 +12,8 @@ from accounts.principals import Principal
 from kernel import throttle
 from kernel.http.context import in_context
 from kernel.labels import MAX_REASON
-from kernel.rest import ApiView, LabelField, StrictSerializer
+from kernel.rest.fields import LabelField, StrictSerializer
+from kernel.rest.views import ApiView
 
 
 class AuthView(ApiView[Principal]):

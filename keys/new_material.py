@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import final
 
-from kernel import rsa_process
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.errors import Invalid
 from kernel.crypto.material import KeyMaterial
 from kernel.identities import Identity
+from kernel.rsa import process as rsa_process
 
 
 @final

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.material import KeyMaterial
-from kernel.rsa import process as rsa_process
 from kernel.trust import kek
 from kernel.trust.wrapped_row import Binding, Wrapped
 

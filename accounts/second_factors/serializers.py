@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.models import Passkey
 from accounts.rest import TextField
 from accounts.second_factors.services.totp import Enrolment, SecondFactor
-from kernel.rest import PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import PageSerializer, StrictSerializer, TimestampField
 
 
 class CodeSerializer(StrictSerializer):

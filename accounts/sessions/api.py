@@ -11,7 +11,8 @@ from accounts import actions
 from accounts.rest import AuthView
 from accounts.sessions.serializers import SessionPageSerializer, SessionSerializer
 from accounts.sessions.services import own_sessions
-from kernel.rest import AUTHENTICATED, PageQuery, Rule
+from kernel.rest.fields import PageQuery
+from kernel.rules import AUTHENTICATED, Rule
 
 
 class SessionsView(AuthView):

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from accounts.sessions.devices import device_words
 from accounts.sessions.services.own_sessions import OwnSession
-from kernel.rest import ChoiceField, PageSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageSerializer, TimestampField
 
 
 class SessionSerializer(serializers.Serializer[OwnSession]):

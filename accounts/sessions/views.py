@@ -29,11 +29,10 @@ from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid, Throttled
 from kernel.http import problems
 from kernel.http.context import in_context
-from kernel.pages import ENROLLING
 from kernel.pages.drafts import carried_draft, keep_draft
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, is_htmx, known_principal, next_url
-from kernel.rules import AUTHENTICATED, Rule
+from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from accounts import actions
 from accounts.principals import Principal
 from accounts.tokens import signing_keys
 from kernel.clock import database_now
-from kernel.rest import PUBLIC, ApiView, Rule
+from kernel.rest.views import ApiView
+from kernel.rules import PUBLIC, Rule
 
 
 class JwksView(ApiView[Principal]):

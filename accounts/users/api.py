@@ -28,13 +28,12 @@ from accounts.users.services import creation, editing, invitations, listing
 from accounts.users.services.editing import UserUpdate
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest import AUTHENTICATED
 from kernel.rest.fields import StrictSerializer
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
-from kernel.rules import Rule
+from kernel.rules import AUTHENTICATED, Rule
 
 
 class UserListView(ShowsLog, ApiView[Principal]):

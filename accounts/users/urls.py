@@ -14,7 +14,7 @@ from accounts.users.api import (
 )
 from accounts.users.operations import USER_OPERATIONS
 from accounts.users.views import account, invitations, operations, set_up, users
-from kernel.pages import Rule
+from kernel.rules import Rule
 
 
 class LinkCode(StringConverter):

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from keys.rest_references import KeyReferenceView
-
 from accounts.principals import Principal
 from crypto_ops.deciding.api import OperationView
 from crypto_ops.requests import cost_of
 from kernel import throttle
-from kernel.rest import StrictSerializer
+from kernel.rest.fields import StrictSerializer
+from keys.reading.rest_references import KeyReferenceView
 
 
 class BatchView(OperationView, KeyReferenceView):
