@@ -25,7 +25,6 @@ from kernel.read_only_admin import ReadOnlyModelAdmin
 
 @admin.register(User)
 class UserAdmin(ReadOnlyModelAdmin):
-    date_hierarchy = "created_at"
     fields = (
         "id",
         "username",
@@ -38,7 +37,6 @@ class UserAdmin(ReadOnlyModelAdmin):
     )
     list_display = ("username", "email", "role", "is_active", "requires_second_factor", "created_at")
     list_filter = ("role", "is_active")
-    search_fields = ("username", "email", "id")
 
 
 @admin.register(TotpDevice)
@@ -47,7 +45,6 @@ class TotpDeviceAdmin(ReadOnlyModelAdmin):
     list_display = ("user", "confirmed", "confirmed_at", "created_at")
     list_filter = ("confirmed",)
     list_select_related = ("user",)
-    search_fields = ("user__username",)
 
 
 @admin.register(RecoveryCode)
@@ -55,7 +52,6 @@ class RecoveryCodeAdmin(ReadOnlyModelAdmin):
     fields = ("id", "device", "used_at")
     list_display = ("id", "device", "used_at")
     list_select_related = ("device__user",)
-    search_fields = ("device__user__username",)
 
 
 @admin.register(Passkey)
@@ -63,7 +59,6 @@ class PasskeyAdmin(ReadOnlyModelAdmin):
     fields = ("id", "user", "name", "aaguid", "transports", "backup_state", "created_at", "last_used_at")
     list_display = ("name", "user", "backup_state", "created_at", "last_used_at")
     list_select_related = ("user",)
-    search_fields = ("user__username", "name")
 
 
 @admin.register(OidcIdentity)
@@ -71,17 +66,14 @@ class OidcIdentityAdmin(ReadOnlyModelAdmin):
     fields = ("id", "user", "issuer", "subject", "created_at")
     list_display = ("user", "issuer", "subject", "created_at")
     list_select_related = ("user",)
-    search_fields = ("user__username", "subject")
 
 
 @admin.register(ServiceAccount)
 class ServiceAccountAdmin(ReadOnlyModelAdmin):
-    date_hierarchy = "created_at"
     fields = ("id", "name", "description", "role", "is_active", "created_at", "created_by")
     list_display = ("name", "role", "is_active", "created_at", "created_by")
     list_filter = ("role", "is_active")
     list_select_related = ("created_by",)
-    search_fields = ("name", "id")
 
 
 @admin.register(ClientSecret)
@@ -89,12 +81,10 @@ class ClientSecretAdmin(ReadOnlyModelAdmin):
     fields = ("id", "service_account", "created_at", "expires_at")
     list_display = ("id", "service_account", "created_at", "expires_at")
     list_select_related = ("service_account",)
-    search_fields = ("service_account__name",)
 
 
 @admin.register(ServiceToken)
 class ServiceTokenAdmin(ReadOnlyModelAdmin):
-    date_hierarchy = "created_at"
     fields = (
         "id",
         "name",
@@ -111,17 +101,14 @@ class ServiceTokenAdmin(ReadOnlyModelAdmin):
     list_display = ("name", "user", "service_account", "created_at", "expires_at", "revoked_at")
     list_filter = ("is_issued",)
     list_select_related = ("user", "service_account")
-    search_fields = ("name", "id", "user__username", "service_account__name")
 
 
 @admin.register(TokenFamily)
 class TokenFamilyAdmin(ReadOnlyModelAdmin):
-    date_hierarchy = "auth_time"
     fields = ("id", "user", "auth_methods", "auth_time", "expires_at", "revoked_at", "subject_version")
     list_display = ("id", "user", "auth_methods", "auth_time", "expires_at", "revoked_at")
     list_filter = ("auth_methods",)
     list_select_related = ("user",)
-    search_fields = ("user__username", "id")
 
 
 @admin.register(RefreshToken)
@@ -129,7 +116,6 @@ class RefreshTokenAdmin(ReadOnlyModelAdmin):
     fields = ("id", "family", "created_at", "used_at")
     list_display = ("id", "family", "created_at", "used_at")
     list_select_related = ("family",)
-    search_fields = ("family__user__username", "family__id")
 
 
 @admin.register(SigningKey)
@@ -157,4 +143,3 @@ class InvitationAdmin(ReadOnlyModelAdmin):
     fields = ("user", "expires_at", "subject_version")
     list_display = ("user", "expires_at")
     list_select_related = ("user",)
-    search_fields = ("user__username",)

@@ -16,25 +16,6 @@ from kernel.read_only_admin import ReadOnlyModelAdmin
 @admin.register(JobRecord)
 class JobRecordAdmin(ReadOnlyModelAdmin):
     console_page = "jobs"
-    date_hierarchy = "created_at"
-    fields = (
-        "id",
-        "kind",
-        "status",
-        "done",
-        "total",
-        "unit",
-        "created_by_name",
-        "created_by",
-        "actor_id",
-        "created_at",
-        "due_at",
-        "started_at",
-        "finished_at",
-        "cancel_requested_at",
-        "attempts",
-        "error_code",
-    )
     list_display = ("created_at", "kind", "created_by_name", "status", "done", "total", "error_code")
     list_filter = ("kind", "status")
     ordering = ("-created_at",)

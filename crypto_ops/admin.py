@@ -22,10 +22,7 @@ class ReencryptionAdmin(ReadOnlyModelAdmin):
     )
     list_filter = ("status",)
     list_select_related = ("key", "target_key")
-    search_fields = ("id", "key__name", "created_by_name")
-    date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    exclude = ("row_mac",)
 
     def view_on_site(self, job: Reencryption) -> str:
         return reverse("reencryption-job", args=[job.pk])
@@ -37,10 +34,7 @@ class FileJobAdmin(ReadOnlyModelAdmin):
     list_display = ("operation", "key", "status", "upload_size", "size", "created_by_name", "created_at")
     list_filter = ("status", "operation")
     list_select_related = ("key",)
-    search_fields = ("id", "key__name", "created_by_name")
-    date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    exclude = ("row_mac", "wrapped", "aad")
 
     def view_on_site(self, job: FileJob) -> str:
         return reverse("file-job", args=[job.pk])

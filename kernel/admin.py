@@ -38,23 +38,6 @@ class CompletedRequestAdmin(ReadOnlyModelAdmin):
 @admin.register(KekRewrap)
 class KekRewrapAdmin(ReadOnlyModelAdmin):
     console_page = "jobs"
-    date_hierarchy = "created_at"
-    fields = (
-        "id",
-        "status",
-        "done",
-        "total",
-        "created_by_name",
-        "created_by",
-        "created_at",
-        "started_at",
-        "finished_at",
-        "cancel_requested_at",
-        "attempts",
-        "error_code",
-        "kek_id",
-        "altered",
-    )
     list_display = ("created_at", "created_by_name", "status", "done", "total", "altered", "kek_id")
     list_filter = ("status",)
     ordering = ("-created_at",)
@@ -67,7 +50,6 @@ class KekRewrapAdmin(ReadOnlyModelAdmin):
 class NotificationAdmin(ReadOnlyModelAdmin):
     fields = ("id", "topic", "object_type", "object_id", "object_name", "created_at", "distributed_at")
     list_display = ("created_at", "topic", "object_type", "object_name")
-    date_hierarchy = "created_at"
     console_page = "notifications"
 
 

@@ -1,15 +1,14 @@
-"""A read-only admin for auditors."""
+"""A read-only admin for auditors: lists, filters, and links into the console."""
+
+from collections.abc import Sequence
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import BinaryField, Model
 from django.http import HttpRequest
 
-# The lookups that the filters and the date hierarchy of Django's own pages use.
-LOOKUPS = {"", "exact", "isnull", "year", "month", "day", "gte", "lt"}
-
-
-def _field_name(entry: object) -> object:
-    return entry[0] if isinstance(entry, tuple) else entry
+# The lookups that the filters of Django's own pages use.
+LOOKUPS = {"", "exact", "isnull"}
+MACS = {"row_mac", "row_seq"}
 
 
 class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -20,13 +19,21 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
     list_per_page = 50
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:  # type: ignore[override]  # noqa: ARG002 - Django's signature
+        """``fields``, or all columns but ``exclude``, MACs, and bytes, which may be keys."""
+        if self.fields:
+            return list(map(str, self.fields))
+        hidden = MACS.union(self.exclude or ())
+        columns = [each for each in self.opts.concrete_fields if not isinstance(each, BinaryField)]
+        return [*self.readonly_fields, *(each.name for each in columns if each.name not in hidden)]
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Allow only the offered filters.
 
         Django allows any lookup on any local field: ``password__regex`` would extract a hash bit by bit.
         """
         field, _, how = lookup.partition("__")
-        offered = {*map(_field_name, self.list_filter), self.date_hierarchy}
+        offered = {entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter}
         return field in offered and how in LOOKUPS
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature

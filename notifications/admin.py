@@ -15,20 +15,8 @@ class WebhookAdmin(ReadOnlyModelAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyModelAdmin):
-    fields = (
-        "id",
-        "notification",
-        "target",
-        "status",
-        "attempts",
-        "error",
-        "response_status",
-        "created_at",
-        "next_attempt_at",
-        "finished_at",
-    )
+    exclude = ("email",)
     list_display = ("created_at", "notification", "target", "status", "attempts", "error")
     list_filter = ("status",)
     list_select_related = ("notification", "webhook")
-    date_hierarchy = "created_at"
     console_page = "notifications"

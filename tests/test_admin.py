@@ -342,6 +342,7 @@ def test_the_referrer_policy_lets_browsers_name_the_origin_of_a_form(browser, au
         "keys/keyversion/?wrapped__isnull=False",
         "keys/key/?name__regex=(a%2B)%2B!",
         "audit/auditlog/?actor_name__regex=a",
+        "accounts/user/?role__contains=a",
     ],
 )
 def test_a_lookup_that_no_filter_offers_is_refused(browser, auditor, query):
@@ -350,7 +351,7 @@ def test_a_lookup_that_no_filter_offers_is_refused(browser, auditor, query):
     assert browser.get(f"/admin/{query}").status_code == 400
 
 
-def test_the_filters_and_dates_that_are_offered_work(browser, auditor, everything):
+def test_the_filters_that_are_offered_work(browser, auditor, everything):
     browser.force_login(auditor.user)
-    for query in ("accounts/user/?role__exact=auditor", "audit/auditlog/?outcome=ok&timestamp__year=2026"):
+    for query in ("accounts/user/?role__exact=auditor", "audit/auditlog/?outcome=ok"):
         assert browser.get(f"/admin/{query}").status_code == 200

@@ -99,60 +99,16 @@ READS = {
 }
 # The session, the epochs, the account; the session renewed, in a transaction; the count and the rows.
 PAGE = 3 + CLOCK + 3 + 2
-DATES = 2  # the span of a date hierarchy, and its parts
-FILTER = 1  # the values of a column filter
-PAGES = {
-    "accounts.LoginAttempt": PAGE,
-    "accounts.OidcIdentity": PAGE,
-    "accounts.RecoveryCode": PAGE,
-    "accounts.RefreshToken": PAGE,
-    "accounts.Passkey": PAGE,
-    "accounts.Invitation": PAGE,
-    "accounts.SetupLink": PAGE,
-    "accounts.SigningKey": PAGE,
-    "accounts.ServiceAccount": PAGE + DATES,
-    "accounts.ClientSecret": PAGE,
-    "accounts.ServiceToken": PAGE + DATES,
-    "accounts.TokenFamily": PAGE + DATES + FILTER,
-    "accounts.TotpDevice": PAGE,
-    "accounts.User": PAGE + DATES,
-    "audit.AuditAlarm": PAGE + DATES,
-    "audit.AuditBundle": PAGE,
-    "audit.AuditCheckpoint": PAGE + 2,  # receipts; the size of the log
-    "audit.AuditExport": PAGE + DATES,
-    "audit.AuditLeaf": PAGE,
-    "audit.AuditLog": PAGE + DATES,
-    "audit.AuditReceipt": PAGE,
-    "audit.AuditTile": PAGE,
-    "audit.AuditTrail": PAGE + DATES + 1,  # the entries of the rows
-    "audit.AuditTree": PAGE,
-    "audit.CheckpointKey": PAGE,
-    "audit.EntityEpoch": PAGE,
-    "audit.SavedFilter": PAGE,
-    "audit.SecurityEpoch": PAGE,
-    "audit.TokenLastUse": PAGE,
-    "audit.UsageDay": PAGE + DATES,
-    "audit.UsageRollup": PAGE + DATES,
-    "ciphercanary.AppliedRelease": PAGE,
-    "ciphercanary.CompletedRequest": PAGE,
-    "ciphercanary.JobRecord": PAGE + DATES + FILTER,
-    "ciphercanary.KekRewrap": PAGE + DATES,
-    "ciphercanary.Instance": PAGE,
-    "ciphercanary.KeyEncryptionKey": PAGE,
-    "ciphercanary.Notification": PAGE + DATES,
-    "ciphercanary.SystemKey": PAGE + FILTER,
-    "crypto_ops.FileJob": PAGE + DATES,
-    "crypto_ops.Reencryption": PAGE + DATES,
-    "keys.EncryptionPolicy": PAGE + DATES + FILTER,
-    "keys.ImportParameters": PAGE + DATES,
-    "keys.Key": PAGE + DATES + FILTER,
-    "keys.KeyGrant": PAGE + DATES + FILTER,
-    "keys.KeyRotation": PAGE + DATES,
-    "keys.KeyRotationJob": PAGE + DATES,
-    "keys.KeyVersion": PAGE + DATES,
-    "notifications.Delivery": PAGE + DATES,
-    "notifications.Webhook": PAGE,
-}
+# Pages of the admin with more: the values of a column filter, or the entries of changed rows.
+FILTERED = (
+    "accounts.TokenFamily",
+    "ciphercanary.JobRecord",
+    "ciphercanary.SystemKey",
+    "keys.EncryptionPolicy",
+    "keys.Key",
+    "keys.KeyGrant",
+)
+MORE = dict.fromkeys((*FILTERED, "audit.AuditTrail"), PAGE + 1)
 
 
 def add_rows(owner):
@@ -232,4 +188,5 @@ def test_a_read_and_a_page_of_the_admin_cost_the_same_statements_however_many_ro
     for _ in range(2):
         target = add_rows(admin)
         assert cost_of_reads(admin, target, signing) == READS
-        assert cost_of_pages(browser) == PAGES
+        pages = cost_of_pages(browser)
+        assert pages == dict.fromkeys(pages, PAGE) | MORE
