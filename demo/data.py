@@ -1,7 +1,11 @@
 """Data of ``load_demo``: the people and keys of a fictional payment company, and what happens to them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
 
 type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised", "scheduled"]
 type Rhythm = Literal["shop", "office", "night"]
@@ -40,8 +44,7 @@ ORIGINS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True, forbid_unknown_fields=True):
     """``calls``: requests on a working day at the end of the history. ``batch``: the most messages in one request.
 
     ``reads``: the share of requests that decrypt.
@@ -53,8 +56,7 @@ class Use:
     rhythm: Rhythm = "shop"
 
 
-@dataclass(frozen=True, slots=True)
-class DemoKey:
+class DemoKey(Struct, frozen=True, forbid_unknown_fields=True):
     """A key, its owner, its life and its final state. Times are shares of the history: 0.0 is its first day, 1.0 now.
 
     ``rotations`` are those by the operator, beside those of the period ``rotates``; their times are shares of the
@@ -101,4 +103,8 @@ POLICIES: Final = (
     ),
     DemoPolicy("legacy-aes-128", "aes-128", {"every_days": 365}, is_active=False),
     DemoPolicy("pci-card-data", "aes-256", {"every_days": 28}, lifetime_days=1095, deletion_days=30),
+)
+
+KEYS: Final = msgspec.json.decode(
+    (Path(__file__).parent / "keys.json").read_bytes(), type=tuple[DemoKey, ...]
 )

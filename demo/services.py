@@ -26,16 +26,18 @@ from audit.services.recording import record_alone
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import perform
-from crypto_ops.encryption.services.batches import (
-    DecryptBatch,
-    EncryptBatch,
-    SealedItem,
-    decide_decryptions,
-    decide_encryptions,
-)
-from demo.data import ADMIN, AUDITOR, OPERATOR, POLICIES, DemoKey
+from crypto_ops.encryption.services.batches import DecryptBatch
+from crypto_ops.encryption.services.batches import EncryptBatch
+from crypto_ops.encryption.services.batches import SealedItem
+from crypto_ops.encryption.services.batches import decide_decryptions
+from crypto_ops.encryption.services.batches import decide_encryptions
+from demo.data import ADMIN
+from demo.data import AUDITOR
+from demo.data import OPERATOR
+from demo.data import POLICIES
+from demo.data import DemoKey
+from demo.data import KEYS
 from demo.instance import mark_loaded, mark_started
-from demo.keys import KEYS
 from demo.schedule import Step, plan, time_of
 from demo.users import DemoUsers, origin_of
 from kernel.clock import process_now
@@ -266,7 +268,7 @@ class Demo:
         run_leased(export, lambda: False)
         # A server deletes files of this age. Without a file, the demo continues.
         with suppress(NoResult, ResultMissing):
-            open_result(principal=auditor, result=find_result(principal=auditor, export_id=export.id)).close()
+            open_result(principal=auditor, result=find_result(principal=auditor, job_id=export.id)).close()
 
     def _request_export(self) -> None:
         """Request an export of all rotations now. A worker creates the file."""

@@ -71,7 +71,7 @@ class ExportDetailView(ExportView):
     @extend_schema(responses=AuditExportSerializer)
     def get(self, _request: Request, export_id: UUID) -> Response:
         """The status of an export, and its result."""
-        export = exports.find_export(principal=self.principal, export_id=export_id)
+        export = exports.find_export(principal=self.principal, job_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
 
@@ -81,7 +81,7 @@ class ExportCancelView(ExportView):
     @extend_schema(request=None, responses=AuditExportSerializer)
     def post(self, _request: Request, export_id: UUID) -> Response:
         """Cancel an export that is queued or running. A running export stops within about a second."""
-        export = exports.cancel_export(principal=self.principal, export_id=export_id)
+        export = exports.cancel_export(principal=self.principal, job_id=export_id)
         return Response(AuditExportSerializer(export).data)
 
 
@@ -94,4 +94,4 @@ class ExportResultView(DownloadView[Exporter], ExportView):
     )
     def get(self, request: Request, export_id: UUID) -> HttpResponseBase:
         """Download the file of a successful export, until it expires. ``Repr-Digest`` has its SHA-256."""
-        return download(principal=self.principal, export_id=export_id, is_head=request.method == "HEAD")
+        return download(principal=self.principal, job_id=export_id, is_head=request.method == "HEAD")

@@ -9,12 +9,12 @@ from audit.services.exports import Exporter
 from kernel.http.downloads import file_response
 
 
-def download(*, principal: Exporter, export_id: UUID, is_head: bool) -> HttpResponseBase:
+def download(*, principal: Exporter, job_id: UUID, is_head: bool) -> HttpResponseBase:
     """The file. HEAD returns no content and records nothing.
 
     Raises Denied, NotFound, NoResult, ResultGone, ResultMissing, AuditUnavailable.
     """
-    result = exports.find_result(principal=principal, export_id=export_id)
+    result = exports.find_result(principal=principal, job_id=job_id)
     content = None if is_head else exports.open_result(principal=principal, result=result)
     return file_response(
         content,

@@ -104,30 +104,30 @@ def find_exports(*, principal: Exporter) -> AuditExportQuerySet:
     return AuditExport.objects.visible_to(principal).order_by("-created_at", "id")
 
 
-def find_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
+def find_export(*, principal: Exporter, job_id: UUID) -> AuditExport:
     """One export. Raises Denied, and NotFound also if the caller may not see it."""
-    export = find_exports(principal=principal).filter(id=export_id).first()
+    export = find_exports(principal=principal).filter(id=job_id).first()
     if export is None:
         raise NotFound
     return export
 
 
-def cancel_export(*, principal: Exporter, export_id: UUID) -> AuditExport:
+def cancel_export(*, principal: Exporter, job_id: UUID) -> AuditExport:
     """Cancel an unfinished export. A running one stops within about a second. Raises Denied, NotFound, Conflict."""
     with transaction.atomic():
-        export = find_export(principal=principal, export_id=export_id)
+        export = find_export(principal=principal, job_id=job_id)
         delivery.cancel(export)
         record(event_of(export, actions.EXPORT_CANCELLED), principal.actor)
         require_current(principal.stamp)
     return export
 
 
-def find_result(*, principal: Exporter, export_id: UUID) -> Result:
+def find_result(*, principal: Exporter, job_id: UUID) -> Result:
     """The file. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired.
 
     Raises ResultMissing if another server has it.
     """
-    export = find_export(principal=principal, export_id=export_id)
+    export = find_export(principal=principal, job_id=job_id)
     if export.status != Status.SUCCEEDED:
         raise NoResult(NOUN, export.status)
     extension = FILE_TYPES[export.format].extension

@@ -86,4 +86,4 @@ class ExportFileView(PageView[Exporter]):
     object_reference = ("audit_export", "export_id")
 
     def post(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:  # noqa: ARG002 - Django's signature
-        return download(principal=self.principal, export_id=export_id, is_head=False)
+        return download(principal=self.principal, job_id=export_id, is_head=False)

@@ -75,7 +75,7 @@ class CancelOperationView(OperationView):
         """
         kind, _ = self.find(operation_id)
         self.record_as(kind.cancelling)
-        return Response(OperationSerializer(kind.cancel(self.principal, operation_id)).data)
+        return Response(OperationSerializer(kind.cancel(principal=self.principal, job_id=operation_id)).data)
 
 
 class OperationResultView(DownloadView[Principal], OperationView):
@@ -96,4 +96,6 @@ class OperationResultView(DownloadView[Principal], OperationView):
         if kind.file is None:
             raise NotFound(f"A job of the kind {kind.word} has no file.")
         self.record_as(kind.file.rule)
-        return kind.file.respond(self.principal, operation_id, request.method == "HEAD")
+        return kind.file.respond(
+            principal=self.principal, job_id=operation_id, is_head=request.method == "HEAD"
+        )

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 
-from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit.exports.downloads import download
 from audit.exports.formats import FILE_TYPES
@@ -77,16 +75,19 @@ _OF_FILES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """The file that a job of a kind produces. ``respond`` returns the HTTP response with it."""
+    """The file that a job of a kind produces. ``respond`` takes ``principal``, ``job_id`` and ``is_head``, and
+    returns the HTTP response with it.
+    """
 
     rule: Rule
     media_types: Sequence[str]
-    respond: Callable[[Principal, UUID, bool], HttpResponseBase]
+    respond: Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all`` returns the jobs that the principal may see.
+    """One kind, with the ``word`` of ``JobRecord.kind``. ``find_all(principal=)`` returns the jobs that
+    the principal may see, and ``find`` and ``cancel`` take ``principal`` and ``job_id``.
 
     ``path`` begins the URLs of its pages, whose ``parameter`` is the id. ``template`` has the partials ``progress``,
     ``news`` (of a success), ``result`` and ``request``, and ``details`` returns what else they show.
@@ -101,8 +102,8 @@ class JobKind:
     reading: Rule
     cancelling: Rule
     find_all: Callable[..., QuerySet[Any]]
-    find: Callable[[Principal, UUID], JobRecord]
-    cancel: Callable[[Principal, UUID], JobRecord]
+    find: Callable[..., JobRecord]
+    cancel: Callable[..., JobRecord]
     label: str
     noun: str
     measure: str
@@ -127,8 +128,8 @@ _KINDS: Final = (
         reading=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_READ),
         cancelling=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_CANCELLED),
         find_all=exports.find_exports,
-        find=lambda principal, job_id: exports.find_export(principal=principal, export_id=job_id),
-        cancel=lambda principal, job_id: exports.cancel_export(principal=principal, export_id=job_id),
+        find=exports.find_export,
+        cancel=exports.cancel_export,
         label="Audit log export",
         noun="Export",
         measure="Entries written",
@@ -139,9 +140,7 @@ _KINDS: Final = (
         file=JobFile(
             rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
             media_types=[kind.media_type for kind in FILE_TYPES.values()],
-            respond=lambda principal, job_id, is_head: download(
-                principal=principal, export_id=job_id, is_head=is_head
-            ),
+            respond=download,
         ),
     ),
     JobKind(
@@ -153,8 +152,8 @@ _KINDS: Final = (
         reading=Rule(READ_PERMISSION, key_actions.ROTATION_JOB_READ),
         cancelling=Rule("keys.rotate", key_actions.ROTATION_JOB_CANCELLED),
         find_all=jobs.find_rotation_jobs,
-        find=lambda principal, job_id: jobs.find_rotation_job(principal=principal, job_id=job_id),
-        cancel=lambda principal, job_id: jobs.cancel_rotation_job(principal=principal, job_id=job_id),
+        find=jobs.find_rotation_job,
+        cancel=jobs.cancel_rotation_job,
         label="Key rotation",
         noun="Rotation",
         measure="Keys done",
@@ -174,8 +173,8 @@ _KINDS: Final = (
         reading=Rule(rewraps.READ_PERMISSION, actions.REWRAP_READ),
         cancelling=Rule(PERMISSION, actions.REWRAP_CANCELLED),
         find_all=rewraps.find_rewraps,
-        find=lambda principal, job_id: rewraps.find_rewrap(principal=principal, rewrap_id=job_id),
-        cancel=lambda principal, job_id: rewraps.cancel_rewrap(principal=principal, rewrap_id=job_id),
+        find=rewraps.find_rewrap,
+        cancel=rewraps.cancel_rewrap,
         label="Rewrap of all keys",
         noun="Rewrap",
         measure="Keys rewrapped",
@@ -195,10 +194,8 @@ _KINDS: Final = (
         reading=Rule(OPERATIONS_READ, crypto_actions.REENCRYPTION_READ),
         cancelling=Rule(reencryptions.PERMISSION, crypto_actions.REENCRYPTION_CANCELLED),
         find_all=reencryptions.find_reencryptions,
-        find=lambda principal, job_id: reencryptions.find_reencryption(principal=principal, job_id=job_id),
-        cancel=lambda principal, job_id: reencryptions.cancel_reencryption(
-            principal=principal, job_id=job_id
-        ),
+        find=reencryptions.find_reencryption,
+        cancel=reencryptions.cancel_reencryption,
         label="Re-encryption",
         noun="Re-encryption",
         measure="Items done",
@@ -218,8 +215,8 @@ _KINDS: Final = (
         reading=Rule(OPERATIONS_READ, crypto_actions.FILE_READ),
         cancelling=Rule("crypto.encrypt", crypto_actions.FILE_CANCELLED),
         find_all=files.find_files,
-        find=lambda principal, job_id: files.find_file(principal=principal, job_id=job_id),
-        cancel=lambda principal, job_id: files.cancel_file(principal=principal, job_id=job_id),
+        find=files.find_file,
+        cancel=files.cancel_file,
         label="File",
         noun="File job",
         measure="Bytes done",
@@ -233,9 +230,7 @@ _KINDS: Final = (
         file=JobFile(
             rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),
             media_types=[OCTETS],
-            respond=lambda principal, job_id, is_head: download_file(
-                principal=principal, job_id=job_id, is_head=is_head
-            ),
+            respond=download_file,
         ),
     ),
 )

@@ -22,7 +22,7 @@ def find_job(*, principal: Principal, job_id: UUID) -> tuple[JobKind, JobRecord]
     if job is None:
         raise NotFound
     kind = JOB_KINDS[job.kind]
-    return kind, kind.find(principal, job_id)
+    return kind, kind.find(principal=principal, job_id=job_id)
 
 
 def find_jobs(*, principal: Principal, kind: str = "", status: str = "") -> QuerySet[JobRecord]:

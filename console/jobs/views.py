@@ -48,7 +48,7 @@ class JobListView(PageView[Principal]):
 
 
 class JobView(PageView[Principal]):
-    """``page_urls`` sets ``kind``, ``rules`` and ``object_reference``, as for ``CancelJobView``."""
+    """``console.urls`` sets ``kind``, ``rules`` and ``object_reference``, as for ``CancelJobView``."""
 
     kind: ClassVar[JobKind] = JOB_KINDS[EXPORT]
     section = "jobs"
@@ -56,7 +56,7 @@ class JobView(PageView[Principal]):
     parts = frozenset({PROGRESS})
 
     def get(self, request: HttpRequest, **ids: UUID) -> HttpResponse:
-        job, now = self.kind.find(self.principal, ids[self.kind.parameter]), process_now()
+        job, now = self.kind.find(principal=self.principal, job_id=ids[self.kind.parameter]), process_now()
         progress, polls = progress_of(job, now), number_in(request, "polls") or 0
         is_further = job.has_ended or progress.milestone > (number_in(request, "reached") or 0)
         return self.page(
@@ -80,12 +80,14 @@ class CancelJobView(PageView[Principal]):
     template = "jobs/cancel.html"
 
     def get(self, request: HttpRequest, **ids: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(kind=self.kind, job=self.kind.find(self.principal, ids[self.kind.parameter]))
+        return self.page(
+            kind=self.kind, job=self.kind.find(principal=self.principal, job_id=ids[self.kind.parameter])
+        )
 
     def post(self, request: HttpRequest, **ids: UUID) -> HttpResponse:
         job_id, message = ids[self.kind.parameter], "Job cancelled. A running job stops in a moment."
         try:
-            self.kind.cancel(self.principal, job_id)
+            self.kind.cancel(principal=self.principal, job_id=job_id)
         except Conflict as refusal:
             refuse(request, refusal)
             message = refusal.detail

@@ -48,7 +48,7 @@ def rewrap_here(*, principal: Principal, is_stopping: Callable[[], bool], report
         rewrap = _submit(principal, delivery.submit_leased)
     run_leased(rewrap, is_stopping, report)
     if is_stopping() and not rewrap.has_ended:
-        rewrap = cancel_rewrap(principal=principal, rewrap_id=rewrap.id)
+        rewrap = cancel_rewrap(principal=principal, job_id=rewrap.id)
     return rewrap
 
 
@@ -58,19 +58,19 @@ def find_rewraps(*, principal: Principal) -> QuerySet[KekRewrap]:
     return KekRewrap.objects.order_by("-created_at", "id")
 
 
-def find_rewrap(*, principal: Principal, rewrap_id: UUID) -> KekRewrap:
+def find_rewrap(*, principal: Principal, job_id: UUID) -> KekRewrap:
     """Raises Denied, NotFound."""
-    rewrap = find_rewraps(principal=principal).filter(id=rewrap_id).first()
+    rewrap = find_rewraps(principal=principal).filter(id=job_id).first()
     if rewrap is None:
         raise NotFound
     return rewrap
 
 
-def cancel_rewrap(*, principal: Principal, rewrap_id: UUID) -> KekRewrap:
+def cancel_rewrap(*, principal: Principal, job_id: UUID) -> KekRewrap:
     """Cancel an unfinished run. Rows that it has rewrapped stay so. Raises Denied, NotFound, Conflict."""
     principal.require(PERMISSION)
     with transaction.atomic():
-        rewrap = find_rewrap(principal=principal, rewrap_id=rewrap_id)
+        rewrap = find_rewrap(principal=principal, job_id=job_id)
         delivery.cancel(rewrap)
         record(_event(rewrap, actions.REWRAP_CANCELLED, rows=rewrap.done), principal.actor)
         renew_principal(principal)

@@ -97,7 +97,7 @@ def test_its_exports_are_its_own_and_contain_its_own_entries():
 
     assert list(exports.find_exports(principal=exporter)) == [export]
     work()
-    lines = exports.find_result(principal=exporter, export_id=export.id).path.read_text().splitlines()
+    lines = exports.find_result(principal=exporter, job_id=export.id).path.read_text().splitlines()
     assert {json.loads(line)["actor_id"] for line in lines} == {str(BILLING)}
     finished = log_rows().filter(action="audit.export.finished").order_by("id").first()
     assert (finished.actor_id, finished.actor_name, finished.user_id) == (BILLING, "billing", None)

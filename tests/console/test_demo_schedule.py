@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from demo.data import ADMIN, AUDITOR, INCIDENT, OPERATOR
-from demo.keys import KEYS
+from demo.data import ADMIN, AUDITOR, INCIDENT, KEYS, OPERATOR
 from demo.schedule import SATURDAY, plan
 
 NOW = datetime(2026, 11, 27, 10, 17, tzinfo=UTC)  # a Friday

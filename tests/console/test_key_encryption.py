@@ -212,7 +212,7 @@ def test_a_job_rewraps_in_the_background_and_can_be_cancelled(admin, key):
     first = rewraps.request_rewrap(principal=admin.principal)
     with pytest.raises(Conflict, match="already queued"):
         rewraps.request_rewrap(principal=admin.principal)
-    rewraps.cancel_rewrap(principal=admin.principal, rewrap_id=first.id)
+    rewraps.cancel_rewrap(principal=admin.principal, job_id=first.id)
     assert kek_records.count_outdated()
     second = rewraps.request_rewrap(principal=admin.principal)
     run_job(rewraps.KIND, second.id, lambda: False)

@@ -2,7 +2,6 @@
 
 import io
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import get_args
@@ -10,6 +9,7 @@ from typing import get_args
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from msgspec.structs import replace
 
 from accounts.errors import SessionEnded
 from accounts.models import TokenFamily, User
@@ -22,8 +22,8 @@ from audit.verification.fsck import verify_log
 from demo import actions as demo_actions
 from demo import data as demo_data
 from demo import services as demo
+from demo.data import KEYS
 from demo.instance import demo_state
-from demo.keys import KEYS
 from demo.schedule import StepKind
 from demo.users import DemoUsers
 from kernel.clock import database_now, process_now

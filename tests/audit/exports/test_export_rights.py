@@ -54,7 +54,7 @@ def test_an_export_of_someone_else_does_not_exist_for_users_who_see_their_own_on
     assert list(exports.find_exports(principal=mine)) == [own]
     for call in (exports.find_export, exports.cancel_export, exports.find_result):
         with pytest.raises(NotFound):
-            call(principal=mine, export_id=theirs.id)
+            call(principal=mine, job_id=theirs.id)
 
 
 def test_a_user_who_reads_their_own_actions_only_exports_no_others(developer, stranger):
@@ -64,7 +64,7 @@ def test_a_user_who_reads_their_own_actions_only_exports_no_others(developer, st
     write(2)
     export = exports.request_export(principal=principal, export_format="jsonl", criteria=LogCriteria())
     work()
-    result = exports.find_result(principal=principal, export_id=export.id)
+    result = exports.find_result(principal=principal, job_id=export.id)
     users = {json.loads(line)["user_id"] for line in result.path.read_bytes().splitlines()}
     assert users == {str(developer.user.id)}
     with pytest.raises(Denied, match="whole log"):
@@ -144,14 +144,14 @@ def test_a_disabled_user_can_neither_request_nor_cancel_nor_fetch_an_export(audi
     finished = order(auditor)
     work()
     waiting = order(auditor)
-    result = exports.find_result(principal=auditor.principal, export_id=finished)
+    result = exports.find_result(principal=auditor.principal, job_id=finished)
     disable_user(principal=Principal.system("test", Source.COMMAND), user_id=auditor.user.id)
     late = {"principal": auditor.principal}
 
     with pytest.raises(StaleDecision):
         exports.request_export(**late, export_format="jsonl", criteria=LogCriteria())
     with pytest.raises(StaleDecision):
-        exports.cancel_export(**late, export_id=waiting)
+        exports.cancel_export(**late, job_id=waiting)
     with pytest.raises(StaleDecision):
         exports.open_result(**late, result=result)
     assert not log_rows().filter(action=actions.EXPORT_DOWNLOADED).exists()
