@@ -96,43 +96,33 @@ def _denied_since(finding: Finding, at: datetime) -> BaseExpression:
     return Subquery(denied.values("hour")[:1])
 
 
-def _denied_requests(key: Any, principal: Principal) -> Page:
-    words = "See denied requests"
-    if principal.scope(READ_PERMISSION) == "all":
-        return operations_url(key.denied_since, outcome=Outcome.DENIED.value, object=key.name), words
-    return reverse("key-activity", args=[key.name]), words
+def _denied(since: str) -> Callable[[Any, Principal], Page]:
+    """The denied requests since the time in this attribute."""
+
+    def page(key: Any, principal: Principal) -> Page:
+        words = "See denied requests"
+        if principal.scope(READ_PERMISSION) == "all":
+            began = attrgetter(since)(key)
+            return operations_url(began, outcome=Outcome.DENIED.value, object=key.name), words
+        return reverse("key-activity", args=[key.name]), words
+
+    return page
 
 
-def _denied_during_wait(key: Any, principal: Principal) -> Page:
-    words = "See denied requests"
-    if principal.scope(READ_PERMISSION) == "all":
-        since = key.deletion_scheduled_at
-        return operations_url(since, outcome=Outcome.DENIED.value, object=key.name), words
-    return reverse("key-activity", args=[key.name]), words
+def _change(permission: str, url_name: str, words: str) -> Callable[[Any, Principal], Page]:
+    """The page of a change, for those who may make it."""
 
+    def page(key: Any, principal: Principal) -> Page:
+        if principal.has_permission(permission):
+            return reverse(url_name, args=[key.name]), words
+        return reverse("key", args=[key.name]), "See key"
 
-def _deletion(key: Key, principal: Principal) -> Page:
-    may_cancel = principal.has_permission("keys.destroy")
-    return (reverse("key-cancel-deletion", args=[key.name]), "Cancel deletion") if may_cancel else _key(key)
+    return page
 
 
 def _deletion_ahead_since(key: Any) -> datetime:
     since: datetime = max(key.deletion_at - DELETION_AHEAD, key.deletion_scheduled_at)
     return since
-
-
-def _rotation(key: Key, principal: Principal) -> Page:
-    may_rotate = principal.has_permission("keys.rotate")
-    return (reverse("key-rotate", args=[key.name]), "Rotate") if may_rotate else _key(key)
-
-
-def _expiry(key: Key, principal: Principal) -> Page:
-    may_update = principal.has_permission("keys.update")
-    return (reverse("key-settings", args=[key.name]), "Change expiry") if may_update else _key(key)
-
-
-def _key(key: Key) -> Page:
-    return reverse("key", args=[key.name]), "See key"
 
 
 def _expiring_since(key: Any) -> datetime:
@@ -149,7 +139,7 @@ _ALERTS = {
         all_text="keys are scheduled for deletion, but still requested",
         urgency=("deletion_at",),
         since=attrgetter("deletion_scheduled_at"),
-        page=_denied_during_wait,
+        page=_denied("deletion_scheduled_at"),
     ),
     Finding.DENIED: KeyAlerts(
         kind=AlertKind.KEY_DENIED,
@@ -157,7 +147,7 @@ _ALERTS = {
         all_text="keys are not active, but were requested in the last hour",
         urgency=("rank",),
         since=attrgetter("denied_since"),
-        page=_denied_requests,
+        page=_denied("denied_since"),
     ),
     Finding.DELETION_AHEAD: KeyAlerts(
         kind=AlertKind.KEY_DELETION_AHEAD,
@@ -165,7 +155,7 @@ _ALERTS = {
         all_text=f"keys will be destroyed within {DELETION_AHEAD.days * 24} hours",
         urgency=("deletion_at",),
         since=_deletion_ahead_since,
-        page=_deletion,
+        page=_change("keys.destroy", "key-cancel-deletion", "Cancel deletion"),
     ),
     Finding.OVERDUE: KeyAlerts(
         kind=AlertKind.KEY_ROTATION_OVERDUE,
@@ -173,7 +163,7 @@ _ALERTS = {
         all_text="keys are overdue for rotation",
         urgency=("next_rotation_at",),
         since=attrgetter("next_rotation_at"),
-        page=_rotation,
+        page=_change("keys.rotate", "key-rotate", "Rotate"),
     ),
     Finding.EXPIRING: KeyAlerts(
         kind=AlertKind.KEY_EXPIRING,
@@ -181,6 +171,6 @@ _ALERTS = {
         all_text=f"keys expire within {EXPIRING_WITHIN.days} days",
         urgency=("expires_at",),
         since=_expiring_since,
-        page=_expiry,
+        page=_change("keys.update", "key-settings", "Change expiry"),
     ),
 }
