@@ -46,7 +46,7 @@ class Verdict:
 
 
 OWNER = Verdict(True, "owner")
-NO_GRANT = Verdict(False, "no-grant")
+_NO_GRANT = Verdict(False, "no-grant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Holder(Protocol):
     def limits(self) -> TokenLimits | None: ...
 
 
-class Protected(Protocol):
+class _Protected(Protocol):
     """An object that its owner and the holders of grants may use: a key."""
 
     @property
@@ -109,7 +109,7 @@ def _by_role(role: str, *, is_allowed: bool) -> Verdict:
 def authorize(
     principal: Holder,
     permission: str,
-    protected: Protected | None = None,
+    protected: _Protected | None = None,
     *,
     now: datetime | None = None,
     client_ip: str = "",
@@ -129,7 +129,7 @@ def authorize(
     return _authorize_use(principal, permission, protected, now, client_ip)
 
 
-def is_within_reach(principal: Holder, protected: Protected, now: datetime) -> bool:
+def is_within_reach(principal: Holder, protected: _Protected, now: datetime) -> bool:
     """Whether the object exists for the principal: whether they could read it if their token had the scope.
 
     A token needs no ``keys.read`` to use a key.
@@ -138,7 +138,7 @@ def is_within_reach(principal: Holder, protected: Protected, now: datetime) -> b
 
 
 def _authorize_use(
-    principal: Holder, permission: str, protected: Protected, now: datetime | None, client_ip: str
+    principal: Holder, permission: str, protected: _Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
     """Decide for a principal who has the permission."""
     limits, identity, role = principal.limits, principal.identity, principal.role
@@ -152,4 +152,4 @@ def _authorize_use(
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):
                 return grant.verdict
-    return NO_GRANT
+    return _NO_GRANT

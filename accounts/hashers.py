@@ -14,10 +14,10 @@ from kernel.runtime import ProcessState
 
 # Each hash takes 64 MiB: eight at once would fill a container of 512 MiB. If there are more workers than hashes, each
 # worker still has one slot.
-HASHES_PER_CONTAINER = 3
+_HASHES_PER_CONTAINER = 3
 SECONDS_TO_WAIT = 2.0
 
-_SLOTS = max(1, HASHES_PER_CONTAINER // settings.CC_WORKERS)
+_SLOTS = max(1, _HASHES_PER_CONTAINER // settings.CC_WORKERS)
 _slots = ProcessState(lambda: threading.BoundedSemaphore(_SLOTS))
 # One sign-in may wait for a slot. Others are refused immediately, because waiting sign-ins hold threads that all
 # requests need.

@@ -1,35 +1,16 @@
 """Users and service accounts as holders of rights, to decide what another caller may do."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Case, Q, When
 
-from accounts.authorization import TokenLimits
 from accounts.models import ServiceAccount, User
-from accounts.roles import ROLES
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownHolder:
-    """An account with the rights of its role, without the limits of a token."""
-
-    identity: Identity
-    name: str
-    role: str
-    is_active: bool
-    must_enrol: bool = False
-    limits: TokenLimits | None = None
-
-    @property
-    def permissions(self) -> frozenset[str]:
-        """Those of the role; none while a required second factor is missing."""
-        return frozenset() if self.must_enrol else ROLES[self.role]
-
+type KnownHolder = User | ServiceAccount
 
 MAX_HOLDERS: Final = 500
 
@@ -43,14 +24,14 @@ def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
     first = Case(When(pk__in=known, then=0), default=1)
     users = User.objects.filter(shown).order_by(first, "username")[: MAX_HOLDERS + len(known)]
     accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: MAX_HOLDERS + len(known)]
-    return sorted([*map(_of_user, users), *map(_of_account, accounts)], key=lambda each: each.name)
+    return sorted([*users, *accounts], key=lambda each: each.name)
 
 
 def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with these ids, including disabled ones. For display: MACs are not checked."""
     users = User.objects.filter(pk__in=holder_ids)
     accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
-    return [*map(_of_user, users), *map(_of_account, accounts)]
+    return [*users, *accounts]
 
 
 def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str]:
@@ -61,13 +42,10 @@ def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str
 
 def find_holder(holder_id: UUID) -> KnownHolder:
     """The user or service account with the id. Raises NotFound, IntegrityFailed."""
-    user = User.objects.filter(pk=holder_id).first()
-    if user is not None:
-        return _of_user(user.check_mac())
-    account = ServiceAccount.objects.filter(pk=holder_id).first()
-    if account is None:
+    found = find_holders([holder_id])
+    if not found:
         raise NotFound("There is no user or service account with this id.")
-    return _of_account(account.check_mac())
+    return found[0].check_mac()
 
 
 def require_permitted(identity: Identity, permission: str) -> KnownHolder:
@@ -82,20 +60,3 @@ def require_permitted(identity: Identity, permission: str) -> KnownHolder:
             extra={"permission": permission},
         )
     return holder
-
-
-def _of_user(user: User) -> KnownHolder:
-    identity = Identity.user(user.id)
-    return KnownHolder(
-        identity=identity,
-        name=user.username,
-        role=user.role,
-        is_active=user.is_active,
-        must_enrol=user.must_enrol,
-    )
-
-
-def _of_account(account: ServiceAccount) -> KnownHolder:
-    return KnownHolder(
-        identity=account.identity, name=account.name, role=account.role, is_active=account.is_active
-    )

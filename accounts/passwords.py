@@ -28,11 +28,11 @@ MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a 
 MIN_GUESSES_OF_LETTERS: Final = 10**8
 MAX_READ: Final = 32  # characters
 MAX_WORK: Final = 35_000  # substitutions times the square of the characters: about 40 ms
-SHORTEST_NAME: Final = 3  # characters
+_SHORTEST_NAME: Final = 3  # characters
 # The product's name, and the example in README.md, which is public and easily copied unchanged.
 PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
-TOO_EASY: Final = "This password is too easy to guess."
-OWN_NAME: Final = (
+_TOO_EASY: Final = "This password is too easy to guess."
+_OWN_NAME: Final = (
     "Your username, your email address, the name of this product and its examples are easy to guess."
 )
 
@@ -75,8 +75,8 @@ class GuessesValidator:
             return
         is_own = any(match.get("dictionary_name") == "user_inputs" for match in result["sequence"])
         advice = get_feedback(0, result["sequence"])
-        warning = OWN_NAME if is_own else advice["warning"]
-        message = " ".join(filter(None, [TOO_EASY, warning, *advice["suggestions"]]))
+        warning = _OWN_NAME if is_own else advice["warning"]
+        message = " ".join(filter(None, [_TOO_EASY, warning, *advice["suggestions"]]))
         raise ValidationError(message, code="password_too_easy")
 
 
@@ -128,7 +128,7 @@ def _substitutions(text: str) -> int:
 def _first_guesses(user: User | None) -> list[str]:
     names = [getattr(user, "username", ""), getattr(user, "email", None) or ""]
     parts = [part for name in names for part in re.split(r"[\W_]+", name)]
-    return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= SHORTEST_NAME)]
+    return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= _SHORTEST_NAME)]
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:

@@ -31,7 +31,7 @@ SEEN_AT = "seen_at"
 CLIENT_IP = "client_ip"
 USER_AGENT = "user_agent"
 
-SALT = "accounts.session_engine:"  # followed by the row's key
+_SALT = "accounts.session_engine:"  # followed by the row's key
 
 DROPPED_AT_ONCE = 100
 
@@ -51,7 +51,7 @@ class SessionStore(SessionBase):
         """The data signed for this row, or None if it was signed for another row or has expired."""
         try:
             ends_at, data = signing.loads(
-                row.session_data, salt=SALT + row.session_key, serializer=JSONSerializer
+                row.session_data, salt=_SALT + row.session_key, serializer=JSONSerializer
             )
         except signing.BadSignature:
             logger.warning(
@@ -147,7 +147,7 @@ class SessionStore(SessionBase):
         columns = {"id": uuid4()} | _signed_columns(data)
         return BrowserSession(
             session_key=key,
-            session_data=signing.dumps(signed, salt=SALT + key, serializer=JSONSerializer, compress=True),
+            session_data=signing.dumps(signed, salt=_SALT + key, serializer=JSONSerializer, compress=True),
             expire_date=ends_at,
             client_ip=data.get(CLIENT_IP, ""),
             user_agent=data.get(USER_AGENT, ""),

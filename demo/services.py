@@ -26,17 +26,14 @@ from audit.services.recording import record_alone
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import perform
-from crypto_ops.encryption.services.batches import DecryptBatch
-from crypto_ops.encryption.services.batches import EncryptBatch
-from crypto_ops.encryption.services.batches import SealedItem
-from crypto_ops.encryption.services.batches import decide_decryptions
-from crypto_ops.encryption.services.batches import decide_encryptions
-from demo.data import ADMIN
-from demo.data import AUDITOR
-from demo.data import OPERATOR
-from demo.data import POLICIES
-from demo.data import DemoKey
-from demo.data import KEYS
+from crypto_ops.encryption.services.batches import (
+    DecryptBatch,
+    EncryptBatch,
+    SealedItem,
+    decide_decryptions,
+    decide_encryptions,
+)
+from demo.data import ADMIN, AUDITOR, KEYS, OPERATOR, POLICIES, DemoKey
 from demo.instance import mark_loaded, mark_started
 from demo.schedule import Step, plan, time_of
 from demo.users import DemoUsers, origin_of

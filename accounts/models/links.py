@@ -15,7 +15,7 @@ def digest(code: str) -> str:
     return sha256(code.encode()).hexdigest()
 
 
-class OneTimeLink(MacProtectedRow):
+class _OneTimeLink(MacProtectedRow):
     """A link, stored as the SHA-256 of its code.
 
     The MAC protects against an attacker with write access to the database, who could insert a code of their own.
@@ -39,7 +39,7 @@ class OneTimeLink(MacProtectedRow):
         return compare_digest(known, digest(code)) and now < self.expires_at
 
 
-class SetupLink(OneTimeLink):
+class SetupLink(_OneTimeLink):
     """The link that creates the first administrator. A new link replaces it."""
 
     MAC_LABEL = "setup_links"
@@ -51,7 +51,7 @@ class SetupLink(OneTimeLink):
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="setup_link_is_single")]
 
 
-class Invitation(OneTimeLink):
+class Invitation(_OneTimeLink):
     """The link by which a user chooses their first password. A new link replaces it.
 
     It ends with every change that ends sessions, such as another role, because that raises the subject version.

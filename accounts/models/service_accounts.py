@@ -16,7 +16,7 @@ from kernel.trust.row_mac import MacField, MacProtectedRow
 LONGEST_NAME = 64
 
 
-class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
+class _ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
     def visible_to(self, principal: Principal) -> Self:
         """All of them. Raises Denied."""
         principal.require("users.read")
@@ -39,7 +39,7 @@ class ServiceAccount(MacProtectedRow):
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
 
-    objects = ServiceAccountQuerySet.as_manager()
+    objects = _ServiceAccountQuerySet.as_manager()
 
     class Meta:
         db_table = "service_accounts"
@@ -53,6 +53,7 @@ class ServiceAccount(MacProtectedRow):
     def __str__(self) -> str:
         return self.name
 
+    limits: ClassVar[None] = None  # as of a user
     must_enrol: ClassVar[bool] = False  # it has no second factor
     subject_version: ClassVar[int] = 0  # nor sessions
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,6 +16,7 @@ from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
 from audit.models import Reader
 from kernel.errors import NotFound, Refused
+from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 # In place of the hash: the user signs in through the identity provider. Any other unusable hash is that of an invited user.
@@ -108,6 +109,7 @@ class User(MacProtectedRow, AbstractBaseUser):
     requires_second_factor = models.BooleanField(default=False, editable=False)
     subject_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    limits: ClassVar[None] = None  # a holder of rights without those of a token
     last_login = None  # Django's way to omit a column; the audit log records every sign-in
 
     USERNAME_FIELD = "username"
@@ -151,6 +153,14 @@ class User(MacProtectedRow, AbstractBaseUser):
             raise Refused(
                 "Your account has no password or factors here. You sign in through the identity provider."
             )
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.user(self.id)
+
+    @property
+    def name(self) -> str:
+        return self.username
 
     @property
     def is_federated(self) -> bool:

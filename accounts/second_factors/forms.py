@@ -7,11 +7,11 @@ from django import forms
 
 from kernel.pages.forms import PageForm
 
-RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
-TOTP_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+_RECOVERY_CODE = re.compile(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}", re.ASCII)
+_TOTP_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
 
 
-class CodeInput(forms.TextInput):
+class _CodeInput(forms.TextInput):
     """Shows the code while it is typed, and never redisplays it."""
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
@@ -28,13 +28,13 @@ class CodeForm(PageForm):
         required=False,
         max_length=64,
         help_text="Enter the code from your authenticator app.",
-        widget=CodeInput(attrs=TOTP_CODE | {"autofocus": True}),
+        widget=_CodeInput(attrs=_TOTP_CODE | {"autofocus": True}),
     )
     recovery_code = forms.CharField(
         required=False,
         max_length=64,
         help_text="Each recovery code works once.",
-        widget=CodeInput(
+        widget=_CodeInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
         ),
     )
@@ -54,7 +54,7 @@ class TotpCodeForm(PageForm):
     code = forms.CharField(
         label="Six-digit code",
         max_length=8,  # allows for the space that some apps show
-        widget=CodeInput(attrs=TOTP_CODE),
+        widget=_CodeInput(attrs=_TOTP_CODE),
     )
 
 
@@ -71,7 +71,7 @@ class KeptCodesForm(PageForm):
     def given_codes(self) -> list[str]:
         """The submitted codes. Empty unless all of them are well formed, so that no other text is echoed."""
         given = self.data.get("codes", "").split()
-        return given if all(RECOVERY_CODE.fullmatch(code) for code in given) else []
+        return given if all(_RECOVERY_CODE.fullmatch(code) for code in given) else []
 
 
 class NewPasskeyForm(PageForm):

@@ -14,13 +14,13 @@ from django_otp.oath import TOTP
 
 from kernel.crypto.material import KeyMaterial
 
-SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
+_SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
 STEP: Final = 30  # seconds
-DIGITS: Final = 6
-STEPS_BACK: Final = 1  # accepted for codes that take a moment to type (RFC 6238 section 5.2)
+_DIGITS: Final = 6
+_STEPS_BACK: Final = 1  # accepted for codes that take a moment to type (RFC 6238 section 5.2)
 
-RECOVERY_CODES: Final = 10
-RECOVERY_CODE_SIZE: Final = 10  # bytes; 80 random bits make a search through the hashes infeasible
+_RECOVERY_CODES: Final = 10
+_RECOVERY_CODE_SIZE: Final = 10  # bytes; 80 random bits make a search through the hashes infeasible
 
 ISSUER: Final = "CipherCanary"
 
@@ -29,7 +29,7 @@ _SEPARATORS: Final = re.compile(r"[\s-]+")
 
 
 def new_seed() -> KeyMaterial:
-    return KeyMaterial.generate(SEED_SIZE)
+    return KeyMaterial.generate(_SEED_SIZE)
 
 
 def seed_text(seed: KeyMaterial) -> str:
@@ -45,7 +45,7 @@ def otpauth_uri(seed: KeyMaterial, username: str) -> str:
             "secret": seed_text(seed),
             "issuer": ISSUER,
             "algorithm": "SHA1",
-            "digits": DIGITS,
+            "digits": _DIGITS,
             "period": STEP,
         }
     )
@@ -75,22 +75,22 @@ def matching_step(seed: KeyMaterial, code: str, now: datetime) -> int | None:
 
 
 def _candidates(seed: KeyMaterial, now: datetime) -> list[tuple[int, bytes]]:
-    totp = TOTP(seed.expose(), step=STEP, digits=DIGITS)  # noqa: CC1 - a TOTP seed becomes the codes of RFC 6238
+    totp = TOTP(seed.expose(), step=STEP, digits=_DIGITS)  # noqa: CC1 - a TOTP seed becomes the codes of RFC 6238
     totp.time = now.timestamp()
     candidates = []
-    for steps_back in range(STEPS_BACK + 1):
+    for steps_back in range(_STEPS_BACK + 1):
         totp.drift = -steps_back
-        candidates.append((int(totp.t()), f"{totp.token():0{DIGITS}d}".encode()))
+        candidates.append((int(totp.t()), f"{totp.token():0{_DIGITS}d}".encode()))
     return candidates
 
 
 def new_recovery_codes() -> list[str]:
     """Ten codes of four groups of four Base32 characters. Base32 has no 0, 1, 8 or 9, which are easily misread."""
-    return [_new_recovery_code() for _ in range(RECOVERY_CODES)]
+    return [_new_recovery_code() for _ in range(_RECOVERY_CODES)]
 
 
 def _new_recovery_code() -> str:
-    text = base64.b32encode(secrets.token_bytes(RECOVERY_CODE_SIZE)).decode()
+    text = base64.b32encode(secrets.token_bytes(_RECOVERY_CODE_SIZE)).decode()
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 

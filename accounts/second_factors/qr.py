@@ -5,20 +5,20 @@ from itertools import groupby
 
 import segno
 
-QUIET_ZONE = 4  # white modules around the code, which scanners need (ISO/IEC 18004)
+_QUIET_ZONE = 4  # white modules around the code, which scanners need (ISO/IEC 18004)
 
 
 @dataclass(frozen=True, slots=True)
-class QrCode:
+class _QrCode:
     """``size`` is the number of modules per side, with the quiet zone. ``path`` draws the dark modules."""
 
     size: int
     path: str
 
 
-def qr_code(text: str) -> QrCode:
-    rows = [bytes(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=QUIET_ZONE)]
-    return QrCode(len(rows), "".join(_runs(y, row) for y, row in enumerate(rows)))
+def qr_code(text: str) -> _QrCode:
+    rows = [bytes(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=_QUIET_ZONE)]
+    return _QrCode(len(rows), "".join(_runs(y, row) for y, row in enumerate(rows)))
 
 
 def _runs(y: int, row: bytes) -> str:

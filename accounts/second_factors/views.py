@@ -23,7 +23,7 @@ from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 NEW = "new_passkey"  # session entry: the state of a started ceremony, and the start time
 TOO_OLD = "The request timed out. Try again."
-FILE_NAME = "ciphercanary-recovery-codes.txt"
+_FILE_NAME = "ciphercanary-recovery-codes.txt"
 
 
 class SecondFactorView(PageView[Principal]):
@@ -65,7 +65,7 @@ class ConfirmTotpView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return show_codes(self, codes)
+                return _show_codes(self, codes)
         return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
@@ -102,7 +102,7 @@ class RecoveryCodesView(PageView[Principal]):
             codes = recovery_codes.replace_recovery_codes(principal=self.principal)
         except NotFound:
             return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
-        return show_codes(self, codes)
+        return _show_codes(self, codes)
 
 
 class KeptCodesView(PageView[Principal]):
@@ -132,7 +132,7 @@ class CodesFileView(PageView[Principal]):
         if not codes:
             return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=codes)
         text = f"CipherCanary recovery codes for {self.principal.actor.actor_name}. Each code works once.\n\n"
-        headers = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+        headers = {"Content-Disposition": f'attachment; filename="{_FILE_NAME}"'}
         return HttpResponse(text + "\n".join(codes) + "\n", "text/plain; charset=utf-8", headers=headers)
 
 
@@ -158,7 +158,7 @@ class RemoveView(PageView[Principal]):
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 
-def show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
+def _show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
     """Step three. Only this response contains the codes."""
     form = KeptCodesForm(initial={"codes": " ".join(codes)})
     return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)

@@ -22,12 +22,10 @@ from accounts.session_engine import (
     USER_AGENT,
     drop_expired,
 )
-from accounts.sessions.services import sessions
 from accounts.tokens.authentication import origin_of
 from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.freshness.stamps import EpochStamp
-from kernel.identities import Identity
 
 PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)
@@ -88,7 +86,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
     """The session's user with the permissions of their role. ``stamp`` was read before the user's row."""
     return Principal(
         actor=origin_of(request, source_of(request)).user(user.id, user.username),
-        identity=Identity.user(user.id),
+        identity=user.identity,
         role=user.role,
         permissions=user.permissions,
         must_enrol=user.must_enrol,
@@ -97,12 +95,6 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
         auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),
         stamp=stamp,
     )
-
-
-def record_log_out(request: HttpRequest) -> None:
-    """Record that the session's user logs out. The calling view then ends the session."""
-    if isinstance(request.user, User):
-        sessions.log_out_of_browser(user=request.user, origin=origin_of(request, source_of(request)))
 
 
 def source_of(request: HttpRequest) -> Source:

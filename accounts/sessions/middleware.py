@@ -15,7 +15,7 @@ from kernel.http.context import in_context
 from kernel.http.middleware import Handler, is_api
 from kernel.pages.views import is_poll, known_principal
 
-SECONDS_LEFT = "CC-Session-Seconds"  # header that static/js/app.js counts down
+_SECONDS_LEFT = "CC-Session-Seconds"  # header that static/js/app.js counts down
 
 
 class SessionLifetime:
@@ -30,7 +30,7 @@ class SessionLifetime:
             _look_at_session(request)
         response = self.get_response(request)
         if known_principal(request) is not None and SESSION_KEY in request.session:
-            response[SECONDS_LEFT] = str(request.session.get_expiry_age())
+            response[_SECONDS_LEFT] = str(request.session.get_expiry_age())
         return response
 
 

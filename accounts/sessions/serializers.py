@@ -2,7 +2,6 @@
 
 from rest_framework import serializers
 
-from accounts.sessions.devices import device_words
 from accounts.sessions.services.own_sessions import OwnSession
 from kernel.rest.fields import ChoiceField, PageSerializer, TimestampField
 
@@ -11,15 +10,12 @@ class SessionSerializer(serializers.Serializer[OwnSession]):
     id = serializers.UUIDField()
     kind = ChoiceField(choices=["browser", "api"])
     is_present = serializers.BooleanField()
-    device = serializers.SerializerMethodField()
+    device = serializers.CharField(read_only=True)
     client_ip = serializers.CharField()
     user_agent = serializers.CharField()
     began_at = TimestampField()
     last_seen_at = TimestampField()
     expires_at = TimestampField()
-
-    def get_device(self, session: OwnSession) -> str:
-        return device_words(session.user_agent)
 
 
 class SessionPageSerializer(PageSerializer):

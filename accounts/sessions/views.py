@@ -1,6 +1,5 @@
 """The caller's sessions, and the base class of forms that may open one."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -18,10 +17,8 @@ from accounts import actions
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.sessions.browser_sessions import PENDING, begin_session
-from accounts.sessions.devices import device_words
 from accounts.sessions.forms import EndSessionForm
 from accounts.sessions.services import own_sessions
-from accounts.sessions.services.own_sessions import OwnSession
 from accounts.tokens.authentication import name_actor, origin_of
 from audit.log.events import Source
 from kernel import throttle
@@ -33,14 +30,6 @@ from kernel.pages.drafts import carried_draft, keep_draft
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, is_htmx, known_principal, next_url
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row of the list: a session, and its device in words."""
-
-    session: OwnSession
-    device: str
 
 
 class SessionsView(PageView[Principal]):
@@ -77,8 +66,7 @@ class SessionsView(PageView[Principal]):
 
     def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
         found = own_sessions.list_sessions(principal=self.principal)
-        lines = [Line(each, device_words(each.user_agent)) for each in found]
-        return self.page(status=status, form=form, lines=lines)
+        return self.page(status=status, form=form, sessions=found)
 
 
 class ExtendSessionView(PageView[Principal]):

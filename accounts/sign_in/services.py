@@ -4,7 +4,6 @@ The response and its cost are the same whether or not an account has the usernam
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -34,15 +33,7 @@ from audit.services.recording import record
 from kernel.errors import Unauthenticated
 
 WRONG = "The username or password is wrong."
-PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A user who passed every factor, as read at that time. ``auth_method`` names the factors: ``password+totp``."""
-
-    user: User
-    auth_method: str
+_PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
 
 
 def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin) -> TokenPair:
@@ -53,11 +44,9 @@ def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin)
     # Hold the slot until the end. It limits concurrent sign-ins, so that parallel sign-ins with the right password
     # never reach the limit of failures.
     with hash_slot():
-        verified = _verify_credentials(username, password, totp_code, origin)
-        with transaction.atomic():
-            pair = open_session(verified.user, verified.auth_method, origin)
-            login_attempts.reset(login_attempts.PASSWORD, username)
-    return pair
+        seen = _check_password(username, password)
+        methods = ("password", *require_second_factor(seen, totp_code, origin))
+        return open_session(seen, "+".join(methods), origin)
 
 
 def check_password(*, username: str, password: str) -> User:
@@ -89,11 +78,10 @@ def confirm_identity(
     Unauthenticated, Throttled. Call it outside any transaction.
     """
     seen = _find_unchanged(principal.person_id, principal.subject_version)
-    method = "totp"
+    method: str = "password"
     if seen.requires_second_factor:
         (method,) = require_second_factor(seen, totp_code, origin)
     else:
-        method = "password"
         with hash_slot():
             _check_password(seen.username, password)
     with transaction.atomic():
@@ -134,7 +122,7 @@ def log_in_with_passkey(
         with accepting():
             seen = Passkey.get_by_credential_id(_credential_id(sent))
     except (NotAccepted, Passkey.DoesNotExist):
-        raise Unauthenticated(PASSKEY_REFUSED) from None
+        raise Unauthenticated(_PASSKEY_REFUSED) from None
     with transaction.atomic():
         user = User.objects.lock(seen.user_id)
         _require_owner(user, sent, after_password)
@@ -142,7 +130,7 @@ def log_in_with_passkey(
             with accepting():
                 passkey: Passkey = Ceremony().authenticate_complete(user, state, sent)
         except NotAccepted:
-            raise Unauthenticated(PASSKEY_REFUSED) from None
+            raise Unauthenticated(_PASSKEY_REFUSED) from None
         login_attempts.reset(login_attempts.PASSWORD, user.username)
         actor = origin.user(
             user.id, user.username, auth_method="password+passkey" if after_password else "passkey"
@@ -150,12 +138,6 @@ def log_in_with_passkey(
         record(user_event(actions.PASSKEY_USED, user.id, passkey=str(passkey.pk)), actor)
         record(user_event(actions.SESSION_OPENED, user.id), actor)
     return user
-
-
-def _verify_credentials(username: str, password: str, totp_code: str, origin: Origin) -> Verified:
-    user = _check_password(username, password)
-    second = require_second_factor(user, totp_code, origin)
-    return Verified(user, "+".join(("password", *second)))
 
 
 def _check_password(username: str, password: str) -> User:
@@ -178,10 +160,10 @@ def _find_unchanged(user_id: UUID, subject_version: int) -> User:
 def _require_owner(user: User, sent: Mapping[str, Any], after_password: tuple[UUID, int] | None) -> None:
     if after_password is None:
         if not (user.is_active and names_owner(sent, user)):
-            raise Unauthenticated(PASSKEY_REFUSED)
+            raise Unauthenticated(_PASSKEY_REFUSED)
         return
     if not user.is_active or user.id != after_password[0]:
-        raise Unauthenticated(PASSKEY_REFUSED)
+        raise Unauthenticated(_PASSKEY_REFUSED)
     if user.subject_version != after_password[1]:
         raise SessionEnded
 

@@ -18,7 +18,8 @@ from accounts.second_factors.forms import CodeForm
 from accounts.second_factors.one_time_codes import clean_code, is_totp_code
 from accounts.second_factors.services import passkeys, recovery_codes
 from accounts.second_factors.views import TOO_OLD, begun, take_state
-from accounts.sessions.browser_sessions import PENDING, PENDING_FOR, confirm_session, record_log_out
+from accounts.sessions.browser_sessions import PENDING, PENDING_FOR, confirm_session
+from accounts.sessions.services.sessions import log_out_of_browser
 from accounts.sessions.views import SecretFormView
 from accounts.sign_in import services
 from accounts.sign_in.forms import ConfirmPasswordForm, LogInForm
@@ -44,7 +45,7 @@ class LogInView(SecretFormView):
             return HttpResponseRedirect(next_url(request, reverse("home")))
         if not set_up.is_set_up():
             return HttpResponseRedirect(reverse("setup"))  # no account exists yet
-        return self.page(form=LogInForm(), next=next_url(request, "") or path_behind_dialog(request))
+        return self.page(form=LogInForm(), next=next_url(request, "") or _path_behind_dialog(request))
 
     def post(self, request: HttpRequest, path: str = "", draft: str = "") -> HttpResponse:
         """``path`` and ``draft`` are those of another page whose form was submitted after the session had ended."""
@@ -114,11 +115,11 @@ class LogInCodeView(SecretFormView):
             )
         except DomainError as refusal:
             return self.again(form, refusal)
-        show_codes_left(request, user.id, form.cleaned_data["code"])
+        _show_codes_left(request, user.id, form.cleaned_data["code"])
         return self.open(user)
 
 
-def show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
+def _show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
     """After the use of a recovery code, show the number left on the next page in this browser."""
     if not is_totp_code(clean_code(code)):
         left = recovery_codes.count_recovery_codes(user_id)
@@ -126,7 +127,7 @@ def show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
         messages.warning(request, f"You used a recovery code. You have {words} left.")
 
 
-def path_behind_dialog(request: HttpRequest) -> str:
+def _path_behind_dialog(request: HttpRequest) -> str:
     """The path of the page over which htmx opens a dialog; otherwise "". The way to a provider leaves that page."""
     parts = urlsplit(request.headers.get("HX-Current-URL", "") if is_htmx(request) else "")
     return urlunsplit(("", "", parts.path, parts.query, ""))
@@ -170,7 +171,7 @@ class ConfirmIdentityView(SecretFormView):
             return self.again(form, refusal)
         confirm_session(request)
         if "code" in given:
-            show_codes_left(request, self.principal.person_id, given["code"])
+            _show_codes_left(request, self.principal.person_id, given["code"])
         return HttpResponseRedirect(next_url(request, reverse("home")), status=HTTPStatus.SEE_OTHER)
 
     def _form(self, data: Any = None) -> PageForm:
@@ -182,7 +183,8 @@ class LogOutView(PageView[Principal]):
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        record_log_out(request)
+        if isinstance(request.user, User):
+            log_out_of_browser(user=request.user, origin=origin_of(request, Source.CONSOLE))
         logout(request)
         return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
 

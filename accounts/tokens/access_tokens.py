@@ -31,7 +31,6 @@ from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
-from kernel.identities import Identity
 from kernel.observability.metrics import token_refusals_total
 
 ALGORITHM = "RS256"
@@ -56,7 +55,7 @@ _CLAIMS: Mapping[str, type] = {
 }
 
 
-class SigningBackend(TokenBackend):
+class _SigningBackend(TokenBackend):
     """simplejwt's backend, with the key chosen by ``kid`` from our own key set. ``AccessToken`` compares the times."""
 
     def __init__(self, keys: KeySet) -> None:
@@ -103,7 +102,7 @@ class AccessToken(simplejwt.AccessToken):
     """
 
     def __init__(self, text: str | None = None, *, keys: KeySet) -> None:
-        self._token_backend = SigningBackend(keys)
+        self._token_backend = _SigningBackend(keys)
         super().__init__(text)  # type: ignore[arg-type]  # simplejwt annotates the encoded text as a Token
         if text is None:
             now = process_now()
@@ -207,7 +206,7 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
     user = family.user
     return Principal(
         actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
-        identity=Identity.user(user.id),
+        identity=user.identity,
         role=user.role,
         permissions=user.permissions,
         must_enrol=user.must_enrol,

@@ -28,7 +28,7 @@ JWKS_MAX_AGE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationKey:
+class _VerificationKey:
     """A public key and the time until which it is trusted, or None if that time has no limit."""
 
     public_key: RSAPublicKey
@@ -43,7 +43,7 @@ class KeySet:
     """An immutable snapshot of the signing keys."""
 
     active_kid: str
-    verification_keys: Mapping[str, VerificationKey]
+    verification_keys: Mapping[str, _VerificationKey]
 
     def is_trusted(self, kid: str, now: datetime) -> bool:
         """Whether tokens that the key signed are trusted at ``now``."""
@@ -84,7 +84,7 @@ def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a
     return KeySet(
         active_kid=active_kid,
         verification_keys={
-            row.kid: VerificationKey(_public_key(bytes(row.public_key)), row.trusted_until) for row in rows
+            row.kid: _VerificationKey(_public_key(bytes(row.public_key)), row.trusted_until) for row in rows
         },
     )
 

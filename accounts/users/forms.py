@@ -10,7 +10,7 @@ from accounts.passwords import CHOOSING_HELP, password_field
 from accounts.roles import DESCRIPTIONS, ROLES
 from kernel.pages.forms import PageForm, ReasonForm, search_field
 
-ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
+_ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
@@ -18,7 +18,7 @@ class UserFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
     search = search_field("Search by name or email address")
-    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *ROLE_CHOICES])
+    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *_ROLE_CHOICES])
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]
     )
@@ -45,7 +45,7 @@ class InviteForm(PageForm):
         widget=forms.TextInput(attrs=PLAIN | {"autofocus": True}),
     )
     email = _email_field()
-    role = forms.ChoiceField(choices=ROLE_CHOICES, widget=forms.RadioSelect)
+    role = forms.ChoiceField(choices=_ROLE_CHOICES, widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +81,7 @@ class UserReasonForm(UserForm, ReasonForm):
 
 
 class RoleForm(UserReasonForm):
-    role = forms.ChoiceField(choices=ROLE_CHOICES, widget=forms.RadioSelect)
+    role = forms.ChoiceField(choices=_ROLE_CHOICES, widget=forms.RadioSelect)
 
     field_order = ("role", "reason")
 

@@ -17,13 +17,13 @@ from accounts.users.views import account, invitations, operations, set_up, users
 from kernel.rules import Rule
 
 
-class LinkCode(StringConverter):
+class _LinkCode(StringConverter):
     """Matches codes of links only, so that other URLs below /setup/ keep their own routes."""
 
     regex = link_codes.PATTERN
 
 
-register_converter(LinkCode, "link_code")
+register_converter(_LinkCode, "link_code")
 
 api = [
     path("users", UserListView.as_view(), name="api-users"),

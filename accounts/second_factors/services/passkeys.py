@@ -27,7 +27,7 @@ from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 
 MOST = 20  # passkeys per user
-NOT_ADDED = "The passkey could not be added. Try again."
+_NOT_ADDED = "The passkey could not be added. Try again."
 
 
 def list_passkeys(*, principal: Principal) -> list[Passkey]:
@@ -66,7 +66,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
         with accepting(), transaction.atomic():
             passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
     except (NotAccepted, IntegrityError):  # IntegrityError: the passkey is already registered
-        raise Invalid(NOT_ADDED) from None
+        raise Invalid(_NOT_ADDED) from None
     change = RowChange.of_row(passkey, after=passkey_values(passkey))
     record(user_event(actions.PASSKEY_ADDED, user.id), principal.actor, changes=[change])
     return passkey

@@ -40,8 +40,8 @@ from kernel.trust.row_mac import IntegrityFailed
 
 type Method = Literal["totp", "recovery_code"]
 
-TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be shown again
-WRONG_CODE = "That code is wrong or has expired."
+_TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be shown again
+_WRONG_CODE = "That code is wrong or has expired."
 GONE = (
     "The authenticator that this user needs to sign in was removed outside the application. "
     f"Find out who changed the database, then run {installation.MANAGE} reset_totp."
@@ -123,7 +123,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     before, now = device_values(device), database_now()
     step = matching_step(kek.unwrap_row(device), clean_code(code), now)
     if step is None:
-        raise Invalid.of_field("code", WRONG_CODE)
+        raise Invalid.of_field("code", _WRONG_CODE)
     device.confirmed, device.confirmed_at, device.last_step = True, now, step
     device.save_with_mac(update_fields=["confirmed", "confirmed_at", "last_step"])
     codes = add_recovery_codes(device)
@@ -152,7 +152,7 @@ def remove_totp(*, principal: Principal, code: str) -> None:
         try:
             _use_code(device, code)
         except Unauthenticated:
-            raise Invalid.of_field("code", WRONG_CODE) from None
+            raise Invalid.of_field("code", _WRONG_CODE) from None
         login_attempts.reset(login_attempts.TOTP, str(user_id))
         _remove(principal, actions.TOTP_REMOVED, user)
 
@@ -211,7 +211,7 @@ def _use_code(device: TotpDevice, code: str) -> Method:
         return "recovery_code"
     step = matching_step(kek.unwrap_row(device), code, now)
     if step is None or not _advance(device, step):
-        raise Unauthenticated(WRONG_CODE)
+        raise Unauthenticated(_WRONG_CODE)
     return "totp"
 
 
@@ -221,7 +221,7 @@ def _use_recovery_code(device: TotpDevice, code: str, now: datetime) -> None:
     )
     row = unused.first()
     if row is None or not unused.filter(pk=row.check_mac().pk).update(used_at=now):  # noqa: CC3 - compare-and-set
-        raise Unauthenticated(WRONG_CODE)
+        raise Unauthenticated(_WRONG_CODE)
 
 
 def _advance(device: TotpDevice, step: int) -> bool:
@@ -242,7 +242,7 @@ def _waiting(principal: Principal) -> QuerySet[TotpDevice]:
         user=principal.person_id,
         confirmed=False,
         begun_in=_session_of(principal),
-        created_at__gt=database_now() - TAKEN_UP_FOR,
+        created_at__gt=database_now() - _TAKEN_UP_FOR,
     )
 
 

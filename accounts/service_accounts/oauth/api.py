@@ -31,7 +31,7 @@ from kernel.identities import parse_uuid
 from kernel.rest.exceptions import translate
 from kernel.rules import PUBLIC, Rule
 
-GRANT_TYPE: Final = "client_credentials"
+_GRANT_TYPE: Final = "client_credentials"
 MAX_LENGTH: Final = 2000  # characters of one parameter
 
 
@@ -49,8 +49,8 @@ class OAuthTokenView(CredentialView):
     )
     def post(self, request: Request) -> Response:
         form = _single_values(request.data)
-        if form.get("grant_type", "") != GRANT_TYPE:
-            raise TokenRequestRefused("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}.")
+        if form.get("grant_type", "") != _GRANT_TYPE:
+            raise TokenRequestRefused("unsupported_grant_type", f"grant_type must be {_GRANT_TYPE}.")
         client_id, client_secret = _credentials(request, form)
         if parse_uuid(client_id):
             set_audit_object(request, "service_account", client_id)

@@ -27,7 +27,7 @@ from kernel.labels import check_name, prose_fault
 
 MAX_DESCRIPTION: Final = 1000
 MAX_OVERLAP_HOURS: Final = 168
-SECRET_PREFIX: Final = "ccs_"  # noqa: S105 - a prefix, for secret scanners
+_SECRET_PREFIX: Final = "ccs_"  # noqa: S105 - a prefix, for secret scanners
 
 
 class AccountUpdate(TypedDict, total=False):
@@ -39,7 +39,7 @@ class AccountUpdate(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedAccount:
+class _CreatedAccount:
     account: ServiceAccount
     client_secret: str = field(repr=False)
 
@@ -59,7 +59,7 @@ def get_service_account(*, principal: Principal, account_id: UUID) -> ServiceAcc
 
 def create_service_account(
     *, principal: Principal, name: str, role: str, description: str = ""
-) -> CreatedAccount:
+) -> _CreatedAccount:
     """Create an account with its first client secret, which is returned only here.
 
     Raises Denied, RecentAuthRequired, Invalid, NameTaken.
@@ -73,11 +73,11 @@ def create_service_account(
     with unique_name(ServiceAccount, name, "service account"):
         account.save_with_mac()
         client_secret = _add_secret(account, now)
-        inserted = RowChange.of_row(account, after=account_values(account))
+        inserted = RowChange.of_row(account, after=_account_values(account))
         _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
         lock_epoch()
         renew_principal(principal)
-    return CreatedAccount(account, client_secret)
+    return _CreatedAccount(account, client_secret)
 
 
 @transaction.atomic
@@ -98,11 +98,11 @@ def update_service_account(
     account = _lock(account_id)
     if check is not None:
         check(account)
-    before = account_values(account)
+    before = _account_values(account)
     if changes.get("role", account.role) != account.role:
         principal.require_recent_log_in(database_now())
     _set_fields(account, changes)
-    after = account_values(account)
+    after = _account_values(account)
     if after == before:
         return account
     account.save_with_mac()
@@ -152,7 +152,7 @@ def has_client_secret(account: ServiceAccount, client_secret: str) -> bool:
     return expires_at is None or expires_at > database_now()
 
 
-def account_values(account: ServiceAccount) -> dict[str, object]:
+def _account_values(account: ServiceAccount) -> dict[str, object]:
     """The declared fields for the audit log."""
     return {
         "name": account.name,
@@ -192,7 +192,7 @@ def _end_issued_tokens(account: ServiceAccount) -> None:
 
 
 def _add_secret(account: ServiceAccount, now: datetime) -> str:
-    client_secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+    client_secret = _SECRET_PREFIX + secrets.token_urlsafe(32)
     account.secrets.filter(expires_at__lt=now).delete()  # noqa: CC3 - deletes expired secrets
     row = ClientSecret(service_account=account, secret_hash=_digest(client_secret), created_at=now)
     row.save_with_mac()

@@ -34,10 +34,10 @@ from kernel.labels import label_fault
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
-ISSUED_LIFETIME: Final = timedelta(minutes=30)
+_ISSUED_LIFETIME: Final = timedelta(minutes=30)
 MAX_KEYS: Final = 100
 # An auditor's token reads, and changes nothing.
-READ_SCOPES: Final = frozenset(
+_READ_SCOPES: Final = frozenset(
     {"keys.read", "policies.read", "operations.read", "audit.read", "users.read", "system.read"}
 )
 
@@ -111,7 +111,7 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
         service_account=old.service_account,
     )
     created = _store(token, principal, actions.SERVICE_TOKEN_ROTATED, replaces=str(old.id))
-    before = token_values(old)
+    before = _token_values(old)
     old.rotated_at = now
     old.expires_at = min(old.expires_at, now + overlap)
     _save(old, principal, actions.SERVICE_TOKEN_CHANGED, before)
@@ -123,7 +123,7 @@ def revoke_token(*, principal: Principal, token_id: UUID, reason: str = "") -> S
     """End a token immediately, in every process. Raises Denied, NotFound, Invalid."""
     token = _lock(principal, token_id)
     if token.revoked_at is None:
-        before = token_values(token)
+        before = _token_values(token)
         token.revoked_at = database_now()
         _save(token, principal, actions.SERVICE_TOKEN_REVOKED, before, **reason_given(reason))
     return token
@@ -144,20 +144,20 @@ def issue_token(
         name="client credentials",
         scopes=_scopes(scopes or scopes_for(account.role) - {"users.manage"}, account),
         created_at=now,
-        expires_at=now + ISSUED_LIFETIME,
+        expires_at=now + _ISSUED_LIFETIME,
         is_issued=True,
         service_account=account,
     )
     text = new_token()
     token.token_hash = token_digest(text)
-    event = Event(action=actions.SERVICE_TOKEN_ISSUED, object_type="service_token", object_id=str(token.id))
     with transaction.atomic():
         account.tokens.filter(is_issued=True, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired tokens that a client was issued
         token.save_with_mac()
-        record(event, origin.service_account(account.id, account.name, auth_method="client_credentials"))
+        actor = origin.service_account(account.id, account.name, auth_method="client_credentials")
+        record(_event(actions.SERVICE_TOKEN_ISSUED, token), actor)
         lock_epoch()
         _authenticated(client_id, client_secret)  # a concurrent change may have ended the secret
-    return CreatedToken(token, text), ISSUED_LIFETIME
+    return CreatedToken(token, text), _ISSUED_LIFETIME
 
 
 def _authenticated(client_id: str, client_secret: str) -> ServiceAccount:
@@ -168,7 +168,7 @@ def _authenticated(client_id: str, client_secret: str) -> ServiceAccount:
     raise Unauthenticated("The client credentials are not valid.")
 
 
-def token_values(token: ServiceToken) -> dict[str, object]:
+def _token_values(token: ServiceToken) -> dict[str, object]:
     """The declared fields for the audit log. None is secret."""
     return {
         "name": token.name,
@@ -198,7 +198,7 @@ def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccou
 def scopes_for(role: str) -> frozenset[str]:
     """The permissions that a token of an owner with the role can have."""
     allowed = ROLES[role] - {MANAGE}
-    return allowed & READ_SCOPES if role == AUDITOR else allowed
+    return allowed & _READ_SCOPES if role == AUDITOR else allowed
 
 
 def _scopes(scopes: Collection[str], owner: User | ServiceAccount, *, has_keys: bool = False) -> list[str]:
@@ -234,8 +234,8 @@ def _store(token: ServiceToken, principal: Principal, action: str, **meta: objec
     token.token_hash = token_digest(text)
     with transaction.atomic():
         token.save_with_mac()
-        event = Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)
-        record(event, principal.actor, changes=[RowChange.of_row(token, after=token_values(token))])
+        change = RowChange.of_row(token, after=_token_values(token))
+        record(_event(action, token, **meta), principal.actor, changes=[change])
         lock_epoch()
         renew_principal(principal)
     return CreatedToken(token, text)
@@ -253,9 +253,11 @@ def _save(
     token: ServiceToken, principal: Principal, action: str, before: dict[str, object], **meta: object
 ) -> None:
     token.save_with_mac()
-    event = Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)
-    record(
-        event, principal.actor, changes=[RowChange.of_row(token, before=before, after=token_values(token))]
-    )
+    change = RowChange.of_row(token, before=before, after=_token_values(token))
+    record(_event(action, token, **meta), principal.actor, changes=[change])
     raise_epoch(token.identity.entity)
     renew_principal(principal)
+
+
+def _event(action: str, token: ServiceToken, **meta: object) -> Event:
+    return Event(action=action, object_type="service_token", object_id=str(token.id), meta=meta)

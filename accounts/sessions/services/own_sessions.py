@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from accounts import actions
 from accounts.models import BrowserSession, TokenFamily, User
 from accounts.principals import Principal, user_entity
+from accounts.sessions.devices import device_words
 from accounts.sessions.services.sessions import revoke_family
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
@@ -34,6 +35,11 @@ class OwnSession:
     began_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+
+    @property
+    def device(self) -> str:
+        """Such as ``Firefox on Linux``."""
+        return device_words(self.user_agent)
 
 
 def list_sessions(*, principal: Principal) -> list[OwnSession]:

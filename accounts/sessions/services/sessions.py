@@ -24,7 +24,7 @@ from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 
 PREFIX = "ccr_"  # lets secret scanners recognize a token
-TOKEN_BYTES = 32
+_TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
 BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
 
@@ -60,6 +60,7 @@ def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
         )
         family.save_with_mac()
         refresh_token = _add_refresh_token(family)
+        login_attempts.reset(login_attempts.PASSWORD, user.username)
         record(_event(actions.SESSION_OPENED, family), _actor(family, origin))
     return _pair(family, refresh_token, keys)
 
@@ -175,7 +176,7 @@ def _require_current(token: RefreshToken, family: TokenFamily) -> None:
 
 
 def _add_refresh_token(family: TokenFamily) -> str:
-    text = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    text = PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     RefreshToken(family=family, token_hash=_hash(text)).save_with_mac()
     return text
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-NOT_IN_USERNAME = re.compile(r"[^a-z0-9._@+-]+", re.ASCII)
+_NOT_IN_USERNAME = re.compile(r"[^a-z0-9._@+-]+", re.ASCII)
 LONGEST_USERNAME = 64
 LONGEST_METHODS = 100
 
@@ -65,7 +65,7 @@ def username_of(claims: Mapping[str, Any]) -> str:
     """A valid username from the claims. Only a proposal: it identifies no user."""
     for name in ("preferred_username", "email"):
         text = claims.get(name)
-        cleaned = NOT_IN_USERNAME.sub("-", text.lower()).lstrip("._@+-") if isinstance(text, str) else ""
+        cleaned = _NOT_IN_USERNAME.sub("-", text.lower()).lstrip("._@+-") if isinstance(text, str) else ""
         if cleaned:
             return cleaned[:LONGEST_USERNAME]
     return "user"

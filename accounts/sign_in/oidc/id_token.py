@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from accounts.errors import IdTokenRefused
 
 # Asymmetric only: with HS256, everyone who knows the client secret could sign, and "none" needs no key at all.
-HASHES: Mapping[str, str] = {
+_HASHES: Mapping[str, str] = {
     **{f"{family}{size}": f"sha{size}" for family in ("RS", "PS", "ES") for size in (256, 384, 512)},
     "EdDSA": "sha512",
 }
@@ -24,8 +24,8 @@ MAX_SUBJECT = 255
 MIN_RSA_BITS = 2048
 REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
 
-type Claims = Mapping[str, Any]
-type FindKeys = Callable[[str | None], list[dict[str, Any]]]
+type _Claims = Mapping[str, Any]
+type _FindKeys = Callable[[str | None], list[dict[str, Any]]]
 
 logger = logging.getLogger(__name__)
 
@@ -41,28 +41,28 @@ class Expected:
     authenticated_since: float | None = None
 
 
-def verify_id_token(token: str, find_keys: FindKeys, expected: Expected) -> Claims:
+def verify_id_token(token: str, find_keys: _FindKeys, expected: Expected) -> _Claims:
     """The claims of a valid token. Raises IdTokenRefused; the log has the reason."""
     try:
         return _verify(token, find_keys, expected)
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         # Never the error's text, which may quote the token.
-        reason = str(error) if isinstance(error, Mismatch) else type(error).__name__
+        reason = str(error) if isinstance(error, _Mismatch) else type(error).__name__
         logger.warning("An ID token was refused: %s", reason)
         raise IdTokenRefused from None
 
 
-class Mismatch(ValueError):
+class _Mismatch(ValueError):
     """A value of the token differs from the expected one. The message is our own."""
 
 
-def _verify(token: str, find_keys: FindKeys, expected: Expected) -> Claims:
+def _verify(token: str, find_keys: _FindKeys, expected: Expected) -> _Claims:
     if len(token) > MAX_SIZE:
-        raise Mismatch("size")
+        raise _Mismatch("size")
     header = jwt.get_unverified_header(token)
     algorithm = str(header.get("alg"))
-    if algorithm not in HASHES:
-        raise Mismatch("algorithm")
+    if algorithm not in _HASHES:
+        raise _Mismatch("algorithm")
     claims: dict[str, Any] = jwt.decode(
         token,
         _choose_key(find_keys(header.get("kid")), algorithm),
@@ -87,31 +87,31 @@ def _choose_key(keys: list[dict[str, Any]], algorithm: str) -> Any:
         except (jwt.PyJWTError, ValueError, TypeError):  # of another type, such as an RSA key for ES256
             continue
     if len(usable) != 1:
-        raise Mismatch("unknown key")
+        raise _Mismatch("unknown key")
     (key,) = usable
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
-        raise Mismatch("key size")
+        raise _Mismatch("key size")
     return key
 
 
-def _compare(claims: Claims, algorithm: str, expected: Expected) -> None:
+def _compare(claims: _Claims, algorithm: str, expected: Expected) -> None:
     subject, audience = claims["sub"], claims["aud"]
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or "\0" in subject:
-        raise Mismatch("subject")
+        raise _Mismatch("subject")
     several = isinstance(audience, list) and len(audience) > 1
     if claims.get("azp", "" if several else expected.client_id) != expected.client_id:
-        raise Mismatch("authorized party")
+        raise _Mismatch("authorized party")
     if not _is_same(claims.get("nonce"), expected.nonce):
-        raise Mismatch("nonce")
+        raise _Mismatch("nonce")
     if "at_hash" in claims and not _is_same(claims["at_hash"], _half_hash(expected.access_token, algorithm)):
-        raise Mismatch("access token hash")
+        raise _Mismatch("access token hash")
     since, authenticated = expected.authenticated_since, claims.get("auth_time")
     if since is not None and not (isinstance(authenticated, int | float) and authenticated >= since - LEEWAY):
-        raise Mismatch("time of authentication")
+        raise _Mismatch("time of authentication")
 
 
 def _half_hash(access_token: str, algorithm: str) -> str:
-    digest = hashlib.new(HASHES[algorithm], access_token.encode()).digest()
+    digest = hashlib.new(_HASHES[algorithm], access_token.encode()).digest()
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 

@@ -16,8 +16,8 @@ from accounts.errors import ProviderRefused, ProviderUnavailable
 from accounts.sign_in.oidc.json_requests import fetch
 from kernel.runtime import ProcessState
 
-CACHE_SECONDS = 3600.0
-REFETCH_SECONDS = 60.0  # keys are not read again sooner, however many tokens name an unknown key
+_CACHE_SECONDS = 3600.0
+_REFETCH_SECONDS = 60.0  # keys are not read again sooner, however many tokens name an unknown key
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched[T]:
+class _Fetched[T]:
     value: T
     at: float = field(default_factory=time.monotonic)
 
@@ -52,18 +52,18 @@ class Fetched[T]:
         return time.monotonic() - self.at < seconds
 
 
-class Provider:
+class _Provider:
     """The configured provider, with its cached documents."""
 
     def __init__(self) -> None:
-        self._metadata: Fetched[Metadata] | None = None
-        self._keys: Fetched[list[dict[str, Any]]] | None = None
+        self._metadata: _Fetched[Metadata] | None = None
+        self._keys: _Fetched[list[dict[str, Any]]] | None = None
 
     @property
     def metadata(self) -> Metadata:
         """Raises ProviderUnavailable."""
-        if self._metadata is None or not self._metadata.is_younger_than(CACHE_SECONDS):
-            self._metadata = Fetched(_discover(settings.CC_OIDC.issuer))
+        if self._metadata is None or not self._metadata.is_younger_than(_CACHE_SECONDS):
+            self._metadata = _Fetched(_discover(settings.CC_OIDC.issuer))
         return self._metadata.value
 
     def keys(self, kid: str | None) -> list[dict[str, Any]]:
@@ -71,11 +71,11 @@ class Provider:
 
         An unknown id may belong to a new key, so the keys are then read again.
         """
-        if self._keys is None or not self._keys.is_younger_than(CACHE_SECONDS):
-            self._keys = Fetched(_read_keys(self.metadata.jwks_uri))
+        if self._keys is None or not self._keys.is_younger_than(_CACHE_SECONDS):
+            self._keys = _Fetched(_read_keys(self.metadata.jwks_uri))
         found = _with_id(self._keys.value, kid)
-        if not found and not self._keys.is_younger_than(REFETCH_SECONDS):
-            self._keys = Fetched(_read_keys(self.metadata.jwks_uri))
+        if not found and not self._keys.is_younger_than(_REFETCH_SECONDS):
+            self._keys = _Fetched(_read_keys(self.metadata.jwks_uri))
             found = _with_id(self._keys.value, kid)
         return found
 
@@ -176,4 +176,4 @@ def _client_authentication(methods: frozenset[str]) -> tuple[dict[str, str], dic
     return {}, {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-provider = ProcessState(Provider)
+provider = ProcessState(_Provider)

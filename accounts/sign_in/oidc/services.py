@@ -37,17 +37,17 @@ from kernel.identities import Identity
 
 type State = dict[str, str]
 
-VALID_FOR = timedelta(minutes=10)
+_VALID_FOR = timedelta(minutes=10)
 AUTH_METHOD = "oidc"
 MOST_CODE = 4096  # characters
-NO_ROLE = "The identity provider gives you no role in CipherCanary. Contact an administrator."
+_NO_ROLE = "The identity provider gives you no role in CipherCanary. Contact an administrator."
 DISABLED = "Your account is disabled. Contact an administrator."
 LAST_ADMIN = (
     "The identity provider no longer gives you the role admin, but you are the last active administrator. "
     "Create another administrator first."
 )
-ANOTHER_PERSON = "You signed in at the identity provider as another person. Try again as yourself."
-ROLE_CHANGED = "Your role at the identity provider has changed. Sign out, then sign in again."
+_ANOTHER_PERSON = "You signed in at the identity provider as another person. Try again as yourself."
+_ROLE_CHANGED = "Your role at the identity provider has changed. Sign out, then sign in again."
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +133,9 @@ def confirm_with_oidc(*, principal: Principal, identity: ExternalIdentity, origi
     """
     seen = _find(identity)
     if seen is None or seen.pk != principal.person_id:
-        raise SignInDenied(ANOTHER_PERSON)
+        raise SignInDenied(_ANOTHER_PERSON)
     if seen.role != identity.role:
-        raise SignInDenied(ROLE_CHANGED)
+        raise SignInDenied(_ROLE_CHANGED)
     with transaction.atomic():
         user = User.objects.lock_unchanged(seen)
         actor = origin.user(user.id, user.username, auth_method=AUTH_METHOD)
@@ -146,7 +146,7 @@ def _require_own_answer(state: Mapping[str, str], answer: Mapping[str, str]) -> 
     is_own = compare_digest(state.get("state", "").encode(), answer.get("state", "").encode())
     if not state or not is_own:
         raise SignInExpired
-    if process_now() - datetime.fromisoformat(state["begun_at"]) > VALID_FOR:
+    if process_now() - datetime.fromisoformat(state["begun_at"]) > _VALID_FOR:
         raise SignInExpired
     # RFC 9207: the answer of another provider that was mixed up with ours.
     is_required = provider.current.metadata.names_itself
@@ -173,7 +173,7 @@ def _find(identity: ExternalIdentity) -> User | None:
 
 def _create(identity: ExternalIdentity, origin: Origin) -> User:
     if not identity.role:
-        raise SignInDenied(NO_ROLE)
+        raise SignInDenied(_NO_ROLE)
     principal = _on_behalf_of_provider(identity, origin)
     try:
         with transaction.atomic():
@@ -210,7 +210,7 @@ def _follow_role(user: User, identity: ExternalIdentity, origin: Origin) -> User
         tokens = user.service_tokens.filter(revoked_at=None, subject_version=user.subject_version)
         if BrowserSession.objects.filter(user=user).exists() or tokens.exists():
             sign_out_everywhere(principal=principal, user_id=user.id)
-        raise SignInDenied(NO_ROLE)
+        raise SignInDenied(_NO_ROLE)
     try:
         return (
             user

@@ -32,7 +32,7 @@ STATE = "oidc"  # session entry: the state of a started sign-in, which works onc
 logger = logging.getLogger(__name__)
 
 
-class ToProviderView(SecretFormView):
+class _ToProviderView(SecretFormView):
     """Base class of the two ways to the provider. The answer comes to ``CallbackView``."""
 
     form_class: type[PageForm] = LogInForm
@@ -58,13 +58,13 @@ class ToProviderView(SecretFormView):
         return response
 
     def _not_begun(self, refusal: DomainError) -> HttpResponse:
-        note_outage(refusal)
+        _note_outage(refusal)
         form = self.form_class({})
         form.errors.clear()
         return self.again(form, refusal, through_provider=self.confirms)
 
 
-class LogInThroughProviderView(ToProviderView):
+class LogInThroughProviderView(_ToProviderView):
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
     template = "accounts/log_in.html"
 
@@ -74,7 +74,7 @@ class LogInThroughProviderView(ToProviderView):
         return super().post(request)
 
 
-class ConfirmThroughProviderView(ToProviderView):
+class ConfirmThroughProviderView(_ToProviderView):
     """For actions that require a recent sign-in: the provider requests the person's credentials again."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.IDENTITY_CONFIRMED)}
@@ -128,13 +128,13 @@ class CallbackView(SecretFormView):
         return HttpResponseRedirect(started["next"] or reverse("home"), status=HTTPStatus.SEE_OTHER)
 
     def _refused(self, refusal: DomainError) -> HttpResponse:
-        note_outage(refusal)
+        _note_outage(refusal)
         refuse(self.request, refusal)
         response = self.page(status=problems.status_of(refusal), refusal=refusal)
         response["Referrer-Policy"] = "no-referrer"  # the page's own requests would repeat the code
         return response
 
 
-def note_outage(refusal: DomainError) -> None:
+def _note_outage(refusal: DomainError) -> None:
     if isinstance(refusal, Unavailable):
         logger.warning("A sign-in through the identity provider failed: %s", refusal.detail)

@@ -18,7 +18,7 @@ from kernel.identities import Identity
 
 MANAGE: Final = "tokens.manage"
 
-SHOWN_AFTER_END: Final = timedelta(days=30)
+_SHOWN_AFTER_END: Final = timedelta(days=30)
 LIMIT: Final = 100
 
 
@@ -44,8 +44,8 @@ class ListedToken:
 def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedToken]:
     """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
     now = process_now()
-    since = now - SHOWN_AFTER_END
-    found = list_tokens(principal=principal).filter(owned_by(owner))
+    since = now - _SHOWN_AFTER_END
+    found = list_tokens(principal=principal).filter(_owned_by(owner))
     found = found.filter(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
     return _describe(principal, found[:LIMIT], now)
 
@@ -87,7 +87,7 @@ def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
     reach = principal.scope(MANAGE)
     found = ServiceToken.objects.filter(is_issued=False).select_related("user", "service_account")
     if reach != "all":
-        found = found.filter(owned_by(principal.identity))
+        found = found.filter(_owned_by(principal.identity))
     return found.order_by("-created_at", "-id")
 
 
@@ -99,7 +99,7 @@ def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
     return token.check_mac()
 
 
-def owned_by(identity: Identity) -> Q:
+def _owned_by(identity: Identity) -> Q:
     """The tokens of a user or service account, as a query condition."""
     if identity.user_id is not None:
         return Q(user=identity.user_id)

@@ -22,8 +22,8 @@ from kernel.crypto.material import KeyMaterial
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust import kek
 
-RSA_BITS = 3072  # NIST SP 800-57 part 1: 128 bits of strength
-PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
+_RSA_BITS = 3072  # NIST SP 800-57 part 1: 128 bits of strength
+_PUBLISHED_BEFORE_USE = 2 * JWKS_MAX_AGE
 
 _STATE = SigningKey.State
 
@@ -51,10 +51,10 @@ def rotate_signing_key(*, principal: Principal, is_emergency: bool = False) -> S
         now = database_now()
         rows = SigningKey.objects.select_for_update().exclude(state=_STATE.RETIRED).order_by("state")
         active, upcoming = (row.check_mac() for row in rows)
-        if not is_emergency and now < upcoming.created_at + PUBLISHED_BEFORE_USE:
+        if not is_emergency and now < upcoming.created_at + _PUBLISHED_BEFORE_USE:
             raise SigningKeyTooNew(
                 "The next key was published less than "
-                f"{PUBLISHED_BEFORE_USE.total_seconds() / 60:.0f} minutes ago, so verifiers may not have it yet. "
+                f"{_PUBLISHED_BEFORE_USE.total_seconds() / 60:.0f} minutes ago, so verifiers may not have it yet. "
                 "Wait, or use --emergency."
             )
         _retire(active, now if is_emergency else now + _token_life())
@@ -85,7 +85,7 @@ def _create(state: SigningKey.State) -> None:
 
 def _generate(state: SigningKey.State) -> tuple[SigningKey, KeyMaterial]:
     """A new key, and its private half, which is not wrapped yet."""
-    private_key = generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    private_key = generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
     pkcs8 = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     now = database_now()
     key = SigningKey(

@@ -22,7 +22,7 @@ from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start with a letter or digit."
+_USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start with a letter or digit."
 
 
 def create_user(
@@ -49,7 +49,7 @@ def create_user(
 def new_user(username: str, role: str, email: str | None) -> User:
     """A user without a password, not yet saved. Raises Invalid."""
     if not USERNAME.fullmatch(username.lower()):
-        raise Invalid.of_field("username", USERNAME_RULE)
+        raise Invalid.of_field("username", _USERNAME_RULE)
     require_known_role(role)
     return User(
         username=username.lower(), email=accepted_email(email), role=role, password=make_password(None)

@@ -25,8 +25,8 @@ from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 
 LAST_ADMIN = "This is the last active administrator. Create another administrator first."
-UNCHANGED = "The new password must differ from the current password."
-WRONG_CURRENT = "The current password is wrong."
+_UNCHANGED = "The new password must differ from the current password."
+_WRONG_CURRENT = "The current password is wrong."
 
 
 class UserUpdate(TypedDict, total=False):
@@ -70,11 +70,11 @@ def change_password(*, principal: Principal, current: str, new: str) -> None:
     user = get_own_user(principal=principal)
     require_acceptable(new, user, field="new")
     if new == current:
-        raise Invalid.of_field("new", UNCHANGED)
+        raise Invalid.of_field("new", _UNCHANGED)
     with hash_slot():
         login_attempts.count(login_attempts.PASSWORD, user.username)
         if not verify_password(current, user.password)[0]:
-            raise Invalid.of_field("current", WRONG_CURRENT)
+            raise Invalid.of_field("current", _WRONG_CURRENT)
         encoded = make_password(new)
     with transaction.atomic():
         user = User.objects.lock_unchanged(user)

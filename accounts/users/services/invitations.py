@@ -24,7 +24,7 @@ from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 
-NO_INVITATION = "This user has no open invitation."
+_NO_INVITATION = "This user has no open invitation."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
     user = User.objects.lock(user_id)
     found = Invitation.objects.filter(user=user).first()
     if found is None or not found.is_open(database_now()):
-        raise NotFound(NO_INVITATION)
+        raise NotFound(_NO_INVITATION)
     found.delete()
     record(user_event(actions.INVITATION_REVOKED, user.id, **reason_given(reason)), principal.actor)
     lock_epoch()

@@ -81,18 +81,18 @@ def describe_users(users: Iterable[User]) -> list[ListedUser]:
 
 
 @dataclass(frozen=True, slots=True)
-class UserWindow:
+class _UserWindow:
     """One page of a list of users. ``next_after`` is the name that starts the next page; "" at the end."""
 
     users: Sequence[ListedUser]
     next_after: str
 
 
-def list_users_after(*, principal: Principal, only: UserFilter, after: str, limit: int) -> UserWindow:
+def list_users_after(*, principal: Principal, only: UserFilter, after: str, limit: int) -> _UserWindow:
     """The first ``limit`` users after the one with the name ``after``, in the order of their names. Raises Denied."""
     window = list(list_users(principal=principal, only=only).filter(username__gt=after)[: limit + 1])
     is_last = len(window) <= limit
-    return UserWindow(describe_users(window[:limit]), "" if is_last else window[limit - 1].username)
+    return _UserWindow(describe_users(window[:limit]), "" if is_last else window[limit - 1].username)
 
 
 def get_user(*, principal: Principal, user_id: UUID) -> ListedUser:

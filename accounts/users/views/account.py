@@ -17,7 +17,7 @@ from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, th
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, Rule
 
-YEAR = 365 * 24 * 3600
+_YEAR = 365 * 24 * 3600
 
 
 class ProfileView(PageView[Principal]):
@@ -77,6 +77,6 @@ class AppearanceView(PageView[Principal]):
         }
         for name, value in chosen.items():
             response.set_cookie(
-                name, value, max_age=YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
+                name, value, max_age=_YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
             )
         return response

@@ -22,7 +22,6 @@ from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
 from kernel.clock import database_now
 from kernel.errors import DomainError
-from kernel.identities import Identity
 from kernel.pages import once
 from kernel.pages.views import PageView
 from kernel.rules import Rule
@@ -134,8 +133,7 @@ class UserView(UserPageView):
     def _tokens(self, listed: ListedUser) -> list[token_listing.ListedToken]:
         if not self.principal.has_permission("users.manage"):
             return []
-        owner = Identity.user(listed.user.id)
-        return token_listing.list_recent_tokens(principal=self.principal, owner=owner)
+        return token_listing.list_recent_tokens(principal=self.principal, owner=listed.user.identity)
 
     def _operations(self, listed: ListedUser) -> list[tuple[UserOperation, str]]:
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""
