@@ -6,6 +6,7 @@ being listed here.
 
 import json
 from dataclasses import replace
+from itertools import cycle, islice, zip_longest
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -64,6 +65,7 @@ NOT_A_DOCUMENT = {
     "a number": b"1",
     "null": b"null",
 }
+DOCUMENTS = cycle(NOT_A_DOCUMENT.items())
 BAD_PARAMETERS = {
     "integer": ["", "x", "1.0", "0x1", "-1", "0", "1e3", "\u0661", "1\x00", str(HUGE), "9" * 5000],
     "date-time": [
@@ -166,8 +168,9 @@ def refusal(answer, status=400):
 @before_the_database
 @with_body
 def test_a_body_that_is_no_json_object_is_refused(route, method, send):
-    codes = {what: refusal(send(route, method, body))["code"] for what, body in NOT_A_DOCUMENT.items()}
-    assert codes == dict.fromkeys(NOT_A_DOCUMENT, "invalid_request")
+    """All endpoints have the same parser, so each gets two of the documents."""
+    for what, body in islice(DOCUMENTS, 2):
+        assert refusal(send(route, method, body))["code"] == "invalid_request", what
 
 
 @before_the_database
@@ -245,19 +248,21 @@ def test_each_field_refuses_what_is_beyond_its_bounds(route, method, send):
 
 
 def sweep(send, route, method, wrong_values):
+    """Send a wrong value in every field at once, then alone those that an earlier fault kept from being named."""
     good = send.good(route, method)
-    for name, part in body_schema(route, method)["properties"].items():
-        for path, value in wrong_values(name, resolved(part)):
-            problem = refusal(send(route, method, good | {name: value}))
-            if problem["code"] in OF_ONE_FIELD:
-                assert path in OF_ONE_FIELD[problem["code"]]
-                continue
-            named = set(problem.get("errors", {}))
-            assert any(field == path or field.startswith(f"{path}.") for field in named), (
-                name,
-                value,
-                problem,
-            )
+    properties = body_schema(route, method)["properties"].items()
+    values = [[(name, *wrong) for wrong in wrong_values(name, resolved(part))] for name, part in properties]
+    for several in zip_longest(*values):
+        wrong = list(filter(None, several))
+        problem = refusal(send(route, method, good | {name: value for name, _, value in wrong}))
+        for name, path, value in wrong:
+            if not names(problem, path):
+                alone = refusal(send(route, method, good | {name: value}))
+                assert names(alone, path) or path in OF_ONE_FIELD.get(alone["code"], ()), (name, value, alone)
+
+
+def names(problem, path):
+    return any(field == path or field.startswith(f"{path}.") for field in problem.get("errors", {}))
 
 
 def types_of(part):
