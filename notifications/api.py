@@ -47,7 +47,7 @@ class WebhookListView(ApiView[Principal]):
     )
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
-        """Create a webhook. Only this response contains the secret that verifies its signatures."""
+        """Create a webhook. Only this response contains its secret. Requires a recent sign-in."""
         body = self.read(NewWebhookSerializer)
         created = webhooks.create_webhook(principal=self.principal, **body)
         location = reverse("webhook", kwargs={"webhook_id": created.webhook.id})
@@ -81,7 +81,7 @@ class WebhookView(OneWebhookView):
 
     @extend_schema(request=WebhookChangesSerializer, parameters=[IF_MATCH, ETAG], responses=WebhookSerializer)
     def patch(self, request: Request, webhook_id: UUID) -> Response:
-        """Change a webhook. If it becomes inactive, its waiting deliveries fail."""
+        """Change a webhook. If it becomes inactive, its waiting deliveries fail. Requires a recent sign-in."""
         webhook = webhooks.update_webhook(
             principal=self.principal,
             webhook_id=webhook_id,
@@ -92,13 +92,13 @@ class WebhookView(OneWebhookView):
 
     @extend_schema(responses={204: None})
     def delete(self, _request: Request, webhook_id: UUID) -> Response:
-        """Delete a webhook with its deliveries."""
+        """Delete a webhook with its deliveries. Requires a recent sign-in."""
         webhooks.delete_webhook(principal=self.principal, webhook_id=webhook_id)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class RotateSecretView(OneWebhookView):
-    """A new secret, which replaces the old one at once."""
+    """A new secret, which replaces the old one at once. Requires a recent sign-in."""
 
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED)}
 

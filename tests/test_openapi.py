@@ -4,7 +4,6 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 import regex
@@ -25,11 +24,11 @@ from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_M
 from kernel.rest import schema
 from keys.editing.api import UpdateKeySerializer
 from keys.reading.serializers import ReasonSerializer
+from tests import endpoint_tables
 from tests.authorisation import People, send
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_target
 
-SNAPSHOT = Path(__file__).with_name("openapi.json")
-HOW = "bin/manage spectacular --format openapi-json --file tests/openapi.json"
+HOW = "python -m tests.endpoint_tables"
 ANSWERS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
@@ -55,7 +54,13 @@ def operations(document):
 
 def test_the_document_is_the_one_that_was_reviewed():
     rendered = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True))
-    assert SNAPSHOT.read_bytes() == rendered, f"If the change is meant, write it down with: {HOW}"
+    assert endpoint_tables.SNAPSHOT.read_bytes() == rendered, (
+        f"If the change is meant, write it down with: {HOW}"
+    )
+
+
+def test_the_page_of_the_api_has_the_endpoints_of_the_document(document):
+    assert endpoint_tables.PAGE.read_text() == endpoint_tables.page(document), f"Write the tables with: {HOW}"
 
 
 def test_nothing_of_the_api_is_guessed_at():
@@ -137,7 +142,7 @@ def test_the_headers_of_the_document_are_those_of_an_answer(document, admin):
 def test_the_document_is_served_as_it_is_kept(client):
     answer = client.get("/api/schema/")
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json() == json.loads(SNAPSHOT.read_text())
+    assert answer.json() == json.loads(endpoint_tables.SNAPSHOT.read_text())
 
 
 def test_parallel_first_requests_generate_the_document_once(client, monkeypatch):

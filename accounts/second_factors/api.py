@@ -87,7 +87,7 @@ class PasskeysView(AuthView):
 
 
 class PasskeyView(AuthView):
-    """One of the caller's passkeys."""
+    """Remove one of the caller's passkeys. Sessions that it opened continue. Requires a recent sign-in."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
     object_reference = ("passkey", "passkey_id")

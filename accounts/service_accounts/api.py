@@ -61,7 +61,7 @@ class ServiceAccountListView(ApiView[Principal]):
     )
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
-        """Create a service account. Only this response contains its client secret."""
+        """Create a service account. Only this response contains its client secret. Requires a recent sign-in."""
         body = self.read(NewServiceAccountSerializer)
         created = service_accounts.create_service_account(principal=self.principal, **body)
         account = created.account
@@ -106,7 +106,7 @@ class ServiceAccountView(ApiView[Principal]):
 
 
 class RotateSecretView(ApiView[Principal]):
-    """A new client secret. Older secrets stay valid for `overlap_hours`."""
+    """A new client secret. Older secrets stay valid for `overlap_hours`. Requires a recent sign-in."""
 
     rules = {"POST": Rule("users.manage", actions.CLIENT_SECRET_ROTATED)}
     object_reference = ("service_account", "account_id")
@@ -139,7 +139,7 @@ class TokenListView(ShowsLog, ApiView[Principal]):
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
-        """Create a token. Only this response contains it."""
+        """Create a token. Only this response contains it. Requires a recent sign-in."""
         body = self.read(NewTokenSerializer)
         request = TokenRequest(
             name=body["name"],
@@ -164,7 +164,7 @@ class TokenView(ShowsLog, ApiView[Principal]):
 
 
 class RotateTokenView(ApiView[Principal]):
-    """A new token with the same rights. The old one stays valid for `overlap_hours`."""
+    """A new token with the same rights. The old one stays valid for `overlap_hours`. Requires a recent sign-in."""
 
     rules = {"POST": Rule("tokens.manage", actions.SERVICE_TOKEN_ROTATED)}
     object_reference = ("service_token", "token_id")

@@ -16,7 +16,7 @@ from kernel.rules import AUTHENTICATED, Rule
 
 
 class SessionsView(AuthView):
-    """The caller's browser and API sessions. DELETE ends all sessions except the current one."""
+    """The caller's browser and API sessions, the current one first."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
@@ -30,12 +30,13 @@ class SessionsView(AuthView):
 
     @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request) -> Response:
+        """End all sessions except the current one at once."""
         own_sessions.end_other_sessions(principal=self.principal)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class SessionView(AuthView):
-    """One of the caller's sessions."""
+    """End one of the caller's sessions at once."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
     object_reference = ("session", "session_id")

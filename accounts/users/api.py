@@ -44,7 +44,7 @@ class UserListView(ShowsLog, ApiView[Principal]):
 
     @extend_schema(operation_id="users_list", parameters=[UserQuerySerializer], responses=UserPageSerializer)
     def get(self, _request: Request) -> Response:
-        """All users."""
+        """The users."""
         query = self.read_query(UserQuerySerializer)
         only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
         users = listing.list_users(principal=self.principal, only=cast("UserFilter", only))
@@ -55,7 +55,7 @@ class UserListView(ShowsLog, ApiView[Principal]):
     )
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request) -> Response:
-        """Create a user. Without a password, the answer has the link by which the user chooses one."""
+        """Create a user. Without a password, the answer has a link to choose one. Requires a recent sign-in."""
         order = self.read(CreateUserSerializer)
         invitation = {}
         if order.get("password") is None:
@@ -96,7 +96,7 @@ class UserDetailView(UserView):
 
     @extend_schema(request=UpdateUserSerializer, parameters=[IF_MATCH, ETAG], responses=ListedUserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change the role, the email address, or whether the user may sign in: all given members, or none."""
+        """Change all given members, or none. A new role requires a recent sign-in."""
         check = if_match(request)
         changes = self.read(UpdateUserSerializer)
         reason = changes.pop("reason", "")
@@ -124,7 +124,7 @@ class InvitationView(UserView):
     @extend_schema(request=None, responses=InvitationSerializer)
     @idempotent(answer_is_secret=True)
     def post(self, _request: Request, user_id: UUID) -> Response:
-        """Issue a new link. The previous one stops working."""
+        """Issue a new link. The previous one stops working. Requires a recent sign-in."""
         self.read(StrictSerializer)
         issued = invitations.reissue_invitation(principal=self.principal, user_id=user_id)
         body = {"id": user_id, "invitation_url": issued.url, "expires_at": issued.expires_at}
@@ -162,7 +162,7 @@ class UnlockView(UserView):
 
 
 class ResetTotpView(UserView):
-    """Remove the authenticator of a user who has lost it."""
+    """Remove the authenticator of a user who has lost it. Requires a recent sign-in."""
 
     rules = {"POST": Rule("users.manage", actions.TOTP_RESET)}
 

@@ -54,7 +54,7 @@ class ExportListView(ApiView[Exporter]):
         request=ExportRequestSerializer, parameters=[LOCATION], responses={202: AuditExportSerializer}
     )
     def post(self, _request: Request) -> Response:
-        """Queue an export of log entries. A background worker writes the file."""
+        """Queue an export of log entries. A background worker writes the file. Requires a recent sign-in."""
         asked = self.read(ExportRequestSerializer)
         export = exports.request_export(
             principal=self.principal, export_format=asked.pop("format"), criteria=LogCriteria(**asked)

@@ -18,7 +18,10 @@ class ScheduleDeletionSerializer(ReasonSerializer):
 
 
 class ScheduleDeletionView(ChangeView):
-    """Stop every use of the key now, and destroy its material after the waiting period."""
+    """Stop every use of the key now, and destroy its material after the waiting period.
+
+    Requires a recent sign-in.
+    """
 
     rules = {"POST": Rule("keys.destroy", actions.KEY_DELETION_SCHEDULED)}
     body = ScheduleDeletionSerializer
@@ -33,7 +36,10 @@ class CancelDeletionView(ChangeView):
 
 
 class ScheduleDestructionView(ChangeView):
-    """Stop an earlier version from decrypting now, and destroy its material after the waiting period."""
+    """Stop an earlier version from decrypting now, and destroy its material after the waiting period.
+
+    Requires a recent sign-in.
+    """
 
     rules = {"POST": Rule("keys.destroy", actions.VERSION_DESTRUCTION_SCHEDULED)}
     body = ScheduleDeletionSerializer

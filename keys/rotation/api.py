@@ -49,7 +49,10 @@ class RotateKeyView(KeyView):
 
 
 class SucceedKeyView(KeyView):
-    """Create a key that takes the place of this one, which only works for existing data from then on."""
+    """Create a key that takes the place of this one, which only works for existing data from then on.
+
+    Requires a recent sign-in, and also `keys.rotate` and `keys.create`.
+    """
 
     rules = {"POST": Rule("keys.revoke", actions.KEY_SUCCEEDED)}
 

@@ -137,7 +137,7 @@ class ImportParametersView(ApiView[Principal]):
 
     @extend_schema(operation_id="keys_import_parameters", responses=ImportParametersSerializer)
     def get(self, _request: Request) -> Response:
-        """Valid for at least an hour. New ones are created after a day, which takes a few seconds."""
+        """How to wrap the material of an import. Valid for at least an hour, new after a day."""
         found = import_parameters.get_import_parameters(principal=self.principal)
         return Response(ImportParametersSerializer(found).data)
 
@@ -183,7 +183,7 @@ class ExportedKeySerializer(serializers.Serializer[exporting.ExportedKey]):
 
 
 class ExportKeyView(KeyView):
-    """The material of an exportable key, for another system."""
+    """The material of an exportable key, for another system. Requires a recent sign-in."""
 
     rules = {"POST": Rule("keys.export", actions.KEY_EXPORTED)}
 
