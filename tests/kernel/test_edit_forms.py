@@ -1,4 +1,7 @@
-"""Two users edit one object: changes of different fields merge, and no value that a user has not seen is replaced."""
+"""Forms: the name of a new object, and edits by two users.
+
+Changes of different fields merge, and no value that a user has not seen is replaced.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +13,8 @@ from django.test import RequestFactory
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import UtcDateTimeField
+from kernel.pages.forms import NewNameField
+from kernel.pages.forms import PageForm
 
 AT = datetime(2026, 12, 1, 10, 30, 59, tzinfo=UTC)
 SHOWN = {"note": "old", "days": 30, "until": AT, "place": "here"}
@@ -82,3 +87,12 @@ def test_both_values_are_shown_and_the_next_submission_replaces_the_saved_one():
     assert again.is_valid()
     again.require_current(stored)
     assert again.changes() == {"note": "mine", "days": 7}
+
+
+class NamedForm(PageForm):
+    name = NewNameField()
+
+
+def test_the_name_of_a_new_object_has_the_focus_until_its_form_is_submitted():
+    assert "autofocus" in str(NamedForm()["name"])
+    assert "autofocus" not in str(NamedForm({"name": ""})["name"])

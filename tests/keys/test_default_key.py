@@ -36,6 +36,14 @@ def test_each_user_and_each_algorithm_has_its_own(developer, stranger):
     assert len(keys) == 4
 
 
+def test_the_memory_of_default_keys_is_bounded(developer, stranger, monkeypatch):
+    monkeypatch.setattr(keyring, "MAX_ENTRIES", 1)
+    services.find_default(developer.principal, "aes-256")
+    last = services.find_default(stranger.principal, "aes-256")
+    assert keyring.cached_default_id(developer.principal, "aes-256") is None
+    assert keyring.cached_default_id(stranger.principal, "aes-256") == last.key_id
+
+
 def test_its_name_cannot_be_taken_beforehand(developer, stranger):
     names = {services.default_key(person.principal, "aes-256").name for person in (developer, stranger)}
     assert len(names) == 2

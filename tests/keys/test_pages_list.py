@@ -8,6 +8,7 @@ import pytest
 from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from keys.creation.forms import KeyForm
 from keys.explanations import algorithm_choices
 from keys.models import Key
 from keys.models.selection import Finding
@@ -302,3 +303,8 @@ def test_a_description_keeps_its_lines(admin):
     sent = {"name": "in-lines", "algorithm": "aes-256", "description": "one\r\ntwo"}
     signed_in(admin).post("/keys/new", sent)
     assert Key.objects.get(name="in-lines").description == "one\ntwo"
+
+
+def test_further_options_are_open_if_one_of_them_is_used():
+    assert not KeyForm({"name": "payments"}).uses_more_options
+    assert KeyForm({"name": "payments", "exportable": "on"}).uses_more_options
