@@ -97,7 +97,7 @@ class Principal:
             return "own"
         return "all" if sees_all(self.role, word) else "own"
 
-    def require_recent_log_in(self, now: datetime) -> None:
+    def require_recent_sign_in(self, now: datetime) -> None:
         """Raises RecentAuthRequired if a person's sign-in is older than ten minutes."""
         if self.role == SYSTEM:
             return

@@ -9,8 +9,8 @@ from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import ROLES
-from accounts.sessions.services.sessions import log_out, log_out_of_browser, refresh
-from accounts.sign_in.services import check_password, known_username, log_in, log_in_to_browser
+from accounts.sessions.services.sessions import refresh, sign_out, sign_out_of_browser
+from accounts.sign_in.services import check_password, known_username, sign_in, sign_in_to_browser
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import find_user, set_password
 from audit.log.events import Event, Outcome, Source
@@ -55,18 +55,18 @@ class DemoUsers:
         """Sign a person in to the console."""
         origin = origin_of(name)
         user = check_password(username=name, password=self.passwords[name])
-        log_in_to_browser(user_id=user.id, subject_version=user.subject_version, origin=origin)
+        sign_in_to_browser(user_id=user.id, subject_version=user.subject_version, origin=origin)
         self.principals[name] = _principal(name, origin)
 
     def sign_out(self, name: str) -> None:
-        log_out_of_browser(user=find_user(name), origin=origin_of(name))
+        sign_out_of_browser(user=find_user(name), origin=origin_of(name))
 
     def open_session(self, name: str) -> None:
         """Sign a program in to the API, after it has ended its last session."""
         origin = origin_of(name)
         if name in self._refresh_tokens:
-            log_out(refresh_token=self._refresh_tokens.pop(name), origin=origin)
-        pair = log_in(username=name, password=self.passwords[name], origin=origin)
+            sign_out(refresh_token=self._refresh_tokens.pop(name), origin=origin)
+        pair = sign_in(username=name, password=self.passwords[name], origin=origin)
         self._refresh_tokens[name] = pair.refresh_token
         self.principals[name] = _principal(name, origin)
 
@@ -94,7 +94,7 @@ class DemoUsers:
         """End the sessions of the programs."""
         while self._refresh_tokens:
             name, refresh_token = self._refresh_tokens.popitem()
-            log_out(refresh_token=refresh_token, origin=origin_of(name))
+            sign_out(refresh_token=refresh_token, origin=origin_of(name))
 
 
 def origin_of(name: str) -> Origin:

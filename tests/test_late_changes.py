@@ -6,7 +6,7 @@ from accounts.errors import SessionEnded
 from accounts.models import User
 from accounts.origin import Origin
 from accounts.second_factors.services.totp import enrol_totp
-from accounts.sessions.services.sessions import log_out
+from accounts.sessions.services.sessions import sign_out
 from accounts.tokens.access_tokens import renew_principal
 from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
@@ -55,7 +55,7 @@ def test_no_one_enrols_an_authenticator_after_they_were_disabled(shut_out):
 
 def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
     invited = make_user(INVITED)
-    log_out(refresh_token=admin.refresh_token, origin=ORIGIN)
+    sign_out(refresh_token=admin.refresh_token, origin=ORIGIN)
     for change in (
         lambda: disable_user(principal=admin.principal, user_id=developer.user.id),
         lambda: set_password(

@@ -91,7 +91,7 @@ class RecoveryCodesView(PageView[Principal]):
     template = "accounts/recovery_codes_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         factor = totp.get_second_factor(principal=self.principal)
         if factor.confirmed_at is None:
             return HttpResponseRedirect(reverse("mfa"))
@@ -204,7 +204,7 @@ class NewPasskeyView(PageView[Principal]):
     template = "accounts/passkey_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(form=NewPasskeyForm(), **where_passkeys_work(request))
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -21,7 +21,7 @@ from accounts.tokens.authentication import name_actor, naming_holder, origin_of
 from kernel.rules import PUBLIC, Rule
 
 
-class LogInView(CredentialView):
+class SignInView(CredentialView):
     """Issue tokens for a username, a password and, if an authenticator is enrolled, its code."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
@@ -32,7 +32,7 @@ class LogInView(CredentialView):
         origin = origin_of(request)
         # Record the username with a refusal only if an account has it, because it may be a mistyped password.
         name_actor(request, origin.anonymous(services.known_username(body["username"])))
-        pair = services.log_in(
+        pair = services.sign_in(
             username=body["username"],
             password=body["password"],
             totp_code=body.get("totp_code") or "",
@@ -55,12 +55,12 @@ class RefreshView(CredentialView):
         return Response(TokenPairSerializer(pair).data)
 
 
-class LogOutView(CredentialView):
+class SignOutView(CredentialView):
     """End the session of a refresh token, or all sessions of its user."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
     @extend_schema(request=LogOutSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def post(self, request: Request) -> Response:
-        sessions.log_out(**self.read(LogOutSerializer), origin=origin_of(request))
+        sessions.sign_out(**self.read(LogOutSerializer), origin=origin_of(request))
         return Response(status=HTTPStatus.NO_CONTENT)

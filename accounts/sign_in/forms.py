@@ -6,7 +6,7 @@ from accounts.passwords import SECRET_LIMIT, password_field
 from kernel.pages.forms import PageForm
 
 
-class LogInForm(PageForm):
+class SignInForm(PageForm):
     username = forms.CharField(
         max_length=SECRET_LIMIT,
         widget=forms.TextInput(

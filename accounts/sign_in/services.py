@@ -36,7 +36,7 @@ WRONG = "The username or password is wrong."
 _PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
 
 
-def log_in(*, username: str, password: str, totp_code: str = "", origin: Origin) -> TokenPair:
+def sign_in(*, username: str, password: str, totp_code: str = "", origin: Origin) -> TokenPair:
     """Open a session for API calls. Call it outside any transaction.
 
     Raises Unauthenticated (one text for every reason), OtpRequired, Throttled.
@@ -58,7 +58,7 @@ def check_password(*, username: str, password: str) -> User:
         return _check_password(username, password)
 
 
-def log_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "", origin: Origin) -> User:
+def sign_in_to_browser(*, user_id: UUID, subject_version: int, totp_code: str = "", origin: Origin) -> User:
     """The second half of a browser sign-in, after ``check_password``. Django may open a session for the returned user.
 
     ``subject_version`` is the user's version when the password was checked. Raises OtpRequired, Unauthenticated,
@@ -98,7 +98,7 @@ def known_username(username: str) -> str:
     return User.objects.filter(username=username.lower()).values_list("username", flat=True).first() or ""
 
 
-def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
+def begin_passkey_sign_in(*, user_id: UUID | None = None) -> tuple[Options, State]:
     """The options and the state for signing in with a passkey.
 
     If ``user_id`` is given, that user's password was right, and the passkey must be theirs.
@@ -108,7 +108,7 @@ def begin_passkey_log_in(*, user_id: UUID | None = None) -> tuple[Options, State
     return options, state
 
 
-def log_in_with_passkey(
+def sign_in_with_passkey(
     *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
 ) -> User:
     """Complete a passkey sign-in. Django may open a session for the returned user.

@@ -19,10 +19,10 @@ from accounts.second_factors.one_time_codes import clean_code, is_totp_code
 from accounts.second_factors.services import passkeys, recovery_codes
 from accounts.second_factors.views import TOO_OLD, begun, take_state
 from accounts.sessions.browser_sessions import PENDING, PENDING_FOR, confirm_session
-from accounts.sessions.services.sessions import log_out_of_browser
+from accounts.sessions.services.sessions import sign_out_of_browser
 from accounts.sessions.views import SecretFormView
 from accounts.sign_in import services
-from accounts.sign_in.forms import ConfirmPasswordForm, LogInForm
+from accounts.sign_in.forms import ConfirmPasswordForm, SignInForm
 from accounts.tokens.authentication import name_actor, origin_of
 from accounts.users.services import editing, set_up
 from audit.log.events import Source
@@ -36,7 +36,7 @@ from kernel.rules import ENROLLING, PUBLIC, Rule
 PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
 
 
-class LogInView(SecretFormView):
+class SignInView(SecretFormView):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in.html"
 
@@ -45,13 +45,13 @@ class LogInView(SecretFormView):
             return HttpResponseRedirect(next_url(request, reverse("home")))
         if not set_up.is_set_up():
             return HttpResponseRedirect(reverse("setup"))  # no account exists yet
-        return self.page(form=LogInForm(), next=next_url(request, "") or _path_behind_dialog(request))
+        return self.page(form=SignInForm(), next=next_url(request, "") or _path_behind_dialog(request))
 
     def post(self, request: HttpRequest, path: str = "", draft: str = "") -> HttpResponse:
         """``path`` and ``draft`` are those of another page whose form was submitted after the session had ended."""
         if draft:
-            return self.page(form=LogInForm(), next=path, draft=draft)
-        form = LogInForm(request.POST)
+            return self.page(form=SignInForm(), next=path, draft=draft)
+        form = SignInForm(request.POST)
         if not form.is_valid():
             return self.again(form)
         origin = origin_of(request, Source.CONSOLE)
@@ -62,7 +62,7 @@ class LogInView(SecretFormView):
             user = services.check_password(**form.cleaned_data)
             if user.requires_second_factor:
                 return self._ask_for_code(user)
-            user = services.log_in_to_browser(
+            user = services.sign_in_to_browser(
                 user_id=user.id, subject_version=user.subject_version, origin=origin
             )
         except DomainError as refusal:
@@ -75,26 +75,26 @@ class LogInView(SecretFormView):
         self.request.session[PENDING] = [str(user.id), user.subject_version, now, user.username]
         if carried_draft(self.request):  # a redirect would lose it
             has_passkeys = passkeys.has_passkeys(user.id)
-            return self.page(template=LogInCodeView.template, form=CodeForm(), has_passkeys=has_passkeys)
+            return self.page(template=SignInCodeView.template, form=CodeForm(), has_passkeys=has_passkeys)
         url = with_next("login-code", next_url(self.request, ""))
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
-class LogInCodeView(SecretFormView):
+class SignInCodeView(SecretFormView):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in_code.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        pending = pending_log_in(request)
+        pending = pending_sign_in(request)
         if pending is None:
             return HttpResponseRedirect(with_next("login", next_url(request, "")))
         has_passkeys = passkeys.has_passkeys(pending[0])
         return self.page(form=CodeForm(), has_passkeys=has_passkeys)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        pending = pending_log_in(request)
+        pending = pending_sign_in(request)
         if pending is None and carried_draft(request):
-            return self.page(template=LogInView.template, form=LogInForm())
+            return self.page(template=SignInView.template, form=SignInForm())
         if pending is None:
             return HttpResponseRedirect(
                 with_next("login", next_url(request, "")), status=HTTPStatus.SEE_OTHER
@@ -107,7 +107,7 @@ class LogInCodeView(SecretFormView):
         name_actor(request, origin.anonymous(request.session[PENDING][3]))
         try:
             self.charge()
-            user = services.log_in_to_browser(
+            user = services.sign_in_to_browser(
                 user_id=user_id,
                 subject_version=subject_version,
                 totp_code=form.cleaned_data["code"],
@@ -133,7 +133,7 @@ def _path_behind_dialog(request: HttpRequest) -> str:
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
-def pending_log_in(request: HttpRequest) -> tuple[UUID, int] | None:
+def pending_sign_in(request: HttpRequest) -> tuple[UUID, int] | None:
     """The user whose password was checked in this browser in the last five minutes, and their subject version then."""
     pending = request.session.get(PENDING)
     if pending is None or database_now() - datetime.fromisoformat(pending[2]) > PENDING_FOR:
@@ -179,25 +179,25 @@ class ConfirmIdentityView(SecretFormView):
         return CodeForm(data) if asks_for_code else ConfirmPasswordForm(data)
 
 
-class LogOutView(PageView[Principal]):
+class SignOutView(PageView[Principal]):
     rules = {"POST": Rule(PUBLIC, actions.SESSION_CLOSED)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if isinstance(request.user, User):
-            log_out_of_browser(user=request.user, origin=origin_of(request, Source.CONSOLE))
+            sign_out_of_browser(user=request.user, origin=origin_of(request, Source.CONSOLE))
         logout(request)
         return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
 
 
-class LogInWithPasskeyView(SecretFormView):
+class SignInWithPasskeyView(SecretFormView):
     """The two steps of a ceremony, as in ``NewPasskeyView``: instead of a password, or (``second``) after it."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         is_second = "second" in request.POST
-        after_password = pending_log_in(request) if is_second else None
-        form: PageForm = CodeForm() if after_password else LogInForm()
+        after_password = pending_sign_in(request) if is_second else None
+        form: PageForm = CodeForm() if after_password else SignInForm()
         template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
         if after_password:
             name_actor(request, origin_of(request, Source.CONSOLE).anonymous(request.session[PENDING][3]))
@@ -207,9 +207,9 @@ class LogInWithPasskeyView(SecretFormView):
                 raise Unauthenticated(TOO_OLD)
             if not request.POST.get("answer"):
                 user_id = after_password[0] if after_password else None
-                options, state = services.begin_passkey_log_in(user_id=user_id)
+                options, state = services.begin_passkey_sign_in(user_id=user_id)
                 return begun(request, PASSKEY, options, state)
-            user = services.log_in_with_passkey(
+            user = services.sign_in_with_passkey(
                 state=take_state(request, PASSKEY),
                 answer=request.POST["answer"],
                 after_password=after_password,

@@ -18,7 +18,7 @@ class UserOperation:
     """One operation on a user. ``effect`` describes the result.
 
     ``needs`` describes the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
-    the last active administrator. ``needs_recent_log_in``: its service requires one, so its page does, too.
+    the last active administrator. ``needs_recent_sign_in``: its service requires one, so its page does, too.
     ``is_danger``: the page of the user shows it apart from the others. ``ends_sessions``: its page shows how many.
     """
 
@@ -34,7 +34,7 @@ class UserOperation:
     needs: str = ""
     is_possible: Callable[[ListedUser], bool] = lambda _: True
     removes_admin: bool = False
-    needs_recent_log_in: bool = False
+    needs_recent_sign_in: bool = False
     is_danger: bool = False
     ends_sessions: bool = False
 
@@ -67,7 +67,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 done="got a new invitation",
                 needs="only active users without a password can get an invitation",
                 is_possible=lambda listed: listed.user.state == UserState.INVITED,
-                needs_recent_log_in=True,
+                needs_recent_sign_in=True,
                 icon="refresh-cw",
             ),
             UserOperation(
@@ -130,7 +130,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 effect="All sessions, invitations and service tokens of the user end immediately.",
                 done="has a new role",
                 removes_admin=True,
-                needs_recent_log_in=True,
+                needs_recent_sign_in=True,
                 is_danger=True,
                 ends_sessions=True,
                 icon="users",
@@ -150,7 +150,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 done="has no second factor now",
                 needs="this user has no authenticator",
                 is_possible=lambda listed: "totp" in listed.second_factors,
-                needs_recent_log_in=True,
+                needs_recent_sign_in=True,
                 is_danger=True,
                 icon="shield-alert",
             ),

@@ -57,7 +57,7 @@ class ListedUserSerializer(serializers.Serializer[ListedUser]):
     state = ChoiceField(source="user.state", choices=list(UserState))
     second_factors = serializers.ListField(child=ChoiceField(choices=["totp", "passkey"]))
     created_at = TimestampField(source="user.created_at")
-    last_sign_in_at = TimestampField(source="last_log_in_at", allow_null=True)
+    last_sign_in_at = TimestampField(allow_null=True)
     locked_until = TimestampField(allow_null=True, help_text="failed sign-ins lock the account until then")
     invited_until = TimestampField(allow_null=True, help_text="the invitation expires then")
 

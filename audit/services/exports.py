@@ -47,7 +47,7 @@ class Exporter(Caller, Protocol):
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
-    def require_recent_log_in(self, now: datetime) -> None:
+    def require_recent_sign_in(self, now: datetime) -> None:
         """Raises Denied if the sign-in is too old for a bulk download."""
         ...
 
@@ -79,7 +79,7 @@ def request_export(
         raise Invalid.of_field("format", f"Choose one of: {', '.join(FILE_TYPES)}.")
     reach = principal.scope(READ_PERMISSION)
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     if export_format == ExportFormat.TILES:
         _require_whole_log(reach, criteria)
     export = AuditExport(

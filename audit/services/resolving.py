@@ -39,7 +39,7 @@ class Resolver(Caller, Protocol):
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
-    def require_recent_log_in(self, now: datetime) -> None:
+    def require_recent_sign_in(self, now: datetime) -> None:
         """Raises RecentAuthRequired if the sign-in is too long ago."""
         ...
 
@@ -71,7 +71,7 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
     """
     principal.require(RESOLVE_PERMISSION)
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     check_reason(reason)
     catch_up()  # the alarm's own entry decides what it is
     with transaction.atomic():

@@ -50,7 +50,7 @@ class ResolveAlarmView(ShowsLog, PageView[Resolver]):
     draft_fields = ("reason",)
 
     def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self._show_form(alarm_id, self.show_draft(ReasonForm()))
 
     def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:

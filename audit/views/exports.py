@@ -45,7 +45,7 @@ class NewExportView(PageView[Exporter]):
     template = "audit/export_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         asked = LogFilterForm(request.GET)
         return self._show_form(ExportForm(is_of_whole_log=self._is_of_whole_log(asked)), asked)
 

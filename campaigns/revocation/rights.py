@@ -13,7 +13,7 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.service_accounts.services.accounts import update_service_account
 from accounts.service_accounts.services.tokens import revoke_token, rotate_token
-from accounts.sessions.services.sessions import log_out, open_session
+from accounts.sessions.services.sessions import open_session, sign_out
 from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, enable_user, set_role
@@ -210,7 +210,7 @@ KINDS = {
     "disable user": Kind(session, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
     "disable token's user": Kind(own_token, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
     "change role": Kind(session, lambda it: set_role(principal=SYSTEM, user_id=it.user_id, role="operator")),
-    "log out": Kind(session, lambda it: log_out(refresh_token=it.refresh_token, origin=ORIGIN)),
+    "log out": Kind(session, lambda it: sign_out(refresh_token=it.refresh_token, origin=ORIGIN)),
     "disable key": Kind(
         session, lambda it: disable_key(principal=SYSTEM, key_id=it.key.id, reason="campaign")
     ),

@@ -32,7 +32,7 @@ LOCK: Final = int.from_bytes(b"cc-rewrp")  # our key among PostgreSQL's advisory
 def request_rewrap(*, principal: Principal) -> KekRewrap:
     """Queue a run for a worker. Raises Denied, RecentAuthRequired, and Conflict if one is queued or running."""
     principal.require(PERMISSION)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     with transaction.atomic():
         wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
         if KekRewrap.objects.filter(status__in=job.UNFINISHED).exists():
@@ -43,7 +43,7 @@ def request_rewrap(*, principal: Principal) -> KekRewrap:
 def rewrap_here(*, principal: Principal, is_stopping: Callable[[], bool], report: Report) -> KekRewrap:
     """Run a job in this process, which may have other runs beside it. Cancels it if ``is_stopping``. Raises Denied."""
     principal.require(PERMISSION)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     with transaction.atomic():
         rewrap = _submit(principal, delivery.submit_leased)
     run_leased(rewrap, is_stopping, report)

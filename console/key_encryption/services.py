@@ -53,7 +53,7 @@ def rotate_kek(*, principal: Principal, kek_id: str = "", has_one_host: bool = F
     KekUnavailable, OSError and AuditUnavailable.
     """
     principal.require(PERMISSION)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     if not kek_id:
         _require_files()
         _require_one_host(has_one_host)
@@ -78,7 +78,7 @@ def retire_kek(*, principal: Principal, kek_id: str, confirmed_id: str) -> KeyEn
     Raises Denied, Invalid unless the id is repeated, NotFound, and Conflict if the key is primary or still needed.
     """
     principal.require(PERMISSION)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     if confirmed_id != kek_id:
         raise Invalid.of_field("confirm", "Repeat the id of the key-encryption key.")
     with transaction.atomic():

@@ -23,7 +23,7 @@ class NewRewrapView(PageView[Principal]):
     template = "console/rewrap_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(form=PageForm(), keks=read_keks())
 
     def post(self, request: HttpRequest) -> HttpResponse:

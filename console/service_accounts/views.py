@@ -62,7 +62,7 @@ class NewServiceAccountView(PageView[Principal]):
     draft_fields = ("name", "role", "description")
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self._show(self.show_draft(ServiceAccountForm()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -187,7 +187,7 @@ class AccountRoleView(AccountChangeView):
     message = "{account.name} has the role {account.role} now."
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return super().get(request, account_id)
 
     def chosen(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
@@ -201,7 +201,7 @@ class RotateSecretView(AccountPageView):
     template = "console/service_account_secret.html"
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(account=self.find(account_id), form=OverlapForm())
 
     def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:

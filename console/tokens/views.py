@@ -59,7 +59,7 @@ class NewTokenView(PageView[Principal]):
     draft_fields = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
 
     def get(self, request: HttpRequest, account_id: UUID | None = None) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         account = self._account(account_id)
         return self._show(self.show_draft(self._form(account)), account)
 
@@ -182,7 +182,7 @@ class RotateTokenView(TokenView):
     template = "console/token_rotate.html"
 
     def get(self, request: HttpRequest, token_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.show(self.find(token_id), OverlapForm(), HTTPStatus.OK)
 
     def post(self, request: HttpRequest, token_id: UUID) -> HttpResponse:

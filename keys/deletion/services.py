@@ -39,7 +39,7 @@ def schedule_deletion(
     """
     principal.require("keys.destroy")
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     check_reason(reason)
     key = lock_key(principal, key_id)
     _check_name(key, confirm_name)
@@ -101,7 +101,7 @@ def schedule_version_destruction(
     """
     principal.require("keys.destroy")
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     check_reason(reason)
     key, row = lock_version(principal, key_id, version)
     _check_name(key, confirm_name)

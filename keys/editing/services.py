@@ -144,7 +144,7 @@ def _set_policy(principal: Principal, key: Key, policy_id: UUID | None) -> None:
     """Another policy, or none. Its rules end, or its grace period can make data unreadable."""
     now = database_now()
     if key.policy_id is not None:
-        principal.require_recent_log_in(now)
+        principal.require_recent_sign_in(now)
     if policy_id is None:
         if settings.CC_REQUIRE_POLICY:
             raise policy_rules.required_by_setting()
@@ -152,7 +152,7 @@ def _set_policy(principal: Principal, key: Key, policy_id: UUID | None) -> None:
         return
     policy = lock_policy(policy_id)
     if policy.rotation.is_stricter_than(RotationPolicy()):
-        principal.require_recent_log_in(now)
+        principal.require_recent_sign_in(now)
     policy_rules.take_over(policy, key)
     if key.expires_at is not None and key.expires_at <= now:
         raise PolicyViolated.of_field("policy_id", "The key is older than this policy allows.")
@@ -161,7 +161,7 @@ def _set_policy(principal: Principal, key: Key, policy_id: UUID | None) -> None:
 def _set_minimum(principal: Principal, key: Key, version: int) -> None:
     """Earlier versions than ``version`` stop decrypting. Only raising the minimum makes data unreadable."""
     if version > key.min_decryption_version:
-        principal.require_recent_log_in(database_now())
+        principal.require_recent_sign_in(database_now())
     if not 1 <= version <= key.primary_version:
         raise Invalid.of_field("min_decryption_version", f"Must be 1 to {key.primary_version}.")
     key.min_decryption_version = version

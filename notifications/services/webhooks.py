@@ -145,7 +145,7 @@ def values_of(webhook: Webhook) -> dict[str, object]:
 
 def _admit(principal: Principal) -> None:
     principal.require(MANAGE)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
 
 
 def _lock(webhook_id: UUID) -> Webhook:

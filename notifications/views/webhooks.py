@@ -44,7 +44,7 @@ class NewWebhookView(PageView[Principal]):
     draft_fields = ("name", "topics")  # the path of a URL may be a secret
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(form=self.show_draft(WebhookFields()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -99,7 +99,7 @@ class EditWebhookView(WebhookPageView):
     draft_fields = ("name", "topics", "is_active")
 
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         webhook = self.find(webhook_id)
         return self.page(webhook=webhook, form=self.show_draft(EditWebhookForm(initial=_fields_of(webhook))))
 
@@ -131,7 +131,7 @@ class RotateSecretView(WebhookPageView):
     template = "notifications/webhook_secret.html"
 
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(webhook=self.find(webhook_id), form=PageForm())
 
     def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
@@ -165,7 +165,7 @@ class DeleteWebhookView(WebhookPageView):
     template = "notifications/webhook_delete.html"
 
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self.page(webhook=self.find(webhook_id), form=PageForm())
 
     def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:

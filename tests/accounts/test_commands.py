@@ -44,7 +44,7 @@ def test_create_user_reads_the_password_from_standard_input(db, typed):
     out = run("create_user", "Nora", "--role", "auditor", "--email", "nora@example.org")
     assert out.startswith("nora created with role auditor")
     assert GOOD not in out
-    assert sign_in.log_in(username="nora", password=GOOD, origin=ORIGIN).user.role == "auditor"
+    assert sign_in.sign_in(username="nora", password=GOOD, origin=ORIGIN).user.role == "auditor"
     entry = log_rows().get(action="accounts.user.created")
     assert (entry.actor_type, entry.actor_name, entry.source) == ("system", "create_user", "command")
 
@@ -73,14 +73,14 @@ def test_a_password_typed_at_a_terminal_is_asked_for_twice(db, monkeypatch):
     run("create_user", "nora", "--role", "auditor")
     with pytest.raises(CommandError, match="do not match"):
         run("set_password", "nora")
-    assert sign_in.log_in(username="nora", password=GOOD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="nora", password=GOOD, origin=ORIGIN).access_token
 
 
 def test_set_password_ends_every_session(developer, typed):
     typed(GOOD)
     run("set_password", "dora")
     assert developer.api.get("/auth/me").status == 401
-    assert sign_in.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="dora", password=GOOD, origin=ORIGIN).access_token
 
 
 def test_update_user_makes_all_requested_changes_or_none(admin, developer):
@@ -88,7 +88,7 @@ def test_update_user_makes_all_requested_changes_or_none(admin, developer):
     assert developer.api.get("/auth/me").status == 401
     assert run("update_user", "dora", "--disable") == "dora: operator, disabled\n"
     with pytest.raises(Unauthenticated):
-        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+        sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     assert run("update_user", "dora", "--enable") == "dora: operator, active\n"
     with pytest.raises(CommandError, match="last active administrator"):
         run("update_user", "ada", "--role", "auditor")
@@ -110,7 +110,7 @@ def test_unlock_user_lets_a_locked_account_try_again(developer):
     for _ in range(5):
         login_attempts.count(login_attempts.PASSWORD, "dora")
     assert run("unlock_user", "dora") == "dora can sign in again\n"
-    assert sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 @pytest.mark.parametrize("command", ["set_password", "unlock_user"])
@@ -139,7 +139,7 @@ def test_commands_of_djangos_that_would_break_an_account_name_ours(developer, co
 
 
 def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
-    sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     UserFactory(username="gone", role="auditor", is_active=False)
     UserFactory(username="twice", role="operator", requires_second_factor=True)
     UserFactory(username="forged", role="developer")
@@ -161,7 +161,7 @@ def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
 
 @pytest.mark.django_db(transaction=True)
 def test_list_users_lists_every_user_although_a_time_in_the_log_is_unreadable(developer):
-    sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     altered(f"UPDATE audit_logs SET timestamp = {UNREADABLE[connection.vendor]}")  # noqa: S608 - a constant
     assert "dora" in run("list_users")
 

@@ -363,7 +363,7 @@ def test_a_person_who_signs_in_twice_at_once_becomes_one_user():
     def sign_in_once(_):
         together.wait()
         try:
-            return oidc.log_in_with_oidc(identity=identity, origin=origin).id
+            return oidc.sign_in_with_oidc(identity=identity, origin=origin).id
         finally:
             connections.close_all()
 

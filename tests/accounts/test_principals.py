@@ -41,12 +41,12 @@ def test_the_system_may_do_everything_and_is_no_person():
 
 
 def test_an_operation_that_needs_a_recent_log_in_refuses_an_old_one():
-    person("admin", NOW - timedelta(minutes=10)).require_recent_log_in(NOW)
+    person("admin", NOW - timedelta(minutes=10)).require_recent_sign_in(NOW)
     with pytest.raises(RecentAuthRequired):
-        person("admin", NOW - timedelta(minutes=10, seconds=1)).require_recent_log_in(NOW)
+        person("admin", NOW - timedelta(minutes=10, seconds=1)).require_recent_sign_in(NOW)
     with pytest.raises(RecentAuthRequired):
-        person("admin", None).require_recent_log_in(NOW)
-    Principal.system("x", "command").require_recent_log_in(NOW)
+        person("admin", None).require_recent_sign_in(NOW)
+    Principal.system("x", "command").require_recent_sign_in(NOW)
 
 
 def test_an_anonymous_principal_may_do_nothing():

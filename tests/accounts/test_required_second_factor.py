@@ -85,7 +85,7 @@ def test_setting_it_up_in_the_browser_gives_the_rights_of_the_role(admin):
 
 
 def test_setting_it_up_ends_the_sessions_that_a_password_alone_opened(developer):
-    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     browser = signed_in(developer)
     enrol(developer)
     assert ApiClient(other.access_token).get("/auth/me").status == 401

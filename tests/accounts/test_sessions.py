@@ -98,7 +98,7 @@ def test_the_window_of_a_retry_is_ten_seconds(api, developer, monkeypatch):
 
 
 def test_other_sessions_of_the_user_survive_a_theft(api, developer):
-    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     refresh(api, developer.refresh_token)
     use_was_long_ago()
     refresh(api, developer.refresh_token)
@@ -116,7 +116,7 @@ def test_ended_families_go_with_the_next_log_in(developer):
     family = family_of(developer)
     family.expires_at = family.auth_time - timedelta(seconds=1)
     family.save_with_mac()
-    sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     assert TokenFamily.objects.count() == RefreshToken.objects.count() == 1
 
 
@@ -155,8 +155,8 @@ def test_log_out_twice_is_no_error_and_one_event(api, developer):
 
 
 def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
-    other = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    third = sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    other = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    third = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     api.post("/auth/logout", {"refresh_token": developer.refresh_token})
     assert ApiClient(other.access_token).get("/auth/me").status == 200
     assert api.post("/auth/logout", {"refresh_token": other.refresh_token, "everywhere": True}).status == 204
@@ -206,7 +206,7 @@ def test_eight_parallel_log_ins_of_one_account_all_succeed():
 
 
 def log_in():
-    return sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    return sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
 def in_parallel(count, call):

@@ -47,7 +47,7 @@ def kid_of(token):
 
 
 def log_in():
-    return sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    return sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 def test_the_jwks_holds_the_active_and_the_next_key_and_no_private_member(db):

@@ -36,7 +36,7 @@ def create(username="nora", **more):
 def test_a_created_user_can_log_in_and_is_on_record(db):
     user = create("Nora", email="Nora@Example.ORG")
     assert (user.username, user.email, user.role) == ("nora", "nora@example.org", "developer")
-    assert sign_in.log_in(username="nora", password=GOOD, origin=ORIGIN).user == user
+    assert sign_in.sign_in(username="nora", password=GOOD, origin=ORIGIN).user == user
     entry = log_rows().get(action=actions.USER_CREATED)
     assert (entry.object_id, entry.actor_type) == (str(user.id), "system")
     change = AuditTrail.objects.get(table_name="users")
@@ -141,11 +141,11 @@ def test_a_change_to_what_already_is_does_nothing(admin, developer):
 def test_a_disabled_user_is_out_until_enabled(admin, developer):
     editing.disable_user(principal=admin.principal, user_id=developer.user.id)
     with pytest.raises(Unauthenticated):
-        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+        sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     editing.disable_user(principal=admin.principal, user_id=developer.user.id)
     editing.enable_user(principal=admin.principal, user_id=developer.user.id)
     assert developer.api.get("/auth/me").status == 401
-    assert sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
 def test_the_last_active_admin_stays(admin):
@@ -187,8 +187,8 @@ def test_one_of_two_admins_stays_active_when_they_disable_each_other_at_once():
 def test_set_password_lets_the_new_one_in_and_the_old_one_out(admin, developer):
     editing.set_password(principal=admin.principal, user_id=developer.user.id, password=GOOD)
     with pytest.raises(Unauthenticated):
-        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
-    assert sign_in.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+        sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
+    assert sign_in.sign_in(username="dora", password=GOOD, origin=ORIGIN).access_token
     with pytest.raises(Invalid):
         editing.set_password(principal=admin.principal, user_id=developer.user.id, password="short")
 
@@ -197,7 +197,7 @@ def test_one_changes_ones_own_password_and_every_session_ends(developer):
     answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
     assert (answer.status, answer.json) == (204, None)
     assert developer.api.get("/auth/me").status == 401
-    assert sign_in.log_in(username="dora", password=GOOD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="dora", password=GOOD, origin=ORIGIN).access_token
     assert log_rows().filter(action=actions.PASSWORD_CHANGED, user_id=developer.user.id).exists()
 
 
@@ -209,7 +209,7 @@ def test_a_wrong_present_password_is_named_and_counted(developer):
     answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
     assert (answer.status, answer.code) == (429, "throttled")
     with pytest.raises(Throttled):
-        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+        sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
 def test_a_bad_new_password_is_named(developer):
@@ -249,10 +249,10 @@ def test_unlocking_opens_a_closed_account_second_factor_included(developer):
         for _ in range(5):
             login_attempts.count(counter, subject)
     with pytest.raises(Throttled):
-        sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN)
+        sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     editing.unlock_user(principal=OURSELVES, user_id=developer.user.id)
     assert set(LoginAttempt.objects.values_list("failures", flat=True)) == {0}
-    assert sign_in.log_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
+    assert sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
     assert log_rows().filter(action=actions.USER_UNLOCKED).count() == 1
 
 

@@ -28,7 +28,7 @@ def _cells(listed: listing.ListedUser) -> tuple[str, ...]:
         user.role,
         user.state if listed.is_intact else "ALTERED",
         ", ".join(FACTORS[factor] for factor in listed.second_factors) or "none",
-        f"{listed.last_log_in_at:%Y-%m-%d %H:%M}" if listed.last_log_in_at else "never",
+        f"{listed.last_sign_in_at:%Y-%m-%d %H:%M}" if listed.last_sign_in_at else "never",
     )
 
 

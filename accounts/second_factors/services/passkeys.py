@@ -43,7 +43,7 @@ def has_passkeys(user_id: UUID) -> bool:
 
 def begin_passkey(*, principal: Principal) -> tuple[Options, State]:
     """The options for a new passkey, and the state. Raises Denied, RecentAuthRequired."""
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.get(pk=principal.person_id).check_mac()
     user.require_local_factors()
     options, state = Ceremony().register_begin(user)
@@ -56,7 +56,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
 
     Raises Denied, RecentAuthRequired (a stolen session must not leave a passkey behind), Invalid.
     """
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.lock(principal.person_id)
     user.require_local_factors()
     renew_principal(principal)
@@ -86,7 +86,7 @@ def rename_passkey(*, principal: Principal, passkey_id: UUID, name: str) -> None
 @transaction.atomic
 def remove_passkey(*, principal: Principal, passkey_id: UUID) -> None:
     """Remove a passkey. Sessions that it opened continue. Raises Denied, RecentAuthRequired, NotFound."""
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     _remove(principal, [_lock_own(principal, passkey_id)])
 
 
@@ -97,7 +97,7 @@ def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
     Raises Denied, RecentAuthRequired, NotFound.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.lock(user_id)
     found = list(Passkey.objects.filter(user=user))
     _remove(principal, found)

@@ -27,7 +27,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
 
     Raises Denied, RecentAuthRequired (a stolen session must not obtain codes), NotFound without an authenticator.
     """
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()

@@ -82,7 +82,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     The new seed replaces an unconfirmed one. Raises Denied, RecentAuthRequired (a stolen access token must not
     lock its owner out), AlreadyEnrolled.
     """
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = _lock_caller(principal)
     user.require_local_factors()
     if user.requires_second_factor:
@@ -102,7 +102,7 @@ def find_enrolment(*, principal: Principal) -> Enrolment:
     A seed of another session is never shown: an attacker with brief access to the account must not plant a second
     factor that the owner then confirms. Raises Denied, RecentAuthRequired, NotFound if no enrolment is pending.
     """
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     seed = kek.unwrap_row(_find_waiting(principal))
     return Enrolment(secret=seed_text(seed), otpauth_uri=otpauth_uri(seed, principal.actor.actor_name))
 
@@ -115,7 +115,7 @@ def confirm_totp(*, principal: Principal, code: str) -> list[str]:
     RecentAuthRequired, NotFound if this session created no seed in the last ten minutes, AlreadyEnrolled, and Invalid for a wrong code. Guesses are not counted, because the caller has
     seen the seed.
     """
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = _lock_caller(principal)
     if user.requires_second_factor:
         raise AlreadyEnrolled("This authenticator is already confirmed.")
@@ -165,7 +165,7 @@ def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User
     RecentAuthRequired, and NotFound if there is no such user or no authenticator.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.lock(user_id)
     if not user.requires_second_factor:
         _find_device(user_id)

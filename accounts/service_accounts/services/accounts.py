@@ -66,7 +66,7 @@ def create_service_account(
     """
     principal.require("users.manage")
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     check_name(name)
     account = ServiceAccount(name=name, created_at=now, created_by_id=principal.user_id)
     _set_fields(account, {"role": role, "description": description})
@@ -100,7 +100,7 @@ def update_service_account(
         check(account)
     before = _account_values(account)
     if changes.get("role", account.role) != account.role:
-        principal.require_recent_log_in(database_now())
+        principal.require_recent_sign_in(database_now())
     _set_fields(account, changes)
     after = _account_values(account)
     if after == before:
@@ -123,7 +123,7 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     """
     principal.require("users.manage")
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     require_overlap(overlap)
     account = _lock(account_id)
     _end_secrets(account, now + overlap)

@@ -64,7 +64,7 @@ def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken
     """Create a token, whose text is returned only here. Raises Denied, RecentAuthRequired, Invalid, NotFound."""
     principal.require(MANAGE)
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     owner = _owner(principal, request.account_id)
     token = ServiceToken(
         name=request.name,
@@ -89,7 +89,7 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
     Raises Denied, RecentAuthRequired, NotFound, Invalid, Conflict.
     """
     now = database_now()
-    principal.require_recent_log_in(now)
+    principal.require_recent_sign_in(now)
     require_overlap(overlap)
     old = _lock(principal, token_id)
     if old.user_id is not None and old.user_id != principal.user_id:

@@ -79,7 +79,7 @@ def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
     return pair
 
 
-def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
+def sign_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
     """End the token's family with its access tokens. With ``everywhere``, end every session of the user.
 
     A used token still ends its family, but is refused with ``everywhere``. Raises Unauthenticated.
@@ -115,7 +115,7 @@ def open_browser_session(user: User, auth_method: str, origin: Origin) -> User:
 
 
 @transaction.atomic
-def log_out_of_browser(*, user: User, origin: Origin) -> None:
+def sign_out_of_browser(*, user: User, origin: Origin) -> None:
     """Record the end of a browser session. Django ends it."""
     record(user_event(actions.SESSION_CLOSED, user.id), origin.user(user.id, user.username))
 

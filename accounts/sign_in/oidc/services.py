@@ -107,7 +107,7 @@ def read_oidc_answer(
     return read_identity(claims, settings.CC_OIDC.role_claim, settings.CC_OIDC.roles)
 
 
-def log_in_with_oidc(*, identity: ExternalIdentity, origin: Origin) -> User:
+def sign_in_with_oidc(*, identity: ExternalIdentity, origin: Origin) -> User:
     """Sign the person in, and create their user at the first time. Django may open a session for the returned user.
 
     The role follows the provider: a change ends the user's other sessions. Raises SignInDenied, SessionEnded,

@@ -13,7 +13,7 @@ from accounts import actions
 from accounts.session_engine import drop_expired
 from accounts.sessions.browser_sessions import authenticate_at, confirm_session
 from accounts.sessions.views import SecretFormView
-from accounts.sign_in.forms import ConfirmPasswordForm, LogInForm
+from accounts.sign_in.forms import ConfirmPasswordForm, SignInForm
 from accounts.sign_in.oidc import services as oidc
 from accounts.sign_in.oidc.claims import ExternalIdentity
 from accounts.tokens.authentication import name_actor, origin_of
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 class _ToProviderView(SecretFormView):
     """Base class of the two ways to the provider. The answer comes to ``CallbackView``."""
 
-    form_class: type[PageForm] = LogInForm
+    form_class: type[PageForm] = SignInForm
     confirms = False
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -64,7 +64,7 @@ class _ToProviderView(SecretFormView):
         return self.again(form, refusal, through_provider=self.confirms)
 
 
-class LogInThroughProviderView(_ToProviderView):
+class SignInThroughProviderView(_ToProviderView):
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
     template = "accounts/log_in.html"
 
@@ -113,7 +113,7 @@ class CallbackView(SecretFormView):
     def _enter(self, identity: ExternalIdentity, started: dict[str, Any]) -> HttpResponse:
         origin = origin_of(self.request, Source.CONSOLE)
         name_actor(self.request, origin.anonymous(identity.username))
-        user = oidc.log_in_with_oidc(identity=identity, origin=origin)
+        user = oidc.sign_in_with_oidc(identity=identity, origin=origin)
         url = started["next"] or reverse("home")
         response = self.open(user, url)
         authenticate_at(self.request, identity.authenticated_at)

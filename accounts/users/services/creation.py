@@ -34,7 +34,7 @@ def create_user(
     Raises Denied, RecentAuthRequired (a new user is a way in, like a new role), Invalid, NameTaken.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = new_user(username, role, email)
     if password is not None:
         require_acceptable(password, user)

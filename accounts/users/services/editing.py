@@ -133,7 +133,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
     Raises Denied, RecentAuthRequired, NotFound, Invalid, LastAdmin.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     require_known_role(role)
     user = _lock_beside_admins(user_id, stays_admin=role == ADMIN)
     if user.role == role:

@@ -44,7 +44,7 @@ def invite_user(
     Raises Denied, RecentAuthRequired, Invalid, NameTaken.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = new_user(username, role, email)
     with transaction.atomic():
         insert_user(user, principal)
@@ -58,7 +58,7 @@ def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedInvitati
     Raises Denied, RecentAuthRequired, NotFound, NotInvitable.
     """
     principal.require("users.manage")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     user = User.objects.lock(user_id)
     if user.can_sign_in:
         raise NotInvitable("This user already has a way to sign in.")

@@ -29,7 +29,7 @@ class UserFilter(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedUser:
-    """``is_intact`` means that the MAC of the row is valid. ``last_log_in_at`` comes from the audit log.
+    """``is_intact`` means that the MAC of the row is valid. ``last_sign_in_at`` comes from the audit log.
 
     ``locked_until``: failed sign-ins lock the account. ``invited_until``: an open invitation expires then.
     """
@@ -37,7 +37,7 @@ class ListedUser:
     user: User
     is_intact: bool
     second_factors: list[str]
-    last_log_in_at: datetime | None
+    last_sign_in_at: datetime | None
     locked_until: datetime | None
     invited_until: datetime | None
 
@@ -61,15 +61,15 @@ def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQ
 
 def _described(users: UserQuerySet, principal: Principal) -> UserQuerySet:
     """The users with facts of other tables. A token without the scope ``audit.read`` sees no times of sign-ins."""
-    last_log_in: Subquery | Value = Value(None, output_field=DateTimeField())
+    last_sign_in: Subquery | Value = Value(None, output_field=DateTimeField())
     if principal.has_permission("audit.read"):
-        log_ins = AuditLog.objects.visible_to(principal).filter(
+        sign_ins = AuditLog.objects.visible_to(principal).filter(
             user_id=OuterRef("pk"), action=actions.SESSION_OPENED, outcome=Outcome.OK
         )
-        times = log_ins.values("user_id").annotate(last=Max(SpelledTimestamp("timestamp")))
-        last_log_in = Subquery(times.values("last"))
+        times = sign_ins.values("user_id").annotate(last=Max(SpelledTimestamp("timestamp")))
+        last_sign_in = Subquery(times.values("last"))
     return users.select_related("invitation").annotate(
-        has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))), last_log_in_at=last_log_in
+        has_passkey=Exists(Passkey.objects.filter(user=OuterRef("pk"))), last_sign_in_at=last_sign_in
     )
 
 
@@ -121,7 +121,7 @@ def _listed(user: User, locked_until: datetime | None, now: datetime) -> ListedU
         user=user,
         is_intact=user.is_authentic,
         second_factors=[name for name, is_set in factors.items() if is_set],
-        last_log_in_at=timestamp_of(user.last_log_in_at),  # type: ignore[attr-defined]  # annotated
+        last_sign_in_at=timestamp_of(user.last_sign_in_at),  # type: ignore[attr-defined]  # annotated
         locked_until=locked_until,
         invited_until=link.expires_at if link is not None and link.is_open(now) else None,
     )

@@ -45,8 +45,8 @@ class UserOperationView(UserPageView):
         return self._show_form(listed, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _find_recently_known(self, user_id: UUID) -> ListedUser:
-        if self.operation.needs_recent_log_in:
-            self.principal.require_recent_log_in(database_now())
+        if self.operation.needs_recent_sign_in:
+            self.principal.require_recent_sign_in(database_now())
         return self.find(user_id)
 
     def _finish(self, listed: ListedUser, result: object) -> HttpResponse:

@@ -78,7 +78,7 @@ class InviteUserView(PageView[Principal]):
     draft_fields = tuple(InviteForm.base_fields)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         return self._show_form(self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
 
     def post(self, request: HttpRequest) -> HttpResponse:

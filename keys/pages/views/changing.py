@@ -134,7 +134,7 @@ class KeyOperationView(KeyView):
 
     def _find_recently_known(self, name: str) -> Key:
         if self.operation.is_final:
-            self.principal.require_recent_log_in(database_now())
+            self.principal.require_recent_sign_in(database_now())
         return self.find(name)
 
     def _impact(self, key: Key) -> dict[str, Any]:

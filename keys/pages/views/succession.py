@@ -29,12 +29,12 @@ class SucceedView(KeyView):
     draft_fields = ("name", "algorithm", "policy_id", "reason")
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         key = self.find(name)
         return self._show_form(key, self.show_draft(self._form(key)))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         key = self.find(name)
         form = self._form(key, request.POST)
         if form.is_valid():

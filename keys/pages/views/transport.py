@@ -74,12 +74,12 @@ class ExportView(KeyView):
     draft_fields = ("reason",)
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         key = self.find(name)
         return self._show_form(key, self.show_draft(self._form(key)))
 
     def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         if once.was_accepted(request):
             return self.done(reverse("key", args=[name]), SHOWN_ONCE)
         key = self.find(name)

@@ -53,7 +53,7 @@ class VersionView(KeyView):
 
     def _find_version(self, name: str, number: int) -> tuple[Key, KeyVersion]:
         if self.operation.is_final:
-            self.principal.require_recent_log_in(database_now())
+            self.principal.require_recent_sign_in(database_now())
         key = self.find(name)
         row = first_of(key.versions.filter(version=number))
         return key, row
@@ -108,7 +108,7 @@ class MinimumVersionView(KeyView):
 
     def _asked(self, request: HttpRequest, name: str) -> tuple[Key, int]:
         """Raises RecentAuthRequired."""
-        self.principal.require_recent_log_in(database_now())
+        self.principal.require_recent_sign_in(database_now())
         key = self.find(name)
         return key, number_in(request, "version") or key.min_decryption_version
 

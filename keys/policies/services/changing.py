@@ -120,7 +120,7 @@ def update_policy(
     if values(policy) == before:
         return policy
     if policy.rotation.is_stricter_than(old):
-        principal.require_recent_log_in(database_now())
+        principal.require_recent_sign_in(database_now())
     policy.save_with_mac()
     if policy.rotation.every_days != old.every_days:
         _move_rotations(policy)

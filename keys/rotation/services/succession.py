@@ -50,7 +50,7 @@ def succeed_key(
     """
     first, *others = PERMISSIONS
     principal.require(first)
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     for permission in others:
         principal.require(permission)
     check_reason(reason)

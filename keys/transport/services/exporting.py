@@ -68,7 +68,7 @@ def export_key(
     RecentAuthRequired, NotFound, Invalid, NotExportable, PolicyViolated, KeyNotUsable, PrivateKeyMissing.
     """
     principal.require("keys.export")
-    principal.require_recent_log_in(database_now())
+    principal.require_recent_sign_in(database_now())
     check_reason(reason)
     if wrapping_key is None and not is_private_connection:
         raise Denied(
