@@ -69,7 +69,7 @@ def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: 
     """
     principal.require("keys.revoke")
     if compromised:
-        principal.require_recent_log_in(database_now())
+        principal.require_recent_sign_in(database_now())
     to = State.COMPROMISED if compromised else State.DEACTIVATED
     return _change_state(principal, key_id, to, actions.KEY_REVOKED, reason)
 
