@@ -6,7 +6,7 @@ from accounts.errors import SessionEnded
 from accounts.models import User
 from accounts.origin import Origin
 from accounts.second_factors.services.totp import enrol_totp
-from accounts.sessions.services.sessions import sign_out
+from accounts.sessions.services.sessions import open_browser_session, open_session, sign_out
 from accounts.tokens.access_tokens import renew_principal
 from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
@@ -85,5 +85,6 @@ def test_a_log_in_that_saw_no_second_factor_ends_when_one_comes_into_force(devel
     user = User.objects.get(pk=developer.user.pk)
     user.requires_second_factor = True
     user.save_with_mac()
-    with pytest.raises(SessionEnded):
-        User.objects.lock_unchanged(seen)
+    for open_one in (open_session, open_browser_session):
+        with pytest.raises(SessionEnded):
+            open_one(seen, "password", ORIGIN)

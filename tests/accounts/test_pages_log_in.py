@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts import actions
-from accounts.models import BrowserSession
+from accounts.models import BrowserSession, LoginAttempt
 from accounts.session_engine import row_key
 from accounts.sessions.browser_sessions import CONFIRMED_AT, PENDING
 from audit.log.refusals import flush
@@ -112,6 +112,12 @@ def test_five_failures_lock_the_account_on_the_page_and_in_the_api(browser, audi
     assert "Try again at <time" in response.content.decode()
     body = {"username": auditor.user.username, "password": PASSWORD}
     assert auditor.api.post("/auth/login", body).code == "throttled"
+
+
+def test_a_sign_in_forgives_earlier_failures(browser, auditor):
+    log_in(browser, auditor.user.username, "not the password")
+    log_in(browser, auditor.user.username)
+    assert LoginAttempt.objects.get().failures == 0
 
 
 def test_the_address_is_throttled_here_and_at_the_api_together(browser, auditor, settings):
