@@ -193,7 +193,7 @@ def test_without_requests_nothing_is_limited_or_charged(payer, monkeypatch):
 PARENT = """
 import sys
 import threading
-from kernel.rsa_process.child import Child
+from kernel.rsa.child import Child
 child = Child()
 child.ask(b"generate rsa-3072")
 print(child._process.pid, flush=True)
