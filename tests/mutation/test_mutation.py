@@ -1,0 +1,120 @@
+"""bin/mutate on a small repository: what it changes, finds and leaves."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mutation.mutants import mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = """
+import functools
+
+LARGEST = 3
+NAMES = {"a", "b"}
+
+
+@functools.cache
+def may(size):
+    return size <= LARGEST
+
+
+def price(size, discount=0):
+    if size > 10:
+        raise ValueError("too large")
+    return size * 2 - discount
+
+
+def unused():
+    return 1 + 1
+"""
+TESTS = """
+import pytest
+from keys.rules import NAMES, may, price
+
+def test_may():
+    assert may(3) and not may(4)
+
+def test_price():
+    assert price(2) == 4
+
+def test_names():
+    assert NAMES == {"a", "b"}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for name, text in {
+        "keys/__init__.py": "",
+        "keys/rules.py": RULES,
+        "tests/keys/test_rules.py": TESTS,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "Add rules")
+    return tmp_path
+
+
+def git(folder, *arguments):
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def mutate(folder, *arguments):
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    command = [sys.executable, "-m", "mutation", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert git(folder, "status", "--porcelain", "--", "keys", "tests/keys/test_rules.py") in {
+        "",
+        " M keys/rules.py\n",
+    }
+    return done.returncode, done.stdout
+
+
+def test_survivors_are_listed_and_everything_else_is_killed(repository):
+    code, output = mutate(repository, "keys/rules.py")
+    assert code == 1
+    found = {line.split(": ", 1)[1] for line in output.splitlines() if line.startswith("keys/rules.py:")}
+    assert found == {
+        "return 1 + 1 -> return None  (no test reaches it)",
+        "1 + 1 -> 1 - 1  (no test reaches it)",
+        "1 -> 2  (no test reaches it)",
+        "if size > 10: raise ValueError('too large') -> if False: raise ValueError('too large')",
+        "size > 10 -> size >= 10",
+        "10 -> 11",
+        "raise ValueError('too large') -> pass  (no test reaches it)",
+        "size * 2 - discount -> size * 2 + discount",
+        "functools.cache -> nothing",
+    }
+
+
+def test_without_paths_only_changed_lines_are_mutated(repository):
+    path = repository / "keys" / "rules.py"
+    path.write_text(path.read_text().replace("size <= LARGEST", "size < LARGEST + 1"))
+    code, output = mutate(repository)
+    assert code == 0
+    assert "killed (100%), 0 survived" in output
+
+
+def test_a_mutant_is_one_small_change(tmp_path):
+    path = tmp_path / "rules.py"
+    path.write_text(RULES)
+    found = Counter(str(mutant).partition(": ")[2] for mutant in mutants_of(path))
+    assert found["size <= LARGEST -> size < LARGEST"] == 1
+    assert found["3 -> 4"] == 1
+    assert found["'a' -> nothing"] == 1
+    assert all(mutant.code() for mutant in mutants_of(path))
+    assert path.read_text() == RULES
