@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -14,14 +15,20 @@ from audit.commit import loop_writer
 from crypto_ops import actions
 from crypto_ops.deciding.context import Permit
 from crypto_ops.fast_path.routes import ROUTES
+from crypto_ops.decision_context import MAX_PERMITS
+from crypto_ops.decision_context import CachedDecisionContext
 from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
 from kernel.http.fast_path import HotRequest
-from keys.ring import keyring, primitives
+from keys.ring import keyring
+from keys.ring import primitives
+from kernel.throttle import budget_state
+from keys.errors import KeyNotUsable
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection
+from tests.factories import PolicyFactory
 from tests.log_entries import log_rows
 from tests.personas import b64
 from tests.waiting import wait_until
@@ -145,6 +152,54 @@ def test_a_key_that_is_no_longer_used_leaves_nothing_in_memory(bench):
     wait_until(lambda: in_memory() <= of_other_tests)  # a thread drops its last batch after the answers
 
 
+def cached_entry(key):
+    return keyring._cache.current._cached[UUID(key["id"])].entry
+
+
+def test_a_kept_decision_ends_with_the_grace_period(bench):
+    """Nothing else ends it: the fast path decides again only after a change."""
+    policy = PolicyFactory(principal=bench.persona.principal, rotation_policy={"grace_days": 1})
+    key = bench.key(policy_id=str(policy.id))
+    body = {"ciphertext": bench.encrypt(key["id"]).json["ciphertext"]}
+    bench.change_key(key["id"], "rotate")
+    assert [status for status, _ in ask(bench, *[("decrypt", body)] * 2)] == [200, 200]
+    entry = cached_entry(key)
+    end = entry.versions[2].created_at + timedelta(days=1)
+    [grounds] = [permit.grounds for permit in entry.permits.values()]
+    [deadline] = [each for each in grounds.deadlines if each.at == end]
+    assert isinstance(deadline.error(), KeyNotUsable)
+
+
+def test_a_key_keeps_a_bounded_number_of_decisions(bench):
+    key = bench.key()
+    ask(bench, *[("encrypt", sealing(key))] * 2)
+    context, entry = CachedDecisionContext(bench.persona.principal), cached_entry(key)
+    [permit] = entry.permits.values()
+    for number in range(1, MAX_PERMITS):
+        context.remember(("crypto.encrypt", None, None, number), permit)
+    assert len(entry.permits) == MAX_PERMITS == 1000
+    context.remember(("crypto.encrypt", None, None, 0), permit)
+    assert len(entry.permits) == 1
+
+
+def test_a_request_is_charged_once_even_if_it_is_decided_twice(bench, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "10/day"
+    first, second = bench.key(), bench.key(name="second")
+    runtime.fresh()
+    first, second = ("encrypt", sealing(first)), ("encrypt", sealing(second))  # the second is not in memory
+    assert [status for status, _ in ask(bench, first, second)] == [200, 200]
+    assert budget_state(str(bench.persona.user.id)).remaining == 8
+
+
+def test_a_request_that_is_passed_on_is_not_charged(bench, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "10/day"
+    key = bench.key()
+    runtime.fresh()
+    unknown = ("encrypt", sealing(key, algorithm="chacha20-poly1305"))
+    assert ask(bench, ("encrypt", sealing(key)), unknown)[1] is None
+    assert budget_state(str(bench.persona.user.id)).remaining == 9
+
+
 def test_without_a_key_the_default_key_is_made(bench):
     body = {"algorithm": "aes-256-gcm", "data": DATA}
     (_, first), (_, second) = ask(bench, ("encrypt", body), ("encrypt", body))
@@ -215,12 +270,10 @@ def test_the_fast_path_returns_no_data_without_a_record(bench):
 def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     settings.CC_THROTTLE_PRINCIPAL = "10/day"
     key = bench.key()
-    from kernel import throttle  # noqa: PLC0415 - the budget of these settings
-
     runtime.fresh()
     items = [{"data": ""}] * count
     ask(bench, ("encrypt/batch", {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}))
-    left = throttle.budget_state(str(bench.persona.user.id)).remaining
+    left = budget_state(str(bench.persona.user.id)).remaining
     assert left == 10 - -(-count // 100)
 
 

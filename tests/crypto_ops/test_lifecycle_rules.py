@@ -130,14 +130,3 @@ def test_after_the_grace_period_messages_can_be_reencrypted_if_the_policy_allows
         assert (answer.status, answer.code if answer.status != 200 else "") == (
             (200, "") if allowed else (409, "key_not_usable")
         )
-
-
-def test_the_database_clock_ends_the_grace_period_even_of_a_cached_key(bench, key, old, policy):
-    put_under(bench, key, policy)
-    change_policy(bench, policy, rotation_policy={"grace_days": 1})
-    soon = database_now() - timedelta(days=1) + timedelta(milliseconds=400)
-    move_replacement(key, soon)
-    assert bench.decrypt(ciphertext=old).status == 200
-    while (answer := bench.decrypt(ciphertext=old)).status == 200:
-        pass
-    assert answer.code == "key_not_usable"
