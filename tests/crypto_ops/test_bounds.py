@@ -1,0 +1,84 @@
+"""Bounds of requests and of the work that one request causes."""
+
+import asyncio
+import time
+
+import pytest
+
+from accounts.origin import Origin
+from accounts.principals import Principal
+from crypto_ops import derivations, hot_loads, jwts
+from crypto_ops.decision_context import CacheMiss
+from crypto_ops.fast_path import MAX_LOADS, HotRoute
+from crypto_ops.files.multipart import FilePart
+from crypto_ops.wire import RequestBody
+from kernel.errors import Invalid, Unavailable
+from kernel.http.fast_path import HotRequest
+
+HOT = HotRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
+
+
+def derive(bits):
+    derivations.size_of(8 * bits)
+
+
+def claim(size):
+    jwts.payload_of({"sub": "x" * (size - len('{"sub":""}'))})
+
+
+def add_header(size):
+    jwts.header_of({"typ": "x" * (size - len('{"typ":""}'))})
+
+
+@pytest.mark.parametrize(("accept", "largest"), [(derive, 512), (claim, 64 * 1024), (add_header, 4096)])
+def test_a_field_has_a_bounded_size(accept, largest):
+    accept(largest)
+    with pytest.raises(Invalid):
+        accept(largest + 1)
+
+
+def field(name, value):
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+def test_a_form_keeps_eight_short_fields_before_its_file():
+    found = {}
+    part = FilePart("multipart/form-data; boundary=b", found.update)
+    fields = [field(f"f{number}", "v") for number in range(7)]
+    body = "".join([field("long", "x" * 1001), *fields, field("ninth", "v")])
+    part.feed(
+        f'{body}--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b--\r\n'.encode()
+    )
+    assert found == {"long": "x" * 1000, **{f"f{number}": "v" for number in range(7)}}
+
+
+def test_a_process_loads_256_things_at_a_time_at_most():
+    async def play():
+        running, done = hot_loads._loads.current.running, asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        running.update(dict.fromkeys(range(256), done))
+        try:
+            await hot_loads.load(0, list)  # what is being loaded already is shared
+            with pytest.raises(Unavailable):
+                await hot_loads.load("another", list)
+            del running[0]
+            await hot_loads.load("another", list)
+        finally:
+            running.clear()
+
+    asyncio.run(play())
+
+
+def test_a_request_loads_64_times_at_most():
+    loads = []
+
+    def decide(_request, _context):
+        missing = object()
+        raise CacheMiss(missing, lambda: loads.append(missing))
+
+    route = HotRoute(action="a", body=RequestBody, request=lambda _: None, decide=decide, write=None)
+    principal = Principal.system("test", "api")
+    origin = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
+    with pytest.raises(Unavailable):
+        asyncio.run(route._perform(HOT, origin, principal, None, time.monotonic() + 60))
+    assert len(loads) == MAX_LOADS == 64

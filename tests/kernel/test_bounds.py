@@ -1,0 +1,93 @@
+"""Bounds of memory and time in the kernel: the largest value passes, and one more does not."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.test import RequestFactory
+
+from kernel.crypto import key_checks, key_transport, pem
+from kernel.crypto.errors import WrongKey
+from kernel.crypto.material import KeyMaterial
+from kernel.errors import Invalid
+from kernel.http import strict_json
+from kernel.http.addresses import Networks
+from kernel.pages.views import number_in
+
+
+def parse_networks(count):
+    Networks.parse([f"10.0.{number}.0/24" for number in range(count)])
+
+
+def read_list(count):
+    strict_json.loads(b"[" + b",".join([b"1"] * count) + b"]")
+
+
+def read_object(count):
+    strict_json.loads(b"{" + b",".join(b'"%d":1' % number for number in range(count)) + b"}")
+
+
+def read_nested(depth):
+    strict_json.loads(b"[" * depth + b"]" * depth)
+
+
+@pytest.mark.parametrize(
+    ("accept", "largest"),
+    [(parse_networks, 20), (read_list, 1024), (read_object, 1024), (read_nested, 20)],
+)
+def test_input_has_a_bounded_number_of_parts(accept, largest):
+    accept(largest)
+    with pytest.raises(Invalid):
+        accept(largest + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("9" * 18, 10**18 - 1), ("9" * 19, None), ("²", None), ("-1", None)]
+)
+def test_a_number_in_a_url_fits_a_column(text, number):
+    assert number_in(RequestFactory().get("/", {"page": text}), "page") == number
+
+
+def recipient(bits, exponent=65_537):
+    """An RSA public key whose modulus has so many bits, and no small factor."""
+    modulus = next(
+        n for n in range(2 ** (bits - 1) + 1, 2 ** (bits - 1) + 10_000, 2) if is_free_of_small_factors(n)
+    )
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+
+
+def is_free_of_small_factors(number):
+    return all(number % prime for prime in range(3, 10_000, 2))
+
+
+def test_a_key_is_wrapped_for_rsa_keys_of_bounded_size():
+    """OpenSSL takes seconds for a modulus of 16,384 bits."""
+    wrapped = []
+    for bits in (8192, 8193):
+        octets = recipient(bits).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        try:
+            wrapped.append(key_transport.wrap(octets, KeyMaterial(bytes(range(32))), "name"))
+        except WrongKey as refusal:
+            wrapped.append(str(refusal))
+    assert isinstance(wrapped[0], bytes)
+    assert "8193 bits" in wrapped[1]
+
+
+def test_the_public_exponent_has_at_most_256_bits():
+    key_checks.check_public(recipient(3072, exponent=2**256 - 1))
+    with pytest.raises(WrongKey):
+        key_checks.check_public(recipient(3072, exponent=2**256 + 1))
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_pem_with_text_around_it_has_four_characters_a_byte_at_most(excess):
+    key = recipient(3072)
+    octets = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    padded = text.rjust(4 * len(octets) + excess)
+    if excess:
+        with pytest.raises(WrongKey, match="at most"):
+            pem.read_public(padded, max_bytes=len(octets))
+    else:
+        assert pem.read_public(padded, max_bytes=len(octets)) == octets
+        with pytest.raises(WrongKey, match="at most"):
+            pem.read_public(text, max_bytes=len(octets) - 1)

@@ -1,0 +1,56 @@
+"""Bounds of what callers send about keys, and of what the process keeps of them."""
+
+from uuid import uuid4
+
+import pytest
+
+from kernel.errors import Invalid
+from keys import imported_jwk, invocations, metadata, references
+from keys.bulk_forms import read_chosen
+from keys.rotation_policy import RotationPolicy
+
+
+@pytest.mark.parametrize(
+    ("check", "largest"),
+    [
+        (lambda size: metadata.check_description("x" * size), 1000),
+        (lambda count: metadata.check_tags([str(number) for number in range(count)]), 20),
+        (lambda size: metadata.check_tags(["x" * size]), 64),
+        (lambda days: metadata.check_rotation_period(days, "aes-256"), 3650),
+        (lambda days: RotationPolicy.parse({"every_days": days}), 3650),
+        (lambda days: RotationPolicy.parse({"grace_days": days}), 3650),
+        (lambda uses: RotationPolicy.parse({"after_uses": uses}), 2**31),
+        (lambda octets: RotationPolicy.parse({"after_bytes": octets}), 2**60),
+    ],
+)
+def test_the_metadata_of_a_key_and_a_policy_are_bounded(check, largest):
+    check(largest)
+    with pytest.raises(Invalid):
+        check(largest + 1)
+
+
+def test_a_member_of_a_jwk_has_4096_characters_at_most():
+    assert imported_jwk._text({"x": "a" * 4096}, "x")
+    with pytest.raises(Invalid, match="too long"):
+        imported_jwk._text({"x": "a" * 4097}, "x")
+
+
+def test_a_reference_by_name_has_a_name_of_64_characters_at_most():
+    assert len(references.parse("name:" + "a" * 64)) == references.MAX_LENGTH
+    with pytest.raises(Invalid):
+        references.parse("name:" + "a" * 65)
+
+
+def test_a_chosen_version_is_one_that_a_key_can_have():
+    key_id = uuid4()
+    assert read_chosen(f"{key_id}:{2**31 - 1}") == {key_id: 2**31 - 1}
+    assert read_chosen(f"{key_id}:{2**31}") == read_chosen(f"{key_id}:0") == {}
+
+
+def test_a_process_keeps_the_counters_of_a_bounded_number_of_versions(monkeypatch):
+    monkeypatch.setattr(invocations, "MAX_COUNTERS", 2)
+    counters, (first, second, third) = invocations._Counters(), (uuid4(), uuid4(), uuid4())
+    for version in (first, second, first, third):
+        counters.get(version)
+    assert list(counters._by_version) == [first, third]
+    counters.close()
