@@ -1,6 +1,6 @@
 """The program of bin/mutate: changes the code in memory, one mutant at a time, and runs the tests that reach it.
 
-PATHS are files, folders, or FILE::FUNCTION. Without them, the mutants are those of the lines that differ from the
+PATHS are files, folders, FILE::FUNCTION or FILE::LINE. Without them, the mutants are those of the lines that differ from the
 commit in --since. The exit code is 1 if a mutant survived.
 """
 
@@ -198,8 +198,8 @@ def _selected(options: argparse.Namespace) -> list[Mutant]:
 
 
 def _lines_of(path: Path, function: str) -> range:
-    if not function:
-        return range(sys.maxsize)
+    if not function or function.isdecimal():
+        return range(int(function), int(function) + 1) if function else range(sys.maxsize)
     for node in ast.walk(ast.parse(path.read_text())):
         if getattr(node, "name", None) == function and isinstance(node, ast.stmt):
             return range(node.lineno, (node.end_lineno or node.lineno) + 1)

@@ -203,6 +203,8 @@ def _replacements(node: ast.expr | ast.stmt, *, in_function: bool) -> Iterator[a
             yield ast.Pass()
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield ast.Pass()
+        case ast.Subscript(value=value, slice=ast.Slice(), ctx=ast.Load()):
+            yield value
         case ast.Continue():
             yield ast.Break()
         case ast.Break():
