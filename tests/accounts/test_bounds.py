@@ -1,15 +1,20 @@
 """Bounds of what callers and providers send, and of what the caches of tokens keep."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import jwt
 import pytest
+from django.http import QueryDict
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from accounts import tokens, verified_tokens
+from accounts import api_oauth, tokens, verified_tokens
+from accounts.errors import TokenRequestRefused
 from accounts.oidc import id_token
 from accounts.oidc.id_token import Expected, Mismatch
 from accounts.principals import Principal
+from accounts.services import service_tokens
+from kernel.errors import Invalid
 
 NOW = datetime.now(UTC)
 
@@ -44,3 +49,25 @@ def test_a_token_is_known_from_a_hundred_places_at_most():
             assert len(places) == (number + 1 if number < 100 else 1)
     finally:
         verified_tokens.forget("token")
+
+
+def test_a_parameter_of_a_token_request_is_sent_once_and_has_2000_characters_at_most():
+    assert api_oauth._single_values(QueryDict("scope=" + "x" * 2000)) == {"scope": "x" * 2000}
+    for form in ("scope=" + "x" * 2001, "scope=a&scope=a"):
+        with pytest.raises(TokenRequestRefused):
+            api_oauth._single_values(QueryDict(form))
+
+
+def test_a_service_token_is_for_1_to_100_keys():
+    assert len(service_tokens._key_ids([uuid4() for _ in range(100)])) == 100
+    for count in (0, 101):
+        with pytest.raises(Invalid):
+            service_tokens._key_ids([uuid4() for _ in range(count)])
+
+
+def test_a_service_token_lives_366_days_at_most():
+    last = NOW + timedelta(days=366)
+    assert service_tokens._expiry(last, NOW) == last
+    for wrong in (NOW, last + timedelta(microseconds=1)):
+        with pytest.raises(Invalid):
+            service_tokens._expiry(wrong, NOW)

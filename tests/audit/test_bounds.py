@@ -4,6 +4,7 @@ import pytest
 
 from audit.backups import manifest
 from audit.browse.selection import LogCriteria
+from audit.log import object_names
 from audit.tlog import checkpoint
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
 from kernel.errors import Invalid
@@ -48,3 +49,13 @@ def test_a_search_has_8_different_words_at_most():
     assert len(LogCriteria(search=" ".join([*words[:8], *words[:8]])).words) == 8
     with pytest.raises(Invalid):
         LogCriteria(search=" ".join(words))
+
+
+def test_a_process_remembers_the_checks_of_50_000_names_at_most():
+    known = object_names._checked_rows.current
+    known.update(range(50_000))
+    object_names._checked([], {})
+    assert len(known) == 50_000
+    known.add("one more")
+    object_names._checked([], {})
+    assert not known

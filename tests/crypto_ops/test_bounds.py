@@ -14,6 +14,7 @@ from crypto_ops.files.multipart import FilePart
 from crypto_ops.wire import RequestBody
 from kernel.errors import Invalid, Unavailable
 from kernel.http.fast_path import HotRequest
+from tests.crypto_ops.conftest import split_form
 
 HOT = HotRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
 
@@ -82,3 +83,16 @@ def test_a_request_loads_64_times_at_most():
     with pytest.raises(Unavailable):
         asyncio.run(route._perform(HOT, origin, principal, None, time.monotonic() + 60))
     assert len(loads) == MAX_LOADS == 64
+
+
+def test_few_versions_are_tried_and_only_for_short_messages(bench, key):
+    old, fits, large = (
+        split_form(bench.encrypt(key["id"], data=bytes(size)).json, version=False)
+        for size in (0, 64 * 1024, 64 * 1024 + 1)
+    )
+    for _ in range(15):
+        bench.change_key(key["id"], "rotate")
+    assert [bench.decrypt(**message).status for message in (old, fits)] == [200, 200]
+    assert list(bench.decrypt(**large).json["errors"]) == ["key_version"]
+    bench.change_key(key["id"], "rotate")
+    assert bench.decrypt(**old).code == "decryption_failed"

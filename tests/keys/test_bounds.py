@@ -4,10 +4,13 @@ from uuid import uuid4
 
 import pytest
 
+from accounts.principals import Principal
 from kernel.errors import Invalid
-from keys import imported_jwk, invocations, metadata, references
+from keys import imported_jwk, invocations, metadata, references, services
 from keys.bulk_forms import read_chosen
+from keys.models import Key
 from keys.rotation_policy import RotationPolicy
+from keys.services import exporting
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,19 @@ def test_a_process_keeps_the_counters_of_a_bounded_number_of_versions(monkeypatc
         counters.get(version)
     assert list(counters._by_version) == [first, third]
     counters.close()
+
+
+def test_a_hundred_keys_at_most_are_tagged_at_once():
+    keys = [Key(tags=["a"]) for _ in range(101)]
+    principal = Principal.system("test", "api")
+    assert len(list(services.change_tag(principal=principal, keys=keys[:100], tag="a", adds=True))) == 100
+    with pytest.raises(Invalid):
+        list(services.change_tag(principal=principal, keys=keys, tag="a", adds=True))
+
+
+def test_a_hundred_versions_at_most_are_exported_at_once(admin, new_key):
+    key = new_key()
+    for count, fault in ((100, "no version 2"), (101, "at most 100")):
+        with pytest.raises(Invalid) as refusal:
+            exporting._versions(key, range(1, count + 1))
+        assert fault in str(refusal.value.fields)

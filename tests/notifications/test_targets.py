@@ -70,6 +70,7 @@ def test_an_allowed_network_includes_the_embedded_form_of_its_addresses():
         ("https://[2606:4700::1111]:444/", Target("2606:4700::1111", 444, "/")),
         ("https://xn--bcher-kva.example/", Target("xn--bcher-kva.example", 443, "/")),
         ("https://intranet/", Target("intranet", 443, "/")),
+        ("https://intranet/" + "x" * 483, Target("intranet", 443, "/" + "x" * 483)),
     ],
 )
 def test_a_url_has_a_host_a_port_and_a_path(url, target):
@@ -79,6 +80,7 @@ def test_a_url_has_a_host_a_port_and_a_path(url, target):
 @pytest.mark.parametrize(
     "url",
     [
+        "https://intranet/" + "x" * 484,
         "",
         "hooks.example.org",
         "http://hooks.example.org/",

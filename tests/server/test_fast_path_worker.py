@@ -81,6 +81,29 @@ def test_a_body_behind_its_head_is_waited_for(parser):
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(
+    ("size", "is_whole", "begins"),
+    [
+        (64 * 1024, True, True),
+        (64 * 1024 + 1, True, False),
+        (16 * 1024, False, True),
+        (16 * 1024 + 1, False, False),
+    ],
+)
+def test_the_fast_path_takes_bodies_of_64_kib_and_waits_for_16(parser, size, is_whole, begins):
+    async def scene():
+        connection = Connection(parser, at_once=True, bodies=1 << 20)
+        whole = request("a", b"x" * size)
+        head = whole if is_whole else whole[:-1]
+        await connection.receive(head)
+        await connection.receive(whole[len(head) :])
+        await connection.settle()
+        assert connection.begun == (["a"] if begins else [])
+        assert connection.transport.written.count(b"HTTP/1.1 200") == 1
+
+    asyncio.run(scene())
+
+
 def test_the_fast_path_gets_no_request_again_that_it_has_declined(parser):
     """The second time would cost a decision for nothing, and charge for it."""
 

@@ -39,7 +39,6 @@ type State = dict[str, str]
 
 _VALID_FOR = timedelta(minutes=10)
 AUTH_METHOD = "oidc"
-MOST_CODE = 4096  # characters
 _NO_ROLE = "The identity provider gives you no role in CipherCanary. Contact an administrator."
 DISABLED = "Your account is disabled. Contact an administrator."
 LAST_ADMIN = (
@@ -90,7 +89,7 @@ def read_oidc_answer(
         logger.warning("The identity provider refused a sign-in: %s", error_word(answer["error"]))
         raise ProviderRefused
     begun_at = datetime.fromisoformat(state["begun_at"])
-    tokens = provider.current.redeem(answer.get("code", "")[:MOST_CODE], state["verifier"], _redirect_uri())
+    tokens = provider.current.redeem(answer.get("code", ""), state["verifier"], _redirect_uri())
     expected = Expected(
         issuer=settings.CC_OIDC.issuer,
         client_id=settings.CC_OIDC.client_id,
