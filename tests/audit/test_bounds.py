@@ -25,8 +25,13 @@ def test_a_note_has_32_signatures_at_most():
 
 
 def test_names_and_sizes_of_checkpoints_fit_the_signed_message():
-    Checkpoint("a" * 255, 2**63 - 1, bytes(32))
-    assert [checkpoint._is_key_name("a" * size) for size in (0, 1, 255, 256)] == [False, True, True, False]
+    for name, is_name in (("", False), ("a", True), ("a" * 255, True), ("a" * 256, False), ("a\nb", False)):
+        assert checkpoint._is_key_name(name) is is_name
+        if is_name:
+            Checkpoint(name, 2**63 - 1, bytes(32))
+        else:
+            with pytest.raises(CheckpointInvalid):
+                Checkpoint(name, 2**63 - 1, bytes(32))
     assert checkpoint.decode_decimal(str(2**63 - 1)) == 2**63 - 1
     with pytest.raises(ValueError, match="decimal"):
         checkpoint.decode_decimal(str(2**63))

@@ -32,10 +32,45 @@ def test_weak_private_keys_are_refused():
     numbers = RSA.private_numbers()
     p, q = numbers.p, numbers.q
     key_checks.check_private(RSA)
-    weak = [rsa_of(p, p + 2), rsa_of(p, q, d=3**500), rsa_of(p, q, e=3, d=numbers.d)]
+    weak = [rsa_of(p, free_of_small_factors(p + 2)), rsa_of(p, q, d=3**500), rsa_of(p, q, d=2**1536 - 1)]
     for key in weak:
-        with pytest.raises(WrongKey):
+        with pytest.raises(WrongKey, match="weak"):
             key_checks.check_private(key)
+    with pytest.raises(WrongKey, match="public exponent"):
+        key_checks.check_private(rsa_of(p, q, e=3, d=numbers.d))
+
+
+def numbers_of(key, **changes):
+    """The key with other numbers than its own, which the library does not compare."""
+    names = ("p", "q", "d", "dmp1", "dmq1", "iqmp", "public_numbers")
+    values = {name: getattr(key.private_numbers(), name) for name in names}
+    return rsa.RSAPrivateNumbers(**values | changes).private_key(unsafe_skip_rsa_key_validation=True)
+
+
+SHORT = 2**1534 + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda numbers: {"dmp1": numbers.p},
+        lambda numbers: {"dmq1": numbers.q},
+        lambda numbers: {"iqmp": numbers.p},
+        lambda numbers: of_factors(numbers.p, free_of_small_factors(SHORT)),
+        lambda numbers: of_factors(free_of_small_factors(SHORT), numbers.q),
+    ],
+)
+def test_each_number_of_a_private_key_is_compared(change):
+    with pytest.raises(WrongKey, match="do not belong together"):
+        key_checks.check_private(numbers_of(RSA, **change(RSA.private_numbers())))
+
+
+def of_factors(p, q):
+    return {"p": p, "q": q, "d": 65_537, "public_numbers": rsa.RSAPublicNumbers(65_537, p * q)}
+
+
+def free_of_small_factors(begin):
+    return next(n for n in range(begin, begin + 10_000, 2) if all(n % factor for factor in range(3, 1000, 2)))
 
 
 def test_wrong_numbers_and_composite_factors_are_refused():
@@ -49,7 +84,7 @@ def test_wrong_numbers_and_composite_factors_are_refused():
 
 def test_useless_public_keys_are_refused():
     n = RSA.public_key().public_numbers().n
-    even, small_factor, large_exponent = (n - 1, 65_537), (3 * (2**3070 - 5), 65_537), (n, (1 << 257) + 1)
+    even, small_factor, large_exponent = (n - 1, 65_537), (3 * (2**3070 - 5), 65_537), (n, (1 << 256) + 1)
     for modulus, exponent in (even, small_factor, large_exponent):
         with pytest.raises(WrongKey):
             key_checks.check_public(rsa.RSAPublicNumbers(exponent, modulus).public_key())

@@ -280,3 +280,12 @@ def test_any_bytes_are_a_document_or_refused(octets):
 def test_any_text_is_a_key_or_refused(text):
     with pytest.raises(Invalid):
         importing.from_pem(kind_of("ed25519"), text)
+
+
+def test_elements_have_a_definite_length_and_end_within_the_document():
+    """X.690 §8.1.3. 0x80 would be the indefinite form, which DER excludes."""
+    assert list(key_documents.elements(b"\x04\x01a\x05\x00")) == [(4, b"a"), (5, b"")]
+    assert list(key_documents.elements(b"\x04\x81\x80" + b"a" * 128)) == [(4, b"a" * 128)]
+    for octets in (b"\x04", b"\x04\x02a", b"\x04\x80" + b"a" * 128, b"\x04\x81"):
+        with pytest.raises(ValueError, match="beyond the document"):
+            list(key_documents.elements(octets))
