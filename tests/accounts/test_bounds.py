@@ -8,12 +8,14 @@ import pytest
 from django.http import QueryDict
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from accounts import api_oauth, tokens, verified_tokens
+from accounts import tokens
 from accounts.errors import TokenRequestRefused
-from accounts.oidc import id_token
-from accounts.oidc.id_token import Expected, Mismatch
 from accounts.principals import Principal
-from accounts.services import service_tokens
+from accounts.service_accounts.oauth import api as api_oauth
+from accounts.service_accounts.services import tokens as service_tokens
+from accounts.sign_in.oidc import id_token
+from accounts.sign_in.oidc.id_token import Expected, Mismatch
+from accounts.tokens import verified_tokens
 from kernel.errors import Invalid
 
 NOW = datetime.now(UTC)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from audit.backups import manifest
 from audit.browse.selection import LogCriteria
 from audit.log import object_names
 from audit.tlog import checkpoint
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
+from backups import manifest
 from kernel.errors import Invalid
 
 LINE = "— log.example/x AAAAAAA=\n"

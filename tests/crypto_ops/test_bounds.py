@@ -7,11 +7,13 @@ import pytest
 
 from accounts.origin import Origin
 from accounts.principals import Principal
-from crypto_ops import derivations, hot_loads, jwts
-from crypto_ops.decision_context import CacheMiss
+from crypto_ops.deciding.context import CacheMiss
+from crypto_ops.deciding.wire import RequestBody
 from crypto_ops.fast_path import MAX_LOADS, HotRoute
+from crypto_ops.fast_path import loads as hot_loads
 from crypto_ops.files.multipart import FilePart
-from crypto_ops.wire import RequestBody
+from crypto_ops.secrets.services import derivations
+from crypto_ops.signatures.services import jwts
 from kernel.errors import Invalid, Unavailable
 from kernel.http.fast_path import HotRequest
 from tests.crypto_ops.conftest import split_form

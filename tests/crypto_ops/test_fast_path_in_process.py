@@ -13,18 +13,15 @@ from accounts.principals import Principal
 from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
 from crypto_ops import actions
-from crypto_ops.deciding.context import Permit
+from crypto_ops.deciding.context import MAX_PERMITS, CachedDecisionContext, Permit
 from crypto_ops.fast_path.routes import ROUTES
-from crypto_ops.decision_context import MAX_PERMITS
-from crypto_ops.decision_context import CachedDecisionContext
 from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
 from kernel.http.fast_path import HotRequest
-from keys.ring import keyring
-from keys.ring import primitives
 from kernel.throttle import budget_state
 from keys.errors import KeyNotUsable
+from keys.ring import keyring, primitives
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import HotConnection

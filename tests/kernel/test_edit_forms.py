@@ -12,9 +12,7 @@ from django.test import RequestFactory
 
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import UtcDateTimeField
-from kernel.pages.forms import NewNameField
-from kernel.pages.forms import PageForm
+from kernel.pages.forms import NewNameField, PageForm, UtcDateTimeField
 
 AT = datetime(2026, 12, 1, 10, 30, 59, tzinfo=UTC)
 SHOWN = {"note": "old", "days": 30, "until": AT, "place": "here"}

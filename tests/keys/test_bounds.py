@@ -6,11 +6,13 @@ import pytest
 
 from accounts.principals import Principal
 from kernel.errors import Invalid
-from keys import imported_jwk, invocations, metadata, references, services
-from keys.bulk_forms import read_chosen
+from keys import metadata, references, services
 from keys.models import Key
-from keys.rotation_policy import RotationPolicy
-from keys.services import exporting
+from keys.models.rotation_policy import RotationPolicy
+from keys.pages.forms import read_chosen
+from keys.ring import invocations
+from keys.transport import imported_jwk
+from keys.transport.services import exporting
 
 
 @pytest.mark.parametrize(
