@@ -46,7 +46,7 @@ from kernel.read_only_admin import ReadOnlyModelAdmin
 
 
 def _principal_of(request: HttpRequest) -> Exporter:
-    """The principal that ``accounts.middleware`` has set. Raises Denied without a session."""
+    """The principal that ``accounts.sessions.middleware`` has set. Raises Denied without a session."""
     principal: Exporter | None = getattr(request, "principal", None)
     if principal is None:
         raise Denied("Sign in first.")

@@ -9,8 +9,8 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from crypto_ops.deciding.context import CacheMiss
 from crypto_ops.deciding.wire import RequestBody
-from crypto_ops.fast_path import MAX_LOADS, HotRoute
 from crypto_ops.fast_path import loads as hot_loads
+from crypto_ops.fast_path.serving import MAX_LOADS, HotRoute
 from crypto_ops.files.multipart import FilePart
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts

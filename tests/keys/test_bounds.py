@@ -6,7 +6,8 @@ import pytest
 
 from accounts.principals import Principal
 from kernel.errors import Invalid
-from keys import metadata, references, services
+from keys import metadata, references
+from keys.editing import services
 from keys.models import Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.pages.forms import read_chosen
