@@ -215,7 +215,7 @@ def _replacements(node: ast.expr | ast.stmt, *, in_function: bool) -> Iterator[a
 
 
 def _other_values(value: object) -> Iterator[ast.Constant]:
-    """Prose with a space in it is left alone: the wording of a message is nobody's contract."""
+    """Prose with a space in it is left alone: the wording of a message is no contract."""
     match value:
         case bool():
             yield ast.Constant(not value)

@@ -35,7 +35,7 @@ LEFT_OUT = shutil.ignore_patterns("static")  # thousands of files that no mutant
 
 @dataclass(slots=True)
 class Baseline:
-    """What the unchanged code does: seconds of CPU of each passed test, and the tests of each line."""
+    """Measurements of the unchanged code: seconds of CPU of each passed test, and the tests of each line."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -150,7 +150,7 @@ class Warm:
         return SURVIVED if self.run(items) else KILLED
 
     def _assign(self, mutant: Mutant) -> None:
-        """Assign the mutant's values wherever modules have imported them. What else used them at import stays."""
+        """Assign the mutant's values wherever modules have imported them. Other values that were computed from them at import stay."""
         paths = {str(path.resolve()) for path in self.files}
         spaces = [vars(each) for each in sys.modules.values() if getattr(each, "__file__", None) in paths]
         [space] = [each for each in spaces if each["__file__"] == str(mutant.path.resolve())]

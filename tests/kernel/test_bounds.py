@@ -41,14 +41,14 @@ def test_input_has_a_bounded_number_of_parts(accept, largest):
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("9" * 18, 10**18 - 1), ("9" * 19, None), ("²", None), ("-1", None)]
+    ("text", "number"), [("9" * 18, 10**18 - 1), ("9" * 19, None), ("\u0663", None), ("-1", None)]
 )
 def test_a_number_in_a_url_fits_a_column(text, number):
     assert number_in(RequestFactory().get("/", {"page": text}), "page") == number
 
 
 def recipient(bits, exponent=65_537):
-    """An RSA public key whose modulus has so many bits, and no small factor."""
+    """An RSA public key with a modulus of ``bits`` bits that has no small factor."""
     modulus = next(
         n for n in range(2 ** (bits - 1) + 1, 2 ** (bits - 1) + 10_000, 2) if is_free_of_small_factors(n)
     )

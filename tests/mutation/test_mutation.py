@@ -1,4 +1,4 @@
-"""bin/mutate on a small repository: what it changes, finds and leaves."""
+"""bin/mutate on a small repository: its mutants, its survivors, and the unchanged files."""
 
 import os
 import subprocess
