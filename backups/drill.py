@@ -13,8 +13,7 @@ from accounts.principals import Principal
 from audit.sequencing.running import checkpoint_now
 from backups.other_database import run_on_other_database
 from backups.writing import write_snapshot
-from crypto_ops.encryption.services.messages import decrypt, encrypt
-from crypto_ops.requests import DecryptRequest, EncryptRequest
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest, decrypt, encrypt
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict

@@ -102,7 +102,7 @@ def work(write: Callable[[object], None], ends: float, latencies: list[float]) -
 
 
 def decide() -> object:
-    from audit.commit.decisions import Decision, Grounds
+    from audit.commit.decisions import Grounds, Ready
     from audit.log.events import Actor, Event
     from kernel.freshness.epoch import read_stamp
 
@@ -117,7 +117,7 @@ def decide() -> object:
     )
     actor = Actor.anonymous("192.0.2.1", "bench/1.0", "0123456789abcdef0123456789abcdef")
     stamps = (read_stamp(f"key:{key}", "user:bench"),)
-    return Decision(lambda: b"", Grounds(event=event, actor=actor, stamps=stamps))
+    return Ready(Grounds(event=event, actor=actor, stamps=stamps), result=b"")
 
 
 def write_together(decision: object) -> None:

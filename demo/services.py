@@ -24,14 +24,11 @@ from audit.sequencing.running import checkpoint_now
 from audit.services.exports import find_result, open_result, request_export
 from audit.services.recording import record_alone
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import perform
+from crypto_ops.deciding.services import Operation, perform
 from crypto_ops.encryption.services.batches import (
     DecryptBatch,
     EncryptBatch,
     SealedItem,
-    decide_decryptions,
-    decide_encryptions,
 )
 from demo.data import ADMIN, AUDITOR, KEYS, OPERATOR, POLICIES, DemoKey
 from demo.instance import mark_loaded, mark_started
@@ -80,7 +77,7 @@ class Demo:
         self._keys: dict[str, Key] = {}
         self._policies: dict[str, UUID] = {}
         self._messages: dict[str, list[SealedItem]] = {}
-        self._numbering = Numbering()
+        self._settlement = _CommitHere()
         self._handlers: Mapping[str, Callable[[Step], object]] = {
             "sign_in": lambda step: users.sign_in(step.subject),
             "sign_out": lambda step: users.sign_out(step.subject),
@@ -211,9 +208,7 @@ class Demo:
         key = self._keys[step.subject]
         items = [(secrets.token_bytes(step.size), b"") for _ in range(step.count)]
         request = EncryptBatch(mode=_mode_of(key), items=items, key_id=key.id)
-        batch = self._perform(
-            step, actions.MESSAGE_ENCRYPTED, lambda context: decide_encryptions(request, context)
-        )
+        batch = self._perform(step, actions.MESSAGE_ENCRYPTED, request)
         if batch is not None:
             sealed = [_item(text) for text in batch.results if isinstance(text, str)]
             self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-KEPT_MESSAGES:]
@@ -225,16 +220,13 @@ class Demo:
             return
         key = self._keys[step.subject]
         request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=known[-step.count :])
-        self._perform(step, actions.MESSAGE_DECRYPTED, lambda context: decide_decryptions(request, context))
+        self._perform(step, actions.MESSAGE_DECRYPTED, request)
 
-    def _perform[T](
-        self, step: Step, action: str, decide: Callable[[DecisionContext], Decision[T]]
-    ) -> T | None:
+    def _perform[T](self, step: Step, action: str, operation: Operation[T]) -> T | None:
         """None if the key refuses. Then records the refusal, as every interface does."""
         caller = self._caller(step)
         try:
-            # Not in the writer's thread, which has the actual time.
-            return perform(caller, decide, lambda decision: commit_here(decision, self._numbering))
+            return perform(operation, caller, self._settlement)
         except (KeyNotActive, KeyNotUsable) as refusal:
             event = Event(
                 action=action,
@@ -273,6 +265,16 @@ class Demo:
         auditor = self._users.principals[AUDITOR]
         request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
         self._users.sign_out(AUDITOR)
+
+
+class _CommitHere:
+    """Not in the writer's thread, which has the actual time."""
+
+    def __init__(self) -> None:
+        self._numbering = Numbering()
+
+    def settle[T](self, decision: Decision[T]) -> T:
+        return commit_here(decision, self._numbering)
 
 
 def _item(text: str) -> SealedItem:

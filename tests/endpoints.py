@@ -873,7 +873,7 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
     """A ciphertext that names the key ``named``; it opens only if ``sealing`` is that key."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from crypto_ops.encryption.services import messages  # noqa: PLC0415
-    from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from crypto_ops.encryption.services.messages import EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.aead import Sealed  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415

@@ -12,7 +12,7 @@ from django.db import connection
 from campaigns.outages import faults
 from crypto_ops import actions
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import EncryptRequest
+from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Unavailable

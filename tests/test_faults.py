@@ -218,7 +218,7 @@ def new_key_status(product, token):
 @pytest.mark.django_db(transaction=True)
 def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     from crypto_ops.encryption.services import messages  # noqa: PLC0415
-    from crypto_ops.requests import EncryptRequest  # noqa: PLC0415
+    from crypto_ops.encryption.services.messages import EncryptRequest  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415 - beside the models
     from keys.errors import KeyNotActive  # noqa: PLC0415
 

@@ -1,5 +1,6 @@
 """Decisions about operations: results that may be released once their entries are durable."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -64,18 +65,33 @@ class Grounds(Struct, dict=True, eq=False, kw_only=True):
 
 
 class Decision[T](Struct, frozen=True):
-    """One decision. ``finish`` computes its result, which may be released once the entry is durable.
+    """One decision. Each operation extends it by what ``finish`` needs.
 
     ``size`` (bytes) and ``request_id`` are those of the entry, if its event and actor do not have them.
     """
 
-    finish: Callable[[], T]
     grounds: Grounds
     size: int | None = None
     request_id: str = ""
+
+    def __repr__(self) -> str:  # plaintexts must stay out of logs and tracebacks
+        return f"<{type(self).__name__}>"
+
+    @abstractmethod
+    def finish(self) -> T:
+        """The result, which may be released once the entry is durable."""
 
     def entry(self, event_id: str) -> Entry:
         """The entry. Raises ValueError if it does not fit a row of the log."""
         grounds = self.grounds
         size = grounds.event.size if self.size is None else self.size
         return Entry(grounds.kind, event_id, self.request_id or grounds.actor.request_id, size)
+
+
+class Ready[T](Decision[T], frozen=True, kw_only=True):
+    """A decision whose result is known already, because the result decides about refusals."""
+
+    result: T
+
+    def finish(self) -> T:
+        return self.result

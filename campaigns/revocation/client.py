@@ -43,7 +43,7 @@ class Encrypting:
 def operation_of(order):
     """The operation of an order, as a function of the principal."""
     from crypto_ops.encryption.services import messages  # noqa: PLC0415
-    from crypto_ops.requests import DecryptRequest, EncryptRequest  # noqa: PLC0415
+    from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415
 

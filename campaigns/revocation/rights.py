@@ -19,7 +19,7 @@ from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, enable_user, set_role
 from audit.log.events import Source
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import EncryptRequest
+from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES

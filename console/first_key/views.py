@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from console import actions
 from console.first_key.forms import DecryptBackForm, FirstKeyForm
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import DecryptRequest, EncryptRequest
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.trying.services import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.trying.snippets import steps_of
 from kernel.crypto.algorithms import find_key_algorithm

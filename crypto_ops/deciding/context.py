@@ -20,7 +20,7 @@ from keys.creation.services import find_default
 from keys.references import KeyReference
 from keys.ring import keyring
 from keys.ring.cached_keys import CachedKey, CachedVersion
-from keys.ring.primitives import KeyParts
+from keys.ring.primitives import Kind
 
 MAX_PERMITS: Final = 1000  # of one key
 
@@ -120,7 +120,7 @@ class DecisionContext:
         """Charge the principal for work beyond that of one request. Raises Throttled."""
         throttle.charge_principal(self.principal.identity.budget, cost=cost)
 
-    def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
+    def primitive[M: Mode, P](self, version: CachedVersion, build: Kind[M, P], mode: M) -> P:
         """A primitive of ``keys.ring.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
         return version.primitive(build, mode)
 
@@ -182,7 +182,7 @@ class CachedDecisionContext(DecisionContext):
             raise CacheMiss(owned, lambda: find_default(self.principal, algorithm))
         return self.find(key_id, permission)
 
-    def primitive[M: Mode, P](self, version: CachedVersion, build: Callable[[KeyParts, M], P], mode: M) -> P:
+    def primitive[M: Mode, P](self, version: CachedVersion, build: Kind[M, P], mode: M) -> P:
         primitive = version.cached_primitive(build, mode)
         if primitive is None:
             raise CacheMiss((version, build, mode), lambda: version.primitive(build, mode))

@@ -1,11 +1,13 @@
 """Deciding and settling: common to every operation with keys, for messages and streams.
 
-Each operation is *decided* in memory (may this principal do this with that key now), and the decision is *settled*:
-``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is compared with
-the database. A stale decision is repeated with fresh rows.
+Calls go one way. A request *decides* in memory (may this principal do this with that key now). The decision is
+*settled*: ``audit.commit.writer`` commits it with its audit event, or, if the response is not released yet, it is
+compared with the database. To settle, the decision is *finished*: it computes the result. A stale decision is repeated
+with fresh rows.
 """
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import partial
 from typing import Final, Protocol, cast
 
@@ -16,7 +18,7 @@ from accounts.errors import TokenExpired
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.commit import writer
-from audit.commit.decisions import Deadline, Decision, Grounds
+from audit.commit.decisions import Deadline, Decision, Grounds, Ready
 from audit.log.events import Event, Outcome
 from audit.services.recording import record
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
@@ -32,24 +34,74 @@ from keys.lifecycle import LifecycleState, State, Status
 from keys.references import KeyReference
 from keys.ring import keyring
 from keys.ring.cached_keys import CachedKey, CachedVersion
-from keys.ring.primitives import KeyParts
+from keys.ring.primitives import Kind
 
 MAX_DECISIONS: Final = 5
 
 
-def perform[T](
-    principal: Principal,
-    decide: Callable[[DecisionContext], Decision[T]],
-    settle: Callable[[Decision[T]], T] = writer.commit,
-) -> T:
-    """Decide and settle, with retries while stale.
+class Operation[T](Protocol):
+    """A request to the engine."""
+
+    def decide(self, context: DecisionContext) -> Decision[T]:
+        """Raises refusals. It may run more than once, and reads keys through the context only."""
+        ...
+
+
+class Settlement[T](Protocol):
+    """What follows a decision. Raises the errors of ``audit.commit.writer.commit``."""
+
+    def settle(self, decision: Decision[T]) -> T: ...
+
+
+class _Commit:
+    """The audit event is durable before the result is returned."""
+
+    def settle[T](self, decision: Decision[T]) -> T:
+        return writer.commit(decision)
+
+
+class _Comparison:
+    """No audit event: the response is not released yet."""
+
+    def settle[T](self, decision: Decision[T]) -> T:
+        epoch = read_epoch()
+        renew_stamps(decision.grounds.stamps, epoch)
+        decision.grounds.require_current(epoch, process_now())
+        return decision.finish()
+
+
+class CommitWithChange[T](ABC):
+    """The audit event is in the transaction of a change: both are stored, or neither."""
+
+    @abstractmethod
+    def change(self, result: T) -> None:
+        """Write the rows of the change. Raises its errors."""
+
+    def settle(self, decision: Decision[T]) -> T:
+        result, grounds = decision.finish(), decision.grounds
+        with transaction.atomic():
+            self.change(result)
+            epoch, now = lock_epoch()
+            renew_stamps(grounds.stamps, epoch)
+            grounds.require_current(epoch, now)
+            size = grounds.event.size if decision.size is None else decision.size
+            record(replace(grounds.event, size=size), grounds.actor, at=now)
+        return result
+
+
+COMMIT: Final = _Commit()
+COMPARISON: Final = _Comparison()
+
+
+def perform[T](operation: Operation[T], principal: Principal, settlement: Settlement[T] = COMMIT) -> T:
+    """Decide, settle and finish, with retries while stale.
 
     Raises refusals, and Unavailable after ``MAX_DECISIONS`` decisions.
     """
     for _ in range(MAX_DECISIONS):
         context = DecisionContext(principal)
         try:
-            decision = decide(context)
+            decision = operation.decide(context)
         except DomainError:
             # A refusal must not rest on stale entries either: another process may just have enabled the key.
             stale = renew_stamps(context.stamps, read_epoch())
@@ -57,7 +109,7 @@ def perform[T](
                 raise
         else:
             try:
-                return settle(decision)
+                return settlement.settle(decision)
             except StaleDecision as error:
                 stale = error.entities
         keyring.forget(stale)
@@ -72,12 +124,10 @@ class Result(Protocol):
     def mode(self) -> Mode: ...
 
 
-def perform_measured[R: Result](
-    mode: Mode, principal: Principal, decide: Callable[[DecisionContext], Decision[R]]
-) -> R:
+def perform_measured[R: Result](operation: Operation[R], principal: Principal, mode: Mode) -> R:
     """As ``perform``, counted and timed. ``mode``: for a refusal before the key, and thus its mode, is known."""
     with measured(mode) as measurement:
-        result = perform(principal, decide)
+        result = perform(operation, principal)
         measurement.mode = result.mode
     return result
 
@@ -85,37 +135,6 @@ def perform_measured[R: Result](
 def changing_too_fast() -> Unavailable:
     """The error after ``MAX_DECISIONS`` decisions that became stale before they could be settled."""
     return Unavailable("Keys are changing too often to process this request. Try again.")
-
-
-def compare[T](decision: Decision[T]) -> T:
-    """Settle without an audit event, if the response is not released yet.
-
-    Raises the errors of ``audit.commit.writer.commit``.
-    """
-    epoch = read_epoch()
-    renew_stamps(decision.grounds.stamps, epoch)
-    decision.grounds.require_current(epoch, process_now())
-    return decision.finish()
-
-
-def commit_with[T](change: Callable[[T], object]) -> Callable[[Decision[T]], T]:
-    """Settle with the audit event in the transaction of a change: both are stored, or neither.
-
-    ``change`` writes its rows. Settling raises its errors and those of ``audit.commit.writer.commit``.
-    """
-
-    def settle(decision: Decision[T]) -> T:
-        result, grounds = decision.finish(), decision.grounds
-        with transaction.atomic():
-            change(result)
-            epoch, now = lock_epoch()
-            renew_stamps(grounds.stamps, epoch)
-            grounds.require_current(epoch, now)
-            size = grounds.event.size if decision.size is None else decision.size
-            record(replace(grounds.event, size=size), grounds.actor, at=now)
-        return result
-
-    return settle
 
 
 def key_event(
@@ -141,37 +160,49 @@ def key_event(
     )
 
 
-def decide_use[M: Mode, P](
+def find_key(use: Use[Mode], permission: str, context: DecisionContext) -> CachedKey:
+    """The key of a use, or the caller's default key. Raises refusals."""
+    _, key_id, mode, _ = use
+    context.principal.require(permission)
+    if key_id is None and isinstance(mode, SealingMode):
+        return context.find_default(mode.key_algorithm, permission)
+    return context.find(cast(KeyReference, key_id), permission)
+
+
+def permit_of[M: Mode, P](
     use: Use[M],
-    permission: str,
-    build: Callable[[KeyParts, M], P],
-    choose: Callable[[CachedKey], CachedVersion],
+    entry: CachedKey,
+    version: CachedVersion,
+    mode: M,
+    primitive: P,
     context: DecisionContext,
     *,
     protects: bool = False,
-    modes: Mapping[str, M] | None = None,
 ) -> Permit[P]:
-    """Decide whether the caller may use a key with a primitive of ``keys.ring.primitives``. Raises refusals.
-
-    ``choose`` returns the version, or raises the refusal of the key's state. ``protects``: the key's policy must allow
-    the mode, and the key's expiry ends it.
-    ``modes``: those of the operation, if the request names none.
-    """
-    action, key_id, mode, _ = use
-    context.principal.require(permission)
-    if key_id is None and isinstance(mode, SealingMode):
-        entry = context.find_default(mode.key_algorithm, permission)
-    else:
-        entry = context.find(cast(KeyReference, key_id), permission)
-    mode = mode or default_mode(entry, modes or {})
-    version = choose(entry)
-    if protects:
-        entry.require_allowed(mode)
-    primitive = context.primitive(version, build, mode)
-    event = key_event(action, entry, version, algorithm=mode.name)
+    """The permit after all checks, kept for later decisions. ``protects``: the key's expiry ends it."""
+    event = key_event(use[0], entry, version, algorithm=mode.name)
     grounds = grounds_of(event, context, protects=entry if protects else None)
     permit = Permit(entry=entry, version=version, mode=mode, primitive=primitive, grounds=grounds)
     return context.remember(use, permit)
+
+
+def protecting_permit[M: Mode, P](
+    use: Use[M],
+    permission: str,
+    build: Kind[M, P],
+    context: DecisionContext,
+    modes: Mapping[str, M] | None = None,
+) -> Permit[P]:
+    """Decide whether the caller may protect with the primary version of a key. Raises refusals.
+
+    ``build``: the kind of primitive. ``modes``: those of the operation, if the request names none.
+    """
+    entry = find_key(use, permission, context)
+    mode = use[2] or default_mode(entry, modes or {})
+    version = entry.require_protect(process_now())
+    entry.require_allowed(mode)
+    primitive = context.primitive(version, build, mode)
+    return permit_of(use, entry, version, mode, primitive, context, protects=True)
 
 
 def default_mode[M: Mode](entry: CachedKey, modes: Mapping[str, M], *, field: str = "key_id") -> M:
@@ -206,18 +237,27 @@ def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | 
     )
 
 
-def with_facts(grounds: Grounds, **facts: object) -> Grounds:
-    """The same grounds for an event with more members in its ``meta``."""
-    event = replace(grounds.event, meta={**grounds.event.meta, **facts})
+def with_event(grounds: Grounds, event: Event) -> Grounds:
+    """The same grounds for another event."""
     return replace(grounds, event=event)
 
 
+def with_facts(grounds: Grounds, **facts: object) -> Grounds:
+    """The same grounds for an event with more members in its ``meta``."""
+    return with_event(grounds, replace(grounds.event, meta={**grounds.event.meta, **facts}))
+
+
 def decision_of[T](
-    result: T, event: Event, context: DecisionContext, *, size: int, protects: CachedKey | None = None
+    result: T,
+    event: Event,
+    context: DecisionContext,
+    *,
+    size: int | None = None,
+    protects: CachedKey | None = None,
 ) -> Decision[T]:
-    """A decision with its own grounds. ``size`` is in bytes."""
+    """A decision with its own grounds, whose result is known already. ``size`` is in bytes."""
     grounds = grounds_of(event, context, protects=protects)
-    return Decision(lambda: result, grounds, size, context.request_id)
+    return Ready(grounds, size, context.request_id, result=result)
 
 
 def _token_end(principal: Principal) -> tuple[Deadline, ...]:

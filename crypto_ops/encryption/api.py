@@ -13,9 +13,9 @@ from crypto_ops.encryption import serializers
 from crypto_ops.encryption.items import messages_of, sealed_item_of
 from crypto_ops.encryption.services import batches, messages
 from crypto_ops.encryption.services.batches import DecryptBatch, EncryptBatch
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.items.api import BatchView, references_of
 from crypto_ops.items.wire import answer_of
-from crypto_ops.requests import DecryptRequest, EncryptRequest
 from kernel.crypto.aead import Sealed
 from kernel.crypto.encoding import encode_base64
 from kernel.http.context import set_audit_object

@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, UnsetType
 from crypto_ops.deciding.wire import IncompleteForm, KeyText, RequestBody, Version, encode_json
 from crypto_ops.encryption.items import Parts, messages_of, sealed_item_of, sealed_of
 from crypto_ops.encryption.services import batches
+from crypto_ops.encryption.services.messages import Decrypted, DecryptRequest, EncryptRequest
 from crypto_ops.items.wire import Reference, aad_of, max_ciphertext, max_plaintext
-from crypto_ops.requests import MAX_ITEMS, Decrypted, DecryptRequest, EncryptRequest
+from crypto_ops.requests import MAX_ITEMS
 from kernel.crypto import envelope
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.envelope import Envelope

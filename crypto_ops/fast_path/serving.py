@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final, override
 
 import msgspec
 
@@ -24,7 +24,6 @@ from accounts.tokens import verified_tokens
 from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.tokens.service_tokens import require_network
 from audit.commit import loop_writer
-from audit.commit.decisions import Decision
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
@@ -32,13 +31,13 @@ from crypto_ops.deciding import wire
 from crypto_ops.deciding.context import (
     CachedDecisionContext,
     CacheMiss,
-    DecisionContext,
     FreshDecisionContext,
     UnknownCost,
 )
-from crypto_ops.deciding.services import MAX_DECISIONS, Result, changing_too_fast
+from crypto_ops.deciding.services import MAX_DECISIONS, Operation, Result, changing_too_fast
 from crypto_ops.fast_path.calls import HotCall
 from crypto_ops.fast_path.loads import load, threads
+from crypto_ops.items.services import AnyBatchResult, BatchRequest
 from crypto_ops.measurement import observe
 from crypto_ops.requests import cost_of
 from kernel import throttle
@@ -65,27 +64,29 @@ _PASSED_TO_DJANGO = (
 )
 
 
-class HotRoute[M: wire.RequestBody, Q, R: Result]:
-    """One operation: its body type, request, decision and response."""
+class HotRoute[M: wire.RequestBody, R: Result]:
+    """One operation: its body type, request and response."""
 
     def __init__(
         self,
         *,
         action: str,
         body: type[M],
-        request: Callable[[M], Q],
-        decide: Callable[[Q, DecisionContext], Decision[R]],
+        request: Callable[[M], Operation[R]],
         write: Callable[[R, M], bytes],
-        count: Callable[[Q], int] = lambda _: 1,
-        refused: Callable[[R], int] = lambda _: 0,
     ) -> None:
         self.action = action
         self.request = request
-        self.decide = decide
         self.write = write
-        self.count = count
-        self.refused = refused
         self._decode = msgspec.json.Decoder(body).decode
+
+    def count(self, _request: Any) -> int:
+        """The number of messages."""
+        return 1
+
+    def refused(self, _result: Any) -> int:
+        """The number of refused messages."""
+        return 0
 
     def find_caller(self, hot: HotRequest) -> Principal | None:
         """The caller if their token is known, without a request id."""
@@ -116,7 +117,7 @@ class HotRoute[M: wire.RequestBody, Q, R: Result]:
             return False
         try:
             call = HotCall(
-                self.decide(request, CachedDecisionContext(caller, request_id)),
+                request.decide(CachedDecisionContext(caller, request_id)),
                 self,
                 message,
                 exchange,
@@ -185,13 +186,13 @@ class HotRoute[M: wire.RequestBody, Q, R: Result]:
         return fast_path.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
 
     async def _perform(
-        self, hot: HotRequest, origin: Origin, principal: Principal, request: Q, until: float
+        self, hot: HotRequest, origin: Origin, principal: Principal, request: Operation[R], until: float
     ) -> R:
         decisions, loads = MAX_DECISIONS, MAX_LOADS
         while decisions and loads:
             try:
                 context = FreshDecisionContext(principal, hot.request_id)
-                return await loop_writer.submit(self.decide(request, context), until)
+                return await loop_writer.submit(request.decide(context), until)
             except CacheMiss as miss:
                 loads -= 1
                 await load(miss.missing, miss.load)
@@ -217,6 +218,16 @@ class HotRoute[M: wire.RequestBody, Q, R: Result]:
             await asyncio.get_running_loop().run_in_executor(loaders, call_in_pool, _wait_until, until, write)
         limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
         return fast_path.problem(error, hot.request_id, *limits)
+
+
+class HotBatchRoute[M: wire.RequestBody, R: AnyBatchResult](HotRoute[M, R]):
+    @override
+    def count(self, request: BatchRequest[Any]) -> int:
+        return len(request.items)
+
+    @override
+    def refused(self, result: R) -> int:
+        return result.refused
 
 
 def _forget(token: str, stale: StaleDecision) -> None:

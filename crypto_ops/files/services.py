@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
+from msgspec import Struct
 from msgspec.structs import replace
 
 from accounts.principals import Principal
@@ -17,12 +17,12 @@ from audit.log.events import Event
 from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import compare, perform
+from crypto_ops.deciding.services import perform, with_event
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
 from crypto_ops.files.decrypted import DecryptedFile
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
-from crypto_ops.streaming.services.decisions import OpenStream, decide_decryption
+from crypto_ops.streaming.services.decisions import OpenStream, StreamDecryption
 from kernel.clock import database_now
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
@@ -115,9 +115,9 @@ def open_result(*, principal: Principal, result: FileResult) -> BinaryIO | Decry
                 require_current(principal.stamp)
             return file
         header = _header_of(file, job)
-        again = perform(principal, lambda context: _decide_download(job, header, context))
-        check = partial(perform, principal, lambda context: _decide_download(job, header, context), compare)
-        return DecryptedFile(file, again(), check)
+        download = _Download(job, header)
+        opener = perform(download, principal)()
+        return DecryptedFile(file, opener, download, principal)
     except BaseException:
         file.close()
         raise
@@ -193,6 +193,11 @@ def _download_of(job: FileJob) -> Event:
     return event_of(job, actions.FILE_DOWNLOADED, size=job.size)
 
 
-def _decide_download(job: FileJob, header: AnyHeader, context: DecisionContext) -> Decision[OpenStream]:
-    decision = decide_decryption(header, bytes(job.aad), context, size=job.size or 0)
-    return replace(decision, grounds=replace(decision.grounds, event=_download_of(job)))
+class _Download(Struct, frozen=True):
+    job: FileJob
+    header: AnyHeader
+
+    def decide(self, context: DecisionContext) -> Decision[OpenStream]:
+        opening = StreamDecryption(self.header, bytes(self.job.aad), self.job.size or 0)
+        decision = opening.decide(context)
+        return replace(decision, grounds=with_event(decision.grounds, _download_of(self.job)))

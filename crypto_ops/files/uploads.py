@@ -5,29 +5,30 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, final
+from typing import Final, final
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from msgspec.structs import asdict, replace
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from accounts.principals import Principal
-from audit.commit.decisions import Decision
+from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import commit_with, compare, perform
+from crypto_ops.deciding.services import COMPARISON, CommitWithChange, perform, with_event
 from crypto_ops.errors import FileNotStored, StreamCut
 from crypto_ops.files import storage
 from crypto_ops.files.multipart import OVERHEAD, FilePart
 from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, require_room
 from crypto_ops.models import MAX_FILE_NAME, FileJob, FileOperation
-from crypto_ops.streaming.services.decisions import decide_decryption, decide_encryption
+from crypto_ops.streaming.services.decisions import StreamDecryption, StreamEncryption
 from crypto_ops.streaming.services.streams import Stream, one_more_stream
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
+from kernel.identities import Identity
 from kernel.jobs import delivery
 from kernel.jobs import job as jobs_job
 from kernel.runtime import ProcessState
@@ -97,7 +98,7 @@ class Upload(Stream):
 
     def check(self) -> None:
         if self.key_id is not None:
-            perform(self._principal, partial(self._decide, self.key_id), compare)
+            perform(self._operation(self.key_id), self._principal, COMPARISON)
 
     def finish(self) -> Iterator[bytes]:
         if self._part is not None:
@@ -109,7 +110,11 @@ class Upload(Stream):
         self._storing.complete()
         job = self._job(self.key_id)
         try:
-            perform(self._principal, partial(self._decide_request, job), commit_with(self._insert))
+            perform(
+                _FileJobRequest(self._operation(job.key_id), job),
+                self._principal,
+                _Submission(self._principal.identity, None if self._sealer is None else self._key),
+            )
         except BaseException:
             self._storing.remove()
             raise
@@ -134,15 +139,10 @@ class Upload(Stream):
             self.key_id = self._header.key_id
             self.check()
 
-    def _decide(self, key_id: UUID, context: DecisionContext) -> Decision[Any]:
+    def _operation(self, key_id: UUID) -> StreamDecryption | StreamEncryption:
         if self._header is not None:
-            return decide_decryption(self._header, self._aad, context)
-        return decide_encryption(key_id, context)
-
-    def _decide_request(self, job: FileJob, context: DecisionContext) -> Decision[FileJob]:
-        grounds = self._decide(job.key_id, context).grounds
-        event = event_of(job, actions.FILE_REQUESTED, size=job.upload_size)
-        return Decision(lambda: job, replace(grounds, event=event))
+            return StreamDecryption(self._header, self._aad)
+        return StreamEncryption(key_id)
 
     def _job(self, key_id: UUID) -> FileJob:
         name = self._order.name or (self._part.name if self._part else "")
@@ -158,9 +158,27 @@ class Upload(Stream):
             unit="bytes",
         )
 
-    def _insert(self, job: FileJob) -> None:
-        require_room(self._principal.identity, job.upload_size)
-        if self._sealer is not None:
+
+class _FileJobRequest(Struct, frozen=True):
+    """Whoever may request a job may begin its operation."""
+
+    operation: StreamDecryption | StreamEncryption
+    job: FileJob
+
+    def decide(self, context: DecisionContext) -> Decision[FileJob]:
+        event = event_of(self.job, actions.FILE_REQUESTED, size=self.job.upload_size)
+        return Ready(with_event(self.operation.decide(context).grounds, event), result=self.job)
+
+
+class _Submission(CommitWithChange[FileJob]):
+    """``key``: of the stored upload; None if the file stays encrypted."""
+
+    def __init__(self, requester: Identity, key: KeyMaterial | None) -> None:
+        self._requester, self._key = requester, key
+
+    def change(self, job: FileJob) -> None:
+        require_room(self._requester, job.upload_size)
+        if self._key is not None:
             kek.wrap_into(job, self._key)
         delivery.submit(job)
 

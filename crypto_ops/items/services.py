@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
+from accounts.principals import Principal
 from audit.log.events import Event, Outcome
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import key_event
+from crypto_ops.deciding.services import Operation, key_event, perform
+from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto.modes import Mode
 from kernel.errors import DomainError, Invalid
@@ -30,6 +33,11 @@ class BatchResult[R: (str, bytes, bool)]:
     def refused(self) -> int:
         """The number of refused items."""
         return len(self.refusals)
+
+
+class BatchRequest[R: (str, bytes, bool)](Operation[BatchResult[R]], Protocol):
+    @property
+    def items(self) -> Sequence[object]: ...
 
 
 type ItemResult = str | bytes | bool | DomainError
@@ -66,6 +74,16 @@ class BatchVersions:
                 self._entry, number, self._now, for_reencryption=self._for_reencryption
             )
         return self.used[number]
+
+
+def perform_batch[R: (str, bytes, bool)](
+    request: BatchRequest[R], principal: Principal, mode: Mode
+) -> BatchResult[R]:
+    """As ``perform_measured``, with the number of refused items."""
+    with measured(mode, len(request.items)) as measurement:
+        batch = perform(request, principal)
+        measurement.mode, measurement.refused = batch.mode, batch.refused
+    return batch
 
 
 def refusals_of(items: Sequence[object]) -> list[DomainError]:

@@ -27,10 +27,9 @@ from crypto_ops.reencryption.serializers import (
     ReencryptSerializer,
 )
 from crypto_ops.reencryption.services import jobs as reencryptions
-from crypto_ops.reencryption.services.one_message import reencrypt
-from crypto_ops.reencryption.services.pages import reencrypt_page
+from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
+from crypto_ops.reencryption.services.pages import PageItem, reencrypt_page
 from crypto_ops.reencryption.services.reports import read_report
-from crypto_ops.requests import PageItem, ReencryptRequest
 from kernel.crypto import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object

@@ -35,7 +35,7 @@ from crypto_ops.signatures.serializers import (
 )
 from crypto_ops.signatures.services import batches as proof_batches
 from crypto_ops.signatures.services import csr, jwts, macs, signatures
-from crypto_ops.signatures.services.batches import MacBatch, SignatureBatch
+from crypto_ops.signatures.services.batches import MacBatch, SignBatch, VerifyBatch, VerifyMacBatch
 from crypto_ops.signatures.services.csr import CsrRequest
 from crypto_ops.signatures.services.jwts import JwtRequest
 from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
@@ -116,7 +116,7 @@ class VerifyMacView(OperationView, KeyReferenceView):
 
 
 class _BatchView(BatchView):
-    def signature_batch(self, attrs: dict[str, Any]) -> SignatureBatch:
+    def signature_batch[B: (SignBatch, VerifyBatch)](self, kind: type[B], attrs: dict[str, Any]) -> B:
         found = [
             signature_item_of(
                 item.get("message"),
@@ -128,13 +128,13 @@ class _BatchView(BatchView):
             for item in attrs["items"]
         ]
         key_id, encoding = self.key_id_of(attrs["key_id"]), attrs.get("encoding", "der")
-        return SignatureBatch(mode=attrs["mode"], key_id=key_id, items=found, encoding=encoding)
+        return kind(mode=attrs["mode"], key_id=key_id, items=found, encoding=encoding)
 
-    def mac_batch(self, attrs: dict[str, Any]) -> MacBatch:
+    def mac_batch[B: (MacBatch, VerifyMacBatch)](self, kind: type[B], attrs: dict[str, Any]) -> B:
         found = [
             mac_item_of(item["message"], item.get("mac"), item.get("key_version")) for item in attrs["items"]
         ]
-        return MacBatch(key_id=self.key_id_of(attrs["key_id"]), items=found)
+        return kind(key_id=self.key_id_of(attrs["key_id"]), items=found)
 
 
 class SignBatchView(_BatchView):
@@ -145,7 +145,7 @@ class SignBatchView(_BatchView):
     @extend_schema(request=SignBatchSerializer, responses=SignedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read_batch(SignBatchSerializer)
-        batch = proof_batches.sign_batch(self.signature_batch(attrs), self.principal)
+        batch = proof_batches.sign_batch(self.signature_batch(SignBatch, attrs), self.principal)
         names = {"member": "signature", "algorithm": "signing_algorithm"}
         return Response(answer_of(batch, references_of(attrs), **names))
 
@@ -158,7 +158,7 @@ class VerifyBatchView(_BatchView):
     @extend_schema(request=VerifyBatchSerializer, responses=VerifiedBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read_batch(VerifyBatchSerializer)
-        batch = proof_batches.verify_batch(self.signature_batch(attrs), self.principal)
+        batch = proof_batches.verify_batch(self.signature_batch(VerifyBatch, attrs), self.principal)
         names = {"member": "valid", "algorithm": "signing_algorithm"}
         return Response(answer_of(batch, references_of(attrs), **names))
 
@@ -171,7 +171,7 @@ class MacBatchView(_BatchView):
     @extend_schema(request=MacBatchSerializer, responses=ComputedMacBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read_batch(MacBatchSerializer)
-        batch = proof_batches.compute_mac_batch(self.mac_batch(attrs), self.principal)
+        batch = proof_batches.compute_mac_batch(self.mac_batch(MacBatch, attrs), self.principal)
         return Response(answer_of(batch, references_of(attrs), member="mac"))
 
 
@@ -183,7 +183,7 @@ class VerifyMacBatchView(_BatchView):
     @extend_schema(request=VerifyMacBatchSerializer, responses=VerifiedMacBatchSerializer)
     def post(self, _request: Request) -> Response:
         attrs = self.read_batch(VerifyMacBatchSerializer)
-        batch = proof_batches.verify_mac_batch(self.mac_batch(attrs), self.principal)
+        batch = proof_batches.verify_mac_batch(self.mac_batch(VerifyMacBatch, attrs), self.principal)
         return Response(answer_of(batch, references_of(attrs), member="valid"))
 
 

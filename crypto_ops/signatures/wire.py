@@ -10,7 +10,6 @@ from crypto_ops.items.wire import Reference, max_plaintext, octets_of
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures.items import mac_item_of, signature_item_of
 from crypto_ops.signatures.services import batches as proof_batches
-from crypto_ops.signatures.services.batches import SignatureBatch
 from crypto_ops.signatures.services.jwts import JwtRequest, SignedJwt, header_of, payload_of
 from crypto_ops.signatures.services.macs import ComputedMac, MacRequest, VerifyMacRequest
 from crypto_ops.signatures.services.signatures import (
@@ -111,10 +110,10 @@ def verify_request(message: Verify) -> VerifyRequest:
     )
 
 
-def sign_batch(message: SignBatch) -> SignatureBatch:
+def sign_batch(message: SignBatch) -> proof_batches.SignBatch:
     """Raises Invalid, UnsupportedAlgorithm."""
     mode, encoding = _form_of(message)
-    return SignatureBatch(
+    return proof_batches.SignBatch(
         mode=mode,
         key_id=references.parse(message.key_id),
         items=[
@@ -125,10 +124,10 @@ def sign_batch(message: SignBatch) -> SignatureBatch:
     )
 
 
-def verify_batch(message: VerifyBatch) -> SignatureBatch:
+def verify_batch(message: VerifyBatch) -> proof_batches.VerifyBatch:
     """Raises Invalid, UnsupportedAlgorithm."""
     mode, encoding = _form_of(message)
-    return SignatureBatch(
+    return proof_batches.VerifyBatch(
         mode=mode,
         key_id=references.parse(message.key_id),
         items=[
@@ -230,9 +229,9 @@ def mac_batch(message: MacBatch) -> proof_batches.MacBatch:
     )
 
 
-def verify_mac_batch(message: VerifyMacBatch) -> proof_batches.MacBatch:
+def verify_mac_batch(message: VerifyMacBatch) -> proof_batches.VerifyMacBatch:
     """Raises Invalid."""
-    return proof_batches.MacBatch(
+    return proof_batches.VerifyMacBatch(
         key_id=references.parse(message.key_id),
         items=[mac_item_of(item.message, item.mac, item.key_version or None) for item in message.items],
     )

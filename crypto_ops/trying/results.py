@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Reencrypted, ReencryptRequest
+from crypto_ops.encryption.services.messages import Decrypted, DecryptRequest, EncryptRequest
+from crypto_ops.reencryption.services.one_message import Reencrypted, ReencryptRequest
 from crypto_ops.secrets.services.shared_secrets import (
     AgreeRequest,
     DecapsulateRequest,

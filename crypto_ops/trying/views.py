@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.encryption.services import messages
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.reencryption.services import one_message
-from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.reencryption.services.one_message import ReencryptRequest
 from crypto_ops.secrets.services import shared_secrets
 from crypto_ops.secrets.services.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
 from crypto_ops.signatures.services import macs, signatures

@@ -1,6 +1,6 @@
 """In-memory keyring entries: a key and its versions, with everything their use requires. No queries, no clock."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -20,7 +20,7 @@ from keys.errors import CannotProtect, KeyNotUsable, PolicyViolated, PrivateKeyM
 from keys.lifecycle import LifecycleState, State, VersionState
 from keys.models import KeyVersion
 from keys.ring.invocations import InvocationCounter, counter_of
-from keys.ring.primitives import KeyParts
+from keys.ring.primitives import KeyParts, Kind
 
 
 @final
@@ -56,12 +56,12 @@ class CachedVersion(Confidential):
         self._counter: InvocationCounter | None = None
         self._lock = Lock()
 
-    def primitive[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
+    def primitive[M: Mode, P](self, build: Kind[M, P], mode: M) -> P:
         """A primitive of ``keys.ring.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
         primitive: P | None = self._primitives.get((build, mode.name))
         return primitive if primitive is not None else self._build(build, mode)
 
-    def cached_primitive[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P | None:
+    def cached_primitive[M: Mode, P](self, build: Kind[M, P], mode: M) -> P | None:
         """As ``primitive``, but None if it is not in memory."""
         return self._primitives.get((build, mode.name))
 
@@ -101,7 +101,7 @@ class CachedVersion(Confidential):
             )
         return StreamCipher(self._unwrap())
 
-    def _build[M: Mode, P](self, build: Callable[[KeyParts, M], P], mode: M) -> P:
+    def _build[M: Mode, P](self, build: Kind[M, P], mode: M) -> P:
         self.require_mode(mode)
         with self._lock:
             kind = (build, mode.name)

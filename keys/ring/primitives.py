@@ -11,7 +11,7 @@ from kernel.crypto.derivation import Deriver
 from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
-from kernel.crypto.modes import AgreementMode, KemMode, MacMode, SealingMode, SigningMode
+from kernel.crypto.modes import AgreementMode, KemMode, MacMode, Mode, SealingMode, SigningMode
 from kernel.crypto.public_key_encryption import PrivateKeyOpener, PublicKeySealer
 from kernel.crypto.signing import Signer, Verifier
 from kernel.trust.row_mac import IntegrityFailed
@@ -29,6 +29,9 @@ class KeyParts(Confidential):
         self.public_key = public_key
 
 
+type Kind[M: Mode, P] = Callable[[KeyParts, M], P]
+"""A kind of primitive is the function that builds it."""
+
 # A private key is unwrapped, which raises UnwrapFailed. A public key needs no unwrapping; it raises IntegrityFailed.
 
 
@@ -44,7 +47,7 @@ def _private_key_opener(parts: KeyParts, mode: SealingMode) -> PrivateKeyOpener:
     return PrivateKeyOpener(_private_key(parts), mode)
 
 
-def sealer_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
+def sealer_of(mode: SealingMode) -> Kind[SealingMode, Any]:
     """The function that builds what seals in this mode."""
     return _public_key_sealer if mode.is_public_key else cipher
 
@@ -54,7 +57,7 @@ def sealer(parts: KeyParts, mode: SealingMode) -> Cipher | PublicKeySealer:
     return _public_key_sealer(parts, mode) if mode.is_public_key else cipher(parts, mode)
 
 
-def opener_of(mode: SealingMode) -> Callable[[KeyParts, SealingMode], Any]:
+def opener_of(mode: SealingMode) -> Kind[SealingMode, Any]:
     """The function that builds what opens in this mode."""
     return _private_key_opener if mode.is_public_key else cipher
 

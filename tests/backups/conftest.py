@@ -6,7 +6,7 @@ from audit import actions
 from audit.log.events import Actor, Source
 from audit.sequencing.head import HEAD_FILE
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import EncryptRequest
+from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.factories import KeyFactory

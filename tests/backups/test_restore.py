@@ -25,7 +25,7 @@ from backups.manifest import Manifest, write_manifest
 from backups.restoring import restore_backup
 from backups.writing import back_up
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import DecryptRequest
+from crypto_ops.encryption.services.messages import DecryptRequest
 from kernel import __version__, home, runtime
 from kernel.crypto import seed_signing
 from kernel.databases.releases import AppliedRelease

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from crypto_ops.encryption.services import messages
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.reencryption.services import one_message
-from crypto_ops.requests import DecryptRequest, EncryptRequest, ReencryptRequest
+from crypto_ops.reencryption.services.one_message import ReencryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
 from tests.factories import KeyFactory

@@ -10,12 +10,11 @@ import pytest
 
 from audit.sequencing.step import sequence_step
 from audit.verification.protected_rows import check_protected_rows
-from crypto_ops.deciding.services import commit_with, perform
-from crypto_ops.encryption.services.messages import decide_encryption
+from crypto_ops.deciding.services import CommitWithChange, perform
+from crypto_ops.encryption.services.messages import EncryptRequest
 from crypto_ops.models import Reencryption
 from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services import pages as reencryption_pages
-from crypto_ops.requests import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.jobs.job import JobRecord
 from kernel.trust.row_mac import IntegrityFailed
@@ -304,14 +303,15 @@ def test_a_change_is_undone_if_its_decision_has_become_stale(bench, key, princip
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"", key_id=UUID(key["id"]))
     ran = []
 
-    def change(_result):
-        job = Reencryption(kind="reencryption", key_id=key["id"], target_key_id=key["id"])
-        ran.append(job.save_with_mac())
+    class Insertion(CommitWithChange):
+        def change(self, _result):
+            job = Reencryption(kind="reencryption", key_id=key["id"], target_key_id=key["id"])
+            ran.append(job.save_with_mac())
 
-    def settle(decision):
-        bench.change_key(key["id"], "disable")  # as another process could, after the decision
-        return commit_with(change)(decision)
+        def settle(self, decision):
+            bench.change_key(key["id"], "disable")  # as another process could, after the decision
+            return super().settle(decision)
 
     with pytest.raises(KeyNotActive):
-        perform(principal, lambda context: decide_encryption(request, context), settle)
+        perform(request, principal, Insertion())
     assert (len(ran), Reencryption.objects.count()) == (1, 0)

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss, UnknownCost
-from crypto_ops.signatures.services.signatures import SignRequest, decide_signature
+from crypto_ops.signatures.services.signatures import SignRequest
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithm
 from kernel.crypto.modes import SIGNING_MODES
 from keys.lifecycle import VersionState
@@ -261,7 +261,7 @@ def test_the_event_loop_makes_no_signature_that_takes_long(principal):
     for mode in SIGNING_MODES.values():
         request = SignRequest(mode=mode, key_id=uuid4(), message=b"")
         try:
-            decide_signature(request, CachedDecisionContext(principal))
+            request.decide(CachedDecisionContext(principal))
         except UnknownCost:
             slow.add(mode.name)
         except CacheMiss:

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.users.services.editing import disable_user, set_role, sign_out_everywhere
 from crypto_ops.encryption.services import messages
-from crypto_ops.requests import EncryptRequest
+from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from crypto_ops.deciding.services import compare, decision_of, key_event, perform
+from crypto_ops.deciding.services import COMPARISON, decision_of, key_event, perform
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.trust import system_keys
@@ -36,11 +36,12 @@ def grant(key, holder, *operations, **changes):
 def use(principal, key, operation="encrypt", reference=None):
     """Decide about an operation as the engine does, and compare the decision with the database."""
 
-    def decide(context):
-        entry = context.find(reference or key.id, f"crypto.{operation}")
-        return decision_of(entry, key_event("test.key.used", entry, None), context, size=0)
+    class Use:
+        def decide(self, context):
+            entry = context.find(reference or key.id, f"crypto.{operation}")
+            return decision_of(entry, key_event("test.key.used", entry, None), context)
 
-    perform(principal, decide, compare)
+    perform(Use(), principal, COMPARISON)
 
 
 def test_without_a_grant_the_key_does_not_exist_and_with_one_it_can_be_used(admin, developer, key):

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import transaction
 from msgspec.structs import replace
 
-from audit.commit.decisions import Decision, Grounds
+from audit.commit.decisions import Grounds, Ready
 from audit.commit.writer import submit
 from audit.log import heartbeats
 from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
@@ -96,9 +96,7 @@ class Log:
     def operate(self, times: int) -> None:
         """Operations with keys, through the group-commit writer."""
         waiting = [
-            submit(
-                Decision(lambda: None, Grounds(event=self.operation(), actor=self.chance.choice(self.actors)))
-            )
+            submit(Ready(Grounds(event=self.operation(), actor=self.chance.choice(self.actors)), result=None))
             for _ in range(times)
         ]
         for each in waiting:

@@ -1,7 +1,6 @@
 """Batches: many messages under one key with one decision and one audit event. Each message succeeds or fails alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,11 +9,11 @@ from msgspec import Struct
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import decision_of, grounds_of, perform
-from crypto_ops.encryption.services.messages import protecting_version
-from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, refusals_of
-from crypto_ops.measurement import measured
+from crypto_ops.deciding.context import DecisionContext, Permit
+from crypto_ops.deciding.services import decision_of, with_event
+from crypto_ops.encryption.services.messages import encrypting_permit
+from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
+from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
@@ -28,17 +27,64 @@ from keys.ring import primitives
 from keys.ring.cached_keys import CachedKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptBatch:
+class EncryptBatch(Unprinted, frozen=True, kw_only=True):
     """The messages to seal; ``items`` contains a refusal for each one that could not be read.
 
     Else like ``EncryptRequest``.
     """
 
     mode: SealingMode
-    items: Sequence[Message | DomainError] = field(repr=False)
+    items: Sequence[Message | DomainError]
     key_id: KeyReference | None = None
     key_version: int | None = None
+
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[str]]:
+        """The messages are sealed when the decision is finished."""
+        context.principal.require("crypto.encrypt")
+        items, refusals = self.items, refusals_of(self.items)
+        if self.key_id is None and len(refusals) == len(items):
+            # The first use creates the default key, and there is no message to use it for.
+            raise Invalid.of_field(
+                "items", "None of the items can be read. Send key_id to get the error of each item."
+            )
+        use = (actions.MESSAGE_ENCRYPTED, self.key_id, self.mode, self.key_version)
+        permit = context.recall(use) or encrypting_permit(use, context)
+        if self.mode.is_public_key:
+            items = [checked(item, permit.primitive) for item in items]
+            refusals = refusals_of(items)
+        messages = _without_refusals(items) if refusals else cast(Sequence[Message], items)
+        context.reserve(permit.version, self.mode, len(messages))
+        event = batch_event(
+            actions.MESSAGE_ENCRYPTED, permit.entry, permit.version, self.mode, len(messages), refusals
+        )
+        return _Sealing(
+            with_event(permit.grounds, event),
+            sum(len(plaintext) for plaintext, _ in messages),
+            context.request_id,
+            permit=permit,
+            items=items,
+            messages=messages,
+            refusals=refusals,
+        )
+
+
+class _Sealing(Decision[BatchResult[str]], frozen=True, kw_only=True):
+    permit: Permit[Any]
+    items: Sequence[Message | DomainError]
+    messages: Sequence[Message]
+    refusals: Sequence[DomainError]
+
+    def finish(self) -> BatchResult[str]:
+        mode, key_id, number = self.permit.mode, self.permit.entry.key_id, self.permit.version.number
+        pieces = self.permit.primitive.seal_many(self.messages, key_id=key_id, version=number)
+        sealed = envelope.encode_many(mode, key_id, number, pieces)
+        return BatchResult(
+            mode=mode,
+            key_id=key_id,
+            key_version=number,
+            results=_in_order(self.items, sealed) if self.refusals else sealed,
+            refusals=self.refusals,
+        )
 
 
 class SealedItem(Struct, frozen=True):
@@ -53,86 +99,39 @@ class SealedItem(Struct, frozen=True):
         return "<SealedItem>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecryptBatch:
+class DecryptBatch(Unprinted, frozen=True, kw_only=True):
     mode: SealingMode
     key_id: KeyReference
-    items: Sequence[SealedItem | DomainError] = field(repr=False)
+    items: Sequence[SealedItem | DomainError]
+
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
+        """The messages are open already. The results must not be released before the commit."""
+        context.principal.require("crypto.decrypt")
+        if self.mode.opens_slowly:
+            context.admit_slow()
+        entry = context.find(self.key_id, "crypto.decrypt")
+        lifecycle.require_process(entry.lifecycle_state(process_now()))
+        opener = Opener(entry, self.mode, context)
+        results = [item if isinstance(item, DomainError) else opener.open(item) for item in self.items]
+        opened = [result for result in results if isinstance(result, bytes)]
+        refusals = refusals_of(results)
+        batch = BatchResult(
+            mode=self.mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
+        )
+        event = batch_event(
+            actions.MESSAGE_DECRYPTED, entry, opener.versions.only, self.mode, len(opened), refusals
+        )
+        return decision_of(batch, event, context, size=sum(map(len, opened)))
 
 
 def encrypt_batch(request: EncryptBatch, principal: Principal) -> BatchResult[str]:
     """Seal all items with the key's primary version. Raises refusals that concern the whole batch."""
-    with measured(request.mode, len(request.items)) as measurement:
-        batch = perform(principal, lambda context: decide_encryptions(request, context))
-        measurement.refused = batch.refused
-    return batch
+    return perform_batch(request, principal, request.mode)
 
 
 def decrypt_batch(request: DecryptBatch, principal: Principal) -> BatchResult[bytes]:
     """Open all items. Raises refusals that concern the whole batch."""
-    with measured(request.mode, len(request.items)) as measurement:
-        batch = perform(principal, lambda context: decide_decryptions(request, context))
-        measurement.refused = batch.refused
-    return batch
-
-
-def decide_encryptions(request: EncryptBatch, context: DecisionContext) -> Decision[BatchResult[str]]:
-    """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
-    context.principal.require("crypto.encrypt")
-    mode = request.mode
-    refusals = refusals_of(request.items)
-    if request.key_id is not None:
-        entry = context.find(request.key_id, "crypto.encrypt")
-    elif len(refusals) < len(request.items):
-        entry = context.find_default(mode.key_algorithm, "crypto.encrypt")
-    else:  # the first use creates the default key, and there is no message to use it for
-        raise Invalid.of_field(
-            "items", "None of the items can be read. Send key_id to get the error of each item."
-        )
-    version = protecting_version(entry, mode, request.key_version, context)
-    sealer = context.primitive(version, primitives.sealer_of(mode), mode)
-    items = request.items
-    if mode.is_public_key:
-        items = [checked(item, sealer) for item in items]
-        refusals = refusals_of(items)
-    messages = _without_refusals(items) if refusals else cast(Sequence[Message], items)
-    context.reserve(version, mode, len(messages))
-
-    def finish() -> BatchResult[str]:
-        pieces = sealer.seal_many(messages, key_id=entry.key_id, version=version.number)
-        sealed = envelope.encode_many(mode, entry.key_id, version.number, pieces)
-        return BatchResult(
-            mode=mode,
-            key_id=entry.key_id,
-            key_version=version.number,
-            results=_in_order(items, sealed) if refusals else sealed,
-            refusals=refusals,
-        )
-
-    event = batch_event(actions.MESSAGE_ENCRYPTED, entry, version, mode, len(messages), refusals)
-    size = sum(len(plaintext) for plaintext, _ in messages)
-    grounds = grounds_of(event, context, protects=entry)
-    return Decision(finish, grounds, size, context.request_id)
-
-
-def decide_decryptions(request: DecryptBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
-    """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
-    context.principal.require("crypto.decrypt")
-    if request.mode.opens_slowly:
-        context.admit_slow()
-    entry = context.find(request.key_id, "crypto.decrypt")
-    lifecycle.require_process(entry.lifecycle_state(process_now()))
-    opener = Opener(entry, request.mode, context)
-    results = [item if isinstance(item, DomainError) else opener.open(item) for item in request.items]
-    opened = [result for result in results if isinstance(result, bytes)]
-    refusals = refusals_of(results)
-    batch = BatchResult(
-        mode=request.mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
-    )
-    event = batch_event(
-        actions.MESSAGE_DECRYPTED, entry, opener.versions.only, request.mode, len(opened), refusals
-    )
-    return decision_of(batch, event, context, size=sum(map(len, opened)))
+    return perform_batch(request, principal, request.mode)
 
 
 def checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:

@@ -6,130 +6,187 @@ changed since. Only then is the result returned. A stale decision is repeated wi
 """
 
 import secrets
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
 
 from accounts.authorization import authorize
 from accounts.principals import Principal
-from audit.commit.decisions import Decision
+from audit.commit.decisions import Decision, Ready
 from audit.log.events import Event
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decide_use, decision_of, key_event, perform
+from crypto_ops.deciding.context import DecisionContext, Permit, Use
+from crypto_ops.deciding.services import decision_of, find_key, key_event, perform, permit_of
 from crypto_ops.measurement import measured
-from crypto_ops.requests import Decrypted, DecryptRequest, EncryptRequest, Inspection
+from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
+from kernel.crypto.aead import Sealed
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import SealingMode
 from kernel.errors import Invalid, NotFound
 from keys import lifecycle
+from keys.lifecycle import VersionState
+from keys.references import KeyReference
 from keys.ring import keyring, primitives
 from keys.ring.cached_keys import CachedKey, CachedVersion
+
+type EncryptionUse = tuple[str, KeyReference | None, SealingMode, int | None]
 
 MAX_TRIALS: Final = 16
 MAX_TRIAL_BYTES: Final = 64 * 1024
 
 
+class EncryptRequest(Unprinted, frozen=True, kw_only=True):
+    """``key_id``: None for the caller's default key. ``key_version``: for deterministic modes only."""
+
+    mode: SealingMode
+    plaintext: bytes
+    key_id: KeyReference | None = None
+    key_version: int | None = None
+    aad: bytes = b""
+
+    def decide(self, context: DecisionContext) -> Decision[Envelope]:
+        """The message is sealed when the decision is finished."""
+        use = (actions.MESSAGE_ENCRYPTED, self.key_id, self.mode, self.key_version)
+        permit = context.recall(use) or encrypting_permit(use, context)
+        if self.mode.is_public_key:
+            permit.primitive.check(self.plaintext, self.aad)
+        context.reserve(permit.version, self.mode)
+        return _Sealing(permit.grounds, len(self.plaintext), context.request_id, request=self, permit=permit)
+
+
+class _Sealing(Decision[Envelope], frozen=True, kw_only=True):
+    request: EncryptRequest
+    permit: Permit[Any]
+
+    def finish(self) -> Envelope:
+        request, permit = self.request, self.permit
+        entry, version = permit.entry, permit.version
+        sealed = permit.primitive.seal(
+            request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad
+        )
+        return Envelope(request.mode, entry.key_id, version.number, sealed)
+
+
+class Decrypted(Unprinted, frozen=True, kw_only=True):
+    plaintext: bytes
+    mode: SealingMode
+    key_id: UUID
+    key_version: int
+
+
+class DecryptRequest(Unprinted, frozen=True, kw_only=True):
+    """``key_version``: None to try the versions that may still process, newest first."""
+
+    mode: SealingMode
+    key_id: KeyReference
+    sealed: Sealed
+    key_version: int | None = None
+    aad: bytes = b""
+
+    @classmethod
+    def of_envelope(cls, envelope: Envelope, aad: bytes) -> "DecryptRequest":
+        return cls(
+            mode=envelope.mode,
+            key_id=envelope.key_id,
+            key_version=envelope.version,
+            sealed=envelope.sealed,
+            aad=aad,
+        )
+
+    def decide(self, context: DecisionContext) -> Decision[Decrypted]:
+        """The message is open already, because an altered one is a refusal."""
+        if self.mode.opens_slowly:
+            context.admit_slow()
+        if self.key_version is None:
+            return self._decide_trial(context)
+        use = (actions.MESSAGE_DECRYPTED, self.key_id, self.mode, self.key_version)
+        permit = context.recall(use) or self._permit(use, context)
+        key_id, number = permit.entry.key_id, permit.version.number
+        plaintext = permit.primitive.open(self.sealed, key_id=key_id, version=number, aad=self.aad)
+        result = Decrypted(plaintext=plaintext, mode=self.mode, key_id=key_id, key_version=number)
+        return Ready(permit.grounds, len(plaintext), context.request_id, result=result)
+
+    def _permit(self, use: Use[SealingMode], context: DecisionContext) -> Permit[Any]:
+        entry = find_key(use, "crypto.decrypt", context)
+        [version] = candidates_of(self, entry, context)
+        opener = context.primitive(version, primitives.opener_of(self.mode), self.mode)
+        return permit_of(use, entry, version, self.mode, opener, context)
+
+    def _decide_trial(self, context: DecisionContext) -> Decision[Decrypted]:
+        """Try the versions of the key, because the request names none."""
+        context.principal.require("crypto.decrypt")
+        entry = context.find(self.key_id, "crypto.decrypt")
+        candidates = candidates_of(self, entry, context)
+        if len(candidates) > 1:
+            context.charge(len(candidates) - 1)
+        version, plaintext = open_message(self, entry, candidates, context)
+        result = Decrypted(
+            plaintext=plaintext, mode=self.mode, key_id=entry.key_id, key_version=version.number
+        )
+        event = key_event(actions.MESSAGE_DECRYPTED, entry, version, algorithm=self.mode.name)
+        return decision_of(result, event, context, size=len(plaintext))
+
+
+class _RandomRequest(Struct, frozen=True):
+    size: int
+
+    def decide(self, context: DecisionContext) -> Decision[bytes]:
+        context.principal.require("crypto.random")
+        event = Event(action=actions.RANDOM_GENERATED)
+        return decision_of(secrets.token_bytes(self.size), event, context, size=self.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """The contents of a ciphertext's header, and whether the caller could decrypt it."""
+
+    key_id: UUID
+    key_version: int
+    algorithm: str
+    state: str
+    status: str
+    version_state: VersionState
+    may_decrypt: bool
+
+
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises refusals of the key, the principal or the audit log."""
     with measured(request.mode):
-        return perform(principal, lambda context: decide_encryption(request, context))
+        return perform(request, principal)
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext all raise DecryptionFailed."""
     with measured(request.mode):
-        return perform(principal, lambda context: decide_decryption(request, context))
+        return perform(request, principal)
 
 
 def generate_random(size: int, principal: Principal) -> bytes:
     """``size`` bytes from the operating system's generator."""
-    return perform(principal, lambda context: _decide_random(size, context))
+    return perform(_RandomRequest(size), principal)
 
 
-def _decide_random(size: int, context: DecisionContext) -> Decision[bytes]:
-    context.principal.require("crypto.random")
-    event = Event(action=actions.RANDOM_GENERATED)
-    return decision_of(secrets.token_bytes(size), event, context, size=size)
-
-
-def decide_encryption(request: EncryptRequest, context: DecisionContext) -> Decision[Envelope]:
-    """The decision; the message is sealed when it is finished. Raises refusals."""
-    use = (actions.MESSAGE_ENCRYPTED, request.key_id, request.mode, request.key_version)
-    permit = context.recall(use) or decide_use(
-        use,
-        "crypto.encrypt",
-        primitives.sealer_of(request.mode),
-        lambda entry: protecting_version(entry, request.mode, request.key_version, context),
-        context,
-        protects=True,
-    )
-    if request.mode.is_public_key:
-        permit.primitive.check(request.plaintext, request.aad)
-    context.reserve(permit.version, request.mode)
-    return Decision(
-        partial(_seal, request, permit), permit.grounds, len(request.plaintext), context.request_id
-    )
-
-
-def protecting_version(
-    entry: CachedKey, mode: SealingMode, number: int | None, context: DecisionContext
-) -> CachedVersion:
-    """The version to seal with: the primary one, or the named one in deterministic modes. Raises refusals."""
+def encrypting_permit(use: EncryptionUse, context: DecisionContext) -> Permit[Any]:
+    """To seal with the primary version, or with the named one in deterministic modes. Raises refusals."""
+    _, _, mode, number = use
+    entry = find_key(use, "crypto.encrypt", context)
     now = process_now()
-    primary = entry.require_protect(now)
+    version = entry.require_protect(now)
     entry.require_allowed(mode)
-    if number is None or number == primary.number:
-        return primary
-    # Equal plaintexts give equal ciphertexts only under one version, so a caller who searches by ciphertext names
-    # the version.
-    if not mode.deterministic:
-        raise Invalid.of_field("key_version", "Only deterministic modes accept a version. Omit this field.")
-    return context.require_process(entry, number, now)
-
-
-def _seal(request: EncryptRequest, permit: Permit[Any]) -> Envelope:
-    entry, version = permit.entry, permit.version
-    sealed = permit.primitive.seal(
-        request.plaintext, key_id=entry.key_id, version=version.number, aad=request.aad
-    )
-    return Envelope(request.mode, entry.key_id, version.number, sealed)
-
-
-def decide_decryption(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
-    """The decision; the message is open already, because an altered one is a refusal. Raises refusals."""
-    if request.mode.opens_slowly:
-        context.admit_slow()
-    if request.key_version is None:
-        return _decide_trial(request, context)
-    use = (actions.MESSAGE_DECRYPTED, request.key_id, request.mode, request.key_version)
-    permit: Permit[Any] = context.recall(use) or decide_use(
-        use,
-        "crypto.decrypt",
-        primitives.opener_of(request.mode),
-        lambda entry: candidates_of(request, entry, context)[0],
-        context,
-    )
-    key_id, number = permit.entry.key_id, permit.version.number
-    plaintext = permit.primitive.open(request.sealed, key_id=key_id, version=number, aad=request.aad)
-    result = Decrypted(plaintext=plaintext, mode=request.mode, key_id=key_id, key_version=number)
-    return Decision(lambda: result, permit.grounds, len(plaintext), context.request_id)
-
-
-def _decide_trial(request: DecryptRequest, context: DecisionContext) -> Decision[Decrypted]:
-    """Try the versions of the key, because the request names none."""
-    context.principal.require("crypto.decrypt")
-    entry = context.find(request.key_id, "crypto.decrypt")
-    candidates = candidates_of(request, entry, context)
-    if len(candidates) > 1:
-        context.charge(len(candidates) - 1)
-    version, plaintext = open_message(request, entry, candidates, context)
-    result = Decrypted(
-        plaintext=plaintext, mode=request.mode, key_id=entry.key_id, key_version=version.number
-    )
-    event = key_event(actions.MESSAGE_DECRYPTED, entry, version, algorithm=request.mode.name)
-    return decision_of(result, event, context, size=len(plaintext))
+    if number not in {None, version.number}:
+        # Equal plaintexts give equal ciphertexts only under one version, so a caller who searches by ciphertext names
+        # the version.
+        if not mode.deterministic:
+            raise Invalid.of_field(
+                "key_version", "Only deterministic modes accept a version. Omit this field."
+            )
+        version = context.require_process(entry, number, now)
+    sealer = context.primitive(version, primitives.sealer_of(mode), mode)
+    return permit_of(use, entry, version, mode, sealer, context, protects=True)
 
 
 def candidates_of(

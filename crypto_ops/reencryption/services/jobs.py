@@ -1,11 +1,12 @@
 """Jobs that re-encrypt the ciphertexts that a client sends: begin, list and end them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from accounts.principals import Principal
@@ -15,7 +16,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import commit_with, default_mode, grounds_of, perform
+from crypto_ops.deciding.services import CommitWithChange, decision_of, default_mode, perform
 from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption.services.one_message import require_reason, target_of
 from kernel.clock import database_now, process_now
@@ -28,6 +29,7 @@ from keys import lifecycle
 
 KIND: Final = "reencryption"
 PERMISSION: Final = "crypto.reencrypt"
+_PROGRESS: Final = ("status", "finished_at", "done", "total", "current", "refused", "versions")
 
 
 def begin_reencryption(
@@ -59,7 +61,7 @@ def begin_reencryption(
         total=total,
         unit="items",
     )
-    return perform(principal, lambda context: _decide(job, context), commit_with(_insert))
+    return perform(_Beginning(job), principal, _Insertion())
 
 
 def find_reencryptions(*, principal: Principal) -> QuerySet[Reencryption]:
@@ -96,23 +98,27 @@ def require_running(job: Reencryption) -> Reencryption:
     return job
 
 
-def _decide(job: Reencryption, context: DecisionContext) -> Decision[Reencryption]:
-    """Refuse a job of which no page could succeed. Each page is decided again."""
-    context.principal.require(PERMISSION)
-    now = process_now()
-    source = context.find(job.key_id, PERMISSION)
-    require_reason(source, job.reason)
-    lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
-    target = target_of(job.target_key_id, source, context)
-    target.require_protect(now)
-    default_mode(source, SEALING_MODES)
-    default_mode(target, SEALING_MODES, field="target_key_id")
-    event = _event(job, actions.REENCRYPTION_BEGUN, total=job.total, **_request_of(job))
-    return Decision(lambda: job, grounds_of(event, context, protects=target))
+class _Beginning(Struct, frozen=True):
+    job: Reencryption
+
+    def decide(self, context: DecisionContext) -> Decision[Reencryption]:
+        """Refuse a job of which no page could succeed. Each page is decided again."""
+        context.principal.require(PERMISSION)
+        now = process_now()
+        source = context.find(self.job.key_id, PERMISSION)
+        require_reason(source, self.job.reason)
+        lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
+        target = target_of(self.job.target_key_id, source, context)
+        target.require_protect(now)
+        default_mode(source, SEALING_MODES)
+        default_mode(target, SEALING_MODES, field="target_key_id")
+        event = _event(self.job, actions.REENCRYPTION_BEGUN, total=self.job.total, **_request_of(self.job))
+        return decision_of(self.job, event, context, protects=target)
 
 
-def _insert(job: Reencryption) -> None:
-    job.save_with_mac()
+class _Insertion(CommitWithChange[Reencryption]):
+    def change(self, job: Reencryption) -> None:
+        job.save_with_mac()
 
 
 def _request_of(job: Reencryption) -> Mapping[str, object]:
@@ -134,23 +140,23 @@ def _one(found: QuerySet[Reencryption], job_id: UUID) -> Reencryption:
 @transaction.atomic
 def _end(principal: Principal, job_id: UUID, status: Status, action: str) -> Reencryption:
     job = _one(_own(principal), job_id)
-    update_running(job.pk, lambda row: _set_end(row, status))
-    job.refresh_from_db(fields=["status", "finished_at", "done", "total", "current", "refused", "versions"])
+    row = lock_running(job.pk)
+    row.status, row.finished_at = status.value, database_now()
+    save_progress(row)
+    job.refresh_from_db(fields=_PROGRESS)
     counts = {"reencrypted": job.reencrypted, "current": job.current, "refused": job.refused}
     record(_event(job, action, **counts), principal.actor)
     renew_principal(principal)
     return job
 
 
-def update_running(job_id: UUID, change: Callable[[Reencryption], None]) -> None:
-    """Change the progress of a running job under lock, in the caller's transaction. Raises Conflict if it has ended."""
-    row = require_running(Reencryption.objects.select_for_update().get(pk=job_id))
-    change(row)
-    row.save(update_fields=["status", "finished_at", "done", "total", "current", "refused", "versions"])  # noqa: CC3 - progress of a job has no MAC
+def lock_running(job_id: UUID) -> Reencryption:
+    """The row of a running job, for ``save_progress`` in the caller's transaction. Raises Conflict if it has ended."""
+    return require_running(Reencryption.objects.select_for_update().get(pk=job_id))
 
 
-def _set_end(row: Reencryption, status: Status) -> None:
-    row.status, row.finished_at = status.value, database_now()
+def save_progress(row: Reencryption) -> None:
+    row.save(update_fields=_PROGRESS)  # noqa: CC3 - progress of a job has no MAC
 
 
 def _event(job: Reencryption, action: str, **meta: Any) -> Event:

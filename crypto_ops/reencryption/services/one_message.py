@@ -1,5 +1,6 @@
 """Re-encryption of one message. The plaintext stays internal."""
 
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from accounts.principals import Principal
@@ -7,9 +8,8 @@ from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import decision_of, default_mode, key_event, perform
-from crypto_ops.encryption.services.messages import candidates_of, open_message
+from crypto_ops.encryption.services.messages import DecryptRequest, candidates_of, open_message
 from crypto_ops.measurement import measured
-from crypto_ops.requests import DecryptRequest, Reencrypted, ReencryptRequest
 from kernel.clock import process_now
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SEALING_MODES, SealingMode
@@ -19,40 +19,60 @@ from keys.ring import primitives
 from keys.ring.cached_keys import CachedKey
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reencrypted:
+    """``source_compromised``: an attacker with the source key may have forged the old ciphertext."""
+
+    envelope: Envelope = field(repr=False)
+    source_key_version: int
+    source_compromised: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReencryptRequest:
+    """``target_key_id``: None for the same key. ``reason``: required if the source key is compromised."""
+
+    envelope: Envelope = field(repr=False)
+    target_key_id: UUID | None = None
+    aad: bytes = field(default=b"", repr=False)
+    reason: str = ""
+
+    def decide(self, context: DecisionContext) -> Decision[Reencrypted]:
+        context.principal.require("crypto.reencrypt")
+        now = process_now()
+        source = context.find(self.envelope.key_id, "crypto.reencrypt")
+        compromised = require_reason(source, self.reason)
+        target = target_of(self.target_key_id, source, context)
+        opening = DecryptRequest.of_envelope(self.envelope, self.aad)
+        candidates = candidates_of(opening, source, context, for_reencryption=True)
+        version, plaintext = open_message(opening, source, candidates, context, for_reencryption=True)
+        mode, primary = mode_for(target, opening.mode), target.require_protect(now)
+        sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
+        if mode.is_public_key:
+            sealer.check(plaintext, self.aad, field="ciphertext")
+        context.reserve(primary, mode)
+        sealed = sealer.seal(plaintext, key_id=target.key_id, version=primary.number, aad=self.aad)
+        envelope = Envelope(mode, target.key_id, primary.number, sealed)
+        result = Reencrypted(
+            envelope=envelope, source_key_version=version.number, source_compromised=compromised
+        )
+        event = key_event(
+            actions.MESSAGE_REENCRYPTED,
+            source,
+            version,
+            algorithm=mode.name,
+            target_key_id=target.key_id,
+            target_key_version=envelope.version,
+            source_compromised=compromised,
+            reason=self.reason,
+        )
+        return decision_of(result, event, context, size=len(plaintext), protects=target)
+
+
 def reencrypt(request: ReencryptRequest, principal: Principal) -> Reencrypted:
     """Open a message and seal it under the primary version of the same or another key. The plaintext stays internal."""
     with measured(request.envelope.mode):
-        return perform(principal, lambda context: _decide_reencryption(request, context))
-
-
-def _decide_reencryption(request: ReencryptRequest, context: DecisionContext) -> Decision[Reencrypted]:
-    context.principal.require("crypto.reencrypt")
-    now = process_now()
-    source = context.find(request.envelope.key_id, "crypto.reencrypt")
-    compromised = require_reason(source, request.reason)
-    target = target_of(request.target_key_id, source, context)
-    opening = DecryptRequest.of_envelope(request.envelope, request.aad)
-    candidates = candidates_of(opening, source, context, for_reencryption=True)
-    version, plaintext = open_message(opening, source, candidates, context, for_reencryption=True)
-    mode, primary = mode_for(target, opening.mode), target.require_protect(now)
-    sealer = context.primitive(primary, primitives.sealer_of(mode), mode)
-    if mode.is_public_key:
-        sealer.check(plaintext, request.aad, field="ciphertext")
-    context.reserve(primary, mode)
-    sealed = sealer.seal(plaintext, key_id=target.key_id, version=primary.number, aad=request.aad)
-    envelope = Envelope(mode, target.key_id, primary.number, sealed)
-    result = Reencrypted(envelope=envelope, source_key_version=version.number, source_compromised=compromised)
-    event = key_event(
-        actions.MESSAGE_REENCRYPTED,
-        source,
-        version,
-        algorithm=mode.name,
-        target_key_id=target.key_id,
-        target_key_version=envelope.version,
-        source_compromised=compromised,
-        reason=request.reason,
-    )
-    return decision_of(result, event, context, size=len(plaintext), protects=target)
+        return perform(request, principal)
 
 
 def mode_for(target: CachedKey, mode: SealingMode) -> SealingMode:

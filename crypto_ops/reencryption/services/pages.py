@@ -6,7 +6,6 @@ The event and the progress are committed together, so a repeated page counts aga
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,17 +14,18 @@ from audit.commit.decisions import Decision
 from audit.log.events import Event, Outcome
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import commit_with, grounds_of, key_event, perform
+from crypto_ops.deciding.services import CommitWithChange, decision_of, key_event, perform
 from crypto_ops.encryption.services.batches import Opener, SealedItem, checked
 from crypto_ops.items.services import refusals_of
 from crypto_ops.measurement import measured
 from crypto_ops.models import Reencryption
 from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.one_message import mode_for, require_reason, target_of
-from crypto_ops.requests import PageItem
+from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message
+from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SealingMode
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle
@@ -33,6 +33,13 @@ from keys.ring import primitives
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
 MAX_NAMED_VERSIONS: Final = 100  # in an audit event, whose size is limited
+
+
+class PageItem(Unprinted, frozen=True):
+    """One ciphertext of a page of a re-encryption job, with the additional data that it was encrypted with."""
+
+    envelope: Envelope
+    aad: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,43 @@ class PageResult:
         return len(self.results) - self.current - self.refused
 
 
+class _PageRequest(Unprinted, frozen=True):
+    job: Reencryption
+    items: Sequence[PageItem | DomainError]
+
+    def decide(self, context: DecisionContext) -> Decision[PageResult]:
+        """The items are encrypted again already. The results must not be released before the commit."""
+        job = self.job
+        context.principal.require(reencryptions.PERMISSION)
+        now = process_now()
+        source = context.find(job.key_id, reencryptions.PERMISSION)
+        compromised = require_reason(source, job.reason)
+        lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
+        target = target_of(job.target_key_id, source, context)
+        page = _Page(source, target, target.require_protect(now), context)
+        for item in self.items:
+            page.add(item)
+        result = page.seal()
+        event = page.event(result, job_id=job.pk, source_compromised=compromised, reason=job.reason)
+        return decision_of(result, event, context, size=page.size, protects=target)
+
+
+class _Progress(CommitWithChange[PageResult]):
+    def __init__(self, job_id: UUID) -> None:
+        self._job_id = job_id
+
+    def change(self, page: PageResult) -> None:
+        row = reencryptions.lock_running(self._job_id)
+        row.done += len(page.results)
+        row.current += page.current
+        row.refused += page.refused
+        if row.total is not None:  # the client's own number, which a repeated page may exceed
+            row.total = max(row.total, row.done)
+        for number, counts in page.versions.items():
+            row.versions[number] = Counter(row.versions.get(number, {})) + Counter(counts)
+        reencryptions.save_progress(row)
+
+
 def reencrypt_page(
     *, principal: Principal, job_id: UUID, items: Sequence[PageItem | DomainError]
 ) -> PageResult:
@@ -64,37 +108,15 @@ def reencrypt_page(
 
     Raises Denied, NotFound, Conflict if the job has ended, and refusals that concern the whole page.
     """
-    job = reencryptions.find_running(principal=principal, job_id=job_id)
-
-    def count(page: PageResult) -> None:
-        reencryptions.update_running(job_id, partial(_add, page))
-
-    commit = commit_with(count)
+    request = _PageRequest(reencryptions.find_running(principal=principal, job_id=job_id), items)
+    progress = _Progress(job_id)
     mode = next((item.envelope.mode for item in items if isinstance(item, PageItem)), None)
     if mode is None:
-        return perform(principal, lambda context: _decide(job, items, context), commit)
+        return perform(request, principal, progress)
     with measured(mode, len(items)) as measurement:
-        page = perform(principal, lambda context: _decide(job, items, context), commit)
+        page = perform(request, principal, progress)
         measurement.refused = page.refused
     return page
-
-
-def _decide(
-    job: Reencryption, items: Sequence[PageItem | DomainError], context: DecisionContext
-) -> Decision[PageResult]:
-    context.principal.require(reencryptions.PERMISSION)
-    now = process_now()
-    source = context.find(job.key_id, reencryptions.PERMISSION)
-    compromised = require_reason(source, job.reason)
-    lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
-    target = target_of(job.target_key_id, source, context)
-    page = _Page(source, target, target.require_protect(now), context)
-    for item in items:
-        page.add(item)
-    result = page.seal()
-    meta = {"job_id": job.pk, "source_compromised": compromised, "reason": job.reason}
-    grounds = grounds_of(page.event(result, **meta), context, protects=target)
-    return Decision(lambda: result, grounds, page.size, context.request_id)
 
 
 class _Page:
@@ -203,13 +225,3 @@ class _Page:
                 word = "refused" if isinstance(result, DomainError) else "reencrypted"
                 counts.setdefault(str(number), Counter())[word] += 1
         return counts
-
-
-def _add(page: PageResult, row: Reencryption) -> None:
-    row.done += len(page.results)
-    row.current += page.current
-    row.refused += page.refused
-    if row.total is not None:  # the client's own number, which a repeated page may exceed
-        row.total = max(row.total, row.done)
-    for number, counts in page.versions.items():
-        row.versions[number] = Counter(row.versions.get(number, {})) + Counter(counts)

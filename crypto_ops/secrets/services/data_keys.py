@@ -1,8 +1,6 @@
 """Data keys: random keys and key pairs that a key encrypts for the caller."""
 
 import secrets
-from collections.abc import Callable
-from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,9 +8,8 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decide_use, perform_measured, with_facts
+from crypto_ops.deciding.services import perform_measured, protecting_permit, with_facts
 from crypto_ops.requests import Unprinted
-from kernel.clock import process_now
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.crypto.envelope import Envelope
@@ -44,16 +41,6 @@ class Contents(Unprinted, frozen=True):
     key_pair: str | None
 
 
-class DataKeyRequest(Unprinted, frozen=True, kw_only=True):
-    """``mode``: None for the key's default one. ``is_disclosed``: whether the answer contains the plaintext."""
-
-    key_id: KeyReference
-    contents: Contents
-    mode: SealingMode | None = None
-    aad: bytes = b""
-    is_disclosed: bool = True
-
-
 class DataKey(Unprinted, frozen=True, kw_only=True):
     """``plaintext``: the key, or the private key as PKCS #8 in DER; None if it was not requested.
 
@@ -78,6 +65,56 @@ class DataKey(Unprinted, frozen=True, kw_only=True):
         return self.envelope.version
 
 
+class DataKeyRequest(Unprinted, frozen=True, kw_only=True):
+    """``mode``: None for the key's default one. ``is_disclosed``: whether the answer contains the plaintext."""
+
+    key_id: KeyReference
+    contents: Contents
+    mode: SealingMode | None = None
+    aad: bytes = b""
+    is_disclosed: bool = True
+    # At most one: it is made once, although a decision may be repeated, because an RSA pair takes long.
+    _generated: list[Generated] = []
+
+    def decide(self, context: DecisionContext) -> Decision[DataKey]:
+        """The data key is sealed when the decision is finished. Raises also Overloaded, Throttled."""
+        if rsa_process.is_rsa(self.contents.key_pair or ""):
+            context.admit_slow()
+        use = (actions.DATA_KEY_GENERATED, self.key_id, self.mode, None)
+        permit: Permit[Any] = context.recall(use) or protecting_permit(
+            use, "crypto.data_key", primitives.sealer, context, SEALING_MODES
+        )
+        if not self._generated:
+            self._generated.append(_generate(self.contents, context.principal.identity))
+        [generated] = self._generated
+        plaintext, _ = generated
+        if permit.mode.is_public_key:
+            permit.primitive.check(plaintext, self.aad, field="key_pair")
+        context.reserve(permit.version, permit.mode)
+        grounds = permit.grounds if self.is_disclosed else with_facts(permit.grounds, plaintext=False)
+        return _SealingDataKey(
+            grounds, len(plaintext), context.request_id, request=self, permit=permit, generated=generated
+        )
+
+
+class _SealingDataKey(Decision[DataKey], frozen=True, kw_only=True):
+    request: DataKeyRequest
+    permit: Permit[Any]
+    generated: Generated
+
+    def finish(self) -> DataKey:
+        request, permit = self.request, self.permit
+        plaintext, public_key = self.generated
+        key_id, version = permit.entry.key_id, permit.version.number
+        sealed = permit.primitive.seal(plaintext, key_id=key_id, version=version, aad=request.aad)
+        return DataKey(
+            contents=request.contents,
+            plaintext=plaintext if request.is_disclosed else None,
+            public_key=public_key,
+            envelope=Envelope(permit.mode, key_id, version, sealed),
+        )
+
+
 def contents_of(bits: int | None, key_pair: str | None) -> Contents:
     """Raises Invalid, UnsupportedAlgorithm."""
     if key_pair is None:
@@ -98,42 +135,7 @@ def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
 
     Raises refusals of the key, the principal or the audit log, Overloaded, Throttled.
     """
-    # Once, although a decision may be repeated: an RSA pair takes long.
-    generate = cache(partial(_generate, request.contents, principal.identity))
-    return perform_measured(
-        request.mode or _UNKNOWN, principal, lambda context: decide_data_key(request, context, generate)
-    )
-
-
-def decide_data_key(
-    request: DataKeyRequest, context: DecisionContext, generate: Callable[[], Generated] | None = None
-) -> Decision[DataKey]:
-    """The decision; the data key is sealed when it is finished. Raises refusals, and the errors of ``generate``."""
-    if rsa_process.is_rsa(request.contents.key_pair or ""):
-        context.admit_slow()
-    use = (actions.DATA_KEY_GENERATED, request.key_id, request.mode, None)
-    permit: Permit[Any] = context.recall(use) or decide_use(
-        use,
-        "crypto.data_key",
-        primitives.sealer,
-        lambda entry: entry.require_protect(process_now()),
-        context,
-        protects=True,
-        modes=SEALING_MODES,
-    )
-    mode: SealingMode = permit.mode
-    generate = generate or partial(_generate, request.contents, context.principal.identity)
-    plaintext, public_key = generate()
-    if mode.is_public_key:
-        permit.primitive.check(plaintext, request.aad, field="key_pair")
-    context.reserve(permit.version, mode)
-    grounds = permit.grounds if request.is_disclosed else with_facts(permit.grounds, plaintext=False)
-    return Decision(
-        partial(_seal, request, permit, mode, plaintext, public_key),
-        grounds,
-        len(plaintext),
-        context.request_id,
-    )
+    return perform_measured(request, principal, request.mode or _UNKNOWN)
 
 
 def _generate(contents: Contents, payer: Identity) -> Generated:
@@ -141,20 +143,3 @@ def _generate(contents: Contents, payer: Identity) -> Generated:
         return secrets.token_bytes((contents.bits or 0) // 8), None
     material, public_key = rsa_process.generate(contents.key_pair, payer)
     return material.expose(), public_key  # noqa: CC1 - the caller gets the private key of a new pair
-
-
-def _seal(
-    request: DataKeyRequest,
-    permit: Permit[Any],
-    mode: SealingMode,
-    plaintext: bytes,
-    public_key: bytes | None,
-) -> DataKey:
-    key_id, version = permit.entry.key_id, permit.version.number
-    sealed = permit.primitive.seal(plaintext, key_id=key_id, version=version, aad=request.aad)
-    return DataKey(
-        contents=request.contents,
-        plaintext=plaintext if request.is_disclosed else None,
-        public_key=public_key,
-        envelope=Envelope(mode, key_id, version, sealed),
-    )

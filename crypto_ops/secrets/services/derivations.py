@@ -1,15 +1,13 @@
 """Derive keys from a key and a context, for every interface."""
 
-from functools import partial
 from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import default_mode, grounds_of, key_event, named_version, perform
-from crypto_ops.measurement import measured
+from crypto_ops.deciding.context import DecisionContext, Permit, Use
+from crypto_ops.deciding.services import default_mode, find_key, named_version, perform_measured, permit_of
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.derivation import Deriver
@@ -28,6 +26,13 @@ MAX_CONTEXT_BYTES: Final = 1024
 HKDF: Final = Mode("hkdf-sha256")
 
 
+class DerivedKey(Unprinted, frozen=True, kw_only=True):
+    derived: bytes
+    mode: Mode
+    key_id: UUID
+    key_version: int
+
+
 class DerivationRequest(Unprinted, frozen=True, kw_only=True):
     """``size`` is in bytes. ``key_version``: None for the primary version."""
 
@@ -36,12 +41,34 @@ class DerivationRequest(Unprinted, frozen=True, kw_only=True):
     size: int
     key_version: int | None = None
 
+    def decide(self, context: DecisionContext) -> Decision[DerivedKey]:
+        """The key is derived when the decision is finished."""
+        use = (actions.KEY_DERIVED, self.key_id, HKDF, self.key_version)
+        permit = context.recall(use) or self._permit(use, context)
+        return _Derivation(permit.grounds, self.size, context.request_id, request=self, permit=permit)
 
-class DerivedKey(Unprinted, frozen=True, kw_only=True):
-    derived: bytes
-    mode: Mode
-    key_id: UUID
-    key_version: int
+    def _permit(self, use: Use[Mode], context: DecisionContext) -> Permit[Deriver]:
+        entry = find_key(use, "crypto.derive", context)
+        _require_symmetric(entry)
+        if self.key_version is None:
+            version = entry.require_protect(process_now())
+        else:
+            version = named_version(entry, self.key_version, context)
+        deriver = context.primitive(version, primitives.deriver, default_mode(entry, SEALING_MODES))
+        return permit_of(use, entry, version, HKDF, deriver, context, protects=self.key_version is None)
+
+
+class _Derivation(Decision[DerivedKey], frozen=True, kw_only=True):
+    request: DerivationRequest
+    permit: Permit[Deriver]
+
+    def finish(self) -> DerivedKey:
+        return DerivedKey(
+            derived=self.permit.primitive.derive(self.request.context, self.request.size),
+            mode=HKDF,
+            key_id=self.permit.entry.key_id,
+            key_version=self.permit.version.number,
+        )
 
 
 def size_of(bits: int) -> int:
@@ -60,34 +87,7 @@ def require_context(context: bytes) -> bytes:
 
 def derive_key(request: DerivationRequest, principal: Principal) -> DerivedKey:
     """The key for a context; the same for the same request. Raises refusals of the key, the principal or the audit log."""
-    with measured(HKDF):
-        return perform(principal, lambda context: decide_derivation(request, context))
-
-
-def decide_derivation(request: DerivationRequest, context: DecisionContext) -> Decision[DerivedKey]:
-    """The decision; the key is derived when it is finished. Raises refusals."""
-    permit = context.recall(_use(request)) or _permit(request, context)
-    return Decision(partial(_derive, request, permit), permit.grounds, request.size, context.request_id)
-
-
-def _use(request: DerivationRequest) -> tuple[str, KeyReference, Mode, int | None]:
-    return actions.KEY_DERIVED, request.key_id, HKDF, request.key_version
-
-
-def _permit(request: DerivationRequest, context: DecisionContext) -> Permit[Deriver]:
-    """As ``deciding.decide_use``, for an operation that is not one of the key's modes."""
-    context.principal.require("crypto.derive")
-    entry = context.find(request.key_id, "crypto.derive")
-    _require_symmetric(entry)
-    if request.key_version is None:
-        version = entry.require_protect(process_now())
-    else:
-        version = named_version(entry, request.key_version, context)
-    deriver = context.primitive(version, primitives.deriver, default_mode(entry, SEALING_MODES))
-    event = key_event(actions.KEY_DERIVED, entry, version, algorithm=HKDF.name)
-    grounds = grounds_of(event, context, protects=entry if request.key_version is None else None)
-    permit = Permit(entry=entry, version=version, mode=HKDF, primitive=deriver, grounds=grounds)
-    return context.remember(_use(request), permit)
+    return perform_measured(request, principal, HKDF)
 
 
 def _require_symmetric(entry: CachedKey) -> None:
@@ -95,12 +95,3 @@ def _require_symmetric(entry: CachedKey) -> None:
         raise UnsupportedAlgorithm(
             f"A key of the type {entry.algorithm} cannot derive keys. Use a symmetric key that encrypts."
         )
-
-
-def _derive(request: DerivationRequest, permit: Permit[Deriver]) -> DerivedKey:
-    return DerivedKey(
-        derived=permit.primitive.derive(request.context, request.size),
-        mode=HKDF,
-        key_id=permit.entry.key_id,
-        key_version=permit.version.number,
-    )

@@ -1,44 +1,28 @@
 """Shared secrets by key encapsulation and key agreement, for every interface."""
 
-from functools import partial
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.commit.decisions import Decision
+from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decide_use, named_version, perform_measured
+from crypto_ops.deciding.context import DecisionContext, Permit, Use
+from crypto_ops.deciding.services import (
+    default_mode,
+    find_key,
+    named_version,
+    perform_measured,
+    permit_of,
+    protecting_permit,
+)
 from crypto_ops.requests import Unprinted
-from kernel.clock import process_now
 from kernel.crypto.agreement import Agreement
 from kernel.crypto.kem import Decapsulator, Encapsulator
-from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, Mode
+from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, AgreementMode, KemMode, Mode
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedKey, CachedVersion
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN_KEM, _UNKNOWN_AGREEMENT = Mode("kem"), Mode("agreement")
-
-
-class EncapsulateRequest(Unprinted, frozen=True, kw_only=True):
-    key_id: KeyReference
-
-
-class DecapsulateRequest(Unprinted, frozen=True, kw_only=True):
-    """``key_version`` is required: with a wrong version, decapsulation gives another secret and no error."""
-
-    key_id: KeyReference
-    key_version: int
-    ciphertext: bytes
-
-
-class AgreeRequest(Unprinted, frozen=True, kw_only=True):
-    """``public_key``: of the other party, a SubjectPublicKeyInfo. ``key_version``: None for the primary one."""
-
-    key_id: KeyReference
-    public_key: bytes
-    key_version: int | None = None
 
 
 class SharedSecret(Unprinted, frozen=True, kw_only=True):
@@ -51,78 +35,87 @@ class SharedSecret(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
+class EncapsulateRequest(Unprinted, frozen=True, kw_only=True):
+    key_id: KeyReference
+
+    def decide(self, context: DecisionContext) -> Decision[SharedSecret]:
+        """The secret is made when the decision is finished."""
+        use = (actions.ENCAPSULATED, self.key_id, None, None)
+        permit = context.recall(use) or protecting_permit(
+            use, "crypto.encapsulate", primitives.encapsulator, context, KEM_MODES
+        )
+        return _Encapsulation(permit.grounds, 0, context.request_id, permit=permit)
+
+
+class _Encapsulation(Decision[SharedSecret], frozen=True, kw_only=True):
+    permit: Permit[Encapsulator]
+
+    def finish(self) -> SharedSecret:
+        secret, ciphertext = self.permit.primitive.encapsulate()
+        return _shared(self.permit, secret, ciphertext)
+
+
+class DecapsulateRequest(Unprinted, frozen=True, kw_only=True):
+    """``key_version`` is required: with a wrong version, decapsulation gives another secret and no error."""
+
+    key_id: KeyReference
+    key_version: int
+    ciphertext: bytes
+
+    def decide(self, context: DecisionContext) -> Decision[SharedSecret]:
+        """The secret is known already, and must not be released before the commit."""
+        use = (actions.DECAPSULATED, self.key_id, None, self.key_version)
+        permit = context.recall(use) or self._permit(use, context)
+        shared = _shared(permit, permit.primitive.decapsulate(self.ciphertext))
+        return Ready(permit.grounds, len(self.ciphertext), context.request_id, result=shared)
+
+    def _permit(self, use: Use[KemMode], context: DecisionContext) -> Permit[Decapsulator]:
+        entry = find_key(use, "crypto.decapsulate", context)
+        mode = default_mode(entry, KEM_MODES)
+        version = named_version(entry, self.key_version, context)
+        decapsulator = context.primitive(version, primitives.decapsulator, mode)
+        return permit_of(use, entry, version, mode, decapsulator, context)
+
+
+class AgreeRequest(Unprinted, frozen=True, kw_only=True):
+    """``public_key``: of the other party, a SubjectPublicKeyInfo. ``key_version``: None for the primary one."""
+
+    key_id: KeyReference
+    public_key: bytes
+    key_version: int | None = None
+
+    def decide(self, context: DecisionContext) -> Decision[SharedSecret]:
+        """As ``DecapsulateRequest.decide``."""
+        use = (actions.AGREED, self.key_id, None, self.key_version)
+        permit = context.recall(use) or self._permit(use, context)
+        shared = _shared(permit, permit.primitive.agree(self.public_key))
+        return Ready(permit.grounds, len(self.public_key), context.request_id, result=shared)
+
+    def _permit(self, use: Use[AgreementMode], context: DecisionContext) -> Permit[Agreement]:
+        """For the primary version, to share a new secret, or for a named one, to get the secret of earlier data."""
+        if self.key_version is None:
+            return protecting_permit(use, "crypto.agree", primitives.agreement, context, AGREEMENT_MODES)
+        entry = find_key(use, "crypto.agree", context)
+        mode = default_mode(entry, AGREEMENT_MODES)
+        version = named_version(entry, self.key_version, context)
+        return permit_of(
+            use, entry, version, mode, context.primitive(version, primitives.agreement, mode), context
+        )
+
+
 def encapsulate(request: EncapsulateRequest, principal: Principal) -> SharedSecret:
     """A new secret, encapsulated to the key's primary version. Raises refusals of the key, the principal or the log."""
-    return perform_measured(_UNKNOWN_KEM, principal, lambda context: decide_encapsulation(request, context))
+    return perform_measured(request, principal, _UNKNOWN_KEM)
 
 
 def decapsulate(request: DecapsulateRequest, principal: Principal) -> SharedSecret:
     """The encapsulated secret. Raises refusals of the key, the principal or the log."""
-    return perform_measured(_UNKNOWN_KEM, principal, lambda context: decide_decapsulation(request, context))
+    return perform_measured(request, principal, _UNKNOWN_KEM)
 
 
 def agree(request: AgreeRequest, principal: Principal) -> SharedSecret:
     """The secret shared with another party. Raises refusals of the key, the principal or the log."""
-    return perform_measured(_UNKNOWN_AGREEMENT, principal, lambda context: decide_agreement(request, context))
-
-
-def decide_encapsulation(request: EncapsulateRequest, context: DecisionContext) -> Decision[SharedSecret]:
-    """The decision; the secret is made when it is finished. Raises refusals."""
-    use = (actions.ENCAPSULATED, request.key_id, None, None)
-    permit: Permit[Encapsulator] = context.recall(use) or decide_use(
-        use,
-        "crypto.encapsulate",
-        primitives.encapsulator,
-        lambda entry: entry.require_protect(process_now()),
-        context,
-        protects=True,
-        modes=KEM_MODES,
-    )
-
-    def finish() -> SharedSecret:
-        secret, ciphertext = permit.primitive.encapsulate()
-        return _shared(permit, secret, ciphertext)
-
-    return Decision(finish, permit.grounds, 0, context.request_id)
-
-
-def decide_decapsulation(request: DecapsulateRequest, context: DecisionContext) -> Decision[SharedSecret]:
-    """The decision with the secret, which must not be released before the commit. Raises refusals."""
-    use = (actions.DECAPSULATED, request.key_id, None, request.key_version)
-    permit: Permit[Decapsulator] = context.recall(use) or decide_use(
-        use,
-        "crypto.decapsulate",
-        primitives.decapsulator,
-        lambda entry: named_version(entry, request.key_version, context),
-        context,
-        modes=KEM_MODES,
-    )
-    shared = _shared(permit, permit.primitive.decapsulate(request.ciphertext))
-    return Decision(lambda: shared, permit.grounds, len(request.ciphertext), context.request_id)
-
-
-def decide_agreement(request: AgreeRequest, context: DecisionContext) -> Decision[SharedSecret]:
-    """The decision with the secret, which must not be released before the commit. Raises refusals."""
-    number = request.key_version
-    use = (actions.AGREED, request.key_id, None, number)
-    permit: Permit[Agreement] = context.recall(use) or decide_use(
-        use,
-        "crypto.agree",
-        primitives.agreement,
-        partial(_agreeing_version, number=number, context=context),
-        context,
-        protects=number is None,
-        modes=AGREEMENT_MODES,
-    )
-    shared = _shared(permit, permit.primitive.agree(request.public_key))
-    return Decision(lambda: shared, permit.grounds, len(request.public_key), context.request_id)
-
-
-def _agreeing_version(entry: CachedKey, number: int | None, context: DecisionContext) -> CachedVersion:
-    """The primary version to share a new secret, or a named one to get the secret of earlier data."""
-    if number is None:
-        return entry.require_protect(process_now())
-    return named_version(entry, number, context)
+    return perform_measured(request, principal, _UNKNOWN_AGREEMENT)
 
 
 def _shared[P](permit: Permit[P], secret: bytes, ciphertext: bytes = b"") -> SharedSecret:

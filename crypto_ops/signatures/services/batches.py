@@ -1,26 +1,26 @@
 """Batches of signatures and MACs with one key: one decision and one audit event. Each item succeeds or fails alone."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
 from accounts.principals import Principal
-from audit.commit.decisions import Decision
+from audit.commit.decisions import Decision, Grounds
 from crypto_ops import actions
-from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import decision_of, default_mode, grounds_of, perform
-from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, refusals_of
-from crypto_ops.measurement import measured
+from crypto_ops.deciding.context import DecisionContext, Permit
+from crypto_ops.deciding.services import decision_of, default_mode, protecting_permit, with_event
+from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
 from crypto_ops.requests import Unprinted
+from crypto_ops.signatures.services.macs import is_mac_of
 from kernel.clock import process_now
-from kernel.crypto.errors import MacMismatch
+from kernel.crypto.mac import Mac
 from kernel.crypto.modes import MAC_MODES, MacMode, Mode, SigningMode
-from kernel.crypto.signing import Encoding
+from kernel.crypto.signing import Encoding, Signer
 from kernel.errors import DomainError
 from keys import lifecycle
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedVersion
-from keys.ring.primitives import KeyParts
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 # A signature or its verification takes up to 0.3 ms, so the event loop makes no more of them in one go.
 MAX_AT_ONCE: Final = 16
@@ -38,190 +38,207 @@ class ProofItem(Unprinted, frozen=True, kw_only=True):
     key_version: int | None = None
 
 
-class SignatureBatch(Unprinted, frozen=True, kw_only=True):
-    """Messages to sign, or to verify. ``items`` contains a refusal for each one that could not be read."""
+type Items = Sequence[ProofItem | DomainError]
+"""It contains a refusal for each item that could not be read."""
+
+
+class _Proving(Decision[BatchResult[bytes]], frozen=True, kw_only=True):
+    items: Items
+    refusals: Sequence[DomainError]
+    permit: Permit[Any]
+
+    @abstractmethod
+    def prove(self, item: ProofItem) -> bytes:
+        """The signature or MAC."""
+
+    def finish(self) -> BatchResult[bytes]:
+        return BatchResult(
+            mode=self.permit.mode,
+            key_id=self.permit.entry.key_id,
+            key_version=self.permit.version.number,
+            results=[item if isinstance(item, DomainError) else self.prove(item) for item in self.items],
+            refusals=self.refusals,
+        )
+
+
+class SignBatch(Unprinted, frozen=True, kw_only=True):
+    """Messages to sign."""
 
     mode: SigningMode
     key_id: KeyReference
-    items: Sequence[ProofItem | DomainError]
+    items: Items
     encoding: Encoding = "der"
+
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
+        """The messages are signed when the decision is finished."""
+        if self.mode.is_slow or len(self.items) > MAX_AT_ONCE:
+            context.admit_slow()
+        use = (actions.MESSAGE_SIGNED, self.key_id, self.mode, None)
+        permit = context.recall(use) or protecting_permit(use, "crypto.sign", primitives.signer, context)
+        refusals = refusals_of(self.items)
+        grounds = _grounds(actions.MESSAGE_SIGNED, permit, self.items, refusals)
+        return _Signing(
+            grounds,
+            _size_of(self.items),
+            context.request_id,
+            items=self.items,
+            refusals=refusals,
+            permit=permit,
+            encoding=self.encoding,
+        )
+
+
+class _Signing(_Proving, frozen=True, kw_only=True):
+    encoding: Encoding
+
+    def prove(self, item: ProofItem) -> bytes:
+        signer: Signer = self.permit.primitive
+        return signer.sign(item.message, is_digest=item.is_digest, encoding=self.encoding)
 
 
 class MacBatch(Unprinted, frozen=True, kw_only=True):
-    """As ``SignatureBatch``. A MAC key has one mode."""
+    """Messages to authenticate. A MAC key has one mode."""
 
     key_id: KeyReference
-    items: Sequence[ProofItem | DomainError]
+    items: Items
 
-
-type Batch = SignatureBatch | MacBatch
-
-
-def sign_batch(request: SignatureBatch, principal: Principal) -> BatchResult[bytes]:
-    """Sign all messages with the key's primary version. Raises refusals that concern the whole batch."""
-    return _perform(request, request.mode, principal, decide_signatures)
-
-
-def verify_batch(request: SignatureBatch, principal: Principal) -> BatchResult[bool]:
-    """Whether each signature is valid. Raises refusals that concern the whole batch."""
-    return _perform(request, request.mode, principal, decide_signature_verifications)
-
-
-def compute_mac_batch(request: MacBatch, principal: Principal) -> BatchResult[bytes]:
-    """The MACs by the key's primary version. Raises refusals that concern the whole batch."""
-    return _perform(request, _UNKNOWN, principal, decide_macs)
-
-
-def verify_mac_batch(request: MacBatch, principal: Principal) -> BatchResult[bool]:
-    """Whether each MAC is valid. Raises refusals that concern the whole batch."""
-    return _perform(request, _UNKNOWN, principal, decide_mac_verifications)
-
-
-def _perform[B: (SignatureBatch, MacBatch), R: (bytes, bool)](
-    request: B,
-    mode: Mode,
-    principal: Principal,
-    decide: Callable[[B, DecisionContext], Decision[BatchResult[R]]],
-) -> BatchResult[R]:
-    with measured(mode, len(request.items)) as measurement:
-        batch = perform(principal, lambda context: decide(request, context))
-        measurement.mode, measurement.refused = batch.mode, batch.refused
-    return batch
-
-
-def decide_signatures(request: SignatureBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
-    """The decision; the messages are signed when it is finished. Raises refusals that concern the whole batch."""
-    if request.mode.is_slow or len(request.items) > MAX_AT_ONCE:
-        context.admit_slow()
-    return _decide_proofs(
-        request,
-        context,
-        actions.MESSAGE_SIGNED,
-        "crypto.sign",
-        primitives.signer,
-        lambda signer, item: signer.sign(item.message, is_digest=item.is_digest, encoding=request.encoding),
-        mode=request.mode,
-    )
-
-
-def decide_macs(request: MacBatch, context: DecisionContext) -> Decision[BatchResult[bytes]]:
-    """The decision; the MACs are computed when it is finished. Raises refusals that concern the whole batch."""
-    return _decide_proofs(
-        request,
-        context,
-        actions.MAC_COMPUTED,
-        "crypto.mac",
-        primitives.mac,
-        lambda mac, item: mac.compute(item.message),
-        modes=MAC_MODES,
-    )
-
-
-def decide_signature_verifications(
-    request: SignatureBatch, context: DecisionContext
-) -> Decision[BatchResult[bool]]:
-    """The results, which must not be released before the commit. Raises refusals that concern the whole batch."""
-    if len(request.items) > MAX_AT_ONCE:
-        context.admit_slow()
-
-    def is_valid(version: CachedVersion, mode: SigningMode, item: ProofItem) -> bool:
-        verifier = context.primitive(version, primitives.verifier, mode)
-        return verifier.is_valid(
-            item.message, item.proof, is_digest=item.is_digest, encoding=request.encoding
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
+        """The MACs are computed when the decision is finished."""
+        use = (actions.MAC_COMPUTED, self.key_id, None, None)
+        permit = context.recall(use) or protecting_permit(
+            use, "crypto.mac", primitives.mac, context, MAC_MODES
         )
-
-    return _decide_verifications(request, context, actions.SIGNATURE_VERIFIED, is_valid, mode=request.mode)
-
-
-def decide_mac_verifications(request: MacBatch, context: DecisionContext) -> Decision[BatchResult[bool]]:
-    """As ``decide_signature_verifications``."""
-
-    def is_valid(version: CachedVersion, mode: MacMode, item: ProofItem) -> bool:
-        try:
-            context.primitive(version, primitives.mac, mode).verify(item.message, item.proof)
-        except MacMismatch:
-            return False
-        return True
-
-    return _decide_verifications(request, context, actions.MAC_VERIFIED, is_valid, modes=MAC_MODES)
-
-
-def _decide_proofs[M: Mode, P](
-    request: Batch,
-    context: DecisionContext,
-    action: str,
-    permission: str,
-    build: Callable[[KeyParts, M], P],
-    compute: Callable[[P, ProofItem], bytes],
-    *,
-    mode: M | None = None,
-    modes: Mapping[str, M] | None = None,
-) -> Decision[BatchResult[bytes]]:
-    context.principal.require(permission)
-    entry = context.find(request.key_id, permission)
-    mode = mode or default_mode(entry, modes or {})
-    version = entry.require_protect(process_now())
-    entry.require_allowed(mode)
-    primitive = context.primitive(version, build, mode)
-    refusals = refusals_of(request.items)
-
-    def finish() -> BatchResult[bytes]:
-        return BatchResult(
-            mode=mode,
-            key_id=entry.key_id,
-            key_version=version.number,
-            results=[
-                item if isinstance(item, DomainError) else compute(primitive, item) for item in request.items
-            ],
+        refusals = refusals_of(self.items)
+        grounds = _grounds(actions.MAC_COMPUTED, permit, self.items, refusals)
+        return _Authenticating(
+            grounds,
+            _size_of(self.items),
+            context.request_id,
+            items=self.items,
             refusals=refusals,
+            permit=permit,
         )
 
-    event = batch_event(action, entry, version, mode, len(request.items) - len(refusals), refusals)
-    grounds = grounds_of(event, context, protects=entry)
-    return Decision(finish, grounds, _size_of(request.items), context.request_id)
+
+class _Authenticating(_Proving, frozen=True, kw_only=True):
+    def prove(self, item: ProofItem) -> bytes:
+        mac: Mac = self.permit.primitive
+        return mac.compute(item.message)
 
 
-def _decide_verifications[M: Mode](
-    request: Batch,
-    context: DecisionContext,
-    action: str,
-    is_valid: Callable[[CachedVersion, M, ProofItem], bool],
-    *,
-    mode: M | None = None,
-    modes: Mapping[str, M] | None = None,
-) -> Decision[BatchResult[bool]]:
-    context.principal.require("crypto.verify")
-    entry = context.find(request.key_id, "crypto.verify")
-    mode = mode or default_mode(entry, modes or {})
-    lifecycle.require_process(entry.lifecycle_state(process_now()))
-    versions = BatchVersions(entry, context)
+class _VerificationBatch[M: Mode](Unprinted, frozen=True, kw_only=True):
+    key_id: KeyReference
+    items: Items
 
-    def verify(item: ProofItem | DomainError) -> bool | DomainError:
+    action: ClassVar[str]
+
+    @abstractmethod
+    def mode_of(self, entry: CachedKey) -> M:
+        """Raises UnsupportedAlgorithm."""
+
+    @abstractmethod
+    def is_valid(self, version: CachedVersion, mode: M, item: ProofItem, context: DecisionContext) -> bool:
+        """Whether this version verifies the item."""
+
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[bool]]:
+        """The items are verified already. The results must not be released before the commit."""
+        context.principal.require("crypto.verify")
+        entry = context.find(self.key_id, "crypto.verify")
+        mode = self.mode_of(entry)
+        lifecycle.require_process(entry.lifecycle_state(process_now()))
+        versions = BatchVersions(entry, context)
+        results = [self._verify(item, mode, versions, context) for item in self.items]
+        refusals = refusals_of(results)
+        invalid = results.count(False)
+        event = batch_event(
+            self.action,
+            entry,
+            versions.only,
+            mode,
+            len(results) - len(refusals),
+            refusals,
+            **({"invalid": invalid} if invalid else {}),
+        )
+        batch = BatchResult[bool](
+            mode=mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
+        )
+        return decision_of(batch, event, context, size=_size_of(self.items))
+
+    def _verify(
+        self, item: ProofItem | DomainError, mode: M, versions: BatchVersions, context: DecisionContext
+    ) -> bool | DomainError:
         if isinstance(item, DomainError):
             return item
         try:
             version = versions.find(item.key_version)
         except DomainError as refusal:
             return refusal
-        return is_valid(version, mode, item)
+        return self.is_valid(version, mode, item, context)
 
-    results = [verify(item) for item in request.items]
-    refusals = refusals_of(results)
-    invalid = results.count(False)
-    event = batch_event(
-        action,
-        entry,
-        versions.only,
-        mode,
-        len(results) - len(refusals),
-        refusals,
-        **({"invalid": invalid} if invalid else {}),
+
+class VerifyBatch(_VerificationBatch[SigningMode], frozen=True, kw_only=True):
+    """Messages with their signatures."""
+
+    mode: SigningMode
+    encoding: Encoding = "der"
+
+    action: ClassVar = actions.SIGNATURE_VERIFIED
+
+    def decide(self, context: DecisionContext) -> Decision[BatchResult[bool]]:
+        if len(self.items) > MAX_AT_ONCE:
+            context.admit_slow()
+        return super().decide(context)
+
+    def mode_of(self, _entry: CachedKey) -> SigningMode:
+        return self.mode
+
+    def is_valid(
+        self, version: CachedVersion, mode: SigningMode, item: ProofItem, context: DecisionContext
+    ) -> bool:
+        verifier = context.primitive(version, primitives.verifier, mode)
+        return verifier.is_valid(item.message, item.proof, is_digest=item.is_digest, encoding=self.encoding)
+
+
+class VerifyMacBatch(_VerificationBatch[MacMode], frozen=True, kw_only=True):
+    """Messages with their MACs."""
+
+    action: ClassVar = actions.MAC_VERIFIED
+
+    def mode_of(self, entry: CachedKey) -> MacMode:
+        return default_mode(entry, MAC_MODES)
+
+    def is_valid(
+        self, version: CachedVersion, mode: MacMode, item: ProofItem, context: DecisionContext
+    ) -> bool:
+        return is_mac_of(context.primitive(version, primitives.mac, mode), item.message, item.proof)
+
+
+def sign_batch(request: SignBatch, principal: Principal) -> BatchResult[bytes]:
+    """Sign all messages with the key's primary version. Raises refusals that concern the whole batch."""
+    return perform_batch(request, principal, request.mode)
+
+
+def verify_batch(request: VerifyBatch, principal: Principal) -> BatchResult[bool]:
+    """Whether each signature is valid. Raises refusals that concern the whole batch."""
+    return perform_batch(request, principal, request.mode)
+
+
+def compute_mac_batch(request: MacBatch, principal: Principal) -> BatchResult[bytes]:
+    """The MACs by the key's primary version. Raises refusals that concern the whole batch."""
+    return perform_batch(request, principal, _UNKNOWN)
+
+
+def verify_mac_batch(request: VerifyMacBatch, principal: Principal) -> BatchResult[bool]:
+    """Whether each MAC is valid. Raises refusals that concern the whole batch."""
+    return perform_batch(request, principal, _UNKNOWN)
+
+
+def _grounds(action: str, permit: Permit[Any], items: Items, refusals: Sequence[DomainError]) -> Grounds:
+    entry, version, mode = permit.entry, permit.version, permit.mode
+    return with_event(
+        permit.grounds, batch_event(action, entry, version, mode, len(items) - len(refusals), refusals)
     )
-    batch = BatchResult[bool](
-        mode=mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
-    )
-    return decision_of(batch, event, context, size=_size_of(request.items))
 
 
-def _size_of(items: Sequence[ProofItem | DomainError]) -> int:
+def _size_of(items: Items) -> int:
     return sum(len(item.message) for item in items if not isinstance(item, DomainError))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,9 +9,8 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decide_use, perform_measured
+from crypto_ops.deciding.services import perform_measured, protecting_permit
 from crypto_ops.requests import MAX_CLAIMS_BYTES, MAX_JWT_HEADER_BYTES, Unprinted
-from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
 from kernel.crypto.signing import Signer
@@ -30,6 +28,14 @@ _TEXTS: Final = ("typ", "cty")
 _UNKNOWN: Final = Mode("jwt")
 
 
+class SignedJwt(Unprinted, frozen=True, kw_only=True):
+    jwt: str
+    kid: str
+    mode: SigningMode
+    key_id: UUID
+    key_version: int
+
+
 class JwtRequest(Unprinted, frozen=True, kw_only=True):
     """``payload``: of ``payload_of``. ``header``: of ``header_of``. ``mode``: None for the key's default one.
 
@@ -42,13 +48,49 @@ class JwtRequest(Unprinted, frozen=True, kw_only=True):
     mode: SigningMode | None = None
     fully_specified: bool = False
 
+    def decide(self, context: DecisionContext) -> Decision[SignedJwt]:
+        """The token is signed when the decision is finished."""
+        use = (actions.JWT_SIGNED, self.key_id, self.mode, None)
+        permit = context.recall(use) or protecting_permit(
+            use, "crypto.jwt", primitives.signer, context, SIGNING_MODES
+        )
+        if permit.mode.is_slow:
+            context.admit_slow()
+        algorithms = jose.algorithms_of(permit.entry.algorithm, fully_specified=self.fully_specified)
+        algorithm = algorithms.get(permit.mode.name)
+        if algorithm is None:
+            raise Invalid.of_field(
+                "signing_algorithm", f"A JWT of this key needs one of: {', '.join(algorithms)}."
+            )
+        return _Signing(
+            permit.grounds,
+            len(self.payload),
+            context.request_id,
+            request=self,
+            permit=permit,
+            algorithm=algorithm,
+        )
 
-class SignedJwt(Unprinted, frozen=True, kw_only=True):
-    jwt: str
-    kid: str
-    mode: SigningMode
-    key_id: UUID
-    key_version: int
+
+class _Signing(Decision[SignedJwt], frozen=True, kw_only=True):
+    request: JwtRequest
+    permit: Permit[Signer]
+    algorithm: str
+
+    def finish(self) -> SignedJwt:
+        request, permit = self.request, self.permit
+        key_id, version = permit.entry.key_id, permit.version.number
+        kid = jose.kid_of(key_id, version)
+        header = {"typ": "JWT", **request.header, "alg": self.algorithm, "kid": kid}
+        signed_part = f"{encode_base64url(_encode('header', header))}.{encode_base64url(request.payload)}"
+        signature = permit.primitive.sign(signed_part.encode("ascii"), encoding="raw")
+        return SignedJwt(
+            jwt=f"{signed_part}.{encode_base64url(signature)}",
+            kid=kid,
+            mode=permit.mode,
+            key_id=key_id,
+            key_version=version,
+        )
 
 
 def payload_of(claims: Mapping[str, Any]) -> bytes:
@@ -74,46 +116,7 @@ def header_of(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def sign_jwt(request: JwtRequest, principal: Principal) -> SignedJwt:
     """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request.mode or _UNKNOWN, principal, lambda context: decide_jwt(request, context))
-
-
-def decide_jwt(request: JwtRequest, context: DecisionContext) -> Decision[SignedJwt]:
-    """The decision; the token is signed when it is finished. Raises refusals."""
-    use = (actions.JWT_SIGNED, request.key_id, request.mode, None)
-    permit = context.recall(use) or decide_use(
-        use,
-        "crypto.jwt",
-        primitives.signer,
-        lambda entry: entry.require_protect(process_now()),
-        context,
-        protects=True,
-        modes=SIGNING_MODES,
-    )
-    mode: SigningMode = permit.mode
-    if mode.is_slow:
-        context.admit_slow()
-    algorithms = jose.algorithms_of(permit.entry.algorithm, fully_specified=request.fully_specified)
-    if mode.name not in algorithms:
-        raise Invalid.of_field(
-            "signing_algorithm", f"A JWT of this key needs one of: {', '.join(algorithms)}."
-        )
-    finish = partial(_sign, request, permit, mode, algorithms[mode.name])
-    return Decision(finish, permit.grounds, len(request.payload), context.request_id)
-
-
-def _sign(request: JwtRequest, permit: Permit[Signer], mode: SigningMode, algorithm: str) -> SignedJwt:
-    key_id, version = permit.entry.key_id, permit.version.number
-    kid = jose.kid_of(key_id, version)
-    header = {"typ": "JWT", **request.header, "alg": algorithm, "kid": kid}
-    signed_part = f"{encode_base64url(_encode('header', header))}.{encode_base64url(request.payload)}"
-    signature = permit.primitive.sign(signed_part.encode("ascii"), encoding="raw")
-    return SignedJwt(
-        jwt=f"{signed_part}.{encode_base64url(signature)}",
-        kid=kid,
-        mode=mode,
-        key_id=key_id,
-        key_version=version,
-    )
+    return perform_measured(request, principal, request.mode or _UNKNOWN)
 
 
 def _encode(field: str, members: Mapping[str, Any]) -> bytes:

@@ -1,24 +1,29 @@
 """Sign and verify, for every interface."""
 
-from functools import partial
+from typing import ClassVar
 from uuid import UUID
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decide_use, perform
+from crypto_ops.deciding.services import perform, protecting_permit
 from crypto_ops.measurement import measured
 from crypto_ops.requests import Unprinted
-from crypto_ops.signatures.services import verification
-from crypto_ops.signatures.services.verification import Verification
-from kernel.clock import process_now
+from crypto_ops.signatures.services.verification import Verification, VerificationRequest
 from kernel.crypto.modes import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedVersion
+from keys.ring.cached_keys import CachedKey, CachedVersion
+
+
+class Signature(Unprinted, frozen=True, kw_only=True):
+    signature: bytes
+    mode: SigningMode
+    key_id: UUID
+    key_version: int
 
 
 class SignRequest(Unprinted, frozen=True, kw_only=True):
@@ -30,24 +35,59 @@ class SignRequest(Unprinted, frozen=True, kw_only=True):
     is_digest: bool = False
     encoding: Encoding = "der"
 
+    def decide(self, context: DecisionContext) -> Decision[Signature]:
+        """The message is signed when the decision is finished."""
+        if self.mode.is_slow:
+            context.admit_slow()
+        use = (actions.MESSAGE_SIGNED, self.key_id, self.mode, None)
+        permit = context.recall(use) or protecting_permit(use, "crypto.sign", primitives.signer, context)
+        return _Signing(permit.grounds, len(self.message), context.request_id, request=self, permit=permit)
 
-class VerifyRequest(Unprinted, frozen=True, kw_only=True):
-    """``key_version``: None to try the versions that may still process, newest first."""
 
+class _Signing(Decision[Signature], frozen=True, kw_only=True):
+    request: SignRequest
+    permit: Permit[Signer]
+
+    def finish(self) -> Signature:
+        request, permit = self.request, self.permit
+        signature = permit.primitive.sign(
+            request.message, is_digest=request.is_digest, encoding=request.encoding
+        )
+        return Signature(
+            signature=signature,
+            mode=request.mode,
+            key_id=permit.entry.key_id,
+            key_version=permit.version.number,
+        )
+
+
+class VerifyRequest(VerificationRequest[SigningMode], frozen=True, kw_only=True):
     mode: SigningMode
-    key_id: KeyReference
-    message: bytes
     signature: bytes
     is_digest: bool = False
     encoding: Encoding = "der"
-    key_version: int | None = None
+
+    action: ClassVar = actions.SIGNATURE_VERIFIED
+
+    def mode_of(self, _entry: CachedKey) -> SigningMode:
+        return self.mode
+
+    def is_valid(self, version: CachedVersion, mode: SigningMode, context: DecisionContext) -> bool:
+        return context.primitive(version, primitives.verifier, mode).is_valid(
+            self.message, self.signature, is_digest=self.is_digest, encoding=self.encoding
+        )
 
 
-class Signature(Unprinted, frozen=True, kw_only=True):
-    signature: bytes
-    mode: SigningMode
-    key_id: UUID
-    key_version: int
+def sign(request: SignRequest, principal: Principal) -> Signature:
+    """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
+    with measured(request.mode):
+        return perform(request, principal)
+
+
+def verify(request: VerifyRequest, principal: Principal) -> Verification:
+    """Whether a signature is valid. Raises refusals of the key, the principal or the audit log."""
+    with measured(request.mode):
+        return perform(request, principal)
 
 
 def require_encoding(mode: SigningMode, encoding: Encoding | None) -> None:
@@ -73,61 +113,3 @@ def message_of(
     if len(digest) != size:
         raise Invalid.of_field("digest", f"Must be {size} bytes for {mode.name}.")
     return digest, True
-
-
-def sign(request: SignRequest, principal: Principal) -> Signature:
-    """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode):
-        return perform(principal, lambda context: decide_signature(request, context))
-
-
-def verify(request: VerifyRequest, principal: Principal) -> Verification:
-    """Whether a signature is valid. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode):
-        return perform(principal, lambda context: decide_verification(request, context))
-
-
-def decide_signature(request: SignRequest, context: DecisionContext) -> Decision[Signature]:
-    """The decision; the message is signed when it is finished. Raises refusals."""
-    if request.mode.is_slow:
-        context.admit_slow()
-    use = (actions.MESSAGE_SIGNED, request.key_id, request.mode, None)
-    permit = context.recall(use) or decide_use(
-        use,
-        "crypto.sign",
-        primitives.signer,
-        lambda entry: entry.require_protect(process_now()),
-        context,
-        protects=True,
-    )
-    return Decision(partial(_sign, request, permit), permit.grounds, len(request.message), context.request_id)
-
-
-def _sign(request: SignRequest, permit: Permit[Signer]) -> Signature:
-    signature = permit.primitive.sign(request.message, is_digest=request.is_digest, encoding=request.encoding)
-    return Signature(
-        signature=signature,
-        mode=request.mode,
-        key_id=permit.entry.key_id,
-        key_version=permit.version.number,
-    )
-
-
-def decide_verification(request: VerifyRequest, context: DecisionContext) -> Decision[Verification]:
-    """As ``verification.decide_verification``."""
-
-    def is_valid(version: CachedVersion, mode: SigningMode) -> bool:
-        verifier = context.primitive(version, primitives.verifier, mode)
-        return verifier.is_valid(
-            request.message, request.signature, is_digest=request.is_digest, encoding=request.encoding
-        )
-
-    return verification.decide_verification(
-        context,
-        action=actions.SIGNATURE_VERIFIED,
-        key_id=request.key_id,
-        key_version=request.key_version,
-        mode=request.mode,
-        is_valid=is_valid,
-        size=len(request.message),
-    )

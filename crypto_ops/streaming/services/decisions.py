@@ -4,10 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
+from msgspec import Struct
+
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import decision_of, key_event
+from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.data_key_stream import AnyHeader, DataKeyHeader
 from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
@@ -21,38 +24,47 @@ type OpenStream = Callable[[], StreamOpener]
 """Begins to open a stream; each pass over it needs a new opener."""
 
 
-def decide_encryption(
-    key_id: UUID, context: DecisionContext, *, size: int = 0, begun_under: int | None = None
-) -> Decision[CachedVersion]:
-    """The version that protects. ``begun_under``: the version under which the data was encrypted. Raises refusals."""
-    context.principal.require("crypto.encrypt")
-    entry = context.find(key_id, "crypto.encrypt")
-    now = process_now()
-    version = entry.require_protect(now)
-    entry.require_allowed(SEALING_MODES["aes-256-gcm"])
-    version.require_mode(SEALING_MODES["aes-256-gcm"])
-    if begun_under not in {None, version.number}:
-        # As for messages: no encryption completes under a version after its rotation was acknowledged.
-        raise VersionConflict(
-            "The key was rotated while the stream was being encrypted. Send it again.",
-            extra={**entry.lifecycle_state(now).facts(), "primary_version": version.number},
-        )
-    event = key_event(actions.STREAM_ENCRYPTED, entry, version, algorithm=STREAM.name)
-    return decision_of(version, event, context, size=size, protects=entry)
+class StreamEncryption(Struct, frozen=True):
+    """``size``: of the plaintext. ``begun_under``: the version under which the data was encrypted."""
+
+    key_id: UUID
+    size: int = 0
+    begun_under: int | None = None
+
+    def decide(self, context: DecisionContext) -> Decision[CachedVersion]:
+        """The version that protects."""
+        context.principal.require("crypto.encrypt")
+        entry = context.find(self.key_id, "crypto.encrypt")
+        now = process_now()
+        version = entry.require_protect(now)
+        entry.require_allowed(SEALING_MODES["aes-256-gcm"])
+        version.require_mode(SEALING_MODES["aes-256-gcm"])
+        if self.begun_under not in {None, version.number}:
+            # As for messages: no encryption completes under a version after its rotation was acknowledged.
+            raise VersionConflict(
+                "The key was rotated while the stream was being encrypted. Send it again.",
+                extra={**entry.lifecycle_state(now).facts(), "primary_version": version.number},
+            )
+        event = key_event(actions.STREAM_ENCRYPTED, entry, version, algorithm=STREAM.name)
+        return decision_of(version, event, context, size=self.size, protects=entry)
 
 
-def decide_decryption(
-    header: AnyHeader, aad: bytes, context: DecisionContext, *, size: int = 0
-) -> Decision[OpenStream]:
-    """A function that begins to open the stream of this header. Raises refusals."""
-    context.principal.require("crypto.decrypt")
-    entry = context.find(header.key_id, "crypto.decrypt")
-    if header.version not in entry.versions:
-        raise DecryptionFailed  # indistinguishable from an altered stream
-    version = context.require_process(entry, header.version, process_now())
-    mode = header.key.mode if isinstance(header, DataKeyHeader) else STREAM
-    event = key_event(actions.STREAM_DECRYPTED, entry, version, algorithm=mode.name)
-    return decision_of(_opening(header, aad, version), event, context, size=size)
+class StreamDecryption(Unprinted, frozen=True):
+    header: AnyHeader
+    aad: bytes
+    size: int = 0
+
+    def decide(self, context: DecisionContext) -> Decision[OpenStream]:
+        """A function that begins to open the stream of this header."""
+        header = self.header
+        context.principal.require("crypto.decrypt")
+        entry = context.find(header.key_id, "crypto.decrypt")
+        if header.version not in entry.versions:
+            raise DecryptionFailed  # indistinguishable from an altered stream
+        version = context.require_process(entry, header.version, process_now())
+        mode = header.key.mode if isinstance(header, DataKeyHeader) else STREAM
+        event = key_event(actions.STREAM_DECRYPTED, entry, version, algorithm=mode.name)
+        return decision_of(_opening(header, self.aad, version), event, context, size=self.size)
 
 
 def _opening(header: AnyHeader, aad: bytes, version: CachedVersion) -> OpenStream:

@@ -11,7 +11,7 @@ rotated in the meantime completes no stream.
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,12 +21,9 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.principals import Principal
-from audit.commit import writer
-from audit.commit.decisions import Decision
-from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import compare, perform
+from crypto_ops.deciding.services import COMMIT, COMPARISON, Settlement, perform
 from crypto_ops.measurement import measured
-from crypto_ops.streaming.services.decisions import OpenStream, decide_decryption, decide_encryption
+from crypto_ops.streaming.services.decisions import OpenStream, StreamDecryption, StreamEncryption
 from crypto_ops.streaming.services.spool import AnySpool, Spool
 from kernel.crypto.data_key_stream import AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
@@ -34,7 +31,6 @@ from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, 
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
-from keys.ring.cached_keys import CachedVersion
 
 MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
 RETRY_SECONDS: Final = 5
@@ -114,7 +110,7 @@ class Encryption(Stream):
         super().__init__(principal, aad)
         self.key_id = key_id
         with _place(principal, is_limited=is_limited) as resources:
-            version = perform(principal, lambda context: decide_encryption(key_id, context), compare)
+            version = perform(StreamEncryption(key_id), principal, COMPARISON)
             self._header = StreamHeader(key_id, version.number)
             self._sealer = version.stream_cipher().sealer(self._header, aad)
             self._resources = resources.pop_all()
@@ -132,10 +128,10 @@ class Encryption(Stream):
         return sealed
 
     def check(self) -> None:
-        perform(self._principal, self._decide_again, compare)
+        perform(self._again(), self._principal, COMPARISON)
 
     def finish(self) -> Iterator[bytes]:
-        perform(self._principal, self._decide_again)
+        perform(self._again(), self._principal)
         return iter([(self._beginning or b"") + self._sealer.finish()])
 
     def answer_size(self, body_size: int | None) -> int | None:
@@ -149,9 +145,8 @@ class Encryption(Stream):
     def version(self) -> int:
         return self._header.version
 
-    def _decide_again(self, context: DecisionContext) -> Decision[CachedVersion]:
-        header = self._header
-        return decide_encryption(header.key_id, context, size=self._size, begun_under=header.version)
+    def _again(self) -> StreamEncryption:
+        return StreamEncryption(self._header.key_id, self._size, self._header.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +199,13 @@ class Decryption(Stream):
 
     def check(self) -> None:
         if self._opening is not None:
-            self._decide(self._opening.header, compare)
+            self._perform(self._opening.header, COMPARISON)
 
     def finish(self) -> Iterator[bytes]:
         if self._opening is None:
             raise MalformedCiphertext(NO_STREAM)
         self._add(self._opening.first_pass.finish())
-        self._decide(self._opening.header, writer.commit)
+        self._perform(self._opening.header, COMMIT)
         return self._second_pass(self._opening)
 
     def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
@@ -227,14 +222,11 @@ class Decryption(Stream):
 
     def _open(self, header: AnyHeader) -> _Opening:
         self.key_id = header.key_id
-        again = self._decide(header, compare)
+        again = self._perform(header, COMPARISON)
         return _Opening(header, again, again())
 
-    def _decide(self, header: AnyHeader, settle: Callable[[Decision[OpenStream]], OpenStream]) -> OpenStream:
-        aad, size = self._aad, self._size
-        return perform(
-            self._principal, lambda context: decide_decryption(header, aad, context, size=size), settle
-        )
+    def _perform(self, header: AnyHeader, settlement: Settlement[OpenStream]) -> OpenStream:
+        return perform(StreamDecryption(header, self._aad, self._size), self._principal, settlement)
 
     def _add(self, plaintext: bytes) -> None:
         self._size += len(plaintext)

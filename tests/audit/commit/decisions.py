@@ -1,6 +1,6 @@
 """Decisions for the writers, and the object ids of the stored entries."""
 
-from audit.commit.decisions import Decision, Grounds
+from audit.commit.decisions import Grounds, Ready
 from audit.log.events import Actor, Event
 from tests.log_entries import log_rows
 
@@ -8,7 +8,7 @@ ACTOR = Actor.system("test", "api")
 
 
 def decide(result, event, actor=ACTOR, **grounds):
-    return Decision(lambda: result, Grounds(event=event, actor=actor, **grounds))
+    return Ready(Grounds(event=event, actor=actor, **grounds), result=result)
 
 
 def decision(number, **grounds):

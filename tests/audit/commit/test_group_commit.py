@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.commit import writer
 from audit.commit.batches import CommitBatch, Ticket
-from audit.commit.decisions import Deadline, Decision, Grounds
+from audit.commit.decisions import Deadline, Grounds, Ready
 from audit.errors import AuditUnavailable
 from audit.log import numbering
 from audit.log.events import Event
@@ -41,7 +41,7 @@ def queue_held_up():
             assert leave.wait(60)
             super().require_current(epoch, now)
 
-    held_up = writer.submit(Decision(lambda: "first", HeldUp(event=Event(action="test.first"), actor=ACTOR)))
+    held_up = writer.submit(Ready(HeldUp(event=Event(action="test.first"), actor=ACTOR), result="first"))
     assert entered.wait(60)
     try:
         yield
