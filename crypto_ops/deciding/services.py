@@ -237,14 +237,10 @@ def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | 
     )
 
 
-def with_event(grounds: Grounds, event: Event) -> Grounds:
-    """The same grounds for another event."""
-    return replace(grounds, event=event)
-
-
 def with_facts(grounds: Grounds, **facts: object) -> Grounds:
     """The same grounds for an event with more members in its ``meta``."""
-    return with_event(grounds, replace(grounds.event, meta={**grounds.event.meta, **facts}))
+    event = replace(grounds.event, meta={**grounds.event.meta, **facts})
+    return replace(grounds, event=event)
 
 
 def decision_of[T](

@@ -17,7 +17,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import perform, with_event
+from crypto_ops.deciding.services import perform
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.files import storage
 from crypto_ops.files.decrypted import DecryptedFile
@@ -200,4 +200,4 @@ class _Download(Struct, frozen=True):
     def decide(self, context: DecisionContext) -> Decision[OpenStream]:
         opening = StreamDecryption(self.header, bytes(self.job.aad), self.job.size or 0)
         decision = opening.decide(context)
-        return replace(decision, grounds=with_event(decision.grounds, _download_of(self.job)))
+        return replace(decision, grounds=replace(decision.grounds, event=_download_of(self.job)))

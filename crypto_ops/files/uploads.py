@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import COMPARISON, CommitWithChange, perform, with_event
+from crypto_ops.deciding.services import COMPARISON, CommitWithChange, perform
 from crypto_ops.errors import FileNotStored, StreamCut
 from crypto_ops.files import storage
 from crypto_ops.files.multipart import OVERHEAD, FilePart
@@ -160,14 +160,14 @@ class Upload(Stream):
 
 
 class _FileJobRequest(Struct, frozen=True):
-    """Whoever may request a job may begin its operation."""
+    """Callers may request the job if they may begin its operation."""
 
     operation: StreamDecryption | StreamEncryption
     job: FileJob
 
     def decide(self, context: DecisionContext) -> Decision[FileJob]:
         event = event_of(self.job, actions.FILE_REQUESTED, size=self.job.upload_size)
-        return Ready(with_event(self.operation.decide(context).grounds, event), result=self.job)
+        return Ready(replace(self.operation.decide(context).grounds, event=event), result=self.job)
 
 
 class _Submission(CommitWithChange[FileJob]):

@@ -28,7 +28,7 @@ ALLOWED = {("crypto_ops/files/uploads.py", "__init__(render)")}
 
 
 def callbacks(module):
-    """What could call back: lambdas, parameters for functions, functions in functions, and steps outside of classes."""
+    """All forms of callbacks: lambdas, parameters for functions, functions in functions, and steps outside of classes."""
     yield from (ast.unparse(node) for node in ast.walk(module) if isinstance(node, ast.Lambda))
     for function in functions(module):
         inner = [each for each in functions(function) if each is not function]
@@ -77,11 +77,12 @@ def test_a_decision_has_data_only():
 def test_the_file_of_a_hot_operation_decides_and_finishes(route):
     """``decide`` names the class that finishes, or the result is known already."""
     kinds = get_type_hints(route.request)["return"].__mro__
-    modules = {decide: inspect.getmodule(decide) for kind in kinds if (decide := vars(kind).get("decide"))}
+    steps = [step for kind in kinds for each, step in vars(kind).items() if each.startswith("decide")]
+    modules = {step: inspect.getmodule(step) for step in steps}
     used = [
         (vars(module).get(each), module.__name__)
-        for decide, module in modules.items()
-        for each in decide.__code__.co_names
+        for step, module in modules.items()
+        for each in step.__code__.co_names
     ]
     made = [(each, module) for each, module in used if each in [*decisions(), decision_of]]
     assert made

@@ -5,12 +5,13 @@ from typing import Any, cast
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decision_of, with_event
+from crypto_ops.deciding.services import decision_of
 from crypto_ops.encryption.services.messages import encrypting_permit
 from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
 from crypto_ops.requests import Unprinted
@@ -58,7 +59,7 @@ class EncryptBatch(Unprinted, frozen=True, kw_only=True):
             actions.MESSAGE_ENCRYPTED, permit.entry, permit.version, self.mode, len(messages), refusals
         )
         return _Sealing(
-            with_event(permit.grounds, event),
+            replace(permit.grounds, event=event),
             sum(len(plaintext) for plaintext, _ in messages),
             context.request_id,
             permit=permit,

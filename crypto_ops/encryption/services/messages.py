@@ -18,8 +18,14 @@ from audit.commit.decisions import Decision, Ready
 from audit.log.events import Event
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
-from crypto_ops.deciding.services import decision_of, find_key, key_event, perform, permit_of
-from crypto_ops.measurement import measured
+from crypto_ops.deciding.services import (
+    decision_of,
+    find_key,
+    key_event,
+    perform,
+    perform_measured,
+    permit_of,
+)
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.aead import Sealed
@@ -155,14 +161,12 @@ class Inspection:
 
 def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
     """Seal with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode):
-        return perform(request, principal)
+    return perform_measured(request, principal, request.mode)
 
 
 def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
     """Open a message. Wrong key, wrong additional data and altered ciphertext all raise DecryptionFailed."""
-    with measured(request.mode):
-        return perform(request, principal)
+    return perform_measured(request, principal, request.mode)
 
 
 def generate_random(size: int, principal: Principal) -> bytes:

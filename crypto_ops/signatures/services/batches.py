@@ -1,14 +1,16 @@
 """Batches of signatures and MACs with one key: one decision and one audit event. Each item succeeds or fails alone."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import replace
+
 from accounts.principals import Principal
-from audit.commit.decisions import Decision, Grounds
+from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import decision_of, default_mode, protecting_permit, with_event
+from crypto_ops.deciding.services import decision_of, default_mode, protecting_permit
 from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.macs import is_mac_of
@@ -20,7 +22,7 @@ from kernel.errors import DomainError
 from keys import lifecycle
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.cached_keys import CachedVersion
 
 # A signature or its verification takes up to 0.3 ms, so the event loop makes no more of them in one go.
 MAX_AT_ONCE: Final = 16
@@ -42,99 +44,92 @@ type Items = Sequence[ProofItem | DomainError]
 """It contains a refusal for each item that could not be read."""
 
 
-class _Proving(Decision[BatchResult[bytes]], frozen=True, kw_only=True):
+class _ProofBatch(Unprinted, frozen=True, kw_only=True):
+    key_id: KeyReference
     items: Items
-    refusals: Sequence[DomainError]
-    permit: Permit[Any]
 
     @abstractmethod
-    def prove(self, item: ProofItem) -> bytes:
+    def prove(self, item: ProofItem, primitive: Any) -> bytes:
         """The signature or MAC."""
 
+    def decide_with(self, permit: Permit[Any], context: DecisionContext) -> Decision[BatchResult[bytes]]:
+        """The signatures or MACs are made when the decision is finished."""
+        refusals = refusals_of(self.items)
+        event = batch_event(
+            permit.grounds.event.action,
+            permit.entry,
+            permit.version,
+            permit.mode,
+            len(self.items) - len(refusals),
+            refusals,
+        )
+        return _Proving(
+            replace(permit.grounds, event=event),
+            _size_of(self.items),
+            context.request_id,
+            request=self,
+            permit=permit,
+            refusals=refusals,
+        )
+
+
+class _Proving(Decision[BatchResult[bytes]], frozen=True, kw_only=True):
+    request: _ProofBatch
+    permit: Permit[Any]
+    refusals: Sequence[DomainError]
+
     def finish(self) -> BatchResult[bytes]:
+        request, permit = self.request, self.permit
         return BatchResult(
-            mode=self.permit.mode,
-            key_id=self.permit.entry.key_id,
-            key_version=self.permit.version.number,
-            results=[item if isinstance(item, DomainError) else self.prove(item) for item in self.items],
+            mode=permit.mode,
+            key_id=permit.entry.key_id,
+            key_version=permit.version.number,
+            results=[
+                item if isinstance(item, DomainError) else request.prove(item, permit.primitive)
+                for item in request.items
+            ],
             refusals=self.refusals,
         )
 
 
-class SignBatch(Unprinted, frozen=True, kw_only=True):
+class SignBatch(_ProofBatch, frozen=True, kw_only=True):
     """Messages to sign."""
 
     mode: SigningMode
-    key_id: KeyReference
-    items: Items
     encoding: Encoding = "der"
 
     def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
-        """The messages are signed when the decision is finished."""
         if self.mode.is_slow or len(self.items) > MAX_AT_ONCE:
             context.admit_slow()
         use = (actions.MESSAGE_SIGNED, self.key_id, self.mode, None)
         permit = context.recall(use) or protecting_permit(use, "crypto.sign", primitives.signer, context)
-        refusals = refusals_of(self.items)
-        grounds = _grounds(actions.MESSAGE_SIGNED, permit, self.items, refusals)
-        return _Signing(
-            grounds,
-            _size_of(self.items),
-            context.request_id,
-            items=self.items,
-            refusals=refusals,
-            permit=permit,
-            encoding=self.encoding,
-        )
+        return self.decide_with(permit, context)
+
+    def prove(self, item: ProofItem, primitive: Signer) -> bytes:
+        return primitive.sign(item.message, is_digest=item.is_digest, encoding=self.encoding)
 
 
-class _Signing(_Proving, frozen=True, kw_only=True):
-    encoding: Encoding
-
-    def prove(self, item: ProofItem) -> bytes:
-        signer: Signer = self.permit.primitive
-        return signer.sign(item.message, is_digest=item.is_digest, encoding=self.encoding)
-
-
-class MacBatch(Unprinted, frozen=True, kw_only=True):
+class MacBatch(_ProofBatch, frozen=True, kw_only=True):
     """Messages to authenticate. A MAC key has one mode."""
 
-    key_id: KeyReference
-    items: Items
-
     def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
-        """The MACs are computed when the decision is finished."""
         use = (actions.MAC_COMPUTED, self.key_id, None, None)
         permit = context.recall(use) or protecting_permit(
             use, "crypto.mac", primitives.mac, context, MAC_MODES
         )
-        refusals = refusals_of(self.items)
-        grounds = _grounds(actions.MAC_COMPUTED, permit, self.items, refusals)
-        return _Authenticating(
-            grounds,
-            _size_of(self.items),
-            context.request_id,
-            items=self.items,
-            refusals=refusals,
-            permit=permit,
-        )
+        return self.decide_with(permit, context)
 
-
-class _Authenticating(_Proving, frozen=True, kw_only=True):
-    def prove(self, item: ProofItem) -> bytes:
-        mac: Mac = self.permit.primitive
-        return mac.compute(item.message)
+    def prove(self, item: ProofItem, primitive: Mac) -> bytes:
+        return primitive.compute(item.message)
 
 
 class _VerificationBatch[M: Mode](Unprinted, frozen=True, kw_only=True):
     key_id: KeyReference
     items: Items
+    mode: M | None = None
 
     action: ClassVar[str]
-
-    @abstractmethod
-    def mode_of(self, entry: CachedKey) -> M:
-        """Raises UnsupportedAlgorithm."""
+    modes: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def is_valid(self, version: CachedVersion, mode: M, item: ProofItem, context: DecisionContext) -> bool:
@@ -144,7 +139,7 @@ class _VerificationBatch[M: Mode](Unprinted, frozen=True, kw_only=True):
         """The items are verified already. The results must not be released before the commit."""
         context.principal.require("crypto.verify")
         entry = context.find(self.key_id, "crypto.verify")
-        mode = self.mode_of(entry)
+        mode: M = self.mode or default_mode(entry, self.modes)
         lifecycle.require_process(entry.lifecycle_state(process_now()))
         versions = BatchVersions(entry, context)
         results = [self._verify(item, mode, versions, context) for item in self.items]
@@ -189,9 +184,6 @@ class VerifyBatch(_VerificationBatch[SigningMode], frozen=True, kw_only=True):
             context.admit_slow()
         return super().decide(context)
 
-    def mode_of(self, _entry: CachedKey) -> SigningMode:
-        return self.mode
-
     def is_valid(
         self, version: CachedVersion, mode: SigningMode, item: ProofItem, context: DecisionContext
     ) -> bool:
@@ -203,9 +195,7 @@ class VerifyMacBatch(_VerificationBatch[MacMode], frozen=True, kw_only=True):
     """Messages with their MACs."""
 
     action: ClassVar = actions.MAC_VERIFIED
-
-    def mode_of(self, entry: CachedKey) -> MacMode:
-        return default_mode(entry, MAC_MODES)
+    modes: ClassVar = MAC_MODES
 
     def is_valid(
         self, version: CachedVersion, mode: MacMode, item: ProofItem, context: DecisionContext
@@ -231,13 +221,6 @@ def compute_mac_batch(request: MacBatch, principal: Principal) -> BatchResult[by
 def verify_mac_batch(request: VerifyMacBatch, principal: Principal) -> BatchResult[bool]:
     """Whether each MAC is valid. Raises refusals that concern the whole batch."""
     return perform_batch(request, principal, _UNKNOWN)
-
-
-def _grounds(action: str, permit: Permit[Any], items: Items, refusals: Sequence[DomainError]) -> Grounds:
-    entry, version, mode = permit.entry, permit.version, permit.mode
-    return with_event(
-        permit.grounds, batch_event(action, entry, version, mode, len(items) - len(refusals), refusals)
-    )
 
 
 def _size_of(items: Items) -> int:

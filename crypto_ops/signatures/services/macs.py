@@ -7,7 +7,7 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import default_mode, perform_measured, protecting_permit
+from crypto_ops.deciding.services import perform_measured, protecting_permit
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.verification import Verification, VerificationRequest
 from kernel.crypto.errors import MacMismatch
@@ -15,7 +15,7 @@ from kernel.crypto.mac import Mac
 from kernel.crypto.modes import MAC_MODES, MacMode, Mode
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.cached_keys import CachedVersion
 
 # Of a request that is refused before its key, and thus its mode, is known.
 _UNKNOWN = Mode("hmac")
@@ -59,9 +59,7 @@ class VerifyMacRequest(VerificationRequest[MacMode], frozen=True, kw_only=True):
     mac: bytes
 
     action: ClassVar = actions.MAC_VERIFIED
-
-    def mode_of(self, entry: CachedKey) -> MacMode:
-        return default_mode(entry, MAC_MODES)
+    modes: ClassVar = MAC_MODES
 
     def is_valid(self, version: CachedVersion, mode: MacMode, context: DecisionContext) -> bool:
         return is_mac_of(context.primitive(version, primitives.mac, mode), self.message, self.mac)

@@ -7,8 +7,7 @@ from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import perform, protecting_permit
-from crypto_ops.measurement import measured
+from crypto_ops.deciding.services import perform_measured, protecting_permit
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.verification import Verification, VerificationRequest
 from kernel.crypto.modes import SigningMode
@@ -16,7 +15,7 @@ from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedKey, CachedVersion
+from keys.ring.cached_keys import CachedVersion
 
 
 class Signature(Unprinted, frozen=True, kw_only=True):
@@ -69,9 +68,6 @@ class VerifyRequest(VerificationRequest[SigningMode], frozen=True, kw_only=True)
 
     action: ClassVar = actions.SIGNATURE_VERIFIED
 
-    def mode_of(self, _entry: CachedKey) -> SigningMode:
-        return self.mode
-
     def is_valid(self, version: CachedVersion, mode: SigningMode, context: DecisionContext) -> bool:
         return context.primitive(version, primitives.verifier, mode).is_valid(
             self.message, self.signature, is_digest=self.is_digest, encoding=self.encoding
@@ -80,14 +76,12 @@ class VerifyRequest(VerificationRequest[SigningMode], frozen=True, kw_only=True)
 
 def sign(request: SignRequest, principal: Principal) -> Signature:
     """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode):
-        return perform(request, principal)
+    return perform_measured(request, principal, request.mode)
 
 
 def verify(request: VerifyRequest, principal: Principal) -> Verification:
     """Whether a signature is valid. Raises refusals of the key, the principal or the audit log."""
-    with measured(request.mode):
-        return perform(request, principal)
+    return perform_measured(request, principal, request.mode)
 
 
 def require_encoding(mode: SigningMode, encoding: Encoding | None) -> None:

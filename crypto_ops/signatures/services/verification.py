@@ -1,12 +1,13 @@
 """Verification of signatures and MACs: with a named version, or with each that may process, newest first."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
 from audit.commit.decisions import Decision
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import decision_of, key_event, named_version
+from crypto_ops.deciding.services import decision_of, default_mode, key_event, named_version
 from crypto_ops.encryption.services.messages import MAX_TRIALS
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
@@ -26,17 +27,18 @@ class Verification(Unprinted, frozen=True, kw_only=True):
 
 
 class VerificationRequest[M: Mode](Unprinted, frozen=True, kw_only=True):
-    """``key_version``: None to try the versions that may still process, newest first."""
+    """``key_version``: None to try the versions that may still process, newest first.
+
+    ``modes``: those of the operation, if the request names none.
+    """
 
     key_id: KeyReference
     message: bytes
     key_version: int | None = None
+    mode: M | None = None
 
     action: ClassVar[str]
-
-    @abstractmethod
-    def mode_of(self, entry: CachedKey) -> M:
-        """Raises UnsupportedAlgorithm."""
+    modes: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def is_valid(self, version: CachedVersion, mode: M, context: DecisionContext) -> bool:
@@ -46,7 +48,7 @@ class VerificationRequest[M: Mode](Unprinted, frozen=True, kw_only=True):
         """It is verified already. An invalid signature or MAC is a result."""
         context.principal.require("crypto.verify")
         entry, number = context.find(self.key_id, "crypto.verify"), self.key_version
-        mode = self.mode_of(entry)
+        mode: M = self.mode or default_mode(entry, self.modes)
         candidates = _candidates(entry, number, context)
         version = next((each for each in candidates if self.is_valid(each, mode, context)), None)
         if version is not None:
