@@ -1,6 +1,9 @@
-"""The common parts of the msgspec types of hot requests and responses, as ``serializers`` are for the REST interface.
+"""The common parts of the bodies of operations, and of their responses on the fast path.
 
-They are equally strict: they refuse unknown members, other JSON types, null, and numbers out of range. If a member
+The fast path reads the structs with msgspec. The REST interface reads the same structs, but first it words the errors
+of their members with the serializers that ``kernel.rest.derived`` makes from them.
+
+Both are equally strict: they refuse unknown members, other JSON types, null, and numbers out of range. If a member
 occurs twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
@@ -10,22 +13,25 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
+from crypto_ops.requests import MAX_AAD_BYTES
 from kernel.crypto.modes import Mode
+from kernel.rest.derived import Rest
+from kernel.rest.fields import Base64Field, ModeField, SigningModeField
 from keys import references
 from keys.metadata import MAX_VERSION
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
-type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION)]
-type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH)]
+type KeyText = Annotated[str, Meta(max_length=references.MAX_LENGTH), Rest(KeyReferenceField)]
+type Version = Annotated[int, Meta(ge=1, le=MAX_VERSION), Rest(VersionField)]
+type ModeName = Annotated[str, Rest(ModeField, max_length=50)]
+type SigningModeName = Annotated[str, Rest(SigningModeField, max_length=50)]
+type Aad = Annotated[str, Rest(Base64Field, max_bytes=MAX_AAD_BYTES)]
 encode_json = msgspec.json.Encoder().encode
 _QUOTE, _ESCAPE = b'"', b"\\"
 
 
-class IncompleteForm(Exception):
-    """Neither of the two forms of a ciphertext, or both."""
-
-
 class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The members of a JSON object; members that were not sent are UNSET."""
+    """The members of a JSON object, in the order of the documentation; members that were not sent are UNSET."""
 
     @property
     def quotes(self) -> int:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec import UnsetType
+
 from crypto_ops.encryption.services.batches import SealedItem, of_another_key
 from crypto_ops.items.wire import aad_of, max_ciphertext, max_plaintext
 from crypto_ops.requests import MAX_TAG_BYTES
@@ -15,13 +17,13 @@ type Parts = tuple[str, str, str]
 """encrypted_data, iv and tag, in base64."""
 
 
-def messages_of(texts: Iterable[tuple[str, str]]) -> list[Message | DomainError]:
+def messages_of(texts: Iterable[tuple[str, str | UnsetType]]) -> list[Message | DomainError]:
     """A message for each pair of data and additional data, both in base64, or its refusal."""
     max_bytes = max_plaintext()
     return [_message_of(data, aad, max_bytes) for data, aad in texts]
 
 
-def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
+def _message_of(data: str, aad: str | UnsetType, max_bytes: int) -> Message | DomainError:
     try:
         return decode_base64(data, field="data", max_bytes=max_bytes), aad_of(aad)
     except DomainError as error:
@@ -29,7 +31,7 @@ def _message_of(data: str, aad: str, max_bytes: int) -> Message | DomainError:
 
 
 def sealed_item_of(
-    form: str | Parts, version: int | None, aad: str, *, mode: SealingMode
+    form: str | Parts, version: int | None, aad: str | UnsetType, *, mode: SealingMode
 ) -> SealedItem | DomainError:
     """The sealed item, given in one piece or in parts, or its refusal."""
     try:
@@ -50,7 +52,7 @@ def sealed_of(parts: Parts) -> Sealed:
     )
 
 
-def _of_envelope(text: str, aad: str, *, mode: SealingMode) -> SealedItem:
+def _of_envelope(text: str, aad: str | UnsetType, *, mode: SealingMode) -> SealedItem:
     found = envelope.decode(text, max_length=max_ciphertext())
     if found.mode is not mode:
         raise of_another_key()

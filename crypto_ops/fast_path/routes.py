@@ -44,7 +44,7 @@ ROUTES: Final[HotRoutes] = {
     ),
     ("POST", "/api/v1/mac"): HotRoute(
         action=actions.MAC_COMPUTED,
-        body=signature_wire.ComputeMac,
+        body=signature_wire.Mac,
         request=signature_wire.mac_request,
         write=signature_wire.mac_computed,
     ),
@@ -74,7 +74,7 @@ ROUTES: Final[HotRoutes] = {
     ),
     ("POST", "/api/v1/data-keys"): HotRoute(
         action=actions.DATA_KEY_GENERATED,
-        body=secret_wire.GenerateDataKey,
+        body=secret_wire.DataKey,
         request=secret_wire.data_key_request,
         write=secret_wire.generated,
     ),

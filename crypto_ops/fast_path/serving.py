@@ -58,7 +58,6 @@ MAX_LOADS: Final = 64  # per request: a batch may name many versions
 _PASSED_TO_DJANGO = (
     DomainError,
     UnknownCost,
-    wire.IncompleteForm,
     msgspec.MsgspecError,
     UnicodeDecodeError,
 )

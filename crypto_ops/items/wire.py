@@ -5,6 +5,7 @@ from typing import Annotated, Any, Protocol
 
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
+from rest_framework import serializers
 
 from crypto_ops.deciding.wire import encode_json
 from crypto_ops.items.services import AnyBatchResult, ItemResult
@@ -12,6 +13,8 @@ from crypto_ops.requests import MAX_AAD_BYTES, MAX_REFERENCE
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.errors import DomainError
 from kernel.http import problems
+from kernel.rest.derived import Rest
+from kernel.rest.fields import Base64Field
 from kernel.runtime import settings_cache
 
 
@@ -27,27 +30,47 @@ def max_ciphertext() -> int:
     return int(settings.CC_MAX_BODY_BYTES)
 
 
+class TextField(serializers.CharField):
+    """A text, unchanged."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **options)
+
+
+type Plaintext = Annotated[str, Rest(Base64Field, max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)]
+type Text = Annotated[str, Rest(TextField)]
+"""Base64 of an item. Its errors are those of the item alone."""
+type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE), Rest(TextField, max_length=MAX_REFERENCE)]
+
+
 def octets_of(text: str | None, field: str, max_bytes: int) -> bytes | None:
     """None if the text is None. Raises Invalid."""
     return None if text is None else decode_base64(text, field=field, max_bytes=max_bytes)
 
 
-def aad_of(text: str) -> bytes:
+def aad_of(text: str | UnsetType) -> bytes:
     """The additional data; empty if the text is empty or missing. Raises Invalid."""
     return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
+class Item(Protocol):
+    @property
+    def reference(self) -> str | UnsetType: ...
+
+
+class BatchBody(Protocol):
+    @property
+    def items(self) -> Sequence[Item]: ...
+
+
 def answer_of(
-    batch: AnyBatchResult,
-    references: Sequence[str | None],
-    *,
-    member: str,
-    algorithm: str = "algorithm",
+    batch: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
 ) -> dict[str, Any]:
     """The response for REST and the fast path: results in order, each with the reference of its item.
 
     ``member``: the name of a result. ``algorithm``: the name of the member for the mode.
     """
+    references = [None if item.reference is UNSET else item.reference for item in message.items]
     version = {} if batch.key_version is None else {"key_version": batch.key_version}
     return {
         algorithm: batch.mode.name,
@@ -55,6 +78,13 @@ def answer_of(
         **version,
         "results": results_of(batch.results, references, member),
     }
+
+
+def of_batch(
+    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
+) -> bytes:
+    """As ``answer_of``."""
+    return encode_json(answer_of(result, message, member=member, algorithm=algorithm))
 
 
 def results_of(
@@ -75,24 +105,3 @@ def _members_of(result: ItemResult, member: str) -> dict[str, Any]:
     if isinstance(result, DomainError):
         return {"problem": problems.members(result)}
     return {member: result}
-
-
-type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE)]
-
-
-class Item(Protocol):
-    @property
-    def reference(self) -> str | UnsetType: ...
-
-
-class BatchBody(Protocol):
-    @property
-    def items(self) -> Sequence[Item]: ...
-
-
-def of_batch(
-    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
-) -> bytes:
-    """As ``answer_of``."""
-    references = [None if item.reference is UNSET else item.reference for item in message.items]
-    return encode_json(answer_of(result, references, member=member, algorithm=algorithm))

@@ -4,7 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from crypto_ops.encryption.serializers import CiphertextField, EncryptedItemSerializer, TextField
+from crypto_ops.encryption.serializers import EncryptedItemSerializer
+from crypto_ops.encryption.wire import CiphertextField
+from crypto_ops.items.wire import TextField
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE
 from kernel.jobs.job import Status
 from kernel.labels import MAX_REASON

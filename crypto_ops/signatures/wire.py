@@ -1,12 +1,14 @@
-"""msgspec types for signatures, MACs and JWTs on the fast path."""
+"""The bodies of signatures, MACs and JWTs, what they request, and their answers on the fast path."""
 
 from typing import Annotated, Any
 
 import msgspec
+from drf_spectacular.utils import extend_schema_field
 from msgspec import UNSET, Meta, UnsetType
+from rest_framework import serializers
 
-from crypto_ops.deciding.wire import KeyText, RequestBody, Version, of_key
-from crypto_ops.items.wire import Reference, max_plaintext, octets_of
+from crypto_ops.deciding.wire import KeyText, RequestBody, SigningModeName, Version, of_key
+from crypto_ops.items.wire import Plaintext, Reference, Text, max_plaintext, octets_of
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures.items import mac_item_of, signature_item_of
 from crypto_ops.signatures.services import batches as proof_batches
@@ -25,15 +27,27 @@ from kernel.crypto.modes import SigningMode, find_signing_mode
 from kernel.crypto.signing import Encoding
 from kernel.errors import Invalid
 from kernel.http import strict_json
+from kernel.rest.derived import Rest
+from kernel.rest.fields import Base64Field, ChoiceField
 from keys import references
+
+type _Digest = Annotated[str, Rest(Base64Field, max_bytes=MAX_DIGEST_BYTES)]
+type _Encoding = Annotated[Encoding, Rest(ChoiceField, choices=("der", "raw"))]
+type _OfMessage = Annotated[_Encoding, Rest(help_text="of an ECDSA signature; der unless given")]
+type _OfBatch = Annotated[_Encoding, Rest(help_text="of ECDSA signatures; der unless given")]
+type _AnyVersion = Annotated[
+    Version, Rest(help_text="without it, the versions are tried from the newest to the oldest")
+]
 
 
 class Sign(RequestBody, frozen=True):
+    """``message``, or with ECDSA and RSA its ``digest``."""
+
     key_id: KeyText
-    signing_algorithm: str
-    message: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
-    encoding: Encoding | UnsetType = UNSET
+    signing_algorithm: SigningModeName
+    message: Plaintext | UnsetType = UNSET
+    digest: _Digest | UnsetType = UNSET
+    encoding: _OfMessage | UnsetType = UNSET
 
     @property
     def quotes(self) -> int:
@@ -42,19 +56,21 @@ class Sign(RequestBody, frozen=True):
         )
 
 
-class Verify(RequestBody, frozen=True):
+class Verify(RequestBody, frozen=True, kw_only=True):
     key_id: KeyText
-    signing_algorithm: str
-    signature: str
-    message: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
-    encoding: Encoding | UnsetType = UNSET
-    key_version: Version | UnsetType = UNSET
+    signing_algorithm: SigningModeName
+    message: Plaintext | UnsetType = UNSET
+    digest: _Digest | UnsetType = UNSET
+    encoding: _OfMessage | UnsetType = UNSET
+    signature: Annotated[str, Rest(Base64Field, max_bytes=MAX_SIGNATURE_BYTES)]
+    key_version: _AnyVersion | UnsetType = UNSET
 
 
 class SignItem(RequestBody, frozen=True):
-    message: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
+    """``message`` or ``digest`` in base64. An item that cannot be decoded does not affect the others."""
+
+    message: Text | UnsetType = UNSET
+    digest: Text | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
 
     @property
@@ -62,26 +78,28 @@ class SignItem(RequestBody, frozen=True):
         return 4 * ((self.message is not UNSET) + (self.digest is not UNSET) + (self.reference is not UNSET))
 
 
-class VerifyItem(RequestBody, frozen=True):
-    signature: str
-    message: str | UnsetType = UNSET
-    digest: str | UnsetType = UNSET
-    key_version: Version | UnsetType = UNSET
+class VerifyItem(RequestBody, frozen=True, kw_only=True):
+    """``key_version`` is required if the key has several versions."""
+
+    message: Text | UnsetType = UNSET
+    digest: Text | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
+    signature: Text
+    key_version: Version | UnsetType = UNSET
 
 
 class SignBatch(RequestBody, frozen=True):
     key_id: KeyText
-    signing_algorithm: str
+    signing_algorithm: SigningModeName
     items: Annotated[list[SignItem], Meta(min_length=1, max_length=MAX_ITEMS)]
-    encoding: Encoding | UnsetType = UNSET
+    encoding: _OfBatch | UnsetType = UNSET
 
 
 class VerifyBatch(RequestBody, frozen=True):
     key_id: KeyText
-    signing_algorithm: str
+    signing_algorithm: SigningModeName
     items: Annotated[list[VerifyItem], Meta(min_length=1, max_length=MAX_ITEMS)]
-    encoding: Encoding | UnsetType = UNSET
+    encoding: _OfBatch | UnsetType = UNSET
 
 
 def sign_request(message: Sign) -> SignRequest:
@@ -165,20 +183,22 @@ def verified(result: Verification, _message: Verify) -> bytes:
     return of_key(result, "signing_algorithm", valid=result.is_valid)
 
 
-class ComputeMac(RequestBody, frozen=True):
+class Mac(RequestBody, frozen=True):
     key_id: KeyText
-    message: str
+    message: Plaintext
 
 
 class VerifyMac(RequestBody, frozen=True):
     key_id: KeyText
-    message: str
-    mac: str
-    key_version: Version | UnsetType = UNSET
+    message: Plaintext
+    mac: Annotated[str, Rest(Base64Field, max_bytes=MAX_MAC_BYTES)]
+    key_version: _AnyVersion | UnsetType = UNSET
 
 
 class MacItem(RequestBody, frozen=True):
-    message: str
+    """``message`` in base64. An item that cannot be decoded does not affect the others."""
+
+    message: Text
     reference: Reference | UnsetType = UNSET
 
     @property
@@ -186,11 +206,13 @@ class MacItem(RequestBody, frozen=True):
         return 4 + 4 * (self.reference is not UNSET)
 
 
-class VerifyMacItem(RequestBody, frozen=True):
-    message: str
-    mac: str
-    key_version: Version | UnsetType = UNSET
+class VerifyMacItem(RequestBody, frozen=True, kw_only=True):
+    """``key_version`` is required if the key has several versions."""
+
+    message: Text
     reference: Reference | UnsetType = UNSET
+    mac: Text
+    key_version: Version | UnsetType = UNSET
 
 
 class MacBatch(RequestBody, frozen=True):
@@ -203,7 +225,7 @@ class VerifyMacBatch(RequestBody, frozen=True):
     items: Annotated[list[VerifyMacItem], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
-def mac_request(message: ComputeMac) -> MacRequest:
+def mac_request(message: Mac) -> MacRequest:
     """Raises Invalid."""
     return MacRequest(
         key_id=references.parse(message.key_id),
@@ -237,7 +259,7 @@ def verify_mac_batch(message: VerifyMacBatch) -> proof_batches.VerifyMacBatch:
     )
 
 
-def mac_computed(result: ComputedMac, _message: ComputeMac) -> bytes:
+def mac_computed(result: ComputedMac, _message: Mac) -> bytes:
     return of_key(result, "algorithm", mac=encode_base64(result.mac))
 
 
@@ -245,14 +267,40 @@ def mac_verified(result: Verification, _message: VerifyMac) -> bytes:
     return of_key(result, "algorithm", valid=result.is_valid)
 
 
-class SignJwt(RequestBody, frozen=True):
-    """``claims`` and ``header`` are undecoded: only ``strict_json`` is as strict as the REST interface."""
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], dict[str, Any]]):
+    """Any JSON object, unchanged."""
 
+    default_error_messages = {"invalid": "Expected an object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+
+# Undecoded: only ``strict_json`` is as strict as the REST interface.
+type _Object = Annotated[msgspec.Raw, Rest(ObjectField)]
+
+
+class SignJwt(RequestBody, frozen=True):
     key_id: KeyText
-    claims: msgspec.Raw
-    header: msgspec.Raw | UnsetType = UNSET
-    signing_algorithm: str | UnsetType = UNSET
-    fully_specified: bool | UnsetType = UNSET
+    claims: _Object
+    header: Annotated[_Object, Rest(help_text="typ, cty and private members")] | UnsetType = UNSET
+    signing_algorithm: (
+        Annotated[SigningModeName, Rest(help_text="the key's default one unless given")] | UnsetType
+    ) = UNSET
+    fully_specified: (
+        Annotated[
+            bool,
+            Rest(
+                serializers.BooleanField,
+                default=False,
+                help_text="the names of RFC 9864 as alg: Ed25519 and Ed448 instead of EdDSA",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
     @property
     def quotes(self) -> int:

@@ -38,7 +38,13 @@ class Invalid(DomainError):
     @staticmethod
     def of_field(name: str, message: str) -> "Invalid":
         """The refusal of one input field."""
-        return Invalid(f"{name}: {message}", fields={name: [message]})
+        return Invalid.of_fields({name: message})
+
+    @staticmethod
+    def of_fields(messages: Mapping[str, str]) -> "Invalid":
+        """The refusal of input fields, at least one. The first message becomes the detail."""
+        name, message = next(iter(messages.items()))
+        return Invalid(f"{name}: {message}", fields={each: [text] for each, text in messages.items()})
 
 
 class Unavailable(DomainError):
