@@ -36,8 +36,11 @@ class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def quotes(self) -> int:
         """The number of quotes of the object without escapes: two for each member name and two for each text."""
-        values = [value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET]
-        return sum(2 + _quotes_of(value) for value in values)
+        return sum(
+            2 + _quotes_of(value)
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not UNSET
+        )
 
 
 class KeyResult(Protocol):

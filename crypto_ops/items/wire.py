@@ -43,9 +43,9 @@ type Text = Annotated[str, Rest(TextField)]
 type Reference = Annotated[str, Meta(max_length=MAX_REFERENCE), Rest(TextField, max_length=MAX_REFERENCE)]
 
 
-def octets_of(text: str | None, field: str, max_bytes: int) -> bytes | None:
-    """None if the text is None. Raises Invalid."""
-    return None if text is None else decode_base64(text, field=field, max_bytes=max_bytes)
+def octets_of(text: str | UnsetType, field: str, max_bytes: int) -> bytes | None:
+    """None if the text is missing. Raises Invalid."""
+    return None if text is UNSET else decode_base64(text, field=field, max_bytes=max_bytes)
 
 
 def aad_of(text: str | UnsetType) -> bytes:

@@ -8,9 +8,16 @@ from msgspec import UNSET, Meta, UnsetType
 from rest_framework import serializers
 
 from crypto_ops.deciding.wire import KeyText, RequestBody, SigningModeName, Version, of_key
-from crypto_ops.items.wire import Plaintext, Reference, Text, max_plaintext, octets_of
+from crypto_ops.items.wire import Plaintext, max_plaintext, octets_of
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
-from crypto_ops.signatures.items import mac_item_of, signature_item_of
+from crypto_ops.signatures.items import (
+    MacItem,
+    SignItem,
+    VerifyItem,
+    VerifyMacItem,
+    mac_item_of,
+    signature_item_of,
+)
 from crypto_ops.signatures.services import batches as proof_batches
 from crypto_ops.signatures.services.jwts import JwtRequest, SignedJwt, header_of, payload_of
 from crypto_ops.signatures.services.macs import ComputedMac, MacRequest, VerifyMacRequest
@@ -66,28 +73,6 @@ class Verify(RequestBody, frozen=True, kw_only=True):
     key_version: _AnyVersion | UnsetType = UNSET
 
 
-class SignItem(RequestBody, frozen=True):
-    """``message`` or ``digest`` in base64. An item that cannot be decoded does not affect the others."""
-
-    message: Text | UnsetType = UNSET
-    digest: Text | UnsetType = UNSET
-    reference: Reference | UnsetType = UNSET
-
-    @property
-    def quotes(self) -> int:
-        return 4 * ((self.message is not UNSET) + (self.digest is not UNSET) + (self.reference is not UNSET))
-
-
-class VerifyItem(RequestBody, frozen=True, kw_only=True):
-    """``key_version`` is required if the key has several versions."""
-
-    message: Text | UnsetType = UNSET
-    digest: Text | UnsetType = UNSET
-    reference: Reference | UnsetType = UNSET
-    signature: Text
-    key_version: Version | UnsetType = UNSET
-
-
 class SignBatch(RequestBody, frozen=True):
     key_id: KeyText
     signing_algorithm: SigningModeName
@@ -135,8 +120,7 @@ def sign_batch(message: SignBatch) -> proof_batches.SignBatch:
         mode=mode,
         key_id=references.parse(message.key_id),
         items=[
-            signature_item_of(_text(item.message), _text(item.digest), None, None, mode=mode)
-            for item in message.items
+            signature_item_of(item.message, item.digest, UNSET, None, mode=mode) for item in message.items
         ],
         encoding=encoding,
     )
@@ -149,9 +133,7 @@ def verify_batch(message: VerifyBatch) -> proof_batches.VerifyBatch:
         mode=mode,
         key_id=references.parse(message.key_id),
         items=[
-            signature_item_of(
-                _text(item.message), _text(item.digest), item.signature, item.key_version or None, mode=mode
-            )
+            signature_item_of(item.message, item.digest, item.signature, item.key_version or None, mode=mode)
             for item in message.items
         ],
         encoding=encoding,
@@ -164,14 +146,10 @@ def _form_of(message: SignBatch | VerifyBatch) -> tuple[SigningMode, Encoding]:
     return mode, message.encoding or "der"
 
 
-def _text(text: str | UnsetType) -> str | None:
-    return None if text is UNSET else text
-
-
 def _signed_part(message: Sign | Verify) -> tuple[SigningMode, bytes, bool]:
     mode = find_signing_mode(message.signing_algorithm)
-    octets = octets_of(_text(message.message), "message", max_plaintext())
-    digest = octets_of(_text(message.digest), "digest", MAX_DIGEST_BYTES)
+    octets = octets_of(message.message, "message", max_plaintext())
+    digest = octets_of(message.digest, "digest", MAX_DIGEST_BYTES)
     return mode, *message_of(mode, octets, digest, message.encoding or None)
 
 
@@ -193,26 +171,6 @@ class VerifyMac(RequestBody, frozen=True):
     message: Plaintext
     mac: Annotated[str, Rest(Base64Field, max_bytes=MAX_MAC_BYTES)]
     key_version: _AnyVersion | UnsetType = UNSET
-
-
-class MacItem(RequestBody, frozen=True):
-    """``message`` in base64. An item that cannot be decoded does not affect the others."""
-
-    message: Text
-    reference: Reference | UnsetType = UNSET
-
-    @property
-    def quotes(self) -> int:
-        return 4 + 4 * (self.reference is not UNSET)
-
-
-class VerifyMacItem(RequestBody, frozen=True, kw_only=True):
-    """``key_version`` is required if the key has several versions."""
-
-    message: Text
-    reference: Reference | UnsetType = UNSET
-    mac: Text
-    key_version: Version | UnsetType = UNSET
 
 
 class MacBatch(RequestBody, frozen=True):
@@ -247,7 +205,7 @@ def mac_batch(message: MacBatch) -> proof_batches.MacBatch:
     """Raises Invalid."""
     return proof_batches.MacBatch(
         key_id=references.parse(message.key_id),
-        items=[mac_item_of(item.message, None, None) for item in message.items],
+        items=[mac_item_of(item.message, UNSET, None) for item in message.items],
     )
 
 

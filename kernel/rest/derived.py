@@ -39,16 +39,20 @@ def _field_of(annotation: Any, **options: Any) -> AnyField:
         return _field_of(wanted, required=False, **options)
     if get_origin(annotation) is Annotated:
         inner, *notes = get_args(annotation)
-        for note in notes:
-            if isinstance(note, Rest):
-                options = note.options | options
-                if note.field is not None:
-                    return note.field(**options)
-            elif isinstance(note, Meta) and get_origin(inner) is list:
-                options = {"min_length": note.min_length, "max_length": note.max_length} | options
-        return _field_of(inner, **options)
+        return _annotated(inner, notes, options)
     if get_origin(annotation) is list:
         return serializers.ListField(child=_field_of(*get_args(annotation)), **options)
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         return serializer_of(annotation)(**options)
     raise TypeError(f"{annotation} names no serializer field")
+
+
+def _annotated(inner: Any, notes: list[Any], options: dict[str, Any]) -> AnyField:
+    for note in notes:
+        if isinstance(note, Rest):
+            options = note.options | options
+            if note.field is not None:
+                return note.field(**options)
+        elif isinstance(note, Meta) and get_origin(inner) is list:
+            options = {"min_length": note.min_length, "max_length": note.max_length} | options
+    return _field_of(inner, **options)

@@ -16,7 +16,7 @@ CEILINGS = {
     "audit": 16_476,
     "ciphercanary": 3_374,
     "console": 5_339,
-    "crypto_ops": 9_810,
+    "crypto_ops": 9_390,
     "kernel": 13_471,
     "keys": 12_826,
     "notifications": 2_282,

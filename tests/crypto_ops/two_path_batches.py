@@ -106,38 +106,3 @@ GOOD_BATCHES = {
         lambda server: server.batch({"ciphertext": server.encrypted["ciphertext"], "aad": "QQ=="}),
     ),
 }
-
-BAD_BATCHES = {
-    "no items": lambda server: server.batch(),
-    "a thousand and one": lambda server: server.batch(*[{"data": ""}] * 1001),
-    "an item that is no object": lambda server: server.batch("QQ=="),
-    "an unknown member": lambda server: server.batch({"data": "", "more": 1}),
-    "a reference that is too long": lambda server: server.batch({"data": "", "reference": "x" * 101}),
-    "a reference that is null": lambda server: server.batch({"data": "", "reference": None}),
-    "both forms": lambda server: server.batch(
-        {**server.parts(), "ciphertext": server.encrypted["ciphertext"]}
-    ),
-    "a version beside a ciphertext": lambda server: server.batch(
-        {"ciphertext": server.encrypted["ciphertext"], "key_version": 1}
-    ),
-    "half a form": lambda server: server.batch({"iv": "QQ=="}),
-    "a form without its tag": lambda server: server.batch(
-        server.parts() | {"tag": ""}, {"encrypted_data": "QQ==", "iv": "QQ=="}
-    ),
-    "an empty item": lambda server: server.batch({}),
-    "no key, and nothing that can be read": lambda server: {
-        "algorithm": "aes-256-gcm",
-        "items": [{"data": "?"}],
-    },
-    "items that are no list": lambda server: {**server.batch(), "items": {"data": ""}},
-    "an unknown algorithm": lambda server: {**server.batch({"data": ""}), "algorithm": "rot-13"},
-}
-
-BAD_PROOFS = {
-    "no items": [],
-    "a thousand and one": [{"message": ""}] * 1001,
-    "an item that is no object": ["QQ=="],
-    "an unknown member": [{"message": "", "more": 1}],
-    "a message that is null": [{"message": None}],
-    "a reference that is too long": [{"message": "", "reference": "x" * 101}],
-}
