@@ -17,7 +17,7 @@ from keys.references import KeyReference
 
 
 class KeyRequest(Protocol):
-    """What a body requests of the engine. ``key_id``: None for the caller's default key."""
+    """The request of a body to the engine. ``key_id``: None for the caller's default key."""
 
     @property
     def key_id(self) -> KeyReference | None: ...
@@ -33,7 +33,7 @@ class MessageView(OperationView, KeyReferenceView):
     """An operation with a key that the body names."""
 
     def read_request[M: RequestBody, R: KeyRequest](self, body: type[M], request_of: Callable[[M], R]) -> R:
-        """What the body requests, with the ID of its key. Raises Invalid, NotFound, and as ``request_of``."""
+        """The request of the body, with the ID of its key. Raises Invalid, NotFound, and as ``request_of``."""
         return self.with_key_id(request_of(self.read_message(body)))
 
     def read_message[M: RequestBody](self, body: type[M]) -> M:
@@ -54,7 +54,7 @@ class BatchView(MessageView):
     def read_batch[M: RequestBody, R: BatchRequest](
         self, body: type[M], request_of: Callable[[M], R]
     ) -> tuple[M, R]:
-        """The body, and what it requests, once all its items are charged. Raises Throttled, and as ``read_request``."""
+        """The body and its request, once all items are charged. Raises Throttled, and as ``read_request``."""
         message = self.read_message(body)
         wanted = request_of(message)
         charge_the_rest(self.principal, len(wanted.items))

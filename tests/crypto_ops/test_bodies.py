@@ -112,7 +112,7 @@ SPELLINGS = [
 
 
 def read_by_the_fast_path(route, body, text):
-    """What the body requests; None if the fast path passes it to Django."""
+    """The request of the body; None if the fast path passes it to Django."""
     try:
         message = msgspec.json.decode(text, type=body)
         return route.request(message) if is_unambiguous(text, message) else None
