@@ -10,7 +10,7 @@ from crypto_ops.encryption import wire as encryption
 from crypto_ops.fast_path.routes import ROUTES
 from crypto_ops.secrets import wire as secrets
 from crypto_ops.signatures import wire as signatures
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Invalid
 from kernel.http import strict_json
 from kernel.rest.derived import serializer_of
 from kernel.rest.fields import blank
@@ -84,7 +84,7 @@ GOOD = {
     "mac/verify/batch": {"key_id": KEY, "items": [{**MAC, "reference": "a"}]},
 }  # fmt: skip
 VALUES = [
-    *("text", "", "QQ", "QR==", "Q Q=", "-_-_", "\u0661", "a\0b", "x" * 101, "gcm", "der", "ed25519"),
+    *("text", "", "QQ", "QR==", "Q Q=", "-_-_", "\u0661", "a\0b", "x" * 100, "x" * 101, "gcm", "der", "ed25519"),
     *(1, 0, -1, 1.0, 1.5, 2**31, 10**30, True, False, None, [], ["QQ=="], {}, {"mode": "gcm"}),
     *("name:key", "name:Key", "name:", "name:" + "a" * 65, KEY.upper(), KEY.replace("-", ""), f"{{{KEY}}}"),
     *([{}], [{"data": "QQ==", "aad": None}], [{"message": "", "more": 1}], [{"iv": "QQ=="}]),
@@ -152,3 +152,33 @@ def test_the_fast_path_accepts_only_what_the_rest_interface_accepts(operation):
     for odd in [json.dumps(each).encode() for each in odd_bodies(good)] + [each(text) for each in SPELLINGS]:
         accepted = is_accepted_by_rest(body, odd)
         assert accepted or read_by_the_fast_path(route, body, odd) is None, odd
+
+
+@pytest.mark.parametrize(
+    ("sent", "wrong"),
+    [
+        ("", "encrypted_data iv tag key_id algorithm"),
+        ("encrypted_data algorithm", "iv tag key_id"),
+        ("encrypted_data iv tag algorithm", "key_id"),
+        ("encrypted_data iv tag key_id", "algorithm"),
+        ("ciphertext key_id", "key_id"),
+        ("ciphertext algorithm", "algorithm"),
+        ("ciphertext encrypted_data iv tag key_version", "encrypted_data iv tag key_version"),
+    ],
+)
+def test_a_ciphertext_is_sent_in_one_form(sent, wrong):
+    values = {**SEALED, "key_id": KEY, "algorithm": "aes-256-gcm", "ciphertext": "cc1.AQ"}
+    with pytest.raises(Invalid) as refused:
+        encryption.decrypt_request(encryption.Decrypt(**{name: values[name] for name in sent.split()}))
+    assert list(refused.value.fields) == wrong.split()
+
+
+def test_the_refusal_of_a_batch_names_the_fault_of_each_item():
+    items = [
+        encryption.DecryptItem(encrypted_data="QUJD"),
+        encryption.DecryptItem(ciphertext="cc1.AQ"),
+        encryption.DecryptItem(ciphertext="cc1.AQ", key_version=1),
+    ]
+    with pytest.raises(Invalid) as refused:
+        encryption.decrypt_batch(encryption.DecryptBatch("aes-256-siv", KEY, items))
+    assert list(refused.value.fields) == ["items.0.tag", "items.2.key_version"]
