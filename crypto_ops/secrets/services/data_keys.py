@@ -4,6 +4,8 @@ import secrets
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import field
+
 from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
@@ -74,7 +76,7 @@ class DataKeyRequest(Unprinted, frozen=True, kw_only=True):
     aad: bytes = b""
     is_disclosed: bool = True
     # At most one: it is made once, although a decision may be repeated, because an RSA pair takes long.
-    _generated: list[Generated] = []
+    _generated: list[Generated] = field(default_factory=list)
 
     def decide(self, context: DecisionContext) -> Decision[DataKey]:
         """The data key is sealed when the decision is finished. Raises also Overloaded, Throttled."""
