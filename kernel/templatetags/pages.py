@@ -43,6 +43,12 @@ def serve() -> str:
 
 
 @register.filter
+def positions(choices: Iterable[Any], words: str) -> str:
+    """The positions of the choices with these words, for ``data-for``: what a page shows while one of them is chosen."""
+    return " ".join(str(at) for at, choice in enumerate(choices) if choice.word in words.split())
+
+
+@register.filter
 def timestamp(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05Z``, with seconds in the attribute for programs; any other value is shown unchanged."""
     if not isinstance(value, datetime):

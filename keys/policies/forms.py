@@ -1,12 +1,12 @@
 """Forms for encryption policies, and the choice of a policy for a key. They parse input; the services validate it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 
-from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, modes_of
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, KeyAlgorithm, modes_of
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import NewNameField, PageForm, offer, search_field
@@ -40,6 +40,12 @@ def suggest_policies(form: forms.Form, policies: Iterable[EncryptionPolicy], *, 
 
 def _choice(policy: EncryptionPolicy) -> str:
     return f"{policy.name} ({policy.algorithm}{'' if policy.is_active else ', inactive'})"
+
+
+def positions_of(is_wanted: Callable[[KeyAlgorithm], bool]) -> str:
+    """The positions of these algorithms among the choices, separated by spaces, for ``data-for``."""
+    wanted = {kind.name for kind in KEY_ALGORITHMS if is_wanted(kind)}
+    return " ".join(str(at) for at, name in enumerate(ALGORITHM_NAMES) if name in wanted)
 
 
 class PolicyFilterForm(PageForm):
@@ -102,8 +108,8 @@ class PolicyRulesForm(PageForm):
 
     @property
     def encrypting(self) -> str:
-        """The names of the algorithms that encrypt, separated by spaces."""
-        return " ".join(kind.name for kind in KEY_ALGORITHMS if kind.purpose == "encrypt")
+        """``positions_of`` the algorithms that encrypt."""
+        return positions_of(lambda kind: kind.purpose == "encrypt")
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django_htmx.http import push_url
 
 from accounts.principals import Principal
-from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
 from kernel.pages.views import PageView
@@ -17,7 +16,7 @@ from kernel.rules import Rule
 from keys import actions
 from keys.explanations import AlgorithmChoice, algorithm_choices
 from keys.models import EncryptionPolicy
-from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values
+from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values, positions_of
 from keys.policies.operations import POLICY_OPERATIONS, PolicyOperation
 from keys.policies.services import changing, reading
 from keys.policies.texts import changed_values, effect_text
@@ -81,7 +80,7 @@ class NewPolicyView(PageView[Principal]):
             status=status,
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
-            modes=[(box, _algorithms_with(box.data["value"])) for box in form["allowed_modes"]],
+            modes=[(box, _positions_with(box.data["value"])) for box in form["allowed_modes"]],
         )
 
 
@@ -193,6 +192,6 @@ class PolicyOperationView(PolicyPageView):
         )
 
 
-def _algorithms_with(mode: str) -> str:
-    """The names of the algorithms that have the mode, separated by spaces."""
-    return " ".join(kind.name for kind in KEY_ALGORITHMS if mode in kind.modes)
+def _positions_with(mode: str) -> str:
+    """``positions_of`` the algorithms that have the mode."""
+    return positions_of(lambda kind: mode in kind.modes)

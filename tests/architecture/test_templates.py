@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS
 from tests.architecture.sources import PACKAGES, ROOT, product_files
 
 FOLDERS = [ROOT / "templates", *(ROOT / package / "templates" for package in PACKAGES)]
@@ -91,6 +92,21 @@ def test_every_class_of_the_stylesheet_is_used():
     texts = product_texts()
     styled = set(re.findall(r"\.([a-z][a-z0-9-]*)(?=[\s.,:>\[{)])", sheet)) - {"htmx-request"}  # htmx sets it
     assert {name for name in styled if not re.search(rf"(?<![\w-]){name}(?![\w-])", texts)} == set()
+
+
+def test_no_selector_names_the_value_of_a_choice():
+    sheet = (ROOT / "static" / "css" / "app.css").read_text()
+    words = {*ALGORITHM_NAMES, *(mode for kind in KEY_ALGORITHMS for mode in kind.modes)}
+    assert re.findall(r"\[value[^\]]*\]", sheet) == []
+    assert {word for word in words if re.search(rf"(?<![\w-]){word}(?![\w-])", sheet)} == set()
+
+
+def test_the_stylesheet_has_a_rule_for_each_position_of_a_choice():
+    sheet = (ROOT / "static" / "css" / "app.css").read_text()
+    rule = (
+        r'\.by-choice:has\(\[type="radio"\]\[id\$="_(\d+)"\]:checked\) \[data-for\]:not\(\[data-for~="\1"\]\)'
+    )
+    assert [int(at) for at in re.findall(rule, sheet)] == list(range(len(ALGORITHM_NAMES)))
 
 
 def test_no_general_style_overrides_an_earlier_one_for_narrow_screens():
