@@ -15,6 +15,7 @@ from console.service_accounts import views as service_accounts
 from console.system import views as system
 from console.tokens import views as tokens
 from console.usage import views as usage
+from kernel.pages.operations import operation_paths
 
 
 def _job_pages(kind: JobKind) -> list[URLPattern]:
@@ -55,11 +56,10 @@ pages = [
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),
-    path("system/rewrap", rewraps.NewRewrapView.as_view(), name="rewrap-new"),
+    *operation_paths("system/", rewraps.STORED_KEYS, [rewraps.REWRAP]),
     path("account/tokens/", tokens.TokenListView.as_view(), name="account-tokens"),
     path("account/tokens/new", tokens.NewTokenView.as_view(), name="account-token-new"),
-    path("tokens/<uuid:token_id>/revoke", tokens.RevokeTokenView.as_view(), name="token-revoke-page"),
-    path("tokens/<uuid:token_id>/rotate", tokens.RotateTokenView.as_view(), name="token-rotate-page"),
+    *operation_paths("tokens/<uuid:token_id>/", tokens.TOKEN, tokens.TOKEN_OPERATIONS),
     path(
         "service-accounts/",
         service_accounts.ServiceAccountListView.as_view(),
@@ -75,25 +75,10 @@ pages = [
         service_accounts.ServiceAccountView.as_view(),
         name="service-account-page",
     ),
-    path(
-        "service-accounts/<uuid:account_id>/role",
-        service_accounts.AccountRoleView.as_view(),
-        name="service-account-role",
-    ),
-    path(
-        "service-accounts/<uuid:account_id>/disable",
-        service_accounts.DisableAccountView.as_view(),
-        name="service-account-disable",
-    ),
-    path(
-        "service-accounts/<uuid:account_id>/enable",
-        service_accounts.EnableAccountView.as_view(),
-        name="service-account-enable",
-    ),
-    path(
-        "service-accounts/<uuid:account_id>/secret",
-        service_accounts.RotateSecretView.as_view(),
-        name="service-account-secret",
+    *operation_paths(
+        "service-accounts/<uuid:account_id>/",
+        service_accounts.ACCOUNT,
+        service_accounts.ACCOUNT_OPERATIONS,
     ),
     path(
         "service-accounts/<uuid:account_id>/tokens/new",

@@ -100,3 +100,6 @@ class FinalForm(ReasonForm):
         if typed != self.key_name:
             raise forms.ValidationError(f"The name does not match. Type {self.key_name}.")
         return typed
+
+    def order(self) -> dict[str, Any]:
+        return {"reason": self.cleaned_data["reason"]}

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from kernel.pages.operations import operation_paths
 from notifications import api as rest
 from notifications.views import notifications, webhooks
 
@@ -37,7 +38,6 @@ pages = [
     path("webhooks/new", webhooks.NewWebhookView.as_view(), name="webhook-new"),
     path("webhooks/<uuid:webhook_id>/", webhooks.WebhookView.as_view(), name="webhook-page"),
     path("webhooks/<uuid:webhook_id>/edit", webhooks.EditWebhookView.as_view(), name="webhook-edit"),
-    path("webhooks/<uuid:webhook_id>/secret", webhooks.RotateSecretView.as_view(), name="webhook-secret"),
     path("webhooks/<uuid:webhook_id>/test", webhooks.TestWebhookView.as_view(), name="webhook-test-page"),
-    path("webhooks/<uuid:webhook_id>/delete", webhooks.DeleteWebhookView.as_view(), name="webhook-delete"),
+    *operation_paths("webhooks/<uuid:webhook_id>/", webhooks.WEBHOOK, webhooks.WEBHOOK_OPERATIONS),
 ]

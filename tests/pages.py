@@ -189,5 +189,5 @@ def _routes(patterns, prefix):
         elif isinstance(pattern, URLPattern):
             view = getattr(pattern.callback, "view_class", None)
             if view is not None and issubclass(view, PageView):
-                rules = pattern.callback.view_initkwargs.get("rules", view.rules)
-                yield PageRoute(pattern.name, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), view, rules)
+                page = view(**pattern.callback.view_initkwargs)
+                yield PageRoute(pattern.name, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), page, page.rules)

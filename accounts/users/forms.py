@@ -1,6 +1,6 @@
 """Forms for the management of users. They parse input; the services validate it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -10,7 +10,6 @@ from accounts.passwords import CHOOSING_HELP, password_field
 from accounts.roles import DESCRIPTIONS, ROLES
 from kernel.pages.forms import PageForm, ReasonForm, search_field
 
-_ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
@@ -18,7 +17,9 @@ class UserFilterForm(PageForm):
     """Filters of the list, taken from the URL."""
 
     search = search_field("Search by name or email address")
-    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *_ROLE_CHOICES])
+    role = forms.ChoiceField(
+        required=False, choices=[("", "Any role"), *((role, role.capitalize()) for role in ROLES)]
+    )
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]
     )
@@ -31,9 +32,20 @@ def _email_field() -> forms.CharField:
     )
 
 
-def described_roles(form: PageForm) -> list[tuple[Any, str]]:
+class RoleButtons(forms.RadioSelect):
     """The radio buttons of the roles, each with its description."""
-    return [(radio, DESCRIPTIONS[radio.data["value"]]) for radio in form["role"]]
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().create_option(name, value, *args, **kwargs) | {"description": DESCRIPTIONS[value]}
+
+
+class RoleField(forms.ChoiceField):
+    widget = RoleButtons
+
+    def __init__(self, roles: Iterable[str] = ROLES, **kwargs: Any) -> None:
+        choices = [(role, role.capitalize()) for role in roles]
+        super().__init__(choices=choices, **kwargs)
+        self.template_name = "accounts/role_choice.html"
 
 
 class InviteForm(PageForm):
@@ -45,7 +57,7 @@ class InviteForm(PageForm):
         widget=forms.TextInput(attrs=PLAIN | {"autofocus": True}),
     )
     email = _email_field()
-    role = forms.ChoiceField(choices=_ROLE_CHOICES, widget=forms.RadioSelect)
+    role = RoleField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +93,7 @@ class UserReasonForm(UserForm, ReasonForm):
 
 
 class RoleForm(UserReasonForm):
-    role = forms.ChoiceField(choices=_ROLE_CHOICES, widget=forms.RadioSelect)
+    role = RoleField()
 
     field_order = ("role", "reason")
 

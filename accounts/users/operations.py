@@ -3,53 +3,54 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+from django.http import HttpResponse, QueryDict
 
 from accounts import actions
 from accounts.models import UserState
+from accounts.principals import Principal
 from accounts.second_factors.services import totp
 from accounts.users.forms import EmailForm, NamedUserForm, RoleForm, UserForm, UserReasonForm
 from accounts.users.services import editing, invitations
+from accounts.users.services.invitations import IssuedInvitation
 from accounts.users.services.listing import ListedUser
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation
+from kernel.pages.views import PageView
+
+SHOWN_ONCE: Final = "This link was already created. It is shown only once."
 
 
-@dataclass(frozen=True, slots=True)
-class UserOperation:
-    """One operation on a user. ``effect`` describes the result.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserOperation(Operation[ListedUser]):
+    """One operation on a user.
 
     ``needs`` describes the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
-    the last active administrator. ``needs_recent_sign_in``: its service requires one, so its page does, too.
-    ``is_danger``: the page of the user shows it apart from the others. ``ends_sessions``: its page shows how many.
+    the last active administrator. ``is_danger``: the page of the user shows it apart from the others.
+    ``ends_sessions``: its page shows how many.
     """
 
-    slug: str
-    label: str
-    question: str
-    action: str
-    service: Callable[..., object]
-    effect: str
-    done: str
-    icon: str
-    form: type[UserForm] = UserReasonForm
+    permission: str = "users.manage"
+    form: Callable[..., PageForm] = lambda data, listed, _: UserReasonForm(data, user=listed.user)
     needs: str = ""
     is_possible: Callable[[ListedUser], bool] = lambda _: True
     removes_admin: bool = False
-    needs_recent_sign_in: bool = False
-    is_danger: bool = False
     ends_sessions: bool = False
 
-    @property
-    def url_name(self) -> str:
-        return f"user-{self.slug}"
-
-    def question_about(self, name: str) -> str:
-        return self.question.format(name)
-
-    def refusal(self, listed: ListedUser, *, is_last_admin: bool) -> str:
-        """Why the operation is not available for this user; "" if it is available."""
-        if self.removes_admin and is_last_admin:
+    def refusal(self, found: ListedUser) -> str:
+        if self.removes_admin and editing.is_last_admin(found.user):
             return f"{self.label} is unavailable. {editing.LAST_ADMIN}"
-        return "" if self.is_possible(listed) else f"{self.label} is unavailable: {self.needs}."
+        return "" if self.is_possible(found) else f"{self.label} is unavailable: {self.needs}."
+
+
+def show_link(view: PageView[Principal], _: ListedUser | None, issued: IssuedInvitation) -> HttpResponse:
+    """Only this response contains the link."""
+    return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
+
+
+def _about(form: type[UserForm]) -> Callable[[QueryDict | None, ListedUser, Mapping[str, Any]], PageForm]:
+    return lambda data, listed, _: form(data, user=listed.user)
 
 
 USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
@@ -61,10 +62,12 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Issue new invitation",
                 question="Issue a new invitation for {}?",
                 action=actions.INVITATION_ISSUED,
-                service=invitations.reissue_invitation,
-                form=UserForm,
+                perform=invitations.reissue_invitation,
+                form=_about(UserForm),
+                draft_fields=(),
                 effect="You get a new link for this user. The previous link stops working.",
-                done="got a new invitation",
+                respond=show_link,
+                shown_once=SHOWN_ONCE,
                 needs="only active users without a password can get an invitation",
                 is_possible=lambda listed: listed.user.state == UserState.INVITED,
                 needs_recent_sign_in=True,
@@ -75,10 +78,11 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Change email address",
                 question="Change the email address of {}?",
                 action=actions.USER_UPDATED,
-                service=editing.set_email,
-                form=EmailForm,
+                perform=editing.set_email,
+                form=_about(EmailForm),
+                draft_fields=("email",),
                 effect="CipherCanary sends no email. The address identifies the person. Leave it empty to remove it.",
-                done="has a new email address",
+                done="{} has a new email address.",
                 icon="pencil",
             ),
             UserOperation(
@@ -86,10 +90,11 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Unlock",
                 question="Unlock {}?",
                 action=actions.USER_UNLOCKED,
-                service=editing.unlock_user,
-                form=UserForm,
+                perform=editing.unlock_user,
+                form=_about(UserForm),
+                draft_fields=(),
                 effect="The failed sign-ins are cleared, and the user can try again immediately.",
-                done="unlocked",
+                done="{} unlocked.",
                 needs="this account is not locked",
                 is_possible=lambda listed: listed.locked_until is not None,
                 icon="lock-open",
@@ -99,10 +104,11 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Enable",
                 question="Enable {}?",
                 action=actions.USER_ENABLED,
-                service=editing.enable_user,
-                form=UserForm,
+                perform=editing.enable_user,
+                form=_about(UserForm),
+                draft_fields=(),
                 effect="The user can sign in again.",
-                done="enabled",
+                done="{} enabled.",
                 needs="only disabled users can be enabled",
                 is_possible=lambda listed: listed.user.state == UserState.DISABLED,
                 icon="circle-play",
@@ -112,9 +118,9 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Sign out everywhere",
                 question="Sign {} out everywhere?",
                 action=actions.USER_SIGNED_OUT,
-                service=editing.sign_out_everywhere,
+                perform=editing.sign_out_everywhere,
                 effect="All browser and API sessions and all service tokens of the user end immediately. The user can sign in again.",
-                done="signed out everywhere",
+                done="{} signed out everywhere.",
                 needs="an invited user has no sessions",
                 is_possible=lambda listed: listed.user.can_sign_in,
                 ends_sessions=True,
@@ -125,10 +131,11 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Change role",
                 question="Change the role of {}?",
                 action=actions.USER_ROLE_CHANGED,
-                service=editing.set_role,
-                form=RoleForm,
+                perform=editing.set_role,
+                form=_about(RoleForm),
+                draft_fields=("role", "reason"),
                 effect="All sessions, invitations and service tokens of the user end immediately.",
-                done="has a new role",
+                done="{} has a new role.",
                 removes_admin=True,
                 needs_recent_sign_in=True,
                 is_danger=True,
@@ -140,14 +147,14 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Reset second factor",
                 question="Reset the second factor of {}?",
                 action=actions.TOTP_RESET,
-                service=totp.reset_totp,
-                form=NamedUserForm,
+                perform=totp.reset_totp,
+                form=_about(NamedUserForm),
                 effect=(
                     "The authenticator and the recovery codes of the user stop working. Until the user sets up a new "
                     "authenticator, the password alone is enough to sign in. First make sure that the request comes "
                     "from this person."
                 ),
-                done="has no second factor now",
+                done="{} has no second factor now.",
                 needs="this user has no authenticator",
                 is_possible=lambda listed: "totp" in listed.second_factors,
                 needs_recent_sign_in=True,
@@ -159,9 +166,9 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Revoke invitation",
                 question="Revoke the invitation of {}?",
                 action=actions.INVITATION_REVOKED,
-                service=invitations.revoke_invitation,
+                perform=invitations.revoke_invitation,
                 effect="The link stops working. The user stays, and you can issue a new invitation.",
-                done="has no invitation now",
+                done="{} has no invitation now.",
                 needs="this user has no open invitation",
                 is_possible=lambda listed: listed.invited_until is not None,
                 is_danger=True,
@@ -172,12 +179,12 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 label="Disable",
                 question="Disable {}?",
                 action=actions.USER_DISABLED,
-                service=editing.disable_user,
+                perform=editing.disable_user,
                 effect=(
                     "All sessions and invitations of the user end immediately, and their tokens stop working. The "
                     "user cannot sign in until you enable them again. Keys of the user stay as they are."
                 ),
-                done="disabled",
+                done="{} disabled.",
                 needs="this user is already disabled",
                 is_possible=lambda listed: listed.user.is_active,
                 removes_admin=True,

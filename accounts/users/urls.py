@@ -14,7 +14,7 @@ from accounts.users.api import (
 )
 from accounts.users.operations import USER_OPERATIONS
 from accounts.users.views import account, invitations, operations, set_up, users
-from kernel.rules import Rule
+from kernel.pages.operations import operation_paths
 
 
 class _LinkCode(StringConverter):
@@ -49,15 +49,5 @@ pages = [
     path("users/", users.UserListView.as_view(), name="users"),
     path("users/new", users.InviteUserView.as_view(), name="user-new"),
     path("users/<uuid:user_id>/", users.UserView.as_view(), name="user"),
-    *(
-        path(
-            f"users/<uuid:user_id>/{operation.slug}",
-            operations.UserOperationView.as_view(
-                operation=operation,
-                rules=dict.fromkeys(("GET", "POST"), Rule("users.manage", operation.action)),
-            ),
-            name=operation.url_name,
-        )
-        for operation in USER_OPERATIONS.values()
-    ),
+    *operation_paths("users/<uuid:user_id>/", operations.USER, USER_OPERATIONS.values()),
 ]

@@ -1,37 +1,45 @@
-"""The page that starts a rewrap of all stored keys."""
+"""The operation that starts a rewrap of all stored keys."""
 
-from http import HTTPStatus
+from typing import Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
 from console import actions
 from console.key_encryption import rewraps
-from console.key_encryption.keks import read_keks
+from console.key_encryption.keks import Keks, read_keks
 from console.key_encryption.services import PERMISSION
-from kernel.clock import database_now
-from kernel.errors import DomainError
-from kernel.pages.forms import PageForm
+from kernel.jobs.job import JobRecord
+from kernel.pages.operations import Operation, Subject, confirm
 from kernel.pages.views import PageView
-from kernel.rules import Rule
+
+STORED_KEYS: Final[Subject[Keks]] = Subject(
+    url_name="{}-new",
+    section="system",
+    title="System",
+    find=lambda **_: read_keks(),
+    name=lambda _: "",
+    arguments=lambda _: {},
+    page=lambda *_: reverse("system"),
+    facts=lambda _, keks: {"keks": keks},
+    details="console/rewrap_operation.html",
+)
 
 
-class NewRewrapView(PageView[Principal]):
-    rules = dict.fromkeys(("GET", "POST"), Rule(PERMISSION, actions.REWRAP_REQUESTED))
-    section = "system"
-    template = "console/rewrap_new.html"
+def _show_job(view: PageView[Principal], _: Keks, rewrap: JobRecord) -> HttpResponse:
+    return view.done(reverse("rewrap", args=[rewrap.id]), "Rewrap queued.")
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(form=PageForm(), keks=read_keks())
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = PageForm(request.POST)
-        try:
-            rewrap = rewraps.request_rewrap(principal=self.principal)
-        except DomainError as refusal:
-            form.is_valid()
-            form.refused(request, refusal)
-            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, keks=read_keks())
-        return self.done(reverse("rewrap", args=[rewrap.id]), "Rewrap queued.")
+REWRAP: Final[Operation[Keks]] = Operation(
+    slug="rewrap",
+    label="Rewrap",
+    question="Rewrap all stored keys?",
+    permission=PERMISSION,
+    action=actions.REWRAP_REQUESTED,
+    perform=rewraps.request_rewrap,
+    form=confirm,
+    draft_fields=(),
+    respond=_show_job,
+    needs_recent_sign_in=True,
+)

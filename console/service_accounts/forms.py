@@ -1,11 +1,12 @@
 """Forms of service accounts."""
 
-from typing import Final
+from typing import Any, Final
 
 from django import forms
 
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
+from accounts.users.forms import RoleField
 from kernel.pages.forms import NewNameField, PageForm, ReasonForm
 
 ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
@@ -13,11 +14,7 @@ ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of
 
 class ServiceAccountForm(PageForm):
     name = NewNameField()
-    role = forms.ChoiceField(
-        choices=[(role, role.capitalize()) for role in ORDERED_ROLES],
-        initial=DEVELOPER,
-        widget=forms.RadioSelect,
-    )
+    role = RoleField(ORDERED_ROLES, initial=DEVELOPER)
     description = forms.CharField(
         required=False,
         max_length=MAX_DESCRIPTION,
@@ -30,3 +27,6 @@ class AccountRoleForm(ReasonForm):
     role = ServiceAccountForm.base_fields["role"]
 
     field_order = ("role", "reason")
+
+    def order(self) -> dict[str, Any]:
+        return {"changes": {"role": self.cleaned_data["role"]}, "reason": self.cleaned_data["reason"]}

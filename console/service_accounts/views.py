@@ -1,9 +1,8 @@
 """Service accounts: the list, one account with its tokens, and its changes."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -14,17 +13,17 @@ from accounts.models import ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.service_accounts.services import accounts as service_accounts
+from accounts.service_accounts.services.accounts import update_service_account
 from accounts.tokens.services import listing as token_listing
-from accounts.tokens.services.listing import ListedToken, list_recent_tokens
-from accounts.users.forms import described_roles
-from audit.sequencing.catching_up import ShowsLog
+from accounts.tokens.services.listing import list_recent_tokens
+from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
 from console.service_accounts.forms import AccountRoleForm, ServiceAccountForm
 from console.tokens.forms import OverlapForm
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.labels import NAME
 from kernel.pages import once
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
@@ -63,7 +62,7 @@ class NewServiceAccountView(PageView[Principal]):
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         self.principal.require_recent_sign_in(database_now())
-        return self._show(self.show_draft(ServiceAccountForm()))
+        return self.page(form=self.show_draft(ServiceAccountForm()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if once.was_accepted(request):
@@ -78,159 +77,119 @@ class NewServiceAccountView(PageView[Principal]):
                 form.refused(request, refusal)
             else:
                 once.accept(request)
-                return show_secret(self, created.account, created.client_secret, is_new=True)
-        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(status=status, form=form, roles=described_roles(form))
+                return show_secret(self, created.account, created.client_secret)
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 
-class AccountPageView(ShowsLog, PageView[Principal]):
-    """Base class of pages about one account."""
-
+class ServiceAccountView(ShowsLog, PageView[Principal]):
+    rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_READ)}
     object_reference = ("service_account", "account_id")
     section = "users"
-
-    def find(self, account_id: UUID) -> ServiceAccount:
-        """Raises NotFound, IntegrityFailed."""
-        return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-
-    def tokens_of(self, account: ServiceAccount) -> Sequence[ListedToken]:
-        """Empty for a reader who may not manage tokens."""
-        if not self.principal.has_permission(MANAGE):
-            return []
-        return list_recent_tokens(principal=self.principal, owner=account.identity)
-
-
-class ServiceAccountView(AccountPageView):
-    rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_READ)}
     template = "console/service_account.html"
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        account = self.find(account_id)
+        account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
+        may_manage = self.principal.has_permission(MANAGE)
         return self.page(
             account=account,
             description=DESCRIPTIONS[account.role],
-            tokens=self.tokens_of(account),
+            tokens=list_recent_tokens(principal=self.principal, owner=account.identity) if may_manage else [],
             limit=token_listing.LIMIT,
-            may_manage=self.principal.has_permission(MANAGE),
+            may_manage=may_manage,
         )
 
 
-class AccountChangeView(AccountPageView):
-    """Confirm and perform one change. Subclasses define ``change`` or ``chosen``, and the texts.
-
-    ``message`` is a format of the account.
-    """
-
-    rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CHANGED) for method in ("GET", "POST")}
-    draft_fields: ClassVar[tuple[str, ...]] = ("reason",)
-    form: ClassVar[type[PageForm]] = ReasonForm
-    change: ClassVar[service_accounts.AccountUpdate] = {}
-    message: ClassVar[str]
-
-    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        account = self.find(account_id)
-        return self._show(account, self.show_draft(self.form(initial={"role": account.role})))
-
-    def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        form = self.form(request.POST)
-        if form.is_valid():
-            try:
-                account = service_accounts.update_service_account(
-                    principal=self.principal,
-                    account_id=account_id,
-                    changes=self.chosen(form.cleaned_data),
-                    reason=form.cleaned_data.get("reason", ""),
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(
-                    reverse("service-account-page", args=[account_id]), self.message.format(account=account)
-                )
-        return self._show(self.find(account_id), form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def chosen(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:  # noqa: ARG002
-        return self.change
-
-    def _show(self, account: ServiceAccount, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        active = [listed for listed in self.tokens_of(account) if listed.is_active]
-        uses = [listed.last_use for listed in active if listed.last_use]
-        return self.page(
-            status=status,
-            account=account,
-            form=form,
-            roles=described_roles(form) if "role" in form.fields else [],
-            active_tokens=len(active),
-            last_use=max(uses, default=None),
-        )
+def _facts(view: OperationView, found: ServiceAccount) -> dict[str, Any]:
+    if not view.operation.is_danger:
+        return {}
+    listed = list_recent_tokens(principal=view.principal, owner=found.identity)
+    active = [each for each in listed if each.is_active]
+    uses = [each.last_use for each in active if each.last_use]
+    return {"active_tokens": len(active), "last_use": max(uses, default=None)}
 
 
-class DisableAccountView(AccountChangeView):
-    template = "console/service_account_disable.html"
-    change = {"is_active": False}
-    message = "{account.name} disabled."
+ACCOUNT: Final[Subject[ServiceAccount]] = Subject(
+    url_name="service-account-{}",
+    section="users",
+    title="Service accounts",
+    find=service_accounts.get_service_account,
+    name=lambda account: account.name,
+    arguments=lambda account: {"account_id": account.id},
+    page=lambda _, account: reverse("service-account-page", args=[account.id]),
+    object_type="service_account",
+    object_part="account_id",
+    facts=_facts,
+    details="console/service_account_operation.html",
+    catch_up=catch_up_with_request,
+)
 
 
-class EnableAccountView(AccountChangeView):
-    template = "console/service_account_enable.html"
-    form = PageForm
-    change = {"is_active": True}
-    message = "{account.name} enabled."
-
-
-class AccountRoleView(AccountChangeView):
-    template = "console/service_account_role.html"
-    draft_fields = ("reason", "role")
-    form = AccountRoleForm
-    message = "{account.name} has the role {account.role} now."
-
-    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        self.principal.require_recent_sign_in(database_now())
-        return super().get(request, account_id)
-
-    def chosen(self, given: dict[str, Any]) -> service_accounts.AccountUpdate:
-        return {"role": given["role"]}
-
-
-class RotateSecretView(AccountPageView):
-    """A new client secret. Only the response to the form contains it."""
-
-    rules = {method: Rule(MANAGE, actions.CLIENT_SECRET_ROTATED) for method in ("GET", "POST")}
-    template = "console/service_account_secret.html"
-
-    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(account=self.find(account_id), form=OverlapForm())
-
-    def post(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        if once.was_accepted(request):
-            return self.done(reverse("service-account-page", args=[account_id]), SHOWN_ONCE)
-        form = OverlapForm(request.POST)
-        if form.is_valid():
-            try:
-                secret = service_accounts.rotate_client_secret(
-                    principal=self.principal,
-                    account_id=account_id,
-                    overlap=timedelta(hours=form.cleaned_data["overlap"]),
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_secret(self, self.find(account_id), secret)
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return self.page(status=status, account=self.find(account_id), form=form)
-
-
-def show_secret(
-    view: PageView[Principal], account: ServiceAccount, client_secret: str, *, is_new: bool = False
-) -> HttpResponse:
+def show_secret(view: PageView[Principal], account: ServiceAccount, client_secret: str) -> HttpResponse:
     """Show the client secret. Only this response contains it."""
     return view.page(
         template="console/client_secret_created.html",
         account=account,
         client_secret=client_secret,
-        is_new=is_new,
+        is_new=isinstance(view, NewServiceAccountView),
     )
+
+
+ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
+    Operation(
+        slug="role",
+        label="Change role",
+        question="Change the role of {}?",
+        permission=MANAGE,
+        action=actions.SERVICE_ACCOUNT_CHANGED,
+        perform=update_service_account,
+        form=lambda data, account, _: AccountRoleForm(data, initial={"role": account.role}),
+        draft_fields=("reason", "role"),
+        effect="The new role applies immediately to all tokens of this account. A token never allows more than the role.",
+        done="{} has the role {result.role} now.",
+        is_danger=True,
+        needs_recent_sign_in=True,
+    ),
+    Operation(
+        slug="disable",
+        label="Disable",
+        question="Disable {}?",
+        permission=MANAGE,
+        action=actions.SERVICE_ACCOUNT_CHANGED,
+        perform=partial(update_service_account, changes={"is_active": False}),
+        effect=(
+            "All tokens and the client secret of this account stop working immediately. Its keys and grants stay as "
+            "they are. You can enable the account again."
+        ),
+        done="{} disabled.",
+        is_danger=True,
+    ),
+    Operation(
+        slug="enable",
+        label="Enable",
+        question="Enable {}?",
+        permission=MANAGE,
+        action=actions.SERVICE_ACCOUNT_CHANGED,
+        perform=partial(update_service_account, changes={"is_active": True}, reason=""),
+        form=confirm,
+        draft_fields=(),
+        effect="The client secret and the tokens that have not ended work again.",
+        done="{} enabled.",
+    ),
+    Operation(
+        slug="secret",
+        label="Create new secret",
+        question="Rotate the client secret of {}?",
+        permission=MANAGE,
+        action=actions.CLIENT_SECRET_ROTATED,
+        perform=service_accounts.rotate_client_secret,
+        form=lambda data, *_: OverlapForm(data),
+        draft_fields=(),
+        effect=(
+            "You get a new client secret. Applications that send the old one to /oauth/token get no tokens after the "
+            "time below. If it ends now, the tokens that /oauth/token issued end, too."
+        ),
+        respond=show_secret,
+        shown_once=SHOWN_ONCE,
+        needs_recent_sign_in=True,
+    ),
+)

@@ -93,3 +93,6 @@ class OverlapForm(PageForm):
         coerce=int,
         initial=24,
     )
+
+    def order(self) -> dict[str, Any]:
+        return {"overlap": timedelta(hours=self.cleaned_data["overlap"])}

@@ -1,9 +1,9 @@
 """Service tokens: the user's own, and those of service accounts and other users."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -17,15 +17,16 @@ from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing as token_listing
-from accounts.tokens.services.listing import MANAGE
-from audit.sequencing.catching_up import ShowsLog
+from accounts.tokens.services.listing import MANAGE, ListedToken
+from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
 from console.tokens.forms import OverlapForm, TokenForm
 from kernel.clock import database_now
 from kernel.errors import DomainError, Invalid
 from kernel.identities import Identity
 from kernel.pages import once
 from kernel.pages.curl import curl_of
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation, OperationView, Subject
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys.lifecycle import Status
@@ -77,7 +78,7 @@ class NewTokenView(PageView[Principal]):
                 form.refused(request, refusal)
             else:
                 once.accept(request)
-                return show_token(self, created)
+                return show_token(self, None, created)
         return self._show(form, account, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def _account(self, account_id: UUID | None) -> ServiceAccount | None:
@@ -126,99 +127,61 @@ class NewTokenView(PageView[Principal]):
         return self.page(status=status, form=form, account=account)
 
 
-class TokenView(ShowsLog, PageView[Principal]):
-    """Base class of pages about one token."""
-
-    object_reference = ("service_token", "token_id")
-    section = "account"
-
-    def find(self, token_id: UUID) -> token_listing.ListedToken:
-        """Raises NotFound, IntegrityFailed."""
-        found = token_listing.describe_token(principal=self.principal, token_id=token_id)
-        if found.token.identity != self.principal.identity:
-            self.section = "users"  # type: ignore[misc]  # of this page
-        return found
-
-    def list_url(self, token: ServiceToken) -> str:
-        """The page that lists the token."""
-        if token.identity == self.principal.identity:
-            return reverse("account-tokens")
-        return _list_of(token.service_account_id, token.user_id)
-
-    def show(self, listed: token_listing.ListedToken, form: PageForm, status: int) -> HttpResponse:
-        return self.page(
-            status=status, listed=listed, token=listed.token, form=form, list_url=self.list_url(listed.token)
-        )
+def _facts(view: OperationView, found: ListedToken) -> dict[str, Any]:
+    if found.token.identity != view.principal.identity:
+        view.section = "users"  # type: ignore[misc]  # of this page
+    return {"listed": found}
 
 
-class RevokeTokenView(TokenView):
-    """Confirm, and end a token."""
-
-    rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_REVOKED) for method in ("GET", "POST")}
-    template = "console/token_revoke.html"
-    draft_fields = ("reason",)
-
-    def get(self, request: HttpRequest, token_id: UUID) -> HttpResponse:  # noqa: ARG002
-        return self.show(self.find(token_id), self.show_draft(ReasonForm()), HTTPStatus.OK)
-
-    def post(self, request: HttpRequest, token_id: UUID) -> HttpResponse:
-        listed, form = self.find(token_id), ReasonForm(request.POST)
-        if form.is_valid():
-            try:
-                token = service_tokens.revoke_token(
-                    principal=self.principal, token_id=token_id, reason=form.cleaned_data["reason"]
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(self.list_url(token), f"Token {token.name} revoked.")
-        return self.show(listed, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+def _list_with(principal: Principal, token: ServiceToken) -> str:
+    """The page that lists the token."""
+    if token.identity == principal.identity:
+        return reverse("account-tokens")
+    return _list_of(token.service_account_id, token.user_id)
 
 
-class RotateTokenView(TokenView):
-    """A new token in place of another, which stays valid for the chosen time."""
-
-    rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_ROTATED) for method in ("GET", "POST")}
-    template = "console/token_rotate.html"
-
-    def get(self, request: HttpRequest, token_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        return self.show(self.find(token_id), OverlapForm(), HTTPStatus.OK)
-
-    def post(self, request: HttpRequest, token_id: UUID) -> HttpResponse:
-        listed, form = self.find(token_id), OverlapForm(request.POST)
-        if once.was_accepted(request):
-            return self.done(self.list_url(listed.token), SHOWN_ONCE)
-        if form.is_valid():
-            try:
-                created = service_tokens.rotate_token(
-                    principal=self.principal,
-                    token_id=token_id,
-                    overlap=timedelta(hours=form.cleaned_data["overlap"]),
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_token(self, created)
-        return self.show(listed, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+TOKEN: Final[Subject[ListedToken]] = Subject(
+    url_name="token-{}-page",
+    section="account",
+    title="Tokens",
+    find=token_listing.describe_token,
+    name=lambda listed: listed.token.name,
+    arguments=lambda listed: {"token_id": listed.token.id},
+    page=lambda principal, listed: _list_with(principal, listed.token),
+    object_type="service_token",
+    object_part="token_id",
+    facts=_facts,
+    details="console/token_operation.html",
+    back="Back to the tokens",
+    catch_up=catch_up_with_request,
+)
 
 
-def show_token(view: PageView[Principal], created: CreatedToken) -> HttpResponse:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOperation(Operation[ListedToken]):
+    """``ended`` is shown for a token that has already ended."""
+
+    permission: str = MANAGE
+    ended: str
+
+    def refusal(self, found: ListedToken) -> str:
+        return "" if found.is_active else self.ended
+
+
+def show_token(view: PageView[Principal], _: ListedToken | None, created: CreatedToken) -> HttpResponse:
     """Show the token. Only this response contains it."""
     token, key = created.token, None
     call = ""
     if "crypto.encrypt" in token.scopes:
         key = _usable_key(view.principal, token)
         call = _encryption(key)
-    is_own = token.identity == view.principal.identity
     return view.page(
         template="console/token_created.html",
         token=token,
         text=created.text,
         call=call,
         key=key,
-        list_url=reverse("account-tokens") if is_own else _list_of(token.service_account_id, token.user_id),
+        list_url=_list_with(view.principal, token),
     )
 
 
@@ -244,3 +207,32 @@ def _list_of(account_id: UUID | None, user_id: UUID | None = None) -> str:
     if account_id is not None:
         return reverse("service-account-page", args=[account_id])
     return reverse("user", args=[user_id]) if user_id else reverse("account-tokens")
+
+
+TOKEN_OPERATIONS: Final = (
+    TokenOperation(
+        slug="revoke",
+        label="Revoke token",
+        question="Revoke the token {}?",
+        action=actions.SERVICE_TOKEN_REVOKED,
+        perform=service_tokens.revoke_token,
+        effect="Programs that use this token are refused immediately. You cannot undo this.",
+        ended="This token has already ended.",
+        done="Token {} revoked.",
+        is_danger=True,
+    ),
+    TokenOperation(
+        slug="rotate",
+        label="Create new token",
+        question="Rotate the token {}?",
+        action=actions.SERVICE_TOKEN_ROTATED,
+        perform=service_tokens.rotate_token,
+        form=lambda data, *_: OverlapForm(data),
+        draft_fields=(),
+        effect="You get a new token with the same rights and the same lifetime. The next page shows it once.",
+        ended="This token has already ended. Create a new token.",
+        respond=show_token,
+        shown_once=SHOWN_ONCE,
+        needs_recent_sign_in=True,
+    ),
+)

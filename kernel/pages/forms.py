@@ -31,6 +31,10 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)
 
+    def order(self) -> Mapping[str, object]:
+        """The cleaned data that the service takes."""
+        return self.cleaned_data
+
     def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
         """Show a refusal of the service and attach it to the request for the audit log.
 

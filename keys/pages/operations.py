@@ -1,57 +1,72 @@
-"""Key operations that have their own page, as data: rotate, disable and the others differ in their texts only."""
+"""Key operations that have their own page, as data."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+from django.http import QueryDict
+
+from kernel.clock import process_now
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation
 from keys import actions
+from keys.deletion.forms import DeletionForm
 from keys.deletion.services import cancel_deletion, schedule_deletion
+from keys.forms import FinalForm
 from keys.lifecycle import LifecycleState, State
+from keys.models import Key
+from keys.rotation.forms import RotateForm
 from keys.rotation.services.rotating import rotate_key
 from keys.states.services import activate_key, disable_key, enable_key, revoke_key
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOperation:
-    """One key operation. It is offered in the effective ``states``; ``effect`` describes the result in one sentence.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOperation(Operation[Key]):
+    """One key operation. It is offered in the effective ``states``.
 
     ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
-    ``shows_impact``: its page shows who used the key recently. ``is_final``: it cannot be undone, at least after a
-    wait, so its page requires the key's name and a recent sign-in. For a key in use it also shows a checkbox with the
-    label ``anyway``.
+    ``shows_impact``: its page shows who used the key recently. ``is_danger``: it cannot be undone, at least after a
+    wait, so its page requires the key's name and a recent sign-in. For a key in use it also shows a checkbox.
     """
 
-    slug: str
-    label: str
-    question: str
-    permission: str
-    action: str
-    service: Callable[..., object]
     states: frozenset[State]
-    effect: str
-    done: str
     needs: str
     leads_to: State | None = None
     shows_impact: bool = False
-    is_final: bool = False
-    anyway: str = ""
-    icon: str = "settings"
-
-    @property
-    def url_name(self) -> str:
-        return f"key-{self.slug}"
 
     def is_possible(self, at: LifecycleState) -> bool:
         return at.state in self.states
 
-    def question_about(self, name: str) -> str:
-        return self.question.format(name)
-
-    def refusal(self, at: LifecycleState) -> str:
+    def state_refusal(self, at: LifecycleState) -> str:
         """Why the operation is not available for a key in this state; "" if it is available."""
         return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
+
+    def refusal(self, found: Key) -> str:
+        if state_refusal := self.state_refusal(found.lifecycle_state(process_now())):
+            return state_refusal
+        if self.slug == ROTATE and not found.may_rotate:
+            return IMPORTED_ONLY
+        return PROTECTED if self.slug == SCHEDULE_DELETION and found.deletion_protection else ""
+
+
+def _final(anyway: str) -> Callable[[QueryDict | None, Key, Mapping[str, Any]], PageForm]:
+    """``anyway`` is the label of the checkbox for a key in use."""
+
+    def form(data: QueryDict | None, key: Key, facts: Mapping[str, Any]) -> PageForm:
+        return FinalForm(data, key_name=key.name, anyway=anyway if facts.get("in_use") else "")
+
+    return form
+
+
+def _deletion(data: QueryDict | None, key: Key, facts: Mapping[str, Any]) -> PageForm:
+    anyway = "Schedule anyway; requests with this key will fail immediately" if facts.get("in_use") else ""
+    return DeletionForm(data, key=key, anyway=anyway, initial={"waiting_days": facts["waiting_days"]})
+
+
+def _rotation(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageForm:
+    return RotateForm(data, initial={"expected_version": key.primary_version})
 
 
 SCHEDULE_DELETION: Final = "schedule-deletion"
@@ -70,11 +85,13 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Rotate {}?",
                 permission="keys.rotate",
                 action=actions.KEY_ROTATED,
-                service=rotate_key,
+                perform=rotate_key,
                 states=_USABLE,
                 effect="The new version is used from now on. Earlier versions still work for existing data.",
-                done="rotated",
+                done="{} rotated.",
                 needs="only active keys can be rotated",
+                form=_rotation,
+                draft_fields=("reason", "expected_version"),
                 icon="rotate-cw",
             ),
             KeyOperation(
@@ -83,10 +100,10 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Activate {}?",
                 permission="keys.disable",
                 action=actions.KEY_ACTIVATED,
-                service=activate_key,
+                perform=activate_key,
                 states=frozenset({State.PRE_ACTIVATION}),
                 effect="The key can be used immediately, before its planned activation time.",
-                done="activated",
+                done="{} activated.",
                 needs="only pending keys can be activated",
                 leads_to=State.ACTIVE,
                 icon="circle-play",
@@ -97,10 +114,10 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Enable {}?",
                 permission="keys.disable",
                 action=actions.KEY_ENABLED,
-                service=enable_key,
+                perform=enable_key,
                 states=frozenset({State.SUSPENDED}),
                 effect="The key can be used again.",
-                done="enabled",
+                done="{} enabled.",
                 needs="only disabled keys can be enabled",
                 leads_to=State.ACTIVE,
                 icon="circle-play",
@@ -111,10 +128,10 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Disable {}?",
                 permission="keys.disable",
                 action=actions.KEY_DISABLED,
-                service=disable_key,
+                perform=disable_key,
                 states=_USABLE,
                 effect="All requests that use this key fail, also for existing data, until you enable it again.",
-                done="disabled",
+                done="{} disabled.",
                 needs="only active keys can be disabled",
                 leads_to=State.SUSPENDED,
                 shows_impact=True,
@@ -126,15 +143,16 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Revoke {}?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=revoke_key,
+                perform=revoke_key,
                 states=frozenset({State.ACTIVE, State.SUSPENDED}),
                 effect="The key can never be used for new data again. It still works for existing data. You cannot undo this.",
-                done="revoked",
+                done="{} revoked.",
                 needs="only active or disabled keys can be revoked",
                 leads_to=State.DEACTIVATED,
                 shows_impact=True,
-                is_final=True,
-                anyway="Revoke anyway. Requests that encrypt fail immediately",
+                is_danger=True,
+                needs_recent_sign_in=True,
+                form=_final("Revoke anyway. Requests that encrypt fail immediately"),
                 icon="ban",
             ),
             KeyOperation(
@@ -143,18 +161,19 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Mark {} as compromised?",
                 permission="keys.revoke",
                 action=actions.KEY_REVOKED,
-                service=partial(revoke_key, compromised=True),
+                perform=partial(revoke_key, compromised=True),
                 states=frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.SUSPENDED, State.DEACTIVATED}),
                 effect=(
                     "Use this if an attacker may have the key. The key can never be used again, except to re-encrypt its "
                     "data with another key. You cannot undo this."
                 ),
-                done="marked as compromised",
+                done="{} marked as compromised.",
                 needs="this key is already compromised or scheduled for deletion",
                 leads_to=State.COMPROMISED,
                 shows_impact=True,
-                is_final=True,
-                anyway="Mark as compromised anyway. All requests that use this key fail immediately",
+                is_danger=True,
+                needs_recent_sign_in=True,
+                form=_final("Mark as compromised anyway. All requests that use this key fail immediately"),
                 icon="shield-alert",
             ),
             KeyOperation(
@@ -163,18 +182,21 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Schedule {} for deletion?",
                 permission="keys.destroy",
                 action=actions.KEY_DELETION_SCHEDULED,
-                service=schedule_deletion,
+                perform=schedule_deletion,
                 states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
                 effect=(
                     "The key stops working at once. After a wait of 7 to 30 days its material is destroyed: encrypted data "
                     "is lost, and no one can sign with the key again. You can cancel during the wait."
                 ),
-                done="scheduled for deletion",
+                done="{} scheduled for deletion.",
                 needs="this key is already scheduled for deletion or destroyed",
                 leads_to=State.DELETION_SCHEDULED,
                 shows_impact=True,
-                is_final=True,
-                anyway="Schedule anyway; requests with this key will fail immediately",
+                is_danger=True,
+                needs_recent_sign_in=True,
+                form=_deletion,
+                draft_fields=("reason", "waiting_days"),
+                cancel="Keep key",
                 icon="trash-2",
             ),
             KeyOperation(
@@ -183,13 +205,14 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 question="Cancel the deletion of {}?",
                 permission="keys.destroy",
                 action=actions.KEY_DELETION_CANCELLED,
-                service=cancel_deletion,
+                perform=cancel_deletion,
                 states=frozenset({State.DELETION_SCHEDULED}),
                 effect=(
                     "The key is kept. A key that was active returns as a disabled key: enable it to use it again."
                 ),
-                done="is no longer scheduled for deletion",
+                done="{} is no longer scheduled for deletion.",
                 needs="no deletion is scheduled",
+                cancel="Back",
                 icon="circle-play",
             ),
         )
@@ -209,4 +232,4 @@ def refusals(operations: Iterable[KeyOperation], at: LifecycleState) -> list[str
         for operation in operations
         if State.ACTIVE in operation.states and operation.leads_to is not at.state
     )
-    return [operation.refusal(at) for operation in usual if not operation.is_possible(at)]
+    return [operation.state_refusal(at) for operation in usual if not operation.is_possible(at)]

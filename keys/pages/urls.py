@@ -1,6 +1,6 @@
 from django.urls import path
 
-from kernel.rules import Rule
+from kernel.pages.operations import operation_paths
 from keys.pages.operations import KEY_OPERATIONS
 from keys.pages.version_operations import VERSION_OPERATIONS
 from keys.pages.views import (
@@ -27,37 +27,15 @@ pages = [
     path("keys/<slug:name>/public-key.pem", public_keys.PublicKeyFileView.as_view(), name="key-public-file"),
     path("keys/<slug:name>/versions/", detail.VersionsView.as_view(), name="key-versions"),
     path("keys/<slug:name>/minimum-version", versions.MinimumVersionView.as_view(), name="key-minimum"),
-    *(
-        path(
-            f"keys/<slug:name>/versions/<int:version>/{of_version.slug}",
-            versions.VersionView.as_view(
-                operation=of_version,
-                rules=dict.fromkeys(("GET", "POST"), Rule(of_version.permission, of_version.action)),
-            ),
-            name=of_version.url_name,
-        )
-        for of_version in VERSION_OPERATIONS.values()
+    *operation_paths(
+        "keys/<slug:name>/versions/<int:version>/", versions.VERSION, VERSION_OPERATIONS.values()
     ),
     path("keys/<slug:name>/access/", access.AccessView.as_view(), name="key-access-page"),
-    path(
-        "keys/<slug:name>/access/<uuid:grant_id>/remove",
-        access.RemoveGrantView.as_view(),
-        name="key-grant-remove",
-    ),
+    *operation_paths("keys/<slug:name>/access/<uuid:grant_id>/", access.GRANT, [access.REMOVE_GRANT]),
     path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
     path("keys/<slug:name>/export", transport.ExportView.as_view(), name="key-export"),
-    path("keys/<slug:name>/succeed", succession.SucceedView.as_view(), name="key-succeed"),
+    *operation_paths("keys/<slug:name>/", succession.SUCCEEDED, [succession.SUCCEED]),
     path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),
     path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),
-    *(
-        path(
-            f"keys/<slug:name>/{operation.slug}",
-            changing.KeyOperationView.as_view(
-                operation=operation,
-                rules=dict.fromkeys(("GET", "POST"), Rule(operation.permission, operation.action)),
-            ),
-            name=operation.url_name,
-        )
-        for operation in KEY_OPERATIONS.values()
-    ),
+    *operation_paths("keys/<slug:name>/", changing.KEY, KEY_OPERATIONS.values()),
 ]

@@ -2,49 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from accounts.principals import Principal
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation, confirm
 from keys import actions
 from keys.errors import PolicyInUse
 from keys.models import EncryptionPolicy
 from keys.policies.services import changing
 
-
-@dataclass(frozen=True, slots=True)
-class PolicyOperation:
-    """One operation. ``refusal`` returns why it is not available for a policy, "" if it is."""
-
-    slug: str
-    label: str
-    question: str
-    action: str
-    apply: Callable[[Principal, EncryptionPolicy], object]
-    effect: str
-    done: str
-    icon: str
-    refusal: Callable[[EncryptionPolicy], str]
-    is_danger: bool = False
-
-    @property
-    def url_name(self) -> str:
-        return f"policy-{self.slug}"
-
-    def question_about(self, name: str) -> str:
-        return self.question.format(name)
+MANAGE: Final = "policies.manage"
 
 
-def _activate(principal: Principal, policy: EncryptionPolicy) -> object:
-    return changing.update_policy(principal=principal, policy_id=policy.id, changes={"is_active": True})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyOperation(Operation[EncryptionPolicy]):
+    """``refused`` returns why the operation is not available for a policy, "" if it is."""
 
+    permission: str = MANAGE
+    form: Callable[..., PageForm] = confirm
+    draft_fields: tuple[str, ...] = ()
+    refused: Callable[[EncryptionPolicy], str]
 
-def _deactivate(principal: Principal, policy: EncryptionPolicy) -> object:
-    return changing.update_policy(principal=principal, policy_id=policy.id, changes={"is_active": False})
-
-
-def _delete(principal: Principal, policy: EncryptionPolicy) -> object:
-    return changing.delete_policy(principal=principal, policy_id=policy.id)
+    def refusal(self, found: EncryptionPolicy) -> str:
+        return self.refused(found)
 
 
 def _refuse_deletion(policy: EncryptionPolicy) -> str:
@@ -61,33 +43,34 @@ POLICY_OPERATIONS: Final[Mapping[str, PolicyOperation]] = MappingProxyType(
                 label="Activate",
                 question="Activate the policy {}?",
                 action=actions.POLICY_UPDATED,
-                apply=_activate,
+                perform=partial(changing.update_policy, changes={"is_active": True}),
                 effect="Keys can be created under the policy again.",
-                done="activated",
+                done="Policy {} activated.",
                 icon="circle-play",
-                refusal=lambda policy: "This policy is already active." if policy.is_active else "",
+                refused=lambda policy: "This policy is already active." if policy.is_active else "",
             ),
             PolicyOperation(
                 slug="deactivate",
                 label="Deactivate",
                 question="Deactivate the policy {}?",
                 action=actions.POLICY_UPDATED,
-                apply=_deactivate,
+                perform=partial(changing.update_policy, changes={"is_active": False}),
                 effect="The policy accepts no new keys. Its rules still apply to the keys that it has.",
-                done="deactivated",
+                done="Policy {} deactivated.",
                 icon="circle-pause",
-                refusal=lambda policy: "" if policy.is_active else "This policy is already inactive.",
+                refused=lambda policy: "" if policy.is_active else "This policy is already inactive.",
             ),
             PolicyOperation(
                 slug="delete",
                 label="Delete",
                 question="Delete the policy {}?",
                 action=actions.POLICY_DELETED,
-                apply=_delete,
+                perform=changing.delete_policy,
                 effect="You cannot undo this. No key has this policy.",
-                done="deleted",
+                done="Policy {} deleted.",
+                done_at="policies",
                 icon="trash-2",
-                refusal=_refuse_deletion,
+                refused=_refuse_deletion,
                 is_danger=True,
             ),
         )

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from kernel.rules import Rule
+from kernel.pages.operations import operation_paths
 from keys.policies import views
 from keys.policies.api import PolicyListView, PolicyView, PreviewPolicyView
 from keys.policies.operations import POLICY_OPERATIONS
@@ -16,15 +16,5 @@ pages = [
     path("policies/new", views.NewPolicyView.as_view(), name="policy-new"),
     path("policies/<slug:name>/", views.PolicyView.as_view(), name="policy"),
     path("policies/<slug:name>/edit", views.EditPolicyView.as_view(), name="policy-edit"),
-    *(
-        path(
-            f"policies/<slug:name>/{operation.slug}",
-            views.PolicyOperationView.as_view(
-                operation=operation,
-                rules=dict.fromkeys(("GET", "POST"), Rule("policies.manage", operation.action)),
-            ),
-            name=operation.url_name,
-        )
-        for operation in POLICY_OPERATIONS.values()
-    ),
+    *operation_paths("policies/<slug:name>/", views.SUBJECT, POLICY_OPERATIONS.values()),
 ]

@@ -1,7 +1,7 @@
 """Pages of encryption policies: the list, one policy, creating and editing one, and its operations."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -11,18 +11,18 @@ from django_htmx.http import push_url
 from accounts.principals import Principal
 from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
+from kernel.pages.operations import Subject
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys import actions
 from keys.explanations import AlgorithmChoice, algorithm_choices
 from keys.models import EncryptionPolicy
 from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values, positions_of
-from keys.policies.operations import POLICY_OPERATIONS, PolicyOperation
+from keys.policies.operations import MANAGE, POLICY_OPERATIONS
 from keys.policies.services import changing, reading
 from keys.policies.texts import changed_values, effect_text
 
 LIMIT = 50
-MANAGE = "policies.manage"
 
 
 class PolicyListView(PageView[Principal]):
@@ -84,14 +84,27 @@ class NewPolicyView(PageView[Principal]):
         )
 
 
+SUBJECT: Final[Subject[EncryptionPolicy]] = Subject(
+    url_name="policy-{}",
+    section="policies",
+    title="Policies",
+    find=reading.find_policy,
+    name=lambda policy: policy.name,
+    arguments=lambda policy: {"policy_id": policy.id},
+    page=lambda _, policy: reverse("policy", args=[policy.name]),
+    object_type="policy",
+    object_id=lambda policy: policy.id,
+    find_named=reading.policy_named,
+)
+
+
 class PolicyPageView(PageView[Principal]):
     """Base class of pages about one policy."""
 
     section = "policies"
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
-        policy = reading.policy_named(principal=self.principal, name=kwargs["name"])
-        return "policy", "" if policy is None else str(policy.id)
+        return SUBJECT.object_of(self.principal, kwargs)
 
     def find(self, name: str) -> EncryptionPolicy:
         """Raises NotFound, IntegrityFailed."""
@@ -164,31 +177,6 @@ class EditPolicyView(PolicyPageView):
             rows=changed_values(form),
             preview=preview,
             effects=[(effect_text(effect), effect.keys[:5], effect.count - 5) for effect in preview.effects],
-        )
-
-
-class PolicyOperationView(PolicyPageView):
-    """Confirm one operation. ``urls`` sets ``operation`` and ``rules``."""
-
-    operation: ClassVar[PolicyOperation] = POLICY_OPERATIONS["activate"]
-    template = "keys/policy_operation.html"
-
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(self.find(name))
-
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        policy = self.find(name)
-        self.operation.apply(self.principal, policy)
-        is_deleted = self.operation.slug == "delete"
-        url = reverse("policies") if is_deleted else reverse("policy", args=[name])
-        return self.done(url, f"Policy {name} {self.operation.done}.")
-
-    def _show(self, policy: EncryptionPolicy) -> HttpResponse:
-        return self.page(
-            policy=policy,
-            operation=self.operation,
-            question=self.operation.question_about(policy.name),
-            impossible=self.operation.refusal(policy),
         )
 
 

@@ -12,6 +12,7 @@ from kernel.pages.forms import NewNameField, ReasonForm, offer
 from keys.metadata import MAX_VERSION
 from keys.models import EncryptionPolicy, Key
 from keys.policies.forms import PolicyChoiceField
+from keys.rotation.services.succession import Successor
 
 
 class SuccessorForm(ReasonForm):
@@ -33,6 +34,11 @@ class SuccessorForm(ReasonForm):
             if policy.algorithm in same
         ]
         offer(self, "policy_id", [("", "Keep, if it allows the algorithm"), *kept])
+
+    def order(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        reason = data.pop("reason")
+        return {"successor": Successor(**data), "reason": reason}
 
 
 class RotateForm(ReasonForm):

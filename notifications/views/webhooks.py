@@ -1,7 +1,7 @@
 """Webhooks: the list, one webhook with its deliveries, and its changes."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from kernel.clock import database_now
 from kernel.errors import DomainError, VersionConflict
 from kernel.outbox.topics import topic_of
 from kernel.pages import once
-from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from notifications import actions
@@ -58,7 +58,7 @@ class NewWebhookView(PageView[Principal]):
                 form.refused(request, refusal)
             else:
                 once.accept(request)
-                return show_secret(self, created.webhook, created.secret, is_new=True)
+                return show_secret(self, created.webhook, created.secret)
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 
@@ -124,30 +124,6 @@ class EditWebhookView(WebhookPageView):
         return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
 
 
-class RotateSecretView(WebhookPageView):
-    """Confirm, and show the new secret once."""
-
-    rules = {method: Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED) for method in ("GET", "POST")}
-    template = "notifications/webhook_secret.html"
-
-    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(webhook=self.find(webhook_id), form=PageForm())
-
-    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
-        webhook = self.find(webhook_id)
-        if once.was_accepted(request):
-            return self.done(reverse("webhook-page", args=[webhook_id]), SHOWN_ONCE)
-        form = PageForm(request.POST)
-        try:
-            secret = webhooks.rotate_secret(principal=self.principal, webhook_id=webhook_id)
-        except DomainError as refusal:
-            form.refused(request, refusal)
-            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
-        once.accept(request)
-        return show_secret(self, webhook, secret, is_new=False)
-
-
 class TestWebhookView(WebhookPageView):
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
 
@@ -158,32 +134,64 @@ class TestWebhookView(WebhookPageView):
         )
 
 
-class DeleteWebhookView(WebhookPageView):
-    """Confirm, and delete."""
-
-    rules = {method: Rule(MANAGE, actions.WEBHOOK_DELETED) for method in ("GET", "POST")}
-    template = "notifications/webhook_delete.html"
-
-    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(webhook=self.find(webhook_id), form=PageForm())
-
-    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
-        form = PageForm(request.POST)
-        try:
-            name = webhooks.delete_webhook(principal=self.principal, webhook_id=webhook_id)
-        except DomainError as refusal:
-            form.refused(request, refusal)
-            webhook = self.find(webhook_id)
-            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
-        return self.done(reverse("webhooks-page"), f"Webhook {name} deleted.")
+WEBHOOK: Final[Subject[Webhook]] = Subject(
+    url_name="webhook-{}",
+    section="system",
+    title="Webhooks",
+    find=webhooks.get_webhook,
+    name=lambda webhook: webhook.name,
+    arguments=lambda webhook: {"webhook_id": webhook.id},
+    page=lambda _, webhook: reverse("webhook-page", args=[webhook.id]),
+    object_type="webhook",
+    object_part="webhook_id",
+)
 
 
-def show_secret(view: PageView[Principal], webhook: Webhook, secret: str, *, is_new: bool) -> HttpResponse:
+def show_secret(view: PageView[Principal], webhook: Webhook, secret: str) -> HttpResponse:
     """Show the secret. Only this response contains it."""
+    is_new = isinstance(view, NewWebhookView)
     return view.page(
         template="notifications/webhook_created.html", webhook=webhook, secret=secret, is_new=is_new
     )
+
+
+WEBHOOK_OPERATIONS: Final[tuple[Operation[Webhook], ...]] = (
+    Operation(
+        slug="secret",
+        label="Create new secret",
+        question="Rotate the secret of {}?",
+        permission=MANAGE,
+        action=actions.WEBHOOK_SECRET_ROTATED,
+        perform=webhooks.rotate_secret,
+        form=confirm,
+        draft_fields=(),
+        effect=(
+            "You get a new secret, which replaces the old one immediately. Until the receiver has it, it refuses the "
+            "signatures, and the deliveries are retried."
+        ),
+        respond=show_secret,
+        shown_once=SHOWN_ONCE,
+        needs_recent_sign_in=True,
+    ),
+    Operation(
+        slug="delete",
+        label="Delete webhook",
+        question="Delete the webhook {}?",
+        permission=MANAGE,
+        action=actions.WEBHOOK_DELETED,
+        perform=webhooks.delete_webhook,
+        form=confirm,
+        draft_fields=(),
+        effect=(
+            "It receives nothing more. Its deliveries are deleted, also those that wait. You cannot undo this. To keep "
+            "them, edit the webhook and make it inactive instead."
+        ),
+        done="Webhook {} deleted.",
+        done_at="webhooks-page",
+        is_danger=True,
+        needs_recent_sign_in=True,
+    ),
+)
 
 
 def _fields_of(webhook: Webhook) -> dict[str, Any]:

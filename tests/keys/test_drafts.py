@@ -61,7 +61,6 @@ KEPT = {
     "service-account-new": {"name", "role", "description"},
     "service-account-role": {"role", "reason"},
     "service-account-disable": {"reason"},
-    "service-account-enable": {"reason"},
     "token-revoke-page": {"reason"},
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
@@ -71,9 +70,15 @@ KEPT = {
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
-KEPT |= {f"user-{operation.slug}": {"reason", "role", "email"} for operation in USER_OPERATIONS.values()}
-KEPT |= {f"key-{operation.slug}": WAIT | {"expected_version"} for operation in KEY_OPERATIONS.values()}
-KEPT |= {operation.url_name: WAIT for operation in VERSION_OPERATIONS.values()}
+KEPT |= {
+    f"user-{slug}": {"reason"}
+    for slug in USER_OPERATIONS.keys() - {"invitation", "unlock", "enable", "email"}
+}
+KEPT |= {"user-email": {"email"}, "user-role": {"role", "reason"}}
+KEPT |= {f"key-{slug}": {"reason"} for slug in KEY_OPERATIONS}
+KEPT |= {"key-rotate": {"reason", "expected_version"}, "key-schedule-deletion": WAIT}
+KEPT |= {f"key-version-{slug}": {"reason"} for slug in VERSION_OPERATIONS}
+KEPT |= {"key-version-schedule-destruction": WAIT}
 
 
 def typed_by(persona, **fields):

@@ -155,7 +155,7 @@ def test_an_idle_or_disabled_key_needs_no_further_confirmation(admin, new_key, u
 @pytest.mark.parametrize("at", [LifecycleState(state, Status.ACTIVE) for state in State])
 def test_an_operation_is_refused_in_words_exactly_where_it_is_not_possible(at):
     for operation in KEY_OPERATIONS.values():
-        assert bool(operation.refusal(at)) is not operation.is_possible(at)
+        assert bool(operation.state_refusal(at)) is not operation.is_possible(at)
 
 
 @pytest.mark.parametrize("slug", KEY_OPERATIONS)
@@ -173,7 +173,7 @@ def test_an_operation_is_offered_exactly_where_its_service_carries_it_out(admin,
     operation = KEY_OPERATIONS[slug]
     offered = operation.is_possible(row.lifecycle_state(database_now()))
     with nullcontext() if offered else pytest.raises(DomainError):
-        operation.service(principal=admin.principal, key_id=key.id, reason="test", **more)
+        operation.perform(principal=admin.principal, key_id=key.id, reason="test", **more)
 
 
 def test_a_refused_operation_is_found_under_the_key(operator, key):

@@ -123,7 +123,7 @@ def test_a_policy_is_deactivated_activated_and_deleted_if_no_key_has_it(admin, n
     assert f'<a href="/keys/?policy={policy.name}">1 key</a>' in page
     assert "Danger zone" not in page
     assert "1 key has this policy" in text(browser.get(path + "delete"))
-    assert browser.post(path + "delete").status_code == 409
+    assert browser.post(path + "delete").status_code == 422
     assert browser.post(path + "deactivate").status_code == 303
     assert "accepts no new keys" in text(browser.get(path))
     assert "already inactive" in text(browser.get(path + "deactivate"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,10 +14,9 @@ from accounts import actions
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.tokens.services import listing as token_listing
-from accounts.users.forms import InviteForm, UserFilterForm, described_roles
-from accounts.users.operations import USER_OPERATIONS, UserOperation
-from accounts.users.services import creation, editing, invitations, listing
-from accounts.users.services.invitations import IssuedInvitation
+from accounts.users.forms import InviteForm, UserFilterForm
+from accounts.users.operations import SHOWN_ONCE, USER_OPERATIONS, UserOperation, show_link
+from accounts.users.services import creation, invitations, listing
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
 from kernel.clock import database_now
@@ -28,7 +27,6 @@ from kernel.rules import Rule
 
 LIMIT = 50
 FILTERS = ("search", "role", "state")
-SHOWN_ONCE = "This link was already created. It is shown only once."
 
 
 class UserListView(ShowsLog, PageView[Principal]):
@@ -79,7 +77,7 @@ class InviteUserView(PageView[Principal]):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         self.principal.require_recent_sign_in(database_now())
-        return self._show_form(self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
+        return self.page(form=self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if once.was_accepted(request):
@@ -91,37 +89,24 @@ class InviteUserView(PageView[Principal]):
             except DomainError as refusal:
                 form.refused(request, refusal)
             else:
-                return show_link(self, issued)
-        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show_form(self, form: InviteForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        return self.page(status=status, form=form, roles=described_roles(form))
+                once.accept(request)
+                return show_link(self, None, issued)
+        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 
-class UserPageView(ShowsLog, PageView[Principal]):
-    """Base class of pages about one user. ``show`` adds the context of the header."""
-
+class UserView(ShowsLog, PageView[Principal]):
+    rules = {"GET": Rule("users.read", actions.USER_READ)}
     section = "users"
     object_reference = ("user", "user_id")
-
-    def find(self, user_id: UUID) -> ListedUser:
-        """Raises NotFound, IntegrityFailed."""
-        return listing.get_user(principal=self.principal, user_id=user_id)
-
-    def show(self, listed: ListedUser, **context: Any) -> HttpResponse:
-        is_self = listed.user.id == self.principal.user_id
-        return self.page(listed=listed, account=listed.user, is_self=is_self, **context)
-
-
-class UserView(UserPageView):
-    rules = {"GET": Rule("users.read", actions.USER_READ)}
     template = "accounts/user.html"
 
     def get(self, request: HttpRequest, user_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        listed = self.find(user_id)
+        listed = listing.get_user(principal=self.principal, user_id=user_id)
         operations = self._operations(listed)
-        return self.show(
-            listed,
+        return self.page(
+            listed=listed,
+            account=listed.user,
+            is_self=listed.user.id == self.principal.user_id,
             description=DESCRIPTIONS[listed.user.role],
             operations=[each for each, refusal in operations if not refusal and not each.is_danger],
             dangers=[each for each, refusal in operations if not refusal and each.is_danger],
@@ -139,15 +124,7 @@ class UserView(UserPageView):
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""
         if not self.principal.has_permission("users.manage"):
             return []
-        is_last_admin = editing.is_last_admin(listed.user)
-        offered = USER_OPERATIONS.values()
-        return [(each, each.refusal(listed, is_last_admin=is_last_admin)) for each in offered]
-
-
-def show_link(view: PageView[Principal], issued: IssuedInvitation) -> HttpResponse:
-    """Only this response contains the link."""
-    once.accept(view.request)
-    return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
+        return [(each, each.refusal(listed)) for each in USER_OPERATIONS.values()]
 
 
 def _words(name: str, value: str) -> str:

@@ -1,17 +1,20 @@
 """The Access page of a key: the rules about its use, adding a grant, and removing one."""
 
 from http import HTTPStatus
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.holders import KnownHolder, find_holders, list_holders
+from accounts.principals import Principal
+from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import process_now
 from kernel.databases.rows import first_of
 from kernel.errors import DomainError
 from kernel.http.addresses import canonical_address
-from kernel.pages.forms import ReasonForm
+from kernel.pages.operations import Operation, OperationView, Subject
 from kernel.rules import Rule
 from keys import actions
 from keys.access import services
@@ -21,6 +24,7 @@ from keys.access.table import AccessRow, access_rows, describe_rule, holder_ids
 from keys.changing import MANAGE
 from keys.models import Key, KeyGrant
 from keys.pages.views.detail import KeyView, use_facts
+from keys.reading import services as reading
 from keys.usage.services import callers
 
 LIMIT = 200
@@ -104,48 +108,50 @@ class AccessView(KeyView):
         )
 
 
-class RemoveGrantView(KeyView):
-    """Confirm, and remove a grant on the key or on one of its tags."""
+def _find_grant(*, principal: Principal, name: str, grant_id: UUID) -> tuple[Key, AccessRow]:
+    key = reading.find_key(principal=principal, name=name)
+    grant = first_of(services.list_grants_on(principal=principal, key=key).filter(pk=grant_id))
+    holders = find_holders(holder_ids(key, [grant]))
+    return key, access_rows(key, [grant], holders, process_now())[-1]
 
-    rules = {method: Rule(MANAGE, actions.GRANT_REMOVED) for method in ("GET", "POST")}
-    template = "keys/grant_remove.html"
-    draft_fields = ("reason",)
 
-    def get(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:  # noqa: ARG002
-        key = self.find(name)
-        return self._show(key, self._find_grant(key, grant_id), self.show_draft(ReasonForm()))
+def _grant_arguments(found: tuple[Key, AccessRow]) -> dict[str, Any]:
+    grant = found[1].grant
+    return {"grant_id": grant.id, "key_id": grant.key_id} if grant else {}
 
-    def post(self, request: HttpRequest, name: str, grant_id: UUID) -> HttpResponse:
-        key = self.find(name)
-        grant, form = self._find_grant(key, grant_id), ReasonForm(request.POST)
-        if form.is_valid():
-            try:
-                services.remove_grant(
-                    principal=self.principal,
-                    grant_id=grant_id,
-                    key_id=grant.key_id,
-                    reason=form.cleaned_data["reason"],
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("key-access-page", args=[name]), "Grant removed.")
-        return self._show(key, grant, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _find_grant(self, key: Key, grant_id: UUID) -> KeyGrant:
-        found = services.list_grants_on(principal=self.principal, key=key)
-        return first_of(found.filter(pk=grant_id))
+def _grant_facts(view: OperationView, found: tuple[Key, AccessRow]) -> dict[str, Any]:
+    key, row = found
+    use, grant = callers.use_shown_to(view.principal, key), row.grant
+    uses = use.callers.by_id.get(grant.principal_id, 0) if grant and row.holder.page else None
+    return {"key": key, "row": row, "grant": grant, "uses": uses, **use_facts(use)}
 
-    def _show(self, key: Key, grant: KeyGrant, form: ReasonForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        holders = find_holders(holder_ids(key, [grant]))
-        row = access_rows(key, [grant], holders, process_now())[-1]
-        use = callers.use_shown_to(self.principal, key)
-        return self.page(
-            status=status,
-            key=key,
-            row=row,
-            grant=grant,
-            form=form,
-            uses=use.callers.by_id.get(grant.principal_id, 0) if row.holder.page else None,
-            **use_facts(use),
-        )
+
+# A grant on the key or on one of its tags.
+GRANT: Final[Subject[tuple[Key, AccessRow]]] = Subject(
+    url_name="key-grant-{}",
+    section="keys",
+    title="Keys",
+    find=_find_grant,
+    name=lambda found: found[1].holder.name,
+    arguments=_grant_arguments,
+    page=lambda _, found: reverse("key-access-page", args=[found[0].name]),
+    object_type="key",
+    object_id=lambda found: found[0].id,
+    find_named=reading.key_named,
+    facts=_grant_facts,
+    details="keys/grant_operation.html",
+    catch_up=catch_up_with_request,
+)
+
+REMOVE_GRANT: Final[Operation[tuple[Key, AccessRow]]] = Operation(
+    slug="remove",
+    label="Remove grant",
+    question="Remove this grant to {}?",
+    permission=MANAGE,
+    action=actions.GRANT_REMOVED,
+    perform=services.remove_grant,
+    effect="Requests that only this grant allows are refused immediately.",
+    done="Grant removed.",
+    is_danger=True,
+)

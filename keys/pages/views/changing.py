@@ -1,48 +1,32 @@
 """Pages that change a key: its settings, and the operations of ``keys.pages.operations``."""
 
-from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from kernel.clock import database_now, process_now
+from audit.sequencing.catching_up import catch_up_with_request
+from kernel.clock import process_now
 from kernel.errors import DomainError, VersionConflict
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.operations import OperationView, Subject
 from kernel.pages.views import number_in
 from kernel.rules import Rule
 from keys import actions
-from keys.deletion.forms import DeletionForm, waiting_days_of
 from keys.editing import services as editing
 from keys.editing.forms import EditNotesForm, EditSettingsForm
 from keys.editing.services import KeyUpdate
-from keys.forms import FinalForm
+from keys.explanations import decision_word, meaning
 from keys.impact import KeyAction
 from keys.lifecycle import State, next_rotation
 from keys.models import Key
 from keys.models.policies import MAX_DELETION_DAYS
-from keys.pages.operations import (
-    IMPORTED_ONLY,
-    KEY_OPERATIONS,
-    PROTECTED,
-    ROTATE,
-    SCHEDULE_DELETION,
-    KeyOperation,
-)
-from keys.pages.views.detail import KeyView
+from keys.pages import services as pages
+from keys.pages.views.detail import KeyView, impact_of
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
-from keys.rotation.forms import RotateForm
-
-ORDERED = (
-    "reason",
-    "expected_version",
-    "waiting_days",
-    "confirm_name",
-)  # the form fields that are passed to the service
 
 
 class SettingsView(KeyView):
@@ -102,79 +86,42 @@ class NotesView(SettingsView):
     after = "key"
 
 
-class KeyOperationView(KeyView):
-    """One operation: its effect, who is affected, and the reason. ``urls`` sets ``operation`` and ``rules``.
+def _facts(view: OperationView, found: Key) -> dict[str, Any]:
+    operation, now = view.operation, process_now()
+    at = found.lifecycle_state(now)
+    facts = {
+        "key": found,
+        "at": at,
+        "waiting_days": number_in(view.request, "waiting_days") or MAX_DELETION_DAYS,
+        "rotates_next": next_rotation(found.effective_rotation_days, now),
+    }
+    if operation.refusal(found):
+        facts["meaning"] = meaning(at, found.purpose, has_successor=found.successor_id is not None)
+    if operation.slug == "enable":
+        facts["decision"] = decision = pages.state_decision(principal=view.principal, key=found)
+        facts["decided"] = decision_word(decision.action if decision else "", at.state)
+    if operation.shows_impact and not view.is_part:
+        impact = impact_of(view.principal, found, KeyAction(operation.slug))
+        in_use = at.state is State.ACTIVE and impact["forecast"].is_recent
+        # Of a key in use, the safe operation is the primary button.
+        button = ("danger" if operation.is_danger else "primary danger") if in_use else operation.button
+        facts |= impact | {"in_use": in_use, "button": button}
+    return facts
 
-    The page of an operation that cannot be undone requires a recent sign-in, even if its service does not.
-    """
 
-    operation: ClassVar[KeyOperation] = KEY_OPERATIONS["rotate"]
-    template = "keys/operation.html"
-    draft_fields = ("reason", "expected_version", "waiting_days")
-    parts = frozenset({"deletion-effect"})
-
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        key = self._find_recently_known(name)
-        impact = {} if self.is_part else self._impact(key)
-        return self._show_form(key, self.show_draft(self._form(key, impact)), impact)
-
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self._find_recently_known(name)
-        impact = self._impact(key)
-        form = self._form(key, impact, request.POST)
-        if form.is_valid():
-            order = {each: form.cleaned_data[each] for each in ORDERED if each in form.cleaned_data}
-            try:
-                self.operation.service(principal=self.principal, key_id=key.id, **order)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("key", args=[name]), f"{name} {self.operation.done}.")
-        return self._show_form(key, form, impact, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _find_recently_known(self, name: str) -> Key:
-        if self.operation.is_final:
-            self.principal.require_recent_sign_in(database_now())
-        return self.find(name)
-
-    def _impact(self, key: Key) -> dict[str, Any]:
-        """The use of the key, and what the operation would have denied; empty if it does not affect callers."""
-        if not self.operation.shows_impact:
-            return {}
-        impact = self.impact_of(key, KeyAction(self.operation.slug))
-        is_active = key.lifecycle_state(process_now()).state is State.ACTIVE
-        return {**impact, "in_use": is_active and impact["forecast"].is_recent}
-
-    def _form(self, key: Key, impact: dict[str, Any], data: QueryDict | None = None) -> PageForm:
-        if self.operation.is_final:
-            anyway = self.operation.anyway if impact.get("in_use") else ""
-            if self.operation.slug == SCHEDULE_DELETION:
-                initial = {"waiting_days": number_in(self.request, "waiting_days") or MAX_DELETION_DAYS}
-                return DeletionForm(data, key=key, anyway=anyway, initial=initial)
-            return FinalForm(data, key_name=key.name, anyway=anyway)
-        if self.operation.slug == "rotate":
-            return RotateForm(data, initial={"expected_version": key.primary_version})
-        return ReasonForm(data)
-
-    def _show_form(
-        self, key: Key, form: PageForm, impact: dict[str, Any], status: int = HTTPStatus.OK
-    ) -> HttpResponse:
-        now, days = process_now(), waiting_days_of(form)
-        return self.show(
-            key,
-            form=form,
-            operation=self.operation,
-            question=self.operation.question_about(key.name),
-            impossible=self.operation.refusal(key.lifecycle_state(now)) or self._protection(key),
-            waiting_days=days,
-            ends_at=now + timedelta(days=days),
-            rotates_next=next_rotation(key.effective_rotation_days, now),
-            status=status,
-            **impact,
-        )
-
-    def _protection(self, key: Key) -> str:
-        if self.operation.slug == ROTATE and not key.may_rotate:
-            return IMPORTED_ONLY
-        is_protected = self.operation.slug == SCHEDULE_DELETION and key.deletion_protection
-        return PROTECTED if is_protected else ""
+KEY: Final[Subject[Key]] = Subject(
+    url_name="key-{}",
+    section="keys",
+    title="Keys",
+    find=reading.find_key,
+    name=lambda key: key.name,
+    arguments=lambda key: {"key_id": key.id},
+    page=lambda _, key: reverse("key", args=[key.name]),
+    object_type="key",
+    object_id=lambda key: key.id,
+    find_named=reading.key_named,
+    facts=_facts,
+    details="keys/operation.html",
+    parts=frozenset({"deletion-effect"}),
+    catch_up=catch_up_with_request,
+)

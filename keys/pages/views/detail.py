@@ -62,6 +62,13 @@ def use_facts(use: KeyUse) -> dict[str, Any]:
     }
 
 
+def impact_of(principal: Principal, key: Key, action: KeyAction, number: int = 0) -> dict[str, Any]:
+    """The context of ``keys/confirm_facts.html``. ``number`` as for ``services.forecast``."""
+    return use_facts(callers.use_shown_to(principal, key)) | {
+        "forecast": forecasts.forecast(key=key, action=action, number=number)
+    }
+
+
 class KeyView(ShowsLog, PageView[Principal]):
     """Base class for pages of one key. ``show`` adds the context of the header and the tabs."""
 
@@ -115,12 +122,6 @@ class KeyView(ShowsLog, PageView[Principal]):
             may_edit=self.principal.has_permission("keys.update"),
             **context,
         )
-
-    def impact_of(self, key: Key, action: KeyAction, number: int = 0) -> dict[str, Any]:
-        """The context of ``keys/confirm_facts.html``. ``number`` as for ``services.forecast``."""
-        return use_facts(callers.use_shown_to(self.principal, key)) | {
-            "forecast": forecasts.forecast(key=key, action=action, number=number)
-        }
 
     def _denied_url(self, key: Key, now: datetime) -> str:
         """The denied requests that the page counts, in the log; "" for a reader of their own entries only."""
@@ -200,8 +201,7 @@ class VersionsView(KeyView):
             "operations": [
                 operation
                 for operation in VERSION_OPERATIONS.values()
-                if self.principal.has_permission(operation.permission)
-                and not operation.refusal(key, made.version)
+                if self.principal.has_permission(operation.permission) and not operation.refusal(made.version)
             ],
         }
 

@@ -1,19 +1,23 @@
-"""The page that replaces a key with another one."""
+"""The operation that replaces a key with another one."""
 
-from http import HTTPStatus
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 
-from kernel.clock import database_now, process_now
-from kernel.errors import DomainError
-from kernel.rules import Rule
+from accounts.principals import Principal
+from kernel.clock import process_now
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import Operation, OperationView
+from kernel.pages.views import PageView
 from keys import actions
 from keys.impact import KeyAction
 from keys.lifecycle import Status
 from keys.models import Key
-from keys.pages.views.detail import KeyView
+from keys.pages.views.changing import KEY
+from keys.pages.views.detail import impact_of
 from keys.policies.services import reading
 from keys.rotation.forms import SuccessorForm
 from keys.rotation.services import succession
@@ -21,50 +25,41 @@ from keys.rotation.services import succession
 IMPOSSIBLE: Final = "Only active and expired keys without a successor can be replaced."
 
 
-class SucceedView(KeyView):
-    """It cannot be undone, so the page requires a recent sign-in."""
+def _facts(view: OperationView, found: Key) -> dict[str, Any]:
+    at = found.lifecycle_state(process_now())
+    impact = impact_of(view.principal, found, KeyAction.REVOKE)  # the old key ends in the same way
+    in_use = at.status is Status.ACTIVE and impact["forecast"].is_recent
+    button = "primary danger" if in_use else "primary"
+    policies = reading.policies_for(principal=view.principal)
+    return {"key": found, "at": at, "in_use": in_use, "button": button, "policies": policies, **impact}
 
-    rules = dict.fromkeys(("GET", "POST"), Rule("keys.revoke", actions.KEY_SUCCEEDED))
-    template = "keys/succeed.html"
-    draft_fields = ("name", "algorithm", "policy_id", "reason")
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_sign_in(database_now())
-        key = self.find(name)
-        return self._show_form(key, self.show_draft(self._form(key)))
+SUCCEEDED: Final = replace(KEY, facts=_facts, details="keys/succeed.html", parts=frozenset())
 
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        self.principal.require_recent_sign_in(database_now())
-        key = self.find(name)
-        form = self._form(key, request.POST)
-        if form.is_valid():
-            data = dict(form.cleaned_data)
-            reason = data.pop("reason")
-            try:
-                new = succession.succeed_key(
-                    principal=self.principal,
-                    key_id=key.id,
-                    successor=succession.Successor(**data),
-                    reason=reason,
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("key", args=[new.name]), f"{name} replaced by {new.name}.")
-        return self._show_form(key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _form(self, key: Key, data: QueryDict | None = None) -> SuccessorForm:
-        policies = reading.policies_for(principal=self.principal)
-        return SuccessorForm(data, key=key, policies=policies)
+class SucceedOperation(Operation[Key]):
+    def refusal(self, found: Key) -> str:
+        may_be = succession.may_be_succeeded(found, found.lifecycle_state(process_now()))
+        return "" if may_be else IMPOSSIBLE
 
-    def _show_form(self, key: Key, form: SuccessorForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        at = key.lifecycle_state(process_now())
-        impact = self.impact_of(key, KeyAction.REVOKE)  # the old key ends in the same way
-        return self.show(
-            key,
-            status=status,
-            form=form,
-            impossible="" if succession.may_be_succeeded(key, at) else IMPOSSIBLE,
-            in_use=at.status is Status.ACTIVE and impact["forecast"].is_recent,
-            **impact,
-        )
+
+def _form(data: QueryDict | None, key: Key, facts: Mapping[str, Any]) -> PageForm:
+    return SuccessorForm(data, key=key, policies=facts["policies"])
+
+
+def _show_successor(view: PageView[Principal], key: Key, new: Key) -> HttpResponse:
+    return view.done(reverse("key", args=[new.name]), f"{key.name} replaced by {new.name}.")
+
+
+SUCCEED: Final = SucceedOperation(
+    slug="succeed",
+    label="Replace key",
+    question="Replace {}?",
+    permission="keys.revoke",
+    action=actions.KEY_SUCCEEDED,
+    perform=succession.succeed_key,
+    form=_form,
+    draft_fields=("name", "algorithm", "policy_id", "reason"),
+    respond=_show_successor,
+    needs_recent_sign_in=True,
+)

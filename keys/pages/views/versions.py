@@ -1,83 +1,56 @@
 """Pages that change one version of a key, and the minimum version for decryption."""
 
-from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from kernel.clock import database_now, process_now
+from accounts.principals import Principal
+from audit.sequencing.catching_up import catch_up_with_request
+from kernel.clock import database_now
 from kernel.databases.rows import first_of
 from kernel.errors import DomainError
-from kernel.pages.forms import PageForm, ReasonForm
+from kernel.pages.forms import PageForm
+from kernel.pages.operations import OperationView, Subject
 from kernel.pages.views import number_in
 from kernel.rules import Rule
 from keys import actions
-from keys.deletion.forms import DeletionForm, waiting_days_of
-from keys.editing import services
+from keys.editing import services as editing
 from keys.editing.forms import MinimumVersionForm
 from keys.impact import KeyAction
 from keys.models import Key, KeyVersion
-from keys.pages.version_operations import VERSION_OPERATIONS, VersionOperation
-from keys.pages.views.detail import KeyView
-
-ORDERED = ("reason", "waiting_days", "confirm_name")  # the form fields that are passed to the service
+from keys.pages.views.detail import KeyView, impact_of
+from keys.reading import services as reading
 
 
-class VersionView(KeyView):
-    """One operation on a version. ``urls`` sets ``operation`` and ``rules``."""
+def _find_version(*, principal: Principal, name: str, version: int) -> KeyVersion:
+    key = reading.find_key(principal=principal, name=name)
+    return first_of(key.versions.filter(version=version))
 
-    template = "keys/version_operation.html"
-    tab = "versions"
-    operation: ClassVar[VersionOperation] = VERSION_OPERATIONS["disable"]
-    draft_fields = ("reason", "waiting_days")
 
-    def get(self, request: HttpRequest, name: str, version: int) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        key, row = self._find_version(name, version)
-        return self._show_form(key, row, self.show_draft(self._form(key)))
+def _version_facts(view: OperationView, found: KeyVersion) -> dict[str, Any]:
+    action: KeyAction | None = view.operation.shows_impact_of
+    impact = impact_of(view.principal, found.key, action, found.version) if action else {}
+    return {"key": found.key, "version": found, **impact}
 
-    def post(self, request: HttpRequest, name: str, version: int) -> HttpResponse:
-        key, row = self._find_version(name, version)
-        form = self._form(key, request.POST)
-        if form.is_valid():
-            order = {each: form.cleaned_data[each] for each in ORDERED if each in form.cleaned_data}
-            try:
-                self.operation.service(principal=self.principal, key_id=key.id, version=version, **order)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                done = f"Version {version} of {name} {self.operation.done}."
-                return self.done(reverse("key-versions", args=[name]), done)
-        return self._show_form(key, row, form, HTTPStatus.UNPROCESSABLE_ENTITY)
 
-    def _find_version(self, name: str, number: int) -> tuple[Key, KeyVersion]:
-        if self.operation.is_final:
-            self.principal.require_recent_sign_in(database_now())
-        key = self.find(name)
-        row = first_of(key.versions.filter(version=number))
-        return key, row
-
-    def _form(self, key: Key, data: Any = None) -> PageForm:
-        return DeletionForm(data, key=key) if self.operation.is_final else ReasonForm(data)
-
-    def _show_form(
-        self, key: Key, row: KeyVersion, form: PageForm, status: int = HTTPStatus.OK
-    ) -> HttpResponse:
-        action, days = self.operation.shows_impact_of, waiting_days_of(form)
-        impact = self.impact_of(key, action, row.version) if action else {}
-        return self.page(
-            key=key,
-            version=row,
-            operation=self.operation,
-            question=self.operation.question_about(key, row),
-            impossible=self.operation.refusal(key, row),
-            waiting_days=days,
-            ends_at=process_now() + timedelta(days=days),
-            form=form,
-            status=status,
-            **impact,
-        )
+VERSION: Final[Subject[KeyVersion]] = Subject(
+    url_name="key-version-{}",
+    section="keys",
+    title="Keys",
+    find=_find_version,
+    name=lambda version: f"{version.version} of {version.key.name}",
+    arguments=lambda version: {"key_id": version.key_id, "version": version.version},
+    page=lambda _, version: reverse("key-versions", args=[version.key.name]),
+    object_type="key",
+    object_id=lambda version: version.key_id,
+    find_named=reading.key_named,
+    facts=_version_facts,
+    details="keys/version_operation.html",
+    back="Back to versions",
+    catch_up=catch_up_with_request,
+)
 
 
 class MinimumVersionView(KeyView):
@@ -96,7 +69,7 @@ class MinimumVersionView(KeyView):
         form = MinimumVersionForm(request.POST, key=key)
         if form.is_valid():
             try:
-                services.update_key(
+                editing.update_key(
                     principal=self.principal, key_id=key.id, changes={"min_decryption_version": number}
                 )
             except DomainError as refusal:
@@ -119,5 +92,5 @@ class MinimumVersionView(KeyView):
         elif number == key.min_decryption_version:
             impossible = f"The minimum version is already {number}."
         elif number > key.min_decryption_version:
-            impact = self.impact_of(key, KeyAction.RAISE_MINIMUM, number)
+            impact = impact_of(self.principal, key, KeyAction.RAISE_MINIMUM, number)
         return self.page(key=key, number=number, form=form, impossible=impossible, status=status, **impact)
