@@ -60,6 +60,9 @@ def test_an_operation_that_the_state_forbids_shows_the_reason_and_no_form(admin,
     forced = browser.post(f"/keys/{key.name}/rotate", {"reason": "anyway"})
     assert forced.status_code == 422
     assert "Rotate now is unavailable" in text(forced)
+    flush()
+    entry = log_rows().latest("id")
+    assert (entry.action, entry.object_type, entry.object_id) == ("keys.key.rotated", "key", str(key.id))
 
 
 def test_disabling_asks_for_a_reason_and_shows_who_would_notice(admin, developer, key, use):
