@@ -4,7 +4,7 @@ python -m tests.endpoint_tables
 
 rewrites both. Tests compare them with the code.
 
-A table stands between ``<!-- endpoints PATH… -->`` and ``<!-- end -->``. It has the endpoints below its paths, except
+A table is between ``<!-- endpoints PATH… -->`` and ``<!-- end -->``. It has the endpoints below its paths, except
 those below a longer path of another table. So a new endpoint is in its table at once.
 """
 

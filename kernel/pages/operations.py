@@ -1,6 +1,6 @@
 """Operations with a page of their own: the page shows the effect, and its form performs the operation.
 
-An ``Operation`` is one row of a table. A ``Subject`` is what the operations of a table change. ``operation_paths``
+An ``Operation`` is one row of a table. A ``Subject`` is the object that they change. ``operation_paths``
 makes their pages, which are all one view and one template.
 """
 
@@ -139,7 +139,7 @@ class OperationView(PageView[Any]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject[S]:
-    """What operations change. ``url_name`` is the format of the URL names, with the slug of the operation.
+    """An object that operations change. ``url_name`` is the format of the URL names, with the slug of the operation.
 
     ``find`` gets the ``principal`` and the parts of the URL; it raises NotFound, IntegrityFailed. ``name`` is used in
     the texts, ``arguments`` are those of the services, and ``page`` is the URL of its page for a principal.

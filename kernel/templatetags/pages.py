@@ -44,7 +44,7 @@ def serve() -> str:
 
 @register.filter
 def positions(choices: Iterable[Any], words: str) -> str:
-    """The positions of the choices with these words, for ``data-for``: what a page shows while one of them is chosen."""
+    """The positions of the choices with these words, for ``data-for``, which a page shows for these choices only."""
     return " ".join(str(at) for at, choice in enumerate(choices) if choice.word in words.split())
 
 

@@ -1,4 +1,4 @@
-"""What the operations of ``accounts.users.operations`` change."""
+"""The subject of the operations of ``accounts.users.operations``."""
 
 from typing import Any, Final
 
