@@ -8,8 +8,11 @@ import pytest
 from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
 from keys.editing import services as editing
+from kernel.crypto.algorithms import KEY_ALGORITHMS
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.policies.services import changing
+from keys.policy_forms import PolicyForm
+from keys.policy_forms import positions_of
 from tests.browsing import form_of, plain, signed_in, text
 from tests.log_entries import log_rows
 
@@ -240,3 +243,10 @@ def test_keys_are_found_by_their_policy(admin, new_key, policy):
     assert re.findall(r'<th scope="row">.*?<a class="mono" href="/keys/([a-z0-9-]+)/"', page) == [mine.name]
     assert "Policy: <strong>pci-90</strong>" in page
     assert f'<option value="{policy.name}">' in page
+
+
+def test_a_mode_is_shown_with_each_algorithm_that_has_it():
+    names = [name for name, _ in PolicyForm().fields["algorithm"].choices]
+    for mode in {mode for kind in KEY_ALGORITHMS for mode in kind.modes}:
+        shown = {names[int(at)] for at in positions_of(lambda kind, mode=mode: mode in kind.modes).split()}
+        assert shown == {kind.name for kind in KEY_ALGORITHMS if mode in kind.modes}
