@@ -12,14 +12,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_015,
-    "audit": 16_476,
-    "ciphercanary": 3_374,
-    "console": 5_339,
-    "crypto_ops": 9_390,
-    "kernel": 13_471,
-    "keys": 12_826,
-    "notifications": 2_282,
+    "accounts": 9_851,
+    "audit": 14_902,
+    "backups": 1_346,
+    "ciphercanary": 3_384,
+    "console": 4_079,
+    "crypto_ops": 9_383,
+    "demo": 934,
+    "kernel": 13_663,
+    "keys": 12_460,
+    "notifications": 2_275,
 }
 SLACK = 100
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
