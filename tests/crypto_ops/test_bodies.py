@@ -182,3 +182,9 @@ def test_the_refusal_of_a_batch_names_the_fault_of_each_item():
     with pytest.raises(Invalid) as refused:
         encryption.decrypt_batch(encryption.DecryptBatch("aes-256-siv", KEY, items))
     assert list(refused.value.fields) == ["items.0.tag", "items.2.key_version"]
+
+
+def test_empty_options_agree_with_every_mode():
+    for algorithm in ("aes-256-gcm", "hpke-x25519-ml-kem-768"):
+        body = encryption.Encrypt(algorithm, "QQ==", options=encryption.Options())
+        assert encryption.encrypt_request(body).plaintext == b"A"
