@@ -7,8 +7,14 @@ from uuid import UUID
 import pytest
 
 from accounts.users.services.editing import disable_user, set_role, sign_out_everywhere
+from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.encryption.services import messages
-from crypto_ops.encryption.services.messages import EncryptRequest
+from crypto_ops.encryption.services.batches import EncryptBatch
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
+from crypto_ops.secrets.services.data_keys import DataKeyRequest, contents_of
+from crypto_ops.secrets.services.derivations import DerivationRequest
+from crypto_ops.streaming.services.decisions import StreamEncryption
+from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
@@ -28,6 +34,27 @@ def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
     assert all(answer.json["key_status"] == "disabled" for answer in refusals)
     bench.change_key(key["id"], "enable")
     assert bench.encrypt(key["id"]).status == 200
+
+
+def test_the_expiry_of_a_key_is_a_deadline_of_what_protects_only(bench, principal):
+    end = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    key = bench.key(expires_at=end.isoformat())
+    key_id, mode = UUID(key["id"]), SEALING_MODES["aes-256-gcm"]
+    sealed = envelope.decode(bench.encrypt(key["id"]).json["ciphertext"], max_length=1000)
+    protecting = [
+        EncryptRequest(mode=mode, plaintext=b"", key_id=key_id),
+        EncryptBatch(mode=mode, items=[(b"", b"")], key_id=key_id),
+        DataKeyRequest(key_id=key_id, contents=contents_of(None, None)),
+        DerivationRequest(key_id=key_id, context=b"x", size=16),
+        StreamEncryption(key_id),
+    ]
+    opening = [
+        DecryptRequest.of_envelope(sealed, b""),
+        DerivationRequest(key_id=key_id, context=b"x", size=16, key_version=1),
+    ]
+    decided = [each.decide(DecisionContext(principal)) for each in [*protecting, *opening]]
+    are_limited = [end in {each.at for each in decision.grounds.deadlines} for decision in decided]
+    assert are_limited == [True] * len(protecting) + [False] * len(opening)
 
 
 def test_denied_uses_are_counted_by_what_forbids_them(bench):
