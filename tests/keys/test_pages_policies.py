@@ -7,12 +7,11 @@ import pytest
 
 from accounts.sessions.browser_sessions import CONFIRMED_AT
 from kernel.clock import database_now
-from keys.editing import services as editing
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from keys.editing import services as editing
 from keys.models import EncryptionPolicy, Key, KeyVersion
+from keys.policies.forms import PolicyForm, positions_of
 from keys.policies.services import changing
-from keys.policy_forms import PolicyForm
-from keys.policy_forms import positions_of
 from tests.browsing import form_of, plain, signed_in, text
 from tests.log_entries import log_rows
 
