@@ -40,6 +40,7 @@ class KekRewrapAdmin(ReadOnlyModelAdmin):
     console_page = "jobs"
     list_display = ("created_at", "created_by_name", "status", "done", "total", "altered", "kek_id")
     list_filter = ("status",)
+    exclude = ("actor", "attempt", "lease_holder", "lease_until")
     ordering = ("-created_at",)
 
     def view_on_site(self, rewrap: KekRewrap) -> str:

@@ -72,7 +72,7 @@ READS = {
     "tokens": LIST + 1,  # their last use
     "grants": LIST,
     "key-grants": LIST,
-    "key-access": CALLER + 2,
+    "key-access": CALLER + 3,  # the user or service account, and the grants
     "attention": CALLER + 2,  # the facts, and the open alarms
     "api-notifications": LIST + 1,  # their deliveries
     "webhooks": LIST,

@@ -33,6 +33,9 @@ _QUOTE, _ESCAPE = b'"', b"\\"
 class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The members of a JSON object, in the order of the documentation; members that were not sent are UNSET."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # texts stay out of logs and tracebacks
+
     @property
     def quotes(self) -> int:
         """The number of quotes of the object without escapes: two for each member name and two for each text."""

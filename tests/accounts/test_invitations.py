@@ -51,6 +51,13 @@ def issued(db):
     return invite()
 
 
+def test_a_link_opens_no_account_with_a_second_factor(issued):
+    issued.user.requires_second_factor = True
+    issued.user.save_with_mac(update_fields=["requires_second_factor"])
+    with pytest.raises(InvitationInvalid):
+        accept(issued)
+
+
 def test_the_invited_user_chooses_the_password_and_only_then_can_sign_in(issued, settings):
     assert issued.url.startswith(f"{settings.CC_PUBLIC_URL}/invitation/")
     assert (issued.user.state, issued.user.has_usable_password()) == ("invited", False)

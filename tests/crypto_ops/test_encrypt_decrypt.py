@@ -4,6 +4,7 @@ import uuid
 import pytest
 from django.test import override_settings
 
+from crypto_ops.fast_path.routes import ROUTES
 from kernel.crypto import envelope
 from tests.crypto_ops.conftest import PLAINTEXT, split_form
 from tests.personas import b64
@@ -23,6 +24,13 @@ def test_the_parts_have_the_lengths_of_the_mode(bench, mode):
     encrypted = bench.encrypt(bench.key(mode.key_algorithm)["id"], mode.name).json
     lengths = [len(base64.b64decode(encrypted[part])) for part in ("iv", "tag")]
     assert lengths == [mode.iv_size, mode.tag_size]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_an_empty_body_is_an_object_without_members(bench, method, path):
+    empty, without = (bench.persona.api.send(method, path, body) for body in (None, b"{}"))
+    assert empty.code == "invalid_request"
+    assert empty.json["errors"] == without.json["errors"]
 
 
 def test_empty_data_is_data(bench, mode):

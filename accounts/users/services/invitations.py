@@ -106,6 +106,8 @@ def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
         # Every change of the user and of their link takes this lock first. Check the link again under it.
         User.objects.lock(invited.pk)
         user = check_invitation(code=code)
+        if user.requires_second_factor:  # the link alone would open a session
+            raise InvitationInvalid
         user.password = encoded
         user.save_with_mac(update_fields=["password"])
         Invitation.objects.filter(user=user).delete()  # noqa: CC3 - deletes used and revoked invitations
