@@ -39,7 +39,7 @@ class UserOperation(Operation[ListedUser]):
     ends_sessions: bool = False
 
     def refusal(self, found: ListedUser) -> str:
-        if self.removes_admin and editing.is_last_admin(found.user):
+        if self.removes_admin and found.is_last_admin:
             return f"{self.label} is unavailable. {editing.LAST_ADMIN}"
         return "" if self.is_possible(found) else f"{self.label} is unavailable: {self.needs}."
 

@@ -238,7 +238,7 @@ def test_the_page_names_the_date_of_the_state_that_forbids_an_operation(
     content = browser.get(path).content.decode()
     assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
     assert ("Enter the name of another key. This key cannot encrypt." in content) == ("reencrypt" in left)
-    offered = re.findall(r'name="operation" value="(\w+)"( checked)?( disabled)?', content)
+    offered = re.findall(r'name="operation" id="\w+" value="(\w+)"( checked)?( disabled)?', content)
     assert {word for word, _, disabled in offered if not disabled} == left
     for operation in {"encrypt", "decrypt"} - left:  # a page that was already open
         response = run(browser, path, operation, "hello" if operation == "encrypt" else ciphertext)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypedDict
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db.models import DateTimeField, Exists, Max, OuterRef, Subquery, Val
 from accounts import actions, login_attempts
 from accounts.models import Passkey, User, UserQuerySet
 from accounts.principals import Principal
+from accounts.users.services.editing import is_last_admin
 from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import AuditLog
@@ -27,7 +29,7 @@ class UserFilter(TypedDict, total=False):
     ordering: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ListedUser:
     """``is_intact`` means that the MAC of the row is valid. ``last_sign_in_at`` comes from the audit log.
 
@@ -40,6 +42,11 @@ class ListedUser:
     last_sign_in_at: datetime | None
     locked_until: datetime | None
     invited_until: datetime | None
+
+    @cached_property
+    def is_last_admin(self) -> bool:
+        """Two operations of a page need it, for one query."""
+        return is_last_admin(self.user)
 
 
 def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQuerySet:
