@@ -12,14 +12,14 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_851,
-    "audit": 14_902,
+    "accounts": 9_860,
+    "audit": 14_903,
     "backups": 1_346,
     "ciphercanary": 3_384,
-    "console": 4_079,
-    "crypto_ops": 9_383,
+    "console": 4_080,
+    "crypto_ops": 9_387,
     "demo": 934,
-    "kernel": 13_663,
+    "kernel": 13_679,
     "keys": 12_460,
     "notifications": 2_275,
 }

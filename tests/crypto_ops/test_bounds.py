@@ -82,15 +82,16 @@ def test_a_process_loads_256_things_at_a_time_at_most():
 def test_a_request_loads_64_times_at_most():
     loads = []
 
-    def decide(_request, _context):
-        missing = object()
-        raise CacheMiss(missing, lambda: loads.append(missing))
+    class Missing:
+        def decide(self, _context):
+            missing = object()
+            raise CacheMiss(missing, lambda: loads.append(missing))
 
-    route = HotRoute(action="a", body=RequestBody, request=lambda _: None, decide=decide, write=None)
+    route = HotRoute(action="a", body=RequestBody, request=lambda _: None, write=None)
     principal = Principal.system("test", "api")
     origin = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
     with pytest.raises(Unavailable):
-        asyncio.run(route._perform(HOT, origin, principal, None, time.monotonic() + 60))
+        asyncio.run(route._perform(HOT, origin, principal, Missing(), time.monotonic() + 60))
     assert len(loads) == MAX_LOADS == 64
 
 
