@@ -69,7 +69,7 @@ class Principal:
 
     @property
     def credential_id(self) -> UUID | None:
-        """What a retry must repeat: the service token, whose limits may differ from those of another, or the identity."""
+        """A retry must repeat it: the service token, because the limits of another may differ, or the identity."""
         return self.identity.id if self.limits is None else self.limits.token_id
 
     def has_permission(self, word: str) -> bool:

@@ -73,7 +73,12 @@ def may_fail_on_sqlite(file: Path) -> bool:
 
 
 def few_files(arguments: list[str]) -> list[Path]:
-    """The files that the arguments for pytest name, if these are few and nothing else is named."""
+    """The files that the arguments for pytest name, if these are few and nothing else is named.
+
+    Nothing if the arguments ask for several processes: these would not know the services that a test starts on demand.
+    """
+    if any(each.startswith(("-n", "--numprocesses")) for each in arguments):
+        return []
     named = [path for path in (Path(each.partition("::")[0]) for each in arguments) if path.exists()]
     return named if len(named) <= FEW and all(map(Path.is_file, named)) else []
 

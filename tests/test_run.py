@@ -32,6 +32,7 @@ def is_up():
         (["tests"], 0),
         (["tests/run.py", "tests/keys"], 0),
         (["-x"], 0),
+        (["tests/test_run.py", "-n2"], 0),
     ],
 )
 def test_only_a_few_files_run_in_one_process(arguments, count):

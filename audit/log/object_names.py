@@ -24,8 +24,8 @@ class NamedObjects:
     """The objects of one type. Their ids are UUIDs, and ``column`` has their names, which are unique and lower-case.
 
     ``visible_to`` returns the rows that a reader may see, each with a MAC. It raises Denied if there are none. ``page``
-    is the URL name of an object's page, with the name as its argument. Refused requests have ``prefix`` and the name
-    instead of the id.
+    is the URL name of an object's page, with the name as its argument. A refused request records ``prefix`` and the
+    name instead of the id.
     """
 
     visible_to: Callable[[Any], QuerySet[Any]]
