@@ -1,6 +1,7 @@
 """Who may use a method of a view, and its audit action. Pages and the API share these types."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Literal, Protocol
 from uuid import UUID
@@ -50,6 +51,10 @@ class Caller(Protocol):
     def has_permission(self, word: str) -> bool: ...
     def require(self, word: str) -> None:
         """Raises Denied unless the permission is held."""
+        ...
+
+    def require_recent_sign_in(self, now: datetime) -> None:
+        """Raises RecentAuthRequired if the sign-in is too long ago."""
         ...
 
     def scope(self, word: str) -> PermissionScope:

@@ -16,8 +16,8 @@ from accounts.session_engine import drop_expired
 from accounts.sessions.browser_sessions import PENDING_FOR
 from accounts.sessions.views import where_passkeys_work
 from kernel.clock import database_now
-from kernel.errors import DomainError, NotFound, Unauthenticated
-from kernel.pages.forms import PageForm
+from kernel.errors import NotFound, Unauthenticated
+from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
@@ -44,7 +44,7 @@ class SecondFactorView(PageView[Principal]):
         return HttpResponseRedirect(reverse("mfa-setup"), status=HTTPStatus.SEE_OTHER)
 
 
-class ConfirmTotpView(PageView[Principal]):
+class ConfirmTotpView(FormView[Principal, TotpCodeForm]):
     """Steps one and two: the secret, and its first code. The response to the code is step three, the recovery codes."""
 
     rules = {
@@ -53,33 +53,23 @@ class ConfirmTotpView(PageView[Principal]):
     }
     section = "account"
     template = "accounts/second_factor_setup.html"
+    form_class = TotpCodeForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(TotpCodeForm())
+    def perform(self, form: TotpCodeForm) -> HttpResponse:
+        return _show_codes(self, totp.confirm_totp(principal=self.principal, code=form.cleaned_data["code"]))
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = TotpCodeForm(request.POST)
-        if form.is_valid():
-            try:
-                codes = totp.confirm_totp(principal=self.principal, code=form.cleaned_data["code"])
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return _show_codes(self, codes)
-        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def show_form(self, form: TotpCodeForm, **context: Any) -> HttpResponse:
         try:
             enrolment = totp.find_enrolment(principal=self.principal)
         except NotFound:  # no enrolment is pending: it was confirmed, has expired, or was never started
             return HttpResponseRedirect(reverse("mfa"), status=HTTPStatus.SEE_OTHER)
         secret = enrolment.secret
         return self.page(
-            status=status,
             form=form,
             groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
             uri=enrolment.otpauth_uri,
             qr=qr_code(enrolment.otpauth_uri),
+            **context,
         )
 
 
@@ -105,18 +95,19 @@ class RecoveryCodesView(PageView[Principal]):
         return _show_codes(self, codes)
 
 
-class KeptCodesView(PageView[Principal]):
+class KeptCodesView(FormView[Principal, KeptCodesForm]):
     """The confirmation that ends the set-up. The form carries the codes, because the server stores only hashes."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.RECOVERY_CODES_KEPT)}
     section = "account"
     template = "accounts/recovery_codes.html"
+    form_class = KeptCodesForm
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = KeptCodesForm(request.POST)
-        if form.is_valid():
-            return self.done(reverse("mfa"), "Second factor set up and recovery codes saved.")
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form, codes=form.given_codes())
+    def perform(self, form: KeptCodesForm) -> HttpResponse:  # noqa: ARG002 - calls no service
+        return self.done(reverse("mfa"), "Second factor set up and recovery codes saved.")
+
+    def show_form(self, form: KeptCodesForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, codes=form.given_codes(), **context)
 
 
 class CodesFileView(PageView[Principal]):
@@ -136,26 +127,20 @@ class CodesFileView(PageView[Principal]):
         return HttpResponse(text + "\n".join(codes) + "\n", "text/plain; charset=utf-8", headers=headers)
 
 
-class RemoveView(PageView[Principal]):
+class RemoveView(FormView[Principal, CodeForm]):
     rules = {method: Rule(AUTHENTICATED, actions.TOTP_REMOVED) for method in ("GET", "POST")}
     section = "account"
     template = "accounts/second_factor_remove.html"
+    form_class = CodeForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if totp.get_second_factor(principal=self.principal).confirmed_at is None:
             return HttpResponseRedirect(reverse("mfa"))
-        return self.page(form=CodeForm())
+        return super().get(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = CodeForm(request.POST)
-        if form.is_valid():
-            try:
-                totp.remove_totp(principal=self.principal, code=form.cleaned_data["code"])
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("mfa"), "Authenticator removed.")
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def perform(self, form: CodeForm) -> HttpResponse:
+        totp.remove_totp(principal=self.principal, code=form.cleaned_data["code"])
+        return self.done(reverse("mfa"), "Authenticator removed.")
 
 
 def _show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
@@ -164,67 +149,51 @@ def _show_codes(view: PageView[Principal], codes: list[str]) -> HttpResponse:
     return view.page(template="accounts/recovery_codes.html", form=form, codes=codes)
 
 
-class PasskeysView(PageView[Principal]):
+class PasskeysView(FormView[Principal, PasskeyForm]):
     rules = {
         "GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED),
         "POST": Rule(AUTHENTICATED, actions.PASSKEY_CHANGED),
     }
     section = "account"
     template = "accounts/passkeys.html"
+    form_class = PasskeyForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(PasskeyForm())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = PasskeyForm(request.POST)
-        if form.is_valid():
-            try:
-                return self._change(**form.cleaned_data)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _change(self, *, operation: str, passkey: Any, name: str) -> HttpResponse:
-        if operation == "rename":
+    def perform(self, form: PasskeyForm) -> HttpResponse:
+        passkey, name = form.cleaned_data["passkey"], form.cleaned_data["name"]
+        if form.cleaned_data["operation"] == "rename":
             passkeys.rename_passkey(principal=self.principal, passkey_id=passkey, name=name)
             return self.done(reverse("passkeys"), f"Passkey renamed to {name}.")
         passkeys.remove_passkey(principal=self.principal, passkey_id=passkey)
         return self.done(reverse("passkeys"), "Passkey removed. Delete it on your device too.")
 
-    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def show_form(self, form: PasskeyForm, **context: Any) -> HttpResponse:
         found = passkeys.list_passkeys(principal=self.principal)
-        return self.page(status=status, form=form, passkeys=found, **where_passkeys_work(self.request))
+        return self.page(form=form, passkeys=found, **where_passkeys_work(self.request), **context)
 
 
-class NewPasskeyView(PageView[Principal]):
+class NewPasskeyView(FormView[Principal, NewPasskeyForm]):
     """A POST without an answer returns the options of the ceremony. The browser then posts the device's answer."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSKEY_ADDED) for method in ("GET", "POST")}
     section = "account"
     template = "accounts/passkey_new.html"
+    form_class = NewPasskeyForm
+    needs_recent_sign_in = True
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(form=NewPasskeyForm(), **where_passkeys_work(request))
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.POST.get("answer"):
+            return super().post(request, *args, **kwargs)
+        options, state = passkeys.begin_passkey(principal=self.principal)
+        return begun(request, NEW, options, state)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        if not request.POST.get("answer"):
-            options, state = passkeys.begin_passkey(principal=self.principal)
-            return begun(request, NEW, options, state)
-        form = NewPasskeyForm(request.POST)
-        if form.is_valid():
-            try:
-                state = take_state(request, NEW)
-                name = form.cleaned_data["name"]
-                passkeys.add_passkey(
-                    principal=self.principal, name=name, state=state, answer=request.POST["answer"]
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return self.page(status=status, form=form, **where_passkeys_work(request))
+    def perform(self, form: NewPasskeyForm) -> HttpResponse:
+        state, name = take_state(self.request, NEW), form.cleaned_data["name"]
+        answer = self.request.POST["answer"]
+        passkeys.add_passkey(principal=self.principal, name=name, state=state, answer=answer)
+        return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")
+
+    def show_form(self, form: NewPasskeyForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, **where_passkeys_work(self.request), **context)
 
 
 def begun(request: HttpRequest, key: str, options: dict[str, Any], state: dict[str, Any]) -> HttpResponse:

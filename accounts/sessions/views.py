@@ -27,33 +27,23 @@ from kernel.errors import DomainError, Invalid, Throttled
 from kernel.http import problems
 from kernel.http.context import in_context
 from kernel.pages.drafts import carried_draft, keep_draft
+from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, is_htmx, known_principal, next_url
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 
-class SessionsView(PageView[Principal]):
+class SessionsView(FormView[Principal, EndSessionForm]):
     rules = {
         "GET": Rule(AUTHENTICATED, actions.SESSION_LISTED),
         "POST": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
     }
     section = "account"
     template = "accounts/sessions.html"
+    form_class = EndSessionForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show(EndSessionForm())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = EndSessionForm(request.POST)
-        if form.is_valid():
-            try:
-                return self._end(form.cleaned_data["session"])
-            except DomainError as refusal:
-                form.refused(request, refusal)
-        return self._show(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _end(self, which: UUID | None) -> HttpResponse:
-        """End one session, or all other sessions if ``which`` is None."""
+    def perform(self, form: EndSessionForm) -> HttpResponse:
+        which: UUID | None = form.cleaned_data["session"]
         if which is None:
             count = own_sessions.end_other_sessions(principal=self.principal)
             words = {0: "There are no other sessions.", 1: "Signed out of 1 other session."}
@@ -64,9 +54,9 @@ class SessionsView(PageView[Principal]):
             return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
         return self.done(reverse("sessions"), "Session signed out.")
 
-    def _show(self, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def show_form(self, form: EndSessionForm, **context: Any) -> HttpResponse:
         found = own_sessions.list_sessions(principal=self.principal)
-        return self.page(status=status, form=form, sessions=found)
+        return self.page(form=form, sessions=found, **context)
 
 
 class ExtendSessionView(PageView[Principal]):
@@ -78,7 +68,7 @@ class ExtendSessionView(PageView[Principal]):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-class SecretFormView(PageView[Principal]):
+class SecretFormView[F: PageForm](FormView[Principal, F]):
     """Base class of forms for a password or a code. Each attempt counts against the rate limit of the client's
     address, and a refusal has its own status code. The forms carry the path to return to, and the draft for it.
     """
@@ -97,16 +87,12 @@ class SecretFormView(PageView[Principal]):
     def charge(self) -> None:
         throttle.check_address(in_context(self.request), group="auth", rate=settings.CC_THROTTLE_AUTH)
 
-    def again(self, form: PageForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
-        """Show the form again with its errors."""
-        status: int = HTTPStatus.UNPROCESSABLE_ENTITY
-        if refusal is not None:
-            form.refused(self.request, refusal)
-            if not (is_htmx(self.request) or isinstance(refusal, Invalid)):
-                status = problems.status_of(refusal)
+    def again(self, form: F, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
         if isinstance(refusal, Throttled):
             context["retry_at"] = process_now() + timedelta(seconds=refusal.retry_after)
-        response = self.page(status=status, form=form, **context)
+        response = super().again(form, refusal, **context)
+        if refusal is not None and not (is_htmx(self.request) or isinstance(refusal, Invalid)):
+            response.status_code = problems.status_of(refusal)
         if isinstance(refusal, Throttled):
             response["Retry-After"] = str(refusal.retry_after)
         return response

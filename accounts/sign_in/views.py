@@ -36,9 +36,10 @@ from kernel.rules import ENROLLING, PUBLIC, Rule
 PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
 
 
-class SignInView(SecretFormView):
+class SignInView(SecretFormView[SignInForm]):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in.html"
+    form_class = SignInForm
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if known_principal(request) is not None and not is_htmx(request):
@@ -47,26 +48,23 @@ class SignInView(SecretFormView):
             return HttpResponseRedirect(reverse("setup"))  # no account exists yet
         return self.page(form=SignInForm(), next=next_url(request, "") or _path_behind_dialog(request))
 
-    def post(self, request: HttpRequest, path: str = "", draft: str = "") -> HttpResponse:
+    def post(self, request: HttpRequest, path: str = "", draft: str = "", **kwargs: Any) -> HttpResponse:
         """``path`` and ``draft`` are those of another page whose form was submitted after the session had ended."""
         if draft:
             return self.page(form=SignInForm(), next=path, draft=draft)
-        form = SignInForm(request.POST)
-        if not form.is_valid():
-            return self.again(form)
-        origin = origin_of(request, Source.CONSOLE)
-        try:
-            self.charge()
-            # Record the username with a refusal only if an account has it, because it may be a mistyped password.
-            name_actor(request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
-            user = services.check_password(**form.cleaned_data)
-            if user.requires_second_factor:
-                return self._ask_for_code(user)
-            user = services.sign_in_to_browser(
-                user_id=user.id, subject_version=user.subject_version, origin=origin
-            )
-        except DomainError as refusal:
-            return self.again(form, refusal)
+        return super().post(request, **kwargs)
+
+    def perform(self, form: SignInForm) -> HttpResponse:
+        origin = origin_of(self.request, Source.CONSOLE)
+        self.charge()
+        # Record the username with a refusal only if an account has it, because it may be a mistyped password.
+        name_actor(self.request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
+        user = services.check_password(**form.cleaned_data)
+        if user.requires_second_factor:
+            return self._ask_for_code(user)
+        user = services.sign_in_to_browser(
+            user_id=user.id, subject_version=user.subject_version, origin=origin
+        )
         return self.open(user)
 
     def _ask_for_code(self, user: User) -> HttpResponse:
@@ -80,7 +78,7 @@ class SignInView(SecretFormView):
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
-class SignInCodeView(SecretFormView):
+class SignInCodeView(SecretFormView[CodeForm]):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
     template = "accounts/log_in_code.html"
 
@@ -141,7 +139,7 @@ def pending_sign_in(request: HttpRequest) -> tuple[UUID, int] | None:
     return UUID(pending[0]), pending[1]
 
 
-class ConfirmIdentityView(SecretFormView):
+class ConfirmIdentityView(SecretFormView[CodeForm | ConfirmPasswordForm]):
     """Confirm a factor for actions that require a recent sign-in, then return to the requested page."""
 
     rules = {method: Rule(ENROLLING, actions.IDENTITY_CONFIRMED) for method in ("GET", "POST")}
@@ -151,32 +149,23 @@ class ConfirmIdentityView(SecretFormView):
         user = editing.get_own_user(principal=self.principal)
         return super().page(**{"through_provider": user.is_federated} | context)
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(form=self._form())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = self._form(request.POST)
-        if not form.is_valid():
-            return self.again(form)
-        given = form.cleaned_data
-        try:
-            self.charge()
-            services.confirm_identity(
-                principal=self.principal,
-                password=given.get("password", ""),
-                totp_code=given.get("code", ""),
-                origin=origin_of(request, Source.CONSOLE),
-            )
-        except DomainError as refusal:
-            return self.again(form, refusal)
-        confirm_session(request)
-        if "code" in given:
-            _show_codes_left(request, self.principal.person_id, given["code"])
-        return HttpResponseRedirect(next_url(request, reverse("home")), status=HTTPStatus.SEE_OTHER)
-
-    def _form(self, data: Any = None) -> PageForm:
+    def form(self, data: Any = None) -> CodeForm | ConfirmPasswordForm:
         asks_for_code = editing.get_own_user(principal=self.principal).requires_second_factor
         return CodeForm(data) if asks_for_code else ConfirmPasswordForm(data)
+
+    def perform(self, form: CodeForm | ConfirmPasswordForm) -> HttpResponse:
+        given = form.cleaned_data
+        self.charge()
+        services.confirm_identity(
+            principal=self.principal,
+            password=given.get("password", ""),
+            totp_code=given.get("code", ""),
+            origin=origin_of(self.request, Source.CONSOLE),
+        )
+        confirm_session(self.request)
+        if "code" in given:
+            _show_codes_left(self.request, self.principal.person_id, given["code"])
+        return HttpResponseRedirect(next_url(self.request, reverse("home")), status=HTTPStatus.SEE_OTHER)
 
 
 class SignOutView(PageView[Principal]):
@@ -189,7 +178,7 @@ class SignOutView(PageView[Principal]):
         return HttpResponseRedirect(f"{reverse('login')}?signed-out", status=HTTPStatus.SEE_OTHER)
 
 
-class SignInWithPasskeyView(SecretFormView):
+class SignInWithPasskeyView(SecretFormView[PageForm]):
     """The two steps of a ceremony, as in ``NewPasskeyView``: instead of a password, or (``second``) after it."""
 
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}

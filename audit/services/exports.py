@@ -47,9 +47,6 @@ class Exporter(Caller, Protocol):
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
-    def require_recent_sign_in(self, now: datetime) -> None:
-        """Raises Denied if the sign-in is too old for a bulk download."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -39,9 +38,6 @@ class Resolver(Caller, Protocol):
     def actor(self) -> Actor: ...
     @property
     def stamp(self) -> EpochStamp | None: ...
-    def require_recent_sign_in(self, now: datetime) -> None:
-        """Raises RecentAuthRequired if the sign-in is too long ago."""
-        ...
 
 
 def restore_alarms() -> int:

@@ -1,8 +1,6 @@
 """Pages of the log's alarms: list them, and resolve one."""
 
-from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -13,8 +11,7 @@ from audit.sequencing.catching_up import ShowsLog
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, original_of, resolve_alarm
-from kernel.clock import database_now
-from kernel.errors import DomainError
+from kernel.pages.form_views import FormView
 from kernel.pages.forms import ReasonForm
 from kernel.pages.views import PageView, number_in
 from kernel.rules import Rule
@@ -42,29 +39,20 @@ class AlarmListView(ShowsLog, PageView[Resolver]):
         )
 
 
-class ResolveAlarmView(ShowsLog, PageView[Resolver]):
+class ResolveAlarmView(ShowsLog, FormView[Resolver, ReasonForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule(RESOLVE_PERMISSION, actions.ALARM_RESOLVED))
     object_reference = ("audit_alarm", "alarm_id")
     section = "audit"
     template = "audit/alarm_resolve.html"
+    form_class = ReasonForm
     draft_fields = ("reason",)
+    needs_recent_sign_in = True
 
-    def get(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_sign_in(database_now())
-        return self._show_form(alarm_id, self.show_draft(ReasonForm()))
+    def perform(self, form: ReasonForm) -> HttpResponse:
+        resolve_alarm(principal=self.principal, alarm_id=self.kwargs["alarm_id"], **form.cleaned_data)
+        return self.done(reverse("alarms"), "Alarm resolved.")
 
-    def post(self, request: HttpRequest, alarm_id: UUID) -> HttpResponse:
-        form = ReasonForm(request.POST)
-        if form.is_valid():
-            try:
-                resolve_alarm(principal=self.principal, alarm_id=alarm_id, **form.cleaned_data)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("alarms"), "Alarm resolved.")
-        return self._show_form(alarm_id, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show_form(self, alarm_id: UUID, form: ReasonForm, **options: Any) -> HttpResponse:
-        alarm = alarms.find_alarm(principal=self.principal, alarm_id=alarm_id)
+    def show_form(self, form: ReasonForm, **context: Any) -> HttpResponse:
+        alarm = alarms.find_alarm(principal=self.principal, alarm_id=self.kwargs["alarm_id"])
         original = original_of(alarm) if alarm.is_altered else None
-        return self.page(alarm=alarm, original=original, form=form, **options)
+        return self.page(alarm=alarm, original=original, form=form, **context)

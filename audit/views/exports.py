@@ -1,13 +1,13 @@
 """Pages of exports of the log: list them, request one, and download its file."""
 
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from audit import actions
 from audit.exports.downloads import download
@@ -18,7 +18,7 @@ from audit.services import exports
 from audit.services.exports import Exporter
 from audit.views.events import return_to_list
 from kernel.clock import database_now, process_now
-from kernel.errors import DomainError
+from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
@@ -37,46 +37,40 @@ class ExportListView(PageView[Exporter]):
         return self.page(exports=rows, has_more=len(found) > LIMIT)
 
 
-class NewExportView(PageView[Exporter]):
+class NewExportView(FormView[Exporter, ExportForm]):
     """Queues an export with the filters of the query string."""
 
     rules = dict.fromkeys(("GET", "POST"), Rule(EXPORT_PERMISSION, actions.EXPORT_REQUESTED))
     section = "audit"
     template = "audit/export_new.html"
+    needs_recent_sign_in = True
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_sign_in(database_now())
-        asked = LogFilterForm(request.GET)
-        return self._show_form(ExportForm(is_of_whole_log=self._is_of_whole_log(asked)), asked)
+    @cached_property
+    def asked(self) -> LogFilterForm:
+        return LogFilterForm(self.request.GET)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        asked = LogFilterForm(request.GET)
-        form = ExportForm(request.POST, is_of_whole_log=self._is_of_whole_log(asked))
-        # Reject invalid filters, because without them the file would contain more than was requested.
-        if form.is_valid() and not asked.errors:
-            try:
-                export = exports.request_export(
-                    principal=self.principal,
-                    export_format=form.cleaned_data["format"],
-                    criteria=asked.criteria(database_now()),
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("job", args=[export.id]), "Export queued.")
-        return self._show_form(form, asked, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    def form(self, data: QueryDict | None = None) -> ExportForm:
+        is_of_whole_log = not self.asked.asked and self.principal.scope(READ_PERMISSION) == "all"
+        return ExportForm(data, is_of_whole_log=is_of_whole_log)
 
-    def _show_form(self, form: ExportForm, asked: LogFilterForm, **options: Any) -> HttpResponse:
+    def perform(self, form: ExportForm) -> HttpResponse:
+        if self.asked.errors:  # without these filters, the file would contain more than was requested
+            return self.again(form)
+        export = exports.request_export(
+            principal=self.principal,
+            export_format=form.cleaned_data["format"],
+            criteria=self.asked.criteria(database_now()),
+        )
+        return self.done(reverse("job", args=[export.id]), "Export queued.")
+
+    def show_form(self, form: ExportForm, **context: Any) -> HttpResponse:
         return self.page(
             form=form,
-            asked=asked,
-            **return_to_list(self.request, asked),
+            asked=self.asked,
+            **return_to_list(self.request, self.asked),
             hours=settings.CC_EXPORT_HOURS,
-            **options,
+            **context,
         )
-
-    def _is_of_whole_log(self, asked: LogFilterForm) -> bool:
-        return not asked.asked and self.principal.scope(READ_PERMISSION) == "all"
 
 
 class ExportFileView(PageView[Exporter]):

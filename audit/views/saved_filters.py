@@ -1,6 +1,5 @@
 """Pages of saved filters."""
 
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +14,8 @@ from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
 from audit.views.events import return_to_list
-from kernel.errors import DomainError, NotFound
+from kernel.errors import NotFound
+from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView, refuse
 from kernel.rules import Rule
 
@@ -32,35 +32,25 @@ class SavedFiltersView(PageView[Owner]):
         )
 
 
-class NewSavedFilterView(PageView[Owner]):
+class NewSavedFilterView(FormView[Owner, SavedFilterForm]):
     """Saves the filters of the query string."""
 
     rules = dict.fromkeys(("GET", "POST"), Rule(READ_PERMISSION, actions.FILTER_SAVED))
     section = "audit"
     template = "audit/saved_new.html"
+    form_class = SavedFilterForm
     draft_fields = tuple(SavedFilterForm.base_fields)
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show_form(self.show_draft(SavedFilterForm()))
+    def perform(self, form: SavedFilterForm) -> HttpResponse:
+        filters = LogFilterForm(self.request.GET).filters
+        kept = saved_filters.save_filter(principal=self.principal, filters=filters, **form.cleaned_data)
+        return self.done(_address(kept), f"Filter {kept.name} saved.")
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form, asked = SavedFilterForm(request.POST), LogFilterForm(self.request.GET)
-        if form.is_valid():
-            try:
-                kept = saved_filters.save_filter(
-                    principal=self.principal, filters=asked.filters, **form.cleaned_data
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(_address(kept), f"Filter {kept.name} saved.")
-        return self._show_form(form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show_form(self, form: SavedFilterForm, **options: Any) -> HttpResponse:
+    def show_form(self, form: SavedFilterForm, **context: Any) -> HttpResponse:
         if self.principal.scope(READ_PERMISSION) != "all":
             del form.fields["is_shared"]  # no other user would see the same
         asked = LogFilterForm(self.request.GET)
-        return self.page(form=form, asked=asked, **return_to_list(self.request, asked), **options)
+        return self.page(form=form, asked=asked, **return_to_list(self.request, asked), **context)
 
 
 class DeleteSavedFilterView(PageView[Owner]):

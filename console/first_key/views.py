@@ -1,9 +1,9 @@
 """The first key: create it, encrypt and decrypt with one click each, and show how a program does the same."""
 
-from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from accounts.principals import Principal
 from console import actions
@@ -16,9 +16,9 @@ from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.envelope import Envelope, encode
 from kernel.crypto.modes import SEALING_MODES
-from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
 from kernel.pages.curl import curl_of
+from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys.creation.services import create_key
@@ -46,48 +46,38 @@ class FirstKeyPage(PageView[Principal]):
         )
 
 
-class FirstKeyView(FirstKeyPage):
+class FirstKeyView(FirstKeyPage, FormView[Principal, FirstKeyForm]):
     rules = {
         "GET": Rule("keys.create", actions.FIRST_KEY_READ),
         "POST": Rule("keys.create", actions.FIRST_KEY_CREATED),
     }
     template = "console/first_key.html"
+    form_class = FirstKeyForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show_form(FirstKeyForm(), HTTPStatus.OK)
+    def perform(self, form: FirstKeyForm) -> tuple[Envelope, str]:
+        name, message = form.cleaned_data["name"], form.cleaned_data["message"]
+        key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
+        wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
+        return messages.encrypt(wanted, self.principal), message
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = FirstKeyForm(request.POST)
-        if form.is_valid():
-            name, message = form.cleaned_data["name"], form.cleaned_data["message"]
-            try:
-                key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
-                wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
-                envelope = messages.encrypt(wanted, self.principal)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.show(envelope, message, is_decrypted=False)
-        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    def respond(self, result: tuple[Envelope, str]) -> HttpResponse:
+        return self.show(*result, is_decrypted=False)
 
-    def _show_form(self, form: FirstKeyForm, status: HTTPStatus) -> HttpResponse:
-        return self.page(status=status, form=form, mode=MODE.name, requires_policy=settings.CC_REQUIRE_POLICY)
+    def show_form(self, form: FirstKeyForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, mode=MODE.name, requires_policy=settings.CC_REQUIRE_POLICY, **context)
 
 
-class DecryptBackView(FirstKeyPage):
+class DecryptBackView(FirstKeyPage, FormView[Principal, DecryptBackForm]):
     rules = {"POST": Rule("crypto.decrypt", actions.FIRST_KEY_DECRYPTED)}
     template = "console/first_message_refused.html"
+    form_class = DecryptBackForm
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = DecryptBackForm(request.POST)
-        if form.is_valid():
-            envelope = form.cleaned_data["ciphertext"]
-            set_audit_object(self.request, "key", str(envelope.key_id))
-            try:
-                require_console_decrypt()
-                opened = messages.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.show(envelope, opened.plaintext.decode(errors="replace"), is_decrypted=True)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def perform(self, form: DecryptBackForm) -> tuple[Envelope, str]:
+        envelope = form.cleaned_data["ciphertext"]
+        set_audit_object(self.request, "key", str(envelope.key_id))
+        require_console_decrypt()
+        opened = messages.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
+        return envelope, opened.plaintext.decode(errors="replace")
+
+    def respond(self, result: tuple[Envelope, str]) -> HttpResponse:
+        return self.show(*result, is_decrypted=True)

@@ -1,7 +1,6 @@
 """Service accounts: the list, one account with its tokens, and its changes."""
 
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,16 +12,14 @@ from accounts.models import ServiceAccount
 from accounts.principals import Principal
 from accounts.roles import DESCRIPTIONS
 from accounts.service_accounts.services import accounts as service_accounts
-from accounts.service_accounts.services.accounts import update_service_account
+from accounts.service_accounts.services.accounts import CreatedAccount, update_service_account
 from accounts.tokens.services import listing as token_listing
 from accounts.tokens.services.listing import list_recent_tokens
 from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
 from console.service_accounts.forms import AccountRoleForm, ServiceAccountForm
 from console.tokens.forms import OverlapForm
-from kernel.clock import database_now
-from kernel.errors import DomainError
 from kernel.labels import NAME
-from kernel.pages import once
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
@@ -52,33 +49,23 @@ class ServiceAccountListView(ShowsLog, PageView[Principal]):
         )
 
 
-class NewServiceAccountView(PageView[Principal]):
+class NewServiceAccountView(FormView[Principal, ServiceAccountForm]):
     """A new account. Only the response to the form contains its client secret."""
 
     rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
     section = "users"
     template = "console/service_account_new.html"
+    form_class = ServiceAccountForm
     draft_fields = ("name", "role", "description")
+    needs_recent_sign_in = True
+    shown_once = SHOWN_ONCE
+    list_name = "service-accounts-page"
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(form=self.show_draft(ServiceAccountForm()))
+    def perform(self, form: ServiceAccountForm) -> CreatedAccount:
+        return service_accounts.create_service_account(principal=self.principal, **form.cleaned_data)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        if once.was_accepted(request):
-            return self.done(reverse("service-accounts-page"), SHOWN_ONCE)
-        form = ServiceAccountForm(request.POST)
-        if form.is_valid():
-            try:
-                created = service_accounts.create_service_account(
-                    principal=self.principal, **form.cleaned_data
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_secret(self, created.account, created.client_secret)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def respond(self, result: CreatedAccount) -> HttpResponse:
+        return show_secret(self, result.account, result.client_secret)
 
 
 class ServiceAccountView(ShowsLog, PageView[Principal]):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken
@@ -21,11 +21,10 @@ from accounts.tokens.services.listing import MANAGE, ListedToken
 from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
 from console.tokens.forms import OverlapForm, TokenForm
 from kernel.clock import database_now
-from kernel.errors import DomainError, Invalid
+from kernel.errors import Invalid
 from kernel.identities import Identity
-from kernel.pages import once
 from kernel.pages.curl import curl_of
-from kernel.pages.forms import PageForm
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject
 from kernel.pages.views import PageView
 from kernel.rules import Rule
@@ -51,47 +50,47 @@ class TokenListView(ShowsLog, PageView[Principal]):
         return self.page(tokens=found, limit=token_listing.LIMIT)
 
 
-class NewTokenView(PageView[Principal]):
+class NewTokenView(FormView[Principal, TokenForm]):
     """A new token of the user, or of a service account. Only the response to the form contains it."""
 
     rules = {method: Rule(MANAGE, actions.SERVICE_TOKEN_CREATED) for method in ("GET", "POST")}
     section = "account"
     template = "console/token_new.html"
     draft_fields = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
+    needs_recent_sign_in = True
+    shown_once = SHOWN_ONCE
 
-    def get(self, request: HttpRequest, account_id: UUID | None = None) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        account = self._account(account_id)
-        return self._show(self.show_draft(self._form(account)), account)
+    @property
+    def list_url(self) -> str:
+        return _list_of(self.kwargs.get("account_id"))
 
-    def post(self, request: HttpRequest, account_id: UUID | None = None) -> HttpResponse:
-        account = self._account(account_id)
-        if once.was_accepted(request):
-            return self.done(_list_of(account_id), SHOWN_ONCE)
-        form = self._form(account, request.POST)
-        if form.is_valid():
-            try:
-                created = service_tokens.create_token(
-                    principal=self.principal, request=self._request(form, account_id)
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_token(self, None, created)
-        return self._show(form, account, HTTPStatus.UNPROCESSABLE_ENTITY)
+    def perform(self, form: TokenForm) -> CreatedToken:
+        given = form.cleaned_data
+        request = TokenRequest(
+            name=given["name"],
+            scopes=given["scopes"],
+            expires_at=form.expiry(database_now()),
+            key_ids=self._key_ids(given["keys"]),
+            networks=given["networks"],
+            account_id=self.kwargs.get("account_id"),
+        )
+        return service_tokens.create_token(principal=self.principal, request=request)
 
-    def _account(self, account_id: UUID | None) -> ServiceAccount | None:
+    def respond(self, result: CreatedToken) -> HttpResponse:
+        return show_token(self, None, result)
+
+    @cached_property
+    def account(self) -> ServiceAccount | None:
+        account_id = self.kwargs.get("account_id")
         if account_id is None:
             return None
         self.section = "users"  # type: ignore[misc]  # of this page
         service_tokens.require_any_owner(self.principal)
         return service_accounts.get_service_account(principal=self.principal, account_id=account_id)
 
-    def _form(self, account: ServiceAccount | None, data: Any = None) -> TokenForm:
-        owner = (
-            self.principal if account is None else _as_owner(self.principal, account.identity, account.role)
-        )
+    def form(self, data: QueryDict | None = None) -> TokenForm:
+        principal, account = self.principal, self.account
+        owner = principal if account is None else _as_owner(principal, account.identity, account.role)
         return TokenForm(data, role=owner.role, key_names=self._suggested_keys(owner))
 
     def _suggested_keys(self, owner: Principal) -> list[str]:
@@ -102,17 +101,6 @@ class NewTokenView(PageView[Principal]):
                 return names
         return []
 
-    def _request(self, form: TokenForm, account_id: UUID | None) -> TokenRequest:
-        given = form.cleaned_data
-        return TokenRequest(
-            name=given["name"],
-            scopes=given["scopes"],
-            expires_at=form.expiry(database_now()),
-            key_ids=self._key_ids(given["keys"]),
-            networks=given["networks"],
-            account_id=account_id,
-        )
-
     def _key_ids(self, names: Sequence[str]) -> list[UUID] | None:
         if not names:
             return None
@@ -121,10 +109,8 @@ class NewTokenView(PageView[Principal]):
             raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
         return [key.id for key in found.values() if key is not None]
 
-    def _show(
-        self, form: PageForm, account: ServiceAccount | None, status: int = HTTPStatus.OK
-    ) -> HttpResponse:
-        return self.page(status=status, form=form, account=account)
+    def show_form(self, form: TokenForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, account=self.account, **context)
 
 
 def _facts(view: OperationView, found: ListedToken) -> dict[str, Any]:

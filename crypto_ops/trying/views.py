@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from crypto_ops import actions
@@ -36,6 +36,7 @@ from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import find_sealing_mode, find_signing_mode
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
+from kernel.pages.form_views import FormView
 from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
@@ -64,48 +65,44 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
 TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
 
-class TryView(KeyView):
+class TryView(KeyView, FormView[Principal, TrialForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("crypto.encrypt", actions.TRIAL_OPENED))
     template = "crypto_ops/try.html"
     parts = frozenset({"try-form", "try-result"})
     tab = "try"
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        key = self.find(name)
-        return self._show(key, TRIAL_FORMS[key.purpose](key=key), self._choices(key))
+    @cached_property
+    def choices(self) -> list[OperationChoice]:
+        found = console_operation_choices(self.principal, self.key)
+        return [choice for choice in found if choice.word in TRIED[self.key.purpose]]
 
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        choices = self._choices(key)
-        if TAKE in request.POST:
-            form = TRIAL_FORMS[key.purpose](key=key, initial=request.POST.dict())
-            form.fields["input"].widget.attrs["data-focus"] = True
-            return self._show(key, form, choices)
-        form = TRIAL_FORMS[key.purpose](request.POST, key=key)
-        if form.is_valid():
-            operation = form.cleaned_data["operation"]
-            in_context(request).audit_action = ACTIONS[key.purpose, operation]
-            try:
-                result = _perform(form.cleaned_data, key, self.principal)
-            except DomainError as refusal:
-                form.refused(request, _of_the_form(refusal), _words(refusal, operation, choices))
-            else:
-                return self._show(key, form, choices, result=result)
-        return self._show(key, form, choices, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if TAKE not in request.POST:
+            return super().post(request, *args, **kwargs)
+        form = TRIAL_FORMS[self.key.purpose](key=self.key, initial=request.POST.dict())
+        form.fields["input"].widget.attrs["data-focus"] = True
+        return self.show_form(form)
 
-    def _choices(self, key: Key) -> list[OperationChoice]:
-        found = console_operation_choices(self.principal, key)
-        return [choice for choice in found if choice.word in TRIED[key.purpose]]
+    def form(self, data: QueryDict | None = None) -> TrialForm:
+        return TRIAL_FORMS[self.key.purpose](data, key=self.key)
 
-    def _show(
-        self, key: Key, form: TrialForm, choices: Sequence[OperationChoice], **context: Any
-    ) -> HttpResponse:
-        available = [choice.word for choice in choices if not choice.reason]
+    def perform(self, form: TrialForm) -> HttpResponse:
+        operation = form.cleaned_data["operation"]
+        in_context(self.request).audit_action = ACTIONS[self.key.purpose, operation]
+        try:
+            result = _perform(form.cleaned_data, self.key, self.principal)
+        except DomainError as refusal:
+            form.refused(self.request, _of_the_form(refusal), _words(refusal, operation, self.choices))
+            return self.again(form)
+        return self.show_form(form, result=result)
+
+    def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
+        available = [choice.word for choice in self.choices if not choice.reason]
         asked = form["operation"].value()
         return self.show(
-            key,
+            self.key,
             form=form,
-            choices=choices,
+            choices=self.choices,
             chosen=asked if asked in available else next(iter(available), ""),
             available=available,
             **context,

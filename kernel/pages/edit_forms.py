@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, QueryDict
 
-from kernel.errors import VersionConflict
+from kernel.errors import DomainError, VersionConflict
 from kernel.pages.forms import PageForm
 
 
@@ -29,6 +29,7 @@ class EditForm(PageForm):
     """
 
     conflicts: Sequence[FieldConflict] = ()
+    stored: Mapping[str, Any]
     data: QueryDict
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,23 +42,25 @@ class EditForm(PageForm):
         return {name: self.cleaned_data[name] for name in self.changed_data}
 
     def require_current(self, stored: Mapping[str, Any]) -> None:
-        """Raises VersionConflict if saving would overwrite a value that the user has not seen."""
+        """Raises VersionConflict if saving would overwrite a value that the user has not seen. ``refused`` shows it."""
+        self.stored = stored
         if self._conflicts_with(stored):
             raise VersionConflict("The object has changed since you opened this page.")
 
-    def show_conflicts(
-        self, request: HttpRequest, conflict: VersionConflict, stored: Mapping[str, Any]
-    ) -> None:
-        """Show the saved values beside the typed ones. The next submission replaces these saved values."""
-        names = self._conflicts_with(stored)
+    def refused(self, request: HttpRequest, refusal: DomainError, words: str = "") -> None:
+        """After a conflict, show the saved values beside the typed ones. The next submission replaces these."""
+        if not isinstance(refusal, VersionConflict):
+            super().refused(request, refusal, words)
+            return
+        stored, names = self.stored, self._conflicts_with(self.stored)
         self.conflicts = [
             FieldConflict(name, _as_text(stored[name]), _as_text(self.cleaned_data[name])) for name in names
         ]
         self.data = self.data.copy()
         for name in names:
             self._send_back(name, stored[name])
-        self.refused(
-            request, conflict, "Some fields have changed since you opened this page. Nothing was saved."
+        super().refused(
+            request, refusal, "Some fields have changed since you opened this page. Nothing was saved."
         )
         for name in names:
             self.add_error(name, "Another value was saved.")

@@ -6,16 +6,15 @@ makes their pages, which are all one view and one template.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
 
 from kernel.clock import database_now
-from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
-from kernel.pages import once
+from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm, ReasonForm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
@@ -68,73 +67,69 @@ class Operation[S]:
         return "primary danger" if self.is_danger else "primary"
 
 
-class OperationView(PageView[Any]):
+class OperationView(FormView[Any, PageForm]):
     """Show and perform one operation. ``operation_paths`` sets the attributes."""
 
     operation: Any = None
     subject: Any = None
     template = "operation.html"
 
-    def get(self, request: HttpRequest, **ids: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.subject.catch_up()
-        found = self._find(ids)
-        facts = self.subject.facts(self, found)
-        return self._show(found, self.show_draft(self.operation.form(None, found, facts)), facts)
-
-    def post(self, request: HttpRequest, **ids: Any) -> HttpResponse:
-        found, operation = self._find(ids), self.operation
-        if operation.shown_once and once.was_accepted(request):
-            return self.done(self.subject.page(self.principal, found), operation.shown_once)
-        facts = self.subject.facts(self, found)
-        form = operation.form(request.POST, found, facts)
-        if form.is_valid():
-            try:
-                result = operation.perform(
-                    principal=self.principal, **self.subject.arguments(found), **form.order()
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self._finish(found, result)
-        return self._show(found, form, facts, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return super().get(request, *args, **kwargs)
 
     def object_of(self, **ids: Any) -> tuple[str, str]:
         named: tuple[str, str] = self.subject.object_of(self.principal, ids)
         return named
 
-    def _find(self, ids: Mapping[str, Any]) -> Any:
+    @cached_property
+    def found(self) -> Any:
         if self.operation.needs_recent_sign_in:
             self.principal.require_recent_sign_in(database_now())
-        found = self.subject.find(principal=self.principal, **ids)
+        found = self.subject.find(principal=self.principal, **self.kwargs)
         if not self.subject.object_part:
             set_audit_object(self.request, self.subject.object_type, str(self.subject.object_id(found)))
         return found
 
-    def _finish(self, found: Any, result: Any) -> HttpResponse:
-        operation, subject = self.operation, self.subject
-        if operation.shown_once:
-            once.accept(self.request)
-        if operation.respond:
-            response: HttpResponse = operation.respond(self, found, result)
-            return response
-        url = reverse(operation.done_at) if operation.done_at else subject.page(self.principal, found)
-        return self.done(url, operation.done.format(subject.name(found), result=result))
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = self.subject.facts(self, self.found)
+        return facts
 
-    def _show(
-        self, found: Any, form: PageForm, facts: dict[str, Any], status: int = HTTPStatus.OK
-    ) -> HttpResponse:
-        subject, name = self.subject, self.subject.name(found)
-        context = {
-            "operation": self.operation,
+    @property
+    def list_url(self) -> str:
+        url: str = self.subject.page(self.principal, self.found)
+        return url
+
+    def form(self, data: QueryDict | None = None) -> PageForm:
+        form: PageForm = self.operation.form(data, self.found, self.facts)
+        return form
+
+    def perform(self, form: PageForm) -> Any:
+        return self.operation.perform(
+            principal=self.principal, **self.subject.arguments(self.found), **form.order()
+        )
+
+    def respond(self, result: Any) -> HttpResponse:
+        operation = self.operation
+        if operation.respond:
+            response: HttpResponse = operation.respond(self, self.found, result)
+            return response
+        url = reverse(operation.done_at) if operation.done_at else self.list_url
+        return self.done(url, operation.done.format(self.subject.name(self.found), result=result))
+
+    def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
+        operation, subject, name = self.operation, self.subject, self.subject.name(self.found)
+        context |= {
+            "operation": operation,
             "form": form,
-            "question": self.operation.question.format(name),
-            "impossible": self.operation.refusal(found),
-            "page_url": subject.page(self.principal, found),
+            "question": operation.question.format(name),
+            "impossible": operation.refusal(self.found),
+            "page_url": self.list_url,
             "back": subject.back.format(name),
-            "button": self.operation.button,
+            "button": operation.button,
         }
-        template = subject.details if self.is_part else ""
-        return self.page(status=status, template=template, **context | facts)
+        return self.page(template=subject.details if self.is_part else "", **context | self.facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +191,7 @@ def operation_paths[S](
                 else ("", ""),
                 parts=subject.parts,
                 draft_fields=operation.draft_fields,
+                shown_once=operation.shown_once,
             ),
             name=subject.url_name.format(operation.slug),
         )

@@ -1,23 +1,23 @@
 """Pages of encryption policies: the list, one policy, creating and editing one, and its operations."""
 
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django_htmx.http import push_url
 
 from accounts.principals import Principal
-from kernel.errors import DomainError, VersionConflict
 from kernel.http.context import set_audit_object
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import Subject
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys import actions
 from keys.explanations import AlgorithmChoice, algorithm_choices
 from keys.models import EncryptionPolicy
-from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, field_values, positions_of
+from keys.policies.forms import EditPolicyForm, PolicyFilterForm, PolicyForm, positions_of
 from keys.policies.operations import MANAGE, POLICY_OPERATIONS
 from keys.policies.services import changing, reading
 from keys.policies.texts import changed_values, effect_text
@@ -52,35 +52,26 @@ class PolicyListView(PageView[Principal]):
         return response
 
 
-class NewPolicyView(PageView[Principal]):
+class NewPolicyView(FormView[Principal, PolicyForm]):
     rules = {method: Rule(MANAGE, actions.POLICY_CREATED) for method in ("GET", "POST")}
     section = "policies"
     template = "keys/policy_new.html"
+    form_class = PolicyForm
     draft_fields = tuple(PolicyForm.base_fields)
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self._show_form(self.show_draft(PolicyForm()))
+    def perform(self, form: PolicyForm) -> HttpResponse:
+        policy = changing.create_policy(principal=self.principal, **form.order())
+        return self.done(reverse("policy", args=[policy.name]), f"Policy {policy.name} created.")
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = PolicyForm(request.POST)
-        if form.is_valid():
-            try:
-                policy = changing.create_policy(principal=self.principal, **form.order())
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("policy", args=[policy.name]), f"Policy {policy.name} created.")
-        return self._show_form(form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _show_form(self, form: PolicyForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    def show_form(self, form: PolicyForm, **context: Any) -> HttpResponse:
         choices: dict[str, AlgorithmChoice] = {}
         for choice in algorithm_choices().values():
             choices.setdefault(choice.algorithm.name, choice)
         return self.page(
-            status=status,
             form=form,
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
             modes=[(box, _positions_with(box.data["value"])) for box in form["allowed_modes"]],
+            **context,
         )
 
 
@@ -106,9 +97,10 @@ class PolicyPageView(PageView[Principal]):
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
         return SUBJECT.object_of(self.principal, kwargs)
 
-    def find(self, name: str) -> EncryptionPolicy:
+    @cached_property
+    def policy(self) -> EncryptionPolicy:
         """Raises NotFound, IntegrityFailed."""
-        policy = reading.find_policy(principal=self.principal, name=name)
+        policy = reading.find_policy(principal=self.principal, name=self.kwargs["name"])
         set_audit_object(self.request, "policy", str(policy.id))
         return policy
 
@@ -118,7 +110,7 @@ class PolicyView(PolicyPageView):
     template = "keys/policy.html"
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        policy = self.find(name)
+        policy = self.policy
         may_manage = self.principal.has_permission(MANAGE)
         return self.page(
             policy=policy,
@@ -131,41 +123,35 @@ class PolicyView(PolicyPageView):
         )
 
 
-class EditPolicyView(PolicyPageView):
+class EditPolicyView(PolicyPageView, FormView[Principal, EditPolicyForm]):
     """The first submission shows what changes and for which keys; the second one, from that page, saves."""
 
     rules = {method: Rule(MANAGE, actions.POLICY_UPDATED) for method in ("GET", "POST")}
     template = "keys/policy_edit.html"
     draft_fields = tuple(EditPolicyForm.base_fields)
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        policy = self.find(name)
-        return self.page(policy=policy, form=self.show_draft(EditPolicyForm(policy=policy)))
-
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        policy = self.find(name)
-        form = EditPolicyForm(request.POST, policy=policy)
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "back" in request.POST:
-            return self.page(policy=policy, form=form)
-        if form.is_valid():
-            if not form.changes():
-                return self.done(reverse("policy", args=[name]), "Nothing was changed.")
-            try:
-                if "confirmed" not in request.POST:
-                    return self._show_preview(policy, form)
-                self._save(policy, form)
-            except VersionConflict as conflict:
-                form.show_conflicts(request, conflict, field_values(self.find(name)))
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("policy", args=[name]), f"Policy {name} saved.")
-        return self.page(policy=policy, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            return self.show_form(self.form(request.POST))
+        return super().post(request, *args, **kwargs)
 
-    def _save(self, policy: EncryptionPolicy, form: EditPolicyForm) -> None:
+    def form(self, data: QueryDict | None = None) -> EditPolicyForm:
+        return EditPolicyForm(data, policy=self.policy)
+
+    def perform(self, form: EditPolicyForm) -> HttpResponse:
+        policy = self.policy
+        url = reverse("policy", args=[policy.name])
+        if not form.changes():
+            return self.done(url, "Nothing was changed.")
+        if "confirmed" not in self.request.POST:
+            return self._show_preview(policy, form)
         changing.update_policy(
             principal=self.principal, policy_id=policy.id, changes=form.order(), check=form.check
         )
+        return self.done(url, f"Policy {policy.name} saved.")
+
+    def show_form(self, form: EditPolicyForm, **context: Any) -> HttpResponse:
+        return self.page(policy=self.policy, form=form, **context)
 
     def _show_preview(self, policy: EncryptionPolicy, form: EditPolicyForm) -> HttpResponse:
         form.check(policy)

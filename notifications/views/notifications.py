@@ -1,7 +1,7 @@
 """The list of notifications, the e-mail settings, and retries."""
 
 from http import HTTPStatus
-from uuid import UUID
+from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Paginator
@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.principals import Principal
-from kernel.errors import DomainError
 from kernel.outbox.topics import selectable_topics
+from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, next_url, number_in
 from kernel.rules import Rule
@@ -31,40 +31,37 @@ class NotificationListView(PageView[Principal]):
         return show_list(self, PageForm())
 
 
-class TestEmailView(PageView[Principal]):
+class _ActionView(FormView[Principal, PageForm]):
+    """An action without input. The list shows a refusal."""
+
+    section = "system"
+    template = "notifications/list.html"
+    form_class = PageForm
+
+    def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
+        return show_list(self, form, **context)
+
+
+class TestEmailView(_ActionView):
     """Send a test to each configured address."""
 
     rules = {"POST": Rule(MANAGE, actions.EMAIL_TESTED)}
-    section = "system"
-    template = "notifications/list.html"
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = PageForm(request.POST)
-        try:
-            number = testing.send_test_email(principal=self.principal)
-        except DomainError as refusal:
-            form.refused(request, refusal)
-            return show_list(self, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    def perform(self, form: PageForm) -> HttpResponse:  # noqa: ARG002 - without input
+        number = testing.send_test_email(principal=self.principal)
         words = "1 address" if number == 1 else f"{number} addresses"
         return self.done(reverse("notifications"), f"Test for {words} queued. Its state is in this list.")
 
 
-class RetryDeliveryView(PageView[Principal]):
+class RetryDeliveryView(_ActionView):
     """Send a failed or waiting delivery as soon as possible."""
 
     rules = {"POST": Rule(MANAGE, actions.DELIVERY_RETRIED)}
     object_reference = ("delivery", "delivery_id")
-    section = "system"
-    template = "notifications/list.html"
 
-    def post(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
-        form = PageForm(request.POST)
-        try:
-            testing.retry_delivery(principal=self.principal, delivery_id=delivery_id)
-        except DomainError as refusal:
-            form.refused(request, refusal)
-            return show_list(self, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return self.done(next_url(request, reverse("notifications")), "Delivery queued.")
+    def perform(self, form: PageForm) -> HttpResponse:  # noqa: ARG002 - without input
+        testing.retry_delivery(principal=self.principal, delivery_id=self.kwargs["delivery_id"])
+        return self.done(next_url(self.request, reverse("notifications")), "Delivery queued.")
 
 
 def show_list(view: PageView[Principal], form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:

@@ -1,17 +1,15 @@
 """Webhooks: the list, one webhook with its deliveries, and its changes."""
 
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.principals import Principal
-from kernel.clock import database_now
-from kernel.errors import DomainError, VersionConflict
 from kernel.outbox.topics import topic_of
-from kernel.pages import once
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
@@ -19,7 +17,7 @@ from notifications import actions
 from notifications.forms import EditWebhookForm, WebhookFields
 from notifications.models import MANAGE, Webhook
 from notifications.services import listing, testing, webhooks
-from notifications.services.webhooks import WebhookUpdate
+from notifications.services.webhooks import CreatedWebhook, WebhookUpdate
 
 LIMIT = 50
 SHOWN_ONCE = "This secret was already created. It is shown only once."
@@ -35,31 +33,23 @@ class WebhookListView(PageView[Principal]):
         return self.page(webhooks=found[:LIMIT], has_more=len(found) > LIMIT, limit=LIMIT)
 
 
-class NewWebhookView(PageView[Principal]):
+class NewWebhookView(FormView[Principal, WebhookFields]):
     """A new webhook. Only the response to the form contains its secret."""
 
     rules = {method: Rule(MANAGE, actions.WEBHOOK_CREATED) for method in ("GET", "POST")}
     section = "system"
     template = "notifications/webhook_new.html"
+    form_class = WebhookFields
     draft_fields = ("name", "topics")  # the path of a URL may be a secret
+    needs_recent_sign_in = True
+    shown_once = SHOWN_ONCE
+    list_name = "webhooks-page"
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(form=self.show_draft(WebhookFields()))
+    def perform(self, form: WebhookFields) -> CreatedWebhook:
+        return webhooks.create_webhook(principal=self.principal, **form.cleaned_data)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        if once.was_accepted(request):
-            return self.done(reverse("webhooks-page"), SHOWN_ONCE)
-        form = WebhookFields(request.POST)
-        if form.is_valid():
-            try:
-                created = webhooks.create_webhook(principal=self.principal, **form.cleaned_data)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_secret(self, created.webhook, created.secret)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def respond(self, result: CreatedWebhook) -> HttpResponse:
+        return show_secret(self, result.webhook, result.secret)
 
 
 class WebhookPageView(PageView[Principal]):
@@ -68,9 +58,10 @@ class WebhookPageView(PageView[Principal]):
     object_reference = ("webhook", "webhook_id")
     section = "system"
 
-    def find(self, webhook_id: UUID) -> Webhook:
+    @cached_property
+    def webhook(self) -> Webhook:
         """Raises NotFound, IntegrityFailed."""
-        return webhooks.get_webhook(principal=self.principal, webhook_id=webhook_id)
+        return webhooks.get_webhook(principal=self.principal, webhook_id=self.kwargs["webhook_id"])
 
 
 class WebhookView(WebhookPageView):
@@ -79,7 +70,7 @@ class WebhookView(WebhookPageView):
     parts = frozenset({"deliveries"})
 
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        webhook = self.find(webhook_id)
+        webhook = self.webhook
         found = listing.list_deliveries(principal=self.principal, webhook_id=webhook_id)
         deliveries = list(found[: LIMIT + 1])
         return self.page(
@@ -93,35 +84,27 @@ class WebhookView(WebhookPageView):
         )
 
 
-class EditWebhookView(WebhookPageView):
+class EditWebhookView(WebhookPageView, FormView[Principal, EditWebhookForm]):
     rules = {method: Rule(MANAGE, actions.WEBHOOK_CHANGED) for method in ("GET", "POST")}
     template = "notifications/webhook_edit.html"
     draft_fields = ("name", "topics", "is_active")
+    needs_recent_sign_in = True
 
-    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
-        self.principal.require_recent_sign_in(database_now())
-        webhook = self.find(webhook_id)
-        return self.page(webhook=webhook, form=self.show_draft(EditWebhookForm(initial=_fields_of(webhook))))
+    def form(self, data: QueryDict | None = None) -> EditWebhookForm:
+        return EditWebhookForm(data, initial=_fields_of(self.webhook))
 
-    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
-        webhook = self.find(webhook_id)
-        form = EditWebhookForm(request.POST, initial=_fields_of(webhook))
-        if form.is_valid():
-            try:
-                changes: WebhookUpdate = form.changes()  # type: ignore[assignment]  # its fields are these
-                webhooks.update_webhook(
-                    principal=self.principal,
-                    webhook_id=webhook_id,
-                    changes=changes,
-                    check=lambda stored: form.require_current(_fields_of(stored)),
-                )
-            except VersionConflict as conflict:
-                form.show_conflicts(request, conflict, _fields_of(self.find(webhook_id)))
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("webhook-page", args=[webhook_id]), "Webhook changed.")
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, webhook=webhook, form=form)
+    def perform(self, form: EditWebhookForm) -> HttpResponse:
+        changes: WebhookUpdate = form.changes()  # type: ignore[assignment]  # its fields are these
+        webhooks.update_webhook(
+            principal=self.principal,
+            webhook_id=self.webhook.id,
+            changes=changes,
+            check=lambda stored: form.require_current(_fields_of(stored)),
+        )
+        return self.done(reverse("webhook-page", args=[self.webhook.id]), "Webhook changed.")
+
+    def show_form(self, form: EditWebhookForm, **context: Any) -> HttpResponse:
+        return self.page(webhook=self.webhook, form=form, **context)
 
 
 class TestWebhookView(WebhookPageView):

@@ -76,7 +76,9 @@ def test_the_same_change_twice_is_no_conflict():
 
 def test_both_values_are_shown_and_the_next_submission_replaces_the_saved_one():
     form, stored = sent(note="mine", days="7"), SHOWN | {"note": "theirs"}
-    form.show_conflicts(RequestFactory().post("/"), VersionConflict("changed"), stored)
+    with pytest.raises(VersionConflict) as conflict:
+        form.require_current(stored)
+    form.refused(RequestFactory().post("/"), conflict.value)
     assert [(each.name, each.saved, each.typed) for each in form.conflicts] == [("note", "theirs", "mine")]
     assert set(form.errors) == {"__all__", "note"}
     page = str(form)

@@ -39,7 +39,7 @@ class AccountUpdate(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class _CreatedAccount:
+class CreatedAccount:
     account: ServiceAccount
     client_secret: str = field(repr=False)
 
@@ -59,7 +59,7 @@ def get_service_account(*, principal: Principal, account_id: UUID) -> ServiceAcc
 
 def create_service_account(
     *, principal: Principal, name: str, role: str, description: str = ""
-) -> _CreatedAccount:
+) -> CreatedAccount:
     """Create an account with its first client secret, which is returned only here.
 
     Raises Denied, RecentAuthRequired, Invalid, NameTaken.
@@ -77,7 +77,7 @@ def create_service_account(
         _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
         lock_epoch()
         renew_principal(principal)
-    return _CreatedAccount(account, client_secret)
+    return CreatedAccount(account, client_secret)
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ STATE = "oidc"  # session entry: the state of a started sign-in, which works onc
 logger = logging.getLogger(__name__)
 
 
-class _ToProviderView(SecretFormView):
+class _ToProviderView(SecretFormView[PageForm]):
     """Base class of the two ways to the provider. The answer comes to ``CallbackView``."""
 
     form_class: type[PageForm] = SignInForm
@@ -88,7 +88,7 @@ class ConfirmThroughProviderView(_ToProviderView):
         return super().post(request)
 
 
-class CallbackView(SecretFormView):
+class CallbackView(SecretFormView[PageForm]):
     """The provider's answer. Its URL contains the code, so the answer leads to another page at once."""
 
     rules = {"GET": Rule(PUBLIC, actions.SESSION_OPENED)}

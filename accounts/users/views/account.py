@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
 from accounts import actions
@@ -12,7 +12,7 @@ from accounts.principals import Principal
 from accounts.sessions.views import SecretFormView
 from accounts.users.forms import AppearanceForm, ChangePasswordForm
 from accounts.users.services import editing
-from kernel.errors import DomainError
+from kernel.pages.form_views import FormView
 from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, Rule
@@ -29,30 +29,22 @@ class ProfileView(PageView[Principal]):
         return self.page(account=editing.get_own_user(principal=self.principal))
 
 
-class PasswordView(SecretFormView):
+class PasswordView(SecretFormView[ChangePasswordForm]):
     """Changing the password ends every session, including this one, to shut out anyone who used the old password."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSWORD_CHANGED) for method in ("GET", "POST")}
     section = "account"
     template = "accounts/password.html"
+    form_class = ChangePasswordForm
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return self.page(form=ChangePasswordForm())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = ChangePasswordForm(request.POST)
-        if not form.is_valid():
-            return self.again(form)
-        try:
-            self.charge()
-            editing.change_password(principal=self.principal, **form.cleaned_data)
-        except DomainError as refusal:
-            return self.again(form, refusal)
-        logout(request)
+    def perform(self, form: ChangePasswordForm) -> HttpResponse:
+        self.charge()
+        editing.change_password(principal=self.principal, **form.cleaned_data)
+        logout(self.request)
         return HttpResponseRedirect(f"{reverse('login')}?password-changed", status=HTTPStatus.SEE_OTHER)
 
 
-class AppearanceView(PageView[Principal]):
+class AppearanceView(FormView[Principal, AppearanceForm]):
     """Stored in cookies, because light or dark is a property of the screen, not of the user."""
 
     rules = {
@@ -62,14 +54,11 @@ class AppearanceView(PageView[Principal]):
     section = "account"
     template = "accounts/appearance.html"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        present = {"theme": theme_of(request), "shortcuts": has_shortcuts(request)}
-        return self.page(form=AppearanceForm(initial=present))
+    def form(self, data: QueryDict | None = None) -> AppearanceForm:
+        present = {"theme": theme_of(self.request), "shortcuts": has_shortcuts(self.request)}
+        return AppearanceForm(data, initial=present)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = AppearanceForm(request.POST)
-        if not form.is_valid():
-            return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def perform(self, form: AppearanceForm) -> HttpResponse:
         response = HttpResponseRedirect(reverse("appearance"), status=HTTPStatus.SEE_OTHER)
         chosen = {
             THEME_COOKIE: form.cleaned_data["theme"],

@@ -17,7 +17,7 @@ from kernel.errors import DomainError
 from kernel.rules import PUBLIC, Rule
 
 
-class InvitationView(SecretFormView):
+class InvitationView(SecretFormView[ChoosePasswordForm]):
     """The code is only in the path: audit events and logs omit it."""
 
     rules = {

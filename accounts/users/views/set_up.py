@@ -31,7 +31,7 @@ class SetUpPendingView(PageView[Principal]):
         return self.page()
 
 
-class SetUpView(SecretFormView):
+class SetUpView(SecretFormView[SetUpForm]):
     """The page of the link printed in the terminal. The code is only in the path: audit events and logs omit it."""
 
     rules = {"GET": Rule(PUBLIC, actions.SETUP_READ), "POST": Rule(PUBLIC, actions.USER_CREATED)}

@@ -1,12 +1,11 @@
 """The list of users, one user, and inviting a user."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import cast
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django_htmx.http import push_url
 
@@ -17,11 +16,10 @@ from accounts.tokens.services import listing as token_listing
 from accounts.users.forms import InviteForm, UserFilterForm
 from accounts.users.operations import SHOWN_ONCE, USER_OPERATIONS, UserOperation, show_link
 from accounts.users.services import creation, invitations, listing
+from accounts.users.services.invitations import IssuedInvitation
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
-from kernel.clock import database_now
-from kernel.errors import DomainError
-from kernel.pages import once
+from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
@@ -67,31 +65,25 @@ class UserListView(ShowsLog, PageView[Principal]):
         return response
 
 
-class InviteUserView(PageView[Principal]):
+class InviteUserView(FormView[Principal, InviteForm]):
     """Create a user. The response to the form shows the link, which no other page shows."""
 
     rules = {method: Rule("users.manage", actions.USER_CREATED) for method in ("GET", "POST")}
     section = "users"
     template = "accounts/user_new.html"
     draft_fields = tuple(InviteForm.base_fields)
+    needs_recent_sign_in = True
+    shown_once = SHOWN_ONCE
+    list_name = "users"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        self.principal.require_recent_sign_in(database_now())
-        return self.page(form=self.show_draft(InviteForm(initial={"role": request.GET.get("role")})))
+    def form(self, data: QueryDict | None = None) -> InviteForm:
+        return InviteForm(data, initial={"role": self.request.GET.get("role")})
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        if once.was_accepted(request):
-            return self.done(reverse("users"), SHOWN_ONCE)
-        form = InviteForm(request.POST)
-        if form.is_valid():
-            try:
-                issued = invitations.invite_user(principal=self.principal, **form.cleaned_data)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                once.accept(request)
-                return show_link(self, None, issued)
-        return self.page(status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    def perform(self, form: InviteForm) -> IssuedInvitation:
+        return invitations.invite_user(principal=self.principal, **form.cleaned_data)
+
+    def respond(self, result: IssuedInvitation) -> HttpResponse:
+        return show_link(self, None, result)
 
 
 class UserView(ShowsLog, PageView[Principal]):

@@ -1,19 +1,19 @@
 """The Access page of a key: the rules about its use, adding a grant, and removing one."""
 
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.holders import KnownHolder, find_holders, list_holders
 from accounts.principals import Principal
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import process_now
 from kernel.databases.rows import first_of
-from kernel.errors import DomainError
 from kernel.http.addresses import canonical_address
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject
 from kernel.rules import Rule
 from keys import actions
@@ -30,7 +30,7 @@ from keys.usage.services import callers
 LIMIT = 200
 
 
-class AccessView(KeyView):
+class AccessView(KeyView, FormView[Principal, GrantForm]):
     """The rules about the key, the check of one holder, and a form for a new grant."""
 
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
@@ -38,54 +38,37 @@ class AccessView(KeyView):
     tab = "access"
     draft_fields = ("holder", "operations", "scope", "expires_at", "networks")
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        grants, holders = self._known(key)
-        form = self.show_draft(GrantForm(key=key, holders=holders))
-        check = CheckAccessForm(request.GET if "principal" in request.GET else None, key=key, holders=holders)
-        return self._show(key, form, check, access_rows(key, grants, holders, process_now()), holders)
+    @cached_property
+    def grants(self) -> list[KeyGrant]:
+        """The oldest ones, one more than the page lists."""
+        return list(services.list_grants_on(principal=self.principal, key=self.key)[: LIMIT + 1])
 
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        grants, holders = self._known(key)
-        form = GrantForm(request.POST, key=key, holders=holders)
-        if form.is_valid():
-            try:
-                self._grant(key, form)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse("key-access-page", args=[name]), "Access granted.")
-        rows = access_rows(key, grants, holders, process_now())
-        check = CheckAccessForm(key=key, holders=holders)
-        return self._show(key, form, check, rows, holders, HTTPStatus.UNPROCESSABLE_ENTITY)
+    @cached_property
+    def holders(self) -> list[KnownHolder]:
+        """The users and service accounts that the page names."""
+        return list_holders(holder_ids(self.key, self.grants))
 
-    def _known(self, key: Key) -> tuple[list[KeyGrant], list[KnownHolder]]:
-        """The oldest grants, one more than the page lists, and the users and service accounts that the page names."""
-        grants = list(services.list_grants_on(principal=self.principal, key=key)[: LIMIT + 1])
-        return grants, list_holders(holder_ids(key, grants))
+    def form(self, data: QueryDict | None = None) -> GrantForm:
+        return GrantForm(data, key=self.key, holders=self.holders)
 
-    def _grant(self, key: Key, form: GrantForm) -> None:
-        request = form.grant_request()
+    def perform(self, form: GrantForm) -> HttpResponse:
+        key, request = self.key, form.grant_request()
         if form.tag:
             services.grant_tag(principal=self.principal, tag=form.tag, request=request)
         else:
             services.grant_key(principal=self.principal, key_id=key.id, request=request)
+        return self.done(reverse("key-access-page", args=[key.name]), "Access granted.")
 
-    def _show(
-        self,
-        key: Key,
-        form: GrantForm,
-        check: CheckAccessForm,
-        rows: list[AccessRow],
-        holders: list[KnownHolder],
-        status: int = HTTPStatus.OK,
-    ) -> HttpResponse:
+    def show_form(self, form: GrantForm, **context: Any) -> HttpResponse:
+        key, asked = self.key, self.request.GET
+        is_checked = "principal" in asked and self.request.method != "POST"
+        check = CheckAccessForm(asked if is_checked else None, key=key, holders=self.holders)
+        rows = access_rows(key, self.grants, self.holders, process_now())
         verdict, reason = None, ""
         is_cut_off = sum(row.grant is not None for row in rows) > LIMIT
         if check.is_valid():
             given = check.cleaned_data
-            holder = next(each for each in holders if str(each.identity.id) == given["principal"])
+            holder = next(each for each in self.holders if str(each.identity.id) == given["principal"])
             verdict = services.check_access(
                 principal=self.principal,
                 key_id=key.id,
@@ -96,7 +79,6 @@ class AccessView(KeyView):
             reason = describe_rule(verdict, holder, given["operation"], rows)
         return self.show(
             key,
-            status=status,
             form=form,
             check=check,
             verdict=verdict,
@@ -105,6 +87,7 @@ class AccessView(KeyView):
             limit=LIMIT,
             is_cut_off=is_cut_off,
             may_grant=self.principal.has_permission(MANAGE),
+            **context,
         )
 
 

@@ -1,15 +1,15 @@
 """Pages that change a key: its settings, and the operations of ``keys.pages.operations``."""
 
-from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 
+from accounts.principals import Principal
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import process_now
-from kernel.errors import DomainError, VersionConflict
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import OperationView, Subject
 from kernel.pages.views import number_in
 from kernel.rules import Rule
@@ -29,7 +29,7 @@ from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
 
 
-class SettingsView(KeyView):
+class SettingsView(KeyView, FormView[Principal, EditSettingsForm | EditNotesForm]):
     """A form for the settings of a key. ``after`` is the page to redirect to."""
 
     rules = {
@@ -38,40 +38,33 @@ class SettingsView(KeyView):
     }
     template = "keys/settings.html"
     tab = "settings"
-    form: ClassVar[type[EditSettingsForm | EditNotesForm]] = EditSettingsForm
+    form_class: type[EditSettingsForm | EditNotesForm] = EditSettingsForm
     after: ClassVar[str] = "key-settings"
-    draft_fields = tuple(form.base_fields)
+    draft_fields = tuple(form_class.base_fields)
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        key = self.find(name)
-        return self.show(key, form=self.show_draft(self._form(key)))
-
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key = self.find(name)
-        form = self._form(key, request.POST)
-        if form.is_valid():
-            try:
-                editing.update_key(
-                    principal=self.principal,
-                    key_id=key.id,
-                    changes=cast("KeyUpdate", form.changes()),
-                    check=lambda stored: form.require_current(vars(stored)),
-                )
-            except VersionConflict as conflict:
-                form.show_conflicts(request, conflict, vars(self.find(name)))
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                return self.done(reverse(self.after, args=[name]), f"{name} saved.")
-        return self.show(key, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _form(self, key: Key, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
-        form = self.form(data, initial={each: getattr(key, each) for each in self.form.base_fields})
+    def form(self, data: QueryDict | None = None) -> EditSettingsForm | EditNotesForm:
+        key = self.key
+        form = self.form_class(
+            data, initial={each: getattr(key, each) for each in self.form_class.base_fields}
+        )
         form.suggest_tags(reading.frequent_tags(principal=self.principal))
         if "policy_id" in form.fields:
             policies = policies_for(principal=self.principal, algorithm=key.algorithm, current=key.policy)
             suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
         return form
+
+    def perform(self, form: EditSettingsForm | EditNotesForm) -> HttpResponse:
+        name = self.key.name
+        editing.update_key(
+            principal=self.principal,
+            key_id=self.key.id,
+            changes=cast("KeyUpdate", form.changes()),
+            check=lambda stored: form.require_current(vars(stored)),
+        )
+        return self.done(reverse(self.after, args=[name]), f"{name} saved.")
+
+    def show_form(self, form: EditSettingsForm | EditNotesForm, **context: Any) -> HttpResponse:
+        return self.show(self.key, form=form, **context)
 
 
 class NotesView(SettingsView):
@@ -82,7 +75,7 @@ class NotesView(SettingsView):
         "POST": Rule("keys.update", actions.KEY_UPDATED),
     }
     template = "keys/notes.html"
-    form = EditNotesForm
+    form_class = EditNotesForm
     after = "key"
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from audit.browse.filters import operations_query
@@ -85,6 +86,11 @@ class KeyView(ShowsLog, PageView[Principal]):
         key = reading.find_key(principal=self.principal, name=name)
         set_audit_object(self.request, "key", str(key.id))
         return key
+
+    @cached_property
+    def key(self) -> Key:
+        """``find`` of the key in the URL."""
+        return self.find(self.kwargs["name"])
 
     def show(self, key: Key, **context: Any) -> HttpResponse:
         now = process_now()

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django_htmx.http import push_url, trigger_client_event
 
 from accounts.errors import NameTaken
@@ -21,6 +21,7 @@ from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
 from kernel.labels import check_name
 from kernel.pages.curl import curl_of
+from kernel.pages.form_views import FormView
 from kernel.pages.views import DIALOG, PageView
 from kernel.rules import Rule
 from keys import actions
@@ -105,7 +106,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
         return response
 
 
-class NewKeyView(PageView[Principal]):
+class NewKeyView(FormView[Principal, KeyForm]):
     """A new key. If it is created in the dialog above the list, it becomes the first row of the list."""
 
     rules = {
@@ -117,39 +118,32 @@ class NewKeyView(PageView[Principal]):
     parts = frozenset({"name-note", "key-summary"})
     draft_fields = tuple(KeyForm.base_fields)
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        policies = policies_for(principal=self.principal)
-        form = self.show_draft(_key_form(policies))
-        asked = _key_form(policies, form.data or request.GET)
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        form = self.show_draft(self.form())
+        asked = _key_form(self.policies, form.data or request.GET)
         asked.is_valid()
         note = self._note(asked.data.get("name", ""))
-        return self._show_form(form, policies, typed=asked.cleaned_data, note=note)
+        return self.show_form(form, typed=asked.cleaned_data, note=note)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        policies = policies_for(principal=self.principal)
-        form = _key_form(policies, request.POST)
-        taken = ""
-        if form.is_valid():
-            try:
-                key = creation.create_key(principal=self.principal, **form.cleaned_data)
-            except DomainError as refusal:
-                taken = form.cleaned_data["name"] if isinstance(refusal, NameTaken) else ""
-                form.refused(request, refusal)
-            else:
-                return self._created(key)
-        return self._show_form(
-            form,
-            policies,
-            typed=form.cleaned_data,
-            existing=self._visible(taken),
-            status=HTTPStatus.UNPROCESSABLE_ENTITY,
-        )
+    @cached_property
+    def policies(self) -> list[EncryptionPolicy]:
+        return policies_for(principal=self.principal)
 
-    def _show_form(
-        self, form: KeyForm, policies: list[EncryptionPolicy], *, typed: Mapping[str, Any], **context: Any
+    def form(self, data: QueryDict | None = None) -> KeyForm:
+        return _key_form(self.policies, data)
+
+    def perform(self, form: KeyForm) -> Key:
+        return creation.create_key(principal=self.principal, **form.cleaned_data)
+
+    def again(self, form: KeyForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
+        taken = form.cleaned_data["name"] if isinstance(refusal, NameTaken) else ""
+        return super().again(form, refusal, existing=self._visible(taken), **context)
+
+    def show_form(
+        self, form: KeyForm, *, typed: Mapping[str, Any] | None = None, **context: Any
     ) -> HttpResponse:
-        choices = algorithm_choices()
-        chosen = next((policy for policy in policies if policy.id == typed.get("policy_id")), None)
+        choices, typed = algorithm_choices(), form.cleaned_data if typed is None else typed
+        chosen = next((policy for policy in self.policies if policy.id == typed.get("policy_id")), None)
         if not self.is_part:
             form.suggest_tags(reading.frequent_tags(principal=self.principal))
         return self.page(
@@ -157,20 +151,20 @@ class NewKeyView(PageView[Principal]):
             algorithms=[(radio, choices[radio.data["value"]]) for radio in form["algorithm"]],
             more=[form[name] for name in form.more_options],
             typed=typed,
-            has_policies=bool(policies),
+            has_policies=bool(self.policies),
             requires_policy=settings.CC_REQUIRE_POLICY,
             plan=plan_key(typed, chosen, process_now()),
             **context,
         )
 
-    def _created(self, key: Key) -> HttpResponse:
-        url = reverse("key", args=[key.name])
+    def respond(self, result: Key) -> HttpResponse:
+        url = reverse("key", args=[result.name])
         if not self._is_over_list():
-            return self.done(url, f"Key {key.name} created.")
+            return self.done(url, f"Key {result.name} created.")
         response = self.page(
             template="keys/created.html",
-            key=key,
-            at=key.lifecycle_state(process_now()),
+            key=result,
+            at=result.lifecycle_state(process_now()),
             may_choose=self.principal.has_permission("keys.rotate"),
         )
         return trigger_client_event(response, "cc:close")

@@ -1,25 +1,25 @@
 """Pages that change one version of a key, and the minimum version for decryption."""
 
-from http import HTTPStatus
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import database_now
 from kernel.databases.rows import first_of
-from kernel.errors import DomainError
-from kernel.pages.forms import PageForm
+from kernel.pages.form_views import FormView
 from kernel.pages.operations import OperationView, Subject
 from kernel.pages.views import number_in
 from kernel.rules import Rule
 from keys import actions
 from keys.editing import services as editing
 from keys.editing.forms import MinimumVersionForm
+from keys.editing.services import KeyUpdate
 from keys.impact import KeyAction
-from keys.models import Key, KeyVersion
+from keys.models import KeyVersion
 from keys.pages.views.detail import KeyView, impact_of
 from keys.reading import services as reading
 
@@ -53,44 +53,33 @@ VERSION: Final[Subject[KeyVersion]] = Subject(
 )
 
 
-class MinimumVersionView(KeyView):
+class MinimumVersionView(KeyView, FormView[Principal, MinimumVersionForm]):
     """Change the minimum version for decryption. The URL has the new one, so that its impact is shown before."""
 
     rules = {method: Rule("keys.update", actions.KEY_UPDATED) for method in ("GET", "POST")}
     template = "keys/minimum_version.html"
     tab = "versions"
 
-    def get(self, request: HttpRequest, name: str) -> HttpResponse:
-        key, number = self._asked(request, name)
-        return self._show_form(key, number, MinimumVersionForm(key=key))
+    @cached_property
+    def number(self) -> int:
+        return number_in(self.request, "version") or self.key.min_decryption_version
 
-    def post(self, request: HttpRequest, name: str) -> HttpResponse:
-        key, number = self._asked(request, name)
-        form = MinimumVersionForm(request.POST, key=key)
-        if form.is_valid():
-            try:
-                editing.update_key(
-                    principal=self.principal, key_id=key.id, changes={"min_decryption_version": number}
-                )
-            except DomainError as refusal:
-                form.refused(request, refusal)
-            else:
-                done = f"The minimum version of {name} is now {number}."
-                return self.done(reverse("key-versions", args=[name]), done)
-        return self._show_form(key, number, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _asked(self, request: HttpRequest, name: str) -> tuple[Key, int]:
-        """Raises RecentAuthRequired."""
+    def form(self, data: QueryDict | None = None) -> MinimumVersionForm:
         self.principal.require_recent_sign_in(database_now())
-        key = self.find(name)
-        return key, number_in(request, "version") or key.min_decryption_version
+        return MinimumVersionForm(data, key=self.key)
 
-    def _show_form(self, key: Key, number: int, form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
-        impossible, impact = "", {}
+    def perform(self, form: MinimumVersionForm) -> HttpResponse:  # noqa: ARG002 - the number is in the URL
+        changes: KeyUpdate = {"min_decryption_version": self.number}
+        name = editing.update_key(principal=self.principal, key_id=self.key.id, changes=changes).name
+        done = f"The minimum version of {name} is now {self.number}."
+        return self.done(reverse("key-versions", args=[name]), done)
+
+    def show_form(self, form: MinimumVersionForm, **context: Any) -> HttpResponse:
+        key, number, impossible = self.key, self.number, ""
         if not 1 <= number <= key.primary_version:
             impossible = f"The minimum version must be 1 to {key.primary_version}."
         elif number == key.min_decryption_version:
             impossible = f"The minimum version is already {number}."
         elif number > key.min_decryption_version:
-            impact = impact_of(self.principal, key, KeyAction.RAISE_MINIMUM, number)
-        return self.page(key=key, number=number, form=form, impossible=impossible, status=status, **impact)
+            context |= impact_of(self.principal, key, KeyAction.RAISE_MINIMUM, number)
+        return self.page(key=key, number=number, form=form, impossible=impossible, **context)
