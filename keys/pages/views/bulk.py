@@ -1,9 +1,7 @@
 """Pages that rotate or tag the keys that were chosen in the list."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +10,8 @@ from django.urls import reverse
 from accounts.principals import Principal
 from kernel.clock import process_now
 from kernel.errors import DomainError
+from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm
-from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys import actions
 from keys.editing import services as editing
@@ -27,45 +25,37 @@ SHOWN = 100
 _NAMED = 5  # failures in the message
 
 
-class _BulkView(PageView[Principal], ABC):
-    """The first POST comes from the list and only shows the chosen keys. The second one has ``chosen``."""
+class _BulkView[F: PageForm](FormView[Principal, F]):
+    """The first POST comes from the list and only shows the chosen keys. The second one has ``chosen``.
+
+    ``versions`` are the primary versions that the page showed.
+    """
 
     section = "keys"
-    form_class: ClassVar[type[PageForm]]
-    draft_fields: ClassVar[tuple[str, ...]]
+    keys: Sequence[Key]
+    versions: Mapping[UUID, int]
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        form = self.show_draft(self.form_class())
-        return self._show(form, self._find(read_chosen(form.data.get("chosen", ""))))
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        form = self.show_draft(self.form())
+        self._find(read_chosen(form.data.get("chosen", "")))
+        return self.show_form(form)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "chosen" not in request.POST:
-            keys = self._find(_ids(request.POST.getlist("key")))
-            return self._show(self.form_class(initial={"chosen": write_chosen(keys)}), keys)
-        form, versions = self.form_class(request.POST), read_chosen(request.POST["chosen"])
-        keys = self._find(versions)
-        if form.is_valid() and keys:
-            try:
-                return self.perform(keys, versions, form.cleaned_data)
-            except DomainError as refusal:
-                form.refused(request, refusal)
-        return self._show(form, keys, HTTPStatus.UNPROCESSABLE_ENTITY)
+            self._find(_ids(request.POST.getlist("key")))
+            return self.show_form(self.form_class(initial={"chosen": write_chosen(self.keys)}))
+        self.versions = read_chosen(request.POST["chosen"])
+        self._find(self.versions)
+        return super().post(request, *args, **kwargs) if self.keys else self.again(self.form(request.POST))
 
-    def _find(self, key_ids: Iterable[UUID]) -> Sequence[Key]:
-        return reading.list_chosen(principal=self.principal, key_ids=key_ids)
+    def _find(self, key_ids: Iterable[UUID]) -> None:
+        self.keys = reading.list_chosen(principal=self.principal, key_ids=key_ids)
 
-    @abstractmethod
-    def perform(
-        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
-    ) -> HttpResponse:
-        """Change the keys. Raises DomainError."""
-
-    def _show(self, form: PageForm, keys: Sequence[Key], status: int = HTTPStatus.OK) -> HttpResponse:
-        now = process_now()
+    def show_form(self, form: F, **context: Any) -> HttpResponse:
+        now, keys = process_now(), self.keys
         rows = [(key, key.lifecycle_state(now)) for key in keys]
         active = [key for key, at in rows if at.status is Status.ACTIVE]
         return self.page(
-            status=status,
             form=form,
             rows=rows[:SHOWN],
             more=len(rows) - SHOWN if len(rows) > SHOWN else 0,
@@ -74,44 +64,40 @@ class _BulkView(PageView[Principal], ABC):
             skipped=len(rows) - len(active),
             is_job=chosen.rotates_by_job(active),
             most_tagged=editing.MAX_TAGGED,
+            **context,
         )
 
 
-class BulkRotateView(_BulkView):
+class BulkRotateView(_BulkView[RotateChosenForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.rotate", actions.ROTATION_JOB_REQUESTED))
     template = "keys/bulk_rotate.html"
     form_class = RotateChosenForm
     draft_fields = ("chosen", "reason")
 
-    def perform(
-        self, keys: Sequence[Key], versions: Mapping[UUID, int], data: dict[str, Any]
-    ) -> HttpResponse:
+    def perform(self, form: RotateChosenForm) -> HttpResponse:
         rotation = chosen.rotate_chosen(
-            principal=self.principal, keys=keys, versions=versions, reason=data["reason"]
+            principal=self.principal,
+            keys=self.keys,
+            versions=self.versions,
+            reason=form.cleaned_data["reason"],
         )
         if rotation.job is not None:
             return self.done(reverse("rotation-job", args=[rotation.job.id]), rotation_message(rotation))
         return self.done(reverse("keys"), rotation_message(rotation))
 
 
-class BulkTagView(_BulkView):
+class BulkTagView(_BulkView[TagChosenForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.update", actions.KEY_UPDATED))
     template = "keys/bulk_tag.html"
     form_class = TagChosenForm
     draft_fields = ("chosen", "change", "tag")
 
-    def perform(
-        self,
-        keys: Sequence[Key],
-        versions: Mapping[UUID, int],  # noqa: ARG002 - as the base class
-        data: dict[str, Any],
-    ) -> HttpResponse:
-        adds = data["change"] == "add"
-        results = list(editing.change_tag(principal=self.principal, keys=keys, tag=data["tag"], adds=adds))
+    def perform(self, form: TagChosenForm) -> HttpResponse:
+        tag, adds = form.cleaned_data["tag"], form.cleaned_data["change"] == "add"
+        results = list(editing.change_tag(principal=self.principal, keys=self.keys, tag=tag, adds=adds))
         failed = [(each.key, each.error) for each in results if each.error is not None]
         changed = sum(each.is_changed for each in results)
-        word = "added to" if adds else "removed from"
-        done = f"Tag {data['tag']} {word} {_keys(changed)}."
+        done = f"Tag {tag} {'added to' if adds else 'removed from'} {_keys(changed)}."
         return self.done(reverse("keys"), _message(done, failed, len(results) - changed - len(failed)))
 
 
