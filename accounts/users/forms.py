@@ -8,14 +8,13 @@ from django import forms
 from accounts.models import User, UserState
 from accounts.passwords import CHOOSING_HELP, password_field
 from accounts.roles import DESCRIPTIONS, ROLES
+from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import PageForm, ReasonForm, search_field
 
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
-class UserFilterForm(PageForm):
-    """Filters of the list, taken from the URL."""
-
+class UserFilterForm(FilterForm):
     search = search_field("Search by name or email address")
     role = forms.ChoiceField(
         required=False, choices=[("", "Any role"), *((role, role.capitalize()) for role in ROLES)]

@@ -9,6 +9,7 @@ from django import forms
 from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, KeyAlgorithm, modes_of
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
+from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import NewNameField, PageForm, offer, search_field
 from keys.explanations import RECOMMENDED
 from keys.models import EncryptionPolicy
@@ -48,9 +49,7 @@ def positions_of(is_wanted: Callable[[KeyAlgorithm], bool]) -> str:
     return " ".join(str(at) for at, name in enumerate(ALGORITHM_NAMES) if name in wanted)
 
 
-class PolicyFilterForm(PageForm):
-    """The search of the list, taken from the URL."""
-
+class PolicyFilterForm(FilterForm):
     search = search_field("Search by name")
 
 

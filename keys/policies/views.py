@@ -1,7 +1,6 @@
 """Pages of encryption policies: the list, one policy, creating and editing one, and its operations."""
 
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -32,14 +31,14 @@ class PolicyListView(PageView[Principal]):
     parts = frozenset({"policy-results", "more-policies"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = PolicyFilterForm(request.GET)
-        search = form.cleaned_data["search"] if form.is_valid() else ""
+        form = PolicyFilterForm.read(request.GET)
+        search = form.given.get("search", "")
         after = request.GET.get("after", "")[:64]
         window = reading.list_policies_after(
             principal=self.principal, search=search, after=after, limit=LIMIT
         )
         response = self.page(
-            form=PolicyFilterForm(initial={"search": search}),
+            form=form,
             policies=window.policies,
             next_after=window.next_after,
             is_first=not after,
@@ -47,8 +46,7 @@ class PolicyListView(PageView[Principal]):
             may_manage=self.principal.has_permission(MANAGE),
         )
         if self.target == "policy-results":
-            query = f"?{urlencode({'search': search})}" if search else ""
-            push_url(response, reverse("policies") + query)
+            push_url(response, form.address(reverse("policies")))
         return response
 
 

@@ -1,11 +1,13 @@
 """The filters of the list of keys."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from django import forms
 
 from kernel.crypto.algorithms import ALGORITHM_NAMES, PURPOSES
-from kernel.pages.forms import PageForm, search_field
+from kernel.pages.filter_forms import FilterForm
+from kernel.pages.forms import search_field
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_TAG
 from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
@@ -39,9 +41,7 @@ def state_label(word: str) -> str:
     return SCHEDULED if word == "scheduled" else word.capitalize()
 
 
-class KeyFilterForm(PageForm):
-    """Filters of the list, taken from the URL."""
-
+class KeyFilterForm(FilterForm):
     search = search_field("Search by name, description, tag or ID")
     status = forms.ChoiceField(
         required=False,
@@ -72,3 +72,20 @@ class KeyFilterForm(PageForm):
         choices=FINDINGS,
         widget=forms.HiddenInput,
     )
+
+    def selection(self, ordering: str) -> KeyFilter:
+        """The filters as the service takes them."""
+        given: dict[str, Any] = dict(self.given)
+        given |= STATES.get(given.pop("status", ""), {})
+        if "policy" in given:
+            given["policy_name"] = given.pop("policy")
+        if "finding" in given:
+            given["finding"] = Finding(given["finding"])
+        return cast("KeyFilter", given | {"ordering": ordering})
+
+    def words(self, name: str, value: str) -> str:
+        if name == "finding":
+            return FINDINGS[Finding(value)]
+        if name == "status":
+            return state_label(value)
+        return value.capitalize() if name == "purpose" else value

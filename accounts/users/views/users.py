@@ -1,8 +1,6 @@
 """The list of users, one user, and inviting a user."""
 
-from collections.abc import Mapping
 from typing import cast
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -24,7 +22,6 @@ from kernel.pages.views import PageView
 from kernel.rules import Rule
 
 LIMIT = 50
-FILTERS = ("search", "role", "state")
 
 
 class UserListView(ShowsLog, PageView[Principal]):
@@ -34,34 +31,24 @@ class UserListView(ShowsLog, PageView[Principal]):
     parts = frozenset({"user-results", "more-users"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = UserFilterForm(request.GET)
-        form.is_valid()
-        only = {name: value for name, value in form.cleaned_data.items() if value}
-        ignored = [str(form[name].label) for name in form.errors]
-        form = UserFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
+        form = UserFilterForm.read(request.GET)
         after = request.GET.get("after", "")
         if not creation.USERNAME.fullmatch(after):
             after = ""
         window = listing.list_users_after(
-            principal=self.principal, only=cast("UserFilter", only), after=after, limit=LIMIT
+            principal=self.principal, only=cast("UserFilter", form.given), after=after, limit=LIMIT
         )
         response = self.page(
             form=form,
             rows=window.users,
             next_after=window.next_after,
             is_first=not after,
-            ignored=ignored,
-            chips=[
-                (str(form[name].label), _words(name, only[name]), urlencode(_without(only, name)))
-                for name in FILTERS
-                if name in only
-            ],
+            chips=form.chips(),
             list_url=reverse("users"),
             may_manage=self.principal.has_permission("users.manage"),
         )
         if self.target == "user-results":
-            query = urlencode(only)
-            push_url(response, f"{reverse('users')}?{query}" if query else reverse("users"))
+            push_url(response, form.address(reverse("users")))
         return response
 
 
@@ -117,11 +104,3 @@ class UserView(ShowsLog, PageView[Principal]):
         if not self.principal.has_permission("users.manage"):
             return []
         return [(each, each.refusal(listed)) for each in USER_OPERATIONS.values()]
-
-
-def _words(name: str, value: str) -> str:
-    return value if name == "search" else value.capitalize()
-
-
-def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
-    return {each: value for each, value in chosen.items() if each != name}

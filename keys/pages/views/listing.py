@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -35,12 +35,10 @@ from keys.models.selection import Finding
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
-from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, STATES, KeyFilterForm, state_label
-from keys.reading.services import KeyFilter
+from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, KeyFilterForm
 from keys.usage.services import callers
 
 LIMIT = 50
-FILTERS = ("search", "status", "algorithm", "purpose", "tag", "policy", "finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +67,14 @@ class KeyListView(ShowsLog, PageView[Principal]):
     parts = frozenset({"key-results", "more-keys"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = KeyFilterForm(request.GET)
-        form.is_valid()
-        only, ignored = _filter_of(form, request.GET)
-        form = KeyFilterForm(initial=form.cleaned_data)  # ignored filters are not shown as if they applied
+        asked = request.GET.get("ordering", "name")
+        ordering = asked if asked in ORDERINGS else "name"
+        form = KeyFilterForm.read(request.GET, **({} if ordering == "name" else {"ordering": ordering}))
         after = _after(request.GET)
-        found = reading.list_keys_after(principal=self.principal, only=only, after=after, limit=LIMIT)
+        found = reading.list_keys_after(
+            principal=self.principal, only=form.selection(ordering), after=after, limit=LIMIT
+        )
         used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
-        chosen = {name: str(form.initial[name]) for name in FILTERS if form.initial.get(name)}
-        ordering = only["ordering"]
         response = self.page(
             form=form,
             rows=[
@@ -86,13 +83,10 @@ class KeyListView(ShowsLog, PageView[Principal]):
             ],
             next_after=found.next_after,
             is_first=after is None,
-            ignored=ignored,
-            chips=[
-                (_label(form, name), _words(name, value), _query(_without(chosen, name), ordering))
-                for name, value in chosen.items()
-            ],
+            ignored=form.ignored if asked == ordering else [*form.ignored, "Order"],
+            chips=form.chips(),
             list_url=reverse("keys"),
-            saved=[(each, chosen.get(each.parameter) == each.value) for each in _SAVED],
+            saved=[(each, form.given.get(each.parameter) == each.value) for each in _SAVED],
             ordering=ordering,
             tags=[] if self.is_part else reading.frequent_tags(principal=self.principal),
             policies=[] if self.is_part else policies_for(principal=self.principal, limit=50),
@@ -102,7 +96,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
         if self.target == "key-results":
-            push_url(response, _address(chosen, ordering))
+            push_url(response, form.address(reverse("keys")))
         return response
 
 
@@ -196,49 +190,6 @@ def _key_form(policies: list[EncryptionPolicy], data: Mapping[str, Any] | None =
     form = KeyForm(data)
     suggest_policies(form, policies, is_required=settings.CC_REQUIRE_POLICY)
     return form
-
-
-def _filter_of(form: KeyFilterForm, asked: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
-    """The filters of the list, and the labels of parameters that were ignored because they are not valid."""
-    given: dict[str, Any] = {name: value for name, value in form.cleaned_data.items() if value}
-    given |= STATES.get(given.pop("status", ""), {})
-    if "policy" in given:
-        given["policy_name"] = given.pop("policy")
-    if "finding" in given:
-        given["finding"] = Finding(given["finding"])
-    ordering = asked.get("ordering", "name")
-    ignored = [_label(form, name) for name in form.errors]
-    if ordering not in ORDERINGS:
-        ordering = "name"
-        ignored.append("Order")
-    return cast("KeyFilter", given | {"ordering": ordering}), ignored
-
-
-def _label(form: KeyFilterForm, name: str) -> str:
-    return str(form[name].label)
-
-
-def _words(name: str, value: str) -> str:
-    """The display text of a filter's value."""
-    if name == "finding":
-        return FINDINGS[Finding(value)]
-    if name == "purpose":
-        return value.capitalize()
-    return state_label(value) if name == "status" else value
-
-
-def _without(chosen: Mapping[str, str], name: str) -> dict[str, str]:
-    return {each: value for each, value in chosen.items() if each != name}
-
-
-def _address(chosen: Mapping[str, str], ordering: str) -> str:
-    """The URL of the list with its filters, without empty parameters, so that it can be shared."""
-    query = _query(chosen, ordering)
-    return f"{reverse('keys')}?{query}" if query else reverse("keys")
-
-
-def _query(chosen: Mapping[str, str], ordering: str) -> str:
-    return urlencode(chosen if ordering == "name" else {**chosen, "ordering": ordering})
 
 
 def _after(asked: Mapping[str, str]) -> UUID | None:

@@ -1,0 +1,47 @@
+"""The filters of a list, in the query string of its URL."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from kernel.pages.forms import PageForm
+
+
+class FilterForm(PageForm):
+    """``given`` has the valid filters, and ``ignored`` the labels of the others. The form shows the valid ones only.
+
+    ``extra`` are parameters of the list that are not filters. Its URLs keep them.
+    """
+
+    given: Mapping[str, Any]
+    ignored: list[str]
+    extra: dict[str, str]
+
+    @classmethod
+    def read(cls, asked: Mapping[str, str], **extra: str) -> Self:
+        sent = cls(asked)
+        sent.is_valid()
+        form = cls(initial=sent.cleaned_data)
+        form.given = {name: value for name, value in sent.cleaned_data.items() if value}
+        form.ignored = [str(sent[name].label) for name in sent.errors]
+        form.extra = extra
+        return form
+
+    def chips(self) -> list[tuple[str, str, str]]:
+        """The label, the display text, and the query string without it of each filter."""
+        return [
+            (str(self[name].label), self.words(name, value), self.query(without=name))
+            for name, value in self.given.items()
+        ]
+
+    def words(self, name: str, value: str) -> str:
+        """The display text of a filter's value."""
+        return value if name == "search" else value.capitalize()
+
+    def query(self, without: str = "") -> str:
+        return urlencode({name: value for name, value in self.given.items() if name != without} | self.extra)
+
+    def address(self, url: str) -> str:
+        """The URL of the list with its filters, without empty parameters, so that it can be shared."""
+        query = self.query()
+        return f"{url}?{query}" if query else url
