@@ -13,7 +13,8 @@ from accounts.principals import Principal
 from audit.sequencing.running import checkpoint_now
 from backups.other_database import run_on_other_database
 from backups.writing import write_snapshot
-from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest, decrypt, encrypt
+from crypto_ops.deciding.services import perform_measured
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Conflict
@@ -77,7 +78,7 @@ def decrypt_messages(path: Path, principal: Principal) -> int:
     for line in lines:
         text, _, digest = line.partition(" ")
         request = DecryptRequest.of_envelope(envelope.decode(text, max_length=_MAX_LENGTH), b"")
-        if hashlib.sha256(decrypt(request, principal).plaintext).hexdigest() != digest:
+        if hashlib.sha256(perform_measured(request, principal).plaintext).hexdigest() != digest:
             raise Conflict("A message of the restore drill has another plaintext than before.")
     return len(lines)
 
@@ -97,6 +98,6 @@ def _encrypt(messages: int, principal: Principal) -> str:
     for key in islice(cycle(keys), messages):
         plaintext = secrets.token_bytes(_PLAINTEXT_SIZE)
         request = EncryptRequest(mode=SEALING_MODES[key.default_mode], plaintext=plaintext, key_id=key.id)
-        sealed = envelope.encode(encrypt(request, principal))
+        sealed = envelope.encode(perform_measured(request, principal))
         lines.append(f"{sealed} {hashlib.sha256(plaintext).hexdigest()}\n")
     return "".join(lines)

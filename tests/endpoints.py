@@ -872,7 +872,7 @@ def _now():
 def _seal(named: UUID, sealing: UUID | None) -> str:
     """A ciphertext that names the key ``named``; it opens only if ``sealing`` is that key."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
-    from crypto_ops.encryption.services import messages  # noqa: PLC0415
+    from crypto_ops.deciding.services import perform_measured  # noqa: PLC0415
     from crypto_ops.encryption.services.messages import EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.aead import Sealed  # noqa: PLC0415
@@ -883,7 +883,7 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
         made = envelope.Envelope(mode, named, 1, Sealed(bytes(12), b"plain", bytes(16)))
     else:
         request = EncryptRequest(mode=mode, plaintext=b"plain", key_id=sealing)
-        made = messages.encrypt(request, Principal.system("tests", "command"))
+        made = perform_measured(request, Principal.system("tests", "command"))
     return envelope.encode(made._replace(key_id=named))
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from campaigns.outages import faults
 from crypto_ops import actions
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto.modes import SEALING_MODES
@@ -61,7 +61,7 @@ class Clients:
         try:
             while not self._ends.is_set():
                 try:
-                    messages.encrypt(request, self.principal)
+                    perform_measured(request, self.principal)
                     sealed += 1
                     self._has_sealed.set()
                 except (KeyNotActive, Unavailable):

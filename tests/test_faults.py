@@ -217,7 +217,7 @@ def new_key_status(product, token):
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
-    from crypto_ops.encryption.services import messages  # noqa: PLC0415
+    from crypto_ops.deciding.services import perform_measured  # noqa: PLC0415
     from crypto_ops.encryption.services.messages import EncryptRequest  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415 - beside the models
     from keys.errors import KeyNotActive  # noqa: PLC0415
@@ -225,11 +225,11 @@ def test_a_clock_that_is_set_back_revives_no_expired_key(admin):
     expires_at = datetime.now(UTC) + timedelta(seconds=4)
     key = KeyFactory(name="short-lived", expires_at=expires_at)
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"", key_id=key.id)
-    assert messages.encrypt(request, admin.principal)
+    assert perform_measured(request, admin.principal)
     time.sleep(4.1)
     # This process goes an hour back, but the decisive clock of the database does not.
     with time_machine.travel(expires_at - timedelta(hours=1)), pytest.raises(KeyNotActive):
-        messages.encrypt(request, admin.principal)
+        perform_measured(request, admin.principal)
 
 
 @pytest.mark.database

@@ -42,17 +42,17 @@ class Encrypting:
 
 def operation_of(order):
     """The operation of an order, as a function of the principal."""
-    from crypto_ops.encryption.services import messages  # noqa: PLC0415
+    from crypto_ops.deciding.services import perform_measured  # noqa: PLC0415
     from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest  # noqa: PLC0415
     from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415
 
     if order["ciphertext"]:
         sealed = envelope.decode(order["ciphertext"], max_length=10_000)
-        return partial(messages.decrypt, DecryptRequest.of_envelope(sealed, b""))
+        return partial(perform_measured, DecryptRequest.of_envelope(sealed, b""))
     key_id = UUID(order["key_id"])
     return partial(
-        messages.encrypt,
+        perform_measured,
         EncryptRequest(mode=SEALING_MODES[order["mode"]], plaintext=b"canary", key_id=key_id),
     )
 

@@ -18,7 +18,7 @@ from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, enable_user, set_role
 from audit.log.events import Source
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.clock import database_now
 from kernel.crypto import envelope
@@ -106,7 +106,7 @@ def replaced_version(*, has_policy: bool = False) -> Caller:
     """A session, and a ciphertext of an earlier version of the key."""
     caller = session()
     request = EncryptRequest(mode=SEALING_MODES[caller.mode], plaintext=b"canary", key_id=caller.key.id)
-    ciphertext = envelope.encode(messages.encrypt(request, SYSTEM))
+    ciphertext = envelope.encode(perform_measured(request, SYSTEM))
     rotate_key(principal=SYSTEM, key_id=caller.key.id, reason="campaign")
     return replace(_put_under_policy(caller) if has_policy else caller, ciphertext=ciphertext)
 

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from accounts.principals import Principal
 from console import actions
 from console.first_key.forms import DecryptBackForm, FirstKeyForm
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.trying.services import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.trying.snippets import steps_of
@@ -58,7 +58,7 @@ class FirstKeyView(FirstKeyPage, FormView[Principal, FirstKeyForm]):
         name, message = form.cleaned_data["name"], form.cleaned_data["message"]
         key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
         wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
-        return messages.encrypt(wanted, self.principal), message
+        return perform_measured(wanted, self.principal), message
 
     def respond(self, result: tuple[Envelope, str]) -> HttpResponse:
         return self.show(*result, is_decrypted=False)
@@ -76,7 +76,7 @@ class DecryptBackView(FirstKeyPage, FormView[Principal, DecryptBackForm]):
         envelope = form.cleaned_data["ciphertext"]
         set_audit_object(self.request, "key", str(envelope.key_id))
         require_console_decrypt()
-        opened = messages.decrypt(DecryptRequest.of_envelope(envelope, b""), self.principal)
+        opened = perform_measured(DecryptRequest.of_envelope(envelope, b""), self.principal)
         return envelope, opened.plaintext.decode(errors="replace")
 
     def respond(self, result: tuple[Envelope, str]) -> HttpResponse:

@@ -9,7 +9,7 @@ with fresh rows.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast
 
 from django.db import transaction
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from audit.log.events import Event, Outcome
 from audit.services.recording import record
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
 from crypto_ops.measurement import measured
+from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import Mode, SealingMode
@@ -124,10 +125,31 @@ class Result(Protocol):
     def mode(self) -> Mode: ...
 
 
-def perform_measured[R: Result](operation: Operation[R], principal: Principal, mode: Mode) -> R:
-    """As ``perform``, counted and timed. ``mode``: for a refusal before the key, and thus its mode, is known."""
-    with measured(mode) as measurement:
-        result = perform(operation, principal)
+class KeyRequest[R: Result](Unprinted, frozen=True, kw_only=True):
+    """An operation with one key. ``key_id``: None for the caller's default key. ``mode``: None for the one of the key.
+
+    ``unknown_mode``: in metrics, the mode of a request that is refused before its key, and thus its mode, is known.
+    """
+
+    unknown_mode: ClassVar[str] = ""
+
+    @property
+    def key_id(self) -> KeyReference | None:
+        return None
+
+    @property
+    def mode(self) -> Mode | None:
+        return None
+
+    @abstractmethod
+    def decide(self, context: DecisionContext) -> Decision[R]:
+        """As ``Operation.decide``."""
+
+
+def perform_measured[R: Result](request: KeyRequest[R], principal: Principal) -> R:
+    """As ``perform``, counted and timed."""
+    with measured(request.mode or Mode(request.unknown_mode)) as measurement:
+        result = perform(request, principal)
         measurement.mode = result.mode
     return result
 

@@ -7,16 +7,20 @@ Both are equally strict: they refuse unknown members, other JSON types, null, an
 occurs twice, msgspec keeps the last one, but the REST interface refuses both: ``is_unambiguous`` detects this.
 """
 
-from typing import Annotated, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct
+from rest_framework.serializers import Serializer
 
+from crypto_ops.deciding.services import KeyRequest, Result
 from crypto_ops.requests import MAX_AAD_BYTES
 from kernel.crypto.modes import Mode
-from kernel.rest.derived import Rest
-from kernel.rest.fields import Base64Field, ModeField, SigningModeField
+from kernel.rest.derived import Rest, serializer_of
+from kernel.rest.fields import Base64Field, ModeField, SigningModeField, StrictSerializer
 from keys import references
 from keys.metadata import MAX_VERSION
 from keys.reading.rest_references import KeyReferenceField, VersionField
@@ -44,6 +48,24 @@ class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
             for name in self.__struct_fields__
             if (value := getattr(self, name)) is not UNSET
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Codec[M: RequestBody, R: Result]:
+    """How the REST interface and the fast path read the bodies of an operation, and write its answers.
+
+    ``request``: raises Invalid, UnsupportedAlgorithm. ``answer``: describes what ``write`` returns.
+    """
+
+    body: type[M]
+    request: Callable[[M], KeyRequest[R]]
+    write: Callable[[R, M], bytes]
+    answer: type[Serializer[Any]]
+
+    @property
+    def serializer(self) -> type[StrictSerializer]:
+        """Of the body."""
+        return serializer_of(self.body)
 
 
 class KeyResult(Protocol):

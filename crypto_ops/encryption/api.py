@@ -1,18 +1,20 @@
 """The REST interface to encryption: translate, call one function, render."""
 
+from functools import partial
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crypto_ops import actions
 from crypto_ops.deciding.api import OperationView
+from crypto_ops.deciding.wire import Codec
 from crypto_ops.encryption import serializers, wire
-from crypto_ops.encryption.services import batches, messages
+from crypto_ops.encryption.services import messages
 from crypto_ops.items.api import BatchView, MessageView
-from crypto_ops.items.wire import answer_of
+from crypto_ops.items.wire import of_batch
 from kernel.crypto.encoding import encode_base64
 from kernel.http.context import set_audit_object
-from kernel.rest.derived import serializer_of
 from kernel.rest.fields import represent
 from kernel.rules import Rule
 
@@ -21,46 +23,38 @@ class EncryptView(MessageView):
     """Encrypt a message with a named key, or with the caller's default key."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
-
-    @extend_schema(request=serializer_of(wire.Encrypt), responses=serializers.EncryptedSerializer)
-    def post(self, _request: Request) -> Response:
-        wanted = self.read_request(wire.Encrypt, wire.encrypt_request)
-        return Response(represent(serializers.EncryptedSerializer, messages.encrypt(wanted, self.principal)))
+    codec = Codec(wire.Encrypt, wire.encrypt_request, wire.encrypted, serializers.EncryptedSerializer)
 
 
 class DecryptView(MessageView):
     """Decrypt a message, given as one ciphertext or in its parts."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
-
-    @extend_schema(request=serializer_of(wire.Decrypt), responses=serializers.DecryptedSerializer)
-    def post(self, _request: Request) -> Response:
-        wanted = self.read_request(wire.Decrypt, wire.decrypt_request)
-        return Response(represent(serializers.DecryptedSerializer, messages.decrypt(wanted, self.principal)))
+    codec = Codec(wire.Decrypt, wire.decrypt_request, wire.decrypted, serializers.DecryptedSerializer)
 
 
 class EncryptBatchView(BatchView):
     """Encrypt up to 1,000 messages under one key. Each result is a ciphertext or a separate problem."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
-
-    @extend_schema(request=serializer_of(wire.EncryptBatch), responses=serializers.EncryptedBatchSerializer)
-    def post(self, _request: Request) -> Response:
-        message, wanted = self.read_batch(wire.EncryptBatch, wire.encrypt_batch)
-        batch = batches.encrypt_batch(wanted, self.principal)
-        return Response(answer_of(batch, message, member="ciphertext"))
+    codec = Codec(
+        wire.EncryptBatch,
+        wire.encrypt_batch,
+        partial(of_batch, member="ciphertext"),
+        serializers.EncryptedBatchSerializer,
+    )
 
 
 class DecryptBatchView(BatchView):
     """Decrypt up to 1,000 messages of one key. Each result is a plaintext or a separate problem."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.MESSAGE_DECRYPTED)}
-
-    @extend_schema(request=serializer_of(wire.DecryptBatch), responses=serializers.DecryptedBatchSerializer)
-    def post(self, _request: Request) -> Response:
-        message, wanted = self.read_batch(wire.DecryptBatch, wire.decrypt_batch)
-        batch = batches.decrypt_batch(wanted, self.principal)
-        return Response(answer_of(batch, message, member="data"))
+    codec = Codec(
+        wire.DecryptBatch,
+        wire.decrypt_batch,
+        partial(of_batch, member="data"),
+        serializers.DecryptedBatchSerializer,
+    )
 
 
 class InspectView(OperationView):

@@ -64,20 +64,13 @@ _PASSED_TO_DJANGO = (
 
 
 class HotRoute[M: wire.RequestBody, R: Result]:
-    """One operation: its body type, request and response."""
+    """One operation. ``action``: of its audit events."""
 
-    def __init__(
-        self,
-        *,
-        action: str,
-        body: type[M],
-        request: Callable[[M], Operation[R]],
-        write: Callable[[R, M], bytes],
-    ) -> None:
+    def __init__(self, action: str, codec: wire.Codec[M, R]) -> None:
         self.action = action
-        self.request = request
-        self.write = write
-        self._decode = msgspec.json.Decoder(body).decode
+        self.request = codec.request
+        self.write = codec.write
+        self._decode = msgspec.json.Decoder(codec.body).decode
 
     def count(self, _request: Any) -> int:
         """The number of messages."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import UUID
 
 from accounts.principals import Principal
 from audit.log.events import Event, Outcome
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import Operation, key_event, perform
+from crypto_ops.deciding.services import KeyRequest, key_event, perform
 from crypto_ops.measurement import measured
 from kernel.clock import process_now
 from kernel.crypto.modes import Mode
@@ -35,9 +34,10 @@ class BatchResult[R: (str, bytes, bool)]:
         return len(self.refusals)
 
 
-class BatchRequest[R: (str, bytes, bool)](Operation[BatchResult[R]], Protocol):
+class BatchRequest[R: (str, bytes, bool)](KeyRequest[BatchResult[R]], frozen=True, kw_only=True):
     @property
-    def items(self) -> Sequence[object]: ...
+    def items(self) -> Sequence[object]:
+        return ()
 
 
 type ItemResult = str | bytes | bool | DomainError
@@ -76,11 +76,9 @@ class BatchVersions:
         return self.used[number]
 
 
-def perform_batch[R: (str, bytes, bool)](
-    request: BatchRequest[R], principal: Principal, mode: Mode
-) -> BatchResult[R]:
-    """As ``perform_measured``, with the number of refused items."""
-    with measured(mode, len(request.items)) as measurement:
+def perform_batch[R: (str, bytes, bool)](request: BatchRequest[R], principal: Principal) -> BatchResult[R]:
+    """As ``perform_measured``, with the number of refused items. Raises refusals that concern the whole batch."""
+    with measured(request.mode or Mode(request.unknown_mode), len(request.items)) as measurement:
         batch = perform(request, principal)
         measurement.mode, measurement.refused = batch.mode, batch.refused
     return batch

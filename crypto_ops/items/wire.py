@@ -63,28 +63,23 @@ class BatchBody(Protocol):
     def items(self) -> Sequence[Item]: ...
 
 
-def answer_of(
-    batch: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
-) -> dict[str, Any]:
-    """The response for REST and the fast path: results in order, each with the reference of its item.
+def of_batch(
+    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
+) -> bytes:
+    """The answer: results in order, each with the reference of its item.
 
     ``member``: the name of a result. ``algorithm``: the name of the member for the mode.
     """
     references = [None if item.reference is UNSET else item.reference for item in message.items]
-    version = {} if batch.key_version is None else {"key_version": batch.key_version}
-    return {
-        algorithm: batch.mode.name,
-        "key_id": str(batch.key_id),
-        **version,
-        "results": results_of(batch.results, references, member),
-    }
-
-
-def of_batch(
-    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
-) -> bytes:
-    """As ``answer_of``."""
-    return encode_json(answer_of(result, message, member=member, algorithm=algorithm))
+    version = {} if result.key_version is None else {"key_version": result.key_version}
+    return encode_json(
+        {
+            algorithm: result.mode.name,
+            "key_id": str(result.key_id),
+            **version,
+            "results": results_of(result.results, references, member),
+        }
+    )
 
 
 def results_of(

@@ -111,11 +111,7 @@ def data_key_request(message: DataKey) -> DataKeyRequest:
 
 
 def generated(result: data_keys.DataKey, _message: DataKey) -> bytes:
-    return encode_json(data_key_answer(result))
-
-
-def data_key_answer(result: data_keys.DataKey) -> dict[str, Any]:
-    """The response for REST and the fast path. It has no member without a value."""
+    """The answer has no member without a value."""
     contents = result.contents
     answer: dict[str, Any] = {
         "ciphertext": envelope.encode(result.envelope),
@@ -128,7 +124,7 @@ def data_key_answer(result: data_keys.DataKey) -> dict[str, Any]:
         answer["public_key"] = encode_base64(result.public_key)
     if result.plaintext is not None:
         answer["plaintext"] = encode_base64(result.plaintext)
-    return answer
+    return encode_json(answer)
 
 
 class Derive(RequestBody, frozen=True):

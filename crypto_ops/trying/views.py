@@ -11,13 +11,11 @@ from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from crypto_ops import actions
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.reencryption.services import one_message
 from crypto_ops.reencryption.services.one_message import ReencryptRequest
-from crypto_ops.secrets.services import shared_secrets
 from crypto_ops.secrets.services.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
-from crypto_ops.signatures.services import macs, signatures
 from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
 from crypto_ops.signatures.services.signatures import SignRequest, VerifyRequest
 from crypto_ops.trying import results
@@ -121,7 +119,7 @@ def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -
         encrypting = EncryptRequest(
             mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
         )
-        return results.encrypted(encrypting, messages.encrypt(encrypting, principal))
+        return results.encrypted(encrypting, perform_measured(encrypting, principal))
     sent = given["envelope"]
     if sent.key_id != key.id:
         raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
@@ -135,39 +133,39 @@ def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -
         return results.reencrypted(reencrypting, one_message.reencrypt(reencrypting, principal))
     require_console_decrypt()
     decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
-    return results.decrypted(decrypting, envelope.encode(sent), messages.decrypt(decrypting, principal))
+    return results.decrypted(decrypting, envelope.encode(sent), perform_measured(decrypting, principal))
 
 
 def _perform_signature(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     mode = find_signing_mode(given["mode"] or key.default_mode)
     if given["operation"] == "sign":
         signing = SignRequest(mode=mode, key_id=key.id, message=given["octets"])
-        return results.signed(signing, signatures.sign(signing, principal))
+        return results.signed(signing, perform_measured(signing, principal))
     verifying = VerifyRequest(
         mode=mode, key_id=key.id, message=given["octets"], signature=given["proof_octets"]
     )
-    return results.verified(verifying, signatures.verify(verifying, principal))
+    return results.verified(verifying, perform_measured(verifying, principal))
 
 
 def _perform_mac(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     if given["operation"] == "mac":
         computing = MacRequest(key_id=key.id, message=given["octets"])
-        return results.computed(computing, macs.compute_mac(computing, principal))
+        return results.computed(computing, perform_measured(computing, principal))
     verifying = VerifyMacRequest(key_id=key.id, message=given["octets"], mac=given["proof_octets"])
-    return results.mac_verified(verifying, macs.verify_mac(verifying, principal))
+    return results.mac_verified(verifying, perform_measured(verifying, principal))
 
 
 def _perform_with_secret(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
     if given["operation"] == "encapsulate":
         encapsulating = EncapsulateRequest(key_id=key.id)
-        return results.encapsulated(encapsulating, shared_secrets.encapsulate(encapsulating, principal))
+        return results.encapsulated(encapsulating, perform_measured(encapsulating, principal))
     require_console_decrypt()
     number = given["key_version"]
     if given["operation"] == "decapsulate":
         decapsulating = DecapsulateRequest(key_id=key.id, key_version=number, ciphertext=given["octets"])
-        return results.decapsulated(decapsulating, shared_secrets.decapsulate(decapsulating, principal))
+        return results.decapsulated(decapsulating, perform_measured(decapsulating, principal))
     agreeing = AgreeRequest(key_id=key.id, public_key=given["octets"], key_version=number)
-    return results.agreed(agreeing, shared_secrets.agree(agreeing, principal))
+    return results.agreed(agreeing, perform_measured(agreeing, principal))
 
 
 _PERFORM: Final = {

@@ -5,7 +5,7 @@ from accounts.principals import Principal
 from audit import actions
 from audit.log.events import Actor, Source
 from audit.sequencing.head import HEAD_FILE
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
 from tests.audit.sequencing.log import recreate_checkpoint_keys
@@ -45,7 +45,7 @@ def envelope(log):
     """A message that a key with odd metadata has encrypted."""
     key = KeyFactory(name="odd", description=DESCRIPTION, tags=["ü", "plain"])
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=PLAINTEXT, key_id=key.id)
-    return messages.encrypt(request, SYSTEM)
+    return perform_measured(request, SYSTEM)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from audit.verification.fsck import verify_log
 from backups.manifest import Manifest, write_manifest
 from backups.restoring import restore_backup
 from backups.writing import back_up
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import DecryptRequest
 from kernel import __version__, home, runtime
 from kernel.crypto import seed_signing
@@ -62,7 +62,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
         assert {column.name for column in columns if column.default} == {"changed_at"}
         assert AppliedRelease.objects.latest("id").version == __version__
         assert Key.objects.get(name="odd").description == DESCRIPTION
-        assert messages.decrypt(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
+        assert perform_measured(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
         rotate_key(principal=SYSTEM, key_id=envelope.key_id, reason="a sequence continues")
         checkpoint_now()
         report = verify_log()

@@ -8,7 +8,7 @@ import pytest
 from accounts.origin import Origin
 from accounts.principals import Principal
 from crypto_ops.deciding.context import CacheMiss
-from crypto_ops.deciding.wire import RequestBody
+from crypto_ops.deciding.wire import Codec, RequestBody
 from crypto_ops.fast_path import loads as hot_loads
 from crypto_ops.fast_path.serving import MAX_LOADS, HotRoute
 from crypto_ops.files.multipart import FilePart
@@ -87,7 +87,7 @@ def test_a_request_loads_64_times_at_most():
             missing = object()
             raise CacheMiss(missing, lambda: loads.append(missing))
 
-    route = HotRoute(action="a", body=RequestBody, request=lambda _: None, write=None)
+    route = HotRoute("a", Codec(RequestBody, None, None, None))
     principal = Principal.system("test", "api")
     origin = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
     with pytest.raises(Unavailable):

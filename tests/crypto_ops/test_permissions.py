@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services import messages
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.reencryption.services import one_message
@@ -16,10 +17,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_user_who_calls_an_operation_needs_its_permission(admin):
     key = KeyFactory(name="permissions")
     order = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"canary", key_id=key.id)
-    envelope = messages.encrypt(order, admin.principal)
+    envelope = perform_measured(order, admin.principal)
     operations = {
-        "crypto.encrypt": lambda principal: messages.encrypt(order, principal),
-        "crypto.decrypt": lambda principal: messages.decrypt(
+        "crypto.encrypt": lambda principal: perform_measured(order, principal),
+        "crypto.decrypt": lambda principal: perform_measured(
             DecryptRequest.of_envelope(envelope, b""), principal
         ),
         "crypto.reencrypt": lambda principal: one_message.reencrypt(

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.users.services.editing import disable_user, set_role, sign_out_everywhere
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.encryption.services import messages
+from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.batches import EncryptBatch
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.secrets.services.data_keys import DataKeyRequest, contents_of
@@ -163,11 +163,11 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
 def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, developer, change):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
-    messages.encrypt(request, developer.principal)
+    perform_measured(request, developer.principal)
     change(bench.persona, developer.user)
     before = log_rows().filter(action="crypto.message.encrypted").count()
     with pytest.raises((Unauthenticated, Denied)):
-        messages.encrypt(request, developer.principal)
+        perform_measured(request, developer.principal)
     assert log_rows().filter(action="crypto.message.encrypted").count() == before
 
 
@@ -175,6 +175,6 @@ def test_a_cached_key_encrypts_without_a_query(bench, django_assert_num_queries)
     request = EncryptRequest(
         mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(bench.key()["id"])
     )
-    messages.encrypt(request, bench.persona.principal)
+    perform_measured(request, bench.persona.principal)
     with django_assert_num_queries(0):  # the shared writer thread stores its record
-        messages.encrypt(request, bench.persona.principal)
+        perform_measured(request, bench.persona.principal)

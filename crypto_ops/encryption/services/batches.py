@@ -7,14 +7,12 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decision_of
 from crypto_ops.encryption.services.messages import encrypting_permit
-from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
-from crypto_ops.requests import Unprinted
+from crypto_ops.items.services import BatchRequest, BatchResult, BatchVersions, batch_event, refusals_of
 from kernel.clock import process_now
 from kernel.crypto import envelope
 from kernel.crypto.aead import Message, Sealed
@@ -28,7 +26,7 @@ from keys.ring import primitives
 from keys.ring.cached_keys import CachedKey
 
 
-class EncryptBatch(Unprinted, frozen=True, kw_only=True):
+class EncryptBatch(BatchRequest[str], frozen=True, kw_only=True):
     """The messages to seal; ``items`` contains a refusal for each one that could not be read.
 
     Else like ``EncryptRequest``.
@@ -100,7 +98,7 @@ class SealedItem(Struct, frozen=True):
         return "<SealedItem>"
 
 
-class DecryptBatch(Unprinted, frozen=True, kw_only=True):
+class DecryptBatch(BatchRequest[bytes], frozen=True, kw_only=True):
     mode: SealingMode
     key_id: KeyReference
     items: Sequence[SealedItem | DomainError]
@@ -123,16 +121,6 @@ class DecryptBatch(Unprinted, frozen=True, kw_only=True):
             actions.MESSAGE_DECRYPTED, entry, opener.versions.only, self.mode, len(opened), refusals
         )
         return decision_of(batch, event, context, size=sum(map(len, opened)))
-
-
-def encrypt_batch(request: EncryptBatch, principal: Principal) -> BatchResult[str]:
-    """Seal all items with the key's primary version. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, request.mode)
-
-
-def decrypt_batch(request: DecryptBatch, principal: Principal) -> BatchResult[bytes]:
-    """Open all items. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, request.mode)
 
 
 def checked(item: Message | DomainError, sealer: PublicKeySealer) -> Message | DomainError:

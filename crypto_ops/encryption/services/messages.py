@@ -19,11 +19,11 @@ from audit.log.events import Event
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
 from crypto_ops.deciding.services import (
+    KeyRequest,
     decision_of,
     find_key,
     key_event,
     perform,
-    perform_measured,
     permit_of,
 )
 from crypto_ops.requests import Unprinted
@@ -45,7 +45,7 @@ MAX_TRIALS: Final = 16
 MAX_TRIAL_BYTES: Final = 64 * 1024
 
 
-class EncryptRequest(Unprinted, frozen=True, kw_only=True):
+class EncryptRequest(KeyRequest[Envelope], frozen=True, kw_only=True):
     """``key_id``: None for the caller's default key. ``key_version``: for deterministic modes only."""
 
     mode: SealingMode
@@ -84,7 +84,7 @@ class Decrypted(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class DecryptRequest(Unprinted, frozen=True, kw_only=True):
+class DecryptRequest(KeyRequest[Decrypted], frozen=True, kw_only=True):
     """``key_version``: None to try the versions that may still process, newest first."""
 
     mode: SealingMode
@@ -157,16 +157,6 @@ class Inspection:
     status: str
     version_state: VersionState
     may_decrypt: bool
-
-
-def encrypt(request: EncryptRequest, principal: Principal) -> Envelope:
-    """Seal with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, request.mode)
-
-
-def decrypt(request: DecryptRequest, principal: Principal) -> Decrypted:
-    """Open a message. Wrong key, wrong additional data and altered ciphertext all raise DecryptionFailed."""
-    return perform_measured(request, principal, request.mode)
 
 
 def generate_random(size: int, principal: Principal) -> bytes:

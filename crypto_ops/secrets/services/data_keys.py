@@ -1,22 +1,21 @@
 """Data keys: random keys and key pairs that a key encrypts for the caller."""
 
 import secrets
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from msgspec import field
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import perform_measured, protecting_permit, with_facts
+from crypto_ops.deciding.services import KeyRequest, protecting_permit, with_facts
 from crypto_ops.requests import Unprinted
 from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import UnsupportedAlgorithm
-from kernel.crypto.modes import SEALING_MODES, Mode, SealingMode
+from kernel.crypto.modes import SEALING_MODES, SealingMode
 from kernel.errors import Invalid
 from kernel.identities import Identity
 from kernel.rsa import process as rsa_process
@@ -28,9 +27,6 @@ DEFAULT_BITS: Final = 256
 KEY_PAIRS: Final = tuple(
     name for name in key_pairs.PKCS8_ALGORITHMS if any(kind.protects for kind in find_key_algorithms(name))
 )
-
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN: Final = Mode("data-key")
 
 type Generated = tuple[bytes, bytes | None]
 """The data key, or the private and the public key of a pair."""
@@ -67,8 +63,10 @@ class DataKey(Unprinted, frozen=True, kw_only=True):
         return self.envelope.version
 
 
-class DataKeyRequest(Unprinted, frozen=True, kw_only=True):
-    """``mode``: None for the key's default one. ``is_disclosed``: whether the answer contains the plaintext."""
+class DataKeyRequest(KeyRequest[DataKey], frozen=True, kw_only=True):
+    """``is_disclosed``: whether the answer contains the plaintext."""
+
+    unknown_mode: ClassVar = "data-key"
 
     key_id: KeyReference
     contents: Contents
@@ -130,14 +128,6 @@ def contents_of(bits: int | None, key_pair: str | None) -> Contents:
             f"Unknown type of key pair. Allowed: {', '.join(KEY_PAIRS)}.", field="key_pair"
         )
     return Contents(bits, key_pair)
-
-
-def generate_data_key(request: DataKeyRequest, principal: Principal) -> DataKey:
-    """A new data key, sealed with the key's primary version.
-
-    Raises refusals of the key, the principal or the audit log, Overloaded, Throttled.
-    """
-    return perform_measured(request, principal, request.mode or _UNKNOWN)
 
 
 def _generate(contents: Contents, payer: Identity) -> Generated:

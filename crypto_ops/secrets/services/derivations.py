@@ -1,13 +1,12 @@
 """Derive keys from a key and a context, for every interface."""
 
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
-from crypto_ops.deciding.services import default_mode, find_key, named_version, perform_measured, permit_of
+from crypto_ops.deciding.services import KeyRequest, default_mode, find_key, named_version, permit_of
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.derivation import Deriver
@@ -33,8 +32,10 @@ class DerivedKey(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class DerivationRequest(Unprinted, frozen=True, kw_only=True):
+class DerivationRequest(KeyRequest[DerivedKey], frozen=True, kw_only=True):
     """``size`` is in bytes. ``key_version``: None for the primary version."""
+
+    unknown_mode: ClassVar = HKDF.name
 
     key_id: KeyReference
     context: bytes
@@ -83,11 +84,6 @@ def require_context(context: bytes) -> bytes:
     if not context:
         raise Invalid.of_field("context", f"Must be 1 to {MAX_CONTEXT_BYTES} bytes.")
     return context
-
-
-def derive_key(request: DerivationRequest, principal: Principal) -> DerivedKey:
-    """The key for a context; the same for the same request. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, HKDF)
 
 
 def _require_symmetric(entry: CachedKey) -> None:

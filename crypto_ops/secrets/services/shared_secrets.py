@@ -1,16 +1,16 @@
 """Shared secrets by key encapsulation and key agreement, for every interface."""
 
+from typing import ClassVar
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
 from crypto_ops.deciding.services import (
+    KeyRequest,
     default_mode,
     find_key,
     named_version,
-    perform_measured,
     permit_of,
     protecting_permit,
 )
@@ -20,9 +20,6 @@ from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, AgreementMode, KemMode, Mode
 from keys.references import KeyReference
 from keys.ring import primitives
-
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN_KEM, _UNKNOWN_AGREEMENT = Mode("kem"), Mode("agreement")
 
 
 class SharedSecret(Unprinted, frozen=True, kw_only=True):
@@ -35,7 +32,9 @@ class SharedSecret(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class EncapsulateRequest(Unprinted, frozen=True, kw_only=True):
+class EncapsulateRequest(KeyRequest[SharedSecret], frozen=True, kw_only=True):
+    unknown_mode: ClassVar = "kem"
+
     key_id: KeyReference
 
     def decide(self, context: DecisionContext) -> Decision[SharedSecret]:
@@ -55,8 +54,10 @@ class _Encapsulation(Decision[SharedSecret], frozen=True, kw_only=True):
         return _shared(self.permit, secret, ciphertext)
 
 
-class DecapsulateRequest(Unprinted, frozen=True, kw_only=True):
+class DecapsulateRequest(KeyRequest[SharedSecret], frozen=True, kw_only=True):
     """``key_version`` is required: with a wrong version, decapsulation gives another secret and no error."""
+
+    unknown_mode: ClassVar = "kem"
 
     key_id: KeyReference
     key_version: int
@@ -77,8 +78,10 @@ class DecapsulateRequest(Unprinted, frozen=True, kw_only=True):
         return permit_of(use, entry, version, mode, decapsulator, context)
 
 
-class AgreeRequest(Unprinted, frozen=True, kw_only=True):
+class AgreeRequest(KeyRequest[SharedSecret], frozen=True, kw_only=True):
     """``public_key``: of the other party, a SubjectPublicKeyInfo. ``key_version``: None for the primary one."""
+
+    unknown_mode: ClassVar = "agreement"
 
     key_id: KeyReference
     public_key: bytes
@@ -101,21 +104,6 @@ class AgreeRequest(Unprinted, frozen=True, kw_only=True):
         return permit_of(
             use, entry, version, mode, context.primitive(version, primitives.agreement, mode), context
         )
-
-
-def encapsulate(request: EncapsulateRequest, principal: Principal) -> SharedSecret:
-    """A new secret, encapsulated to the key's primary version. Raises refusals of the key, the principal or the log."""
-    return perform_measured(request, principal, _UNKNOWN_KEM)
-
-
-def decapsulate(request: DecapsulateRequest, principal: Principal) -> SharedSecret:
-    """The encapsulated secret. Raises refusals of the key, the principal or the log."""
-    return perform_measured(request, principal, _UNKNOWN_KEM)
-
-
-def agree(request: AgreeRequest, principal: Principal) -> SharedSecret:
-    """The secret shared with another party. Raises refusals of the key, the principal or the log."""
-    return perform_measured(request, principal, _UNKNOWN_AGREEMENT)
 
 
 def _shared[P](permit: Permit[P], secret: bytes, ciphertext: bytes = b"") -> SharedSecret:

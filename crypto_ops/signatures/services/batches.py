@@ -6,12 +6,11 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decision_of, default_mode, protecting_permit
-from crypto_ops.items.services import BatchResult, BatchVersions, batch_event, perform_batch, refusals_of
+from crypto_ops.items.services import BatchRequest, BatchResult, BatchVersions, batch_event, refusals_of
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.macs import is_mac_of
 from kernel.clock import process_now
@@ -27,9 +26,6 @@ from keys.ring.cached_keys import CachedVersion
 # A signature or its verification takes up to 0.3 ms, so the event loop makes no more of them in one go.
 MAX_AT_ONCE: Final = 16
 
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN: Final = Mode("hmac")
-
 
 class ProofItem(Unprinted, frozen=True, kw_only=True):
     """A message or its digest. ``proof``: its signature or MAC, if that is to be verified."""
@@ -44,7 +40,7 @@ type Items = Sequence[ProofItem | DomainError]
 """It contains a refusal for each item that could not be read."""
 
 
-class _ProofBatch(Unprinted, frozen=True, kw_only=True):
+class _ProofBatch(BatchRequest[bytes], frozen=True, kw_only=True):
     key_id: KeyReference
     items: Items
 
@@ -112,6 +108,8 @@ class SignBatch(_ProofBatch, frozen=True, kw_only=True):
 class MacBatch(_ProofBatch, frozen=True, kw_only=True):
     """Messages to authenticate. A MAC key has one mode."""
 
+    unknown_mode: ClassVar = "hmac"
+
     def decide(self, context: DecisionContext) -> Decision[BatchResult[bytes]]:
         use = (actions.MAC_COMPUTED, self.key_id, None, None)
         permit = context.recall(use) or protecting_permit(
@@ -123,7 +121,7 @@ class MacBatch(_ProofBatch, frozen=True, kw_only=True):
         return primitive.compute(item.message)
 
 
-class _VerificationBatch[M: Mode](Unprinted, frozen=True, kw_only=True):
+class _VerificationBatch[M: Mode](BatchRequest[bool], frozen=True, kw_only=True):
     key_id: KeyReference
     items: Items
     mode: M | None = None
@@ -194,6 +192,7 @@ class VerifyBatch(_VerificationBatch[SigningMode], frozen=True, kw_only=True):
 class VerifyMacBatch(_VerificationBatch[MacMode], frozen=True, kw_only=True):
     """Messages with their MACs."""
 
+    unknown_mode: ClassVar = "hmac"
     action: ClassVar = actions.MAC_VERIFIED
     modes: ClassVar = MAC_MODES
 
@@ -201,26 +200,6 @@ class VerifyMacBatch(_VerificationBatch[MacMode], frozen=True, kw_only=True):
         self, version: CachedVersion, mode: MacMode, item: ProofItem, context: DecisionContext
     ) -> bool:
         return is_mac_of(context.primitive(version, primitives.mac, mode), item.message, item.proof)
-
-
-def sign_batch(request: SignBatch, principal: Principal) -> BatchResult[bytes]:
-    """Sign all messages with the key's primary version. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, request.mode)
-
-
-def verify_batch(request: VerifyBatch, principal: Principal) -> BatchResult[bool]:
-    """Whether each signature is valid. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, request.mode)
-
-
-def compute_mac_batch(request: MacBatch, principal: Principal) -> BatchResult[bytes]:
-    """The MACs by the key's primary version. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, _UNKNOWN)
-
-
-def verify_mac_batch(request: VerifyMacBatch, principal: Principal) -> BatchResult[bool]:
-    """Whether each MAC is valid. Raises refusals that concern the whole batch."""
-    return perform_batch(request, principal, _UNKNOWN)
 
 
 def _size_of(items: Items) -> int:

@@ -1,19 +1,16 @@
 """Sign certificate signing requests, for every interface."""
 
+from typing import ClassVar
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import perform_measured, protecting_permit, with_facts
+from crypto_ops.deciding.services import KeyRequest, protecting_permit, with_facts
 from crypto_ops.requests import Unprinted
 from kernel.crypto.certificate_requests import RequestedNames
-from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
+from kernel.crypto.modes import SIGNING_MODES, SigningMode
 from keys.ring import primitives
-
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN = Mode("csr")
 
 
 class SignedCsr(Unprinted, frozen=True, kw_only=True):
@@ -23,8 +20,8 @@ class SignedCsr(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class CsrRequest(Unprinted, frozen=True, kw_only=True):
-    """``mode``: None for the key's default one."""
+class CsrRequest(KeyRequest[SignedCsr], frozen=True, kw_only=True):
+    unknown_mode: ClassVar = "csr"
 
     key_id: UUID
     names: RequestedNames
@@ -42,8 +39,3 @@ class CsrRequest(Unprinted, frozen=True, kw_only=True):
         )
         grounds = with_facts(permit.grounds, subject=self.names.text)
         return Ready(grounds, len(signed.pem), context.request_id, result=signed)
-
-
-def sign_csr(request: CsrRequest, principal: Principal) -> SignedCsr:
-    """The request for a certificate of the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, request.mode or _UNKNOWN)

@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import perform_measured, protecting_permit
+from crypto_ops.deciding.services import KeyRequest, protecting_permit
 from crypto_ops.requests import MAX_CLAIMS_BYTES, MAX_JWT_HEADER_BYTES, Unprinted
 from kernel.crypto.encoding import encode_base64url
-from kernel.crypto.modes import SIGNING_MODES, Mode, SigningMode
+from kernel.crypto.modes import SIGNING_MODES, SigningMode
 from kernel.crypto.signing import Signer
 from kernel.errors import Invalid
 from keys.references import KeyReference
@@ -24,9 +23,6 @@ _RESERVED: Final = frozenset({"alg", "b64", "crit", "enc", "jku", "jwk", "kid", 
 _RESERVED_PREFIX: Final = "x5"
 _TEXTS: Final = ("typ", "cty")
 
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN: Final = Mode("jwt")
-
 
 class SignedJwt(Unprinted, frozen=True, kw_only=True):
     jwt: str
@@ -36,11 +32,13 @@ class SignedJwt(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class JwtRequest(Unprinted, frozen=True, kw_only=True):
-    """``payload``: of ``payload_of``. ``header``: of ``header_of``. ``mode``: None for the key's default one.
+class JwtRequest(KeyRequest[SignedJwt], frozen=True, kw_only=True):
+    """``payload``: of ``payload_of``. ``header``: of ``header_of``.
 
     ``fully_specified``: whether ``alg`` is a name of RFC 9864, ``Ed25519`` or ``Ed448`` instead of ``EdDSA``.
     """
+
+    unknown_mode: ClassVar = "jwt"
 
     key_id: KeyReference
     payload: bytes
@@ -112,11 +110,6 @@ def header_of(header: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(_encode("header", header)) > MAX_JWT_HEADER_BYTES:
         raise Invalid.of_field("header", f"Must be at most {MAX_JWT_HEADER_BYTES} bytes of JSON.")
     return header
-
-
-def sign_jwt(request: JwtRequest, principal: Principal) -> SignedJwt:
-    """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, request.mode or _UNKNOWN)
 
 
 def _encode(field: str, members: Mapping[str, Any]) -> bytes:

@@ -3,22 +3,18 @@
 from typing import ClassVar
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import perform_measured, protecting_permit
+from crypto_ops.deciding.services import KeyRequest, protecting_permit
 from crypto_ops.requests import Unprinted
-from crypto_ops.signatures.services.verification import Verification, VerificationRequest
+from crypto_ops.signatures.services.verification import VerificationRequest
 from kernel.crypto.errors import MacMismatch
 from kernel.crypto.mac import Mac
-from kernel.crypto.modes import MAC_MODES, MacMode, Mode
+from kernel.crypto.modes import MAC_MODES, MacMode
 from keys.references import KeyReference
 from keys.ring import primitives
 from keys.ring.cached_keys import CachedVersion
-
-# Of a request that is refused before its key, and thus its mode, is known.
-_UNKNOWN = Mode("hmac")
 
 
 class ComputedMac(Unprinted, frozen=True, kw_only=True):
@@ -28,7 +24,9 @@ class ComputedMac(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class MacRequest(Unprinted, frozen=True, kw_only=True):
+class MacRequest(KeyRequest[ComputedMac], frozen=True, kw_only=True):
+    unknown_mode: ClassVar = "hmac"
+
     key_id: KeyReference
     message: bytes
 
@@ -58,6 +56,7 @@ class _Computing(Decision[ComputedMac], frozen=True, kw_only=True):
 class VerifyMacRequest(VerificationRequest[MacMode], frozen=True, kw_only=True):
     mac: bytes
 
+    unknown_mode: ClassVar = "hmac"
     action: ClassVar = actions.MAC_VERIFIED
     modes: ClassVar = MAC_MODES
 
@@ -71,13 +70,3 @@ def is_mac_of(mac: Mac, message: bytes, expected: bytes) -> bool:
     except MacMismatch:
         return False
     return True
-
-
-def compute_mac(request: MacRequest, principal: Principal) -> ComputedMac:
-    """The MAC by the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, _UNKNOWN)
-
-
-def verify_mac(request: VerifyMacRequest, principal: Principal) -> Verification:
-    """Whether a MAC is valid. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, _UNKNOWN)

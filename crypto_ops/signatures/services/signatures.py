@@ -3,13 +3,12 @@
 from typing import ClassVar
 from uuid import UUID
 
-from accounts.principals import Principal
 from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
-from crypto_ops.deciding.services import perform_measured, protecting_permit
+from crypto_ops.deciding.services import KeyRequest, protecting_permit
 from crypto_ops.requests import Unprinted
-from crypto_ops.signatures.services.verification import Verification, VerificationRequest
+from crypto_ops.signatures.services.verification import VerificationRequest
 from kernel.crypto.modes import SigningMode
 from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
@@ -25,7 +24,7 @@ class Signature(Unprinted, frozen=True, kw_only=True):
     key_version: int
 
 
-class SignRequest(Unprinted, frozen=True, kw_only=True):
+class SignRequest(KeyRequest[Signature], frozen=True, kw_only=True):
     """``message``: its bytes, or with ``is_digest`` its digest."""
 
     mode: SigningMode
@@ -72,16 +71,6 @@ class VerifyRequest(VerificationRequest[SigningMode], frozen=True, kw_only=True)
         return context.primitive(version, primitives.verifier, mode).is_valid(
             self.message, self.signature, is_digest=self.is_digest, encoding=self.encoding
         )
-
-
-def sign(request: SignRequest, principal: Principal) -> Signature:
-    """Sign with the key's primary version. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, request.mode)
-
-
-def verify(request: VerifyRequest, principal: Principal) -> Verification:
-    """Whether a signature is valid. Raises refusals of the key, the principal or the audit log."""
-    return perform_measured(request, principal, request.mode)
 
 
 def require_encoding(mode: SigningMode, encoding: Encoding | None) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from audit.commit.decisions import Decision
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.deciding.services import decision_of, default_mode, key_event, named_version
+from crypto_ops.deciding.services import KeyRequest, decision_of, default_mode, key_event, named_version
 from crypto_ops.encryption.services.messages import MAX_TRIALS
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
@@ -26,7 +26,7 @@ class Verification(Unprinted, frozen=True, kw_only=True):
     key_version: int | None
 
 
-class VerificationRequest[M: Mode](Unprinted, frozen=True, kw_only=True):
+class VerificationRequest[M: Mode](KeyRequest[Verification], frozen=True, kw_only=True):
     """``key_version``: None to try the versions that may still process, newest first.
 
     ``modes``: those of the operation, if the request names none.
