@@ -17,7 +17,7 @@ from crypto_ops.requests import (
 from crypto_ops.trying.texts import FORMATS, octets_of, public_key_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto import envelope
-from kernel.crypto.envelope import Envelope
+from kernel.crypto.encoding import encode_base64
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Invalid
 from kernel.pages.forms import PageForm, offer
@@ -39,7 +39,10 @@ _UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize"
 
 
 class TrialForm(PageForm):
-    """One operation with ``key``. The form does not check which operations are currently possible."""
+    """One operation with ``key``. The form does not check which operations are currently possible.
+
+    ``body``: of the API request for the operation, once the form is valid.
+    """
 
     operation = forms.ChoiceField(error_messages={"required": "Choose an operation."})
     input = forms.CharField(
@@ -58,19 +61,28 @@ class TrialForm(PageForm):
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.key = key
+        self.body: dict[str, Any] = {"key_id": str(key.id)}
         offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in TRIED[key.purpose]])
         offer(self, "mode", [(name, name) for name in key.protecting_modes])
         self.fields["mode"].label = MODE_LABELS[key.purpose]
 
-    def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
+    def _add(self, name: str, field: str, read: Callable[[], str]) -> None:
+        """Add a member to the body. ``field``: gets the error of ``read``."""
         try:
-            self.cleaned_data[name] = read()
+            self.body[name] = read()
         except Invalid as refusal:
             self.add_error(field, refusal.fields[field][0] if field in refusal.fields else refusal.detail)
 
-    def _octets(self, field: str, max_bytes: int) -> bytes:
-        form = self.cleaned_data.get(f"{field}_format") or "text"
-        return octets_of(self.cleaned_data[field], form, field=field, max_bytes=max_bytes)
+    def _base64(self, field: str, max_bytes: int, form: str = "") -> str:
+        form = form or self.cleaned_data.get(f"{field}_format") or "text"
+        return encode_base64(octets_of(self.cleaned_data[field], form, field=field, max_bytes=max_bytes))
+
+    def _message(self) -> str:
+        return self._base64("input", MAX_TRIED_BYTES)
+
+    @property
+    def _mode(self) -> str:
+        return self.cleaned_data.get("mode") or self.key.default_mode
 
 
 class SealingTrialForm(TrialForm):
@@ -107,23 +119,26 @@ class SealingTrialForm(TrialForm):
             self.fields["target"].help_text = "Enter the name of another key. This key cannot encrypt."
 
     def clean(self) -> dict[str, Any]:
-        """Adds ``aad_octets``, and ``octets`` or ``envelope`` depending on the operation."""
         given = self.cleaned_data
         if "aad" not in self.fields:
-            given |= {"aad": "", "aad_octets": b""}
+            given["aad"] = ""
         if {"operation", "input", "aad"} <= given.keys():
-            self._add("aad_octets", "aad", lambda: self._octets("aad", MAX_AAD_BYTES))
             if given["operation"] == "encrypt":
-                self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
+                self.body["algorithm"] = self._mode
+                self._add("data", "input", self._message)
             else:
-                self._add("envelope", "input", self._envelope)
+                del self.body["key_id"]
+                self._add("ciphertext", "input", self._ciphertext)
+            self._add("aad", "aad", lambda: self._base64("aad", MAX_AAD_BYTES))
+            if not self.body.get("aad"):
+                self.body.pop("aad", None)
         return given
 
-    def _envelope(self) -> Envelope:
+    def _ciphertext(self) -> str:
         text = require_ciphertext(
             self.cleaned_data["input"], field="input", max_characters=MAX_TRIED_CHARACTERS
         )
-        return envelope.decode(text, max_length=MAX_TRIED_CHARACTERS)
+        return envelope.encode(envelope.decode(text, max_length=MAX_TRIED_CHARACTERS))
 
 
 class VerifyingTrialForm(TrialForm):
@@ -146,17 +161,17 @@ class VerifyingTrialForm(TrialForm):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Adds ``octets``, and to verify ``proof_octets``."""
         given = self.cleaned_data
+        name, most = (
+            ("signature", MAX_SIGNATURE_BYTES) if self.key.purpose == "sign" else ("mac", MAX_MAC_BYTES)
+        )
         if {"operation", "input", "proof"} <= given.keys():
-            self._add("octets", "input", lambda: self._octets("input", MAX_TRIED_BYTES))
+            if self.key.purpose == "sign":
+                self.body["signing_algorithm"] = self._mode
+            self._add("message", "input", self._message)
             if given["operation"] == "verify":
-                self._add("proof_octets", "proof", self._proof)
+                self._add(name, "proof", lambda: self._base64("proof", most, "base64"))
         return given
-
-    def _proof(self) -> bytes:
-        most = MAX_SIGNATURE_BYTES if self.key.purpose == "sign" else MAX_MAC_BYTES
-        return octets_of(self.cleaned_data["proof"], "base64", field="proof", max_bytes=most)
 
 
 class SecretTrialForm(TrialForm):
@@ -186,19 +201,23 @@ class SecretTrialForm(TrialForm):
             )
 
     def clean(self) -> dict[str, Any]:
-        """Adds ``octets``, unless the operation is to encapsulate."""
         given = self.cleaned_data
-        if {"operation", "input"} <= given.keys() and given["operation"] != "encapsulate":
-            self._add("octets", "input", self._given)
-        if given.get("operation") == "decapsulate" and given.get("key_version") is None:
+        operation, number = given.get("operation"), given.get("key_version")
+        if operation == "decapsulate" and number is None:
             self.add_error("key_version", "Enter the version.")
+        if "input" in given and operation == "agree":
+            self._add("public_key", "input", self._public_key)
+        if number is not None and operation != "encapsulate":
+            self.body["key_version"] = number
+        if "input" in given and operation == "decapsulate":
+            self._add(
+                "ciphertext", "input", lambda: self._base64("input", MAX_KEM_CIPHERTEXT_BYTES, "base64")
+            )
         return given
 
-    def _given(self) -> bytes:
+    def _public_key(self) -> str:
         text = self.cleaned_data["input"]
-        if self.key.purpose == "agree":
-            return public_key_of(text, field="input", max_bytes=MAX_PUBLIC_KEY_BYTES)
-        return octets_of(text, "base64", field="input", max_bytes=MAX_KEM_CIPHERTEXT_BYTES)
+        return encode_base64(public_key_of(text, field="input", max_bytes=MAX_PUBLIC_KEY_BYTES))
 
 
 TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {

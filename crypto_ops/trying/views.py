@@ -3,25 +3,30 @@
 *Try it* calls the same services as the API and stores nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+import msgspec
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.deciding.services import perform_measured
-from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
-from crypto_ops.reencryption.services import one_message
-from crypto_ops.reencryption.services.one_message import ReencryptRequest
-from crypto_ops.secrets.services.shared_secrets import AgreeRequest, DecapsulateRequest, EncapsulateRequest
-from crypto_ops.signatures.services.macs import MacRequest, VerifyMacRequest
-from crypto_ops.signatures.services.signatures import SignRequest, VerifyRequest
+from crypto_ops.encryption.api import DecryptView, EncryptView
+from crypto_ops.items.api import MessageView
+from crypto_ops.items.wire import aad_of
+from crypto_ops.reencryption.api import ReencryptView
+from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
+from crypto_ops.secrets.api import AgreeView, DecapsulateView, EncapsulateView
+from crypto_ops.signatures.api import MacView, SignView, VerifyMacView, VerifyView
 from crypto_ops.trying import results
 from crypto_ops.trying.forms import TRIAL_FORMS, TRIED, TrialForm
 from crypto_ops.trying.results import TryResult
 from crypto_ops.trying.services import (
+    REVEALING,
     OperationChoice,
     console_operation_choices,
     operation_choices,
@@ -31,9 +36,9 @@ from crypto_ops.trying.snippets import LANGUAGES, steps_of
 from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import DecryptionFailed
-from kernel.crypto.modes import find_sealing_mode, find_signing_mode
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
+from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
 from kernel.rules import Rule
 from keys import capabilities
@@ -45,18 +50,28 @@ from keys.reading import services
 NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
 
 
-# By the purpose of the key and the operation.
-ACTIONS: Final[Mapping[tuple[str, str], str]] = {
-    ("encrypt", "encrypt"): actions.MESSAGE_ENCRYPTED,
-    ("encrypt", "decrypt"): actions.MESSAGE_DECRYPTED,
-    ("encrypt", "reencrypt"): actions.MESSAGE_REENCRYPTED,
-    ("sign", "sign"): actions.MESSAGE_SIGNED,
-    ("sign", "verify"): actions.SIGNATURE_VERIFIED,
-    ("mac", "mac"): actions.MAC_COMPUTED,
-    ("mac", "verify"): actions.MAC_VERIFIED,
-    ("encapsulate", "encapsulate"): actions.ENCAPSULATED,
-    ("encapsulate", "decapsulate"): actions.DECAPSULATED,
-    ("agree", "agree"): actions.AGREED,
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One operation of the page. ``view``: of the API request for it, to ``path``. ``shown``: of request and result."""
+
+    view: type[MessageView]
+    path: str
+    shown: Callable[[Any, Any], TryResult]
+
+
+# By the purpose of the key and the operation. Re-encryption differs.
+TRIALS: Final[Mapping[tuple[str, str], Trial]] = {
+    ("encrypt", "encrypt"): Trial(EncryptView, "encrypt", results.encrypted),
+    ("encrypt", "decrypt"): Trial(DecryptView, "decrypt", results.decrypted),
+    ("sign", "sign"): Trial(SignView, "sign", results.signed),
+    ("sign", "verify"): Trial(VerifyView, "verify", partial(results.verified, how="signed")),
+    ("mac", "mac"): Trial(MacView, "mac", results.computed),
+    ("mac", "verify"): Trial(VerifyMacView, "mac/verify", partial(results.verified, how="computed")),
+    ("encapsulate", "encapsulate"): Trial(EncapsulateView, "encapsulate", results.encapsulated),
+    ("encapsulate", "decapsulate"): Trial(
+        DecapsulateView, "decapsulate", partial(results.shared, how="Decapsulated")
+    ),
+    ("agree", "agree"): Trial(AgreeView, "shared-secret", partial(results.shared, how="Agreed")),
 }
 
 
@@ -86,13 +101,17 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
 
     def perform(self, form: TrialForm) -> HttpResponse:
         operation = form.cleaned_data["operation"]
-        in_context(self.request).audit_action = ACTIONS[self.key.purpose, operation]
+        trial = TRIALS.get((self.key.purpose, operation))
+        view = trial.view if trial else ReencryptView
+        in_context(self.request).audit_action = view.rules["POST"].action
         try:
-            result = _perform(form.cleaned_data, self.key, self.principal)
+            result, call = (
+                _perform(trial, form, self.principal) if trial else _reencrypt(form, self.principal)
+            )
         except DomainError as refusal:
             form.refused(self.request, _of_the_form(refusal), _words(refusal, operation, self.choices))
             return self.again(form)
-        return self.show_form(form, result=result)
+        return self.show_form(form, result=result, call=call)
 
     def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
         available = [choice.word for choice in self.choices if not choice.reason]
@@ -107,73 +126,34 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
         )
 
 
-def _perform(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
-    """Perform the requested operation with the engine. Raises the engine's refusals, and Refused."""
-    perform = _PERFORM.get(key.purpose, _perform_sealing)
-    return perform(given, key, principal)
-
-
-def _perform_sealing(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
-    if given["operation"] == "encrypt":
-        mode = find_sealing_mode(given["mode"] or key.default_mode)
-        encrypting = EncryptRequest(
-            mode=mode, plaintext=given["octets"], key_id=key.id, aad=given["aad_octets"]
-        )
-        return results.encrypted(encrypting, perform_measured(encrypting, principal))
-    sent = given["envelope"]
-    if sent.key_id != key.id:
+def _perform(trial: Trial, form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
+    """The result, and the same API request as a curl command. Raises the engine's refusals, and Refused."""
+    codec = trial.view.codec
+    wanted = codec.request(msgspec.convert(form.body, codec.body))
+    if wanted.key_id != form.key.id:
         raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
-    if given["operation"] == "reencrypt":
-        reencrypting = ReencryptRequest(
-            envelope=sent,
-            target_key_id=_target(given["target"], key, principal),
-            aad=given["aad_octets"],
-            reason=given["reason"],
-        )
-        return results.reencrypted(reencrypting, one_message.reencrypt(reencrypting, principal))
-    require_console_decrypt()
-    decrypting = DecryptRequest.of_envelope(sent, given["aad_octets"])
-    return results.decrypted(decrypting, envelope.encode(sent), perform_measured(decrypting, principal))
+    if form.cleaned_data["operation"] in REVEALING:
+        require_console_decrypt()
+    shown = trial.shown(wanted, perform_measured(wanted, principal))
+    return shown, curl_of(f"/api/v1/{trial.path}", form.body)
 
 
-def _perform_signature(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
-    mode = find_signing_mode(given["mode"] or key.default_mode)
-    if given["operation"] == "sign":
-        signing = SignRequest(mode=mode, key_id=key.id, message=given["octets"])
-        return results.signed(signing, perform_measured(signing, principal))
-    verifying = VerifyRequest(
-        mode=mode, key_id=key.id, message=given["octets"], signature=given["proof_octets"]
+def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
+    """As ``_perform``."""
+    sent, aad = form.body["ciphertext"], form.body.get("aad", "")
+    old = envelope.decode(sent, max_length=len(sent))
+    if old.key_id != form.key.id:
+        raise DecryptionFailed  # as above
+    wanted = ReencryptRequest(
+        envelope=old,
+        target_key_id=_target(form.cleaned_data["target"], form.key, principal),
+        aad=aad_of(aad),
+        reason=form.cleaned_data["reason"],
     )
-    return results.verified(verifying, perform_measured(verifying, principal))
-
-
-def _perform_mac(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
-    if given["operation"] == "mac":
-        computing = MacRequest(key_id=key.id, message=given["octets"])
-        return results.computed(computing, perform_measured(computing, principal))
-    verifying = VerifyMacRequest(key_id=key.id, message=given["octets"], mac=given["proof_octets"])
-    return results.mac_verified(verifying, perform_measured(verifying, principal))
-
-
-def _perform_with_secret(given: Mapping[str, Any], key: Key, principal: Principal) -> TryResult:
-    if given["operation"] == "encapsulate":
-        encapsulating = EncapsulateRequest(key_id=key.id)
-        return results.encapsulated(encapsulating, perform_measured(encapsulating, principal))
-    require_console_decrypt()
-    number = given["key_version"]
-    if given["operation"] == "decapsulate":
-        decapsulating = DecapsulateRequest(key_id=key.id, key_version=number, ciphertext=given["octets"])
-        return results.decapsulated(decapsulating, perform_measured(decapsulating, principal))
-    agreeing = AgreeRequest(key_id=key.id, public_key=given["octets"], key_version=number)
-    return results.agreed(agreeing, perform_measured(agreeing, principal))
-
-
-_PERFORM: Final = {
-    "sign": _perform_signature,
-    "mac": _perform_mac,
-    "encapsulate": _perform_with_secret,
-    "agree": _perform_with_secret,
-}
+    target = wanted.target_key_id
+    shown = results.reencrypted(reencrypt(wanted, principal), is_same_key=target is None)
+    body = {"ciphertext": sent, "key_id": target and str(target), "reason": wanted.reason, "aad": aad}
+    return shown, curl_of("/api/v1/reencrypt", {name: text for name, text in body.items() if text})
 
 
 def _target(name: str, key: Key, principal: Principal) -> Any:
@@ -190,7 +170,7 @@ def _of_the_form(refusal: DomainError) -> DomainError:
     """The refusal of a field of the API that the page calls ``input``."""
     if isinstance(refusal, Invalid) and len(refusal.fields) == 1:
         [(field, [message])] = refusal.fields.items()
-        if field in {"data", "ciphertext", "public_key"}:
+        if field in {"data", "message", "ciphertext", "public_key"}:
             return Invalid.of_field("input", message)
     return refusal
 
