@@ -28,7 +28,7 @@ from bench.contestant import ENCRYPT
 from bench.product import CipherCanary
 from bench.requests import Request
 from bench.table import markdown
-from tests.crypto_ops.connections import HotConnection
+from tests.crypto_ops.connections import FastPathConnection
 from tests.product import ROOT
 from tests.services.rights import folder_for_servers
 
@@ -84,18 +84,18 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
 async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
     """Send requests to the fast path as fast as it can answer. Returns the number of answers and their CPU seconds."""
     from audit.commit import loop_writer
-    from ciphercanary.asgi import hot_routes
+    from ciphercanary.asgi import fast_routes
     from kernel.http import fast_path
 
-    handler = hot_routes["POST", request.path]
+    handler = fast_routes["POST", request.path]
     names = {"Host": f"127.0.0.1:{request.port}", **request.headers}
     head = [(name.lower().encode(), value.encode()) for name, value in names.items()]
 
     async def client(until: float) -> int:
-        answered, sent = 0, HotConnection()
-        hot = fast_path.read(head, "127.0.0.1", "http")
+        answered, sent = 0, FastPathConnection()
+        received = fast_path.read(head, "127.0.0.1", "http")
         while time.process_time() < until:
-            answer = hot and await sent.send(handler, hot, request.body)
+            answer = received and await sent.send(handler, received, request.body)
             if answer is None or answer.status != 200:
                 raise RuntimeError("the fast path did not answer by itself")
             answered += 1

@@ -1,4 +1,4 @@
-"""The ASGI application for gunicorn: streams, the fast path for hot routes, and Django behind a bounded bridge."""
+"""The ASGI application for gunicorn: streams, the fast path, and Django behind a bounded bridge."""
 
 from django.conf import settings
 
@@ -24,7 +24,7 @@ async def _end() -> None:
     deferred.write_all()
 
 
-hot_routes = {} if settings.CC_LANE == "off" else ROUTES
+fast_routes = {} if settings.CC_LANE == "off" else ROUTES
 heads = ByteBudget(ALL_HEADS)  # noqa: CC6 - a part of the ASGI application
 bodies = ByteBudget(ALL_BODIES * settings.CC_MAX_BODY_BYTES)  # noqa: CC6 - a part of the ASGI application
 bridge = WsgiBridge(  # noqa: CC6 - a part of the ASGI application
@@ -33,7 +33,7 @@ bridge = WsgiBridge(  # noqa: CC6 - a part of the ASGI application
     max_body_bytes=settings.CC_MAX_BODY_BYTES,
     bodies=bodies,
     smaller_limits={"/auth/": AuthView.max_body_bytes, "/oauth/": AuthView.max_body_bytes},
-    hot=hot_routes,
+    fast=fast_routes,
     at_start=thread_records.begin,
     at_end=_end,
 )

@@ -98,7 +98,7 @@ class Client:
             return True
 
 
-def test_one_connection_serves_hot_and_other_requests_in_turn(served):
+def test_one_connection_serves_requests_of_both_paths_in_turn(served):
     with served.connect() as client:
         for turn in range(6):
             more = "Sec-Fetch-Site: none\r\n" if turn % 2 else ""  # the fast path leaves it to Django

@@ -114,9 +114,9 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         key_id = new_key(product, token)
         assert encrypt(product, token, key_id).status == 200  # the keyring is warm
         postgresql.stop()
-        hot = encrypt(product, token, key_id)  # everything is cached except its record
-        assert (hot.status, hot.code) == (503, "audit_unavailable")
-        assert_reveals_nothing(hot, product)
+        cached = encrypt(product, token, key_id)  # everything is cached except its record
+        assert (cached.status, cached.code) == (503, "audit_unavailable")
+        assert_reveals_nothing(cached, product)
         for answer in (
             product.send("GET", "/api/v1/keys", token=token),
             product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),

@@ -295,7 +295,7 @@ def encrypt_many_and_long(client: Client) -> None:
     key = {"name": "sweep-many", "algorithm": "aes-256"}
     key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]
     batch = {"algorithm": "aes-256-gcm", "key_id": key_id}
-    for turn in ("cold", "hot"):
+    for turn in ("cold", "warm"):
         item = {
             "data": b64(plant.octets(f"plaintext in a batch, {turn}")),
             "aad": b64(plant.octets(f"aad in a batch, {turn}")),
@@ -352,7 +352,7 @@ def derive_and_sign(client: Client) -> None:
         ]
         for kind in ("aes-256", "ed25519", "hmac-sha256")
     )
-    for turn in ("cold", "hot"):
+    for turn in ("cold", "warm"):
         for contents in ({"bits": 512}, {"key_pair": "ec-p256"}):
             body = {"key_id": encrypting, "aad": b64(plant.octets(f"aad of a data key, {turn}")), **contents}
             made = client.send("POST", "/api/v1/data-keys", body, expect=200).json

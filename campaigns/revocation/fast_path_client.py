@@ -8,7 +8,7 @@ import json
 import sys
 
 from campaigns.revocation.client import operation_of
-from tests.crypto_ops.connections import HotConnection
+from tests.crypto_ops.connections import FastPathConnection
 
 TASKS = 8
 
@@ -16,20 +16,20 @@ TASKS = 8
 async def work(orders, counts) -> None:
     """Encrypt or decrypt continuously, with the latest order."""
     from crypto_ops.fast_path.routes import ROUTES  # noqa: PLC0415
-    from kernel.http.fast_path import HotRequest  # noqa: PLC0415 - main() sets Django up
+    from kernel.http.fast_path import FastRequest  # noqa: PLC0415 - main() sets Django up
 
-    connection, token = HotConnection(), ""
+    connection, token = FastPathConnection(), ""
     while not orders.get("ends"):
         if "token" not in orders:
             await asyncio.sleep(0.001)
             continue
-        request = HotRequest(
+        request = FastRequest(
             token=orders["token"], client_ip="192.0.2.1", user_agent="campaign", request_id="r"
         )
         order = dict(orders)
         route = ROUTES["POST", order["path"]]
         if token != order["token"]:
-            connection, token = HotConnection(), order["token"]
+            connection, token = FastPathConnection(), order["token"]
         if await connection.send(route, request, order["body"]) is not None:
             counts["sealed"] += 1
         elif await asyncio.to_thread(is_done_by_django, order):

@@ -3,7 +3,7 @@
     python -m tests.services python -m campaigns.security.fuzz --examples 100 [--seed 1] [--only encrypt]
 
 Each operation gets requests that the document allows, and requests that it forbids. No answer may be a server error
-or deviate from the document. A hot operation gets each request twice, through the fast path and through REST, and both
+or deviate from the document. An operation of the fast path gets each request twice, through the fast path and through REST, and both
 must agree. The campaign prints the figures and the operations that have accepted no request, and exits 1 if it has found a
 deviation.
 """
@@ -48,7 +48,7 @@ CHECKS = [
     checks.negative_data_rejection,
     checks.positive_data_acceptance,
 ]
-HOT = {
+FAST = {
     f"/api/v1/{name}"
     for name in (
         "encrypt",
@@ -157,11 +157,11 @@ class Fuzz:
                 if isinstance(failure, RejectedPositiveData) and breaks_a_rule_in_words(label, answer.json()):
                     continue
                 self.report.add(label, failure.title, f"{user}: {group.message}"[:3000])
-        if case.operation.path in HOT and isinstance(answer.request.body, bytes):
+        if case.operation.path in FAST and isinstance(answer.request.body, bytes):
             self.compare_paths(label, answer.request)
 
     def compare_paths(self, label: str, request: requests.PreparedRequest) -> None:
-        """Send the body of a hot operation through both paths, and compare their answers."""
+        """Send the body of an operation of the fast path through both paths, and compare their answers."""
         from tests.crypto_ops.two_paths import SLOW, assert_same  # noqa: PLC0415 - models need a set-up Django
 
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

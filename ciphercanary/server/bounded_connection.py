@@ -85,7 +85,7 @@ class BoundedProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no ty
     def _keepalive_timeout(self) -> None:
         """Check for idleness only when the timer fires.
 
-        Rescheduling it per hot request would cost as much as encrypting.
+        Rescheduling it per request on the fast path would cost as much as encrypting.
         """
         self._writes.start()
         idle = 0.0 if self._is_busy() else self.worker.loop.time() - self._active_at

@@ -20,7 +20,7 @@ from kernel.databases.lock_waits import WAIT_UNTIL, deadline
 from kernel.http import fast_path
 from kernel.http.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer
 from kernel.http.asgi_bodies import ClientGone, IncomingBody, declared_length
-from kernel.http.fast_path import HotRoutes
+from kernel.http.fast_path import FastRoutes
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import body_too_large, overloaded, request_timeout
 from kernel.http.wsgi_environ import FileAnswer, environ
@@ -30,14 +30,14 @@ WAITING_PER_THREAD = 32
 BODY_SECONDS = 30.0
 ALL_BODIES = 32  # of full size, in each process
 LARGE_BODY = 64 * 1024  # bytes
-DECLINED = "ciphercanary.declined"  # in a scope: the hot handler has passed this request to the application
+DECLINED = "ciphercanary.declined"  # in a scope: the fast path has passed this request to the application
 
 
 class WsgiBridge:
     """Runs a WSGI application in a pool of ``threads`` threads. Bodies above ``max_body_bytes`` get 413.
 
     ``smaller_limits``: the body limit under a path prefix, in bytes. ``bodies``: the budget of all bodies that
-    arrive or wait for their response. ``hot``: the handler to try first, by method and path. ``at_start``: called
+    arrive or wait for their response. ``fast``: the handler to try first, by method and path. ``at_start``: called
     in the event loop when the server starts. ``at_end``: awaited when it stops.
     """
 
@@ -49,12 +49,12 @@ class WsgiBridge:
         max_body_bytes: int,
         bodies: ByteBudget,
         smaller_limits: Mapping[str, int] = MappingProxyType({}),
-        hot: HotRoutes | None = None,
+        fast: FastRoutes | None = None,
         at_start: Callable[[], None] | None = None,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._application = application
-        self._hot = hot or {}
+        self._fast = fast or {}
         self._at_start, self._at_end = at_start, at_end
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._max_body_bytes = max_body_bytes
@@ -109,7 +109,7 @@ class WsgiBridge:
             charge.release()
 
     async def _try_fast_path(self, scope: Scope, body: bytes) -> Answer | None:
-        handler = None if scope.get(DECLINED) else self._hot.get((scope["method"], scope["path"]))
+        handler = None if scope.get(DECLINED) else self._fast.get((scope["method"], scope["path"]))
         request = None if handler is None else fast_path.read_scope(scope)
         if handler is None or request is None:
             return None

@@ -1,6 +1,6 @@
-"""A connection with a fast path for hot routes, which goes from the parser to the handler without ASGI.
+"""A connection with a fast path, which goes from the parser to the handler without ASGI.
 
-The fast path accepts only simple requests: a complete, short request of a hot route on a keep-alive connection. All
+The fast path accepts only simple requests: a complete, short request of one of its routes on a keep-alive connection. All
 other requests, and those that the handler passes to Django, continue through gunicorn's own code with its limits
 and timeouts. This module depends on gunicorn's internals and supports only the one version that is pinned.
 """
@@ -21,32 +21,32 @@ from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.errors import DomainError
 from kernel.http import fast_path
 from kernel.http.asgi_answers import Scope
-from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
+from kernel.http.fast_path import FastAnswer, FastHandler, FastRequest
 from kernel.http.problems import ProtocolError
 
-MAX_HOT_BODY: Final = 64 * 1024  # bytes
+MAX_FAST_BODY: Final = 64 * 1024  # bytes
 MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
 
 
 class FastPathProtocol(KnownHeadProtocol):
     """One connection. Implements ``kernel.http.fast_path.Exchange`` for the one request that is being decided.
 
-    ``_handler`` is set from the head of a hot request until the next request may begin. A request whose head repeats
-    that of the last hot request is not parsed, and leaves it unset.
+    ``_handler`` is set from the head of a request on the fast path until the next request may begin. A request whose head repeats
+    that of the last one is not parsed, and leaves it unset.
     """
 
     begins_at_once: ClassVar[bool] = True
 
     def __init__(self, worker: Any) -> None:
         super().__init__(worker)
-        self._handler: HotHandler[Any] | None = None
+        self._handler: FastHandler[Any] | None = None
         self._chunks: list[bytes] = []
         self._is_whole = False
         self._is_begun = False  # answer a request only once, even if more data arrives meanwhile
         self._is_declined = False
         self._received_at = 0.0
         self._peer = ""
-        self._request: HotRequest | None = None
+        self._request: FastRequest | None = None
         self._failure: DomainError | None = None
         self._is_retry = False
 
@@ -119,13 +119,13 @@ class FastPathProtocol(KnownHeadProtocol):
         self._callback_parser.end_head()
         return False
 
-    def _find_handler(self) -> HotHandler[Any] | None:
+    def _find_handler(self) -> FastHandler[Any] | None:
         parser = self._parser
-        handler: HotHandler[Any] | None = self.worker.hot_routes.get((parser.method, parser.path))
+        handler: FastHandler[Any] | None = self.worker.fast_routes.get((parser.method, parser.path))
         if handler is None or parser.http_version != HTTP_1_1 or not parser.should_keep_alive:
             return None
         length = parser.content_length
-        is_short = not parser.is_chunked and length is not None and length <= MAX_HOT_BODY
+        is_short = not parser.is_chunked and length is not None and length <= MAX_FAST_BODY
         return handler if is_short and self.worker.alive else None
 
     def _on_body(self, chunk: bytes) -> None:
@@ -147,7 +147,7 @@ class FastPathProtocol(KnownHeadProtocol):
             self._begin(self._handler)
         return True
 
-    def _begin(self, handler: HotHandler[Any]) -> None:
+    def _begin(self, handler: FastHandler[Any]) -> None:
         if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
             # Many clients send the head and a short body in two packets.
             if self._waiting is None and self._body.grow(self._parser.content_length):
@@ -169,7 +169,7 @@ class FastPathProtocol(KnownHeadProtocol):
             failure, self._failure = self._failure, None
             self._decide(handler, request, body, failure)
 
-    def _begin_at_once(self, handler: HotHandler[Any], request: HotRequest, body: bytes) -> bool:
+    def _begin_at_once(self, handler: FastHandler[Any], request: FastRequest, body: bytes) -> bool:
         caller = handler.find_caller(request)
         if caller is None:
             return False
@@ -183,7 +183,7 @@ class FastPathProtocol(KnownHeadProtocol):
         return True
 
     def _decide(
-        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+        self, handler: FastHandler[Any], request: FastRequest, body: bytes, failure: DomainError | None
     ) -> None:
         # Eager start: a request that the handler can decide at once needs no turn of the event loop.
         task = asyncio.Task(
@@ -210,11 +210,11 @@ class FastPathProtocol(KnownHeadProtocol):
                 self._answering = None
         super().connection_lost(exc)
 
-    def _read_head(self) -> HotRequest | None:
+    def _read_head(self) -> FastRequest | None:
         return fast_path.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
 
     async def _answer(
-        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+        self, handler: FastHandler[Any], request: FastRequest, body: bytes, failure: DomainError | None
     ) -> None:
         answer = await handler(request, body, failure)
         self._is_deciding = False
@@ -232,7 +232,7 @@ class FastPathProtocol(KnownHeadProtocol):
         if not self._closed:
             self._await_next()
 
-    def _write(self, answer: HotAnswer) -> None:
+    def _write(self, answer: FastAnswer) -> None:
         fast_path.count("parser", answer.status)
         self._send(answer.head(), answer.body)
 

@@ -13,24 +13,24 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from ciphercanary.server.byte_budget import ByteBudget
 from ciphercanary.server.fast_path_connection import FastPathProtocol
-from kernel.http.fast_path import HotHandler
+from kernel.http.fast_path import FastHandler
 
 GRACE: Final = 20  # seconds for requests in flight to complete
 
 
 class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    hot_routes: dict[tuple[bytes, bytes], HotHandler[Any]]
+    fast_routes: dict[tuple[bytes, bytes], FastHandler[Any]]
     heads: ByteBudget
     bodies: ByteBudget
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.cfg.set("graceful_timeout", GRACE)  # in this process only
-        from ciphercanary.asgi import bodies, heads, hot_routes  # noqa: PLC0415 - it sets Django up
+        from ciphercanary.asgi import bodies, fast_routes, heads  # noqa: PLC0415 - it sets Django up
 
         self.bodies, self.heads = bodies, heads
-        routes = hot_routes if settings.CC_LANE == "protocol" else {}
-        self.hot_routes = {
+        routes = fast_routes if settings.CC_LANE == "protocol" else {}
+        self.fast_routes = {
             (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
         }
         # Call this on the base class. On a subclass it would cache its result there but read it from the base

@@ -1,4 +1,4 @@
-"""The head of a connection's last hot request. Clients repeat it byte by byte, and only the body differs."""
+"""The head of a connection's last request on the fast path. Clients repeat it byte by byte, and only the body differs."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,7 @@ from msgspec import Struct
 from ciphercanary.server.bounded_connection import BoundedProtocol
 from ciphercanary.server.bridge import BODY_SECONDS
 from ciphercanary.server.byte_budget import Charge
-from kernel.http.fast_path import HotHandler, HotRequest
+from kernel.http.fast_path import FastHandler, FastRequest
 from kernel.http.response_headers import new_request_id
 
 # A key of one block is hashed once, and each digest starts from a copy.
@@ -26,13 +26,13 @@ class KnownHead(Struct, frozen=True):
     head_size: int
     size: int
     digest: bytes
-    handler: HotHandler[Any]
+    handler: FastHandler[Any]
     caller: Any
     request_id: str
 
     @classmethod
     def of(
-        cls, data: bytes, head_size: int, handler: HotHandler[Any], caller: object, request: HotRequest
+        cls, data: bytes, head_size: int, handler: FastHandler[Any], caller: object, request: FastRequest
     ) -> Self:
         """The head of the request ``data``, which was just parsed."""
         return cls(
@@ -56,7 +56,7 @@ def _digest(head: bytes) -> bytes:
 
 
 class KnownHeadProtocol(BoundedProtocol):
-    """A connection that does not parse a request whose head repeats that of its last hot request.
+    """A connection that does not parse a request whose head repeats that of its last one on the fast path.
 
     Implements ``kernel.http.fast_path.Exchange``, together with its subclass.
     """

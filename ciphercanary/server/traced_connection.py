@@ -7,7 +7,7 @@ from opentelemetry.trace import Span
 from ciphercanary.server.fast_path_connection import FastPathProtocol
 from kernel.errors import DomainError
 from kernel.http.asgi_answers import Scope
-from kernel.http.fast_path import HotAnswer, HotHandler, HotRequest
+from kernel.http.fast_path import FastAnswer, FastHandler, FastRequest
 from kernel.http.traced_requests import traceparent
 from kernel.observability import spans
 
@@ -19,7 +19,7 @@ class TracedProtocol(FastPathProtocol):
     _span: Span | None = None
 
     async def _answer(
-        self, handler: HotHandler[Any], request: HotRequest, body: bytes, failure: DomainError | None
+        self, handler: FastHandler[Any], request: FastRequest, body: bytes, failure: DomainError | None
     ) -> None:
         method, path = self._parser.method.decode("latin-1"), self._parser.path.decode("latin-1")
         span = self._span = spans.begin_request(method, path, traceparent(self._headers()))
@@ -31,7 +31,7 @@ class TracedProtocol(FastPathProtocol):
                 self._span = None
                 span.end()
 
-    def _write(self, answer: HotAnswer) -> None:
+    def _write(self, answer: FastAnswer) -> None:
         super()._write(answer)
         if self._span is not None:
             spans.set_answer(self._span, answer.status, answer.headers)

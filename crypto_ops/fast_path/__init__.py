@@ -1,1 +1,1 @@
-"""Hot operations without Django, without a query, without a thread."""
+"""Frequent operations without Django, without a query, without a thread."""

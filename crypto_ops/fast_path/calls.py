@@ -41,7 +41,7 @@ class AnswerWriter[R, M](Protocol):
         ...
 
 
-class HotCall(Struct):
+class FastCall(Struct):
     """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic. ``body``: of the answer."""
 
     decision: Decision[Any]

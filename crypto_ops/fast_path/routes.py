@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from crypto_ops.encryption.urls import api as encryption
-from crypto_ops.fast_path.serving import HotBatchRoute, HotRoute
+from crypto_ops.fast_path.serving import FastBatchRoute, FastRoute
 from crypto_ops.items.api import BatchView, MessageView
 from crypto_ops.secrets.urls import api as secrets
 from crypto_ops.signatures.urls import api as signatures
-from kernel.http.fast_path import HotRoutes
+from kernel.http.fast_path import FastRoutes
 
 
-def _routes(patterns: Iterable[Any]) -> HotRoutes:
+def _routes(patterns: Iterable[Any]) -> FastRoutes:
     views = {f"/api/v1/{each.pattern}": each.callback.cls for each in patterns}
     return {
-        ("POST", path): (HotBatchRoute if issubclass(view, BatchView) else HotRoute)(
+        ("POST", path): (FastBatchRoute if issubclass(view, BatchView) else FastRoute)(
             view.rules["POST"].action, view.codec
         )
         for path, view in views.items()

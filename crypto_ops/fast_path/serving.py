@@ -1,7 +1,7 @@
-"""The fast path to the engine: hot operations without Django, without a query, without a thread.
+"""The fast path to the engine: frequent operations without Django, without a query, without a thread.
 
 It serves plain requests that are allowed and whose data is in memory. Such a request is read, decided and recorded in
-one go, in ``HotRoute.begin``; the commit of its record releases the answer. If data is missing or has changed, the
+one go, in ``FastRoute.begin``; the commit of its record releases the answer. If data is missing or has changed, the
 request is decided again in a task, which loads it once for all waiting requests. Everything else goes to the REST
 interface, so each refusal or error has one implementation, one text and one audit event, and the two paths cannot
 diverge. There are two exceptions. A spent budget is refused here, because a flood of requests must not load Django. A
@@ -35,7 +35,7 @@ from crypto_ops.deciding.context import (
     UnknownCost,
 )
 from crypto_ops.deciding.services import MAX_DECISIONS, Operation, Result, changing_too_fast
-from crypto_ops.fast_path.calls import HotCall
+from crypto_ops.fast_path.calls import FastCall
 from crypto_ops.fast_path.loads import load, threads
 from crypto_ops.items.services import AnyBatchResult, BatchRequest
 from crypto_ops.measurement import observe
@@ -47,7 +47,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
-from kernel.http.fast_path import Exchange, HotAnswer, HotRequest
+from kernel.http.fast_path import Exchange, FastAnswer, FastRequest
 from keys.ring import keyring
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ _PASSED_TO_DJANGO = (
 )
 
 
-class HotRoute[M: wire.RequestBody, R: Result]:
+class FastRoute[M: wire.RequestBody, R: Result]:
     """One operation. ``action``: of its audit events."""
 
     def __init__(self, action: str, codec: wire.Codec[M, R]) -> None:
@@ -80,12 +80,12 @@ class HotRoute[M: wire.RequestBody, R: Result]:
         """The number of refused messages."""
         return 0
 
-    def find_caller(self, hot: HotRequest) -> Principal | None:
+    def find_caller(self, sent: FastRequest) -> Principal | None:
         """The caller if their token is known, without a request id."""
-        caller = verified_tokens.find_caller(hot.token, hot.client_ip, hot.user_agent, process_now())
+        caller = verified_tokens.find_caller(sent.token, sent.client_ip, sent.user_agent, process_now())
         if caller is not None:
             try:
-                require_network(caller, hot.client_ip)
+                require_network(caller, sent.client_ip)
             except DomainError:
                 return None
         return caller
@@ -108,7 +108,7 @@ class HotRoute[M: wire.RequestBody, R: Result]:
         except Throttled:
             return False
         try:
-            call = HotCall(
+            call = FastCall(
                 request.decide(CachedDecisionContext(caller, request_id)),
                 self,
                 message,
@@ -126,30 +126,30 @@ class HotRoute[M: wire.RequestBody, R: Result]:
         return True
 
     async def __call__(
-        self, hot: HotRequest, body: bytes, failure: DomainError | None = None
-    ) -> HotAnswer | None:
+        self, sent: FastRequest, body: bytes, failure: DomainError | None = None
+    ) -> FastAnswer | None:
         """Decide the request, and load what is missing. None passes it to Django.
 
         ``failure``: why an earlier decision by ``begin`` was not recorded.
         """
         until = lock_waits.deadline()
         try:
-            origin = Origin(client_ip=hot.client_ip, user_agent=hot.user_agent, request_id=hot.request_id)
+            origin = Origin(client_ip=sent.client_ip, user_agent=sent.user_agent, request_id=sent.request_id)
             if isinstance(failure, StaleDecision):
-                _forget(hot.token, failure)
+                _forget(sent.token, failure)
             # Authenticate first, because decoding the body costs time.
-            principal = self.find_caller(hot)
+            principal = self.find_caller(sent)
             if isinstance(failure, AuditUnavailable):
                 # The audit event may have been written. If Django repeated the request, there could be two.
                 if principal is None:
-                    return fast_path.problem(failure, hot.request_id)
-                return await self._refuse(failure, Outcome.ERROR, principal, hot, until)
+                    return fast_path.problem(failure, sent.request_id)
+                return await self._refuse(failure, Outcome.ERROR, principal, sent, until)
             if principal is None:
-                principal = await _verify(hot, origin)
+                principal = await _verify(sent, origin)
             message = self._decode(body)
             if not wire.is_unambiguous(body, message):
                 return None
-            return await self._answer(hot, origin, principal, message, until)
+            return await self._answer(sent, origin, principal, message, until)
         except _PASSED_TO_DJANGO:
             return None
         except Exception:
@@ -157,41 +157,41 @@ class HotRoute[M: wire.RequestBody, R: Result]:
             return None
 
     async def _answer(
-        self, hot: HotRequest, origin: Origin, principal: Principal, message: M, until: float
-    ) -> HotAnswer:
+        self, sent: FastRequest, origin: Origin, principal: Principal, message: M, until: float
+    ) -> FastAnswer:
         request = self.request(message)
         count = self.count(request)
         name, cost = principal.identity.budget, cost_of(count)
         try:
             throttle.charge_principal(name, cost)
         except Throttled as error:
-            return await self._refuse(error, Outcome.DENIED, principal, hot, until)
+            return await self._refuse(error, Outcome.DENIED, principal, sent, until)
         began = time.perf_counter()
         try:
-            result = await self._perform(hot, origin, principal, request, until)
+            result = await self._perform(sent, origin, principal, request, until)
         except AuditUnavailable as error:
-            return await self._refuse(error, Outcome.ERROR, principal, hot, until)  # as above
+            return await self._refuse(error, Outcome.ERROR, principal, sent, until)  # as above
         except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(result.mode, time.perf_counter() - began, count, self.refused(result))
-        return fast_path.answer(self.write(result, message), hot.request_id, *_rate_limit_headers(name))
+        return fast_path.answer(self.write(result, message), sent.request_id, *_rate_limit_headers(name))
 
     async def _perform(
-        self, hot: HotRequest, origin: Origin, principal: Principal, request: Operation[R], until: float
+        self, sent: FastRequest, origin: Origin, principal: Principal, request: Operation[R], until: float
     ) -> R:
         decisions, loads = MAX_DECISIONS, MAX_LOADS
         while decisions and loads:
             try:
-                context = FreshDecisionContext(principal, hot.request_id)
+                context = FreshDecisionContext(principal, sent.request_id)
                 return await loop_writer.submit(request.decide(context), until)
             except CacheMiss as miss:
                 loads -= 1
                 await load(miss.missing, miss.load)
             except StaleDecision as stale:
                 decisions -= 1
-                _forget(hot.token, stale)
-                principal = await _verify(hot, origin)
+                _forget(sent.token, stale)
+                principal = await _verify(sent, origin)
         raise changing_too_fast()
 
     async def _refuse(
@@ -199,20 +199,20 @@ class HotRoute[M: wire.RequestBody, R: Result]:
         error: Throttled | AuditUnavailable,
         outcome: Outcome,
         principal: Principal,
-        hot: HotRequest,
+        sent: FastRequest,
         until: float,
-    ) -> HotAnswer:
+    ) -> FastAnswer:
         event = Event(action=self.action, outcome=outcome, code=error.code)
-        actor = principal.actor.of_request(hot.request_id)
+        actor = principal.actor.of_request(sent.request_id)
         if refusals.count(event, actor):
             write = partial(refusals.write, event, actor)
             loaders = threads()
             await asyncio.get_running_loop().run_in_executor(loaders, call_in_pool, _wait_until, until, write)
         limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
-        return fast_path.problem(error, hot.request_id, *limits)
+        return fast_path.problem(error, sent.request_id, *limits)
 
 
-class HotBatchRoute[M: wire.RequestBody, R: AnyBatchResult](HotRoute[M, R]):
+class FastBatchRoute[M: wire.RequestBody, R: AnyBatchResult](FastRoute[M, R]):
     @override
     def count(self, request: BatchRequest[Any]) -> int:
         return len(request.items)
@@ -227,14 +227,14 @@ def _forget(token: str, stale: StaleDecision) -> None:
     verified_tokens.forget(token)
 
 
-async def _verify(hot: HotRequest, origin: Origin) -> Principal:
+async def _verify(sent: FastRequest, origin: Origin) -> Principal:
     """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
-    token = hot.token
+    token = sent.token
     await load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
-    caller = verified_tokens.find_caller(token, hot.client_ip, hot.user_agent, process_now())
+    caller = verified_tokens.find_caller(token, sent.client_ip, sent.user_agent, process_now())
     if caller is None:
         raise TokenExpired
-    require_network(caller, hot.client_ip)
+    require_network(caller, sent.client_ip)
     return caller
 
 

@@ -1,4 +1,4 @@
-"""Reads and writes HTTP for hot routes without Django.
+"""Reads and writes HTTP for the fast path, without Django.
 
 This module handles only the plain requests that clients usually send. Anything unusual (another media type, a
 repeated header, a host that Django would reject) falls back to Django, whose response is authoritative.
@@ -41,7 +41,7 @@ _ACCEPTED = frozenset({None, b"*/*", _JSON})
 _BEARER = b"Bearer "
 
 
-class HotRequest(Struct, frozen=True):
+class FastRequest(Struct, frozen=True):
     """A request with its unverified token. Its ``repr`` does not show the token.
 
     ``has_own_id``: the client chose the request id.
@@ -54,10 +54,10 @@ class HotRequest(Struct, frozen=True):
     has_own_id: bool = False
 
     def __repr__(self) -> str:
-        return f"<HotRequest {self.request_id}>"
+        return f"<FastRequest {self.request_id}>"
 
 
-class HotAnswer(Struct, frozen=True):
+class FastAnswer(Struct, frozen=True):
     """A response with the headers that vary; the constant headers are added later."""
 
     status: int
@@ -90,16 +90,16 @@ class Exchange(Protocol):
         ...
 
 
-class HotHandler[C](Protocol):
+class FastHandler[C](Protocol):
     """Handles the requests of one route, for callers of type C."""
 
     async def __call__(
-        self, request: HotRequest, body: bytes, failure: DomainError | None = None, /
-    ) -> HotAnswer | None:
+        self, request: FastRequest, body: bytes, failure: DomainError | None = None, /
+    ) -> FastAnswer | None:
         """Respond to a request with its complete body, or return None to pass it to Django."""
         ...
 
-    def find_caller(self, request: HotRequest, /) -> C | None:
+    def find_caller(self, request: FastRequest, /) -> C | None:
         """The caller, if it is known. A later request with the same head has the same caller."""
         ...
 
@@ -108,11 +108,11 @@ class HotHandler[C](Protocol):
         ...
 
 
-type HotRoutes = Mapping[tuple[str, str], HotHandler[Any]]
+type FastRoutes = Mapping[tuple[str, str], FastHandler[Any]]
 """By method and path."""
 
 
-def read_scope(scope: Scope) -> HotRequest | None:
+def read_scope(scope: Scope) -> FastRequest | None:
     """The request of an ASGI scope if the fast path supports it; None passes it to Django."""
     if scope["query_string"]:
         return None
@@ -120,7 +120,7 @@ def read_scope(scope: Scope) -> HotRequest | None:
     return read(scope["headers"], str(peer[0]) if peer else "", str(scope.get("scheme")))
 
 
-def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotRequest | None:
+def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> FastRequest | None:
     """Like ``read_scope``, for headers of a request without a query string. Names are in lower case."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
@@ -136,7 +136,7 @@ def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> HotR
         return None
     sent_id = found.get(b"x-request-id", b"").decode("latin-1")
     request_id = choose_request_id(sent_id)
-    return HotRequest(
+    return FastRequest(
         token=authorization[len(_BEARER) :].decode("latin-1"),
         client_ip=client_address(
             peer, found.get(b"x-forwarded-for", b"").decode("latin-1"), settings.CC_TRUSTED_PROXIES
@@ -164,13 +164,13 @@ def _is_secure(found: Mapping[bytes, bytes], scheme: str) -> bool:
     return scheme == "https"
 
 
-def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> FastAnswer:
     """A success response."""
-    return HotAnswer(200, _headers(_JSON, body, request_id, more), body)
+    return FastAnswer(200, _headers(_JSON, body, request_id, more), body)
 
 
 def head_of(size: int, request_id: str, lines: bytes) -> bytes:
-    """The head of ``answer`` for a body of ``size`` bytes, as ``HotAnswer.head``. ``lines``: from ``shared_lines``."""
+    """The head of ``answer`` for a body of ``size`` bytes, as ``FastAnswer.head``. ``lines``: from ``shared_lines``."""
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b" % (
         size,
         request_id.encode("latin-1"),
@@ -184,13 +184,13 @@ def shared_lines(more: Iterable[tuple[str, str]]) -> bytes:
     return b"content-type: %b\r\n%b%b" % (_JSON, lines.encode(), _constant_lines())
 
 
-def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> HotAnswer:
+def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> FastAnswer:
     """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
     headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
-    return HotAnswer(int(problems.status_of(error)), headers, body)
+    return FastAnswer(int(problems.status_of(error)), headers, body)
 
 
 def _headers(

@@ -74,7 +74,7 @@ def test_a_decision_has_data_only():
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=[path for _, path in ROUTES])
-def test_the_file_of_a_hot_operation_decides_and_finishes(route):
+def test_the_file_of_an_operation_decides_and_finishes(route):
     """``decide`` names the class that finishes, or the result is known already."""
     kinds = get_type_hints(route.request)["return"].__mro__
     steps = [step for kind in kinds for each, step in vars(kind).items() if each.startswith("decide")]

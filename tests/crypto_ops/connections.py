@@ -2,10 +2,10 @@
 
 import asyncio
 
-from kernel.http.fast_path import HotAnswer
+from kernel.http.fast_path import FastAnswer
 
 
-class HotConnection:
+class FastPathConnection:
     """``begun`` counts the requests that were decided at once."""
 
     is_open = True
@@ -15,7 +15,7 @@ class HotConnection:
         self._caller = self._done = None
 
     async def send(self, route, request, body):
-        """The ``HotAnswer``, or None if Django has to answer."""
+        """The ``FastAnswer``, or None if Django has to answer."""
         self._done = asyncio.get_running_loop().create_future()
         caller = self._caller or route.find_caller(request)
         if caller is None or not route.begin(caller, request.request_id, body, self):
@@ -30,7 +30,7 @@ class HotConnection:
         return await route(request, body, failure)
 
     def answer(self, _head, body):
-        self._done.set_result((HotAnswer(200, [], body), None))
+        self._done.set_result((FastAnswer(200, [], body), None))
 
     def retry(self, failure):
         self._done.set_result((None, failure))

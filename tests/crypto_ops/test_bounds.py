@@ -9,16 +9,16 @@ from accounts.origin import Origin
 from accounts.principals import Principal
 from crypto_ops.deciding.context import CacheMiss
 from crypto_ops.deciding.wire import Codec, RequestBody
-from crypto_ops.fast_path import loads as hot_loads
-from crypto_ops.fast_path.serving import MAX_LOADS, HotRoute
+from crypto_ops.fast_path import loads
+from crypto_ops.fast_path.serving import MAX_LOADS, FastRoute
 from crypto_ops.files.multipart import FilePart
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
 from kernel.errors import Invalid, Unavailable
-from kernel.http.fast_path import HotRequest
+from kernel.http.fast_path import FastRequest
 from tests.crypto_ops.conftest import split_form
 
-HOT = HotRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
+RECEIVED = FastRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
 
 
 def derive(bits):
@@ -64,15 +64,15 @@ def test_a_form_keeps_eight_short_fields_before_its_file():
 
 def test_a_process_loads_256_things_at_a_time_at_most():
     async def play():
-        running, done = hot_loads._loads.current.running, asyncio.get_running_loop().create_future()
+        running, done = loads._loads.current.running, asyncio.get_running_loop().create_future()
         done.set_result(None)
         running.update(dict.fromkeys(range(256), done))
         try:
-            await hot_loads.load(0, list)  # what is being loaded already is shared
+            await loads.load(0, list)  # what is being loaded already is shared
             with pytest.raises(Unavailable):
-                await hot_loads.load("another", list)
+                await loads.load("another", list)
             del running[0]
-            await hot_loads.load("another", list)
+            await loads.load("another", list)
         finally:
             running.clear()
 
@@ -87,11 +87,11 @@ def test_a_request_loads_64_times_at_most():
             missing = object()
             raise CacheMiss(missing, lambda: loads.append(missing))
 
-    route = HotRoute("a", Codec(RequestBody, None, None, None))
+    route = FastRoute("a", Codec(RequestBody, None, None, None))
     principal = Principal.system("test", "api")
     origin = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
     with pytest.raises(Unavailable):
-        asyncio.run(route._perform(HOT, origin, principal, Missing(), time.monotonic() + 60))
+        asyncio.run(route._perform(RECEIVED, origin, principal, Missing(), time.monotonic() + 60))
     assert len(loads) == MAX_LOADS == 64
 
 

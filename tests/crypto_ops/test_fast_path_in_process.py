@@ -18,13 +18,13 @@ from crypto_ops.fast_path.routes import ROUTES
 from kernel import runtime
 from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
-from kernel.http.fast_path import HotRequest
+from kernel.http.fast_path import FastRequest
 from kernel.throttle import budget_state
 from keys.errors import KeyNotUsable
 from keys.ring import keyring, primitives
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
-from tests.crypto_ops.connections import HotConnection
+from tests.crypto_ops.connections import FastPathConnection
 from tests.factories import PolicyFactory
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -37,17 +37,17 @@ def ask(bench, *requests, token=None):
     """``(status, body)`` of each (operation, body), in sequence; None if the fast path passes the request on."""
 
     async def play():
-        answers, connection = [], HotConnection()
+        answers, connection = [], FastPathConnection()
         try:
             for operation, body in requests:
-                hot = HotRequest(
+                sent = FastRequest(
                     token=token or bench.persona.api.token,
                     client_ip="192.0.2.1",
                     user_agent="t",
                     request_id="r",
                 )
                 route = ROUTES["POST", f"/api/v1/{operation}"]
-                answer = await connection.send(route, hot, json.dumps(body).encode())
+                answer = await connection.send(route, sent, json.dumps(body).encode())
                 answers.append(answer and (answer.status, json.loads(answer.body)))
             return answers
         finally:
@@ -74,13 +74,13 @@ def test_the_fast_path_loads_an_uncached_key_and_responds(bench):
 
 def test_a_cached_key_is_used_without_waiting(bench):
     key = bench.key()
-    connection, body = HotConnection(), json.dumps(sealing(key)).encode()
-    hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+    connection, body = FastPathConnection(), json.dumps(sealing(key)).encode()
+    sent = FastRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
 
     async def play():
         try:
             for _ in range(3):
-                await connection.send(ROUTES["POST", "/api/v1/encrypt"], hot, body)
+                await connection.send(ROUTES["POST", "/api/v1/encrypt"], sent, body)
         finally:
             await loop_writer.close()
 
@@ -90,16 +90,16 @@ def test_a_cached_key_is_used_without_waiting(bench):
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="the thread writes")
 def test_a_client_that_left_leaves_no_record_and_is_released(bench):
-    key, client = bench.key(), HotConnection()
+    key, client = bench.key(), FastPathConnection()
     ask(bench, ("encrypt", sealing(key)))
     recorded = log_rows().filter(object_id=key["id"]).count()
-    hot = HotRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+    sent = FastRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
     route, client.is_open, retried = ROUTES["POST", "/api/v1/encrypt"], False, []
     client.retry = retried.append
 
     async def play():
         body = json.dumps(sealing(key)).encode()
-        assert route.begin(route.find_caller(hot), "r", body, client)
+        assert route.begin(route.find_caller(sent), "r", body, client)
         await loop_writer.close()
 
     asyncio.run(play())

@@ -69,8 +69,8 @@ def test_forwarded_headers_count_from_the_networks_of_the_proxy_only(settings, n
         (b"x-forwarded-for", b"203.0.113.9"),
         (b"x-forwarded-proto", b"https"),
     ]
-    hot = fast_path.read(headers, "192.0.2.1", "http")
-    assert (hot and hot.client_ip) == ("203.0.113.9" if counts else None)  # Django refuses plain HTTP
+    sent = fast_path.read(headers, "192.0.2.1", "http")
+    assert (sent and sent.client_ip) == ("203.0.113.9" if counts else None)  # Django refuses plain HTTP
     settings.CC_TLS = False
     assert fast_path.read(headers, "192.0.2.1", "http").client_ip == expected
 

@@ -180,7 +180,7 @@ def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
     assert last_refusal().object_id == str(key.id)
 
 
-def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
+def test_a_cached_name_costs_memory_alone(admin, key, django_assert_num_queries):
     name = f"name:{key.name}"
     attempt = CachedDecisionContext(admin.principal, "")
     with pytest.raises(CacheMiss) as absent:
@@ -190,7 +190,7 @@ def test_a_hot_name_costs_memory_alone(admin, key, django_assert_num_queries):
         assert attempt.find(name, "crypto.encrypt") is attempt.find(key.id, "crypto.encrypt")
 
 
-def test_a_hot_name_is_not_found_by_someone_who_may_not_see_its_key(admin, stranger, key):
+def test_a_cached_name_is_not_found_by_someone_who_may_not_see_its_key(admin, stranger, key):
     name = f"name:{key.name}"
     assert keyring.find(name, admin.principal).key_id == key.id
     assert keyring.find_cached(name, stranger.principal) is None

@@ -95,7 +95,7 @@ class Connection:
             alive=True,
             nr=0,
             max_requests=10**9,
-            hot_routes={ROUTE: self},
+            fast_routes={ROUTE: self},
             heads=ByteBudget(heads),
             bodies=ByteBudget(bodies),
         )

@@ -140,13 +140,13 @@ def test_a_head_that_ends_in_time_has_no_deadline_left(parser):
         connection = Connection(parser)
         await connection.receive(GET)
         assert connection.protocol._head_timer is not None
-        connection.protocol.data_received(b"\r\n" + request("hot")[:50])
+        connection.protocol.data_received(b"\r\n" + request("fast")[:50])
         assert connection.protocol._head_timer is None, "the next head waits behind a request"
         await connection.settle()
         assert connection.protocol._head_timer is not None
-        await connection.receive(request("hot")[50:])
+        await connection.receive(request("fast")[50:])
         assert connection.protocol._head_timer is None
-        assert connection.answered == ["hot"]
+        assert connection.answered == ["fast"]
         assert connection.charged == (0, 0)
 
     asyncio.run(scene())
@@ -196,7 +196,7 @@ def test_waiting_requests_share_the_limit_of_heads(parser):
 # --- bodies of the fast path
 
 
-def test_a_hot_body_for_which_there_is_no_room_is_left_to_the_application(parser):
+def test_a_short_body_for_which_there_is_no_room_is_left_to_the_application(parser):
     async def scene():
         connection = Connection(parser, bodies=10)
         for sent in (request("a", b"x" * 11), request("b", b"x" * 11)[:-1]):
@@ -220,7 +220,7 @@ NO_REQUESTS = {
     "a header that is none": (GET + b"no header\r\n\r\n", 400, "invalid_request"),
     "two hosts": (GET + b"Host: other\r\n\r\n", 400, "invalid_request"),
     "no host": (b"GET /x HTTP/1.1\r\n\r\n", 400, "invalid_request"),
-    "no host, hot": (request("a").replace(b"Host: localhost\r\n", b""), 400, "invalid_request"),
+    "no host, fast path": (request("a").replace(b"Host: localhost\r\n", b""), 400, "invalid_request"),
     "two lengths": (GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "invalid_request"),
     # Two servers that read these differently disagree about where the next request begins.
     "a length and chunks": (GET + b"Content-Length: 1\r\n" + IN_CHUNKS, 400, "invalid_request"),
@@ -372,7 +372,7 @@ async def at_once(_scope, receive, send):
 
 
 UNREAD = {
-    "many hot answers": (in_blocks, request("a") * 60_000),
+    "many answers of the fast path": (in_blocks, request("a") * 60_000),
     "blocks": (in_blocks, GET + b"\r\n"),
     "whole": (at_once, GET + b"\r\n"),
     "whole, and closed": (at_once, GET + b"Connection: close\r\n\r\n"),

@@ -119,9 +119,9 @@ def bridge_of(application, *, threads=1, bodies=32, **options):
     return WsgiBridge(application, threads=threads, max_body_bytes=LIMIT, bodies=budget, **options)
 
 
-def serve(application, *clients, threads=2, bodies=32, hot=None, limits=(), **request):
+def serve(application, *clients, threads=2, bodies=32, fast=None, limits=(), **request):
     """Send every client's request at once; the clients store the answers."""
-    served = bridge_of(application, threads=threads, bodies=bodies, hot=hot, smaller_limits=dict(limits))
+    served = bridge_of(application, threads=threads, bodies=bodies, fast=fast, smaller_limits=dict(limits))
 
     async def all_of_them():
         await asyncio.gather(*(served(scope(**request), c.receive, c.send) for c in clients))
@@ -155,24 +155,25 @@ def test_an_answer_is_handed_on_whole(application):
 
 
 @pytest.mark.parametrize(
-    ("declined", "answered"), [({}, b"hot"), ({DECLINED: False}, b"hot"), ({DECLINED: True}, b"hello world")]
+    ("declined", "answered"),
+    [({}, b"fast"), ({DECLINED: False}, b"fast"), ({DECLINED: True}, b"hello world")],
 )
-def test_a_hot_handler_gets_each_request_first_unless_it_has_declined_it(application, declined, answered):
+def test_the_fast_path_gets_each_request_first_unless_it_has_declined_it(application, declined, answered):
     async def handler(request, body):
-        return fast_path.answer(b"hot", request.request_id)
+        return fast_path.answer(b"fast", request.request_id)
 
     client = Client()
-    ask_hot(application, handler, client, **declined)
+    ask_fast(application, handler, client, **declined)
     assert client.body == answered
 
 
-def ask_hot(application, handler, *clients, **scope_values):
+def ask_fast(application, handler, *clients, **scope_values):
     plain = [(b"host", b"localhost"), (b"authorization", b"Bearer x"), (b"content-type", b"application/json")]
-    hot = {("POST", "/hot"): handler}
-    serve(application, *clients, hot=hot, method="POST", path="/hot", headers=plain, **scope_values)
+    fast = {("POST", "/fast"): handler}
+    serve(application, *clients, fast=fast, method="POST", path="/fast", headers=plain, **scope_values)
 
 
-def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application):
+def test_bodies_that_wait_for_the_fast_path_share_a_bound(application):
     """Each is held until its record is durable, for as long as the database takes."""
     clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
     until = time.monotonic() + 60
@@ -180,9 +181,9 @@ def test_bodies_that_wait_for_a_hot_answer_share_a_bound(application):
     async def handler(request, body):
         while sum(bool(c.sent) for c in clients) < 8 and time.monotonic() < until:  # noqa: ASYNC110 - until they were refused
             await asyncio.sleep(0.001)
-        return fast_path.answer(b"hot", request.request_id)
+        return fast_path.answer(b"fast", request.request_id)
 
-    ask_hot(application, handler, *clients, bodies=2)
+    ask_fast(application, handler, *clients, bodies=2)
     assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
 
 

@@ -1,4 +1,4 @@
-"""A request whose head repeats that of the last hot request of its connection is not parsed again."""
+"""A request whose head repeats that of the last request on the fast path of its connection is not parsed again."""
 
 import asyncio
 
