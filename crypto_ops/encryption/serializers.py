@@ -1,7 +1,4 @@
-"""Serializers, which map the specification's field names (``data``, ``encrypted_data``) to the domain's.
-
-Those of the bodies that name a key are made from ``wire``.
-"""
+"""Serializers of bodies without a key, and of answers. Those of the other bodies are made from ``wire``."""
 
 from typing import Any
 
@@ -10,7 +7,6 @@ from rest_framework import serializers
 
 from crypto_ops.encryption.wire import CiphertextField
 from crypto_ops.requests import MAX_RANDOM_BYTES, MAX_TAG_BYTES
-from kernel.crypto.envelope import Envelope
 from kernel.rest.fields import Base64Field, ChoiceField, ModeField, StrictSerializer
 from kernel.rest.schema import ProblemMembersSerializer
 
@@ -24,21 +20,21 @@ class RandomSerializer(StrictSerializer):
     format = ChoiceField(["base64", "hex"], default="base64")
 
 
-class EncryptedSerializer(serializers.Serializer[Envelope]):
+class EncryptedSerializer(serializers.Serializer[Any]):
     """The specification's parts, the version, and the self-describing ciphertext."""
 
-    encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, source="sealed.ciphertext")
-    iv = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.iv")
-    tag = Base64Field(max_bytes=MAX_TAG_BYTES, source="sealed.tag")
-    algorithm = ModeField(source="mode.name")
+    encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES)
+    iv = Base64Field(max_bytes=MAX_TAG_BYTES)
+    tag = Base64Field(max_bytes=MAX_TAG_BYTES)
+    algorithm = ModeField()
     key_id = serializers.UUIDField()
-    key_version = serializers.IntegerField(source="version")
-    ciphertext = CiphertextField(source="*")
+    key_version = serializers.IntegerField()
+    ciphertext = CiphertextField()
 
 
 class DecryptedSerializer(serializers.Serializer[Any]):
-    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES, source="plaintext")  # type: ignore[assignment]  # DRF takes declared fields off the class
-    algorithm = ModeField(source="mode.name")
+    data = Base64Field(max_bytes=settings.CC_MAX_PLAINTEXT_BYTES)  # type: ignore[assignment]  # DRF takes declared fields off the class
+    algorithm = ModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 

@@ -25,7 +25,7 @@ class GeneratedDataKeySerializer(serializers.Serializer[Any]):
 
 class DerivedKeySerializer(serializers.Serializer[Any]):
     derived = Base64Field(max_bytes=MAX_BITS // 8)
-    algorithm = ChoiceField([HKDF.name], source="mode.name")
+    algorithm = ChoiceField([HKDF.name])
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 
@@ -34,8 +34,8 @@ MAX_SECRET_BYTES = 66  # of ec-p521
 
 
 class SharedSecretSerializer(serializers.Serializer[Any]):
-    shared_secret = Base64Field(source="secret", max_bytes=MAX_SECRET_BYTES)
-    algorithm = SecretModeField(source="mode.name")
+    shared_secret = Base64Field(max_bytes=MAX_SECRET_BYTES)
+    algorithm = SecretModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 

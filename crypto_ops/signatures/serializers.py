@@ -19,7 +19,7 @@ from kernel.rest.schema import ProblemMembersSerializer
 
 class SignatureSerializer(serializers.Serializer[Any]):
     signature = Base64Field(max_bytes=MAX_SIGNATURE_BYTES)
-    signing_algorithm = SigningModeField(source="mode.name")
+    signing_algorithm = SigningModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 
@@ -27,8 +27,8 @@ class SignatureSerializer(serializers.Serializer[Any]):
 class VerificationSerializer(serializers.Serializer[Any]):
     """``key_version``: the version that signed, or the one of the request; null if no version signed this."""
 
-    valid = serializers.BooleanField(source="is_valid")
-    signing_algorithm = SigningModeField(source="mode.name")
+    valid = serializers.BooleanField()
+    signing_algorithm = SigningModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(allow_null=True)
 
@@ -64,7 +64,7 @@ class VerifiedBatchSerializer(serializers.Serializer[Any]):
 
 class ComputedMacSerializer(serializers.Serializer[Any]):
     mac = Base64Field(max_bytes=MAX_MAC_BYTES)
-    algorithm = MacModeField(source="mode.name")
+    algorithm = MacModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 
@@ -72,8 +72,8 @@ class ComputedMacSerializer(serializers.Serializer[Any]):
 class MacVerificationSerializer(serializers.Serializer[Any]):
     """``key_version``: the version that computed the MAC, or the one of the request; null if none did."""
 
-    valid = serializers.BooleanField(source="is_valid")
-    algorithm = MacModeField(source="mode.name")
+    valid = serializers.BooleanField()
+    algorithm = MacModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(allow_null=True)
 
@@ -102,7 +102,7 @@ class VerifiedMacBatchSerializer(serializers.Serializer[Any]):
 class SignedJwtSerializer(serializers.Serializer[Any]):
     jwt = serializers.CharField(help_text="RFC 7515, compact")
     kid = serializers.CharField(help_text="of the JWK of the version")
-    signing_algorithm = SigningModeField(source="mode.name")
+    signing_algorithm = SigningModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
 
