@@ -42,7 +42,7 @@ from audit.services.exports import Exporter
 from audit.tlog.checkpoint import VerifierKey
 from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
-from kernel.read_only_admin import ReadOnlyModelAdmin
+from kernel.read_only_admin import ReadOnlyModelAdmin, read_only
 
 
 def _principal_of(request: HttpRequest) -> Exporter:
@@ -169,7 +169,7 @@ class AuditAlarmAdmin(ShownAdmin):
 
 @admin.register(AuditExport)
 class AuditExportAdmin(ReadOnlyModelAdmin):
-    console_page = "audit-export-list"
+    console_page, console_detail = "audit-export-list", "job"
     list_display = ("created_at", "created_by_name", "format", "status", "done", "total", "expires_at")
     list_filter = ("status", "format")
     exclude = ("actor", "attempt", "lease_holder", "lease_until")
@@ -186,9 +186,6 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditExport]:
         return exports.find_exports(principal=_principal_of(request))
 
-    def view_on_site(self, export: AuditExport) -> str:
-        return reverse("job", args=[export.pk])
-
 
 @admin.register(SavedFilter)
 class SavedFilterAdmin(ReadOnlyModelAdmin):
@@ -201,16 +198,8 @@ class SavedFilterAdmin(ReadOnlyModelAdmin):
         return SavedFilter.objects.visible_to(_principal_of(request))
 
 
-@admin.register(AuditCheckpoint)
-class AuditCheckpointAdmin(ReadOnlyModelAdmin):
-    fields = ("size", "signed_at", "note")
-    list_display = ("size", "signed_at")
-
-
-@admin.register(AuditReceipt)
-class AuditReceiptAdmin(ReadOnlyModelAdmin):
-    list_display = ("size", "anchor", "receipt", "anchored_at")
-    ordering = ("-id",)
+read_only(AuditCheckpoint, "size signed_at", fields="size signed_at note")
+read_only(AuditReceipt, "size anchor receipt anchored_at", ordering="-id")
 
 
 @admin.register(CheckpointKey)
@@ -244,46 +233,16 @@ class AuditLeafAdmin(ReadOnlyModelAdmin):
         return bytes(leaf.leaf_hash).hex()
 
 
-@admin.register(AuditTile)
-class AuditTileAdmin(ReadOnlyModelAdmin):
-    list_display = ("level", "number")
-    ordering = ("-id",)
-
-
-@admin.register(AuditBundle)
-class AuditBundleAdmin(ReadOnlyModelAdmin):
-    list_display = ("id", "at", "writer", "first", "entries", "rejected_at")
-    ordering = ("-id",)
-    exclude = ("mac",)
-
-
-@admin.register(UsageRollup)
-class UsageRollupAdmin(ReadOnlyModelAdmin):
-    console_page = "usage"
-    list_display = ("hour", "key_id", "version", "principal", "operation", "outcome", "count", "size")
-    list_filter = ("outcome",)
-    ordering = ("-hour", "-id")
-
-
-@admin.register(UsageDay)
-class UsageDayAdmin(ReadOnlyModelAdmin):
-    list_display = ("day", "kind", "subject", "allowed", "denied", "failed")
-    list_filter = ("kind",)
-    ordering = ("-day", "-id")
-
-
-@admin.register(TokenLastUse)
-class TokenLastUseAdmin(ReadOnlyModelAdmin):
-    list_display = ("token_id", "last_at", "client_ip")
-    ordering = ("-last_at", "token_id")
-
-
-@admin.register(SecurityEpoch)
-class SecurityEpochAdmin(ReadOnlyModelAdmin):
-    list_display = ("id", "epoch")
-
-
-@admin.register(EntityEpoch)
-class EntityEpochAdmin(ReadOnlyModelAdmin):
-    list_display = ("entity", "epoch")
-    ordering = ("entity",)
+read_only(AuditTile, "level number", ordering="-id")
+read_only(AuditBundle, "id at writer first entries rejected_at", ordering="-id", exclude="mac")
+read_only(
+    UsageRollup,
+    "hour key_id version principal operation outcome count size",
+    list_filter="outcome",
+    ordering="-hour -id",
+    page="usage",
+)
+read_only(UsageDay, "day kind subject allowed denied failed", list_filter="kind", ordering="-day -id")
+read_only(TokenLastUse, "token_id last_at client_ip", ordering="-last_at token_id")
+read_only(SecurityEpoch, "id epoch")
+read_only(EntityEpoch, "entity epoch", ordering="entity")

@@ -1,12 +1,13 @@
 """A read-only admin for auditors: lists, filters, and links into the console."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import cached_property
 
 # The lookups that the filters of Django's own pages use.
@@ -29,9 +30,11 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
 
     actions = None
     console_page = ""  # the URL name of the console's page about the same, to which the list links
+    console_detail = ""  # and that of its page about one row
     list_per_page = 50
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
+    list_select_related: ClassVar[list[str] | tuple[str, ...]] = ()
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:  # type: ignore[override]  # noqa: ARG002 - Django's signature
@@ -51,11 +54,21 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
         offered = {entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter}
         return field in offered and how in LOOKUPS
 
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:  # noqa: ARG002 - Django's signature
+        """The foreign keys that the list shows, and ``list_select_related``. One query reads them all."""
+        keys = [each.name for each in self.opts.concrete_fields if each.is_relation]
+        return [*(name for name in keys if name in self.list_display), *self.list_select_related]
+
+    def view_on_site(self, row: Any) -> str | None:
+        return reverse(self.console_detail, args=[row.pk]) if self.console_detail else None
+
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
-        return False
+
+def read_only(model: type[Model], columns: str, *, page: str = "", detail: str = "", **names: str) -> None:
+    """Register a model without an admin class of its own. ``names``: Django's options, with spaces between names."""
+    options = {option: words.split() for option, words in {"list_display": columns, **names}.items()}
+    admin.site.register(model, ReadOnlyModelAdmin, console_page=page, console_detail=detail, **options)
