@@ -18,6 +18,7 @@ from audit.sequencing.running import checkpoint_now
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from keys.models import KeyGrant
+from notifications.models import Delivery
 from tests.accounts.test_totp import Authenticator, enrol
 from tests.browsing import SWEPT_ROLES
 from tests.endpoints import make_delivery, make_passkey
@@ -355,3 +356,8 @@ def test_the_filters_that_are_offered_work(browser, auditor, everything):
     browser.force_login(auditor.user)
     for query in ("accounts/user/?role__exact=auditor", "audit/auditlog/?outcome=ok"):
         assert browser.get(f"/admin/{query}").status_code == 200
+
+
+def test_a_list_reads_the_foreign_keys_that_it_shows_with_its_rows():
+    assert set(site._registry[KeyGrant].get_list_select_related(None)) == {"key", "created_by"}
+    assert set(site._registry[Delivery].get_list_select_related(None)) == {"notification", "webhook"}
