@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -19,14 +19,11 @@ from notifications import actions
 from notifications.models import MANAGE, READ, Webhook
 from notifications.serializers import (
     CreatedWebhookSerializer,
-    DeliveryPageSerializer,
     DeliverySerializer,
     NewWebhookSerializer,
-    NotificationPageSerializer,
     NotificationQuery,
     NotificationSerializer,
     WebhookChangesSerializer,
-    WebhookPageSerializer,
     WebhookSecretSerializer,
     WebhookSerializer,
 )
@@ -36,7 +33,7 @@ from notifications.services import listing, testing, webhooks
 class WebhookListView(ApiView[Principal]):
     rules = {"GET": Rule(MANAGE, actions.WEBHOOK_LISTED), "POST": Rule(MANAGE, actions.WEBHOOK_CREATED)}
 
-    @extend_schema(operation_id="webhooks_list", parameters=[PageQuery], responses=WebhookPageSerializer)
+    @extend_schema(operation_id="webhooks_list", parameters=[PageQuery], responses=page_of(WebhookSerializer))
     def get(self, _request: Request) -> Response:
         """The webhooks, by name."""
         self.read_query(PageQuery)
@@ -125,7 +122,7 @@ class WebhookDeliveriesView(OneWebhookView):
     rules = {"GET": Rule(MANAGE, actions.DELIVERY_LISTED)}
 
     @extend_schema(
-        operation_id="webhook_deliveries_list", parameters=[PageQuery], responses=DeliveryPageSerializer
+        operation_id="webhook_deliveries_list", parameters=[PageQuery], responses=page_of(DeliverySerializer)
     )
     def get(self, _request: Request, webhook_id: UUID) -> Response:
         """The deliveries of a webhook, newest first."""
@@ -140,7 +137,7 @@ class NotificationListView(ApiView[Principal]):
     @extend_schema(
         operation_id="notifications_list",
         parameters=[NotificationQuery],
-        responses=NotificationPageSerializer,
+        responses=page_of(NotificationSerializer),
     )
     def get(self, _request: Request) -> Response:
         """The notifications with their deliveries, newest first."""

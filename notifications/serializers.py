@@ -10,7 +10,6 @@ from kernel.rest.fields import (
     ChoiceField,
     LabelField,
     PageQuery,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -59,10 +58,6 @@ class CreatedWebhookSerializer(WebhookSerializer):
     secret = serializers.CharField(help_text="shown only in this response")
 
 
-class WebhookPageSerializer(PageSerializer):
-    results = WebhookSerializer(many=True)
-
-
 class WebhookSecretSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="of the webhook")
     secret = serializers.CharField(help_text="shown only in this response")
@@ -84,10 +79,6 @@ class DeliverySerializer(serializers.Serializer[Delivery]):
     error = serializers.CharField(help_text="a fixed word; empty after a success")
 
 
-class DeliveryPageSerializer(PageSerializer):
-    results = DeliverySerializer(many=True)
-
-
 class NotificationQuery(PageQuery):
     topic = serializers.CharField(required=False, max_length=64)
 
@@ -103,7 +94,3 @@ class NotificationSerializer(serializers.Serializer[Notification]):
     facts = serializers.DictField()
     created_at = TimestampField()
     deliveries = DeliverySerializer(many=True)
-
-
-class NotificationPageSerializer(PageSerializer):
-    results = NotificationSerializer(many=True)

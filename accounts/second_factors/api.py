@@ -12,13 +12,12 @@ from accounts.rest import AuthView
 from accounts.second_factors.serializers import (
     CodeSerializer,
     EnrolmentSerializer,
-    PasskeyPageSerializer,
     PasskeySerializer,
     RecoveryCodesSerializer,
     SecondFactorSerializer,
 )
 from accounts.second_factors.services import passkeys, recovery_codes, totp
-from kernel.rest.fields import PageQuery, StrictSerializer
+from kernel.rest.fields import PageQuery, StrictSerializer, page_of
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 
@@ -80,7 +79,9 @@ class PasskeysView(AuthView):
 
     rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
 
-    @extend_schema(operation_id="auth_passkeys_list", parameters=[PageQuery], responses=PasskeyPageSerializer)
+    @extend_schema(
+        operation_id="auth_passkeys_list", parameters=[PageQuery], responses=page_of(PasskeySerializer)
+    )
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)
         return self.page(passkeys.list_passkeys(principal=self.principal), PasskeySerializer)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.models import Passkey
 from accounts.rest import TextField
 from accounts.second_factors.services.totp import Enrolment, SecondFactor
-from kernel.rest.fields import PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import StrictSerializer, TimestampField
 
 
 class CodeSerializer(StrictSerializer):
@@ -36,7 +36,3 @@ class PasskeySerializer(serializers.ModelSerializer[Passkey]):
     class Meta:
         model = Passkey
         fields = ["id", "name", "created_at", "last_used_at"]
-
-
-class PasskeyPageSerializer(PageSerializer):
-    results = PasskeySerializer(many=True)

@@ -21,9 +21,7 @@ from accounts.service_accounts.serializers import (
     NewTokenSerializer,
     OverlapSerializer,
     ServiceAccountChangesSerializer,
-    ServiceAccountPageSerializer,
     ServiceAccountSerializer,
-    TokenPageSerializer,
     TokenSerializer,
 )
 from accounts.service_accounts.services import accounts as service_accounts
@@ -31,7 +29,7 @@ from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -46,7 +44,9 @@ class ServiceAccountListView(ApiView[Principal]):
     }
 
     @extend_schema(
-        operation_id="service_accounts_list", parameters=[PageQuery], responses=ServiceAccountPageSerializer
+        operation_id="service_accounts_list",
+        parameters=[PageQuery],
+        responses=page_of(ServiceAccountSerializer),
     )
     def get(self, _request: Request) -> Response:
         """The service accounts, by name."""
@@ -130,7 +130,7 @@ class TokenListView(ShowsLog, ApiView[Principal]):
         "POST": Rule("tokens.manage", actions.SERVICE_TOKEN_CREATED),
     }
 
-    @extend_schema(operation_id="tokens_list", parameters=[PageQuery], responses=TokenPageSerializer)
+    @extend_schema(operation_id="tokens_list", parameters=[PageQuery], responses=page_of(TokenSerializer))
     def get(self, _request: Request) -> Response:
         """The tokens that the caller may manage, newest first."""
         self.read_query(PageQuery)

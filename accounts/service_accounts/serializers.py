@@ -21,7 +21,6 @@ from kernel.rest.fields import (
     ChoiceField,
     LabelField,
     NameField,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -55,10 +54,6 @@ class ServiceAccountSerializer(serializers.Serializer[ServiceAccount]):
 class CreatedServiceAccountSerializer(ServiceAccountSerializer):
     client_id = serializers.UUIDField(source="id")
     client_secret = serializers.CharField(help_text="shown only in this response")
-
-
-class ServiceAccountPageSerializer(PageSerializer):
-    results = ServiceAccountSerializer(many=True)
 
 
 class OverlapSerializer(StrictSerializer):
@@ -123,7 +118,3 @@ class TokenSerializer(serializers.Serializer[ServiceToken]):
 
 class CreatedTokenSerializer(TokenSerializer):
     token = serializers.CharField(help_text="shown only in this response")
-
-
-class TokenPageSerializer(PageSerializer):
-    results = TokenSerializer(many=True)

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 
 from accounts import actions
 from accounts.rest import AuthView
-from accounts.sessions.serializers import SessionPageSerializer, SessionSerializer
+from accounts.sessions.serializers import SessionSerializer
 from accounts.sessions.services import own_sessions
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rules import AUTHENTICATED, Rule
 
 
@@ -23,7 +23,9 @@ class SessionsView(AuthView):
         "DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED),
     }
 
-    @extend_schema(operation_id="auth_sessions_list", parameters=[PageQuery], responses=SessionPageSerializer)
+    @extend_schema(
+        operation_id="auth_sessions_list", parameters=[PageQuery], responses=page_of(SessionSerializer)
+    )
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)
         return self.page(own_sessions.list_sessions(principal=self.principal), SessionSerializer)

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from accounts.sessions.services.own_sessions import OwnSession
-from kernel.rest.fields import ChoiceField, PageSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, TimestampField
 
 
 class SessionSerializer(serializers.Serializer[OwnSession]):
@@ -16,7 +16,3 @@ class SessionSerializer(serializers.Serializer[OwnSession]):
     began_at = TimestampField()
     last_seen_at = TimestampField()
     expires_at = TimestampField()
-
-
-class SessionPageSerializer(PageSerializer):
-    results = SessionSerializer(many=True)

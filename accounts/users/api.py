@@ -21,14 +21,13 @@ from accounts.users.serializers import (
     MeSerializer,
     PasswordSerializer,
     UpdateUserSerializer,
-    UserPageSerializer,
     UserQuerySerializer,
 )
 from accounts.users.services import creation, editing, invitations, listing
 from accounts.users.services.editing import UserUpdate
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest.fields import StrictSerializer
+from kernel.rest.fields import StrictSerializer, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -42,7 +41,11 @@ class UserListView(ShowsLog, ApiView[Principal]):
         "POST": Rule("users.manage", actions.USER_CREATED),
     }
 
-    @extend_schema(operation_id="users_list", parameters=[UserQuerySerializer], responses=UserPageSerializer)
+    @extend_schema(
+        operation_id="users_list",
+        parameters=[UserQuerySerializer],
+        responses=page_of(ListedUserSerializer, "UserPage"),
+    )
     def get(self, _request: Request) -> Response:
         """The users."""
         query = self.read_query(UserQuerySerializer)

@@ -10,7 +10,7 @@ from accounts.principals import Principal
 from accounts.rest import OptionalReasonSerializer, TextField
 from accounts.roles import ROLES
 from accounts.users.services.listing import ListedUser
-from kernel.rest.fields import ChoiceField, PageQuery, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageQuery, StrictSerializer, TimestampField
 
 ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
 MAX_USERNAME, MAX_EMAIL = 64, 254  # characters
@@ -64,10 +64,6 @@ class ListedUserSerializer(serializers.Serializer[ListedUser]):
 
 class CreatedUserSerializer(ListedUserSerializer):
     invitation_url = serializers.CharField(required=False, help_text="shown only once")
-
-
-class UserPageSerializer(PageSerializer):
-    results = ListedUserSerializer(many=True)
 
 
 class InvitationSerializer(serializers.Serializer[Any]):

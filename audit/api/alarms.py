@@ -12,13 +12,13 @@ from audit.models.alarms import AuditAlarmQuerySet
 from audit.sequencing.catching_up import ShowsLog
 from audit.serializers.alarms import (
     AlarmQuerySerializer,
-    AuditAlarmPageSerializer,
     AuditAlarmSerializer,
     ResolveAlarmSerializer,
 )
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, resolve_alarm
+from kernel.rest.fields import page_of
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
 
@@ -29,7 +29,7 @@ class AlarmListView(ShowsLog, ApiView[Resolver]):
     @extend_schema(
         operation_id="audit_alarms_list",
         parameters=[AlarmQuerySerializer],
-        responses=AuditAlarmPageSerializer,
+        responses=page_of(AuditAlarmSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the alarms of the log, newest first, with their resolutions."""

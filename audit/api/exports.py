@@ -16,13 +16,12 @@ from audit.exports.downloads import download
 from audit.exports.formats import FILE_TYPES
 from audit.models import EXPORT_PERMISSION
 from audit.serializers.exports import (
-    AuditExportPageSerializer,
     AuditExportSerializer,
     ExportRequestSerializer,
 )
 from audit.services import exports
 from audit.services.exports import Exporter
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView, DownloadView
@@ -42,7 +41,7 @@ class ExportListView(ApiView[Exporter]):
     }
 
     @extend_schema(
-        operation_id="audit_exports_list", parameters=[PageQuery], responses=AuditExportPageSerializer
+        operation_id="audit_exports_list", parameters=[PageQuery], responses=page_of(AuditExportSerializer)
     )
     def get(self, _request: Request) -> Response:
         """List the exports that the caller may see, newest first."""

@@ -11,12 +11,11 @@ from audit import actions
 from audit.models import READ_PERMISSION
 from audit.serializers.saved_filters import (
     NewSavedFilterSerializer,
-    SavedFilterPageSerializer,
     SavedFilterSerializer,
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
@@ -29,7 +28,9 @@ class SavedFilterListView(ApiView[Owner]):
     }
 
     @extend_schema(
-        operation_id="audit_saved_filters_list", parameters=[PageQuery], responses=SavedFilterPageSerializer
+        operation_id="audit_saved_filters_list",
+        parameters=[PageQuery],
+        responses=page_of(SavedFilterSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the caller's filters by name. Callers who may read the whole log also get shared filters."""

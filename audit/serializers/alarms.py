@@ -10,7 +10,6 @@ from kernel.rest.fields import (
     ChoiceField,
     LabelField,
     PageQuery,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -62,7 +61,3 @@ class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
         """An open alarm has no resolution, even if its row was altered to have one."""
         shown: dict[str, Any] = super().to_representation(instance)
         return shown | _NO_RESOLUTION if instance.is_open else shown
-
-
-class AuditAlarmPageSerializer(PageSerializer):
-    results = AuditAlarmSerializer(many=True)

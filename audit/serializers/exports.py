@@ -6,7 +6,7 @@ from rest_framework import serializers
 from audit.exports.formats import ExportFormat
 from audit.models import AuditExport
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest.fields import ChoiceField, PageSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, TimestampField
 
 
 class ExportRequestSerializer(LogQuerySerializer):
@@ -74,7 +74,3 @@ class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
     @extend_schema_field(CheckpointHeadSerializer(allow_null=True))
     def get_checkpoint(self, export: AuditExport) -> Any:
         return None if export.checkpoint_size is None else CheckpointHeadSerializer(export).data
-
-
-class AuditExportPageSerializer(PageSerializer):
-    results = AuditExportSerializer(many=True)

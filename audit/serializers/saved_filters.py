@@ -5,7 +5,7 @@ from rest_framework import serializers
 from audit.browse.filters import PERIODS, as_texts
 from audit.models import SavedFilter
 from audit.serializers.logs import LogQuerySerializer
-from kernel.rest.fields import ChoiceField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, StrictSerializer, TimestampField
 
 
 class KeptQuerySerializer(LogQuerySerializer):
@@ -40,7 +40,3 @@ class SavedFilterSerializer(serializers.ModelSerializer[SavedFilter]):
         model = SavedFilter
         fields = ("id", "name", "is_shared", "owner", "owner_type", "owner_name", "filters", "created_at")
         read_only_fields = fields
-
-
-class SavedFilterPageSerializer(PageSerializer):
-    results = SavedFilterSerializer(many=True)

@@ -12,11 +12,12 @@ from accounts.principals import Principal
 from console import actions
 from console.jobs import services as operations
 from console.jobs.kinds import JOB_KINDS, JobKind
-from console.jobs.serializers import OperationPageSerializer, OperationQuerySerializer, OperationSerializer
+from console.jobs.serializers import OperationQuerySerializer, OperationSerializer
 from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
 from kernel.jobs.job import JobRecord
+from kernel.rest.fields import page_of
 from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import Rule
 
@@ -27,7 +28,7 @@ class OperationListView(ApiView[Principal]):
     @extend_schema(
         operation_id="operations_list",
         parameters=[OperationQuerySerializer],
-        responses=OperationPageSerializer,
+        responses=page_of(OperationSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the jobs of all kinds that the caller may see, newest first."""

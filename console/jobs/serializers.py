@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from console.jobs.kinds import JOB_KINDS
 from kernel.jobs.job import JobRecord, Status
-from kernel.rest.fields import ChoiceField, PageQuery, PageSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, PageQuery, TimestampField
 
 KINDS = list(JOB_KINDS)
 
@@ -38,7 +38,3 @@ class OperationSerializer(serializers.ModelSerializer[JobRecord]):
             "error_code",
         )
         read_only_fields = fields
-
-
-class OperationPageSerializer(PageSerializer):
-    results = OperationSerializer(many=True)

@@ -6,9 +6,9 @@ from django.conf import settings
 from rest_framework import serializers
 
 from crypto_ops.encryption.wire import CiphertextField
+from crypto_ops.items.serializers import batch_of, item_of
 from crypto_ops.requests import MAX_RANDOM_BYTES, MAX_TAG_BYTES
 from kernel.rest.fields import Base64Field, ChoiceField, ModeField, StrictSerializer
-from kernel.rest.schema import ProblemMembersSerializer
 
 
 class InspectSerializer(StrictSerializer):
@@ -39,33 +39,15 @@ class DecryptedSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField()
 
 
-class EncryptedItemSerializer(serializers.Serializer[Any]):
-    """``ciphertext``, or the ``problem`` of this item alone."""
-
-    ciphertext = serializers.CharField(required=False)
-    problem = ProblemMembersSerializer(required=False)
-    reference = serializers.CharField(required=False)
-
-
-class DecryptedItemSerializer(serializers.Serializer[Any]):
-    """``data``, or the ``problem`` of this item alone."""
-
-    data = serializers.CharField(required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
-    problem = ProblemMembersSerializer(required=False)
-    reference = serializers.CharField(required=False)
-
-
-class EncryptedBatchSerializer(serializers.Serializer[Any]):
-    algorithm = ModeField()
-    key_id = serializers.UUIDField()
-    key_version = serializers.IntegerField()
-    results = EncryptedItemSerializer(many=True)
-
-
-class DecryptedBatchSerializer(serializers.Serializer[Any]):
-    algorithm = ModeField()
-    key_id = serializers.UUIDField()
-    results = DecryptedItemSerializer(many=True)
+EncryptedItemSerializer = item_of("EncryptedItem", "ciphertext")
+EncryptedBatchSerializer = batch_of(
+    "EncryptedBatch", EncryptedItemSerializer, has_version=True, algorithm=ModeField()
+)
+DecryptedBatchSerializer = batch_of(
+    "DecryptedBatch",
+    item_of("DecryptedItem", "data"),
+    algorithm=ModeField(),
+)
 
 
 class InspectionSerializer(serializers.Serializer[Any]):

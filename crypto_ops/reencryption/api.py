@@ -20,7 +20,6 @@ from crypto_ops.reencryption.serializers import (
     ReencryptedPageSerializer,
     ReencryptedSerializer,
     ReencryptionDetailSerializer,
-    ReencryptionListSerializer,
     ReencryptionPageSerializer,
     ReencryptionReportSerializer,
     ReencryptionSerializer,
@@ -33,7 +32,7 @@ from crypto_ops.reencryption.services.reports import read_report
 from kernel.crypto import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
-from kernel.rest.fields import PageQuery, represent
+from kernel.rest.fields import PageQuery, page_of, represent
 from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
@@ -71,7 +70,9 @@ class ReencryptionListView(KeyReferenceView):
     }
 
     @extend_schema(
-        operation_id="reencryptions_list", parameters=[PageQuery], responses=ReencryptionListSerializer
+        operation_id="reencryptions_list",
+        parameters=[PageQuery],
+        responses=page_of(ReencryptionSerializer, "ReencryptionList"),
     )
     def get(self, _request: Request) -> Response:
         """List the re-encryption jobs that the caller may see, newest first."""

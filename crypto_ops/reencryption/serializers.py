@@ -15,7 +15,6 @@ from kernel.rest.fields import (
     ChoiceField,
     LabelField,
     ModeField,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -69,10 +68,6 @@ class ReencryptionSerializer(serializers.Serializer[Any]):
     created_by = serializers.UUIDField(allow_null=True, help_text="a user")
     actor_id = serializers.UUIDField(allow_null=True, help_text="a service account")
     created_by_name = serializers.CharField()
-
-
-class ReencryptionListSerializer(PageSerializer):
-    results = ReencryptionSerializer(many=True)
 
 
 class VersionReportSerializer(serializers.Serializer[Any]):

@@ -4,17 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from crypto_ops.items.serializers import batch_of, item_of
 from crypto_ops.requests import MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from kernel.crypto.certificate_requests import RequestedNames
 from kernel.crypto.modes import find_signing_mode
-from kernel.rest.fields import (
-    Base64Field,
-    LabelField,
-    MacModeField,
-    SigningModeField,
-    StrictSerializer,
-)
-from kernel.rest.schema import ProblemMembersSerializer
+from kernel.rest.fields import Base64Field, LabelField, MacModeField, SigningModeField, StrictSerializer
 
 
 class SignatureSerializer(serializers.Serializer[Any]):
@@ -33,33 +27,18 @@ class VerificationSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField(allow_null=True)
 
 
-class SignedItemSerializer(serializers.Serializer[Any]):
-    """``signature``, or the ``problem`` of this item alone."""
+_VerifiedItemSerializer = item_of("VerifiedItem", "valid", serializers.BooleanField)
 
-    signature = serializers.CharField(required=False)
-    problem = ProblemMembersSerializer(required=False)
-    reference = serializers.CharField(required=False)
-
-
-class VerifiedItemSerializer(serializers.Serializer[Any]):
-    """``valid``, or the ``problem`` of this item alone."""
-
-    valid = serializers.BooleanField(required=False)
-    problem = ProblemMembersSerializer(required=False)
-    reference = serializers.CharField(required=False)
-
-
-class SignedBatchSerializer(serializers.Serializer[Any]):
-    signing_algorithm = SigningModeField()
-    key_id = serializers.UUIDField()
-    key_version = serializers.IntegerField()
-    results = SignedItemSerializer(many=True)
-
-
-class VerifiedBatchSerializer(serializers.Serializer[Any]):
-    signing_algorithm = SigningModeField()
-    key_id = serializers.UUIDField()
-    results = VerifiedItemSerializer(many=True)
+SignedBatchSerializer = batch_of(
+    "SignedBatch", item_of("SignedItem", "signature"), has_version=True, signing_algorithm=SigningModeField()
+)
+VerifiedBatchSerializer = batch_of(
+    "VerifiedBatch", _VerifiedItemSerializer, signing_algorithm=SigningModeField()
+)
+ComputedMacBatchSerializer = batch_of(
+    "ComputedMacBatch", item_of("ComputedItem", "mac"), has_version=True, algorithm=MacModeField()
+)
+VerifiedMacBatchSerializer = batch_of("VerifiedMacBatch", _VerifiedItemSerializer, algorithm=MacModeField())
 
 
 class ComputedMacSerializer(serializers.Serializer[Any]):
@@ -76,27 +55,6 @@ class MacVerificationSerializer(serializers.Serializer[Any]):
     algorithm = MacModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField(allow_null=True)
-
-
-class ComputedItemSerializer(serializers.Serializer[Any]):
-    """``mac``, or the ``problem`` of this item alone."""
-
-    mac = serializers.CharField(required=False)
-    problem = ProblemMembersSerializer(required=False)
-    reference = serializers.CharField(required=False)
-
-
-class ComputedMacBatchSerializer(serializers.Serializer[Any]):
-    algorithm = MacModeField()
-    key_id = serializers.UUIDField()
-    key_version = serializers.IntegerField()
-    results = ComputedItemSerializer(many=True)
-
-
-class VerifiedMacBatchSerializer(serializers.Serializer[Any]):
-    algorithm = MacModeField()
-    key_id = serializers.UUIDField()
-    results = VerifiedItemSerializer(many=True)
 
 
 class SignedJwtSerializer(serializers.Serializer[Any]):

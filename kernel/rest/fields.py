@@ -128,6 +128,13 @@ class PageSerializer(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True)
 
 
+@cache
+def page_of(item: type[serializers.Serializer[Any]], name: str = "") -> type[PageSerializer]:
+    """The envelope of a list of these. ``name``: of the component in the schema, ``XPage`` for an ``XSerializer``."""
+    name = name or f"{item.__name__.removesuffix('Serializer')}Page"
+    return type(f"{name}Serializer", (PageSerializer,), {"results": item(many=True)})
+
+
 class Base64Field(serializers.Field[bytes, Any, str, bytes]):
     """Bytes as strict, canonical base64 (RFC 4648 section 4), at most ``max_bytes`` of them."""
 

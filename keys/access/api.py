@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.http.addresses import canonical_address
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
@@ -18,7 +18,6 @@ from keys.access import services
 from keys.access.serializers import (
     AccessQuerySerializer,
     AccessSerializer,
-    GrantPageSerializer,
     GrantSerializer,
     NewGrantSerializer,
     NewTagGrantSerializer,
@@ -31,7 +30,9 @@ from keys.reading.api import KeyView
 class KeyGrantListView(KeyView):
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
 
-    @extend_schema(operation_id="keys_grants_list", parameters=[PageQuery], responses=GrantPageSerializer)
+    @extend_schema(
+        operation_id="keys_grants_list", parameters=[PageQuery], responses=page_of(GrantSerializer)
+    )
     def get(self, _request: Request, key_id: UUID) -> Response:
         """The grants on the key and on its tags."""
         self.read_query(PageQuery)
@@ -59,7 +60,7 @@ class KeyGrantView(KeyView):
 class TagGrantListView(ApiView[Principal]):
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
 
-    @extend_schema(operation_id="grants_list", parameters=[PageQuery], responses=GrantPageSerializer)
+    @extend_schema(operation_id="grants_list", parameters=[PageQuery], responses=page_of(GrantSerializer))
     def get(self, _request: Request) -> Response:
         """The grants on tags."""
         self.read_query(PageQuery)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.roles import GRANTABLE
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
-from kernel.rest.fields import ChoiceField, LabelField, PageSerializer, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 from keys.metadata import MAX_TAG
 from keys.models import KeyGrant
 from keys.models.grants import ROLE
@@ -41,10 +41,6 @@ class GrantSerializer(serializers.Serializer[KeyGrant]):
     networks = serializers.ListField(child=serializers.CharField())
     expires_at = TimestampField(allow_null=True)
     created_at = TimestampField()
-
-
-class GrantPageSerializer(PageSerializer):
-    results = GrantSerializer(many=True)
 
 
 class AccessQuerySerializer(StrictSerializer):

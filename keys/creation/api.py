@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from audit.sequencing.catching_up import ShowsLog
+from kernel.rest.fields import page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
@@ -19,7 +20,7 @@ from keys.creation import services as creation
 from keys.creation.serializers import CreateKeySerializer
 from keys.new_material import NewMaterial
 from keys.reading import services as reading
-from keys.reading.serializers import KeyPageSerializer, KeyQuerySerializer, KeySerializer
+from keys.reading.serializers import KeyQuerySerializer, KeySerializer
 
 
 class KeyListView(ShowsLog, ApiView[Principal]):
@@ -36,7 +37,9 @@ class KeyListView(ShowsLog, ApiView[Principal]):
             self.principal, order["algorithm"], order.get("purpose")
         )
 
-    @extend_schema(operation_id="keys_list", parameters=[KeyQuerySerializer], responses=KeyPageSerializer)
+    @extend_schema(
+        operation_id="keys_list", parameters=[KeyQuerySerializer], responses=page_of(KeySerializer)
+    )
     def get(self, _request: Request) -> Response:
         """The keys that the caller may see."""
         query = self.read_query(KeyQuerySerializer)

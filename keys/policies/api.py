@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
@@ -20,7 +20,6 @@ from keys import actions
 from keys.models import EncryptionPolicy
 from keys.policies.serializers import (
     CreatePolicySerializer,
-    PolicyPageSerializer,
     PolicySerializer,
     PreviewSerializer,
     UpdatePolicySerializer,
@@ -33,7 +32,7 @@ READ, MANAGE = "policies.read", "policies.manage"
 class PolicyListView(ApiView[Principal]):
     rules = {"GET": Rule(READ, actions.POLICY_LISTED), "POST": Rule(MANAGE, actions.POLICY_CREATED)}
 
-    @extend_schema(operation_id="policies_list", parameters=[PageQuery], responses=PolicyPageSerializer)
+    @extend_schema(operation_id="policies_list", parameters=[PageQuery], responses=page_of(PolicySerializer))
     def get(self, _request: Request) -> Response:
         """All encryption policies, by name."""
         self.read_query(PageQuery)

@@ -8,7 +8,6 @@ from kernel.rest.fields import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     NameField,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -106,7 +105,3 @@ class PreviewSerializer(serializers.Serializer[Any]):
     keys_count = serializers.IntegerField(help_text="keys with this policy")
     effects = serializers.DictField(child=serializers.IntegerField(), help_text="affected keys by effect")
     affected = AffectedKeySerializer(many=True, help_text="the first 100 keys of each effect, by name")
-
-
-class PolicyPageSerializer(PageSerializer):
-    results = PolicySerializer(many=True)

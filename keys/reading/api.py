@@ -9,14 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from kernel.rest.fields import PageQuery
+from kernel.rest.fields import PageQuery, page_of
 from kernel.rules import Rule
 from keys import actions
 from keys.reading import services
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.serializers import (
     KeySerializer,
-    KeyVersionPageSerializer,
     KeyVersionSerializer,
     ReasonSerializer,
 )
@@ -57,7 +56,7 @@ class KeyVersionListView(KeyView):
     rules = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
 
     @extend_schema(
-        operation_id="keys_versions_list", parameters=[PageQuery], responses=KeyVersionPageSerializer
+        operation_id="keys_versions_list", parameters=[PageQuery], responses=page_of(KeyVersionSerializer)
     )
     def get(self, _request: Request, key_id: UUID) -> Response:
         self.read_query(PageQuery)

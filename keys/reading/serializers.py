@@ -16,7 +16,6 @@ from kernel.rest.fields import (
     KeyAlgorithmOrAliasField,
     LabelField,
     PageQuery,
-    PageSerializer,
     StrictSerializer,
     TimestampField,
 )
@@ -115,11 +114,3 @@ class KeyVersionSerializer(serializers.Serializer[Any]):
     is_primary = serializers.BooleanField()
     created_at = TimestampField()
     destruction_at = TimestampField(allow_null=True, help_text="when the material is or was destroyed")
-
-
-class KeyPageSerializer(PageSerializer):
-    results = KeySerializer(many=True)
-
-
-class KeyVersionPageSerializer(PageSerializer):
-    results = KeyVersionSerializer(many=True)

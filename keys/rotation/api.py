@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kernel.rest.fields import page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.schema import LOCATION
 from kernel.rules import Rule
@@ -18,7 +19,6 @@ from keys.reading.api import KeyView
 from keys.reading.rest_references import KeyReferenceView
 from keys.reading.serializers import KeySerializer
 from keys.rotation.serializers import (
-    KeyRotationPageSerializer,
     KeyRotationSerializer,
     RotateSerializer,
     RotationQuery,
@@ -86,7 +86,7 @@ class RotationListView(KeyReferenceView):
     rules = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
 
     @extend_schema(
-        operation_id="rotations_list", parameters=[RotationQuery], responses=KeyRotationPageSerializer
+        operation_id="rotations_list", parameters=[RotationQuery], responses=page_of(KeyRotationSerializer)
     )
     def get(self, _request: Request) -> Response:
         query = self.read_query(RotationQuery)

@@ -10,7 +10,6 @@ from kernel.rest.fields import (
     GeneratedAlgorithmField,
     NameField,
     PageQuery,
-    PageSerializer,
     TimestampField,
 )
 from keys.models import RotationStatus
@@ -53,7 +52,3 @@ class KeyRotationSerializer(serializers.Serializer[Any]):
     status = ChoiceField(choices=list(RotationStatus))
     error_code = serializers.CharField(help_text="why the rotation failed or was cancelled, or empty")
     job_id = serializers.UUIDField(allow_null=True)
-
-
-class KeyRotationPageSerializer(PageSerializer):
-    results = KeyRotationSerializer(many=True)
