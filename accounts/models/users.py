@@ -15,7 +15,8 @@ from django.utils.crypto import salted_hmac
 from accounts.errors import SessionEnded
 from accounts.roles import ROLES, sees_all
 from audit.models import Reader
-from kernel.errors import NotFound, Refused
+from kernel.databases.rows import first_of
+from kernel.errors import Refused
 from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -52,10 +53,7 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def lock(self, user_id: uuid.UUID) -> "User":
         """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""
-        user = self.select_for_update().filter(pk=user_id).first()
-        if user is None:
-            raise NotFound
-        return user.check_mac()
+        return first_of(self.select_for_update().filter(pk=user_id)).check_mac()
 
     def lock_unchanged(self, seen: "User") -> "User":
         """Return the user, locked, if nothing has ended their sessions since ``seen`` was read. Raises SessionEnded.

@@ -24,8 +24,9 @@ from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.databases.conditions import is_of
+from kernel.databases.rows import first_of
 from kernel.databases.transactions import wait_for_lock
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.errors import Denied, Invalid
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity
@@ -103,10 +104,7 @@ def find_exports(*, principal: Exporter) -> AuditExportQuerySet:
 
 def find_export(*, principal: Exporter, job_id: UUID) -> AuditExport:
     """One export. Raises Denied, and NotFound also if the caller may not see it."""
-    export = find_exports(principal=principal).filter(id=job_id).first()
-    if export is None:
-        raise NotFound
-    return export
+    return first_of(find_exports(principal=principal).filter(id=job_id))
 
 
 def cancel_export(*, principal: Exporter, job_id: UUID) -> AuditExport:

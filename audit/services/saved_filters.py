@@ -12,8 +12,9 @@ from audit.log.events import Actor, Event, RowChange
 from audit.models import READ_PERMISSION, Reader, SavedFilter
 from audit.models.saved_filters import SavedFilterQuerySet
 from audit.services.recording import record
+from kernel.databases.rows import first_of
 from kernel.databases.transactions import wait_for_lock
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.errors import Denied, Invalid
 from kernel.rules import Caller
 
 LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
@@ -70,9 +71,7 @@ def delete_filter(*, principal: Owner, filter_id: UUID) -> SavedFilter:
     """Delete one of the caller's filters. Raises NotFound, and Denied for a filter that another user shares."""
     principal.require(READ_PERMISSION)
     with transaction.atomic():
-        kept = find_filters(reader=principal).select_for_update().filter(id=filter_id).first()
-        if kept is None:
-            raise NotFound
+        kept = first_of(find_filters(reader=principal).select_for_update().filter(id=filter_id))
         if kept.owner != principal.identity.id:
             raise Denied(f"Only the owner, {kept.owner_name}, can delete this filter.")
         kept.delete()

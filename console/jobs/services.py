@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.principals import Principal
 from console.jobs.kinds import JOB_KINDS, JobKind
-from kernel.errors import NotFound
+from kernel.databases.rows import first_of
 from kernel.jobs.job import JobRecord
 
 
@@ -18,9 +18,7 @@ def visible_kinds(principal: Principal) -> list[JobKind]:
 def find_job(*, principal: Principal, job_id: UUID) -> tuple[JobKind, JobRecord]:
     """A job, and its kind. Raises NotFound, also if the principal may not see the job."""
     words = [kind.word for kind in visible_kinds(principal)]
-    job = JobRecord.objects.filter(pk=job_id, kind__in=words).first()
-    if job is None:
-        raise NotFound
+    job = first_of(JobRecord.objects.filter(pk=job_id, kind__in=words))
     kind = JOB_KINDS[job.kind]
     return kind, kind.find(principal=principal, job_id=job_id)
 

@@ -16,8 +16,9 @@ from audit.services.recording import record
 from console import actions
 from console.key_encryption.services import PERMISSION
 from kernel.clock import database_now
+from kernel.databases.rows import first_of
 from kernel.databases.transactions import wait_for_lock
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict
 from kernel.jobs import delivery, job
 from kernel.jobs.progress import Progress, Report
 from kernel.jobs.running import run_leased
@@ -60,10 +61,7 @@ def find_rewraps(*, principal: Principal) -> QuerySet[KekRewrap]:
 
 def find_rewrap(*, principal: Principal, job_id: UUID) -> KekRewrap:
     """Raises Denied, NotFound."""
-    rewrap = find_rewraps(principal=principal).filter(id=job_id).first()
-    if rewrap is None:
-        raise NotFound
-    return rewrap
+    return first_of(find_rewraps(principal=principal).filter(id=job_id))
 
 
 def cancel_rewrap(*, principal: Principal, job_id: UUID) -> KekRewrap:

@@ -28,6 +28,7 @@ from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_heade
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM
 from kernel.databases.conditions import is_of
+from kernel.databases.rows import first_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current
@@ -65,7 +66,7 @@ def find_files(*, principal: Principal) -> QuerySet[FileJob]:
 
 def find_file(*, principal: Principal, job_id: UUID) -> FileJob:
     """Raises Denied, NotFound, IntegrityFailed."""
-    return _one(find_files(principal=principal), job_id)
+    return first_of(find_files(principal=principal).filter(pk=job_id)).check_mac()
 
 
 def cancel_file(*, principal: Principal, job_id: UUID) -> FileJob:
@@ -174,13 +175,6 @@ def _usable(principal: Principal, job_id: UUID) -> FileJob:
     if scope != "all" and job.requester != principal.identity:
         raise NotFound
     return job
-
-
-def _one(found: QuerySet[FileJob], job_id: UUID) -> FileJob:
-    job = found.filter(pk=job_id).first()
-    if job is None:
-        raise NotFound
-    return job.check_mac()
 
 
 def _name_of(job: FileJob) -> str:

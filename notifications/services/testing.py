@@ -11,7 +11,8 @@ from accounts.principals import Principal
 from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Conflict, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import Conflict
 from kernel.outbox.models import Notification
 from notifications import actions
 from notifications.models import MANAGE, Delivery, DeliveryStatus, Webhook
@@ -47,9 +48,7 @@ def retry_delivery(*, principal: Principal, delivery_id: UUID) -> Delivery:
     Raises Denied, NotFound, and Conflict if it has succeeded or its webhook is inactive.
     """
     principal.require(MANAGE)
-    found = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
-    if found is None:
-        raise NotFound
+    found = first_of(Delivery.objects.select_for_update().filter(pk=delivery_id))
     if found.status == DeliveryStatus.SUCCEEDED:
         raise Conflict("This delivery has succeeded.")
     if found.webhook is not None and not may_receive(found.webhook, found):

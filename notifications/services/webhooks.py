@@ -16,7 +16,8 @@ from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.material import KeyMaterial
-from kernel.errors import Invalid, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import label_fault
 from kernel.outbox.topics import selectable_topics
@@ -52,10 +53,7 @@ def list_webhooks(*, principal: Principal) -> QuerySet[Webhook]:
 
 def get_webhook(*, principal: Principal, webhook_id: UUID) -> Webhook:
     """Raises Denied, NotFound, IntegrityFailed."""
-    webhook = list_webhooks(principal=principal).filter(pk=webhook_id).first()
-    if webhook is None:
-        raise NotFound
-    return webhook.check_mac()
+    return first_of(list_webhooks(principal=principal).filter(pk=webhook_id)).check_mac()
 
 
 @transaction.atomic
@@ -105,9 +103,7 @@ def update_webhook(
 def delete_webhook(*, principal: Principal, webhook_id: UUID) -> str:
     """Delete a webhook with its deliveries. Returns its name. Raises Denied, RecentAuthRequired, NotFound."""
     _admit(principal)
-    webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
-    if webhook is None:
-        raise NotFound
+    webhook = first_of(Webhook.objects.select_for_update().filter(pk=webhook_id))
     change = RowChange.of_row(webhook, before=values_of(webhook))
     _record(actions.WEBHOOK_DELETED, webhook, principal, change)
     webhook.delete()
@@ -149,10 +145,7 @@ def _admit(principal: Principal) -> None:
 
 
 def _lock(webhook_id: UUID) -> Webhook:
-    webhook = Webhook.objects.select_for_update().filter(pk=webhook_id).first()
-    if webhook is None:
-        raise NotFound
-    return webhook.check_mac()
+    return first_of(Webhook.objects.select_for_update().filter(pk=webhook_id)).check_mac()
 
 
 def _set_fields(webhook: Webhook, changes: WebhookUpdate) -> None:

@@ -21,7 +21,8 @@ from accounts.users.services.creation import require_known_role
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Invalid, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name, prose_fault
 
@@ -51,10 +52,7 @@ def list_service_accounts(*, principal: Principal) -> QuerySet[ServiceAccount]:
 
 def get_service_account(*, principal: Principal, account_id: UUID) -> ServiceAccount:
     """Raises Denied, NotFound, IntegrityFailed."""
-    account = list_service_accounts(principal=principal).filter(pk=account_id).first()
-    if account is None:
-        raise NotFound
-    return account.check_mac()
+    return first_of(list_service_accounts(principal=principal).filter(pk=account_id)).check_mac()
 
 
 def create_service_account(
@@ -163,10 +161,7 @@ def _account_values(account: ServiceAccount) -> dict[str, object]:
 
 
 def _lock(account_id: UUID) -> ServiceAccount:
-    account = ServiceAccount.objects.select_for_update().filter(pk=account_id).first()
-    if account is None:
-        raise NotFound
-    return account.check_mac()
+    return first_of(ServiceAccount.objects.select_for_update().filter(pk=account_id)).check_mac()
 
 
 def _set_fields(account: ServiceAccount, changes: AccountUpdate) -> None:

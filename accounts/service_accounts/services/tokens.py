@@ -26,7 +26,8 @@ from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
+from kernel.databases.rows import first_of
+from kernel.errors import Conflict, Denied, Invalid, Unauthenticated
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
@@ -243,10 +244,7 @@ def _store(token: ServiceToken, principal: Principal, action: str, **meta: objec
 
 def _lock(principal: Principal, token_id: UUID) -> ServiceToken:
     visible = list_tokens(principal=principal).filter(pk=token_id).values("pk")
-    token = ServiceToken.objects.select_for_update().filter(pk__in=visible).first()
-    if token is None:
-        raise NotFound
-    return token.check_mac()
+    return first_of(ServiceToken.objects.select_for_update().filter(pk__in=visible)).check_mac()
 
 
 def _save(

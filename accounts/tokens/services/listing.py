@@ -13,7 +13,7 @@ from accounts.principals import Principal
 from audit.log import object_names
 from audit.usage.tokens import TokenUse, last_token_uses
 from kernel.clock import process_now
-from kernel.errors import NotFound
+from kernel.databases.rows import first_of
 from kernel.identities import Identity
 
 MANAGE: Final = "tokens.manage"
@@ -93,10 +93,7 @@ def list_tokens(*, principal: Principal) -> QuerySet[ServiceToken]:
 
 def get_token(*, principal: Principal, token_id: UUID) -> ServiceToken:
     """Raises Denied, NotFound, IntegrityFailed."""
-    token = list_tokens(principal=principal).filter(pk=token_id).first()
-    if token is None:
-        raise NotFound
-    return token.check_mac()
+    return first_of(list_tokens(principal=principal).filter(pk=token_id)).check_mac()
 
 
 def _owned_by(identity: Identity) -> Q:

@@ -17,7 +17,7 @@ from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, timestamp_of
 from audit.models import AuditLog
 from kernel.clock import database_now
-from kernel.errors import NotFound
+from kernel.databases.rows import first_of
 
 
 class UserFilter(TypedDict, total=False):
@@ -114,11 +114,7 @@ def get_changed_user(*, principal: Principal, user_id: UUID) -> ListedUser:
 
 
 def _describe_one(users: UserQuerySet, user_id: UUID) -> ListedUser:
-    user = users.filter(pk=user_id).first()
-    if user is None:
-        raise NotFound
-    user.check_mac()
-    return describe_users([user])[0]
+    return describe_users([first_of(users.filter(pk=user_id)).check_mac()])[0]
 
 
 def _listed(user: User, locked_until: datetime | None, now: datetime) -> ListedUser:

@@ -21,7 +21,8 @@ from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption.services.one_message import require_reason, target_of
 from kernel.clock import database_now, process_now
 from kernel.crypto.modes import SEALING_MODES
-from kernel.errors import Conflict, NotFound
+from kernel.databases.rows import first_of
+from kernel.errors import Conflict
 from kernel.jobs import job as jobs_job
 from kernel.jobs.job import Status
 from kernel.labels import check_reason
@@ -131,10 +132,7 @@ def _own(principal: Principal) -> QuerySet[Reencryption]:
 
 
 def _one(found: QuerySet[Reencryption], job_id: UUID) -> Reencryption:
-    job = found.filter(pk=job_id).first()
-    if job is None:
-        raise NotFound
-    return job.check_mac()
+    return first_of(found.filter(pk=job_id)).check_mac()
 
 
 @transaction.atomic
