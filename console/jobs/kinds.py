@@ -33,33 +33,33 @@ from keys.rotation.services import jobs
 from keys.rotation.services.jobs import READ_PERMISSION
 from keys.rotation.task import KIND as ROTATION
 
-# Explanations by error code. Other codes are shown unchanged.
-_OF_ALL: Final[Mapping[str, str]] = {"internal": "An unexpected error occurred. See the server log."}
+
+def _of_all(remedy: str) -> Mapping[str, str]:
+    """Explanations by error code. Other codes are shown unchanged."""
+    return {
+        "internal": "An unexpected error occurred. See the server log.",
+        "gave_up": f"The job stopped after 5 attempts. Check the server log, then {remedy}.",
+        "dependency_unavailable": f"The database was unavailable 5 times in a row. Check the database, then {remedy}.",
+    }
+
+
 _OF_EXPORTS: Final[Mapping[str, str]] = {
-    **_OF_ALL,
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then start a new export.",
+    **_of_all("start a new export"),
     "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
     "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
     "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
-    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start a new export.",
 }
 _OF_ROTATIONS: Final[Mapping[str, str]] = {
-    **_OF_ALL,
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then rotate the other keys.",
+    **_of_all("rotate the other keys"),
     "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
     "permission_denied": "The user who requested this job can no longer rotate keys.",
-    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then rotate the other keys.",
 }
 _OF_REWRAPS: Final[Mapping[str, str]] = {
-    **_OF_ALL,
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then start it again.",
+    **_of_all("start the job again"),
     "integrity_failed": "A key-encryption key is missing or wrong. See the page System.",
-    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then start the job again.",
 }
-
 _OF_FILES: Final[Mapping[str, str]] = {
-    **_OF_ALL,
-    "gave_up": "The job stopped after 5 attempts. Check the server log, then upload the file again.",
+    **_of_all("upload the file again"),
     "file_not_stored": "The file could not be stored or read. Check the free space and the permissions of CC_HOME/files.",
     "integrity_failed": "The job was altered outside the application. Find out who changed the database.",
     "decryption_failed": "The file was altered, or its additional data differs. Nothing was decrypted.",
@@ -69,7 +69,6 @@ _OF_FILES: Final[Mapping[str, str]] = {
     "version_conflict": "The key was rotated during each of 5 attempts. Upload the file again.",
     "key_not_active": "The key can no longer encrypt. Choose another key.",
     "key_not_usable": "The key or its version can no longer decrypt.",
-    "dependency_unavailable": "The database was unavailable 5 times in a row. Check the database, then upload the file again.",
 }
 
 
