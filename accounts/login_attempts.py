@@ -1,22 +1,24 @@
-"""Limits guesses to five in 15 minutes per subject. Each guess is counted before it is checked.
+"""Limits guesses: five failures within 15 minutes lock a subject for 15 minutes. Each is counted before its check.
 
 ``counter`` separates password guesses (subject: the username, even without an account) from second-factor guesses
 (subject: the user's ID).
 """
 
+import math
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from accounts.lockout import LIMIT, WINDOW, AttemptCount
 from accounts.models import LoginAttempt, User
 from kernel.clock import database_now
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 
+LIMIT = 5
+WINDOW = timedelta(minutes=15)
 PASSWORD = "password"  # noqa: S105 - a counter name
 TOTP = "totp"
 
@@ -30,8 +32,10 @@ def count(counter: str, subject: str) -> None:
     now = database_now()
     with transaction.atomic():
         row = _lock_row(account, now)
-        counted = _counted(counter, row, now)
-        row.failures, row.first_at, row.last_at = counted.failures, counted.first_at, counted.last_at
+        _require_unlocked(counter, row, now)
+        if now >= row.first_at + WINDOW:
+            row.failures, row.first_at = 0, now
+        row.failures, row.last_at = row.failures + 1, now
         row.save()  # noqa: CC3 - login_attempts have no MAC
 
 
@@ -66,12 +70,14 @@ def _lock_row(account: str, now: datetime) -> LoginAttempt:
     return row
 
 
-def _counted(counter: str, row: LoginAttempt, now: datetime) -> AttemptCount:
-    try:
-        return AttemptCount(row.failures, row.first_at, row.last_at).another(now)
-    except Throttled:
+def _require_unlocked(counter: str, row: LoginAttempt, now: datetime) -> None:
+    """Raises Throttled, uncounted, so that a refused guess does not extend the lock."""
+    wait = math.ceil((row.last_at + WINDOW - now).total_seconds())
+    if row.failures >= LIMIT and wait > 0:
         throttled_total.labels(scope=counter).inc()
-        raise
+        minutes = math.ceil(wait / 60)
+        words = "1 minute" if minutes == 1 else f"{minutes} minutes"
+        raise Throttled(f"Too many failed sign-ins to this account. Try again in {words}.", retry_after=wait)
 
 
 def _account(counter: str, subject: str) -> str:

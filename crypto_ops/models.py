@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.principals import Principal
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.jobs.job import Job, JobRecord, Status
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow

@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet
 
 from audit.log.object_names import prefixed, without_prefix
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
-from kernel.databases.conditions import AnyOf
+from kernel.databases.rows import AnyOf
 from kernel.errors import Invalid
 
 EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use

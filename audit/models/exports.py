@@ -9,7 +9,7 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.models.logs import Reader
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.jobs.job import Job
 
 EXPORT_PERMISSION = "audit.export"

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from audit.log import action_labels
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.identities import Identity
 from kernel.rules import PermissionScope
 

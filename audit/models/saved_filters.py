@@ -9,7 +9,7 @@ from django.db.models import Q
 from audit.browse.filters import in_words
 from audit.models.logs import READ_PERMISSION, Reader
 from kernel.clock import database_now
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.identities import IdentityType
 
 

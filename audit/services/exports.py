@@ -23,8 +23,7 @@ from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.databases.conditions import is_of
-from kernel.databases.rows import first_of
+from kernel.databases.rows import first_of, is_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid
 from kernel.freshness.epoch import require_current

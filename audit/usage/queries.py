@@ -13,7 +13,7 @@ from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
 from audit.usage.sums import BUSIEST, HOUR, Keys, Span
 from kernel.clock import process_now
-from kernel.databases.conditions import AnyOf
+from kernel.databases.rows import AnyOf
 
 type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""

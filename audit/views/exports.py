@@ -11,8 +11,8 @@ from django.utils.functional import cached_property
 
 from audit import actions
 from audit.exports.downloads import download
-from audit.forms.exports import ExportForm
 from audit.forms.filters import LogFilterForm
+from audit.forms.keeping import ExportForm
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.services import exports
 from audit.services.exports import Exporter

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from audit import actions
 from audit.forms.filters import LogFilterForm
-from audit.forms.saved_filters import SavedFilterForm
+from audit.forms.keeping import SavedFilterForm
 from audit.models import READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner

@@ -22,7 +22,7 @@ from audit.usage.sums import DAY, Span, Used, used_in
 from console.home.denied_acts import DeniedActs, denied_act_columns
 from console.key_encryption.keks import has_good_copies
 from crypto_ops.actions import MESSAGE_ENCRYPTED
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.jobs.job import JobRecord
 from kernel.jobs.job import Status as JobStatus
 from keys.lifecycle import Status

@@ -27,8 +27,7 @@ from kernel.clock import database_now
 from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.stream import NO_STREAM
-from kernel.databases.conditions import is_of
-from kernel.databases.rows import first_of
+from kernel.databases.rows import first_of, is_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from accounts import actions, hashers
-from accounts.lockout import WINDOW
+from accounts.login_attempts import WINDOW
 from accounts.models import LoginAttempt, TokenFamily, User
 from kernel.runtime import ProcessState
 from tests.factories import UserFactory

@@ -15,7 +15,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto import key_pairs, key_transport
 from kernel.crypto.material import KeyMaterial
-from kernel.databases.conditions import is_of
+from kernel.databases.rows import is_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.rsa import process as rsa_process

@@ -1,8 +1,11 @@
+"""Forms that keep what a filter finds, or the filter."""
+
 from typing import Any
 
 from django import forms
 
 from audit.exports.formats import ExportFormat
+from audit.models import SavedFilter
 from kernel.pages.forms import PageForm
 
 FORMATS = {
@@ -19,3 +22,10 @@ class ExportForm(PageForm):
         super().__init__(*args, **kwargs)
         offered = [word for word in FORMATS if is_of_whole_log or word != ExportFormat.TILES]
         self.fields["format"].choices = [(word.value, FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField
+
+
+class SavedFilterForm(PageForm):
+    name = forms.CharField(
+        max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    is_shared = forms.BooleanField(required=False, label="Share with everyone who can read the whole log")
