@@ -26,56 +26,11 @@ from kernel.errors import Denied
 from keys import actions as key_actions
 from notifications import actions as notification_actions
 
-ACTS = (
-    key_actions.KEY_CREATED,
-    key_actions.KEY_IMPORTED,
-    key_actions.KEY_EXPORTED,
-    key_actions.IMPORT_PARAMETERS_CREATED,
-    key_actions.KEY_UPDATED,
-    key_actions.KEY_ROTATED,
-    key_actions.KEY_ACTIVATED,
-    key_actions.KEY_DISABLED,
-    key_actions.KEY_ENABLED,
-    key_actions.KEY_REVOKED,
-    key_actions.KEY_SUCCEEDED,
-    key_actions.ROTATION_JOB_REQUESTED,
-    key_actions.ROTATION_JOB_CANCELLED,
-    key_actions.VERSION_DISABLED,
-    key_actions.VERSION_ENABLED,
-    key_actions.KEY_DELETION_SCHEDULED,
-    key_actions.KEY_DELETION_CANCELLED,
-    key_actions.VERSION_DESTRUCTION_SCHEDULED,
-    key_actions.VERSION_DESTRUCTION_CANCELLED,
-    key_actions.POLICY_CREATED,
-    key_actions.POLICY_UPDATED,
-    key_actions.POLICY_DELETED,
-    key_actions.GRANT_CREATED,
-    key_actions.GRANT_REMOVED,
-    console_actions.KEK_ROTATED,
-    console_actions.KEK_RETIRED,
-    console_actions.REWRAP_REQUESTED,
-    console_actions.REWRAP_CANCELLED,
-    account_actions.USER_CREATED,
-    account_actions.USER_UPDATED,
-    account_actions.USER_ROLE_CHANGED,
-    account_actions.USER_DISABLED,
-    account_actions.USER_ENABLED,
-    account_actions.USER_UNLOCKED,
-    account_actions.USER_SIGNED_OUT,
-    account_actions.TOTP_RESET,
-    account_actions.INVITATION_ISSUED,
-    account_actions.INVITATION_REVOKED,
-    account_actions.SERVICE_ACCOUNT_CREATED,
-    account_actions.SERVICE_ACCOUNT_CHANGED,
-    account_actions.CLIENT_SECRET_ROTATED,
-    account_actions.SERVICE_TOKEN_CREATED,
-    account_actions.SERVICE_TOKEN_ROTATED,
-    account_actions.SERVICE_TOKEN_REVOKED,
-    notification_actions.WEBHOOK_CREATED,
-    notification_actions.WEBHOOK_CHANGED,
-    notification_actions.WEBHOOK_DELETED,
-    notification_actions.WEBHOOK_SECRET_ROTATED,
-)
+ACTS = [
+    code
+    for app in (key_actions, console_actions, account_actions, notification_actions)
+    for code in app.LABELS.guarded
+]
 
 
 @dataclass(frozen=True, slots=True)
