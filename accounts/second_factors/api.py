@@ -1,13 +1,13 @@
 """REST interface for the caller's own account: second factor, recovery codes, sessions and passkeys."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import actions
+from accounts.principals import Principal
 from accounts.rest import AuthView
 from accounts.second_factors.serializers import (
     CodeSerializer,
@@ -18,6 +18,7 @@ from accounts.second_factors.serializers import (
 )
 from accounts.second_factors.services import passkeys, recovery_codes, totp
 from kernel.rest.fields import PageQuery, StrictSerializer, page_of
+from kernel.rest.views import DeleteView
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
 
@@ -87,13 +88,9 @@ class PasskeysView(AuthView):
         return self.page(passkeys.list_passkeys(principal=self.principal), PasskeySerializer)
 
 
-class PasskeyView(AuthView):
+class PasskeyView(DeleteView[Principal], AuthView):
     """Remove one of the caller's passkeys. Sessions that it opened continue. Requires a recent sign-in."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.PASSKEY_REMOVED)}
     object_reference = ("passkey", "passkey_id")
-
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
-    def delete(self, _request: Request, passkey_id: UUID) -> Response:
-        passkeys.remove_passkey(principal=self.principal, passkey_id=passkey_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    remove = passkeys.remove_passkey

@@ -33,7 +33,7 @@ from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
-from kernel.rest.views import ApiView
+from kernel.rest.views import ApiView, DeleteView
 from kernel.rules import Rule
 
 
@@ -152,15 +152,12 @@ class TokenListView(ShowsLog, ApiView[Principal]):
         return _created(service_tokens.create_token(principal=self.principal, request=request))
 
 
-class TokenView(ShowsLog, ApiView[Principal]):
+class TokenView(ShowsLog, DeleteView[Principal]):
+    """Revoke a token. No process accepts it after this response."""
+
     rules = {"DELETE": Rule("tokens.manage", actions.SERVICE_TOKEN_REVOKED)}
     object_reference = ("service_token", "token_id")
-
-    @extend_schema(responses={204: None})
-    def delete(self, _request: Request, token_id: UUID) -> Response:
-        """Revoke a token. No process accepts it after this response."""
-        service_tokens.revoke_token(principal=self.principal, token_id=token_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    remove = service_tokens.revoke_token
 
 
 class RotateTokenView(ApiView[Principal]):

@@ -1,17 +1,18 @@
 """REST interface for the caller's sessions."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import actions
+from accounts.principals import Principal
 from accounts.rest import AuthView
 from accounts.sessions.serializers import SessionSerializer
 from accounts.sessions.services import own_sessions
 from kernel.rest.fields import PageQuery, page_of
+from kernel.rest.views import DeleteView
 from kernel.rules import AUTHENTICATED, Rule
 
 
@@ -37,13 +38,9 @@ class SessionsView(AuthView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class SessionView(AuthView):
+class SessionView(DeleteView[Principal], AuthView):
     """End one of the caller's sessions at once."""
 
     rules = {"DELETE": Rule(AUTHENTICATED, actions.SESSION_REVOKED)}
     object_reference = ("session", "session_id")
-
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
-    def delete(self, _request: Request, session_id: UUID) -> Response:
-        own_sessions.end_session(principal=self.principal, session_id=session_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    remove = own_sessions.end_session

@@ -1,7 +1,6 @@
 """Saved filters of the log."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from audit.services import saved_filters
 from audit.services.saved_filters import Owner
 from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
-from kernel.rest.views import ApiView
+from kernel.rest.views import ApiView, DeleteView
 from kernel.rules import Rule
 
 
@@ -45,12 +44,9 @@ class SavedFilterListView(ApiView[Owner]):
         return Response(SavedFilterSerializer(kept).data, status=HTTPStatus.CREATED)
 
 
-class SavedFilterView(ApiView[Owner]):
+class SavedFilterView(DeleteView[Owner]):
+    """Delete one of the caller's filters."""
+
     rules = {"DELETE": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
     object_reference = ("saved_filter", "filter_id")
-
-    @extend_schema(responses={204: None})
-    def delete(self, _request: Request, filter_id: UUID) -> Response:
-        """Delete one of the caller's filters."""
-        saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    remove = saved_filters.delete_filter

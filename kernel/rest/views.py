@@ -1,11 +1,13 @@
 """A view that denies by default: it refuses methods without a rule, and audit events of refusals name the action."""
 
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -144,6 +146,17 @@ class ApiView[P: Caller](APIView):
     def _page_url(self, page: int) -> str:
         query = self.request.query_params.dict() | {"page": str(page)}
         return f"{self.request.path}?{urlencode(query)}"
+
+
+class DeleteView[P: Caller](ApiView[P]):
+    """Deletes the object in the URL by ``remove``, a service, which gets the URL's parameters."""
+
+    remove: ClassVar[Callable[..., object]]
+
+    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
+    def delete(self, _request: Request, **named: Any) -> Response:
+        type(self).remove(principal=self.principal, **named)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class DownloadView[P: Caller](ApiView[P]):

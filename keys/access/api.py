@@ -11,7 +11,7 @@ from accounts.principals import Principal
 from kernel.http.addresses import canonical_address
 from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
-from kernel.rest.views import ApiView
+from kernel.rest.views import ApiView, DeleteView
 from kernel.rules import Rule
 from keys import actions
 from keys.access import services
@@ -47,14 +47,11 @@ class KeyGrantListView(KeyView):
         return Response(GrantSerializer(grant).data, status=HTTPStatus.CREATED)
 
 
-class KeyGrantView(KeyView):
-    rules = {"DELETE": Rule(MANAGE, actions.GRANT_REMOVED)}
+class KeyGrantView(DeleteView[Principal], KeyView):
+    """Remove a grant. No process uses it after this response."""
 
-    @extend_schema(responses={204: None})
-    def delete(self, _request: Request, key_id: UUID, grant_id: UUID) -> Response:
-        """Remove a grant. No process uses it after this response."""
-        services.remove_grant(principal=self.principal, grant_id=grant_id, key_id=key_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    rules = {"DELETE": Rule(MANAGE, actions.GRANT_REMOVED)}
+    remove = services.remove_grant
 
 
 class TagGrantListView(ApiView[Principal]):
@@ -76,15 +73,12 @@ class TagGrantListView(ApiView[Principal]):
         return Response(GrantSerializer(grant).data, status=HTTPStatus.CREATED)
 
 
-class TagGrantView(ApiView[Principal]):
+class TagGrantView(DeleteView[Principal]):
+    """Remove a grant on a tag. No process uses it after this response."""
+
     rules = {"DELETE": Rule(MANAGE, actions.GRANT_REMOVED)}
     object_reference = ("grant", "grant_id")
-
-    @extend_schema(responses={204: None})
-    def delete(self, _request: Request, grant_id: UUID) -> Response:
-        """Remove a grant on a tag. No process uses it after this response."""
-        services.remove_grant(principal=self.principal, grant_id=grant_id)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    remove = services.remove_grant
 
 
 class AccessView(KeyView):
