@@ -39,12 +39,8 @@ def version_values(version: KeyVersion) -> Values:
         "kek_id": version.kek_id,
         "destruction_at": version.destruction_at,
         "row_seq": version.row_seq,
-        **_public_key(version),
+        **({} if version.public_key is None else {"public_key_sha256": version.fingerprint}),
     }
-
-
-def _public_key(version: KeyVersion) -> Values:
-    return {} if version.public_key is None else {"public_key_sha256": version.fingerprint}
 
 
 def grant_values(grant: KeyGrant) -> Values:

@@ -120,7 +120,7 @@ def sign_in_with_passkey(
     try:
         sent = read_answer(answer)
         with accepting():
-            seen = Passkey.get_by_credential_id(_credential_id(sent))
+            seen = Passkey.get_by_credential_id(base64url_to_bytes(sent["rawId"]))
     except (NotAccepted, Passkey.DoesNotExist):
         raise Unauthenticated(_PASSKEY_REFUSED) from None
     with transaction.atomic():
@@ -166,7 +166,3 @@ def _require_owner(user: User, sent: Mapping[str, Any], after_password: tuple[UU
         raise Unauthenticated(_PASSKEY_REFUSED)
     if user.subject_version != after_password[1]:
         raise SessionEnded
-
-
-def _credential_id(sent: Mapping[str, Any]) -> bytes:
-    return base64url_to_bytes(sent["rawId"])

@@ -28,7 +28,7 @@ def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
     Returns None if it has not grown, or if another process leads, unless this one ``waits``. Raises CheckpointRefused
     (its cause is OlderDatabase, IntegrityFailed or a ValueError), the errors of the keys, OSError, and django.db.Error.
     """
-    if not _has_changed():
+    if not _differs(read_tree(), latest_checkpoint()):
         return None
     with leading(waits=waits) as leads:
         tree, newest = read_tree(), latest_checkpoint()
@@ -42,10 +42,6 @@ def sign_checkpoint(*, waits: bool = False) -> AuditCheckpoint | None:
     # Never before the commit: a head that the database does not have would refuse the next start.
     write_head(Head(tree.size, bytes(tree.root)))
     return checkpoint
-
-
-def _has_changed() -> bool:
-    return _differs(read_tree(), latest_checkpoint())
 
 
 def _differs(tree: AuditTree, newest: AuditCheckpoint | None) -> bool:

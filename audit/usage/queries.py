@@ -161,7 +161,7 @@ def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) 
     if denied_since is None:
         return _by_caller(key_id, used | _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since))
     # The roll-ups of the first hour also count the denials before.
-    until = _hour_of(denied_since) + HOUR
+    until = denied_since.replace(minute=0, second=0, microsecond=0) + HOUR
     found = _by_caller(key_id, used | _DENIED & Q(hour__gte=until))
     return found + _denied_in_log(key_id, denied_since, until)
 
@@ -183,10 +183,6 @@ def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCal
         for timestamp, user_id, actor_id, count in found
         if (at := timestamp_of(timestamp)) and isinstance(count, int)
     ]
-
-
-def _hour_of(timestamp: datetime) -> datetime:
-    return timestamp.replace(minute=0, second=0, microsecond=0)
 
 
 def _by_caller(key_id: str, only: Q) -> list[_ByCaller]:

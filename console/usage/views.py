@@ -21,7 +21,8 @@ class UsageView(ShowsLog, PageView[Principal]):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         usage = read_usage(principal=self.principal, chosen=requested_range(request.GET), now=process_now())
-        return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=_sees_own_only(self.principal))
+        is_of_own_keys = self.principal.scope("keys.read") == "own"
+        return self.page(usage=usage, ranges=RANGES.values(), is_of_own_keys=is_of_own_keys)
 
 
 class UsageFileView(ShowsLog, PageView[Principal]):
@@ -40,7 +41,3 @@ class UsageFileView(ShowsLog, PageView[Principal]):
             [each.label, each.allowed, each.denied, each.failed] for each in columns(chosen, steps)
         )
         return response
-
-
-def _sees_own_only(principal: Principal) -> bool:
-    return principal.scope("keys.read") == "own"

@@ -33,7 +33,10 @@ class Export:
         # The SDK's own default would obey a client's "not sampled", which hides its requests from the traces.
         sampler = ALWAYS_ON if settings.OTEL_TRACES_SAMPLER == "always_on" else None
         self._provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(Queue(CountingExporter(exporter or _otlp_exporter())))
+        # The SDK would not read the file that OTEL_EXPORTER_OTLP_HEADERS_FILE names.
+        headers = parse_env_headers(settings.OTEL_EXPORTER_OTLP_HEADERS, liberal=True)
+        exporter = exporter or OTLPSpanExporter(headers=headers)
+        self._provider.add_span_processor(Queue(CountingExporter(exporter)))
         self.tracer: Tracer = self._provider.get_tracer("ciphercanary", kernel.__version__)
 
     def close(self) -> None:
@@ -41,11 +44,6 @@ class Export:
         closing = threading.Thread(target=self._provider.shutdown, name="spans-closing", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
-
-
-def _otlp_exporter() -> OTLPSpanExporter:
-    # The SDK would not read the file that OTEL_EXPORTER_OTLP_HEADERS_FILE names.
-    return OTLPSpanExporter(headers=parse_env_headers(settings.OTEL_EXPORTER_OTLP_HEADERS, liberal=True))
 
 
 class CountingExporter(SpanExporter):

@@ -13,13 +13,7 @@ from kernel.runtime import ProcessState
 
 MAX_BYTES = 256 * 1024
 MAX_WAITING = 2  # threads of a process that may wait for the provider, so that its outage does not occupy all
-
-
-def _slots() -> BoundedSemaphore:
-    return BoundedSemaphore(MAX_WAITING)
-
-
-_requests = ProcessState(_slots)
+_requests = ProcessState(lambda: BoundedSemaphore(MAX_WAITING))
 
 
 def fetch(
