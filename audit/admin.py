@@ -36,7 +36,7 @@ from audit.models import (
 from audit.models.alarms import AuditAlarmQuerySet
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.catching_up import catch_up_with_request
-from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.checkpoints.signing_keys import origin
 from audit.services import exports, showing
 from audit.services.exports import Exporter
 from audit.tlog.checkpoint import VerifierKey

@@ -15,8 +15,8 @@ from backups.other_database import run_on_other_database
 from backups.writing import write_snapshot
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
-from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import envelope
 from kernel.errors import Conflict
 from kernel.home import create_private_file
 from kernel.trust import kek

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from audit.sequencing.checkpoint_keys import ALGORITHMS
+from audit.sequencing.checkpoints.signing_keys import ALGORITHMS
 from audit.tlog.checkpoint import Signer, VerifierKey
 from kernel.crypto import seed_signing
 from kernel.crypto.encoding import decode_canonical_base64, encode_base64

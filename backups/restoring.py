@@ -16,7 +16,7 @@ from audit import actions
 from audit.errors import OlderDatabase
 from audit.log.events import Actor, Event
 from audit.log.raw_rows import ReportProgress, number_of
-from audit.sequencing.checkpoint_keys import origin, trusted_keys
+from audit.sequencing.checkpoints.signing_keys import origin, trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.head import Head, accept_older_database, read_head, require_not_older, reset_head
 from audit.sequencing.running import checkpoint_now

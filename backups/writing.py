@@ -15,7 +15,7 @@ from audit import actions
 from audit.log.canonical import format_timestamp
 from audit.log.events import Actor, Event
 from audit.log.raw_rows import ReportProgress, number_of, reading, stream
-from audit.sequencing.checkpoint_keys import active_signers, origin
+from audit.sequencing.checkpoints.signing_keys import active_signers, origin
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.recording import record_alone
 from backups.manifest import FORMAT, Manifest, SignedManifest, TableFile, digest_of, write_manifest

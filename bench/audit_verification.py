@@ -45,8 +45,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def write(entries: int) -> None:
-    from audit.sequencing.checkpointing import sign_checkpoint
-    from audit.sequencing.step import sequence_step
+    from audit.sequencing.bundles.step import sequence_step
+    from audit.sequencing.checkpoints.signing import sign_checkpoint
 
     chance = random.Random(1)  # noqa: S311 - the choice of keys is not secret
     for _ in range(entries // BATCH):
@@ -115,7 +115,7 @@ def verify() -> None:
 
 def export(folder: Path) -> None:
     from audit.exports.archive import export_log
-    from audit.sequencing.checkpoint_keys import trusted_keys
+    from audit.sequencing.checkpoints.signing_keys import trusted_keys
 
     with timed("export_log"):
         summary = export_log(folder / "export")

@@ -233,8 +233,8 @@ def ask_for_keys(explainer: Explainer, token: str) -> None:
 def sequence(explainer: Explainer) -> None:
     """Explain writing an entry and sequencing it. The entry is the second of its writer, so that a gap is possible."""
     from audit.log.events import Actor, Event, Source
+    from audit.sequencing.bundles.step import sequence_step
     from audit.sequencing.lag import read_lag
-    from audit.sequencing.step import sequence_step
     from audit.services.recording import record_alone
 
     actor = Actor.system("bench", Source.COMMAND)

@@ -8,9 +8,9 @@ from ciphercanary.wsgi import application as django  # first: it sets Django up
 from accounts.rest import AuthView
 from audit.commit import loop_writer, thread_records
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
-from ciphercanary.server.bounded_parser import ALL_HEADS
-from ciphercanary.server.bridge import ALL_BODIES, WsgiBridge
-from ciphercanary.server.byte_budget import ByteBudget
+from ciphercanary.server.connections.bounded_parser import ALL_HEADS
+from ciphercanary.server.connections.bridge import ALL_BODIES, WsgiBridge
+from ciphercanary.server.connections.byte_budget import ByteBudget
 from ciphercanary.server.probes import Application, Probes
 from crypto_ops.fast_path.routes import ROUTES
 from crypto_ops.streaming import endpoint as stream_endpoint

@@ -13,8 +13,8 @@ from accounts.principals import Principal
 from audit import actions as audit_actions
 from audit.log.events import Event
 from audit.models import AuditBundle, AuditLog
+from audit.sequencing.bundles.taking import waiting_columns
 from audit.sequencing.catching_up import catch_up
-from audit.sequencing.taking import waiting_columns
 from audit.services.recording import record, record_alone
 from audit.verification.integrity import FoundEntry, stream_entries
 from demo import actions as demo_actions

@@ -35,9 +35,9 @@ from demo.instance import mark_loaded, mark_started
 from demo.schedule import Step, plan, time_of
 from demo.users import DemoUsers, origin_of
 from kernel.clock import process_now
-from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.modes import SEALING_MODES, SealingMode
+from kernel.crypto.sealing import envelope
 from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
 from kernel.errors import Unavailable

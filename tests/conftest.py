@@ -99,7 +99,7 @@ def django_db_setup(
     from accounts.models import SigningKey  # noqa: PLC0415 - models need a set-up Django
     from accounts.tokens.services.signing_keys import bootstrap_signing_keys  # noqa: PLC0415
     from audit.models import AuditTree, CheckpointKey  # noqa: PLC0415
-    from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys  # noqa: PLC0415
+    from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys  # noqa: PLC0415
     from kernel.freshness.models import EntityEpoch, SecurityEpoch  # noqa: PLC0415
     from kernel.trust import system_keys  # noqa: PLC0415
     from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415

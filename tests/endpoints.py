@@ -874,9 +874,9 @@ def _seal(named: UUID, sealing: UUID | None) -> str:
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from crypto_ops.deciding.services import perform_measured  # noqa: PLC0415
     from crypto_ops.encryption.services.messages import EncryptRequest  # noqa: PLC0415
-    from kernel.crypto import envelope  # noqa: PLC0415
-    from kernel.crypto.aead import Sealed  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415
+    from kernel.crypto.sealing import envelope  # noqa: PLC0415
+    from kernel.crypto.sealing.aead import Sealed  # noqa: PLC0415
 
     mode = SEALING_MODES["aes-256-gcm"]
     if sealing is None:
@@ -891,7 +891,7 @@ def _seal_stream(named: UUID, sealing: UUID | None) -> bytes:
     """Like ``_seal``, as a stream."""
     from accounts.principals import Principal  # noqa: PLC0415 - models need a set-up Django
     from crypto_ops.streaming.services.streams import Encryption  # noqa: PLC0415
-    from kernel.crypto.stream import StreamHeader  # noqa: PLC0415
+    from kernel.crypto.sealing.stream import StreamHeader  # noqa: PLC0415
 
     if sealing is None:
         return StreamHeader(named, 1).encode() + bytes(100)

@@ -17,7 +17,7 @@ from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_byt
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
 from audit.models import AuditLog
-from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.checkpoints.signing_keys import origin
 from audit.tlog import tiles
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
 from audit.tlog.merkle import HASH_SIZE

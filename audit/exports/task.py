@@ -24,7 +24,7 @@ from audit.models import AuditExport
 from audit.sequencing import tree
 from audit.sequencing.alarms import Alarm
 from audit.sequencing.catching_up import catch_up
-from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.services.alarms import raise_alarms
 from audit.services.exports import event_of
 from audit.services.jobs import record_end

@@ -1,6 +1,6 @@
 """Bundles: the entries of one transaction in one row of ``audit_bundles``, with one MAC.
 
-Writers insert bundles. The sequencer turns each entry into a row of ``audit_logs`` (``audit.sequencing.expanding``).
+Writers insert bundles. The sequencer turns each entry into a row of ``audit_logs`` (``audit.sequencing.bundles.expanding``).
 The body is JSON: ``kinds`` lists the distinct columns that entries share, and ``entries`` the rest of each entry:
 ``[kind, event id as 32 hexadecimal digits, request id, size]``.
 

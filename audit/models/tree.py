@@ -64,7 +64,7 @@ class AuditTree(models.Model):
 class AuditCheckpoint(models.Model):
     """A signed tree head (C2SP tlog-checkpoint): the signed note, and its link.
 
-    ``audit.sequencing.checkpoint_links`` describes the link.
+    ``audit.sequencing.checkpoints.links`` describes the link.
     """
 
     size = models.BigIntegerField(primary_key=True)

@@ -9,7 +9,7 @@ import django.db
 from django.db.models import Max
 
 from audit.models import AuditBundle
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.timestamps import waiting
 from kernel.databases import commit_waits, lock_waits
 from kernel.errors import DomainError

@@ -16,12 +16,12 @@ from django.conf import settings
 from audit.errors import CheckpointRefused
 from audit.models import AuditCheckpoint, AuditTree
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.anchors import Anchoring, configured_anchors
-from audit.sequencing.checkpoint_keys import promote_covered_keys
-from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.bundles.step import batch_size, sequence_step
+from audit.sequencing.checkpoints.anchors import Anchoring, configured_anchors
+from audit.sequencing.checkpoints.signing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.checkpoints.signing_keys import promote_covered_keys
 from audit.sequencing.daily_usage import days_to_mend, rebuild_day
 from audit.sequencing.head import check_head
-from audit.sequencing.step import batch_size, sequence_step
 from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms

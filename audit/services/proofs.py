@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from audit.errors import NotSequenced
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, AuditReceipt, Reader
-from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree

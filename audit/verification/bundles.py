@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from audit.log.bundles import Body, Bundle
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditBundle
-from audit.sequencing.continuity import Place, missing_numbers, overlaps
-from audit.sequencing.expanding import columns_of
-from audit.sequencing.taking import NAMES, Taken
+from audit.sequencing.bundles.continuity import Place, missing_numbers, overlaps
+from audit.sequencing.bundles.expanding import columns_of
+from audit.sequencing.bundles.taking import NAMES, Taken
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import inspect_waiting
 from audit.verification.leaves import RowCheck, Seen

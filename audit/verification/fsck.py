@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from audit.errors import OlderDatabase
 from audit.log.raw_rows import ReportProgress, reading, rows_of
-from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.checkpoints.signing_keys import origin
 from audit.sequencing.head import Head, read_head
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditCheckpoint
-from audit.sequencing.checkpoint_keys import ALGORITHMS
-from audit.sequencing.checkpoint_links import Link
+from audit.sequencing.checkpoints.links import Link
+from audit.sequencing.checkpoints.signing_keys import ALGORITHMS
 from audit.sequencing.head import HEAD_FILE, Head
 from audit.tlog.checkpoint import (
     Checkpoint,

@@ -11,7 +11,7 @@ from audit.log.entries import ENTRY_FIELDS, entry_bytes, version_of, without_id
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.raw_rows import Values
-from audit.sequencing.checkpoint_keys import LINKED
+from audit.sequencing.checkpoints.signing_keys import LINKED
 from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
 

@@ -17,8 +17,8 @@ from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
 from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
 from audit.models import AuditBundle, AuditLog, AuditTrail, Integrity
+from audit.sequencing.bundles.taking import waiting_columns
 from audit.sequencing.eras import StoredLeaf
-from audit.sequencing.taking import waiting_columns
 from audit.verification.inspection import COLUMNS, Inspection, inspect, inspect_waiting
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 
 from audit.log.canonical import format_timestamp
-from audit.sequencing.checkpoint_links import Link, thinned_before
+from audit.sequencing.checkpoints.links import Link, thinned_before
 from audit.verification.findings import Finding, FindingKind
 from kernel.clock import database_now
 

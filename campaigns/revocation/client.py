@@ -44,8 +44,8 @@ def operation_of(order):
     """The operation of an order, as a function of the principal."""
     from crypto_ops.deciding.services import perform_measured  # noqa: PLC0415
     from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest  # noqa: PLC0415
-    from kernel.crypto import envelope  # noqa: PLC0415
     from kernel.crypto.algorithms import SEALING_MODES  # noqa: PLC0415
+    from kernel.crypto.sealing import envelope  # noqa: PLC0415
 
     if order["ciphertext"]:
         sealed = envelope.decode(order["ciphertext"], max_length=10_000)

@@ -21,8 +21,8 @@ from audit.log.events import Source
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.clock import database_now
-from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import envelope
 from keys.access.services import remove_grant
 from keys.deletion.services import schedule_deletion, schedule_version_destruction
 from keys.editing.services import update_key

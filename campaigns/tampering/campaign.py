@@ -160,7 +160,7 @@ class Outside:
 
     def __init__(self, folder: Path) -> None:
         from audit.models import AuditCheckpoint  # noqa: PLC0415
-        from audit.sequencing.checkpoint_keys import trusted_keys  # noqa: PLC0415
+        from audit.sequencing.checkpoints.signing_keys import trusted_keys  # noqa: PLC0415
         from audit.verification.heads import OutsideCheckpoint  # noqa: PLC0415
 
         self.folder = folder

@@ -13,8 +13,8 @@ from django.db import connections, transaction
 
 from audit.exports.archive import export_log
 from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditReceipt, AuditTree
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
-from audit.sequencing.checkpointing import thin_out_checkpoints
+from audit.sequencing.checkpoints.signing import thin_out_checkpoints
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE, check_head
 from audit.verification.fsck import verify_log
 from audit.verification.heads import OutsideCheckpoint

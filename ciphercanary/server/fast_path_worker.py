@@ -1,4 +1,4 @@
-"""gunicorn's ASGI worker whose connections have a fast path (``ciphercanary.server.fast_path_connection``).
+"""gunicorn's ASGI worker whose connections have a fast path (``ciphercanary.server.connections.fast_path_connection``).
 
 ``CC_LANE=asgi`` disables the fast path. This module depends on gunicorn's internals and supports only the one version
 that is pinned.
@@ -11,8 +11,8 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
-from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.fast_path_connection import FastPathProtocol
+from ciphercanary.server.connections.byte_budget import ByteBudget
+from ciphercanary.server.connections.fast_path_connection import FastPathProtocol
 from kernel.http.fast_path import FastHandler
 
 GRACE: Final = 20  # seconds for requests in flight to complete
@@ -42,6 +42,6 @@ class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 def _protocol() -> type[FastPathProtocol]:
     if not settings.CC_TRACES:
         return FastPathProtocol
-    from ciphercanary.server.traced_connection import TracedProtocol  # noqa: PLC0415 - only if traces are on
+    from ciphercanary.server.connections.traced_connection import TracedProtocol  # noqa: PLC0415 - only if traces are on
 
     return TracedProtocol

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kernel import home
-from kernel.crypto import certificates, keywrap
+from kernel.crypto import keywrap
+from kernel.crypto.asymmetric import certificates
 from kernel.observability import standard_error
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")

@@ -19,7 +19,7 @@ from accounts.users import link_codes
 from accounts.users.services.creation import create_user
 from accounts.users.services.set_up import is_set_up, issue_setup_link
 from audit.log.events import Source
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
 from ciphercanary.server import static_files
 from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart

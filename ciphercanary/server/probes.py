@@ -10,8 +10,8 @@ from wsgiref.types import WSGIApplication
 
 from django.http import HttpResponse
 
-from ciphercanary.server.bridge import WsgiBridge
-from ciphercanary.server.byte_budget import ByteBudget
+from ciphercanary.server.connections.bridge import WsgiBridge
+from ciphercanary.server.connections.byte_budget import ByteBudget
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.http.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
 from kernel.observability import deferred

@@ -2,8 +2,8 @@
 
 from django import forms
 
-from kernel.crypto.envelope import Envelope, decode
 from kernel.crypto.errors import MalformedCiphertext
+from kernel.crypto.sealing.envelope import Envelope, decode
 from kernel.pages.forms import NewNameField, PageForm
 
 MAX_MESSAGE = 1000  # characters

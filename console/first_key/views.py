@@ -14,8 +14,8 @@ from crypto_ops.trying.services import DECRYPT_OFF, require_console_decrypt
 from crypto_ops.trying.snippets import steps_of
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.encoding import encode_base64
-from kernel.crypto.envelope import Envelope, encode
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing.envelope import Envelope, encode
 from kernel.http.context import set_audit_object
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView

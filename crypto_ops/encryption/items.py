@@ -7,10 +7,10 @@ from msgspec import UnsetType
 from crypto_ops.encryption.services.batches import SealedItem, of_another_key
 from crypto_ops.items.wire import aad_of, max_ciphertext, max_plaintext
 from crypto_ops.requests import MAX_TAG_BYTES
-from kernel.crypto import envelope
-from kernel.crypto.aead import Message, Sealed
 from kernel.crypto.encoding import decode_base64
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Message, Sealed
 from kernel.errors import DomainError
 
 type Parts = tuple[str, str, str]

@@ -13,10 +13,10 @@ from crypto_ops.encryption.services import batches
 from crypto_ops.encryption.services.messages import Decrypted, DecryptRequest, EncryptRequest
 from crypto_ops.items.wire import Plaintext, Reference, Text, aad_of, max_ciphertext, max_plaintext
 from crypto_ops.requests import MAX_ITEMS, MAX_TAG_BYTES
-from kernel.crypto import envelope
 from kernel.crypto.encoding import decode_base64, encode_base64
-from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SealingMode, find_sealing_mode
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.envelope import Envelope
 from kernel.errors import Invalid
 from kernel.rest.derived import Rest
 from kernel.rest.fields import Base64Field, ChoiceField

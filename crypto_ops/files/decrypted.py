@@ -8,7 +8,7 @@ from crypto_ops.deciding.services import COMPARISON, Operation, perform
 from crypto_ops.files.copying import CHECK_SECONDS
 from crypto_ops.files.storage import BLOCK
 from crypto_ops.streaming.services.decisions import OpenStream
-from kernel.crypto.stream import StreamOpener
+from kernel.crypto.sealing.stream import StreamOpener
 from kernel.databases.transactions import call_in_pool
 
 

@@ -24,9 +24,9 @@ from crypto_ops.files.decrypted import DecryptedFile
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
 from crypto_ops.streaming.services.decisions import OpenStream, StreamDecryption
 from kernel.clock import database_now
-from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
-from kernel.crypto.stream import NO_STREAM
+from kernel.crypto.sealing.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
+from kernel.crypto.sealing.stream import NO_STREAM
 from kernel.databases.rows import first_of, is_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound

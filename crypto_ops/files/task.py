@@ -30,7 +30,7 @@ from crypto_ops.models import FileJob, FileOperation
 from crypto_ops.streaming.services.spool import StoredFile
 from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel.clock import database_now
-from kernel.crypto.stream import UploadCipher
+from kernel.crypto.sealing.stream import UploadCipher
 from kernel.freshness.epoch import read_stamp
 from kernel.jobs import job as jobs_job
 from kernel.jobs.job import Status

@@ -24,10 +24,10 @@ from crypto_ops.files.services import bytes_left, event_of, quota_exceeded, requ
 from crypto_ops.models import MAX_FILE_NAME, FileJob, FileOperation
 from crypto_ops.streaming.services.decisions import StreamDecryption, StreamEncryption
 from crypto_ops.streaming.services.streams import Stream, one_more_stream
-from kernel.crypto.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
-from kernel.crypto.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
+from kernel.crypto.sealing.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
+from kernel.crypto.sealing.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
 from kernel.identities import Identity
 from kernel.jobs import delivery
 from kernel.jobs import job as jobs_job

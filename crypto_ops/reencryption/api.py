@@ -29,7 +29,7 @@ from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
 from crypto_ops.reencryption.services.pages import PageItem, reencrypt_page
 from crypto_ops.reencryption.services.reports import read_report
-from kernel.crypto import envelope
+from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
 from kernel.rest.fields import PageQuery, page_of, represent

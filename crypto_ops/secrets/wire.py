@@ -26,10 +26,11 @@ from crypto_ops.secrets.services.shared_secrets import (
     EncapsulateRequest,
     SharedSecret,
 )
-from kernel.crypto import envelope, pem
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.modes import find_sealing_mode
+from kernel.crypto.sealing import envelope
+from kernel.crypto.transport import pem
 from kernel.errors import Invalid
 from kernel.rest.derived import Rest
 from kernel.rest.fields import Base64Field, PublicKeyField

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from crypto_ops.items.serializers import batch_of, item_of
 from crypto_ops.requests import MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
-from kernel.crypto.certificate_requests import RequestedNames
+from kernel.crypto.asymmetric.certificate_requests import RequestedNames
 from kernel.crypto.modes import find_signing_mode
 from kernel.rest.fields import Base64Field, LabelField, MacModeField, SigningModeField, StrictSerializer
 

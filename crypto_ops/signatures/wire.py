@@ -29,9 +29,9 @@ from crypto_ops.signatures.services.signatures import (
     require_encoding,
 )
 from crypto_ops.signatures.services.verification import Verification
+from kernel.crypto.asymmetric.signing import Encoding
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.modes import SigningMode, find_signing_mode
-from kernel.crypto.signing import Encoding
 from kernel.errors import Invalid
 from kernel.http import strict_json
 from kernel.rest.derived import Rest

@@ -16,9 +16,9 @@ from crypto_ops.requests import (
 )
 from crypto_ops.trying.texts import FORMATS, octets_of, public_key_of, require_ciphertext
 from kernel.clock import process_now
-from kernel.crypto import envelope
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import envelope
 from kernel.errors import Invalid
 from kernel.pages.forms import PageForm, offer
 from keys import lifecycle

@@ -9,9 +9,9 @@ from crypto_ops.signatures.services.macs import ComputedMac
 from crypto_ops.signatures.services.signatures import Signature, SignRequest
 from crypto_ops.signatures.services.verification import Verification
 from crypto_ops.trying.texts import FORMATS, shown_as
-from kernel.crypto import envelope
 from kernel.crypto.encoding import encode_base64
-from kernel.crypto.envelope import Envelope
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True, repr=False)

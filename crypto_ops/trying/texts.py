@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from kernel.crypto import pem
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.transport import pem
 from kernel.errors import Invalid
 
 FORMATS: Final[Mapping[str, str]] = {"text": "Text", "base64": "Base64", "hex": "Hexadecimal"}

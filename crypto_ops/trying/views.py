@@ -33,9 +33,9 @@ from crypto_ops.trying.services import (
     require_console_decrypt,
 )
 from crypto_ops.trying.snippets import LANGUAGES, steps_of
-from kernel.crypto import envelope
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import DecryptionFailed
+from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
 from kernel.pages.curl import curl_of

@@ -11,11 +11,11 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kernel.crypto import pem
 from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
+from kernel.crypto.transport import pem
 from kernel.errors import Invalid
 from kernel.labels import NAME, NAME_RULE, label_fault
 

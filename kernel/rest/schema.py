@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.actions import SCHEMA_READ
-from kernel.crypto.pem import MOST_CHARACTERS
+from kernel.crypto.transport.pem import MOST_CHARACTERS
 from kernel.http.problems import CONTENT_TYPE
 from kernel.rest.fields import LABEL_PATTERN, Base64Field, LabelField, PublicKeyField, StrictSerializer
 from kernel.rest.idempotency import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED

@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from kernel import throttle
-from kernel.crypto import key_checks, key_pairs
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import key_checks
 from kernel.databases import lock_waits
 from kernel.databases.transactions import release_connections
 from kernel.errors import Overloaded

@@ -14,8 +14,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Final
 
-from kernel.crypto import key_checks, key_pairs
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.transport import key_checks
 
 GENERATE: Final = b"generate "
 CHECK: Final = b"check "

@@ -12,7 +12,7 @@ from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
 
 class ImportParameters(MacProtectedRow, WrappedRow):
-    """The private keys of a recipient (``kernel.crypto.key_transport``). Only their creator imports with them.
+    """The private keys of a recipient (``kernel.crypto.transport.key_transport``). Only their creator imports with them.
 
     They expire, and are deleted afterwards: material that was wrapped for them can then never be opened again.
     """

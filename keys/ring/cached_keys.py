@@ -11,7 +11,7 @@ from accounts.authorization import Grant
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.modes import Mode, SealingMode
-from kernel.crypto.stream import StreamCipher
+from kernel.crypto.sealing.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
 from kernel.identities import Identity

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from kernel.crypto import key_pairs
-from kernel.crypto.aead import Cipher
-from kernel.crypto.agreement import Agreement
-from kernel.crypto.certificate_requests import CsrSigner
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.agreement import Agreement
+from kernel.crypto.asymmetric.certificate_requests import CsrSigner
+from kernel.crypto.asymmetric.kem import Decapsulator, Encapsulator
+from kernel.crypto.asymmetric.public_key_encryption import PrivateKeyOpener, PublicKeySealer
+from kernel.crypto.asymmetric.signing import Signer, Verifier
 from kernel.crypto.derivation import Deriver
-from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.modes import AgreementMode, KemMode, MacMode, Mode, SealingMode, SigningMode
-from kernel.crypto.public_key_encryption import PrivateKeyOpener, PublicKeySealer
-from kernel.crypto.signing import Signer, Verifier
+from kernel.crypto.sealing.aead import Cipher
 from kernel.trust.row_mac import IntegrityFailed
 
 

@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
 from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditBundle, AuditLog, Integrity
-from audit.sequencing.taking import waiting_columns
+from audit.sequencing.bundles.taking import waiting_columns
 from audit.services.reading import find_logs
 from audit.services.showing import show_entries
 from keys import actions

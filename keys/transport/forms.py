@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from django import forms
 
-from kernel.crypto import pem
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.transport import pem
 from kernel.pages.forms import UtcDateTimeField, offer
 from keys.creation.forms import NewKeyForm
 from keys.explanations import algorithm_choices

@@ -10,10 +10,11 @@ from typing import Final
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from kernel.crypto import importing, key_pairs
 from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.encoding import decode_base64url
-from kernel.crypto.importing import Parts, refused
+from kernel.crypto.transport import importing
+from kernel.crypto.transport.importing import Parts, refused
 from keys.transport.jose import NAMES, names_of
 
 _MAX_MEMBER: Final = 4096  # characters; the public key of ML-DSA-87 has 3,456

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from kernel.crypto import hybrid, key_pairs
+from kernel.crypto.asymmetric import hybrid, key_pairs
 from kernel.crypto.encoding import encode_base64url
 from keys.models import KeyVersion
 from keys.transport import jose

@@ -31,7 +31,7 @@ from accounts.users.services import editing
 from audit.log.refusals import flush
 from audit.models import AuditLog, AuditTrail
 from kernel.clock import process_now
-from kernel.crypto.certificates import self_signed
+from kernel.crypto.asymmetric.certificates import self_signed
 from tests.accounts.oidc_issuer import ACCESS_TOKEN, CLIENT_ID, CODE, running_issuer
 from tests.browsing import signed_in
 from tests.clocks import travel

@@ -114,7 +114,7 @@ def test_the_example_of_the_ciphertext_format_runs():
 
 
 def test_the_example_is_what_our_code_opens():
-    envelope = importlib.import_module("kernel.crypto.envelope")
+    envelope = importlib.import_module("kernel.crypto.sealing.envelope")
     shown = re.search(r'text = "(cc1\.[\w-]+)"', text("docs/ciphertext-format.md"))[1]
     opened = envelope.decode(shown, max_length=1000)
     assert (opened.mode.name, opened.version) == ("aes-256-gcm", 1)

@@ -40,8 +40,8 @@ from audit.models import (
     UsageRollup,
 )
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.checkpointing import sign_checkpoint
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.services.alarms import raise_alarms
 from crypto_ops import actions as operations
 from crypto_ops.models import FileJob, Reencryption

@@ -16,7 +16,7 @@ from accounts.roles import ROLES, SYSTEM, sees_all
 from audit import actions
 from audit.models import READ_PERMISSION, AuditAlarm, AuditTrail
 from audit.sequencing.alarms import AlarmKind
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
 from audit.services.resolving import resolve_alarm, restore_alarms

@@ -9,8 +9,8 @@ from django.utils import timezone
 from audit.log.events import Event, RowChange
 from audit.models import AuditAlarm, AuditTrail
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm, restore_alarms

@@ -8,9 +8,9 @@ from django.db import connection
 
 from audit.log.events import Actor, Event
 from audit.models import AuditExport, AuditTree
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from kernel.clock import database_now
 from tests.audit.sequencing.log import altered
 from tests.conftest import append_only_triggers_off

@@ -19,7 +19,7 @@ from audit.commit import loop_writer, writer
 from audit.errors import AuditUnavailable
 from audit.models import AuditBundle
 from audit.sequencing import catching_up, leadership
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits, waiting_until
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.epoch import LOCK

@@ -19,10 +19,10 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
 )
-from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import rotate_checkpoint_keys
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note
 from kernel.clock import database_now

@@ -17,7 +17,7 @@ from django.db import connection, connections, transaction
 
 from audit import actions
 from audit.errors import AuditUnavailable
-from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.reading import last_done
 from backups import writing

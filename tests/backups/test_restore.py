@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from audit import actions
 from audit.errors import OlderDatabase
 from audit.models import AuditLog, AuditTree
-from audit.sequencing.checkpoint_keys import origin
+from audit.sequencing.checkpoints.signing_keys import origin
 from audit.sequencing.head import HEAD_FILE, check_head, read_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import latest_checkpoint

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from audit import actions
 from audit.sequencing.head import Head, accept_older_database, reset_head
 from audit.services.reading import last_done
-from kernel.crypto.envelope import encode
+from kernel.crypto.sealing.envelope import encode
 from tests.backups.conftest import SYSTEM
 from tests.factories import KeyFactory
 

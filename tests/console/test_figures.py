@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from audit.log.events import Actor, Event, Source
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.usage.charts import RANGES
 from audit.usage.sums import HOUR, Span, Used
 from console.home.services import read_attention

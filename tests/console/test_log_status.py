@@ -6,8 +6,8 @@ import pytest
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
 from kernel import runtime

@@ -2,9 +2,9 @@ from uuid import UUID
 
 import pytest
 
-from kernel.crypto import envelope
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.crypto.modes import MAC_MODES, SIGNING_MODES
+from kernel.crypto.sealing import envelope
 from tests.audit.conftest import log_out_of_reach
 from tests.log_entries import log_rows
 from tests.personas import b64

@@ -3,7 +3,7 @@
 import pytest
 
 from audit.models import UsageRollup
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from kernel.crypto.modes import SEALING_MODES
 from kernel.observability.metrics import encryption_operations_total
 from keys.models import Key

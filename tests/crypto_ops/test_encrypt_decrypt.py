@@ -5,7 +5,7 @@ import pytest
 from django.test import override_settings
 
 from crypto_ops.fast_path.routes import ROUTES
-from kernel.crypto import envelope
+from kernel.crypto.sealing import envelope
 from tests.crypto_ops.conftest import PLAINTEXT, split_form
 from tests.personas import b64
 

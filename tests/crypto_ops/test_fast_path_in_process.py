@@ -16,8 +16,8 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import MAX_PERMITS, CachedDecisionContext, Permit
 from crypto_ops.fast_path.routes import ROUTES
 from kernel import runtime
-from kernel.crypto.aead import Cipher
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing.aead import Cipher
 from kernel.http.fast_path import FastRequest
 from kernel.throttle import budget_state
 from keys.errors import KeyNotUsable

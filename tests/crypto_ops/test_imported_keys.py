@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from kernel.crypto import hybrid
+from kernel.crypto.asymmetric import hybrid
 from tests.foreign_keys import new_key, private_bytes, public_bytes
 from tests.keys.test_import import imported
 from tests.personas import b64

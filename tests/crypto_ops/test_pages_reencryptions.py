@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from crypto_ops.models import Reencryption
 from tests.browsing import plain, signed_in
 

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from kernel.crypto import hybrid
 from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.asymmetric import hybrid
 from kernel.pages.curl import curl_of
 from tests.browsing import signed_in
 from tests.personas import PASSWORD, b64

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.verification.protected_rows import check_protected_rows
 from crypto_ops.deciding.services import CommitWithChange, perform
 from crypto_ops.encryption.services.messages import EncryptRequest

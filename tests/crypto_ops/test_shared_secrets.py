@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from kernel.crypto import key_pairs
+from kernel.crypto.asymmetric import key_pairs
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion
 from tests.browsing import signed_in

@@ -14,8 +14,8 @@ from crypto_ops.encryption.services.messages import DecryptRequest, EncryptReque
 from crypto_ops.secrets.services.data_keys import DataKeyRequest, contents_of
 from crypto_ops.secrets.services.derivations import DerivationRequest
 from crypto_ops.streaming.services.decisions import StreamEncryption
-from kernel.crypto import envelope
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import envelope
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
 from keys.ring import keyring

@@ -13,7 +13,7 @@ from crypto_ops.streaming import exchange as stream_exchange
 from crypto_ops.streaming.services import spool, streams
 from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel.crypto.errors import DecryptionFailed
-from kernel.crypto.stream import sealed_size
+from kernel.crypto.sealing.stream import sealed_size
 from kernel.http import asgi_bodies
 from tests.crypto_ops.stream_client import DECRYPT, carry, path
 from tests.log_entries import log_rows

@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 
 from crypto_ops.streaming.services import spool
-from kernel.crypto.envelope import HEADER_SIZE
-from kernel.crypto.stream import StreamHeader, sealed_size
+from kernel.crypto.sealing.envelope import HEADER_SIZE
+from kernel.crypto.sealing.stream import StreamHeader, sealed_size
 from kernel.observability.metrics import encryption_operations_total
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT, StreamInterface, entries, path

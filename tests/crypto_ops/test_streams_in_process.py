@@ -9,9 +9,9 @@ from django.conf import settings
 from crypto_ops.errors import SpoolNotWritten
 from crypto_ops.streaming.services import spool, streams
 from crypto_ops.streaming.services.streams import Decryption, Encryption
-from kernel.crypto.envelope import HEADER_SIZE
 from kernel.crypto.errors import DecryptionFailed
-from kernel.crypto.stream import sealed_size
+from kernel.crypto.sealing.envelope import HEADER_SIZE
+from kernel.crypto.sealing.stream import sealed_size
 from kernel.errors import Conflict, DomainError, Throttled, VersionConflict
 from keys.editing import services as editing
 from keys.errors import KeyNotActive, KeyNotUsable

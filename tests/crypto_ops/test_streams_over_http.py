@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from kernel.crypto.stream import sealed_size
+from kernel.crypto.sealing.stream import sealed_size
 from tests.crypto_ops.stream_client import DECRYPT, ENCRYPT
 from tests.product import Product
 from tests.waiting import wait_until

@@ -5,9 +5,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import RequestFactory
 
-from kernel.crypto import key_checks, key_transport, pem
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import key_checks, key_transport, pem
 from kernel.errors import Invalid
 from kernel.http import strict_json
 from kernel.http.addresses import Networks

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from kernel import installation, runtime, throttle
-from kernel.crypto import key_pairs
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.databases import lock_waits

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.models import AuditLog
 from kernel.clock import database_now
-from kernel.crypto import hybrid
+from kernel.crypto.asymmetric import hybrid
 from kernel.errors import RecentAuthRequired
 from kernel.idempotency.models import CompletedRequest
 from keys.editing import services as editing

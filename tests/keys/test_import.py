@@ -16,10 +16,11 @@ from django.test import RequestFactory
 from audit.models import AuditLog
 from kernel import runtime
 from kernel.clock import database_now
-from kernel.crypto import hybrid, key_pairs, key_transport
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
+from kernel.crypto.asymmetric import hybrid, key_pairs
 from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import key_transport
 from kernel.http.private_connections import is_private
 from kernel.trust import kek_records
 from kernel.trust.row_mac import IntegrityFailed

@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from kernel.crypto.certificates import self_signed
+from kernel.crypto.asymmetric.certificates import self_signed
 
 
 def server_context(folder: Any) -> tuple[ssl.SSLContext, str]:

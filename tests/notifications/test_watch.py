@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Actor, Event, Outcome
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
 from kernel.outbox.models import Notification

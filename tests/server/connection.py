@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.config import Config
 
-from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.fast_path_connection import FastPathProtocol
+from ciphercanary.server.connections.byte_budget import ByteBudget
+from ciphercanary.server.connections.fast_path_connection import FastPathProtocol
 from kernel.http import fast_path
 
 ROUTE = (b"POST", b"/api/v1/encrypt")

@@ -9,8 +9,9 @@ import uvloop
 from django.conf import settings
 
 from accounts.rest import AuthView
-from ciphercanary.server import bounded_connection, bridge, gunicorn, write_watch
-from ciphercanary.server.bounded_parser import (
+from ciphercanary.server import gunicorn
+from ciphercanary.server.connections import bounded_connection, bridge, write_watch
+from ciphercanary.server.connections.bounded_parser import (
     ALL_HEADS,
     CHUNKED_BUFFER,
     HEAD_PIECE,
@@ -19,9 +20,9 @@ from ciphercanary.server.bounded_parser import (
     PIECE,
     BoundedParser,
 )
-from ciphercanary.server.byte_budget import ByteBudget
-from ciphercanary.server.fast_path_connection import FastPathProtocol
-from ciphercanary.server.write_watch import WriteWatch
+from ciphercanary.server.connections.byte_budget import ByteBudget
+from ciphercanary.server.connections.fast_path_connection import FastPathProtocol
+from ciphercanary.server.connections.write_watch import WriteWatch
 from tests.server.connection import Connection, request
 
 GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n"

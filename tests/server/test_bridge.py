@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ciphercanary.server import bridge
-from ciphercanary.server.bridge import DECLINED, WsgiBridge
-from ciphercanary.server.byte_budget import ByteBudget
+from ciphercanary.server.connections import bridge
+from ciphercanary.server.connections.bridge import DECLINED, WsgiBridge
+from ciphercanary.server.connections.byte_budget import ByteBudget
 from kernel.http import asgi_answers, asgi_bodies, fast_path
 from kernel.http.wsgi_environ import environ
 from kernel.observability.metrics import protocol_refusals_total

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from ciphercanary.server.bridge import DECLINED
+from ciphercanary.server.connections.bridge import DECLINED
 from tests.server.connection import Connection, request
 
 

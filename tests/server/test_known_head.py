@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ciphercanary.server.byte_budget import Charge
+from ciphercanary.server.connections.byte_budget import Charge
 from kernel.errors import Conflict
 from kernel.http import fast_path
 from tests.server.connection import Connection, request

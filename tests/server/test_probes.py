@@ -10,7 +10,7 @@ from django.http import HttpResponse
 
 from ciphercanary.monitoring import METRICS, PROBES, REPORTS
 from ciphercanary.server import probes
-from ciphercanary.server.bridge import WAITING_PER_THREAD
+from ciphercanary.server.connections.bridge import WAITING_PER_THREAD
 from ciphercanary.server.probes import Probes
 from kernel.observability import check_rounds
 from kernel.observability.check_rounds import CheckRounds

@@ -4,7 +4,7 @@ import asyncio
 
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from ciphercanary.server.traced_connection import TracedProtocol
+from ciphercanary.server.connections.traced_connection import TracedProtocol
 from kernel.http import fast_path
 from kernel.http.traced_requests import TracedApplication
 from kernel.observability import logs, spans

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kernel.crypto import certificates
+from kernel.crypto.asymmetric import certificates
 from tests.services.processes import Server, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]

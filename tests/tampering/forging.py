@@ -19,7 +19,7 @@ from audit.models import (
     UsageDay,
     UsageRollup,
 )
-from audit.sequencing.checkpoint_keys import active_signers, origin
+from audit.sequencing.checkpoints.signing_keys import active_signers, origin
 from audit.sequencing.head import Head, reset_head
 from audit.sequencing.rollups import add_usage
 from audit.tlog.checkpoint import Checkpoint, Signer, VerifierKey, sign_note

@@ -13,10 +13,10 @@ from audit.commit.decisions import Grounds, Ready
 from audit.commit.writer import submit
 from audit.log import heartbeats
 from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
-from audit.sequencing import checkpointing
-from audit.sequencing.checkpoint_keys import promote_covered_keys, rotate_checkpoint_keys
-from audit.sequencing.checkpointing import sign_checkpoint
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints import signing as checkpointing
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import promote_covered_keys, rotate_checkpoint_keys
 from kernel.clock import database_now
 from tests.log_entries import record
 

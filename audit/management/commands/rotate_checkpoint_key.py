@@ -1,7 +1,7 @@
 from typing import Any
 
 from audit.commands import LogCommand
-from audit.sequencing.checkpoint_keys import rotate_checkpoint_keys
+from audit.sequencing.checkpoints.signing_keys import rotate_checkpoint_keys
 
 
 class Command(LogCommand):

@@ -14,11 +14,11 @@ from crypto_ops.deciding.services import decision_of
 from crypto_ops.encryption.services.messages import encrypting_permit
 from crypto_ops.items.services import BatchRequest, BatchResult, BatchVersions, batch_event, refusals_of
 from kernel.clock import process_now
-from kernel.crypto import envelope
-from kernel.crypto.aead import Message, Sealed
+from kernel.crypto.asymmetric.public_key_encryption import PublicKeySealer
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import SealingMode
-from kernel.crypto.public_key_encryption import PublicKeySealer
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Message, Sealed
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle
 from keys.references import KeyReference

@@ -28,10 +28,10 @@ from crypto_ops.deciding.services import (
 )
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
-from kernel.crypto.aead import Sealed
-from kernel.crypto.envelope import Envelope
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing.aead import Sealed
+from kernel.crypto.sealing.envelope import Envelope
 from kernel.errors import Invalid, NotFound
 from keys import lifecycle
 from keys.lifecycle import VersionState

@@ -11,8 +11,8 @@ from crypto_ops.deciding.services import decision_of, default_mode, key_event, p
 from crypto_ops.encryption.services.messages import DecryptRequest, candidates_of, open_message
 from crypto_ops.measurement import measured
 from kernel.clock import process_now
-from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SEALING_MODES, SealingMode
+from kernel.crypto.sealing.envelope import Envelope
 from kernel.errors import Invalid
 from keys.lifecycle import State
 from keys.ring import primitives

@@ -23,10 +23,10 @@ from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.one_message import mode_for, require_reason, target_of
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
-from kernel.crypto import envelope
-from kernel.crypto.aead import Message
-from kernel.crypto.envelope import Envelope
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Message
+from kernel.crypto.sealing.envelope import Envelope
 from kernel.errors import DomainError, Invalid
 from keys import lifecycle
 from keys.ring import primitives

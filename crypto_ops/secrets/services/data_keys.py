@@ -11,11 +11,11 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import KeyRequest, protecting_permit, with_facts
 from crypto_ops.requests import Unprinted
-from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import find_key_algorithms
-from kernel.crypto.envelope import Envelope
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, SealingMode
+from kernel.crypto.sealing.envelope import Envelope
 from kernel.errors import Invalid
 from kernel.identities import Identity
 from kernel.rsa import process as rsa_process

@@ -15,8 +15,8 @@ from crypto_ops.deciding.services import (
     protecting_permit,
 )
 from crypto_ops.requests import Unprinted
-from kernel.crypto.agreement import Agreement
-from kernel.crypto.kem import Decapsulator, Encapsulator
+from kernel.crypto.asymmetric.agreement import Agreement
+from kernel.crypto.asymmetric.kem import Decapsulator, Encapsulator
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, AgreementMode, KemMode, Mode
 from keys.references import KeyReference
 from keys.ring import primitives

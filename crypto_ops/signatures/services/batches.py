@@ -14,9 +14,9 @@ from crypto_ops.items.services import BatchRequest, BatchResult, BatchVersions, 
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.macs import is_mac_of
 from kernel.clock import process_now
+from kernel.crypto.asymmetric.signing import Encoding, Signer
 from kernel.crypto.mac import Mac
 from kernel.crypto.modes import MAC_MODES, MacMode, Mode, SigningMode
-from kernel.crypto.signing import Encoding, Signer
 from kernel.errors import DomainError
 from keys import lifecycle
 from keys.references import KeyReference

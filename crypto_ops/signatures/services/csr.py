@@ -8,7 +8,7 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import KeyRequest, protecting_permit, with_facts
 from crypto_ops.requests import Unprinted
-from kernel.crypto.certificate_requests import RequestedNames
+from kernel.crypto.asymmetric.certificate_requests import RequestedNames
 from kernel.crypto.modes import SIGNING_MODES, SigningMode
 from keys.ring import primitives
 

@@ -10,9 +10,9 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import KeyRequest, protecting_permit
 from crypto_ops.requests import MAX_CLAIMS_BYTES, MAX_JWT_HEADER_BYTES, Unprinted
+from kernel.crypto.asymmetric.signing import Signer
 from kernel.crypto.encoding import encode_base64url
 from kernel.crypto.modes import SIGNING_MODES, SigningMode
-from kernel.crypto.signing import Signer
 from kernel.errors import Invalid
 from keys.references import KeyReference
 from keys.ring import primitives

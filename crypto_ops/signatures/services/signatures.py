@@ -9,8 +9,8 @@ from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import KeyRequest, protecting_permit
 from crypto_ops.requests import Unprinted
 from crypto_ops.signatures.services.verification import VerificationRequest
+from kernel.crypto.asymmetric.signing import Encoding, Signer, digest_size
 from kernel.crypto.modes import SigningMode
-from kernel.crypto.signing import Encoding, Signer, digest_size
 from kernel.errors import Invalid
 from keys.references import KeyReference
 from keys.ring import primitives

@@ -12,10 +12,10 @@ from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import decision_of, key_event
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
-from kernel.crypto.data_key_stream import AnyHeader, DataKeyHeader
 from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.stream import STREAM, StreamHeader, StreamOpener
+from kernel.crypto.sealing.data_key_stream import AnyHeader, DataKeyHeader
+from kernel.crypto.sealing.stream import STREAM, StreamHeader, StreamOpener
 from kernel.errors import VersionConflict
 from keys.ring import primitives
 from keys.ring.cached_keys import CachedVersion

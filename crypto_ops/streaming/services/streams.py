@@ -25,9 +25,9 @@ from crypto_ops.deciding.services import COMMIT, COMPARISON, Settlement, perform
 from crypto_ops.measurement import measured
 from crypto_ops.streaming.services.decisions import OpenStream, StreamDecryption, StreamEncryption
 from crypto_ops.streaming.services.spool import AnySpool, Spool
-from kernel.crypto.data_key_stream import AnyHeader, read_header
 from kernel.crypto.errors import MalformedCiphertext
-from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, sealed_size
+from kernel.crypto.sealing.data_key_stream import AnyHeader, read_header
+from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, sealed_size
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState

@@ -13,8 +13,8 @@ from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.crypto import key_transport
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.transport import key_transport
 from kernel.errors import Denied, Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import check_reason

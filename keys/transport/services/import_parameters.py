@@ -13,8 +13,9 @@ from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.crypto import key_pairs, key_transport
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import key_transport
 from kernel.databases.rows import is_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch

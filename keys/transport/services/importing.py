@@ -8,12 +8,12 @@ from typing import Final, TypedDict, Unpack
 from uuid import UUID
 
 from accounts.principals import Principal
-from kernel.crypto import importing, key_transport, pem
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.crypto.encoding import decode_base64
 from kernel.crypto.errors import WrongKey
-from kernel.crypto.importing import Parts, refused
-from kernel.crypto.key_transport import TransportFailed
+from kernel.crypto.transport import importing, key_transport, pem
+from kernel.crypto.transport.importing import Parts, refused
+from kernel.crypto.transport.key_transport import TransportFailed
 from kernel.errors import Denied, Invalid
 from kernel.http import strict_json
 from kernel.rsa import process as rsa_process

@@ -10,8 +10,8 @@ from django.db import connections
 
 from audit.exports import task
 from audit.models import AuditExport
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from kernel.jobs import registry, running
 from tests.audit.sequencing.log import sequence_all, write_many
 from tests.log_entries import log_rows

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from audit.exports.archive import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.models import AuditCheckpoint, AuditLog, AuditTile, AuditTrail, AuditTree
-from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog import tiles

@@ -18,8 +18,8 @@ from audit.log import entries
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog
 from audit.sequencing.catching_up import catch_up
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys, trusted_keys
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys, trusted_keys
 from kernel.databases.transactions import one_snapshot
 from tests.audit.ccverify import run
 from tests.audit.exports.exporting import (

@@ -14,8 +14,8 @@ import pytest
 from audit import actions
 from audit.exports import files, task
 from audit.models import AuditExport
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from kernel.clock import database_now
 from kernel.jobs import leases, registry
 from kernel.jobs.job import Status

@@ -12,9 +12,9 @@ from audit.log import entries
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
 from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
-from audit.sequencing.step import sequence_step
-from audit.sequencing.taking import waiting_columns
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.bundles.taking import waiting_columns
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.tlog import merkle
 from kernel.clock import database_now
 from tests.conftest import append_only_triggers_off

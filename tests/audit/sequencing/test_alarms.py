@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from audit import actions
 from audit.log.events import Event
 from audit.models import AuditBundle, AuditLog
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.services.alarms import RECORDED
 from tests.audit.sequencing.log import (
     alarms,

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from audit.models import AuditReceipt
-from audit.sequencing import syslog
-from audit.sequencing.anchors import Anchoring, FileAnchor, SyslogAnchor, configured_anchors
-from audit.sequencing.checkpoint_keys import trusted_keys
+from audit.sequencing.checkpoints import syslog
+from audit.sequencing.checkpoints.anchors import Anchoring, FileAnchor, SyslogAnchor, configured_anchors
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.running import Sequencer, checkpoint_now
 from audit.tlog.checkpoint import ed25519_only, open_note
 from kernel.clock import database_now
@@ -169,7 +169,7 @@ def test_a_forged_receipt_does_not_prevent_anchoring(tmp_path):
 
 
 def test_an_anchor_that_fails_is_counted_and_tried_again(settings, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("audit.sequencing.anchors.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("audit.sequencing.checkpoints.anchors.RETRY_SECONDS", 0.0)
     folder = tmp_path / "later"
     before = failures("file")
     anchoring = Anchoring([FileAnchor(str(folder / "file"))])

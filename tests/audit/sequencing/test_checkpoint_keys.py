@@ -10,7 +10,9 @@ from django.core.management import CommandError, call_command
 
 from audit import actions
 from audit.models import CheckpointKey
-from audit.sequencing.checkpoint_keys import (
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
+from audit.sequencing.checkpoints.signing_keys import (
     active_signers,
     bootstrap_checkpoint_keys,
     origin,
@@ -18,9 +20,7 @@ from audit.sequencing.checkpoint_keys import (
     rotate_checkpoint_keys,
     trusted_keys,
 )
-from audit.sequencing.checkpointing import sign_checkpoint
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import (
     CheckpointInvalid,

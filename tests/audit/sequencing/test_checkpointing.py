@@ -12,12 +12,12 @@ from audit.errors import CheckpointRefused
 from audit.log.events import Actor, Event
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTile, AuditTree, CheckpointKey
 from audit.sequencing import running
-from audit.sequencing.checkpoint_keys import origin, trusted_keys
-from audit.sequencing.checkpointing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint, thin_out_checkpoints
+from audit.sequencing.checkpoints.signing_keys import origin, trusted_keys
 from audit.sequencing.head import Head, write_head
 from audit.sequencing.leadership import leading
 from audit.sequencing.running import Checkpointing, Sequencer, checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note

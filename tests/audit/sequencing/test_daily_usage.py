@@ -8,8 +8,8 @@ import pytest
 
 from audit.log.events import Event
 from audit.models import UsageDay, UsageRollup
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.daily_usage import KEPT, days_to_mend, rebuild_day
-from audit.sequencing.step import sequence_step
 from audit.usage.sums import CONSIDERED, DAY, HOUR, Span, Used, busiest_callers, busiest_keys, used_over_time
 from audit.verification.usage import check_usage
 from tests.audit.sequencing.test_rollups import user

@@ -10,10 +10,10 @@ from django.core.management import CommandError, call_command
 from audit import actions
 from audit.errors import OlderDatabase
 from audit.models import AuditTree
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
-from audit.sequencing.step import sequence_step
 from audit.tlog import merkle
 from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many

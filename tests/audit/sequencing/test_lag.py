@@ -8,9 +8,9 @@ from django.db import connection
 from prometheus_client import REGISTRY
 
 from audit.commit.loop_statements import LAG
-from audit.sequencing.checkpointing import sign_checkpoint
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.lag import Lag, is_too_far_behind, read_lag, read_lag_seconds, set_gauges
-from audit.sequencing.step import sequence_step
 from kernel.clock import database_now
 from tests.audit.sequencing.log import ACTOR, DONE, altered, sequence_all, write, write_many
 from tests.log_entries import insert_events

@@ -11,8 +11,8 @@ from django.db.models.functions import TruncHour
 
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog, UsageRollup
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.rollups import COLUMNS
-from audit.sequencing.step import sequence_step
 from audit.verification.usage import check_usage
 from tests.audit.service_accounts import account
 from tests.log_entries import insert_events

@@ -8,8 +8,8 @@ from django.db import connection
 
 from audit.models import AuditCheckpoint, AuditTree
 from audit.sequencing import running
+from audit.sequencing.bundles.step import batch_size
 from audit.sequencing.running import Sequencer, pause_after
-from audit.sequencing.step import batch_size
 from tests.audit.sequencing.log import write
 from tests.conftest import append_only_triggers_off
 

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from audit.log.bundles import Entry, bundle_of, entry_of, insert_bundle
 from audit.log.events import Event
 from audit.models import AuditBundle, AuditLog, AuditTile, AuditTree, UsageRollup
-from audit.sequencing import step, taking
+from audit.sequencing.bundles import step, taking
+from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.leadership import leading
-from audit.sequencing.step import sequence_step
 from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.sequencing.log import (

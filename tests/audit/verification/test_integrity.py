@@ -5,7 +5,7 @@ from django.db import connection, transaction
 
 from audit.log.events import Event, RowChange
 from audit.models import AuditLog, AuditTrail, Integrity
-from audit.sequencing.step import sequence_step
+from audit.sequencing.bundles.step import sequence_step
 from audit.verification import integrity
 from tests.log_entries import record
 from tests.tampering import forging

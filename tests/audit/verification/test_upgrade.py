@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.models import AuditLog, AuditTrail, AuditTree, CheckpointKey, UsageRollup
-from audit.sequencing.checkpoint_keys import bootstrap_checkpoint_keys
+from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.verification.fsck import verify_log
 from tests.audit.usage import sum_up_days

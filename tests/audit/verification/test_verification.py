@@ -19,8 +19,8 @@ from audit.log.entries import ENTRY_FIELDS, entry_bytes
 from audit.log.events import Actor, Event, RowChange, Source
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditTile, AuditTree, CheckpointKey
-from audit.sequencing.checkpoint_keys import active_signers, bootstrap_checkpoint_keys, trusted_keys
-from audit.sequencing.checkpointing import thin_out_checkpoints
+from audit.sequencing.checkpoints.signing import thin_out_checkpoints
+from audit.sequencing.checkpoints.signing_keys import active_signers, bootstrap_checkpoint_keys, trusted_keys
 from audit.sequencing.head import HEAD_FILE, read_head, write_head
 from audit.sequencing.rollups import add_usage
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey, publication_message, sign_note

@@ -2,10 +2,10 @@ import uuid
 
 import pytest
 
-from kernel.crypto.aead import Cipher
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing.aead import Cipher
 
 AEAD_MODES = [mode for mode in SEALING_MODES.values() if not mode.is_public_key]
 

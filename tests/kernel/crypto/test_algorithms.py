@@ -7,7 +7,7 @@ import types
 import pytest
 
 from kernel import crypto
-from kernel.crypto import aead, algorithms
+from kernel.crypto import algorithms
 from kernel.crypto.algorithms import (
     ALGORITHM_NAMES,
     KEY_ALGORITHMS,
@@ -25,6 +25,7 @@ from kernel.crypto.modes import (
     find_sealing_mode,
     mode_by_suite,
 )
+from kernel.crypto.sealing import aead
 from tests.kernel.crypto.conftest import AEAD_MODES
 
 ALLOWED_FROM_THE_LIBRARY = {

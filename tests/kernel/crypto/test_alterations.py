@@ -10,13 +10,14 @@ import uuid
 
 import pytest
 
-from kernel.crypto import envelope, key_pairs
-from kernel.crypto.aead import Cipher, Sealed
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.public_key_encryption import PrivateKeyOpener
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.public_key_encryption import PrivateKeyOpener
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Cipher, Sealed
 from tests.kernel.crypto.conftest import AEAD_MODES
 
 AAD = b"aad"

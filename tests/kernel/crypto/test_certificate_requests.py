@@ -5,9 +5,9 @@ import subprocess
 import pytest
 from cryptography import x509
 
-from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import KEY_ALGORITHMS
-from kernel.crypto.certificate_requests import CsrSigner, RequestedNames
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.certificate_requests import CsrSigner, RequestedNames
 from kernel.crypto.errors import Invalid
 from kernel.crypto.modes import SIGNING_MODES
 

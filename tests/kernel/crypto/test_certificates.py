@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from kernel.crypto.certificates import self_signed
+from kernel.crypto.asymmetric.certificates import self_signed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 
-from kernel.crypto.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
-from kernel.crypto.envelope import pack_header
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.stream import HEADER_SIZE, STREAM, StreamHeader
+from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
+from kernel.crypto.sealing.envelope import pack_header
+from kernel.crypto.sealing.stream import HEADER_SIZE, STREAM, StreamHeader
 
 KEY_ID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 SEALED_KEY = pack_header(SEALING_MODES["aes-256-gcm"], KEY_ID, 7) + bytes(12 + 32 + 16)

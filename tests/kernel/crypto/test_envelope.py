@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto import envelope
-from kernel.crypto.aead import Cipher, Sealed
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Cipher, Sealed
 
 LONGEST = 2 * 1024 * 1024
 

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from kernel.crypto import hybrid, importing, key_pairs, key_transport
 from kernel.crypto.algorithms import KEY_ALGORITHMS, find_key_algorithms
+from kernel.crypto.asymmetric import hybrid, key_pairs
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import importing, key_transport
 from tests.foreign_keys import ALGORITHMS, der, integer, new_key, private_bytes, public_bytes
 from tests.personas import b64
 

@@ -6,9 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kernel.crypto import hybrid, importing, key_checks
 from kernel.crypto.algorithms import find_key_algorithm
+from kernel.crypto.asymmetric import hybrid
 from kernel.crypto.errors import Invalid, WrongKey
+from kernel.crypto.transport import importing, key_checks
 from tests.foreign_keys import der, integer, private_bytes, rsa_of, rsa_with_a_composite_factor
 
 P_25519, P_448 = 2**255 - 19, 2**448 - 2**224 - 1

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto import agreement, hybrid, importing, key_documents, key_pairs, key_transport, pem
 from kernel.crypto.algorithms import find_key_algorithms
+from kernel.crypto.asymmetric import agreement, hybrid, key_documents, key_pairs
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import importing, key_transport, pem
 from tests.foreign_keys import der, new_key, private_bytes, public_bytes
 from tests.kernel.crypto.test_importing import openssl, refusal_of
 from tests.personas import b64

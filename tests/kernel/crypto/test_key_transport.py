@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from kernel.crypto import key_pairs, key_transport
+from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import WrongKey
-from kernel.crypto.key_transport import TransportFailed
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import key_transport
+from kernel.crypto.transport.key_transport import TransportFailed
 
 RECIPIENT = key_transport.recipient_with(key_pairs.generate("rsa-4096")[0])
 FOR_RSA, FOR_HPKE = key_transport.public_keys(RECIPIENT)

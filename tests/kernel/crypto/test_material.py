@@ -7,10 +7,10 @@ import traceback
 
 import pytest
 
-from kernel.crypto import aead
-from kernel.crypto.cbc_hmac import AesCbcHmacSha512
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import aead
+from kernel.crypto.sealing.cbc_hmac import AesCbcHmacSha512
 from tests.kernel.crypto.conftest import AEAD_MODES
 from tests.kernel.crypto.vector_files import octets, read_vectors
 

@@ -6,12 +6,12 @@ import json
 import cryptography_vectors
 import pytest
 
-from kernel.crypto import hybrid, key_pairs
-from kernel.crypto.aead import Sealed
+from kernel.crypto.asymmetric import hybrid, key_pairs
+from kernel.crypto.asymmetric.public_key_encryption import PrivateKeyOpener, PublicKeySealer
 from kernel.crypto.errors import DecryptionFailed, Invalid, MalformedCiphertext, WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.public_key_encryption import PrivateKeyOpener, PublicKeySealer
+from kernel.crypto.sealing.aead import Sealed
 
 OAEP, HPKE = SEALING_MODES["rsa-oaep-sha256"], SEALING_MODES["hpke-x25519-ml-kem-768"]
 PLAINTEXT = b"a plaintext of thirty-three bytes"

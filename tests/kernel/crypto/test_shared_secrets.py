@@ -2,10 +2,10 @@
 
 import pytest
 
-from kernel.crypto import key_pairs
-from kernel.crypto.agreement import Agreement
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.agreement import Agreement
+from kernel.crypto.asymmetric.kem import Decapsulator, Encapsulator
 from kernel.crypto.errors import Invalid
-from kernel.crypto.kem import Decapsulator, Encapsulator
 from kernel.crypto.modes import KEM_MODES
 
 

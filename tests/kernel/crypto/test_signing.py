@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from kernel.crypto import key_pairs
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.signing import Signer, Verifier
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SIGNING_MODES
-from kernel.crypto.signing import Signer, Verifier
 from tests.kernel.crypto.vector_files import octets, read_vectors
 
 MESSAGE = b"the canary sings at four"

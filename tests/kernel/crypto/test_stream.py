@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto import envelope
-from kernel.crypto.aead import Sealed
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.stream import (
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.aead import Sealed
+from kernel.crypto.sealing.stream import (
     CHUNK_SIZE,
     HEADER_SIZE,
     STREAM,

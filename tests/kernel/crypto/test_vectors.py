@@ -2,10 +2,10 @@
 
 import pytest
 
-from kernel.crypto import aead
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.sealing import aead
 from tests.kernel.crypto.vector_files import octets, read_vectors
 
 

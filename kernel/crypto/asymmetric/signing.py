@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
+from kernel.crypto.asymmetric.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.errors import Invalid
-from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import DIGESTS, SigningMode
 

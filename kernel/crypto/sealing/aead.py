@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, Protocol, final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, AESSIV, ChaCha20Poly1305
 
-from kernel.crypto.cbc_hmac import BLOCK_SIZE, AesCbcHmacSha512
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing.cbc_hmac import BLOCK_SIZE, AesCbcHmacSha512
 
 _MESSAGE_LABEL: Final = b"cc/msg/v1\x00"
 _MESSAGE_HEADER: Final = struct.Struct(">10s16sIBI")

@@ -1,7 +1,7 @@
 """Streams that a client sealed under a data key, and the header of any stream.
 
 ``0x02 ‖ 0x20 ‖ n (u16be) ‖ the ciphertext of the data key (n bytes) ‖ salt ‖ commitment ‖ chunks``. The salt and what
-follows it are those of ``kernel.crypto.stream``, under the data key itself. The context is ``cc/env/v1 ‖ 0x00``, the
+follows it are those of ``kernel.crypto.sealing.stream``, under the data key itself. The context is ``cc/env/v1 ‖ 0x00``, the
 header, and the length (u32be) of the additional data with that data.
 """
 
@@ -10,11 +10,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Final, Self
 
-from kernel.crypto import envelope
-from kernel.crypto.envelope import HEADER_SIZE, Envelope
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
-from kernel.crypto.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener
+from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.envelope import HEADER_SIZE, Envelope
+from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener
 
 MAX_KEY_CIPHERTEXT: Final = 2048  # bytes; with x25519-ml-kem-768 1,190
 MAX_HEADER_SIZE: Final = 4 + MAX_KEY_CIPHERTEXT

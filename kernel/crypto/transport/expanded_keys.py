@@ -11,7 +11,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from kernel.crypto import key_documents, key_pairs
+from kernel.crypto.asymmetric import key_documents, key_pairs
 from kernel.crypto.errors import WrongKey
 
 _SEED: Final = 0x80  # [0] IMPLICIT OCTET STRING

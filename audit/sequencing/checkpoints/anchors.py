@@ -16,7 +16,7 @@ from django.conf import settings
 
 from audit.log.canonical import format_timestamp
 from audit.models import AuditCheckpoint, AuditReceipt
-from audit.sequencing import syslog
+from audit.sequencing.checkpoints import syslog
 from audit.sequencing.tree import latest_checkpoint
 from audit.tlog.checkpoint import ed25519_only
 from kernel.clock import database_now

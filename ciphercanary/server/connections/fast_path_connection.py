@@ -13,9 +13,9 @@ from gunicorn.asgi import protocol
 from gunicorn.asgi.parser import ParseError
 from gunicorn.http.errors import ParseException
 
-from ciphercanary.server.bounded_connection import HTTP_1_1
-from ciphercanary.server.bridge import BODY_SECONDS, DECLINED
-from ciphercanary.server.known_head import KnownHead, KnownHeadProtocol
+from ciphercanary.server.connections.bounded_connection import HTTP_1_1
+from ciphercanary.server.connections.bridge import BODY_SECONDS, DECLINED
+from ciphercanary.server.connections.known_head import KnownHead, KnownHeadProtocol
 from kernel.databases import lock_waits
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.errors import DomainError

@@ -2,8 +2,8 @@
 
 from typing import Any, final
 
+from kernel.crypto.asymmetric.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.errors import Invalid
-from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import KemMode
 

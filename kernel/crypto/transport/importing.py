@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from kernel.crypto import expanded_keys, hybrid, key_checks, key_documents, key_pairs, pem
 from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.asymmetric import hybrid, key_documents, key_pairs
 from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transport import expanded_keys, key_checks, pem
 
 MAX_HMAC_KEY: Final = 1024  # bytes
 

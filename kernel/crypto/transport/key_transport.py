@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from kernel.crypto import hybrid, key_checks, key_pairs
+from kernel.crypto.asymmetric import hybrid, key_pairs
+from kernel.crypto.asymmetric.public_key_encryption import HPKE_SUITE, oaep
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.keywrap import binding
 from kernel.crypto.material import KeyMaterial
-from kernel.crypto.public_key_encryption import HPKE_SUITE, oaep
+from kernel.crypto.transport import key_checks
 
 RSA_ALGORITHM: Final = "rsa-4096"
 LEAST_RSA: Final = 3072  # bits of a modulus

@@ -9,8 +9,8 @@ from django.db.models.functions import TruncHour
 from audit import actions
 from audit.errors import CheckpointRefused, OlderDatabase
 from audit.models import AuditCheckpoint, AuditLog, AuditReceipt, AuditTree
-from audit.sequencing.checkpoint_keys import active_signers, origin, trusted_keys
-from audit.sequencing.checkpoint_links import Link, hour_of, thinned_before
+from audit.sequencing.checkpoints.links import Link, hour_of, thinned_before
+from audit.sequencing.checkpoints.signing_keys import active_signers, origin, trusted_keys
 from audit.sequencing.head import Head, read_head, require_not_older, write_head
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import database_reader, latest_checkpoint, read_tile, read_tree

@@ -4,7 +4,7 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from ciphercanary.server.fast_path_connection import FastPathProtocol
+from ciphercanary.server.connections.fast_path_connection import FastPathProtocol
 from kernel.errors import DomainError
 from kernel.http.asgi_answers import Scope
 from kernel.http.fast_path import FastAnswer, FastHandler, FastRequest

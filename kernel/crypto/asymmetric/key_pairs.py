@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from kernel.crypto import hybrid, key_documents
+from kernel.crypto.asymmetric import hybrid, key_documents
+from kernel.crypto.asymmetric.key_documents import Document
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.errors import WrongKey
-from kernel.crypto.key_documents import Document
 from kernel.crypto.material import KeyMaterial
 
 _RSA: Final = "2a864886f70d010101"  # rsaEncryption (RFC 8017 §C)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from kernel.crypto.asymmetric.key_documents import CERTIFICATE, ENCRYPTED
 from kernel.crypto.encoding import decode_canonical_base64
 from kernel.crypto.errors import WrongKey
-from kernel.crypto.key_documents import CERTIFICATE, ENCRYPTED
 
 PRIVATE, PUBLIC, OLD_RSA, OLD_EC = "PRIVATE KEY", "PUBLIC KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"
 # RFC 7468 §2: text around a block is ignored. No hyphen is in the base64, so a search takes linear time.

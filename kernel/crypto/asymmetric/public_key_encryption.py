@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from kernel.crypto.aead import Message, Sealed, check_lengths, message_aad
+from kernel.crypto.asymmetric.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.errors import DecryptionFailed, Invalid
-from kernel.crypto.key_pairs import PrivateKey, PublicKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing.aead import Message, Sealed, check_lengths, message_aad
 
 HPKE_SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 

@@ -9,7 +9,7 @@ the event loop.
 from collections.abc import Callable
 from typing import Any, Final
 
-from ciphercanary.server.byte_budget import ByteBudget, Charge
+from ciphercanary.server.connections.byte_budget import ByteBudget, Charge
 from kernel.http.protocol_refusals import head_too_large, overloaded
 
 MAX_HEAD: Final = 32 * 1024  # bytes

@@ -16,12 +16,12 @@ from audit.log.bundles import Body, Bundle
 from audit.log.entry_rows import copy_lines, insert_rows
 from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm
-from audit.sequencing.appending import Edge
-from audit.sequencing.continuity import Place, find_gaps, overlaps
-from audit.sequencing.expanding import Expanded, expand
+from audit.sequencing.bundles.appending import Edge
+from audit.sequencing.bundles.continuity import Place, find_gaps, overlaps
+from audit.sequencing.bundles.expanding import Expanded, expand
+from audit.sequencing.bundles.taking import Taken, is_waiting, set_aside, take
 from audit.sequencing.leadership import leading
 from audit.sequencing.rollups import add_usage
-from audit.sequencing.taking import Taken, is_waiting, set_aside, take
 from audit.sequencing.token_uses import note_token_uses
 from audit.services.alarms import raise_alarms
 from kernel.crypto.errors import MacMismatch

@@ -7,12 +7,12 @@ from typing import Any, Self, final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kernel.crypto.certificates import general_name
+from kernel.crypto.asymmetric.certificates import general_name
+from kernel.crypto.asymmetric.key_pairs import PrivateKey
+from kernel.crypto.asymmetric.signing import rsa_padding
 from kernel.crypto.errors import Invalid
-from kernel.crypto.key_pairs import PrivateKey
 from kernel.crypto.material import Confidential
 from kernel.crypto.modes import DIGESTS, SigningMode
-from kernel.crypto.signing import rsa_padding
 
 
 @dataclass(frozen=True, slots=True)

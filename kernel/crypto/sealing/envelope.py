@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from kernel.crypto.aead import Sealed, check_lengths
 from kernel.crypto.encoding import decode_base64url, encode_base64url
 from kernel.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
 from kernel.crypto.modes import SealingMode, mode_by_suite
+from kernel.crypto.sealing.aead import Sealed, check_lengths
 
 PREFIX: Final = "cc1."
 

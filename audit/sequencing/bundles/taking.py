@@ -12,7 +12,7 @@ from audit.log.bundles import Body, Bundle, open_body
 from audit.log.raw_rows import Values, any_text, presentable, spelled, spelled_columns
 from audit.models import AuditBundle
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.expanding import columns_of
+from audit.sequencing.bundles.expanding import columns_of
 from kernel.clock import database_now
 from kernel.crypto.errors import MacMismatch
 

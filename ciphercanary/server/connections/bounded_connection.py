@@ -12,8 +12,8 @@ from typing import Any, Final
 from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from ciphercanary.server.bounded_parser import MAX_HEAD, BoundedParser, TooMuchPendingData
-from ciphercanary.server.write_watch import WRITE_SECONDS, WriteWatch
+from ciphercanary.server.connections.bounded_parser import MAX_HEAD, BoundedParser, TooMuchPendingData
+from ciphercanary.server.connections.write_watch import WRITE_SECONDS, WriteWatch
 from kernel.errors import DomainError
 from kernel.http.asgi_answers import as_http, refusal
 from kernel.http.problems import ProtocolError

@@ -5,7 +5,7 @@ with SHA-512 derives a key, a nonce and a commitment from the subkey, a random s
 chunks of 16 KiB, of which the last is always shorter. Therefore chunks cannot be reordered, and a truncated stream
 does not open.
 
-The stream starts with the header of a self-describing ciphertext (``kernel.crypto.envelope``):
+The stream starts with the header of a self-describing ciphertext (``kernel.crypto.sealing.envelope``):
 ``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be)``. The context is the additional data of every native message
 (``aead.message_aad``), so a relabelled stream does not open either.
 """
@@ -17,11 +17,11 @@ from typing import Final, Self, final
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 
-from kernel.crypto.aead import message_aad
-from kernel.crypto.envelope import HEADER_SIZE, pack_header, unpack_header
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.modes import SealingMode
+from kernel.crypto.sealing.aead import message_aad
+from kernel.crypto.sealing.envelope import HEADER_SIZE, pack_header, unpack_header
 
 # A separate mode outside ``SEALING_MODES``, because it does not seal messages. Streams of up to 4 PiB may be sealed 2^77
 # times under one subkey (C2SP chunked-encryption, "FIPS 140 compliance"), so no limit is within reach.

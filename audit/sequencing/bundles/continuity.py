@@ -20,7 +20,7 @@ from audit.log.bundles import Body, Bundle
 from audit.log.raw_rows import as_stored
 from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.expanding import columns_of, kind_of
+from audit.sequencing.bundles.expanding import columns_of, kind_of
 
 LOOKED_UP_AT_ONCE = 100
 _TYPES = {"postgresql": ("::integer", "::uuid", "::bigint", "::bigint"), "sqlite": ("", "", "", "")}

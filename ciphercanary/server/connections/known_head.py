@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
-from ciphercanary.server.bounded_connection import BoundedProtocol
-from ciphercanary.server.bridge import BODY_SECONDS
-from ciphercanary.server.byte_budget import Charge
+from ciphercanary.server.connections.bounded_connection import BoundedProtocol
+from ciphercanary.server.connections.bridge import BODY_SECONDS
+from ciphercanary.server.connections.byte_budget import Charge
 from kernel.http.fast_path import FastHandler, FastRequest
 from kernel.http.response_headers import new_request_id
 

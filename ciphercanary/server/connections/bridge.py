@@ -15,7 +15,7 @@ from functools import partial
 from types import MappingProxyType
 from wsgiref.types import WSGIApplication
 
-from ciphercanary.server.byte_budget import ByteBudget, Charge
+from ciphercanary.server.connections.byte_budget import ByteBudget, Charge
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline
 from kernel.http import fast_path
 from kernel.http.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer

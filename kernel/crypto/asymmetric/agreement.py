@@ -4,9 +4,9 @@ from typing import Any, final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kernel.crypto import key_pairs
+from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.asymmetric.key_pairs import PrivateKey
 from kernel.crypto.errors import Invalid, WrongKey
-from kernel.crypto.key_pairs import PrivateKey
 from kernel.crypto.material import Confidential
 
 
