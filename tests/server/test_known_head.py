@@ -139,7 +139,7 @@ def test_following_requests_wait_within_the_limit_and_reading_stops(parser):
 
 def test_a_late_body_is_left_to_the_application(parser, monkeypatch):
     for module in ("known_head", "fast_path_connection"):
-        monkeypatch.setattr(f"ciphercanary.server.{module}.BODY_SECONDS", 0.001)
+        monkeypatch.setattr(f"ciphercanary.server.connections.{module}.BODY_SECONDS", 0.001)
 
     async def scene(connection):
         await connection.receive(request("a", BODY)[:-3])

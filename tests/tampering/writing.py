@@ -14,7 +14,7 @@ from audit.commit.writer import submit
 from audit.log import heartbeats
 from audit.log.events import Actor, ActorType, Event, Outcome, RowChange, Source
 from audit.sequencing.bundles.step import sequence_step
-from audit.sequencing.checkpoints import signing as checkpointing
+from audit.sequencing.checkpoints import signing
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.checkpoints.signing_keys import promote_covered_keys, rotate_checkpoint_keys
 from kernel.clock import database_now
@@ -166,15 +166,15 @@ def sign_in_the_past(log: Log, *ago: timedelta) -> list[int]:
     """Write an entry and a checkpoint at each of these moments; return the sizes."""
     sizes = []
     now = database_now().replace(minute=0, second=0, microsecond=0)
-    clock = checkpointing.database_now
+    clock = signing.database_now
     for each in ago:
         log.operate(1)
         sequence()
-        checkpointing.database_now = lambda moment=now - each: moment
+        signing.database_now = lambda moment=now - each: moment
         try:
             sizes.append(sign_checkpoint().size)
         finally:
-            checkpointing.database_now = clock
+            signing.database_now = clock
     return sizes
 
 
