@@ -64,8 +64,7 @@ def lock_policy_of(key: Key) -> EncryptionPolicy | None:
 def lock_version(principal: Principal, key_id: UUID, number: int) -> tuple[Key, KeyVersion]:
     """The key, locked as by ``lock_key``, and one of its versions. Raises NotFound, IntegrityFailed."""
     key = lock_key(principal, key_id)
-    row = first_of(key.versions.filter(version=number))
-    return key, row.check_mac()
+    return key, first_of(key.versions.filter(version=number)).check_mac()
 
 
 def as_refusal(error: DomainError | DatabaseError) -> DomainError:

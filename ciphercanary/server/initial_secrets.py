@@ -50,9 +50,8 @@ def create_missing(folder: Path, host: str) -> list[Path]:
     created += _together(folder, _for_redis())
     names = list(dict.fromkeys((host, *LOCAL_NAMES)))
     certificate, key = certificates.self_signed(names, now=datetime.now(UTC))
-    return created + _together(
-        folder, {"tls/certificate.pem": certificate.decode(), "tls/key.pem": key.decode()}
-    )
+    tls = {"tls/certificate.pem": certificate.decode(), "tls/key.pem": key.decode()}
+    return created + _together(folder, tls)
 
 
 def _for_postgres() -> Mapping[str, str]:

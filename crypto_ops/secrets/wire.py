@@ -60,11 +60,7 @@ type _IsDisclosed = Annotated[
 ]
 type _Context = Annotated[
     str,
-    Rest(
-        Base64Field,
-        max_bytes=MAX_CONTEXT_BYTES,
-        help_text="identifies the derived key; at least one byte",
-    ),
+    Rest(Base64Field, max_bytes=MAX_CONTEXT_BYTES, help_text="identifies the derived key; at least one byte"),
 ]
 type _PublicKey = Annotated[
     str,

@@ -13,7 +13,6 @@ from kernel.crypto.encoding import decode_base64
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.transport import importing, key_transport, pem
 from kernel.crypto.transport.importing import Parts, refused
-from kernel.crypto.transport.key_transport import TransportFailed
 from kernel.errors import Denied, Invalid
 from kernel.http import strict_json
 from kernel.rsa import process as rsa_process
@@ -174,7 +173,7 @@ def _wrapped(principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -
             octets = key_transport.unwrap_hpke(recipient, wrapped, request.name)
         else:
             octets = key_transport.unwrap_rsa(recipient, wrapped)
-    except TransportFailed:
+    except key_transport.TransportFailed:
         raise refused(
             "Cannot be unwrapped. It was altered, or wrapped for other import parameters, another name or in another form."
         ) from None

@@ -1,0 +1,43 @@
+"""Conditions on rows: one of several limited queries, and the identity of a user or a service account. Also one row."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import BigIntegerField, Expression, Q, QuerySet
+
+from kernel.errors import NotFound
+from kernel.identities import Identity
+
+
+class AnyOf(Expression):
+    """The ids of the rows of several querysets, which are sorted and limited."""
+
+    output_field = BigIntegerField()
+
+    def __init__(self, parts: Iterable[QuerySet[Any]]) -> None:
+        super().__init__()
+        self.parts = [part.values("id") for part in parts]
+
+    def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        found = [part.query.get_compiler(connection=connection).as_sql() for part in self.parts]
+        # SQLite limits a part of a union only inside of a subquery.
+        sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
+        return f"({sql})", tuple(value for _, parameters in found for value in parameters)
+
+
+def is_of(identity: Identity, *, user: str, other: str = "actor_id") -> Q:
+    """The rows of an identity, which has one column for users, and one for service accounts: ``user`` is the column of users' ids, ``other`` that of accounts' ids.
+
+    The system has no rows: if both columns are null, the actor may be an anonymous client.
+    """
+    if identity.id is None:
+        return Q(pk__in=())
+    return Q(**{user if identity.user_id else other: identity.id})
+
+
+def first_of[T](rows: QuerySet[Any, T]) -> T:
+    """The first row. Raises NotFound if there is none."""
+    row = rows.first()
+    if row is None:
+        raise NotFound
+    return row
