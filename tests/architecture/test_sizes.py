@@ -1,4 +1,5 @@
 import ast
+import re
 import textwrap
 from collections import Counter
 
@@ -24,6 +25,12 @@ CEILINGS = {
     "notifications": 2_275,
 }
 SLACK = 100
+MAX_FILES_IN_A_FOLDER = 20
+SMALL_FILE_LINES, MAX_SMALL_FILES = 20, 30
+# Django, Python and WSGI servers define these files.
+CONVENTIONS = re.compile(
+    r"(^|/)(__init__|__main__|admin|apps|models|urls|wsgi)\.py$|(^|/)(commands|formats|models)/"
+)
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 
 
@@ -87,6 +94,21 @@ def test_a_ceiling_is_neither_exceeded_nor_far_above_nor_missing():
         "demo": 10,
         "gone": 0,
     }
+
+
+def test_no_folder_has_more_than_20_python_files_beside_its_init():
+    folders = Counter(path.parent for path in product_files() if path.name != "__init__.py")
+    wide = {name(folder): count for folder, count in folders.items() if count > MAX_FILES_IN_A_FOLDER}
+    assert wide == {}, "Make a package of the files that belong together."
+
+
+def test_few_files_are_shorter_than_20_lines():
+    small = [
+        name(path)
+        for path in product_files()
+        if len(path.read_text().splitlines()) < SMALL_FILE_LINES and not CONVENTIONS.search(name(path))
+    ]
+    assert len(small) <= MAX_SMALL_FILES, f"Move the content into a neighbour: {small}"
 
 
 def test_no_function_is_longer_than_40_lines():
