@@ -158,7 +158,7 @@ def plans(reads: Sequence[Read], owner: str, host: str) -> list[Plan]:
     a host name that the product accepts.
     """
     explainer = Explainer()
-    tokens = {name: log_in(explainer, name) for name in ("admin", owner)}
+    tokens = {name: sign_in(explainer, name) for name in ("admin", owner)}
     authenticate(explainer, tokens[owner])
     for read in reads:
         with asking(explainer, read.what):
@@ -168,7 +168,7 @@ def plans(reads: Sequence[Read], owner: str, host: str) -> list[Plan]:
     return explainer.plans
 
 
-def log_in(explainer: Explainer, username: str) -> str:
+def sign_in(explainer: Explainer, username: str) -> str:
     """An access token, from the service that runs after the password check."""
     from accounts.models import User
     from accounts.sessions.services.sessions import open_session, refresh

@@ -39,7 +39,7 @@ class CipherCanary:
         self.product = product
         self.longest_lag = 0.0  # seconds from the end of a run until every entry was in the tree
         product.create_user("bench", "developer")
-        self._session = log_in_with_second_factor(product, "bench")
+        self._session = sign_in_with_second_factor(product, "bench")
         self._renewed = time.monotonic()
         key = self._post("/api/v1/keys", {"name": "bench", "algorithm": "aes-256"}).send()
         self.key_id = str(key["id"])
@@ -113,7 +113,7 @@ class CipherCanary:
         return bool(self.product.query("SELECT 1 FROM audit_bundles LIMIT 1"))
 
 
-def log_in_with_second_factor(product: Product, username: str) -> Any:
+def sign_in_with_second_factor(product: Product, username: str) -> Any:
     """Enrol an authenticator, confirm it, and sign in with it. Returns the response of the sign-in."""
     token = product.token(username)
     seed = product.send("POST", "/auth/totp/enrol", {}, token=token).json["secret"]

@@ -14,7 +14,7 @@ from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Denied, DomainError, Invalid, Unavailable
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust.row_mac import IntegrityFailed

@@ -280,7 +280,7 @@ def _successor(*_):
     return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", **REASON}
 
 
-def _log_in(_target, account):
+def _sign_in(_target, account):
     return {"username": account.user.username, "password": PASSWORD}
 
 
@@ -550,7 +550,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "operation-cancel": {"POST": Endpoint("operations.read", about="job", state=JOB)},
     "operation-result": {"GET": Endpoint("operations.read", about="job", state=FINISHED_JOB)},
     # authentication
-    "log-in": {"POST": Endpoint(PUBLIC, body=_log_in)},
+    "log-in": {"POST": Endpoint(PUBLIC, body=_sign_in)},
     "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},
     "log-out": {"POST": Endpoint(PUBLIC, 204, body=_refresh, ends_session=True)},
     "me": {"GET": Endpoint(AUTHENTICATED)},

@@ -123,13 +123,13 @@ class Site:
         finally:
             connection.close()
 
-    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
+    def sign_in_to_api(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
         answer = self.send("POST", "/auth/login", {"username": username, "password": password})
         assert answer.status == 200, answer.content
         return answer.json
 
     def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
-        return str(self.log_in(username, password)["access_token"])
+        return str(self.sign_in_to_api(username, password)["access_token"])
 
     def send_form(self, path: str, username: str = ADMIN, password: str = PASSWORD) -> Reply:
         """Open a page with a form for user name and password (sign-in or set-up link), and send the form."""

@@ -50,7 +50,7 @@ def browser():
     return Client()
 
 
-def log_in(browser, username, password=PASSWORD):
+def sign_in(browser, username, password=PASSWORD):
     return browser.post("/login/", {"username": username, "password": password, "next": "/admin/"})
 
 
@@ -61,12 +61,12 @@ def is_inside(browser):
 @pytest.mark.parametrize("role", READERS)
 def test_a_reader_who_signs_in_to_the_console_enters_the_admin(browser, request, role):
     persona = request.getfixturevalue(role)
-    response = log_in(browser, persona.user.username)
+    response = sign_in(browser, persona.user.username)
     assert (response.status_code, response.headers["Location"]) == (303, "/admin/")
     assert is_inside(browser)
 
 
-def test_a_stranger_is_sent_to_the_log_in_of_the_console_and_back(browser, auditor):
+def test_a_stranger_is_sent_to_the_sign_in_of_the_console_and_back(browser, auditor):
     first = browser.get("/admin/keys/key/?q=a")
     assert (first.status_code, first.headers["Location"]) == (
         302,
@@ -83,7 +83,7 @@ def test_the_way_back_leads_nowhere_else(browser, auditor):
 
 def test_the_admin_requires_the_second_factor_of_the_console(browser, auditor):
     authenticator, _ = enrol(auditor)
-    response = log_in(browser, auditor.user.username)
+    response = sign_in(browser, auditor.user.username)
     assert response.headers["Location"] == "/login/code/?next=%2Fadmin%2F"
     assert not is_inside(browser)
     sent = {"code": authenticator.code(), "next": "/admin/"}
@@ -92,7 +92,7 @@ def test_the_admin_requires_the_second_factor_of_the_console(browser, auditor):
 
 
 def test_a_developer_is_refused_and_that_is_on_record(browser, developer):
-    log_in(browser, developer.user.username)
+    sign_in(browser, developer.user.username)
     response = browser.get("/admin/", follow=True)
     assert response.status_code == 403
     assert b"Your role cannot open the admin site." in response.content
@@ -107,7 +107,7 @@ def test_the_admin_has_no_form_of_its_own_to_sign_in_with(browser, auditor):
 
 
 def test_django_s_own_log_out_is_not_there_and_the_page_has_the_consoles(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert browser.post("/admin/logout/").status_code == 404
     content = browser.get("/admin/").content.decode()
     assert 'action="/logout/"' in content
@@ -118,7 +118,7 @@ def test_django_s_own_log_out_is_not_there_and_the_page_has_the_consoles(browser
 
 @pytest.mark.parametrize("theme", ["system", "light", "dark"])
 def test_the_theme_is_the_consoles(browser, auditor, theme):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     browser.cookies["theme"] = theme
     content = browser.get("/admin/").content.decode()
     assert f"theme-{theme}" in content
@@ -126,7 +126,7 @@ def test_the_theme_is_the_consoles(browser, auditor, theme):
 
 
 def test_a_session_ends_after_half_an_hour_without_use(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     session = BrowserSession.objects.get(session_key=row_key(browser.session.session_key))
     left = session.expire_date - database_now()
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
@@ -135,7 +135,7 @@ def test_a_session_ends_after_half_an_hour_without_use(browser, auditor):
 
 
 def test_each_request_renews_the_half_hour(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     BrowserSession.objects.update(expire_date=database_now() + timedelta(minutes=1))
     assert is_inside(browser)
     left = (
@@ -146,12 +146,12 @@ def test_each_request_renews_the_half_hour(browser, auditor):
 
 
 def test_a_session_ends_after_twelve_hours_however_busy_it_was(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     begin(browser, timedelta(hours=11, minutes=59))
     assert is_inside(browser)
     begin(browser, timedelta(hours=12))
     assert not is_inside(browser)
-    assert log_in(browser, auditor.user.username).status_code == 303
+    assert sign_in(browser, auditor.user.username).status_code == 303
     assert is_inside(browser)
 
 
@@ -170,14 +170,14 @@ def begin(browser, ago):
     ],
 )
 def test_signing_out_disabling_and_a_new_role_end_a_session_at_once(browser, auditor, change):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert is_inside(browser)
     call_command(change[0], auditor.user.username, *change[1:])
     assert not is_inside(browser)
 
 
 def test_a_new_password_ends_a_session_at_once(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     system = Principal.system("test", "command")
     editing.set_password(principal=system, user_id=auditor.user.id, password="another long password")
     assert not is_inside(browser)
@@ -185,7 +185,7 @@ def test_a_new_password_ends_a_session_at_once(browser, auditor):
 
 def test_a_user_row_that_was_changed_by_hand_opens_no_page(auditor):
     browser = Client(raise_request_exception=False)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     User.objects.filter(pk=auditor.user.pk).update(role="admin")
     assert browser.get("/admin/").status_code >= 500
 
@@ -193,14 +193,14 @@ def test_a_user_row_that_was_changed_by_hand_opens_no_page(auditor):
 def test_a_bearer_token_opens_no_page_and_a_session_no_api(browser, auditor):
     token = {"Authorization": f"Bearer {auditor.api.token}"}
     assert browser.get("/admin/", headers=token).status_code == 302
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert browser.get("/api/v1/keys").status_code == 401
 
 
 def test_django_s_own_password_form_is_not_there(browser, auditor):
     with pytest.raises(NoReverseMatch):
         reverse("admin:password_change")
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert browser.get("/admin/password_change/").status_code == 404
 
 

@@ -76,7 +76,7 @@ def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers)
         assert health.json["services"]["redis"] == "unhealthy"
         assert health.json["services"]["database"] == "healthy"
         assert encrypt(product, token, key_id).status == 200
-        statuses = [log_in_wrongly(product) for _ in range(LIMIT + 3)]
+        statuses = [sign_in_wrongly(product) for _ in range(LIMIT + 3)]
         assert statuses.count(429) >= 3
         assert set(statuses) == {401, 429}
         answer = product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
@@ -88,7 +88,7 @@ def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers)
         wait_until(lambda: product.send("GET", "/health").json["status"] == "healthy", RECOVERY_SECONDS)
 
 
-def log_in_wrongly(product):
+def sign_in_wrongly(product):
     began = time.monotonic()
     body = {"username": f"nobody-{uuid.uuid4().hex}", "password": "wrong battery staple"}
     status = product.send("POST", "/auth/login", body).status

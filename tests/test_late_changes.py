@@ -53,7 +53,7 @@ def test_no_one_enrols_an_authenticator_after_they_were_disabled(shut_out):
         enrol_totp(principal=shut_out["developer"])
 
 
-def test_an_administrator_who_logged_out_changes_no_one(admin, developer):
+def test_an_administrator_who_signed_out_changes_no_one(admin, developer):
     invited = make_user(INVITED)
     sign_out(refresh_token=admin.refresh_token, origin=ORIGIN)
     for change in (
@@ -80,7 +80,7 @@ def test_an_emergency_rotation_ends_requests_that_are_already_inside(admin, deve
         renew_principal(developer.principal)
 
 
-def test_a_log_in_that_saw_no_second_factor_ends_when_one_comes_into_force(developer):
+def test_a_sign_in_that_saw_no_second_factor_ends_when_one_comes_into_force(developer):
     seen = User.objects.get(pk=developer.user.pk)
     user = User.objects.get(pk=developer.user.pk)
     user.requires_second_factor = True

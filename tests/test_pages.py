@@ -170,7 +170,7 @@ def everything_kept():
     }
 
 
-def test_a_stranger_is_sent_to_the_log_in_and_back(paths):
+def test_a_stranger_is_sent_to_the_sign_in_and_back(paths):
     browser = Client()
     for number, (name, path) in enumerate(paths.items()):
         if PAGES[name].get and PAGES[name].get != STRANGERS:

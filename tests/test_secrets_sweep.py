@@ -130,18 +130,18 @@ class Client:
             self.refusals += answer.content
         return answer
 
-    def log_in(self, username, password, **more):
+    def sign_in(self, username, password, **more):
         body = {"username": username, "password": password, **more}
         return self.send("POST", "/auth/login", body, token="", expect=200).json
 
 
-def log_in_and_out(client: Client) -> None:
+def sign_in_and_out(client: Client) -> None:
     plant = client.plant
     password = plant.text("password of a user")
     done = client.product.manage("create_user", "dora", "--role", "developer", typed=f"{password}\n")
     assert done.returncode == 0, done.stderr
     assert password not in done.stdout + done.stderr
-    pair = client.log_in("dora", password)
+    pair = client.sign_in("dora", password)
     plant.keep("access token", pair["access_token"])
     plant.keep("refresh token, used", pair["refresh_token"])
     renewed = client.send("POST", "/auth/refresh", {"refresh_token": pair["refresh_token"]}, expect=200).json
@@ -152,7 +152,7 @@ def log_in_and_out(client: Client) -> None:
     change = {"current": password, "new": new}
     client.send("POST", "/auth/password", change, token=renewed["access_token"], expect=204)
     client.send("POST", "/auth/logout", {"refresh_token": renewed["refresh_token"]}, expect={204, 401})
-    last = client.log_in("dora", new)
+    last = client.sign_in("dora", new)
     wrong = {
         "current": plant.text("password, wrong at the change"),
         "new": plant.text("password, never taken"),
@@ -162,10 +162,10 @@ def log_in_and_out(client: Client) -> None:
     plant.keep("password, refused", short["new"])
     client.send("POST", "/auth/password", short, token=last["access_token"], expect=400)
     client.send("POST", "/auth/logout", {"refresh_token": last["refresh_token"]}, expect=204)
-    plant.keep("refresh token, logged out", last["refresh_token"])
+    plant.keep("refresh token, signed out", last["refresh_token"])
 
 
-def fail_to_log_in(client: Client) -> None:
+def fail_to_sign_in(client: Client) -> None:
     plant = client.plant
     tries = [
         {"username": "dora", "password": plant.text("password, wrong")},
@@ -218,7 +218,7 @@ def use_a_second_factor(client: Client) -> None:
         client.product.manage("create_user", "otto", "--role", "operator", typed=f"{password}\n").returncode
         == 0
     )
-    token = client.log_in("otto", password)["access_token"]
+    token = client.sign_in("otto", password)["access_token"]
     enrolled = client.send("POST", "/auth/totp/enrol", {}, token=token, expect=200).json
     seed = base64.b32decode(enrolled["secret"] + "=" * (-len(enrolled["secret"]) % 8))
     plant.keep("TOTP seed", seed)
@@ -230,7 +230,7 @@ def use_a_second_factor(client: Client) -> None:
     for number, code in enumerate(answer["recovery_codes"]):
         plant.keep(f"recovery code {number}", code)
         plant.keep(f"recovery code {number}, without hyphens", code.replace("-", ""))
-    client.log_in("otto", password, totp_code=answer["recovery_codes"][0])
+    client.sign_in("otto", password, totp_code=answer["recovery_codes"][0])
     body = {"username": "otto", "password": password}
     for code in (answer["recovery_codes"][0], plant.word("recovery code, wrong"), ""):
         client.send("POST", "/auth/login", {**body, "totp_code": code}, token="", expect=401)
@@ -560,8 +560,8 @@ def reported_by_the_log(product: Product, token: str) -> bytes:
 
 
 FLOWS = [
-    log_in_and_out,
-    fail_to_log_in,
+    sign_in_and_out,
+    fail_to_sign_in,
     show_bad_tokens,
     use_a_second_factor,
     encrypt_and_decrypt,
@@ -588,7 +588,7 @@ def test_no_secret_is_kept_anywhere_in_any_spelling(tmp_path):
         ) as product,
     ):
         client = Client(product, markers)
-        pair = client.log_in("admin", PASSWORD)
+        pair = client.sign_in("admin", PASSWORD)
         client.token = pair["access_token"]
         [kek] = product.home.glob("kek-*.key")
         markers.keep("key-encryption key", base64.b64decode(kek.read_text()))

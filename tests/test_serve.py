@@ -169,7 +169,7 @@ def require_one_valid_link(product):
     assert product.send("GET", second).status == 404
     done = product.send_form(third)
     assert (done.status, done.headers["Location"]) == (303, "/setup/first-key/")
-    assert product.log_in()["user"]["role"] == "admin"
+    assert product.sign_in_to_api()["user"]["role"] == "admin"
     assert product.send("GET", third).status == 404
     assert product.manage("setup_link").returncode == 1
 
@@ -307,7 +307,7 @@ def test_a_first_start_that_was_interrupted_goes_on(tmp_path):
         (product.home / f"{UNFINISHED}secret").touch()  # the remains of a file that was being written
         os.utime(product.home / f"{UNFINISHED}secret", (0, 0))
         product.start()
-        assert product.log_in()["user"]["role"] == "admin"
+        assert product.sign_in_to_api()["user"]["role"] == "admin"
         assert not (product.home / f"{UNFINISHED}secret").exists()
         assert len(list(product.home.glob("kek-*.key"))) == 1
         assert [each for each in migrated if each not in ([], migrations(product))] == []

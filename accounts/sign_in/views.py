@@ -38,8 +38,8 @@ PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
 
 class SignInView(SecretFormView[SignInForm]):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
-    template = "accounts/log_in.html"
     form_class = SignInForm
+    template = "accounts/sign_in.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if known_principal(request) is not None and not is_htmx(request):
@@ -80,7 +80,7 @@ class SignInView(SecretFormView[SignInForm]):
 
 class SignInCodeView(SecretFormView[CodeForm]):
     rules = {method: Rule(PUBLIC, actions.SESSION_OPENED) for method in ("GET", "POST")}
-    template = "accounts/log_in_code.html"
+    template = "accounts/sign_in_code.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         pending = pending_sign_in(request)
@@ -187,7 +187,7 @@ class SignInWithPasskeyView(SecretFormView[PageForm]):
         is_second = "second" in request.POST
         after_password = pending_sign_in(request) if is_second else None
         form: PageForm = CodeForm() if after_password else SignInForm()
-        template = "accounts/log_in_code.html" if after_password else "accounts/log_in.html"
+        template = "accounts/sign_in_code.html" if after_password else "accounts/sign_in.html"
         if after_password:
             name_actor(request, origin_of(request, Source.CONSOLE).anonymous(request.session[PENDING][3]))
         try:

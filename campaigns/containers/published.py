@@ -20,7 +20,7 @@ class Published(Site):
         tls = ssl.create_default_context(cafile=certificate)
         super().__init__(address.port or 443, address.hostname or "", tls=tls)
 
-    def log_in(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
+    def sign_in_to_api(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
         """As a Site, but a busy machine may need several attempts."""
         deadline = time.monotonic() + SIGN_IN_SECONDS
         while True:

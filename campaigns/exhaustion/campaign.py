@@ -142,7 +142,7 @@ def locked(product: Product) -> Iterator[None]:
     """Hold the database's lock while a sign-in waits for it in the product's only thread."""
     database = sqlite3.connect(product.sqlite_file, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
-    waiting = [threading.Thread(target=log_in, args=[product]) for _ in range(3)]
+    waiting = [threading.Thread(target=sign_in, args=[product]) for _ in range(3)]
     for thread in waiting:
         thread.start()
     time.sleep(1)  # until the first holds the thread, which cannot be observed
@@ -155,7 +155,7 @@ def locked(product: Product) -> Iterator[None]:
             thread.join()
 
 
-def log_in(product: Product) -> None:
+def sign_in(product: Product) -> None:
     with contextlib.suppress(Exception):
         product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
 

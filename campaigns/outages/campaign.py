@@ -28,7 +28,7 @@ PROBES = ("/health", "/readyz", "/metrics", "/livez")
 KINDS: dict[str, Callable[[Target], Seen]] = {
     "encrypt, fast": Target.encrypt,
     "encrypt, REST": lambda target: target.encrypt("?"),
-    "login": Target.log_in,
+    "login": Target.sign_in,
     "change": Target.change,
 }
 

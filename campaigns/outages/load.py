@@ -141,7 +141,7 @@ class MeasuredLoad(Load):
         finally:
             self._note(began, status, code, is_durable=bool(request_id))
         if status == 401:
-            self._log_in_again(token)
+            self._sign_in_to_api_again(token)
         return answer
 
     def _note(self, began: float, status: int, code: str, *, is_durable: bool) -> None:
@@ -151,7 +151,7 @@ class MeasuredLoad(Load):
             self._succeeded[seen.client] = seen.ended
         time.sleep(PAUSE if seen.is_success else PAUSE_AFTER_FAILURE)
 
-    def _log_in_again(self, token: str) -> None:
+    def _sign_in_to_api_again(self, token: str) -> None:
         with self._renewal, suppress(AssertionError, *GONE):
             if self.token == token:
                 self.token = self.product.token()

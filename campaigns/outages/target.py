@@ -122,7 +122,7 @@ class Target:
         body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": self.key}
         return self.send("POST", f"/api/v1/encrypt{query}", body)
 
-    def log_in(self) -> Seen:
+    def sign_in(self) -> Seen:
         return self.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
 
     def change(self) -> Seen:

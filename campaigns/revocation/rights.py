@@ -210,7 +210,7 @@ KINDS = {
     "disable user": Kind(session, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
     "disable token's user": Kind(own_token, lambda it: disable_user(principal=SYSTEM, user_id=it.user_id)),
     "change role": Kind(session, lambda it: set_role(principal=SYSTEM, user_id=it.user_id, role="operator")),
-    "log out": Kind(session, lambda it: sign_out(refresh_token=it.refresh_token, origin=ORIGIN)),
+    "sign out": Kind(session, lambda it: sign_out(refresh_token=it.refresh_token, origin=ORIGIN)),
     "disable key": Kind(
         session, lambda it: disable_key(principal=SYSTEM, key_id=it.key.id, reason="campaign")
     ),

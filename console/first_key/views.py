@@ -41,7 +41,7 @@ class FirstKeyPage(PageView[Principal]):
             data=data,
             is_decrypted=is_decrypted,
             decrypt_off="" if settings.CC_CONSOLE_DECRYPT else DECRYPT_OFF,
-            log_in=steps_of("curl", kind=find_key_algorithm(MODE.key_algorithm), key_id=key_id, mode=mode)[0],
+            step=steps_of("curl", kind=find_key_algorithm(MODE.key_algorithm), key_id=key_id, mode=mode)[0],
             call=curl_of("/api/v1/encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 

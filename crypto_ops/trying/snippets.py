@@ -22,7 +22,7 @@ class Step:
 
 LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
 
-_LOG_IN_TEXT: Final = (
+_SIGN_IN_TEXT: Final = (
     "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
     "or enter the values at the prompts. The token is valid for {minutes} minutes. With a service "
     "token, set CIPHERCANARY_TOKEN to it instead, and go to the next step."
@@ -59,16 +59,16 @@ def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> li
     fields = f'"signing_algorithm": "{mode}", ' if purpose == "sign" else ""
     sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode, "fields": fields}
     sent |= {**_WORDS[purpose], "genpkey": _GENPKEY.get(kind.name, "")}
-    log_in_text = _LOG_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
+    sign_in_text = _SIGN_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
     if language == "python":
         texts = (
-            f'{log_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
+            f'{sign_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
             "Needs Python 3 only, no other packages.",
             "Add this to the same program.",
         )
     else:
         texts = (
-            f"Run this in bash. {log_in_text}",
+            f"Run this in bash. {sign_in_text}",
             "Needs CIPHERCANARY_TOKEN from step 1.",
             "Run this in the same shell.",
         )

@@ -17,7 +17,7 @@ from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now, process_now
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks

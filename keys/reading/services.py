@@ -15,7 +15,7 @@ from accounts.principals import Principal
 from accounts.roles import sees_all
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from accounts.authorization import Grant
 from accounts.principals import Principal
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp

@@ -120,7 +120,7 @@ def test_the_asynchronous_methods_store_sessions_as_the_others_do():
     assert not BrowserSession.objects.exists()
 
 
-def test_a_log_in_deletes_what_is_over_of_its_user_and_some_of_the_rest(developer, stranger, monkeypatch):
+def test_a_sign_in_deletes_what_is_over_of_its_user_and_some_of_the_rest(developer, stranger, monkeypatch):
     for persona in (developer, developer, stranger, stranger):
         sign_in(persona)
     BrowserSession.objects.update(expire_date=database_now() - timedelta(minutes=1))

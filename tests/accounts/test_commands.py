@@ -138,7 +138,7 @@ def test_commands_of_djangos_that_would_break_an_account_name_ours(developer, co
     assert User.objects.values().get() == before
 
 
-def test_list_users_shows_who_may_log_in_and_no_secret(db, admin, developer):
+def test_list_users_shows_who_may_sign_in_and_no_secret(db, admin, developer):
     sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     UserFactory(username="gone", role="auditor", is_active=False)
     UserFactory(username="twice", role="operator", requires_second_factor=True)

@@ -103,7 +103,7 @@ def refusals():
 # --- the way there and back
 
 
-def test_the_log_in_page_offers_no_provider_without_an_issuer(browser, operator):
+def test_the_sign_in_page_offers_no_provider_without_an_issuer(browser, operator):
     assert b"/login/oidc/" not in browser.get("/login/").content
     assert browser.post("/login/oidc/")["Location"] == "/login/"
     assert browser.get("/login/oidc/callback", {"code": "x", "state": "x"})["Location"] == "/login/"

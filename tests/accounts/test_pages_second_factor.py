@@ -86,14 +86,14 @@ def test_a_right_code_turns_it_on_and_shows_ten_codes_once(browser, developer):
     assert (again.status_code, again["Location"]) == (303, "/account/mfa/")
 
 
-def test_the_secret_is_shown_again_to_a_recent_log_in_only(browser):
+def test_the_secret_is_shown_again_to_a_recent_sign_in_only(browser):
     begin(browser)
     make_old(browser)
     response = browser.get("/account/mfa/setup/")
     assert response["Location"] == "/reauth/?next=%2Faccount%2Fmfa%2Fsetup%2F"
 
 
-def test_an_enrolment_requires_a_recent_log_in(browser):
+def test_an_enrolment_requires_a_recent_sign_in(browser):
     make_old(browser)
     response = browser.post("/account/mfa/")
     assert response["Location"] == "/reauth/?next=%2Faccount%2Fmfa%2F"
@@ -148,7 +148,7 @@ def test_a_set_up_is_taken_up_for_ten_minutes(browser):
     assert not is_confirmed_by(browser, authenticator)
 
 
-def test_a_set_up_is_confirmed_soon_after_a_log_in(browser):
+def test_a_set_up_is_confirmed_soon_after_a_sign_in(browser):
     authenticator, _ = begin(browser)
     make_old(browser)
     response = browser.post("/account/mfa/setup/", {"code": authenticator.code()})
@@ -202,11 +202,11 @@ def test_new_codes_replace_the_old(browser, shown, developer):
     assert len(codes) == 10
     assert not set(codes) & set(shown[1])
     assert log_rows().filter(action=actions.RECOVERY_CODES_REPLACED).count() == 1
-    assert log_in_with(developer, shown[1][0]).status_code == 401
-    assert log_in_with(developer, codes[0]).status_code == 303
+    assert sign_in_with(developer, shown[1][0]).status_code == 401
+    assert sign_in_with(developer, codes[0]).status_code == 303
 
 
-def test_new_codes_ask_for_a_recent_log_in(browser, shown):
+def test_new_codes_ask_for_a_recent_sign_in(browser, shown):
     make_old(browser)
     for ask in (browser.get, browser.post):
         assert ask("/account/mfa/codes/")["Location"].startswith("/reauth/")
@@ -216,21 +216,21 @@ def test_new_codes_ask_for_a_recent_log_in(browser, shown):
 # --- using codes, and removing the authenticator
 
 
-def log_in_with(persona, code, **more):
+def sign_in_with(persona, code, **more):
     browser = Client()
     browser.post("/login/", {"username": persona.user.username, "password": PASSWORD})
     return browser.post("/login/code/", {"code": code}, **more)
 
 
 def test_a_recovery_code_opens_once_and_shows_how_many_are_left(shown, developer):
-    response = log_in_with(developer, shown[1][3], follow=True)
+    response = sign_in_with(developer, shown[1][3], follow=True)
     assert "You used a recovery code. You have 9 codes left." in response.content.decode()
-    assert log_in_with(developer, shown[1][3]).status_code == 401
-    assert "8 codes left" in log_in_with(developer, shown[1][4].lower(), follow=True).content.decode()
+    assert sign_in_with(developer, shown[1][3]).status_code == 401
+    assert "8 codes left" in sign_in_with(developer, shown[1][4].lower(), follow=True).content.decode()
 
 
 def test_a_code_of_the_app_shows_no_number_of_recovery_codes(shown, developer):
-    response = log_in_with(developer, shown[0].code(), follow=True)
+    response = sign_in_with(developer, shown[0].code(), follow=True)
     assert "left" not in response.content.decode()
 
 

@@ -87,7 +87,7 @@ def test_a_new_passkey_requires_user_verification_and_is_stored_with_its_mac(bro
     assert AuditTrail.objects.get(event_id=entry.event_id).table_name == "passkeys"
 
 
-def test_adding_asks_for_a_recent_log_in(browser):
+def test_adding_asks_for_a_recent_sign_in(browser):
     make_old(browser)
     there = "/reauth/?next=%2Faccount%2Fpasskeys%2Fnew%2F"
     assert browser.get("/account/passkeys/new/")["Location"] == there
@@ -304,7 +304,7 @@ def test_a_removed_passkey_does_not_sign_in(browser, device):
     assert is_inside(browser)
 
 
-def test_removing_asks_for_a_recent_log_in(browser, device):
+def test_removing_asks_for_a_recent_sign_in(browser, device):
     make_old(browser)
     assert submit(browser, operation="remove")["Location"].startswith("/reauth/")
     assert Passkey.objects.count() == 1

@@ -40,7 +40,7 @@ def test_the_system_may_do_everything_and_is_no_person():
         _ = system.person_id
 
 
-def test_an_operation_that_needs_a_recent_log_in_refuses_an_old_one():
+def test_an_operation_that_needs_a_recent_sign_in_refuses_an_old_one():
     person("admin", NOW - timedelta(minutes=10)).require_recent_sign_in(NOW)
     with pytest.raises(RecentAuthRequired):
         person("admin", NOW - timedelta(minutes=10, seconds=1)).require_recent_sign_in(NOW)

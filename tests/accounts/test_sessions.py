@@ -112,7 +112,7 @@ def test_a_family_ends_after_seven_days_however_often_it_was_refreshed(api, deve
     assert refresh(api, developer.refresh_token).status == 401
 
 
-def test_ended_families_go_with_the_next_log_in(developer):
+def test_ended_families_go_with_the_next_sign_in(developer):
     family = family_of(developer)
     family.expires_at = family.auth_time - timedelta(seconds=1)
     family.save_with_mac()
@@ -138,7 +138,7 @@ def forge_refresh_token(persona, text):
     sessions.refresh(refresh_token=text, origin=ORIGIN)
 
 
-def test_log_out_ends_the_session_and_its_access_tokens(api, developer):
+def test_sign_out_ends_the_session_and_its_access_tokens(api, developer):
     epoch = read_epoch()
     answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token})
     assert (answer.status, answer.json) == (204, None)
@@ -148,13 +148,13 @@ def test_log_out_ends_the_session_and_its_access_tokens(api, developer):
     assert log_rows().filter(action=actions.SESSION_CLOSED, user_id=developer.user.id).count() == 1
 
 
-def test_log_out_twice_is_no_error_and_one_event(api, developer):
+def test_sign_out_twice_is_no_error_and_one_event(api, developer):
     for _ in range(2):
         assert api.post("/auth/logout", {"refresh_token": developer.refresh_token}).status == 204
     assert log_rows().filter(action=actions.SESSION_CLOSED, outcome="ok").count() == 1
 
 
-def test_log_out_leaves_other_sessions_alone_unless_asked(api, developer):
+def test_sign_out_leaves_other_sessions_alone_unless_asked(api, developer):
     other = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     third = sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
     api.post("/auth/logout", {"refresh_token": developer.refresh_token})
@@ -172,7 +172,7 @@ def test_a_used_token_signs_no_one_out_everywhere(api, developer):
     assert ApiClient(pair["access_token"]).get("/auth/me").status == 200
 
 
-def test_log_out_with_an_unknown_token_is_401(api, db):
+def test_sign_out_with_an_unknown_token_is_401(api, db):
     assert api.post("/auth/logout", {"refresh_token": "ccr_unknown"}).status == 401
 
 
@@ -198,14 +198,14 @@ def attempt_refresh(token):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_parallel_log_ins_of_one_account_all_succeed():
+def test_eight_parallel_sign_ins_of_one_account_all_succeed():
     make_persona("dora", "developer")
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(closing_connection, log_in) for _ in range(8)]
+        futures = [pool.submit(closing_connection, sign_in_once) for _ in range(8)]
     assert all(future.result().access_token for future in futures)
 
 
-def log_in():
+def sign_in_once():
     return sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 

@@ -46,7 +46,7 @@ def kid_of(token):
     return jwt.get_unverified_header(token)["kid"]
 
 
-def log_in():
+def new_token():
     return sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN).access_token
 
 
@@ -82,7 +82,7 @@ def test_a_rotation_keeps_every_token_and_signs_with_the_published_key(developer
     tokens.rotate_signing_key(principal=SYSTEM)
     assert read_epoch() == epoch + 1
     assert developer.api.get("/auth/me").status == 200
-    token = log_in()
+    token = new_token()
     assert kid_of(token) == published_long_ago.kid
     assert kid_of(token) in before
     assert ApiClient(token).get("/auth/me").status == 200

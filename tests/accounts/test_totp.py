@@ -67,7 +67,7 @@ def let_time_pass():
     TotpDevice.objects.update(last_step=F("last_step") - 10)
 
 
-def log_in(persona, code=None):
+def sign_in(persona, code=None):
     more = {} if code is None else {"totp_code": code}
     return ApiClient().post("/auth/login", {"username": persona.user.username, "password": PASSWORD, **more})
 
@@ -77,30 +77,30 @@ def enrolled(developer):
     return *enrol(developer), developer
 
 
-def test_an_enrolment_shows_a_seed_and_log_in_still_requires_no_code(developer):
+def test_an_enrolment_shows_a_seed_and_sign_in_still_requires_no_code(developer):
     answer = developer.api.post("/auth/totp/enrol")
     assert answer.status == 200
     assert set(answer.json) == {"secret", "otpauth_uri"}
     assert answer.json["secret"] in answer.json["otpauth_uri"]
     assert answer.headers["Cache-Control"] == "no-store"
-    assert log_in(developer).status == 200
+    assert sign_in(developer).status == 200
 
 
-def test_once_confirmed_a_log_in_needs_the_code(enrolled):
+def test_once_confirmed_a_sign_in_needs_the_code(enrolled):
     authenticator, _, persona = enrolled
-    assert (log_in(persona).status, log_in(persona).code) == (401, "otp_required")
-    assert (log_in(persona, "").code, log_in(persona, None).code) == ("otp_required", "otp_required")
-    answer = log_in(persona, authenticator.code())
+    assert (sign_in(persona).status, sign_in(persona).code) == (401, "otp_required")
+    assert (sign_in(persona, "").code, sign_in(persona, None).code) == ("otp_required", "otp_required")
+    answer = sign_in(persona, authenticator.code())
     assert answer.status == 200
     assert ApiClient(answer.json["access_token"]).get("/auth/me").json["auth_method"] == "password+totp"
 
 
 def test_a_code_of_the_step_before_is_accepted_and_of_other_steps_not(enrolled):
     authenticator, _, persona = enrolled
-    assert log_in(persona, authenticator.code(-3)).code == "authentication_failed"
-    assert log_in(persona, authenticator.code(+2)).code == "authentication_failed"
+    assert sign_in(persona, authenticator.code(-3)).code == "authentication_failed"
+    assert sign_in(persona, authenticator.code(+2)).code == "authentication_failed"
     wait_for_the_middle_of_a_step()
-    assert log_in(persona, authenticator.code(-1)).status == 200
+    assert sign_in(persona, authenticator.code(-1)).status == 200
 
 
 def wait_for_the_middle_of_a_step():
@@ -113,31 +113,31 @@ def wait_for_the_middle_of_a_step():
 def test_a_code_works_once(enrolled):
     authenticator, _, persona = enrolled
     code = authenticator.code()
-    assert log_in(persona, code).status == 200
-    answer = log_in(persona, code)
+    assert sign_in(persona, code).status == 200
+    answer = sign_in(persona, code)
     assert (answer.status, answer.code) == (401, "authentication_failed")
 
 
-def test_the_code_that_confirmed_does_not_log_in(developer):
+def test_the_code_that_confirmed_does_not_sign_in(developer):
     authenticator = Authenticator(developer.api.post("/auth/totp/enrol").json["secret"])
     code = authenticator.code()
     assert developer.api.post("/auth/totp/confirm", {"code": code}).status == 200
-    assert log_in(developer, code).code == "authentication_failed"
+    assert sign_in(developer, code).code == "authentication_failed"
 
 
 def test_a_clock_that_jumps_back_opens_no_code_a_second_time(enrolled):
     authenticator, _, persona = enrolled
     TotpDevice.objects.update(last_step=int(database_now().timestamp() // 30) + 100)  # used before the jump
-    assert log_in(persona, authenticator.code()).code == "authentication_failed"
+    assert sign_in(persona, authenticator.code()).code == "authentication_failed"
 
 
 def test_a_wrong_code_and_a_replayed_one_get_the_same_answer(enrolled):
     authenticator, recovery_codes, persona = enrolled
     used = authenticator.code()
-    log_in(persona, used)
-    log_in(persona, recovery_codes[0])
+    sign_in(persona, used)
+    sign_in(persona, recovery_codes[0])
     codes = [used, authenticator.wrong_code(), recovery_codes[0], "ABCD-EFGH-2345-WXYZ"]
-    answers = [log_in(persona, code).json for code in codes]
+    answers = [sign_in(persona, code).json for code in codes]
     assert {(answer["code"], answer["detail"]) for answer in answers} == {
         ("authentication_failed", answers[0]["detail"])
     }
@@ -146,10 +146,10 @@ def test_a_wrong_code_and_a_replayed_one_get_the_same_answer(enrolled):
 def test_a_recovery_code_logs_in_once_and_is_on_record(enrolled):
     _, recovery_codes, persona = enrolled
     typed = recovery_codes[3].lower().replace("-", " ")
-    answer = log_in(persona, typed)
+    answer = sign_in(persona, typed)
     assert answer.status == 200
-    assert log_in(persona, recovery_codes[3]).code == "authentication_failed"
-    assert log_in(persona, recovery_codes[4]).status == 200
+    assert sign_in(persona, recovery_codes[3]).code == "authentication_failed"
+    assert sign_in(persona, recovery_codes[4]).status == 200
     entry = log_rows().filter(action=actions.RECOVERY_CODE_USED).latest("id")
     assert (entry.user_id, entry.object_id) == (persona.user.id, str(persona.user.id))
 
@@ -157,8 +157,8 @@ def test_a_recovery_code_logs_in_once_and_is_on_record(enrolled):
 def test_another_persons_codes_are_worth_nothing(enrolled, stranger):
     authenticator, recovery_codes, _ = enrolled
     enrol(stranger)
-    assert log_in(stranger, authenticator.code()).code == "authentication_failed"
-    assert log_in(stranger, recovery_codes[0]).code == "authentication_failed"
+    assert sign_in(stranger, authenticator.code()).code == "authentication_failed"
+    assert sign_in(stranger, recovery_codes[0]).code == "authentication_failed"
 
 
 def test_five_wrong_codes_close_the_second_factor_even_to_the_right_one(enrolled):
@@ -167,7 +167,7 @@ def test_five_wrong_codes_close_the_second_factor_even_to_the_right_one(enrolled
         assert guess(persona.user, authenticator.wrong_code()) is Unauthenticated
     assert guess(persona.user, authenticator.code()) is Throttled
     assert guess(persona.user, recovery_codes[0]) is Throttled
-    answer = log_in(persona, authenticator.code())
+    answer = sign_in(persona, authenticator.code())
     assert (answer.status, answer.code) == (429, "throttled")
     assert 0 < int(answer.headers["Retry-After"]) <= 900
 
@@ -241,29 +241,29 @@ def test_enrolment_takes_no_fields(developer):
     assert developer.api.post("/auth/totp/enrol", {"secret": "MINE"}).code == "invalid_request"
 
 
-def test_the_removal_requires_a_code_and_log_in_then_requires_none(enrolled):
+def test_the_removal_requires_a_code_and_sign_in_then_requires_none(enrolled):
     authenticator, _, persona = enrolled
     answer = persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()})
     assert (answer.status, list(answer.json["errors"])) == (400, ["code"])
-    assert log_in(persona).code == "otp_required"
+    assert sign_in(persona).code == "otp_required"
     assert persona.api.delete("/auth/totp", {"code": authenticator.code()}).status == 204
     assert not RecoveryCode.objects.exists()
-    assert log_in(persona).status == 200
+    assert sign_in(persona).status == 200
 
 
 def test_a_recovery_code_removes_a_lost_authenticator(enrolled):
     _, recovery_codes, persona = enrolled
     assert persona.api.delete("/auth/totp", {"code": recovery_codes[9]}).status == 204
-    assert log_in(persona).status == 200
+    assert sign_in(persona).status == 200
 
 
-def test_guessing_at_removal_counts_like_guessing_at_log_in(enrolled):
+def test_guessing_at_removal_counts_like_guessing_at_sign_in(enrolled):
     authenticator, _, persona = enrolled
     statuses = [
         persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()}).status for _ in range(6)
     ]
     assert statuses == [400] * 5 + [429]
-    assert log_in(persona, authenticator.code()).status == 429
+    assert sign_in(persona, authenticator.code()).status == 429
 
 
 def test_a_stranger_removes_their_own_authenticator_only(enrolled, stranger):
@@ -284,7 +284,7 @@ def test_the_command_takes_an_authenticator_away(enrolled, capsys):
     _, _, persona = enrolled
     call_command("reset_totp", persona.user.username.upper())
     assert persona.user.username in capsys.readouterr().out
-    assert log_in(persona).status == 200
+    assert sign_in(persona).status == 200
     entry = log_rows().get(action=actions.TOTP_RESET)
     assert (entry.source, entry.object_id) == ("command", str(persona.user.id))
 
@@ -296,7 +296,7 @@ def test_the_command_shows_when_there_is_nothing_to_take_away(developer):
         call_command("reset_totp", "nobody")
 
 
-def test_only_an_administrator_who_logged_in_lately_resets_anothers(
+def test_only_an_administrator_who_signed_in_lately_resets_anothers(
     enrolled, stranger, operator, auditor, admin
 ):
     _, _, persona = enrolled
@@ -304,13 +304,13 @@ def test_only_an_administrator_who_logged_in_lately_resets_anothers(
         with pytest.raises(Denied):
             second_factors.reset_totp(principal=other.principal, user_id=persona.user.id)
     with pytest.raises(RecentAuthRequired):
-        second_factors.reset_totp(principal=logged_in_long_ago(admin.principal), user_id=persona.user.id)
+        second_factors.reset_totp(principal=signed_in_long_ago(admin.principal), user_id=persona.user.id)
     assert TotpDevice.objects.exists()
     second_factors.reset_totp(principal=admin.principal, user_id=persona.user.id)
     assert not TotpDevice.objects.exists()
 
 
-def logged_in_long_ago(principal):
+def signed_in_long_ago(principal):
     return replace(principal, auth_time=principal.auth_time - timedelta(minutes=11))
 
 
@@ -340,7 +340,7 @@ def test_every_change_is_on_record_and_what_counts_raises_the_epoch(developer):
 
 def test_the_database_holds_neither_seeds_nor_recovery_codes_nor_does_the_log(enrolled):
     authenticator, recovery_codes, persona = enrolled
-    log_in(persona, recovery_codes[0])
+    sign_in(persona, recovery_codes[0])
     seed = base64.b32decode(authenticator.secret)
     rows = [
         *TotpDevice.objects.values(),
@@ -374,7 +374,7 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
     TotpDevice.objects.get(user=persona.user).save_with_mac()
     with pytest.raises(UnwrapFailed):
         require_second_factor(persona.user, thief.code(), ORIGIN)
-    assert log_in(persona, thief.code()).code == "integrity_failed"
+    assert sign_in(persona, thief.code()).code == "integrity_failed"
 
 
 @pytest.mark.parametrize(
@@ -390,8 +390,8 @@ def test_a_seed_that_was_put_into_another_row_does_not_open(enrolled, stranger):
 def test_write_access_to_the_database_does_not_switch_the_second_factor_off(enrolled, tamper):
     authenticator, _, persona = enrolled
     tamper(TotpDevice.objects.all())
-    assert log_in(persona).status in {401, 503}
-    assert log_in(persona, authenticator.wrong_code()).status != 200
+    assert sign_in(persona).status in {401, 503}
+    assert sign_in(persona, authenticator.wrong_code()).status != 200
 
 
 def test_a_recovery_code_put_in_by_hand_is_not_believed(enrolled):
@@ -400,20 +400,20 @@ def test_a_recovery_code_put_in_by_hand_is_not_believed(enrolled):
     RecoveryCode.objects.filter(pk=RecoveryCode.objects.first().pk).update(
         code_hash=recovery_code_hash(device.id, OWN_CODE)
     )
-    assert log_in(persona, OWN_CODE).code == "integrity_failed"
+    assert sign_in(persona, OWN_CODE).code == "integrity_failed"
 
 
 def test_a_reset_mends_an_authenticator_that_was_removed_by_hand(enrolled):
     _, _, persona = enrolled
     TotpDevice.objects.all().delete()
-    assert log_in(persona, "000000").code == "integrity_failed"
+    assert sign_in(persona, "000000").code == "integrity_failed"
     call_command("reset_totp", persona.user.username)
-    assert log_in(persona).status == 200
+    assert sign_in(persona).status == 200
 
 
-def test_enrolling_needs_a_recent_log_in(developer):
+def test_enrolling_needs_a_recent_sign_in(developer):
     with pytest.raises(RecentAuthRequired):
-        second_factors.enrol_totp(principal=logged_in_long_ago(developer.principal))
+        second_factors.enrol_totp(principal=signed_in_long_ago(developer.principal))
     assert not TotpDevice.objects.exists()
 
 

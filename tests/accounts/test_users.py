@@ -33,7 +33,7 @@ def create(username="nora", **more):
     )
 
 
-def test_a_created_user_can_log_in_and_is_on_record(db):
+def test_a_created_user_can_sign_in_and_is_on_record(db):
     user = create("Nora", email="Nora@Example.ORG")
     assert (user.username, user.email, user.role) == ("nora", "nora@example.org", "developer")
     assert sign_in.sign_in(username="nora", password=GOOD, origin=ORIGIN).user == user
@@ -124,7 +124,7 @@ def test_an_admin_changes_a_role_and_the_trail_shows_both(admin, developer):
     assert User.objects.get(pk=developer.user.pk).check_mac().role == "operator"
 
 
-def test_a_role_change_needs_a_recent_log_in(admin, developer):
+def test_a_role_change_needs_a_recent_sign_in(admin, developer):
     stale = replace(admin.principal, auth_time=admin.principal.auth_time - timedelta(minutes=11))
     with pytest.raises(RecentAuthRequired):
         editing.set_role(principal=stale, user_id=developer.user.id, role="operator")

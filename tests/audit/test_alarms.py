@@ -231,7 +231,7 @@ def test_a_resolution_needs_a_reason(admin, reason):
     assert alarm.is_open
 
 
-def test_a_resolution_needs_a_recent_log_in(admin):
+def test_a_resolution_needs_a_recent_sign_in(admin):
     alarm = make_alarm()
     old = replace(admin.principal, auth_time=timezone.now() - timedelta(minutes=11))
     with pytest.raises(RecentAuthRequired):

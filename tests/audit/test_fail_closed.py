@@ -40,7 +40,7 @@ def test_a_change_without_its_record_does_not_happen(developer, key_id):
     assert [key.name for key in Key.objects.all()] == ["payments"]
 
 
-def test_a_right_log_in_is_refused_and_a_wrong_one_stays_what_it_was(developer):
+def test_a_right_sign_in_is_refused_and_a_wrong_one_stays_what_it_was(developer):
     right = {"username": developer.user.username, "password": PASSWORD}
 
     with log_out_of_reach():

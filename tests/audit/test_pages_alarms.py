@@ -67,7 +67,7 @@ def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, ad
     assert "already resolved" in text_of(response)
 
 
-def test_an_old_log_in_is_renewed_first(at_admin, monkeypatch):
+def test_an_old_sign_in_is_renewed_first(at_admin, monkeypatch):
     alarm = make_alarm()
     later = database_now() + timedelta(minutes=11)
     monkeypatch.setattr("audit.views.alarms.database_now", lambda: later)

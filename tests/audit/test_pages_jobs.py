@@ -89,7 +89,7 @@ def test_an_archive_is_offered_of_the_whole_log_only(browser, query, offered):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_old_log_in_leads_to_the_factor_and_back_with_the_filters(browser, auditor, method, monkeypatch):
+def test_an_old_sign_in_leads_to_the_factor_and_back_with_the_filters(browser, auditor, method, monkeypatch):
     monkeypatch.setattr("accounts.principals.RECENT", timedelta(seconds=-1))
     sent = {"data": {"format": "csv"}} if method == "post" else {}
     response = getattr(browser, method)("/audit/exports/new?action=test.many.done", **sent)

@@ -23,7 +23,7 @@ def test_only_requests_of_a_person_renew_the_session(headers, stays, at_admin):
         assert at_admin.get("/home/").status_code == (200 if stays else 302)
 
 
-def test_a_poll_of_an_ended_session_opens_the_log_in(client):
+def test_a_poll_of_an_ended_session_opens_the_sign_in(client):
     answer = client.get("/home/", headers=POLL)
     assert answer.status_code == 401
     assert "cc:sign-in" in answer["HX-Trigger"]

@@ -168,7 +168,7 @@ def test_a_rotated_key_seals_with_its_new_version_at_once(server):
 
 def test_a_signed_out_token_answers_no_more(server):
     server.product.create_user("fast-path-leaver", "developer")
-    session = server.product.log_in("fast-path-leaver")
+    session = server.product.sign_in_to_api("fast-path-leaver")
     token = session["access_token"]
     mine = {"algorithm": "aes-256-gcm", "data": PLAINTEXT}
     for _ in range(3):

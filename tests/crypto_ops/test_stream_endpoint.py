@@ -158,12 +158,12 @@ def test_a_change_is_noticed_before_the_end(bench, key, token, monkeypatch):
     assert sealed.server.given == 6
 
 
-def test_a_user_who_logs_out_ends_their_streams(bench, key, token):
-    def log_out(number):
+def test_a_user_who_signs_out_ends_their_streams(bench, key, token):
+    def sign_out(number):
         if number == 9:
             bench.persona.api.post("/auth/logout", {"refresh_token": bench.persona.refresh_token})
 
-    sealed = carry(path(key), BLOCKS, token=token, between=log_out)
+    sealed = carry(path(key), BLOCKS, token=token, between=sign_out)
     assert not sealed.is_complete
     assert recorded("encrypted") == [("denied", "authentication_failed")]
 

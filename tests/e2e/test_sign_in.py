@@ -84,7 +84,7 @@ def test_a_second_factor_is_a_page_of_its_own(somebody, careful):
     page.wait_for_url("**/keys/")
 
 
-def test_the_admin_is_behind_the_same_log_in(somebody):
+def test_the_admin_is_behind_the_same_sign_in(somebody):
     page = somebody.open("/admin/audit/auditlog/")
     fill_in(page, "auditor")
     page.wait_for_url("**/admin/audit/auditlog/")

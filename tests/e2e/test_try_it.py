@@ -160,13 +160,13 @@ def run_program(command, code, **environment):
 def test_the_snippets_run_as_they_were_copied(admin, served, key, language, command):
     """33: with the token variable alone; and the first step gets the token."""
     page = admin.open(f"/keys/{key['name']}/use/?lang={language}")
-    log_in, encrypt, decrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2, 3))
+    sign_in, encrypt, decrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2, 3))
     output = run_program(command, encrypt + decrypt, CIPHERCANARY_TOKEN=served.token())
     assert output.startswith("cc1.")
     assert output.splitlines()[1:] == ["hello canary"]
     who = {"CIPHERCANARY_USERNAME": "developer", "CIPHERCANARY_PASSWORD": PASSWORD}
     shown = "" if language == "python" else 'echo "export CIPHERCANARY_TOKEN=$CIPHERCANARY_TOKEN"'
-    token = run_program(command, log_in + shown, **who).strip().removeprefix("export CIPHERCANARY_TOKEN=")
+    token = run_program(command, sign_in + shown, **who).strip().removeprefix("export CIPHERCANARY_TOKEN=")
     assert served.send("GET", "/auth/me", token=token).json["username"] == "developer"
 
 
@@ -175,10 +175,10 @@ def test_the_snippets_run_as_they_were_copied(admin, served, key, language, comm
 )
 def test_a_snippet_that_is_refused_shows_why(admin, key, language, command):
     page = admin.open(f"/keys/{key['name']}/use/?lang={language}")
-    log_in, encrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2))
+    sign_in, encrypt = (copied(admin, page, f"Copy step {number}") for number in (1, 2))
     assert "The access token is not valid." in complaint_of(command, encrypt, CIPHERCANARY_TOKEN="none")
     who = {"CIPHERCANARY_USERNAME": 'no"body', "CIPHERCANARY_PASSWORD": 'not "this" \\ one'}
-    assert "The username or password is wrong." in complaint_of(command, log_in, **who)
+    assert "The username or password is wrong." in complaint_of(command, sign_in, **who)
 
 
 def complaint_of(command, code, **environment):

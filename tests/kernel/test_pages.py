@@ -34,7 +34,7 @@ def browser(admin):
         ("", "/home/"),
     ],
 )
-def test_a_log_in_leads_to_paths_of_this_site_only(asked, answered):
+def test_a_sign_in_leads_to_paths_of_this_site_only(asked, answered):
     request = RequestFactory().get("/login/", {"next": asked})
     assert next_url(request, "/home/") == answered
 
@@ -161,7 +161,7 @@ def test_strangers_are_counted_by_their_address(db, settings):
     assert answers == [302, 302, 302, 429, 429]
 
 
-def test_an_operation_that_needs_a_recent_log_in_is_on_record_as_refused(browser, admin):
+def test_an_operation_that_needs_a_recent_sign_in_is_on_record_as_refused(browser, admin):
     browser.post("/keys/new", {"name": "payments-db", "algorithm": "aes-256"})
     session = browser.session
     session["confirmed_at"] = session["began_at"] = "2026-01-01T00:00:00+00:00"

@@ -23,7 +23,7 @@ def state(key):
     return Key.objects.get(pk=key.pk).state
 
 
-def let_log_in_grow_old(browser):
+def let_sign_in_grow_old(browser):
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(minutes=11)).isoformat()
     session.save()
@@ -96,9 +96,9 @@ def test_enabling_a_key_shows_why_it_was_disabled(admin, key):
 
 
 @pytest.mark.parametrize("operation", ["revoke", "mark-compromised", "schedule-deletion"])
-def test_a_final_operation_requires_a_recent_log_in_for_every_method(admin, key, operation):
+def test_a_final_operation_requires_a_recent_sign_in_for_every_method(admin, key, operation):
     browser = signed_in(admin)
-    let_log_in_grow_old(browser)
+    let_sign_in_grow_old(browser)
     path = f"/keys/{key.name}/{operation}"
     sent = {"reason": "test", "name": key.name}
     for answer in (browser.get(path), browser.post(path, sent)):

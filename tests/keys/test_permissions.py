@@ -35,7 +35,7 @@ def test_a_user_who_calls_a_service_needs_its_permission(admin, key, word):
             service(principal=lacking, **named)
 
 
-def test_marking_a_key_compromised_needs_a_recent_log_in(admin, key):
+def test_marking_a_key_compromised_needs_a_recent_sign_in(admin, key):
     idle = replace(admin.principal, auth_time=admin.principal.auth_time - timedelta(minutes=11))
     with pytest.raises(RecentAuthRequired):
         states.revoke_key(principal=idle, key_id=key.id, reason="leak", compromised=True)

@@ -150,7 +150,7 @@ def test_a_default_key_passes_its_role_on(developer, admin):
     assert not other.is_default
 
 
-def test_a_succession_is_refused_without_permission_a_valid_name_or_a_recent_log_in(
+def test_a_succession_is_refused_without_permission_a_valid_name_or_a_recent_sign_in(
     admin, operator, developer, allowed_stranger, new_key
 ):
     key = new_key(principal=developer.principal, name="old-key")

@@ -54,7 +54,7 @@ def test_a_developers_server_writes_and_shows_changed_files_without_a_new_start(
 
     server.change("static/css/app.css", "{", "{ /* changed */")
     assert server.shows("/static/css/app.css", "/* changed */")
-    server.change("templates/accounts/log_in.html", "block title %}Sign in", "block title %}Changed")
+    server.change("templates/accounts/sign_in.html", "block title %}Sign in", "block title %}Changed")
     wait_until(lambda: server.shows("/login/", "<title>Changed"))
     server.change(
         "ciphercanary/urls.py", 'path("livez"', 'path("alive", monitoring.livez),\n    path("livez"'

@@ -66,7 +66,7 @@ class _ToProviderView(SecretFormView[PageForm]):
 
 class SignInThroughProviderView(_ToProviderView):
     rules = {"POST": Rule(PUBLIC, actions.SESSION_OPENED)}
-    template = "accounts/log_in.html"
+    template = "accounts/sign_in.html"
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if not (settings.CC_OIDC.issuer and set_up.is_set_up()):

@@ -11,7 +11,7 @@ from accounts.holders import KnownHolder, find_holders, list_holders
 from accounts.principals import Principal
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import process_now
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.http.addresses import canonical_address
 from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject

@@ -9,8 +9,8 @@ from django.utils.functional import cached_property
 from accounts.principals import Principal
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import database_now
+from kernel.databases.rows import first_of
 from kernel.pages.form_views import FormView
-from kernel.databases.conditions import first_of
 from kernel.pages.operations import OperationView, Subject
 from kernel.pages.views import number_in
 from kernel.rules import Rule

@@ -17,7 +17,7 @@ from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms, is_deterministic, modes_of
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name

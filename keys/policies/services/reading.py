@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from accounts.principals import Principal
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from keys.models import EncryptionPolicy, Key
 from keys.models.selection import fold
 

@@ -15,7 +15,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs import delivery
 from kernel.jobs import job as jobs_job

@@ -14,7 +14,7 @@ from accounts.principals import Principal
 from audit.log.events import Outcome, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Conflict, DomainError, VersionConflict
 from kernel.labels import check_reason
 from keys import actions, new_material, trail

@@ -10,7 +10,7 @@ from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_algorithms, is_deterministic
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.labels import check_name, check_reason
 from keys import actions, new_material, trail

@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet
 
 from accounts.principals import Principal
 from kernel.clock import process_now
-from kernel.databases.conditions import first_of
+from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from keys.errors import KeyNotUsable
 from keys.models import Key, KeyVersion

@@ -81,7 +81,7 @@ def test_a_user_who_may_not_read_the_log_does_not_export_it(auditor):
         exports.request_export(principal=blind, export_format="jsonl", criteria=LogCriteria())
 
 
-def test_an_export_needs_a_recent_log_in(auditor):
+def test_an_export_needs_a_recent_sign_in(auditor):
     old = replace(auditor.principal, auth_time=database_now() - timedelta(minutes=11))
     with pytest.raises(Denied, match="10 minutes"):
         exports.request_export(principal=old, export_format="jsonl", criteria=LogCriteria())

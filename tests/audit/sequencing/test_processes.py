@@ -173,7 +173,7 @@ def test_an_older_database_starts_nothing_and_its_own_one_is_signed_to_the_end(s
 
     (stopped.home / "audit-head").write_text(f"{size} {base64.b64encode(root).decode()}\n")
     stopped.start()
-    stopped.log_in()
+    stopped.sign_in_to_api()
     assert stopped.stop() == 0
     assert is_sequenced_and_signed(stopped)
     assert head(stopped)[0] == number(stopped, "SELECT size FROM audit_tree") > size

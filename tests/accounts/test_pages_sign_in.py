@@ -26,7 +26,7 @@ def browser():
     return Client()
 
 
-def log_in(browser, username, password=PASSWORD, **more):
+def sign_in(browser, username, password=PASSWORD, **more):
     return browser.post("/login/", {"username": username, "password": password, **more})
 
 
@@ -58,7 +58,7 @@ def refusals():
 @pytest.mark.parametrize("role", ["admin", "operator", "developer", "auditor"])
 def test_every_user_who_has_an_account_may_sign_in(browser, request, role):
     persona = request.getfixturevalue(role)
-    response = log_in(browser, persona.user.username)
+    response = sign_in(browser, persona.user.username)
     assert (response.status_code, response["Location"]) == (303, "/home/")
     assert is_inside(browser)
     entry = log_rows().get(action=actions.SESSION_OPENED, outcome="ok", source="console")
@@ -66,16 +66,16 @@ def test_every_user_who_has_an_account_may_sign_in(browser, request, role):
 
 
 def test_the_name_may_be_written_in_any_case(browser, auditor):
-    assert log_in(browser, auditor.user.username.upper()).status_code == 303
+    assert sign_in(browser, auditor.user.username.upper()).status_code == 303
 
 
 def test_every_failure_has_the_same_answer(browser, auditor, operator):
     auditor.user.is_active = False
     auditor.user.save_with_mac()
     answers = [
-        log_in(browser, operator.user.username, "not the password"),
-        log_in(browser, "nobody", "not the password"),
-        log_in(browser, auditor.user.username),  # disabled, with the right password
+        sign_in(browser, operator.user.username, "not the password"),
+        sign_in(browser, "nobody", "not the password"),
+        sign_in(browser, auditor.user.username),  # disabled, with the right password
     ]
     assert {answer.status_code for answer in answers} == {401}
     assert [errors(answer) for answer in answers] == [{"": ["The username or password is wrong."]}] * 3
@@ -83,8 +83,8 @@ def test_every_failure_has_the_same_answer(browser, auditor, operator):
 
 
 def test_a_refusal_is_on_record_under_the_name_of_an_account_only(browser, auditor):
-    log_in(browser, auditor.user.username, "not the password")
-    log_in(browser, "hunter2-hunter2", "not the password")
+    sign_in(browser, auditor.user.username, "not the password")
+    sign_in(browser, "hunter2-hunter2", "not the password")
     kind = (actions.SESSION_OPENED, "authentication_failed", "console")
     assert refusals() == [(*kind, "aude", "anonymous"), (*kind, "", "anonymous")]
     assert "hunter2" not in json.dumps(list(log_rows().values()), default=str)
@@ -98,15 +98,15 @@ def test_an_empty_form_is_a_fault_and_no_attempt(browser, auditor):
 
 
 def test_the_form_keeps_the_username_and_not_the_password(browser, auditor):
-    content = log_in(browser, auditor.user.username, "not the password").content.decode()
+    content = sign_in(browser, auditor.user.username, "not the password").content.decode()
     assert 'value="aude"' in content
     assert "not the password" not in content
 
 
 def test_five_failures_lock_the_account_on_the_page_and_in_the_api(browser, auditor):
     for _ in range(5):
-        assert log_in(browser, auditor.user.username, "not the password").status_code == 401
-    response = log_in(browser, auditor.user.username)
+        assert sign_in(browser, auditor.user.username, "not the password").status_code == 401
+    response = sign_in(browser, auditor.user.username)
     assert response.status_code == 429
     assert int(response["Retry-After"]) > 0
     assert "Try again at <time" in response.content.decode()
@@ -115,22 +115,22 @@ def test_five_failures_lock_the_account_on_the_page_and_in_the_api(browser, audi
 
 
 def test_a_sign_in_forgives_earlier_failures(browser, auditor):
-    log_in(browser, auditor.user.username, "not the password")
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username, "not the password")
+    sign_in(browser, auditor.user.username)
     assert LoginAttempt.objects.get().failures == 0
 
 
 def test_the_address_is_throttled_here_and_at_the_api_together(browser, auditor, settings):
     settings.CC_THROTTLE_AUTH = "2/day"
-    assert log_in(browser, "nobody").status_code == 401
-    assert log_in(browser, "nobody").status_code == 401
-    assert log_in(browser, auditor.user.username).status_code == 429
+    assert sign_in(browser, "nobody").status_code == 401
+    assert sign_in(browser, "nobody").status_code == 401
+    assert sign_in(browser, auditor.user.username).status_code == 429
     assert auditor.api.post("/auth/login", {"username": "nobody", "password": "x"}).code == "throttled"
     assert (actions.SESSION_OPENED, "throttled", "console", "", "anonymous") in refusals()
 
 
 def test_the_form_asks_for_its_csrf_token(auditor):
-    assert log_in(Client(enforce_csrf_checks=True), auditor.user.username).status_code == 403
+    assert sign_in(Client(enforce_csrf_checks=True), auditor.user.username).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_the_form_asks_for_its_csrf_token(auditor):
     ],
 )
 def test_the_way_back_leads_to_paths_of_ours_only(browser, auditor, asked, location):
-    assert log_in(browser, auditor.user.username, next=asked)["Location"] == location
+    assert sign_in(browser, auditor.user.username, next=asked)["Location"] == location
 
 
-def test_the_log_in_page_redirects_a_signed_in_user(browser, auditor):
-    log_in(browser, auditor.user.username)
+def test_the_sign_in_page_redirects_a_signed_in_user(browser, auditor):
+    sign_in(browser, auditor.user.username)
     assert browser.get("/login/", {"next": "/keys/"})["Location"] == "/keys/"
 
 
@@ -156,9 +156,9 @@ def test_the_log_in_page_redirects_a_signed_in_user(browser, auditor):
 def test_a_code_is_asked_for_after_the_right_password_only(browser, auditor):
     enrol(auditor)
     assert browser.get("/login/code/")["Location"] == "/login/"
-    assert log_in(browser, auditor.user.username, "not the password").status_code == 401
+    assert sign_in(browser, auditor.user.username, "not the password").status_code == 401
     assert browser.get("/login/code/").status_code == 302
-    response = log_in(browser, auditor.user.username, next="/keys/")
+    response = sign_in(browser, auditor.user.username, next="/keys/")
     assert (response.status_code, response["Location"]) == (303, "/login/code/?next=%2Fkeys%2F")
     assert browser.get("/login/code/").status_code == 200
     assert not is_inside(browser)
@@ -173,7 +173,7 @@ def test_a_code_without_a_password_before_it_leads_back(browser, auditor):
 
 def test_the_right_code_opens_the_session(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     before = browser.session.session_key
     response = send_code(browser, authenticator.code(), next="/keys/")
     assert (response.status_code, response["Location"]) == (303, "/keys/")
@@ -186,14 +186,14 @@ def test_the_right_code_opens_the_session(browser, auditor):
 
 def test_a_code_may_be_written_in_groups(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     code = authenticator.code()
     assert send_code(browser, f" {code[:3]} {code[3:]} ").status_code == 303
 
 
 def test_a_wrong_code_is_refused_and_on_record_under_the_name(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     wrong = authenticator.wrong_code()
     response = send_code(browser, wrong)
     assert (response.status_code, list(errors(response))) == (401, [""])
@@ -205,7 +205,7 @@ def test_a_wrong_code_is_refused_and_on_record_under_the_name(browser, auditor):
 
 def test_five_wrong_codes_close_the_second_factor(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     for _ in range(5):
         assert send_code(browser, authenticator.wrong_code()).status_code == 401
     response = send_code(browser, authenticator.code())
@@ -217,25 +217,25 @@ def test_a_code_opens_one_session_only(auditor):
     authenticator, _ = enrol(auditor)
     code, first, second = authenticator.code(), Client(), Client()
     for browser in (first, second):
-        log_in(browser, auditor.user.username)
+        sign_in(browser, auditor.user.username)
     assert send_code(first, code).status_code == 303
     assert send_code(second, code).status_code == 401
 
 
 def test_a_recovery_code_does_once(browser, auditor):
     _, (recovery_code, *_) = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert send_code(browser, recovery_code).status_code == 303
     assert is_inside(browser)
     assert log_rows().filter(action=actions.RECOVERY_CODE_USED, source="console").exists()
     again = Client()
-    log_in(again, auditor.user.username)
+    sign_in(again, auditor.user.username)
     assert send_code(again, recovery_code).status_code == 401
 
 
 def test_the_page_requires_the_password_again_after_five_minutes(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     shift_pending(browser, timedelta(minutes=4, seconds=50))
     assert browser.get("/login/code/").status_code == 200
     shift_pending(browser, timedelta(minutes=5, seconds=1))
@@ -254,7 +254,7 @@ def shift_pending(browser, ago):
 
 def test_a_password_that_was_changed_meanwhile_ends_what_is_pending(browser, auditor, admin):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     auditor.user.subject_version += 1
     auditor.user.save_with_mac()
     assert send_code(browser, authenticator.code()).status_code == 401
@@ -264,10 +264,10 @@ def test_a_password_that_was_changed_meanwhile_ends_what_is_pending(browser, aud
 # --- sessions
 
 
-def test_each_log_in_has_a_new_session_id_the_same_users_too(browser, auditor):
+def test_each_sign_in_has_a_new_session_id_the_same_users_too(browser, auditor):
     keys = []
     for _ in range(2):
-        log_in(browser, auditor.user.username)
+        sign_in(browser, auditor.user.username)
         keys.append(browser.session.session_key)
     assert keys[0] != keys[1]
     assert not BrowserSession.objects.filter(session_key=row_key(keys[0])).exists()
@@ -275,12 +275,12 @@ def test_each_log_in_has_a_new_session_id_the_same_users_too(browser, auditor):
 
 def test_a_session_id_that_a_stranger_planted_is_not_taken_over(browser, auditor):
     browser.cookies["session"] = planted = "a" * 32
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     assert browser.session.session_key != planted
 
 
 def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     key = browser.session.session_key
     assert browser.get("/logout/").status_code == 405
     assert is_inside(browser)
@@ -293,7 +293,7 @@ def test_a_log_out_ends_the_session_and_is_on_record(browser, auditor):
     assert (entry.source, entry.user_id) == ("console", auditor.user.id)
 
 
-def test_htmx_gets_a_new_token_after_a_log_in_over_a_page(browser, auditor):
+def test_htmx_gets_a_new_token_after_a_sign_in_over_a_page(browser, auditor):
     sent = {"username": auditor.user.username, "password": PASSWORD}
     response = browser.post("/login/", sent, headers=HTMX)
     assert response.status_code == 204
@@ -309,7 +309,7 @@ def test_htmx_gets_a_new_token_after_a_log_in_over_a_page(browser, auditor):
 @pytest.fixture
 def stale(browser, auditor):
     """A session whose last authentication is too old for irreversible actions."""
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
     session.save()
@@ -341,7 +341,7 @@ def test_a_wrong_password_confirms_nothing_and_is_on_record(stale, auditor):
 
 def test_a_user_who_has_an_authenticator_confirms_with_a_code_not_with_the_password(browser, auditor):
     authenticator, _ = enrol(auditor)
-    log_in(browser, auditor.user.username)
+    sign_in(browser, auditor.user.username)
     send_code(browser, authenticator.code())
     assert browser.post("/reauth/", {"password": PASSWORD}).status_code == 422
     assert browser.post("/reauth/", {"code": authenticator.wrong_code()}).status_code == 401

@@ -25,12 +25,12 @@ def dora(db):
     return UserFactory(username="dora", role="developer", email="dora@example.org")
 
 
-def log_in(api, username="dora", password=PASSWORD, **more):
+def sign_in(api, username="dora", password=PASSWORD, **more):
     return api.post("/auth/login", {"username": username, "password": password, **more})
 
 
-def test_a_log_in_answers_the_fields_of_the_specification(api, dora):
-    answer = log_in(api)
+def test_a_sign_in_answers_the_fields_of_the_specification(api, dora):
+    answer = sign_in(api)
     assert answer.status == 200
     assert set(answer.json) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
     assert answer.json["token_type"] == "bearer"
@@ -45,11 +45,11 @@ def test_a_log_in_answers_the_fields_of_the_specification(api, dora):
 
 
 def test_the_case_of_the_name_does_not_matter(api, dora):
-    assert log_in(api, username="DoRa").status == 200
+    assert sign_in(api, username="DoRa").status == 200
 
 
-def test_a_log_in_is_recorded_with_its_user(api, dora):
-    log_in(api)
+def test_a_sign_in_is_recorded_with_its_user(api, dora):
+    sign_in(api)
     entry = log_rows().get(action=actions.SESSION_OPENED)
     assert (entry.user_id, entry.actor_name, entry.auth_method) == (dora.id, "dora", "password")
     assert entry.object_id == str(TokenFamily.objects.get().id)
@@ -57,7 +57,7 @@ def test_a_log_in_is_recorded_with_its_user(api, dora):
 
 
 def test_me_shows_the_user_the_method_and_the_end_of_the_token(api, dora):
-    api.token = log_in(api).json["access_token"]
+    api.token = sign_in(api).json["access_token"]
     me = api.get("/auth/me").json
     assert (me["username"], me["auth_method"]) == ("dora", "password")
     assert me["auth_time"] < me["token_expires_at"]
@@ -73,11 +73,11 @@ def test_me_needs_a_token(api, db):
 def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_the_same_answer(api, dora):
     disabled = UserFactory(username="dis", is_active=False)
     answers = [
-        log_in(api, password="not the password"),
-        log_in(api, username="nobody"),
-        log_in(api, username=disabled.username),
-        log_in(api, username="x" * 500),
-        log_in(api, password="p" * 900),
+        sign_in(api, password="not the password"),
+        sign_in(api, username="nobody"),
+        sign_in(api, username=disabled.username),
+        sign_in(api, username="x" * 500),
+        sign_in(api, password="p" * 900),
     ]
     assert {answer.status for answer in answers} == {401}
     bodies = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in answers]
@@ -86,11 +86,11 @@ def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_the_same_an
 
 
 @pytest.mark.parametrize("username", ["dora", "nobody", "unusable"])
-def test_a_refused_log_in_costs_a_hash_for_every_name(api, dora, username):
+def test_a_refused_sign_in_costs_a_hash_for_every_name(api, dora, username):
     UserFactory(username="unusable", password=make_password(None))
-    log_in(api, username="warm-up")
+    sign_in(api, username="warm-up")
     a_hash = min(cpu_seconds(lambda: make_password("some other password")) for _ in range(3))
-    a_refusal = cpu_seconds(lambda: log_in(api, username=username, password="not the password"))
+    a_refusal = cpu_seconds(lambda: sign_in(api, username=username, password="not the password"))
     assert a_hash / 2 < a_refusal
 
 
@@ -102,51 +102,51 @@ def cpu_seconds(call):
 
 @pytest.mark.parametrize("username", ["dora", "nobody"])
 def test_five_failures_close_an_account_whether_it_exists_or_not(api, dora, username):
-    failures = [log_in(api, username=username, password=f"wrong password {n}") for n in range(5)]
+    failures = [sign_in(api, username=username, password=f"wrong password {n}") for n in range(5)]
     assert [answer.status for answer in failures] == [401] * 5
-    answer = log_in(api, username=username)
+    answer = sign_in(api, username=username)
     assert (answer.status, answer.code) == (429, "throttled")
     assert 0 < int(answer.headers["Retry-After"]) <= 15 * 60
 
 
 def test_a_closed_account_opens_after_fifteen_minutes(api, dora):
     for n in range(6):
-        log_in(api, password=f"wrong password {n}")
+        sign_in(api, password=f"wrong password {n}")
     row = LoginAttempt.objects.get()
     for name in ("first_at", "last_at"):
         setattr(row, name, getattr(row, name) - WINDOW)
     row.save()
-    assert log_in(api).status == 200
+    assert sign_in(api).status == 200
 
 
 def test_an_attempt_at_a_locked_account_does_not_prolong_the_lock(api, dora):
     for n in range(5):
-        log_in(api, password=f"wrong password {n}")
+        sign_in(api, password=f"wrong password {n}")
     closed_since = LoginAttempt.objects.get().last_at
-    log_in(api)
+    sign_in(api)
     assert LoginAttempt.objects.get().last_at == closed_since
 
 
 def test_successes_never_count_and_forgive_earlier_failures(api, dora):
     for _ in range(2):
         for n in range(4):
-            assert log_in(api, password=f"wrong password {n}").status == 401
-        assert log_in(api).status == 200
+            assert sign_in(api, password=f"wrong password {n}").status == 401
+        assert sign_in(api).status == 200
     for _ in range(7):
-        assert log_in(api).status == 200
+        assert sign_in(api).status == 200
     assert LoginAttempt.objects.get().failures == 0
 
 
 def test_old_attempts_on_invented_names_do_not_pile_up(api, db):
-    log_in(api, username="ghost-1")
+    sign_in(api, username="ghost-1")
     LoginAttempt.objects.update(last_at=LoginAttempt.objects.get().last_at - 2 * WINDOW)
-    log_in(api, username="ghost-2")
+    sign_in(api, username="ghost-2")
     assert LoginAttempt.objects.count() == 1
 
 
-def test_the_record_of_a_failed_log_in_names_accounts_but_never_what_was_typed_instead(api, dora):
-    log_in(api, password="not the password")
-    log_in(api, username="hunter2-typed-into-the-wrong-field")
+def test_the_record_of_a_failed_sign_in_names_accounts_but_never_what_was_typed_instead(api, dora):
+    sign_in(api, password="not the password")
+    sign_in(api, username="hunter2-typed-into-the-wrong-field")
     entries = log_rows().filter(action=actions.SESSION_OPENED, outcome="denied").order_by("id")
     assert "dora" in [entry.actor_name for entry in entries]
     assert "hunter2" not in "".join(map(str, log_rows().values_list()))
@@ -171,27 +171,27 @@ def test_each_address_has_its_budget(api, db, settings):
         ({"username": "dora", "password": "x" * 2000}, "password"),
     ],
 )
-def test_a_malformed_log_in_names_the_field(api, db, body, field):
+def test_a_malformed_sign_in_names_the_field(api, db, body, field):
     answer = api.post("/auth/login", body)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert set(answer.json["errors"]) == {field}
 
 
-def test_a_stale_token_in_the_header_does_not_prevent_a_log_in(dora):
-    assert log_in(ApiClient("nonsense")).status == 200
+def test_a_stale_token_in_the_header_does_not_prevent_a_sign_in(dora):
+    assert sign_in(ApiClient("nonsense")).status == 200
 
 
-def test_a_role_altered_in_the_database_refuses_the_log_in(api, dora):
+def test_a_role_altered_in_the_database_refuses_the_sign_in(api, dora):
     User.objects.filter(pk=dora.pk).update(role="admin")
-    answer = log_in(api)
+    answer = sign_in(api)
     assert (answer.status, answer.code) == (503, "integrity_failed")
 
 
 def test_a_second_factor_is_asked_for_only_after_the_right_password(api, dora):
     dora.requires_second_factor = True
     dora.save_with_mac()
-    assert log_in(api, password="not the password").code == "authentication_failed"
-    answer = log_in(api)
+    assert sign_in(api, password="not the password").code == "authentication_failed"
+    answer = sign_in(api)
     assert (answer.status, answer.code) == (401, "otp_required")
     assert not TokenFamily.objects.exists()
 
@@ -199,7 +199,7 @@ def test_a_second_factor_is_asked_for_only_after_the_right_password(api, dora):
 def test_the_right_password_alone_does_not_forgive_where_a_second_factor_is_due(api, dora):
     dora.requires_second_factor = True
     dora.save_with_mac()
-    statuses = [log_in(api).status for _ in range(6)]
+    statuses = [sign_in(api).status for _ in range(6)]
     assert statuses == [401] * 5 + [429]
 
 
@@ -213,7 +213,7 @@ def test_32_guesses_at_once_are_no_more_than_five(username, monkeypatch):
 
     def guess(number):
         try:
-            return log_in(ApiClient(), username=username, password=f"wrong password {number}").status
+            return sign_in(ApiClient(), username=username, password=f"wrong password {number}").status
         finally:
             connection.close()
 
