@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.principals import Principal
-from console.jobs import services as operations
+from console.jobs import services
 from console.jobs.kinds import JOB_KINDS
 from kernel.jobs.job import JobRecord
 from kernel.pages.views import known_principal
@@ -25,7 +25,7 @@ class JobRecordAdmin(ReadOnlyModelAdmin):
         """The jobs that the caller may see: operators see no exports."""
         caller = known_principal(request)
         return (
-            operations.find_jobs(principal=caller)
+            services.find_jobs(principal=caller)
             if isinstance(caller, Principal)
             else JobRecord.objects.none()
         )

@@ -28,22 +28,10 @@ def _job_pages(kind: JobKind) -> list[URLPattern]:
 
 api = [
     path("attention", home_api.AttentionView.as_view(), name="attention"),
-    path("operations", jobs_api.OperationListView.as_view(), name="operations"),
-    path(
-        "operations/<uuid:operation_id>",
-        jobs_api.OperationDetailView.as_view(),
-        name="operation",
-    ),
-    path(
-        "operations/<uuid:operation_id>/cancel",
-        jobs_api.CancelOperationView.as_view(),
-        name="operation-cancel",
-    ),
-    path(
-        "operations/<uuid:operation_id>/result",
-        jobs_api.OperationResultView.as_view(),
-        name="operation-result",
-    ),
+    path("operations", jobs_api.JobListView.as_view(), name="operations"),
+    path("operations/<uuid:operation_id>", jobs_api.JobView.as_view(), name="operation"),
+    path("operations/<uuid:operation_id>/cancel", jobs_api.CancelJobView.as_view(), name="operation-cancel"),
+    path("operations/<uuid:operation_id>/result", jobs_api.JobResultView.as_view(), name="operation-result"),
 ]
 
 pages = [

@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from console import actions
-from console.jobs import services as operations
+from console.jobs import services
 from console.jobs.kinds import JOB_KINDS, JobKind
-from console.jobs.serializers import OperationQuerySerializer, OperationSerializer
+from console.jobs.serializers import JobQuerySerializer, OperationSerializer
 from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
@@ -22,31 +22,31 @@ from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import Rule
 
 
-class OperationListView(ApiView[Principal]):
+class JobListView(ApiView[Principal]):
     rules = {"GET": Rule(READ_PERMISSION, actions.OPERATION_LISTED)}
 
     @extend_schema(
         operation_id="operations_list",
-        parameters=[OperationQuerySerializer],
+        parameters=[JobQuerySerializer],
         responses=page_of(OperationSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the jobs of all kinds that the caller may see, newest first."""
-        wanted = self.read_query(OperationQuerySerializer)
-        found = operations.find_jobs(
+        wanted = self.read_query(JobQuerySerializer)
+        found = services.find_jobs(
             principal=self.principal, kind=wanted.get("kind", ""), status=wanted.get("status", "")
         )
         return self.page(found, OperationSerializer)
 
 
-class OperationView(ApiView[Principal]):
+class _NamedJobView(ApiView[Principal]):
     """Base of every view whose URL names a job."""
 
     object_reference = ("job", "operation_id")
 
     def find(self, operation_id: UUID) -> tuple[JobKind, JobRecord]:
         """The job, which is then the object of audit events, as an object of its kind. Raises NotFound."""
-        kind, job = operations.find_job(principal=self.principal, job_id=operation_id)
+        kind, job = services.find_job(principal=self.principal, job_id=operation_id)
         set_audit_object(self.request, kind.object_type, str(operation_id))
         return kind, job
 
@@ -55,7 +55,7 @@ class OperationView(ApiView[Principal]):
         in_context(self.request).audit_action = rule.action
 
 
-class OperationDetailView(OperationView):
+class JobView(_NamedJobView):
     rules = {"GET": Rule(READ_PERMISSION, actions.OPERATION_READ)}
 
     @extend_schema(responses=OperationSerializer)
@@ -65,7 +65,7 @@ class OperationDetailView(OperationView):
         return Response(OperationSerializer(job).data)
 
 
-class CancelOperationView(OperationView):
+class CancelJobView(_NamedJobView):
     rules = {"POST": Rule(READ_PERMISSION, actions.OPERATION_CANCELLED)}
 
     @extend_schema(request=None, responses=OperationSerializer)
@@ -79,7 +79,7 @@ class CancelOperationView(OperationView):
         return Response(OperationSerializer(kind.cancel(principal=self.principal, job_id=operation_id)).data)
 
 
-class OperationResultView(DownloadView[Principal], OperationView):
+class JobResultView(DownloadView[Principal], _NamedJobView):
     rules = {"GET": Rule(READ_PERMISSION, actions.OPERATION_DOWNLOADED)}
 
     @extend_schema(

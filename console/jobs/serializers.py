@@ -9,7 +9,7 @@ from kernel.rest.fields import ChoiceField, PageQuery, TimestampField
 KINDS = list(JOB_KINDS)
 
 
-class OperationQuerySerializer(PageQuery):
+class JobQuerySerializer(PageQuery):
     kind = ChoiceField(required=False, choices=KINDS)
     status = ChoiceField(required=False, choices=list(Status))
 

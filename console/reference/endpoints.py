@@ -54,7 +54,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Endpoint:
     """``permission`` is "" if none is required; ``is_public`` if not even a sign-in is required."""
 
     anchor: str
@@ -74,7 +74,7 @@ class Operation:
 class Group:
     anchor: str
     name: str
-    operations: Sequence[Operation]
+    endpoints: Sequence[Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,15 @@ class Problem:
 
 @cache
 def groups() -> Sequence[Group]:
-    """The operations grouped by app, in the order of their paths. Cached per process."""
+    """The endpoints grouped by app, in the order of their paths. Cached per process."""
     document = schema.document()
-    found: dict[str, list[Operation]] = {}
+    found: dict[str, list[Endpoint]] = {}
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method in methods:
-                operation = _operation(path, method, methods[method], document["components"]["schemas"])
-                found.setdefault(methods[method]["tags"][0], []).append(operation)
-    return [Group(re.sub(r"\W+", "-", name.lower()), name, operations) for name, operations in found.items()]
+                endpoint = _endpoint(path, method, methods[method], document["components"]["schemas"])
+                found.setdefault(methods[method]["tags"][0], []).append(endpoint)
+    return [Group(re.sub(r"\W+", "-", name.lower()), name, endpoints) for name, endpoints in found.items()]
 
 
 @cache
@@ -114,9 +114,9 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from _subclasses(subclass)
 
 
-def _operation(path: str, method: str, asked: Schema, schemas: Schema) -> Operation:
+def _endpoint(path: str, method: str, asked: Schema, schemas: Schema) -> Endpoint:
     media_type, body = _body(asked)
-    return Operation(
+    return Endpoint(
         anchor=asked["operationId"],
         method=method.upper(),
         path=path,

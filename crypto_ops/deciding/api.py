@@ -1,4 +1,4 @@
-"""The base of the REST interfaces of operations."""
+"""The base of the REST interfaces of the engine."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from kernel.http.context import in_context, set_audit_object
 from kernel.rest.views import ApiView
 
 
-class OperationView(ApiView[Principal]):
+class EngineView(ApiView[Principal]):
     """A frequent operation. A token that this process has verified costs no statement.
 
     The commit of the operation compares the caller's rights. A refusal has no commit, so it compares them itself. If

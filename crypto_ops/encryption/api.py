@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crypto_ops import actions
-from crypto_ops.deciding.api import OperationView
+from crypto_ops.deciding.api import EngineView
 from crypto_ops.deciding.wire import Codec
 from crypto_ops.encryption import serializers, wire
 from crypto_ops.encryption.services import messages
@@ -57,7 +57,7 @@ class DecryptBatchView(BatchView):
     )
 
 
-class InspectView(OperationView):
+class InspectView(EngineView):
     """Describe a ciphertext: its key, the state of that key, and whether you can decrypt it. Nothing is decrypted."""
 
     rules = {"POST": Rule("crypto.inspect", actions.MESSAGE_INSPECTED)}
@@ -71,7 +71,7 @@ class InspectView(OperationView):
         return Response(represent(serializers.InspectionSerializer, inspection))
 
 
-class RandomView(OperationView):
+class RandomView(EngineView):
     """Random bytes."""
 
     rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from accounts.principals import Principal
-from crypto_ops.deciding.api import OperationView
+from crypto_ops.deciding.api import EngineView
 from crypto_ops.deciding.services import KeyRequest, perform_measured
 from crypto_ops.deciding.wire import Codec
 from crypto_ops.items.services import perform_batch
@@ -18,7 +18,7 @@ from kernel.http.context import in_context
 from keys.reading.rest_references import KeyReferenceView
 
 
-class MessageView(OperationView, KeyReferenceView):
+class MessageView(EngineView, KeyReferenceView):
     """An operation with a key that the body names."""
 
     codec: ClassVar[Codec[Any, Any]]

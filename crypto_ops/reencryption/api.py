@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from crypto_ops import actions
-from crypto_ops.deciding.api import OperationView
+from crypto_ops.deciding.api import EngineView
 from crypto_ops.items.api import charge_the_rest
 from crypto_ops.items.wire import aad_of, max_ciphertext, results_of
 from crypto_ops.models import READ_PERMISSION, Reencryption
@@ -41,7 +41,7 @@ from keys.reading.rest_references import KeyReferenceView
 from keys.reading.services import id_of_key
 
 
-class ReencryptView(OperationView):
+class ReencryptView(EngineView):
     """Re-encrypt a message with the primary version of its key, or with another key. The plaintext is not returned."""
 
     rules = {"POST": Rule("crypto.reencrypt", actions.MESSAGE_REENCRYPTED)}

@@ -1,4 +1,4 @@
-"""The reference shows every operation of the OpenAPI document, with calls that a shell can run."""
+"""The reference shows every endpoint of the OpenAPI document, with calls that a shell can run."""
 
 import json
 import re
@@ -11,18 +11,18 @@ from kernel.rest import schema
 from tests.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
-OPERATIONS = [each for group in reference.groups() for each in group.operations]
+ENDPOINTS = [each for group in reference.groups() for each in group.endpoints]
 METHODS = {"get", "post", "patch", "put", "delete"}
 
 
-def test_every_operation_of_the_document_is_there_once():
+def test_every_endpoint_of_the_document_is_there_once():
     expected = {
         (method.upper(), path)
         for path, methods in schema.document()["paths"].items()
         for method in methods
         if method in METHODS
     }
-    found = [(each.method, each.path) for each in OPERATIONS]
+    found = [(each.method, each.path) for each in ENDPOINTS]
     assert (len(found), set(found)) == (len(expected), expected)
 
 
@@ -30,7 +30,7 @@ def test_the_page_has_them_with_anchors_that_are_unique(at_admin):
     content = at_admin.get("/reference/").content.decode()
     ids = re.findall(r' id="([^"]+)"', content)
     assert len(ids) == len(set(ids))
-    assert all(f'href="#{each.anchor}"' in content and each.anchor in ids for each in OPERATIONS)
+    assert all(f'href="#{each.anchor}"' in content and each.anchor in ids for each in ENDPOINTS)
     assert len(content) < 350_000
 
 
@@ -40,7 +40,7 @@ def test_a_permission_is_named_with_whether_the_role_has_it(auditor):
     assert "<code>keys.read</code> (your role has it)." in content
 
 
-@pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.anchor)
+@pytest.mark.parametrize("each", ENDPOINTS, ids=lambda each: each.anchor)
 def test_an_example_is_a_line_for_a_shell_whose_body_is_json(each):
     line, _, body = each.curl.partition(" <<JSON\n")
     words = shlex.split(line.replace("\\\n", " "))
@@ -54,7 +54,7 @@ def test_an_example_is_a_line_for_a_shell_whose_body_is_json(each):
 
 
 def test_parts_of_a_body_are_named_by_their_way():
-    [encrypt] = [each for each in OPERATIONS if each.anchor == "encrypt"]
+    [encrypt] = [each for each in ENDPOINTS if each.anchor == "encrypt"]
     fields = {field.name: field for field in encrypt.body}
     assert fields["algorithm"].is_required
     assert not fields["options"].is_required
