@@ -57,7 +57,7 @@ class TotpView(AuthView):
         factor = totp.get_second_factor(principal=self.principal)
         return Response(SecondFactorSerializer(factor).data)
 
-    @extend_schema(request=CodeSerializer, responses={HTTPStatus.NO_CONTENT: None})
+    @extend_schema(request=CodeSerializer)
     def delete(self, _request: Request) -> Response:
         totp.remove_totp(principal=self.principal, **self.read(CodeSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)

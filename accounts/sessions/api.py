@@ -31,7 +31,7 @@ class SessionsView(AuthView):
         self.read_query(PageQuery)
         return self.page(own_sessions.list_sessions(principal=self.principal), SessionSerializer)
 
-    @extend_schema(operation_id="auth_sessions_delete_others", responses={HTTPStatus.NO_CONTENT: None})
+    @extend_schema(operation_id="auth_sessions_delete_others")
     def delete(self, _request: Request) -> Response:
         """End all sessions except the current one at once."""
         own_sessions.end_other_sessions(principal=self.principal)

@@ -133,7 +133,6 @@ class InvitationView(UserView):
         body = {"id": user_id, "invitation_url": issued.url, "expires_at": issued.expires_at}
         return Response(InvitationSerializer(body).data)
 
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request, user_id: UUID) -> Response:
         """End the link. The user stays, without a password."""
         invitations.revoke_invitation(principal=self.principal, user_id=user_id)

@@ -132,6 +132,10 @@ class ApiSchema(AutoSchema):
         """None for a DELETE, unless ``extend_schema`` names one."""
         return None if self.method == "DELETE" else super().get_request_serializer()
 
+    def get_response_serializers(self) -> Any:
+        """No body after a DELETE, unless ``extend_schema`` names one."""
+        return {HTTPStatus.NO_CONTENT: None} if self.method == "DELETE" else super().get_response_serializers()
+
     def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
         method = self.method
         if method == "DELETE":

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -153,7 +152,6 @@ class DeleteView[P: Caller](ApiView[P]):
 
     remove: ClassVar[Callable[..., object]]
 
-    @extend_schema(responses={HTTPStatus.NO_CONTENT: None})
     def delete(self, _request: Request, **named: Any) -> Response:
         type(self).remove(principal=self.principal, **named)
         return Response(status=HTTPStatus.NO_CONTENT)
