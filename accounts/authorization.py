@@ -45,7 +45,7 @@ class Verdict:
     ends_at: datetime | None = None
 
 
-OWNER = Verdict(True, "owner")
+_OWNER = Verdict(True, "owner")
 _NO_GRANT = Verdict(False, "no-grant")
 
 
@@ -70,7 +70,7 @@ class Grant:
         return permission in self.operations and self.networks.include(client_ip)
 
 
-class Holder(Protocol):
+class _Holder(Protocol):
     """The facts about a principal that the decision needs."""
 
     @property
@@ -107,7 +107,7 @@ def _by_role(role: str, *, is_allowed: bool) -> Verdict:
 
 
 def authorize(
-    principal: Holder,
+    principal: _Holder,
     permission: str,
     protected: _Protected | None = None,
     *,
@@ -129,7 +129,7 @@ def authorize(
     return _authorize_use(principal, permission, protected, now, client_ip)
 
 
-def is_within_reach(principal: Holder, protected: _Protected, now: datetime) -> bool:
+def is_within_reach(principal: _Holder, protected: _Protected, now: datetime) -> bool:
     """Whether the object exists for the principal: whether they could read it if their token had the scope.
 
     A token needs no ``keys.read`` to use a key.
@@ -138,7 +138,7 @@ def is_within_reach(principal: Holder, protected: _Protected, now: datetime) -> 
 
 
 def _authorize_use(
-    principal: Holder, permission: str, protected: _Protected, now: datetime | None, client_ip: str
+    principal: _Holder, permission: str, protected: _Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
     """Decide for a principal who has the permission."""
     limits, identity, role = principal.limits, principal.identity, principal.role
@@ -147,7 +147,7 @@ def _authorize_use(
     if sees_all(role, permission):
         return _by_role(role, is_allowed=True)
     if protected.owner == identity:
-        return OWNER
+        return _OWNER
     for holder in (identity.entity, role_holder(role)):
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):

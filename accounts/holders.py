@@ -12,18 +12,18 @@ from kernel.identities import Identity
 
 type KnownHolder = User | ServiceAccount
 
-MAX_HOLDERS: Final = 500
+_MAX_HOLDERS: Final = 500
 
 
 def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with the ids in ``known``, and the active ones, by name, for display.
 
-    At most ``MAX_HOLDERS`` of each type, plus those in ``known``. MACs are not checked.
+    At most ``_MAX_HOLDERS`` of each type, plus those in ``known``. MACs are not checked.
     """
     shown = Q(is_active=True) | Q(pk__in=known)
     first = Case(When(pk__in=known, then=0), default=1)
-    users = User.objects.filter(shown).order_by(first, "username")[: MAX_HOLDERS + len(known)]
-    accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: MAX_HOLDERS + len(known)]
+    users = User.objects.filter(shown).order_by(first, "username")[: _MAX_HOLDERS + len(known)]
+    accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: _MAX_HOLDERS + len(known)]
     return sorted([*users, *accounts], key=lambda each: each.name)
 
 

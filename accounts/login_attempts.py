@@ -17,7 +17,7 @@ from kernel.clock import database_now
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
 
-LIMIT = 5
+_LIMIT = 5
 WINDOW = timedelta(minutes=15)
 PASSWORD = "password"  # noqa: S105 - a counter name
 TOTP = "totp"
@@ -54,7 +54,7 @@ def locked_until(users: Iterable[User], now: datetime) -> dict[UUID, datetime]:
     owners = {}
     for user in users:
         owners[_account(PASSWORD, user.username)] = owners[_account(TOTP, str(user.id))] = user.id
-    rows = LoginAttempt.objects.filter(account__in=owners, failures__gte=LIMIT, last_at__gt=now - WINDOW)
+    rows = LoginAttempt.objects.filter(account__in=owners, failures__gte=_LIMIT, last_at__gt=now - WINDOW)
     return {owners[row.account]: row.last_at + WINDOW for row in rows.order_by("last_at")}
 
 
@@ -73,7 +73,7 @@ def _lock_row(account: str, now: datetime) -> LoginAttempt:
 def _require_unlocked(counter: str, row: LoginAttempt, now: datetime) -> None:
     """Raises Throttled, uncounted, so that a refused guess does not extend the lock."""
     wait = math.ceil((row.last_at + WINDOW - now).total_seconds())
-    if row.failures >= LIMIT and wait > 0:
+    if row.failures >= _LIMIT and wait > 0:
         throttled_total.labels(scope=counter).inc()
         minutes = math.ceil(wait / 60)
         words = "1 minute" if minutes == 1 else f"{minutes} minutes"

@@ -23,14 +23,14 @@ CHOOSING_HELP = (
 )
 SECRET_LIMIT = 1024  # characters of an input; our passwords and tokens are shorter
 
-MIN_LENGTH, MAX_LENGTH = 12, 128
-MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a name written twice
-MIN_GUESSES_OF_LETTERS: Final = 10**8
-MAX_READ: Final = 32  # characters
-MAX_WORK: Final = 35_000  # substitutions times the square of the characters: about 40 ms
+_MIN_LENGTH, _MAX_LENGTH = 12, 128
+_MIN_GUESSES: Final = 10**9  # any three words have 10^8, so this also refuses a name written twice
+_MIN_GUESSES_OF_LETTERS: Final = 10**8
+_MAX_READ: Final = 32  # characters
+_MAX_WORK: Final = 35_000  # substitutions times the square of the characters: about 40 ms
 _SHORTEST_NAME: Final = 3  # characters
 # The product's name, and the example in README.md, which is public and easily copied unchanged.
-PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
+_PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
 _TOO_EASY: Final = "This password is too easy to guess."
 _OWN_NAME: Final = (
     "Your username, your email address, the name of this product and its examples are easy to guess."
@@ -42,7 +42,7 @@ _lock = ProcessState(Lock)
 class MaximumLengthValidator:
     """Django has a minimum only. Without a maximum, a request could make the hash expensive."""
 
-    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+    def __init__(self, max_length: int = _MAX_LENGTH) -> None:
         self.max_length = max_length
 
     def validate(self, password: str, user: object = None) -> None:  # noqa: ARG002 - Django's signature
@@ -54,7 +54,7 @@ class MaximumLengthValidator:
 
 
 class GuessesValidator:
-    """Rejects passwords that need fewer than ``MIN_GUESSES``, with the advice of zxcvbn.
+    """Rejects passwords that need fewer than ``_MIN_GUESSES``, with the advice of zxcvbn.
 
     The user's name and email address count as the first guesses, and so do the published words. Only the beginning of
     the password counts: a strong one makes the whole strong.
@@ -92,7 +92,7 @@ def require_acceptable(password: str, user: User | None, *, field: str = "passwo
 
 
 def _beginning(password: str) -> str:
-    """The part of the password that zxcvbn can read within ``MAX_WORK``, at least ``MIN_LENGTH`` characters.
+    """The part of the password that zxcvbn can read within ``_MAX_WORK``, at least ``_MIN_LENGTH`` characters.
 
     It reads every substring once for each way to replace digits and symbols by letters. 72 characters with all of
     these would take over a second.
@@ -100,10 +100,10 @@ def _beginning(password: str) -> str:
     return next(
         (
             password[:length]
-            for length in range(min(len(password), MAX_READ), MIN_LENGTH, -1)
-            if _substitutions(password[:length]) * length**2 <= MAX_WORK
+            for length in range(min(len(password), _MAX_READ), _MIN_LENGTH, -1)
+            if _substitutions(password[:length]) * length**2 <= _MAX_WORK
         ),
-        password[:MIN_LENGTH],
+        password[:_MIN_LENGTH],
     )
 
 
@@ -112,10 +112,10 @@ def _spellings(text: str) -> Iterator[tuple[str, int]]:
 
     Case, punctuation and spaces hide repetitions from zxcvbn: for ``Admin-admin!`` it estimates four unrelated parts.
     """
-    yield text, MIN_GUESSES
+    yield text, _MIN_GUESSES
     letters = re.sub(r"[\W_]+", "", text).lower()
     if len(letters) * 4 >= len(text) * 3:
-        yield letters, MIN_GUESSES_OF_LETTERS
+        yield letters, _MIN_GUESSES_OF_LETTERS
 
 
 def _substitutions(text: str) -> int:
@@ -128,7 +128,7 @@ def _substitutions(text: str) -> int:
 def _first_guesses(user: User | None) -> list[str]:
     names = [getattr(user, "username", ""), getattr(user, "email", None) or ""]
     parts = [part for name in names for part in re.split(r"[\W_]+", name)]
-    return [*PUBLISHED, *(word for word in [*names, *parts] if len(word) >= _SHORTEST_NAME)]
+    return [*_PUBLISHED, *(word for word in [*names, *parts] if len(word) >= _SHORTEST_NAME)]
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:

@@ -1,6 +1,6 @@
 from kernel.errors import Conflict, Invalid, OutcomeUnknown, Refused, Unavailable
 
-NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
+_NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
 CROWDED = "Too many audit records are waiting to be written, so the request was not completed. Try again in a moment."
 OVERDUE = (
     "The database has not confirmed earlier audit records, perhaps because its standby is missing. Nothing was done. "
@@ -14,7 +14,7 @@ class AuditUnavailable(Unavailable):
     code = "audit_unavailable"
     title = "The audit log cannot be written"
 
-    def __init__(self, reason: str = NOT_WRITABLE) -> None:
+    def __init__(self, reason: str = _NOT_WRITABLE) -> None:
         super().__init__(reason)
 
 

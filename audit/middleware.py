@@ -14,7 +14,7 @@ from kernel.http.context import in_context
 from kernel.http.middleware import is_api
 from kernel.http.problems import status_of
 
-type Handler = Callable[[HttpRequest], HttpResponseBase]
+type _Handler = Callable[[HttpRequest], HttpResponseBase]
 
 # Refused by a permission, a state, a rule or a limit. Every other problem is an error: the request was invalid
 # (400, 405, 406, 412, 413, 415) or failed (5xx).
@@ -28,7 +28,7 @@ DENIED = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
-PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+_PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class RefusalRecorder:
@@ -40,7 +40,7 @@ class RefusalRecorder:
     record succeeds or not.
     """
 
-    def __init__(self, get_response: Handler) -> None:
+    def __init__(self, get_response: _Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -55,7 +55,7 @@ def _is_refusal(request: HttpRequest, status: int) -> bool:
         return status >= HTTPStatus.BAD_REQUEST
     # Scanners request many pages that do not exist. For pages, record only refusals by permissions and limits, and
     # refusals of submitted forms by a service.
-    return status in PAGE_REFUSALS or _is_refused_action(request)
+    return status in _PAGE_REFUSALS or _is_refused_action(request)
 
 
 def _is_refused_action(request: HttpRequest) -> bool:

@@ -23,11 +23,11 @@ from kernel.trust import kek
 from keys.lifecycle import Status
 from keys.reading.services import list_keys
 
-COMMAND: Final = "restore_drill"
+_COMMAND: Final = "restore_drill"
 _PLAINTEXT_SIZE: Final = 32
 _MAX_LENGTH: Final = 4096
 
-type Step = tuple[str, Callable[[], object]]
+type _Step = tuple[str, Callable[[], object]]
 
 
 def run_drill(messages: int, *, url: str, principal: Principal) -> Iterator[tuple[str, float]]:
@@ -44,7 +44,7 @@ def run_drill(messages: int, *, url: str, principal: Principal) -> Iterator[tupl
             yield name, time.monotonic() - began
 
 
-def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Sequence[Step]:
+def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Sequence[_Step]:
     sealed, backup, home = folder / "messages", folder / "backup", folder / "home"
     backup.mkdir(mode=0o700)
     home.mkdir(mode=0o700)
@@ -61,7 +61,7 @@ def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Seque
         ("back up", lambda: write_snapshot(backup)),
         ("copy the key-encryption keys", lambda: kek.copy_ring(home)),
         ("restore and verify", lambda: on_the_copy("restore", str(backup), "--drill", "--verify")),
-        (f"decrypt {messages} messages", lambda: on_the_copy(COMMAND, "--decrypt", str(sealed))),
+        (f"decrypt {messages} messages", lambda: on_the_copy(_COMMAND, "--decrypt", str(sealed))),
     ]
 
 

@@ -14,8 +14,8 @@ from backups.tables import ColumnType, Table
 from kernel.errors import Invalid
 
 # The lines of one statement.
-CHUNK = 1024 * 1024  # bytes
-ROWS = 1000
+_CHUNK = 1024 * 1024  # bytes
+_ROWS = 1000
 MAX_LINE = 16 * 1024 * 1024  # bytes; a request has at most 2 MiB
 
 
@@ -98,7 +98,7 @@ def batches(path: Path, table: TableFile, counter: RowCounter) -> Iterator[list[
 def _lines(file: gzip.GzipFile, table: TableFile) -> Iterator[bytes]:
     """The lines of one statement."""
     size = 0
-    for _ in range(ROWS):
+    for _ in range(_ROWS):
         # Only \n ends a line: a value may contain other line separators.
         line = file.readline(MAX_LINE + 1)
         size += len(line)
@@ -106,5 +106,5 @@ def _lines(file: gzip.GzipFile, table: TableFile) -> Iterator[bytes]:
             raise Invalid(f"A row of {table.name} is longer than the application writes. Use another backup.")
         if line:
             yield line
-        if not line or size >= CHUNK:
+        if not line or size >= _CHUNK:
             return

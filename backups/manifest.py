@@ -21,7 +21,7 @@ from kernel.errors import Invalid
 from kernel.home import replace_private_file
 
 FORMAT = 1
-MANIFEST_FILE, SIGNATURE_FILE = "manifest.json", "manifest.sig"
+MANIFEST_FILE, _SIGNATURE_FILE = "manifest.json", "manifest.sig"
 # No checkpoint and no publication of keys begins like it.
 _CONTEXT = b"ciphercanary/backup/v1\n"
 _MAX_BYTES = 16 * 1024 * 1024
@@ -101,7 +101,7 @@ def write_manifest(
     signatures = {key.key_name: encode_base64(sign(_CONTEXT + octets)) for key, sign in signers}
     replace_private_file(folder / MANIFEST_FILE, octets)
     replace_private_file(
-        folder / SIGNATURE_FILE, msgspec.json.format(msgspec.json.encode(signatures)) + b"\n"
+        folder / _SIGNATURE_FILE, msgspec.json.format(msgspec.json.encode(signatures)) + b"\n"
     )
     return SignedManifest(manifest, octets, signatures)
 
@@ -115,7 +115,7 @@ def read_manifest(folder: Path, pinned: Sequence[VerifierKey] = ()) -> SignedMan
     octets = _read(folder / MANIFEST_FILE)
     try:
         manifest = msgspec.json.decode(octets, type=Manifest)
-        signatures = msgspec.json.decode(_read(folder / SIGNATURE_FILE), type=dict[str, str])
+        signatures = msgspec.json.decode(_read(folder / _SIGNATURE_FILE), type=dict[str, str])
         named = [VerifierKey.parse(vkey) for vkey in manifest.keys]
     except ValueError as error:  # includes msgspec's errors
         raise Invalid(f"The manifest of the backup is malformed ({error}). Use another backup.") from None

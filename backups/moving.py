@@ -15,7 +15,7 @@ from kernel import home
 from kernel.errors import Conflict, Invalid
 
 # In the data folder. It is removed at the end, and at the start after an interruption.
-FOLDER = "copy-to-postgresql"
+_FOLDER = "copy-to-postgresql"
 
 
 def copy_to_postgresql(url: str, *, progress: ReportProgress) -> None:
@@ -57,7 +57,7 @@ def _require_alone() -> None:
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    folder = Path(settings.CC_HOME) / FOLDER
+    folder = Path(settings.CC_HOME) / _FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:

@@ -37,12 +37,12 @@ from kernel.errors import Conflict, Invalid
 from kernel.installation import MANAGE
 from kernel.trust import kek, system_keys
 
-REMEDY = (
+_REMEDY = (
     "Restore a newer backup. If there is none, add --accept-older REASON, which is recorded in the audit log. On the "
     "machine that made the backup, even the newest one needs it, because it lacks the entry of its own creation."
 )
 # The tables that the signature of the manifest is checked with.
-ROOT_OF_TRUST = frozenset({"instance", "key_encryption_keys", "system_keys", "checkpoint_keys"})
+_ROOT_OF_TRUST = frozenset({"instance", "key_encryption_keys", "system_keys", "checkpoint_keys"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ def _load(
     if [file.name for file in manifest.tables] != list(tables):
         raise Invalid("The backup has other tables than its migrations create. Use another backup.")
     counter = RowCounter(manifest.rows, progress)
-    _load_tables(folder, manifest, tables, ROOT_OF_TRUST, counter)
+    _load_tables(folder, manifest, tables, _ROOT_OF_TRUST, counter)
     _check_signatures(signed)
     heads = _known_heads(seen, [*pinned, *trusted_keys()])
-    _load_tables(folder, manifest, tables, tables.keys() - ROOT_OF_TRUST, counter)
+    _load_tables(folder, manifest, tables, tables.keys() - _ROOT_OF_TRUST, counter)
     reset_sequences()
     connection.check_constraints()  # of foreign keys
     return heads
@@ -201,7 +201,7 @@ def _check_log(manifest: Manifest) -> int:
             raise Invalid("The tree of the audit log is damaged in the backup. Use another backup.")
         if manifest.checkpoint:
             newest = open_note(manifest.checkpoint, trusted_keys())
-            require_not_older(Head(newest.size, newest.root), tree.size, read, REMEDY)
+            require_not_older(Head(newest.size, newest.root), tree.size, read, _REMEDY)
     except (ValueError, OlderDatabase) as error:
         raise Invalid(f"The audit log contradicts its checkpoint in the backup: {error}") from None
     return tree.size
@@ -234,7 +234,7 @@ def _find_older(heads: Sequence[Head], size: int, *, is_accepted: bool) -> Head 
     read = database_reader()
     for head in heads:
         try:
-            require_not_older(head, size, read, REMEDY)
+            require_not_older(head, size, read, _REMEDY)
         except OlderDatabase:
             if not is_accepted:
                 raise

@@ -29,7 +29,7 @@ from kernel.home import new_folder
 from kernel.trust.row_mac import IntegrityFailed
 
 # Level 1 takes a third of the time of the default level, and the files are a tenth larger.
-COMPRESSION = 1
+_COMPRESSION = 1
 
 
 def back_up(
@@ -96,7 +96,7 @@ def _packed(path: Path) -> Iterator[BinaryIO]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with (
         os.fdopen(descriptor, "wb") as file,
-        gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0) as packed,
+        gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as packed,
     ):
         yield cast(BinaryIO, packed)
 

@@ -14,19 +14,19 @@ from kernel.errors import Denied, NotFound
 from kernel.http.protocol_refusals import method_not_allowed
 from kernel.pages.views import known_principal, next_url, with_next
 
-WRITING = {"password_change", "password_change_done"}
-METHODS = ("GET", "HEAD", "POST")
+_WRITING = {"password_change", "password_change_done"}
+_METHODS = ("GET", "HEAD", "POST")
 
 
-def check_method[**P, R](
+def _check_method[**P, R](
     view: Callable[Concatenate[HttpRequest, P], R],
 ) -> Callable[Concatenate[HttpRequest, P], R]:
     """Refuse other methods, which Django's views treat like GET. Raises ProtocolError."""
 
     @wraps(view)
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if request.method not in METHODS:
-            raise method_not_allowed(METHODS)
+        if request.method not in _METHODS:
+            raise method_not_allowed(_METHODS)
         return view(request, *args, **kwargs)
 
     return checked
@@ -42,9 +42,9 @@ class ReadOnlyAdminSite(admin.AdminSite):
     enable_nav_sidebar = False  # the tables of the log need the width
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
-        return check_method(super().admin_view(view, cacheable))
+        return _check_method(super().admin_view(view, cacheable))
 
-    @method_decorator([login_not_required, check_method])
+    @method_decorator([login_not_required, _check_method])
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         """Redirect to the console's sign-in, or to the set-up of a required second factor.
 
@@ -63,4 +63,4 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """All URLs but Django's password form, which would bypass the user's service, MAC and audit event."""
-        return [url for url in super().get_urls() if getattr(url, "name", "") not in WRITING]
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in _WRITING]

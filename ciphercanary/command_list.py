@@ -4,7 +4,7 @@ from django.core.management import ManagementUtility, get_commands, load_command
 
 from kernel import installation
 
-GROUPS = {
+_GROUPS = {
     "accounts": "Users",
     "keys": "Keys",
     "crypto_ops": "Files",
@@ -15,7 +15,7 @@ GROUPS = {
     "kernel": "Background jobs",
 }
 # Commands in the app of another group, because they need its models.
-MOVED = {
+_MOVED = {
     **dict.fromkeys(
         ("backup_kek", "check_kek_backup", "retire_kek", "rewrap_keys", "rotate_kek"), "key_encryption"
     ),
@@ -31,7 +31,7 @@ HEAD = (
     f"Usage: {installation.MANAGE} COMMAND [OPTION...]\n\n"
     f"To see the options of a command, run {installation.MANAGE} help COMMAND."
 )
-FOOT = (
+_FOOT = (
     "You can run these commands while the server is running, except restore and copy_to_postgresql. "
     "See README.md for details."
 )
@@ -46,7 +46,7 @@ class Commands(ManagementUtility):
 
     def main_help_text(self, commands_only: bool = False) -> str:  # noqa: FBT001, FBT002 - Django's signature
         """The groups of commands with a line for each, or the bare names."""
-        groups = {title: _described(app) for app, title in GROUPS.items()} | {"Django": DJANGO}
+        groups = {title: _described(app) for app, title in _GROUPS.items()} | {"Django": DJANGO}
         if commands_only:
             return "\n".join(name for group in groups.values() for name in group)
         width = max(len(name) for group in groups.values() for name in group)
@@ -54,14 +54,14 @@ class Commands(ManagementUtility):
             "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in group.items())])
             for title, group in groups.items()
         ]
-        return "\n\n".join([HEAD, *sections, FOOT])
+        return "\n\n".join([HEAD, *sections, _FOOT])
 
 
 def _described(app: str) -> dict[str, str]:
     """``{name: first sentence of its help}`` of the commands in a group."""
     owners = get_commands()
     ours = owners.keys() - REPLACED - DJANGO.keys()
-    names = sorted(name for name in ours if MOVED.get(name, owners[name]) == app)
+    names = sorted(name for name in ours if _MOVED.get(name, owners[name]) == app)
     return {
         name: load_command_class(owners[name], name).help.partition(". ")[0].rstrip(".") for name in names
     }

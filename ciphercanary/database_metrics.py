@@ -21,7 +21,7 @@ from kernel.trust.models import Instance
 from keys.reading.services import EXPIRY_DAYS, measure_keys
 from notifications.services.measuring import measure_deliveries
 
-KEK_COPY = "key_encryption_key_copy"  # the check of the system page
+_KEK_COPY = "key_encryption_key_copy"  # the check of the system page
 
 
 def update() -> None:
@@ -38,7 +38,7 @@ def invalidate() -> None:
 
 def _gauges() -> Iterator[Gauge]:
     yield from metrics.DATABASE_GAUGES
-    yield metrics.health_check.labels(KEK_COPY)
+    yield metrics.health_check.labels(_KEK_COPY)
     yield from (metrics.keys_expiring.labels(days) for days in EXPIRY_DAYS)
     for kind in registry.kinds():
         yield metrics.job_queue_age_seconds.labels(kind)
@@ -78,7 +78,7 @@ def _measure_installation() -> None:
     age = process_now() - rotated_at if rotated_at else None
     metrics.kek_age_seconds.set(age.total_seconds() if age is not None else math.nan)
     metrics.keys_to_rewrap.set(found["keys_to_rewrap"])
-    metrics.health_check.labels(KEK_COPY).set(found["has_copies"])
+    metrics.health_check.labels(_KEK_COPY).set(found["has_copies"])
 
 
 _rounds = ProcessState(partial(CheckRounds, {"database metrics": _measure}, seconds=metrics.SCRAPE_SECONDS))

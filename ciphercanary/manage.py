@@ -13,10 +13,10 @@ from kernel import __version__, installation
 from kernel.observability import standard_error
 
 # Exit codes for commands whose exit code 1 does not mean "could not run".
-COULD_NOT_RUN = {"verify_audit_log": 2}
+_COULD_NOT_RUN = {"verify_audit_log": 2}
 # They run until they are stopped.
-SERVERS = {"run_sequencer", "run_worker"}
-EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
+_SERVERS = {"run_sequencer", "run_worker"}
+_EXPECTED = (ImproperlyConfigured, OSError, django.db.Error)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")  # noqa: TID251 - names the settings
     arguments = sys.argv[1:] if arguments is None else arguments
     command = arguments[0] if arguments else "help"
-    standard_error.capture(is_server=command in SERVERS)
+    standard_error.capture(is_server=command in _SERVERS)
     if command in {"version", "--version"}:  # Django would print its own
         sys.stdout.write(f"{__version__}\n")
         return
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _ = settings.INSTALLED_APPS  # otherwise Django would report invalid settings as an unknown command
         Commands([installation.MANAGE, *arguments]).execute()
     except Exception as error:
-        if "--traceback" in arguments or not (isinstance(error, EXPECTED) or command in COULD_NOT_RUN):
+        if "--traceback" in arguments or not (isinstance(error, _EXPECTED) or command in _COULD_NOT_RUN):
             raise
         standard_error.report(f"{installation.MANAGE}: {_line(error)}")
-        sys.exit(COULD_NOT_RUN.get(command, 1))
+        sys.exit(_COULD_NOT_RUN.get(command, 1))
 
 
 def _line(error: Exception) -> str:

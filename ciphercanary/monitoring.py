@@ -23,15 +23,15 @@ from kernel.http.allowed import is_allowed_host
 from kernel.http.asgi_answers import Answer, Scope, early_answer
 from kernel.observability.process_endpoint import may_read_metrics
 
-READY = ("database", "migrations", "key_encryption_key", "commits")
-TEXT = "text/plain"
-FORWARDED = {"x-forwarded-for", "forwarded"}  # a proxy adds at least one of these headers
-NOT_IN_TIME = "# The database did not respond in time, so tokens cannot be checked.\n"
+_READY = ("database", "migrations", "key_encryption_key", "commits")
+_TEXT = "text/plain"
+_FORWARDED = {"x-forwarded-for", "forwarded"}  # a proxy adds at least one of these headers
+_NOT_IN_TIME = "# The database did not respond in time, so tokens cannot be checked.\n"
 
-type View = Callable[[HttpRequest], HttpResponse]
+type _View = Callable[[HttpRequest], HttpResponse]
 
 
-def endpoint(view: View) -> View:
+def endpoint(view: _View) -> _View:
     """A read-only view outside the API. Any other method gets 405 instead of an error about a missing CSRF token."""
     return csrf_exempt(require_safe(view))
 
@@ -39,7 +39,7 @@ def endpoint(view: View) -> View:
 @endpoint
 def livez(_request: HttpRequest) -> HttpResponse:
     """The process responds. It checks nothing else, so that a slow database never causes a restart."""
-    return HttpResponse("ok\n", TEXT)
+    return HttpResponse("ok\n", _TEXT)
 
 
 @endpoint
@@ -51,10 +51,10 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def _report_readiness() -> HttpResponse:
-    failing = [name for name, word in read_health(*READY).items() if word == UNHEALTHY]
+    failing = [name for name, word in read_health(*_READY).items() if word == UNHEALTHY]
     if failing:
-        return HttpResponse(f"not ready: {', '.join(failing)}\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
-    return HttpResponse("ready\n", TEXT)
+        return HttpResponse(f"not ready: {', '.join(failing)}\n", _TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+    return HttpResponse("ready\n", _TEXT)
 
 
 @endpoint
@@ -88,14 +88,14 @@ def version(_request: HttpRequest) -> JsonResponse:
 @endpoint
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for ``CC_METRICS_NETWORKS``, but not through a proxy, or for a token with system.read."""
-    is_forwarded = any(name in request.headers for name in FORWARDED)
+    is_forwarded = any(name in request.headers for name in _FORWARDED)
     if not _is_open_to(request.META.get("REMOTE_ADDR", ""), is_forwarded=is_forwarded):
         try:
             authenticate_request(request).require("system.read")
         except errors.DomainError as error:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):
-            return HttpResponse(NOT_IN_TIME, TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+            return HttpResponse(_NOT_IN_TIME, _TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
     health_checks.begin()  # at the same time
     database_metrics.update()
     health_metrics.update()
@@ -112,12 +112,12 @@ def _is_open_to(peer: str, *, is_forwarded: bool) -> bool:
 
 
 def _fallback_livez(scope: Scope) -> Answer:
-    return early_answer(scope, HTTPStatus.OK, TEXT, b"ok\n")
+    return early_answer(scope, HTTPStatus.OK, _TEXT, b"ok\n")
 
 
 def _fallback_readyz(scope: Scope) -> Answer:
     return early_answer(
-        scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, f"not ready: {', '.join(READY)}\n".encode()
+        scope, HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"not ready: {', '.join(_READY)}\n".encode()
     )
 
 
@@ -129,10 +129,10 @@ def _fallback_health(scope: Scope) -> Answer:
 def _fallback_metrics(scope: Scope) -> Answer:
     headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
     if not is_allowed_host(headers.get("host", b"")):
-        return early_answer(scope, HTTPStatus.BAD_REQUEST, TEXT, b"This host is not in ALLOWED_HOSTS.\n")
+        return early_answer(scope, HTTPStatus.BAD_REQUEST, _TEXT, b"This host is not in ALLOWED_HOSTS.\n")
     peer = (scope.get("client") or ("",))[0]
-    if not _is_open_to(str(peer), is_forwarded=not FORWARDED.isdisjoint(headers)):
-        return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, TEXT, NOT_IN_TIME.encode())
+    if not _is_open_to(str(peer), is_forwarded=not _FORWARDED.isdisjoint(headers)):
+        return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, _NOT_IN_TIME.encode())
     database_metrics.invalidate()
     health_metrics.invalidate()
     export = ExportToDjangoView(HttpRequest())

@@ -24,7 +24,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class FreeSpace:
+class _FreeSpace:
     """Bytes on the disk of the data folder."""
 
     free: int
@@ -39,9 +39,9 @@ class FreeSpace:
         return self.is_critical or self.free < self.total * LEAST_FREE_SHARE
 
 
-def read_free_space() -> FreeSpace:
+def read_free_space() -> _FreeSpace:
     usage = shutil.disk_usage(settings.CC_HOME)
-    return FreeSpace(usage.free, usage.total)
+    return _FreeSpace(usage.free, usage.total)
 
 
 def check_disk() -> Check:

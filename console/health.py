@@ -24,13 +24,13 @@ from kernel.runtime import ProcessState
 from kernel.trust import kek
 
 HEALTHY, LAGGING, UNHEALTHY, NOT_CONFIGURED = "healthy", "lagging", "unhealthy", "not_configured"
-ALARMED = "alarmed"
-DEGRADED = "degraded"
+_ALARMED = "alarmed"
+_DEGRADED = "degraded"
 VITAL = ("database", "audit", "key_encryption_key")
 # A failure of one of these degrades the service. A new one needs its name here and its check below.
 DEGRADING = ("sequencer", "audit_alarms", "redis")
 
-TRIAL_SECONDS = 5.0  # between two commits of the check of commits
+_TRIAL_SECONDS = 5.0  # between two commits of the check of commits
 
 # Inserts without rows take the locks that an audit event needs.
 _INSERTS = (
@@ -72,7 +72,7 @@ def overall(words: Mapping[str, str]) -> str:
     """The word for all services together."""
     if any(words[name] == UNHEALTHY for name in VITAL):
         return UNHEALTHY
-    return HEALTHY if all(map(is_well, words.values())) else DEGRADED
+    return HEALTHY if all(map(is_well, words.values())) else _DEGRADED
 
 
 def begin() -> None:
@@ -118,7 +118,7 @@ def _check_commits() -> str:
     if connection.vendor == "postgresql" and time.monotonic() >= trial.due:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_WRITE)
-        trial.due = time.monotonic() + TRIAL_SECONDS
+        trial.due = time.monotonic() + _TRIAL_SECONDS
     return HEALTHY
 
 
@@ -135,7 +135,7 @@ def _check_sequencer() -> str:
 
 
 def _check_alarms() -> str:
-    return ALARMED if count_open_alarms() else HEALTHY
+    return _ALARMED if count_open_alarms() else HEALTHY
 
 
 def _check_migrations() -> str:

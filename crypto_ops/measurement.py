@@ -31,7 +31,7 @@ _DENIED_USES: Final = {
 
 
 @dataclass(slots=True)
-class Measurement:
+class _Measurement:
     """``refused``: the number of refused operations in a batch that otherwise succeeded."""
 
     mode: Mode
@@ -66,13 +66,13 @@ def _children(algorithm: str) -> tuple[prometheus_client.Counter, prometheus_cli
 
 
 @contextmanager
-def measured(mode: Mode, count: int = 1) -> Iterator[Measurement]:
+def measured(mode: Mode, count: int = 1) -> Iterator[_Measurement]:
     """Count ``count`` operations as ``success``, except those that ``Measurement.refused`` reports.
 
     If the block raises, all of them count as ``refused`` (a domain error) or ``error`` (anything else).
     """
     started = time.perf_counter()
-    status, measurement = "error", Measurement(mode)
+    status, measurement = "error", _Measurement(mode)
     try:
         yield measurement
         status = "success"

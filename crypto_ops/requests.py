@@ -20,7 +20,7 @@ MAX_CLAIMS_BYTES: Final = 64 * 1024  # of a JWT
 MAX_JWT_HEADER_BYTES: Final = 4096  # of the members that the caller adds
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters
-MESSAGES_A_REQUEST: Final = 100  # of a batch, per request counted by a rate limit
+_MESSAGES_A_REQUEST: Final = 100  # of a batch, per request counted by a rate limit
 
 
 class Unprinted(Struct, frozen=True, kw_only=True):
@@ -32,4 +32,4 @@ class Unprinted(Struct, frozen=True, kw_only=True):
 
 def cost_of(messages: int) -> int:
     """The number of requests that a batch of ``messages`` messages counts as."""
-    return -(-messages // MESSAGES_A_REQUEST)
+    return -(-messages // _MESSAGES_A_REQUEST)

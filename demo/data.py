@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-type Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised", "scheduled"]
+type _Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised", "scheduled"]
 type Rhythm = Literal["shop", "office", "night"]
 
 DOMAIN: Final = "demo.invalid"  # RFC 2606: reserved, so no such address exists
@@ -76,13 +76,13 @@ class DemoKey(Struct, frozen=True, forbid_unknown_fields=True):
     policy: str = ""
     retired: tuple[int, ...] = ()
     doomed: tuple[int, ...] = ()
-    fate: Fate = ""
+    fate: _Fate = ""
     fated: float = 1.0
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class DemoPolicy:
+class _DemoPolicy:
     """A policy that the administrator creates at the beginning."""
 
     name: str
@@ -94,15 +94,15 @@ class DemoPolicy:
 
 
 POLICIES: Final = (
-    DemoPolicy("customer-data", "chacha20", {"every_days": 28}, lifetime_days=730),
-    DemoPolicy(
+    _DemoPolicy("customer-data", "chacha20", {"every_days": 28}, lifetime_days=730),
+    _DemoPolicy(
         "finance-files",
         "aes-256",
         {"every_days": 30, "grace_days": 365, "reencrypt": True},
         deletion_days=14,
     ),
-    DemoPolicy("legacy-aes-128", "aes-128", {"every_days": 365}, is_active=False),
-    DemoPolicy("pci-card-data", "aes-256", {"every_days": 28}, lifetime_days=1095, deletion_days=30),
+    _DemoPolicy("legacy-aes-128", "aes-128", {"every_days": 365}, is_active=False),
+    _DemoPolicy("pci-card-data", "aes-256", {"every_days": 28}, lifetime_days=1095, deletion_days=30),
 )
 
 KEYS: Final = msgspec.json.decode(

@@ -23,14 +23,14 @@ from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch
 from keys.models import Key
 
-type DemoState = Literal["none", "incomplete", "complete"]
+type _DemoState = Literal["none", "incomplete", "complete"]
 
-NEW_INSTANCE: Final = "Start a new instance, with an empty data folder (CC_HOME) and an empty database."
-IN_USE: Final = f"This instance is in use: {{}}. The demo needs an empty instance. {NEW_INSTANCE}"
-LOADED: Final = f"This instance already has the demo. {NEW_INSTANCE}"
+_NEW_INSTANCE: Final = "Start a new instance, with an empty data folder (CC_HOME) and an empty database."
+_IN_USE: Final = f"This instance is in use: {{}}. The demo needs an empty instance. {_NEW_INSTANCE}"
+_LOADED: Final = f"This instance already has the demo. {_NEW_INSTANCE}"
 INCOMPLETE: Final = (
     "The demo of this instance is incomplete, because load_demo was interrupted. Do not use this instance. "
-    f"{NEW_INSTANCE} Then run {installation.MANAGE} load_demo there."
+    f"{_NEW_INSTANCE} Then run {installation.MANAGE} load_demo there."
 )
 # What the log of an instance contains before its first use.
 _SETUP: Final = (
@@ -47,7 +47,7 @@ _SETUP: Final = (
 )
 
 
-def demo_state() -> DemoState:
+def demo_state() -> _DemoState:
     """One query."""
     marks = AuditLog.objects.filter(action__in=(demo_actions.DEMO_STARTED, demo_actions.DEMO_LOADED))  # noqa: CC2 - whether this is a demo instance
     found = set(marks.order_by().values_list("action", flat=True).distinct())
@@ -77,14 +77,14 @@ def mark_loaded(principal: Principal) -> None:
 
 def _require_empty(principal: Principal, names: Mapping[str, str]) -> None:
     if (state := demo_state()) != "none":
-        raise Conflict(LOADED if state == "complete" else INCOMPLETE)
+        raise Conflict(_LOADED if state == "complete" else INCOMPLETE)
     if Key.objects.visible_to(principal).exists():
-        raise Conflict(IN_USE.format("it has keys"))
+        raise Conflict(_IN_USE.format("it has keys"))
     users = list(User.objects.values_list("username", flat=True)[:2])
     if len(users) > 1:
-        raise Conflict(IN_USE.format("it has several users"))
+        raise Conflict(_IN_USE.format("it has several users"))
     if users and users[0] in names:
-        raise Conflict(IN_USE.format(f"the demo has another user {users[0]}"))
+        raise Conflict(_IN_USE.format(f"the demo has another user {users[0]}"))
     for columns in waiting_columns(AuditBundle.objects.all()):
         _require_setup_action(columns["action"])
     with closing(stream_entries(AuditLog.objects.order_by("id"))) as entries:  # noqa: CC2 - whether the instance is empty
@@ -96,10 +96,10 @@ def _require_setup(entry: FoundEntry) -> None:
     """Raises Conflict unless the application wrote the entry during the set-up."""
     place, action = entry.columns["id"], entry.columns["action"]
     if entry.faults:
-        raise Conflict(IN_USE.format(f"entry {place} of its audit log was altered"))
+        raise Conflict(_IN_USE.format(f"entry {place} of its audit log was altered"))
     _require_setup_action(action)
 
 
 def _require_setup_action(action: object) -> None:
     if action not in _SETUP:
-        raise Conflict(IN_USE.format(f"its audit log has more than the set-up, such as {action}"))
+        raise Conflict(_IN_USE.format(f"its audit log has more than the set-up, such as {action}"))

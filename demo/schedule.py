@@ -39,13 +39,13 @@ type StepKind = Literal[
     "export",
 ]
 
-SEED: Final = 412
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SHORT: Final = timedelta(days=14)  # a shorter history ignores working hours, because it may have none
+_SEED: Final = 412
+_HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_SHORT: Final = timedelta(days=14)  # a shorter history ignores working hours, because it may have none
 SATURDAY: Final = 5
-NIGHTLY: Final = timedelta(hours=3, minutes=5)
-JOB_STOPPED: Final = 2 * DAY  # before the end: since then, due rotations are overdue
-REFRESH: Final = 12 * HOUR
+_NIGHTLY: Final = timedelta(hours=3, minutes=5)
+_JOB_STOPPED: Final = 2 * DAY  # before the end: since then, due rotations are overdue
+_REFRESH: Final = 12 * _HOUR
 
 # Shares of a working day by hour (UTC), and the factor of a weekend.
 _SHOP = (1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 7, 6, 6, 6, 7, 8, 9, 8, 6, 4, 2)
@@ -87,7 +87,7 @@ class _Schedule:
     def __init__(self, keys: Sequence[DemoKey], begins: datetime, ends: datetime, session: timedelta) -> None:
         self._keys, self._session = keys, session
         self._begins, self._ends, self._span = begins, ends, ends - begins
-        self._chance = Random(SEED)  # noqa: S311 - two demos look alike; keys and passwords do not come from here
+        self._chance = Random(_SEED)  # noqa: S311 - two demos look alike; keys and passwords do not come from here
         self._lives = {key.name: self._life_of(key) for key in keys}
 
     def steps(self) -> Iterator[Step]:
@@ -97,8 +97,8 @@ class _Schedule:
         for program in PROGRAMS:
             yield from self._sessions_of(program)
         for day in self._days():
-            if day < self._ends - JOB_STOPPED:
-                yield Step(day + NIGHTLY, "rotate_due")
+            if day < self._ends - _JOB_STOPPED:
+                yield Step(day + _NIGHTLY, "rotate_due")
             yield from self._routine(day)
         for share in (0.2, 0.45, 0.7, 0.93):
             at = self._working(share)
@@ -141,13 +141,13 @@ class _Schedule:
             wanted = key.use.calls * growth * hours[hour.hour] / sum(hours)
             wanted *= weekend if hour.weekday() >= SATURDAY else 1.0
             yield from self._calls(key, hour, int(wanted + self._chance.random()), begins, ends)
-            hour += HOUR
+            hour += _HOUR
 
     def _calls(
         self, key: DemoKey, hour: datetime, number: int, begins: datetime, ends: datetime
     ) -> Iterator[Step]:
         for _ in range(number):
-            at = hour + HOUR * self._chance.random()
+            at = hour + _HOUR * self._chance.random()
             kind: StepKind = "decrypt" if self._chance.random() < key.use.reads else "encrypt"
             count = max(1, int(key.use.batch * self._chance.random() ** 2))
             if begins < at < ends:
@@ -158,21 +158,21 @@ class _Schedule:
         at = self._ends - timedelta(minutes=14)
         while at > disabled:
             yield Step(at + timedelta(seconds=self._chance.random()), "encrypt", key.name)
-            at -= HOUR
+            at -= _HOUR
 
     def _sessions_of(self, program: str) -> Iterator[Step]:
         at = self._begins + timedelta(seconds=30 + self._chance.random() * 60)
         while at < self._ends:
             yield Step(at, "open_session", program)
-            for number in range(1, int(self._session / REFRESH)):
-                wait = REFRESH * number + timedelta(minutes=self._chance.random())
+            for number in range(1, int(self._session / _REFRESH)):
+                wait = _REFRESH * number + timedelta(minutes=self._chance.random())
                 yield Step(at + wait, "refresh", program)
             at += self._session
 
     def _routine(self, day: datetime) -> Iterator[Step]:
         """On many working days, one person looks at the console."""
         at = day + timedelta(minutes=self._chance.randrange(8 * 60, 11 * 60))
-        if day.weekday() >= SATURDAY or at < self._begins + HOUR or self._chance.random() > 0.6:  # noqa: PLR2004 - the share of such days
+        if day.weekday() >= SATURDAY or at < self._begins + _HOUR or self._chance.random() > 0.6:  # noqa: PLR2004 - the share of such days
             return
         who = self._chance.choice((ADMIN, OPERATOR, OPERATOR, AUDITOR))
         if self._chance.random() < 0.15:  # noqa: PLR2004 - the share of typing errors
@@ -222,11 +222,11 @@ class _Schedule:
     def _working(self, share: float) -> datetime:
         """A time in working hours near that share of the history, and inside it."""
         at = time_of(share, self._begins, self._ends)
-        if self._span < SHORT:
+        if self._span < _SHORT:
             return at + timedelta(minutes=self._chance.randrange(5, 50))
         found = at.replace(hour=8, minute=0) + timedelta(seconds=self._chance.randrange(8 * 3600))
         step = DAY if share < 0.5 else -DAY  # noqa: PLR2004 - away from the nearer end
-        while found.weekday() >= SATURDAY or not self._begins + HOUR < found < self._ends - HOUR:
+        while found.weekday() >= SATURDAY or not self._begins + _HOUR < found < self._ends - _HOUR:
             found += step
         return found
 

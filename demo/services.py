@@ -52,9 +52,9 @@ from keys.policies.services import changing
 from keys.rotation.services import rotating
 from keys.states import services as states
 
-KEPT_MESSAGES = 50  # of each key, to decrypt
-PATIENCE = 3600.0  # seconds, for all waits together
-ROTATIONS = LogCriteria(action="keys.key.rotated")
+_KEPT_MESSAGES = 50  # of each key, to decrypt
+_PATIENCE = 3600.0  # seconds, for all waits together
+_ROTATIONS = LogCriteria(action="keys.key.rotated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Demo:
         mark_started(self._principal, names=names, begins_at=self._begins, days=self._days)
         try:
             # A server that holds a lock for a moment must not leave an incomplete demo.
-            with running_from(self._begins) as clock, waiting_until(time.monotonic() + PATIENCE):  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
+            with running_from(self._begins) as clock, waiting_until(time.monotonic() + _PATIENCE):  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
                 self._users.create(self._principal)
                 self._make_history(clock, report)
             self._request_export()
@@ -211,7 +211,7 @@ class Demo:
         batch = self._perform(step, actions.MESSAGE_ENCRYPTED, request)
         if batch is not None:
             sealed = [_item(text) for text in batch.results if isinstance(text, str)]
-            self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-KEPT_MESSAGES:]
+            self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-_KEPT_MESSAGES:]
 
     def _decrypt(self, step: Step) -> None:
         known = self._messages.get(step.subject)
@@ -252,7 +252,7 @@ class Demo:
         auditor = self._users.principals[AUDITOR]
         # Leased from the beginning. Otherwise the worker of a server would run it, with the time of today.
         export = request_export(
-            principal=auditor, export_format="csv", criteria=ROTATIONS, submit=submit_leased
+            principal=auditor, export_format="csv", criteria=_ROTATIONS, submit=submit_leased
         )
         run_leased(export, lambda: False)
         # A server deletes files of this age. Without a file, the demo continues.
@@ -263,7 +263,7 @@ class Demo:
         """Request an export of all rotations now. A worker creates the file."""
         self._users.sign_in(AUDITOR)
         auditor = self._users.principals[AUDITOR]
-        request_export(principal=auditor, export_format="csv", criteria=ROTATIONS)
+        request_export(principal=auditor, export_format="csv", criteria=_ROTATIONS)
         self._users.sign_out(AUDITOR)
 
 

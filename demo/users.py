@@ -21,7 +21,7 @@ from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from kernel.identities import Identity
 
-PASSWORD_BYTES = 12
+_PASSWORD_BYTES = 12
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class DemoUsers:
     def choose_passwords(self, password: str) -> None:
         """``password`` for every user or, if it is empty, a random one for each. Raises Invalid."""
         for username, role in PEOPLE:
-            self.passwords[username] = password or secrets.token_urlsafe(PASSWORD_BYTES)
+            self.passwords[username] = password or secrets.token_urlsafe(_PASSWORD_BYTES)
             require_acceptable(
                 self.passwords[username], User(username=username, email=_email(username), role=role)
             )
@@ -85,7 +85,7 @@ class DemoUsers:
     def fail_to_sign_in(self, name: str, place: str) -> None:
         """With a wrong password, from a place in ``ORIGINS``. Records the refusal, as every interface does."""
         try:
-            check_password(username=name, password=secrets.token_urlsafe(PASSWORD_BYTES))
+            check_password(username=name, password=secrets.token_urlsafe(_PASSWORD_BYTES))
         except Unauthenticated as refusal:
             event = Event(action=actions.SESSION_OPENED, outcome=Outcome.DENIED, code=refusal.code)
             record_alone(event, origin_of(place).anonymous(known_username(name)))

@@ -58,7 +58,7 @@ class Outage:
         self._is_on = False
 
 
-class CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
+class _CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-redis ships no types
     """Redis, or a substitute while Redis does not respond.
 
     After a failure, Redis is not tried for ``RETRY_SECONDS``. Otherwise every use would wait for the connection
@@ -88,7 +88,7 @@ class CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-redi
         raise NotImplementedError
 
 
-class FailoverRedisCache(CircuitBreakerRedisCache):
+class FailoverRedisCache(_CircuitBreakerRedisCache):
     """Redis, falling back to the ``local`` cache: a limit may become one per process, but it never disappears."""
 
     outage = ProcessState(Outage)
@@ -110,7 +110,7 @@ class FailoverRedisCache(CircuitBreakerRedisCache):
         return getattr(caches["local"], method)(*args, **kwargs)
 
 
-class OptionalRedisCache(CircuitBreakerRedisCache):
+class OptionalRedisCache(_CircuitBreakerRedisCache):
     """Redis without a fallback: during an outage, every get is a miss and nothing is stored."""
 
     outage = ProcessState(Outage)

@@ -16,9 +16,9 @@ from kernel.home import SECRET_KEY_FILE
 from kernel.throttle import parse_rate
 from kernel.trust import kek
 
-MIN_SECRET_KEY_LENGTH = 50
-BODY_BESIDE_DATA = 128 * 1024  # bytes: an aad of 64 KiB in base64, and the other members
-RATES = ("CC_THROTTLE_AUTH", "CC_THROTTLE_ANONYMOUS", "CC_THROTTLE_PRINCIPAL")
+_MIN_SECRET_KEY_LENGTH = 50
+_BODY_BESIDE_DATA = 128 * 1024  # bytes: an aad of 64 KiB in base64, and the other members
+_RATES = ("CC_THROTTLE_AUTH", "CC_THROTTLE_ANONYMOUS", "CC_THROTTLE_PRINCIPAL")
 
 
 @register()
@@ -44,7 +44,7 @@ def check_variables(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 @register()
 def check_rates(**_kwargs: Any) -> Iterable[CheckMessage]:
-    for name in RATES:
+    for name in _RATES:
         if not _holds(parse_rate, getattr(settings, name)):
             yield Error(
                 f"{name} is not a rate.", hint="Use a value such as 100/minute.", id="ciphercanary.E002"
@@ -95,7 +95,7 @@ def check_connections(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 @register()
 def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
-    needed = (settings.CC_MAX_PLAINTEXT_BYTES + 2) // 3 * 4 + BODY_BESIDE_DATA
+    needed = (settings.CC_MAX_PLAINTEXT_BYTES + 2) // 3 * 4 + _BODY_BESIDE_DATA
     if needed > settings.CC_MAX_BODY_BYTES:
         yield Error(
             "CC_MAX_BODY_BYTES is too small for a message of CC_MAX_PLAINTEXT_BYTES in base64.",
@@ -117,9 +117,9 @@ def check_kek_files_are_private(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 @register()
 def check_secret_key(**_kwargs: Any) -> Iterable[CheckMessage]:
-    if 0 < len(settings.SECRET_KEY_FROM_ENVIRONMENT) < MIN_SECRET_KEY_LENGTH:
+    if 0 < len(settings.SECRET_KEY_FROM_ENVIRONMENT) < _MIN_SECRET_KEY_LENGTH:
         yield Error(
-            f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} characters.",
+            f"SECRET_KEY is shorter than {_MIN_SECRET_KEY_LENGTH} characters.",
             hint="Leave it unset, and the first start generates a key. Or set SECRET_KEY_FILE to a file with a long random key.",
             id="ciphercanary.E006",
         )

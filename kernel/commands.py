@@ -19,7 +19,7 @@ from kernel.databases.releases import describe_newer_database
 from kernel.errors import DomainError
 from kernel.observability import process_endpoint
 
-NOT_MIGRATED = (
+_NOT_MIGRATED = (
     f"The database lacks tables of this version. {installation.PREPARE} to create them. "
     "Check CC_HOME and DATABASE_URL."
 )
@@ -35,7 +35,7 @@ class ServiceCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except DomainError as error:
-            raise self.failure(describe(error)) from error
+            raise self.failure(_describe(error)) from error
         except SystemCheckError as error:
             raise self.failure(" ".join(str(error).split())) from error
         except django.db.Error as error:
@@ -49,7 +49,7 @@ class ServiceCommand(BaseCommand):
         applied = applied_migrations()
         self.refuse_newer_database(applied)
         if count_due_migrations(applied):
-            raise self.failure(NOT_MIGRATED)
+            raise self.failure(_NOT_MIGRATED)
 
     def refuse_newer_database(self, applied: Names) -> None:
         """Raise CommandError if a newer version has migrated the database, and django.db.Error."""
@@ -127,7 +127,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def describe(error: DomainError) -> str:
+def _describe(error: DomainError) -> str:
     """The error in one line, with one part per field if it names fields."""
     if not error.fields:
         return error.detail

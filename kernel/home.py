@@ -22,7 +22,7 @@ from kernel.errors import Conflict
 # Bytes that stay free: the log may be on the same disk, and without it no request is answered.
 RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
-LEFTOVER_SECONDS = 60  # writing one takes milliseconds
+_LEFTOVER_SECONDS = 60  # writing one takes milliseconds
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - a file name
 SUPERVISOR_LOCK, SERVE_LOCK = "supervisor.lock", "serve.lock"  # of a running server
 
@@ -57,7 +57,7 @@ def _remove_leftovers(home: Path) -> None:
     """Remove the files that killed processes left. A younger one may belong to a process that shares the folder."""
     for leftover in home.glob(f"{UNFINISHED}*"):
         with suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                 leftover.unlink()
 
 

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 # The lookups that the filters of Django's own pages use.
-LOOKUPS = {"", "exact", "isnull"}
-MACS = {"row_mac", "row_seq", "mac", "link_mac"}
+_LOOKUPS = {"", "exact", "isnull"}
+_MACS = {"row_mac", "row_seq", "mac", "link_mac"}
 BROWSABLE = 10_000  # rows that the pages of a list reach
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
+class _BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
     """Stops counting at ``BROWSABLE`` rows: a COUNT over the whole log takes longer than loading a page."""
 
     @cached_property
@@ -32,7 +32,7 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
     console_page = ""  # the URL name of the console's page about the same, to which the list links
     console_detail = ""  # and that of its page about one row
     list_per_page = 50
-    paginator = BoundedPaginator
+    paginator = _BoundedPaginator
     show_facets = admin.ShowFacets.NEVER  # each would count the whole table
     list_select_related: ClassVar[list[str] | tuple[str, ...]] = ()
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
@@ -41,7 +41,7 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
         """``fields``, or all columns but ``exclude``, MACs, and bytes, which may be keys."""
         if self.fields:
             return list(map(str, self.fields))
-        hidden = MACS.union(self.exclude or ())
+        hidden = _MACS.union(self.exclude or ())
         columns = [each for each in self.opts.concrete_fields if not isinstance(each, BinaryField)]
         return [*self.readonly_fields, *(each.name for each in columns if each.name not in hidden)]
 
@@ -52,7 +52,7 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
         """
         field, _, how = lookup.partition("__")
         offered = {entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter}
-        return field in offered and how in LOOKUPS
+        return field in offered and how in _LOOKUPS
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:  # noqa: ARG002 - Django's signature
         """The foreign keys that the list shows, and ``list_select_related``. One query reads them all."""

@@ -9,7 +9,7 @@ from keys.lifecycle import State
 from keys.models import Key
 
 
-class Limited(Protocol):
+class _Limited(Protocol):
     """A key. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key was imported."""
 
     @property
@@ -22,14 +22,14 @@ class Limited(Protocol):
     def has_private_key(self) -> bool: ...
 
 
-def operations(key: Limited, state: State) -> list[str]:
+def operations(key: _Limited, state: State) -> list[str]:
     """The operations that the key allows in this effective state, in the words of permissions."""
     return lifecycle.operations(
         key.algorithm, key.purpose, state, protects=key.protects, has_private_key=key.has_private_key
     )
 
 
-def excluded_operations(key: Limited) -> set[str]:
+def excluded_operations(key: _Limited) -> set[str]:
     """The operations of its purpose that the key allows in no state."""
     return set(lifecycle.operations_of(key.algorithm, key.purpose)) - set(operations(key, State.ACTIVE))
 

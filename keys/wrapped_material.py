@@ -9,7 +9,7 @@ from kernel.crypto.material import KeyMaterial
 from kernel.trust import kek
 from kernel.trust.wrapped_row import Binding, Wrapped
 
-LABEL: Final = "cc/kv/v1"
+_LABEL: Final = "cc/kv/v1"
 
 
 def wrap(material: KeyMaterial, key_id: UUID, version: int, algorithm: KeyAlgorithm) -> Wrapped:
@@ -27,4 +27,4 @@ def open_wrapped(
 
 def binding_of(key_id: UUID, version: int, algorithm: str, purpose: str) -> Binding:
     parts = [key_id.bytes, struct.pack(">I", version), algorithm.encode("ascii"), purpose.encode("ascii")]
-    return Binding(LABEL, parts)
+    return Binding(_LABEL, parts)

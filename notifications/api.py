@@ -55,7 +55,7 @@ class WebhookListView(ApiView[Principal]):
         )
 
 
-class OneWebhookView(ApiView[Principal]):
+class _OneWebhookView(ApiView[Principal]):
     """Base class of views whose URL names a webhook."""
 
     object_reference = ("webhook", "webhook_id")
@@ -64,7 +64,7 @@ class OneWebhookView(ApiView[Principal]):
         webhooks.get_webhook(principal=self.principal, webhook_id=self.kwargs["webhook_id"])
 
 
-class WebhookView(OneWebhookView):
+class WebhookView(_OneWebhookView):
     rules = {
         "GET": Rule(MANAGE, actions.WEBHOOK_READ),
         "PATCH": Rule(MANAGE, actions.WEBHOOK_CHANGED),
@@ -94,7 +94,7 @@ class WebhookView(OneWebhookView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class RotateSecretView(OneWebhookView):
+class RotateSecretView(_OneWebhookView):
     """A new secret, which replaces the old one at once. Requires a recent sign-in."""
 
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED)}
@@ -106,7 +106,7 @@ class RotateSecretView(OneWebhookView):
         return Response({"id": str(webhook_id), "secret": secret})
 
 
-class TestWebhookView(OneWebhookView):
+class TestWebhookView(_OneWebhookView):
     """Queue a test. The delivery shows its result."""
 
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
@@ -118,7 +118,7 @@ class TestWebhookView(OneWebhookView):
         return Response(DeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)
 
 
-class WebhookDeliveriesView(OneWebhookView):
+class WebhookDeliveriesView(_OneWebhookView):
     rules = {"GET": Rule(MANAGE, actions.DELIVERY_LISTED)}
 
     @extend_schema(

@@ -29,10 +29,10 @@ from notifications.signatures import signature_headers
 from notifications.targets import Target
 
 # The whole exchange with the mail server. The lease (``claims.LEASE``) is much longer.
-MAIL_SECONDS: Final = 20.0
+_MAIL_SECONDS: Final = 20.0
 
 # Refusals of one notification. Any other failure, such as a redirect or 503, would meet the next notification too.
-OF_ONE: Final = {
+_OF_ONE: Final = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -74,7 +74,7 @@ class WebhookBatch:
             if time.monotonic() >= until:
                 return
             error, status = self._post(delivery)
-            if error and status not in OF_ONE:
+            if error and status not in _OF_ONE:
                 yield Attempt(self.deliveries[number:], error, status)
                 return
             yield Attempt([delivery], error, status)
@@ -170,7 +170,7 @@ class _SmtpOverTls(smtplib.SMTP_SSL, _Smtp):
 
 
 class _MailServer(EmailBackend):
-    """Ends the exchange after ``MAIL_SECONDS``, however slowly the server sends."""
+    """Ends the exchange after ``_MAIL_SECONDS``, however slowly the server sends."""
 
     _timer: ShutDown | None = None
 
@@ -183,7 +183,7 @@ class _MailServer(EmailBackend):
             self._timer.cancel()
 
     def _start_timer(self, connected: socket.socket) -> None:
-        self._timer = ShutDown(MAIL_SECONDS, connected)
+        self._timer = ShutDown(_MAIL_SECONDS, connected)
         self._timer.start()
 
     @classmethod

@@ -12,7 +12,7 @@ from kernel.outbox.topics import selectable_topics
 
 
 @register()
-def check_email(**_kwargs: Any) -> Iterable[CheckMessage]:
+def _check_email(**_kwargs: Any) -> Iterable[CheckMessage]:
     given = settings.CC_NOTIFICATIONS
     if given.smtp_host and not (given.sender and given.emails):
         yield Error(
@@ -30,7 +30,7 @@ def check_email(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register()
-def check_topics(**_kwargs: Any) -> Iterable[CheckMessage]:
+def _check_topics(**_kwargs: Any) -> Iterable[CheckMessage]:
     known = [topic.word for topic in selectable_topics()]
     for word in settings.CC_NOTIFICATIONS.topics:
         if word not in known:
@@ -42,7 +42,7 @@ def check_topics(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register()
-def check_webhooks(**_kwargs: Any) -> Iterable[CheckMessage]:
+def _check_webhooks(**_kwargs: Any) -> Iterable[CheckMessage]:
     given = settings.CC_NOTIFICATIONS
     for network in given.allowed_networks:
         if not _is_network(network):

@@ -8,7 +8,7 @@ env = Environment()  # noqa: CC6 - reads the settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationSettings:
+class _NotificationSettings:
     """E-mail is off without ``smtp_host``. ``topics`` limits the e-mails; all topics if it is empty.
 
     ``allowed_networks`` (CIDR) are the networks besides the public ones that webhooks may reach. ``ca_file`` adds an
@@ -36,7 +36,7 @@ class NotificationSettings:
         return self.emails if self.has_email and (not self.topics or topic in self.topics) else ()
 
 
-CC_NOTIFICATIONS = NotificationSettings(
+CC_NOTIFICATIONS = _NotificationSettings(
     smtp_host=env.str("CC_SMTP_HOST", ""),
     smtp_port=env.number("CC_SMTP_PORT", 587, at_least=1, at_most=65535),
     smtp_security=env.choice("CC_SMTP_SECURITY", "starttls", {"starttls", "tls", "none"}),

@@ -8,15 +8,15 @@ from django.conf import settings
 
 from kernel.outbox.models import Notification
 
-SUBJECT_PREFIX: Final = "[CipherCanary]"
+_SUBJECT_PREFIX: Final = "[CipherCanary]"
 
 
 def webhook_body(notification: Notification) -> bytes:
     """A JSON object. The same notification has the same ``id`` in every attempt."""
-    return json.dumps(payload(notification), separators=(",", ":")).encode()
+    return json.dumps(_payload(notification), separators=(",", ":")).encode()
 
 
-def payload(notification: Notification) -> dict[str, Any]:
+def _payload(notification: Notification) -> dict[str, Any]:
     return {
         "id": str(notification.id),
         "type": notification.topic,
@@ -35,8 +35,8 @@ def payload(notification: Notification) -> dict[str, Any]:
 def email_subject(notifications: Sequence[Notification]) -> str:
     """One line. A line break in a stored text would begin another header."""
     if len(notifications) > 1:
-        return f"{SUBJECT_PREFIX} {len(notifications)} notifications"
-    return f"{SUBJECT_PREFIX} {' '.join(notifications[0].sentence.split())}"
+        return f"{_SUBJECT_PREFIX} {len(notifications)} notifications"
+    return f"{_SUBJECT_PREFIX} {' '.join(notifications[0].sentence.split())}"
 
 
 def email_text(notifications: Sequence[Notification]) -> str:

@@ -16,13 +16,13 @@ from kernel.rest.fields import (
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
 from notifications.targets import MAX_URL
 
-MAX_TOPICS = 50
+_MAX_TOPICS = 50
 
 
 def _topics(**options: Any) -> serializers.ListField:
     return serializers.ListField(
         child=serializers.CharField(max_length=64),
-        max_length=MAX_TOPICS,
+        max_length=_MAX_TOPICS,
         help_text="such as key.expiring",
         **options,
     )

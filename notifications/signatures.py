@@ -10,12 +10,12 @@ from typing import Final
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.mac import Mac
 
-PREFIX: Final = "whsec_"
+_PREFIX: Final = "whsec_"
 SECRET_SIZE: Final = 32
 
 
 def secret_text(secret: bytes) -> str:
-    return PREFIX + encode_base64(secret)
+    return _PREFIX + encode_base64(secret)
 
 
 def signature_headers(mac: Mac, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from kernel.errors import Invalid
 
 MAX_URL: Final = 500
-DEFAULT_PORT: Final = 443
+_DEFAULT_PORT: Final = 443
 _LABEL: Final = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 # Resolvers take a host that ends in a number, such as `2130706433` or `0x7f.1`, as an address (WHATWG URL, "ends in a
 # number").
@@ -29,7 +29,7 @@ class Target:
     def origin(self) -> str:
         """The URL without its path, which often contains a token."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}" if self.port == DEFAULT_PORT else f"https://{host}:{self.port}"
+        return f"https://{host}" if self.port == _DEFAULT_PORT else f"https://{host}:{self.port}"
 
     @property
     def literal(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -56,7 +56,7 @@ class Target:
         if parts.fragment or url.endswith("#"):
             raise _fault("Remove the part that begins with #.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        target = cls(parts.hostname or "", DEFAULT_PORT if port is None else port, path)
+        target = cls(parts.hostname or "", _DEFAULT_PORT if port is None else port, path)
         if target.port == 0 or (target.literal is None and not _NAME.fullmatch(target.host)):
             raise _fault("Use a host name, or an IP address in its usual form.")
         return target

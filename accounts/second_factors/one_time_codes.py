@@ -15,14 +15,14 @@ from django_otp.oath import TOTP
 from kernel.crypto.material import KeyMaterial
 
 _SEED_SIZE: Final = 20  # bytes; RFC 4226 section 4, R6 recommends 160 bits
-STEP: Final = 30  # seconds
+_STEP: Final = 30  # seconds
 _DIGITS: Final = 6
 _STEPS_BACK: Final = 1  # accepted for codes that take a moment to type (RFC 6238 section 5.2)
 
 _RECOVERY_CODES: Final = 10
 _RECOVERY_CODE_SIZE: Final = 10  # bytes; 80 random bits make a search through the hashes infeasible
 
-ISSUER: Final = "CipherCanary"
+_ISSUER: Final = "CipherCanary"
 
 _TOTP_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[\s-]+")
@@ -39,14 +39,14 @@ def seed_text(seed: KeyMaterial) -> str:
 
 def otpauth_uri(seed: KeyMaterial, username: str) -> str:
     """The ``otpauth://`` URI that authenticator apps read as a QR code (Key URI Format)."""
-    label = quote(f"{ISSUER}:{username}")
+    label = quote(f"{_ISSUER}:{username}")
     query = urlencode(
         {
             "secret": seed_text(seed),
-            "issuer": ISSUER,
+            "issuer": _ISSUER,
             "algorithm": "SHA1",
             "digits": _DIGITS,
-            "period": STEP,
+            "period": _STEP,
         }
     )
     return f"otpauth://totp/{label}?{query}"
@@ -75,7 +75,7 @@ def matching_step(seed: KeyMaterial, code: str, now: datetime) -> int | None:
 
 
 def _candidates(seed: KeyMaterial, now: datetime) -> list[tuple[int, bytes]]:
-    totp = TOTP(seed.expose(), step=STEP, digits=_DIGITS)  # noqa: CC1 - a TOTP seed becomes the codes of RFC 6238
+    totp = TOTP(seed.expose(), step=_STEP, digits=_DIGITS)  # noqa: CC1 - a TOTP seed becomes the codes of RFC 6238
     totp.time = now.timestamp()
     candidates = []
     for steps_back in range(_STEPS_BACK + 1):

@@ -21,7 +21,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
-NEW = "new_passkey"  # session entry: the state of a started ceremony, and the start time
+_NEW = "new_passkey"  # session entry: the state of a started ceremony, and the start time
 TOO_OLD = "The request timed out. Try again."
 _FILE_NAME = "ciphercanary-recovery-codes.txt"
 
@@ -184,10 +184,10 @@ class NewPasskeyView(FormView[Principal, NewPasskeyForm]):
         if request.POST.get("answer"):
             return super().post(request, *args, **kwargs)
         options, state = passkeys.begin_passkey(principal=self.principal)
-        return begun(request, NEW, options, state)
+        return begun(request, _NEW, options, state)
 
     def perform(self, form: NewPasskeyForm) -> HttpResponse:
-        state, name = take_state(self.request, NEW), form.cleaned_data["name"]
+        state, name = take_state(self.request, _NEW), form.cleaned_data["name"]
         answer = self.request.POST["answer"]
         passkeys.add_passkey(principal=self.principal, name=name, state=state, answer=answer)
         return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")

@@ -85,7 +85,7 @@ def _absolute_end(request: HttpRequest) -> datetime:
 def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Principal:
     """The session's user with the permissions of their role. ``stamp`` was read before the user's row."""
     return Principal(
-        actor=origin_of(request, source_of(request)).user(user.id, user.username),
+        actor=origin_of(request, _source_of(request)).user(user.id, user.username),
         identity=user.identity,
         role=user.role,
         permissions=user.permissions,
@@ -97,6 +97,6 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
     )
 
 
-def source_of(request: HttpRequest) -> Source:
+def _source_of(request: HttpRequest) -> Source:
     """Whether a browser request uses the admin or the console interface."""
     return Source.ADMIN if request.path.startswith("/admin/") else Source.CONSOLE

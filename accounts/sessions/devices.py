@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-UNKNOWN: Final = "Unknown device"
+_UNKNOWN: Final = "Unknown device"
 
 # The first match wins, because browsers also name the browsers they derive from.
 _BROWSERS: Final[Sequence[tuple[str, str]]] = (
@@ -36,7 +36,7 @@ def device_words(user_agent: str) -> str:
     if browser:
         return f"{browser} on {system}" if system else browser
     program = _PROGRAM.match(user_agent)
-    return program[1] if program and program[1] != "Mozilla" else system or UNKNOWN
+    return program[1] if program and program[1] != "Mozilla" else system or _UNKNOWN
 
 
 def _first(words: Sequence[tuple[str, str]], user_agent: str) -> str:

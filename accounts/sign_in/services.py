@@ -32,7 +32,7 @@ from accounts.trail import user_event
 from audit.services.recording import record
 from kernel.errors import Unauthenticated
 
-WRONG = "The username or password is wrong."
+_WRONG = "The username or password is wrong."
 _PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
 
 
@@ -146,7 +146,7 @@ def _check_password(username: str, password: str) -> User:
     # With an unusable hash Django still computes one, so a missing account costs as much as a wrong password.
     is_right, _ = verify_password(password, user.password if user else UNUSABLE_PASSWORD_PREFIX)
     if user is None or not user.check_mac().is_active or not is_right:
-        raise Unauthenticated(WRONG)
+        raise Unauthenticated(_WRONG)
     return user
 
 

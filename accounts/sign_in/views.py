@@ -33,7 +33,7 @@ from kernel.pages.forms import PageForm
 from kernel.pages.views import PageView, is_htmx, known_principal, next_url, with_next
 from kernel.rules import ENROLLING, PUBLIC, Rule
 
-PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
+_PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
 
 
 class SignInView(SecretFormView[SignInForm]):
@@ -83,14 +83,14 @@ class SignInCodeView(SecretFormView[CodeForm]):
     template = "accounts/sign_in_code.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        pending = pending_sign_in(request)
+        pending = _pending_sign_in(request)
         if pending is None:
             return HttpResponseRedirect(with_next("login", next_url(request, "")))
         has_passkeys = passkeys.has_passkeys(pending[0])
         return self.page(form=CodeForm(), has_passkeys=has_passkeys)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        pending = pending_sign_in(request)
+        pending = _pending_sign_in(request)
         if pending is None and carried_draft(request):
             return self.page(template=SignInView.template, form=SignInForm())
         if pending is None:
@@ -131,7 +131,7 @@ def _path_behind_dialog(request: HttpRequest) -> str:
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
-def pending_sign_in(request: HttpRequest) -> tuple[UUID, int] | None:
+def _pending_sign_in(request: HttpRequest) -> tuple[UUID, int] | None:
     """The user whose password was checked in this browser in the last five minutes, and their subject version then."""
     pending = request.session.get(PENDING)
     if pending is None or database_now() - datetime.fromisoformat(pending[2]) > PENDING_FOR:
@@ -185,7 +185,7 @@ class SignInWithPasskeyView(SecretFormView[PageForm]):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         is_second = "second" in request.POST
-        after_password = pending_sign_in(request) if is_second else None
+        after_password = _pending_sign_in(request) if is_second else None
         form: PageForm = CodeForm() if after_password else SignInForm()
         template = "accounts/sign_in_code.html" if after_password else "accounts/sign_in.html"
         if after_password:
@@ -197,9 +197,9 @@ class SignInWithPasskeyView(SecretFormView[PageForm]):
             if not request.POST.get("answer"):
                 user_id = after_password[0] if after_password else None
                 options, state = services.begin_passkey_sign_in(user_id=user_id)
-                return begun(request, PASSKEY, options, state)
+                return begun(request, _PASSKEY, options, state)
             user = services.sign_in_with_passkey(
-                state=take_state(request, PASSKEY),
+                state=take_state(request, _PASSKEY),
                 answer=request.POST["answer"],
                 after_password=after_password,
                 origin=origin_of(request, Source.CONSOLE),

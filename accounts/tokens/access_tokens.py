@@ -34,8 +34,8 @@ from kernel.freshness.epoch import read_stamp
 from kernel.observability.metrics import token_refusals_total
 
 ALGORITHM = "RS256"
-TYPE = "at+jwt"
-MAX_SIZE = 4096  # characters
+_TYPE = "at+jwt"
+_MAX_SIZE = 4096  # characters
 BAD_TOKEN = "The access token is not valid."  # noqa: S105 - a sentence
 
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
@@ -56,7 +56,7 @@ _CLAIMS: Mapping[str, type] = {
 
 
 class _SigningBackend(TokenBackend):
-    """simplejwt's backend, with the key chosen by ``kid`` from our own key set. ``AccessToken`` compares the times."""
+    """simplejwt's backend, with the key chosen by ``kid`` from our own key set. ``_AccessToken`` compares the times."""
 
     def __init__(self, keys: KeySet) -> None:
         super().__init__(
@@ -72,7 +72,7 @@ class _SigningBackend(TokenBackend):
             payload | {"iss": self.issuer, "aud": self.audience},
             signing_keys.signer(kid),
             algorithm=ALGORITHM,
-            headers={"kid": kid, "typ": TYPE},
+            headers={"kid": kid, "typ": _TYPE},
         )
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002, ARG002 - simplejwt's signature
@@ -95,7 +95,7 @@ class _SigningBackend(TokenBackend):
         return self.keys.verification_keys[header["kid"]].public_key
 
 
-class AccessToken(simplejwt.AccessToken):
+class _AccessToken(simplejwt.AccessToken):
     """A new access token, or a verified one if ``text`` is given. Raises simplejwt's TokenError.
 
     The libraries use the clock of the node, so this class sets and compares the times.
@@ -123,7 +123,7 @@ class AccessToken(simplejwt.AccessToken):
 
 def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
     """A signed access token of the family and its lifetime in whole seconds. It never outlives the family."""
-    token = AccessToken(keys=keys)
+    token = _AccessToken(keys=keys)
     issued_at, expires_at = token["iat"], min(token["exp"], int(family.expires_at.timestamp()))
     token.payload |= {
         "sub": str(family.user_id),
@@ -248,7 +248,7 @@ def _claimed_user(text: str) -> UUID:
 
 def _verify(text: str, keys: KeySet) -> dict[str, Any]:
     try:
-        return AccessToken(text, keys=keys).payload
+        return _AccessToken(text, keys=keys).payload
     except ExpiredTokenError:
         raise TokenExpired from None
     except TokenError:
@@ -261,13 +261,13 @@ def _read_header(text: str) -> dict[str, str]:
     header = _read_json(header_bytes)
     if set(header) != _HEADER_MEMBERS:
         raise TokenBackendError("header members")
-    if header["alg"] != ALGORITHM or header["typ"] != TYPE or not isinstance(header["kid"], str):
+    if header["alg"] != ALGORITHM or header["typ"] != _TYPE or not isinstance(header["kid"], str):
         raise TokenBackendError("header values")
     return header
 
 
 def _split(text: str) -> tuple[str, ...]:
-    match = _SHAPE.fullmatch(text) if len(text) <= MAX_SIZE else None
+    match = _SHAPE.fullmatch(text) if len(text) <= _MAX_SIZE else None
     if match is None:
         raise TokenBackendError("shape")
     return match.groups()

@@ -25,7 +25,7 @@ from kernel.freshness.epoch import read_stamp
 from kernel.http.addresses import Networks
 
 PREFIX: Final = "cct_"
-AUTH_METHOD: Final = SERVICE_TOKEN
+_AUTH_METHOD: Final = SERVICE_TOKEN
 BAD_TOKEN: Final = "The service token is not valid."  # noqa: S105 - a sentence
 
 _SHAPE = re.compile(f"{PREFIX}([0-9a-f]{{64}})([0-9a-f]{{8}})", re.ASCII)
@@ -117,7 +117,7 @@ def _limits_of(token: ServiceToken) -> TokenLimits:
 
 
 def _actor(token: ServiceToken, origin: Origin) -> Actor:
-    known = {"auth_method": AUTH_METHOD, "token_id": str(token.id)}
+    known = {"auth_method": _AUTH_METHOD, "token_id": str(token.id)}
     owner = token.owner
     if isinstance(owner, ServiceAccount):
         return origin.service_account(owner.id, owner.name, **known)

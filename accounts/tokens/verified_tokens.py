@@ -18,7 +18,7 @@ from accounts.principals import Principal
 from kernel.runtime import ProcessState
 
 MAX_CACHED: Final = 10_000
-MAX_PLACES: Final = 100  # of one token
+_MAX_PLACES: Final = 100  # of one token
 
 
 class _Verified:
@@ -54,7 +54,7 @@ def find_caller(text: str, client_ip: str, user_agent: str, now: datetime) -> Pr
         return None
     caller = verified.places.get((client_ip, user_agent))
     if caller is None:
-        if len(verified.places) >= MAX_PLACES:
+        if len(verified.places) >= _MAX_PLACES:
             verified.places.clear()
         origin = Origin(client_ip=client_ip, user_agent=user_agent, request_id="")
         caller = replace(verified.principal, actor=origin.actor_like(verified.principal.actor))

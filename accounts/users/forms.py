@@ -11,7 +11,7 @@ from accounts.roles import DESCRIPTIONS, ROLES
 from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import PageForm, ReasonForm, search_field
 
-PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+_PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
 class UserFilterForm(FilterForm):
@@ -27,11 +27,11 @@ class UserFilterForm(FilterForm):
 def _email_field() -> forms.CharField:
     # Not an EmailField: the service has the rule, and the error of the browser would replace ours.
     return forms.CharField(
-        required=False, label="Email address", max_length=254, widget=forms.TextInput(attrs=PLAIN)
+        required=False, label="Email address", max_length=254, widget=forms.TextInput(attrs=_PLAIN)
     )
 
 
-class RoleButtons(forms.RadioSelect):
+class _RoleButtons(forms.RadioSelect):
     """The radio buttons of the roles, each with its description."""
 
     def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class RoleButtons(forms.RadioSelect):
 
 
 class RoleField(forms.ChoiceField):
-    widget = RoleButtons
+    widget = _RoleButtons
 
     def __init__(self, roles: Iterable[str] = ROLES, **kwargs: Any) -> None:
         choices = [(role, role.capitalize()) for role in roles]
@@ -53,7 +53,7 @@ class InviteForm(PageForm):
     username = forms.CharField(
         max_length=64,
         help_text="1 to 64 characters: letters, digits and . _ @ + -. You cannot change the name later.",
-        widget=forms.TextInput(attrs=PLAIN | {"autofocus": True}),
+        widget=forms.TextInput(attrs=_PLAIN | {"autofocus": True}),
     )
     email = _email_field()
     role = RoleField()
@@ -104,7 +104,7 @@ class EmailForm(UserForm):
 class NamedUserForm(UserReasonForm):
     """Confirms with the typed username what the user cannot undo."""
 
-    name = forms.CharField(label="Username", widget=forms.TextInput(attrs=PLAIN))
+    name = forms.CharField(label="Username", widget=forms.TextInput(attrs=_PLAIN))
 
     field_order = ("reason", "name")
 

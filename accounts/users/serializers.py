@@ -12,8 +12,8 @@ from accounts.roles import ROLES
 from accounts.users.services.listing import ListedUser
 from kernel.rest.fields import ChoiceField, PageQuery, StrictSerializer, TimestampField
 
-ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
-MAX_USERNAME, MAX_EMAIL = 64, 254  # characters
+_ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
+_MAX_USERNAME, _MAX_EMAIL = 64, 254  # characters
 
 
 class UserQuerySerializer(PageQuery):
@@ -25,12 +25,12 @@ class UserQuerySerializer(PageQuery):
     )
     role = ChoiceField(required=False, choices=list(ROLES))
     state = ChoiceField(required=False, choices=list(UserState))
-    ordering = ChoiceField(required=False, choices=ORDERINGS)
+    ordering = ChoiceField(required=False, choices=_ORDERINGS)
 
 
 class CreateUserSerializer(StrictSerializer):
-    username = TextField(max_length=MAX_USERNAME)
-    email = TextField(required=False, allow_null=True, max_length=MAX_EMAIL)
+    username = TextField(max_length=_MAX_USERNAME)
+    email = TextField(required=False, allow_null=True, max_length=_MAX_EMAIL)
     role = ChoiceField(choices=list(ROLES))
     password = TextField(
         required=False,
@@ -43,7 +43,7 @@ class CreateUserSerializer(StrictSerializer):
 class UpdateUserSerializer(OptionalReasonSerializer):
     role = ChoiceField(required=False, choices=list(ROLES))
     is_active = serializers.BooleanField(required=False)
-    email = TextField(required=False, allow_null=True, max_length=MAX_EMAIL)
+    email = TextField(required=False, allow_null=True, max_length=_MAX_EMAIL)
 
 
 class ListedUserSerializer(serializers.Serializer[ListedUser]):

@@ -28,7 +28,7 @@ from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import Rule
 
 
-class ExportView(ApiView[Exporter]):
+class _ExportView(ApiView[Exporter]):
     """Base of every view whose URL names an export."""
 
     object_reference = ("audit_export", "export_id")
@@ -64,7 +64,7 @@ class ExportListView(ApiView[Exporter]):
         )
 
 
-class ExportDetailView(ExportView):
+class ExportDetailView(_ExportView):
     rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_READ)}
 
     @extend_schema(responses=AuditExportSerializer)
@@ -74,7 +74,7 @@ class ExportDetailView(ExportView):
         return Response(AuditExportSerializer(export).data)
 
 
-class ExportCancelView(ExportView):
+class ExportCancelView(_ExportView):
     rules = {"POST": Rule(EXPORT_PERMISSION, actions.EXPORT_CANCELLED)}
 
     @extend_schema(request=None, responses=AuditExportSerializer)
@@ -84,7 +84,7 @@ class ExportCancelView(ExportView):
         return Response(AuditExportSerializer(export).data)
 
 
-class ExportResultView(DownloadView[Exporter], ExportView):
+class ExportResultView(DownloadView[Exporter], _ExportView):
     rules = {"GET": Rule(EXPORT_PERMISSION, actions.EXPORT_DOWNLOADED)}
 
     @extend_schema(

@@ -24,7 +24,7 @@ from kernel.rest.renderers import PlainTextRenderer
 from kernel.rest.views import ApiView
 from kernel.rules import PUBLIC, Caller, Rule
 
-KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
+_KEYS_MAX_AGE = 300  # seconds; a new key signs only after a checkpoint covers its publication
 
 
 class ProofView(ShowsLog, ApiView[Caller]):
@@ -77,5 +77,5 @@ class CheckpointKeysView(ApiView[Caller]):
 
     @extend_schema(operation_id="checkpoint_keys_read", responses=OpenApiTypes.STR)
     def get(self, _request: Request) -> Response:
-        headers = {"Cache-Control": f"public, max-age={KEYS_MAX_AGE}"}
+        headers = {"Cache-Control": f"public, max-age={_KEYS_MAX_AGE}"}
         return Response("".join(f"{vkey}\n" for vkey in proofs.list_vkeys()), headers=headers)

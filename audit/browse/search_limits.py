@@ -16,7 +16,7 @@ from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
 
 SEARCH_SECONDS = 5
-STEPS = 10_000  # steps of SQLite's virtual machine between two checks of the clock: well below a millisecond
+_STEPS = 10_000  # steps of SQLite's virtual machine between two checks of the clock: well below a millisecond
 
 
 class _Searches:
@@ -84,7 +84,7 @@ def _on_sqlite(caller: Identity) -> Iterator[None]:
 def _interrupted_when_late() -> Iterator[None]:
     connection.ensure_connection()
     deadline = time.monotonic() + SEARCH_SECONDS
-    connection.connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+    connection.connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
         yield
     except OperationalError as error:

@@ -25,7 +25,7 @@ SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
-SEARCHED = (
+_SEARCHED = (
     "actor_name",
     "action",
     "object_type",
@@ -221,7 +221,7 @@ def contains_word(word: str) -> Q:
     """Match a word, or a phrase in quotes, in any text of the entry."""
     text = word[1:-1] if _PHRASE.fullmatch(word) else word
     anywhere = Q()
-    for name in SEARCHED:
+    for name in _SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": text})
     return anywhere
 

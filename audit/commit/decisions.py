@@ -12,7 +12,7 @@ from audit.log.events import Actor, Event
 from kernel.errors import DomainError
 from kernel.freshness.stamps import EpochStamp, StaleDecision, entities_of, outdated
 
-NEVER = datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Deadline(Struct, frozen=True):
@@ -43,7 +43,7 @@ class Grounds(Struct, dict=True, eq=False, kw_only=True):
     @cached_property
     def not_after(self) -> datetime:
         """The earliest deadline."""
-        return min((deadline.at for deadline in self.deadlines), default=NEVER)
+        return min((deadline.at for deadline in self.deadlines), default=_NEVER)
 
     def are_certain(self, epoch: int) -> bool:
         """Whether only the deadlines can refuse: nothing has changed, and there is no time to wait for."""

@@ -17,12 +17,12 @@ from audit.sequencing.lag import is_falling_behind, is_too_far_behind
 from kernel.errors import DomainError, Throttled
 
 PERIOD = 1.0  # seconds between two readings of the lag
-NOISY = 20  # records in that time: fewer cannot make the log fall behind
-TOO_FAR_BEHIND = (
+_NOISY = 20  # records in that time: fewer cannot make the log fall behind
+_TOO_FAR_BEHIND = (
     "The audit log is not being sequenced fast enough, so the request was not completed. "
     "Check the cause at /health and start the sequencer."
 )
-SLOW_DOWN = "The audit log is falling behind, and your requests cause most of the load. Send fewer requests."
+_SLOW_DOWN = "The audit log is falling behind, and your requests cause most of the load. Send fewer requests."
 
 
 class LagGuard:
@@ -81,15 +81,15 @@ class LagGuard:
 
     def _refusal(self, principal: Hashable) -> DomainError | None:
         if is_too_far_behind(self._seconds):
-            return AuditUnavailable(TOO_FAR_BEHIND)
+            return AuditUnavailable(_TOO_FAR_BEHIND)
         if principal == self._noisiest:
-            return Throttled(SLOW_DOWN, retry_after=int(PERIOD))
+            return Throttled(_SLOW_DOWN, retry_after=int(PERIOD))
         return None
 
     def _find_noisiest(self) -> Hashable:
         """The principal that wrote at least half of this process's records, if there were many; otherwise ""."""
         for principal, count in self._written.most_common(1):
-            if count >= NOISY and count * 2 >= self._written.total():
+            if count >= _NOISY and count * 2 >= self._written.total():
                 return principal
         return ""
 

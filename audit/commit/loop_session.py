@@ -12,7 +12,7 @@ from audit.commit.loop_statements import BEGIN, LAG, LOCK_EPOCH, READ_EPOCH, Epo
 from audit.log.entry_mac import open_entry_key
 from kernel.databases.transactions import call_in_pool
 
-RECONNECT_AFTER: Final = 1.0  # seconds: meanwhile the thread writes, and reports the problem
+_RECONNECT_AFTER: Final = 1.0  # seconds: meanwhile the thread writes, and reports the problem
 
 
 class LoopSession:
@@ -21,14 +21,14 @@ class LoopSession:
     def __init__(self) -> None:
         self.connection: LoopConnection | None = None
         self.reading: EpochReading | None = None
-        self._refused_at = -RECONNECT_AFTER
+        self._refused_at = -_RECONNECT_AFTER
 
     async def open(self) -> LoopConnection:
         """Raises ConnectionLost soon after a failure, and what failed."""
         if self.connection is not None and not self.connection.is_broken:
             return self.connection
         self.drop()
-        if time.monotonic() - self._refused_at < RECONNECT_AFTER:
+        if time.monotonic() - self._refused_at < _RECONNECT_AFTER:
             raise ConnectionLost
         try:
             # Also load the key of the MACs here, in a thread that may block.

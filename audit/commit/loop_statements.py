@@ -16,10 +16,10 @@ from kernel.freshness.epoch import LOCK
 
 # Maximum age of a timestamp at its commit, if it was not read from the database for this very batch.
 TOLERANCE = timedelta(milliseconds=100)
-DRIFT = timedelta(
+_DRIFT = timedelta(
     milliseconds=1
 )  # by which this process's clock may be ahead of the database's within a second
-EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Each statement of a message has a snapshot of its own: see kernel.freshness.epoch.lock_epoch.
 _READ_EPOCH = b"SELECT epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM security_epoch WHERE id = 1"
@@ -58,8 +58,8 @@ class EpochReading(Struct, frozen=True):
         return cls(epoch, clock, time.monotonic())
 
     def now(self) -> datetime:
-        """A time of the database clock that has already passed. ``DRIFT`` allows for different speeds of the clocks."""
-        elapsed = timedelta(seconds=time.monotonic() - self.received) - DRIFT
+        """A time of the database clock that has already passed. ``_DRIFT`` allows for different speeds of the clocks."""
+        elapsed = timedelta(seconds=time.monotonic() - self.received) - _DRIFT
         return self.clock + max(elapsed, timedelta())
 
 
@@ -68,7 +68,7 @@ def epoch_reading_of(result: PGresult) -> EpochReading:
     epoch, timestamp = result.get_value(0, 0), result.get_value(0, 1)
     if epoch is None or timestamp is None:
         raise StatementFailed("the security epoch has lost its row")
-    return EpochReading.received_now(int(epoch), EPOCH_START + timedelta(microseconds=int(timestamp)))
+    return EpochReading.received_now(int(epoch), _EPOCH_START + timedelta(microseconds=int(timestamp)))
 
 
 def insertion_of(bundle: Bundle) -> Statement:
@@ -87,7 +87,7 @@ def write_of(bundle: Bundle, epoch: int, until: datetime) -> Statement:
 def clock_of(result: PGresult) -> datetime | None:
     """The database time at which the bundle was written, None if nothing was written."""
     timestamp = result.get_value(0, 0)
-    return None if timestamp is None else EPOCH_START + timedelta(microseconds=int(timestamp))
+    return None if timestamp is None else _EPOCH_START + timedelta(microseconds=int(timestamp))
 
 
 def _parameters(bundle: Bundle) -> list[bytes]:

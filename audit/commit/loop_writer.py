@@ -51,7 +51,7 @@ from kernel.runtime import ProcessState
 logger = logging.getLogger(__name__)
 
 MANY = 4  # records in a batch: after smaller ones, the writer does not wait for more
-GATHER_ITERATIONS = 10  # iterations of the event loop
+_GATHER_ITERATIONS = 10  # iterations of the event loop
 GRACE = 0.5  # seconds: the server's timeout, which names the cause, comes first
 
 
@@ -128,7 +128,7 @@ class _LoopWriter:
 
     def _begin(self) -> None:
         """Begin the next batch. Callers who just got an answer often submit again, and half batches cost more."""
-        if len(self._queue) < min(self._expected, writer.MAX_BATCH) and self._iterations < GATHER_ITERATIONS:
+        if len(self._queue) < min(self._expected, writer.MAX_BATCH) and self._iterations < _GATHER_ITERATIONS:
             self._iterations += 1
             self.loop.call_soon(self._begin)
             return

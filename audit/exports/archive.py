@@ -33,13 +33,13 @@ README = """\
 The audit log of {origin}, its first {size} entries. To verify it with a public key that you saved earlier:
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
-BUNDLES_AT_ONCE = 4
+_BUNDLES_AT_ONCE = 4
 _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
 _EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
 
 
 @dataclass(frozen=True, slots=True)
-class ExportSummary:
+class _ExportSummary:
     """The result: ``size`` entries with the root ``root``, ``rows`` changed rows, the note ``checkpoint``."""
 
     size: int
@@ -48,7 +48,7 @@ class ExportSummary:
     checkpoint: str
 
 
-def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: None) -> ExportSummary:
+def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: None) -> _ExportSummary:
     """Write the log up to its newest checkpoint, completely or not at all. The folder is 0700, its files 0600.
 
     Raises Conflict if the folder is not empty or nothing is signed yet, IntegrityFailed if data is missing or malformed
@@ -62,7 +62,7 @@ def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: No
         _write_tiles(target, head.size)
         with target.new("trail.jsonl") as trail:
             rows = _write_entries(target, trail, head.size, progress)
-    return ExportSummary(head.size, head.root, rows, note)
+    return _ExportSummary(head.size, head.root, rows, note)
 
 
 class _Folder:
@@ -126,7 +126,7 @@ def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: Report
     )
     done = rows = 0
     with closing(old), closing(later):  # on SQLite, an open cursor locks out the record of a cancellation
-        for some in batched(chain(old, later), BUNDLES_AT_ONCE * tiles.WIDTH):
+        for some in batched(chain(old, later), _BUNDLES_AT_ONCE * tiles.WIDTH):
             entries = [_entry(row, done + place) for place, row in enumerate(some)]
             for bundle in batched(entries, tiles.WIDTH):
                 target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))

@@ -7,7 +7,7 @@ from typing import Final
 
 from kernel.jobs.files import HashedFile, JobFolder
 
-ARCHIVE_ROOT: Final = "audit-log"
+_ARCHIVE_ROOT: Final = "audit-log"
 NAME: Final = "exports"
 FOLDER: Final = JobFolder(NAME)
 
@@ -22,7 +22,7 @@ def pack(folder: Path, file: HashedFile, after_each: Callable[[], None]) -> None
         fileobj=file, mode="w|", format=tarfile.PAX_FORMAT
     ) as archive:
         for path in paths:
-            member = tarfile.TarInfo(f"{ARCHIVE_ROOT}/{path.relative_to(folder)}")
+            member = tarfile.TarInfo(f"{_ARCHIVE_ROOT}/{path.relative_to(folder)}")
             member.size = path.stat().st_size
             with path.open("rb") as content:
                 archive.addfile(member, content)

@@ -27,27 +27,27 @@ class ExportFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FileType:
+class _FileType:
     label: str
     extension: str
     media_type: str
 
 
-FILE_TYPES: Mapping[str, FileType] = MappingProxyType(
+FILE_TYPES: Mapping[str, _FileType] = MappingProxyType(
     {
-        ExportFormat.JSONL: FileType("JSON Lines", "jsonl", "application/jsonl"),
-        ExportFormat.CSV: FileType("CSV", "csv", "text/csv; charset=utf-8; header=present"),
-        ExportFormat.TILES: FileType("Archive", "tar", "application/x-tar"),
+        ExportFormat.JSONL: _FileType("JSON Lines", "jsonl", "application/jsonl"),
+        ExportFormat.CSV: _FileType("CSV", "csv", "text/csv; charset=utf-8; header=present"),
+        ExportFormat.TILES: _FileType("Archive", "tar", "application/x-tar"),
     }
 )
 
 # The start of a formula, at the start of a cell or after a separator other than the comma, because a spreadsheet's
 # locale chooses the separator. Quotes may come first. Full-width signs count too.
 _FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
-GUARD = "'"
+_GUARD = "'"
 
 
-class Exported(Protocol):
+class _Exported(Protocol):
     """One entry (``audit.verification.integrity.FoundEntry``).
 
     ``octets`` is empty if its columns have no canonical form.
@@ -62,11 +62,11 @@ class Exported(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RowFormat:
+class _RowFormat:
     """The header of the file, and the bytes of each entry."""
 
     header: bytes
-    line: Callable[[Exported], bytes]
+    line: Callable[[_Exported], bytes]
 
 
 class _Passing:
@@ -77,11 +77,11 @@ class _Passing:
 
 
 # A column that a later version adds comes last, so that the others keep their place.
-CSV_COLUMNS = (*(name for name in ENTRY_FIELDS if name != ACTOR_ID), "integrity", ACTOR_ID)
+_CSV_COLUMNS = (*(name for name in ENTRY_FIELDS if name != ACTOR_ID), "integrity", ACTOR_ID)
 _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
-def json_line(entry: Exported) -> bytes:
+def _json_line(entry: _Exported) -> bytes:
     """The entry with its integrity, and a newline. Our JSON contains no other newline."""
     octets = entry.octets or _as_found(entry.columns)
     return b'%s,"integrity":"%s"}\n' % (octets[:-1], entry.integrity.encode())
@@ -90,7 +90,7 @@ def json_line(entry: Exported) -> bytes:
 def csv_line(columns: Columns, integrity: str) -> bytes:
     """The columns of the entry and its integrity. Null becomes an empty cell."""
     cells = {**columns, "integrity": integrity}
-    return _csv([_cell(cells[name]) for name in CSV_COLUMNS])
+    return _csv([_cell(cells[name]) for name in _CSV_COLUMNS])
 
 
 def _as_found(columns: Columns) -> bytes:
@@ -102,7 +102,7 @@ def _as_found(columns: Columns) -> bytes:
 
 def guarded(text: str) -> str:
     """The text, with an apostrophe before everything that a spreadsheet would read as a formula."""
-    return _FORMULA.sub(rf"\1{GUARD}", text)
+    return _FORMULA.sub(rf"\1{_GUARD}", text)
 
 
 def _csv(cells: list[str]) -> bytes:
@@ -116,11 +116,11 @@ def _cell(value: object) -> str:
     return guarded(value) if isinstance(value, str) else str(value)
 
 
-ROW_FORMATS: Mapping[str, RowFormat] = MappingProxyType(
+ROW_FORMATS: Mapping[str, _RowFormat] = MappingProxyType(
     {
-        ExportFormat.JSONL: RowFormat(b"", json_line),
-        ExportFormat.CSV: RowFormat(
-            _csv([*CSV_COLUMNS]), lambda entry: csv_line(entry.columns, entry.integrity)
+        ExportFormat.JSONL: _RowFormat(b"", _json_line),
+        ExportFormat.CSV: _RowFormat(
+            _csv([*_CSV_COLUMNS]), lambda entry: csv_line(entry.columns, entry.integrity)
         ),
     }
 )

@@ -45,9 +45,9 @@ from kernel.trust.row_mac import IntegrityFailed
 
 KIND = "audit_export"
 BATCH = 1_000  # rows between two checks whether to continue
-MOST_ALARMS = 1_000  # per export; the others are counted
+_MOST_ALARMS = 1_000  # per export; the others are counted
 
-type Columns = Mapping[str, object]
+type _Columns = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class _Altered:
     def add(self, entries: Iterable[FoundEntry]) -> None:
         altered = [entry for entry in entries if entry.faults]
         self.count += len(altered)
-        self.alarms += map(alarm_of, altered[: MOST_ALARMS - len(self.alarms)])
+        self.alarms += map(alarm_of, altered[: _MOST_ALARMS - len(self.alarms)])
 
 
-def run(export: AuditExport, progress: Progress) -> Columns:
+def run(export: AuditExport, progress: Progress) -> _Columns:
     """Write the file. Returns the columns of the result.
 
     Raises ExportNotWritten if the folder does not accept the file, IntegrityFailed if an entry of an archive or the
@@ -120,7 +120,7 @@ def delete_expired_results() -> None:
     files.FOLDER.remove([name for name in found if not _is_needed(name, kept, busy)])
 
 
-def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+def _write_entries(export: AuditExport, file: HashedFile, progress: Progress) -> _Columns:
     """Write one line per entry, ordered by id."""
     altered = _Altered()
     with one_snapshot():
@@ -146,7 +146,7 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
     return done
 
 
-def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> Columns:
+def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> _Columns:
     """The folder that ``export_audit_log`` writes, packed into one file."""
     with files.FOLDER.temporary_folder(export.id) as folder:
         summary = export_log(folder, progress)
@@ -156,7 +156,7 @@ def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) ->
     return {"rows": summary.size, "checkpoint_size": summary.size, "checkpoint_root": root, "vkeys": keys}
 
 
-def _checkpoint() -> Columns:
+def _checkpoint() -> _Columns:
     """The newest checkpoint, verified, and the keys that verify it. Raises IntegrityFailed."""
     keys = trusted_keys()
     columns: dict[str, object] = {"vkeys": [key.vkey for key in keys]}

@@ -23,9 +23,9 @@ _WORDS: Mapping[str, Iterable[str]] = {
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
-ONE_KEY = "This page shows one key only. Search the audit log for other objects."
+_ONE_KEY = "This page shows one key only. Search the audit log for other objects."
 # Fields that are shown on request only. Otherwise the form would take a third of the screen.
-RARE = (
+_RARE = (
     "actor",
     "action",
     "object",
@@ -194,10 +194,10 @@ class LogFilterForm(PageForm):
         """The typed values without those that a field contradicts. Fields that are not shown cannot contradict."""
         agreed = dict(typed)
         for name, value in typed.items():
-            is_hidden = name in RARE and not self.shows_rare and name not in self.fixed
+            is_hidden = name in _RARE and not self.shows_rare and name not in self.fixed
             if given.get(name, value) != value and not is_hidden:
                 field = f"The field {self[name].label} has a different value. Use one of the two."
-                self.add_error("search", ONE_KEY if name in self.fixed else field)
+                self.add_error("search", _ONE_KEY if name in self.fixed else field)
                 del agreed[name]
         return agreed
 
@@ -259,22 +259,22 @@ class LogFilterForm(PageForm):
         return [
             self[name]
             for name in self.fields
-            if name in self.rewritten and (name not in RARE or self.shows_rare)
+            if name in self.rewritten and (name not in _RARE or self.shows_rare)
         ]
 
     @property
     def has_rare_errors(self) -> bool:
-        return not self.errors.keys().isdisjoint(RARE)
+        return not self.errors.keys().isdisjoint(_RARE)
 
     @property
     def rewrites_rare(self) -> bool:
-        return not self.rewritten.isdisjoint(RARE)
+        return not self.rewritten.isdisjoint(_RARE)
 
     @property
     def carried(self) -> list[tuple[str, str]]:
         """Name and value of the rare fields that are set, for hidden inputs while they are not shown."""
         return [
-            (name, str(self.data[name])) for name in RARE if self.data.get(name) and name not in self.fixed
+            (name, str(self.data[name])) for name in _RARE if self.data.get(name) and name not in self.fixed
         ]
 
     @property

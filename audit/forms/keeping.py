@@ -8,7 +8,7 @@ from audit.exports.formats import ExportFormat
 from audit.models import SavedFilter
 from kernel.pages.forms import PageForm
 
-FORMATS = {
+_FORMATS = {
     ExportFormat.CSV: "CSV, for spreadsheets",
     ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
     ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
@@ -20,8 +20,8 @@ class ExportForm(PageForm):
 
     def __init__(self, *args: Any, is_of_whole_log: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered = [word for word in FORMATS if is_of_whole_log or word != ExportFormat.TILES]
-        self.fields["format"].choices = [(word.value, FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField
+        offered = [word for word in _FORMATS if is_of_whole_log or word != ExportFormat.TILES]
+        self.fields["format"].choices = [(word.value, _FORMATS[word]) for word in offered]  # type: ignore[attr-defined]  # a ChoiceField
 
 
 class SavedFilterForm(PageForm):

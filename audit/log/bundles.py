@@ -22,7 +22,7 @@ from audit.log.entry_mac import check_entry_mac, compute_entry_mac
 from audit.log.events import META_LIMIT, TEXT_LIMITS, TRAIL_DIGESTS, Actor, Event, clean_mapping
 from audit.models.bundles import AuditBundle
 
-VERSION: Final = 1  # of the covered text
+_VERSION: Final = 1  # of the covered text
 _OWN: Final = {"id", "event_id", "request_id", "size", "timestamp", "writer", "wseq"}
 # The seventh and the ninth octet of a random UUID contain its version (4) and its variant (10), in their upper bits.
 _VERSION_4: Final = bytes(0x40 | octet & 0x0F for octet in range(256))
@@ -52,7 +52,7 @@ class Bundle(NamedTuple):
     @property
     def covered(self) -> bytes:
         """The bytes under the MAC."""
-        return covered_by_mac(self.at, self.writer, self.first, self.entries, self.body)
+        return _covered_by_mac(self.at, self.writer, self.first, self.entries, self.body)
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -79,8 +79,8 @@ def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int
     ]
     body = b'{"kinds":[%b],"entries":%b}' % (b",".join(kinds), _ENCODER.encode(numbered))
     timestamp = format_timestamp(at)
-    covered = covered_by_mac(timestamp, writer, first, len(entries), body)
-    return Bundle(timestamp, writer, first, len(entries), body, compute_entry_mac(covered, VERSION))
+    covered = _covered_by_mac(timestamp, writer, first, len(entries), body)
+    return Bundle(timestamp, writer, first, len(entries), body, compute_entry_mac(covered, _VERSION))
 
 
 def insert_bundle(bundle: Bundle) -> None:
@@ -88,14 +88,14 @@ def insert_bundle(bundle: Bundle) -> None:
     AuditBundle.objects.create(**bundle._asdict())  # noqa: CC3 - each bundle has its own MAC
 
 
-def covered_by_mac(at: str, writer: str, first: int, entries: int, body: bytes) -> bytes:
+def _covered_by_mac(at: str, writer: str, first: int, entries: int, body: bytes) -> bytes:
     """The bytes under the MAC of a bundle."""
     return f'["{at}","{writer}",{first},{entries}]'.encode() + body
 
 
 def open_body(bundle: Bundle) -> Body:
     """The body of a bundle that the application wrote. Raises MacMismatch, and ValueError for an unreadable body."""
-    check_entry_mac(bundle.covered, VERSION, bundle.mac)
+    check_entry_mac(bundle.covered, _VERSION, bundle.mac)
     try:
         body = _DECODER.decode(bundle.body)
     except msgspec.MsgspecError as error:

@@ -71,7 +71,7 @@ ENTRY_ORDERS = _by_version(sorted((*ENTRY_FIELDS, _VERSION)))
 MAC_ORDERS = _by_version(sorted((*MAC_FIELDS, _VERSION)))
 _TRAIL_ORDERS = _by_version(TRAIL_FIELDS)
 
-type Members = Mapping[str, str | int | None]
+type _Members = Mapping[str, str | int | None]
 """The columns of an entry in canonical types, sorted by name, including ``version``."""
 
 
@@ -115,7 +115,7 @@ def values_of(row: object, names: Sequence[str]) -> dict[str, object]:
     return {name: getattr(row, name) for name in names}
 
 
-def _members(row_values: Mapping[str, object], orders: Mapping[int, Sequence[str]]) -> Members:
+def _members(row_values: Mapping[str, object], orders: Mapping[int, Sequence[str]]) -> _Members:
     version = version_of(row_values)
     return {name: version if name == _VERSION else _scalar(row_values[name]) for name in orders[version]}
 

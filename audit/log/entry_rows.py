@@ -13,10 +13,10 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 
 STATIC = KIND_FIELDS
-COLUMNS = (*STATIC, "event_id", "request_id", "size", "timestamp", "writer", "wseq", "id", "mac")
-_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_COLUMNS = (*STATIC, "event_id", "request_id", "size", "timestamp", "writer", "wseq", "id", "mac")
+_NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
-_INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
+_INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"  # noqa: S608 - constants
 
 
 def copy_lines(lines: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ def copy_lines(lines: Sequence[str]) -> None:
 
 
 def insert_rows(rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert tuples of ``COLUMNS`` as SQLite stores them. Raises django.db.Error."""
+    """Insert tuples of ``_COLUMNS`` as SQLite stores them. Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, rows)
 

@@ -45,9 +45,9 @@ VALUE_LIMIT = 4000
 META_LIMIT = 28 * 1024
 TRAIL_DIGESTS = "trail_sha256"  # the member of ``meta`` that binds the changed rows to their event
 
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-REPLACEMENT = "\ufffd"
-CUT = "\u2026"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
+_CUT = "\u2026"
 
 
 class ActorType(StrEnum):
@@ -230,8 +230,8 @@ def clean_text(text: str, limit: int) -> str:
     """Replace what PostgreSQL or UTF-8 cannot store, and truncate to ``limit`` characters."""
     cleaned = str(text)
     if not cleaned.isascii() or "\0" in cleaned:
-        cleaned = UNSTORABLE.sub(REPLACEMENT, cleaned)
-    return cleaned if len(cleaned) <= limit else cleaned[: limit - len(CUT)] + CUT
+        cleaned = _UNSTORABLE.sub(_REPLACEMENT, cleaned)
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - len(_CUT)] + _CUT
 
 
 def clean_mapping(values: Mapping[str, object]) -> dict[str, JsonValue]:

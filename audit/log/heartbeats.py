@@ -18,8 +18,8 @@ from kernel.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 30.0  # seconds
-ACTOR = Actor.system("audit writer", Source.SCHEDULER)
+_PERIOD = 30.0  # seconds
+_ACTOR = Actor.system("audit writer", Source.SCHEDULER)
 
 
 def beat() -> None:
@@ -29,7 +29,7 @@ def beat() -> None:
         return
     meta = {"writers": {str(writer): wseq for writer, wseq in tails.items()}}
     try:
-        own = record_alone(Event(action=actions.WRITER_HEARTBEAT, meta=meta), ACTOR)
+        own = record_alone(Event(action=actions.WRITER_HEARTBEAT, meta=meta), _ACTOR)
     except DomainError:
         logger.exception("a heartbeat of the audit writers could not be recorded")
         for writer, wseq in tails.items():
@@ -54,6 +54,6 @@ class Heartbeat:
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            is_last = self._ends.wait(PERIOD)
+            is_last = self._ends.wait(_PERIOD)
             beat()
             django.db.connections.close_all()

@@ -16,7 +16,7 @@ from audit.log.raw_rows import Spelled, uuid_of
 from kernel.errors import Denied
 from kernel.runtime import ProcessState
 
-MOST_CHECKED: Final = 50_000
+_MOST_CHECKED: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ def _checked(rows: Collection[_Row], visible: Mapping[str, QuerySet[Any]]) -> se
         checked |= {
             _Row(each, str(row.pk), getattr(row, column)) for row in visible[each] if row.is_authentic
         }
-    if len(known) > MOST_CHECKED:
+    if len(known) > _MOST_CHECKED:
         known.clear()
     known |= checked
     return checked

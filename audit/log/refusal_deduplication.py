@@ -20,9 +20,9 @@ from audit.actions import REFUSALS_OVERFLOWED
 from audit.log.events import Actor, Event, Outcome, Source
 from kernel.http.addresses import network_of
 
-type Refusal = tuple[Event, Actor]
+type _Refusal = tuple[Event, Actor]
 
-RECORDER = Actor.system("refusal recorder", Source.API)
+_RECORDER = Actor.system("refusal recorder", Source.API)
 
 _DETAILS = ("actor_name", "auth_method", "token_id", "client_ip", "user_agent", "request_id")
 
@@ -35,7 +35,7 @@ class _Bucket:
 
     def add(self, actor: Actor) -> None:
         """Count one more refusal. A detail that differs among the counted refusals becomes empty."""
-        if self.actor is not RECORDER:
+        if self.actor is not _RECORDER:
             self.actor = _shared_details(self.actor, actor) if self.count else actor
         self.count += 1
 
@@ -65,7 +65,7 @@ class RefusalDeduplicator:
             bucket.add(actor)
             return False
 
-    def drain(self) -> list[Refusal]:
+    def drain(self) -> list[_Refusal]:
         """Remove and return the counted refusals, one per kind with its ``count``."""
         with self._lock:
             counted = [bucket for bucket in self._buckets.values() if bucket.count]
@@ -85,7 +85,7 @@ class RefusalDeduplicator:
     def _overflow(self, subject: str, actor: Actor) -> _Bucket:
         place: Hashable = (subject, actor.source)
         if place not in self._buckets and self._is_full(actor):
-            place, subject, actor = "", "", RECORDER
+            place, subject, actor = "", "", _RECORDER
         # An IPv6 network is one subject, but its addresses may all differ.
         meta = {"network": subject} if ":" in subject else {}
         event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED, meta=meta)

@@ -14,14 +14,14 @@ from kernel.freshness.epoch import LOCK
 
 # A replacing INSERT would delete the old row without firing SQLite's DELETE trigger. These columns make a row
 # unique.
-UNIQUE_COLUMNS = {
+_UNIQUE_COLUMNS = {
     "audit_logs": (("id",), ("writer", "wseq")),
     "audit_trail": (("id",),),
     "audit_leaves": (("idx",), ("log_id",)),
     "audit_checkpoints": (("size",),),
 }
 # A signed checkpoint never changes, but older ones of an hour may be deleted: the newest covers their content.
-DELETABLE = {"audit_checkpoints"}
+_DELETABLE = {"audit_checkpoints"}
 
 _REFUSE = """
 BEGIN
@@ -31,18 +31,18 @@ POSTGRESQL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE}$$
 """
 # Per statement, because TRUNCATE has no rows.
-POSTGRESQL_TRIGGER = """
+_POSTGRESQL_TRIGGER = """
 CREATE TRIGGER {table}_append_only BEFORE {operations} ON {table}
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_log()
 """
-SQLITE_TRIGGER = """
+_SQLITE_TRIGGER = """
 CREATE TRIGGER {table}_no_{operation} BEFORE {operation} ON {table} {condition}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {refused} is refused'); END
 """
 
 # A process of an earlier version writes rows itself, without ids. PostgreSQL's column has no default. SQLite would number
 # the row, and has -1 as its id before that.
-SQLITE_IDS = """
+_SQLITE_IDS = """
 CREATE TRIGGER audit_logs_ids BEFORE INSERT ON audit_logs WHEN NEW.id = -1
 BEGIN SELECT RAISE(ABORT, 'the sequencer assigns the ids of audit_logs'); END
 """
@@ -86,18 +86,18 @@ def expected(vendor: str) -> list[Trigger]:
     if vendor == "postgresql":
         return [
             Trigger(f"{table}_append_only", table, _postgresql_trigger(table), _REFUSE)
-            for table in UNIQUE_COLUMNS
+            for table in _UNIQUE_COLUMNS
         ]
     refusing = [
         Trigger(f"{table}_no_{refused[0]}", table, _sqlite_trigger(table, *refused))
-        for table in UNIQUE_COLUMNS
+        for table in _UNIQUE_COLUMNS
         for refused in _refused_by_sqlite(table)
     ]
-    return [*refusing, Trigger("audit_logs_ids", "audit_logs", SQLITE_IDS)]
+    return [*refusing, Trigger("audit_logs_ids", "audit_logs", _SQLITE_IDS)]
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
-    """Reject UPDATE, DELETE and TRUNCATE (on SQLite also REPLACE) on the tables, except DELETE on ``DELETABLE``."""
+    """Reject UPDATE, DELETE and TRUNCATE (on SQLite also REPLACE) on the tables, except DELETE on ``_DELETABLE``."""
     _execute(schema_editor, _statements(schema_editor.connection.vendor, tables))
 
 
@@ -113,7 +113,7 @@ def remove(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
 def require_ids(schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Refuse rows without an id. The schema editor must have removed PostgreSQL's default already."""
     if schema_editor.connection.vendor == "sqlite":
-        _execute(schema_editor, [SQLITE_IDS])
+        _execute(schema_editor, [_SQLITE_IDS])
 
 
 def create_write_bundle(schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -135,20 +135,20 @@ def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
 
 def _postgresql_trigger(table: str) -> str:
     # In the order of pg_get_triggerdef, because the verifier compares with its output.
-    operations = "UPDATE OR TRUNCATE" if table in DELETABLE else "DELETE OR UPDATE OR TRUNCATE"
-    return POSTGRESQL_TRIGGER.format(table=table, operations=operations)
+    operations = "UPDATE OR TRUNCATE" if table in _DELETABLE else "DELETE OR UPDATE OR TRUNCATE"
+    return _POSTGRESQL_TRIGGER.format(table=table, operations=operations)
 
 
 def _sqlite_trigger(table: str, operation: str, condition: str, refused: str) -> str:
-    return SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
+    return _SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
 
 
 def _refused_by_sqlite(table: str) -> list[tuple[str, str, str]]:
     """(operation, condition, word of the refusal) for each trigger of a table."""
     same = " OR ".join(
         "(" + " AND ".join(f"{column} = NEW.{column}" for column in columns) + ")"
-        for columns in UNIQUE_COLUMNS[table]
+        for columns in _UNIQUE_COLUMNS[table]
     )
     replaces = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - constants of this module
-    deletes = [] if table in DELETABLE else [("DELETE", "", "DELETE")]
+    deletes = [] if table in _DELETABLE else [("DELETE", "", "DELETE")]
     return [("UPDATE", "", "UPDATE"), *deletes, ("INSERT", replaces, "REPLACE")]

@@ -37,7 +37,7 @@ ON CONFLICT (kind, subject, day) DO UPDATE SET allowed = usage_days.allowed + EX
     denied = usage_days.denied + EXCLUDED.denied, failed = usage_days.failed + EXCLUDED.failed
 """
 
-type Operations = tuple[datetime, str, str, str, int]
+type _Operations = tuple[datetime, str, str, str, int]
 """The day of operations, their key, principal and outcome, and their number."""
 
 
@@ -46,7 +46,7 @@ def first_day(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - KEPT
 
 
-def add_days(operations: Iterable[Operations]) -> None:
+def add_days(operations: Iterable[_Operations]) -> None:
     """Add the operations, and remove what is too old. Raises django.db.Error."""
     first, sums = first_day(process_now()), dict[tuple[datetime, str, str], list[int]]()
     for day, key, principal, outcome, count in operations:

@@ -13,7 +13,7 @@ from kernel.databases import lock_waits
 
 LOCK = int.from_bytes(b"cc-seqnc")  # our key among PostgreSQL's advisory locks, a bigint
 LOCK_FILE = "sequencer.lock"
-TICK = 0.02  # seconds between two attempts to lock the file: flock itself knows no limit
+_TICK = 0.02  # seconds between two attempts to lock the file: flock itself knows no limit
 
 
 @contextmanager
@@ -56,6 +56,6 @@ def _lock_file(file: int, seconds: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= until:
                 return False
-            time.sleep(TICK)
+            time.sleep(_TICK)
         else:
             return True

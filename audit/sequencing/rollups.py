@@ -19,7 +19,7 @@ _BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
 # The id of the principal determines its type.
 COLUMNS = (*_BUCKET, "principal_type", "count", "size", "last_at")
 
-type Bucket = tuple[str, int, str, str, str, str, str]
+type _Bucket = tuple[str, int, str, str, str, str, str]
 """The values of ``_BUCKET``, the hour as the beginning of a timestamp (``2026-11-25T10``), and the principal's type."""
 
 
@@ -34,7 +34,7 @@ class Usage:
 
 def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     """Add the operations among these rows of ``audit_logs``, spelled as in an entry. Raises django.db.Error."""
-    usage = count_usage(rows)
+    usage = _count_usage(rows)
     if not usage:
         return
     values = [
@@ -56,9 +56,9 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[Bucket, Usage]:
+def _count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[_Bucket, Usage]:
     """The usage of the operations among the rows."""
-    usage: dict[Bucket, Usage] = {}
+    usage: dict[_Bucket, Usage] = {}
     for row in rows:
         if not is_operation(row):
             continue

@@ -31,14 +31,14 @@ from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
 
-LOOP = "sequencer"
-PAUSE, SHORTEST_PAUSE = 1.0, 0.1  # seconds between two steps: none after a full one, shorter under load
-FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
+_LOOP = "sequencer"
+PAUSE, _SHORTEST_PAUSE = 1.0, 0.1  # seconds between two steps: none after a full one, shorter under load
+_FIRST_RETRY, _LONGEST_RETRY = 0.5, 5.0  # seconds after a failure
 CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in this time
-ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not cause the next alarm
-THIN_OUT_SECONDS = 3600.0
-RESTORE_ALARMS_SECONDS = 60.0
-TICK = 0.05  # seconds between two checks for a signal to stop
+_ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not cause the next alarm
+_THIN_OUT_SECONDS = 3600.0
+_RESTORE_ALARMS_SECONDS = 60.0
+_TICK = 0.05  # seconds between two checks for a signal to stop
 _NUMBER = re.compile(r"\b\d+\b")
 
 
@@ -64,7 +64,7 @@ class Sequencer:
         Returns None if it has to stop before. Raises OlderDatabase.
         """
         while not self._has_to_stop():
-            record_turn(LOOP)
+            record_turn(_LOOP)
             try:
                 check_head()
                 size = read_tree().size
@@ -80,7 +80,7 @@ class Sequencer:
     def run(self) -> None:
         """Run until it has to stop. Then sequence, sign and anchor the rest."""
         while not self._has_to_stop():
-            record_turn(LOOP)
+            record_turn(_LOOP)
             self._wait(self.turn())
         self.turn(is_last=True)
 
@@ -108,7 +108,7 @@ class Sequencer:
         try:
             return duty()
         except (CheckpointRefused, IntegrityFailed) as error:
-            self._alarm(alarm_of(error))
+            self._alarm(_alarm_of(error))
         except (DomainError, OSError) as error:
             self._note_failure(error)
         return None
@@ -117,7 +117,7 @@ class Sequencer:
         now = time.monotonic()
         self._alarm_due = {evidence: due for evidence, due in self._alarm_due.items() if due > now}
         if alarm.evidence not in self._alarm_due:
-            self._alarm_due[alarm.evidence] = now + ALARM_AGAIN_SECONDS
+            self._alarm_due[alarm.evidence] = now + _ALARM_AGAIN_SECONDS
             raise_alarms([alarm])
 
     def _note_failure(self, error: Exception) -> None:
@@ -125,18 +125,18 @@ class Sequencer:
         self._has_failed = True
 
     def _pause_after_failure(self) -> float:
-        pause: float = min(LONGEST_RETRY, FIRST_RETRY * 2**self._failures)
+        pause: float = min(_LONGEST_RETRY, _FIRST_RETRY * 2**self._failures)
         self._failures = min(self._failures + 1, 10)
         return pause
 
     def _thin_out(self) -> None:
         if time.monotonic() >= self._thin_out_due:
-            self._thin_out_due = time.monotonic() + THIN_OUT_SECONDS
+            self._thin_out_due = time.monotonic() + _THIN_OUT_SECONDS
             thin_out_checkpoints()
 
     def _restore_alarms(self) -> None:
         if time.monotonic() >= self._restore_due:
-            self._restore_due = time.monotonic() + RESTORE_ALARMS_SECONDS
+            self._restore_due = time.monotonic() + _RESTORE_ALARMS_SECONDS
             restore_alarms()
 
     def _mend_usage(self) -> None:
@@ -151,7 +151,7 @@ class Sequencer:
         # Not an Event: its lock can deadlock with a signal handler in the same thread.
         until = time.monotonic() + seconds
         while not self._has_to_stop() and (left := until - time.monotonic()) > 0:
-            time.sleep(min(TICK, left))
+            time.sleep(min(_TICK, left))
 
 
 class Checkpointing:
@@ -170,7 +170,7 @@ class Checkpointing:
         promote_covered_keys()
 
 
-def alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
+def _alarm_of(error: CheckpointRefused | IntegrityFailed) -> Alarm:
     """The alarm for a failed check: the message of the check, and the state in which it failed.
 
     The state stays the same while nothing is signed or sequenced, so the same incident is one alarm.
@@ -207,7 +207,7 @@ def pause_after(sequenced: int) -> float:
     """Seconds until the next step: the fuller this one was, the sooner."""
     full = batch_size()
     # On SQLite, nothing else can write during a step, so there must be a pause between two steps.
-    shortest = 0.0 if sequenced >= full and not settings.CC_SQLITE else SHORTEST_PAUSE
+    shortest = 0.0 if sequenced >= full and not settings.CC_SQLITE else _SHORTEST_PAUSE
     return max(shortest, PAUSE * (1 - sequenced / full))
 
 
@@ -221,7 +221,7 @@ def checkpoint_now() -> AuditCheckpoint | None:
     try:
         sign_checkpoint(waits=True)
     except CheckpointRefused as refused:
-        raise_alarms([alarm_of(refused)])
+        raise_alarms([_alarm_of(refused)])
         raise
     promote_covered_keys(waits=True)
     return latest_checkpoint()

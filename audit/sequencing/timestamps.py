@@ -22,8 +22,8 @@ from audit.sequencing.alarms import MOST_OPEN
 from audit.sequencing.eras import id_at
 
 # Used for unreadable times, so that tampering shows as lag.
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMESTAMP = SpelledTimestampField(otherwise=LONG_AGO)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMESTAMP = SpelledTimestampField(otherwise=_LONG_AGO)
 
 
 class CountOf(Subquery):

@@ -14,12 +14,12 @@ from kernel.rest.fields import (
     TimestampField,
 )
 
-STATUSES = ("open", "resolved")
+_STATUSES = ("open", "resolved")
 _NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}
 
 
 class AlarmQuerySerializer(PageQuery):
-    status = ChoiceField(choices=STATUSES, required=False)
+    status = ChoiceField(choices=_STATUSES, required=False)
 
 
 class ResolveAlarmSerializer(StrictSerializer):
@@ -27,7 +27,7 @@ class ResolveAlarmSerializer(StrictSerializer):
 
 
 class AuditAlarmSerializer(serializers.ModelSerializer[AuditAlarm]):
-    status = ChoiceField(choices=STATUSES, read_only=True)
+    status = ChoiceField(choices=_STATUSES, read_only=True)
     is_altered = serializers.BooleanField(
         read_only=True, help_text="the stored alarm does not match its MAC, so it counts as open"
     )

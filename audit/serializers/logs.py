@@ -14,10 +14,10 @@ from audit.tlog.merkle import HASH_SIZE
 from kernel.http.addresses import canonical_address
 from kernel.rest.fields import Base64Field, ChoiceField, StrictSerializer, TimestampField
 
-type Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
+type _Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
 
 
-class KeysetQuerySerializer(StrictSerializer):
+class _KeysetQuerySerializer(StrictSerializer):
     """``before`` (an id) and ``limit`` replace page numbers; ``from`` <= time < ``to``."""
 
     before = serializers.IntegerField(min_value=1, max_value=canonical.MAX_INTEGER, required=False)
@@ -28,9 +28,9 @@ class KeysetQuerySerializer(StrictSerializer):
         help_text="The name or the ID of a user or service account.",
     )
 
-    def get_fields(self) -> Fields:
+    def get_fields(self) -> _Fields:
         # "from" is a Python keyword, so it cannot be declared above.
-        times: Fields = {
+        times: _Fields = {
             "from": TimestampField(required=False, source="since"),
             "to": TimestampField(required=False, source="until"),
         }
@@ -42,7 +42,7 @@ class KeysetQuerySerializer(StrictSerializer):
         return attrs
 
 
-class LogQuerySerializer(KeysetQuerySerializer):
+class LogQuerySerializer(_KeysetQuerySerializer):
     actor_type = ChoiceField(choices=[word.value for word in ActorType], required=False)
     action = serializers.CharField(
         max_length=TEXT_LIMITS["action"],
@@ -72,18 +72,18 @@ class LogQuerySerializer(KeysetQuerySerializer):
             raise serializers.ValidationError("Enter an IP address.")
         return address
 
-    def get_fields(self) -> Fields:
+    def get_fields(self) -> _Fields:
         # "source" has another meaning in the class of every serializer.
         choices = [word.value for word in Source]
         return super().get_fields() | {"source": ChoiceField(choices=choices, required=False)}
 
 
-class TrailQuerySerializer(KeysetQuerySerializer):
+class TrailQuerySerializer(_KeysetQuerySerializer):
     table = serializers.CharField(max_length=50, required=False, source="table_name")
     record = serializers.CharField(max_length=100, required=False, source="record_id")
 
 
-class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[M]):
+class _FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[M]):
     """The columns of a row and its ``integrity``. The declared fields define the schema. Responses contain the verified
     values, spelled as they are hashed.
     """
@@ -99,7 +99,7 @@ class FoundRowSerializer[M: (AuditLog, AuditTrail)](serializers.ModelSerializer[
         return {**instance.found, "integrity": instance.integrity}
 
 
-class LogEntrySerializer(FoundRowSerializer[AuditLog]):
+class LogEntrySerializer(_FoundRowSerializer[AuditLog]):
     """The columns of ``audit_logs``.
 
     ``meta`` is the exact text that is hashed. Otherwise everyone who checks a proof would have to restore the canonical
@@ -123,15 +123,15 @@ _MEMBERS = [
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"oneOf": _MEMBERS}})
-class RowValuesField(serializers.JSONField):
+class _RowValuesField(serializers.JSONField):
     """The declared columns of a row; null if the row did not or does not exist."""
 
 
-class ChangedRowSerializer(FoundRowSerializer[AuditTrail]):
+class ChangedRowSerializer(_FoundRowSerializer[AuditTrail]):
     """The columns of ``audit_trail``."""
 
-    old_values = RowValuesField(read_only=True, allow_null=True)
-    new_values = RowValuesField(read_only=True, allow_null=True)
+    old_values = _RowValuesField(read_only=True, allow_null=True)
+    new_values = _RowValuesField(read_only=True, allow_null=True)
     changed_at = TimestampField(read_only=True)
 
     class Meta:
@@ -140,7 +140,7 @@ class ChangedRowSerializer(FoundRowSerializer[AuditTrail]):
         read_only_fields = fields
 
 
-class KeysetPageSerializer(serializers.Serializer[Any]):
+class _KeysetPageSerializer(serializers.Serializer[Any]):
     """Newest first. ``count`` is exact up to 1,000; ``next`` leads to older rows."""
 
     count = serializers.IntegerField()
@@ -150,14 +150,14 @@ class KeysetPageSerializer(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True)
 
 
-class LogPageSerializer(KeysetPageSerializer):
+class LogPageSerializer(_KeysetPageSerializer):
     """``searched_above`` is the id where a search stopped, null if nothing is left to read. ``next`` continues it."""
 
     searched_above = serializers.IntegerField(allow_null=True)
     results = LogEntrySerializer(many=True)
 
 
-class TrailPageSerializer(KeysetPageSerializer):
+class TrailPageSerializer(_KeysetPageSerializer):
     results = ChangedRowSerializer(many=True)
 
 
@@ -173,7 +173,7 @@ class CheckpointQuerySerializer(StrictSerializer):
 class ConsistencyQuerySerializer(StrictSerializer):
     """Sizes of the tree. ``to`` defaults to the size of the newest checkpoint."""
 
-    def get_fields(self) -> Fields:
+    def get_fields(self) -> _Fields:
         # "from" is a Python keyword, so it cannot be declared above.
         bounds: dict[str, Any] = {"min_value": 1, "max_value": MAX_SIZE}
         return {
@@ -197,8 +197,8 @@ class InclusionProofSerializer(serializers.Serializer[Any]):
 class ConsistencyProofSerializer(serializers.Serializer[Any]):
     hashes = serializers.ListField(child=Base64Field(max_bytes=HASH_SIZE))
 
-    def get_fields(self) -> Fields:
-        sizes: Fields = {
+    def get_fields(self) -> _Fields:
+        sizes: _Fields = {
             "from": serializers.IntegerField(source="first"),
             "to": serializers.IntegerField(source="second"),
         }

@@ -27,9 +27,9 @@ from kernel.runtime import ProcessState
 logger = logging.getLogger(__name__)
 
 RECORDED = 20  # alarms of one call that are stored individually
-AGAIN_SECONDS = 60.0
-ATTEMPTS = 3
-LOOKED_UP_AT_ONCE = 500
+_AGAIN_SECONDS = 60.0
+_ATTEMPTS = 3
+_LOOKED_UP_AT_ONCE = 500
 ACTOR = Actor.system("audit alarms", Source.SCHEDULER)
 
 LIST_PERMISSION = "system.read"  # roles that may read the whole log have it
@@ -91,7 +91,7 @@ def _without_known(alarms: Sequence[Alarm]) -> list[Alarm]:
     new = {alarm.evidence: alarm for alarm in alarms}
     # A savepoint, so that an error here does not end the caller's transaction.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        for some in batched(list(new), LOOKED_UP_AT_ONCE):
+        for some in batched(list(new), _LOOKED_UP_AT_ONCE):
             rows = AuditAlarm.objects.filter(evidence__in=some).found()
             # A forged row must not suppress the alarm.
             for known in filter(attrgetter("is_authentic"), rows):
@@ -112,7 +112,7 @@ def _is_due() -> bool:
     pause, now = _pause.current, time.monotonic()
     if now < pause.of_alarms_until:
         return False
-    pause.of_alarms_until = now + AGAIN_SECONDS
+    pause.of_alarms_until = now + _AGAIN_SECONDS
     return True
 
 
@@ -134,7 +134,7 @@ def _room() -> int:
         return 0
     room = min(RECORDED, MOST_OPEN - _count_unresolved())
     if not room:
-        pause.of_full_table_until = now + AGAIN_SECONDS
+        pause.of_full_table_until = now + _AGAIN_SECONDS
     return room
 
 
@@ -150,7 +150,7 @@ def _count_unresolved() -> int:
 def _record(alarm: Alarm) -> None:
     """Store the row and its entry, in one transaction."""
     try:
-        for _ in range(ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             if not _without_known([alarm]) or _recorded(alarm):
                 return
         logger.error("the table of alarms takes no row for this alarm; its entry is recorded alone")

@@ -34,10 +34,10 @@ from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
 from kernel.jobs.job import Status
 from kernel.rules import Caller, PermissionScope
 
-LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
+_LOCK = int.from_bytes(b"cc-exprt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_EXPORTS = 20  # of one user or service account: queued, running, or with a file that is kept
-EVERYTHING = LogCriteria()
-NOUN = "export"
+_EVERYTHING = LogCriteria()
+_NOUN = "export"
 
 
 class Exporter(Caller, Protocol):
@@ -123,13 +123,13 @@ def find_result(*, principal: Exporter, job_id: UUID) -> Result:
     """
     export = find_export(principal=principal, job_id=job_id)
     if export.status != Status.SUCCEEDED:
-        raise NoResult(NOUN, export.status)
+        raise NoResult(_NOUN, export.status)
     extension = FILE_TYPES[export.format].extension
     path = files.FOLDER.path_of(export.id, export.attempt, extension)
     if not export.is_kept(database_now()):
-        raise ResultGone(NOUN)
+        raise ResultGone(_NOUN)
     if not path.exists():
-        raise ResultMissing(NOUN, files.NAME)
+        raise ResultMissing(_NOUN, files.NAME)
     return Result(export, path, f"audit-log-{export.id}.{extension}", FILE_TYPES[export.format].media_type)
 
 
@@ -138,7 +138,7 @@ def open_result(*, principal: Exporter, result: Result) -> BinaryIO:
     try:
         file = result.path.open("rb")
     except FileNotFoundError:
-        raise ResultMissing(NOUN, files.NAME) from None
+        raise ResultMissing(_NOUN, files.NAME) from None
     try:
         facts = {"size": result.export.size, "meta": {"sha256": result.export.sha256}}
         with transaction.atomic(durable=True):
@@ -156,7 +156,7 @@ def event_of(export: AuditExport, action: str, **facts: Any) -> Event:
 
 
 def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
-    if criteria != EVERYTHING:
+    if criteria != _EVERYTHING:
         named = next(iter(filters_of(criteria)))
         raise Invalid.of_field(
             named, "An export in format tiles always contains the whole log. Remove the filters."
@@ -169,7 +169,7 @@ def _require_whole_log(reach: PermissionScope, criteria: LogCriteria) -> None:
 
 def _require_room(requester: Identity, now: datetime) -> None:
     """Raises TooManyExports. Files are stored next to the database, which must not run out of space."""
-    wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
+    wait_for_lock(_LOCK)  # otherwise concurrent requests would not see each other
     unfinished = Q(status__in=job.UNFINISHED)
     whose = Q(created_by=None, actor_id=None) if requester.id is None else is_of(requester, user="created_by")
     own = AuditExport.objects.filter(unfinished | Q(expires_at__gt=now), whose)

@@ -26,7 +26,7 @@ from kernel.trust.models import Instance
 from kernel.trust.row_mac import IntegrityFailed
 
 
-class State(StrEnum):
+class _State(StrEnum):
     GOOD = "good"
     UNSIGNED = "unsigned"  # no checkpoint yet
     UNVERIFIED = "unverified"  # the last full verification did not pass
@@ -51,14 +51,14 @@ class Warnings:
 
 
 @dataclass(frozen=True, slots=True)
-class LogStatus:
+class _LogStatus:
     """``size`` entries are signed since ``signed_at``. ``pending`` ones are not in the tree.
 
     ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
     (``sees_whole``).
     """
 
-    state: State
+    state: _State
     pending: int
     warnings: Warnings
     sees_whole: bool
@@ -108,7 +108,7 @@ def newest_alarms(warnings: Warnings, limit: int) -> list[AuditAlarm]:
     return sorted([*unresolved, *warnings.forged], key=lambda alarm: alarm.raised_at, reverse=True)[:limit]
 
 
-def read_log_status(*, reader: Reader) -> LogStatus:
+def read_log_status(*, reader: Reader) -> _LogStatus:
     """The state from the warnings and the newest checkpoint, whose signatures are verified. Raises Denied."""
     row: dict[str, Any] = dict(
         Instance.objects.values(pending=timestamps.pending_count(), **warning_columns(reader)).get()
@@ -117,22 +117,22 @@ def read_log_status(*, reader: Reader) -> LogStatus:
     signed = () if newest is None else (newest.size, newest.signed_at)
     sees_whole = may_see_alarms(reader)
     verification = last_verification() if sees_whole else None
-    return LogStatus(
+    return _LogStatus(
         _state(newest, warnings, verification), row["pending"], warnings, sees_whole, verification, *signed
     )
 
 
-def _state(newest: AuditCheckpoint | None, warnings: Warnings, verification: Verification | None) -> State:
+def _state(newest: AuditCheckpoint | None, warnings: Warnings, verification: Verification | None) -> _State:
     """The most severe state that applies."""
     if newest is not None and not _holds(newest):
-        return State.BROKEN
+        return _State.BROKEN
     if warnings.alarms:
-        return State.ALARMED
+        return _State.ALARMED
     if warnings.delay.is_late:
-        return State.BEHIND
+        return _State.BEHIND
     if verification is not None and verification.problem:
-        return State.UNVERIFIED
-    return State.UNSIGNED if newest is None else State.GOOD
+        return _State.UNVERIFIED
+    return _State.UNSIGNED if newest is None else _State.GOOD
 
 
 def _holds(newest: AuditCheckpoint) -> bool:

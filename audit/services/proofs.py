@@ -22,7 +22,7 @@ from kernel import installation
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_mac import IntegrityFailed
 
-ENTRY_ALTERED = (
+_ENTRY_ALTERED = (
     "The entry or the audit log tree was changed outside the application, so there is no proof. "
     f"Run {installation.MANAGE} verify_audit_log, and find out who changed the database."
 )
@@ -50,7 +50,7 @@ class InclusionProof:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedHead:
+class _SignedHead:
     """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer."""
 
     checkpoint: Checkpoint
@@ -88,12 +88,12 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
         hashes = merkle.inclusion_proof(index, head.size, database_reader())
         merkle.verify_inclusion(leaf, index, head.size, hashes, head.root)
     except (TypeError, ValueError):
-        raise IntegrityFailed(ENTRY_ALTERED) from None
+        raise IntegrityFailed(_ENTRY_ALTERED) from None
     text = format_proof(index, hashes, newest.note, extra=octets)
     return InclusionProof(entry.pk, index, head.size, leaf, octets.decode(), text)
 
 
-def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:
+def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
     """The newest checkpoint, or that of ``size``.
 
     Raises Denied, NotSequenced before the first one, NotFound, and IntegrityFailed if its signatures are invalid.
@@ -103,7 +103,7 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> SignedHead:
     if row is None:
         raise NotSequenced if size is None else NotFound
     receipts = AuditReceipt.objects.filter(size=row.size).order_by("anchor")
-    return SignedHead(opened(row), row, tuple(receipts), read_lag())
+    return _SignedHead(opened(row), row, tuple(receipts), read_lag())
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:

@@ -24,8 +24,8 @@ from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 
-INDEXED = ("actor_type", "outcome", "source")  # columns of exact filters
-UNINDEXED = ("request_id", "client_ip")  # an index would slow down every operation
+_INDEXED = ("actor_type", "outcome", "source")  # columns of exact filters
+_UNINDEXED = ("request_id", "client_ip")  # an index would slow down every operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Selection:
     is_unnamed: bool
 
 
-type Names = Mapping[str, Collection[str]]
+type _Names = Mapping[str, Collection[str]]
 """``{name: ids}`` of the objects that the criteria name (``ids_of``)."""
 
 
-def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> Selection:
+def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None = None) -> Selection:
     """The entries that match. ``names`` are looked up if not given. Raises Denied."""
     entries = AuditLog.objects.visible_to(reader).filter(
-        is_between("timestamp", criteria.since, criteria.until), **_given(criteria, INDEXED)
+        is_between("timestamp", criteria.since, criteria.until), **_given(criteria, _INDEXED)
     )
     if criteria.actor_type == ActorType.SERVICE_ACCOUNT:
         entries = entries.filter(actor_id__isnull=False)  # true anyway, but idx_audit_logs_account needs it
@@ -62,7 +62,7 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = 
         entries = entries.filter(_is_actor(criteria.actor))
     ids = ids_of(reader, criteria.possible_names) if names is None else names
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
-    rest = Q(**_given(criteria, UNINDEXED))
+    rest = Q(**_given(criteria, _UNINDEXED))
     for word in criteria.words:
         # A name adds events and hides none: anyone who creates keys chooses names, such as that of a client program.
         rest &= contains_word(word) | any_of(Q(object_id=each) for each in ids.get(word.lower(), ()))
@@ -76,7 +76,7 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = 
     )
 
 
-def find_logs(*, reader: Reader, criteria: LogCriteria, names: Names | None = None) -> QuerySet[AuditLog]:
+def find_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None = None) -> QuerySet[AuditLog]:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
     selected = select_logs(reader=reader, criteria=criteria, names=names)
     return selected.entries.filter(any_of(selected.alternatives))

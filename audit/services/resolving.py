@@ -28,7 +28,7 @@ from kernel.labels import check_reason
 from kernel.rules import Caller
 from kernel.trust.row_mac import IntegrityFailed
 
-READ_AT_ONCE = 1000
+_READ_AT_ONCE = 1000
 
 
 class Resolver(Caller, Protocol):
@@ -50,11 +50,11 @@ def restore_alarms() -> int:
     catch_up()
     row = AuditAlarm.objects.filter(event_id=OuterRef("event_id"))
     entries = AuditLog.objects.filter(~Exists(row), action=actions.LOG_ALARMED).order_by("id")  # noqa: CC2 - the entries of alarms, to restore their rows
-    restored, found = 0, integrity.find_entries(entries[:READ_AT_ONCE])
+    restored, found = 0, integrity.find_entries(entries[:_READ_AT_ONCE])
     while found:
         restored += sum(_restore(entry) for entry in found if not entry.faults)
         raise_alarms([showing.alarm_of(entry) for entry in found if entry.faults])
-        found = integrity.find_entries(entries.filter(id__gt=found[-1].values[0])[:READ_AT_ONCE])
+        found = integrity.find_entries(entries.filter(id__gt=found[-1].values[0])[:_READ_AT_ONCE])
     return restored
 
 

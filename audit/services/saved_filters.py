@@ -17,7 +17,7 @@ from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid
 from kernel.rules import Caller
 
-LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
+_LOCK = int.from_bytes(b"cc-filtr")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_FILTERS = 50  # of one user or service account
 
 
@@ -81,7 +81,7 @@ def delete_filter(*, principal: Owner, filter_id: UUID) -> SavedFilter:
 
 
 def _require_room(owner: UUID) -> None:
-    wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
+    wait_for_lock(_LOCK)  # otherwise concurrent requests would not see each other
     if SavedFilter.objects.filter(owner=owner).count() >= MOST_FILTERS:
         raise TooManyFilters(MOST_FILTERS)
 

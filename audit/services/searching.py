@@ -26,7 +26,7 @@ SEARCH_COST = 15  # requests of the rate limit: the work of the database, relati
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class _Found:
     """Matching entries, to be paged from ``before`` on, sorted by the column ``time`` if it is set: the ``entries`` that
     match one of the selection's alternatives.
 
@@ -52,14 +52,14 @@ class Found:
 
 
 @contextmanager
-def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = None) -> Iterator[Found]:
+def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = None) -> Iterator[_Found]:
     """The entries older than the entry ``before``, to be read inside the block.
 
     A search costs ``SEARCH_COST`` requests, and runs alone for its reader. It reads all entries of an object or actor,
     and otherwise at most ``SEARCH_DEPTH`` ids. Raises Denied, Throttled, SearchTimeout.
     """
     selected, time = select_logs(reader=reader, criteria=criteria), time_column(criteria, "timestamp")
-    found = Found(selected, selected.entries, time, before)
+    found = _Found(selected, selected.entries, time, before)
     if not selected.is_search:
         yield found
         return
@@ -67,7 +67,7 @@ def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = N
         throttle.charge_principal(reader.identity.budget, SEARCH_COST - 1)  # the interface has charged one
         if not selected.is_narrow:
             part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
-            found = Found(
+            found = _Found(
                 selected,
                 selected.entries.filter(part),
                 time,
@@ -79,7 +79,7 @@ def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = N
 
 
 def _part(entries: QuerySet[AuditLog], criteria: LogCriteria, before: int | None) -> tuple[Q, int | None]:
-    """The condition for the entries that one search reads, newest first, and the ``stopped_at`` of ``Found``."""
+    """The condition for the entries that one search reads, newest first, and the ``stopped_at`` of ``_Found``."""
     time = time_column(criteria, "timestamp")
     older, _ = sides(entries, before, time)
     fitting = entries.filter(older, is_between("timestamp", None, criteria.until))

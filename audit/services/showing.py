@@ -24,7 +24,7 @@ _CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 
 
 @dataclass(frozen=True, slots=True)
-class ShownEntry:
+class _ShownEntry:
     """One entry with the rows it changed. An intact entry also names ``missing`` rows that no longer exist."""
 
     entry: AuditLog
@@ -75,7 +75,7 @@ def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
     return entries[0]
 
 
-def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
+def show_entry_with_changes(*, reader: Reader, log_id: int) -> _ShownEntry:
     """One entry and its changed rows. Raises Denied and NotFound."""
     entries = integrity.find_entries(_one(reader, log_id))
     if not entries:
@@ -84,7 +84,7 @@ def show_entry_with_changes(*, reader: Reader, log_id: int) -> ShownEntry:
     if _alarms_about(entries[0], changes, missing):
         # Of all its changed rows: one that the reader may not see is not missing.
         raise_alarms(_alarms_about(entries[0], *_changes_of(entries[0], AuditTrail.objects.all())))  # noqa: CC2 - the changed rows of an entry that the reader may see
-    return ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
+    return _ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
 
 
 def present_alarms(log_id: int | None, found: str) -> list[Alarm]:

@@ -20,8 +20,8 @@ from kernel.crypto.errors import SignatureInvalid
 # The private key is kept elsewhere: message -> raw signature.
 type Signer = Callable[[bytes], bytes]
 
-MAX_NOTE_SIZE: Final = 256 * 1024  # characters
-MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
+_MAX_NOTE_SIZE: Final = 256 * 1024  # characters
+_MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
 MAX_SIZE: Final = 2**63 - 1  # entries, and seconds since 1970
 
 _TYPES: Final[Mapping[str, int]] = MappingProxyType(
@@ -214,14 +214,14 @@ def decode_decimal(text: str) -> int:
 
 def _split(note: str) -> tuple[str, list[_Line]]:
     """The text, including its last newline, and at least one signature line. The text is not validated."""
-    if len(note) > MAX_NOTE_SIZE:
-        raise CheckpointInvalid(f"a note has at most {MAX_NOTE_SIZE} characters")
+    if len(note) > _MAX_NOTE_SIZE:
+        raise CheckpointInvalid(f"a note has at most {_MAX_NOTE_SIZE} characters")
     head, separator, signatures = note.rpartition("\n\n")
     lines = signatures.split("\n")
     if not separator or lines.pop() or not lines:
         raise CheckpointInvalid("a note is a text, an empty line and signature lines")
-    if len(lines) > MAX_SIGNATURES:
-        raise CheckpointInvalid(f"a note has at most {MAX_SIGNATURES} signatures")
+    if len(lines) > _MAX_SIGNATURES:
+        raise CheckpointInvalid(f"a note has at most {_MAX_SIGNATURES} signatures")
     return head + "\n", list(_read_lines(lines))
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from kernel.crypto.encoding import encode_base64
 
-HEADER: Final = "c2sp.org/tlog-proof@v1"
+_HEADER: Final = "c2sp.org/tlog-proof@v1"
 
 
 def format_proof(index: int, hashes: Sequence[bytes], note: str, extra: bytes = b"") -> str:
@@ -13,7 +13,7 @@ def format_proof(index: int, hashes: Sequence[bytes], note: str, extra: bytes = 
 
     Readers must not trust ``extra``, which no signature covers.
     """
-    lines = [HEADER]
+    lines = [_HEADER]
     if extra:
         lines.append(f"extra {encode_base64(extra)}")
     lines += [f"index {index}", *map(encode_base64, hashes), "", note]

@@ -11,7 +11,7 @@ from audit.tlog.merkle import HASH_SIZE, Frontier, HashReader, complete_root
 
 HEIGHT: Final = 8
 WIDTH: Final = 2**HEIGHT
-MAX_ENTRY_SIZE: Final = 2**16 - 1  # bytes: its length is a uint16
+_MAX_ENTRY_SIZE: Final = 2**16 - 1  # bytes: its length is a uint16
 
 
 def tile_path(level: int, number: int, width: int = WIDTH) -> str:
@@ -91,8 +91,8 @@ def frontier_of(size: int, partial: Mapping[tuple[int, int], bytes]) -> Frontier
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """Each entry after its length (uint16, big-endian). Raises ValueError for an entry above 65,535 bytes."""
-    if any(len(entry) > MAX_ENTRY_SIZE for entry in entries):
-        raise ValueError(f"an entry of a bundle has at most {MAX_ENTRY_SIZE} bytes")
+    if any(len(entry) > _MAX_ENTRY_SIZE for entry in entries):
+        raise ValueError(f"an entry of a bundle has at most {_MAX_ENTRY_SIZE} bytes")
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
 

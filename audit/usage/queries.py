@@ -23,7 +23,7 @@ _DENIED = Q(outcome=Outcome.DENIED.value)
 
 
 @dataclass(frozen=True, slots=True)
-class LastUse:
+class _LastUse:
     """The last successful use of a key. ``name`` is "" if the log does not know the user."""
 
     at: datetime
@@ -49,7 +49,7 @@ class Denials:
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class _Callers:
     """Who used a key in the last 24 hours: name and number of operations, busiest first.
 
     ``by_id`` has the number of operations by the caller's id.
@@ -67,8 +67,8 @@ class KeyUse:
     ``unrecorded_before``: for a key without a use, the time before which uses may be missing in the record.
     """
 
-    last: LastUse | None
-    callers: Callers
+    last: _LastUse | None
+    callers: _Callers
     denials: Denials | None
     unrecorded_before: datetime | None = None
 
@@ -76,7 +76,7 @@ class KeyUse:
         return replace(
             self,
             last=self.last and replace(self.last, name=""),
-            callers=Callers((), self.callers.total, {}),
+            callers=_Callers((), self.callers.total, {}),
             denials=self.denials and self.denials.without_name(),
         )
 
@@ -102,8 +102,8 @@ def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:
     denied = _denied(lately)
     known = logged_names([*busiest[:BUSIEST], row.principal if row else "", denied[0][1] if denied else ""])
     return KeyUse(
-        last=LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
-        callers=Callers(
+        last=_LastUse(row.last_at, row.operation, known.get(row.principal, "")) if row else None,
+        callers=_Callers(
             tuple((known.get(who, "") or who, sums[who]) for who in busiest), sum(sums.values()), sums
         ),
         denials=_summed(denied, known),

@@ -11,7 +11,7 @@ from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
 
 _ACTION, _CODE, _EVENT = COLUMNS.index("action"), COLUMNS.index("code"), COLUMNS.index("event_id")
-ALARMS = (actions.LOG_ALARMED, actions.LOG_ROLLBACK_ACCEPTED)
+_ALARMS = (actions.LOG_ALARMED, actions.LOG_ROLLBACK_ACCEPTED)
 
 
 class Alarms:
@@ -24,7 +24,7 @@ class Alarms:
 
     def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         for row in seen:
-            if row.values[_ACTION] not in ALARMS:
+            if row.values[_ACTION] not in _ALARMS:
                 continue
             self.count += 1
             if self.count > self._known and (text := self._finding_of(row)):

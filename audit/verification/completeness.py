@@ -9,7 +9,7 @@ from audit.models import AuditBundle, AuditLog
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen, read_eras
 
-LOOKED_UP_AT_ONCE = 500
+_LOOKED_UP_AT_ONCE = 500
 
 _TWICE = """
 SELECT log_id, min(idx), max(idx), count(*) FROM audit_leaves GROUP BY log_id HAVING count(*) > 1 ORDER BY log_id
@@ -52,7 +52,7 @@ def check_heartbeats(seen: Sequence[Seen]) -> Iterator[Finding]:
         if row.inspection.is_authentic
         for writer, wseq in row.inspection.tails
     ]
-    for some in batched(reported, LOOKED_UP_AT_ONCE):
+    for some in batched(reported, _LOOKED_UP_AT_ONCE):
         last = _last_numbers({writer for writer, _, _ in some})
         for writer, wseq, row in some:
             if not wseq <= last.get(writer, 0):

@@ -9,7 +9,7 @@ from typing import Any
 
 from kernel.crypto.encoding import encode_base64
 
-LISTED = 100  # findings that are kept verbatim; the others are counted
+_LISTED = 100  # findings that are kept verbatim; the others are counted
 
 
 class Result(StrEnum):
@@ -100,7 +100,7 @@ class Report:
         self.counts[finding.kind] += 1
         if finding.kind != FindingKind.ALARM:
             self._hash.update(f"{finding}\n".encode("utf-8", "surrogatepass"))
-        if len(self.findings) < LISTED:
+        if len(self.findings) < _LISTED:
             self.findings.append(finding)
         if _precision(finding) < _precision(self.first_bad):
             self.first_bad = finding

@@ -30,7 +30,7 @@ from kernel.crypto import seed_signing
 from kernel.crypto.encoding import decode_canonical_base64
 
 _KEY_ID_SIZE = 4
-NEVER = 2**63  # larger than the size of any tree
+_NEVER = 2**63  # larger than the size of any tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Heads:
 
     @property
     def next_size(self) -> int:
-        return self._sizes[0] if self._sizes else NEVER
+        return self._sizes[0] if self._sizes else _NEVER
 
     def publish(self, index: int, entry: Inspection) -> None:
         """Remember that the entry at this index publishes keys."""

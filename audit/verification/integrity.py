@@ -23,7 +23,7 @@ from audit.verification.inspection import COLUMNS, Inspection, inspect, inspect_
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of
 
-CHUNK = 1_000  # rows in memory while a stream is read
+_CHUNK = 1_000  # rows in memory while a stream is read
 _CHANGED_AT = TRAIL_FIELDS.index("changed_at")
 
 
@@ -106,7 +106,7 @@ def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
 def stream_entries(rows: QuerySet[AuditLog]) -> Generator[FoundEntry]:
     """Like ``find_entries``, for any number of rows. Call it inside ``one_snapshot``."""
     with any_text():
-        for values in _with_leaves(rows).iterator(chunk_size=CHUNK):
+        for values in _with_leaves(rows).iterator(chunk_size=_CHUNK):
             yield _found(values)
 
 

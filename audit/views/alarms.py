@@ -17,7 +17,7 @@ from kernel.pages.views import PageView, number_in
 from kernel.rules import Rule
 
 LIMIT = 50
-MOST_PAGES = 1000
+_MOST_PAGES = 1000
 
 
 class AlarmListView(ShowsLog, PageView[Resolver]):
@@ -27,7 +27,7 @@ class AlarmListView(ShowsLog, PageView[Resolver]):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         lists_all = request.GET.get("status") == "all"
-        page = min(max(number_in(request, "page") or 1, 1), MOST_PAGES)
+        page = min(max(number_in(request, "page") or 1, 1), _MOST_PAGES)
         found = alarms.find_alarms(principal=self.principal, status=None if lists_all else "open")
         rows = found[(page - 1) * LIMIT : page * LIMIT + 1].found()
         return self.page(

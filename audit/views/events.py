@@ -22,16 +22,22 @@ from kernel.pages.views import PageView, next_url, number_in
 from kernel.rules import Caller
 
 LIMIT = 50
-MOST_AT_ONCE = 10_000  # entries that one live update looks through
-MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
-MOST_NAMES = 100  # keys that are suggested at once
-RESULTS, MORE, LIVE, FILTERS, KEYS = "log-results", "more-entries", "log-live", "more-filters", "known-keys"
-PARTS = frozenset({RESULTS, MORE, LIVE, FILTERS, KEYS})
-TEMPLATE = "audit/events.html"
+_MOST_AT_ONCE = 10_000  # entries that one live update looks through
+_MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
+_MOST_NAMES = 100  # keys that are suggested at once
+_RESULTS, _MORE, _LIVE, _FILTERS, _KEYS = (
+    "log-results",
+    "more-entries",
+    "log-live",
+    "more-filters",
+    "known-keys",
+)
+PARTS = frozenset({_RESULTS, _MORE, _LIVE, _FILTERS, _KEYS})
+_TEMPLATE = "audit/events.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class _Following:
     """Live updates start after the ``above`` first entries of the tree. ``shown`` rows were added to the page."""
 
     above: int
@@ -39,7 +45,7 @@ class Following:
 
     @property
     def goes_on(self) -> bool:
-        return self.shown < MOST_FOLLOWED
+        return self.shown < _MOST_FOLLOWED
 
 
 def return_to_list(request: HttpRequest, asked: LogFilterForm) -> dict[str, Any]:
@@ -73,7 +79,7 @@ class EventList:
 
     def respond(self) -> HttpResponse:
         form = LogFilterForm(self.request.GET, fixed=self.fixed)
-        if self.view.target == KEYS:
+        if self.view.target == _KEYS:
             return self._show(keys=self._keys(form.cleaned_data.get("object", "")))
         if self._shows_more(form):
             known = suggest(reader=self.reader)
@@ -83,17 +89,17 @@ class EventList:
         else:
             shown = {}
         shown |= self._addresses(form) | {"form": form}
-        if self.view.target == FILTERS:
+        if self.view.target == _FILTERS:
             return self._show(**shown)
-        if form.errors and self.view.target not in {MORE, LIVE}:
+        if form.errors and self.view.target not in {_MORE, _LIVE}:
             return self._reject(shown)
         criteria = form.criteria(process_now())
-        return self._arrived(criteria, shown) if self.view.target == LIVE else self._list(criteria, shown)
+        return self._arrived(criteria, shown) if self.view.target == _LIVE else self._list(criteria, shown)
 
     def _shows_more(self, form: LogFilterForm) -> bool:
         """Whether the response has the rare fields, which need the suggestions."""
         if self.view.is_part:
-            return self.view.target == FILTERS or (form.shows_rare and form.rewrites_rare)
+            return self.view.target == _FILTERS or (form.shows_rare and form.rewrites_rare)
         return form.shows_rare or form.has_rare_errors
 
     def _list(self, criteria: LogCriteria, shown: dict[str, Any]) -> HttpResponse:
@@ -101,7 +107,7 @@ class EventList:
         is_live = before is None and self.request.GET.get("live") == "1"
         eras = Eras.read() if is_live else None
         if eras:
-            shown["following"] = Following(eras.size)
+            shown["following"] = _Following(eras.size)
         with searching.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
             rows = following.in_tree(found.entries, eras) if eras else found.entries
             entries, next_before = rows_before(
@@ -133,7 +139,7 @@ class EventList:
         if next_before := next_before or stopped_at:
             shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
         response = self._show(**shown)
-        if self.view.target == RESULTS:
+        if self.view.target == _RESULTS:
             response["HX-Push-Url"] = shown["live_address" if is_live else "address"]
         return response
 
@@ -141,7 +147,7 @@ class EventList:
         """The entries since the last update, newest first, and the start of the next one."""
         above, so_far = number_in(self.request, "above"), number_in(self.request, "shown") or 0
         eras = Eras.read()
-        above = eras.size if above is None else max(above, eras.size - MOST_AT_ONCE)
+        above = eras.size if above is None else max(above, eras.size - _MOST_AT_ONCE)
         with searching.search_logs(reader=self.reader, criteria=criteria) as found:
             rows = following.arrived_since(found.rows, above, eras)
             arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
@@ -150,7 +156,7 @@ class EventList:
         return self._show(
             entries=showing.with_names(self.reader, arrived[:LIMIT]),
             has_left_out=len(arrived) > LIMIT,
-            following=Following(eras.size, so_far + len(arrived)),
+            following=_Following(eras.size, so_far + len(arrived)),
             **shown,
         )
 
@@ -168,7 +174,7 @@ class EventList:
             "may_export": self.reader.has_permission(EXPORT_PERMISSION),
         }
         if self.view.is_part:
-            return self.view.page(template=TEMPLATE, **context)
+            return self.view.page(template=_TEMPLATE, **context)
         if self.has_status:
             context["log_status"] = read_log_status(reader=self.reader)
         return self.show_page(**context)
@@ -201,4 +207,4 @@ class EventList:
 
     def _keys(self, beginning: str) -> list[str]:
         """Names of keys to choose from."""
-        return names_beginning_with(self.reader, "key", beginning.lower(), most=MOST_NAMES)
+        return names_beginning_with(self.reader, "key", beginning.lower(), most=_MOST_NAMES)

@@ -22,7 +22,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
-LIMIT = 50
+_LIMIT = 50
 
 
 class ExportListView(PageView[Exporter]):
@@ -31,10 +31,10 @@ class ExportListView(PageView[Exporter]):
     template = "audit/exports.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found = list(exports.find_exports(principal=self.principal)[: LIMIT + 1])
+        found = list(exports.find_exports(principal=self.principal)[: _LIMIT + 1])
         now = process_now()
-        rows = [(export, export.is_kept(now)) for export in found[:LIMIT]]
-        return self.page(exports=rows, has_more=len(found) > LIMIT)
+        rows = [(export, export.is_kept(now)) for export in found[:_LIMIT]]
+        return self.page(exports=rows, has_more=len(found) > _LIMIT)
 
 
 class NewExportView(FormView[Exporter, ExportForm]):

@@ -16,9 +16,9 @@ from audit.views.events import PARTS, EventList
 from kernel.pages.views import PageView
 from kernel.rules import Caller, Rule
 
-NOT_COLUMNS = "(no columns)"
+_NOT_COLUMNS = "(no columns)"
 # With noclobber, the shell never overwrites saved keys. Without an answer of the server it creates no file.
-SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
+_SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
 
 
 class LogListView(ShowsLog, PageView[Caller]):
@@ -45,13 +45,13 @@ class LogEntryView(ShowsLog, PageView[Caller]):
         return self.page(
             entry=entry,
             meta=pretty(entry.meta),
-            changes=[(change, compared(change)) for change in shown.changes],
+            changes=[(change, _compared(change)) for change in shown.changes],
             missing=shown.missing,
             index=index,
             number=None if index is None else index + 1,
             signed=signed,
             is_signed=index is not None and index < signed,
-            save_keys=SAVE_KEYS.format(url=f"{settings.CC_PUBLIC_URL}{reverse('audit-keys')}"),
+            save_keys=_SAVE_KEYS.format(url=f"{settings.CC_PUBLIC_URL}{reverse('audit-keys')}"),
             check_proof=f"python3 ccverify verify-proof {entry.pk}.tlog-proof --key pinned-keys",
         )
 
@@ -75,7 +75,7 @@ def pretty(meta: object) -> str:
         return str(meta)
 
 
-def compared(change: AuditTrail) -> list[tuple[str, str | None, str | None]]:
+def _compared(change: AuditTrail) -> list[tuple[str, str | None, str | None]]:
     """``(column, before, after)``, sorted by column. None if the row does not exist."""
     old, new = _members(change.old_values), _members(change.new_values)
     return [(name, _shown(old, name), _shown(new, name)) for name in sorted({*old, *new})]
@@ -85,7 +85,7 @@ def _members(values: object) -> Mapping[str, object]:
     """For an altered row, the stored text under a name that no column has."""
     if values is None:
         return {}
-    return values if isinstance(values, dict) else {NOT_COLUMNS: values}
+    return values if isinstance(values, dict) else {_NOT_COLUMNS: values}
 
 
 def _shown(values: Mapping[str, object], name: str) -> str | None:

@@ -15,11 +15,11 @@ from ciphercanary.server.starting import FOLDER, CannotStart, becomes_true_withi
 from kernel import home, installation
 from kernel.observability import standard_error
 
-PROGRAMS_TIMEOUT = 15.0  # seconds that a start waits for the programs of a killed one
+_PROGRAMS_TIMEOUT = 15.0  # seconds that a start waits for the programs of a killed one
 
 
 @contextmanager
-def locked_home(folder: Path, timeout: float = PROGRAMS_TIMEOUT) -> Iterator[IO[str]]:
+def locked_home(folder: Path, timeout: float = _PROGRAMS_TIMEOUT) -> Iterator[IO[str]]:
     """Lock and prepare the data folder. The programs inherit the lock that is yielded. Raises CannotStart.
 
     Two locks distinguish a second server from the programs of a killed one: ``supervisor.lock`` belongs to this

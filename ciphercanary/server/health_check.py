@@ -8,17 +8,17 @@ import sys
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
-SECONDS = 2.0
-SHOWN = 200  # bytes of an answer
+_SECONDS = 2.0
+_SHOWN = 200  # bytes of an answer
 
 
 def main() -> None:
     port, _, path = (sys.argv[1:] or ["8000/livez"])[0].partition("/")
-    connection = HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+    connection = HTTPConnection("127.0.0.1", int(port), timeout=_SECONDS)
     try:
         connection.request("GET", f"/{path}")
         answer = connection.getresponse()
-        status, shown = answer.status, answer.read(SHOWN).decode(errors="replace").strip()
+        status, shown = answer.status, answer.read(_SHOWN).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
         sys.exit(f"port {port}: {error}")
     if status != HTTPStatus.OK:

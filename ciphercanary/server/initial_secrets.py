@@ -17,8 +17,8 @@ from kernel.crypto import keywrap
 from kernel.crypto.asymmetric import certificates
 from kernel.observability import standard_error
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-MODE = 0o444
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_MODE = 0o444
 
 
 class Incomplete(Exception):
@@ -48,7 +48,7 @@ def create_missing(folder: Path, host: str) -> list[Path]:
     created += _together(folder, {"grafana/admin-password": secrets.token_urlsafe(24)})
     created += _together(folder, _for_postgres())
     created += _together(folder, _for_redis())
-    names = list(dict.fromkeys((host, *LOCAL_NAMES)))
+    names = list(dict.fromkeys((host, *_LOCAL_NAMES)))
     certificate, key = certificates.self_signed(names, now=datetime.now(UTC))
     tls = {"tls/certificate.pem": certificate.decode(), "tls/key.pem": key.decode()}
     return created + _together(folder, tls)
@@ -94,7 +94,7 @@ def _together(folder: Path, contents: Mapping[str, str]) -> list[Path]:
     for path, content in zip(paths, contents.values(), strict=True):
         path.parent.mkdir(exist_ok=True)
         home.create_private_file(path, content.encode() + b"\n")
-        path.chmod(MODE)
+        path.chmod(_MODE)
     return paths
 
 

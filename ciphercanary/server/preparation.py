@@ -38,20 +38,20 @@ from kernel.errors import DomainError, Invalid
 from kernel.trust import kek, system_keys
 from kernel.trust.models import SystemKey
 
-FIRST_ADMIN = "admin"
-PREPARE = f"{installation.PREPARE} with the same settings."
+_FIRST_ADMIN = "admin"
+_PREPARE = f"{installation.PREPARE} with the same settings."
 LOCK = int.from_bytes(b"cc-prepr")  # our key among PostgreSQL's advisory locks, a bigint
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class _Preparation:
     """The output for the terminal. ``setup_link`` is shown only once; it is "" if an account exists."""
 
     setup_link: str = field(repr=False)
     warnings: list[str]
 
 
-def prepare() -> Preparation:
+def prepare() -> _Preparation:
     """Check, migrate, bootstrap the root of trust and signing keys, collect static files, prepare the first account.
 
     A database that lacks audit log entries which this host has already seen is refused before anything is written
@@ -70,7 +70,7 @@ def prepare() -> Preparation:
             bootstrap_checkpoint_keys()
             static_files.collect()
             link = _prepare_first_admin()
-    return Preparation(setup_link=link, warnings=warnings)
+    return _Preparation(setup_link=link, warnings=warnings)
 
 
 def require_prepared() -> list[str]:
@@ -84,7 +84,7 @@ def require_prepared() -> list[str]:
         _refuse_newer_database(applied)
         if count_due_migrations(applied):
             raise CannotStart(
-                f"the database lacks tables of this version. {PREPARE}",
+                f"the database lacks tables of this version. {_PREPARE}",
                 UNPREPARED,
             )
         kek.check_sentinels()
@@ -93,7 +93,7 @@ def require_prepared() -> list[str]:
         check_head()
         if not static_files.is_current():
             raise CannotStart(
-                f"{settings.STATIC_ROOT} lacks the static files of this version. {PREPARE}",
+                f"{settings.STATIC_ROOT} lacks the static files of this version. {_PREPARE}",
                 UNPREPARED,
             )
     return warnings
@@ -115,7 +115,7 @@ def _refusals() -> Iterator[None]:
     except DomainError as error:
         raise CannotStart(error.detail, TRUST) from None
     except SystemKey.DoesNotExist:
-        raise CannotStart(f"the database has no root of trust. {PREPARE}", UNPREPARED) from None
+        raise CannotStart(f"the database has no root of trust. {_PREPARE}", UNPREPARED) from None
     except OSError as error:
         raise CannotStart(
             f"cannot read and write files: {error.strerror}. Check {error.filename}.", FOLDER
@@ -188,7 +188,7 @@ def _prepare_first_admin() -> str:
         return link_codes.setup_url(issue_setup_link(principal=first_start))
     try:
         create_user(
-            principal=first_start, username=FIRST_ADMIN, password=settings.CC_ADMIN_PASSWORD, role="admin"
+            principal=first_start, username=_FIRST_ADMIN, password=settings.CC_ADMIN_PASSWORD, role="admin"
         )
     except Invalid as error:
         reasons = " ".join(reason for reasons in error.fields.values() for reason in reasons)
@@ -196,7 +196,7 @@ def _prepare_first_admin() -> str:
     return ""
 
 
-def welcome(preparation: Preparation, *, is_served: bool) -> str:
+def welcome(preparation: _Preparation, *, is_served: bool) -> str:
     """The welcome box. ``is_served``: the web server starts next.
 
     It goes to standard output as text, never to the log: a reader of the link can become administrator.

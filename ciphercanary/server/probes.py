@@ -19,14 +19,14 @@ from kernel.observability import deferred
 logger = logging.getLogger(__name__)
 
 SECONDS: Final = 0.95  # until the response, at most
-DATABASE_SECONDS: Final = 0.6  # of SECONDS, for the request's own waits for the database
+_DATABASE_SECONDS: Final = 0.6  # of SECONDS, for the request's own waits for the database
 THREADS: Final = 2
-BODY_BYTES: Final = 1024
+_BODY_BYTES: Final = 1024
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-type Fallback = Callable[[Scope], Answer]
+type _Fallback = Callable[[Scope], Answer]
 """Fallback response of an endpoint whose threads did not respond in time."""
-type Report = Callable[[], HttpResponse] | None
+type _Report = Callable[[], HttpResponse] | None
 """The response to a plain request without Django, produced in a thread; None if the fallback response is always used."""
 
 
@@ -41,19 +41,19 @@ class Probes:
     def __init__(
         self,
         application: WSGIApplication,
-        *groups: Mapping[str, Fallback],
-        reports: Mapping[str, Report],
+        *groups: Mapping[str, _Fallback],
+        reports: Mapping[str, _Report],
         others: Application,
     ) -> None:
         self._others = others
         self._reports = reports
         self._running: dict[str, asyncio.Future[HttpResponse]] = {}
         self._pool = ThreadPoolExecutor(len(reports) or 1, thread_name_prefix="probes")
-        self._fallbacks: dict[str, Fallback] = {}
+        self._fallbacks: dict[str, _Fallback] = {}
         self._bridges: dict[str, WsgiBridge] = {}
         for group in groups:
-            bodies = ByteBudget(64 * BODY_BYTES)
-            bridge = WsgiBridge(application, threads=THREADS, max_body_bytes=BODY_BYTES, bodies=bodies)
+            bodies = ByteBudget(64 * _BODY_BYTES)
+            bridge = WsgiBridge(application, threads=THREADS, max_body_bytes=_BODY_BYTES, bodies=bodies)
             self._fallbacks.update(group)
             self._bridges.update(dict.fromkeys(group, bridge))
 
@@ -102,7 +102,7 @@ def _is_plain(scope: Scope) -> bool:
 
 def _without_cookies(scope: Scope) -> Scope:
     headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-    return {**scope, "headers": headers, WAIT_UNTIL: time.monotonic() + DATABASE_SECONDS}
+    return {**scope, "headers": headers, WAIT_UNTIL: time.monotonic() + _DATABASE_SECONDS}
 
 
 def _collect_in(messages: list[Any]) -> Send:

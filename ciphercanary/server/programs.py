@@ -14,7 +14,7 @@ from django.conf import settings
 from ciphercanary.server.starting import ROLE, SETTING, CannotStart, becomes_true_within
 from kernel.observability import metrics_folder
 
-PORT_TIMEOUT = 1.0  # seconds
+_PORT_TIMEOUT = 1.0  # seconds
 
 
 def web() -> list[str]:
@@ -61,7 +61,7 @@ def metrics_environment() -> Mapping[str, str]:
 def _require_free_port() -> None:
     bind, port = settings.CC_BIND, settings.CC_PORT
     # A program that exits releases the folder's lock a moment before its listener.
-    if not becomes_true_within(PORT_TIMEOUT, lambda: not _bind_error(bind, port)):
+    if not becomes_true_within(_PORT_TIMEOUT, lambda: not _bind_error(bind, port)):
         raise CannotStart(
             f"cannot listen on {bind} port {port} ({_bind_error(bind, port)}). Set PORT or CC_BIND.", SETTING
         )

@@ -26,7 +26,7 @@ from kernel.observability import standard_error
 
 logger = logging.getLogger(__name__)
 
-HELP = f"""\
+_HELP = f"""\
 Usage: {installation.SERVER} ROLE
 
   serve              prepare, then run web server, sequencer and worker until stopped
@@ -40,11 +40,11 @@ Usage: {installation.SERVER} ROLE
 web, sequencer, worker and beat need PostgreSQL, and refuse to start before prepare has run.
 Settings are environment variables: see docs/operations.md. --version prints the version.
 """
-ANSWERS = {
-    **dict.fromkeys(("-h", "--help", "help"), HELP),
+_ANSWERS = {
+    **dict.fromkeys(("-h", "--help", "help"), _HELP),
     **dict.fromkeys(("--version", "version"), f"{__version__}\n"),
 }
-FOLDERS = {"CC_HOME", "CC_STATIC_ROOT"}
+_FOLDERS = {"CC_HOME", "CC_STATIC_ROOT"}
 
 
 def main() -> None:
@@ -53,8 +53,8 @@ def main() -> None:
         manage.main(rest)
         return
     standard_error.capture(is_server=True)
-    if role in ANSWERS:
-        sys.stdout.write(ANSWERS[role])
+    if role in _ANSWERS:
+        sys.stdout.write(_ANSWERS[role])
         return
     if role not in ROLES or rest:
         standard_error.report(
@@ -114,7 +114,7 @@ def _read_settings() -> Path:
 def _leave_folder() -> None:
     """Change to the folder of the code. Python imports from the current folder, whose files are not ours."""
     for name, value in os.environ.items():  # noqa: TID251 - the program inherits absolute paths
-        if value and (name in FOLDERS or name.endswith("_FILE")):
+        if value and (name in _FOLDERS or name.endswith("_FILE")):
             os.environ[name] = str(Path(value).absolute())  # noqa: TID251 - the program inherits absolute paths
     os.chdir(installation.ROOT)
 

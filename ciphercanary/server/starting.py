@@ -6,7 +6,7 @@ A refusal is one line with an id of docs/operations.md, the problem and its reme
 import time
 from collections.abc import Callable
 
-TICK = 0.1  # seconds between two checks of a condition
+_TICK = 0.1  # seconds between two checks of a condition
 
 SETTING = "ciphercanary.E010"
 DATABASE = "ciphercanary.E011"
@@ -31,5 +31,5 @@ def becomes_true_within(timeout: float, condition: Callable[[], bool]) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(TICK)
+        time.sleep(_TICK)
     return True

@@ -10,7 +10,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-STAMP = ".collected"  # in the folder of the static files
+_STAMP = ".collected"  # in the folder of the static files
 
 
 class StampedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped base class
@@ -37,7 +37,7 @@ def is_current() -> bool:
 
 
 def _stamp() -> Path:
-    return Path(settings.STATIC_ROOT) / STAMP
+    return Path(settings.STATIC_ROOT) / _STAMP
 
 
 def _digest_of_sources() -> str:

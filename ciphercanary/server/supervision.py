@@ -14,12 +14,12 @@ from types import FrameType
 
 logger = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-TICK = 0.1  # seconds
-FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds before a program that exited is restarted
-STEADY = 60.0  # seconds: a program that ran this long restarts with FIRST_DELAY again
-PR_SET_PDEATHSIG = 1  # prctl(2), Linux
-LIBC = ctypes.CDLL(None)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TICK = 0.1  # seconds
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds before a program that exited is restarted
+_STEADY = 60.0  # seconds: a program that ran this long restarts with _FIRST_DELAY again
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Program:
     stop_timeout: float
 
 
-class Child:
+class _Child:
     """A running program. It has its own process group, so that only we receive Ctrl-C and control the stop order."""
 
     def __init__(self, program: Program, environment: Mapping[str, str], descriptors: Sequence[int]) -> None:
         self.program = program
         self._environment, self._descriptors = environment, descriptors
-        self._delay = FIRST_DELAY
+        self._delay = _FIRST_DELAY
         self._due = 0.0
         self._start()
 
@@ -64,7 +64,7 @@ class Child:
             self._start()
 
     def _log_exit(self, now: float) -> None:
-        self._delay = FIRST_DELAY if now - self._started > STEADY else self._delay
+        self._delay = _FIRST_DELAY if now - self._started > _STEADY else self._delay
         logger.error(
             "%s ended with code %s; it is started again in %.0f s",
             self.program.name,
@@ -72,7 +72,7 @@ class Child:
             self._delay,
         )
         self._is_exit_logged, self._due = True, now + self._delay
-        self._delay = min(self._delay * 2, LONGEST_DELAY)
+        self._delay = min(self._delay * 2, _LONGEST_DELAY)
 
     def stop(self, number: int) -> int:
         """Signal the program to exit, and kill it if it does not. Returns its exit code."""
@@ -96,31 +96,31 @@ def run_together(
     Stops on a stop signal or when the last program exits. The programs inherit ``descriptors``. If this process is
     killed, the kernel sends the programs SIGTERM (Linux). ``announce`` is called until it returns true.
     """
-    children: list[Child] = []
+    children: list[_Child] = []
     with _stop_requests() as received:
         try:
-            children.extend(Child(program, environment, descriptors) for program in programs)
+            children.extend(_Child(program, environment, descriptors) for program in programs)
             _watch(children, received, announce)
         finally:
             codes = [child.stop(number) for child, number in _stops(children, received)]
     return codes[0]
 
 
-def _stops(children: Sequence[Child], received: Sequence[int]) -> Iterator[tuple[Child, int]]:
+def _stops(children: Sequence[_Child], received: Sequence[int]) -> Iterator[tuple[_Child, int]]:
     *others, main = children
     # Pass Ctrl-C on unchanged: after SIGINT, gunicorn does not wait for idle connections.
     yield main, signal.SIGINT if signal.SIGINT in received else signal.SIGTERM
     yield from ((child, signal.SIGTERM) for child in reversed(others))
 
 
-def _watch(children: Sequence[Child], received: Sequence[int], announce: Callable[[], bool]) -> None:
+def _watch(children: Sequence[_Child], received: Sequence[int], announce: Callable[[], bool]) -> None:
     *others, main = children
     is_announced = False
     while not received and main.process.poll() is None:
         for child in others:
             child.keep_running()
         is_announced = is_announced or announce()
-        time.sleep(TICK)
+        time.sleep(_TICK)
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _stop_requests() -> Iterator[Sequence[int]]:
         received.append(number)
 
     # Keep ignored signals ignored: nohup lets the process outlive the terminal.
-    numbers = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    numbers = [n for n in _STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, receive) for number in numbers}
     try:
         yield received
@@ -146,7 +146,7 @@ def _exit_with_parent(parent: int) -> Callable[[], None]:
 
     def set_parent_death_signal() -> None:
         if sys.platform == "linux":
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != parent:  # the parent was killed between the fork and the prctl call
                 os._exit(1)
 

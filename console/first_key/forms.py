@@ -6,8 +6,8 @@ from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.sealing.envelope import Envelope, decode
 from kernel.pages.forms import NewNameField, PageForm
 
-MAX_MESSAGE = 1000  # characters
-MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, encrypted and in base64
+_MAX_MESSAGE = 1000  # characters
+_MAX_CIPHERTEXT = 8000  # characters: such a message in four-byte characters, encrypted and in base64
 
 
 class FirstKeyForm(PageForm):
@@ -15,7 +15,7 @@ class FirstKeyForm(PageForm):
 
     name = NewNameField(label="Key name", initial="demo", autofocus=False)
     message = forms.CharField(
-        max_length=MAX_MESSAGE,
+        max_length=_MAX_MESSAGE,
         initial="hello canary",
         strip=False,
         help_text="The server encrypts the message and does not store it.",
@@ -24,10 +24,10 @@ class FirstKeyForm(PageForm):
 
 
 class DecryptBackForm(PageForm):
-    ciphertext = forms.CharField(max_length=MAX_CIPHERTEXT, widget=forms.HiddenInput)
+    ciphertext = forms.CharField(max_length=_MAX_CIPHERTEXT, widget=forms.HiddenInput)
 
     def clean_ciphertext(self) -> Envelope:
         try:
-            return decode(self.cleaned_data["ciphertext"], max_length=MAX_CIPHERTEXT)
+            return decode(self.cleaned_data["ciphertext"], max_length=_MAX_CIPHERTEXT)
         except MalformedCiphertext as refusal:
             raise forms.ValidationError(refusal.detail) from None

@@ -24,10 +24,10 @@ from kernel.rules import Rule
 from keys.creation.services import create_key
 from keys.reading.services import get_key
 
-MODE = SEALING_MODES["aes-256-gcm"]
+_MODE = SEALING_MODES["aes-256-gcm"]
 
 
-class FirstKeyPage(PageView[Principal]):
+class _FirstKeyPage(PageView[Principal]):
     section = "keys"
 
     def show(self, envelope: Envelope, message: str, *, is_decrypted: bool) -> HttpResponse:
@@ -41,12 +41,12 @@ class FirstKeyPage(PageView[Principal]):
             data=data,
             is_decrypted=is_decrypted,
             decrypt_off="" if settings.CC_CONSOLE_DECRYPT else DECRYPT_OFF,
-            step=steps_of("curl", kind=find_key_algorithm(MODE.key_algorithm), key_id=key_id, mode=mode)[0],
+            step=steps_of("curl", kind=find_key_algorithm(_MODE.key_algorithm), key_id=key_id, mode=mode)[0],
             call=curl_of("/api/v1/encrypt", {"key_id": key_id, "algorithm": mode, "data": data}),
         )
 
 
-class FirstKeyView(FirstKeyPage, FormView[Principal, FirstKeyForm]):
+class FirstKeyView(_FirstKeyPage, FormView[Principal, FirstKeyForm]):
     rules = {
         "GET": Rule("keys.create", actions.FIRST_KEY_READ),
         "POST": Rule("keys.create", actions.FIRST_KEY_CREATED),
@@ -56,18 +56,18 @@ class FirstKeyView(FirstKeyPage, FormView[Principal, FirstKeyForm]):
 
     def perform(self, form: FirstKeyForm) -> tuple[Envelope, str]:
         name, message = form.cleaned_data["name"], form.cleaned_data["message"]
-        key = create_key(principal=self.principal, name=name, algorithm=MODE.key_algorithm)
-        wanted = EncryptRequest(mode=MODE, plaintext=message.encode(), key_id=key.id)
+        key = create_key(principal=self.principal, name=name, algorithm=_MODE.key_algorithm)
+        wanted = EncryptRequest(mode=_MODE, plaintext=message.encode(), key_id=key.id)
         return perform_measured(wanted, self.principal), message
 
     def respond(self, result: tuple[Envelope, str]) -> HttpResponse:
         return self.show(*result, is_decrypted=False)
 
     def show_form(self, form: FirstKeyForm, **context: Any) -> HttpResponse:
-        return self.page(form=form, mode=MODE.name, requires_policy=settings.CC_REQUIRE_POLICY, **context)
+        return self.page(form=form, mode=_MODE.name, requires_policy=settings.CC_REQUIRE_POLICY, **context)
 
 
-class DecryptBackView(FirstKeyPage, FormView[Principal, DecryptBackForm]):
+class DecryptBackView(_FirstKeyPage, FormView[Principal, DecryptBackForm]):
     rules = {"POST": Rule("crypto.decrypt", actions.FIRST_KEY_DECRYPTED)}
     template = "console/first_message_refused.html"
     form_class = DecryptBackForm

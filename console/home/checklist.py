@@ -10,14 +10,14 @@ from accounts.roles import AUDITOR
 from console.home.facts import Facts
 from kernel import installation
 
-BACK_UP = (
+_BACK_UP = (
     "Copy each kek-….key file from the data folder, or the value of CC_KEK, to a place separate from the database. "
     f"Then check the copy: {installation.MANAGE} check_kek_backup FILE."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class _Step:
     """A task: ``how`` to do it, or the page at ``url``."""
 
     text: str
@@ -26,14 +26,14 @@ class Step:
     url: str = ""
 
 
-def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
+def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
     """The steps for this role; empty once all are done."""
     may, steps = principal.has_permission, []
     if may("keys.create"):
-        steps.append(Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
+        steps.append(_Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
     if may("crypto.encrypt"):
         steps.append(
-            Step(
+            _Step(
                 "Encrypt a first message",
                 facts.has_encrypted,
                 how="Creates a key and encrypts a message in one step.",
@@ -41,11 +41,11 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[Step]:
             )
         )
     if steps:
-        steps.append(Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
+        steps.append(_Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
-        steps.append(Step("Back up the key-encryption key", facts.has_kek_copy, how=BACK_UP))
+        steps.append(_Step("Back up the key-encryption key", facts.has_kek_copy, how=_BACK_UP))
         steps.append(
-            Step(
+            _Step(
                 "Invite an auditor with read-only access",
                 facts.has_auditor,
                 url=f"{reverse('user-new')}?role={AUDITOR}",

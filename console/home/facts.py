@@ -36,7 +36,7 @@ _SCANNED = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyCounts:
+class _KeyCounts:
     """Numbers of visible keys: all, active ones, and those with each finding that has alerts."""
 
     all: int
@@ -59,7 +59,7 @@ class Facts:
     has_kek_copy: bool
     failed_jobs: int
     denied_acts: DeniedActs
-    keys: KeyCounts
+    keys: _KeyCounts
     span: Span
     used: Used
     log: Warnings
@@ -128,9 +128,9 @@ def _key_counts(principal: Principal, at: datetime) -> Mapping[str, BaseExpressi
     return parts | joined
 
 
-def _key_counts_of(row: Mapping[str, Any]) -> KeyCounts:
+def _key_counts_of(row: Mapping[str, Any]) -> _KeyCounts:
     counts: Counter[str] = Counter({str(each): row[each] for each in _JOINED})
     for name in row:
         if name.startswith("keys_"):
             counts.update(row[name] or {})
-    return KeyCounts(counts["all"], counts["active"], {each: counts[each] for each in (*_JOINED, *_SCANNED)})
+    return _KeyCounts(counts["all"], counts["active"], {each: counts[each] for each in (*_JOINED, *_SCANNED)})

@@ -23,7 +23,7 @@ from keys.lifecycle import State
 from keys.models import Key
 from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, Finding
 
-type Page = tuple[str, str]  # the URL and the words of its link
+type _Page = tuple[str, str]  # the URL and the words of its link
 
 # The states that were decided for a reason come first. Keys scheduled for deletion have findings of their own. A
 # developer can make keys that are pending or expire at once, and must not hide requests with a compromised key behind
@@ -37,7 +37,7 @@ _RANK = Case(
 
 
 @dataclass(frozen=True, slots=True)
-class KeyAlerts:
+class _KeyAlerts:
     """The alerts of one finding.
 
     ``text`` is a format of the key and the word for its state. ``urgency`` are the columns by which the most urgent key
@@ -49,7 +49,7 @@ class KeyAlerts:
     all_text: str
     urgency: tuple[str, ...]
     since: Callable[[Any], datetime]
-    page: Callable[[Any, Principal], Page]
+    page: Callable[[Any, Principal], _Page]
 
     def alert(self, key: Any, principal: Principal, at: datetime) -> Alert:
         text = self.text.format(key=key, state=key.lifecycle_state(at).word)
@@ -96,10 +96,10 @@ def _denied_since(finding: Finding, at: datetime) -> BaseExpression:
     return Subquery(denied.values("hour")[:1])
 
 
-def _denied(since: str) -> Callable[[Any, Principal], Page]:
+def _denied(since: str) -> Callable[[Any, Principal], _Page]:
     """The denied requests since the time in this attribute."""
 
-    def page(key: Any, principal: Principal) -> Page:
+    def page(key: Any, principal: Principal) -> _Page:
         words = "See denied requests"
         if principal.scope(READ_PERMISSION) == "all":
             began = attrgetter(since)(key)
@@ -109,10 +109,10 @@ def _denied(since: str) -> Callable[[Any, Principal], Page]:
     return page
 
 
-def _change(permission: str, url_name: str, words: str) -> Callable[[Any, Principal], Page]:
+def _change(permission: str, url_name: str, words: str) -> Callable[[Any, Principal], _Page]:
     """The page of a change, for those who may make it."""
 
-    def page(key: Any, principal: Principal) -> Page:
+    def page(key: Any, principal: Principal) -> _Page:
         if principal.has_permission(permission):
             return reverse(url_name, args=[key.name]), words
         return reverse("key", args=[key.name]), "See key"
@@ -131,7 +131,7 @@ def _expiring_since(key: Any) -> datetime:
 
 
 _ALERTS = {
-    Finding.DELETION_DENIED: KeyAlerts(
+    Finding.DELETION_DENIED: _KeyAlerts(
         kind=AlertKind.KEY_DELETION_DENIED,
         text=(
             "{key.name} is scheduled for deletion on {key.deletion_at:%Y-%m-%d %H:%MZ}, and requests with it were denied."
@@ -141,7 +141,7 @@ _ALERTS = {
         since=attrgetter("deletion_scheduled_at"),
         page=_denied("deletion_scheduled_at"),
     ),
-    Finding.DENIED: KeyAlerts(
+    Finding.DENIED: _KeyAlerts(
         kind=AlertKind.KEY_DENIED,
         text="{key.name} is {state}, and requests with it were denied in the last hour.",
         all_text="keys are not active, but were requested in the last hour",
@@ -149,7 +149,7 @@ _ALERTS = {
         since=attrgetter("denied_since"),
         page=_denied("denied_since"),
     ),
-    Finding.DELETION_AHEAD: KeyAlerts(
+    Finding.DELETION_AHEAD: _KeyAlerts(
         kind=AlertKind.KEY_DELETION_AHEAD,
         text="{key.name} will be destroyed on {key.deletion_at:%Y-%m-%d %H:%MZ}. You cannot undo that afterwards.",
         all_text=f"keys will be destroyed within {DELETION_AHEAD.days * 24} hours",
@@ -157,7 +157,7 @@ _ALERTS = {
         since=_deletion_ahead_since,
         page=_change("keys.destroy", "key-cancel-deletion", "Cancel deletion"),
     ),
-    Finding.OVERDUE: KeyAlerts(
+    Finding.OVERDUE: _KeyAlerts(
         kind=AlertKind.KEY_ROTATION_OVERDUE,
         text="Rotation of {key.name} has been overdue since {key.next_rotation_at:%Y-%m-%d %H:%MZ}.",
         all_text="keys are overdue for rotation",
@@ -165,7 +165,7 @@ _ALERTS = {
         since=attrgetter("next_rotation_at"),
         page=_change("keys.rotate", "key-rotate", "Rotate"),
     ),
-    Finding.EXPIRING: KeyAlerts(
+    Finding.EXPIRING: _KeyAlerts(
         kind=AlertKind.KEY_EXPIRING,
         text="{key.name} expires on {key.expires_at:%Y-%m-%d %H:%MZ}. After that, it can no longer encrypt.",
         all_text=f"keys expire within {EXPIRING_WITHIN.days} days",

@@ -22,7 +22,7 @@ from kernel.clock import process_now
 from kernel.pages.views import PageView, known_principal
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
-NEWEST = 10
+_NEWEST = 10
 FIRST_ALERTS = 3  # alerts of each kind; a link leads to the others
 
 
@@ -61,7 +61,7 @@ class HomeView(ShowsLog, PageView[Principal]):
     def _newest_entries(self) -> Sequence[AuditLog]:
         # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
-        return with_names(self.principal, show_entries(rows[:NEWEST]))
+        return with_names(self.principal, show_entries(rows[:_NEWEST]))
 
 
 def _without_step(attention: Attention) -> list[AlertGroup]:

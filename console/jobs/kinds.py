@@ -73,7 +73,7 @@ _OF_FILES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class JobFile:
+class _JobFile:
     """The file that a job of a kind produces. ``respond`` takes ``principal``, ``job_id`` and ``is_head``, and
     returns the HTTP response with it.
     """
@@ -110,7 +110,7 @@ class JobKind:
     template: str
     failures: Mapping[str, str]
     details: Callable[[Any, datetime], Mapping[str, Any]] = lambda _job, _now: {}
-    file: JobFile | None = None
+    file: _JobFile | None = None
 
     @property
     def cancel_url_name(self) -> str:
@@ -136,7 +136,7 @@ _KINDS: Final = (
         template="jobs/export.html",
         failures=_OF_EXPORTS,
         details=lambda job, now: {"is_kept": job.is_kept(now)},
-        file=JobFile(
+        file=_JobFile(
             rule=Rule(EXPORT_PERMISSION, audit_actions.EXPORT_DOWNLOADED),
             media_types=[kind.media_type for kind in FILE_TYPES.values()],
             respond=download,
@@ -226,7 +226,7 @@ _KINDS: Final = (
             "is_kept": job.is_kept(now),
             "may_show": files.may_show_in_console(job),
         },
-        file=JobFile(
+        file=_JobFile(
             rule=Rule("crypto.encrypt", crypto_actions.FILE_DOWNLOADED),
             media_types=[OCTETS],
             respond=download_file,

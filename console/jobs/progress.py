@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from console.jobs.kinds import JOB_KINDS
 from kernel.jobs.job import JobRecord, Status
 
-MILESTONES = (25, 50, 75, 100)
-# (number of polls, seconds between them): the first ones, the next ones, and then ``SLOWEST``.
-PACES = ((5, 1), (10, 2))
-SLOWEST = 5
-LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a second
+_MILESTONES = (25, 50, 75, 100)
+# (number of polls, seconds between them): the first ones, the next ones, and then ``_SLOWEST``.
+_PACES = ((5, 1), (10, 2))
+_SLOWEST = 5
+_LONG_WAIT = timedelta(seconds=15)  # a free worker takes a job within about a second
 
 
 @dataclass(frozen=True, slots=True)
-class JobProgress:
+class _JobProgress:
     """The progress of a job at one time. ``percent`` and ``left`` are None if unknown."""
 
     percent: int | None
@@ -29,20 +29,20 @@ class JobProgress:
     @property
     def milestone(self) -> int:
         """The last one that was reached, 0 before the first."""
-        return max((mark for mark in MILESTONES if mark <= (self.percent or 0)), default=0)
+        return max((mark for mark in _MILESTONES if mark <= (self.percent or 0)), default=0)
 
 
-def progress_of(job: JobRecord, now: datetime) -> JobProgress:
+def progress_of(job: JobRecord, now: datetime) -> _JobProgress:
     percent = None
     if job.status == Status.SUCCEEDED:
         percent = 100
     elif job.total:
         percent = job.done * 100 // job.total
-    return JobProgress(
+    return _JobProgress(
         percent=percent,
         left=_left(job, now),
         has_waited_long=(
-            job.status == Status.PENDING and job.due_at is not None and now - job.due_at > LONG_WAIT
+            job.status == Status.PENDING and job.due_at is not None and now - job.due_at > _LONG_WAIT
         ),
         failure=JOB_KINDS[job.kind].failures.get(job.error_code, job.error_code),
     )
@@ -50,7 +50,7 @@ def progress_of(job: JobRecord, now: datetime) -> JobProgress:
 
 def pace(polls: int) -> int:
     """Seconds until the next poll, after ``polls`` polls."""
-    return next((seconds for number, seconds in PACES if polls < number), SLOWEST)
+    return next((seconds for number, seconds in _PACES if polls < number), _SLOWEST)
 
 
 def _left(job: JobRecord, now: datetime) -> timedelta | None:

@@ -22,7 +22,7 @@ from kernel.pages.views import PageView, number_in, refuse
 from kernel.rules import Rule
 
 LIMIT = 50
-PROGRESS = "job-progress"
+_PROGRESS = "job-progress"
 
 
 class JobListView(PageView[Principal]):
@@ -53,7 +53,7 @@ class JobView(PageView[Principal]):
     kind: ClassVar[JobKind] = JOB_KINDS[EXPORT]
     section = "jobs"
     template = "jobs/job.html"
-    parts = frozenset({PROGRESS})
+    parts = frozenset({_PROGRESS})
 
     def get(self, request: HttpRequest, **ids: UUID) -> HttpResponse:
         job, now = self.kind.find(principal=self.principal, job_id=ids[self.kind.parameter]), process_now()

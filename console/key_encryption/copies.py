@@ -18,7 +18,7 @@ from kernel.trust import kek
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import KeyEncryptionKey
 
-MOST_BYTES: Final = 64 * 1024  # of a file that could be a copy
+_MOST_BYTES: Final = 64 * 1024  # of a file that could be a copy
 
 
 class Verdict(StrEnum):
@@ -116,8 +116,8 @@ def _id_of(file: Path) -> str:
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    return content.strip() if len(content) <= MOST_BYTES else b""
+        content = file.read(_MOST_BYTES + 1)
+    return content.strip() if len(content) <= _MOST_BYTES else b""
 
 
 def _verdict(kek_id: str, text: bytes, record: KeyEncryptionKey | None) -> Verdict:

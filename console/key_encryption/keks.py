@@ -20,15 +20,15 @@ from kernel.trust import kek, kek_records
 from kernel.trust.models import KeyEncryptionKey
 from kernel.trust.wrapped_row import WrappedRow
 
-CRYPTOPERIOD: Final = timedelta(
+_CRYPTOPERIOD: Final = timedelta(
     days=365
 )  # NIST SP 800-57 part 1, section 5.3.6: of a symmetric key-wrapping key
-NAME: Final = "Key-encryption keys"
-COPY_NAME: Final = "Copy of these keys"
+_NAME: Final = "Key-encryption keys"
+_COPY_NAME: Final = "Copy of these keys"
 
 
 @dataclass(frozen=True, slots=True)
-class Kek:
+class _Kek:
     """A key-encryption key by name. ``is_open``: whether this process has it. ``rows`` stored keys are under it.
 
     ``copy_checked_at``: when a copy of it was last checked; ``has_good_copy``: whether it was good then.
@@ -51,14 +51,14 @@ class Kek:
 class Keks:
     """All of them, the primary one first."""
 
-    all: Sequence[Kek]
+    all: Sequence[_Kek]
 
     @property
-    def in_use(self) -> list[Kek]:
+    def in_use(self) -> list[_Kek]:
         return [each for each in self.all if each.retired_at is None]
 
     @property
-    def primary(self) -> Kek | None:
+    def primary(self) -> _Kek | None:
         return next((each for each in self.all if each.is_primary), None)
 
     @property
@@ -81,8 +81,8 @@ def _copy_columns() -> dict[str, Subquery]:
     return {"copy_checked_at": at, "copy_outcome": outcome}
 
 
-def _kek(row: Any) -> Kek:
-    return Kek(
+def _kek(row: Any) -> _Kek:
+    return _Kek(
         id=row.id,
         is_primary=row.is_primary,
         is_open=_opens(row),
@@ -122,34 +122,34 @@ def check_keks(keks: Keks, now: datetime) -> Check:
             "Restore its file to the data folder, or its entry to CC_KEK, and restart the server. "
             "Without it, the keys that it wraps cannot be used."
         )
-        return Check(NAME, BAD, f"unavailable: {', '.join(missing)}", remedy)
+        return Check(_NAME, BAD, f"unavailable: {', '.join(missing)}", remedy)
     measured = f"{len(keks.in_use)} available"
-    if keks.primary is not None and keks.primary.age(now) > CRYPTOPERIOD:
+    if keks.primary is not None and keks.primary.age(now) > _CRYPTOPERIOD:
         measured += f"; the primary one is {keks.primary.age(now).days} days old"
         remedy = "Rotate the key-encryption key every year."
-        return Check(NAME, WARNING, measured, remedy, f"{installation.MANAGE} rotate_kek")
+        return Check(_NAME, WARNING, measured, remedy, f"{installation.MANAGE} rotate_kek")
     if keks.outdated:
         measured += f"; {grouped(keks.outdated)} stored keys are under older ones"
         remedy = "Rewrap all keys under the primary one."
-        return Check(NAME, WARNING, measured, remedy, f"{installation.MANAGE} rewrap_keys")
-    return Check(NAME, OK, measured)
+        return Check(_NAME, WARNING, measured, remedy, f"{installation.MANAGE} rewrap_keys")
+    return Check(_NAME, OK, measured)
 
 
 def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup FILE"
     checked = [each for each in keks.in_use if each.copy_checked_at]
     if not checked:
-        return Check(COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
+        return Check(_COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
     bad = [each.id for each in checked if not each.has_good_copy]
     if bad:
         remedy = "Make a new copy with backup_kek, and check it:"
-        return Check(COPY_NAME, WARNING, f"last found not good: {', '.join(bad)}", remedy, command)
+        return Check(_COPY_NAME, WARNING, f"last found not good: {', '.join(bad)}", remedy, command)
     unchecked = [each.id for each in keks.in_use if not each.copy_checked_at]
     if unchecked:
         remedy = "Copy these keys too, and check the copy:"
-        return Check(COPY_NAME, WARNING, f"never checked: {', '.join(unchecked)}", remedy, command)
+        return Check(_COPY_NAME, WARNING, f"never checked: {', '.join(unchecked)}", remedy, command)
     oldest = min(each.copy_checked_at for each in checked if each.copy_checked_at)
-    return Check(COPY_NAME, OK, f"last found good {oldest:%Y-%m-%d %H:%MZ}")
+    return Check(_COPY_NAME, OK, f"last found good {oldest:%Y-%m-%d %H:%MZ}")
 
 
 def _rows(model: type[WrappedRow]) -> QuerySet[WrappedRow]:

@@ -27,7 +27,7 @@ from kernel.trust import kek_records, rewrapping
 
 KIND: Final = "kek_rewrap"
 READ_PERMISSION: Final = "system.read"
-LOCK: Final = int.from_bytes(b"cc-rewrp")  # our key among PostgreSQL's advisory locks, a bigint
+_LOCK: Final = int.from_bytes(b"cc-rewrp")  # our key among PostgreSQL's advisory locks, a bigint
 
 
 def request_rewrap(*, principal: Principal) -> KekRewrap:
@@ -35,7 +35,7 @@ def request_rewrap(*, principal: Principal) -> KekRewrap:
     principal.require(PERMISSION)
     principal.require_recent_sign_in(database_now())
     with transaction.atomic():
-        wait_for_lock(LOCK)  # otherwise concurrent requests would not see each other
+        wait_for_lock(_LOCK)  # otherwise concurrent requests would not see each other
         if KekRewrap.objects.filter(status__in=job.UNFINISHED).exists():
             raise Conflict("A rewrap is already queued or running.")
         return _submit(principal, delivery.submit)

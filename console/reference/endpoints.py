@@ -15,9 +15,9 @@ from kernel.rest import schema
 
 METHODS: Final = ("get", "post", "patch", "put", "delete")
 JSON: Final = "application/json"
-DEEPEST = 3  # nested levels of a body
+_DEEPEST = 3  # nested levels of a body
 # Example values for members of which the document gives only a type.
-EXAMPLES: Final[Mapping[str, object]] = {
+_EXAMPLES: Final[Mapping[str, object]] = {
     "algorithm": "aes-256-gcm",
     "signing_algorithm": "ed25519",
     "name": "payments-db",
@@ -27,12 +27,12 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "format": "jsonl",
 }
 # Members whose examples differ from these at one path.
-OF_PATH: Final[Mapping[str, Mapping[str, object]]] = {
+_OF_PATH: Final[Mapping[str, Mapping[str, object]]] = {
     "/api/v1/keys": {"algorithm": "aes-256"},
     "/api/v1/keys/import": {"algorithm": "aes-256", "format": "raw", "material": "$MATERIAL"},
 }
 # Optional members that examples show nevertheless.
-SHOWN: Final[Mapping[str, str]] = {
+_SHOWN: Final[Mapping[str, str]] = {
     "/api/v1/encrypt": "key_id",
     "/api/v1/encrypt/batch": "key_id",
     "/api/v1/decrypt": "ciphertext",
@@ -40,11 +40,11 @@ SHOWN: Final[Mapping[str, str]] = {
     "/api/v1/verify": "message",
 }
 
-type Schema = Mapping[str, Any]
+type _Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class _Field:
     """A parameter, or a member of a body; the ``name`` of a nested member is ``options.nonce``."""
 
     name: str
@@ -54,7 +54,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class _Endpoint:
     """``permission`` is "" if none is required; ``is_public`` if not even a sign-in is required."""
 
     anchor: str
@@ -63,18 +63,18 @@ class Endpoint:
     description: str
     permission: str
     is_public: bool
-    parameters: Sequence[Field]
-    body: Sequence[Field]
+    parameters: Sequence[_Field]
+    body: Sequence[_Field]
     media_type: str
     success: Sequence[str]
     curl: str
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class _Group:
     anchor: str
     name: str
-    endpoints: Sequence[Endpoint]
+    endpoints: Sequence[_Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,16 @@ class Problem:
 
 
 @cache
-def groups() -> Sequence[Group]:
+def groups() -> Sequence[_Group]:
     """The endpoints grouped by app, in the order of their paths. Cached per process."""
     document = schema.document()
-    found: dict[str, list[Endpoint]] = {}
+    found: dict[str, list[_Endpoint]] = {}
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method in methods:
                 endpoint = _endpoint(path, method, methods[method], document["components"]["schemas"])
                 found.setdefault(methods[method]["tags"][0], []).append(endpoint)
-    return [Group(re.sub(r"\W+", "-", name.lower()), name, endpoints) for name, endpoints in found.items()]
+    return [_Group(re.sub(r"\W+", "-", name.lower()), name, endpoints) for name, endpoints in found.items()]
 
 
 @cache
@@ -114,9 +114,9 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from _subclasses(subclass)
 
 
-def _endpoint(path: str, method: str, asked: Schema, schemas: Schema) -> Endpoint:
+def _endpoint(path: str, method: str, asked: _Schema, schemas: _Schema) -> _Endpoint:
     media_type, body = _body(asked)
-    return Endpoint(
+    return _Endpoint(
         anchor=asked["operationId"],
         method=method.upper(),
         path=path,
@@ -131,7 +131,7 @@ def _endpoint(path: str, method: str, asked: Schema, schemas: Schema) -> Endpoin
     )
 
 
-def _body(asked: Schema) -> tuple[str, Schema]:
+def _body(asked: _Schema) -> tuple[str, _Schema]:
     """The media type and schema of the body; empty if there is none."""
     for media_type, body in asked.get("requestBody", {}).get("content", {}).items():
         return media_type, body.get("schema", {})
@@ -142,27 +142,27 @@ def _joined(*notes: str) -> str:
     return "; ".join(note.removesuffix(".") for note in notes if note)
 
 
-def _parameter(asked: Schema, schemas: Schema) -> Field:
+def _parameter(asked: _Schema, schemas: _Schema) -> _Field:
     shape = _resolve(asked.get("schema", {}), schemas)
     where = {"path": "path parameter", "header": "header"}.get(asked["in"], "")
     notes = _joined(where, asked.get("description", ""), _bounds(shape))
-    return Field(asked["name"], _kind(shape, schemas), asked.get("required", False), notes)
+    return _Field(asked["name"], _kind(shape, schemas), asked.get("required", False), notes)
 
 
-def _members(shape: Schema, schemas: Schema, prefix: str = "", depth: int = 1) -> Iterator[Field]:
+def _members(shape: _Schema, schemas: _Schema, prefix: str = "", depth: int = 1) -> Iterator[_Field]:
     required = shape.get("required", ())
     for name, given in shape.get("properties", {}).items():
         member = _resolve(given, schemas)
         notes = _joined(member.get("description", ""), _bounds(member))
-        yield Field(f"{prefix}{name}", _kind(member, schemas), name in required, notes)
+        yield _Field(f"{prefix}{name}", _kind(member, schemas), name in required, notes)
         inner = _resolve(member.get("items", {}), schemas) if "items" in member else member
-        if depth < DEEPEST:
+        if depth < _DEEPEST:
             yield from _members(
                 inner, schemas, f"{prefix}{name}{'[]' if 'items' in member else ''}.", depth + 1
             )
 
 
-def _resolve(shape: Schema, schemas: Schema) -> Schema:
+def _resolve(shape: _Schema, schemas: _Schema) -> _Schema:
     """The target of a reference, together with the members beside the reference."""
     if "$ref" in shape:
         rest = {name: value for name, value in shape.items() if name != "$ref"}
@@ -172,7 +172,7 @@ def _resolve(shape: Schema, schemas: Schema) -> Schema:
     return shape
 
 
-def _kind(shape: Schema, schemas: Schema) -> str:
+def _kind(shape: _Schema, schemas: _Schema) -> str:
     given = shape.get("type", "")
     words = [given] if isinstance(given, str) else list(given)
     words += [_kind(_resolve(each, schemas), schemas) for each in shape.get("oneOf", ())]
@@ -183,7 +183,7 @@ def _kind(shape: Schema, schemas: Schema) -> str:
     return f"{kind} ({form})" if form else kind
 
 
-def _bounds(shape: Schema) -> str:
+def _bounds(shape: _Schema) -> str:
     said = [text.format(shape[name]) for name, text in _BOUNDS.items() if name in shape]
     said += [f"one of {', '.join(map(str, shape['enum']))}"] if "enum" in shape else []
     said += [f"default {json.dumps(shape['default'])}"] if "default" in shape else []
@@ -200,7 +200,7 @@ _BOUNDS: Final = {
 }
 
 
-def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
+def _curl(path: str, method: str, asked: _Schema, schemas: _Schema) -> str:
     """A call for a shell. Variable parts, including the token, are shell variables."""
     url = re.sub(r"\{(\w+)\}", lambda part: f"${part[1].upper()}", settings.CC_PUBLIC_URL + path)
     wanted = [
@@ -219,20 +219,20 @@ def _curl(path: str, method: str, asked: Schema, schemas: Schema) -> str:
     return " \\\n  ".join(lines)
 
 
-def _example(path: str, shape: Schema, schemas: Schema) -> str:
+def _example(path: str, shape: _Schema, schemas: _Schema) -> str:
     """JSON for a here-document. Ids are shell variables, which the shell expands."""
-    known = {**EXAMPLES, **OF_PATH.get(path, {})}
-    return json.dumps(_object(_resolve(shape, schemas), schemas, known, SHOWN.get(path, "")))
+    known = {**_EXAMPLES, **_OF_PATH.get(path, {})}
+    return json.dumps(_object(_resolve(shape, schemas), schemas, known, _SHOWN.get(path, "")))
 
 
-def _object(shape: Schema, schemas: Schema, known: Schema, shown: str = "") -> dict[str, object]:
+def _object(shape: _Schema, schemas: _Schema, known: _Schema, shown: str = "") -> dict[str, object]:
     """The required members and ``shown``; if there are none, the first member."""
     members = shape.get("properties", {})
     chosen = [name for name in members if name in shape.get("required", ()) or name == shown]
     return {name: _value(name, members[name], schemas, known) for name in chosen or list(members)[:1]}
 
 
-def _value(name: str, given: Schema, schemas: Schema, known: Schema) -> object:
+def _value(name: str, given: _Schema, schemas: _Schema, known: _Schema) -> object:
     shape = _resolve(given, schemas)
     if name in known:
         return known[name]

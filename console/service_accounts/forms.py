@@ -9,12 +9,12 @@ from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
 from accounts.users.forms import RoleField
 from kernel.pages.forms import NewNameField, PageForm, ReasonForm
 
-ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
+_ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
 
 
 class ServiceAccountForm(PageForm):
     name = NewNameField()
-    role = RoleField(ORDERED_ROLES, initial=DEVELOPER)
+    role = RoleField(_ORDERED_ROLES, initial=DEVELOPER)
     description = forms.CharField(
         required=False,
         max_length=MAX_DESCRIPTION,

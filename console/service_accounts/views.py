@@ -24,13 +24,13 @@ from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
-READ, MANAGE = "users.read", "users.manage"
+_READ, _MANAGE = "users.read", "users.manage"
 LIMIT = 50
-SHOWN_ONCE = "This client secret was already created. It is shown only once."
+_SHOWN_ONCE = "This client secret was already created. It is shown only once."
 
 
 class ServiceAccountListView(ShowsLog, PageView[Principal]):
-    rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_LISTED)}
+    rules = {"GET": Rule(_READ, actions.SERVICE_ACCOUNT_LISTED)}
     section = "users"
     template = "console/service_accounts.html"
     parts = frozenset({"more-accounts"})
@@ -45,38 +45,38 @@ class ServiceAccountListView(ShowsLog, PageView[Principal]):
             accounts=window[:LIMIT],
             next_after=window[LIMIT - 1].name if len(window) > LIMIT else "",
             is_first=not after,
-            may_manage=self.principal.has_permission(MANAGE),
+            may_manage=self.principal.has_permission(_MANAGE),
         )
 
 
 class NewServiceAccountView(FormView[Principal, ServiceAccountForm]):
     """A new account. Only the response to the form contains its client secret."""
 
-    rules = {method: Rule(MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
+    rules = {method: Rule(_MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
     section = "users"
     template = "console/service_account_new.html"
     form_class = ServiceAccountForm
     draft_fields = ("name", "role", "description")
     needs_recent_sign_in = True
-    shown_once = SHOWN_ONCE
+    shown_once = _SHOWN_ONCE
     list_name = "service-accounts-page"
 
     def perform(self, form: ServiceAccountForm) -> CreatedAccount:
         return service_accounts.create_service_account(principal=self.principal, **form.cleaned_data)
 
     def respond(self, result: CreatedAccount) -> HttpResponse:
-        return show_secret(self, result.account, result.client_secret)
+        return _show_secret(self, result.account, result.client_secret)
 
 
 class ServiceAccountView(ShowsLog, PageView[Principal]):
-    rules = {"GET": Rule(READ, actions.SERVICE_ACCOUNT_READ)}
+    rules = {"GET": Rule(_READ, actions.SERVICE_ACCOUNT_READ)}
     object_reference = ("service_account", "account_id")
     section = "users"
     template = "console/service_account.html"
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
         account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        may_manage = self.principal.has_permission(MANAGE)
+        may_manage = self.principal.has_permission(_MANAGE)
         return self.page(
             account=account,
             description=DESCRIPTIONS[account.role],
@@ -111,7 +111,7 @@ ACCOUNT: Final[Subject[ServiceAccount]] = Subject(
 )
 
 
-def show_secret(view: PageView[Principal], account: ServiceAccount, client_secret: str) -> HttpResponse:
+def _show_secret(view: PageView[Principal], account: ServiceAccount, client_secret: str) -> HttpResponse:
     """Show the client secret. Only this response contains it."""
     return view.page(
         template="console/client_secret_created.html",
@@ -126,7 +126,7 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
         slug="role",
         label="Change role",
         question="Change the role of {}?",
-        permission=MANAGE,
+        permission=_MANAGE,
         action=actions.SERVICE_ACCOUNT_CHANGED,
         perform=update_service_account,
         form=lambda data, account, _: AccountRoleForm(data, initial={"role": account.role}),
@@ -140,7 +140,7 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
         slug="disable",
         label="Disable",
         question="Disable {}?",
-        permission=MANAGE,
+        permission=_MANAGE,
         action=actions.SERVICE_ACCOUNT_CHANGED,
         perform=partial(update_service_account, changes={"is_active": False}),
         effect=(
@@ -154,7 +154,7 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
         slug="enable",
         label="Enable",
         question="Enable {}?",
-        permission=MANAGE,
+        permission=_MANAGE,
         action=actions.SERVICE_ACCOUNT_CHANGED,
         perform=partial(update_service_account, changes={"is_active": True}, reason=""),
         form=confirm,
@@ -166,7 +166,7 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
         slug="secret",
         label="Create new secret",
         question="Rotate the client secret of {}?",
-        permission=MANAGE,
+        permission=_MANAGE,
         action=actions.CLIENT_SECRET_ROTATED,
         perform=service_accounts.rotate_client_secret,
         form=lambda data, *_: OverlapForm(data),
@@ -175,8 +175,8 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
             "You get a new client secret. Applications that send the old one to /oauth/token get no tokens after the "
             "time below. If it ends now, the tokens that /oauth/token issued end, too."
         ),
-        respond=show_secret,
-        shown_once=SHOWN_ONCE,
+        respond=_show_secret,
+        shown_once=_SHOWN_ONCE,
         needs_recent_sign_in=True,
     ),
 )

@@ -35,15 +35,15 @@ from kernel.databases.applied_migrations import applied_migrations, count_due_mi
 from kernel.databases.releases import describe_newer_database
 from kernel.templatetags.pages import grouped
 
-STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
+_STATES: Final = {HEALTHY: OK, LAGGING: WARNING, NOT_CONFIGURED: OFF}  # every other word is bad
 # Much for two machines of one service, though only certificates and ID tokens depend on it.
 SKEW_SECONDS = 2.0
-WAITS_LONG_SECONDS = 60
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_WAITS_LONG_SECONDS = 60
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class _System:
     checks: Sequence[Check]
     keks: Keks
     versions: Sequence[tuple[str, str]]
@@ -54,28 +54,28 @@ class System:
         return sum(check.state in {WARNING, BAD} for check in self.checks)
 
 
-def read_system(principal: Principal, request: HttpRequest) -> System:
+def read_system(principal: Principal, request: HttpRequest) -> _System:
     """The current state. ``principal`` reads the whole log; ``request`` shows how requests pass the proxy."""
     now = process_now()
     measures, keks = read_measures(principal, now), read_keks()
     checks = [
-        check_database(),
+        _check_database(),
         check_migrations(),
         check_keks(keks, now),
         check_kek_copy(keks),
-        check_redis(),
-        check_sequencer(measures),
-        check_alarms(measures),
-        check_jobs(measures, now),
-        check_backup(),
+        _check_redis(),
+        _check_sequencer(measures),
+        _check_alarms(measures),
+        _check_jobs(measures, now),
+        _check_backup(),
         check_disk(),
         check_access(request),
-        *check_demo(),
+        *_check_demo(),
     ]
-    return System(checks, keks, versions(), measures.log.alarms)
+    return _System(checks, keks, versions(), measures.log.alarms)
 
 
-def check_database() -> Check:
+def _check_database() -> Check:
     """One query for the database's clock measures the response time and the difference between the clocks."""
     name = f"Database ({connection.display_name})"
     if connection.vendor == "sqlite":
@@ -107,7 +107,7 @@ def check_migrations() -> Check:
     return Check("Migrations", OK, "all applied")
 
 
-def check_redis() -> Check:
+def _check_redis() -> Check:
     state = _state(read_health("redis")["redis"])
     if state == OFF:
         return Check("Redis", OFF, "not configured, so rate limits and caches are per process")
@@ -119,7 +119,7 @@ def check_redis() -> Check:
     return Check("Redis", BAD, "does not respond", remedy)
 
 
-def check_sequencer(measures: Measures) -> Check:
+def _check_sequencer(measures: Measures) -> Check:
     state = _state(sequencer_word(measures.log.delay))
     signed = (
         f"last checkpoint {measures.signed_at:%Y-%m-%d %H:%M:%SZ}, of {grouped(measures.signed_size)} entries"
@@ -137,10 +137,10 @@ def check_sequencer(measures: Measures) -> Check:
     return Check("Sequencer", state, measured, remedy, f"{installation.MANAGE} run_sequencer")
 
 
-def check_alarms(measures: Measures) -> Check:
+def _check_alarms(measures: Measures) -> Check:
     command = f"{installation.MANAGE} verify_audit_log"
     alarms, last = measures.log.alarms, last_verification()
-    verified = verified_text(last)
+    verified = _verified_text(last)
     if alarms:
         measured = f"{alarms} open alarm{'' if alarms == 1 else 's'}, latest "
         measured += f"{measures.log.alarmed_at:%Y-%m-%d %H:%MZ}; {verified}"
@@ -152,7 +152,7 @@ def check_alarms(measures: Measures) -> Check:
     return Check("Audit log", OK, f"no open alarms; {verified}", remedy, command)
 
 
-def verified_text(last: Verification | None) -> str:
+def _verified_text(last: Verification | None) -> str:
     """The end of the last full verification, as part of a sentence."""
     if last is None:
         return "no full verification yet"
@@ -160,11 +160,11 @@ def verified_text(last: Verification | None) -> str:
     return f"last full verification {ended}: {last.outcome}"
 
 
-def check_jobs(measures: Measures, now: datetime) -> Check:
+def _check_jobs(measures: Measures, now: datetime) -> Check:
     measured = f"{measures.jobs_waiting} due, {measures.jobs_running} running"
     since = measures.oldest_job
     waits = (now - since).total_seconds() if since else 0.0
-    if waits < WAITS_LONG_SECONDS:
+    if waits < _WAITS_LONG_SECONDS:
         return Check("Job worker", OK, measured)
     by_celery = bool(settings.CELERY_BROKER_URL)
     return Check(
@@ -176,7 +176,7 @@ def check_jobs(measures: Measures, now: datetime) -> Check:
     )
 
 
-def check_backup() -> Check:
+def _check_backup() -> Check:
     created_at = last_done(action=actions.BACKUP_CREATED)
     if created_at is None:
         remedy = "Back up the database every day, into a folder on another disk."
@@ -196,7 +196,7 @@ def check_access(request: HttpRequest) -> Check:
         return Check(name, WARNING, measured, remedy)
     if settings.CC_TLS:
         return Check(name, OK, measured)
-    if proxies == 0 and {settings.CC_BIND, urlsplit(settings.CC_PUBLIC_URL).hostname} <= LOOPBACK:
+    if proxies == 0 and {settings.CC_BIND, urlsplit(settings.CC_PUBLIC_URL).hostname} <= _LOOPBACK:
         return Check(name, OFF, f"{settings.CC_PUBLIC_URL}; only this machine can connect")
     remedy = (
         "Passwords and tokens are sent without encryption. Use a TLS proxy, and set CC_PUBLIC_URL to https."
@@ -204,7 +204,7 @@ def check_access(request: HttpRequest) -> Check:
     return Check(name, WARNING, measured, remedy)
 
 
-def check_demo() -> list[Check]:
+def _check_demo() -> list[Check]:
     """Only on an instance with the demo."""
     match demo_state():
         case "complete":
@@ -231,4 +231,4 @@ def versions() -> Sequence[tuple[str, str]]:
 
 
 def _state(word: str) -> str:
-    return STATES.get(word, BAD)
+    return _STATES.get(word, BAD)

@@ -15,7 +15,7 @@ from kernel.clock import process_now
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
-LISTED = 10  # open alarms; a link leads to the others
+_LISTED = 10  # open alarms; a link leads to the others
 
 
 class SystemView(ShowsLog, PageView[Principal]):
@@ -35,4 +35,4 @@ class SystemView(ShowsLog, PageView[Principal]):
         )
 
     def _open_alarms(self) -> Sequence[AuditAlarm]:
-        return find_alarms(principal=self.principal, status="open")[:LISTED].found()
+        return find_alarms(principal=self.principal, status="open")[:_LISTED].found()

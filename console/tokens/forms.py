@@ -13,11 +13,11 @@ from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsFi
 from keys.forms import KeyNamesInput, TagsField
 from keys.lifecycle import OPERATIONS
 
-CUSTOM: Final = "custom"
-LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (CUSTOM, "Another time"))
-OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
+_CUSTOM: Final = "custom"
+_LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (_CUSTOM, "Another time"))
+_OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
 # Of keys of every purpose; several have "verify".
-USES: Final = tuple(
+_USES: Final = tuple(
     dict.fromkeys(permission_of(word) for operations in OPERATIONS.values() for word in operations)
 )
 
@@ -42,7 +42,7 @@ class TokenForm(PageForm):
         widget=KeyNamesInput,
     )
     lifetime = forms.ChoiceField(
-        label="Expires in", choices=LIFETIMES, initial="90", widget=forms.RadioSelect
+        label="Expires in", choices=_LIFETIMES, initial="90", widget=forms.RadioSelect
     )
     expires_at = UtcDateTimeField(
         required=False, label="Expires at (UTC)", help_text=f"Within {MAX_LIFETIME.days} days."
@@ -57,7 +57,7 @@ class TokenForm(PageForm):
     def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         allowed = sorted(scopes_for(role))
-        uses = [permission for permission in USES if permission in allowed]
+        uses = [permission for permission in _USES if permission in allowed]
         others = [scope for scope in allowed if scope not in uses]
         groups = (("Use keys", uses), ("Other permissions", others))
         offer(
@@ -71,7 +71,7 @@ class TokenForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data
-        is_custom = given.get("lifetime") == CUSTOM
+        is_custom = given.get("lifetime") == _CUSTOM
         if is_custom and not given.get("expires_at") and "expires_at" not in self.errors:
             self.add_error("expires_at", "Enter the time at which the token expires.")
         return given
@@ -79,7 +79,7 @@ class TokenForm(PageForm):
     def expiry(self, now: datetime) -> datetime:
         """Of a valid form."""
         given = self.cleaned_data
-        if given["lifetime"] == CUSTOM:
+        if given["lifetime"] == _CUSTOM:
             chosen: datetime = given["expires_at"]
             return chosen
         return now + timedelta(days=int(given["lifetime"]))
@@ -89,7 +89,7 @@ class OverlapForm(PageForm):
     overlap = forms.TypedChoiceField(
         label="The old one stays valid for",
         help_text="Update the program within this time.",
-        choices=OVERLAPS,
+        choices=_OVERLAPS,
         coerce=int,
         initial=24,
     )

@@ -33,9 +33,9 @@ from keys.models import Key
 from keys.reading import services
 from keys.references import PREFIX
 
-SUGGESTED_KEYS = 12
-SHOWN_ONCE = "This token was already created. It is shown only once."
-EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
+_SUGGESTED_KEYS = 12
+_SHOWN_ONCE = "This token was already created. It is shown only once."
+_EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
 
 
 class TokenListView(ShowsLog, PageView[Principal]):
@@ -58,7 +58,7 @@ class NewTokenView(FormView[Principal, TokenForm]):
     template = "console/token_new.html"
     draft_fields = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
     needs_recent_sign_in = True
-    shown_once = SHOWN_ONCE
+    shown_once = _SHOWN_ONCE
 
     @property
     def list_url(self) -> str:
@@ -77,7 +77,7 @@ class NewTokenView(FormView[Principal, TokenForm]):
         return service_tokens.create_token(principal=self.principal, request=request)
 
     def respond(self, result: CreatedToken) -> HttpResponse:
-        return show_token(self, None, result)
+        return _show_token(self, None, result)
 
     @cached_property
     def account(self) -> ServiceAccount | None:
@@ -96,7 +96,7 @@ class NewTokenView(FormView[Principal, TokenForm]):
     def _suggested_keys(self, owner: Principal) -> list[str]:
         """Active keys that the owner may use, or if there are none, those that the user may use."""
         for principal in (owner, self.principal):
-            found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:SUGGESTED_KEYS]
+            found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:_SUGGESTED_KEYS]
             if names := [key.name for key in found]:
                 return names
         return []
@@ -144,7 +144,7 @@ TOKEN: Final[Subject[ListedToken]] = Subject(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenOperation(Operation[ListedToken]):
+class _TokenOperation(Operation[ListedToken]):
     """``ended`` is shown for a token that has already ended."""
 
     permission: str = MANAGE
@@ -154,7 +154,7 @@ class TokenOperation(Operation[ListedToken]):
         return "" if found.is_active else self.ended
 
 
-def show_token(view: PageView[Principal], _: ListedToken | None, created: CreatedToken) -> HttpResponse:
+def _show_token(view: PageView[Principal], _: ListedToken | None, created: CreatedToken) -> HttpResponse:
     """Show the token. Only this response contains it."""
     token, key = created.token, None
     call = ""
@@ -185,7 +185,7 @@ def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:
 
 def _encryption(key: Key | None) -> str:
     name, mode = (key.name, key.default_mode) if key else ("KEY-NAME", "aes-256-gcm")
-    return curl_of("/api/v1/encrypt", {"key_id": PREFIX + name, "algorithm": mode, "data": EXAMPLE})
+    return curl_of("/api/v1/encrypt", {"key_id": PREFIX + name, "algorithm": mode, "data": _EXAMPLE})
 
 
 def _list_of(account_id: UUID | None, user_id: UUID | None = None) -> str:
@@ -196,7 +196,7 @@ def _list_of(account_id: UUID | None, user_id: UUID | None = None) -> str:
 
 
 TOKEN_OPERATIONS: Final = (
-    TokenOperation(
+    _TokenOperation(
         slug="revoke",
         label="Revoke token",
         question="Revoke the token {}?",
@@ -207,7 +207,7 @@ TOKEN_OPERATIONS: Final = (
         done="Token {} revoked.",
         is_danger=True,
     ),
-    TokenOperation(
+    _TokenOperation(
         slug="rotate",
         label="Create new token",
         question="Rotate the token {}?",
@@ -217,8 +217,8 @@ TOKEN_OPERATIONS: Final = (
         draft_fields=(),
         effect="You get a new token with the same rights and the same lifetime. The next page shows it once.",
         ended="This token has already ended. Create a new token.",
-        respond=show_token,
-        shown_once=SHOWN_ONCE,
+        respond=_show_token,
+        shown_once=_SHOWN_ONCE,
         needs_recent_sign_in=True,
     ),
 )

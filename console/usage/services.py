@@ -20,7 +20,7 @@ from keys.usage.services.callers import ids_with_callers
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class _Row:
     """A key with the operations on it, or a caller with their operations. ``name`` is "" if unknown.
 
     ``log_url`` and ``denied_url`` are the pages of the log with these operations; "" if there are none for this reader.
@@ -34,7 +34,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class LogPages:
+class _LogPages:
     """The pages of the audit log with exactly the operations that a figure counts."""
 
     denied: str
@@ -48,9 +48,9 @@ class Usage:
     range: Range
     span: Span
     steps: Sequence[tuple[datetime, Used]]
-    by_key: Sequence[Row]
-    by_caller: Sequence[Row]
-    log: LogPages | None
+    by_key: Sequence[_Row]
+    by_caller: Sequence[_Row]
+    log: _LogPages | None
 
     @property
     def chart(self) -> Chart:
@@ -82,13 +82,13 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     )
 
 
-def _row(log_filter: str, found: str, name: str, used: Used, since: datetime | None) -> Row:
+def _row(log_filter: str, found: str, name: str, used: Used, since: datetime | None) -> _Row:
     """``since`` is None for a reader who may not read the whole log."""
     if since is None or not found:
-        return Row(found, name, used, "", "")
+        return _Row(found, name, used, "", "")
     of_row = {log_filter: name or found}
     denied_url = operations_url(since, outcome=Outcome.DENIED.value, **of_row) if used.denied else ""
-    return Row(found, name, used, operations_url(since, **of_row), denied_url)
+    return _Row(found, name, used, operations_url(since, **of_row), denied_url)
 
 
 def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequence[tuple[datetime, Used]]:
@@ -96,11 +96,11 @@ def read_steps(*, principal: Principal, chosen: Range, now: datetime) -> Sequenc
     return used_over_time(chosen.span(now), ids_of_own_keys(principal=principal))
 
 
-def log_pages(principal: Principal, span: Span) -> LogPages | None:
+def log_pages(principal: Principal, span: Span) -> _LogPages | None:
     """None for a reader of their own actions only, because figures also count what others did with their keys."""
     if principal.scope(READ_PERMISSION) != "all":
         return None
-    return LogPages(
+    return _LogPages(
         operations_url(span.since, outcome=Outcome.DENIED.value),
         operations_url(span.since, outcome=Outcome.ERROR.value),
     )

@@ -38,7 +38,7 @@ class UnknownCost(Exception):
     """The cost of this decision is high or not known in advance, so the event loop must not make it."""
 
 
-def not_granted(permission: str, rule: str) -> Denied:
+def _not_granted(permission: str, rule: str) -> Denied:
     """The refusal of an operation with a key that the caller may see."""
     return Denied(
         f"You need a grant for {word_of(permission)} on this key.",
@@ -94,9 +94,9 @@ class DecisionContext:
             self.principal, permission, entry, now=process_now(), client_ip=self.principal.actor.client_ip
         )
         if not verdict.is_allowed:
-            raise not_granted(permission, verdict.rule)
+            raise _not_granted(permission, verdict.rule)
         if verdict.ends_at is not None:
-            error = partial(not_granted, permission, verdict.rule)
+            error = partial(_not_granted, permission, verdict.rule)
             self.deadlines.append(Deadline(verdict.ends_at, error))
 
     def require_process(

@@ -203,7 +203,7 @@ def permit_of[M: Mode, P](
 ) -> Permit[P]:
     """The permit after all checks, kept for later decisions. ``protects``: the key's expiry ends it."""
     event = key_event(use[0], entry, version, algorithm=mode.name)
-    grounds = grounds_of(event, context, protects=entry if protects else None)
+    grounds = _grounds_of(event, context, protects=entry if protects else None)
     permit = Permit(entry=entry, version=version, mode=mode, primitive=primitive, grounds=grounds)
     return context.remember(use, permit)
 
@@ -248,7 +248,7 @@ def named_version(entry: CachedKey, number: int, context: DecisionContext) -> Ca
     return context.require_process(entry, number, process_now())
 
 
-def grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:
+def _grounds_of(event: Event, context: DecisionContext, *, protects: CachedKey | None = None) -> Grounds:
     """Grounds that hold while nothing that was read has changed, and within all lifetimes that apply."""
     return Grounds(
         event=event,
@@ -274,7 +274,7 @@ def decision_of[T](
     protects: CachedKey | None = None,
 ) -> Decision[T]:
     """A decision with its own grounds, whose result is known already. ``size`` is in bytes."""
-    grounds = grounds_of(event, context, protects=protects)
+    grounds = _grounds_of(event, context, protects=protects)
     return Ready(grounds, size, context.request_id, result=result)
 
 

@@ -24,12 +24,12 @@ from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
-NOT_COMPLETED: Final = (
+_NOT_COMPLETED: Final = (
     "not_completed"  # the code of an entry that corrects an earlier one of the same request
 )
 
 
-class AnswerWriter[R, M](Protocol):
+class _AnswerWriter[R, M](Protocol):
     """Writes the answers of one operation."""
 
     def write(self, result: R, message: M, /) -> bytes:
@@ -45,7 +45,7 @@ class FastCall(Struct):
     """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic. ``body``: of the answer."""
 
     decision: Decision[Any]
-    route: AnswerWriter[Any, Any]
+    route: _AnswerWriter[Any, Any]
     message: object
     exchange: Exchange
     budget: str
@@ -101,7 +101,7 @@ class FastCall(Struct):
         """Record that an operation whose entry says otherwise was not completed."""
         decision = self.decision
         event, actor = decision.grounds.event, decision.grounds.actor
-        failed = replace(event, size=decision.size, outcome=Outcome.ERROR, code=NOT_COMPLETED)
+        failed = replace(event, size=decision.size, outcome=Outcome.ERROR, code=_NOT_COMPLETED)
         try:
             record_alone(failed, actor.of_request(decision.request_id))
         except DomainError:

@@ -10,8 +10,8 @@ from kernel.errors import Unavailable
 from kernel.observability.tracing import bound
 from kernel.runtime import ProcessState
 
-LOADERS: Final = 4  # threads
-MAX_LOADING: Final = 256  # different things at a time
+_LOADERS: Final = 4  # threads
+_MAX_LOADING: Final = 256  # different things at a time
 
 
 async def load(missing: Hashable, read: Callable[[], object]) -> None:
@@ -19,7 +19,7 @@ async def load(missing: Hashable, read: Callable[[], object]) -> None:
     loads = _loads.current
     loading = loads.running.get(missing)
     if loading is None:
-        if len(loads.running) >= MAX_LOADING:
+        if len(loads.running) >= _MAX_LOADING:
             raise Unavailable("Too many requests are waiting for the database. Try again.")
         loading = asyncio.get_running_loop().run_in_executor(loads.threads, bound(call_in_pool), read)
         loads.running[missing] = loading
@@ -32,7 +32,7 @@ class _Loads:
 
     def __init__(self) -> None:
         self.running: dict[Hashable, asyncio.Future[object]] = {}
-        self.threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="fast-path-loader")
+        self.threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="fast-path-loader")
 
     def close(self) -> None:
         self.threads.shutdown()

@@ -55,7 +55,7 @@ class FilesView(KeyReferenceView):
             aad=decode_aad(in_context(self.request)),
             name=asked.get("name", ""),
         )
-        upload = Upload(self.principal, order, render=_render, part=part_of(in_context(self.request)))
+        upload = Upload(self.principal, order, render=_render, part=_part_of(in_context(self.request)))
         location = reverse("file", kwargs={"file_id": upload.job_id})
         return answer_with(
             in_context(self.request),
@@ -77,7 +77,7 @@ class FileView(ApiView[Principal]):
         return Response(represent(FileJobSerializer, job))
 
 
-def part_of(request: ContextRequest) -> FilePart | None:
+def _part_of(request: ContextRequest) -> FilePart | None:
     """Finds the file in a form; None for a raw body. Raises ProtocolError for other media types, and Invalid."""
     require_media_type(request, OCTETS, FORM)
     return FilePart(request.headers["Content-Type"]) if request.content_type == FORM else None

@@ -18,11 +18,11 @@ from kernel.jobs.progress import Report
 CHECK_SECONDS: Final = 3.0
 
 
-class Sink(Protocol):
+class _Sink(Protocol):
     def write(self, octets: bytes) -> object: ...
 
 
-def write_all(stream: Stream, octets: Iterable[bytes], sink: Sink, report: Callable[[int], object]) -> None:
+def write_all(stream: Stream, octets: Iterable[bytes], sink: _Sink, report: Callable[[int], object]) -> None:
     """Pass the data through the stream, which is not finished yet. ``report`` is called with the bytes so far.
 
     Raises the refusals of the stream, and what ``report`` raises.

@@ -9,7 +9,7 @@ from kernel.pages.forms import LongSelect, PageForm, offer
 from keys.lifecycle import Status
 from keys.reading import services
 
-MAX_KEYS: Final = 500
+_MAX_KEYS: Final = 500
 
 
 class FileKeyForm(PageForm):
@@ -20,5 +20,5 @@ class FileKeyForm(PageForm):
     def __init__(self, principal: Principal, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         keys = services.list_keys(principal=principal, only={"algorithm": "aes-256", "status": Status.ACTIVE})
-        names = list(keys.values_list("name", flat=True)[:MAX_KEYS])
+        names = list(keys.values_list("name", flat=True)[:_MAX_KEYS])
         offer(self, "key", [(name, name) for name in names])

@@ -11,8 +11,8 @@ from kernel.errors import Invalid
 FORM: Final = "multipart/form-data"
 FIELD: Final = "file"
 OVERHEAD: Final = 64 * 1024  # bytes of the body around the file
-MAX_FIELDS: Final = 8  # before the file, with up to
-MAX_FIELD: Final = 1000  # characters each
+_MAX_FIELDS: Final = 8  # before the file, with up to
+_MAX_FIELD: Final = 1000  # characters each
 _DISPOSITION: Final = b"content-disposition"
 
 
@@ -90,7 +90,7 @@ class FilePart:
                 self._begin_once()
                 self._found = self._is_file = True
                 self.name = options.get(b"filename", b"").decode("utf-8", "replace")
-            elif not self._found and len(self._fields) < MAX_FIELDS:
+            elif not self._found and len(self._fields) < _MAX_FIELDS:
                 self._other = name
         self._clear_header()
 
@@ -103,7 +103,7 @@ class FilePart:
             self._pieces.append(octets[start:end])
         elif self._other:
             value = self._fields.get(self._other, "") + octets[start:end].decode("utf-8", "replace")
-            self._fields[self._other] = value[:MAX_FIELD]
+            self._fields[self._other] = value[:_MAX_FIELD]
 
     def _end(self) -> None:
         self._is_complete = True

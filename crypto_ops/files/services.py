@@ -39,14 +39,14 @@ from kernel.jobs.job import Status
 from kernel.trust.row_mac import IntegrityFailed
 
 OBJECT_TYPE: Final = "file"
-NOUN: Final = "file job"
-MAX_JOBS: Final = 200  # of one user or service account: unfinished, or with a file that is kept
-SUFFIX: Final = ".cc"
-LOCK: Final = int.from_bytes(b"cc-files")  # our key among PostgreSQL's advisory locks, a bigint
+_NOUN: Final = "file job"
+_MAX_JOBS: Final = 200  # of one user or service account: unfinished, or with a file that is kept
+_SUFFIX: Final = ".cc"
+_LOCK: Final = int.from_bytes(b"cc-files")  # our key among PostgreSQL's advisory locks, a bigint
 
 
 @dataclass(frozen=True, slots=True)
-class FileResult:
+class _FileResult:
     """The content of a finished job: ``size`` bytes, and the name for the download."""
 
     job: FileJob
@@ -78,19 +78,19 @@ def cancel_file(*, principal: Principal, job_id: UUID) -> FileJob:
     return job
 
 
-def find_result(*, principal: Principal, job_id: UUID) -> FileResult:
+def find_result(*, principal: Principal, job_id: UUID) -> _FileResult:
     """The result. Raises Denied, NotFound, NoResult before it is finished, ResultGone after it has expired.
 
     Raises ResultMissing if another server has it.
     """
     job = _usable(principal, job_id)
     if job.status != Status.SUCCEEDED:
-        raise NoResult(NOUN, job.status)
+        raise NoResult(_NOUN, job.status)
     if not job.is_kept(database_now()):
-        raise ResultGone(NOUN)
+        raise ResultGone(_NOUN)
     if not storage.result_path(job.id, job.attempt).exists():
-        raise ResultMissing(NOUN, storage.NAME)
-    return FileResult(job, _name_of(job))
+        raise ResultMissing(_NOUN, storage.NAME)
+    return _FileResult(job, _name_of(job))
 
 
 def may_show_in_console(job: FileJob) -> bool:
@@ -98,7 +98,7 @@ def may_show_in_console(job: FileJob) -> bool:
     return job.operation == FileOperation.ENCRYPT or settings.CC_CONSOLE_DECRYPT
 
 
-def open_result(*, principal: Principal, result: FileResult) -> BinaryIO | DecryptedFile:
+def open_result(*, principal: Principal, result: _FileResult) -> BinaryIO | DecryptedFile:
     """The content, after recording the download.
 
     Raises Denied, KeyNotUsable, ResultMissing, AuditUnavailable, StaleDecision.
@@ -107,7 +107,7 @@ def open_result(*, principal: Principal, result: FileResult) -> BinaryIO | Decry
     try:
         file = storage.result_path(job.id, job.attempt).open("rb")
     except FileNotFoundError:
-        raise ResultMissing(NOUN, storage.NAME) from None
+        raise ResultMissing(_NOUN, storage.NAME) from None
     try:
         if job.operation == FileOperation.ENCRYPT:
             with transaction.atomic(durable=True):
@@ -129,20 +129,20 @@ def bytes_left(requester: Identity) -> int:
     own = FileJob.objects.filter(kept, is_of(requester, user="created_by"))
     used = own.aggregate(jobs=Count("pk"), bytes=Sum("upload_size", default=0))
     left: int = settings.CC_FILE_QUOTA_BYTES - used["bytes"]
-    if used["jobs"] >= MAX_JOBS or left <= 0:
+    if used["jobs"] >= _MAX_JOBS or left <= 0:
         raise quota_exceeded()
     return left
 
 
 def require_room(requester: Identity, size: int) -> None:
     """For the rest of the transaction, no other upload of this requester counts. Raises FileQuotaExceeded."""
-    wait_for_lock(LOCK)  # otherwise concurrent uploads would not see each other
+    wait_for_lock(_LOCK)  # otherwise concurrent uploads would not see each other
     if size > bytes_left(requester):
         raise quota_exceeded()
 
 
 def quota_exceeded() -> FileQuotaExceeded:
-    return FileQuotaExceeded(MAX_JOBS, settings.CC_FILE_QUOTA_BYTES)
+    return FileQuotaExceeded(_MAX_JOBS, settings.CC_FILE_QUOTA_BYTES)
 
 
 def event_of(job: FileJob, action: str, **facts: Any) -> Event:
@@ -178,8 +178,8 @@ def _usable(principal: Principal, job_id: UUID) -> FileJob:
 
 def _name_of(job: FileJob) -> str:
     if job.operation == FileOperation.ENCRYPT:
-        return f"{job.name or job.id}{SUFFIX}"
-    return job.name.removesuffix(SUFFIX) or str(job.id)
+        return f"{job.name or job.id}{_SUFFIX}"
+    return job.name.removesuffix(_SUFFIX) or str(job.id)
 
 
 def _download_of(job: FileJob) -> Event:

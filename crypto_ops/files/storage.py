@@ -10,11 +10,11 @@ from kernel.jobs.files import JobFolder
 NAME: Final = "files"
 FOLDER: Final = JobFolder(NAME)
 BLOCK: Final = 512 * 1024  # bytes, which fit into the cache of a core
-UPLOAD: Final = "upload"
+_UPLOAD: Final = "upload"
 
 
 def upload_path(job_id: UUID) -> Path:
-    return FOLDER.path / f"{job_id}.{UPLOAD}"
+    return FOLDER.path / f"{job_id}.{_UPLOAD}"
 
 
 def result_path(job_id: UUID, attempt: str) -> Path:

@@ -38,12 +38,12 @@ from kernel.jobs.progress import Progress
 from kernel.trust import kek
 
 KIND: Final = "file"
-LEFTOVER_SECONDS: Final = 600  # an upload that does not continue ends much earlier
+_LEFTOVER_SECONDS: Final = 600  # an upload that does not continue ends much earlier
 
-type Columns = Mapping[str, object]
+type _Columns = Mapping[str, object]
 
 
-def run(job: FileJob, progress: Progress) -> Columns:
+def run(job: FileJob, progress: Progress) -> _Columns:
     """Encrypt or verify the upload. Returns the columns of the result.
 
     Raises FileNotStored, VersionConflict if the key was rotated meanwhile, refusals of the encryption or decryption,
@@ -100,7 +100,7 @@ def _requester_of(job: FileJob) -> Principal:
     )
 
 
-def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
+def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> _Columns:
     attempt = secrets.token_hex(8)
     opener = UploadCipher(kek.unwrap_row(job), job.id).opener()
 
@@ -125,7 +125,7 @@ def _encrypt(job: FileJob, requester: Principal, progress: Progress) -> Columns:
     }
 
 
-def _verify(job: FileJob, requester: Principal, progress: Progress) -> Columns:
+def _verify(job: FileJob, requester: Principal, progress: Progress) -> _Columns:
     digest = hashlib.sha256()
     with (
         storage.upload_path(job.id).open("rb") as upload,
@@ -153,6 +153,6 @@ def _remove_files(job_id: UUID, result: str) -> None:
 def _is_old(path: Path) -> bool:
     """Whether the file belongs to no upload that is still arriving."""
     try:
-        return time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
+        return time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS
     except FileNotFoundError:
         return False

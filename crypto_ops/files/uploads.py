@@ -34,7 +34,7 @@ from kernel.jobs import job as jobs_job
 from kernel.runtime import ProcessState
 from kernel.trust import kek
 
-KEY_SIZE: Final = 32  # bytes
+_KEY_SIZE: Final = 32  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Upload(Stream):
         principal.require(order.operation.permission)
         self._left = bytes_left(principal.identity)
         self.check()
-        self._key = KeyMaterial.generate(KEY_SIZE)
+        self._key = KeyMaterial.generate(_KEY_SIZE)
         self._sealer: StreamSealer | None = None
         if order.operation is FileOperation.ENCRYPT:
             self._sealer = UploadCipher(self._key, self.job_id).sealer()

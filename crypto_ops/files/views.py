@@ -30,7 +30,7 @@ from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys.reading import services as reading
 
-UNKNOWN: Final = "Choose one of: encrypt, decrypt."
+_UNKNOWN: Final = "Choose one of: encrypt, decrypt."
 
 
 class NewFileView(PageView[Principal]):
@@ -74,7 +74,7 @@ class UploadView(PageView[Principal]):
             require_console_decrypt()
             return FileRequest(operation=FileOperation.DECRYPT)
         if word != FileOperation.ENCRYPT:
-            raise Invalid.of_field("operation", UNKNOWN)
+            raise Invalid.of_field("operation", _UNKNOWN)
         key = reading.find_key(principal=self.principal, name=request.GET.get("key", ""))
         return FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
 

@@ -53,18 +53,18 @@ def aad_of(text: str | UnsetType) -> bytes:
     return decode_base64(text, field="aad", max_bytes=MAX_AAD_BYTES) if text else b""
 
 
-class Item(Protocol):
+class _Item(Protocol):
     @property
     def reference(self) -> str | UnsetType: ...
 
 
-class BatchBody(Protocol):
+class _BatchBody(Protocol):
     @property
-    def items(self) -> Sequence[Item]: ...
+    def items(self) -> Sequence[_Item]: ...
 
 
 def of_batch(
-    result: AnyBatchResult, message: BatchBody, *, member: str, algorithm: str = "algorithm"
+    result: AnyBatchResult, message: _BatchBody, *, member: str, algorithm: str = "algorithm"
 ) -> bytes:
     """The answer: results in order, each with the reference of its item.
 

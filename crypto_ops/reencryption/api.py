@@ -57,7 +57,7 @@ class ReencryptView(EngineView):
         return Response(represent(ReencryptedSerializer, reencrypt(wanted, self.principal)))
 
 
-class ReencryptionView(ApiView[Principal]):
+class _ReencryptionView(ApiView[Principal]):
     """Base of every view whose URL names a job."""
 
     object_reference = (reencryptions.KIND, "reencryption_id")
@@ -100,7 +100,7 @@ class ReencryptionListView(KeyReferenceView):
         return Response(_detail(job), status=HTTPStatus.CREATED, headers={"Location": location})
 
 
-class ReencryptionDetailView(ReencryptionView):
+class ReencryptionDetailView(_ReencryptionView):
     rules = {"GET": Rule(READ_PERMISSION, actions.REENCRYPTION_READ)}
 
     @extend_schema(responses=ReencryptionDetailSerializer)
@@ -110,7 +110,7 @@ class ReencryptionDetailView(ReencryptionView):
         return Response(_detail(job))
 
 
-class ReencryptionPageView(ReencryptionView):
+class ReencryptionPageView(_ReencryptionView):
     """Re-encrypt up to 1,000 ciphertexts. Each result is a ciphertext or a separate problem."""
 
     rules = {"POST": Rule(reencryptions.PERMISSION, actions.MESSAGE_REENCRYPTED)}
@@ -122,14 +122,14 @@ class ReencryptionPageView(ReencryptionView):
         page = reencrypt_page(
             principal=self.principal,
             job_id=reencryption_id,
-            items=[page_item_of(item["ciphertext"], item.get("aad", "")) for item in sent],
+            items=[_page_item_of(item["ciphertext"], item.get("aad", "")) for item in sent],
         )
         results = results_of(page.results, [item.get("reference") for item in sent], "ciphertext")
         counts = {"reencrypted": page.reencrypted, "current": page.current, "refused": page.refused}
         return Response({**counts, "results": results})
 
 
-class CompleteReencryptionView(ReencryptionView):
+class CompleteReencryptionView(_ReencryptionView):
     rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_COMPLETED)}
 
     @extend_schema(request=None, responses=ReencryptionDetailSerializer)
@@ -139,7 +139,7 @@ class CompleteReencryptionView(ReencryptionView):
         return Response(_detail(job))
 
 
-class CancelReencryptionView(ReencryptionView):
+class CancelReencryptionView(_ReencryptionView):
     rules = {"POST": Rule(reencryptions.PERMISSION, actions.REENCRYPTION_CANCELLED)}
 
     @extend_schema(request=None, responses=ReencryptionDetailSerializer)
@@ -164,7 +164,7 @@ def _reencrypt_request(attrs: dict[str, Any], principal: Principal) -> Reencrypt
     )
 
 
-def page_item_of(text: str, aad: str) -> PageItem | DomainError:
+def _page_item_of(text: str, aad: str) -> PageItem | DomainError:
     """The item of a page of a re-encryption job, or its refusal."""
     try:
         return PageItem(envelope.decode(text, max_length=max_ciphertext()), aad_of(aad))

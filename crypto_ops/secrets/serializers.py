@@ -30,11 +30,11 @@ class DerivedKeySerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField()
 
 
-MAX_SECRET_BYTES = 66  # of ec-p521
+_MAX_SECRET_BYTES = 66  # of ec-p521
 
 
 class SharedSecretSerializer(serializers.Serializer[Any]):
-    shared_secret = Base64Field(max_bytes=MAX_SECRET_BYTES)
+    shared_secret = Base64Field(max_bytes=_MAX_SECRET_BYTES)
     algorithm = SecretModeField()
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()

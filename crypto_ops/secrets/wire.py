@@ -48,7 +48,7 @@ class KeyPairField(serializers.CharField):
 
 
 @extend_schema_field({"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS, "multipleOf": 8})
-class DerivedBitsField(serializers.IntegerField):
+class _DerivedBitsField(serializers.IntegerField):
     """The size of a derived key. ``size_of`` rejects another one."""
 
 
@@ -127,7 +127,7 @@ def generated(result: data_keys.DataKey, _message: DataKey) -> bytes:
 class Derive(RequestBody, frozen=True):
     key_id: KeyText
     context: _Context
-    bits: Annotated[int, Rest(DerivedBitsField)]
+    bits: Annotated[int, Rest(_DerivedBitsField)]
     key_version: _ProtectingVersion | UnsetType = UNSET
 
 

@@ -65,16 +65,16 @@ class SignedJwtSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField()
 
 
-MAX_SUBJECT = 500
-MAX_NAMES = 100
-MAX_NAME = 253
+_MAX_SUBJECT = 500
+_MAX_NAMES = 100
+_MAX_NAME = 253
 
 
 class CsrSerializer(StrictSerializer):
-    subject = LabelField(max_length=MAX_SUBJECT, help_text="RFC 4514, such as CN=www.example.org,O=Example")
+    subject = LabelField(max_length=_MAX_SUBJECT, help_text="RFC 4514, such as CN=www.example.org,O=Example")
     san = serializers.ListField(
-        child=LabelField(max_length=MAX_NAME),
-        max_length=MAX_NAMES,
+        child=LabelField(max_length=_MAX_NAME),
+        max_length=_MAX_NAMES,
         required=False,
         help_text="DNS names, IP addresses, e-mail addresses and URIs",
     )

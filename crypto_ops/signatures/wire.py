@@ -226,7 +226,7 @@ def mac_verified(result: Verification, _message: VerifyMac) -> bytes:
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], dict[str, Any]]):
+class _ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], dict[str, Any]]):
     """Any JSON object, unchanged."""
 
     default_error_messages = {"invalid": "Expected an object."}
@@ -238,7 +238,7 @@ class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], dict[st
 
 
 # Undecoded: only ``strict_json`` is as strict as the REST interface.
-type _Object = Annotated[msgspec.Raw, Rest(ObjectField)]
+type _Object = Annotated[msgspec.Raw, Rest(_ObjectField)]
 
 
 class SignJwt(RequestBody, frozen=True):

@@ -27,7 +27,7 @@ from kernel.rules import Rule
 from keys.reading.rest_references import KeyReferenceField, KeyReferenceView
 
 OCTETS: Final = "application/octet-stream"
-AAD_HEADER: Final = "X-AAD"
+_AAD_HEADER: Final = "X-AAD"
 # Key in the WSGI environment, where no header can set it: a list that receives the stream. Its owner ends the
 # stream.
 TAKES_STREAM: Final = "ciphercanary.takes_stream"
@@ -37,16 +37,16 @@ _SCHEMA: Final[Mapping[str, Any]] = {
     "responses": {(HTTPStatus.OK.value, OCTETS): OpenApiTypes.BINARY},
 }
 AAD_PARAMETER: Final = OpenApiParameter(
-    AAD_HEADER,
+    _AAD_HEADER,
     {"type": "string", "contentEncoding": "base64", "maxLength": (MAX_HEADER_AAD_BYTES + 2) // 3 * 4},
     OpenApiParameter.HEADER,
 )
 
 
-type Refusal = Callable[[ContextRequest, DomainError], HttpResponse]
+type _Refusal = Callable[[ContextRequest, DomainError], HttpResponse]
 
 
-class OctetRenderer(BaseRenderer):
+class _OctetRenderer(BaseRenderer):
     """Exists only for the Accept header: stream data does not pass through DRF."""
 
     media_type = OCTETS
@@ -62,22 +62,22 @@ class OctetRenderer(BaseRenderer):
         return data
 
 
-class StreamQuery(StrictSerializer):
+class _StreamQuery(StrictSerializer):
     key_id = KeyReferenceField()
 
 
 class StreamAnswer(HttpResponse):
     """A response without its body, which comes from ``stream``. ``refusal`` renders an error of the stream."""
 
-    def __init__(self, request: ContextRequest, stream: Stream, refusal: Refusal, **head: Any) -> None:
+    def __init__(self, request: ContextRequest, stream: Stream, refusal: _Refusal, **head: Any) -> None:
         super().__init__(**head)
         self.request = request
         self.stream = stream
         self.refusal = refusal
 
 
-class StreamView(KeyReferenceView):
-    renderer_classes = [OctetRenderer]
+class _StreamView(KeyReferenceView):
+    renderer_classes = [_OctetRenderer]
 
     def answer(self, stream: Stream) -> HttpResponse:
         return answer_with(in_context(self.request), stream, content_type=OCTETS)
@@ -88,19 +88,19 @@ class StreamView(KeyReferenceView):
         return decode_aad(in_context(self.request))
 
 
-class EncryptStreamView(StreamView):
+class EncryptStreamView(_StreamView):
     """Encrypt a body of any size. The first bytes of the response name the key and its version."""
 
     rules = {"POST": Rule("crypto.encrypt", actions.STREAM_ENCRYPTED)}
 
-    @extend_schema(parameters=[StreamQuery, AAD_PARAMETER], **_SCHEMA)
+    @extend_schema(parameters=[_StreamQuery, AAD_PARAMETER], **_SCHEMA)
     def post(self, _request: Request) -> HttpResponse:
-        key_id = self.key_id_of(self.read_query(StreamQuery)["key_id"])
+        key_id = self.key_id_of(self.read_query(_StreamQuery)["key_id"])
         aad = self.read_aad()
         return self.answer(Encryption(self.principal, key_id=key_id, aad=aad))
 
 
-class DecryptStreamView(StreamView):
+class DecryptStreamView(_StreamView):
     """Decrypt an encrypted stream. The response starts only after the whole stream has been verified."""
 
     rules = {"POST": Rule("crypto.decrypt", actions.STREAM_DECRYPTED)}
@@ -113,7 +113,7 @@ class DecryptStreamView(StreamView):
 
 
 def answer_with(
-    request: ContextRequest, stream: Stream, *, refusal: Refusal = problems.render, **head: Any
+    request: ContextRequest, stream: Stream, *, refusal: _Refusal = problems.render, **head: Any
 ) -> HttpResponse:
     """The response with the output of the stream. ``head``: the arguments of ``HttpResponse``. Raises refusals."""
     if TAKES_STREAM in request.META:
@@ -129,8 +129,8 @@ def answer_with(
 
 def decode_aad(request: ContextRequest) -> bytes:
     """Raises Invalid."""
-    sent = request.headers.get(AAD_HEADER, "")
-    return decode_base64(sent, field=AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
+    sent = request.headers.get(_AAD_HEADER, "")
+    return decode_base64(sent, field=_AAD_HEADER, max_bytes=MAX_HEADER_AAD_BYTES)
 
 
 def require_media_type(request: ContextRequest, *types: str) -> None:

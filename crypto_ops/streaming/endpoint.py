@@ -36,10 +36,10 @@ ROUTES: Final = frozenset(
     for path in ("/api/v1/stream/encrypt", "/api/v1/stream/decrypt", "/api/v1/files", "/files/upload/")
 )
 MAX_STREAMS: Final = 32  # in each process
-THREADS: Final = 4
+_THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
-OF_SUCCESS: Final = ("Location", "HX-Location")  # headers that a refusal does not have
-GATHERED: Final = 512 * 1024  # bytes
+_OF_SUCCESS: Final = ("Location", "HX-Location")  # headers that a refusal does not have
+_GATHERED: Final = 512 * 1024  # bytes
 
 
 class StreamEndpoint:
@@ -50,7 +50,7 @@ class StreamEndpoint:
     ) -> None:
         self._application = application
         self._others = others
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="streams")
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +132,7 @@ async def _next_bytes(exchange: Exchange, stream: Stream) -> bytes | None:
     """The next bytes of the body; None at its end. A stream that waits gets many blocks at once: each costs a thread."""
     blocks: list[bytes] = []
     size = 0
-    while size < (GATHERED if stream.waits else 1):
+    while size < (_GATHERED if stream.waits else 1):
         block = await exchange.next_block(stream.max_body)
         if block is None:
             break
@@ -151,7 +151,7 @@ def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpR
     refused = head.refusal(head.request, error)
     RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():
-        if name not in OF_SUCCESS:
+        if name not in _OF_SUCCESS:
             refused.headers.setdefault(name, value)
     return refused
 

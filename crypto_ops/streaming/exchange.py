@@ -76,7 +76,7 @@ class Exchange:
 
     async def answer(self, response: HttpResponse) -> None:
         """Send a complete response that is no stream. If the body was not read, the connection closes after it."""
-        headers = headers_of(response, len(response.content))
+        headers = _headers_of(response, len(response.content))
         if not self.body.is_complete:
             headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -135,7 +135,7 @@ class Outlet:
             self._exchange.progress(len(block))
 
     def _start(self) -> dict[str, Any]:
-        headers = headers_of(self._head, self._head.stream.answer_size(self._exchange.body_size))
+        headers = _headers_of(self._head, self._head.stream.answer_size(self._exchange.body_size))
         return {"type": "http.response.start", "status": self._head.status_code, "headers": headers}
 
     def give_up(self) -> None:
@@ -148,7 +148,7 @@ class Outlet:
             self._spool.close()
 
 
-def headers_of(response: HttpResponse, size: int | None) -> Headers:
+def _headers_of(response: HttpResponse, size: int | None) -> Headers:
     """The headers of the response for a body of ``size`` bytes (None if unknown)."""
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     cookies = [(b"set-cookie", each.OutputString().encode("latin-1")) for each in response.cookies.values()]

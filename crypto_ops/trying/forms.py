@@ -85,7 +85,7 @@ class TrialForm(PageForm):
         return self.cleaned_data.get("mode") or self.key.default_mode
 
 
-class SealingTrialForm(TrialForm):
+class _SealingTrialForm(TrialForm):
     """Encrypt, decrypt or re-encrypt."""
 
     aad = forms.CharField(
@@ -141,7 +141,7 @@ class SealingTrialForm(TrialForm):
         return envelope.encode(envelope.decode(text, max_length=MAX_TRIED_CHARACTERS))
 
 
-class VerifyingTrialForm(TrialForm):
+class _VerifyingTrialForm(TrialForm):
     """Sign or compute a MAC, and verify. ``proof``: the signature or MAC to verify."""
 
     proof = forms.CharField(
@@ -174,7 +174,7 @@ class VerifyingTrialForm(TrialForm):
         return given
 
 
-class SecretTrialForm(TrialForm):
+class _SecretTrialForm(TrialForm):
     """Encapsulate, decapsulate, or agree on a secret. ``input``: the ciphertext, or the other party's public key."""
 
     key_version = forms.IntegerField(
@@ -221,9 +221,9 @@ class SecretTrialForm(TrialForm):
 
 
 TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {
-    "encrypt": SealingTrialForm,
-    "sign": VerifyingTrialForm,
-    "mac": VerifyingTrialForm,
-    "encapsulate": SecretTrialForm,
-    "agree": SecretTrialForm,
+    "encrypt": _SealingTrialForm,
+    "sign": _VerifyingTrialForm,
+    "mac": _VerifyingTrialForm,
+    "encapsulate": _SecretTrialForm,
+    "agree": _SecretTrialForm,
 }

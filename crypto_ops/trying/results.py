@@ -15,7 +15,7 @@ from kernel.crypto.sealing.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Shown:
+class _Shown:
     """The result in one form; ``text`` is None if it cannot be shown in this form."""
 
     form: str
@@ -32,13 +32,13 @@ class TryResult:
 
     sentence: str
     mode: str
-    shown: list[Shown]
+    shown: list[_Shown]
     next_operation: str
     note: str = ""
     key_version: int | None = None
 
     @property
-    def first(self) -> Shown:
+    def first(self) -> _Shown:
         """The form shown initially: the first one available."""
         return next(each for each in self.shown if each.text is not None)
 
@@ -55,7 +55,7 @@ def encrypted(wanted: EncryptRequest, result: Envelope) -> TryResult:
             f"Encrypted with version {result.version} ({result.mode.name}): "
             f"{_bytes(len(wanted.plaintext))} in, {len(text):,} characters out."
         ),
-        shown=[Shown("ciphertext", "Ciphertext", text)],
+        shown=[_Shown("ciphertext", "Ciphertext", text)],
         mode=result.mode.name,
         next_operation="decrypt",
     )
@@ -63,7 +63,7 @@ def encrypted(wanted: EncryptRequest, result: Envelope) -> TryResult:
 
 def decrypted(_wanted: object, result: Decrypted) -> TryResult:
     octets = result.plaintext
-    shown = [Shown(form, label, shown_as(octets, form)) for form, label in FORMATS.items()]
+    shown = [_Shown(form, label, shown_as(octets, form)) for form, label in FORMATS.items()]
     return TryResult(
         sentence=f"Decrypted with version {result.key_version} ({result.mode.name}): {_bytes(len(octets))}.",
         shown=shown,
@@ -82,7 +82,7 @@ def reencrypted(result: Reencrypted, *, is_same_key: bool) -> TryResult:
             f"Re-encrypted from version {result.source_key_version} to version {result.envelope.version} "
             f"({result.envelope.mode.name}): {len(text):,} characters."
         ),
-        shown=[Shown("ciphertext", "Ciphertext", text)],
+        shown=[_Shown("ciphertext", "Ciphertext", text)],
         mode=result.envelope.mode.name,
         next_operation="decrypt" if is_same_key else "",
         note="The source key is compromised, so the message may be forged."
@@ -97,7 +97,7 @@ def signed(wanted: SignRequest, result: Signature) -> TryResult:
             f"Signed with version {result.key_version} ({result.mode.name}): "
             f"{_bytes(len(wanted.message))} in, {_bytes(len(result.signature))} out."
         ),
-        shown=[Shown("signature", "Signature", encode_base64(result.signature))],
+        shown=[_Shown("signature", "Signature", encode_base64(result.signature))],
         mode=result.mode.name,
         next_operation="verify",
     )
@@ -106,7 +106,7 @@ def signed(wanted: SignRequest, result: Signature) -> TryResult:
 def computed(_wanted: object, result: ComputedMac) -> TryResult:
     return TryResult(
         sentence=f"Computed with version {result.key_version} ({result.mode.name}).",
-        shown=[Shown("mac", "MAC", encode_base64(result.mac))],
+        shown=[_Shown("mac", "MAC", encode_base64(result.mac))],
         mode=result.mode.name,
         next_operation="verify",
     )
@@ -121,7 +121,7 @@ def verified(_wanted: object, result: Verification, *, how: str) -> TryResult:
     )
     return TryResult(
         sentence=sentence,
-        shown=[Shown("result", "Result", "valid" if result.is_valid else "not valid")],
+        shown=[_Shown("result", "Result", "valid" if result.is_valid else "not valid")],
         mode=result.mode.name,
         next_operation="",
     )
@@ -131,8 +131,8 @@ def encapsulated(_wanted: object, result: SharedSecret) -> TryResult:
     return TryResult(
         sentence=f"Encapsulated to version {result.key_version} ({result.mode.name}).",
         shown=[
-            Shown("ciphertext", "Ciphertext", encode_base64(result.ciphertext)),
-            Shown("secret", "Secret", encode_base64(result.secret)),
+            _Shown("ciphertext", "Ciphertext", encode_base64(result.ciphertext)),
+            _Shown("secret", "Secret", encode_base64(result.secret)),
         ],
         mode=result.mode.name,
         next_operation="decapsulate",
@@ -144,7 +144,7 @@ def shared(_wanted: object, result: SharedSecret, *, how: str) -> TryResult:
     """``how``: the word for how the secret was found."""
     return TryResult(
         sentence=f"{how} with version {result.key_version} ({result.mode.name}): {_bytes(len(result.secret))}.",
-        shown=[Shown(form, FORMATS[form], shown_as(result.secret, form)) for form in ("base64", "hex")],
+        shown=[_Shown(form, FORMATS[form], shown_as(result.secret, form)) for form in ("base64", "hex")],
         mode=result.mode.name,
         next_operation="",
     )

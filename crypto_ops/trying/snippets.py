@@ -14,7 +14,7 @@ from kernel.crypto.algorithms import KeyAlgorithm
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class _Step:
     title: str
     text: str
     code: str
@@ -53,7 +53,7 @@ _GENPKEY: Final[Mapping[str, str]] = {
 }
 
 
-def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[Step]:
+def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[_Step]:
     """The steps in one of ``LANGUAGES`` for one key."""
     purpose = kind.purpose
     fields = f'"signing_algorithm": "{mode}", ' if purpose == "sign" else ""
@@ -75,6 +75,6 @@ def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> li
     programs = (TOKEN[language], *PROGRAMS[language, purpose])
     titles = ("Get a token", *_TITLES[purpose])
     return [
-        Step(title, text, program.substitute(sent))
+        _Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)
     ]

@@ -47,11 +47,11 @@ from keys.models import Key
 from keys.pages.views.detail import KeyView
 from keys.reading import services
 
-NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
+_NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class _Trial:
     """One operation of the page. ``view``: of the API request for it, to ``path``. ``shown``: of request and result."""
 
     view: type[MessageView]
@@ -60,22 +60,22 @@ class Trial:
 
 
 # By the purpose of the key and the operation. Re-encryption differs.
-TRIALS: Final[Mapping[tuple[str, str], Trial]] = {
-    ("encrypt", "encrypt"): Trial(EncryptView, "encrypt", results.encrypted),
-    ("encrypt", "decrypt"): Trial(DecryptView, "decrypt", results.decrypted),
-    ("sign", "sign"): Trial(SignView, "sign", results.signed),
-    ("sign", "verify"): Trial(VerifyView, "verify", partial(results.verified, how="signed")),
-    ("mac", "mac"): Trial(MacView, "mac", results.computed),
-    ("mac", "verify"): Trial(VerifyMacView, "mac/verify", partial(results.verified, how="computed")),
-    ("encapsulate", "encapsulate"): Trial(EncapsulateView, "encapsulate", results.encapsulated),
-    ("encapsulate", "decapsulate"): Trial(
+TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
+    ("encrypt", "encrypt"): _Trial(EncryptView, "encrypt", results.encrypted),
+    ("encrypt", "decrypt"): _Trial(DecryptView, "decrypt", results.decrypted),
+    ("sign", "sign"): _Trial(SignView, "sign", results.signed),
+    ("sign", "verify"): _Trial(VerifyView, "verify", partial(results.verified, how="signed")),
+    ("mac", "mac"): _Trial(MacView, "mac", results.computed),
+    ("mac", "verify"): _Trial(VerifyMacView, "mac/verify", partial(results.verified, how="computed")),
+    ("encapsulate", "encapsulate"): _Trial(EncapsulateView, "encapsulate", results.encapsulated),
+    ("encapsulate", "decapsulate"): _Trial(
         DecapsulateView, "decapsulate", partial(results.shared, how="Decapsulated")
     ),
-    ("agree", "agree"): Trial(AgreeView, "shared-secret", partial(results.shared, how="Agreed")),
+    ("agree", "agree"): _Trial(AgreeView, "shared-secret", partial(results.shared, how="Agreed")),
 }
 
 
-TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
+_TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
 
 class TryView(KeyView, FormView[Principal, TrialForm]):
@@ -90,7 +90,7 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
         return [choice for choice in found if choice.word in TRIED[self.key.purpose]]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if TAKE not in request.POST:
+        if _TAKE not in request.POST:
             return super().post(request, *args, **kwargs)
         form = TRIAL_FORMS[self.key.purpose](key=self.key, initial=request.POST.dict())
         form.fields["input"].widget.attrs["data-focus"] = True
@@ -126,7 +126,7 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
         )
 
 
-def _perform(trial: Trial, form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
+def _perform(trial: _Trial, form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
     """The result, and the same API request as a curl command. Raises the engine's refusals, and Refused."""
     codec = trial.view.codec
     wanted = codec.request(msgspec.convert(form.body, codec.body))
@@ -178,7 +178,7 @@ def _of_the_form(refusal: DomainError) -> DomainError:
 def _words(refusal: DomainError, operation: str, choices: Sequence[OperationChoice]) -> str:
     """The page's text for a refusal; "" to use the refusal's own text."""
     if isinstance(refusal, DecryptionFailed):
-        return NOT_DECRYPTED
+        return _NOT_DECRYPTED
     return next((choice.reason for choice in choices if choice.word == operation), "")
 
 

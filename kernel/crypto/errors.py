@@ -6,7 +6,7 @@ The base class and two of the kinds of ``kernel.errors`` are here because the co
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-type FieldErrors = Mapping[str, Sequence[str]]
+type _FieldErrors = Mapping[str, Sequence[str]]
 
 
 class DomainError(Exception):
@@ -21,7 +21,7 @@ class DomainError(Exception):
     title: ClassVar[str]
 
     def __init__(
-        self, detail: str, *, fields: FieldErrors | None = None, extra: Mapping[str, object] | None = None
+        self, detail: str, *, fields: _FieldErrors | None = None, extra: Mapping[str, object] | None = None
     ) -> None:
         super().__init__(detail)
         self.detail = detail

@@ -31,7 +31,7 @@ class _PrivateKey(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SeedAlgorithm:
+class _SeedAlgorithm:
     """Sizes in bytes. ``private_key`` and ``public_key`` parse raw bytes; ValueError for another length."""
 
     name: str
@@ -42,11 +42,11 @@ class SeedAlgorithm:
     public_key: Callable[[bytes], _PublicKey]
 
 
-SEED_ALGORITHMS: Final[Mapping[str, SeedAlgorithm]] = MappingProxyType(
+SEED_ALGORITHMS: Final[Mapping[str, _SeedAlgorithm]] = MappingProxyType(
     {
         algorithm.name: algorithm
         for algorithm in (
-            SeedAlgorithm(
+            _SeedAlgorithm(
                 name=ED25519,
                 seed_size=32,
                 public_key_size=32,
@@ -54,7 +54,7 @@ SEED_ALGORITHMS: Final[Mapping[str, SeedAlgorithm]] = MappingProxyType(
                 private_key=Ed25519PrivateKey.from_private_bytes,
                 public_key=Ed25519PublicKey.from_public_bytes,
             ),
-            SeedAlgorithm(
+            _SeedAlgorithm(
                 name=ML_DSA_44,
                 seed_size=32,
                 public_key_size=1312,
@@ -67,7 +67,7 @@ SEED_ALGORITHMS: Final[Mapping[str, SeedAlgorithm]] = MappingProxyType(
 )
 
 
-def find_seed_algorithm(name: str) -> SeedAlgorithm:
+def find_seed_algorithm(name: str) -> _SeedAlgorithm:
     """The algorithm with this name; raises UnsupportedAlgorithm."""
     algorithm = SEED_ALGORITHMS.get(name)
     if algorithm is None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-PRODUCT = "ciphercanary"
+_PRODUCT = "ciphercanary"
 _ROLES = {"run_sequencer": "sequencer", "run_worker": "worker"}  # commands that are programs of the server
 
 
@@ -22,4 +22,4 @@ def application_name(command_line: Sequence[str]) -> str:
             pass
         case _:
             role = ""
-    return f"{PRODUCT} {role}".rstrip()
+    return f"{_PRODUCT} {role}".rstrip()

@@ -26,8 +26,8 @@ from psycopg.pq import TransactionStatus
 from kernel.databases import lock_waits
 from kernel.runtime import ProcessState
 
-UNCONFIRMED = "PostgreSQL did not confirm COMMIT in time, so it is unknown whether the change was made"
-NOT_SENT = "PostgreSQL has not confirmed an earlier COMMIT, so the change was rolled back"
+_UNCONFIRMED = "PostgreSQL did not confirm COMMIT in time, so it is unknown whether the change was made"
+_NOT_SENT = "PostgreSQL has not confirmed an earlier COMMIT, so the change was rolled back"
 LEAST_FOR_COMMIT = (
     2.0  # seconds for a COMMIT after long waits: an unknown outcome is worse than a late answer
 )
@@ -113,7 +113,7 @@ def commit(session: psycopg.Connection[Any]) -> None:
         session.commit()  # there is nothing to confirm
         return
     if are_overdue() and _has_written(session):
-        raise django.db.OperationalError(NOT_SENT)
+        raise django.db.OperationalError(_NOT_SENT)
     sent = time.monotonic()
     limit = _limit.get() or max(lock_waits.deadline() - sent, LEAST_FOR_COMMIT)
     try:
@@ -128,7 +128,7 @@ def commit(session: psycopg.Connection[Any]) -> None:
             raise
         here = _unconfirmed.current.here
         here.count = unconfirmed_here() + 1
-        raise CommitUnconfirmed(UNCONFIRMED) from error
+        raise CommitUnconfirmed(_UNCONFIRMED) from error
 
 
 def _has_written(session: psycopg.Connection[Any]) -> bool:

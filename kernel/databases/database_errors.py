@@ -13,7 +13,7 @@ from kernel.databases.dead_peers import CONNECT_SECONDS
 
 # The messages of libpq and PostgreSQL; connection errors carry no SQLSTATE. In another language, no remedy matches
 # but the line itself still names the cause.
-POSTGRESQL_REMEDIES = {
+_POSTGRESQL_REMEDIES = {
     r"password authentication failed|no password supplied": "Correct the user and password in DATABASE_URL.",
     r'role ".*" does not exist': "Create the role, or correct the user in DATABASE_URL.",
     r'database ".*" does not exist': "Create the database, or correct its name in DATABASE_URL.",
@@ -27,27 +27,27 @@ POSTGRESQL_REMEDIES = {
     r"has not confirmed an earlier COMMIT": "Check PostgreSQL and its synchronous standbys.",
     r"relation .* does not exist": f"{installation.PREPARE} to create the tables.",
 }
-DAMAGED = "The file is damaged or is not a database. Keep a copy, then restore a backup."
-SQLITE_REMEDIES = {
-    sqlite3.SQLITE_NOTADB: DAMAGED,
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
+_DAMAGED = "The file is damaged or is not a database. Keep a copy, then restore a backup."
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_CANTOPEN: f"{installation.PREPARE} to create the file. Check CC_HOME and DATABASE_URL.",
     sqlite3.SQLITE_ERROR: f"{installation.PREPARE} to create the tables. Check CC_HOME and DATABASE_URL.",
     sqlite3.SQLITE_READONLY: "Check the owner and permissions of the file.",
     sqlite3.SQLITE_BUSY: "Another process has locked the file. Stop that process, then try again.",
     sqlite3.SQLITE_FULL: "The disk is full. Free some space.",
 }
-PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/rescode.html
+_PRIMARY_CODE = 0xFF  # of SQLite's extended result codes: https://sqlite.org/rescode.html
 
 
 def explain(error: django.db.Error) -> str:
     """The cause of the error and its remedy, in one line."""
     if connection.vendor == "sqlite":
-        code = getattr(error.__cause__, "sqlite_errorcode", 0) & PRIMARY_CODE
-        remedy = SQLITE_REMEDIES.get(code, "Check DATABASE_URL.")
+        code = getattr(error.__cause__, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        remedy = _SQLITE_REMEDIES.get(code, "Check DATABASE_URL.")
         return f"{_sentence(error)} ({connection.settings_dict['NAME']}). {remedy}"
     line = _sentence(_cause_of_timeout() if isinstance(error.__cause__, PoolTimeout) else error)
-    matches = (remedy for words, remedy in POSTGRESQL_REMEDIES.items() if re.search(words, line))
+    matches = (remedy for words, remedy in _POSTGRESQL_REMEDIES.items() if re.search(words, line))
     return f"{line}. {next(matches, 'Check DATABASE_URL.')}"
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 # A request waits for a connection for CC_DB_POOL_TIMEOUT, 5 seconds: dead hosts must leave time for a live one.
-CONNECT_SECONDS: Final = 2
+_CONNECT_SECONDS: Final = 2
 
-OPTIONS: Final = {"target_session_attrs": "read-write", "connect_timeout": CONNECT_SECONDS}
+OPTIONS: Final = {"target_session_attrs": "read-write", "connect_timeout": _CONNECT_SECONDS}
 
 
 def without_hosts(url: str) -> tuple[str, dict[str, str]]:

@@ -15,9 +15,9 @@ from kernel.environment.hosts import add_options, without_hosts
 from kernel.environment.redis_urls import Sentinels
 
 DATABASES = {"postgres", "postgresql", "sqlite"}
-REDIS_SCHEMES = {"redis", "rediss", "unix"}
-SYSLOG_SCHEMES = {"udp", "tcp"}
-BOOLEANS = {
+_REDIS_SCHEMES = {"redis", "rediss", "unix"}
+_SYSLOG_SCHEMES = {"udp", "tcp"}
+_BOOLEANS = {
     "true": True,
     "yes": True,
     "on": True,
@@ -27,17 +27,19 @@ BOOLEANS = {
     "off": False,
     "0": False,
 }
-OWN_PREFIX = "CC_"
+_OWN_PREFIX = "CC_"
 # Variables that the settings do not read: those of bin/, of the tests, and those for PostgreSQL when SQLite is
 # used.
-READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE", "CC_TEST_SOCKET"}
-READ_WITH_POSTGRESQL = {"CC_DB_POOL_MIN", "CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"}
+_READ_ELSEWHERE = {"CC_VENV", "CC_PYTHON", "CC_CHROMIUM", "CC_TEST_DURABLE", "CC_TEST_SOCKET"}
+_READ_WITH_POSTGRESQL = {"CC_DB_POOL_MIN", "CC_DB_POOL_TIMEOUT", "CC_DB_POOL_MAX_LIFETIME"}
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ ships no types
     """django-environ without its proxies: a password that begins with ``$`` does not refer to another variable."""
 
-    known: ClassVar[set[str]] = READ_ELSEWHERE | READ_WITH_POSTGRESQL  # grows with each variable that is read
+    known: ClassVar[set[str]] = (
+        _READ_ELSEWHERE | _READ_WITH_POSTGRESQL
+    )  # grows with each variable that is read
 
     def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - django-environ's signature
         """The variable converted by ``cast``, or the default. Raises ImproperlyConfigured."""
@@ -93,7 +95,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         """The URL of a Redis server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
         try:
-            is_valid = not url or url.partition("://")[0] in REDIS_SCHEMES or bool(Sentinels.read(url))
+            is_valid = not url or url.partition("://")[0] in _REDIS_SCHEMES or bool(Sentinels.read(url))
         except ValueError:
             is_valid = False
         if not is_valid:
@@ -139,15 +141,15 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
 def unknown_variables() -> dict[str, str]:
     """``{name: closest known name, or ""}`` of ``CC_`` variables that are not read, such as a misspelled name."""
     known = Environment.known | {f"{name}_FILE" for name in Environment.known}
-    names = sorted(name for name in os.environ if name.startswith(OWN_PREFIX) and name not in known)  # noqa: TID251 - finds variables that no setting reads
+    names = sorted(name for name in os.environ if name.startswith(_OWN_PREFIX) and name not in known)  # noqa: TID251 - finds variables that no setting reads
     return {name: "".join(get_close_matches(name, known, n=1)) for name in names}
 
 
 def _boolean(var: str, text: str) -> bool:
     """Replaces django-environ's conversion, which treats every unknown text as False. Raises ImproperlyConfigured."""
-    if text.lower() not in BOOLEANS:
+    if text.lower() not in _BOOLEANS:
         raise ImproperlyConfigured(f"{var} must be True or False.")
-    return BOOLEANS[text.lower()]
+    return _BOOLEANS[text.lower()]
 
 
 def _plain_float(text: str) -> float:
@@ -161,4 +163,4 @@ def _is_host_and_port(url: str) -> bool:
         has_port = bool(parts.port)
     except ValueError:  # brackets without an address, or a port that is not a number
         return False
-    return parts.scheme in SYSLOG_SCHEMES and bool(parts.hostname) and has_port and not parts.path
+    return parts.scheme in _SYSLOG_SCHEMES and bool(parts.hostname) and has_port and not parts.path

@@ -23,7 +23,7 @@ type Headers = list[tuple[bytes, bytes]]
 
 BLOCK: Final = 256 * 1024  # bytes of a file in memory at once
 # Refusals bypass Django's middleware, so these are the headers that it would set, where they matter.
-REFUSAL_HEADERS: Final = [
+_REFUSAL_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -48,7 +48,7 @@ def refusal(scope: Scope, error: DomainError) -> Answer:
     extra = error.headers if isinstance(error, ProtocolError) else {}
     headers = [
         *_own_headers(problems.CONTENT_TYPE, body, request_id),
-        *REFUSAL_HEADERS,
+        *_REFUSAL_HEADERS,
         (b"connection", b"close"),
         *((name.lower().encode(), value.encode()) for name, value in extra.items()),
     ]

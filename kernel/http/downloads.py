@@ -8,10 +8,10 @@ from django.utils.http import content_disposition_header
 
 from kernel.crypto.encoding import encode_base64
 
-BLOCK = 64 * 1024  # bytes
+_BLOCK = 64 * 1024  # bytes
 
 
-class Content(Protocol):
+class _Content(Protocol):
     """A file, or an object that ``read`` computes. ``take_over`` of such an object is described in ``FileAnswer``."""
 
     def read(self, size: int = -1, /) -> bytes: ...
@@ -19,7 +19,7 @@ class Content(Protocol):
 
 
 def file_response(
-    content: Content | None, *, name: str, size: int, sha256: str, media_type: str
+    content: _Content | None, *, name: str, size: int, sha256: str, media_type: str
 ) -> HttpResponseBase:
     """The response, with the SHA-256 (hex) in ``Repr-Digest`` (RFC 9530). ``content`` is None for HEAD."""
     if content is None:
@@ -27,7 +27,7 @@ def file_response(
     else:
         filelike: Any = content
         response = FileResponse(filelike, content_type=media_type)
-        response.block_size = BLOCK
+        response.block_size = _BLOCK
     response["Content-Length"] = str(size)
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     response["Repr-Digest"] = f"sha-256=:{encode_base64(bytes.fromhex(sha256))}:"

@@ -21,7 +21,7 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 API_PREFIXES = ("/api/", "/auth/", "/oauth/")
 
 # Features of the browser that no page uses, so an injected script cannot use them either.
-PERMISSIONS_POLICY = ", ".join(
+_PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
 )
@@ -73,7 +73,7 @@ class SecurityHeaders:
         response["Content-Security-Policy"] = content_security_policy()
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         if response.headers.get("Content-Type", "").startswith(("text/html", "text/javascript")):
-            response["Permissions-Policy"] = PERMISSIONS_POLICY
+            response["Permissions-Policy"] = _PERMISSIONS_POLICY
         if not request.path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Cache-Control", "no-store")
         if is_api(request):

@@ -20,7 +20,7 @@ from urllib3.util.connection import create_connection
 from kernel.http.deadlines import ShutDown
 from kernel.http.outgoing import TOTAL_SECONDS, ExchangeFailed
 
-type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+type _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # 6to4 and Teredo carry an IPv4 address that a relay could deliver to; the relays' own network is reserved (RFC 7526).
 _TUNNELS: Final = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "192.88.99.0/24")))
@@ -42,13 +42,13 @@ def checked_addresses(host: str, port: int, allowed: Collection[str]) -> list[st
     return addresses
 
 
-def may_connect(address: Address, allowed: Collection[str]) -> bool:
+def may_connect(address: _Address, allowed: Collection[str]) -> bool:
     """Whether the address is public, or in one of the allowed networks. An embedded IPv4 address counts itself."""
     actual = _unwrapped(address)
     return _is_public(actual) or any(actual in ipaddress.ip_network(network) for network in allowed)
 
 
-def _unwrapped(address: Address) -> Address:
+def _unwrapped(address: _Address) -> _Address:
     if not isinstance(address, ipaddress.IPv6Address):
         return address
     if address.ipv4_mapped is not None:
@@ -56,13 +56,13 @@ def _unwrapped(address: Address) -> Address:
     return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: _Address) -> bool:
     is_special = address.is_multicast or address.is_reserved or any(address in each for each in _TUNNELS)
     is_unicast = address.version == 4 or address in _GLOBAL_UNICAST  # noqa: PLR2004 - IPv4
     return address.is_global and is_unicast and not is_special
 
 
-class PinnedConnection(HTTPSConnection):
+class _PinnedConnection(HTTPSConnection):
     """A connection to one of ``addresses``, closed after ``TOTAL_SECONDS`` however slowly the server sends."""
 
     def __init__(self, *args: Any, addresses: Sequence[str], **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class PinnedConnection(HTTPSConnection):
 class PinnedPool(HTTPSConnectionPool):
     """One connection to ``host`` at checked addresses. ``ca_file`` adds an authority to those of the system."""
 
-    ConnectionCls = PinnedConnection
+    ConnectionCls = _PinnedConnection
 
     def __init__(self, host: str, port: int, *, addresses: Sequence[str], ca_file: str = "") -> None:
         context = ssl.create_default_context()

@@ -5,10 +5,10 @@ from typing import Any, NoReturn
 
 from kernel.errors import Invalid
 
-MAX_DEPTH = 20
+_MAX_DEPTH = 20
 # Limit per object or list: larger ones would only waste time. The longest list of an endpoint has 1,000 members;
 # slightly longer lists get that field's own error, which names the field.
-MAX_MEMBERS = 1024
+_MAX_MEMBERS = 1024
 
 
 def loads(body: bytes) -> object:
@@ -22,7 +22,7 @@ def loads(body: bytes) -> object:
     except (ValueError, RecursionError):
         # The decoder's message contains only the position; values are never echoed.
         raise Invalid("The body is not valid JSON.") from None
-    _check(value, MAX_DEPTH)
+    _check(value, _MAX_DEPTH)
     return value
 
 
@@ -35,8 +35,8 @@ def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _check_size(members: list[Any]) -> None:
-    if len(members) > MAX_MEMBERS:
-        raise Invalid(f"An object or list in the body has more than {MAX_MEMBERS} members.")
+    if len(members) > _MAX_MEMBERS:
+        raise Invalid(f"An object or list in the body has more than {_MAX_MEMBERS} members.")
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -45,7 +45,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 def _check(value: object, depth: int) -> None:
     if not depth:
-        raise Invalid(f"The body is nested more than {MAX_DEPTH} levels deep.")
+        raise Invalid(f"The body is nested more than {_MAX_DEPTH} levels deep.")
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):

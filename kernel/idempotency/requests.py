@@ -18,7 +18,7 @@ from kernel.idempotency.models import CompletedRequest
 from kernel.trust import system_keys
 from kernel.trust.row_mac import encode_fields
 
-LIFETIME: Final = timedelta(hours=24)
+_LIFETIME: Final = timedelta(hours=24)
 DELETED_AT_ONCE: Final = 500
 _LABEL, _VERSION = "idempotent-request", 1
 
@@ -58,7 +58,9 @@ def claim(attempt: Attempt) -> CompletedRequest:
     if found is None:
         # A plain hash of a body with few unknown bits, such as a password, would reveal it to a reader of the table.
         request_mac = system_keys.make_mac(system_keys.ROW_MAC, _VERSION, attempt.message)
-        return CompletedRequest(key_hash=attempt.key_hash, request_mac=request_mac, expires_at=now + LIFETIME)
+        return CompletedRequest(
+            key_hash=attempt.key_hash, request_mac=request_mac, expires_at=now + _LIFETIME
+        )
     try:
         system_keys.check_mac(system_keys.ROW_MAC, _VERSION, attempt.message, found.request_mac)
     except MacMismatch:

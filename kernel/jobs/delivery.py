@@ -18,13 +18,13 @@ from kernel.trust.row_mac import MacProtectedRow
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 100
+_MOST_AT_ONCE = 100
 
 
 def submit(job: Job) -> None:
     """Insert the new row, and notify the workers after the caller's transaction has committed."""
     _insert(job)
-    transaction.on_commit(partial(notify, job.kind, job.pk))
+    transaction.on_commit(partial(_notify, job.kind, job.pk))
 
 
 def submit_leased(job: Job) -> None:
@@ -50,7 +50,7 @@ def cancel(job: Job) -> None:
         job.refresh_from_db()
 
 
-def notify(kind: str, job_id: UUID) -> None:
+def _notify(kind: str, job_id: UUID) -> None:
     """Notify the workers through the broker, if there is one. Never raises: workers find the row later anyway."""
     if not settings.CELERY_BROKER_URL:
         return
@@ -71,7 +71,7 @@ def deliver_due_jobs() -> None:
     now = database_now()
     overdue = leases.due(now, late=timedelta(seconds=lease_seconds() / 2))
     rows = JobRecord.objects.filter(overdue, kind__in=kinds()).order_by("due_at")
-    for kind, job_id in rows.values_list("kind", "pk")[:MOST_AT_ONCE]:
+    for kind, job_id in rows.values_list("kind", "pk")[:_MOST_AT_ONCE]:
         notifier.notify(kind, str(job_id))
 
 

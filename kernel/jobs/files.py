@@ -24,9 +24,9 @@ from django.conf import settings
 from kernel.home import RESERVE, create_private_folder, sync_folder
 from kernel.trust.row_mac import IntegrityFailed
 
-UNFINISHED = ".unfinished"
-FILE_SYSTEM = "lost+found"  # in the top folder of an ext4 volume, where the folder may be mounted
-LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two checks of the free space
+_UNFINISHED = ".unfinished"
+_FILE_SYSTEM = "lost+found"  # in the top folder of an ext4 volume, where the folder may be mounted
+_LOOKED_AFTER = 8 * 1024 * 1024  # bytes between two checks of the free space
 _ATTEMPT = re.compile("[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -45,14 +45,14 @@ class HashedFile:
         self._hash = hashlib.sha256()
         self._hashed: Future[None] | None = None
         self._synced: Future[None] | None = None
-        self._looks_at = LOOKED_AFTER
+        self._looks_at = _LOOKED_AFTER
         self.size = 0
         _require_space(folder)
 
     def write(self, octets: bytes) -> int:
         if self.size >= self._looks_at:
             _require_space(self._folder)
-            self._looks_at = self.size + LOOKED_AFTER
+            self._looks_at = self.size + _LOOKED_AFTER
             if self._synced is None or self._synced.done():
                 self._wait_for(self._synced)
                 self._synced = self._threads.submit(os.fdatasync, self._file.fileno())
@@ -85,7 +85,7 @@ def new_file(path: Path, *, hashes: bool = True) -> Iterator[HashedFile]:
 
     ``hashes``: its SHA-256 is needed. Raises OSError.
     """
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     descriptor = os.open(unfinished, _NEW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file, ThreadPoolExecutor(2) as threads:
@@ -134,13 +134,13 @@ class JobFolder:
     def temporary_folder(self, job_id: UUID) -> Iterator[Path]:
         """A temporary folder for the files of the job, removed when the block ends. Raises OSError."""
         create_private_folder(self.path)
-        with TemporaryDirectory(prefix=f"{job_id}.", suffix=UNFINISHED, dir=self.path) as folder:
+        with TemporaryDirectory(prefix=f"{job_id}.", suffix=_UNFINISHED, dir=self.path) as folder:
             yield Path(folder)
 
     def names(self) -> list[str]:
         """Names of everything in the folder, except what its file system needs."""
         found = {path.name for path in self.path.iterdir()} if self.path.exists() else set()
-        return sorted(found - {FILE_SYSTEM})
+        return sorted(found - {_FILE_SYSTEM})
 
     def remove(self, some: Collection[str]) -> None:
         """Remove items that ``names`` returned. Raises OSError."""

@@ -21,12 +21,12 @@ from kernel.observability.metrics import job_failures_total
 from kernel.outbox.publishing import Announcement, publish
 
 MAX_ATTEMPTS = 5
-GAVE_UP = "gave_up"
+_GAVE_UP = "gave_up"
 JOB_FAILED = "job.failed"  # a topic of notifications
-FIRST_DELAY, LONGEST_DELAY = 5, 300  # seconds
-NO_LEASE = {"lease_until": None, "lease_holder": ""}
+_FIRST_DELAY, _LONGEST_DELAY = 5, 300  # seconds
+_NO_LEASE = {"lease_until": None, "lease_holder": ""}
 
-type Columns = Mapping[str, Any]
+type _Columns = Mapping[str, Any]
 
 
 def due(now: datetime, *, late: timedelta = timedelta()) -> Q:
@@ -52,7 +52,7 @@ def claim(task: Task, job_id: UUID | str) -> Job | None:
     exhausted = rows.filter(attempts__gte=MAX_ATTEMPTS).first()
     if exhausted:
         with suppress(LeaseLost):  # another worker has already ended it
-            _end(rows, task, exhausted, {"status": Status.FAILED.value, "error_code": GAVE_UP})
+            _end(rows, task, exhausted, {"status": Status.FAILED.value, "error_code": _GAVE_UP})
     return None
 
 
@@ -65,7 +65,12 @@ def lease_new(job: Job) -> None:
 
 
 def end(
-    job: JobRecord, status: Status, progress: Columns, *, result: Columns | None = None, error_code: str = ""
+    job: JobRecord,
+    status: Status,
+    progress: _Columns,
+    *,
+    result: _Columns | None = None,
+    error_code: str = "",
 ) -> None:
     """Record the end of the job: ``progress`` in its ``JobRecord``, and ``result`` in the table of its kind.
 
@@ -83,27 +88,27 @@ def end(
         raise
 
 
-def put_back(job: Job, progress: Columns, *, error_code: str) -> None:
+def put_back(job: Job, progress: _Columns, *, error_code: str) -> None:
     """Return the job for a retry with increasing delay, or fail it after the last attempt. Raises LeaseLost."""
     if job.attempts >= MAX_ATTEMPTS:
         end(job, Status.FAILED, progress, error_code=error_code)
         return
-    delay = timedelta(seconds=min(FIRST_DELAY * 2 ** (job.attempts - 1), LONGEST_DELAY))
+    delay = timedelta(seconds=min(_FIRST_DELAY * 2 ** (job.attempts - 1), _LONGEST_DELAY))
     _release(job, {**progress, "due_at": database_now() + delay})
 
 
-def hand_over(job: Job, progress: Columns) -> None:
+def hand_over(job: Job, progress: _Columns) -> None:
     """Release the job for any other worker at once, without counting this attempt. Raises LeaseLost."""
     _release(job, {**progress, "due_at": database_now(), "attempts": F("attempts") - 1})
 
 
-def _new_lease(now: datetime) -> Columns:
+def _new_lease(now: datetime) -> _Columns:
     holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
     return {"status": Status.RUNNING.value, "lease_holder": holder, "lease_until": lease_end(now)}
 
 
-def _release(job: Job, columns: Columns) -> None:
-    if not _unchanged(job).update(**columns, **NO_LEASE, status=Status.PENDING.value):
+def _release(job: Job, columns: _Columns) -> None:
+    if not _unchanged(job).update(**columns, **_NO_LEASE, status=Status.PENDING.value):
         raise LeaseLost
 
 
@@ -112,10 +117,10 @@ def _unchanged(job: JobRecord) -> QuerySet[JobRecord]:
 
 
 def _end(
-    rows: QuerySet[JobRecord], task: Task, job: JobRecord, ending: Columns, result: Columns | None = None
+    rows: QuerySet[JobRecord], task: Task, job: JobRecord, ending: _Columns, result: _Columns | None = None
 ) -> None:
     with transaction.atomic():
-        if not rows.update(**ending, **NO_LEASE, finished_at=database_now()):
+        if not rows.update(**ending, **_NO_LEASE, finished_at=database_now()):
             raise LeaseLost
         if result:
             task.model._default_manager.filter(pk=job.pk).update(**result)  # noqa: CC3 - columns of the result, which the holder of the lease writes

@@ -10,11 +10,11 @@ from kernel.environment.redis_urls import Sentinels
 
 RUN_JOB = "ciphercanary.run_job"
 RUN_PERIODIC = "ciphercanary.run_periodic"
-BEAT_SECONDS = 30  # the longest pause of beat, whose liveness is that it turns
-EXPIRES_SECONDS = 60  # the schedule notifies again for untaken jobs: older notifications only fill the queue
+_BEAT_SECONDS = 30  # the longest pause of beat, whose liveness is that it turns
+_EXPIRES_SECONDS = 60  # the schedule notifies again for untaken jobs: older notifications only fill the queue
 
 
-class KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
+class _KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
     """Keep the loggers of the settings: Celery's own handlers would bypass the redaction."""
 
     def setup_logging_subsystem(self, *_arguments: Any, **_options: Any) -> bool:
@@ -24,7 +24,7 @@ class KeepOurLogging(Logging):  # type: ignore[misc]  # Celery ships no types
 _sentinels = Sentinels.read(settings.CELERY_BROKER_URL)
 _broker_url, _sentinel_options = _sentinels.broker if _sentinels else (settings.CELERY_BROKER_URL, {})
 
-app = Celery("ciphercanary", log=KeepOurLogging)  # noqa: CC6 - Celery's application
+app = Celery("ciphercanary", log=_KeepOurLogging)  # noqa: CC6 - Celery's application
 app.conf.update(
     broker_url=_broker_url,
     # Ids as JSON: an attacker with write access to the broker can make a worker look at a row, but cannot run code.
@@ -41,7 +41,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     beat_scheduler="ciphercanary.celery:Schedule",
-    beat_max_loop_interval=BEAT_SECONDS,
+    beat_max_loop_interval=_BEAT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # a worker survives any outage of the broker
     broker_connection_timeout=2,
@@ -58,4 +58,4 @@ app.conf.update(
 
 def notify(kind: str, job_id: str) -> None:
     """Send the id to the workers. Raises what Celery and the broker raise."""
-    app.send_task(RUN_JOB, [kind, job_id], expires=EXPIRES_SECONDS, retry=False, ignore_result=True)
+    app.send_task(RUN_JOB, [kind, job_id], expires=_EXPIRES_SECONDS, retry=False, ignore_result=True)

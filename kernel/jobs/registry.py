@@ -24,7 +24,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Periodic:
+class _Periodic:
     """A function that a schedule calls every ``seconds``."""
 
     name: str
@@ -33,7 +33,7 @@ class Periodic:
 
 
 _tasks: dict[str, Task] = {}  # noqa: CC6 - apps register in AppConfig.ready
-_periodic: dict[str, Periodic] = {}  # noqa: CC6 - apps register in AppConfig.ready
+_periodic: dict[str, _Periodic] = {}  # noqa: CC6 - apps register in AppConfig.ready
 
 
 def register[J: Job](
@@ -55,7 +55,7 @@ def register[J: Job](
 
 def register_periodic(name: str, seconds: float, function: Callable[[], object]) -> None:
     """Call the function periodically in every process with a schedule. Two processes may call it at the same time."""
-    _periodic[name] = Periodic(name, seconds, function)
+    _periodic[name] = _Periodic(name, seconds, function)
 
 
 def tasks() -> list[Task]:
@@ -79,11 +79,11 @@ def kind_of(model: type[Job]) -> str:
     raise LookupError(f"no task is registered for {model.__name__}")
 
 
-def periodic_functions() -> list[Periodic]:
+def periodic_functions() -> list[_Periodic]:
     return list(_periodic.values())
 
 
-def find_periodic(name: str) -> Periodic | None:
+def find_periodic(name: str) -> _Periodic | None:
     return _periodic.get(name)
 
 

@@ -18,9 +18,9 @@ from kernel.observability.logs import current_request_id
 
 logger = logging.getLogger(__name__)
 
-INTERNAL = "internal"
+_INTERNAL = "internal"
 # Retryable errors: the database, or another dependency of the task, may recover; a version may be read again.
-RETRYABLE = (django.db.OperationalError, django.db.InterfaceError, Unavailable, VersionConflict)
+_RETRYABLE = (django.db.OperationalError, django.db.InterfaceError, Unavailable, VersionConflict)
 
 
 def run_job(kind: str, job_id: UUID | str, is_stopping: Callable[[], bool]) -> None:
@@ -81,7 +81,7 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool], report: Repo
         leases.end(job, Status.CANCELLED, progress.columns)
     except Stopping:
         leases.hand_over(job, progress.columns)
-    except RETRYABLE as error:
+    except _RETRYABLE as error:
         logger.warning("a job could not be done now", exc_info=True)
         tracing.note_error(error)
         django.db.close_old_connections()  # a broken connection could not write this either
@@ -96,7 +96,7 @@ def _attempt(task: Task, job: Job, is_stopping: Callable[[], bool], report: Repo
 def _code(error: Exception) -> str:
     if isinstance(error, DomainError):
         return error.code
-    return Unavailable.code if isinstance(error, RETRYABLE) else INTERNAL
+    return Unavailable.code if isinstance(error, _RETRYABLE) else _INTERNAL
 
 
 def _traced(task: Task, job: Job) -> AbstractContextManager[None]:

@@ -13,17 +13,17 @@ from kernel.observability.loops import record_turn
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 5.0
 
-type IsStopping = Callable[[], bool]
-type Step = Callable[[IsStopping], bool]
+type _IsStopping = Callable[[], bool]
+type _Step = Callable[[_IsStopping], bool]
 """One turn of a loop. Returns whether it found work."""
 
 
 def work(threads: int, stopping: threading.Event) -> None:
     """Run jobs until ``stopping`` is set and all running jobs have been put back."""
-    loops: dict[str, Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)} | {
+    loops: dict[str, _Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)} | {
         "schedule": Schedule().run_due
     }
     doing = [threading.Thread(target=_repeat, args=[loop, step, stopping]) for loop, step in loops.items()]
@@ -33,7 +33,7 @@ def work(threads: int, stopping: threading.Event) -> None:
         thread.join()
 
 
-def _repeat(loop: str, step: Step, stopping: threading.Event) -> None:
+def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
     """Call ``step`` again at once if it found work, else after a pause."""
 
     def is_stopping() -> bool:
@@ -44,7 +44,7 @@ def _repeat(loop: str, step: Step, stopping: threading.Event) -> None:
     while not stopping.wait(pause):
         record_turn(loop)
         try:
-            pause = 0.0 if step(is_stopping) else POLL_SECONDS
+            pause = 0.0 if step(is_stopping) else _POLL_SECONDS
         except Exception:
             logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
@@ -59,7 +59,7 @@ class Schedule:
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
 
-    def run_due(self, _is_stopping: IsStopping) -> bool:
+    def run_due(self, _is_stopping: _IsStopping) -> bool:
         for periodic in periodic_functions():
             if time.monotonic() >= self._next.get(periodic.name, 0.0):
                 self._next[periodic.name] = time.monotonic() + periodic.seconds

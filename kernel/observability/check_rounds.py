@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS: Final = 0.8
 FRESH: Final = 1.0  # seconds for which a finished round is shared
-LOCK_SECONDS, STATEMENT_SECONDS = 0.4, 0.6
-CLOSE_SECONDS: Final = 10.0  # more than the statements of a round may take together
+_LOCK_SECONDS, _STATEMENT_SECONDS = 0.4, 0.6
+_CLOSE_SECONDS: Final = 10.0  # more than the statements of a round may take together
 
 
 class _Round:
@@ -65,7 +65,7 @@ class CheckRounds:
     def close(self) -> None:
         """Drop the results and the connection after the current round has ended."""
         with self._lock:
-            is_idle = self._round is None or self._round.is_done.wait(CLOSE_SECONDS)
+            is_idle = self._round is None or self._round.is_done.wait(_CLOSE_SECONDS)
             if is_idle and self._connection is not None:
                 self._connection.close()
             self._round = None
@@ -85,7 +85,7 @@ class CheckRounds:
                 self._connection = _own_connection()
             connections[DEFAULT_DB_ALIAS] = self._connection  # of this thread only
             self._connection.close_if_unusable_or_obsolete()
-            with commit_waits.limited_to(STATEMENT_SECONDS):
+            with commit_waits.limited_to(_STATEMENT_SECONDS):
                 self._run_checks(current)
         finally:
             current.is_done.set()
@@ -104,9 +104,9 @@ def _own_connection() -> BaseDatabaseWrapper:
     options = dict(own.settings_dict["OPTIONS"])
     options.pop("pool", None)
     if settings.CC_SQLITE:
-        options["timeout"] = LOCK_SECONDS
+        options["timeout"] = _LOCK_SECONDS
     else:
-        bounds = {"lock_timeout": LOCK_SECONDS, "statement_timeout": STATEMENT_SECONDS}
+        bounds = {"lock_timeout": _LOCK_SECONDS, "statement_timeout": _STATEMENT_SECONDS}
         words = [f" -c {name}={milliseconds(seconds)}" for name, seconds in bounds.items()]
         # Detect an unreachable server after seconds instead of the minutes of TCP's default.
         options |= {"options": options.get("options", "") + "".join(words), "connect_timeout": 2}

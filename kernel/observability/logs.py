@@ -35,11 +35,11 @@ ALLOWED_FIELDS = frozenset(
         "trace.id",
     }
 )
-NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
+_NEVER_A_SECRET = {"error.stack_trace"}  # names of our own files, which look like base64
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 FORMATS = {"auto", "json", "text"}
-ECS_VERSION = "8.11.0"
-QUIETER = {
+_ECS_VERSION = "8.11.0"
+_QUIETER = {
     # The parameters of a statement are user data: keep them out of the log at every level.
     "django.db.backends": "WARNING",
     # The audit log records refusals, and failures are logged where they are handled.
@@ -53,7 +53,7 @@ QUIETER = {
     "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",
 }
-type Fields = MutableMapping[str, Any]
+type _Fields = MutableMapping[str, Any]
 
 
 def configure(*, level: str, log_format: str, service: str, has_traces: bool) -> None:
@@ -88,7 +88,7 @@ def configuration(*, level: str, log_format: str, service: str, has_traces: bool
             }
         },
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {name: {"level": level} for name, level in QUIETER.items()},
+        "loggers": {name: {"level": level} for name, level in _QUIETER.items()},
     }
 
 
@@ -112,7 +112,7 @@ def is_terminal() -> bool:
     return sys.__stderr__ is not None and sys.__stderr__.isatty()
 
 
-def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
+def _add_record_fields(_logger: Any, _method: str, fields: _Fields) -> _Fields:
     record: logging.LogRecord = fields["_record"]
     fields["message"] = str(fields.pop("event", ""))
     fields["@timestamp"] = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", {})["timestamp"]
@@ -126,7 +126,7 @@ def _add_record_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
     return fields
 
 
-def _add_trace_ids(_logger: Any, _method: str, fields: Fields) -> Fields:
+def _add_trace_ids(_logger: Any, _method: str, fields: _Fields) -> _Fields:
     return {**fields, **trace_ids()}
 
 
@@ -148,10 +148,10 @@ class _AddConstants:
         self._fields = {
             "service.name": service,
             "service.version": __version__,
-            "ecs.version": ECS_VERSION,
+            "ecs.version": _ECS_VERSION,
         }
 
-    def __call__(self, _logger: Any, _method: str, fields: Fields) -> Fields:
+    def __call__(self, _logger: Any, _method: str, fields: _Fields) -> _Fields:
         return {**fields, **self._fields}
 
 
@@ -165,12 +165,12 @@ def _stack(trace: TracebackType | None) -> str:
     return " < ".join(reversed(frames))
 
 
-def _keep_allowed(_logger: Any, _method: str, fields: Fields) -> Fields:
+def _keep_allowed(_logger: Any, _method: str, fields: _Fields) -> _Fields:
     return {name: value for name, value in fields.items() if name in ALLOWED_FIELDS and value != ""}
 
 
-def _redact(_logger: Any, _method: str, fields: Fields) -> Fields:
+def _redact(_logger: Any, _method: str, fields: _Fields) -> _Fields:
     return {
-        name: redact(value) if isinstance(value, str) and name not in NEVER_A_SECRET else value
+        name: redact(value) if isinstance(value, str) and name not in _NEVER_A_SECRET else value
         for name, value in fields.items()
     }

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django_prometheus.middleware import PrometheusAfterMiddleware
 
 # They are constant, or no operator needs them, and counting them costs more than finding the caller.
-OMITTED: Final = (
+_OMITTED: Final = (
     "requests_body_bytes",
     "requests_by_transport",
     "responses_body_bytes",
@@ -19,7 +19,7 @@ class RequestMetrics(PrometheusAfterMiddleware):  # type: ignore[misc]  # django
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name in OMITTED:
+        for name in _OMITTED:
             setattr(self.metrics, name, _Omitted())
 
     def label_metric(self, metric: Any, request: Any, response: Any = None, **labels: str) -> Any:  # noqa: ARG002 - the base class's signature

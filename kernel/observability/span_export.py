@@ -36,7 +36,7 @@ class Export:
         # The SDK would not read the file that OTEL_EXPORTER_OTLP_HEADERS_FILE names.
         headers = parse_env_headers(settings.OTEL_EXPORTER_OTLP_HEADERS, liberal=True)
         exporter = exporter or OTLPSpanExporter(headers=headers)
-        self._provider.add_span_processor(Queue(CountingExporter(exporter)))
+        self._provider.add_span_processor(_Queue(_CountingExporter(exporter)))
         self.tracer: Tracer = self._provider.get_tracer("ciphercanary", kernel.__version__)
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class Export:
         closing.join(CLOSE_SECONDS)
 
 
-class CountingExporter(SpanExporter):
+class _CountingExporter(SpanExporter):
     """Counts the spans that ``exporter`` could not deliver, and those that have left the queue."""
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -73,10 +73,10 @@ class CountingExporter(SpanExporter):
         self._exporter.shutdown()
 
 
-class Queue(BatchSpanProcessor):
+class _Queue(BatchSpanProcessor):
     """The SDK's queue. It drops the newest span instead of the oldest, so that the count is exact."""
 
-    def __init__(self, exporter: CountingExporter) -> None:
+    def __init__(self, exporter: _CountingExporter) -> None:
         self._limit: int = self._default_max_queue_size()  # type: ignore[no-untyped-call]  # the SDK does not type it
         self._exporter = exporter
         super().__init__(exporter, max_queue_size=self._limit)

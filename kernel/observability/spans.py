@@ -22,13 +22,13 @@ from kernel.observability.tracing import Pending
 from kernel.runtime import ProcessState
 
 SPAN: Final = "ciphercanary.span"  # in a scope: the span of a request that the fast path has declined
-SERVER_ERROR: Final = 500
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD: Final = "_OTHER"  # a client may send any word
-MAX_STATEMENT: Final = 2000  # characters
-LITERAL: Final = re.compile(r"'(?:[^']|'')*(?:'|$)")  # also one that the limit has cut
-TABLE: Final = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?', re.IGNORECASE)
-FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
+_SERVER_ERROR: Final = 500
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OTHER_METHOD: Final = "_OTHER"  # a client may send any word
+_MAX_STATEMENT: Final = 2000  # characters
+_LITERAL: Final = re.compile(r"'(?:[^']|'')*(?:'|$)")  # also one that the limit has cut
+_TABLE: Final = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)"?', re.IGNORECASE)
+_FIRST_WORD: Final = re.compile(r"[A-Za-z]+")
 
 
 class Attribute(StrEnum):
@@ -49,7 +49,7 @@ class Attribute(StrEnum):
 
 
 _export = ProcessState(Export)
-PROPAGATOR: Final = TraceContextTextMapPropagator()
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 def close() -> None:
@@ -94,7 +94,7 @@ def begin_request(method: str, route: str, traceparent: bytes) -> Span:
     """
     parent = None
     if traceparent:
-        parent = PROPAGATOR.extract({"traceparent": traceparent.decode("latin-1")}, context.Context())
+        parent = _PROPAGATOR.extract({"traceparent": traceparent.decode("latin-1")}, context.Context())
     word = _known(method)
     attributes: dict[str, str] = {Attribute.METHOD: word}
     if route:
@@ -110,7 +110,7 @@ def set_route(span: Span, method: str, route: str) -> None:
 
 
 def _known(method: str) -> str:
-    return method if method in METHODS else OTHER_METHOD
+    return method if method in _METHODS else _OTHER_METHOD
 
 
 def set_answer(span: Span, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -120,7 +120,7 @@ def set_answer(span: Span, status: int, headers: Sequence[tuple[bytes, bytes]]) 
         if name == b"x-request-id":
             attributes[Attribute.REQUEST_ID] = value.decode("latin-1")
     span.set_attributes(attributes)
-    if status >= SERVER_ERROR:
+    if status >= _SERVER_ERROR:
         span.set_status(StatusCode.ERROR)
 
 
@@ -202,7 +202,7 @@ def traced_statements() -> AbstractContextManager[None]:
 
 def _execute(execute: Callable[..., Any], sql: Any, params: Any, many: Any, about: Mapping[str, Any]) -> Any:
     # A statement that psycopg composes from parts may contain values.
-    name, operation, statement = _describe(sql[:MAX_STATEMENT] if isinstance(sql, str) else "")
+    name, operation, statement = _describe(sql[:_MAX_STATEMENT] if isinstance(sql, str) else "")
     attributes: dict[str, str] = {
         Attribute.DATABASE: about["connection"].vendor,
         Attribute.OPERATION: operation,
@@ -221,7 +221,7 @@ def _execute(execute: Callable[..., Any], sql: Any, params: Any, many: Any, abou
 @lru_cache(256)
 def _describe(sql: str) -> tuple[str, str, str]:
     """A name, the operation, and the statement with its placeholders and without literal texts."""
-    statement = LITERAL.sub("?", sql)
-    word, table = FIRST_WORD.search(statement), TABLE.search(statement)
+    statement = _LITERAL.sub("?", sql)
+    word, table = _FIRST_WORD.search(statement), _TABLE.search(statement)
     operation = word[0].upper() if word else "SQL"
     return (f"{operation} {table[1]}" if table else operation), operation, statement

@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from kernel.observability import logs
 
-LOGGER = "ciphercanary"
-type ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+_LOGGER = "ciphercanary"
+type _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class JsonLines(io.TextIOBase):
@@ -36,13 +36,13 @@ class JsonLines(io.TextIOBase):
             self.write_record(line, logging.ERROR)
         return len(text)
 
-    def write_record(self, message: str, level: int, error: ErrorInfo | None = None) -> None:
+    def write_record(self, message: str, level: int, error: _ErrorInfo | None = None) -> None:
         self._stream.write(self.record(message, level, error))
         self._stream.flush()
 
-    def record(self, message: str, level: int, error: ErrorInfo | None = None) -> str:
+    def record(self, message: str, level: int, error: _ErrorInfo | None = None) -> str:
         """The line of a record. It has the type and the place of an error, and not its text."""
-        record = logging.LogRecord(LOGGER, level, "", 0, message, None, error)
+        record = logging.LogRecord(_LOGGER, level, "", 0, message, None, error)
         return f"{self._formatter.format(record)}\n"
 
     def flush(self) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-GAP = 0.2  # fraction of the width of a column
-LEAST = 1.25  # percent: a count of one stays visible beside a count of a million
-EDGE = 5.0  # percent: a label this close to an end of the axis is aligned with that end, so that it is not cut off
-NICE_STEPS: Final = (1, 2, 3, 4, 5, 6, 8)
+_GAP = 0.2  # fraction of the width of a column
+_LEAST = 1.25  # percent: a count of one stays visible beside a count of a million
+_EDGE = 5.0  # percent: a label this close to an end of the axis is aligned with that end, so that it is not cut off
+_NICE_STEPS: Final = (1, 2, 3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class _Bar:
     """One rectangle, in percent of the drawing; y grows downwards."""
 
     outcome: str
@@ -37,7 +37,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class _Tick:
     """A label at a position on an axis, in percent. ``anchor`` is the part of the text at that position."""
 
     position: float
@@ -71,20 +71,20 @@ class Chart:
         return max((column.total for column in self.columns), default=0)
 
     @property
-    def drawn(self) -> list[tuple[Column, list[Bar]]]:
+    def drawn(self) -> list[tuple[Column, list[_Bar]]]:
         """Each column with its bars, allowed operations at the bottom. A count of zero has no bar."""
         return [(column, self._bars(number, column)) for number, column in enumerate(self.columns)]
 
     @property
-    def y_ticks(self) -> list[Tick]:
+    def y_ticks(self) -> list[_Tick]:
         numbers = self._axis
-        return [Tick(100 - 100 * number / numbers[-1], compact(number)) for number in numbers]
+        return [_Tick(100 - 100 * number / numbers[-1], compact(number)) for number in numbers]
 
     @property
-    def x_ticks(self) -> list[Tick]:
+    def x_ticks(self) -> list[_Tick]:
         room = 100 / max(1, len(self.columns))
         ticks = [((number + 0.5) * room, column.tick) for number, column in enumerate(self.columns)]
-        return [Tick(round(at, 2), text, _anchor(at)) for at, text in ticks if text]
+        return [_Tick(round(at, 2), text, _anchor(at)) for at, text in ticks if text]
 
     @property
     def _axis(self) -> list[int]:
@@ -92,14 +92,14 @@ class Chart:
         step = _step(self.peak)
         return [0, step] if self.peak <= step else [0, step, 2 * step]
 
-    def _bars(self, number: int, column: Column) -> list[Bar]:
+    def _bars(self, number: int, column: Column) -> list[_Bar]:
         room, bars, top, most = 100 / len(self.columns), [], 100.0, self._axis[-1]
         for outcome in ("allowed", "denied", "failed"):
             if count := getattr(column, outcome):
-                height = min(top, max(LEAST, 100 * count / most))
+                height = min(top, max(_LEAST, 100 * count / most))
                 top -= height
-                x, width = (number + GAP / 2) * room, room * (1 - GAP)
-                bars.append(Bar(outcome, round(x, 2), round(top, 2), round(width, 2), round(height, 2)))
+                x, width = (number + _GAP / 2) * room, room * (1 - _GAP)
+                bars.append(_Bar(outcome, round(x, 2), round(top, 2), round(width, 2), round(height, 2)))
         return bars
 
 
@@ -114,12 +114,12 @@ def compact(number: int) -> str:
 def _step(peak: int) -> int:
     """The smallest round number whose double is at least ``peak``."""
     power = 1
-    while 2 * NICE_STEPS[-1] * power < peak:
+    while 2 * _NICE_STEPS[-1] * power < peak:
         power *= 10
-    return next(step * power for step in NICE_STEPS if 2 * step * power >= peak)
+    return next(step * power for step in _NICE_STEPS if 2 * step * power >= peak)
 
 
 def _anchor(position: float) -> str:
-    if position < EDGE:
+    if position < _EDGE:
         return "start"
-    return "end" if position > 100 - EDGE else "middle"
+    return "end" if position > 100 - _EDGE else "middle"

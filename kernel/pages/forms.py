@@ -15,7 +15,7 @@ from kernel.errors import DomainError, RecentAuthRequired
 from kernel.pages.views import refuse
 
 
-class PageRenderer(TemplatesSetting):
+class _PageRenderer(TemplatesSetting):
     """Renders a form, its fields and its errors from ``templates/partials``."""
 
     form_template_name = "partials/form.html"
@@ -25,7 +25,7 @@ class PageRenderer(TemplatesSetting):
 class PageForm(forms.Form):
     """A form whose errors come from its service: ``refused`` assigns them to the fields."""
 
-    default_renderer = PageRenderer
+    default_renderer = _PageRenderer
     use_required_attribute = False  # the server reports missing values, with and without scripts
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

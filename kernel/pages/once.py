@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
-FORM = "form-number"  # the hidden input, and the entry of the session: the last form that was accepted
+_FORM = "form-number"  # the hidden input, and the entry of the session: the last form that was accepted
 
 
 def new_form_number() -> str:
@@ -13,10 +13,10 @@ def new_form_number() -> str:
 
 def was_accepted(request: HttpRequest) -> bool:
     """Whether this session has already accepted the submitted form."""
-    number = request.POST.get(FORM, "")
-    return bool(number) and request.session.get(FORM) == number
+    number = request.POST.get(_FORM, "")
+    return bool(number) and request.session.get(_FORM) == number
 
 
 def accept(request: HttpRequest) -> None:
     """Remember the submitted form."""
-    request.session[FORM] = request.POST.get(FORM, "")
+    request.session[_FORM] = request.POST.get(_FORM, "")

@@ -16,7 +16,7 @@ from kernel.http.middleware import Handler, is_api
 from kernel.pages.views import is_htmx
 from kernel.rest.exceptions import translate
 
-NO_SUCH_PATH: Final = (
+_NO_SUCH_PATH: Final = (
     "Nothing has this path. Check its spelling. In a path, an object is named by its ID, and a key by its ID or by "
     "name: and its name."
 )
@@ -38,7 +38,7 @@ class DomainErrorAnswers:
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of 400, 403 and 404."""
     if isinstance(exception, Resolver404):
-        return answer_problem(request, errors.NotFound(NO_SUCH_PATH))
+        return answer_problem(request, errors.NotFound(_NO_SUCH_PATH))
     return answer_problem(request, translate(exception))
 
 

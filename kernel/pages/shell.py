@@ -12,7 +12,7 @@ from kernel.clock import process_now
 from kernel.pages.views import known_principal
 from kernel.rules import AUTHENTICATED, Access, Caller
 
-THEMES = ("system", "light", "dark")
+_THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
 SHORTCUTS_COOKIE = "shortcuts"
 KEPT = 10  # messages: a client that never opens a page would otherwise fill the session
@@ -64,7 +64,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 def theme_of(request: HttpRequest) -> str:
     asked = request.COOKIES.get(THEME_COOKIE, "")
-    return asked if asked in THEMES else THEMES[0]
+    return asked if asked in _THEMES else _THEMES[0]
 
 
 def has_shortcuts(request: HttpRequest) -> bool:

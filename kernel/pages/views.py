@@ -31,8 +31,8 @@ from kernel.pages import once
 from kernel.pages.drafts import drop_draft, keep_draft, read_draft, take_draft
 from kernel.rules import ENROLLING, PUBLIC, Caller, Rule
 
-PAGE, DIALOG = "page", "dialog-body"
-MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a bigint
+_PAGE, DIALOG = "page", "dialog-body"
+_MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a bigint
 
 
 class PageView[P: Caller](View):
@@ -65,13 +65,13 @@ class PageView[P: Caller](View):
         try:
             return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
         except SecondFactorRequired:
-            return redirect_to(request, reverse("mfa"))
+            return _redirect_to(request, reverse("mfa"))
         except RecentAuthRequired as refusal:
             if request.method == "POST":  # for a page that is merely opened, the redirect is enough
                 refuse(request, refusal)
                 draft = read_draft(request, self.draft_fields)
                 keep_draft(request, request.get_full_path(), draft, self.principal.user_id)
-            return confirm_identity_first(request)
+            return _confirm_identity_first(request)
 
     def _admit(self, request: HttpRequest, **kwargs: Any) -> HttpResponse | None:
         """None if the caller is admitted, else a redirect. Raises Denied, Throttled."""
@@ -147,9 +147,9 @@ class PageView[P: Caller](View):
             template = f"{template}#{self.target}"
         elif self.target == DIALOG:
             context["layout"] = "layouts/dialog.html"
-        elif self.target == PAGE:
+        elif self.target == _PAGE:
             context["layout"] = "layouts/part.html"
-        if self.target in ("", PAGE):
+        if self.target in ("", _PAGE):
             drop_draft(self.request, next_url(self.request, ""))
         context["view"] = self
         response = render(self.request, template, context, status=status)
@@ -163,7 +163,7 @@ class PageView[P: Caller](View):
         if message:
             messages.success(self.request, message)
         if is_htmx(self.request):
-            return HttpResponseLocation(url, target=f"#{PAGE}", swap="outerHTML")
+            return HttpResponseLocation(url, target=f"#{_PAGE}", swap="outerHTML")
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
 
@@ -186,12 +186,12 @@ def refuse(request: HttpRequest, refusal: DomainError) -> None:
     in_context(request).refusal = refusal
 
 
-def confirm_identity_first(request: HttpRequest) -> HttpResponse:
+def _confirm_identity_first(request: HttpRequest) -> HttpResponse:
     """Redirect to the page that asks for a factor again, and from there back to this page."""
-    return redirect_to(request, with_next("reauth", request.get_full_path()))
+    return _redirect_to(request, with_next("reauth", request.get_full_path()))
 
 
-def redirect_to(request: HttpRequest, url: str) -> HttpResponse:
+def _redirect_to(request: HttpRequest, url: str) -> HttpResponse:
     """Open another page instead of this one. With htmx, it replaces the whole page."""
     return HttpResponseClientRedirect(url) if is_htmx(request) else HttpResponseRedirect(url)
 
@@ -214,4 +214,4 @@ def number_in(request: HttpRequest, parameter: str) -> int | None:
     Our links set the parameter, but anyone may change it.
     """
     text = request.GET.get(parameter, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None

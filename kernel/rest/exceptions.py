@@ -21,10 +21,10 @@ from kernel.http.protocol_refusals import body_too_large, method_not_allowed
 
 logger = logging.getLogger(__name__)
 
-type Context = Mapping[str, Any]
+type _Context = Mapping[str, Any]
 
 
-def handle_exception(error: Exception, context: Context) -> HttpResponse:
+def handle_exception(error: Exception, context: _Context) -> HttpResponse:
     """DRF's hook: render any exception of a view as a problem document."""
     return problems.render(in_context(context["request"]), translate(error, context.get("view")))
 

@@ -20,25 +20,25 @@ from kernel.idempotency.models import CompletedRequest
 from kernel.idempotency.requests import Attempt, claim, complete
 from kernel.rest.views import ApiView
 
-type Method[V, **P] = Callable[Concatenate[V, Request, P], Response]
+type _Method[V, **P] = Callable[Concatenate[V, Request, P], Response]
 
 HEADER: Final = "Idempotency-Key"
-REPLAYED: Final = "Idempotent-Replayed"
-STORED_HEADERS: Final = ("Location", "ETag")
+_REPLAYED: Final = "Idempotent-Replayed"
+_STORED_HEADERS: Final = ("Location", "ETag")
 # A string of RFC 9651 section 3.3.3 or, as many clients send it, its text without quotes. That form excludes the comma,
 # because servers join repeated headers with it.
-PATTERN: Final = r'^(?:"(?:[ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--\[\]-~]{1,255})$'
-_KEY: Final = re.compile(PATTERN.removesuffix("$") + r"\Z")
+_PATTERN: Final = r'^(?:"(?:[ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--\[\]-~]{1,255})$'
+_KEY: Final = re.compile(_PATTERN.removesuffix("$") + r"\Z")
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     HEADER,
-    {"type": "string", "pattern": PATTERN},
+    {"type": "string", "pattern": _PATTERN},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters, such as a UUID, with or without quotes. For 24 hours, a retry "
     "with the same key and body gets the response of the first request and makes no second change.",
 )
 IDEMPOTENT_REPLAYED: Final = OpenApiParameter(
-    REPLAYED,
+    _REPLAYED,
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
     response=[HTTPStatus.OK.value, HTTPStatus.CREATED.value, HTTPStatus.ACCEPTED.value],
@@ -48,7 +48,7 @@ IDEMPOTENT_REPLAYED: Final = OpenApiParameter(
 
 def idempotent[V: ApiView[Any], **P](
     *, answer_is_secret: bool = False, before: Callable[..., None] | None = None
-) -> Callable[[Method[V, P]], Method[V, P]]:
+) -> Callable[[_Method[V, P]], _Method[V, P]]:
     """Let a method of a view accept ``Idempotency-Key``. For methods that create or rotate something.
 
     The method runs in a transaction that also stores its response, so it must not need a transaction of its own
@@ -58,7 +58,7 @@ def idempotent[V: ApiView[Any], **P](
     Its errors are raised unless the request is a retry.
     """
 
-    def decorate(method: Method[V, P]) -> Method[V, P]:
+    def decorate(method: _Method[V, P]) -> _Method[V, P]:
         @wraps(method)
         def once(view: V, request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Response:
             attempt = _attempt(view, request)
@@ -113,7 +113,7 @@ def _read_key(request: Request) -> str | None:
 def _stored(response: Response, *, is_secret: bool) -> dict[str, str]:
     if is_secret:
         return {"object_id": str(response.data["id"])}
-    headers = {name: response[name] for name in STORED_HEADERS if name in response}
+    headers = {name: response[name] for name in _STORED_HEADERS if name in response}
     document = {"status": response.status_code, "headers": headers, "body": response.data}
     return {"response": JSONRenderer().render(document).decode()}
 
@@ -122,4 +122,4 @@ def _replay(completed: CompletedRequest) -> Response:
     if completed.object_id:
         raise AlreadyCompleted(completed.object_id)
     stored = json.loads(completed.response)
-    return Response(stored["body"], stored["status"], headers={**stored["headers"], REPLAYED: "true"})
+    return Response(stored["body"], stored["status"], headers={**stored["headers"], _REPLAYED: "true"})

@@ -12,7 +12,7 @@ from kernel.errors import Invalid
 from kernel.http.problems import ProtocolError
 from kernel.trust.row_mac import MacProtectedRow
 
-HEADER: Final = "If-Match"
+_HEADER: Final = "If-Match"
 # Possessive quantifiers: a header that does not match takes linear time.
 _ELEMENT: Final = re.compile(r'[ \t]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")?+[ \t]*+(?:,|\Z)')
 
@@ -24,7 +24,7 @@ ETAG: Final = OpenApiParameter(
     description="Changes whenever the object changes.",
 )
 IF_MATCH: Final = OpenApiParameter(
-    HEADER,
+    _HEADER,
     {"type": "string"},
     OpenApiParameter.HEADER,
     description="`*`, or a list of entity tags. If the object has none of these tags, the response is 412.",
@@ -41,7 +41,7 @@ def etags_to_match(request: Request) -> frozenset[str] | None:
 
     Weak tags are omitted because they never match in a strong comparison (RFC 9110 section 13.1.1).
     """
-    header = request.headers.get(HEADER)
+    header = request.headers.get(_HEADER)
     if header is None or header.strip(" \t") == "*":
         return None
     tags, position = [], 0
@@ -76,5 +76,5 @@ def if_match(request: Request) -> Callable[[MacProtectedRow], None]:
 
 def _not_understood() -> Invalid:
     return Invalid.of_field(
-        HEADER, 'Expected * or a list of entity tags, such as "7", as in the ETag header.'
+        _HEADER, 'Expected * or a list of entity tags, such as "7", as in the ETag header.'
     )

@@ -26,8 +26,8 @@ from kernel.rest.idempotency import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED
 from kernel.rest.views import ApiView
 from kernel.rules import PUBLIC, Caller, Rule
 
-VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
-BUDGET_HEADERS: Final = {
+_VERBS = {"GET": "read", "PATCH": "update", "DELETE": "delete"}
+_BUDGET_HEADERS: Final = {
     "RateLimit-Policy": {
         "description": "The caller's rate limit: q requests in w seconds "
         "(draft-ietf-httpapi-ratelimit-headers-11).",
@@ -40,7 +40,7 @@ BUDGET_HEADERS: Final = {
         "example": '"principal";r=5400;t=6',
     },
 }
-RETRY_HEADERS: Final = {
+_RETRY_HEADERS: Final = {
     "Retry-After": {
         "description": "Seconds to wait before a retry. Sent with 429, with 503 overloaded, and if the problem "
         "has retry_after.",
@@ -48,14 +48,14 @@ RETRY_HEADERS: Final = {
     },
 }
 # The additional refusals of an operation that accepts Idempotency-Key.
-IDEMPOTENCY_PROBLEMS: Final = {
+_IDEMPOTENCY_PROBLEMS: Final = {
     "409": "A request with the same Idempotency-Key is in progress (`request_in_progress`), or it succeeded and its "
     "response contained a secret (`already_completed`). Or the current state does not allow this.",
     "422": "The Idempotency-Key belongs to another request (`idempotency_key_reused`), or a rule does not allow this.",
 }
 
 # The only spelling of the bytes (RFC 4648 section 3.5): unused bits are zero.
-BASE64_PATTERN: Final = (
+_BASE64_PATTERN: Final = (
     r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
 )
 LOCATION: Final = OpenApiParameter(
@@ -86,7 +86,7 @@ class ProblemSerializer(ProblemMembersSerializer):
     request_id = serializers.CharField()
 
 
-PROBLEM = (ProblemSerializer, CONTENT_TYPE, "A problem document (RFC 9457).")
+_PROBLEM = (ProblemSerializer, CONTENT_TYPE, "A problem document (RFC 9457).")
 
 
 class ApiSchema(AutoSchema):
@@ -120,7 +120,7 @@ class ApiSchema(AutoSchema):
         """``keys_rotate``, ``encrypt``. A POST to a path that also has a GET creates: ``keys_create``."""
         words = [re.sub(r"\W", "_", word) for word in self.path.removeprefix("/api/v1/").split("/") if word]
         creates = self.method == "POST" and "GET" in self.rules
-        verb = "create" if creates else VERBS.get(self.method, "")
+        verb = "create" if creates else _VERBS.get(self.method, "")
         return "_".join([word for word in words if not word.startswith("_")] + [verb] * bool(verb))
 
     def get_description(self) -> str:  # type: ignore[override]  # as in drf-spectacular's own class
@@ -134,7 +134,9 @@ class ApiSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         """No body after a DELETE, unless ``extend_schema`` names one."""
-        return {HTTPStatus.NO_CONTENT: None} if self.method == "DELETE" else super().get_response_serializers()
+        return (
+            {HTTPStatus.NO_CONTENT: None} if self.method == "DELETE" else super().get_response_serializers()
+        )
 
     def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
         method = self.method
@@ -150,17 +152,17 @@ class ApiSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        serializer, media_type, meaning = getattr(self.view, "error_format", PROBLEM)
+        serializer, media_type, meaning = getattr(self.view, "error_format", _PROBLEM)
         problem = self.resolve_serializer(serializer, direction)
-        problems = IDEMPOTENCY_PROBLEMS if self.is_idempotent else {}
+        problems = _IDEMPOTENCY_PROBLEMS if self.is_idempotent else {}
         for status, description in {**problems, "default": meaning}.items():
             bodies[status] = {
                 "description": description,
                 "content": {media_type: {"schema": problem.ref if problem else {}}},
-                "headers": self._header_refs(RETRY_HEADERS),
+                "headers": self._header_refs(_RETRY_HEADERS),
             }
         if self.get_auth():
-            budget = self._header_refs(BUDGET_HEADERS)
+            budget = self._header_refs(_BUDGET_HEADERS)
             for body in bodies.values():
                 body["headers"] = body.get("headers", {}) | budget
         return bodies
@@ -174,7 +176,7 @@ class ApiSchema(AutoSchema):
         return refs
 
 
-class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # registers itself
+class _Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = Base64Field
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
@@ -182,26 +184,26 @@ class Base64FieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
         return {
             "type": "string",
             "contentEncoding": "base64",
-            "pattern": BASE64_PATTERN,
+            "pattern": _BASE64_PATTERN,
             "maxLength": longest,
         }
 
 
-class PublicKeyFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+class _PublicKeyFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
     target_class = PublicKeyField
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
         return {"type": "string", "maxLength": MOST_CHARACTERS * self.target.max_bytes}
 
 
-class LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
+class _LabelFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # likewise
     target_class = LabelField
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:  # noqa: ARG002 - drf-spectacular's signature
         return {"type": "string", "pattern": LABEL_PATTERN, "maxLength": self.target.max_length}
 
 
-class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise
+class _StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # likewise
     """Adds constraints beyond the fields' own: unknown members and empty texts are rejected."""
 
     target_class = StrictSerializer

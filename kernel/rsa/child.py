@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS: Final = 6.0
 ANSWER_SECONDS: Final = 12.0
 # Others may be secrets, such as CC_KEK, and the program needs none.
-ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
+_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 
 
 class Child:
@@ -32,7 +32,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 [sys.executable, "-m", "kernel.rsa.program", str(theirs.fileno())],
                 cwd=installation.ROOT,  # from which `-m` imports
-                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},  # noqa: TID251 - the program inherits a few variables
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},  # noqa: TID251 - the program inherits a few variables
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -24,7 +24,7 @@ from kernel.rsa import program as rsa_program
 from kernel.rsa.child import RsaProcess
 from kernel.runtime import ProcessState
 
-THREADS_PER_PLACE: Final = 4
+_THREADS_PER_PLACE: Final = 4
 # In requests: about one for each millisecond of a core, so that a principal with the default budget uses a tenth of one.
 GENERATION_COST: Final[Mapping[str, int]] = MappingProxyType({"rsa-3072": 150, "rsa-4096": 500})
 CHECK_COST: Final[Mapping[str, int]] = MappingProxyType({"rsa-2048": 40, "rsa-3072": 120, "rsa-4096": 300})
@@ -37,7 +37,7 @@ def begin(threads: int) -> None:
 
 def places_of(threads: int) -> int:
     """How many of the threads may wait for the RSA process: a quarter, and at least one."""
-    return max(1, threads // THREADS_PER_PLACE)
+    return max(1, threads // _THREADS_PER_PLACE)
 
 
 def is_rsa(algorithm: str) -> bool:

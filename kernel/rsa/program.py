@@ -22,12 +22,12 @@ GENERATE: Final = b"generate "
 CHECK: Final = b"check "
 VALID: Final = b"valid"
 INVALID: Final = b"invalid"
-NICENESS: Final = 5  # a busy web process gets three times as much of a core
+_NICENESS: Final = 5  # a busy web process gets three times as much of a core
 # The parent decides when the process ends: requests in flight may still need it after a signal to the whole group.
-IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def answer_of(request: bytes) -> bytes:
+def _answer_of(request: bytes) -> bytes:
     """A new private key (PKCS #8 in DER), or whether the one of the request is valid."""
     if request.startswith(GENERATE):
         material, _ = key_pairs.generate(request.removeprefix(GENERATE).decode())
@@ -41,10 +41,10 @@ def answer_of(request: bytes) -> bytes:
 
 def main(descriptor: int) -> None:
     """Answer until the connection of this descriptor ends."""
-    for number in IGNORED:
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     with suppress(PermissionError):  # a sandbox may forbid it
-        os.nice(NICENESS)
+        os.nice(_NICENESS)
     parent = Connection(descriptor)
     while True:
         try:
@@ -56,7 +56,7 @@ def main(descriptor: int) -> None:
 
 def _answer(parent: Connection, request: bytes) -> None:
     try:
-        parent.send_bytes(answer_of(request))
+        parent.send_bytes(_answer_of(request))
     except BaseException:  # noqa: BLE001 - the parent must not wait for an answer that never comes
         os._exit(1)
 

@@ -6,7 +6,7 @@ GCRA). The debt of a principal is the number of seconds until that time.
 
 Several processes serve one principal. If they exchange counts (``kernel.throttle.reconciliation``), each
 process may charge at most an allowance beyond its last report. All processes together therefore exceed the rate by
-at most ``TOLERANCE``, at any speed. If they do not exchange counts, each process multiplies every request by the
+at most ``_TOLERANCE``, at any speed. If they do not exchange counts, each process multiplies every request by the
 number of processes.
 """
 
@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from kernel.throttle.rates import Rate
 
-MAX_PRINCIPALS = 100_000
-TOLERANCE = 0.1  # fraction of the rate's count, for all processes together
-MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse requests that arrive within a millisecond
+_MAX_PRINCIPALS = 100_000
+_TOLERANCE = 0.1  # fraction of the rate's count, for all processes together
+_MIN_ALLOWANCE = 4  # requests: a tenth of a small rate would refuse requests that arrive within a millisecond
 REPLY_TIMEOUT = 0.5  # seconds without a reply from Redis after which requests are no longer refused
 RETRY_SOON = 0.1  # seconds within which the reply should arrive
 
@@ -47,7 +47,7 @@ class Budgets:
     with a full bucket again.
     """
 
-    def __init__(self, rate: Rate, *, processes: int = 1, capacity: int = MAX_PRINCIPALS) -> None:
+    def __init__(self, rate: Rate, *, processes: int = 1, capacity: int = _MAX_PRINCIPALS) -> None:
         self.rate = rate
         self.alarm = threading.Event()
         """Set when a principal has so many unreported charges that they should be reported now."""
@@ -118,7 +118,7 @@ class Budgets:
         """Count with the other processes: each of the ``processes`` may use its part of the tolerance."""
         self._processes = 1
         self._price = self._interval
-        self._allowance = max(MIN_ALLOWANCE, int(self.rate.count * TOLERANCE) // processes)
+        self._allowance = max(_MIN_ALLOWANCE, int(self.rate.count * _TOLERANCE) // processes)
         self._report_threshold = self._allowance // 4
         self._report_requested_at = math.inf
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-PERIOD_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+_PERIOD_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 RATE = re.compile(r"(\d+)/(second|minute|hour|day)")
 
 
@@ -22,4 +22,4 @@ def parse_rate(text: str) -> Rate:
     match = RATE.fullmatch(text)
     if not match or not int(match[1]):
         raise ValueError(f"{text!r} is not a rate like 100/minute")
-    return Rate(int(match[1]), PERIOD_SECONDS[match[2]])
+    return Rate(int(match[1]), _PERIOD_SECONDS[match[2]])

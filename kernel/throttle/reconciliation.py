@@ -19,16 +19,16 @@ from kernel.throttle.budgets import Budgets, Unreported
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 0.2  # seconds between two exchanges
-RETRY = 1.0  # seconds, while Redis does not respond
-PRESENCE = 5.0  # seconds after which a process without requests reports its presence
+_PERIOD = 0.2  # seconds between two exchanges
+_RETRY = 1.0  # seconds, while Redis does not respond
+_PRESENCE = 5.0  # seconds after which a process without requests reports its presence
 ABSENCE = 15  # seconds after which a silent process is no longer counted
 AT_ONCE = 500  # principals: the script blocks Redis meanwhile
 
 # KEYS: the processes, then one per budget. ARGV: this process, ABSENCE, the maximum debt of a budget, then the
 # seconds to add to each budget. Returns the number of processes, then the debt of each budget. The maximum limits
 # the lock-out after the clock of Redis has been set back.
-EXCHANGE = """
+_EXCHANGE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 redis.call('ZADD', KEYS[1], now, ARGV[1])
@@ -59,7 +59,7 @@ class Reconciliation:
     def __init__(self, budgets: Budgets, client: Redis, *, prefix: str, processes: int = 1) -> None:
         self._budgets = budgets
         self._client = client
-        self._exchange = client.register_script(EXCHANGE)
+        self._exchange = client.register_script(_EXCHANGE)
         self._processes_key = f"{prefix}:processes"
         # A different rate is a different budget: debt under one rate means nothing under another.
         self._budget_prefix = f"{prefix}:budget:{budgets.rate.count}/{budgets.rate.seconds}s:"
@@ -96,7 +96,7 @@ class Reconciliation:
     def _reconcile(self) -> None:
         now = time.monotonic()
         unreported = self._budgets.unreported(now)
-        if not unreported and self._answers and now - self._seen_at < PRESENCE:
+        if not unreported and self._answers and now - self._seen_at < _PRESENCE:
             return
         for reported in list(batched(unreported, AT_ONCE)) or [()]:
             self._report(reported)
@@ -114,7 +114,7 @@ class Reconciliation:
         try:
             while not self._ends:
                 self.run_once()
-                self._budgets.alarm.wait(PERIOD if self._answers else RETRY)
+                self._budgets.alarm.wait(_PERIOD if self._answers else _RETRY)
                 self._budgets.alarm.clear()
             self.run_once()
             with suppress(RedisError):

@@ -28,9 +28,9 @@ from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.models import Instance, KeyEncryptionKey
 from kernel.trust.wrapped_row import Wrapped, WrappedRow
 
-KEK_SIZE = 32
-SENTINEL_LABEL = "cc/kek-sentinel/v1"
-SENTINEL = b"this key-encryption key is right"
+_KEK_SIZE = 32
+_SENTINEL_LABEL = "cc/kek-sentinel/v1"
+_SENTINEL = b"this key-encryption key is right"
 KEK_FILES = "kek-*.key"  # in the data folder, and in copies of the ring
 
 
@@ -156,7 +156,7 @@ def copy_ring(folder: Path) -> list[str]:
     return sorted(texts)
 
 
-def ids_in_ring() -> set[str]:
+def _ids_in_ring() -> set[str]:
     """The ids of the keys that this process finds. Raises KekUnavailable."""
     return set(_ring_texts())
 
@@ -200,9 +200,9 @@ def _decode(kek_id: str, text: bytes) -> bytes:
         content = base64.b64decode(text, validate=True)
     except ValueError:  # includes binascii.Error, and non-ASCII text
         content = b""
-    if len(content) != KEK_SIZE:
+    if len(content) != _KEK_SIZE:
         raise KekUnavailable(
-            f"Key-encryption key {kek_id} is not {KEK_SIZE} bytes in base64. Restore its file."
+            f"Key-encryption key {kek_id} is not {_KEK_SIZE} bytes in base64. Restore its file."
         )
     return content
 
@@ -225,11 +225,11 @@ def _opens(key: KeyMaterial, kek_id: str, sentinel: bytes) -> bool:
 
 
 def _sentinel(key: KeyMaterial, kek_id: str) -> bytes:
-    return keywrap.wrap(key, KeyMaterial(SENTINEL), aad=_sentinel_binding(kek_id))
+    return keywrap.wrap(key, KeyMaterial(_SENTINEL), aad=_sentinel_binding(kek_id))
 
 
 def _sentinel_binding(kek_id: str) -> bytes:
-    return _binding(SENTINEL_LABEL, [kek_id.encode()])
+    return _binding(_SENTINEL_LABEL, [kek_id.encode()])
 
 
 @process_cache
@@ -249,4 +249,4 @@ def _adopt_first_kek() -> None:
         )
     # Use an existing file: a start may have been interrupted before its first commit, or the file may have been
     # created for another database.
-    make_primary(min(ids_in_ring(), default="") or create_file())
+    make_primary(min(_ids_in_ring(), default="") or create_file())

@@ -17,7 +17,7 @@ from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 from kernel.trust.wrapped_row import WrappedRow
 
 BATCH = 100  # rows: a transaction that changes one of these keys waits some tenths of a second at most
-PAUSE = 0.1  # seconds between two passes, if other transactions hold all remaining rows
+_PAUSE = 0.1  # seconds between two passes, if other transactions hold all remaining rows
 
 type Report = Callable[[int, int], None]
 """Called with the rows that are done, and all rows. It may raise to end the work between two batches."""
@@ -53,7 +53,7 @@ def rewrap_all(report: Report, *, done: int = 0) -> int:
             return altered
         report(done, done + left)
         if done == before:
-            time.sleep(PAUSE)
+            time.sleep(_PAUSE)
 
 
 def _one_pass() -> Iterator[_Batch]:

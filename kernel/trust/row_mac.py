@@ -18,8 +18,8 @@ from kernel.crypto.errors import MacMismatch
 from kernel.errors import Unavailable
 from kernel.trust import system_keys
 
-type MacScalar = bool | int | str | bytes | UUID | datetime | None
-type MacField = MacScalar | list[str]
+type _MacScalar = bool | int | str | bytes | UUID | datetime | None
+type MacField = _MacScalar | list[str]
 
 
 class IntegrityFailed(Unavailable):
@@ -113,7 +113,7 @@ def _encode_field(field: MacField) -> bytes:
     return kind + struct.pack(">I", len(content)) + content
 
 
-def _encode_scalar(field: MacScalar) -> tuple[bytes, bytes]:
+def _encode_scalar(field: _MacScalar) -> tuple[bytes, bytes]:
     if field is None:
         return b"n", b""
     # bool before int, because True is also an int.

@@ -15,7 +15,7 @@ from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.models import SystemKey
 
-MAC_KEY_SIZE = 32
+_MAC_KEY_SIZE = 32
 ROW_MAC = "row-mac"
 AUDIT_MAC = "audit-mac"
 PURPOSES = (ROW_MAC, AUDIT_MAC)
@@ -95,5 +95,5 @@ def _mac(purpose: str, kid: str) -> Mac:
 
 def _create(purpose: str) -> None:
     key = SystemKey(kid=secrets.token_hex(_KID_BYTES), purpose=purpose)
-    kek.wrap_into(key, KeyMaterial.generate(MAC_KEY_SIZE))
+    kek.wrap_into(key, KeyMaterial.generate(_MAC_KEY_SIZE))
     key.save(force_insert=True)  # noqa: CC3 - the wrapping authenticates a system key

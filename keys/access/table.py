@@ -16,7 +16,7 @@ from keys.models.grants import ROLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleHolder:
+class _RuleHolder:
     """The holder of a rule. ``problem`` is the reason why no rule gives them anything; "" if there is none."""
 
     name: str
@@ -36,7 +36,7 @@ class RuleHolder:
 class AccessRow:
     """One rule. ``cells`` has the label of each operation of the key, and whether the rule allows it now."""
 
-    holder: RuleHolder
+    holder: _RuleHolder
     source: str
     cells: Sequence[tuple[str, bool]]
     problem: str
@@ -81,9 +81,9 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
     }.get(kind, "")
 
 
-def _holder(known: KnownHolder) -> RuleHolder:
+def _holder(known: KnownHolder) -> _RuleHolder:
     is_account = known.identity.type is IdentityType.SERVICE_ACCOUNT
-    return RuleHolder(
+    return _RuleHolder(
         name=known.name,
         role=known.role,
         kind=f"Service account, {known.role}" if is_account else known.role.capitalize(),
@@ -98,17 +98,17 @@ def _problem(known: KnownHolder) -> str:
     return "No second factor: no rule applies until they set one up." if known.must_enrol else ""
 
 
-def _everyone(role: str) -> RuleHolder:
-    return RuleHolder(name=f"Everyone with the role {role}", role=role)
+def _everyone(role: str) -> _RuleHolder:
+    return _RuleHolder(name=f"Everyone with the role {role}", role=role)
 
 
 def _grant_row(
-    grant: KeyGrant, holders: Mapping[str, RuleHolder], columns: Iterable[str], now: datetime
+    grant: KeyGrant, holders: Mapping[str, _RuleHolder], columns: Iterable[str], now: datetime
 ) -> AccessRow:
     if grant.principal_type == ROLE:
         holder = _everyone(grant.principal_id)
     else:
-        unknown = RuleHolder(name=grant.principal_id, problem="This holder no longer exists.")
+        unknown = _RuleHolder(name=grant.principal_id, problem="This holder no longer exists.")
         holder = holders.get(grant.holder, unknown)
     source = f"Grant on the tag {grant.tag}" if grant.tag else "Grant on this key"
     is_expired = grant.expires_at is not None and grant.expires_at <= now
@@ -116,7 +116,7 @@ def _grant_row(
 
 
 def _row(
-    holder: RuleHolder,
+    holder: _RuleHolder,
     source: str,
     words: Collection[str],
     columns: Iterable[str],

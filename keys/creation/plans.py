@@ -14,7 +14,7 @@ from keys.models import EncryptionPolicy, Key
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPlan:
+class _KeyPlan:
     """``problem``: why the policy forbids the key, "" if it does not."""
 
     policy: str
@@ -24,7 +24,7 @@ class KeyPlan:
     problem: str
 
 
-def plan_key(typed: Mapping[str, Any], policy: EncryptionPolicy | None, now: datetime) -> KeyPlan:
+def plan_key(typed: Mapping[str, Any], policy: EncryptionPolicy | None, now: datetime) -> _KeyPlan:
     """``typed`` are the valid fields of the form."""
     kind = find_key_algorithm(typed.get("algorithm") or RECOMMENDED, typed.get("purpose"))
     key = Key(
@@ -44,4 +44,4 @@ def plan_key(typed: Mapping[str, Any], policy: EncryptionPolicy | None, now: dat
         except PolicyViolated as refusal:
             problem = " ".join(message for messages in refusal.fields.values() for message in messages)
     days = key.effective_rotation_days
-    return KeyPlan(policy.name if policy else "", days, next_rotation(days, now), key.expires_at, problem)
+    return _KeyPlan(policy.name if policy else "", days, next_rotation(days, now), key.expires_at, problem)

@@ -30,7 +30,7 @@ _UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set 
 
 
 @dataclass(frozen=True, slots=True)
-class TagResult:
+class _TagResult:
     """``is_changed`` is False for a key that has the tag already, or has none to remove."""
 
     key: Key
@@ -172,7 +172,7 @@ def _with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
     return [*(each for each in key.tags if each != tag), *([tag] if adds else [])]
 
 
-def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> Iterator[TagResult]:
+def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> Iterator[_TagResult]:
     """Add the tag to each key, or remove it. A failure does not stop the others.
 
     A key whose tags were changed meanwhile fails with VersionConflict. One whose tags no MAC proves fails too, because
@@ -185,11 +185,11 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
         raise Invalid.of_field("tag", f"Choose at most {MAX_TAGGED} keys.")
     for key in keys:
         if (tag in key.tags) is adds:
-            yield TagResult(key, is_changed=False)
+            yield _TagResult(key, is_changed=False)
             continue
         seen = list(key.tags)
         if key.granting_tags != seen:
-            yield TagResult(key, is_changed=False, error=Conflict(_UNPROVEN))
+            yield _TagResult(key, is_changed=False, error=Conflict(_UNPROVEN))
             continue
         try:
             update_key(
@@ -199,9 +199,9 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
                 check=partial(_require_tags, seen),
             )
         except DomainError as error:
-            yield TagResult(key, is_changed=False, error=error)
+            yield _TagResult(key, is_changed=False, error=error)
         else:
-            yield TagResult(key, is_changed=True)
+            yield _TagResult(key, is_changed=True)
 
 
 def _require_tags(seen: Sequence[str], stored: Key) -> None:

@@ -23,7 +23,7 @@ from keys.states.services import activate_key, disable_key, enable_key, revoke_k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyOperation(Operation[Key]):
+class _KeyOperation(Operation[Key]):
     """One key operation. It is offered in the effective ``states``.
 
     ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
@@ -47,8 +47,8 @@ class KeyOperation(Operation[Key]):
         if state_refusal := self.state_refusal(found.lifecycle_state(process_now())):
             return state_refusal
         if self.slug == ROTATE and not found.may_rotate:
-            return IMPORTED_ONLY
-        return PROTECTED if self.slug == SCHEDULE_DELETION and found.deletion_protection else ""
+            return _IMPORTED_ONLY
+        return PROTECTED if self.slug == _SCHEDULE_DELETION and found.deletion_protection else ""
 
 
 def _final(anyway: str) -> Callable[[QueryDict | None, Key, Mapping[str, Any]], PageForm]:
@@ -69,17 +69,17 @@ def _rotation(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageFor
     return RotateForm(data, initial={"expected_version": key.primary_version})
 
 
-SCHEDULE_DELETION: Final = "schedule-deletion"
+_SCHEDULE_DELETION: Final = "schedule-deletion"
 ROTATE: Final = "rotate"
-IMPORTED_ONLY: Final = "Rotate now is unavailable: no new material can be generated for this imported key."
+_IMPORTED_ONLY: Final = "Rotate now is unavailable: no new material can be generated for this imported key."
 PROTECTED: Final = "Schedule deletion is unavailable: turn off the deletion protection in the settings first."
 _USABLE = frozenset({State.ACTIVE})
 
-KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
+KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
     {
         operation.slug: operation
         for operation in (
-            KeyOperation(
+            _KeyOperation(
                 slug="rotate",
                 label="Rotate now",
                 question="Rotate {}?",
@@ -94,7 +94,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 draft_fields=("reason", "expected_version"),
                 icon="rotate-cw",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="activate",
                 label="Activate now",
                 question="Activate {}?",
@@ -108,7 +108,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="enable",
                 label="Enable",
                 question="Enable {}?",
@@ -122,7 +122,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="disable",
                 label="Disable",
                 question="Disable {}?",
@@ -137,7 +137,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 shows_impact=True,
                 icon="circle-pause",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="revoke",
                 label="Revoke",
                 question="Revoke {}?",
@@ -155,7 +155,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 form=_final("Revoke anyway. Requests that encrypt fail immediately"),
                 icon="ban",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="mark-compromised",
                 label="Mark as compromised",
                 question="Mark {} as compromised?",
@@ -176,8 +176,8 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 form=_final("Mark as compromised anyway. All requests that use this key fail immediately"),
                 icon="shield-alert",
             ),
-            KeyOperation(
-                slug=SCHEDULE_DELETION,
+            _KeyOperation(
+                slug=_SCHEDULE_DELETION,
                 label="Schedule deletion",
                 question="Schedule {} for deletion?",
                 permission="keys.destroy",
@@ -199,7 +199,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
                 cancel="Keep key",
                 icon="trash-2",
             ),
-            KeyOperation(
+            _KeyOperation(
                 slug="cancel-deletion",
                 label="Cancel deletion",
                 question="Cancel the deletion of {}?",
@@ -220,7 +220,7 @@ KEY_OPERATIONS: Final[Mapping[str, KeyOperation]] = MappingProxyType(
 )
 
 
-def refusals(operations: Iterable[KeyOperation], at: LifecycleState) -> list[str]:
+def refusals(operations: Iterable[_KeyOperation], at: LifecycleState) -> list[str]:
     """Why operations that an active key allows are not available for a key in this state.
 
     Operations that would lead to the current state are omitted, and all for a key at its end: its meaning covers them.

@@ -37,7 +37,7 @@ _DECIDING_VERSION: Final[Mapping[VersionState, tuple[str, ...]]] = MappingProxyT
         VersionState.DESTROYED: (actions.VERSION_DESTROYED,),
     }
 )
-type Decisions = Mapping[tuple[str, int | None], RecordedDecision]
+type _Decisions = Mapping[tuple[str, int | None], RecordedDecision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class MadeVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionWindow:
+class _VersionWindow:
     """One page of a key's versions. ``next_before`` starts the next page; None at the end.
 
     ``decision`` is that of ``state_decision``, from the same statement as those of the versions.
@@ -72,7 +72,7 @@ def state_decision(*, principal: Principal, key: Key) -> RecordedDecision | None
     return _newest(_decisions(principal, key), _deciding(key), None)
 
 
-def list_made_versions(*, principal: Principal, key: Key, before: int | None, limit: int) -> VersionWindow:
+def list_made_versions(*, principal: Principal, key: Key, before: int | None, limit: int) -> _VersionWindow:
     """The newest ``limit`` versions of a visible key before the version ``before``, or the newest of all."""
     versions = key.versions.order_by("-version")
     if before is not None:
@@ -92,7 +92,7 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
         [key.service_account_id, *(rotation.service_account_id for rotation in rotations.values())]
     )
     decisions = _decisions(principal, key, window)
-    return VersionWindow(
+    return _VersionWindow(
         versions=[
             MadeVersion(
                 version,
@@ -109,7 +109,7 @@ def list_made_versions(*, principal: Principal, key: Key, before: int | None, li
     )
 
 
-def _decisions(principal: Principal, key: Key, versions: Sequence[KeyVersion] = ()) -> Decisions:
+def _decisions(principal: Principal, key: Key, versions: Sequence[KeyVersion] = ()) -> _Decisions:
     """The decisions about the states of the key and of these versions: none, or one statement."""
     decided = [version for version in versions if _deciding_version(version)]
     named = {*_deciding(key), *(action for version in decided for action in _deciding_version(version))}
@@ -119,7 +119,7 @@ def _decisions(principal: Principal, key: Key, versions: Sequence[KeyVersion] = 
     return find_decisions(reader=principal, object_id=str(key.id), actions=named, versions=numbers)
 
 
-def _newest(decisions: Decisions, named: Sequence[str], version: int | None) -> RecordedDecision | None:
+def _newest(decisions: _Decisions, named: Sequence[str], version: int | None) -> RecordedDecision | None:
     found = [decisions[action, version] for action in named if (action, version) in decisions]
     return max(found, key=lambda decision: str(decision.at), default=None)  # an altered time is a text
 

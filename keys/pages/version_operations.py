@@ -16,7 +16,7 @@ from keys.states.services import disable_version, enable_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VersionOperation(Operation[KeyVersion]):
+class _VersionOperation(Operation[KeyVersion]):
     """One operation. It is possible in ``states`` and leads to ``leads_to``.
 
     ``shows_impact_of``: the action whose impact its page shows, None if it shows none.
@@ -40,11 +40,11 @@ class VersionOperation(Operation[KeyVersion]):
         return ""
 
 
-VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
+VERSION_OPERATIONS: Final[Mapping[str, _VersionOperation]] = MappingProxyType(
     {
         operation.slug: operation
         for operation in (
-            VersionOperation(
+            _VersionOperation(
                 slug="disable",
                 label="Disable",
                 question="Disable version {}?",
@@ -61,7 +61,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 shows_impact_of=KeyAction.DISABLE_VERSION,
                 not_of_primary="You cannot disable the primary version. Rotate the key first, or disable the key.",
             ),
-            VersionOperation(
+            _VersionOperation(
                 slug="enable",
                 label="Enable",
                 question="Enable version {}?",
@@ -73,7 +73,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 effect="Data of this version can be decrypted or verified again.",
                 done="Version {} enabled.",
             ),
-            VersionOperation(
+            _VersionOperation(
                 slug="schedule-destruction",
                 label="Schedule destruction",
                 question="Schedule version {} for destruction?",
@@ -94,7 +94,7 @@ VERSION_OPERATIONS: Final[Mapping[str, VersionOperation]] = MappingProxyType(
                 is_danger=True,
                 needs_recent_sign_in=True,
             ),
-            VersionOperation(
+            _VersionOperation(
                 slug="cancel-destruction",
                 label="Cancel destruction",
                 question="Cancel the destruction of version {}?",

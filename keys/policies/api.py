@@ -26,11 +26,11 @@ from keys.policies.serializers import (
 )
 from keys.policies.services import changing, reading
 
-READ, MANAGE = "policies.read", "policies.manage"
+_READ, _MANAGE = "policies.read", "policies.manage"
 
 
 class PolicyListView(ApiView[Principal]):
-    rules = {"GET": Rule(READ, actions.POLICY_LISTED), "POST": Rule(MANAGE, actions.POLICY_CREATED)}
+    rules = {"GET": Rule(_READ, actions.POLICY_LISTED), "POST": Rule(_MANAGE, actions.POLICY_CREATED)}
 
     @extend_schema(operation_id="policies_list", parameters=[PageQuery], responses=page_of(PolicySerializer))
     def get(self, _request: Request) -> Response:
@@ -51,9 +51,9 @@ class PolicyListView(ApiView[Principal]):
 
 class PolicyView(ApiView[Principal]):
     rules = {
-        "GET": Rule(READ, actions.POLICY_READ),
-        "PATCH": Rule(MANAGE, actions.POLICY_UPDATED),
-        "DELETE": Rule(MANAGE, actions.POLICY_DELETED),
+        "GET": Rule(_READ, actions.POLICY_READ),
+        "PATCH": Rule(_MANAGE, actions.POLICY_UPDATED),
+        "DELETE": Rule(_MANAGE, actions.POLICY_DELETED),
     }
     object_reference = ("policy", "policy_id")
 
@@ -83,7 +83,7 @@ class PolicyView(ApiView[Principal]):
 class PreviewPolicyView(ApiView[Principal]):
     """The effect of a changed policy on the keys under it. Nothing is changed."""
 
-    rules = {"POST": Rule(MANAGE, actions.POLICY_PREVIEWED)}
+    rules = {"POST": Rule(_MANAGE, actions.POLICY_PREVIEWED)}
     object_reference = ("policy", "policy_id")
 
     @extend_schema(request=UpdatePolicySerializer, responses=PreviewSerializer)

@@ -17,7 +17,7 @@ from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.models.rotation_policy import MAX_BYTES, MAX_DAYS, MAX_USES, RotationPolicy
 from keys.policies.services.changing import PolicyUpdate
 
-ROTATION = ("every_days", "after_uses", "after_bytes", "grace_days", "reencrypt")
+_ROTATION = ("every_days", "after_uses", "after_bytes", "grace_days", "reencrypt")
 
 
 class PolicyChoiceField(forms.TypedChoiceField):
@@ -138,7 +138,7 @@ class PolicyForm(PolicyRulesForm):
     def order(self) -> dict[str, Any]:
         """The arguments of ``create_policy``. Modes of other algorithms, which the page hides, are ignored."""
         given = dict(self.cleaned_data)
-        rotation = {name: given.pop(name) for name in ROTATION}
+        rotation = {name: given.pop(name) for name in _ROTATION}
         modes = modes_of(given["algorithm"])
         given["allowed_modes"] = [mode for mode in given["allowed_modes"] if mode in modes]
         return given | {"rotation_policy": rotation}
@@ -148,7 +148,7 @@ class EditPolicyForm(EditForm, PolicyRulesForm):
     """The rules of an existing policy."""
 
     def __init__(self, *args: Any, policy: EncryptionPolicy, **kwargs: Any) -> None:
-        super().__init__(*args, initial=field_values(policy), **kwargs)
+        super().__init__(*args, initial=_field_values(policy), **kwargs)
         modes = modes_of(policy.algorithm)
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.base = policy.rotation_policy
@@ -161,25 +161,25 @@ class EditPolicyForm(EditForm, PolicyRulesForm):
     def order(self) -> PolicyUpdate:
         """The changed fields, for ``update_policy``. A changed rotation rule keeps the other stored rules."""
         changed = self.changes()
-        rules = {name: changed.pop(name) for name in ROTATION if name in changed}
+        rules = {name: changed.pop(name) for name in _ROTATION if name in changed}
         if rules:
             changed["rotation_policy"] = {**self.base, **rules}
         return cast("PolicyUpdate", changed)
 
     def check(self, stored: EncryptionPolicy) -> None:
         """Raises VersionConflict as ``require_current``, and if ``order`` is based on an earlier rotation rule."""
-        self.require_current(field_values(stored))
+        self.require_current(_field_values(stored))
         if stored.rotation_policy != self.base:
             raise VersionConflict("The policy has changed since you opened this page.")
 
 
-def field_values(policy: EncryptionPolicy) -> Mapping[str, Any]:
+def _field_values(policy: EncryptionPolicy) -> Mapping[str, Any]:
     """The policy as the values of ``PolicyRulesForm``."""
     rotation: RotationPolicy = policy.rotation
     return {
         "allowed_modes": list(policy.allowed_modes),
         "key_lifetime_days": policy.key_lifetime_days,
-        **{name: getattr(rotation, name) for name in ROTATION},
+        **{name: getattr(rotation, name) for name in _ROTATION},
         "minimum_deletion_days": policy.minimum_deletion_days,
         "exportable": policy.exportable,
     }

@@ -17,7 +17,7 @@ MANAGE: Final = "policies.manage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyOperation(Operation[EncryptionPolicy]):
+class _PolicyOperation(Operation[EncryptionPolicy]):
     """``refused`` returns why the operation is not available for a policy, "" if it is."""
 
     permission: str = MANAGE
@@ -34,11 +34,11 @@ def _refuse_deletion(policy: EncryptionPolicy) -> str:
     return f"Delete is unavailable: {PolicyInUse(count).detail}" if count else ""
 
 
-POLICY_OPERATIONS: Final[Mapping[str, PolicyOperation]] = MappingProxyType(
+POLICY_OPERATIONS: Final[Mapping[str, _PolicyOperation]] = MappingProxyType(
     {
         operation.slug: operation
         for operation in (
-            PolicyOperation(
+            _PolicyOperation(
                 slug="activate",
                 label="Activate",
                 question="Activate the policy {}?",
@@ -49,7 +49,7 @@ POLICY_OPERATIONS: Final[Mapping[str, PolicyOperation]] = MappingProxyType(
                 icon="circle-play",
                 refused=lambda policy: "This policy is already active." if policy.is_active else "",
             ),
-            PolicyOperation(
+            _PolicyOperation(
                 slug="deactivate",
                 label="Deactivate",
                 question="Deactivate the policy {}?",
@@ -60,7 +60,7 @@ POLICY_OPERATIONS: Final[Mapping[str, PolicyOperation]] = MappingProxyType(
                 icon="circle-pause",
                 refused=lambda policy: "" if policy.is_active else "This policy is already inactive.",
             ),
-            PolicyOperation(
+            _PolicyOperation(
                 slug="delete",
                 label="Delete",
                 question="Delete the policy {}?",

@@ -15,7 +15,7 @@ from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.models.rotation_policy import MAX_BYTES, MAX_DAYS, MAX_USES
 from keys.reading.serializers import MAX_KEY_SIZE
 
-MAX_MODES = 10
+_MAX_MODES = 10
 
 
 class RotationPolicySerializer(StrictSerializer):
@@ -52,11 +52,11 @@ class RotationPolicySerializer(StrictSerializer):
     )
 
 
-class PolicyRulesSerializer(StrictSerializer):
+class _PolicyRulesSerializer(StrictSerializer):
     allowed_modes = serializers.ListField(
         child=serializers.CharField(max_length=50),
         required=False,
-        max_length=MAX_MODES,
+        max_length=_MAX_MODES,
         help_text="modes for new data: of encryption, of signatures or of MACs",
     )
     key_lifetime_days = serializers.IntegerField(
@@ -69,11 +69,11 @@ class PolicyRulesSerializer(StrictSerializer):
     exportable = serializers.BooleanField(required=False)
 
 
-class UpdatePolicySerializer(PolicyRulesSerializer):
+class UpdatePolicySerializer(_PolicyRulesSerializer):
     is_active = serializers.BooleanField(required=False, help_text="whether new keys can have this policy")
 
 
-class CreatePolicySerializer(PolicyRulesSerializer):
+class CreatePolicySerializer(_PolicyRulesSerializer):
     name = NameField()
     algorithm = KeyAlgorithmOrAliasField(max_length=50)
     key_size = serializers.IntegerField(

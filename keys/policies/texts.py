@@ -8,7 +8,7 @@ from keys.policies.services.changing import Effect
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedValue:
+class _ChangedValue:
     """A changed rule with its label; ``old`` and ``new`` as text."""
 
     label: str
@@ -16,10 +16,10 @@ class ChangedValue:
     new: str
 
 
-def changed_values(form: EditPolicyForm) -> Sequence[ChangedValue]:
+def changed_values(form: EditPolicyForm) -> Sequence[_ChangedValue]:
     """The fields of a valid form that the user changed."""
     return [
-        ChangedValue(str(form[name].label), _text(form.initial[name]), _text(new))
+        _ChangedValue(str(form[name].label), _text(form.initial[name]), _text(new))
         for name, new in form.changes().items()
     ]
 

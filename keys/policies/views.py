@@ -87,7 +87,7 @@ SUBJECT: Final[Subject[EncryptionPolicy]] = Subject(
 )
 
 
-class PolicyPageView(PageView[Principal]):
+class _PolicyPageView(PageView[Principal]):
     """Base class of pages about one policy."""
 
     section = "policies"
@@ -103,7 +103,7 @@ class PolicyPageView(PageView[Principal]):
         return policy
 
 
-class PolicyView(PolicyPageView):
+class PolicyView(_PolicyPageView):
     rules = {"GET": Rule("policies.read", actions.POLICY_READ)}
     template = "keys/policy.html"
 
@@ -121,7 +121,7 @@ class PolicyView(PolicyPageView):
         )
 
 
-class EditPolicyView(PolicyPageView, FormView[Principal, EditPolicyForm]):
+class EditPolicyView(_PolicyPageView, FormView[Principal, EditPolicyForm]):
     """The first submission shows what changes and for which keys; the second one, from that page, saves."""
 
     rules = {method: Rule(MANAGE, actions.POLICY_UPDATED) for method in ("GET", "POST")}

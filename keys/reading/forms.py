@@ -15,7 +15,7 @@ from keys.reading.services import KeyFilter
 
 ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
 # The words of the badges, with their filters.
-STATES: Mapping[str, KeyFilter] = {
+_STATES: Mapping[str, KeyFilter] = {
     **{
         str(each): {"status": each}
         for each in (Status.ACTIVE, Status.PENDING, Status.DISABLED, Status.EXPIRED)
@@ -36,8 +36,8 @@ FINDINGS = {
 }
 
 
-def state_label(word: str) -> str:
-    """The label of a word in ``STATES``."""
+def _state_label(word: str) -> str:
+    """The label of a word in ``_STATES``."""
     return SCHEDULED if word == "scheduled" else word.capitalize()
 
 
@@ -46,7 +46,7 @@ class KeyFilterForm(FilterForm):
     status = forms.ChoiceField(
         required=False,
         label="State",
-        choices=[("", "Any state"), *((word, state_label(word)) for word in STATES)],
+        choices=[("", "Any state"), *((word, _state_label(word)) for word in _STATES)],
     )
     algorithm = forms.ChoiceField(
         required=False, choices=[("", "Any algorithm"), *((name, name) for name in ALGORITHM_NAMES)]
@@ -76,7 +76,7 @@ class KeyFilterForm(FilterForm):
     def selection(self, ordering: str) -> KeyFilter:
         """The filters as the service takes them."""
         given: dict[str, Any] = dict(self.given)
-        given |= STATES.get(given.pop("status", ""), {})
+        given |= _STATES.get(given.pop("status", ""), {})
         if "policy" in given:
             given["policy_name"] = given.pop("policy")
         if "finding" in given:
@@ -87,5 +87,5 @@ class KeyFilterForm(FilterForm):
         if name == "finding":
             return FINDINGS[Finding(value)]
         if name == "status":
-            return state_label(value)
+            return _state_label(value)
         return value.capitalize() if name == "purpose" else value

@@ -27,7 +27,7 @@ from keys.metadata import (
 from keys.models import Key
 
 MAX_KEY_SIZE = max(kind.key_size for kind in KEY_ALGORITHMS)
-ORDERINGS = tuple(
+_ORDERINGS = tuple(
     sign + column for column in ("name", "created_at", "expires_at", "algorithm") for sign in ("", "-")
 )
 
@@ -46,7 +46,7 @@ class KeyQuerySerializer(PageQuery):
     )
     policy_id = serializers.UUIDField(required=False)
     expires_before = TimestampField(required=False)
-    ordering = ChoiceField(required=False, choices=ORDERINGS)
+    ordering = ChoiceField(required=False, choices=_ORDERINGS)
 
 
 class ReasonSerializer(StrictSerializer):

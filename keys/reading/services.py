@@ -104,14 +104,14 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyWindow:
+class _KeyWindow:
     """One page of a key list. ``next_after`` starts the next page; None at the end."""
 
     keys: Sequence[Key]
     next_after: UUID | None
 
 
-def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> KeyWindow:
+def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> _KeyWindow:
     """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all.
 
     Nothing is counted. If that key is no longer visible, the list starts from the beginning.
@@ -122,7 +122,7 @@ def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None
     if known := last.values_list(ordering.removeprefix("-"), "id").first():
         keys = keys.filter(follows(ordering, *known))
     window = list(keys[: limit + 1])
-    return KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+    return _KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
 
 
 def list_chosen(*, principal: Principal, key_ids: Iterable[UUID]) -> Sequence[Key]:

@@ -22,7 +22,7 @@ from keys.models import KeyVersion
 
 logger = logging.getLogger(__name__)
 
-LOW: Final = 2**14  # remaining invocations at which a refill starts
+_LOW: Final = 2**14  # remaining invocations at which a refill starts
 FIRST_RESERVATION: Final = 2**16
 LARGEST_RESERVATION: Final = 2**20
 MAX_COUNTERS: Final = 100_000
@@ -51,7 +51,7 @@ class InvocationCounter:
     def take_reserved(self, limit: int, count: int = 1) -> bool:
         """Use reserved invocations. False if there are not enough. If few remain, another thread reserves more."""
         taken = self._take(count)
-        if taken and self._left < LOW and not self._is_refilling:
+        if taken and self._left < _LOW and not self._is_refilling:
             self._is_refilling = True
             _counters.current.refills.submit(call_in_pool, self._refill, limit)
         return taken

@@ -29,8 +29,8 @@ from keys.ring.key_loading import load_key
 
 MAX_ENTRIES: Final = 10_000
 MAX_UNUSED: Final = 60.0  # seconds
-SWEEP_INTERVAL: Final = 5.0  # seconds
-LEAST_UNUSED: Final = 1.0  # seconds between two marks of an entry as used
+_SWEEP_INTERVAL: Final = 5.0  # seconds
+_LEAST_UNUSED: Final = 1.0  # seconds between two marks of an entry as used
 
 
 def find(reference: KeyReference, principal: Principal) -> CachedKey:
@@ -130,7 +130,7 @@ class _KeyCache:
         if cached is None or permit is None:
             return None
         now = time.monotonic()
-        if now - cached.used > LEAST_UNUSED:  # the order need not be exact, and the lock is not free
+        if now - cached.used > _LEAST_UNUSED:  # the order need not be exact, and the lock is not free
             with self._lock:
                 cached.used = now
                 if cached.entry.key_id in self._cached:
@@ -192,7 +192,7 @@ class _KeyCache:
             self._sweeper.start()
 
     def _sweep(self) -> None:
-        while not self._is_closed.wait(SWEEP_INTERVAL):
+        while not self._is_closed.wait(_SWEEP_INTERVAL):
             self.drop_unused(time.monotonic())
             with self._lock:
                 if not self._cached:

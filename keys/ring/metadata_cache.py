@@ -31,11 +31,11 @@ from keys.models import Key
 
 logger = logging.getLogger(__name__)
 
-LABEL: Final = "metadata of encryption_keys"
+_LABEL: Final = "metadata of encryption_keys"
 MAC_VERSION: Final = 1
 _LEFT_OUT: Final = {"row_mac", "searched_text"}
-FIELDS: Final = [field for field in Key._meta.concrete_fields if field.name not in _LEFT_OUT]
-NAMES: Final = [field.attname for field in FIELDS]
+_FIELDS: Final = [field for field in Key._meta.concrete_fields if field.name not in _LEFT_OUT]
+NAMES: Final = [field.attname for field in _FIELDS]
 
 
 def find(principal: Principal, key_id: UUID) -> Key | None:
@@ -50,7 +50,7 @@ def find(principal: Principal, key_id: UUID) -> Key | None:
     except (MacMismatch, UnicodeEncodeError):
         logger.warning("an entry of the metadata cache was altered, and is not used")
         return None
-    values = zip(FIELDS, json.loads(text), strict=True)
+    values = zip(_FIELDS, json.loads(text), strict=True)
     return Key.from_db(DEFAULT_DB_ALIAS, NAMES, [field.to_python(value) for field, value in values])
 
 
@@ -80,4 +80,4 @@ def _place(principal: Principal, key_id: UUID) -> str:
 
 
 def _message(place: str, text: str) -> bytes:
-    return encode_fields((LABEL, place, NAMES, text))
+    return encode_fields((_LABEL, place, NAMES, text))

@@ -28,10 +28,10 @@ from keys.states import services as states
 logger = logging.getLogger(__name__)
 
 SECONDS: Final = 60.0
-LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory locks, a bigint
+_LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisory locks, a bigint
 # Uses are counted in reservations of 65,536. Without a minimum age, a low limit would add a version every minute.
 _LEAST_AGE: Final = timedelta(hours=1)
-IN_USE: Final = timedelta(hours=2)
+_IN_USE: Final = timedelta(hours=2)
 _OVERDUE_AFTER: Final = timedelta(hours=1)
 DESTRUCTION_OVERDUE: Final = Topic(
     word="key.destruction_overdue",
@@ -53,14 +53,14 @@ def record_clock_changes() -> None:
 def rotate_due() -> None:
     """Rotate what is due. A key whose rotation failed waits for an hour."""
     principal = _principal("rotate_due_keys")
-    used_up.mark_used_up(older_than=_LEAST_AGE, used_within=IN_USE)
+    used_up.mark_used_up(older_than=_LEAST_AGE, used_within=_IN_USE)
     due = rotating.due_keys(principal, database_now())
     if due[: FEW + 1].count() <= FEW:
         list(rotating.rotate_due_keys(principal=principal, limit=FEW))
         return
     with transaction.atomic():
         is_queued = KeyRotationJob.objects.filter(selection=Selection.DUE.value, status__in=UNFINISHED)
-        if try_lock(LOCK) and not is_queued.exists():
+        if try_lock(_LOCK) and not is_queued.exists():
             request = jobs.RotationRequest(Selection.DUE)
             jobs.request_rotation(principal=principal, request=request, reason=DUE_REASON)
 

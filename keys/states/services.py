@@ -28,7 +28,7 @@ _EXPIRY_REASON: Final = "expiry has passed"
 
 
 @dataclass(frozen=True, slots=True)
-class ClockChange:
+class _ClockChange:
     """A key that has begun or expired ``at``. ``error``: it was not recorded."""
 
     key: Key
@@ -146,7 +146,7 @@ def _change_version(
     return version
 
 
-def record_activations(*, principal: Principal) -> Iterator[ClockChange]:
+def record_activations(*, principal: Principal) -> Iterator[_ClockChange]:
     """Store the state ``active`` of keys whose activation time has come, one transaction each.
 
     Two runs at the same time record each key once. A failure does not stop the others.
@@ -155,7 +155,7 @@ def record_activations(*, principal: Principal) -> Iterator[ClockChange]:
     return _record_all(Key.objects.filter(due), lambda key: key.activates_at, principal, _record_activation)  # noqa: CC2 - the schedule records every activation
 
 
-def expire_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[ClockChange]:
+def expire_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[_ClockChange]:
     """Record keys whose expiry has passed, as ``record_activations`` does. They no longer rotate.
 
     A key that a planned activation has not reached yet in the log is recorded after it.
@@ -170,16 +170,16 @@ def _record_all(
     time_of: Callable[[Key], datetime | None],
     principal: Principal,
     record: Callable[[Principal, Key], bool] | None,
-) -> Iterator[ClockChange]:
+) -> Iterator[_ClockChange]:
     for key in list(due.order_by("name")):
         at = time_of(key)
         if at is None:
             continue
         try:
             if record is None or record(principal, key):
-                yield ClockChange(key, at)
+                yield _ClockChange(key, at)
         except (DomainError, DatabaseError) as error:
-            yield ClockChange(key, at, as_refusal(error))
+            yield _ClockChange(key, at, as_refusal(error))
 
 
 @transaction.atomic

@@ -45,7 +45,7 @@ from keys.transport.services import exporting, import_parameters, importing, pub
 from keys.transport.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.transport.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT
 
-SETTINGS = ("description", "tags", "expires_at", "exportable")
+_SETTINGS = ("description", "tags", "expires_at", "exportable")
 
 
 @extend_schema_field({"oneOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "object"}]})
@@ -99,14 +99,14 @@ class ImportKeyView(ApiView[Principal]):
             request=self._import_request(),
             material=self._material,
             policy_id=given.get("policy_id"),
-            **cast("importing.ImportSettings", {name: given[name] for name in SETTINGS if name in given}),
+            **cast("importing.ImportSettings", {name: given[name] for name in _SETTINGS if name in given}),
         )
         location = reverse("key", kwargs={"key_id": key.id})
         return Response(KeySerializer(key).data, status=HTTPStatus.CREATED, headers={"Location": location})
 
     def _import_request(self) -> importing.ImportRequest:
         given = self.read(ImportKeySerializer)
-        named = {name: value for name, value in given.items() if name not in {*SETTINGS, "policy_id"}}
+        named = {name: value for name, value in given.items() if name not in {*_SETTINGS, "policy_id"}}
         return importing.ImportRequest(**named, is_private_connection=is_private(self.request))
 
 
@@ -198,7 +198,7 @@ class ExportKeyView(KeyView):
         return Response(represent(ExportedKeySerializer, exported))
 
 
-class KeySetQuery(StrictSerializer):
+class _KeySetQuery(StrictSerializer):
     """Which ``alg`` the JWKs have. The service compares it with the modes of the key."""
 
     signing_algorithm = SigningModeField(
@@ -213,7 +213,7 @@ class KeySetQuery(StrictSerializer):
         return {**attrs, "choice": choice}
 
 
-class PublicKeyQuery(KeySetQuery):
+class _PublicKeyQuery(_KeySetQuery):
     version = VersionField(required=False, help_text="the primary version unless given")
 
 
@@ -237,9 +237,9 @@ class PublicKeyView(KeyView):
 
     rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
 
-    @extend_schema(parameters=[PublicKeyQuery], responses=PublicKeySerializer)
+    @extend_schema(parameters=[_PublicKeyQuery], responses=PublicKeySerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
-        query = self.read_query(PublicKeyQuery)
+        query = self.read_query(_PublicKeyQuery)
         found = public_keys.get_public_key(principal=self.principal, key_id=key_id, **query)
         return Response(represent(PublicKeySerializer, found))
 
@@ -249,8 +249,8 @@ class KeySetView(KeyView):
 
     rules = {"GET": Rule("keys.read", actions.PUBLIC_KEY_READ)}
 
-    @extend_schema(parameters=[KeySetQuery], responses=KeySetSerializer)
+    @extend_schema(parameters=[_KeySetQuery], responses=KeySetSerializer)
     def get(self, _request: Request, key_id: UUID) -> Response:
-        query = self.read_query(KeySetQuery)
+        query = self.read_query(_KeySetQuery)
         found = public_keys.list_public_keys(principal=self.principal, key_id=key_id, **query)
         return Response({"keys": [each.jwk for each in found]})

@@ -13,7 +13,7 @@ from keys.lifecycle import VersionState
 from keys.reading.rest_references import VersionField
 from keys.usage.services.usage import DEFAULT_DAYS, MAX_DAYS
 
-SHARE: Final = "from 0 to 1"
+_SHARE: Final = "from 0 to 1"
 
 
 class UsageQuery(StrictSerializer):
@@ -52,7 +52,7 @@ class _OperationsField(serializers.Field[Any, Any, Any, Any]):
 class BudgetSerializer(serializers.Serializer[Any]):
     reserved = serializers.IntegerField(help_text="messages for which processes have reserved invocations")
     limit = serializers.IntegerField(help_text="the most messages that one version may encrypt")
-    remaining_share = _ShareField(help_text=SHARE)
+    remaining_share = _ShareField(help_text=_SHARE)
 
 
 class VersionUseSerializer(serializers.Serializer[Any]):
@@ -64,7 +64,7 @@ class VersionUseSerializer(serializers.Serializer[Any]):
     processed = serializers.IntegerField(
         source="use.processed", help_text="messages decrypted, re-encrypted or verified"
     )
-    share = _ShareField(source="use.share", help_text=f"of all processed messages, {SHARE}")
+    share = _ShareField(source="use.share", help_text=f"of all processed messages, {_SHARE}")
     last_used = TimestampField(source="use.last_at", allow_null=True, help_text="null: not in the period")
     budget = BudgetSerializer(allow_null=True)
 
@@ -78,7 +78,7 @@ class CallerUseSerializer(serializers.Serializer[Any]):
     operations = _OperationsField(source="by_action")
 
 
-class RecordedSerializer(serializers.Serializer[Any]):
+class _RecordedSerializer(serializers.Serializer[Any]):
     """The members that usage and impact share."""
 
     key_id = serializers.UUIDField()
@@ -98,7 +98,7 @@ class RecordedSerializer(serializers.Serializer[Any]):
     )
 
 
-class UsageSerializer(RecordedSerializer):
+class UsageSerializer(_RecordedSerializer):
     """The use of a key within a period."""
 
     versions = VersionUseSerializer(many=True, help_text="those used in the period, and the primary one")
@@ -118,7 +118,7 @@ class StoppedVersionsSerializer(serializers.Serializer[Any]):
     last = serializers.IntegerField()
 
 
-class ImpactSerializer(RecordedSerializer):
+class ImpactSerializer(_RecordedSerializer):
     """The requests of the last 30 days that an action on a key would have denied."""
 
     action = ChoiceField(choices=list(KeyAction))

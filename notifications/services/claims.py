@@ -21,14 +21,14 @@ from notifications.channels import Attempt, Batch
 from notifications.models import Delivery, DeliveryStatus
 
 LEASE: Final = timedelta(seconds=120)
-MOST_TARGETS: Final = 16
+_MOST_TARGETS: Final = 16
 MOST_OF_TARGET: Final = 100
 # A second after 30, 60, 120 … seconds, then every two hours: 20 attempts within a day.
 MAX_ATTEMPTS: Final = 20
-FIRST_DELAY, LONGEST_DELAY = 30, 7200  # seconds
-LOCK: Final = int.from_bytes(b"cc-notif")  # our key among PostgreSQL's advisory locks, a bigint
-TOPIC: Final = "notification__topic"
-NO_LEASE: Final = {"lease_until": None, "lease_holder": None}
+_FIRST_DELAY, _LONGEST_DELAY = 30, 7200  # seconds
+_LOCK: Final = int.from_bytes(b"cc-notif")  # our key among PostgreSQL's advisory locks, a bigint
+_TOPIC: Final = "notification__topic"
+_NO_LEASE: Final = {"lease_until": None, "lease_holder": None}
 
 
 def claim_due(holder: UUID) -> list[list[Delivery]]:
@@ -39,7 +39,7 @@ def claim_due(holder: UUID) -> list[list[Delivery]]:
     if not _due(database_now()).exists():
         return []
     with transaction.atomic():
-        return _claim(holder) if try_lock(LOCK) else []
+        return _claim(holder) if try_lock(_LOCK) else []
 
 
 def write_attempt(holder: UUID, batch: Batch, attempt: Attempt) -> None:
@@ -50,7 +50,7 @@ def write_attempt(holder: UUID, batch: Batch, attempt: Attempt) -> None:
         for attempts, some in _by_attempts(attempt.deliveries).items():
             _held(holder, some).update(
                 **_result(attempt, attempts + 1, now),
-                **NO_LEASE,
+                **_NO_LEASE,
                 attempts=attempts + 1,
                 error=attempt.error,
                 response_status=attempt.response_status,
@@ -59,12 +59,14 @@ def write_attempt(holder: UUID, batch: Batch, attempt: Attempt) -> None:
 
 def fail(holder: UUID, deliveries: Sequence[Delivery], error: str) -> None:
     """End deliveries that no further attempt could deliver."""
-    _held(holder, deliveries).update(**NO_LEASE, **_ended(DeliveryStatus.FAILED, database_now()), error=error)
+    _held(holder, deliveries).update(
+        **_NO_LEASE, **_ended(DeliveryStatus.FAILED, database_now()), error=error
+    )
 
 
 def release(holder: UUID) -> None:
     """Return what was not tried."""
-    Delivery.objects.filter(lease_holder=holder, status=DeliveryStatus.PENDING.value).update(**NO_LEASE)  # noqa: CC3 - a lease of a delivery, by compare-and-set
+    Delivery.objects.filter(lease_holder=holder, status=DeliveryStatus.PENDING.value).update(**_NO_LEASE)  # noqa: CC3 - a lease of a delivery, by compare-and-set
 
 
 def _due(now: datetime) -> QuerySet[Delivery]:
@@ -78,18 +80,18 @@ def _claim(holder: UUID) -> list[list[Delivery]]:
         _due(now)
         .order_by()
         .values_list("webhook", "email")
-        .annotate(most=Min(urgency(TOPIC)), since=Min("next_attempt_at"))
+        .annotate(most=Min(urgency(_TOPIC)), since=Min("next_attempt_at"))
     )
     busy = set(Delivery.objects.filter(lease_until__gte=now).values_list("webhook", "email").distinct())
     free = [pair for *pair, _, _ in targets.order_by("most", "since") if tuple(pair) not in busy][
-        :MOST_TARGETS
+        :_MOST_TARGETS
     ]
     claimed = []
     for webhook, email in free:
         rows = (
             _due(now)
             .filter(webhook=webhook, email=email)
-            .order_by(urgency(TOPIC), "next_attempt_at", "created_at")
+            .order_by(urgency(_TOPIC), "next_attempt_at", "created_at")
         )
         ids = rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[
             :MOST_OF_TARGET
@@ -97,7 +99,7 @@ def _claim(holder: UUID) -> list[list[Delivery]]:
         some = Delivery.objects.filter(pk__in=list(ids))
         some.update(lease_holder=holder, lease_until=now + LEASE)
         some = some.select_related("notification", "webhook")
-        claimed.append(list(some.order_by(urgency(TOPIC), "created_at", "id")))
+        claimed.append(list(some.order_by(urgency(_TOPIC), "created_at", "id")))
     return claimed
 
 
@@ -123,7 +125,7 @@ def _result(attempt: Attempt, attempts: int, now: datetime) -> dict[str, Any]:
 
 def delay_after(attempts: int) -> int:
     """Seconds until the next attempt."""
-    return min(FIRST_DELAY << (attempts - 1), LONGEST_DELAY)
+    return min(_FIRST_DELAY << (attempts - 1), _LONGEST_DELAY)
 
 
 def _ended(status: DeliveryStatus, now: datetime) -> dict[str, Any]:

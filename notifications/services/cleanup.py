@@ -10,7 +10,7 @@ from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery, DeliveryStatus
 
-AT_ONCE: Final = 500
+_AT_ONCE: Final = 500
 
 
 def delete_old() -> None:
@@ -21,5 +21,5 @@ def delete_old() -> None:
     waiting = Delivery.objects.filter(notification=OuterRef("pk"), status=DeliveryStatus.PENDING.value)
     old = database_now() - timedelta(days=settings.CC_NOTIFICATIONS.keep_days)
     found = Notification.objects.filter(~Exists(waiting), created_at__lt=old, distributed_at__isnull=False)
-    while ids := list(found.order_by("created_at").values_list("pk", flat=True)[:AT_ONCE]):
+    while ids := list(found.order_by("created_at").values_list("pk", flat=True)[:_AT_ONCE]):
         Notification.objects.filter(pk__in=ids).delete()  # noqa: CC3 - deletes old notifications

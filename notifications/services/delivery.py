@@ -27,19 +27,19 @@ from notifications.targets import Target
 logger = logging.getLogger(__name__)
 
 # A run begins no request after this time. Each request has its own limit, so a run ends soon afterwards.
-RUN_SECONDS: Final = 10.0
-THREADS: Final = 8
+_RUN_SECONDS: Final = 10.0
+_THREADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class _Turn:
     """A batch, and its attempts that are still to come."""
 
     batch: Batch
     attempts: Iterator[Attempt]
 
 
-type Sent = tuple[Turn, Attempt | None]
+type _Sent = tuple[_Turn, Attempt | None]
 """None: the batch has no further attempt."""
 
 
@@ -86,13 +86,13 @@ def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> Webh
 
 def _send(batches: list[Batch], holder: UUID) -> None:
     """Send in threads, one attempt of a batch after the other. This thread alone uses the database."""
-    results: SimpleQueue[Sent] = SimpleQueue()
-    until = time.monotonic() + RUN_SECONDS
-    waiting = deque(Turn(batch, batch.send(until)) for batch in batches)
+    results: SimpleQueue[_Sent] = SimpleQueue()
+    until = time.monotonic() + _RUN_SECONDS
+    waiting = deque(_Turn(batch, batch.send(until)) for batch in batches)
     running = 0
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="delivery") as pool:
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery") as pool:
         while waiting or running:
-            if waiting and running < THREADS:
+            if waiting and running < _THREADS:
                 running += _begin(pool, waiting.popleft(), results.put)
                 continue
             turn, attempt = results.get()
@@ -102,7 +102,7 @@ def _send(batches: list[Batch], holder: UUID) -> None:
                 waiting.append(turn)
 
 
-def _begin(pool: ThreadPoolExecutor, turn: Turn, put: Callable[[Sent], None]) -> bool:
+def _begin(pool: ThreadPoolExecutor, turn: _Turn, put: Callable[[_Sent], None]) -> bool:
     """Whether an attempt was begun."""
     if not _is_unchanged(turn.batch):
         return False
@@ -119,7 +119,7 @@ def _is_unchanged(batch: Batch) -> bool:
     return same.exists()
 
 
-def _send_next(turn: Turn, put: Callable[[Sent], None]) -> None:
+def _send_next(turn: _Turn, put: Callable[[_Sent], None]) -> None:
     try:
         attempt = next(turn.attempts, None)
     except Exception:

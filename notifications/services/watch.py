@@ -30,8 +30,8 @@ from notifications.topics import DELETION_AHEAD, DELETION_DENIED_USE, EXPIRING, 
 
 AT_ONCE: Final = 1_000
 MOST_OF_STEP: Final = 100
-DAYS_AHEAD: Final = {"1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY}
-DELETION_STEPS: Final = {"24 hours": DAY, "72 hours": 3 * DAY, "7 days": 7 * DAY}
+_DAYS_AHEAD: Final = {"1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY}
+_DELETION_STEPS: Final = {"24 hours": DAY, "72 hours": 3 * DAY, "7 days": 7 * DAY}
 # Where the key list shows the keys of a topic.
 LISTS: Final = {
     ROTATION_DUE: "status=active&ordering=next_rotation_at",
@@ -40,11 +40,11 @@ LISTS: Final = {
     DELETION_AHEAD: "status=scheduled",
     DELETION_DENIED_USE: "finding=deletion_denied",
 }
-PRINCIPAL: Final = Principal.system("key watch", Source.SCHEDULER)
+_PRINCIPAL: Final = Principal.system("key watch", Source.SCHEDULER)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class _Step:
     """The keys whose ``column`` is after ``after`` and not after ``until``. ``within`` is part of the text."""
 
     topic: Topic
@@ -62,35 +62,35 @@ class Step:
 def watch_keys() -> None:
     """One scan. Several workers may run it at the same time: each notification is stored once."""
     now = database_now()
-    active = Key.objects.visible_to(PRINCIPAL).filter(has_status(Status.ACTIVE, now))
+    active = Key.objects.visible_to(_PRINCIPAL).filter(has_status(Status.ACTIVE, now))
     for step in _steps_of_active_keys(now):
         _publish(step, step.keys(active), now)
-    deleted = Key.objects.visible_to(PRINCIPAL).filter(state=State.DELETION_SCHEDULED)
-    for step in _steps(DELETION_AHEAD, "deletion_at", DELETION_STEPS, now):
+    deleted = Key.objects.visible_to(_PRINCIPAL).filter(state=State.DELETION_SCHEDULED)
+    for step in _steps(DELETION_AHEAD, "deletion_at", _DELETION_STEPS, now):
         _publish(step, step.keys(deleted), now)
     _publish_denials(deleted, now)
 
 
-def _steps_of_active_keys(now: datetime) -> Iterator[Step]:
-    yield Step(ROTATION_OVERDUE, "next_rotation_at", "overdue", None, now)
-    yield from _steps(ROTATION_DUE, "next_rotation_at", DAYS_AHEAD, now)
-    yield from _steps(EXPIRING, "expires_at", DAYS_AHEAD, now)
+def _steps_of_active_keys(now: datetime) -> Iterator[_Step]:
+    yield _Step(ROTATION_OVERDUE, "next_rotation_at", "overdue", None, now)
+    yield from _steps(ROTATION_DUE, "next_rotation_at", _DAYS_AHEAD, now)
+    yield from _steps(EXPIRING, "expires_at", _DAYS_AHEAD, now)
 
 
-def _steps(topic: Topic, column: str, ahead: dict[str, timedelta], now: datetime) -> Iterator[Step]:
+def _steps(topic: Topic, column: str, ahead: dict[str, timedelta], now: datetime) -> Iterator[_Step]:
     after = now
     for within, span in ahead.items():
-        yield Step(topic, column, within, after, now + span)
+        yield _Step(topic, column, within, after, now + span)
         after = now + span
 
 
-def _publish(step: Step, found: QuerySet[Key], now: datetime) -> None:
+def _publish(step: _Step, found: QuerySet[Key], now: datetime) -> None:
     # Read at once, because SQLite cannot write while a statement of the same connection still reads.
     rows = list(found.order_by(step.column).values_list("id", "name", step.column))
     _publish_new((_announcement(step, *row) for row in rows), step.topic, step.within, now)
 
 
-def _announcement(step: Step, key_id: object, name: str, at: datetime) -> Announcement:
+def _announcement(step: _Step, key_id: object, name: str, at: datetime) -> Announcement:
     """A change of the time makes another notification."""
     return Announcement(
         topic=step.topic.word,

@@ -64,7 +64,7 @@ def create_webhook(*, principal: Principal, name: str, url: str, topics: Sequenc
     _set_fields(webhook, {"name": name, "url": url, "topics": topics})
     secret = _new_secret(webhook)
     webhook.save_with_mac()
-    _record(actions.WEBHOOK_CREATED, webhook, principal, RowChange.of_row(webhook, after=values_of(webhook)))
+    _record(actions.WEBHOOK_CREATED, webhook, principal, RowChange.of_row(webhook, after=_values_of(webhook)))
     return CreatedWebhook(webhook, secret)
 
 
@@ -86,9 +86,9 @@ def update_webhook(
     webhook = _lock(webhook_id)
     if check is not None:
         check(webhook)
-    before, old_url = values_of(webhook), webhook.url
+    before, old_url = _values_of(webhook), webhook.url
     _set_fields(webhook, changes)
-    after = values_of(webhook)
+    after = _values_of(webhook)
     if (after, webhook.url) == (before, old_url):
         return webhook
     webhook.save_with_mac()
@@ -104,7 +104,7 @@ def delete_webhook(*, principal: Principal, webhook_id: UUID) -> str:
     """Delete a webhook with its deliveries. Returns its name. Raises Denied, RecentAuthRequired, NotFound."""
     _admit(principal)
     webhook = first_of(Webhook.objects.select_for_update().filter(pk=webhook_id))
-    change = RowChange.of_row(webhook, before=values_of(webhook))
+    change = RowChange.of_row(webhook, before=_values_of(webhook))
     _record(actions.WEBHOOK_DELETED, webhook, principal, change)
     webhook.delete()
     return webhook.name
@@ -129,7 +129,7 @@ def may_receive(webhook: Webhook, delivery: Delivery) -> bool:
     return webhook.is_active or delivery.notification.topic == TEST.word
 
 
-def values_of(webhook: Webhook) -> dict[str, object]:
+def _values_of(webhook: Webhook) -> dict[str, object]:
     """The declared fields for the audit log. The path of the URL may be a secret, so only the origin is logged."""
     return {
         "name": webhook.name,

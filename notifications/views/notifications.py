@@ -28,7 +28,7 @@ class NotificationListView(PageView[Principal]):
     parts = frozenset({"notification-rows"})
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        return show_list(self, PageForm())
+        return _show_list(self, PageForm())
 
 
 class _ActionView(FormView[Principal, PageForm]):
@@ -39,7 +39,7 @@ class _ActionView(FormView[Principal, PageForm]):
     form_class = PageForm
 
     def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
-        return show_list(self, form, **context)
+        return _show_list(self, form, **context)
 
 
 class TestEmailView(_ActionView):
@@ -64,7 +64,7 @@ class RetryDeliveryView(_ActionView):
         return self.done(next_url(self.request, reverse("notifications")), "Delivery queued.")
 
 
-def show_list(view: PageView[Principal], form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
+def _show_list(view: PageView[Principal], form: PageForm, status: int = HTTPStatus.OK) -> HttpResponse:
     request = view.request
     topics = selectable_topics()
     asked = request.GET.get("topic", "")

@@ -19,8 +19,8 @@ from notifications.models import MANAGE, Webhook
 from notifications.services import listing, testing, webhooks
 from notifications.services.webhooks import CreatedWebhook, WebhookUpdate
 
-LIMIT = 50
-SHOWN_ONCE = "This secret was already created. It is shown only once."
+_LIMIT = 50
+_SHOWN_ONCE = "This secret was already created. It is shown only once."
 
 
 class WebhookListView(PageView[Principal]):
@@ -29,8 +29,8 @@ class WebhookListView(PageView[Principal]):
     template = "notifications/webhooks.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
-        found = list(webhooks.list_webhooks(principal=self.principal)[: LIMIT + 1])
-        return self.page(webhooks=found[:LIMIT], has_more=len(found) > LIMIT, limit=LIMIT)
+        found = list(webhooks.list_webhooks(principal=self.principal)[: _LIMIT + 1])
+        return self.page(webhooks=found[:_LIMIT], has_more=len(found) > _LIMIT, limit=_LIMIT)
 
 
 class NewWebhookView(FormView[Principal, WebhookFields]):
@@ -42,17 +42,17 @@ class NewWebhookView(FormView[Principal, WebhookFields]):
     form_class = WebhookFields
     draft_fields = ("name", "topics")  # the path of a URL may be a secret
     needs_recent_sign_in = True
-    shown_once = SHOWN_ONCE
+    shown_once = _SHOWN_ONCE
     list_name = "webhooks-page"
 
     def perform(self, form: WebhookFields) -> CreatedWebhook:
         return webhooks.create_webhook(principal=self.principal, **form.cleaned_data)
 
     def respond(self, result: CreatedWebhook) -> HttpResponse:
-        return show_secret(self, result.webhook, result.secret)
+        return _show_secret(self, result.webhook, result.secret)
 
 
-class WebhookPageView(PageView[Principal]):
+class _WebhookPageView(PageView[Principal]):
     """Base class of pages about one webhook."""
 
     object_reference = ("webhook", "webhook_id")
@@ -64,7 +64,7 @@ class WebhookPageView(PageView[Principal]):
         return webhooks.get_webhook(principal=self.principal, webhook_id=self.kwargs["webhook_id"])
 
 
-class WebhookView(WebhookPageView):
+class WebhookView(_WebhookPageView):
     rules = {"GET": Rule(MANAGE, actions.WEBHOOK_READ)}
     template = "notifications/webhook.html"
     parts = frozenset({"deliveries"})
@@ -72,19 +72,19 @@ class WebhookView(WebhookPageView):
     def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
         webhook = self.webhook
         found = listing.list_deliveries(principal=self.principal, webhook_id=webhook_id)
-        deliveries = list(found[: LIMIT + 1])
+        deliveries = list(found[: _LIMIT + 1])
         return self.page(
             webhook=webhook,
             topics=[topic_of(word) for word in webhook.topics],
-            deliveries=deliveries[:LIMIT],
+            deliveries=deliveries[:_LIMIT],
             has_pending=any(delivery.is_pending for delivery in deliveries),
             webhook_url=reverse("webhook-page", args=[webhook_id]),
-            has_more=len(deliveries) > LIMIT,
-            limit=LIMIT,
+            has_more=len(deliveries) > _LIMIT,
+            limit=_LIMIT,
         )
 
 
-class EditWebhookView(WebhookPageView, FormView[Principal, EditWebhookForm]):
+class EditWebhookView(_WebhookPageView, FormView[Principal, EditWebhookForm]):
     rules = {method: Rule(MANAGE, actions.WEBHOOK_CHANGED) for method in ("GET", "POST")}
     template = "notifications/webhook_edit.html"
     draft_fields = ("name", "topics", "is_active")
@@ -107,7 +107,7 @@ class EditWebhookView(WebhookPageView, FormView[Principal, EditWebhookForm]):
         return self.page(webhook=self.webhook, form=form, **context)
 
 
-class TestWebhookView(WebhookPageView):
+class TestWebhookView(_WebhookPageView):
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
 
     def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
@@ -130,7 +130,7 @@ WEBHOOK: Final[Subject[Webhook]] = Subject(
 )
 
 
-def show_secret(view: PageView[Principal], webhook: Webhook, secret: str) -> HttpResponse:
+def _show_secret(view: PageView[Principal], webhook: Webhook, secret: str) -> HttpResponse:
     """Show the secret. Only this response contains it."""
     is_new = isinstance(view, NewWebhookView)
     return view.page(
@@ -152,8 +152,8 @@ WEBHOOK_OPERATIONS: Final[tuple[Operation[Webhook], ...]] = (
             "You get a new secret, which replaces the old one immediately. Until the receiver has it, it refuses the "
             "signatures, and the deliveries are retried."
         ),
-        respond=show_secret,
-        shown_once=SHOWN_ONCE,
+        respond=_show_secret,
+        shown_once=_SHOWN_ONCE,
         needs_recent_sign_in=True,
     ),
     Operation(

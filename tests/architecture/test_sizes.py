@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_860,
-    "audit": 14_903,
-    "backups": 1_346,
+    "accounts": 9_609,
+    "audit": 14_803,
+    "backups": 1_347,
     "ciphercanary": 3_384,
-    "console": 4_080,
-    "crypto_ops": 9_387,
+    "console": 3_975,
+    "crypto_ops": 8_997,
     "demo": 934,
-    "kernel": 13_679,
-    "keys": 12_460,
-    "notifications": 2_275,
+    "kernel": 13_828,
+    "keys": 12_292,
+    "notifications": 2_234,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20

@@ -38,11 +38,11 @@ from kernel.freshness.epoch import raise_epoch
 from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
 
-type Method = Literal["totp", "recovery_code"]
+type _Method = Literal["totp", "recovery_code"]
 
 _TAKEN_UP_FOR = timedelta(minutes=10)  # how long an unconfirmed seed can be shown again
 _WRONG_CODE = "That code is wrong or has expired."
-GONE = (
+_GONE = (
     "The authenticator that this user needs to sign in was removed outside the application. "
     f"Find out who changed the database, then run {installation.MANAGE} reset_totp."
 )
@@ -176,7 +176,7 @@ def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User
     return user
 
 
-def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[Method, ...]:
+def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[_Method, ...]:
     """Check the second factor of a sign-in. Returns the method used, or nothing if the user has no second factor.
 
     Raises OtpRequired without a code, Unauthenticated for a code that is wrong, too old or used before, Throttled
@@ -189,7 +189,7 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[M
         raise OtpRequired("Send an authenticator code or a recovery code as totp_code.")
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
-        raise IntegrityFailed(GONE)
+        raise IntegrityFailed(_GONE)
     login_attempts.count(login_attempts.TOTP, str(user.id))
     with transaction.atomic(durable=True):
         method = _use_code(device.check_mac(), totp_code)
@@ -200,7 +200,7 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[M
     return (method,)
 
 
-def _use_code(device: TotpDevice, code: str) -> Method:
+def _use_code(device: TotpDevice, code: str) -> _Method:
     """Use a code by compare-and-set: of several simultaneous uses, one succeeds. Raises Unauthenticated.
 
     The last accepted step only increases, so a clock that was set back does not make a code valid again.

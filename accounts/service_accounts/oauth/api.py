@@ -32,7 +32,7 @@ from kernel.rest.exceptions import translate
 from kernel.rules import PUBLIC, Rule
 
 _GRANT_TYPE: Final = "client_credentials"
-MAX_LENGTH: Final = 2000  # characters of one parameter
+_MAX_LENGTH: Final = 2000  # characters of one parameter
 
 
 class OAuthTokenView(CredentialView):
@@ -100,9 +100,9 @@ def _single_values(form: Any) -> dict[str, str]:
     if not isinstance(form, QueryDict):
         raise TokenRequestRefused("invalid_request", "Send a form.")
     for name, values in form.lists():
-        if len(values) > 1 or len(values[0]) > MAX_LENGTH:
+        if len(values) > 1 or len(values[0]) > _MAX_LENGTH:
             raise TokenRequestRefused(
-                "invalid_request", f"Send {name[:40]} only once, with at most {MAX_LENGTH} characters."
+                "invalid_request", f"Send {name[:40]} only once, with at most {_MAX_LENGTH} characters."
             )
     return {name: values[0] for name, values in form.lists()}
 

@@ -31,7 +31,7 @@ MAX_OVERLAP_HOURS: Final = 168
 _SECRET_PREFIX: Final = "ccs_"  # noqa: S105 - a prefix, for secret scanners
 
 
-class AccountUpdate(TypedDict, total=False):
+class _AccountUpdate(TypedDict, total=False):
     """The fields to change."""
 
     role: str
@@ -83,7 +83,7 @@ def update_service_account(
     *,
     principal: Principal,
     account_id: UUID,
-    changes: AccountUpdate,
+    changes: _AccountUpdate,
     reason: str = "",
     check: Callable[[ServiceAccount], None] | None = None,
 ) -> ServiceAccount:
@@ -164,7 +164,7 @@ def _lock(account_id: UUID) -> ServiceAccount:
     return first_of(ServiceAccount.objects.select_for_update().filter(pk=account_id)).check_mac()
 
 
-def _set_fields(account: ServiceAccount, changes: AccountUpdate) -> None:
+def _set_fields(account: ServiceAccount, changes: _AccountUpdate) -> None:
     if "role" in changes:
         require_known_role(changes["role"])
     if fault := prose_fault(changes.get("description", ""), MAX_DESCRIPTION):

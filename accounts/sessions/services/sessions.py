@@ -23,10 +23,10 @@ from kernel.clock import database_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 
-PREFIX = "ccr_"  # lets secret scanners recognize a token
+_PREFIX = "ccr_"  # lets secret scanners recognize a token
 _TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
-BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
+_BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
     pair = _exchange(token, origin)
     if pair is None:
         _revoke_if_stolen(token, origin)
-        raise Unauthenticated(BAD_TOKEN)
+        raise Unauthenticated(_BAD_TOKEN)
     return pair
 
 
@@ -123,7 +123,7 @@ def sign_out_of_browser(*, user: User, origin: Origin) -> None:
 def _find(refresh_token: str) -> RefreshToken:
     token = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token)).first()
     if token is None:
-        raise Unauthenticated(BAD_TOKEN)
+        raise Unauthenticated(_BAD_TOKEN)
     return token.check_mac()
 
 
@@ -172,11 +172,11 @@ def _require_current(token: RefreshToken, family: TokenFamily) -> None:
     family.require_open()
     if RefreshToken.objects.filter(pk=token.pk, used_at=None).exists():
         return
-    raise Unauthenticated(BAD_TOKEN)
+    raise Unauthenticated(_BAD_TOKEN)
 
 
 def _add_refresh_token(family: TokenFamily) -> str:
-    text = PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+    text = _PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     RefreshToken(family=family, token_hash=_hash(text)).save_with_mac()
     return text
 

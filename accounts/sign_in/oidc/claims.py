@@ -8,7 +8,7 @@ from typing import Any
 
 _NOT_IN_USERNAME = re.compile(r"[^a-z0-9._@+-]+", re.ASCII)
 LONGEST_USERNAME = 64
-LONGEST_METHODS = 100
+_LONGEST_METHODS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ def read_identity(claims: Mapping[str, Any], role_claim: str, roles: Sequence[st
         subject=claims["sub"],
         username=username_of(claims),
         role=role_of(values_of(claims, role_claim), roles),
-        methods=" ".join(map(str, methods))[:LONGEST_METHODS] if isinstance(methods, list) else "",
+        methods=" ".join(map(str, methods))[:_LONGEST_METHODS] if isinstance(methods, list) else "",
         authenticated_at=_timestamp(at) if isinstance(at, int | float) else None,
     )
 

@@ -19,10 +19,10 @@ _HASHES: Mapping[str, str] = {
     "EdDSA": "sha512",
 }
 LEEWAY = 30  # seconds
-MAX_SIZE = 64 * 1024  # characters; the groups of a person can be many
-MAX_SUBJECT = 255
-MIN_RSA_BITS = 2048
-REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
+_MAX_SIZE = 64 * 1024  # characters; the groups of a person can be many
+_MAX_SUBJECT = 255
+_MIN_RSA_BITS = 2048
+_REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
 
 type _Claims = Mapping[str, Any]
 type _FindKeys = Callable[[str | None], list[dict[str, Any]]]
@@ -57,7 +57,7 @@ class _Mismatch(ValueError):
 
 
 def _verify(token: str, find_keys: _FindKeys, expected: Expected) -> _Claims:
-    if len(token) > MAX_SIZE:
+    if len(token) > _MAX_SIZE:
         raise _Mismatch("size")
     header = jwt.get_unverified_header(token)
     algorithm = str(header.get("alg"))
@@ -70,7 +70,7 @@ def _verify(token: str, find_keys: _FindKeys, expected: Expected) -> _Claims:
         issuer=expected.issuer,
         audience=expected.client_id,
         leeway=LEEWAY,
-        options={"require": REQUIRED},
+        options={"require": _REQUIRED},
     )
     _compare(claims, algorithm, expected)
     return claims
@@ -89,14 +89,14 @@ def _choose_key(keys: list[dict[str, Any]], algorithm: str) -> Any:
     if len(usable) != 1:
         raise _Mismatch("unknown key")
     (key,) = usable
-    if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
+    if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
         raise _Mismatch("key size")
     return key
 
 
 def _compare(claims: _Claims, algorithm: str, expected: Expected) -> None:
     subject, audience = claims["sub"], claims["aud"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or "\0" in subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT or "\0" in subject:
         raise _Mismatch("subject")
     several = isinstance(audience, list) and len(audience) > 1
     if claims.get("azp", "" if several else expected.client_id) != expected.client_id:

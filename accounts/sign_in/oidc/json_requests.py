@@ -11,9 +11,11 @@ from accounts.errors import ProviderUnavailable
 from kernel.http.outgoing import CONNECT_SECONDS, ExchangeFailed, read_bounded, requested
 from kernel.runtime import ProcessState
 
-MAX_BYTES = 256 * 1024
-MAX_WAITING = 2  # threads of a process that may wait for the provider, so that its outage does not occupy all
-_requests = ProcessState(lambda: BoundedSemaphore(MAX_WAITING))
+_MAX_BYTES = 256 * 1024
+_MAX_WAITING = (
+    2  # threads of a process that may wait for the provider, so that its outage does not occupy all
+)
+_requests = ProcessState(lambda: BoundedSemaphore(_MAX_WAITING))
 
 
 def fetch(
@@ -43,7 +45,7 @@ def _exchange(url: str, fields: Mapping[str, str] | None, headers: dict[str, str
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     try:
         with requested(urllib3.PoolManager(), method, url, body=body, headers=headers) as response:
-            return response.status, read_bounded(response, MAX_BYTES)
+            return response.status, read_bounded(response, _MAX_BYTES)
     except ExchangeFailed as error:
         raise ProviderUnavailable(f"the request failed: {error.reason}") from None
 

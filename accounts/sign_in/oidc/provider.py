@@ -18,7 +18,7 @@ from kernel.runtime import ProcessState
 
 _CACHE_SECONDS = 3600.0
 _REFETCH_SECONDS = 60.0  # keys are not read again sooner, however many tokens name an unknown key
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class _Tokens:
     id_token: str = field(repr=False)
     access_token: str = field(repr=False)
 
@@ -79,7 +79,7 @@ class _Provider:
             found = _with_id(self._keys.value, kid)
         return found
 
-    def redeem(self, code: str, verifier: str, redirect_uri: str) -> Tokens:
+    def redeem(self, code: str, verifier: str, redirect_uri: str) -> _Tokens:
         """Exchange the authorization code. Raises ProviderRefused, ProviderUnavailable."""
         fields = {
             "grant_type": "authorization_code",
@@ -95,7 +95,7 @@ class _Provider:
         id_token, access_token = answer.get("id_token"), answer.get("access_token")
         if not (isinstance(id_token, str) and isinstance(access_token, str)):
             raise ProviderUnavailable("its response has no tokens")
-        return Tokens(id_token, access_token)
+        return _Tokens(id_token, access_token)
 
     def user_info(self, access_token: str) -> dict[str, Any]:
         """The claims at the user info endpoint; empty without one. Raises ProviderRefused, ProviderUnavailable."""
@@ -122,7 +122,7 @@ def is_safe_url(url: object) -> bool:
         parts = urlsplit(url)
     except ValueError:  # brackets without an address
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in LOOPBACK)
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)
 
 
 def _discover(issuer: str) -> Metadata:

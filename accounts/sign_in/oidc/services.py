@@ -35,13 +35,13 @@ from audit.services.recording import record
 from kernel.clock import process_now
 from kernel.identities import Identity
 
-type State = dict[str, str]
+type _State = dict[str, str]
 
 _VALID_FOR = timedelta(minutes=10)
-AUTH_METHOD = "oidc"
+_AUTH_METHOD = "oidc"
 _NO_ROLE = "The identity provider gives you no role in CipherCanary. Contact an administrator."
-DISABLED = "Your account is disabled. Contact an administrator."
-LAST_ADMIN = (
+_DISABLED = "Your account is disabled. Contact an administrator."
+_LAST_ADMIN = (
     "The identity provider no longer gives you the role admin, but you are the last active administrator. "
     "Create another administrator first."
 )
@@ -51,13 +51,13 @@ _ROLE_CHANGED = "Your role at the identity provider has changed. Sign out, then 
 logger = logging.getLogger(__name__)
 
 
-def begin_oidc(*, sign_in_again: bool = False) -> tuple[str, State]:
+def begin_oidc(*, sign_in_again: bool = False) -> tuple[str, _State]:
     """The URL of the provider's sign-in page, and the state. Raises ProviderUnavailable.
 
     With ``sign_in_again`` the provider must request the person's credentials, even if it has a session.
     """
     metadata = provider.current.metadata
-    state: State = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
+    state: _State = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
     state["begun_at"] = process_now().isoformat()
     challenge = hashlib.sha256(state["verifier"].encode()).digest()
     parameters = {
@@ -114,14 +114,14 @@ def sign_in_with_oidc(*, identity: ExternalIdentity, origin: Origin) -> User:
     """
     seen = _find(identity) or _create(identity, origin)
     if not seen.is_active:
-        raise SignInDenied(DISABLED)
+        raise SignInDenied(_DISABLED)
     seen = _follow_role(seen, identity, origin)
     with transaction.atomic():
         user = User.objects.lock_unchanged(seen)
         event = user_event(
             actions.SESSION_OPENED, user.id, issuer=identity.issuer, provider_methods=identity.methods
         )
-        record(event, origin.user(user.id, user.username, auth_method=AUTH_METHOD))
+        record(event, origin.user(user.id, user.username, auth_method=_AUTH_METHOD))
     return user
 
 
@@ -137,7 +137,7 @@ def confirm_with_oidc(*, principal: Principal, identity: ExternalIdentity, origi
         raise SignInDenied(_ROLE_CHANGED)
     with transaction.atomic():
         user = User.objects.lock_unchanged(seen)
-        actor = origin.user(user.id, user.username, auth_method=AUTH_METHOD)
+        actor = origin.user(user.id, user.username, auth_method=_AUTH_METHOD)
         record(user_event(actions.IDENTITY_CONFIRMED, user.id), actor)
 
 
@@ -217,7 +217,7 @@ def _follow_role(user: User, identity: ExternalIdentity, origin: Origin) -> User
             else set_role(principal=principal, user_id=user.id, role=identity.role)
         )
     except LastAdmin:
-        raise SignInDenied(LAST_ADMIN) from None
+        raise SignInDenied(_LAST_ADMIN) from None
 
 
 def _on_behalf_of_provider(identity: ExternalIdentity, origin: Origin) -> Principal:

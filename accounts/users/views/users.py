@@ -21,7 +21,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 
-LIMIT = 50
+_LIMIT = 50
 
 
 class UserListView(ShowsLog, PageView[Principal]):
@@ -36,7 +36,7 @@ class UserListView(ShowsLog, PageView[Principal]):
         if not creation.USERNAME.fullmatch(after):
             after = ""
         window = listing.list_users_after(
-            principal=self.principal, only=cast("UserFilter", form.given), after=after, limit=LIMIT
+            principal=self.principal, only=cast("UserFilter", form.given), after=after, limit=_LIMIT
         )
         response = self.page(
             form=form,

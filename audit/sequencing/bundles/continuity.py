@@ -22,10 +22,10 @@ from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.expanding import columns_of, kind_of
 
-LOOKED_UP_AT_ONCE = 100
+_LOOKED_UP_AT_ONCE = 100
 _TYPES = {"postgresql": ("::integer", "::uuid", "::bigint", "::bigint"), "sqlite": ("", "", "", "")}
 
-type Number = tuple[str, int]  # writer, wseq
+type _Number = tuple[str, int]  # writer, wseq
 
 
 class Place(NamedTuple):
@@ -74,7 +74,7 @@ def find_gaps(places: Sequence[Place]) -> list[Alarm]:
     ]
 
 
-def missing_numbers(places: Sequence[Place]) -> list[Number]:
+def missing_numbers(places: Sequence[Place]) -> list[_Number]:
     """The numbers before these bundles that the log lacks. The bundles themselves still wait."""
     before = dict(_numbers_before(places))
     stored = dict(_stored(before))
@@ -85,7 +85,7 @@ def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
     """For each bundle, the largest of its numbers that the log has; None if it has none of them."""
     types = _TYPES[connection.vendor]
     row = f"({', '.join(f'%s{each}' for each in types)})"
-    for some in batched(bundles, LOOKED_UP_AT_ONCE):
+    for some in batched(bundles, _LOOKED_UP_AT_ONCE):
         statement = (
             f"WITH asked (place, writer, low, high) AS (VALUES {', '.join([row] * len(some))}) "  # noqa: S608 - constants
             "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
@@ -101,7 +101,7 @@ def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
             yield from (last for (last,) in cursor.fetchall())
 
 
-def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
+def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[_Number, Place]]:
     """The number before each bundle, unless the one before it of the same writer ends with it."""
     ends: dict[str, int] = {}
     for place in places:
@@ -111,13 +111,13 @@ def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
         ends[writer] = first + place.bundle.entries
 
 
-def _numbers_of_heartbeats(places: Iterable[Place]) -> Iterator[tuple[Number, Place]]:
+def _numbers_of_heartbeats(places: Iterable[Place]) -> Iterator[tuple[_Number, Place]]:
     """The last number of each writer, from heartbeats."""
     for place in places:
         yield from ((number, place) for number in _reported(place))
 
 
-def _reported(place: Place) -> Iterator[Number]:
+def _reported(place: Place) -> Iterator[_Number]:
     if not _has(place, actions.WRITER_HEARTBEAT):
         return
     metas = [
@@ -133,15 +133,15 @@ def _has(place: Place, action: str) -> bool:
     return any(kind_of(bytes(raw)).columns["action"] == action for raw in place.body.kinds)
 
 
-def _stored(numbers: Iterable[Number]) -> Iterator[tuple[Number, int]]:
+def _stored(numbers: Iterable[_Number]) -> Iterator[tuple[_Number, int]]:
     """Those of the numbers that the log has, with the ids of their entries."""
-    for some in batched(numbers, LOOKED_UP_AT_ONCE):
+    for some in batched(numbers, _LOOKED_UP_AT_ONCE):
         any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
         found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq", "id")  # noqa: CC2 - numbers of the writers' entries
         yield from (((str(writer), wseq), log_id) for writer, wseq, log_id in found)
 
 
-def _gap(number: Number, place: Place) -> Alarm:
+def _gap(number: _Number, place: Place) -> Alarm:
     writer, expected = number
     before = AuditLog.objects.filter(writer=writer, wseq__lt=expected, id__lt=place.log_id)  # noqa: CC2 - numbers of the writers' entries
     last: int | None = before.aggregate(last=Max("wseq"))["last"]

@@ -20,7 +20,7 @@ from audit.log.entry_mac import entry_maker
 from audit.log.entry_rows import STATIC, copy_text, stored_timestamp, stored_uuid
 from kernel.runtime import process_cache
 
-KINDS: Final = 4096  # templates in memory
+_KINDS: Final = 4096  # templates in memory
 _VARYING: Final = ("event_id", "request_id", "size", "timestamp", "writer", "wseq")
 _PLAIN = re.compile(r"[0-9A-Za-z._-]*")  # a text that neither JSON nor COPY escapes
 _VERSION: Final = "version"
@@ -49,7 +49,7 @@ class _Columns(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class _Kind:
     """The columns that entries share. ``pieces`` are the texts of the entry's JSON around the columns of ``_VARYING``.
 
     The id belongs between the first two pieces. The MAC covers the text without it.
@@ -66,7 +66,7 @@ class Kind:
 class Usage:
     """Entries of one kind in one bundle, for the roll-ups: a row with their total count and size."""
 
-    kind: Kind
+    kind: _Kind
     at: str
     entries: int = 0
     size: int = 0
@@ -112,7 +112,7 @@ class _Shared:
 
     __slots__ = ("_copied", "_end", "_front", "_kind", "_mac", "_middle", "_moment", "_stored", "_writer")
 
-    def __init__(self, kind: Kind, bundle: Bundle) -> None:
+    def __init__(self, kind: _Kind, bundle: Bundle) -> None:
         self._front, self._middle, after_request, after_size, after_time, after_writer = kind.pieces
         self._end = (after_request, f"{after_size}{bundle.at}{after_time}{bundle.writer}{after_writer}")
         self._mac = entry_maker(kind.version)
@@ -151,8 +151,8 @@ class _Shared:
 
 
 @process_cache
-@lru_cache(KINDS)
-def kind_of(text: bytes) -> Kind:
+@lru_cache(_KINDS)
+def kind_of(text: bytes) -> _Kind:
     """The template of a kind. Raises ValueError."""
     try:
         columns = msgspec.structs.asdict(_DECODER.decode(text))
@@ -163,7 +163,7 @@ def kind_of(text: bytes) -> Kind:
     stored = tuple(
         stored_uuid(columns[name]) if name in {"user_id", ACTOR_ID} else columns[name] for name in STATIC
     )
-    return Kind(columns, version, _pieces(columns, version), copied, stored)
+    return _Kind(columns, version, _pieces(columns, version), copied, stored)
 
 
 def _pieces(columns: Mapping[str, Any], version: int) -> tuple[str, ...]:

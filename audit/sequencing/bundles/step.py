@@ -30,7 +30,7 @@ from kernel.trust.row_mac import IntegrityFailed
 # Entries in one step. Smaller on SQLite, because nothing else can write meanwhile.
 BATCH = 20_000
 BATCH_ON_SQLITE = 1_000
-STRAY = (
+_STRAY = (
     "A row was inserted into audit_logs outside the application, with the id of a later entry. Nothing can be sequenced. "
     "Keep a copy of the rows that verify_audit_log reports as not sequenced, and delete them."
 )
@@ -98,7 +98,7 @@ class _Step:
             self.store(opened[half:])
             return
         if AuditLog.objects.filter(id__gte=self.log_id).exists():  # noqa: CC2 - whether a row is in the way
-            raise IntegrityFailed(STRAY) from error
+            raise IntegrityFailed(_STRAY) from error
         self.reject(opened[0].taken, "the log takes no such row")
 
 

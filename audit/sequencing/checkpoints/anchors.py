@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0  # a failing anchor must not delay every step by its timeout
 
 
-class Anchor(Protocol):
+class _Anchor(Protocol):
     """``name`` has at most 20 characters, a receipt at most 400."""
 
     name: str
@@ -77,9 +77,9 @@ class SyslogAnchor:
         return f"{format_timestamp(sent_at)} {self._address}"[:400]
 
 
-def configured_anchors() -> list[Anchor]:
+def configured_anchors() -> list[_Anchor]:
     """The anchors of ``CC_ANCHOR_FILE`` and ``CC_ANCHOR_SYSLOG``."""
-    anchors: list[Anchor] = []
+    anchors: list[_Anchor] = []
     if settings.CC_ANCHOR_FILE:
         anchors.append(FileAnchor(settings.CC_ANCHOR_FILE))
     if settings.CC_ANCHOR_SYSLOG:
@@ -90,7 +90,7 @@ def configured_anchors() -> list[Anchor]:
 class Anchoring:
     """Sends the newest checkpoint to each anchor, at most every ``CC_ANCHOR_SECONDS``."""
 
-    def __init__(self, anchors: Sequence[Anchor]) -> None:
+    def __init__(self, anchors: Sequence[_Anchor]) -> None:
         self._due = {anchor.name: 0.0 for anchor in anchors}
         # Not read from the receipts, because an attacker with write access to the database could insert them.
         self._taken: dict[str, int] = {}
@@ -104,7 +104,7 @@ class Anchoring:
             if at_once or time.monotonic() >= self._due[anchor.name]:
                 self._bring(anchor)
 
-    def _bring(self, anchor: Anchor) -> None:
+    def _bring(self, anchor: _Anchor) -> None:
         checkpoint = latest_checkpoint()
         if checkpoint is None or self._taken.get(anchor.name) == checkpoint.size:
             return
@@ -122,6 +122,6 @@ class Anchoring:
         self._due[anchor.name] = time.monotonic() + pause
 
 
-def _store(anchor: Anchor, checkpoint: AuditCheckpoint, receipt: str) -> None:
+def _store(anchor: _Anchor, checkpoint: AuditCheckpoint, receipt: str) -> None:
     row = AuditReceipt(size=checkpoint.size, anchor=anchor.name, receipt=receipt, anchored_at=database_now())
     AuditReceipt.objects.bulk_create([row], ignore_conflicts=True)  # noqa: CC3 - receipts prove nothing by themselves

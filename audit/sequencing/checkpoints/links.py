@@ -14,7 +14,7 @@ from kernel.crypto.errors import MacMismatch
 from kernel.trust import system_keys
 from kernel.trust.row_mac import encode_fields
 
-KEPT_WHOLE = timedelta(days=1)
+_KEPT_WHOLE = timedelta(days=1)
 _VERSION = 1
 
 
@@ -46,7 +46,7 @@ class Link:
 
 def thinned_before(now: datetime) -> datetime:
     """Checkpoints signed before this time are thinned out. It starts an hour, so the last of each hour is known."""
-    return hour_of(now - KEPT_WHOLE)
+    return hour_of(now - _KEPT_WHOLE)
 
 
 def hour_of(timestamp: datetime) -> datetime:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 # Facility 13 is the audit log's, severity 5 a notice (RFC 5424 section 6.2.1).
-PRIORITY = 13 * 8 + 5
-TIMEOUT = 2.0  # seconds: an external server must not delay the log for longer
+_PRIORITY = 13 * 8 + 5
+_TIMEOUT = 2.0  # seconds: an external server must not delay the log for longer
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 
 
@@ -27,13 +27,13 @@ def send(address: str, message_id: str, text: str) -> datetime:
     parts = urlsplit(address)
     target = (parts.hostname or "", parts.port or 0)
     if parts.scheme == "tcp":
-        with socket.create_connection(target, TIMEOUT) as connection:
+        with socket.create_connection(target, _TIMEOUT) as connection:
             # Octet counting (RFC 6587 section 3.4.1): a newline in a message would not split it.
             connection.sendall(b"%d %b" % (len(message), message))
         return now
     family, kind, protocol, _, resolved = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as datagrams:
-        datagrams.settimeout(TIMEOUT)
+        datagrams.settimeout(_TIMEOUT)
         datagrams.sendto(message, resolved)
     return now
 
@@ -42,14 +42,14 @@ def encode(now: datetime, host: str, message_id: str, text: str) -> bytes:
     """``<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID - MSG`` (RFC 5424 section 6)."""
     timestamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     name = _NOT_PRINTABLE.sub("", host)[:255] or "-"
-    header = f"<{PRIORITY}>1 {timestamp} {name} ciphercanary {os.getpid()} {message_id} -"
+    header = f"<{_PRIORITY}>1 {timestamp} {name} ciphercanary {os.getpid()} {message_id} -"
     return f"{header} {text}".encode("ascii")
 
 
 def _send_locally(path: str, message: bytes) -> None:
     """The daemon listens for datagrams or, rarely, for a stream."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
-        datagrams.settimeout(TIMEOUT)
+        datagrams.settimeout(_TIMEOUT)
         try:
             datagrams.connect(path)
         except OSError as error:
@@ -59,6 +59,6 @@ def _send_locally(path: str, message: bytes) -> None:
             datagrams.send(message)
             return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-        stream.settimeout(TIMEOUT)
+        stream.settimeout(_TIMEOUT)
         stream.connect(path)
         stream.sendall(message + b"\n")

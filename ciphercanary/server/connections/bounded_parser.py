@@ -19,7 +19,7 @@ LARGE_PIECE: Final = 256 * 1024  # of a body that has more: as much as the event
 HEAD_PIECE: Final = 4 * 1024  # the size of the parser's first buffer: a larger piece would make it grow
 # The parser keeps an incomplete line of chunk extensions or trailers (8190 bytes at most) and doubles its buffer if
 # the next piece does not fit after it.
-CHUNKED_PIECE: Final = 8 * 1024
+_CHUNKED_PIECE: Final = 8 * 1024
 CHUNKED_BUFFER: Final = 16 * 1024
 
 
@@ -77,7 +77,7 @@ class BoundedParser:
         if not self._has_head:
             return min(HEAD_PIECE, MAX_HEAD - self.unfinished)
         if self._framing is not None:
-            return CHUNKED_PIECE
+            return _CHUNKED_PIECE
         return max(PIECE, min(LARGE_PIECE, self._left))
 
     def _charge_head(self, size: int) -> None:

@@ -24,8 +24,8 @@ from kernel.http.asgi_answers import Scope
 from kernel.http.fast_path import FastAnswer, FastHandler, FastRequest
 from kernel.http.problems import ProtocolError
 
-MAX_FAST_BODY: Final = 64 * 1024  # bytes
-MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
+_MAX_FAST_BODY: Final = 64 * 1024  # bytes
+_MAX_IN_PIECES: Final = 16 * 1024  # per connection, of a body that does not arrive with its head
 
 
 class FastPathProtocol(KnownHeadProtocol):
@@ -125,7 +125,7 @@ class FastPathProtocol(KnownHeadProtocol):
         if handler is None or parser.http_version != HTTP_1_1 or not parser.should_keep_alive:
             return None
         length = parser.content_length
-        is_short = not parser.is_chunked and length is not None and length <= MAX_FAST_BODY
+        is_short = not parser.is_chunked and length is not None and length <= _MAX_FAST_BODY
         return handler if is_short and self.worker.alive else None
 
     def _on_body(self, chunk: bytes) -> None:
@@ -148,7 +148,7 @@ class FastPathProtocol(KnownHeadProtocol):
         return True
 
     def _begin(self, handler: FastHandler[Any]) -> None:
-        if not self._is_whole and self._parser.content_length <= MAX_IN_PIECES:
+        if not self._is_whole and self._parser.content_length <= _MAX_IN_PIECES:
             # Many clients send the head and a short body in two packets.
             if self._waiting is None and self._body.grow(self._parser.content_length):
                 self._waiting = self.worker.loop.call_later(BODY_SECONDS, self._stop_waiting)

@@ -39,10 +39,10 @@ from keys.references import KeyReference
 from keys.ring import keyring, primitives
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
-type EncryptionUse = tuple[str, KeyReference | None, SealingMode, int | None]
+type _EncryptionUse = tuple[str, KeyReference | None, SealingMode, int | None]
 
 MAX_TRIALS: Final = 16
-MAX_TRIAL_BYTES: Final = 64 * 1024
+_MAX_TRIAL_BYTES: Final = 64 * 1024
 
 
 class EncryptRequest(KeyRequest[Envelope], frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ def generate_random(size: int, principal: Principal) -> bytes:
     return perform(_RandomRequest(size), principal)
 
 
-def encrypting_permit(use: EncryptionUse, context: DecisionContext) -> Permit[Any]:
+def encrypting_permit(use: _EncryptionUse, context: DecisionContext) -> Permit[Any]:
     """To seal with the primary version, or with the named one in deterministic modes. Raises refusals."""
     _, _, mode, number = use
     entry = find_key(use, "crypto.encrypt", context)
@@ -193,10 +193,10 @@ def candidates_of(
             raise DecryptionFailed  # indistinguishable from an altered ciphertext
         number = request.key_version
         return [context.require_process(entry, number, now, for_reencryption=for_reencryption)]
-    if len(request.sealed.ciphertext) > MAX_TRIAL_BYTES and len(entry.versions) > 1:
+    if len(request.sealed.ciphertext) > _MAX_TRIAL_BYTES and len(entry.versions) > 1:
         raise Invalid.of_field(
             "key_version",
-            f"This field is required above {MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
+            f"This field is required above {_MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
         )
     return entry.processing_versions(now)[:MAX_TRIALS]
 

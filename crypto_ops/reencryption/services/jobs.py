@@ -78,7 +78,7 @@ def find_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
 
 def find_running(*, principal: Principal, job_id: UUID) -> Reencryption:
     """A running job that the caller may feed. Raises Denied, NotFound, Conflict, IntegrityFailed."""
-    return require_running(_one(_own(principal), job_id))
+    return _require_running(_one(_own(principal), job_id))
 
 
 def complete_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
@@ -91,7 +91,7 @@ def cancel_reencryption(*, principal: Principal, job_id: UUID) -> Reencryption:
     return _end(principal, job_id, Status.CANCELLED, actions.REENCRYPTION_CANCELLED)
 
 
-def require_running(job: Reencryption) -> Reencryption:
+def _require_running(job: Reencryption) -> Reencryption:
     """The job itself. Raises Conflict with its status if it has ended."""
     if job.status != Status.RUNNING:
         word = "completed" if job.status == Status.SUCCEEDED else job.status
@@ -150,7 +150,7 @@ def _end(principal: Principal, job_id: UUID, status: Status, action: str) -> Ree
 
 def lock_running(job_id: UUID) -> Reencryption:
     """The row of a running job, for ``save_progress`` in the caller's transaction. Raises Conflict if it has ended."""
-    return require_running(Reencryption.objects.select_for_update().get(pk=job_id))
+    return _require_running(Reencryption.objects.select_for_update().get(pk=job_id))
 
 
 def save_progress(row: Reencryption) -> None:

@@ -43,7 +43,7 @@ class PageItem(Unprinted, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageResult:
+class _PageResult:
     """Ciphertexts in the order of the items, with a refusal for each failed item.
 
     ``current`` items were under the target version already, and are returned unchanged. ``versions`` has the number of
@@ -68,7 +68,7 @@ class _PageRequest(Unprinted, frozen=True):
     job: Reencryption
     items: Sequence[PageItem | DomainError]
 
-    def decide(self, context: DecisionContext) -> Decision[PageResult]:
+    def decide(self, context: DecisionContext) -> Decision[_PageResult]:
         """The items are encrypted again already. The results must not be released before the commit."""
         job = self.job
         context.principal.require(reencryptions.PERMISSION)
@@ -85,11 +85,11 @@ class _PageRequest(Unprinted, frozen=True):
         return decision_of(result, event, context, size=page.size, protects=target)
 
 
-class _Progress(CommitWithChange[PageResult]):
+class _Progress(CommitWithChange[_PageResult]):
     def __init__(self, job_id: UUID) -> None:
         self._job_id = job_id
 
-    def change(self, page: PageResult) -> None:
+    def change(self, page: _PageResult) -> None:
         row = reencryptions.lock_running(self._job_id)
         row.done += len(page.results)
         row.current += page.current
@@ -103,7 +103,7 @@ class _Progress(CommitWithChange[PageResult]):
 
 def reencrypt_page(
     *, principal: Principal, job_id: UUID, items: Sequence[PageItem | DomainError]
-) -> PageResult:
+) -> _PageResult:
     """Re-encrypt the items of one page; ``items`` contains a refusal for each one that could not be read.
 
     Raises Denied, NotFound, Conflict if the job has ended, and refusals that concern the whole page.
@@ -146,7 +146,7 @@ class _Page:
             number = item.envelope.version
             self._keep(self._open(item), number if number in self._source.versions else None)
 
-    def seal(self) -> PageResult:
+    def seal(self) -> _PageResult:
         """Reserve the invocations, and seal what was opened. Raises UsageLimitReached."""
         key_id, number = self._target.key_id, self._primary.number
         for mode, opened in self._opened.items():
@@ -156,14 +156,14 @@ class _Page:
             texts = envelope.encode_many(mode, key_id, number, pieces)
             for place, text in zip(opened, texts, strict=True):
                 self._results[place] = text
-        return PageResult(
+        return _PageResult(
             results=self._results,
             refusals=refusals_of(self._results),
             current=self._current,
             versions=self._by_version(),
         )
 
-    def event(self, page: PageResult, **meta: object) -> Event:
+    def event(self, page: _PageResult, **meta: object) -> Event:
         """One event for the whole page. Its code is that of the first refusal if all items were refused."""
         succeeded = page.reencrypted + page.current
         return key_event(
@@ -182,7 +182,7 @@ class _Page:
             **meta,
         )
 
-    def _only_version(self, page: PageResult) -> CachedVersion | None:
+    def _only_version(self, page: _PageResult) -> CachedVersion | None:
         """The version that all items were under; None if there are several or none."""
         used = {
             number: version

@@ -32,7 +32,7 @@ type Generated = tuple[bytes, bytes | None]
 """The data key, or the private and the public key of a pair."""
 
 
-class Contents(Unprinted, frozen=True):
+class _Contents(Unprinted, frozen=True):
     """Either the size of a random key in bits, or the key algorithm of a pair."""
 
     bits: int | None
@@ -45,7 +45,7 @@ class DataKey(Unprinted, frozen=True, kw_only=True):
     ``public_key``: of a pair, a SubjectPublicKeyInfo in DER.
     """
 
-    contents: Contents
+    contents: _Contents
     plaintext: bytes | None
     public_key: bytes | None
     envelope: Envelope
@@ -69,7 +69,7 @@ class DataKeyRequest(KeyRequest[DataKey], frozen=True, kw_only=True):
     unknown_mode: ClassVar = "data-key"
 
     key_id: KeyReference
-    contents: Contents
+    contents: _Contents
     mode: SealingMode | None = None
     aad: bytes = b""
     is_disclosed: bool = True
@@ -115,7 +115,7 @@ class _SealingDataKey(Decision[DataKey], frozen=True, kw_only=True):
         )
 
 
-def contents_of(bits: int | None, key_pair: str | None) -> Contents:
+def contents_of(bits: int | None, key_pair: str | None) -> _Contents:
     """Raises Invalid, UnsupportedAlgorithm."""
     if key_pair is None:
         bits = DEFAULT_BITS if bits is None else bits
@@ -127,10 +127,10 @@ def contents_of(bits: int | None, key_pair: str | None) -> Contents:
         raise UnsupportedAlgorithm(
             f"Unknown type of key pair. Allowed: {', '.join(KEY_PAIRS)}.", field="key_pair"
         )
-    return Contents(bits, key_pair)
+    return _Contents(bits, key_pair)
 
 
-def _generate(contents: Contents, payer: Identity) -> Generated:
+def _generate(contents: _Contents, payer: Identity) -> Generated:
     if contents.key_pair is None:
         return secrets.token_bytes((contents.bits or 0) // 8), None
     material, public_key = rsa_process.generate(contents.key_pair, payer)

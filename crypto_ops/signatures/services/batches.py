@@ -36,13 +36,13 @@ class ProofItem(Unprinted, frozen=True, kw_only=True):
     key_version: int | None = None
 
 
-type Items = Sequence[ProofItem | DomainError]
+type _Items = Sequence[ProofItem | DomainError]
 """It contains a refusal for each item that could not be read."""
 
 
 class _ProofBatch(BatchRequest[bytes], frozen=True, kw_only=True):
     key_id: KeyReference
-    items: Items
+    items: _Items
 
     @abstractmethod
     def prove(self, item: ProofItem, primitive: Any) -> bytes:
@@ -123,7 +123,7 @@ class MacBatch(_ProofBatch, frozen=True, kw_only=True):
 
 class _VerificationBatch[M: Mode](BatchRequest[bool], frozen=True, kw_only=True):
     key_id: KeyReference
-    items: Items
+    items: _Items
     mode: M | None = None
 
     action: ClassVar[str]
@@ -202,5 +202,5 @@ class VerifyMacBatch(_VerificationBatch[MacMode], frozen=True, kw_only=True):
         return is_mac_of(context.primitive(version, primitives.mac, mode), item.message, item.proof)
 
 
-def _size_of(items: Items) -> int:
+def _size_of(items: _Items) -> int:
     return sum(len(item.message) for item in items if not isinstance(item, DomainError))

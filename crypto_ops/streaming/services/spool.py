@@ -11,7 +11,7 @@ from crypto_ops.errors import SpoolNotWritten
 from kernel.home import RESERVE
 
 IN_MEMORY: Final = 1024 * 1024  # bytes; larger contents go to the disk
-READ_SIZE: Final = 1024 * 1024
+_READ_SIZE: Final = 1024 * 1024
 
 
 class AnySpool(Protocol):
@@ -36,7 +36,7 @@ class StoredFile:
         self._file.seek(start)
 
     def read(self) -> bytes:
-        return self._file.read(READ_SIZE)
+        return self._file.read(_READ_SIZE)
 
     def close(self) -> None:
         pass
@@ -73,8 +73,8 @@ class Spool:
             raise SpoolNotWritten from None
 
     def read(self) -> bytes:
-        """The next ``READ_SIZE`` bytes, or fewer at the end; b"" after it."""
-        return self._file.read(READ_SIZE)
+        """The next ``_READ_SIZE`` bytes, or fewer at the end; b"" after it."""
+        return self._file.read(_READ_SIZE)
 
     def close(self) -> None:
         self._file.close()

@@ -33,11 +33,11 @@ from kernel.observability.metrics import throttled_total
 from kernel.runtime import ProcessState
 
 MAX_OF_ONE: Final = 8  # concurrent streams of one principal, in each process
-RETRY_SECONDS: Final = 5
+_RETRY_SECONDS: Final = 5
 DELAYED_BYTES: Final = 256 * 1024  # bytes of ciphertext: a shorter stream is refused or returned as a whole
 
 
-class Digest(Protocol):
+class _Digest(Protocol):
     def update(self, octets: bytes, /) -> None: ...
 
 
@@ -173,7 +173,7 @@ class Decryption(Stream):
         *,
         aad: bytes = b"",
         spool: AnySpool | None = None,
-        digest: Digest | None = None,
+        digest: _Digest | None = None,
         is_limited: bool = True,
     ) -> None:
         super().__init__(principal, aad)
@@ -270,7 +270,7 @@ class _Running:
                 throttled_total.labels(scope="streams").inc()
                 raise Throttled(
                     f"You already have {MAX_OF_ONE} open streams, which is the limit. Wait until one is complete.",
-                    retry_after=RETRY_SECONDS,
+                    retry_after=_RETRY_SECONDS,
                 )
             self._counts[name] += 1
         try:

@@ -10,7 +10,7 @@ from typing import Final
 
 from kernel.crypto.errors import WrongKey
 
-INTEGER, BITS, OCTETS, SEQUENCE = 0x02, 0x03, 0x04, 0x30  # ITU-T X.690 §8
+INTEGER, _BITS, OCTETS, SEQUENCE = 0x02, 0x03, 0x04, 0x30  # ITU-T X.690 §8
 _IDENTIFIER: Final = 0x06
 _LONG_FORM: Final = 0x80
 
@@ -42,7 +42,7 @@ def read(document: bytes) -> Document:
         tags = [tag for tag, _ in parts]
         if tags[:3] == [INTEGER, SEQUENCE, OCTETS]:
             return _document(parts[1][1], parts[2][1], is_private=True)
-        if tags == [SEQUENCE, BITS]:
+        if tags == [SEQUENCE, _BITS]:
             return _document(parts[0][1], parts[1][1], is_private=False)
     except ValueError:
         tags = []
@@ -72,7 +72,7 @@ def _document(algorithm: bytes, content: bytes, *, is_private: bool) -> Document
 def _cause(tags: list[int]) -> str:
     if tags == [SEQUENCE, OCTETS]:  # EncryptedPrivateKeyInfo (RFC 5958 §3)
         return ENCRYPTED
-    if tags == [SEQUENCE, SEQUENCE, BITS]:  # RFC 5280 §4.1, RFC 2986 §4.2
+    if tags == [SEQUENCE, SEQUENCE, _BITS]:  # RFC 5280 §4.1, RFC 2986 §4.2
         return CERTIFICATE
     if tags[:2] in ([INTEGER, INTEGER], [INTEGER, OCTETS]):
         return "This is a key in PKCS #1 or SEC 1. Convert it to PKCS #8 or SubjectPublicKeyInfo with openssl pkey."

@@ -18,7 +18,7 @@ from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, Stream
 
 MAX_KEY_CIPHERTEXT: Final = 2048  # bytes; with x25519-ml-kem-768 1,190
 MAX_HEADER_SIZE: Final = 4 + MAX_KEY_CIPHERTEXT
-DATA_KEY_SIZE: Final = 32
+_DATA_KEY_SIZE: Final = 32
 
 _FORM: Final = 2
 _START: Final = struct.Struct(">BBH")
@@ -58,7 +58,7 @@ class DataKeyHeader:
 
     def opener(self, data_key: bytes, aad: bytes) -> StreamOpener:
         """Raises DecryptionFailed for a data key of another size."""
-        if len(data_key) != DATA_KEY_SIZE:
+        if len(data_key) != _DATA_KEY_SIZE:
             raise DecryptionFailed
         context = b"".join((b"cc/env/v1\x00", self.octets, struct.pack(">I", len(aad)), aad))
         return StreamOpener(KeyMaterial(data_key), context)

@@ -22,7 +22,7 @@ from kernel.crypto.errors import Invalid, WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.transport import expanded_keys, key_checks, pem
 
-MAX_HMAC_KEY: Final = 1024  # bytes
+_MAX_HMAC_KEY: Final = 1024  # bytes
 
 # PKCS #1 (RFC 8017), SEC 1 (RFC 5915).
 _OLD_LABELS: Final = {"rsa": pem.OLD_RSA, "ec": pem.OLD_EC}
@@ -48,8 +48,8 @@ def from_raw(kind: KeyAlgorithm, octets: bytes) -> Parts:
     if kind.is_asymmetric:
         raise refused(f"A key of type {kind.name} is not raw bytes. Send PKCS #8, PEM or JWK.")
     if kind.purpose == "mac":
-        if not 1 <= len(octets) <= MAX_HMAC_KEY:
-            raise refused(f"Must be 1 to {MAX_HMAC_KEY} bytes for {kind.name}.")
+        if not 1 <= len(octets) <= _MAX_HMAC_KEY:
+            raise refused(f"Must be 1 to {_MAX_HMAC_KEY} bytes for {kind.name}.")
         return KeyMaterial(octets, least=1), None
     if len(octets) * 8 != kind.key_size:
         raise refused(f"Must be {kind.key_size // 8} bytes for {kind.name}.")

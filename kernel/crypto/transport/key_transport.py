@@ -24,9 +24,9 @@ from kernel.crypto.material import KeyMaterial
 from kernel.crypto.transport import key_checks
 
 RSA_ALGORITHM: Final = "rsa-4096"
-LEAST_RSA: Final = 3072  # bits of a modulus
-MOST_RSA: Final = 8192  # larger ones would take too long
-LABEL: Final = "cc/key-transport/v1"
+_LEAST_RSA: Final = 3072  # bits of a modulus
+_MOST_RSA: Final = 8192  # larger ones would take too long
+_LABEL: Final = "cc/key-transport/v1"
 _AES_SIZE: Final = 32
 
 
@@ -34,9 +34,9 @@ class TransportFailed(ValueError):
     """Wrapped material does not open: with the wrong key, or because it was altered."""
 
 
-def info_of(name: str) -> bytes:
+def _info_of(name: str) -> bytes:
     """The ``info`` of HPKE, which binds the material to the name of its key: ``keywrap.binding`` of the label and name."""
-    return binding(LABEL, name.encode())
+    return binding(_LABEL, name.encode())
 
 
 def recipient_with(of_rsa: KeyMaterial) -> KeyMaterial:
@@ -59,9 +59,9 @@ def wrap(recipient: bytes, material: KeyMaterial, name: str) -> bytes:
     """
     public = key_pairs.load_recipient(recipient)
     if not isinstance(public, rsa.RSAPublicKey):
-        return HPKE_SUITE.encrypt(material.expose(), public, info=info_of(name))
-    if not LEAST_RSA <= public.key_size <= MOST_RSA:
-        raise WrongKey(f"The modulus has {public.key_size} bits. Expected {LEAST_RSA} to {MOST_RSA}.")
+        return HPKE_SUITE.encrypt(material.expose(), public, info=_info_of(name))
+    if not _LEAST_RSA <= public.key_size <= _MOST_RSA:
+        raise WrongKey(f"The modulus has {public.key_size} bits. Expected {_LEAST_RSA} to {_MOST_RSA}.")
     key_checks.check_public(public)
     key = os.urandom(_AES_SIZE)
     return public.encrypt(key, oaep()) + aes_key_wrap_with_padding(key, material.expose())
@@ -84,7 +84,7 @@ def unwrap_hpke(recipient: KeyMaterial, wrapped: bytes, name: str) -> bytes:
     """The bytes that ``wrap`` wrapped for ``hpke`` and a key with this name. Raises TransportFailed."""
     private = hybrid.load_private(_split(recipient)[0])
     try:
-        return HPKE_SUITE.decrypt(wrapped, private, info=info_of(name))
+        return HPKE_SUITE.decrypt(wrapped, private, info=_info_of(name))
     except (ValueError, InvalidTag):
         raise TransportFailed from None
 

@@ -28,7 +28,7 @@ database_pool_timeouts_total = Counter(
 _WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
-class BoundedPool:
+class _BoundedPool:
     """A pool that limits the wait for a connection to the remaining wait time of the request.
 
     ``must_write``: it replaces connections that became read-only since they were made.
@@ -43,7 +43,7 @@ class BoundedPool:
         try:
             while True:
                 session = self._pool.getconn(until - time.monotonic())
-                if not (self._must_write and is_read_only(session)):
+                if not (self._must_write and _is_read_only(session)):
                     return session
                 session.close()
                 self._pool.putconn(session)
@@ -55,7 +55,7 @@ class BoundedPool:
         return getattr(self._pool, name)
 
 
-def is_read_only(session: psycopg.Connection[Any]) -> bool:
+def _is_read_only(session: psycopg.Connection[Any]) -> bool:
     """Whether the server rejects writes of this session, as of its last answer: PostgreSQL reports each change."""
     status = session.pgconn.parameter_status
     return b"on" in {status(b"default_transaction_read_only"), status(b"in_hot_standby")}
@@ -78,9 +78,9 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         self.execute_wrappers += [self._execute_bounded, _execute_writable]
 
     @property
-    def pool(self) -> BoundedPool | None:
+    def pool(self) -> _BoundedPool | None:
         pool = super().pool
-        return None if pool is None else BoundedPool(pool, must_write=self._must_write)
+        return None if pool is None else _BoundedPool(pool, must_write=self._must_write)
 
     @property
     def _must_write(self) -> bool:
@@ -90,7 +90,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
     def is_usable(self) -> bool:
         """False also if the server became read-only. Then the next connection is made to another host."""
         is_usable: bool = super().is_usable()
-        return is_usable and not (self._must_write and is_read_only(self.connection))
+        return is_usable and not (self._must_write and _is_read_only(self.connection))
 
     def _commit(self) -> None:
         if self.connection is not None:

@@ -21,7 +21,7 @@ from keys.pages.forms import RotateChosenForm, TagChosenForm, read_chosen, write
 from keys.reading import services as reading
 from keys.rotation.services import chosen
 
-SHOWN = 100
+_SHOWN = 100
 _NAMED = 5  # failures in the message
 
 
@@ -57,8 +57,8 @@ class _BulkView[F: PageForm](FormView[Principal, F]):
         active = [key for key, at in rows if at.status is Status.ACTIVE]
         return self.page(
             form=form,
-            rows=rows[:SHOWN],
-            more=len(rows) - SHOWN if len(rows) > SHOWN else 0,
+            rows=rows[:_SHOWN],
+            more=len(rows) - _SHOWN if len(rows) > _SHOWN else 0,
             count=len(rows),
             active=len(active),
             skipped=len(rows) - len(active),
@@ -82,8 +82,8 @@ class BulkRotateView(_BulkView[RotateChosenForm]):
             reason=form.cleaned_data["reason"],
         )
         if rotation.job is not None:
-            return self.done(reverse("rotation-job", args=[rotation.job.id]), rotation_message(rotation))
-        return self.done(reverse("keys"), rotation_message(rotation))
+            return self.done(reverse("rotation-job", args=[rotation.job.id]), _rotation_message(rotation))
+        return self.done(reverse("keys"), _rotation_message(rotation))
 
 
 class BulkTagView(_BulkView[TagChosenForm]):
@@ -101,7 +101,7 @@ class BulkTagView(_BulkView[TagChosenForm]):
         return self.done(reverse("keys"), _message(done, failed, len(results) - changed - len(failed)))
 
 
-def rotation_message(rotation: chosen.BulkRotation) -> str:
+def _rotation_message(rotation: chosen.BulkRotation) -> str:
     """The result, in words."""
     if rotation.job is not None:
         return f"Rotation of {_keys(rotation.job.total or 0)} queued."

@@ -39,10 +39,10 @@ from keys.rotation.services.succession import PERMISSIONS
 from keys.usage.services import callers, forecasts, usage
 from keys.usage.services.usage import Budget
 
-NEWEST = 5
+_NEWEST = 5
 LIMIT = 50
 # The name of each tab in the title of its page. The overview has the key's name alone.
-TABS = {
+_TABS = {
     "public": "Public key",
     "versions": "Versions",
     "try": "Try it",
@@ -117,7 +117,7 @@ class KeyView(ShowsLog, PageView[Principal]):
             tab=self.tab,
             mode_label=MODE_LABELS[key.purpose],
             is_asymmetric=key.kind.is_asymmetric,
-            tab_name=TABS.get(self.tab, ""),
+            tab_name=_TABS.get(self.tab, ""),
             decided=decision_word(decision.action if decision else "", at.state),
             key_operations=possible,
             dangers=[operation for operation in possible if operation.shows_impact],
@@ -147,7 +147,7 @@ class OverviewView(KeyView):
         key = self.find(name)
         criteria, chosen = LogCriteria(object_id=str(key.id)), requested_range(request.GET)
         use = callers.use_shown_to(self.principal, key)
-        entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:NEWEST])
+        entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:_NEWEST])
         return self.show(
             key,
             creator=pages.creator_of(key),

@@ -38,11 +38,11 @@ from keys.reading import services as reading
 from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, KeyFilterForm
 from keys.usage.services import callers
 
-LIMIT = 50
+_LIMIT = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class _Saved:
     """A frequently used view of the list: one filter, with its label."""
 
     label: str
@@ -51,12 +51,12 @@ class Saved:
 
 
 # Findings of keys scheduled for deletion have no view: alerts lead to them, and the view of this state includes them.
-LISTED = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING, Finding.UNUSED)
+_LISTED = (Finding.DENIED, Finding.OVERDUE, Finding.EXPIRING, Finding.UNUSED)
 _SAVED = (
-    *(Saved(FINDINGS[finding], "finding", finding) for finding in LISTED),
-    Saved("Disabled", "status", Status.DISABLED),
-    Saved("Expired", "status", Status.EXPIRED),
-    Saved(SCHEDULED, "status", Status.SCHEDULED),
+    *(_Saved(FINDINGS[finding], "finding", finding) for finding in _LISTED),
+    _Saved("Disabled", "status", Status.DISABLED),
+    _Saved("Expired", "status", Status.EXPIRED),
+    _Saved(SCHEDULED, "status", Status.SCHEDULED),
 )
 
 
@@ -72,7 +72,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
         form = KeyFilterForm.read(request.GET, **({} if ordering == "name" else {"ordering": ordering}))
         after = _after(request.GET)
         found = reading.list_keys_after(
-            principal=self.principal, only=form.selection(ordering), after=after, limit=LIMIT
+            principal=self.principal, only=form.selection(ordering), after=after, limit=_LIMIT
         )
         used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
         response = self.page(

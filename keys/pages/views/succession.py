@@ -22,7 +22,7 @@ from keys.policies.services import reading
 from keys.rotation.forms import SuccessorForm
 from keys.rotation.services import succession
 
-IMPOSSIBLE: Final = "Only active and expired keys without a successor can be replaced."
+_IMPOSSIBLE: Final = "Only active and expired keys without a successor can be replaced."
 
 
 def _facts(view: OperationView, found: Key) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def _facts(view: OperationView, found: Key) -> dict[str, Any]:
 SUCCEEDED: Final = replace(KEY, facts=_facts, details="keys/succeed.html", parts=frozenset())
 
 
-class SucceedOperation(Operation[Key]):
+class _SucceedOperation(Operation[Key]):
     def refusal(self, found: Key) -> str:
         may_be = succession.may_be_succeeded(found, found.lifecycle_state(process_now()))
-        return "" if may_be else IMPOSSIBLE
+        return "" if may_be else _IMPOSSIBLE
 
 
 def _form(data: QueryDict | None, key: Key, facts: Mapping[str, Any]) -> PageForm:
@@ -51,7 +51,7 @@ def _show_successor(view: PageView[Principal], key: Key, new: Key) -> HttpRespon
     return view.done(reverse("key", args=[new.name]), f"{key.name} replaced by {new.name}.")
 
 
-SUCCEED: Final = SucceedOperation(
+SUCCEED: Final = _SucceedOperation(
     slug="succeed",
     label="Replace key",
     question="Replace {}?",

@@ -24,7 +24,7 @@ from keys.transport.forms import ExportForm, ImportForm
 from keys.transport.services import exporting, importing
 from keys.transport.services.exporting import ExportedKey
 
-SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
+_SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
 _UNKEPT: Final = ("material", "import_parameters_id")
 
 
@@ -62,7 +62,7 @@ class ExportView(KeyView, FormView[Principal, ExportForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.export", actions.KEY_EXPORTED))
     template = "keys/export.html"
     draft_fields = ("reason",)
-    shown_once = SHOWN_ONCE
+    shown_once = _SHOWN_ONCE
 
     @property
     def list_url(self) -> str:

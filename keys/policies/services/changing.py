@@ -28,11 +28,11 @@ from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 from keys.models.rotation_policy import MAX_DAYS, RotationPolicy
 
-MAX_AFFECTED: Final = 100
+_MAX_AFFECTED: Final = 100
 """How many affected keys a preview names. It counts all."""
 
 
-class PolicyRules(TypedDict, total=False):
+class _PolicyRules(TypedDict, total=False):
     """The rules of a policy. Omitted ones have their defaults, or keep their values."""
 
     allowed_modes: list[str]
@@ -42,7 +42,7 @@ class PolicyRules(TypedDict, total=False):
     exportable: bool
 
 
-class PolicyUpdate(PolicyRules, total=False):
+class PolicyUpdate(_PolicyRules, total=False):
     """The fields to change. Name and algorithm are fixed."""
 
     is_active: bool
@@ -73,7 +73,7 @@ def create_policy(
     name: str,
     algorithm: str,
     key_size: int | None = None,
-    **rules: Unpack[PolicyRules],
+    **rules: Unpack[_PolicyRules],
 ) -> EncryptionPolicy:
     """Create an active policy. ``allowed_modes``: all modes of the algorithm unless given.
 
@@ -153,7 +153,7 @@ def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpda
     principal.require("policies.manage")
     policy = first_of(EncryptionPolicy.objects.filter(pk=policy_id)).check_mac()
     keys = Key.objects.within_reach_of(principal).filter(policy=policy)
-    shown = MAX_AFFECTED if READ_KEYS in principal.permissions else 0
+    shown = _MAX_AFFECTED if READ_KEYS in principal.permissions else 0
     before, modes, exportable = policy.rotation, set(policy.allowed_modes), policy.exportable
     _set(policy, changes)
     now, after = database_now(), policy.rotation

@@ -13,7 +13,7 @@ from keys.models.selection import fold
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyWindow:
+class _PolicyWindow:
     """One page of a list of policies, each with ``keys_count``. ``next_after`` starts the next page; "" at the end."""
 
     policies: Sequence[EncryptionPolicy]
@@ -48,13 +48,13 @@ def policy_named(*, principal: Principal, name: str) -> EncryptionPolicy | None:
     return visible_policies(principal).filter(name=name).first()
 
 
-def list_policies_after(*, principal: Principal, search: str, after: str, limit: int) -> PolicyWindow:
+def list_policies_after(*, principal: Principal, search: str, after: str, limit: int) -> _PolicyWindow:
     """The first ``limit`` policies by name after the name ``after``, whose names contain ``search``."""
     policies = list_policies(principal=principal).filter(name__gt=after)
     if search:
         policies = policies.filter(name__contains=fold(search))
     window = list(policies[: limit + 1])
-    return PolicyWindow(window[:limit], window[limit - 1].name if len(window) > limit else "")
+    return _PolicyWindow(window[:limit], window[limit - 1].name if len(window) > limit else "")
 
 
 def policies_for(

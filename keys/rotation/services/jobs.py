@@ -37,7 +37,7 @@ from keys.rotation.services.rotating import new_rotation
 from keys.rotation.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
-SHOWN: Final = 50
+_SHOWN: Final = 50
 PENDING_ELSEWHERE: Final = "pending_in_another_job"
 
 
@@ -55,8 +55,8 @@ class RotationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RotationOutcome:
-    """The rotations of a job by status, and the first ``SHOWN`` keys that it did not rotate, failed ones first.
+class _RotationOutcome:
+    """The rotations of a job by status, and the first ``_SHOWN`` keys that it did not rotate, failed ones first.
 
     ``elsewhere`` keys were left out because another job will rotate them. ``selection`` is the request in words.
     """
@@ -195,13 +195,13 @@ def count_rotations(job: KeyRotationJob) -> Mapping[str, int]:
     return {status.value: found.get(status.value, 0) for status in RotationStatus}
 
 
-def read_outcome(job: KeyRotationJob) -> RotationOutcome:
+def read_outcome(job: KeyRotationJob) -> _RotationOutcome:
     """The outcome of an unfinished job covers its rotations so far."""
     others = job.rotations.filter(status__in=[RotationStatus.FAILED, RotationStatus.CANCELLED])
-    return RotationOutcome(
+    return _RotationOutcome(
         count_rotations(job),
         count_pending_elsewhere(job),
-        list(others.select_related("old_key").order_by("-status", "old_key__name")[:SHOWN]),
+        list(others.select_related("old_key").order_by("-status", "old_key__name")[:_SHOWN]),
         _describe_selection(job),
     )
 

@@ -27,7 +27,7 @@ from keys.models import EncryptionPolicy, Key, KeyVersion
 
 MAX_VERSIONS: Final = 100
 MAX_WRAPPING_KEY: Final = 2048  # bytes; one of X25519 with ML-KEM-768 has 1,240
-STATES: Final = frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.DEACTIVATED})
+_STATES: Final = frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.DEACTIVATED})
 """The states of keys that may be exported: no one may use a key in another one."""
 
 
@@ -98,7 +98,7 @@ def require_exportable(key: Key, policy: EncryptionPolicy | None) -> None:
     if policy is not None and not policy.exportable:
         raise PolicyViolated("The key's policy does not allow export.")
     at = key.lifecycle_state(database_now())
-    if at.state not in STATES:
+    if at.state not in _STATES:
         raise KeyNotUsable(f"The key is {at.word}. It cannot be exported.", extra=at.facts())
     if not key.has_private_key:
         raise PrivateKeyMissing

@@ -24,7 +24,7 @@ from kernel.trust import kek
 from keys import actions
 from keys.models import ImportParameters
 
-LIFETIME: Final = timedelta(hours=24)
+_LIFETIME: Final = timedelta(hours=24)
 _LEAST_REST: Final = timedelta(hours=1)  # so that the caller has time for the import
 
 
@@ -87,7 +87,7 @@ def _create(principal: Principal, recipient: KeyMaterial) -> ImportParameters:
         created_by_id=principal.user_id,
         service_account_id=principal.identity.service_account_id,
         created_at=now,
-        expires_at=now + LIFETIME,
+        expires_at=now + _LIFETIME,
     )
     kek.wrap_into(row, recipient)
     row.save_with_mac()

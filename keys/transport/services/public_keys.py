@@ -15,7 +15,7 @@ from keys.ring.key_loading import load_key
 from keys.transport.jose import ONLY_ONE, AlgChoice
 from keys.transport.public_keys import PublicKey, public_key_of
 
-MAX_LISTED: Final = 100
+_MAX_LISTED: Final = 100
 
 
 def get_public_key(
@@ -32,7 +32,7 @@ def get_public_key(
 
 
 def list_public_keys(*, principal: Principal, key_id: UUID, choice: AlgChoice = ONLY_ONE) -> list[PublicKey]:
-    """The public keys of the versions that may process now, the newest ``MAX_LISTED``, newest first.
+    """The public keys of the versions that may process now, the newest ``_MAX_LISTED``, newest first.
 
     Empty if the state of the key forbids it. Raises as ``get_public_key``.
     """
@@ -43,7 +43,7 @@ def list_public_keys(*, principal: Principal, key_id: UUID, choice: AlgChoice = 
         versions = load_key(key_id).processing_versions(process_now())
     except KeyNotUsable:
         return []
-    numbers = [version.number for version in versions[:MAX_LISTED]]
+    numbers = [version.number for version in versions[:_MAX_LISTED]]
     rows = _rows(principal, key_id).filter(version__in=numbers).select_related("key__policy")
     return [_public_key_of(row, choice) for row in rows.order_by("-version")]
 

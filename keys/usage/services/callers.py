@@ -17,7 +17,7 @@ from kernel.identities import parse_uuid
 from keys.models import Key
 from keys.reading.services import ids_of_own_keys
 
-MAX_CALLERS: Final = 50
+_MAX_CALLERS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class CallerUse:
 
 @dataclass(frozen=True, slots=True)
 class CallerUses:
-    """The number of a key's callers, and the ``MAX_CALLERS`` busiest; None if the reader may not see them."""
+    """The number of a key's callers, and the ``_MAX_CALLERS`` busiest; None if the reader may not see them."""
 
     count: int
     busiest: Sequence[CallerUse] | None
@@ -74,7 +74,7 @@ def callers_shown_to(principal: Principal, key: Key, totals: Iterable[CallerTota
     if not _sees_callers(principal=principal, key=key):
         return CallerUses(len(by_caller), None)
     busiest = sorted(by_caller, key=lambda each: (-sum(total.count for total in by_caller[each]), each))
-    shown = busiest[:MAX_CALLERS]
+    shown = busiest[:_MAX_CALLERS]
     # Not ``logged_names``: its statement takes longer than all others together if a key has many callers.
     holders = find_holders([found for each in shown if (found := parse_uuid(each))])
     names = {str(holder.identity.id): holder.name for holder in holders}

@@ -16,7 +16,7 @@ from keys.reading.services import get_key
 from keys.usage.services.callers import CallerUses, by_action, callers_shown_to
 from keys.usage.services.usage import DEFAULT_DAYS, UseRecord, is_deterministic, read_record, start_of
 
-RECENT: Final = timedelta(days=7)
+_RECENT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Forecast:
     @property
     def is_recent(self) -> bool:
         """Whether a caller would soon notice the action."""
-        return self.last_at is not None and process_now() - self.last_at < RECENT
+        return self.last_at is not None and process_now() - self.last_at < _RECENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class VersionUses:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedVersion:
+class _ListedVersion:
     row: KeyVersion
     use: VersionUse
     budget: Budget | None
@@ -112,7 +112,7 @@ class UseRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUsage:
+class _KeyUsage:
     """The successful operations with a key since ``since``. ``budget`` is that of the primary version."""
 
     key_id: UUID
@@ -120,7 +120,7 @@ class KeyUsage:
     record: UseRecord
     by_action: Mapping[str, int]
     uses: VersionUses
-    versions: Sequence[ListedVersion]
+    versions: Sequence[_ListedVersion]
     callers: CallerUses
     budget: Budget | None
 
@@ -129,7 +129,7 @@ class KeyUsage:
         return sum(self.by_action.values())
 
 
-def read_usage(*, principal: Principal, key_id: UUID, days: int = DEFAULT_DAYS) -> KeyUsage:
+def read_usage(*, principal: Principal, key_id: UUID, days: int = DEFAULT_DAYS) -> _KeyUsage:
     """The use of a visible key in the last ``days`` times 24 hours.
 
     The versions are those that were used, the newest ``MAX_VERSIONS``, and the primary one. Raises Denied, NotFound.
@@ -141,8 +141,8 @@ def read_usage(*, principal: Principal, key_id: UUID, days: int = DEFAULT_DAYS) 
     uses = _uses(key, totals)
     numbers = {key.primary_version, *sorted(uses.by_version)[-MAX_VERSIONS:]}
     rows = key.versions.filter(version__in=numbers).order_by("-version")
-    versions = [ListedVersion(row, uses.of(row.version), budget_of(key, row)) for row in rows]
-    return KeyUsage(
+    versions = [_ListedVersion(row, uses.of(row.version), budget_of(key, row)) for row in rows]
+    return _KeyUsage(
         key_id=key.id,
         since=since,
         record=read_record(key),
