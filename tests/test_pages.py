@@ -102,8 +102,9 @@ def test_every_page_is_in_the_table():
 def test_the_methods_of_a_page_are_those_with_a_rule():
     for name, route in ROUTES.items():
         expected = {method for method, who in (("GET", PAGES[name].get), ("POST", PAGES[name].post)) if who}
-        implemented = {method.upper() for method in ("get", "post") if hasattr(route.view, method)}
-        assert implemented == set(route.rules) == expected, name
+        written = {method for method in ("GET", "POST") if method.lower() in vars(route.view)}
+        assert written <= set(route.rules) == expected, name
+        assert all(hasattr(route.view, method.lower()) for method in expected), name
 
 
 def test_every_rule_of_a_page_asks_for_words_that_are_known():

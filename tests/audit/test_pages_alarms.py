@@ -70,7 +70,7 @@ def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, ad
 def test_an_old_sign_in_is_renewed_first(at_admin, monkeypatch):
     alarm = make_alarm()
     later = database_now() + timedelta(minutes=11)
-    monkeypatch.setattr("audit.views.alarms.database_now", lambda: later)
+    monkeypatch.setattr("kernel.pages.form_views.database_now", lambda: later)
     monkeypatch.setattr("audit.services.resolving.database_now", lambda: later)
     for response in (at_admin.get(url_of(alarm)), at_admin.post(url_of(alarm), {"reason": "seen"})):
         assert response.status_code in {302, 303}
