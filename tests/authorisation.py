@@ -15,6 +15,7 @@ from tests.endpoints import (
     ENDPOINTS,
     PASSKEY,
     PUBLIC,
+    RECENT,
     SESSION,
     all_routes,
     endpoint_of,
@@ -66,39 +67,6 @@ PERMISSIONS = {
 }
 # The roles whose tokens cannot have a permission of the role as a scope.
 NO_SCOPE = {"tokens.manage": {"admin", "operator", "developer", "auditor"}, "audit.export": {"auditor"}}
-# Not open to service tokens: a person must do it, or must have signed in recently.
-PERSON, RECENT = "person", "recent_auth_required"
-NOT_BY_TOKEN = {
-    ("attention", "GET"): PERSON,
-    ("me", "GET"): PERSON,
-    ("change-password", "POST"): PERSON,
-    ("totp", "GET"): PERSON,
-    ("totp", "DELETE"): PERSON,
-    ("enrol-totp", "POST"): RECENT,
-    ("confirm-totp", "POST"): RECENT,
-    ("recovery-codes", "POST"): RECENT,
-    ("sessions", "GET"): PERSON,
-    ("sessions", "DELETE"): PERSON,
-    ("session", "DELETE"): PERSON,
-    ("passkeys", "GET"): PERSON,
-    ("passkey", "DELETE"): RECENT,
-    ("api-users", "POST"): RECENT,
-    ("api-user", "PATCH"): RECENT,
-    ("api-user-invitation", "POST"): RECENT,
-    ("api-user-reset-totp", "POST"): RECENT,
-    ("service-accounts", "POST"): RECENT,
-    ("service-account-rotate-secret", "POST"): RECENT,
-    ("audit-exports", "POST"): RECENT,
-    ("key-succeed", "POST"): RECENT,
-    ("key-export", "POST"): RECENT,
-    ("key-schedule-deletion", "POST"): RECENT,
-    ("key-version-schedule-destruction", "POST"): RECENT,
-    ("audit-alarm-resolve", "POST"): RECENT,
-    ("webhooks", "POST"): RECENT,
-    ("webhook", "PATCH"): RECENT,
-    ("webhook", "DELETE"): RECENT,
-    ("webhook-rotate-secret", "POST"): RECENT,
-}
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}
 # The permission that the kind of the object also requires, and the status of a refusal by it.
@@ -188,7 +156,7 @@ def refusing_rule(caller, route, method, permission):
     if caller.identity == SERVICE_ACCOUNT:
         if caller.role in NO_SCOPE.get(permission, ()):
             return TOKEN
-        return NOT_BY_TOKEN.get((route.name, "GET" if method == "HEAD" else method), "")
+        return endpoint_of(route, method).not_by_token
     return ""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.views.generic import RedirectView
 from django_otp.oath import totp
@@ -26,6 +27,11 @@ from tests.personas import PASSWORD, Persona, b64, make_persona
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PUBLIC, AUTHENTICATED = "public", "authenticated"
+# Not open to service tokens: a person must do it, or must have signed in recently.
+PERSON, RECENT = "person", "recent_auth_required"
+CLOCK = int(connection.vendor == "postgresql")  # PostgreSQL provides the time; on SQLite the process does
+CALLER = 2  # the epochs; the session with its account
+LIST = CALLER + 2  # the count and the rows
 REASON = {"reason": "because the test says so"}
 EXPORT, FINISHED_EXPORT, SESSION, PASSKEY = (
     "export",
@@ -113,7 +119,8 @@ class Endpoint:
     ``status``. ``body`` is built from the target and from the account whose credentials the request may
     contain; bytes are sent unchanged. ``query`` contains the required parameters, or builds them from the
     target. ``is_private``: an object of another user is hidden from everyone else, including users whose
-    permission covers all objects.
+    permission covers all objects. ``not_by_token`` is the rule that refuses service tokens. ``statements`` is the
+    number of database statements of a repeated GET, including those that begin and end a transaction.
     """
 
     permission: str
@@ -125,6 +132,8 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     ends_session: bool = False
     is_private: bool = False
+    not_by_token: str = ""
+    statements: int = LIST
 
     def query_of(self, target: Target) -> Mapping[str, str]:
         return self.query(target) if callable(self.query) else self.query
@@ -229,12 +238,12 @@ def _key_query(target):
     return {"key_id": str(target.key_id)}
 
 
-def _key_action(permission, state="active", status=200):
-    return Endpoint(permission, status, about="key", state=state, body=lambda *_: REASON)
+def _key_action(permission, state="active", status=200, **fields):
+    return Endpoint(permission, status, about="key", state=state, body=lambda *_: REASON, **fields)
 
 
-def _export(state=EXPORT):
-    return Endpoint("audit.export", about="export", state=state)
+def _export(state=EXPORT, **fields):
+    return Endpoint("audit.export", about="export", state=state, **fields)
 
 
 def _new_filter(*_):
@@ -245,8 +254,8 @@ def _new_user(*_):
     return {"username": f"user-{next(_numbers)}-{uuid4().hex[:8]}", "role": "developer"}
 
 
-def _user(state=USER, status=200, body=None):
-    return Endpoint("users.manage", status, about="user", state=state, body=body)
+def _user(state=USER, status=200, **fields):
+    return Endpoint("users.manage", status, about="user", state=state, **fields)
 
 
 def _new_key(*_):
@@ -272,8 +281,8 @@ def _new_policy(*_):
     return {"name": f"policy-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
 
 
-def _policy(permission, status=200, body=None):
-    return Endpoint(permission, status, about="policy", state=POLICY, body=body)
+def _policy(permission, status=200, **fields):
+    return Endpoint(permission, status, about="policy", state=POLICY, **fields)
 
 
 def _successor(*_):
@@ -343,8 +352,8 @@ def _new_webhook(*_):
     return {"name": "chat", "url": "https://hooks.example.org/keys", "topics": ["job.failed"]}
 
 
-def _webhook(status=200, body=None):
-    return Endpoint("webhooks.manage", status, about="webhook", state=WEBHOOK, body=body)
+def _webhook(status=200, **fields):
+    return Endpoint("webhooks.manage", status, about="webhook", state=WEBHOOK, **fields)
 
 
 def _client_credentials(_target, _account):
@@ -363,24 +372,24 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     # keys
     "keys": {"GET": Endpoint("keys.read"), "POST": Endpoint("keys.create", 201, body=_new_key)},
     "key": {
-        "GET": Endpoint("keys.read", about="key"),
+        "GET": Endpoint("keys.read", about="key", statements=CALLER),
         "PATCH": Endpoint("keys.update", about="key", body=lambda *_: {"description": "changed"}),
     },
     "keys-import": {"POST": Endpoint("keys.import", 201, body=_import)},
-    "keys-import-parameters": {"GET": Endpoint("keys.import")},
-    "key-export": {"POST": _key_action("keys.export", EXPORTABLE)},
+    "keys-import-parameters": {"GET": Endpoint("keys.import", statements=CALLER + 1 + CLOCK)},
+    "key-export": {"POST": _key_action("keys.export", EXPORTABLE, not_by_token=RECENT)},
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
-    "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor)},
+    "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor, not_by_token=RECENT)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
     "key-disable": {"POST": _key_action("keys.disable")},
     "key-enable": {"POST": _key_action("keys.disable", "suspended")},
     "key-revoke": {"POST": _key_action("keys.revoke")},
     "key-schedule-deletion": {
-        "POST": Endpoint("keys.destroy", about="key", body=_deletion),
+        "POST": Endpoint("keys.destroy", about="key", body=_deletion, not_by_token=RECENT),
     },
     "key-cancel-deletion": {"POST": _key_action("keys.destroy", "deletion_scheduled")},
     "key-version-schedule-destruction": {
-        "POST": Endpoint("keys.destroy", about="key", state="rotated", body=_deletion),
+        "POST": Endpoint("keys.destroy", about="key", state="rotated", body=_deletion, not_by_token=RECENT),
     },
     "key-version-cancel-destruction": {
         "POST": _key_action("keys.destroy", "rotated, first version scheduled"),
@@ -390,17 +399,25 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": Endpoint("policies.manage", 201, body=_new_policy),
     },
     "policy": {
-        "GET": _policy("policies.read"),
+        "GET": _policy("policies.read", statements=CALLER + 1),
         "PATCH": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90}),
         "DELETE": _policy("policies.manage", 204),
     },
     "policy-preview": {"POST": _policy("policies.manage", body=lambda *_: {"key_lifetime_days": 90})},
     "key-versions": {"GET": Endpoint("keys.read", about="key")},
-    "key-public-key": {"GET": Endpoint("keys.read", about="key", state=SIGNING)},
-    "key-jwks": {"GET": Endpoint("keys.read", about="key", state=SIGNING)},
+    "key-public-key": {"GET": Endpoint("keys.read", about="key", state=SIGNING, statements=CALLER + 1)},
+    "key-jwks": {
+        "GET": Endpoint("keys.read", about="key", state=SIGNING, statements=CALLER + 5)
+    },  # whether it is visible; the epochs, versions and grants; the public keys
     "key-csr": {"POST": _crypto("sign", state=SIGNING, body=lambda *_: {"subject": "CN=www.example.org"})},
-    "key-usage": {"GET": Endpoint("keys.read", about="key")},
-    "key-impact": {"GET": Endpoint("keys.read", about="key", query={"action": "disable"})},
+    "key-usage": {
+        "GET": Endpoint("keys.read", about="key", statements=CALLER + 4)
+    },  # the totals by version and by caller, the versions, the last use
+    "key-impact": {
+        "GET": Endpoint(
+            "keys.read", about="key", query={"action": "disable"}, statements=CALLER + 3
+        )  # the totals of both periods, the last use
+    },
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
     "rotations": {"GET": Endpoint("keys.read")},
@@ -410,15 +427,17 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": Endpoint("keys.grant", 201, about="key", body=_grant),
     },
     "key-grant": {"DELETE": Endpoint("keys.grant", 204, about="key", state=KEY_GRANT)},
-    "key-access": {"GET": Endpoint("users.read", about="key", query=_access_query)},
+    "key-access": {
+        "GET": Endpoint("users.read", about="key", query=_access_query, statements=CALLER + 3)
+    },  # the user or service account, and the grants
     "grants": {"GET": Endpoint("users.read"), "POST": Endpoint("keys.grant", 201, body=_tag_grant)},
     "grant": {"DELETE": Endpoint("keys.grant", 204, about="grant", state=TAG_GRANT)},
     "service-accounts": {
         "GET": Endpoint("users.read"),
-        "POST": Endpoint("users.manage", 201, body=_new_account),
+        "POST": Endpoint("users.manage", 201, body=_new_account, not_by_token=RECENT),
     },
     "service-account": {
-        "GET": Endpoint("users.read", about="account", state=SERVICE_ACCOUNT),
+        "GET": Endpoint("users.read", about="account", state=SERVICE_ACCOUNT, statements=CALLER + 1),
         "PATCH": Endpoint(
             "users.manage",
             about="account",
@@ -428,10 +447,17 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     },
     "service-account-rotate-secret": {
         "POST": Endpoint(
-            "users.manage", about="account", state=SERVICE_ACCOUNT, body=lambda *_: {"overlap_hours": 1}
+            "users.manage",
+            about="account",
+            state=SERVICE_ACCOUNT,
+            body=lambda *_: {"overlap_hours": 1},
+            not_by_token=RECENT,
         )
     },
-    "tokens": {"GET": Endpoint("tokens.manage"), "POST": Endpoint("tokens.manage", 201, body=_new_token)},
+    "tokens": {
+        "GET": Endpoint("tokens.manage", statements=LIST + 1),  # their last use
+        "POST": Endpoint("tokens.manage", 201, body=_new_token),
+    },
     "token": {"DELETE": Endpoint("tokens.manage", 204, about="token", state=SERVICE_TOKEN)},
     "token-rotate": {
         "POST": Endpoint(
@@ -455,7 +481,9 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint("operations.read"),
         "POST": _crypto("reencrypt", status=201, body=lambda target, _: {"key_id": str(target.key_id)}),
     },
-    "reencryption": {"GET": _reencryption("operations.read")},
+    "reencryption": {
+        "GET": _reencryption("operations.read", statements=CALLER + 2)
+    },  # the job with its keys, the uses of its versions
     "reencryption-pages": {"POST": _reencryption("crypto.reencrypt", body=_page)},
     "reencryption-complete": {"POST": _reencryption("crypto.reencrypt")},
     "reencryption-cancel": {"POST": _reencryption("crypto.reencrypt")},
@@ -486,28 +514,34 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
             query=lambda target: {"operation": "encrypt", **_key_query(target)},
         ),
     },
-    "file": {"GET": Endpoint("operations.read", about="file", state=FILE)},
+    "file": {"GET": Endpoint("operations.read", about="file", state=FILE, statements=CALLER + 1)},
     "random": {"POST": Endpoint("crypto.random", body=lambda *_: {"bytes": 16})},
-    "algorithms": {"GET": Endpoint(AUTHENTICATED)},
+    "algorithms": {"GET": Endpoint(AUTHENTICATED, statements=CALLER)},
     # audit
     "audit-logs": {"GET": Endpoint("audit.read")},
-    "audit-log": {"GET": Endpoint("audit.read", about="log")},
-    "audit-proof": {"GET": Endpoint("audit.read", about="log", state=SEQUENCED)},
-    "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED)},
-    "audit-consistency": {"GET": Endpoint("audit.read", state=SEQUENCED, query={"from": "1"})},
-    "audit-keys": {"GET": Endpoint(PUBLIC)},
-    "audit-trail": {"GET": Endpoint("audit.read")},
+    "audit-log": {"GET": Endpoint("audit.read", about="log", statements=CALLER + 1)},
+    "audit-proof": {"GET": Endpoint("audit.read", about="log", state=SEQUENCED, statements=CALLER + 5)},
+    "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED, statements=CALLER + 5)},
+    "audit-consistency": {
+        "GET": Endpoint("audit.read", state=SEQUENCED, query={"from": "1"}, statements=CALLER + 3)
+    },
+    "audit-keys": {"GET": Endpoint(PUBLIC, statements=1)},
+    "audit-trail": {"GET": Endpoint("audit.read", statements=LIST + 1)},  # the entries of the rows
     "audit-alarms": {"GET": Endpoint("system.read")},
     "audit-alarm-resolve": {
-        "POST": Endpoint("audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON),
+        "POST": Endpoint(
+            "audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON, not_by_token=RECENT
+        ),
     },
     "audit-exports": {
         "GET": Endpoint("audit.export"),
-        "POST": Endpoint("audit.export", 202, body=lambda *_: {"format": "jsonl"}),
+        "POST": Endpoint("audit.export", 202, body=lambda *_: {"format": "jsonl"}, not_by_token=RECENT),
     },
-    "audit-export": {"GET": _export()},
+    "audit-export": {"GET": _export(statements=CALLER + 1)},
     "audit-export-cancel": {"POST": _export()},
-    "audit-export-result": {"GET": _export(FINISHED_EXPORT)},
+    "audit-export-result": {
+        "GET": _export(FINISHED_EXPORT, statements=CALLER + 6 + 2 * CLOCK)
+    },  # the download is recorded
     "saved-filters": {
         "GET": Endpoint("audit.read"),
         "POST": Endpoint("audit.read", 201, body=_new_filter),
@@ -517,60 +551,76 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     },
     # users
     "api-users": {
-        "GET": Endpoint("users.read"),
-        "POST": Endpoint("users.manage", 201, body=_new_user),
+        "GET": Endpoint("users.read", statements=LIST + 1 + CLOCK),  # the locked accounts
+        "POST": Endpoint("users.manage", 201, body=_new_user, not_by_token=RECENT),
     },
     "api-user": {
-        "GET": Endpoint("users.read", about="user", state=USER),
-        "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}),
+        "GET": Endpoint("users.read", about="user", state=USER, statements=CALLER + 2 + CLOCK),
+        "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}, not_by_token=RECENT),
     },
-    "api-user-invitation": {"POST": _user(INVITED), "DELETE": _user(INVITED, 204)},
+    "api-user-invitation": {"POST": _user(INVITED, not_by_token=RECENT), "DELETE": _user(INVITED, 204)},
     "api-user-sign-out": {"POST": _user(body=lambda *_: REASON)},
     "api-user-unlock": {"POST": _user()},
-    "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON)},
+    "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON, not_by_token=RECENT)},
     # notifications
-    "api-notifications": {"GET": Endpoint("system.read")},
+    "api-notifications": {"GET": Endpoint("system.read", statements=LIST + 1)},  # their deliveries
     "api-delivery-retry": {"POST": Endpoint("webhooks.manage", about="delivery", state=DELIVERY)},
     "webhooks": {
         "GET": Endpoint("webhooks.manage"),
-        "POST": Endpoint("webhooks.manage", 201, body=_new_webhook),
+        "POST": Endpoint("webhooks.manage", 201, body=_new_webhook, not_by_token=RECENT),
     },
     "webhook": {
-        "GET": _webhook(),
-        "PATCH": _webhook(body=lambda *_: {"name": "changed"}),
-        "DELETE": _webhook(204),
+        "GET": _webhook(statements=CALLER + 1),
+        "PATCH": _webhook(body=lambda *_: {"name": "changed"}, not_by_token=RECENT),
+        "DELETE": _webhook(204, not_by_token=RECENT),
     },
-    "webhook-rotate-secret": {"POST": _webhook()},
+    "webhook-rotate-secret": {"POST": _webhook(not_by_token=RECENT)},
     "webhook-test": {"POST": _webhook(202)},
-    "webhook-deliveries": {"GET": _webhook()},
+    "webhook-deliveries": {"GET": _webhook(statements=LIST + 1)},  # the webhook
     # console
-    "attention": {"GET": Endpoint(AUTHENTICATED)},
+    "attention": {
+        "GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 2)
+    },  # the facts, and the open alarms
     "operations": {"GET": Endpoint("operations.read")},
-    "operation": {"GET": Endpoint("operations.read", about="job", state=JOB)},
+    "operation": {
+        "GET": Endpoint("operations.read", about="job", state=JOB, statements=CALLER + 2)
+    },  # its kind, and the job
     "operation-cancel": {"POST": Endpoint("operations.read", about="job", state=JOB)},
-    "operation-result": {"GET": Endpoint("operations.read", about="job", state=FINISHED_JOB)},
+    "operation-result": {
+        "GET": Endpoint(
+            "operations.read", about="job", state=FINISHED_JOB, statements=CALLER + 8 + 2 * CLOCK
+        )  # as for an export, after its kind and the job
+    },
     # authentication
     "log-in": {"POST": Endpoint(PUBLIC, body=_sign_in)},
     "refresh": {"POST": Endpoint(PUBLIC, body=_refresh)},
     "log-out": {"POST": Endpoint(PUBLIC, 204, body=_refresh, ends_session=True)},
-    "me": {"GET": Endpoint(AUTHENTICATED)},
-    "change-password": {"POST": Endpoint(AUTHENTICATED, 204, body=_new_password, ends_session=True)},
-    "totp": {"GET": Endpoint(AUTHENTICATED), "DELETE": Endpoint(AUTHENTICATED, 204, body=_recovery_code)},
-    "enrol-totp": {"POST": Endpoint(AUTHENTICATED)},
-    "confirm-totp": {"POST": Endpoint(AUTHENTICATED, body=code_to_confirm)},
-    "recovery-codes": {"POST": Endpoint(AUTHENTICATED, body=_authenticator)},
-    "sessions": {"GET": Endpoint(AUTHENTICATED), "DELETE": Endpoint(AUTHENTICATED, 204)},
-    "passkeys": {"GET": Endpoint(AUTHENTICATED)},
-    "passkey": {"DELETE": Endpoint(AUTHENTICATED, 204, about="passkey", state=PASSKEY)},
-    "session": {"DELETE": Endpoint(AUTHENTICATED, 204, about="session", state=SESSION)},
-    "jwks": {"GET": Endpoint(PUBLIC)},
+    "me": {"GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 1)},
+    "change-password": {
+        "POST": Endpoint(AUTHENTICATED, 204, body=_new_password, ends_session=True, not_by_token=PERSON)
+    },
+    "totp": {
+        "GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 3 + CLOCK),
+        "DELETE": Endpoint(AUTHENTICATED, 204, body=_recovery_code, not_by_token=PERSON),
+    },
+    "enrol-totp": {"POST": Endpoint(AUTHENTICATED, not_by_token=RECENT)},
+    "confirm-totp": {"POST": Endpoint(AUTHENTICATED, body=code_to_confirm, not_by_token=RECENT)},
+    "recovery-codes": {"POST": Endpoint(AUTHENTICATED, body=_authenticator, not_by_token=RECENT)},
+    "sessions": {
+        "GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 3 + CLOCK),
+        "DELETE": Endpoint(AUTHENTICATED, 204, not_by_token=PERSON),
+    },
+    "passkeys": {"GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 1)},
+    "passkey": {"DELETE": Endpoint(AUTHENTICATED, 204, about="passkey", state=PASSKEY, not_by_token=RECENT)},
+    "session": {"DELETE": Endpoint(AUTHENTICATED, 204, about="session", state=SESSION, not_by_token=PERSON)},
+    "jwks": {"GET": Endpoint(PUBLIC, statements=1 + CLOCK)},
     # the service itself
-    "schema": {"GET": Endpoint(PUBLIC)},
-    "health": {"GET": Endpoint(PUBLIC)},
-    "livez": {"GET": Endpoint(PUBLIC)},
-    "readyz": {"GET": Endpoint(PUBLIC)},
-    "metrics": {"GET": Endpoint(PUBLIC)},  # to loopback, the origin of these tests
-    "version": {"GET": Endpoint(PUBLIC)},
+    "schema": {"GET": Endpoint(PUBLIC, statements=0)},
+    "health": {"GET": Endpoint(PUBLIC, statements=0)},  # its checks have their own threads and connections
+    "livez": {"GET": Endpoint(PUBLIC, statements=0)},
+    "readyz": {"GET": Endpoint(PUBLIC, statements=0)},
+    "metrics": {"GET": Endpoint(PUBLIC, statements=0)},  # to loopback, the origin of these tests
+    "version": {"GET": Endpoint(PUBLIC, statements=0)},
 }
 
 

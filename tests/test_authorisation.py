@@ -10,10 +10,8 @@ from tests.authorisation import (
     ANONYMOUS,
     CALLERS,
     CODES,
-    NOT_BY_TOKEN,
     OWN,
     PERMISSIONS,
-    RECENT,
     ROLES,
     ROUTES,
     SERVICE_ACCOUNT,
@@ -30,7 +28,7 @@ from tests.authorisation import (
     permission_of_kind,
     send,
 )
-from tests.endpoints import ENDPOINTS, METHODS, PUBLIC, endpoint_of, make_target, missing_target
+from tests.endpoints import ENDPOINTS, METHODS, PUBLIC, RECENT, endpoint_of, make_target, missing_target
 from tests.personas import with_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,11 +134,7 @@ def test_each_scope_is_enough_for_its_requests(people, record_property):
     token_with = cache(lambda *words: with_token(account, set(words)))
     for route, method in [(each, method) for each in ROUTES for method in ENDPOINTS[each.name]]:
         endpoint = endpoint_of(route, method)
-        if (
-            endpoint.about == "key"
-            or endpoint.permission not in scopes
-            or (route.name, method) in NOT_BY_TOKEN
-        ):
+        if endpoint.about == "key" or endpoint.permission not in scopes or endpoint.not_by_token:
             continue
         token = token_with(endpoint.permission, permission_of_kind(route, method)[0])
         target = make_target(account, endpoint.state) if endpoint.about else missing_target(endpoint.state)

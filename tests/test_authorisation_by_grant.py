@@ -19,7 +19,6 @@ from keys.entities import key_entity
 from keys.ring import keyring
 from tests.authorisation import (
     CALLERS,
-    NOT_BY_TOKEN,
     OWN,
     PERMISSIONS,
     ROUTES,
@@ -142,7 +141,7 @@ def declared(kind, cell):
         cell.credential in {THIS_KEY, OTHER_KEY} and not is_about_keys
     ):
         return Outcome(403, TOKEN)
-    rule = NOT_BY_TOKEN.get((cell.route.name, cell.method))
+    rule = cell.endpoint.not_by_token
     if rule and cell.credential != SESSION:
         return Outcome(403, rule)
     is_read, is_used = (KINDS[kind].is_read, KINDS[kind].is_used) if cell.reach == OWN else (True, True)
