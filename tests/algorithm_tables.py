@@ -1,12 +1,8 @@
-"""The tables of ``docs/algorithms.md``, made from the registry.
-
-python -m tests.algorithm_tables
-
-rewrites them. A test compares them with the page.
-"""
+"""The tables of ``docs/algorithms.md``, made from the registry. ``python -m tests.endpoint_tables`` rewrites them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
@@ -19,19 +15,24 @@ _YES: Final = {True: "yes", False: ""}
 
 def page() -> str:
     """The text of the page with its tables as they must be."""
-    text = PAGE.read_text()
-    for name, table in tables().items():
+    return fill(PAGE, tables())
+
+
+def fill(page: Path, tables: Mapping[str, str]) -> str:
+    """The text of the page, with each table between ``<!-- NAME -->`` and ``<!-- end -->``."""
+    text = page.read_text()
+    for name, table in tables.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->\n)"
         text, found = re.subn(
             pattern, lambda match, table=table: match[1] + table + match[2], text, flags=re.DOTALL
         )
-        assert found == 1, f"{PAGE.name} has no place for {name}"
+        assert found == 1, f"{page.name} has no place for {name}"
     return text
 
 
 def tables() -> dict[str, str]:
     return {
-        "key algorithms": _table(
+        "key algorithms": table(
             ("key algorithm", "purpose", "bits", "modes", "FIPS-approved", "generated"),
             (
                 (
@@ -45,7 +46,7 @@ def tables() -> dict[str, str]:
                 for kind in KEY_ALGORITHMS
             ),
         ),
-        "modes of encryption": _table(
+        "modes of encryption": table(
             ("mode", "suite", "iv", "tag", "aad", "messages of one version", "FIPS-approved"),
             (
                 (
@@ -60,14 +61,14 @@ def tables() -> dict[str, str]:
                 for mode in SEALING_MODES.values()
             ),
         ),
-        "signing algorithms": _table(
+        "signing algorithms": table(
             ("signing algorithm", "takes a digest", "raw form"),
             (
                 (f"`{mode.name}`", mode.digest or "", _YES[mode.has_raw_form])
                 for mode in SIGNING_MODES.values()
             ),
         ),
-        "other modes": _table(
+        "other modes": table(
             ("mode", "result in bytes"),
             (
                 *((f"`{mode.name}`", f"MAC, {mode.size}") for mode in MAC_MODES.values()),
@@ -77,10 +78,6 @@ def tables() -> dict[str, str]:
     }
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cells)} |".replace("  ", " ") for cells in lines) + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -2,7 +2,7 @@
 
 python -m tests.endpoint_tables
 
-rewrites both. Tests compare them with the code.
+rewrites both, and the tables of ``docs/audit-log.md`` and ``docs/algorithms.md``. Tests compare them with the code.
 
 A table is between ``<!-- endpoints PATH… -->`` and ``<!-- end -->``. It has the endpoints below its paths, except
 those below a longer path of another table. So a new endpoint is in its table at once.
@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tests import action_tables, algorithm_tables
 from tests.product import ROOT
 
 SNAPSHOT: Final = ROOT / "tests" / "openapi.json"
@@ -78,6 +79,8 @@ def main() -> None:
     command = [ROOT / "bin" / "manage", "spectacular", "--format", "openapi-json", "--file", SNAPSHOT]
     subprocess.run(command, check=True)
     PAGE.write_text(page(json.loads(SNAPSHOT.read_text())))
+    for tables in (action_tables, algorithm_tables):
+        tables.PAGE.write_text(tables.page())
 
 
 if __name__ == "__main__":
