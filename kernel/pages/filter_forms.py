@@ -30,16 +30,18 @@ class FilterForm(PageForm):
     def chips(self) -> list[tuple[str, str, str]]:
         """The label, the display text, and the query string without it of each filter."""
         return [
-            (str(self[name].label), self.words(name, value), self.query(without=name))
-            for name, value in self.given.items()
+            (str(self[name].label), self._label(name, text), self.query(without=name))
+            for name, text in self._texts().items()
         ]
 
-    def words(self, name: str, value: str) -> str:
-        """The display text of a filter's value."""
-        return value if name == "search" else value.capitalize()
+    def _label(self, name: str, text: str) -> str:
+        return str(dict(getattr(self.fields[name], "choices", ())).get(text, text))
+
+    def _texts(self) -> dict[str, str]:
+        return {name: str(self[name].value()) for name in self.given}
 
     def query(self, without: str = "") -> str:
-        return urlencode({name: value for name, value in self.given.items() if name != without} | self.extra)
+        return urlencode({name: text for name, text in self._texts().items() if name != without} | self.extra)
 
     def address(self, url: str) -> str:
         """The URL of the list with its filters, without empty parameters, so that it can be shared."""

@@ -82,10 +82,3 @@ class KeyFilterForm(FilterForm):
         if "finding" in given:
             given["finding"] = Finding(given["finding"])
         return cast("KeyFilter", given | {"ordering": ordering})
-
-    def words(self, name: str, value: str) -> str:
-        if name == "finding":
-            return FINDINGS[Finding(value)]
-        if name == "status":
-            return _state_label(value)
-        return value.capitalize() if name == "purpose" else value

@@ -32,12 +32,14 @@ EXPIRY_DAYS: Final = (1, 7, 30)  # periods for which the metrics count the keys 
 
 MAX_CHOSEN: Final = 500
 
-_COLUMNS: Final = {
+# The lookups of filters that compare one column.
+_LOOKUPS: Final = {
     "name": "name",
     "purpose": "purpose",
     "state": "state",
     "policy_id": "policy",
     "policy_name": "policy__name",
+    "expires_before": "expires_at__lt",
 }
 
 
@@ -85,8 +87,8 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     used or changed.
     """
     given: Mapping[str, object] = only
-    equal = {column: given[name] for name, column in _COLUMNS.items() if name in given}
-    keys = Key.objects.visible_to(principal).filter(**equal)
+    lookups = {lookup: given[name] for name, lookup in _LOOKUPS.items() if name in given}
+    keys = Key.objects.visible_to(principal).filter(**lookups)
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithms(only["algorithm"])[0].name)
     if "status" in only:
@@ -97,8 +99,6 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
         keys = keys.tagged(only["tag"])
     if "search" in only:
         keys = keys.search(only["search"])
-    if "expires_before" in only:
-        keys = keys.filter(expires_at__lt=only["expires_before"])
     ordering = only.get("ordering", "name")
     return keys.order_by(*in_order(ordering, has_nulls=Key._meta.get_field(ordering.removeprefix("-")).null))
 
