@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qsl
@@ -26,10 +27,16 @@ class Issuer:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.strange_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.curve_key = ec.generate_private_key(ec.SECP256R1())
         self.reset()
+
+    @cached_property
+    def key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @cached_property
+    def strange_key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def reset(self) -> None:
         self.kid = "1"

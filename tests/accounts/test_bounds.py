@@ -8,14 +8,15 @@ import pytest
 from django.http import QueryDict
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from accounts.errors import TokenRequestRefused
+from accounts.errors import ProviderUnavailable, TokenRequestRefused
 from accounts.principals import Principal
 from accounts.service_accounts.oauth import api as api_oauth
 from accounts.service_accounts.services import tokens as service_tokens
-from accounts.sign_in.oidc import id_token
+from accounts.sign_in.oidc import id_token, json_requests
 from accounts.sign_in.oidc.id_token import Expected
 from accounts.tokens import access_tokens, verified_tokens
 from kernel.errors import Invalid
+from tests.accounts.oidc_issuer import running_issuer
 
 NOW = datetime.now(UTC)
 
@@ -74,3 +75,18 @@ def test_a_service_token_lives_366_days_at_most():
     for wrong in (NOW, last + timedelta(microseconds=1)):
         with pytest.raises(Invalid):
             service_tokens._expiry(wrong, NOW)
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    with running_issuer() as issuer:
+        yield issuer
+
+
+def test_an_answer_of_the_provider_has_256_kibibytes_at_most(issuer):
+    url, size = f"{issuer.url}/userinfo", 256 * 1024
+    issuer.answers["/userinfo"] = (200, b"{}".ljust(size))
+    assert json_requests.fetch(url) == (200, {})
+    issuer.answers["/userinfo"] = (200, b"{}".ljust(size + 1))
+    with pytest.raises(ProviderUnavailable, match="response_too_large"):
+        json_requests.fetch(url)
