@@ -5,15 +5,20 @@ from uuid import uuid4
 import pytest
 
 from accounts.principals import Principal
+from audit.usage.of_key import CallerTotal
+from kernel.clock import database_now
 from kernel.errors import Invalid
 from keys import metadata, references
 from keys.editing import services
 from keys.models import Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.pages.forms import read_chosen
+from keys.policies.services import changing
 from keys.ring import invocations
+from keys.rotation.services import rotating
 from keys.transport import imported_jwk
-from keys.transport.services import exporting
+from keys.transport.services import exporting, public_keys
+from keys.usage.services import callers
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,33 @@ def test_a_hundred_versions_at_most_are_exported_at_once(admin, new_key):
         with pytest.raises(Invalid) as refusal:
             exporting._versions(key, range(1, count + 1))
         assert fault in str(refusal.value.fields)
+
+
+def test_the_50_busiest_callers_of_a_key_are_listed(admin, key):
+    def total(number):
+        return CallerTotal("crypto.message.encrypted", number, database_now(), str(number), "user")
+
+    found = callers.callers_shown_to(admin.principal, key, [total(number) for number in range(1, 52)])
+    assert found.count == 51
+    assert [caller.count for caller in found.busiest] == list(range(51, 1, -1))
+
+
+def test_the_newest_public_keys_are_listed_and_no_more_than_the_bound(admin, new_key, monkeypatch):
+    monkeypatch.setattr(public_keys, "MAX_LISTED", 2)
+    key = new_key(algorithm="ed25519")
+    for count in (1, 2, 2):
+        found = public_keys.list_public_keys(principal=admin.principal, key_id=key.id)
+        assert len(found) == count
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    assert [public.key_version for public in found] == [3, 2]
+
+
+def test_a_preview_names_a_bounded_number_of_keys_and_counts_all(admin, new_key, new_policy, monkeypatch):
+    monkeypatch.setattr(changing, "MAX_AFFECTED", 2)
+    policy = new_policy()
+    for count in range(1, 4):
+        new_key(policy_id=policy.id)
+        changes = {"allowed_modes": ["aes-256-gcm"]}
+        preview = changing.preview_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
+        [effect] = preview.effects
+        assert (effect.count, len(effect.keys)) == (count, min(count, 2))
