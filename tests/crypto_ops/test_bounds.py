@@ -2,23 +2,34 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 import pytest
 
 from accounts.origin import Origin
 from accounts.principals import Principal
+from audit.commit import loop_writer
+from audit.commit.decisions import Grounds, Ready
+from audit.log.events import Event
 from crypto_ops.deciding.context import CacheMiss
+from crypto_ops.deciding.services import perform
 from crypto_ops.deciding.wire import Codec, RequestBody
+from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.fast_path import loads
 from crypto_ops.fast_path.serving import MAX_LOADS, FastRoute
+from crypto_ops.files import services as files
 from crypto_ops.files.multipart import FilePart
+from crypto_ops.models import FileJob
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
 from kernel.errors import Invalid, Unavailable
+from kernel.freshness.stamps import StaleDecision
 from kernel.http.fast_path import FastRequest
 from tests.crypto_ops.conftest import split_form
 
 RECEIVED = FastRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
+ORIGIN = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
+SYSTEM = Principal.system("test", "api")
 
 
 def derive(bits):
@@ -88,11 +99,80 @@ def test_a_request_loads_64_times_at_most():
             raise CacheMiss(missing, lambda: loads.append(missing))
 
     route = FastRoute("a", Codec(RequestBody, None, None, None))
-    principal = Principal.system("test", "api")
-    origin = Origin(client_ip="192.0.2.1", user_agent="t", request_id="r")
     with pytest.raises(Unavailable):
-        asyncio.run(route._perform(RECEIVED, origin, principal, Missing(), time.monotonic() + 60))
+        asyncio.run(route._perform(RECEIVED, ORIGIN, SYSTEM, Missing(), time.monotonic() + 60))
     assert len(loads) == MAX_LOADS == 64
+
+
+class Stale:
+    """A request whose first ``count`` decisions are stale. ``decided`` counts all."""
+
+    def __init__(self, count):
+        self.count, self.decided = count, 0
+
+    def decide(self, _context):
+        self.decided += 1
+        return Ready(Grounds(event=Event(action="test"), actor=SYSTEM.actor), result=self.decided)
+
+    def settle(self, decision):
+        """The settlement of a decision, without the log."""
+        if decision.finish() <= self.count:
+            raise StaleDecision(set())
+        return decision.finish()
+
+
+def test_a_request_is_decided_five_times_at_most():
+    last, stale = Stale(4), Stale(5)
+    assert perform(last, SYSTEM, last) == 5
+    with pytest.raises(Unavailable):
+        perform(stale, SYSTEM, stale)
+    assert stale.decided == 5
+
+
+def test_the_fast_path_decides_a_request_five_times_at_most(bench):
+    decided = []
+
+    class AlwaysStale:
+        def decide(self, _context):
+            decided.append(self)
+            raise StaleDecision(set())
+
+    route = FastRoute("a", Codec(RequestBody, None, None, None))
+    hot = FastRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+    with pytest.raises(Unavailable):
+        asyncio.run(
+            route._perform(hot, ORIGIN, bench.persona.principal, AlwaysStale(), time.monotonic() + 60)
+        )
+    assert len(decided) == 5
+
+
+def test_a_request_of_the_fast_path_waits_for_the_log_as_long_as_any_other(settings):
+    settings.CC_LOCK_WAIT_SECONDS = 2.5
+    route = FastRoute(action="a", body=RequestBody, request=lambda _: Stale(0), write=None)
+
+    async def play():
+        waiting = loop_writer._writer.current
+        waiting._is_sqlite = False  # its queue is the same on both databases, but here nothing is written
+        began = time.monotonic()
+        assert route.begin(SYSTEM, "r", b"{}", None)
+        call = waiting._queue.pop()
+        assert began <= call.until - 2.5 <= time.monotonic()
+
+    try:
+        asyncio.run(play())
+    finally:
+        loop_writer._writer.drop()
+
+
+def test_a_caller_has_a_bounded_number_of_file_jobs(bench, key, settings, monkeypatch):
+    monkeypatch.setattr(files, "MAX_JOBS", 2)
+    caller = bench.persona.principal.identity
+    job = {"kind": "file", "operation": "encrypt", "key_id": UUID(key["id"]), "created_by": caller.id}
+    for _ in range(2):
+        assert files.bytes_left(caller) == settings.CC_FILE_QUOTA_BYTES
+        FileJob(upload_size=0, **job).save_with_mac()
+    with pytest.raises(FileQuotaExceeded, match="may have 2 file jobs"):
+        files.bytes_left(caller)
 
 
 def test_few_versions_are_tried_and_only_for_short_messages(bench, key):
