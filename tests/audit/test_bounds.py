@@ -1,13 +1,25 @@
-"""Bounds of what the log reads: notes of others, manifests, searches."""
+"""Bounds of what the log reads and shows: notes of others, manifests, searches, pages."""
+
+import re
 
 import pytest
 
 from audit.browse.selection import LogCriteria
+from audit.exports import task
 from audit.log import object_names
+from audit.sequencing.running import checkpoint_now
 from audit.tlog import checkpoint
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
+from audit.verification.inspection import Inspection
+from audit.verification.integrity import FoundEntry
+from audit.verification.judging import faults_of
+from audit.views import events
+from audit.views.events import Following
 from backups import manifest
 from kernel.errors import Invalid
+from tests.audit.pages import ids, part, record_event
+from tests.browsing import signed_in
+from tests.factories import KeyFactory
 
 LINE = "— log.example/x AAAAAAA=\n"
 
@@ -64,3 +76,42 @@ def test_a_process_remembers_the_checks_of_50_000_names_at_most():
     known.add("one more")
     object_names._checked([], {})
     assert not known
+
+
+def test_an_export_raises_1000_alarms_at_most_and_counts_all():
+    inspection = Inspection(leaf=None, is_authentic=False)
+    entries = [
+        FoundEntry((number,), None, inspection, tuple(faults_of(inspection, None))) for number in range(1001)
+    ]
+    altered = task._Altered()
+    altered.add(entries[:999])
+    altered.add(entries[999:])
+    assert (altered.count, len(altered.alarms)) == (1001, 1000)
+
+
+def test_live_updates_add_500_rows_to_a_page_at_most():
+    assert Following(above=0, shown=499).goes_on
+    assert not Following(above=0, shown=500).goes_on
+
+
+def test_a_live_update_looks_through_the_newest_entries_only(auditor, monkeypatch):
+    monkeypatch.setattr(events, "MOST_AT_ONCE", 2)
+    browser = signed_in(auditor)
+    recorded = [record_event(auditor.principal.actor).id for _ in range(3)]
+    checkpoint_now()
+    response = part(browser, "/audit/?action=test.thing.done&live=1&above=0", "log-live")
+    assert ids(response) == [recorded[2], recorded[1]]
+
+
+def test_a_bounded_number_of_names_of_keys_is_suggested(admin, monkeypatch):
+    monkeypatch.setattr(events, "MOST_NAMES", 2)
+    for name in ("key-c", "key-a", "key-b", "other"):
+        KeyFactory(name=name)
+    response = part(signed_in(admin), "/audit/?object=key-", "known-keys")
+    assert re.findall('<option value="([^"]*)"', response.content.decode()) == ["key-a", "key-b"]
+
+
+def test_a_list_of_alarms_has_1000_pages_at_most(admin):
+    browser = signed_in(admin)
+    for page in (1000, 1001):
+        assert browser.get(f"/audit/alarms/?page={page}").context["before"] == 999

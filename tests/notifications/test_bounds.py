@@ -1,0 +1,36 @@
+"""Bounds of one round of deliveries, so that no target and no backlog occupies a worker for long."""
+
+from uuid import uuid4
+
+import pytest
+
+from kernel.clock import database_now
+from kernel.outbox.models import Notification
+from notifications.models import Delivery
+from notifications.services import claims
+
+pytestmark = pytest.mark.django_db
+
+
+def add_deliveries(targets, of_each=1):
+    now = database_now()
+    notifications = Notification.objects.bulk_create(
+        Notification(topic="job.failed", dedup_key=str(number), created_at=now) for number in range(of_each)
+    )
+    due = {"created_at": now, "next_attempt_at": now}
+    Delivery.objects.bulk_create(
+        Delivery(notification=notification, email=f"ops-{target}@example.org", **due)
+        for notification in notifications
+        for target in range(targets)
+    )
+
+
+def test_a_worker_claims_16_targets_at_most():
+    add_deliveries(targets=17)
+    assert [len(claims.claim_due(uuid4())) for _ in range(3)] == [16, 1, 0]
+
+
+def test_a_worker_claims_100_deliveries_of_a_target_at_most():
+    add_deliveries(targets=1, of_each=101)
+    [claimed] = claims.claim_due(uuid4())
+    assert len(claimed) == 100
