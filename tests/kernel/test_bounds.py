@@ -1,16 +1,21 @@
 """Bounds of memory and time in the kernel: the largest value passes, and one more does not."""
 
+from datetime import timedelta
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import RequestFactory
 
+from kernel.clock import database_now
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.transport import key_checks, key_transport, pem
 from kernel.errors import Invalid
 from kernel.http import strict_json
 from kernel.http.addresses import Networks
+from kernel.jobs import delivery
+from kernel.jobs.job import JobRecord
 from kernel.pages.views import number_in
 
 
@@ -92,3 +97,17 @@ def test_a_pem_with_text_around_it_has_four_characters_a_byte_at_most(excess):
         assert pem.read_public(padded, max_bytes=len(octets)) == octets
         with pytest.raises(WrongKey, match="at most"):
             pem.read_public(text, max_bytes=len(octets) - 1)
+
+
+@pytest.mark.django_db
+def test_workers_are_notified_of_a_bounded_number_of_jobs_at_once(settings, monkeypatch):
+    from kernel.jobs import notifier  # noqa: PLC0415 - the settings of other tests have no broker
+
+    settings.CELERY_BROKER_URL = "memory://localhost"
+    monkeypatch.setattr(notifier.app.conf, "broker_url", "memory://localhost")
+    monkeypatch.setattr(delivery, "MOST_AT_ONCE", 2)
+    long_ago = database_now() - timedelta(hours=1)
+    JobRecord.objects.bulk_create(JobRecord(kind="audit_export", due_at=long_ago) for _ in range(3))
+    delivery.deliver_due_jobs()
+    with notifier.app.connection_for_read() as broker:
+        assert broker.default_channel.queue_purge("jobs") == 2

@@ -14,6 +14,7 @@ from audit.errors import AuditUnavailable
 from audit.log.entries import mac_bytes
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import Actor, Event
+from audit.models import AuditBundle
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.freshness.epoch import raise_epoch, read_stamp
@@ -50,6 +51,12 @@ def test_each_gets_its_own_result_and_all_are_stored_in_their_order(caplog):
     assert run(*(decision(number) for number in range(700))) == list(range(700))
     assert stored() == [str(number) for number in range(700)]
     assert written_by_the_loop(caplog)
+
+
+@on_postgresql
+def test_a_message_has_512_records_at_most():
+    run(*(decision(number) for number in range(513)))
+    assert list(AuditBundle.objects.order_by("id").values_list("entries", flat=True)) == [512, 1]
 
 
 @pytest.mark.parametrize("account", [None, UUID(int=7)])

@@ -7,6 +7,8 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
+from audit.commit import writer
+from audit.commit.batches import Ticket
 from audit.commit.decisions import Deadline
 from audit.commit.writer import commit
 from audit.errors import AuditUnavailable
@@ -35,6 +37,12 @@ def decided(**values):
 
 def deadline(seconds):
     return Deadline(database_now() + timedelta(seconds=seconds), lambda: Expired("expired"))
+
+
+def test_a_transaction_has_512_records_at_most():
+    waiting = writer._Writer()
+    waiting._queue.extend(Ticket(decide("the answer", EVENT), until=0) for _ in range(513))
+    assert [len(waiting._next_batch()) for _ in range(2)] == [512, 1]
 
 
 @pytest.mark.django_db
