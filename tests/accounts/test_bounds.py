@@ -1,22 +1,33 @@
 """Bounds of what callers and providers send, and of what the caches of tokens keep."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import jwt
 import pytest
 from django.http import QueryDict
+from django.test import Client
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
+from accounts import passwords
 from accounts.errors import ProviderUnavailable, TokenRequestRefused
+from accounts.models import BrowserSession, ServiceAccount, TokenFamily
+from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.service_accounts.oauth import api as api_oauth
+from accounts.service_accounts.services import accounts
 from accounts.service_accounts.services import tokens as service_tokens
+from accounts.sessions.services import sessions
 from accounts.sign_in.oidc import id_token, json_requests
+from accounts.sign_in.oidc import services as oidc_services
+from accounts.sign_in.oidc.claims import read_identity
 from accounts.sign_in.oidc.id_token import Expected
 from accounts.tokens import access_tokens, verified_tokens
-from kernel.errors import Invalid
+from kernel.errors import Invalid, RecentAuthRequired
 from tests.accounts.oidc_issuer import running_issuer
+from tests.factories import TokenFactory
+from tests.personas import PASSWORD
 
 NOW = datetime.now(UTC)
 
@@ -90,3 +101,71 @@ def test_an_answer_of_the_provider_has_256_kibibytes_at_most(issuer):
     issuer.answers["/userinfo"] = (200, b"{}".ljust(size + 1))
     with pytest.raises(ProviderUnavailable, match="response_too_large"):
         json_requests.fetch(url)
+
+
+def test_two_requests_to_the_provider_are_under_way_at_most(issuer, monkeypatch):
+    monkeypatch.setattr(json_requests, "CONNECT_SECONDS", 0.01)
+    issuer.answers["/userinfo"] = (200, {})
+    slots = json_requests._requests.current
+    with slots:
+        assert json_requests.fetch(f"{issuer.url}/userinfo") == (200, {})
+        with slots, pytest.raises(ProviderUnavailable, match="too many requests"):
+            json_requests.fetch(f"{issuer.url}/userinfo")
+
+
+def test_claims_of_the_provider_are_cut_to_their_columns():
+    claims = {"iss": "i", "sub": "s", "preferred_username": "u" * 65, "amr": ["m" * 60] * 2}
+    person = read_identity(claims, "role", [])
+    assert (person.username, person.methods) == ("u" * 64, f"{'m' * 60} {'m' * 39}")
+    assert {len(name) for name in oidc_services._free_names("u" * 64)} == {64}
+
+
+def test_the_rotated_secret_of_an_account_stays_valid_for_a_week_at_most():
+    tick = timedelta(microseconds=1)
+    for valid in (timedelta(0), timedelta(days=7)):
+        accounts.require_overlap(valid)
+    for wrong in (-tick, timedelta(days=7) + tick):
+        with pytest.raises(Invalid):
+            accounts.require_overlap(wrong)
+
+
+def test_the_description_of_an_account_has_1000_characters_at_most():
+    accounts._set_fields(ServiceAccount(), {"description": "x" * 1000})
+    with pytest.raises(Invalid):
+        accounts._set_fields(ServiceAccount(), {"description": "x" * 1001})
+
+
+def test_the_name_of_a_service_token_has_64_characters_at_most(admin):
+    assert TokenFactory(principal=admin.principal, name="x" * 64)
+    with pytest.raises(Invalid):
+        TokenFactory(principal=admin.principal, name="x" * 65)
+
+
+def test_the_user_agent_of_a_session_is_cut_to_200_characters(developer):
+    origin = Origin(client_ip="192.0.2.1", user_agent="x" * 201, request_id="")
+    pair = sessions.open_session(developer.user, "pwd", origin)
+    assert TokenFamily.objects.filter(user_agent="x" * 200).update(user_agent="") == 1
+    sessions.refresh(refresh_token=pair.refresh_token, origin=origin)
+    assert TokenFamily.objects.filter(user_agent="x" * 200).count() == 1
+    browser = Client(headers={"User-Agent": "x" * 201})
+    browser.post("/login/", {"username": "dora", "password": PASSWORD})
+    assert BrowserSession.objects.get().user_agent == "x" * 200
+
+
+def test_a_sign_in_is_recent_for_ten_minutes():
+    person = replace(Principal.system("test", "api"), role="admin", auth_time=NOW)
+    person.require_recent_sign_in(NOW + timedelta(minutes=10))
+    with pytest.raises(RecentAuthRequired):
+        person.require_recent_sign_in(NOW + timedelta(minutes=10, microseconds=1))
+
+
+@pytest.mark.parametrize(
+    ("password", "length"),
+    [
+        ("x" * 33, 32),
+        ("({[<1!|4@" + "x" * 24, 27),  # 48 substitutions, and 48 * 27² is 34,992
+        ("({[<1!|4@69+7" + "x" * 18, 12),
+    ],
+)
+def test_a_bounded_beginning_of_a_password_is_read(password, length):
+    assert passwords._beginning(password) == password[:length]
