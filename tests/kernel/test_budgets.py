@@ -47,6 +47,14 @@ def test_buckets_are_bounded_and_the_smallest_debt_is_forgotten():
     assert budgets.take("user-9", 10, 0.0) == 0.0
 
 
+def test_a_process_keeps_the_budgets_of_100_000_principals():
+    budgets = Budgets(Rate(10, 10))
+    budgets._full_at.update(dict.fromkeys(map(str, range(99_999)), 1.0))
+    for name, kept in (("ada", 100_000), ("dora", 90_000)):
+        budgets.take(name, 1, 0.0)
+        assert len(budgets._full_at) == kept
+
+
 def test_a_principal_without_debt_is_forgotten_first():
     budgets = Budgets(Rate(10, 10), capacity=2)
     budgets.take("ada", 9, 0.0)

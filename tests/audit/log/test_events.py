@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from audit.log import bundles, canonical
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
 from kernel.http.addresses import canonical_address
@@ -84,9 +85,29 @@ def test_meta_refuses_what_is_not_declared_data(value):
         Event(action="a", meta={"value": value})
 
 
-def test_meta_has_a_bound():
+def test_a_text_of_meta_is_cut_to_4000_characters():
+    event = Event(action="a", meta={"fits": "x" * 4000, "long": "x" * 4001})
+    assert dict(event.meta) == {"fits": "x" * 4000, "long": "x" * 3999 + "\u2026"}
+
+
+def meta_of(size):
+    """Values whose text has this number of bytes."""
+    texts = ["x" * 4000] * 7
+    return {"list": [*texts, "x" * (size - len(canonical.encode({"list": [*texts, ""]})))]}
+
+
+def test_meta_has_28_kibibytes_at_most():
+    assert len(Event(action="a", meta=meta_of(28 * 1024)).meta_text) == 28 * 1024
     with pytest.raises(ValueError, match="too large"):
-        Event(action="a", meta={"list": ["x" * 1000] * 70})
+        Event(action="a", meta=meta_of(28 * 1024 + 1))
+
+
+def test_the_digests_of_changed_rows_fit_into_meta_too():
+    digests = ["0" * 64]
+    room = 28 * 1024 - len(canonical.encode({"trail_sha256": digests})) + 1
+    assert len(bundles._meta_with(Event(action="a", meta=meta_of(room)), digests)) == 28 * 1024
+    with pytest.raises(ValueError, match="too many"):
+        bundles._meta_with(Event(action="a", meta=meta_of(room + 1)), digests)
 
 
 def test_the_digests_of_changed_rows_cannot_be_forged_by_a_caller():
