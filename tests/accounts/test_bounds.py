@@ -1,11 +1,13 @@
 """Bounds of what callers and providers send, and of what the caches of tokens keep."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.http import QueryDict
 from django.test import Client
 from rest_framework_simplejwt.exceptions import TokenBackendError
@@ -19,9 +21,10 @@ from accounts.service_accounts.oauth import api as api_oauth
 from accounts.service_accounts.services import accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.sessions.services import sessions
-from accounts.sign_in.oidc import id_token, json_requests
+from accounts.sign_in.oidc import id_token, json_requests, provider
 from accounts.sign_in.oidc import services as oidc_services
 from accounts.sign_in.oidc.claims import read_identity
+from accounts.sign_in.oidc.configuration import OidcSettings
 from accounts.sign_in.oidc.id_token import Expected
 from accounts.tokens import access_tokens, verified_tokens
 from kernel.errors import Invalid, RecentAuthRequired
@@ -111,6 +114,50 @@ def test_two_requests_to_the_provider_are_under_way_at_most(issuer, monkeypatch)
         assert json_requests.fetch(f"{issuer.url}/userinfo") == (200, {})
         with slots, pytest.raises(ProviderUnavailable, match="too many requests"):
             json_requests.fetch(f"{issuer.url}/userinfo")
+
+
+@pytest.mark.parametrize(("age", "reads"), [(3590, 0), (3601, 1)])
+def test_the_documents_of_the_provider_are_read_again_after_an_hour(issuer, settings, age, reads):
+    settings.CC_OIDC = OidcSettings(issuer=issuer.url, client_id="c", client_secret="s")
+    issuer.reset()
+    issuer.answers["/keys"] = (200, {"keys": [{"kid": "1"}]})
+    cached = provider._Provider()
+    cached._metadata = provider._Fetched(cached.metadata, time.monotonic() - age)
+    cached._keys = provider._Fetched([{"kid": "1"}], time.monotonic() - age)
+    issuer.requests.clear()
+    assert cached.keys("1")
+    assert [path for path, *_ in issuer.requests] == ["/.well-known/openid-configuration", "/keys"][
+        : 2 * reads
+    ]
+
+
+@pytest.mark.parametrize(("age", "reads"), [(50, 0), (61, 1)])
+def test_an_unknown_key_is_searched_at_the_provider_once_a_minute(issuer, settings, age, reads):
+    settings.CC_OIDC = OidcSettings(issuer=issuer.url, client_id="c", client_secret="s")
+    issuer.reset()
+    issuer.answers["/keys"] = (200, {"keys": [{"kid": "1"}]})
+    cached = provider._Provider()
+    cached._keys = provider._Fetched([{"kid": "old"}], time.monotonic() - age)
+    assert len(cached.keys("1")) == reads
+
+
+@pytest.mark.parametrize(("bits", "fault"), [(2047, "key size"), (2048, "")])
+def test_a_token_is_verified_with_rsa_keys_of_2048_bits_at_least(bits, fault):
+    public = rsa.RSAPublicNumbers(65_537, 2 ** (bits - 1) + 1).public_key()
+    keys = [jwt.get_algorithm_by_name("RS256").to_jwk(public, as_dict=True)]
+    if fault:
+        with pytest.raises(id_token._Mismatch, match=fault):
+            id_token._choose_key(keys, "RS256")
+    else:
+        assert id_token._choose_key(keys, "RS256").key_size == bits
+
+
+def test_the_clock_of_the_provider_may_be_30_seconds_late():
+    expected = Expected(issuer="i", client_id="c", nonce="n", access_token="a", authenticated_since=1000)
+    claims = {"sub": "s", "aud": "c", "nonce": "n"}
+    id_token._compare({**claims, "auth_time": 970}, "RS256", expected)
+    with pytest.raises(id_token._Mismatch, match="time of authentication"):
+        id_token._compare({**claims, "auth_time": 969}, "RS256", expected)
 
 
 def test_claims_of_the_provider_are_cut_to_their_columns():
