@@ -72,6 +72,17 @@ def stuck(monkeypatch):
     ends.set()
 
 
+@pytest.mark.parametrize(("size", "expected"), [(1024, 200), (1025, 413)])
+def test_a_probe_has_a_body_of_1024_bytes_at_most(size, expected):
+    def application(_environ, start):
+        start("200 OK", [("Content-Type", "text/plain")])
+        return []
+
+    probe = Probes(application, PROBES, reports=REPORTS, others=others)
+    answer = asyncio.run(ask(probe, "/health", content_length=b"%d" % size))
+    assert answer[0] == expected
+
+
 @pytest.mark.parametrize("path", EXPECTED)
 def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
     application, seen = stuck
