@@ -159,6 +159,45 @@ def test_the_fast_path_accepts_only_what_the_rest_interface_accepts(operation):
 
 
 @pytest.mark.parametrize(
+    ("operation", "member", "largest"),
+    [
+        ("encrypt", "aad", 64 * 1024),
+        ("decrypt", "aad", 64 * 1024),
+        ("data-keys", "aad", 64 * 1024),
+        ("verify", "signature", 8192),
+        ("mac/verify", "mac", 64),
+        ("decapsulate", "ciphertext", 1568),
+        ("shared-secret", "public_key", 2048),
+        ("derive", "context", 1024),
+    ],
+)
+def test_both_paths_bound_the_bytes_of_a_member(operation, member, largest):
+    route, body = ROUTES["POST", f"/api/v1/{operation}"], BODIES[operation]
+    for size in (largest, largest + 1):
+        text = json.dumps({**GOOD[operation], member: b64(bytes(size))}).encode()
+        found = read_by_the_fast_path(route, body, text) is not None, is_accepted_by_rest(body, text)
+        assert found == (size == largest, size == largest), size
+
+
+@pytest.mark.parametrize(
+    ("operation", "member", "largest"),
+    [
+        ("encrypt/batch", "aad", 64 * 1024),
+        ("decrypt/batch", "aad", 64 * 1024),
+        ("verify/batch", "signature", 8192),
+        ("mac/verify/batch", "mac", 64),
+    ],
+)
+def test_a_member_of_an_item_that_is_too_long_is_the_fault_of_the_item(operation, member, largest):
+    good = GOOD[operation]
+    sent = [good["items"][0] | {member: b64(bytes(size))} for size in (largest, largest + 1)]
+    message = msgspec.json.decode(json.dumps(good | {"items": sent}), type=BODIES[operation])
+    fits, fault = ROUTES["POST", f"/api/v1/{operation}"].request(message).items
+    assert not isinstance(fits, Invalid)
+    assert list(fault.fields) == [member]
+
+
+@pytest.mark.parametrize(
     ("sent", "wrong"),
     [
         ("", "encrypted_data iv tag key_id algorithm"),
