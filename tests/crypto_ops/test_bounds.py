@@ -19,12 +19,14 @@ from crypto_ops.fast_path import loads
 from crypto_ops.fast_path.serving import MAX_LOADS, FastRoute
 from crypto_ops.files import services as files
 from crypto_ops.files.multipart import FilePart
-from crypto_ops.models import FileJob
+from crypto_ops.models import FileJob, Reencryption
+from crypto_ops.reencryption.services import reports
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
 from kernel.errors import Invalid, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.fast_path import FastRequest
+from keys.models import Key
 from tests.crypto_ops.conftest import split_form
 
 RECEIVED = FastRequest(token="t", client_ip="192.0.2.1", user_agent="t", request_id="r")
@@ -188,3 +190,13 @@ def test_few_versions_are_tried_and_only_for_short_messages(bench, key):
     assert [bench.decrypt(**message).status for message in (old, fits)] == [200, 200]
     bench.change_key(key["id"], "rotate")
     assert bench.decrypt(**old).code == "decryption_failed"
+
+
+def test_a_report_names_the_newest_versions_and_no_more_than_the_bound(bench, key, monkeypatch):
+    monkeypatch.setattr(reports, "MAX_VERSIONS", 2)
+    for _ in range(2):
+        bench.change_key(key["id"], "rotate")
+    row = Key.objects.get()
+    counts = {str(number): {"reencrypted": 1, "refused": 0} for number in (1, 2, 3)}
+    report = reports.read_report(Reencryption(key=row, target_key=row, versions=counts))
+    assert [version.version for version in report.versions] == [3, 2]

@@ -10,15 +10,27 @@ from kernel.clock import database_now
 from kernel.errors import Invalid
 from keys import metadata, references
 from keys.editing import services
-from keys.models import Key
+from keys.models import EncryptionPolicy, Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.pages.forms import read_chosen
 from keys.policies.services import changing
+from keys.reading import services as reading
 from keys.ring import invocations
 from keys.rotation.services import rotating
 from keys.transport import imported_jwk
-from keys.transport.services import exporting, public_keys
-from keys.usage.services import callers
+from keys.transport.services import exporting, importing, public_keys
+from keys.usage.services import callers, usage
+from tests.personas import b64
+
+
+def change_policy(**changes):
+    changing._set(EncryptionPolicy(algorithm="aes-256", allowed_modes=["aes-256-gcm"]), changes)
+
+
+def imported(text):
+    return importing.ImportRequest(
+        name="a", algorithm="aes-256", format="raw", material=text, is_private_connection=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,6 +44,8 @@ from keys.usage.services import callers
         (lambda days: RotationPolicy.parse({"grace_days": days}), 3650),
         (lambda uses: RotationPolicy.parse({"after_uses": uses}), 2**31),
         (lambda octets: RotationPolicy.parse({"after_bytes": octets}), 2**60),
+        (lambda days: change_policy(key_lifetime_days=days), 3650),
+        (lambda days: change_policy(minimum_deletion_days=days), 30),
     ],
 )
 def test_the_metadata_of_a_key_and_a_policy_are_bounded(check, largest):
@@ -44,6 +58,20 @@ def test_a_member_of_a_jwk_has_4096_characters_at_most():
     assert imported_jwk._text({"x": "a" * 4096}, "x")
     with pytest.raises(Invalid, match="too long"):
         imported_jwk._text({"x": "a" * 4097}, "x")
+
+
+@pytest.mark.parametrize(
+    ("read", "largest"),
+    [
+        (lambda size: importing._text(imported("A" * size)), 12 * 1024),
+        (lambda size: importing._octets(imported(b64(bytes(size)))), 8192),
+        (lambda size: importing._document(imported(b64(bytes(size)))), 8192),
+    ],
+)
+def test_imported_material_has_a_bounded_size(read, largest):
+    assert read(largest)
+    with pytest.raises(Invalid):
+        read(largest + 1)
 
 
 def test_a_reference_by_name_has_a_name_of_64_characters_at_most():
@@ -111,3 +139,25 @@ def test_a_preview_names_a_bounded_number_of_keys_and_counts_all(admin, new_key,
         preview = changing.preview_policy(principal=admin.principal, policy_id=policy.id, changes=changes)
         [effect] = preview.effects
         assert (effect.count, len(effect.keys)) == (count, min(count, 2))
+
+
+def test_the_newest_versions_are_exported_and_no_more_than_the_bound(rotated, monkeypatch):
+    monkeypatch.setattr(exporting, "MAX_VERSIONS", 2)
+    assert [row.version for row in exporting._versions(rotated, None)] == [2, 3]
+
+
+def test_the_use_of_the_newest_versions_is_listed_and_no_more_than_the_bound(
+    admin, rotated, use, monkeypatch
+):
+    monkeypatch.setattr(usage, "MAX_VERSIONS", 2)
+    for version in (1, 2, 3):
+        use(rotated, admin, version=version)
+    found = usage.read_usage(principal=admin.principal, key_id=rotated.id)
+    assert [version.row.version for version in found.versions] == [3, 2]
+
+
+def test_the_tags_of_the_newest_keys_are_suggested(admin, new_key, monkeypatch):
+    monkeypatch.setattr(reading, "_NEWEST_TAGGED", 2)
+    for tag in ("c", "b", "a"):
+        new_key(tags=[tag])
+    assert reading.frequent_tags(principal=admin.principal) == ["a", "b"]
