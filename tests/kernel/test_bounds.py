@@ -1,5 +1,6 @@
 """Bounds of memory and time in the kernel: the largest value passes, and one more does not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from kernel.crypto.transport import key_checks, key_transport, pem
 from kernel.errors import Invalid
 from kernel.http import strict_json
 from kernel.http.addresses import Networks
-from kernel.jobs import delivery
+from kernel.jobs import delivery, files
 from kernel.jobs.job import JobRecord
 from kernel.pages.views import number_in
 
@@ -110,3 +111,13 @@ def test_workers_are_notified_of_a_bounded_number_of_jobs_at_once(settings, monk
     delivery.deliver_due_jobs()
     with notifier.app.connection_for_read() as broker:
         assert broker.default_channel.queue_purge("jobs") == 2
+
+
+def test_a_long_file_leaves_the_reserve_of_the_disk_free(tmp_path, monkeypatch):
+    with (tmp_path / "file").open("wb") as file, ThreadPoolExecutor(1) as threads:
+        written = files.HashedFile(file, tmp_path, threads, hashes=False)
+        monkeypatch.setattr(files, "RESERVE", 2**60)
+        written.write(bytes(8 * 1024 * 1024 - 1))
+        written.write(b"x")
+        with pytest.raises(OSError, match="No space left"):
+            written.write(b"x")

@@ -7,7 +7,8 @@ import pytest
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
-from notifications.services import claims
+from notifications.services import claims, delivery
+from tests.notifications.conftest import publish
 
 pytestmark = pytest.mark.django_db
 
@@ -34,3 +35,15 @@ def test_a_worker_claims_100_deliveries_of_a_target_at_most():
     add_deliveries(targets=1, of_each=101)
     [claimed] = claims.claim_due(uuid4())
     assert len(claimed) == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_begins_no_request_after_its_time(receiver, new_webhook, monkeypatch):
+    new_webhook(f"https://localhost:{receiver.port}/")
+    publish()
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "RUN_SECONDS", 0)
+        delivery.deliver_due()
+    assert receiver.requests == []
+    delivery.deliver_due()
+    assert len(receiver.requests) == 1
