@@ -8,6 +8,7 @@ from uuid import uuid4
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.test import Client
 from rest_framework_simplejwt.exceptions import TokenBackendError
@@ -21,6 +22,7 @@ from accounts.service_accounts.oauth import api as api_oauth
 from accounts.service_accounts.services import accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.sessions.services import sessions
+from accounts.sign_in.forms import SignInForm
 from accounts.sign_in.oidc import id_token, json_requests, provider
 from accounts.sign_in.oidc import services as oidc_services
 from accounts.sign_in.oidc.claims import read_identity
@@ -204,6 +206,13 @@ def test_a_sign_in_is_recent_for_ten_minutes():
     person.require_recent_sign_in(NOW + timedelta(minutes=10))
     with pytest.raises(RecentAuthRequired):
         person.require_recent_sign_in(NOW + timedelta(minutes=10, microseconds=1))
+
+
+@pytest.mark.parametrize("field", [passwords.password_field("a", "b"), SignInForm.base_fields["username"]])
+def test_a_field_of_the_sign_in_has_1024_characters_at_most(field):
+    assert field.clean("x" * 1024)
+    with pytest.raises(ValidationError):
+        field.clean("x" * 1025)
 
 
 @pytest.mark.parametrize(
