@@ -17,6 +17,7 @@ from kernel.http import strict_json
 from kernel.http.addresses import Networks
 from kernel.jobs import delivery, files
 from kernel.jobs.job import JobRecord
+from kernel.pages import drafts
 from kernel.pages.views import number_in
 
 
@@ -121,3 +122,9 @@ def test_a_long_file_leaves_the_reserve_of_the_disk_free(tmp_path, monkeypatch):
         written.write(b"x")
         with pytest.raises(OSError, match="No space left"):
             written.write(b"x")
+
+
+def test_a_draft_has_32_kibibytes_at_most():
+    request = RequestFactory().post("/login/", {drafts.DRAFT: "x" * 32 * 1024})
+    assert drafts.carried_draft(request) == "x" * 32 * 1024
+    assert not drafts.carried_draft(RequestFactory().post("/login/", {drafts.DRAFT: "x" * (32 * 1024 + 1)}))
