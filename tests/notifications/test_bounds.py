@@ -5,9 +5,10 @@ from uuid import uuid4
 import pytest
 
 from kernel.clock import database_now
+from kernel.errors import Invalid
 from kernel.outbox.models import Notification
-from notifications.models import Delivery
-from notifications.services import claims, delivery
+from notifications.models import Delivery, Webhook
+from notifications.services import claims, delivery, distribution, webhooks
 from tests.notifications.conftest import publish
 
 pytestmark = pytest.mark.django_db
@@ -47,3 +48,18 @@ def test_a_run_begins_no_request_after_its_time(receiver, new_webhook, monkeypat
     assert receiver.requests == []
     delivery.deliver_due()
     assert len(receiver.requests) == 1
+
+
+def test_a_run_distributes_a_bounded_number_of_notifications(monkeypatch):
+    monkeypatch.setattr(distribution, "AT_ONCE", 1)
+    for number in range(21):
+        publish(number)
+    for waiting in (1, 0):
+        distribution.distribute()
+        assert Notification.objects.filter(distributed_at=None).count() == waiting
+
+
+def test_the_name_of_a_webhook_has_64_characters_at_most():
+    webhooks._set_fields(Webhook(), {"name": "x" * 64})
+    with pytest.raises(Invalid):
+        webhooks._set_fields(Webhook(), {"name": "x" * 65})
