@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -23,6 +24,7 @@ from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services import reports
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
+from crypto_ops.streaming import endpoint
 from kernel.errors import Invalid, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.fast_path import FastRequest
@@ -200,3 +202,13 @@ def test_a_report_names_the_newest_versions_and_no_more_than_the_bound(bench, ke
     counts = {str(number): {"reencrypted": 1, "refused": 0} for number in (1, 2, 3)}
     report = reports.read_report(Reencryption(key=row, target_key=row, versions=counts))
     assert [version.version for version in report.versions] == [3, 2]
+
+
+@pytest.mark.parametrize(("waits", "size"), [(False, 64 * 1024), (True, 512 * 1024)])
+def test_the_blocks_of_a_body_that_waits_are_gathered_up_to_512_kibibytes(waits, size):
+    class Body:
+        async def next_block(self, _most):
+            return bytes(64 * 1024)
+
+    stream = SimpleNamespace(waits=waits, max_body=2**30)
+    assert len(asyncio.run(endpoint._next_bytes(Body(), stream))) == size
