@@ -1,5 +1,6 @@
 """Bounds of memory and time in the kernel: the largest value passes, and one more does not."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from kernel.http import strict_json
 from kernel.http.addresses import Networks
 from kernel.jobs import delivery, files
 from kernel.jobs.job import JobRecord
+from kernel.observability.check_rounds import CheckRounds
 from kernel.pages import drafts
 from kernel.pages.views import number_in
 
@@ -128,3 +130,13 @@ def test_a_draft_has_32_kibibytes_at_most():
     request = RequestFactory().post("/login/", {drafts.DRAFT: "x" * 32 * 1024})
     assert drafts.carried_draft(request) == "x" * 32 * 1024
     assert not drafts.carried_draft(RequestFactory().post("/login/", {drafts.DRAFT: "x" * (32 * 1024 + 1)}))
+
+
+def test_the_results_of_checks_are_shared_for_a_second():
+    runs = []
+    rounds = CheckRounds({"first": lambda: runs.append("run")}, seconds=60)
+    for age, count in ((0.0, 1), (0.5, 1), (1.0, 2)):
+        if rounds._round:
+            rounds._round.began = time.monotonic() - age
+        rounds.results()
+        assert len(runs) == count
