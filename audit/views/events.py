@@ -37,7 +37,7 @@ _TEMPLATE = "audit/events.html"
 
 
 @dataclass(frozen=True, slots=True)
-class _Following:
+class Following:
     """Live updates start after the ``above`` first entries of the tree. ``shown`` rows were added to the page."""
 
     above: int
@@ -107,7 +107,7 @@ class EventList:
         is_live = before is None and self.request.GET.get("live") == "1"
         eras = Eras.read() if is_live else None
         if eras:
-            shown["following"] = _Following(eras.size)
+            shown["following"] = Following(eras.size)
         with searching.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
             rows = following.in_tree(found.entries, eras) if eras else found.entries
             entries, next_before = rows_before(
@@ -156,7 +156,7 @@ class EventList:
         return self._show(
             entries=showing.with_names(self.reader, arrived[:LIMIT]),
             has_left_out=len(arrived) > LIMIT,
-            following=_Following(eras.size, so_far + len(arrived)),
+            following=Following(eras.size, so_far + len(arrived)),
             **shown,
         )
 

@@ -1,7 +1,7 @@
 """Bounds of what a connection parses at a time."""
 
-from ciphercanary.server.bounded_parser import ALL_HEADS, BoundedParser
-from ciphercanary.server.byte_budget import ByteBudget
+from ciphercanary.server.connections.bounded_parser import ALL_HEADS, BoundedParser
+from ciphercanary.server.connections.byte_budget import ByteBudget
 from tests.server.test_bounded_connection import Pieces
 
 

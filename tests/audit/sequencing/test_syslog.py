@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from audit.sequencing import syslog
+from audit.sequencing.checkpoints import syslog
 
 LONG = 20.0  # seconds: the timeout of a socket that has none of its own
 
