@@ -49,7 +49,7 @@ VOLUME /var/lib/ciphercanary
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# For serve and web. compose.yaml names another address for the roles that answer elsewhere.
+# For serve and web. compose.yaml names another address for the roles that listen elsewhere.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-m", "ciphercanary.server.health_check", "8000/livez"]
 ENTRYPOINT ["ciphercanary-server"]

@@ -107,7 +107,7 @@ class SetupLinkInvalid(NotFound):
 
 
 class SignInExpired(Unauthenticated):
-    """The answer of the identity provider belongs to no sign-in that this browser started, or to one that is over."""
+    """The response of the identity provider belongs to no sign-in that this browser started, or to one that is over."""
 
     code = "sign_in_expired"
     title = "This sign-in is no longer valid"
@@ -119,7 +119,7 @@ class SignInExpired(Unauthenticated):
 
 
 class ProviderRefused(Unauthenticated):
-    """The identity provider answered with an error instead of a person."""
+    """The identity provider responded with an error instead of a person."""
 
     code = "provider_refused"
     title = "The identity provider did not sign you in"
@@ -132,7 +132,7 @@ class IdTokenRefused(Unauthenticated):
     """The ID token is forged, expired, or not meant for this sign-in."""
 
     code = "id_token_refused"
-    title = "The answer of the identity provider is not valid"
+    title = "The response of the identity provider is not valid"
 
     def __init__(self) -> None:
         super().__init__(

@@ -9,7 +9,7 @@ OVERDUE = (
 
 
 class AuditUnavailable(Unavailable):
-    """The record cannot be made durable, so its answer is withheld."""
+    """The record cannot be made durable, so its response is withheld."""
 
     code = "audit_unavailable"
     title = "The audit log cannot be written"
@@ -19,7 +19,7 @@ class AuditUnavailable(Unavailable):
 
 
 class RecordUnknown(OutcomeUnknown, AuditUnavailable):
-    """The record may be durable, or become durable later. Its answer is withheld."""
+    """The record may be durable, or become durable later. Its response is withheld."""
 
 
 class NotSequenced(Conflict):

@@ -21,8 +21,8 @@ class Contestant(Protocol):
         """Return the request for one of ``OPERATIONS``, with a token that lasts for another run."""
         ...
 
-    def plaintext(self, answer: dict) -> str:
-        """Return the base64 plaintext in the answer to a decryption."""
+    def plaintext(self, response: dict) -> str:
+        """Return the base64 plaintext in the response to a decryption."""
         ...
 
     def settle(self) -> None:
@@ -33,6 +33,6 @@ class Contestant(Protocol):
 def check(contestant: Contestant) -> None:
     """Encrypt and decrypt one message, to check that the contestant works before it is measured."""
     contestant.request(ENCRYPT).send()
-    answer = contestant.request(DECRYPT).send()
-    if contestant.plaintext(answer) != TEXT:
+    response = contestant.request(DECRYPT).send()
+    if contestant.plaintext(response) != TEXT:
         raise Refused(f"{contestant.name} decrypts to something else")

@@ -193,12 +193,12 @@ def authenticate(explainer: Explainer, token: str) -> None:
 
 
 def get(path: str, token: str, host: str) -> None:
-    """Raises Refused unless the answer is 200."""
+    """Raises Refused unless the response is 200."""
     from django.test import Client
 
-    answer = Client().get(path, headers={"Authorization": f"Bearer {token}", "Host": host})
-    if answer.status_code != 200:
-        raise Refused(f"GET {path}: {answer.status_code} {answer.content[:500].decode()}")
+    response = Client().get(path, headers={"Authorization": f"Bearer {token}", "Host": host})
+    if response.status_code != 200:
+        raise Refused(f"GET {path}: {response.status_code} {response.content[:500].decode()}")
 
 
 def ask_for_keys(explainer: Explainer, token: str) -> None:

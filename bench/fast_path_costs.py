@@ -76,13 +76,13 @@ def by_module(ours: CipherCanary, request: Request, seconds: float) -> tuple[flo
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=ours.product.temporary)
     django.setup()
     samples: Counter[str] = Counter()
-    answered, cpu = uvloop.run(serve(request, seconds, samples))
-    cost = cpu / answered * 1e6
+    succeeded, cpu = uvloop.run(serve(request, seconds, samples))
+    cost = cpu / succeeded * 1e6
     return cost, [(name, count / samples.total() * cost) for name, count in samples.most_common()]
 
 
 async def serve(request: Request, seconds: float, samples: Counter[str]) -> tuple[int, float]:
-    """Send requests to the fast path as fast as it can answer. Returns the number of answers and their CPU seconds."""
+    """Send requests to the fast path as fast as it can respond. Returns the number of responses and their CPU seconds."""
     from audit.commit import loop_writer
     from ciphercanary.asgi import fast_routes
     from kernel.http import fast_path
@@ -92,22 +92,22 @@ async def serve(request: Request, seconds: float, samples: Counter[str]) -> tupl
     head = [(name.lower().encode(), value.encode()) for name, value in names.items()]
 
     async def client(until: float) -> int:
-        answered, sent = 0, FastPathConnection()
+        succeeded, sent = 0, FastPathConnection()
         received = fast_path.read(head, "127.0.0.1", "http")
         while time.process_time() < until:
-            answer = received and await sent.send(handler, received, request.body)
-            if answer is None or answer.status != 200:
-                raise RuntimeError("the fast path did not answer by itself")
-            answered += 1
-        return answered
+            response = received and await sent.send(handler, received, request.body)
+            if response is None or response.status != 200:
+                raise RuntimeError("the fast path did not respond by itself")
+            succeeded += 1
+        return succeeded
 
     await client(time.process_time() + 1)
     with sampling(samples):
         began = time.process_time()
-        answered = sum(await asyncio.gather(*(client(began + seconds) for _ in range(AT_ONCE))))
+        succeeded = sum(await asyncio.gather(*(client(began + seconds) for _ in range(AT_ONCE))))
         cpu = time.process_time() - began
     await loop_writer.close()
-    return answered, cpu
+    return succeeded, cpu
 
 
 @contextmanager

@@ -43,7 +43,7 @@ K6_CPU = Goal(30, unit="% of a core", lower=True)
 LOST = Goal(0, unit="lost", lower=True)
 RECOVERY = Goal(5, 1, "s", lower=True)
 LAG = Goal(60, unit="s", lower=True)
-REVOCATION = Goal(0, unit="late answers", lower=True)
+REVOCATION = Goal(0, unit="late responses", lower=True)
 SPEED_OF_GROWN = Goal(0.9)
 
 
@@ -110,7 +110,7 @@ def compared(
     ratio = ratio_of(one, another)
     unit = "/s" if kind == "rate" else " ms"
     against = f"{other} {number(another)}{unit}"
-    why = f"{other} gave no answer"
+    why = f"{other} gave no response"
     return Figure(what, goal, ratio, ours.errors, f"{number(one)}{unit}", against, ratio, why)
 
 
@@ -228,15 +228,15 @@ def lag(results: Results) -> Figure:
 
 
 def kill(results: Results) -> Iterator[Figure]:
-    records = "SIGKILL of the web worker under load, c=32: answers without a record"
-    answers = "SIGKILL of the web worker under load, c=32: until the next answer"
+    records = "SIGKILL of the web worker under load, c=32: responses without a record"
+    responses = "SIGKILL of the web worker under load, c=32: until the next response"
     found = results.kill
     if found is None:
         yield Figure(records, LOST)
-        yield Figure(answers, RECOVERY)
+        yield Figure(responses, RECOVERY)
         return
-    yield Figure(records, LOST, found.lost, measured=f"{found.lost} of {found.answered:,}")
-    yield Figure(answers, RECOVERY, found.seconds, measured=f"{number(found.seconds)} s")
+    yield Figure(records, LOST, found.lost, measured=f"{found.lost} of {found.succeeded:,}")
+    yield Figure(responses, RECOVERY, found.seconds, measured=f"{number(found.seconds)} s")
 
 
 def singles_rows(results: Results) -> list[list[str]]:

@@ -82,12 +82,12 @@ def upload_file(port: int, path: str, headers: dict[str, str], source: Path) -> 
         with source.open("rb") as file:
             length = {"Content-Length": str(source.stat().st_size)}
             connection.request("POST", path, file, headers | length)
-            answer = connection.getresponse()
-            content = answer.read()
+            response = connection.getresponse()
+            content = response.read()
     finally:
         connection.close()
-    if answer.status != 202:
-        raise Refused(f"POST {path}: {answer.status} {content[:500].decode(errors='replace')}")
+    if response.status != 202:
+        raise Refused(f"POST {path}: {response.status} {content[:500].decode(errors='replace')}")
     return json.loads(content)
 
 

@@ -1,4 +1,4 @@
-"""Kills the web worker under load, and counts the answers that have no record."""
+"""Kills the web worker under load, and counts the responses that have no record."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ RECOVERY_SECONDS: Final = 60
 
 @dataclass(frozen=True)
 class Kill:
-    """``answered`` requests, ``lost`` records of them, and the seconds from the kill to the next answer."""
+    """``succeeded`` requests, ``lost`` records of them, and the seconds from the kill to the next response."""
 
-    answered: int
+    succeeded: int
     lost: int
     seconds: float
 
@@ -34,14 +34,14 @@ def measure(product: CipherCanary) -> Kill:
         time.sleep(SECONDS / 2)
         for pid in product.workers():
             os.kill(pid, signal.SIGKILL)
-        seconds = seconds_to_answer(request)
-        answered = loading.result().answered
+        seconds = seconds_to_response(request)
+        succeeded = loading.result().succeeded
     product.settle()
-    recorded = product.recorded_encryptions() - before - 1  # the request of ``seconds_to_answer``
-    return Kill(answered, max(0, answered - recorded), seconds)
+    recorded = product.recorded_encryptions() - before - 1  # the request of ``seconds_to_response``
+    return Kill(succeeded, max(0, succeeded - recorded), seconds)
 
 
-def seconds_to_answer(request: Request) -> float:
+def seconds_to_response(request: Request) -> float:
     began = time.monotonic()
     while time.monotonic() - began < RECOVERY_SECONDS:
         try:

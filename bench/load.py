@@ -1,4 +1,4 @@
-"""Generates load with wrk: a fixed number of keep-alive connections. Each sends its next request after an answer."""
+"""Generates load with wrk: a fixed number of keep-alive connections. Each sends its next request after a response."""
 
 import json
 import math
@@ -19,9 +19,9 @@ THREADS_FROM = 1000  # connections; below this number, one wrk thread is never t
 
 @dataclass(frozen=True)
 class Load:
-    """The result of a load. ``rate`` counts answered requests per second. Latencies are in milliseconds.
+    """The result of a load. ``rate`` counts successful requests per second. Latencies are in milliseconds.
 
-    ``cpu``: CPU microseconds for each answer by kind of process, if measured. ``refused`` answers had a status of 400 or more; ``broken`` requests had no answer. Without any answer the
+    ``cpu``: CPU microseconds for each response by kind of process, if measured. ``refused`` responses had a status of 400 or more; ``broken`` requests had no response. Without any response the
     latencies are infinite.
     """
 
@@ -32,7 +32,7 @@ class Load:
     refused: int
     broken: int
     p999: float = math.inf
-    answered: int = 0
+    succeeded: int = 0
     cpu: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -69,16 +69,16 @@ def parse(output: str) -> Load:
     if line is None:
         raise ValueError(f"wrk printed no result:\n{output}")
     counted = json.loads(line)
-    answered = counted["requests"] - counted["refused"]
+    succeeded = counted["requests"] - counted["refused"]
     names = ("p50", "p95", "p99", "p999")
-    p50, p95, p99, p999 = (counted[name] / 1000 if answered else math.inf for name in names)
+    p50, p95, p99, p999 = (counted[name] / 1000 if succeeded else math.inf for name in names)
     return Load(
-        rate=answered / counted["microseconds"] * 1e6,
+        rate=succeeded / counted["microseconds"] * 1e6,
         p50=p50,
         p95=p95,
         p99=p99,
         p999=p999,
-        answered=answered,
+        succeeded=succeeded,
         refused=counted["refused"],
         broken=counted["broken"],
     )
@@ -92,7 +92,7 @@ def median_of(loads: Sequence[Load]) -> Load:
         p95=median(load.p95 for load in loads),
         p99=median(load.p99 for load in loads),
         p999=median(load.p999 for load in loads),
-        answered=sum(load.answered for load in loads),
+        succeeded=sum(load.succeeded for load in loads),
         refused=sum(load.refused for load in loads),
         broken=sum(load.broken for load in loads),
         cpu={kind: median(load.cpu[kind] for load in loads) for kind in loads[0].cpu},

@@ -28,7 +28,7 @@ POLICY = "\n".join(f'path "transit/{path}" {{ capabilities = ["update"] }}' for 
 
 
 class OpenBaoServer(Server):
-    """The server before its initialization. It already answers health checks."""
+    """The server before its initialization. It already responds to health checks."""
 
     name = "OpenBao"
 
@@ -38,7 +38,7 @@ class OpenBaoServer(Server):
         configuration.write_text(CONFIGURATION.format(port=self.port, audit=audit))
         return [PROGRAM, "server", "-log-level=warn", f"-config={configuration}"]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             Request(self.port, "/v1/sys/health", b"", {}).status()
         except OSError:
@@ -92,8 +92,8 @@ class OpenBao:
     def batch(self, items: int) -> Request:
         return self._post("transit/encrypt/bench", {"batch_input": [{"plaintext": TEXT}] * items}, self.token)
 
-    def plaintext(self, answer: dict[str, Any]) -> str:
-        return str(answer["data"]["plaintext"])
+    def plaintext(self, response: dict[str, Any]) -> str:
+        return str(response["data"]["plaintext"])
 
     def settle(self) -> None:
         """Truncate the audit log, which would fill the disk. The server appends at the new end, as after

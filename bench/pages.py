@@ -3,7 +3,7 @@
     CC_TEST_DURABLE=1 python -m tests.services python -m bench.pages
 
 Each page is requested a hundred times over one connection by a signed-in user: an administrator, who sees
-everything, and a developer with a tenth of all keys. The time that a browser needs to render the answer is not
+everything, and a developer with a tenth of all keys. The time that a browser needs to render the response is not
 measured.
 """
 

@@ -68,8 +68,8 @@ class CipherCanary:
     def batch(self, items: int) -> Request:
         return self._post("/api/v1/encrypt/batch", {**self._key, "items": [{"data": TEXT}] * items})
 
-    def plaintext(self, answer: dict[str, Any]) -> str:
-        return str(answer["data"])
+    def plaintext(self, response: dict[str, Any]) -> str:
+        return str(response["data"])
 
     def settle(self) -> None:
         """Wait for the sequencer, so that its remaining work does not slow down the next contestant."""
@@ -121,8 +121,8 @@ def sign_in_with_second_factor(product: Product, username: str) -> Any:
         time.sleep(left)
     # Each code works once. Confirm with the previous code, which is still accepted, and keep the current one for
     # sign-in.
-    answer = product.send("POST", "/auth/totp/confirm", {"code": code(seed, steps=-1)}, token=token)
-    assert answer.status == 200, answer.content  # noqa: S101 - like the product class of the tests
+    response = product.send("POST", "/auth/totp/confirm", {"code": code(seed, steps=-1)}, token=token)
+    assert response.status == 200, response.content  # noqa: S101 - like the product class of the tests
     body = {"username": username, "password": PASSWORD, "totp_code": code(seed)}
     return Request.of_json(product.port, "/auth/login", body, {}).send()
 

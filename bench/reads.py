@@ -119,15 +119,15 @@ def reads_of_trail() -> list[Read]:
 
 
 def measure(product: Product, path: str, headers: Mapping[str, str]) -> Wait:
-    """Send the GET request repeatedly on one connection. Raises Refused unless every answer is 200."""
+    """Send the GET request repeatedly on one connection. Raises Refused unless every response is 200."""
     took = []
     with product.connect() as client:
         for _ in range(TIMES + 1):
             began = time.perf_counter()
-            answer = client.send("GET", path, headers=headers)
+            response = client.send("GET", path, headers=headers)
             took.append(1000 * (time.perf_counter() - began))
-            if answer.status != 200:
-                raise Refused(f"GET {path}: {answer.status} {answer.content[:500].decode()}")
+            if response.status != 200:
+                raise Refused(f"GET {path}: {response.status} {response.content[:500].decode()}")
     return wait_of(took[1:])  # the first request includes the time to connect
 
 

@@ -39,7 +39,7 @@ SINGLES = (
     "p95 ms",
     "p99 ms",
     "p99.9 ms",
-    "CPU us for an answer",
+    "CPU us for a response",
     "errors",
 )
 

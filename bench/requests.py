@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 60
 
 
 class Refused(Exception):
-    """A contestant did not answer as expected. The text is its answer."""
+    """A contestant did not respond as expected. The text is its response."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Request:
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def status(self) -> int:
-        """Send the request once and return the status of the answer."""
+        """Send the request once and return the status of the response."""
         return self._send()[0]
 
     def send(self) -> Any:
-        """Send the request once and return the JSON of the answer. Raises Refused unless the status is 2xx."""
+        """Send the request once and return the JSON of the response. Raises Refused unless the status is 2xx."""
         status, content = self._send()
         if status // 100 != 2:
             raise Refused(f"POST {self.path}: {status} {content[:500].decode(errors='replace')}")
@@ -54,7 +54,7 @@ class Request:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request("POST", self.path, self.body, dict(self.headers))
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()

@@ -52,10 +52,10 @@ def main(arguments: Sequence[str]) -> int:
         fill(product, options.entries)
         admin = product.token()
         report("alone", waits(product, admin, 3))
-        with searching(product, developer, options.parallel, options.seconds) as answers:
+        with searching(product, developer, options.parallel, options.seconds) as responses:
             time.sleep(1)
             report(f"beside {options.parallel} searches", waits(product, admin, options.seconds - 1))
-        print(f"searches answered: {dict(answers)}")
+        print(f"searches succeeded: {dict(responses)}")
     return 0
 
 
@@ -73,8 +73,8 @@ def waits(product: Product, token: str, seconds: float) -> list[float]:
     taken, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()
-        answer = product.send("GET", KEYS, token=token)
-        assert answer.status == 200, answer.content  # noqa: S101 - like the product class of the tests
+        response = product.send("GET", KEYS, token=token)
+        assert response.status == 200, response.content  # noqa: S101 - like the product class of the tests
         taken.append(time.monotonic() - began)
     return taken
 
@@ -82,25 +82,25 @@ def waits(product: Product, token: str, seconds: float) -> list[float]:
 @contextlib.contextmanager
 def searching(product: Product, token: str, parallel: int, seconds: float) -> Iterator[Counter[str]]:
     """Search repeatedly in ``parallel`` threads of the developer. Yields the count of each status and code."""
-    answers: Counter[str] = Counter()
+    responses: Counter[str] = Counter()
     end = time.monotonic() + seconds
 
     def search() -> None:
         while time.monotonic() < end:
-            answer = product.send("GET", SEARCH, token=token)
-            answers["200" if answer.status == 200 else f"{answer.status} {answer.code}"] += 1
+            response = product.send("GET", SEARCH, token=token)
+            responses["200" if response.status == 200 else f"{response.status} {response.code}"] += 1
 
     threads = [threading.Thread(target=search) for _ in range(parallel)]
     for thread in threads:
         thread.start()
-    yield answers
+    yield responses
     for thread in threads:
         thread.join()
 
 
 def report(what: str, taken: Sequence[float]) -> None:
     print(
-        f"GET /keys {what}: {len(taken)} answers, median {median(taken) * 1000:,.0f} ms, slowest "
+        f"GET /keys {what}: {len(taken)} responses, median {median(taken) * 1000:,.0f} ms, slowest "
         f"{max(taken) * 1000:,.0f} ms",
         flush=True,
     )

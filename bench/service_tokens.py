@@ -33,7 +33,7 @@ RATE, COST = Goal(LEAST), Goal(1 / LEAST, lower=True)
 
 @dataclass(frozen=True)
 class Period:
-    """``rate``: answers per second. ``cost``: microseconds of CPU time of the web workers for each answer."""
+    """``rate``: responses per second. ``cost``: microseconds of CPU time of the web workers for each response."""
 
     rate: float
     cost: float
@@ -114,7 +114,7 @@ def period(ours: CipherCanary, request: Request, seconds: int) -> Period:
     with Watch(ours.workers()) as watch:
         found = load.run(request, CONNECTIONS, seconds)
     if not found.rate:
-        raise Refused(f"{request.path}: no answers within {seconds} seconds, {found.errors} errors")
+        raise Refused(f"{request.path}: no responses within {seconds} seconds, {found.errors} errors")
     return Period(found.rate, watch.cpu_seconds / (found.rate * seconds) * 1e6, found.errors)
 
 

@@ -1,6 +1,6 @@
 """Measures one large body through ``POST /api/v1/stream/encrypt``.
 
-It sends and receives at the same time, because the server starts its answer before the end of the request.
+It sends and receives at the same time, because the server starts its response before the end of the request.
 """
 
 import socket
@@ -53,7 +53,7 @@ def measure(product: CipherCanary, size: int, pace: Pace) -> Stream | None:
 
 
 def send_stream(port: int, path: str, headers: dict[str, str], size: int) -> int:
-    """Send ``size`` bytes and return the number of bytes received. Raises Refused unless the answer is a complete
+    """Send ``size`` bytes and return the number of bytes received. Raises Refused unless the response is a complete
     200.
     """
     lines = [
@@ -72,7 +72,7 @@ def send_stream(port: int, path: str, headers: dict[str, str], size: int) -> int
     if not start.startswith(b"HTTP/1.1 200 "):
         raise Refused(start.decode(errors="replace"))
     if received < size or (b"chunked" in start.lower() and not end.endswith(b"0\r\n\r\n")):
-        raise Refused(f"the answer was cut short after {received} bytes")
+        raise Refused(f"the response was cut short after {received} bytes")
     return received
 
 
@@ -83,11 +83,11 @@ def send_zeros(connection: socket.socket, size: int) -> None:
             connection.sendall(block[: min(BLOCK, size)])
             size -= min(BLOCK, size)
     except OSError:
-        return  # a server that refuses closes the connection early; the reader reports its answer, or the missing one
+        return  # a server that refuses closes the connection early; the reader reports its response, or the missing one
 
 
 def receive(connection: socket.socket) -> tuple[bytes, bytes, int]:
-    """Return the first bytes of the answer, the last bytes, and the total number."""
+    """Return the first bytes of the response, the last bytes, and the total number."""
     buffer = memoryview(bytearray(4 * BLOCK))
     start, end, received = b"", b"", 0
     while count := connection.recv_into(buffer):

@@ -61,7 +61,7 @@ class Figure:
 
 
 def ratio_of(value: float, other: float) -> float | None:
-    """None if there is nothing to compare with, because the other contestant gave no answer."""
+    """None if there is nothing to compare with, because the other contestant gave no response."""
     return value / other if other else None
 
 

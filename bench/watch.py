@@ -78,12 +78,12 @@ def resident_bytes(pid: int) -> int:
 
 
 def costs_of(measure: Callable[[], Load]) -> Load:
-    """The load with the CPU time of each kind of process for one answer."""
+    """The load with the CPU time of each kind of process for one response."""
     before = used()
     found = measure()
     after = used()
-    answered = max(1, found.answered)
-    return replace(found, cpu={kind: (after[kind] - before[kind]) / answered * 1e6 for kind in KINDS})
+    succeeded = max(1, found.succeeded)
+    return replace(found, cpu={kind: (after[kind] - before[kind]) / succeeded * 1e6 for kind in KINDS})
 
 
 def used() -> Counter[str]:

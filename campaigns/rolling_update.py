@@ -43,7 +43,7 @@ GRACE_AFTER_SLEEP = 45  # seconds, as on Kubernetes
 REQUESTS_PER_CONNECTION = 100
 SHOWN = 5  # failures of each kind
 CALM_SECONDS, BUSY_SECONDS = 3.0, 0.05  # pause between two requests of a client; every fourth is calm
-START_SECONDS, ANSWER_SECONDS = 300, 60
+START_SECONDS, RESPONSE_SECONDS = 300, 60
 
 
 class Service:
@@ -105,7 +105,7 @@ class Pod:
 
 
 def connect(port: int) -> HTTPConnection:
-    connection = HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = HTTPConnection("127.0.0.1", port, timeout=RESPONSE_SECONDS)
     connection.connect()
     connection.auto_open = 0  # a closed connection must not reopen unnoticed
     return connection
@@ -117,7 +117,7 @@ class Clients:
     def __init__(
         self, service: Service, requests: list[tuple[str, str, Any]], token: str, count: int
     ) -> None:
-        self.answered = 0
+        self.succeeded = 0
         self.failures: Counter[str] = Counter()
         self._service = service
         self._requests = requests
@@ -155,13 +155,13 @@ class Clients:
                 return
             method, path, body = chance.choice(self._requests)
             connection.request(method, path, body and json.dumps(body), self._headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            if answer.status == 200:
+            response = connection.getresponse()
+            content = response.read()
+            if response.status == 200:
                 with self._lock:
-                    self.answered += 1
+                    self.succeeded += 1
             else:
-                self._fail(f"{answer.status} {json.loads(content)['code']}", connection.port)
+                self._fail(f"{response.status} {json.loads(content)['code']}", connection.port)
             self._ends.wait(chance.uniform(0, 2 * pause))
 
     def _fail(self, what: str, port: int) -> None:
@@ -172,12 +172,12 @@ class Clients:
 
 
 def is_closed(connection: HTTPConnection) -> bool:
-    """Whether the last answer, or since then the server, has ended the connection. Clients check before each reuse."""
+    """Whether the last response, or since then the server, has ended the connection. Clients check before each reuse."""
     return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
 
 
 def main() -> int:
-    """Return 0 if every request was answered with 200."""
+    """Return 0 if every request was succeeded with 200."""
     options = parse()
     log(f"sleep before SIGTERM {options.pre_stop} s, endpoints known for {options.propagation} s more")
     with contextlib.ExitStack() as stack:
@@ -191,16 +191,16 @@ def main() -> int:
         drained: list[float] = []
         with Clients(service, requests_to(product, token), token, options.clients) as clients:
             for number in range(options.updates):
-                began, answered, failed = time.monotonic(), clients.answered, clients.failures.total()
+                began, succeeded, failed = time.monotonic(), clients.succeeded, clients.failures.total()
                 pods, seconds = update(product, service, pods, options.pre_stop)
                 drained += seconds
                 log(
-                    f"update {number + 1}: {time.monotonic() - began:.0f} s, {clients.answered - answered} answered, "
+                    f"update {number + 1}: {time.monotonic() - began:.0f} s, {clients.succeeded - succeeded} succeeded, "
                     f"{clients.failures.total() - failed} failed"
                 )
         for pod in pods:
             pod.end(0)
-    log(f"{clients.answered} answered, {clients.failures.total()} failed {dict(clients.failures) or ''}")
+    log(f"{clients.succeeded} succeeded, {clients.failures.total()} failed {dict(clients.failures) or ''}")
     log(f"a server ended at most {max(drained):.1f} s after SIGTERM")
     return 1 if clients.failures else 0
 

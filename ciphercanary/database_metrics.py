@@ -25,7 +25,7 @@ _KEK_COPY = "key_encryption_key_copy"  # the check of the system page
 
 
 def update() -> None:
-    """Measure the current values, within half a second. Without an answer of the database in that time, the values are NaN."""
+    """Measure the current values, within half a second. Without a response of the database in that time, the values are NaN."""
     if "database metrics" not in _rounds.current.results():
         invalidate()
 

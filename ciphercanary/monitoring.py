@@ -20,7 +20,7 @@ from kernel import errors
 from kernel.http import problems
 from kernel.http.addresses import canonical_address
 from kernel.http.allowed import is_allowed_host
-from kernel.http.asgi_answers import Answer, Scope, early_answer
+from kernel.http.asgi_responses import AsgiResponse, Scope, early_response
 from kernel.observability.process_endpoint import may_read_metrics
 
 _READY = ("database", "migrations", "key_encryption_key", "commits")
@@ -99,8 +99,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     health_checks.begin()  # at the same time
     database_metrics.update()
     health_metrics.update()
-    answer: HttpResponse = ExportToDjangoView(request)
-    return answer
+    response: HttpResponse = ExportToDjangoView(request)
+    return response
 
 
 def _is_open_to(peer: str, *, is_forwarded: bool) -> bool:
@@ -111,32 +111,32 @@ def _is_open_to(peer: str, *, is_forwarded: bool) -> bool:
 # --- responses for probes whose threads miss the deadline
 
 
-def _fallback_livez(scope: Scope) -> Answer:
-    return early_answer(scope, HTTPStatus.OK, _TEXT, b"ok\n")
+def _fallback_livez(scope: Scope) -> AsgiResponse:
+    return early_response(scope, HTTPStatus.OK, _TEXT, b"ok\n")
 
 
-def _fallback_readyz(scope: Scope) -> Answer:
-    return early_answer(
+def _fallback_readyz(scope: Scope) -> AsgiResponse:
+    return early_response(
         scope, HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"not ready: {', '.join(_READY)}\n".encode()
     )
 
 
-def _fallback_health(scope: Scope) -> Answer:
+def _fallback_health(scope: Scope) -> AsgiResponse:
     words = dict.fromkeys((*VITAL, *DEGRADING), UNHEALTHY)
-    return early_answer(scope, _status(words), "application/json", json.dumps(_health(words)).encode())
+    return early_response(scope, _status(words), "application/json", json.dumps(_health(words)).encode())
 
 
-def _fallback_metrics(scope: Scope) -> Answer:
+def _fallback_metrics(scope: Scope) -> AsgiResponse:
     headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
     if not is_allowed_host(headers.get("host", b"")):
-        return early_answer(scope, HTTPStatus.BAD_REQUEST, _TEXT, b"This host is not in ALLOWED_HOSTS.\n")
+        return early_response(scope, HTTPStatus.BAD_REQUEST, _TEXT, b"This host is not in ALLOWED_HOSTS.\n")
     peer = (scope.get("client") or ("",))[0]
     if not _is_open_to(str(peer), is_forwarded=not _FORWARDED.isdisjoint(headers)):
-        return early_answer(scope, HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, _NOT_IN_TIME.encode())
+        return early_response(scope, HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, _NOT_IN_TIME.encode())
     database_metrics.invalidate()
     health_metrics.invalidate()
     export = ExportToDjangoView(HttpRequest())
-    return early_answer(scope, HTTPStatus.OK, export["Content-Type"], export.content)
+    return early_response(scope, HTTPStatus.OK, export["Content-Type"], export.content)
 
 
 REPORTS = {"/livez": None, "/readyz": _report_readiness, "/health": _report_health}

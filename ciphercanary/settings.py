@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.sessions.middleware.SessionLifetime",
-    "kernel.pages.problem_views.DomainErrorAnswers",
+    "kernel.pages.problem_views.DomainErrorResponses",
     "django.contrib.messages.middleware.MessageMiddleware",
     "kernel.observability.request_metrics.RequestMetrics",
 ]

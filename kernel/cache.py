@@ -75,13 +75,13 @@ class _CircuitBreakerRedisCache(RedisCache):  # type: ignore[misc]  # django-red
         outage = self.outage.current
         if outage.may_try():
             try:
-                answer = getattr(super(), method)(*args, **kwargs)
+                result = getattr(super(), method)(*args, **kwargs)
             except RedisError:
                 if outage.begin() and self.warning:
                     logger.warning(self.warning)
             else:
                 outage.end()
-                return answer
+                return result
         return self._fall_back(method, *args, **kwargs)
 
     def _fall_back(self, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import IO
 
 from kernel.errors import Conflict
 
-# Bytes that stay free: the log may be on the same disk, and without it no request is answered.
+# Bytes that stay free: the log may be on the same disk, and without it no request gets a response.
 RESERVE = 256 * 1024 * 1024
 UNFINISHED = ".unfinished-"
 _LEFTOVER_SECONDS = 60  # writing one takes milliseconds

@@ -42,7 +42,7 @@ class WebhookListView(ApiView[Principal]):
     @extend_schema(
         request=NewWebhookSerializer, parameters=[LOCATION], responses={201: CreatedWebhookSerializer}
     )
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a webhook. Only this response contains its secret. Requires a recent sign-in."""
         body = self.read(NewWebhookSerializer)
@@ -100,7 +100,7 @@ class RotateSecretView(_OneWebhookView):
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_SECRET_ROTATED)}
 
     @extend_schema(request=None, responses=WebhookSecretSerializer)
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request, webhook_id: UUID) -> Response:
         secret = webhooks.rotate_secret(principal=self.principal, webhook_id=webhook_id)
         return Response({"id": str(webhook_id), "secret": secret})

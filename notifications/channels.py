@@ -143,7 +143,7 @@ class EmailBatch:
             settings.CC_NOTIFICATIONS.sender,
             [self.address],
             connection=server,
-            headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic answers
+            headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic responses
         )
 
 

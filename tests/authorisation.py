@@ -102,14 +102,14 @@ CALLERS = (ANONYMOUS, *(Caller(role, identity) for identity in (USER, SERVICE_AC
 
 @dataclass(frozen=True)
 class Outcome:
-    """The status of an answer, and the rule that a refusal with status 403 names."""
+    """The status of a response, and the rule that a refusal with status 403 names."""
 
     status: int
     rule: str = ""
 
 
 def expected(caller, route, method, kind):
-    """The answer according to the table: 401 takes precedence over 405, then 403, then 404."""
+    """The response according to the table: 401 takes precedence over 405, then 403, then 404."""
     endpoint = endpoint_of(route, method)
     if endpoint is None:
         open_to_all = all(each.permission == PUBLIC for each in ENDPOINTS[route.name].values())
@@ -127,7 +127,7 @@ def expected(caller, route, method, kind):
 
 
 def outcome_about(caller, route, method, kind):
-    """The answer to a caller with the endpoint's permission: the object decides."""
+    """The response to a caller with the endpoint's permission: the object decides."""
     endpoint = endpoint_of(route, method)
     permission, status = permission_of_kind(route, method)
     rule = refusing_rule(caller, route, method, permission)
@@ -160,11 +160,11 @@ def refusing_rule(caller, route, method, permission):
     return ""
 
 
-def outcome_of(answer, caller):
-    """The outcome of an answer, without the id in the rule of the caller's own token."""
-    rule = str(answer.json["rule"]) if answer.status == 403 and answer.response.content else ""
+def outcome_of(response, caller):
+    """The outcome of a response, without the id in the rule of the caller's own token."""
+    rule = str(response.json["rule"]) if response.status == 403 and response.raw.content else ""
     limits = caller.principal.limits
-    return Outcome(answer.status, TOKEN if limits and rule == limits.rule else rule)
+    return Outcome(response.status, TOKEN if limits and rule == limits.rule else rule)
 
 
 class People:
@@ -198,20 +198,20 @@ def ask(people, route, method, role, target, identity=USER):
         account = replace(people.new_account(role), api=account.api)  # the body has a user's credentials
     elif role == ANONYMOUS.role:
         account = replace(account, api=ApiClient())
-    answer = send(account, route, method, target)
+    response = send(account, route, method, target)
     if endpoint and identity == USER and (endpoint.ends_session or changes_account(method, endpoint)):
         people.dismiss(role)
-    return answer
+    return response
 
 
 def changes_account(method, endpoint):
     return endpoint.permission == AUTHENTICATED and method not in READING
 
 
-def changes_target(method, endpoint, answer):
+def changes_target(method, endpoint, response):
     """Whether the request may have changed its object. Operations with a key do not change the key."""
     is_use = endpoint.about == "key" and endpoint.permission.startswith("crypto.")
-    return answer.status < 400 and method not in READING and not is_use
+    return response.status < 400 and method not in READING and not is_use
 
 
 def send(account, route, method, target):

@@ -113,7 +113,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one route: the required permission, a good request, and the status of its answer.
+    """One method of one route: the required permission, a good request, and the status of its response.
 
     ``about`` is the kind of object that the request names. ``state`` is the required state of a key for
     ``status``. ``body`` is built from the target and from the account whose credentials the request may

@@ -14,25 +14,25 @@ ELSEWHERE = "198.51.100.7"  # not the address of requests
 
 
 class ApiClient:
-    """A JSON client: ``api.post("/api/v1/keys", {...})`` returns an ``Answer``."""
+    """A JSON client: ``api.post("/api/v1/keys", {...})`` returns a ``Response``."""
 
     def __init__(self, token: str = "") -> None:
         self.token = token
         self._client = Client(raise_request_exception=False)
 
-    def get(self, path: str, **headers: str) -> "Answer":
+    def get(self, path: str, **headers: str) -> "Response":
         return self.send("GET", path, None, **headers)
 
-    def post(self, path: str, body: Any = None, **headers: str) -> "Answer":
+    def post(self, path: str, body: Any = None, **headers: str) -> "Response":
         return self.send("POST", path, {} if body is None else body, **headers)
 
-    def patch(self, path: str, body: Any = None, **headers: str) -> "Answer":
+    def patch(self, path: str, body: Any = None, **headers: str) -> "Response":
         return self.send("PATCH", path, {} if body is None else body, **headers)
 
-    def delete(self, path: str, body: Any = None, **headers: str) -> "Answer":
+    def delete(self, path: str, body: Any = None, **headers: str) -> "Response":
         return self.send("DELETE", path, body, **headers)
 
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> "Response":
         """Send ``body``: bytes unchanged, anything else as JSON. ``headers`` use underscores."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -40,34 +40,34 @@ class ApiClient:
             extra.setdefault("Authorization", f"Bearer {self.token}")
         content_type = extra.pop("Content-Type", "application/json")
         response = self._client.generic(method, path, data, content_type, headers=extra)
-        return Answer(_read_whole(response) if response.streaming else response)
+        return Response(_read_whole(response) if response.streaming else response)
 
 
 def _read_whole(response: Any) -> HttpResponse:
-    """Read a streamed answer to its end."""
+    """Read a streamed response to its end."""
     return HttpResponse(response.getvalue(), status=response.status_code, headers=dict(response.headers))
 
 
 @dataclass(frozen=True)
-class Answer:
-    response: HttpResponse
+class Response:
+    raw: HttpResponse
 
     @property
     def status(self) -> int:
-        return self.response.status_code
+        return self.raw.status_code
 
     @property
     def headers(self) -> Any:
-        return self.response.headers
+        return self.raw.headers
 
     @property
     def json(self) -> Any:
-        return json.loads(self.response.content) if self.response.content else None
+        return json.loads(self.raw.content) if self.raw.content else None
 
     @property
     def code(self) -> str:
-        """The problem's code; fails if the answer is no problem document."""
-        assert self.headers["Content-Type"] == "application/problem+json", self.response.content
+        """The problem's code; fails if the response is no problem document."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.raw.content
         return str(self.json["code"])
 
 

@@ -35,7 +35,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN, PASSWORD = "admin", "correct horse battery staple"
-ANSWER_SECONDS = 60  # for one answer
+RESPONSE_SECONDS = 60  # for one response
 START_SECONDS = 240  # of a server, on a busy machine
 LAST_LINES = 30  # of a server that does not start
 STOP_SECONDS = 90
@@ -70,7 +70,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it came over the network."""
+    """A response as it came over the network."""
 
     status: int
     headers: Any
@@ -82,7 +82,7 @@ class Reply:
 
     @property
     def code(self) -> str:
-        """The problem's code; an assertion where the answer is no problem document."""
+        """The problem's code; an assertion where the response is no problem document."""
         assert self.headers.get_content_type() == "application/problem+json", self.content
         return str(self.json["code"])
 
@@ -116,7 +116,7 @@ class Site:
     @contextlib.contextmanager
     def connect(self) -> Iterator["KeepAlive"]:
         """A connection that lasts over several requests."""
-        address = {"host": self.host, "port": self.port, "timeout": ANSWER_SECONDS}
+        address = {"host": self.host, "port": self.port, "timeout": RESPONSE_SECONDS}
         connection = HTTPSConnection(**address, context=self.tls) if self.tls else HTTPConnection(**address)
         try:
             yield KeepAlive(connection, self.headers)
@@ -124,9 +124,9 @@ class Site:
             connection.close()
 
     def sign_in_to_api(self, username: str = ADMIN, password: str = PASSWORD) -> Any:
-        answer = self.send("POST", "/auth/login", {"username": username, "password": password})
-        assert answer.status == 200, answer.content
-        return answer.json
+        response = self.send("POST", "/auth/login", {"username": username, "password": password})
+        assert response.status == 200, response.content
+        return response.json
 
     def token(self, username: str = ADMIN, password: str = PASSWORD) -> str:
         return str(self.sign_in_to_api(username, password)["access_token"])
@@ -234,11 +234,11 @@ class Product(Site):
         return self.process
 
     def start(self) -> None:
-        """Start it and wait until it greets and answers. Raises Failed with the end of its output."""
+        """Start it and wait until it greets and responds. Raises Failed with the end of its output."""
         process = self.launch()
         earlier = self.stdout.count(GREETING)
         deadline = time.monotonic() + self.start_seconds
-        while (self.greets and self.stdout.count(GREETING) == earlier) or not self.answers():
+        while (self.greets and self.stdout.count(GREETING) == earlier) or not self.responds():
             if process.poll() is not None or time.monotonic() > deadline:
                 code = process.poll()
                 self.kill()
@@ -246,11 +246,11 @@ class Product(Site):
             time.sleep(0.02)
 
     def _why_not_started(self, code: int | None) -> str:
-        reason = f"did not answer within {self.start_seconds:g} s" if code is None else f"ended with {code}"
+        reason = f"did not respond within {self.start_seconds:g} s" if code is None else f"ended with {code}"
         lines = [*self.stdout.splitlines(), *self.stderr.splitlines()][-LAST_LINES:]
         return "\n".join([f"the server {reason}. The end of its output:", *(lines or ["(no output)"])])
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         with contextlib.suppress(OSError):
             return self.send("GET", "/livez").status == 200
         return False
@@ -421,8 +421,8 @@ class KeepAlive:
         if token:
             sent["Authorization"] = f"Bearer {token}"
         self.connection.request(method, path, data, sent | dict(headers or {}))
-        answer = self.connection.getresponse()
-        return Reply(answer.status, answer.headers, answer.read())
+        response = self.connection.getresponse()
+        return Reply(response.status, response.headers, response.read())
 
 
 def installed_in(folder: Path) -> Path:

@@ -87,14 +87,14 @@ on_each_app = pytest.mark.parametrize("app", sorted(set(map(app_of, ROUTES))))
 
 
 @on_each_app
-def test_each_role_is_answered_as_the_table_says(app, people, record_property, settings):
+def test_each_role_gets_the_responses_of_the_table(app, people, record_property, settings):
     """Service accounts ask about one kind of object: their rules differ from users' in the permission only."""
     compare_cells([cell for cell in cells(app) if not is_further(*cell)], people, record_property, settings)
 
 
 @pytest.mark.sweep
 @on_each_app
-def test_service_accounts_are_answered_as_the_table_says_about_every_object(
+def test_service_accounts_get_the_responses_of_the_table_about_every_object(
     app, people, record_property, settings
 ):
     compare_cells([cell for cell in cells(app) if is_further(*cell)], people, record_property, settings)
@@ -110,10 +110,10 @@ def compare_cells(cells, people, record_property, settings):
     for route, method, caller, kind in cells:
         endpoint = endpoint_of(route, method)
         target = targets.target(kind, caller, endpoint.state)
-        answer = ask(people, route, method, caller.role, target, caller.identity)
-        if changes_target(method, endpoint, answer):
+        response = ask(people, route, method, caller.role, target, caller.identity)
+        if changes_target(method, endpoint, response):
             targets.forget(target)
-        found = checked(answer, people, route, method, caller)
+        found = checked(response, people, route, method, caller)
         outcomes[route.name, method, caller, kind] = found, expected(caller, route, method, kind)
     compare(outcomes, record_property)
 
@@ -161,8 +161,8 @@ def refuse_other_methods(people, callers, record_property):
     target, outcomes = missing_target(), {}
     for route in ROUTES:
         for method, caller in product(set(METHODS) - set(with_rule(route)), callers):
-            answer = ask(people, route, method, caller.role, target, caller.identity)
-            found = checked(answer, people, route, method, caller)
+            response = ask(people, route, method, caller.role, target, caller.identity)
+            found = checked(response, people, route, method, caller)
             outcomes[route.name, method, caller] = found, expected(caller, route, method, "missing")
     compare(outcomes, record_property)
 
@@ -172,16 +172,16 @@ def with_rule(route):
     return [method for method in METHODS if endpoint_of(route, method)]
 
 
-def checked(answer, people, route, method, caller):
-    """The outcome of the answer, after its form was checked."""
-    outcome = outcome_of(answer, people.account(caller.role, caller.identity))
-    if answer.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
-        assert answer.code == (RECENT if outcome.rule == RECENT else CODES.get(answer.status)), (
+def checked(response, people, route, method, caller):
+    """The outcome of the response, after its form was checked."""
+    outcome = outcome_of(response, people.account(caller.role, caller.identity))
+    if response.status >= 400 and route.path.startswith(("/api/", "/auth/")) and method != "HEAD":
+        assert response.code == (RECENT if outcome.rule == RECENT else CODES.get(response.status)), (
             method,
             caller,
         )
     if caller != ANONYMOUS and not is_open(endpoint_of(route, method), route):
-        assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers), (method, caller)
+        assert {"RateLimit", "RateLimit-Policy"} <= set(response.headers), (method, caller)
     return outcome
 
 
@@ -203,12 +203,12 @@ def about_objects(matches):
     return found
 
 
-def _details_of(answer):
-    """The headers of an answer, except the remaining budget, which decreases with each request."""
-    return {name: value for name, value in answer.headers.items() if name != "RateLimit"}
+def _details_of(response):
+    """The headers of a response, except the remaining budget, which decreases with each request."""
+    return {name: value for name, value in response.headers.items() if name != "RateLimit"}
 
 
-def test_another_users_object_gets_the_answer_of_a_missing_one(people, subtests, settings):
+def test_another_users_object_gets_the_response_of_a_missing_one(people, subtests, settings):
     settings.CC_THROTTLE_AUTH = NO_LIMIT
     targets, developer = Targets(people), Caller("developer")
     for route, method in about_objects(lambda reach: reach.get("developer") == OWN):
@@ -220,7 +220,7 @@ def test_another_users_object_gets_the_answer_of_a_missing_one(people, subtests,
                     for kind in ("missing", "other's")
                 )
                 assert missing.status == 404
-                assert hidden.response.content == missing.response.content
+                assert hidden.raw.content == missing.raw.content
                 assert _details_of(hidden) == _details_of(missing)
 
 
@@ -236,23 +236,23 @@ def test_a_missing_permission_gets_the_same_refusal_for_every_object(people, sub
                     ("own", "active"),
                     *(("other's", state) for state in STATES),
                 ]
-                answers = [
+                responses = [
                     ask(people, route, method, role, targets.target(kind, Caller(role), state))
                     for kind, state in objects
                 ]
-                assert {answer.status for answer in answers} == {403}
-                assert len({answer.response.content for answer in answers}) == 1
+                assert {response.status for response in responses} == {403}
+                assert len({response.raw.content for response in responses}) == 1
 
 
 @pytest.mark.parametrize(("name", "method"), IN_STATE, ids=str)
 def test_the_state_of_a_key_decides_for_a_permitted_caller(name, method, people):
     route = next(each for each in ROUTES if each.name == name)
-    answers = [ask(people, route, method, "admin", make_target(people.account("admin"), s)) for s in STATES]
-    assert tuple(answer.status for answer in answers) == IN_STATE[name, method]
-    for answer in answers:
-        if answer.status == 409:
-            assert {"state", "key_status"} <= set(answer.json)
-            assert answer.code in {"key_not_active", "key_not_usable", "illegal_transition"}
+    responses = [ask(people, route, method, "admin", make_target(people.account("admin"), s)) for s in STATES]
+    assert tuple(response.status for response in responses) == IN_STATE[name, method]
+    for response in responses:
+        if response.status == 409:
+            assert {"state", "key_status"} <= set(response.json)
+            assert response.code in {"key_not_active", "key_not_usable", "illegal_transition"}
 
 
 @pytest.mark.parametrize("name", ["keys", "rotations", "audit-logs", "audit-trail"])
@@ -269,9 +269,9 @@ def test_lists_show_developers_their_own_objects_and_other_roles_everything(name
         assert seen[role] >= seen["developer"] | seen["stranger"]
 
 
-def rows(answer):
-    assert answer.json["next"] is None
-    return {row["id"] for row in answer.json["results"]}
+def rows(response):
+    assert response.json["next"] is None
+    return {row["id"] for row in response.json["results"]}
 
 
 def test_metrics_are_open_to_system_read_from_elsewhere(people):
@@ -295,6 +295,6 @@ def from_elsewhere(client):
 
 def test_a_path_without_a_route_does_not_exist_for_any_role(people):
     for role in ROLES:
-        answer = people.client(role).get("/api/v1/nothing")
-        assert (answer.status, answer.code) == (404, "not_found")
-        assert answer.json["detail"].startswith("Nothing has this path.")
+        response = people.client(role).get("/api/v1/nothing")
+        assert (response.status, response.code) == (404, "not_found")
+        assert response.json["detail"].startswith("Nothing has this path.")

@@ -131,7 +131,7 @@ def cells(kind):
 
 
 def declared(kind, cell):
-    """The answer according to the table: the token's network decides first, then role, scope, keys, and grants."""
+    """The response according to the table: the token's network decides first, then role, scope, keys, and grants."""
     if cell.reach is None and cell.credential != OTHER_NETWORK:
         return Outcome(403, f"role:{cell.caller.role}")
     is_about_keys = cell.endpoint.permission.startswith(
@@ -161,16 +161,16 @@ class Keys:
         self.targets = {}
         self.senders = {}
 
-    def answer(self, cell):
+    def outcome(self, cell):
         """The outcome of the request; None if no token has this credential."""
         target = self.target(cell)
         sender = self.sender(cell, target)
         if sender is None:
             return None
-        answer = send(sender, cell.route, cell.method, target)
-        if changes_target(cell.method, cell.endpoint, answer):
+        response = send(sender, cell.route, cell.method, target)
+        if changes_target(cell.method, cell.endpoint, response):
             self.targets.clear()
-        return outcome_of(answer, sender)
+        return outcome_of(response, sender)
 
     def target(self, cell):
         word = word_of(cell.endpoint.permission) if self.kind.is_of_other_operations else ""
@@ -240,5 +240,5 @@ def test_both_decisions_are_equal_in_every_combination(kind, transactional_db, r
 
 def decide(chosen, kind, record_property):
     keys = Keys(kind)
-    found = {cell: keys.answer(cell) for cell in chosen}
+    found = {cell: keys.outcome(cell) for cell in chosen}
     compare({cell: (each, declared(kind, cell)) for cell, each in found.items() if each}, record_property)

@@ -1,4 +1,4 @@
-"""Any bad input is answered by a problem document that names the fault: never a guess, never a 500.
+"""Any bad input gets a problem document that names the fault: never a guess, never a 500.
 
 Generated from the OpenAPI document and the good requests of ``tests.endpoints``: a new endpoint is tested without
 being listed here.
@@ -140,11 +140,11 @@ def send(admin, settings):
     )
 
     def to(route, method, body, **headers):
-        answer = admin.api.send(method, path_of(route, target), body, **headers)
+        response = admin.api.send(method, path_of(route, target), body, **headers)
         is_charged = endpoint_of(route, method).permission != PUBLIC
-        assert {"RateLimit", "RateLimit-Policy"} <= set(answer.headers) or not is_charged
-        assert answer.headers["Cache-Control"] == "no-store"
-        return answer
+        assert {"RateLimit", "RateLimit-Policy"} <= set(response.headers) or not is_charged
+        assert response.headers["Cache-Control"] == "no-store"
+        return response
 
     def good(route, method):
         endpoint = endpoint_of(route, method)
@@ -157,11 +157,11 @@ def send(admin, settings):
     return to
 
 
-def refusal(answer, status=400):
+def refusal(response, status=400):
     """The problem document of a refusal."""
-    assert answer.status == status, answer.response.content[:300]
-    assert answer.code
-    return answer.json
+    assert response.status == status, response.raw.content[:300]
+    assert response.code
+    return response.json
 
 
 @before_the_database
@@ -185,37 +185,37 @@ def test_each_body_that_is_no_json_object_is_refused(route, method, send):
 def test_another_media_type_is_refused(route, method, send):
     good = send.good(route, method)
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/json", ""):
-        answer = send(route, method, good, Content_Type=content_type)
-        assert refusal(answer, 415)["code"] == "unsupported_media_type"
+        response = send(route, method, good, Content_Type=content_type)
+        assert refusal(response, 415)["code"] == "unsupported_media_type"
 
 
 @before_the_database
 @with_body
 def test_a_compressed_body_is_refused(route, method, send):
-    answer = send(route, method, send.good(route, method), Content_Encoding="gzip")
-    assert refusal(answer, 415)["code"] == "unsupported_media_type"
+    response = send(route, method, send.good(route, method), Content_Encoding="gzip")
+    assert refusal(response, 415)["code"] == "unsupported_media_type"
 
 
 @before_the_database
 @with_body
-def test_an_answer_in_another_form_is_refused(route, method, send):
-    answer = send(route, method, send.good(route, method), Accept="text/html")
-    assert refusal(answer, 406)["code"] == "not_acceptable"
+def test_a_response_in_another_form_is_refused(route, method, send):
+    response = send(route, method, send.good(route, method), Accept="text/html")
+    assert refusal(response, 406)["code"] == "not_acceptable"
 
 
 @before_the_database
 @with_body
 def test_a_body_beyond_the_limit_is_refused(route, method, send):
     with override_settings(CC_MAX_BODY_BYTES=20_000):
-        answer = send(route, method, {"padding": "x" * 20_000})
-    assert refusal(answer, 413)["code"] == "request_too_large"
+        response = send(route, method, {"padding": "x" * 20_000})
+    assert refusal(response, 413)["code"] == "request_too_large"
 
 
 @before_the_database
 @with_body
 def test_an_unknown_member_is_refused_by_its_name(route, method, send):
-    answer = send(route, method, send.good(route, method) | {"unknown": 1})
-    assert refusal(answer)["errors"] == {"unknown": ["Unknown field."]}
+    response = send(route, method, send.good(route, method) | {"unknown": 1})
+    assert refusal(response)["errors"] == {"unknown": ["Unknown field."]}
 
 
 def test_another_choice_is_refused_with_the_choices(admin):
@@ -322,9 +322,9 @@ def test_the_defaults_that_are_documented_are_accepted(route, method, send):
         name: part["default"] for name, part in parameters(route, method).items() if "default" in part
     }
     assert defaults
-    answer = ask(send, route, method, defaults)
-    assert answer.status == 200
-    assert answer.json["limit"] == defaults["limit"]
+    response = ask(send, route, method, defaults)
+    assert response.status == 200
+    assert response.json["limit"] == defaults["limit"]
 
 
 @before_the_database
@@ -362,9 +362,9 @@ def form_of(part):
 @with_query
 def test_a_parameter_that_is_not_utf_8_does_no_harm(route, method, send):
     for name in parameters(route, method):
-        answer = send_path(send, route, method, f"?{name}=%ff%fe")
+        response = send_path(send, route, method, f"?{name}=%ff%fe")
         # The key decides about ``signing_algorithm``, and here is none.
-        assert answer.status in ({404} if name == "signing_algorithm" else {200, 400})
+        assert response.status in ({404} if name == "signing_algorithm" else {200, 400})
 
 
 def parameters(route, method):
@@ -397,8 +397,8 @@ def test_a_path_that_names_nothing_is_not_found(part, admin):
         f"/api/v1/audit/logs/{quote(part, safe='%')}",
     ):
         method = "POST" if path.endswith("disable") else "GET"
-        answer = admin.api.send(method, path, {"reason": "because"} if method == "POST" else None)
-        assert (answer.status, answer.code) == (404, "not_found"), path
+        response = admin.api.send(method, path, {"reason": "because"} if method == "POST" else None)
+        assert (response.status, response.code) == (404, "not_found"), path
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_a_path_that_names_nothing_is_not_found(part, admin):
     ids=str,
 )
 def test_a_strange_header_is_never_an_internal_error(header, admin):
-    answer = admin.api.post("/api/v1/random", {"bytes": 1}, **header)
-    assert answer.status < 500
-    if answer.status >= 400:
-        assert json.loads(answer.response.content)["code"]
+    response = admin.api.post("/api/v1/random", {"bytes": 1}, **header)
+    assert response.status < 500
+    if response.status >= 400:
+        assert json.loads(response.raw.content)["code"]

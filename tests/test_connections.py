@@ -42,7 +42,7 @@ class Served:
         for _ in range(2):
             with self.connect() as client:
                 client.send(self.request())
-                assert client.answer()[0] == 200
+                assert client.response()[0] == 200
 
     def request(self, size=16, more="", version="1.1", name="r"):
         body = json.dumps(
@@ -79,8 +79,8 @@ class Client:
     def send(self, data):
         self.connection.sendall(data)
 
-    def answer(self):
-        """Status, headers and body of the next answer; None at the end of the connection."""
+    def response(self):
+        """Status, headers and body of the next response; None at the end of the connection."""
         line = self.file.readline()
         if not line:
             return None
@@ -103,15 +103,15 @@ def test_one_connection_serves_requests_of_both_paths_in_turn(served):
         for turn in range(6):
             more = "Sec-Fetch-Site: none\r\n" if turn % 2 else ""  # the fast path leaves it to Django
             client.send(served.request(name=f"turn-{turn}", more=more))
-            status, headers, _ = client.answer()
+            status, headers, _ = client.response()
             assert (status, headers["x-request-id"]) == (200, f"turn-{turn}")
 
 
-def test_pipelined_requests_are_answered_in_their_order(served):
+def test_pipelined_requests_get_responses_in_their_order(served):
     names = [f"pipelined-{number}" for number in range(30)]
     with served.connect() as client:
         client.send(b"".join(served.request(name=name) for name in names))
-        assert [client.answer()[1]["x-request-id"] for _ in names] == names
+        assert [client.response()[1]["x-request-id"] for _ in names] == names
 
 
 @pytest.mark.parametrize("size", [70_000, 300_000])
@@ -121,53 +121,53 @@ def test_a_large_request_behind_another_is_not_lost(served, size):
             client.send(
                 served.request(size=size, name=f"a-{number}") + served.request(size=size, name=f"b-{number}")
             )
-            answers = [client.answer() for _ in range(2)]
-            assert [(status, headers["x-request-id"]) for status, headers, _ in answers] == [
+            responses = [client.response() for _ in range(2)]
+            assert [(status, headers["x-request-id"]) for status, headers, _ in responses] == [
                 (200, f"a-{number}"),
                 (200, f"b-{number}"),
             ]
 
 
 @pytest.mark.parametrize("cut", [1, 10, 40, -70, -1])
-def test_a_request_in_pieces_is_answered(served, cut):
+def test_a_request_in_pieces_gets_a_response(served, cut):
     whole = served.request()
     with served.connect() as client:
         client.send(whole[:cut])
         time.sleep(0.05)
         client.send(whole[cut:])
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
         client.send(whole)
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
 
 
-def test_a_request_sent_byte_by_byte_is_answered(served):
+def test_a_request_sent_byte_by_byte_gets_a_response(served):
     with served.connect() as client:
         for byte in served.request():
             client.send(bytes([byte]))
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
 
 
 def test_a_client_that_asks_to_close_is_closed(served):
     with served.connect() as client:
         client.send(served.request(more="Connection: close\r\n"))
-        status, headers, _ = client.answer()
+        status, headers, _ = client.response()
         assert (status, headers["connection"].lower()) == (200, "close")
         assert client.is_closed()
 
 
-def test_http_1_0_is_answered_and_closed(served):
+def test_http_1_0_gets_a_response_and_is_closed(served):
     with served.connect() as client:
         client.send(served.request(version="1.0"))
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
         assert client.is_closed()
 
 
-def test_a_body_in_chunks_is_answered(served):
+def test_a_body_in_chunks_gets_a_response(served):
     head, _, body = served.request().partition(b"\r\n\r\n")
     head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length"))
     with served.connect() as client:
         client.send(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
 
 
 def test_a_body_too_large_for_auth_is_refused_before_it_is_sent(served):
@@ -176,7 +176,7 @@ def test_a_body_too_large_for_auth_is_refused_before_it_is_sent(served):
             b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 20000\r\n\r\n"
         )
-        status, headers, problem = client.answer()
+        status, headers, problem = client.response()
         assert (status, problem["code"]) == (413, "request_too_large")
         assert headers["x-request-id"] == problem["request_id"]
 
@@ -185,7 +185,7 @@ def test_a_body_too_large_for_auth_is_refused_before_it_is_sent(served):
 def test_a_request_names_one_host(served, hosts):
     with served.connect() as client:
         client.send(b"GET /livez HTTP/1.1\r\n%b\r\n" % hosts)
-        status, headers, problem = client.answer()
+        status, headers, problem = client.response()
         assert (status, problem["code"]) == (400, "invalid_request")
         assert headers["x-request-id"] == problem["request_id"]
         assert client.is_closed()
@@ -197,7 +197,7 @@ def test_a_client_that_leaves_disturbs_no_one(served):
             client.send(served.request())
     with served.connect() as client:
         client.send(served.request())
-        assert client.answer()[0] == 200
+        assert client.response()[0] == 200
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /api/v1/encrypt HTTP/1.1\r\nHost: lo"])
@@ -224,13 +224,13 @@ def stayed_open_in_use(served):
             last, asked = asked, time.monotonic()
             try:
                 client.send(served.request())
-                answer = client.answer()
+                response = client.response()
             except ConnectionError:
-                answer = None
-            if answer is None:
+                response = None
+            if response is None:
                 assert time.monotonic() - last >= KEEPALIVE
                 return False
-            assert answer[0] == 200
+            assert response[0] == 200
         assert client.is_closed()
         assert time.monotonic() - asked > KEEPALIVE * 0.9
     return True
@@ -245,25 +245,25 @@ def test_more_connections_than_allowed_are_closed_at_once(served):
         clients = [stack.enter_context(served.connect()) for _ in range(LIMIT)]
         for client in clients:
             client.send(served.request())
-            assert client.answer()[0] == 200
+            assert client.response()[0] == 200
         assert stack.enter_context(served.connect()).is_closed()
         clients[0].send(served.request())
-        assert clients[0].answer()[0] == 200
+        assert clients[0].response()[0] == 200
 
 
-def test_a_slow_reader_gets_one_answer_to_each_request_in_order(served):
-    """Data that arrives while an answer waits to be read must not start its request again."""
+def test_a_slow_reader_gets_one_response_to_each_request_in_order(served):
+    """Data that arrives while a response waits to be read must not start its request again."""
     names = [f"unread-{number}" for number in range(300)]
     requests = b"".join(served.request(size=9_000, name=name) for name in names)
     with served.connect() as client:
         client.connection.settimeout(None)
         sender = threading.Thread(target=send_in_crumbs, args=[client, requests])
         sender.start()
-        time.sleep(0.3)  # answers pile up: several times the system's buffers
-        answers = [client.answer() for _ in names]
+        time.sleep(0.3)  # responses pile up: several times the system's buffers
+        responses = [client.response() for _ in names]
         sender.join()
-    assert [headers["x-request-id"] for _, headers, _ in answers] == names
-    assert {status for status, _, _ in answers} == {200}
+    assert [headers["x-request-id"] for _, headers, _ in responses] == names
+    assert {status for status, _, _ in responses} == {200}
 
 
 def send_in_crumbs(client, requests):
@@ -273,7 +273,7 @@ def send_in_crumbs(client, requests):
 
 
 def test_a_sender_that_does_not_read_does_not_fill_the_memory(served):
-    requests = served.request().replace(served.token.encode(), b"x") * 500  # 401, and answered at once
+    requests = served.request().replace(served.token.encode(), b"x") * 500  # 401, at once
     before = memory_of(served.product)
     with ExitStack() as stack:
         clients = [stack.enter_context(served.connect()) for _ in range(10)]

@@ -44,11 +44,11 @@ def test_every_list_pages_in_one_of_two_ways(route, operation, admin):
     assert "limit" in parameters(operation, "query")
     target = make_target(admin, endpoint_of(route, "GET").state)
     query = "limit=1&page=2" if is_by_number else "limit=1"
-    answer = admin.api.get(f"{path_of(route, target)}?{query}")
-    assert (answer.status, answer.json["limit"]) == (200, 1)
-    assert len(answer.json["results"]) <= 1
-    links = {name: answer.json[name] for name in ("next", "previous")}
-    assert answer.headers["Link"] == link_header(links)["Link"]
+    response = admin.api.get(f"{path_of(route, target)}?{query}")
+    assert (response.status, response.json["limit"]) == (200, 1)
+    assert len(response.json["results"]) <= 1
+    links = {name: response.json[name] for name in ("next", "previous")}
+    assert response.headers["Link"] == link_header(links)["Link"]
 
 
 @operations("PATCH")

@@ -1,4 +1,4 @@
-"""The metrics whose values come from the database: right, cheap, and NaN if it does not answer."""
+"""The metrics whose values come from the database: right, cheap, and NaN if it does not respond."""
 
 import math
 from datetime import timedelta

@@ -40,9 +40,9 @@ def servers():
 
 def new_key(product, token):
     body = {"name": f"fault-{uuid.uuid4().hex[:8]}", "algorithm": "aes-256"}
-    answer = product.send("POST", "/api/v1/keys", body, token=token)
-    assert answer.status == 201
-    return answer.json["id"]
+    response = product.send("POST", "/api/v1/keys", body, token=token)
+    assert response.status == 201
+    return response.json["id"]
 
 
 def encrypt(product, token, key_id):
@@ -79,9 +79,9 @@ def test_without_redis_the_api_goes_on_and_nothing_fails_open(tmp_path, servers)
         statuses = [sign_in_wrongly(product) for _ in range(LIMIT + 3)]
         assert statuses.count(429) >= 3
         assert set(statuses) == {401, 429}
-        answer = product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
-        assert (answer.status, answer.code) == (429, "throttled")
-        assert int(answer.headers["Retry-After"]) > 0
+        response = product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD})
+        assert (response.status, response.code) == (429, "throttled")
+        assert int(response.headers["Retry-After"]) > 0
         assert product.send("GET", "/api/v1/keys", token=token).status == 200
 
         redis.start()
@@ -117,14 +117,14 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         cached = encrypt(product, token, key_id)  # everything is cached except its record
         assert (cached.status, cached.code) == (503, "audit_unavailable")
         assert_reveals_nothing(cached, product)
-        for answer in (
+        for response in (
             product.send("GET", "/api/v1/keys", token=token),
             product.send("POST", "/auth/login", {"username": ADMIN, "password": PASSWORD}),
             product.send("POST", "/auth/refresh", {"refresh_token": "x"}),
             product.send("GET", "/.well-known/jwks.json"),
         ):
-            assert (answer.status, answer.code) == (503, "audit_unavailable")
-            assert_reveals_nothing(answer, product)
+            assert (response.status, response.code) == (503, "audit_unavailable")
+            assert_reveals_nothing(response, product)
         for path in ("/health", "/readyz", "/metrics", "/livez"):
             began = time.monotonic()
             product.send("GET", path)
@@ -132,8 +132,8 @@ def test_postgresql_gone_is_503_and_it_is_found_again_by_itself(tmp_path, server
         health, ready, page = (product.send("GET", path) for path in ("/health", "/readyz", "/login/"))
         assert (health.status, health.json["services"]["database"]) == (503, "unhealthy")
         assert ready.status == 503
-        for answer in (health, ready, page):
-            assert_reveals_nothing(answer, product)
+        for response in (health, ready, page):
+            assert_reveals_nothing(response, product)
         assert product.send("GET", "/livez").status == 200
         metrics = product.send("GET", "/metrics")
         assert (metrics.status, metrics.headers.get_content_type()) == (200, "text/plain")
@@ -166,9 +166,9 @@ def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_pa
         )  # without a request
         for ask in asked.values():
             began = time.monotonic()
-            answer = ask()
-            assert (answer.status, time.monotonic() - began < SOON) == (503, True)
-            assert answer.code in {"audit_unavailable", "outcome_unknown"}
+            response = ask()
+            assert (response.status, time.monotonic() - began < SOON) == (503, True)
+            assert response.code in {"audit_unavailable", "outcome_unknown"}
         assert product.send("GET", "/api/v1/keys", token=token).status == 200
         verified = product.manage("verify_audit_log", seconds=SOON + RECOVERY_SECONDS)
         assert "The result was not recorded" in verified.stderr
@@ -180,14 +180,14 @@ def test_a_lost_standby_makes_writes_503_in_time_and_its_return_ends_that(tmp_pa
         assert product.manage("verify_audit_log").returncode == 0
 
 
-def assert_reveals_nothing(answer, product):
-    text = answer.content.lower()
+def assert_reveals_nothing(response, product):
+    text = response.content.lower()
     for word in (b"psycopg", b"pool", b"127.0.0.1", b"postgres", b"traceback", b"connection refused"):
         assert word not in text
 
 
 @pytest.mark.postgresql
-def test_while_a_table_is_locked_everything_is_answered_within_seconds(product):
+def test_while_a_table_is_locked_everything_gets_a_response_within_seconds(product):
     """More requests than threads: none may wait for as long as the other session locks the log."""
     token = product.token()
     key_id = new_key(product, token)
@@ -200,8 +200,8 @@ def test_while_a_table_is_locked_everything_is_answered_within_seconds(product):
     with psycopg.connect(product.database) as blocker, ThreadPoolExecutor(16) as pool:
         blocker.execute("LOCK TABLE audit_bundles IN ACCESS EXCLUSIVE MODE")
         wait_until(lambda: asked["health"]() == 503, RECOVERY_SECONDS)  # it shares a result for a second
-        answers = [(name, pool.submit(ask)) for _ in range(4) for name, ask in asked.items()]
-        seen = {(name, answer.result()) for name, answer in answers}
+        responses = [(name, pool.submit(ask)) for _ in range(4) for name, ask in asked.items()]
+        seen = {(name, response.result()) for name, response in responses}
         assert seen == {("change", 503), ("operation", 503), ("refusal", 401), ("health", 503)}
         assert product.send("GET", "/livez").status == 200
     wait_until(lambda: new_key_status(product, token) == 201, RECOVERY_SECONDS)
@@ -242,6 +242,6 @@ def test_requests_get_503_while_the_log_cannot_be_written_and_succeed_afterwards
                 wait_until(lambda: len(load.acknowledged.refusals) > CLIENTS, seconds=60)
             load.wait_for(load.acknowledged.changes + 20)
         add(everything, load.acknowledged)
-        # Every answer with a result is recorded, and every other one was 503.
+        # Every response with a result is recorded, and every other one was 503.
         assert find_violations(product, everything) == []
         assert set(load.acknowledged.refusals) == {503}

@@ -40,7 +40,7 @@ class SecretView(ApiView[Principal]):
 
     rules = {"POST": Rule("keys.create", actions.KEY_CREATED)}
 
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request):
         key = creation.create_key(principal=self.principal, name="orders", algorithm="aes-256")
         return Response({"id": key.id, "token": SECRET}, 201)
@@ -86,7 +86,7 @@ def test_every_request_that_creates_can_be_retried(admin, route, method, endpoin
     if again.status == 409:
         assert (again.code, again.json["id"]) == ("already_completed", first.json["id"])
     else:
-        assert (again.status, again.response.content) == (first.status, first.response.content)
+        assert (again.status, again.raw.content) == (first.status, first.raw.content)
         assert again.headers.get("Location") == first.headers.get("Location")
         assert again.headers["Idempotent-Replayed"] == "true"
         assert log_rows().count() == entries
@@ -111,8 +111,8 @@ def test_only_requests_that_create_accept_the_header():
     ["", " ", '""', '"a', 'a"', "a b", "a,b", '"a", "a"', "a\\b", '"a\\b"', "é", "x" * 256, f'"{"x" * 256}"'],
 )
 def test_a_key_that_is_not_understood_changes_nothing(admin, header):
-    answer = create(admin, key=header)
-    assert (answer.status, set(answer.json["errors"])) == (400, {"Idempotency-Key"})
+    response = create(admin, key=header)
+    assert (response.status, set(response.json["errors"])) == (400, {"Idempotency-Key"})
     assert not Key.objects.exists()
 
 
@@ -185,8 +185,8 @@ def test_an_altered_response_is_not_sent(admin):
     create(admin)
     row = CompletedRequest.objects.get()
     CompletedRequest.objects.update(response=row.response.replace("orders", "theirs"))
-    answer = create(admin)
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    response = create(admin)
+    assert (response.status, response.code) == (503, "integrity_failed")
 
 
 @pytest.mark.urls(__name__)
@@ -224,12 +224,14 @@ def test_one_of_32_simultaneous_requests_creates_the_key(admin):
             connection.close()
 
     with ThreadPoolExecutor(32) as pool:
-        answers = [future.result() for future in [pool.submit(attempt) for _ in range(32)]]
-    created = {answer.json["id"] for answer in answers if answer.status == 201}
-    assert {answer.code for answer in answers if answer.status != 201} <= {"request_in_progress"}
+        responses = [future.result() for future in [pool.submit(attempt) for _ in range(32)]]
+    created = {response.json["id"] for response in responses if response.status == 201}
+    assert {response.code for response in responses if response.status != 201} <= {"request_in_progress"}
     assert created == {str(Key.objects.get().id)}
     first = [
-        answer for answer in answers if answer.status == 201 and "Idempotent-Replayed" not in answer.headers
+        response
+        for response in responses
+        if response.status == 201 and "Idempotent-Replayed" not in response.headers
     ]
     assert len(first) == 1
 
@@ -250,10 +252,14 @@ def test_a_request_is_refused_while_another_with_its_key_runs(admin):
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run)
         assert runs.wait(10)
-        answer = create(admin)
+        response = create(admin)
         other = create(admin, NEW_KEY | {"name": "other"}, key="another-key")
         ends.set()
         running.result()
-    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (409, "request_in_progress", "1")
+    assert (response.status, response.code, response.headers["Retry-After"]) == (
+        409,
+        "request_in_progress",
+        "1",
+    )
     assert other.status == 201
     assert create(admin).status == 201

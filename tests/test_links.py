@@ -85,23 +85,23 @@ def shape_of(path):
 
 
 def crawl(browser, start):
-    """Open the pages that are reachable by links, at most ``OF_A_SHAPE`` of each shape, and yield each answer."""
+    """Open the pages that are reachable by links, at most ``OF_A_SHAPE`` of each shape, and yield each response."""
     waiting, seen, opened = [start], {start}, Counter()
     while waiting:
         path = waiting.pop(0)
         if opened[shape_of(path)] == OF_A_SHAPE:
             continue
         opened[shape_of(path)] += 1
-        answer = browser.get(path)
-        document = Document(answer.content.decode() if is_page(answer) else "")
-        yield path, answer, document
+        response = browser.get(path)
+        document = Document(response.content.decode() if is_page(response) else "")
+        yield path, response, document
         found = dict.fromkeys(path_of(path, link) for link in document.links)
         waiting += [target for target in found if target not in {"", *seen}]
         seen.update(found)
 
 
-def is_page(answer):
-    return answer["Content-Type"].startswith("text/html")
+def is_page(response):
+    return response["Content-Type"].startswith("text/html")
 
 
 def cost(browser, path):
@@ -130,13 +130,13 @@ def test_every_linked_page_is_sound(role, request, world):
     browser = signed_in(request.getfixturevalue(role))
     browser.get("/home/")
     before, visited, faults, has_markup = rows(), set(), [], False
-    for path, answer, document in crawl(browser, "/home/"):
+    for path, response, document in crawl(browser, "/home/"):
         visited.add(path)
-        content = answer.content.decode() if is_page(answer) else ""
+        content = response.content.decode() if is_page(response) else ""
         has_markup = has_markup or "&lt;img src=x onerror=alert(1)&gt;" in content
         statements = cost(browser, path)
         is_sound = {
-            answer.status_code: answer.status_code < 400,
+            response.status_code: response.status_code < 400,
             f"{statements} statements": statements <= MOST_STATEMENTS,
             "needs htmx": document.stuck == [],
             "markup of a user": "<img src=x" not in content and "<b>quarterly</b>" not in content,

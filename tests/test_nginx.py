@@ -18,20 +18,20 @@ SECRET = "secret-of-the-link"
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers with the value of Accept-Encoding."""
+    """Responds with the value of Accept-Encoding."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         encoding = self.headers["Accept-Encoding"]
         self.server.encodings.append(encoding)
-        self.answer(str(encoding).encode())
+        self.respond(str(encoding).encode())
 
     def do_POST(self):
         self.rfile.read(1)
         self.server.got_body.set()
 
-    def answer(self, content):
+    def respond(self, content):
         self.send_response(200)
         self.send_header("Cache-Control", "public, max-age=31536000, immutable")
         self.send_header("Vary", "Accept-Encoding")

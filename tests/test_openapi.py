@@ -29,7 +29,7 @@ from tests.authorisation import People, send
 from tests.endpoints import ENDPOINTS, PUBLIC, all_routes, make_target
 
 HOW = "python -m tests.endpoint_tables"
-ANSWERS = [
+RESPONSE_CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_headers_conformance,
@@ -92,7 +92,7 @@ def test_every_operation_has_a_name_that_reads(document):
     assert {"keys_create", "keys_list", "keys_read", "keys_rotate", "encrypt", "auth_login"} <= set(names)
 
 
-def test_every_operation_shows_what_it_answers_and_what_a_refusal_looks_like(document):
+def test_every_operation_shows_what_it_returns_and_what_a_refusal_looks_like(document):
     for path, method, operation in operations(document):
         good = [status for status in operation["responses"] if status.startswith("2")]
         endpoint = next(ENDPOINTS[route.name][method] for route in all_routes() if route.path == path)
@@ -127,22 +127,22 @@ def test_responses_declare_the_headers_of_the_budget(document):
 
 
 @pytest.mark.django_db
-def test_the_headers_of_the_document_are_those_of_an_answer(document, admin):
+def test_the_headers_of_the_document_are_those_of_a_response(document, admin):
     described = document["components"]["headers"]
     with override_settings(CC_THROTTLE_PRINCIPAL="1/hour"):
         good, refused = (admin.api.get("/api/v1/algorithms") for _ in range(2))
     assert (good.status, refused.status) == (200, 429)
     for name in BUDGET:
-        for answer in (good, refused):
-            assert re.fullmatch(described[name]["schema"]["pattern"], answer.headers[name])
+        for response in (good, refused):
+            assert re.fullmatch(described[name]["schema"]["pattern"], response.headers[name])
         assert re.fullmatch(described[name]["schema"]["pattern"], described[name]["example"])
     assert int(refused.headers["Retry-After"]) >= described["Retry-After"]["schema"]["minimum"]
 
 
 def test_the_document_is_served_as_it_is_kept(client):
-    answer = client.get("/api/schema/")
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json() == json.loads(endpoint_tables.SNAPSHOT.read_text())
+    response = client.get("/api/schema/")
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json() == json.loads(endpoint_tables.SNAPSHOT.read_text())
 
 
 def test_parallel_first_requests_generate_the_document_once(client, monkeypatch):
@@ -156,8 +156,8 @@ def test_parallel_first_requests_generate_the_document_once(client, monkeypatch)
     monkeypatch.setattr(schema, "SchemaGenerator", Counting)
     schema._generate.cache_clear()
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: client.get("/api/schema/").status_code, range(4)))
-    assert (answers, len(generated)) == ([200] * 4, 1)
+        responses = list(threads.map(lambda _: client.get("/api/schema/").status_code, range(4)))
+    assert (responses, len(generated)) == ([200] * 4, 1)
 
 
 def validator(document, name):
@@ -242,7 +242,7 @@ def test_a_reason_and_a_tag_fit_the_pattern_exactly_where_they_are_accepted(docu
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_operation_accepts_a_request_and_answers_as_documented(document, subtests, settings):
+def test_every_operation_accepts_a_request_and_responds_as_documented(document, subtests, settings):
     settings.CC_THROTTLE_ANONYMOUS = settings.CC_THROTTLE_AUTH = "100000/minute"
     people, accepted = People(), set()
     contract = schemathesis.openapi.from_dict(document)
@@ -252,14 +252,14 @@ def test_every_operation_accepts_a_request_and_answers_as_documented(document, s
                 continue
             with subtests.test(route=route.name, method=method):
                 admin = people.new_account("admin")  # the principal of an earlier one may be stale
-                answer = send(admin, route, method, make_target(admin, endpoint.state))
-                assert answer.status == endpoint.status
+                response = send(admin, route, method, make_target(admin, endpoint.state))
+                assert response.status == endpoint.status
                 case = contract[route.path][method].Case(
                     path_parameters=dict.fromkeys(named_in(route.path), "x")
                 )
-                case.validate_response(as_received(answer, method), checks=ANSWERS)
-                declared = document["paths"][route.path][method.lower()]["responses"][str(answer.status)]
-                assert ("Location" in declared.get("headers", {})) is ("Location" in answer.headers)
+                case.validate_response(as_received(response, method), checks=RESPONSE_CHECKS)
+                declared = document["paths"][route.path][method.lower()]["responses"][str(response.status)]
+                assert ("Location" in declared.get("headers", {})) is ("Location" in response.headers)
                 accepted.add((route.path, method))
     assert accepted == {(path, method) for path, method, _ in operations(document)}
 
@@ -268,8 +268,8 @@ def named_in(path):
     return re.findall(r"{(\w+)}", path)
 
 
-def as_received(answer, method):
-    """The answer as a client of HTTP would have it."""
-    body = answer.response.content
-    raw = HTTPResponse(BytesIO(body), dict(answer.headers), status=answer.status, preload_content=False)
+def as_received(response, method):
+    """The response as a client of HTTP would have it."""
+    body = response.raw.content
+    raw = HTTPResponse(BytesIO(body), dict(response.headers), status=response.status, preload_content=False)
     return HTTPAdapter().build_response(requests.Request(method, "http://testserver/").prepare(), raw)

@@ -148,11 +148,11 @@ def test_each_role_opens_its_pages_and_no_other(role, request, paths):
     for name, path in paths.items():
         page = PAGES[name]
         if page.post and name not in {"logout", *OVER}:
-            answer = browser.post(path, {})
-            answer.close()
+            response = browser.post(path, {})
+            response.close()
             allowed = role in page.post or page.post == STRANGERS
             expected = OF_A_FILE.get(name, {200, 204, 302, 303, 422})
-            assert answer.status_code in (expected if allowed else {403}), name
+            assert response.status_code in (expected if allowed else {403}), name
 
 
 def assert_headers_of_a_page(response):

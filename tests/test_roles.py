@@ -111,7 +111,7 @@ def test_the_parts_work_together_as_separate_processes(product):
     running = {role: launch(product, role, TMPDIR=str(temporary)) for role in PARTS}
     product.process = running["web"]
     try:
-        wait_until(product.answers, START_SECONDS)
+        wait_until(product.responds, START_SECONDS)
         assert {role: program_of(process.pid) for role, process in running.items()} == PARTS
         token = product.token()
         key = product.send(
@@ -129,7 +129,7 @@ def test_the_parts_work_together_as_separate_processes(product):
         assert len(list(temporary.glob("ciphercanary-metrics-*"))) == 1
         with in_flight(product) as ends:
             running["web"].send_signal(signal.SIGTERM)
-            wait_until(lambda: not product.answers())
+            wait_until(lambda: not product.responds())
             ends()
         for role in PARTS:
             running[role].terminate()

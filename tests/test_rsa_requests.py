@@ -50,7 +50,7 @@ def test_many_requests_for_rsa_keys_leave_threads_to_others_and_are_not_late(tmp
         [worker] = product.processes_of("gunicorn: worker")
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: not product.processes_of("kernel.rsa.program"))
-        wait_until(lambda: product.answers() and ask().status == 200)
+        wait_until(lambda: product.responds() and ask().status == 200)
         rsa_process(product)
         assert product.stop() == 0
         assert product.processes() == set()

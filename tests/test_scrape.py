@@ -70,7 +70,7 @@ def targets(tmp_path_factory):
             found[f"ciphercanary-{name}"] = f"127.0.0.1:{port}"
         use(product)
         for at in found.values():
-            wait_until(lambda at=at: answers(port_of(at), "/livez"))
+            wait_until(lambda at=at: responds(port_of(at), "/livez"))
         yield found
 
 
@@ -107,11 +107,11 @@ def prometheus(targets, tmp_path_factory):
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     with running(command, folder, "prometheus", PATH=os.environ["PATH"]):
-        wait_until(lambda: answers(port, "/-/ready"))
+        wait_until(lambda: responds(port, "/-/ready"))
         yield port
 
 
-def answers(port, path):
+def responds(port, path):
     try:
         return get(port, path)[0] == 200
     except OSError:
@@ -121,8 +121,8 @@ def answers(port, path):
 def get(port, path):
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
 def port_of(address):

@@ -122,13 +122,15 @@ class Client:
 
     def send(self, method, path, body=None, *, expect, token=None, **headers):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.product.send(
+        response = self.product.send(
             method, path, body, token=self.token if token is None else token, headers=sent
         )
-        assert answer.status in (expect if isinstance(expect, set) else {expect}), (path, answer.content)
-        if answer.status >= 400 and path.startswith(("/api/", "/auth/")):  # a page repeats the submitted form
-            self.refusals += answer.content
-        return answer
+        assert response.status in (expect if isinstance(expect, set) else {expect}), (path, response.content)
+        if response.status >= 400 and path.startswith(
+            ("/api/", "/auth/")
+        ):  # a page repeats the submitted form
+            self.refusals += response.content
+        return response
 
     def sign_in(self, username, password, **more):
         body = {"username": username, "password": password, **more}
@@ -226,13 +228,13 @@ def use_a_second_factor(client: Client) -> None:
     client.send(
         "POST", "/auth/totp/confirm", {"code": plant.text("TOTP, wrong text")}, token=token, expect={400, 401}
     )
-    answer = client.send("POST", "/auth/totp/confirm", {"code": totp(seed)}, token=token, expect=200).json
-    for number, code in enumerate(answer["recovery_codes"]):
+    response = client.send("POST", "/auth/totp/confirm", {"code": totp(seed)}, token=token, expect=200).json
+    for number, code in enumerate(response["recovery_codes"]):
         plant.keep(f"recovery code {number}", code)
         plant.keep(f"recovery code {number}, without hyphens", code.replace("-", ""))
-    client.sign_in("otto", password, totp_code=answer["recovery_codes"][0])
+    client.sign_in("otto", password, totp_code=response["recovery_codes"][0])
     body = {"username": "otto", "password": password}
-    for code in (answer["recovery_codes"][0], plant.word("recovery code, wrong"), ""):
+    for code in (response["recovery_codes"][0], plant.word("recovery code, wrong"), ""):
         client.send("POST", "/auth/login", {**body, "totp_code": code}, token="", expect=401)
     assert client.product.manage("reset_totp", "otto").returncode == 0
 
@@ -290,7 +292,7 @@ def encrypt_and_decrypt(client: Client) -> None:
 
 
 def encrypt_many_and_long(client: Client) -> None:
-    """Twice, so that the fast path answers the second time; batches; then streams that spill to the spool."""
+    """Twice, so that the fast path responds the second time; batches; then streams that spill to the spool."""
     plant = client.plant
     key = {"name": "sweep-many", "algorithm": "aes-256"}
     key_id = client.send("POST", "/api/v1/keys", key, expect=201).json["id"]
@@ -344,7 +346,7 @@ def encrypt_files(client: Client) -> None:
 
 
 def derive_and_sign(client: Client) -> None:
-    """Twice, so that the fast path answers the second time."""
+    """Twice, so that the fast path responds the second time."""
     plant = client.plant
     encrypting, signing, authenticating = (
         client.send("POST", "/api/v1/keys", {"name": f"sweep-of-{kind}", "algorithm": kind}, expect=201).json[
@@ -552,10 +554,10 @@ def reported_by_the_log(product: Product, token: str) -> bytes:
     for first in ("/api/v1/audit/logs?limit=100", "/api/v1/audit/trail?limit=100"):
         page = first
         while page:
-            answer = product.send("GET", page, token=token)
-            assert answer.status == 200
-            reported += answer.content
-            page = answer.json["next"]
+            response = product.send("GET", page, token=token)
+            assert response.status == 200
+            reported += response.content
+            page = response.json["next"]
     return reported
 
 

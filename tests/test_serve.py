@@ -99,10 +99,10 @@ def test_an_installation_from_its_first_start_to_a_third(tmp_path):
         # The password of the environment creates the first account; it never resets one.
         assert SETUP_LINK.findall(product.stdout) == links
         assert product.token()
-        answer = product.send(
+        response = product.send(
             "POST", "/auth/login", {"username": ADMIN, "password": "a different battery staple"}
         )
-        assert answer.status == 401
+        assert response.status == 401
         assert product.stop() == 0
         require_start_records_without_link(product)
 
@@ -147,7 +147,7 @@ def require_greeting(product):
 def require_refusal_of_a_second_one(product):
     with other_port(product):
         assert "another server" in refusal(product)
-    assert product.answers()
+    assert product.responds()
 
 
 def require_quick_stop_by_ctrl_c(product):
@@ -223,7 +223,7 @@ def other_port(product):
 # --- shutdown
 
 
-def test_requests_in_flight_are_answered_whether_it_is_stopped_or_killed(tmp_path):
+def test_requests_in_flight_get_responses_whether_it_is_stopped_or_killed(tmp_path):
     with Product(tmp_path) as product:
         beside = {name: pid for name, pid in programs(product).items() if name != "gunicorn"}
         assert set(beside) == {"run_sequencer", "run_worker"}
@@ -236,14 +236,14 @@ def test_requests_in_flight_are_answered_whether_it_is_stopped_or_killed(tmp_pat
             )
             assert product.processes() == {process.pid}  # those of the killed one have another session
             # The earlier one no longer listens.
-            wait_while_it_runs(lambda product: not product.answers(), product)
+            wait_while_it_runs(lambda product: not product.responds(), product)
             ends()
-        wait_while_it_runs(Product.answers, product)
+        wait_while_it_runs(Product.responds, product)
 
         beside = {name: pid for name, pid in programs(product).items() if name != "gunicorn"}
         with in_flight(product) as ends:
             os.kill(product.process.pid, signal.SIGTERM)
-            wait_while_it_runs(lambda product: not product.answers(), product)
+            wait_while_it_runs(lambda product: not product.responds(), product)
             assert beside.items() <= programs(product).items()  # the web server ends before they do
             ends()
         assert product.process.wait(SOON) == 0
@@ -252,7 +252,7 @@ def test_requests_in_flight_are_answered_whether_it_is_stopped_or_killed(tmp_pat
 
 @contextlib.contextmanager
 def in_flight(product):
-    """A request of which the last byte is missing. The function that is yielded sends it and checks the answer."""
+    """A request of which the last byte is missing. The function that is yielded sends it and checks the response."""
     with socket.create_connection(("127.0.0.1", product.port)) as client:
         head = b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
         client.sendall(head + b"{}")
@@ -285,7 +285,7 @@ def test_a_program_that_dies_beside_the_web_server_is_restarted_and_the_end_of_t
         assert programs(product)["gunicorn"] == before["gunicorn"]
         for name in ("run_sequencer", "run_worker"):
             assert f"{name} ended with code -9; it is started again in 1 s" in product.stderr
-        assert product.answers()
+        assert product.responds()
         os.kill(before["gunicorn"], signal.SIGKILL)
         assert product.process.wait(SOON) != 0
         wait_until(lambda: has_ended(product))
@@ -408,7 +408,7 @@ def test_all_settings_that_are_wrong_are_named_in_one_line(tmp_path):
     assert [number for number in range(1, 5) if f"ciphercanary.E00{number}: " not in line] == []
 
 
-def test_a_database_that_does_not_answer(tmp_path):
+def test_a_database_that_does_not_respond(tmp_path):
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/absent"
     began = time.monotonic()
     line = refusal(Product(tmp_path, database=url, redis=False, CC_DB_POOL_TIMEOUT="1"))

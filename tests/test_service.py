@@ -1,4 +1,4 @@
-"""The running product's health, metrics and other endpoints beside the API, and the headers of every answer."""
+"""The running product's health, metrics and other endpoints beside the API, and the headers of every response."""
 
 import json
 import re
@@ -44,10 +44,10 @@ def tokens(product, admin_token):
 
 @on_both_databases
 def test_health_has_the_specifications_shape(product):
-    answer = product.send("GET", "/health")
-    assert answer.status == 200
-    assert answer.headers.get_content_type() == "application/json"
-    body = answer.json
+    response = product.send("GET", "/health")
+    assert response.status == 200
+    assert response.headers.get_content_type() == "application/json"
+    body = response.json
     at = datetime.fromisoformat(body.pop("timestamp"))
     assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
     assert body == {
@@ -108,10 +108,10 @@ def test_a_failing_dependency_makes_it_503_in_fixed_words(product):
     product.query(f"UPDATE django_migrations SET app = 'away' WHERE id = {number}")  # noqa: S608 - a number
     try:
         time.sleep(SHARED)
-        answer = product.send("GET", "/readyz")
+        response = product.send("GET", "/readyz")
     finally:
         product.query(f"UPDATE django_migrations SET app = 'keys' WHERE id = {number}")  # noqa: S608
-    assert (answer.status, answer.content) == (503, b"not ready: migrations\n")
+    assert (response.status, response.content) == (503, b"not ready: migrations\n")
     time.sleep(SHARED)
     assert product.send("GET", "/health").status == 200
     assert product.send("GET", "/readyz").status == 200
@@ -145,11 +145,11 @@ def test_metrics_are_open_to_loopback(product):
 )
 def test_metrics_outside_the_networks_require_a_token_that_may_read_the_system(product, tokens, role, status):
     until = time.monotonic() + SOON
-    while (answer := product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)).status == 503:
+    while (response := product.send("GET", "/metrics", token=tokens[role], headers=OUTSIDE)).status == 503:
         assert time.monotonic() < until  # a check of the token takes longer than a second on a busy machine
-    assert answer.status == status
+    assert response.status == status
     if status != 200:
-        assert answer.headers.get_content_type() == "application/problem+json"
+        assert response.headers.get_content_type() == "application/problem+json"
 
 
 def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_token):
@@ -173,7 +173,7 @@ def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_to
         assert word not in labels
 
 
-# --- headers of every answer
+# --- headers of every response
 
 
 def test_no_page_has_inline_script_or_style(product):
@@ -193,8 +193,8 @@ def test_the_senders_request_id_is_echoed_if_it_is_safe_in_a_log(product, path):
 
 
 def test_a_problem_names_the_request_id_of_its_header(product):
-    answer = product.send("GET", "/api/v1/keys")
-    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    response = product.send("GET", "/api/v1/keys")
+    assert response.json["request_id"] == response.headers["X-Request-ID"]
 
 
 # --- the origin of a request
@@ -249,10 +249,10 @@ def test_many_clients_share_as_many_connections_as_there_are_threads(product, ad
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
     """
     with psycopg.connect(product.database, autocommit=True) as session, ThreadPoolExecutor(64) as pool:
-        answers = [pool.submit(read_often, number) for number in range(64)]
-        while not all(answer.done() for answer in answers):
+        responses = [pool.submit(read_often, number) for number in range(64)]
+        while not all(response.done() for response in responses):
             seen += session.execute(of_the_product).fetchone()
-    assert {status for answer in answers for status in answer.result()} == {200}
+    assert {status for response in responses for status in response.result()} == {200}
     # The web server has CC_DB_POOL_MAX and the connection of the fast path; the worker two jobs, their schedule and
     # leases; the sequencer its own two. One connection for each client would be more than 64.
     assert max(seen) <= (18 + 1) + (2 + 2) + 2

@@ -32,8 +32,8 @@ def collector(tmp_path_factory):
         path = f"/api/v1/stream/encrypt?key_id={key_id}"
         assert product.send("POST", path, b"data", token=token, headers=octets).status == 200
         assert product.send("GET", "/keys/traced/", headers=product.sign_in()).status == 200
-        answer = product.send("POST", "/api/v1/audit/exports", {"format": "csv"}, token=token)
-        assert answer.status == 202, answer.content
+        response = product.send("POST", "/api/v1/audit/exports", {"format": "csv"}, token=token)
+        assert response.status == 202, response.content
         wait_until(lambda: any(span.name.startswith("job") for span in collector.spans))
         assert product.send("GET", "/livez").status == 200
         assert product.stop() == 0

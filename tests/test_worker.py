@@ -138,9 +138,9 @@ def worker(request, long_history):
 class Export:
     def __init__(self, product):
         self.product, self.token = product, product.token()
-        answer = product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=self.token)
-        assert answer.status == 202, answer.content
-        self.id = answer.json["id"]
+        response = product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=self.token)
+        assert response.status == 202, response.content
+        self.id = response.json["id"]
 
     @property
     def path(self):
@@ -242,7 +242,7 @@ def test_a_job_is_accepted_and_waits_while_the_broker_is_away(tmp_path):
         assert time.monotonic() - began < 20
         assert export.now()["status"] == "pending"
         [line] = [record for record in records(product.stderr) if record["log.level"] == "error"]
-        assert line["message"].startswith("the broker does not answer")
+        assert line["message"].startswith("the broker does not respond")
         for said in (product.stdout, product.stderr):
             assert "refused" not in said  # the text of an exception
             assert "a-password-of-the-broker" not in said

@@ -57,22 +57,22 @@ class Ceremony(WebAuthnHelper):  # type: ignore[misc]  # the package ships no ty
         """Store no attestation. None is requested: the authenticator's manufacturer does not affect any decision."""
 
 
-def read_answer(text: str) -> dict[str, Any]:
+def read_credential(text: str) -> dict[str, Any]:
     """Parse the response from ``static/js/passkeys.js`` and keep only the members in use. Raises NotAccepted."""
     try:
         sent = json.loads(text)
-        answer = {name: sent[name] for name in ("id", "rawId", "type", "response")}
+        credential = {name: sent[name] for name in ("id", "rawId", "type", "response")}
     except (ValueError, TypeError, KeyError, RecursionError):
         raise NotAccepted from None
-    if not isinstance(answer["rawId"], str) or not isinstance(answer["response"], dict):
+    if not isinstance(credential["rawId"], str) or not isinstance(credential["response"], dict):
         raise NotAccepted
-    return answer
+    return credential
 
 
-def names_owner(answer: Mapping[str, Any], user: User) -> bool:
+def names_owner(credential: Mapping[str, Any], user: User) -> bool:
     """Whether the device reports ``user`` as the owner of the passkey (WebAuthn section 7.2, step 6)."""
     handle = encode_base64url(WebAuthnUserHandle.get_handle_for_user(user))
-    return str(answer["response"].get("userHandle", "")).rstrip("=") == handle
+    return str(credential["response"].get("userHandle", "")).rstrip("=") == handle
 
 
 @contextmanager

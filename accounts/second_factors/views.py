@@ -172,7 +172,7 @@ class PasskeysView(FormView[Principal, PasskeyForm]):
 
 
 class NewPasskeyView(FormView[Principal, NewPasskeyForm]):
-    """A POST without an answer returns the options of the ceremony. The browser then posts the device's answer."""
+    """A POST without a credential returns the options of the ceremony. The browser then posts the device's credential."""
 
     rules = {method: Rule(AUTHENTICATED, actions.PASSKEY_ADDED) for method in ("GET", "POST")}
     section = "account"
@@ -181,15 +181,15 @@ class NewPasskeyView(FormView[Principal, NewPasskeyForm]):
     needs_recent_sign_in = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.POST.get("answer"):
+        if request.POST.get("credential"):
             return super().post(request, *args, **kwargs)
         options, state = passkeys.begin_passkey(principal=self.principal)
         return begun(request, _NEW, options, state)
 
     def perform(self, form: NewPasskeyForm) -> HttpResponse:
         state, name = take_state(self.request, _NEW), form.cleaned_data["name"]
-        answer = self.request.POST["answer"]
-        passkeys.add_passkey(principal=self.principal, name=name, state=state, answer=answer)
+        credential = self.request.POST["credential"]
+        passkeys.add_passkey(principal=self.principal, name=name, state=state, credential=credential)
         return self.done(reverse("passkeys"), f"Passkey {name} added. You can now sign in with it.")
 
     def show_form(self, form: NewPasskeyForm, **context: Any) -> HttpResponse:

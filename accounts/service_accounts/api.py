@@ -59,7 +59,7 @@ class ServiceAccountListView(ApiView[Principal]):
         parameters=[LOCATION],
         responses={201: CreatedServiceAccountSerializer},
     )
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a service account. Only this response contains its client secret. Requires a recent sign-in."""
         body = self.read(NewServiceAccountSerializer)
@@ -115,7 +115,7 @@ class RotateSecretView(ApiView[Principal]):
         service_accounts.get_service_account(principal=self.principal, account_id=self.kwargs["account_id"])
 
     @extend_schema(request=OverlapSerializer, responses=ClientSecretSerializer)
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request, account_id: UUID) -> Response:
         overlap = timedelta(hours=self.read(OverlapSerializer)["overlap_hours"])
         client_secret = service_accounts.rotate_client_secret(
@@ -137,7 +137,7 @@ class TokenListView(ShowsLog, ApiView[Principal]):
         return self.page(listing.list_tokens(principal=self.principal), TokenSerializer)
 
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request) -> Response:
         """Create a token. Only this response contains it. Requires a recent sign-in."""
         body = self.read(NewTokenSerializer)
@@ -170,7 +170,7 @@ class RotateTokenView(ApiView[Principal]):
         listing.get_token(principal=self.principal, token_id=self.kwargs["token_id"])
 
     @extend_schema(request=OverlapSerializer, responses={201: CreatedTokenSerializer})
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request, token_id: UUID) -> Response:
         overlap = timedelta(hours=self.read(OverlapSerializer)["overlap_hours"])
         created = service_tokens.rotate_token(principal=self.principal, token_id=token_id, overlap=overlap)

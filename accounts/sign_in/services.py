@@ -24,7 +24,7 @@ from accounts.second_factors.ceremonies import (
     State,
     accepting,
     names_owner,
-    read_answer,
+    read_credential,
 )
 from accounts.second_factors.services.totp import require_second_factor
 from accounts.sessions.services.sessions import TokenPair, open_browser_session, open_session
@@ -109,7 +109,7 @@ def begin_passkey_sign_in(*, user_id: UUID | None = None) -> tuple[Options, Stat
 
 
 def sign_in_with_passkey(
-    *, state: State, answer: str, after_password: tuple[UUID, int] | None = None, origin: Origin
+    *, state: State, credential: str, after_password: tuple[UUID, int] | None = None, origin: Origin
 ) -> User:
     """Complete a passkey sign-in. Django may open a session for the returned user.
 
@@ -118,7 +118,7 @@ def sign_in_with_passkey(
     SessionEnded if the user's sessions were ended since, IntegrityFailed. Call it outside any transaction.
     """
     try:
-        sent = read_answer(answer)
+        sent = read_credential(credential)
         with accepting():
             seen = Passkey.get_by_credential_id(base64url_to_bytes(sent["rawId"]))
     except (NotAccepted, Passkey.DoesNotExist):

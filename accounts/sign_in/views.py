@@ -194,13 +194,13 @@ class SignInWithPasskeyView(SecretFormView[PageForm]):
             self.charge()
             if is_second and after_password is None:
                 raise Unauthenticated(TOO_OLD)
-            if not request.POST.get("answer"):
+            if not request.POST.get("credential"):
                 user_id = after_password[0] if after_password else None
                 options, state = services.begin_passkey_sign_in(user_id=user_id)
                 return begun(request, _PASSKEY, options, state)
             user = services.sign_in_with_passkey(
                 state=take_state(request, _PASSKEY),
-                answer=request.POST["answer"],
+                credential=request.POST["credential"],
                 after_password=after_password,
                 origin=origin_of(request, Source.CONSOLE),
             )

@@ -154,7 +154,7 @@ def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
 def authenticate_known_bearer(text: str, origin: Origin) -> Principal:
     """Like ``authenticate_bearer``, without a statement if this process has verified the token.
 
-    The principal's rights are then as they were at that time. Compare the stamp before you use them for an answer: by
+    The principal's rights are then as they were at that time. Compare the stamp before you use them for a response: by
     a commit (``audit.commit.writer``), or with ``accounts.tokens.authentication.require_current_rights``. After a comparison
     that finds a change, the token is verified again.
     """

@@ -33,7 +33,7 @@ class BearerAuthentication(BaseAuthentication):
 class KnownBearerAuthentication(BearerAuthentication):
     """Like its base class, without a statement for a token that this process has verified.
 
-    The view must compare the rights before it answers: by a commit, or with ``require_current_rights``.
+    The view must compare the rights before it responds: by a commit, or with ``require_current_rights``.
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:

@@ -1,8 +1,8 @@
 """Cache of access tokens that this process has verified.
 
 A lookup takes a microsecond, a signature check a hundred. An entry is the principal as built at verification,
-with its stamp. The commit of an operation compares the stamp with the database (``audit.commit``), and a refusal or an
-answer without a commit does so itself (``accounts.tokens.authentication.require_current_rights``). So a token that any process
+with its stamp. The commit of an operation compares the stamp with the database (``audit.commit``), and a refusal or a
+response without a commit does so itself (``accounts.tokens.authentication.require_current_rights``). So a token that any process
 has revoked since is refused.
 """
 

@@ -56,9 +56,9 @@ class UserListView(ShowsLog, ApiView[Principal]):
     @extend_schema(
         request=CreateUserSerializer, parameters=[LOCATION], responses={201: CreatedUserSerializer}
     )
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request) -> Response:
-        """Create a user. Without a password, the answer has a link to choose one. Requires a recent sign-in."""
+        """Create a user. Without a password, the response has a link to choose one. Requires a recent sign-in."""
         order = self.read(CreateUserSerializer)
         invitation = {}
         if order.get("password") is None:
@@ -125,7 +125,7 @@ class InvitationView(UserView):
         listing.get_user(principal=self.principal, user_id=self.kwargs["user_id"])
 
     @extend_schema(request=None, responses=InvitationSerializer)
-    @idempotent(answer_is_secret=True)
+    @idempotent(response_is_secret=True)
     def post(self, _request: Request, user_id: UUID) -> Response:
         """Issue a new link. The previous one stops working. Requires a recent sign-in."""
         self.read(StrictSerializer)

@@ -36,7 +36,7 @@ class CreateUserSerializer(StrictSerializer):
         required=False,
         allow_null=True,
         max_length=SECRET_LIMIT,
-        help_text="without it, the answer has an invitation",
+        help_text="without it, the response has an invitation",
     )
 
 

@@ -50,9 +50,9 @@ class LogListView(ShowsLog, ApiView[Caller]):
         if found.is_part:  # a search reads nothing newer, so ``previous`` links to the newest entries
             next_before = page.next_before or found.stopped_at
             page = replace(page, next_before=next_before, has_previous=before is not None)
-        answer = _answer(request, page, LogEntrySerializer, limit=limit)
-        answer.data["searched_above"] = None if found.stopped_at is None else found.stopped_at - 1
-        return answer
+        response = _response(request, page, LogEntrySerializer, limit=limit)
+        response.data["searched_above"] = None if found.stopped_at is None else found.stopped_at - 1
+        return response
 
 
 class LogDetailView(ShowsLog, ApiView[Caller]):
@@ -79,10 +79,10 @@ class TrailListView(ShowsLog, ApiView[Caller]):
         rows = reading.find_changes(reader=self.principal, criteria=criteria)
         time = time_column(criteria, "changed_at")
         page = page_before(rows, before=before, limit=limit, time=time, read=showing.show_changes)
-        return _answer(request, page, ChangedRowSerializer, limit=limit)
+        return _response(request, page, ChangedRowSerializer, limit=limit)
 
 
-def _answer[M: Model](
+def _response[M: Model](
     request: Request,
     page: KeysetPage[M],
     serializer: type[ModelSerializer[M]],

@@ -1,4 +1,4 @@
-"""The lag guard: backpressure if the sequencer falls behind, so that proofs do not lag far behind answers.
+"""The lag guard: backpressure if the sequencer falls behind, so that proofs do not lag far behind responses.
 
 At half of the limit, the principal that writes most is throttled. From the limit on, every operation is refused,
 encryption included. Changes (disable, revoke, sign-out) bypass the guard: they stay possible while the log can be

@@ -170,8 +170,8 @@ class LoopConnection:
     def _outcome(self) -> Outcome:
         if failure := _failure_of(self._results):
             return failure
-        answers = iter(self._results)
-        return [_second(answers) if new else next(answers) for new in self._is_new]
+        responses = iter(self._results)
+        return [_second(responses) if new else next(responses) for new in self._is_new]
 
     def _outcome_of_loss(self) -> Outcome:
         # Results arrive in order. If a statement failed, nothing was committed. Only a failed COMMIT may have been.
@@ -209,7 +209,7 @@ def _failure_of(results: Iterable[PGresult]) -> StatementFailed | None:
 
 
 def _is_of_server(result: PGresult) -> bool:
-    """False for errors that libpq or a pooler generates for unanswered statements if a connection is lost."""
+    """False for errors that libpq or a pooler generates for statements without a response if a connection is lost."""
     state = result.error_field(DiagnosticField.SQLSTATE) or b""
     return bool(state) and not state.startswith(b"08")
 

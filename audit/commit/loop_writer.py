@@ -1,7 +1,7 @@
 """``audit.commit.writer`` for an event loop: the records of the fast path, and those that threads pass to it.
 
 The writer works per batch. If nothing has changed since the decisions, one message of a prepared form goes to PostgreSQL,
-and the answers are finished while the disk works. The loop does this without a task, a future or a thread. Everything
+and the responses are finished while the disk works. The loop does this without a task, a future or a thread. Everything
 else (a changed epoch, a deadline, the lag guard, the first batch) is decided while the epoch is locked.
 
 If the server reports a failure, nothing was stored, and the batch goes to the thread of ``audit.commit.writer``, which
@@ -59,7 +59,7 @@ class Call(Waiting, Protocol):
     """A decision that the event loop records and releases. Its caller may be a thread."""
 
     def finish(self) -> None:
-        """Compute the answer, while the record is written. Never raises."""
+        """Compute the response, while the record is written. Never raises."""
         ...
 
 
@@ -127,7 +127,7 @@ class _LoopWriter:
         self.loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        """Begin the next batch. Callers who just got an answer often submit again, and half batches cost more."""
+        """Begin the next batch. Callers who just got a response often submit again, and half batches cost more."""
         if len(self._queue) < min(self._expected, writer.MAX_BATCH) and self._iterations < _GATHER_ITERATIONS:
             self._iterations += 1
             self.loop.call_soon(self._begin)
@@ -162,7 +162,7 @@ class _LoopWriter:
     def _write_at_once(self, calls: Sequence[Call]) -> bool:
         """Send the batch in one message, which the database confirms. False if it must be decided first.
 
-        The database confirms if the epoch is unchanged, the entries' timestamp is past but recent, and every answer may
+        The database confirms if the epoch is unchanged, the entries' timestamp is past but recent, and every response may
         still be released.
         """
         session, reading = self._session.connection, self._session.reading
@@ -201,7 +201,7 @@ class _LoopWriter:
         return True
 
     def _receive(self, calls: Sequence[Call], epoch: int, began: float, outcome: Outcome) -> None:
-        """The database has answered the message of ``_write_at_once``."""
+        """The database has responded to the message of ``_write_at_once``."""
         self._stop_timer()
         if isinstance(outcome, Exception):
             self._fail_at_once(calls, outcome)
@@ -235,7 +235,7 @@ class _LoopWriter:
         try:
             async with asyncio.timeout_at(self.loop.time() + batch.until - time.monotonic() + GRACE) as limit:
                 await self._transact(batch, limit)
-        except Exception as error:  # noqa: BLE001 - each caller gets an answer
+        except Exception as error:  # noqa: BLE001 - each caller gets a response
             self._recover(batch, error)
         finally:
             self._task = None

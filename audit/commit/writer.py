@@ -1,4 +1,4 @@
-"""Durable records of cryptographic operations, written before their answers are returned.
+"""Durable records of cryptographic operations, written before their responses are returned.
 
 The result is computed in memory, from cached keys and permissions. Its record waits in a queue for the next
 transaction of this process's writer, which also decides whether the result may still be returned. Records that are
@@ -34,7 +34,7 @@ __all__ = ["Deadline", "Decision", "close", "commit", "commit_here", "submit"]
 MAX_BATCH = 512  # records per transaction: with more, the first would wait for the rows of the last
 # Seconds beyond the waits of a batch, which end by themselves: the event loop may have ended.
 PATIENCE = commit_waits.LEAST_FOR_COMMIT + 1.0
-MAX_WAITING = 8192  # records in the queue, each with an answer in memory
+MAX_WAITING = 8192  # records in the queue, each with a response in memory
 
 
 def commit[T](decision: Decision[T]) -> T:

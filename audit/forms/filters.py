@@ -101,7 +101,7 @@ class LogFilterForm(PageForm):
                 "placeholder": "Name or ID",
                 "autocomplete": "off",
                 "spellcheck": "false",
-                # The page itself answers with the names that begin like this.
+                # The page itself responds with the names that begin like this.
                 "hx-get": "",
                 "hx-trigger": "input changed delay:200ms",
                 "hx-target": "#known-keys",

@@ -1,7 +1,7 @@
 """Events and actors, as values that every database accepts.
 
 Values are cleaned and bounded on creation. Otherwise one NUL, one lone surrogate or one over-long text from a client
-would abort the insert of a whole batch, and with it the answers of other users.
+would abort the insert of a whole batch, and with it the responses of other users.
 """
 
 import re

@@ -85,5 +85,5 @@ def _failure_only_logged() -> Iterator[None]:
     try:
         yield
     except Exception:
-        # The client has already been refused, and gets the same answer.
+        # The client has already been refused, and gets the same response.
         logger.exception("a refusal could not be recorded")

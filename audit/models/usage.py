@@ -50,7 +50,7 @@ class UsageRollup(models.Model):
 class UsageDay(models.Model):
     """The operations of a day (UTC) with one key, by one principal, or all of them, from the last weeks.
 
-    ``subject`` is the id of the key or, as in ``UsageRollup``, of the principal; "" for all. The sums answer what
+    ``subject`` is the id of the key or, as in ``UsageRollup``, of the principal; "" for all. The sums show what
     concerns many keys over many days without a read of each hour of each key.
     """
 

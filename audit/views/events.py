@@ -161,7 +161,7 @@ class EventList:
         )
 
     def _reject(self, shown: dict[str, Any]) -> HttpResponse:
-        """Show the errors of the form without results: results of the other filters would look like an answer."""
+        """Show the errors of the form without results: results of the other filters would look like the requested ones."""
         response = self._show(status=422, **shown)
         response["HX-Push-Url"] = "false"
         return response

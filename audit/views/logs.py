@@ -17,7 +17,7 @@ from kernel.pages.views import PageView
 from kernel.rules import Caller, Rule
 
 _NOT_COLUMNS = "(no columns)"
-# With noclobber, the shell never overwrites saved keys. Without an answer of the server it creates no file.
+# With noclobber, the shell never overwrites saved keys. Without a response of the server it creates no file.
 _SAVE_KEYS = "keys=$(curl -fsS {url}) && (set -C; printf '%s\\n' \"$keys\" > pinned-keys)"
 
 

@@ -28,7 +28,7 @@ class NaiveServer(Server):
         place = [f"--chdir={ROOT}", f"--bind=127.0.0.1:{self.port}", "--no-control-socket"]
         return ["env", f"NAIVE_HOME={self.folder}", *gunicorn, *amounts, *place]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             return Request.of_json(self.port, "/encrypt", {}, {}).status() == 401
         except OSError:
@@ -79,11 +79,11 @@ class Naive:
         headers = {"Authorization": f"Bearer {self.token}"}
         return Request.of_json(self.server.port, f"/{operation}", body, headers)
 
-    def plaintext(self, answer: dict[str, Any]) -> str:
-        return str(answer["data"])
+    def plaintext(self, response: dict[str, Any]) -> str:
+        return str(response["data"])
 
     def settle(self) -> None:
-        """The server does no work after its answer."""
+        """The server does no work after its response."""
 
     @property
     def token(self) -> str:

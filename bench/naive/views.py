@@ -38,7 +38,7 @@ class OperationView(APIView):
         serializer = self.serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         key = get_object_or_404(EncryptionKey, id=serializer.validated_data["key_id"], is_active=True)
-        answer, size = self.operate(key, serializer.validated_data)
+        response, size = self.operate(key, serializer.validated_data)
         AuditEntry.objects.create(
             user=request.user,
             action=self.action,
@@ -47,7 +47,7 @@ class OperationView(APIView):
             client_ip=request.META["REMOTE_ADDR"],
             user_agent=request.META.get("HTTP_USER_AGENT", ""),
         )
-        return Response(answer)
+        return Response(response)
 
     def operate(self, key: EncryptionKey, wanted: dict) -> tuple[dict, int]:
         raise NotImplementedError
@@ -60,8 +60,8 @@ class EncryptView(OperationView):
     def operate(self, key: EncryptionKey, wanted: dict) -> tuple[dict, int]:
         nonce = os.urandom(NONCE)
         sealed = nonce + key.cipher().encrypt(nonce, wanted["data"], None)
-        answer = {"ciphertext": base64.b64encode(sealed).decode(), "key_id": str(key.id)}
-        return answer | {"algorithm": wanted["algorithm"]}, len(wanted["data"])
+        response = {"ciphertext": base64.b64encode(sealed).decode(), "key_id": str(key.id)}
+        return response | {"algorithm": wanted["algorithm"]}, len(wanted["data"])
 
 
 class DecryptView(OperationView):

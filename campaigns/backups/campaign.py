@@ -50,16 +50,16 @@ class Sealed:
         key_id, mode = self.keys[number % KEYS]
         plaintext = f"message {number}".encode()
         body = {"algorithm": mode, "data": b64(plaintext), "key_id": key_id}
-        answer = (client or self.product).send("POST", "/api/v1/encrypt", body, token=self.token)
-        assert answer.status == 200, answer.content
-        self.messages.append((answer.json["ciphertext"], plaintext))
-        self.requests.add(answer.headers["X-Request-ID"])
+        response = (client or self.product).send("POST", "/api/v1/encrypt", body, token=self.token)
+        assert response.status == 200, response.content
+        self.messages.append((response.json["ciphertext"], plaintext))
+        self.requests.add(response.headers["X-Request-ID"])
 
     def rotate(self) -> None:
         for key_id, _ in self.keys:
             path = f"/api/v1/keys/{key_id}/rotate"
-            answer = self.product.send("POST", path, {"reason": "campaign"}, token=self.token)
-            assert answer.status == 201, answer.content
+            response = self.product.send("POST", path, {"reason": "campaign"}, token=self.token)
+            assert response.status == 201, response.content
 
     def keep_encrypting(self, stopped: threading.Event) -> list[threading.Thread]:
         def write(first: int) -> None:

@@ -59,7 +59,7 @@ def follow_the_calls(environment: dict[str, str]) -> bool:
     variables, *calls = re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.DOTALL | re.MULTILINE)
     function = variables.split("\n", 1)[1]  # the line before it sets the URL and the password
     output = run(["bash", "-euc", "\n".join([function, *calls, calls[3]])], environment)
-    # The answers that `field` does not read end without a line break.
+    # The responses that `field` does not read end without a line break.
     return "cc1." in output and output.count(f"{HELLO}\n") == 2 and output.endswith(f"{HELLO}\n")
 
 

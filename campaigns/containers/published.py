@@ -24,10 +24,10 @@ class Published(Site):
         """As a Site, but a busy machine may need several attempts."""
         deadline = time.monotonic() + SIGN_IN_SECONDS
         while True:
-            answer = self.send("POST", "/auth/login", {"username": username, "password": password})
-            if answer.status == 200:
-                return answer.json
-            assert answer.status == 503 and time.monotonic() < deadline, answer.content  # noqa: PT018 - one condition
+            response = self.send("POST", "/auth/login", {"username": username, "password": password})
+            if response.status == 200:
+                return response.json
+            assert response.status == 503 and time.monotonic() < deadline, response.content  # noqa: PT018 - one condition
             time.sleep(1)
 
 

@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
 
 
 def round_of(service: Published, everything: Acknowledged, name: str, way: str, *, seed: int) -> list[str]:
-    """One restart under load. Returns the answers that no client should see."""
+    """One restart under load. Returns the responses that no client should see."""
     with Load(service, service.token(), outlasts=True, seed=seed, clients=CLIENTS) as load:
         load.wait_for(20, RECOVERY_SECONDS)
         before = load.acknowledged.changes

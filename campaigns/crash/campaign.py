@@ -139,9 +139,9 @@ def kill_database_under_load(
     seed: int,
     clients: int = 8,
 ) -> float:
-    """``kill -9`` and restart PostgreSQL while the server runs; return the seconds until it answered again.
+    """``kill -9`` and restart PostgreSQL while the server runs; return the seconds until it responded again.
 
-    Meanwhile the server may only answer 503, and it must reconnect to the database by itself.
+    Meanwhile the server may only return 503, and it must reconnect to the database by itself.
     """
     with Load(product, product.token(), outlasts=True, seed=seed, clients=clients) as load:
         load.wait_for(changes // 2)
@@ -173,11 +173,11 @@ def add(everything: Acknowledged, more: Acknowledged) -> None:
     everything.requests += more.requests
     everything.ciphertexts += more.ciphertexts
     everything.exports += more.exports
-    everything.unanswered |= more.unanswered
+    everything.unconfirmed |= more.unconfirmed
 
 
 def find_violations(product: Product, everything: Acknowledged) -> list[str]:
-    """Violations found inside the database, and in the answers of the restarted server."""
+    """Violations found inside the database, and in the responses of the restarted server."""
     wrong = unrepeatable(product, everything)
     catch_up(product)
     return (
@@ -192,22 +192,22 @@ def find_violations(product: Product, everything: Acknowledged) -> list[str]:
 def unrepeatable(product: Product, everything: Acknowledged) -> list[str]:
     """Repeat each change whose outcome is unknown. Its request id must then be on record exactly once."""
     token, made, wrong = product.token(), 0, []
-    for request_id, (path, body) in everything.unanswered.items():
+    for request_id, (path, body) in everything.unconfirmed.items():
         headers = {"X-Request-ID": request_id, "Idempotency-Key": request_id}
         deadline = time.monotonic() + RECOVERY_SECONDS
-        answer = product.send("POST", path, body, token=token, headers=headers)
-        while answer.status != CREATED and answer.code in AGAIN and time.monotonic() < deadline:
+        response = product.send("POST", path, body, token=token, headers=headers)
+        while response.status != CREATED and response.code in AGAIN and time.monotonic() < deadline:
             time.sleep(0.02)
-            answer = product.send("POST", path, body, token=token, headers=headers)
-        if answer.status != CREATED:
-            wrong.append(f"repeated {path}: {answer.status} {answer.content!r}")
+            response = product.send("POST", path, body, token=token, headers=headers)
+        if response.status != CREATED:
+            wrong.append(f"repeated {path}: {response.status} {response.content!r}")
             continue
-        made += "Idempotent-Replayed" in answer.headers
-        key_id = answer.json.get("new_key_id", answer.json["id"])
-        everything.versions.append((key_id, answer.json.get("new_version", 1)))
+        made += "Idempotent-Replayed" in response.headers
+        key_id = response.json.get("new_key_id", response.json["id"])
+        everything.versions.append((key_id, response.json.get("new_version", 1)))
         everything.requests.append(request_id)
-    log(f"{len(everything.unanswered)} changes without an answer, {made} of them made")
-    everything.unanswered.clear()
+    log(f"{len(everything.unconfirmed)} changes without a response, {made} of them made")
+    everything.unconfirmed.clear()
     return wrong
 
 
@@ -253,14 +253,14 @@ def unusable(product: Product, everything: Acknowledged) -> list[str]:
     token, wrong = product.token(), []
     with contextlib.suppress(*GONE), product.connect() as client:
         for ciphertext, plaintext in everything.ciphertexts[-100:]:
-            answer = client.send("POST", "/api/v1/decrypt", {"ciphertext": ciphertext}, token=token)
-            if answer.status != 200 or answer.json["data"] != plaintext:
-                wrong.append(f"{ciphertext}: {answer.status}")
+            response = client.send("POST", "/api/v1/decrypt", {"ciphertext": ciphertext}, token=token)
+            if response.status != 200 or response.json["data"] != plaintext:
+                wrong.append(f"{ciphertext}: {response.status}")
         for key_id in list(dict(everything.versions))[-50:]:
             body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": key_id}
-            answer = client.send("POST", "/api/v1/encrypt", body, token=token)
-            if answer.status != 200:
-                wrong.append(f"{key_id}: {answer.status}")
+            response = client.send("POST", "/api/v1/encrypt", body, token=token)
+            if response.status != 200:
+                wrong.append(f"{key_id}: {response.status}")
         return wrong
     return [*wrong, "the restarted server went away"]
 

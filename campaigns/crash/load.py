@@ -20,7 +20,7 @@ GONE = (OSError, HTTPException)
 class Acknowledged:
     """Acknowledged results: (key, version) pairs, request ids, ciphertexts with their plaintexts, exports.
 
-    ``unanswered`` has the path and the body of each change whose outcome is unknown, by its request id, which is also
+    ``unconfirmed`` has the path and the body of each change whose outcome is unknown, by its request id, which is also
     its idempotency key.
     """
 
@@ -28,7 +28,7 @@ class Acknowledged:
     requests: list[str] = field(default_factory=list)
     ciphertexts: list[tuple[str, str]] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
-    unanswered: dict[str, tuple[str, object]] = field(default_factory=dict)
+    unconfirmed: dict[str, tuple[str, object]] = field(default_factory=dict)
     changes: int = 0
     refusals: list[int] = field(default_factory=list)
 
@@ -88,7 +88,7 @@ class Load:
 
     def _create(self, client: KeepAlive, _chance: random.Random) -> None:
         body = {"name": f"crash-{uuid.uuid4().hex}", "algorithm": "aes-256"}
-        self._send(client, "/api/v1/keys", body, 201, lambda answer: self._changed(answer["id"], 1))
+        self._send(client, "/api/v1/keys", body, 201, lambda response: self._changed(response["id"], 1))
 
     def _rotate(self, client: KeepAlive, chance: random.Random) -> None:
         if not self.acknowledged.versions:
@@ -99,7 +99,7 @@ class Load:
             f"/api/v1/keys/{key_id}/rotate",
             {"reason": "crash"},
             201,
-            lambda answer: self._changed(key_id, answer["new_version"]),
+            lambda response: self._changed(key_id, response["new_version"]),
         )
 
     def _encrypt(self, client: KeepAlive, chance: random.Random) -> None:
@@ -113,7 +113,7 @@ class Load:
             "/api/v1/encrypt",
             body,
             200,
-            lambda answer: self.acknowledged.ciphertexts.append((answer["ciphertext"], plaintext)),
+            lambda response: self.acknowledged.ciphertexts.append((response["ciphertext"], plaintext)),
         )
 
     def _export(self, client: KeepAlive) -> None:
@@ -123,8 +123,8 @@ class Load:
         self._exports_due = now + 1
         self._send(client, "/api/v1/audit/exports", {"format": "jsonl"}, 202, self._exported)
 
-    def _exported(self, answer: dict) -> None:
-        self.acknowledged.exports.append(answer["id"])
+    def _exported(self, response: dict) -> None:
+        self.acknowledged.exports.append(response["id"])
         self.acknowledged.requests.pop()  # its id is recorded again when the export has finished
 
     def _changed(self, key_id: str, version: int) -> None:
@@ -138,15 +138,15 @@ class Load:
         headers = {"X-Request-ID": request_id}
         if status == CREATED:
             headers["Idempotency-Key"] = request_id
-            self.acknowledged.unanswered[request_id] = (path, body)
-        answer = client.send("POST", path, body, token=self.token, headers=headers)
+            self.acknowledged.unconfirmed[request_id] = (path, body)
+        response = client.send("POST", path, body, token=self.token, headers=headers)
         with self._lock:
-            if answer.status < INTERNAL_SERVER_ERROR:
-                self.acknowledged.unanswered.pop(request_id, None)
-            if answer.status == status:
+            if response.status < INTERNAL_SERVER_ERROR:
+                self.acknowledged.unconfirmed.pop(request_id, None)
+            if response.status == status:
                 self.acknowledged.requests.append(request_id)
-                note(answer.json)
-            elif answer.code != "too_many_exports":
-                self.acknowledged.refusals.append(answer.status)
-        if answer.status != status:
+                note(response.json)
+            elif response.code != "too_many_exports":
+                self.acknowledged.refusals.append(response.status)
+        if response.status != status:
             time.sleep(0.05)

@@ -4,7 +4,7 @@
 
 It starts the product on SQLite with one thread, and attacks it from this machine over loopback. It prints the
 resident memory of the worker before, at its peak, and after each attack. It exits 1 if memory is not flat, if
-a client gets an unexpected answer, or if connections stay open. With 10 rounds it takes about eight minutes.
+a client gets an unexpected response, or if connections stay open. With 10 rounds it takes about eight minutes.
 """
 
 import argparse
@@ -28,15 +28,15 @@ BODY = 2 * MIB - 1
 # MiB above the start: the budgets of bodies (64) and heads (32), one sign-in (64), and as much again for connections and
 # for memory that the allocator keeps.
 GROWTH_LIMIT = 256
-# Bytes for a client that does not read: two answers of the schema, one of them in a write buffer.
+# Bytes for a client that does not read: two responses of the schema, one of them in a write buffer.
 UNREAD = 192 * 1024
-ANSWER_SECONDS = 60
+RESPONSE_SECONDS = 60
 CLOSED_SECONDS = 100  # 30 seconds without write progress, after a connection has been idle for up to 30
 OPEN = {"01", "08"}  # in /proc/net/tcp: established, and closed by the client only
 
 
 def main() -> int:
-    """Return 0 if memory is flat, every answer is as expected and no connection stays open."""
+    """Return 0 if memory is flat, every response is as expected and no connection stays open."""
     options = parse()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -120,17 +120,17 @@ def unfinished_heads(product: Product, count: int) -> tuple[str, bool]:
     with connections(product, count) as clients:
         for number, client in enumerate(clients):
             send_some(client, start + (fields if number % 2 else fields[:24_000]))
-        # A client that still sends when its connection is closed may see a reset and not the answer.
+        # A client that still sends when its connection is closed may see a reset and not the response.
         return judged(statuses(clients, seconds=30), {"408", "431"}, {"503", "closed", "reset"})
 
 
 def never_reading(product: Product, count: int) -> tuple[str, bool]:
-    """Each client requests a large document ten times, and reads none of the answers."""
+    """Each client requests a large document ten times, and reads none of the responses."""
     request = b"GET /api/schema/ HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
     with connections(product, count, receive=4096) as clients:
         for client in clients:
             client.sendall(request * 10)
-            client.recv(1, socket.MSG_PEEK)  # until it is answered: the server has one thread
+            client.recv(1, socket.MSG_PEEK)  # until the response: the server has one thread
         worker, began = Worker(product), time.monotonic()
         while (left := worker.connections()) and time.monotonic() - began < CLOSED_SECONDS:
             time.sleep(1)
@@ -172,7 +172,7 @@ def connections(product: Product, count: int, *, receive: int = 0) -> Iterator[l
                 # As over a network: with the segment size of loopback, the kernel would accept megabytes from
                 # the server.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-            client.settimeout(ANSWER_SECONDS)
+            client.settimeout(RESPONSE_SECONDS)
             client.connect(("127.0.0.1", product.port))
             clients.append(client)
         yield clients
@@ -190,17 +190,17 @@ def send_some(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
 
 
-def statuses(clients: list[socket.socket], seconds: float = ANSWER_SECONDS) -> Counter[str]:
-    """Count the clients by their answer."""
+def statuses(clients: list[socket.socket], seconds: float = RESPONSE_SECONDS) -> Counter[str]:
+    """Count the clients by their response."""
     counts: Counter[str] = Counter()
     deadline = time.monotonic() + seconds
     for client in clients:
         client.settimeout(max(0.01, deadline - time.monotonic()))
         try:
-            answer = client.recv(64).split(b" ")[1:2]
-            status = answer[0].decode() if answer else "closed"
+            response = client.recv(64).split(b" ")[1:2]
+            status = response[0].decode() if response else "closed"
         except TimeoutError:
-            status = "no answer"
+            status = "no response"
         except OSError:
             status = "reset"
         counts[status] += 1
@@ -210,7 +210,7 @@ def statuses(clients: list[socket.socket], seconds: float = ANSWER_SECONDS) -> C
 def judged(
     counts: Counter[str], expected: set[str], allowed: frozenset[str] | set[str] = frozenset()
 ) -> tuple[str, bool]:
-    """The counts as text, and whether all expected answers occurred, and no others except the allowed ones."""
+    """The counts as text, and whether all expected responses occurred, and no others except the allowed ones."""
     text = ", ".join(f"{count} got {status}" for status, count in sorted(counts.items()))
     return text, expected <= counts.keys() <= expected | allowed
 

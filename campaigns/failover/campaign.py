@@ -130,9 +130,9 @@ def fail_over(
 def first_success(load: MeasuredLoad, ended: float) -> float:
     """The seconds from ``ended`` until the first durable success of a request that began later."""
     return min(
-        answer.ended - ended
-        for answer in list(load.answers)
-        if answer.is_success and answer.is_durable and answer.began > ended
+        response.ended - ended
+        for response in list(load.responses)
+        if response.is_success and response.is_durable and response.began > ended
     )
 
 
@@ -141,7 +141,7 @@ def show(name: str, failovers: Failovers) -> None:
     counted = load.statuses()
     log(
         f"\n{name}: {len(failovers.promotions)} failovers, {counted.total():,} requests\n"
-        f"  answers: {', '.join(f'{status} {count:,} times' for status, count in counted.most_common())}\n"
+        f"  responses: {', '.join(f'{status} {count:,} times' for status, count in counted.most_common())}\n"
         f"  not successful: {load.refusals()}\n"
         f"  promoted after {seconds(failovers.promotions)}\n"
         f"  first write after {seconds(failovers.first_successes)}\n"

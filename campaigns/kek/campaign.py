@@ -46,7 +46,7 @@ class Measured:
 
 
 class Client:
-    """Uses keys until it is stopped. Every answer must succeed, and every message must open again."""
+    """Uses keys until it is stopped. Every response must succeed, and every message must open again."""
 
     def __init__(self, product: Product) -> None:
         self.product, self.token = product, product.token()
@@ -91,9 +91,9 @@ class Client:
         assert opened["data"] == b64(plaintext)
 
     def _send(self, connection: Any, path: str, body: dict[str, str], status: int) -> Any:
-        answer = connection.send("POST", path, body, token=self.token)
-        assert answer.status == status, (path, answer.status, answer.content)
-        return answer.json
+        response = connection.send("POST", path, body, token=self.token)
+        assert response.status == status, (path, response.status, response.content)
+        return response.json
 
 
 def main() -> int:

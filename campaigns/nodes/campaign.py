@@ -2,7 +2,7 @@
 
     python -m campaigns.nodes.campaign --times 10 --clients 32
 
-Three nodes, each in a network namespace, answer behind nginx on loopback. Each round kills one with all its
+Three nodes, each in a network namespace, behind nginx on loopback. Each round kills one with all its
 processes, or cuts it off from the database and Redis, while clients encrypt, decrypt, read, and change keys. In each
 round a key is disabled through one node and used through the others. It exits 1 if something acknowledged was lost or
 recorded twice, a disabled key was used, a limit was exceeded, the log does not verify, or a client does not recover.
@@ -73,7 +73,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder_for_servers())))
         folder.chmod(0o711)
         cluster = Cluster(stack, folder, stack.enter_context(Network(COUNT)))
-        log(f"{COUNT} nodes on an empty database: all answer after {cluster.seconds:.1f} s")
+        log(f"{COUNT} nodes on an empty database: all respond after {cluster.seconds:.1f} s")
         results = [play(cluster, name, options) for name in options.faults]
         log(f"\n{options.clients} clients\n\n{table([cells for cells, _ in results])}")
         return 0 if all([*(is_well for _, is_well in results), admitted_within_bound(cluster)]) else 1

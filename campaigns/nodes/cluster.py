@@ -103,12 +103,12 @@ class Cluster:
         self.seconds = self.start()
 
     def start(self) -> float:
-        """Start every node at once; return the seconds until all of them answered. Raises Failed."""
+        """Start every node at once; return the seconds until all of them responded. Raises Failed."""
         began = time.monotonic()
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
-            while not node.answers():
+            while not node.responds():
                 assert node.process
                 if node.process.poll() is not None or time.monotonic() - began > START_SECONDS:
                     raise Failed(f"{node.host}: {node.stdout}\n{node.stderr}")

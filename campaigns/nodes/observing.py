@@ -103,9 +103,9 @@ def disable(via: Site, token: str, key_id: str) -> None:
     """Repeat until it succeeds: another node may hold a lock until the database notices that it is gone."""
     deadline = time.monotonic() + CHANGE_SECONDS
     while (
-        answer := via.send("POST", f"/api/v1/keys/{key_id}/disable", {"reason": "nodes"}, token=token)
+        response := via.send("POST", f"/api/v1/keys/{key_id}/disable", {"reason": "nodes"}, token=token)
     ).status != 200:
-        assert answer.status == 503, answer.content
+        assert response.status == 503, response.content
         assert time.monotonic() < deadline, "another node blocks every change"
 
 

@@ -1,10 +1,10 @@
-"""Break a dependency of the running server, and compare the answers with the promises in docs/operations.md.
+"""Break a dependency of the running server, and compare the responses with the promises in docs/operations.md.
 
     python -m campaigns.outages.campaign --database sqlite --faults lock,disk,sequencer
 
-For each fault it prints the time, status and code of the answers to an encryption over the fast path, one
-over Django, a sign-in and a change, several of each at once, then the answers of the probes and their times,
-and the time of the recovery. It exits 1 if an answer is unexpected or if the server does not recover.
+For each fault it prints the time, status and code of the responses to an encryption over the fast path, one
+over Django, a sign-in and a change, several of each at once, then the responses of the probes and their times,
+and the time of the recovery. It exits 1 if a response is unexpected or if the server does not recover.
 ``campaigns.outages.under_load`` repeats faults under load, and
 counts. ``--database postgresql`` starts servers of its own. ``disk`` mounts a small tmpfs, so it needs root.
 """
@@ -32,7 +32,7 @@ KINDS: dict[str, Callable[[Target], Seen]] = {
     "change": Target.change,
 }
 
-# Answers of each request kind and of the probes; in /health also the unhealthy services.
+# Responses of each request kind and of the probes; in /health also the unhealthy services.
 REFUSED = {"503 audit_unavailable"}
 THROTTLED = {"429 throttled"}  # if one user signs in several times at once
 READY, NOT_READY = {"200 ready"}, {"503 not ready: database, migrations, key_encryption_key, commits"}
@@ -81,7 +81,7 @@ OF_DATABASE = {
 
 
 def main() -> int:
-    """Return 0 if every answer is an expected one and the server recovers from each fault."""
+    """Return 0 if every response is an expected one and the server recovers from each fault."""
     options = parse()
     is_well = True
     for fault in options.faults:
@@ -115,38 +115,38 @@ def parse() -> argparse.Namespace:
 
 
 class Requests(ThreadPoolExecutor):
-    """A pool that does not wait for its threads: a hanging database answers only after its fault is over."""
+    """A pool that does not wait for its threads: a hanging database responds only after its fault is over."""
 
     def close(self) -> None:
         self.shutdown(wait=False)
 
 
 def observe(target: Target, expected: dict[str, set[str]], *, is_hanging: bool) -> bool:
-    """Send everything at once and print the slowest answer of each kind; return whether all are expected.
+    """Send everything at once and print the slowest response of each kind; return whether all are expected.
 
-    While the database hangs only the probes answer, so only they are compared.
+    While the database hangs only the probes respond, so only they are compared.
     """
     seen: list[tuple[str, list[Seen]]] = []
     with contextlib.closing(Requests(len(KINDS) * AT_ONCE + len(PROBES))) as pool:
         requests = [(name, pool.submit(ask, target)) for _ in range(AT_ONCE) for name, ask in KINDS.items()]
         time.sleep(1.2)  # probe results from before the fault have expired
         probes = [(path, pool.submit(target.send, "GET", path)) for path in PROBES]
-        seen += [(path, [answer.result()]) for path, answer in probes]
+        seen += [(path, [response.result()]) for path, response in probes]
         if not is_hanging:
             seen += [
-                (name, [answer.result() for other, answer in requests if other == name]) for name in KINDS
+                (name, [response.result() for other, response in requests if other == name]) for name in KINDS
             ]
             seen.append(("/health", [target.send("GET", "/health")]))
-    results = [is_expected(name, answers, expected[name]) for name, answers in seen]
+    results = [is_expected(name, responses, expected[name]) for name, responses in seen]
     return all(results)
 
 
-def is_expected(name: str, answers: list[Seen], expected: set[str]) -> bool:
+def is_expected(name: str, responses: list[Seen], expected: set[str]) -> bool:
     """Print one line."""
-    codes = {seen.answer for seen in answers}
+    codes = {seen.outcome for seen in responses}
     wrong = "" if codes <= expected else f"  NOT EXPECTED: {' or '.join(sorted(expected))}"
     log(
-        f"  {name:14} {' or '.join(sorted(codes))} within {max(seen.seconds for seen in answers):.2f} s{wrong}"
+        f"  {name:14} {' or '.join(sorted(codes))} within {max(seen.seconds for seen in responses):.2f} s{wrong}"
     )
     return codes <= expected
 

@@ -98,7 +98,7 @@ def stopped_database(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hanging_database(target: Target) -> Iterator[None]:
-    """The database accepts connections and answers nothing."""
+    """The database accepts connections and never responds."""
     assert target.postgresql
     assert target.postgresql.process
     main = target.postgresql.process.pid
@@ -193,7 +193,7 @@ def emptied_redis(target: Target) -> Iterator[None]:
 
 @contextlib.contextmanager
 def paused_redis(target: Target) -> Iterator[None]:
-    """Redis accepts connections and answers nothing."""
+    """Redis accepts connections and never responds."""
     assert target.redis
     assert target.redis.process
     target.redis.process.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Clients with a mix of requests at a bounded rate, and every answer that they got."""
+"""Clients with a mix of requests at a bounded rate, and every response that they got."""
 
 import random
 import statistics
@@ -17,11 +17,11 @@ from tests.product import KeepAlive, Reply, Site
 
 PAUSE = 0.5  # seconds of a client between two requests
 PAUSE_AFTER_FAILURE = 0.2  # seconds
-NO_ANSWER = 0  # as a status
+NO_RESPONSE = 0  # as a status
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """``client`` identifies the client. ``is_durable``: a success promises that something is stored. ``code``: of a problem."""
 
     client: int
@@ -41,7 +41,7 @@ class MeasuredLoad(Load):
 
     def __init__(self, site: Site, *, clients: int, seed: int = 0) -> None:
         super().__init__(site, patient_token(site), outlasts=True, seed=seed, clients=clients)
-        self.answers: list[Answer] = []
+        self.responses: list[Response] = []
         self.wrong: list[str] = []
         self._cookie = site.sign_in()
         self._renewal = threading.Lock()
@@ -59,28 +59,30 @@ class MeasuredLoad(Load):
     # --- figures
 
     def statuses(self) -> Counter[int]:
-        return Counter(answer.status for answer in list(self.answers))
+        return Counter(response.status for response in list(self.responses))
 
     def refusals(self) -> str:
-        """How often each status and code was answered, without the successes."""
+        """How often each status and code was returned, without the successes."""
         counted = Counter(
-            f"{seen.status} {seen.code}".strip() for seen in self.answers if not seen.is_success
+            f"{seen.status} {seen.code}".strip() for seen in self.responses if not seen.is_success
         )
-        return ", ".join(f"{count} times {answer}" for answer, count in counted.most_common()) or "none"
+        return ", ".join(f"{count} times {response}" for response, count in counted.most_common()) or "none"
 
     def longest_gap(self) -> float:
         """The longest time in seconds that one client waited from a durable success until its next."""
         last: dict[int, float] = {}
         longest = 0.0
-        for answer in list(self.answers):
-            if answer.is_success and answer.is_durable:
-                longest = max(longest, answer.ended - last.get(answer.client, answer.ended))
-                last[answer.client] = answer.ended
+        for response in list(self.responses):
+            if response.is_success and response.is_durable:
+                longest = max(longest, response.ended - last.get(response.client, response.ended))
+                last[response.client] = response.ended
         return longest
 
     def percentiles(self) -> tuple[float, float]:
         """The median and the 99th percentile of the successes, in milliseconds."""
-        taken = [1000 * (answer.ended - answer.began) for answer in self.answers if answer.is_success]
+        taken = [
+            1000 * (response.ended - response.began) for response in self.responses if response.is_success
+        ]
         return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
 
     # --- requests
@@ -93,8 +95,8 @@ class MeasuredLoad(Load):
             return
         ciphertext, plaintext = chance.choice(self.acknowledged.ciphertexts)
 
-        def compare(answer: dict[str, Any]) -> None:
-            if answer["data"] != plaintext:
+        def compare(response: dict[str, Any]) -> None:
+            if response["data"] != plaintext:
                 self.wrong.append(f"{ciphertext}: another plaintext")
 
         self._send(client, "/api/v1/decrypt", {"ciphertext": ciphertext}, 200, compare)
@@ -115,11 +117,11 @@ class MeasuredLoad(Load):
         note: Callable[[dict[str, Any]], object],
     ) -> None:
         request_id = uuid.uuid4().hex
-        answer = self._ask(client, "POST", path, body, request_id=request_id)
-        if answer.status == status:
+        response = self._ask(client, "POST", path, body, request_id=request_id)
+        if response.status == status:
             with self._lock:
                 self.acknowledged.requests.append(request_id)
-                note(answer.json)
+                note(response.json)
 
     def _ask(
         self,
@@ -131,22 +133,22 @@ class MeasuredLoad(Load):
         request_id: str = "",
         cookie: dict[str, str] | None = None,
     ) -> Reply:
-        token, began, status, code = self.token, time.monotonic(), NO_ANSWER, ""
+        token, began, status, code = self.token, time.monotonic(), NO_RESPONSE, ""
         headers = {"X-Request-ID": request_id} if request_id else {}
         try:
-            answer = client.send(
+            response = client.send(
                 method, path, body, token="" if cookie else token, headers=headers | (cookie or {})
             )
-            status, code = answer.status, code_of(answer)
+            status, code = response.status, code_of(response)
         finally:
             self._note(began, status, code, is_durable=bool(request_id))
         if status == 401:
             self._sign_in_to_api_again(token)
-        return answer
+        return response
 
     def _note(self, began: float, status: int, code: str, *, is_durable: bool) -> None:
-        seen = Answer(threading.get_ident(), began, time.monotonic(), status, is_durable, code)
-        self.answers.append(seen)
+        seen = Response(threading.get_ident(), began, time.monotonic(), status, is_durable, code)
+        self.responses.append(seen)
         if seen.is_success and is_durable:
             self._succeeded[seen.client] = seen.ended
         time.sleep(PAUSE if seen.is_success else PAUSE_AFTER_FAILURE)
@@ -162,6 +164,6 @@ class MeasuredLoad(Load):
                 self._cookie = self.product.sign_in()
 
 
-def code_of(answer: Reply) -> str:
-    """The code of a problem document; "" for any other answer."""
-    return answer.code if answer.headers.get_content_type() == "application/problem+json" else ""
+def code_of(response: Reply) -> str:
+    """The code of a problem document; "" for any other response."""
+    return response.code if response.headers.get_content_type() == "application/problem+json" else ""

@@ -18,7 +18,7 @@ from tests.services.redis import Redis
 from tests.services.rights import folder_for_servers
 from tests.waiting import wait_until
 
-TIMEOUT = 130  # seconds for one answer
+TIMEOUT = 130  # seconds for one response
 WELL = {"healthy", "not_configured"}
 
 
@@ -29,11 +29,11 @@ class Seen:
     code: str
 
     @property
-    def answer(self) -> str:
+    def outcome(self) -> str:
         return f"{self.status} {self.code}".rstrip()
 
     def __str__(self) -> str:
-        return f"{self.answer} {self.seconds:.2f} s"
+        return f"{self.outcome} {self.seconds:.2f} s"
 
 
 class Clock:
@@ -102,8 +102,8 @@ class Target:
         connection = HTTPConnection("127.0.0.1", self.product.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            kind, content = answer.headers.get_content_type(), answer.read()
+            response = connection.getresponse()
+            kind, content = response.headers.get_content_type(), response.read()
         except (OSError, HTTPException) as error:
             return Seen(time.monotonic() - began, 0, type(error).__name__)
         finally:
@@ -116,7 +116,7 @@ class Target:
             code += f" ({', '.join(bad)})" if bad else ""
         elif path == "/readyz":
             code = content.decode().strip()
-        return Seen(time.monotonic() - began, answer.status, str(code))
+        return Seen(time.monotonic() - began, response.status, str(code))
 
     def encrypt(self, query: str = "") -> Seen:
         body = {"algorithm": "aes-256-gcm", "data": "aGk=", "key_id": self.key}
@@ -132,10 +132,10 @@ class Target:
         """Request an export of the whole log, which needs a recent sign-in, and return its id."""
         token = patient_token(self.product)
         while True:
-            answer = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=token)
-            if answer.status != 503:
-                assert answer.status == 202, answer.content
-                return str(answer.json["id"])
+            response = self.product.send("POST", "/api/v1/audit/exports", {"format": "jsonl"}, token=token)
+            if response.status != 503:
+                assert response.status == 202, response.content
+                return str(response.json["id"])
 
     def status_of(self, export: str) -> str:
         """The status of the job, read in the database."""

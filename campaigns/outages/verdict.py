@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from campaigns.crash.campaign import add, catch_up, violations_in_database, violations_in_log
 from campaigns.crash.load import GONE, Acknowledged
-from campaigns.outages.load import NO_ANSWER, MeasuredLoad
+from campaigns.outages.load import NO_RESPONSE, MeasuredLoad
 from campaigns.outages.target import patient_token
 from tests.product import Product, Site
 
@@ -98,8 +98,8 @@ def undecryptable(site: Site, ciphertexts: Sequence[tuple[str, str]]) -> list[st
         wrong = [ciphertext for ciphertext, _ in part]
         with suppress(*GONE), site.connect() as client:
             for ciphertext, plaintext in part:
-                answer = client.send("POST", "/api/v1/decrypt", {"ciphertext": ciphertext}, token=token)
-                if answer.status == 200 and answer.json["data"] == plaintext:
+                response = client.send("POST", "/api/v1/decrypt", {"ciphertext": ciphertext}, token=token)
+                if response.status == 200 and response.json["data"] == plaintext:
                     wrong.remove(ciphertext)
         return wrong
 
@@ -111,7 +111,7 @@ def undecryptable(site: Site, ciphertexts: Sequence[tuple[str, str]]) -> list[st
 def row(played: Played) -> list[str]:
     """The cells under ``HEADINGS``."""
     counted, violations = played.load.statuses(), played.violations
-    groups = [range(200, 300), (401, 302, 303), (429,), (503,), (502, 504), (NO_ANSWER,)]
+    groups = [range(200, 300), (401, 302, 303), (429,), (503,), (502, 504), (NO_RESPONSE,)]
     by_group = [sum(counted[status] for status in group) for group in groups]
     return [
         played.name,

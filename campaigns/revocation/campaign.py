@@ -1,4 +1,4 @@
-"""Revoke rights while other processes use them from memory: no answer may leave after the acknowledgement.
+"""Revoke rights while other processes use them from memory: no response may leave after the acknowledgement.
 
     python -m campaigns.revocation.campaign --rounds 1000
 
@@ -121,7 +121,7 @@ class Campaign:
             time.sleep(0.005)
 
     def look(self) -> None:
-        """Find late answers once every entry is in the log. The clients must have ended."""
+        """Find late responses once every entry is in the log. The clients must have ended."""
         from audit.sequencing.catching_up import catch_up  # noqa: PLC0415
         from audit.sequencing.timestamps import waiting  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ def main() -> int:
             f"{name:<21} {len(waits):>5} times, {findings.idle[name]} without load, "
             f"waited {median:.1f} ms (median), {longest:.1f} ms (longest)"
         )
-    print(f"{findings.sealed} answers, {findings.stored} on record, {findings.refused} refusals")
+    print(f"{findings.sealed} responses, {findings.stored} on record, {findings.refused} refusals")
     print(f"{len(findings.leaks)} leaks", *findings.leaks[:20], sep="\n")
     if unshown := findings.unshown():
         print(f"too often without load: {', '.join(unshown)}")

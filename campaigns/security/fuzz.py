@@ -2,7 +2,7 @@
 
     python -m tests.services python -m campaigns.security.fuzz --examples 100 [--seed 1] [--only encrypt]
 
-Each operation gets requests that the document allows, and requests that it forbids. No answer may be a server error
+Each operation gets requests that the document allows, and requests that it forbids. No response may be a server error
 or deviate from the document. An operation of the fast path gets each request twice, through the fast path and through REST, and both
 must agree. The campaign prints the figures and the operations that have accepted no request, and exits 1 if it has found a
 deviation.
@@ -81,7 +81,7 @@ class Report:
     """``deviations`` counts by operation and title; ``samples`` has one curl command or text for each."""
 
     operations: set[str] = field(default_factory=set)
-    accepted: set[str] = field(default_factory=set)  # operations that have answered 2xx
+    accepted: set[str] = field(default_factory=set)  # operations that have returned 2xx
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     deviations: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -144,24 +144,26 @@ class Fuzz:
 
     def case(self, case: Any, user: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = case.call(session=self.session, headers=headers)
+        response = case.call(session=self.session, headers=headers)
         self.report.cases += 1
-        self.report.statuses[answer.status_code] += 1
+        self.report.statuses[response.status_code] += 1
         label = case.operation.label
-        if HTTPStatus(answer.status_code).is_success:
+        if HTTPStatus(response.status_code).is_success:
             self.report.accepted.add(label)
         try:
-            case.validate_response(answer, checks=CHECKS)
+            case.validate_response(response, checks=CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
-                if isinstance(failure, RejectedPositiveData) and breaks_a_rule_in_words(label, answer.json()):
+                if isinstance(failure, RejectedPositiveData) and breaks_a_rule_in_words(
+                    label, response.json()
+                ):
                     continue
                 self.report.add(label, failure.title, f"{user}: {group.message}"[:3000])
-        if case.operation.path in FAST and isinstance(answer.request.body, bytes):
-            self.compare_paths(label, answer.request)
+        if case.operation.path in FAST and isinstance(response.request.body, bytes):
+            self.compare_paths(label, response.request)
 
     def compare_paths(self, label: str, request: requests.PreparedRequest) -> None:
-        """Send the body of an operation of the fast path through both paths, and compare their answers."""
+        """Send the body of an operation of the fast path through both paths, and compare their responses."""
         from tests.crypto_ops.two_paths import SLOW, assert_same  # noqa: PLC0415 - models need a set-up Django
 
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -194,7 +196,7 @@ def insert(case: Any, known: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Return 0 if every answer was as the document says."""
+    """Return 0 if every response was as the document says."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ciphercanary.settings")
     django.setup()
     parser = argparse.ArgumentParser(prog="python -m campaigns.security.fuzz")

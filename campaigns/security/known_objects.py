@@ -86,6 +86,6 @@ class KnownObjects:
         return str(self.send(user, route.path.format(key_id=key_id), body)["id"])
 
     def send(self, user: str, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
-        answer = self.product.send("POST", path, body, token=self.tokens[user], headers=headers or {})
-        assert answer.status < 400, (path, answer.status, answer.json)
-        return answer.json
+        response = self.product.send("POST", path, body, token=self.tokens[user], headers=headers or {})
+        assert response.status < 400, (path, response.status, response.json)
+        return response.json

@@ -1,9 +1,9 @@
-"""Compare the time of answers about a key of another user, which the server has cached, and about an unknown id.
+"""Compare the time of responses about a key of another user, which the server has cached, and about an unknown id.
 
     .venv/bin/python -m tests.services .venv/bin/python -m campaigns.security.timing --pairs 250
 
 sends pairs of requests to a ``bin/serve`` of its own, in random order, with the token of a developer who has no grant.
-Both answers are 404. Other load on the machine adds noise. Refusals of one kind are counted together (see
+Both responses are 404. Other load on the machine adds noise. Refusals of one kind are counted together (see
 docs/audit-log.md), so one id serves for all pairs. Before each pair the owner uses the key, so it stays cached.
 """
 
@@ -41,9 +41,9 @@ def message(key_id: str) -> dict[str, str]:
 def seconds(client: KeepAlive, request: tuple[str, str, object], token: str) -> float:
     method, path, body = request
     began = time.perf_counter()
-    answer = client.send(method, path, body, token=token)
+    response = client.send(method, path, body, token=token)
     took = time.perf_counter() - began
-    assert answer.status == 404, answer.content
+    assert response.status == 404, response.content
     return took
 
 

@@ -66,10 +66,10 @@ class Viewer:
         text = re.sub(r"<[^>]*>", "", self.page(path, admin=admin))
         return any(sentence in text for sentence in sentences)
 
-    def answered(self, path: str, row_id: int) -> bool:
-        answer = self.persona.api.get(path)
-        assert answer.status == 200, (path, answer.status)
-        rows = answer.json.get("results", [answer.json])
+    def is_altered(self, path: str, row_id: int) -> bool:
+        response = self.persona.api.get(path)
+        assert response.status == 200, (path, response.status)
+        rows = response.json.get("results", [response.json])
         [found] = [row for row in rows if row["id"] == row_id]
         return found["integrity"] == "altered"
 
@@ -108,8 +108,8 @@ ENTRY_SURFACES: dict[str, Look] = {
     "key's overview": in_list("/keys/{key}/"),
     "key's activity": in_list("/keys/{key}/activity/"),
     "entry page": lambda viewer, target: viewer.says(f"/audit/{target.log_id}/", ALTERED_ENTRY),
-    "API list": lambda viewer, target: viewer.answered(f"{LOGS}?limit=100", target.log_id),
-    "API entry": lambda viewer, target: viewer.answered(f"{LOGS}/{target.log_id}", target.log_id),
+    "API list": lambda viewer, target: viewer.is_altered(f"{LOGS}?limit=100", target.log_id),
+    "API entry": lambda viewer, target: viewer.is_altered(f"{LOGS}/{target.log_id}", target.log_id),
     "admin list": lambda viewer, target: viewer.marked(
         "/admin/audit/auditlog/", f"/auditlog/{target.log_id}/change/", IN_ADMIN, admin=True
     ),
@@ -123,7 +123,7 @@ CHANGE_SURFACES: dict[str, Look] = {
     "entry page": lambda viewer, target: viewer.says(
         f"/audit/{target.log_id}/", ALTERED_CHANGE, MISSING_CHANGE
     ),
-    "API trail": lambda viewer, target: viewer.answered(f"{TRAIL}?limit=100", target.trail_id),
+    "API trail": lambda viewer, target: viewer.is_altered(f"{TRAIL}?limit=100", target.trail_id),
     "admin list": lambda viewer, target: viewer.marked(
         "/admin/audit/audittrail/", f"/audittrail/{target.trail_id}/change/", IN_ADMIN, admin=True
     ),

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from ciphercanary.server.connections.bridge import WsgiBridge
 from ciphercanary.server.connections.byte_budget import ByteBudget
 from kernel.databases.lock_waits import WAIT_UNTIL
-from kernel.http.asgi_answers import Answer, Receive, Scope, Send, early_answer, send_answer
+from kernel.http.asgi_responses import AsgiResponse, Receive, Scope, Send, early_response, send_response
 from kernel.observability import deferred
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ THREADS: Final = 2
 _BODY_BYTES: Final = 1024
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-type _Fallback = Callable[[Scope], Answer]
+type _Fallback = Callable[[Scope], AsgiResponse]
 """Fallback response of an endpoint whose threads did not respond in time."""
 type _Report = Callable[[], HttpResponse] | None
 """The response to a plain request without Django, produced in a thread; None if the fallback response is always used."""
@@ -68,17 +68,17 @@ class Probes:
         try:
             async with asyncio.timeout(SECONDS):
                 if is_plain and path in self._reports:
-                    await send_answer(scope, _collect_in(messages), await self._report(path, scope))
+                    await send_response(scope, _collect_in(messages), await self._report(path, scope))
                 elif not (is_plain and bridge.is_full):
                     await bridge(_without_cookies(scope), receive, _collect_in(messages))
         except TimeoutError:
             messages.clear()
         if not messages:
-            await send_answer(scope, send, self._fallbacks[path](scope))
+            await send_response(scope, send, self._fallbacks[path](scope))
         for message in messages:
             await send(message)
 
-    async def _report(self, path: str, scope: Scope) -> Answer:
+    async def _report(self, path: str, scope: Scope) -> AsgiResponse:
         report = self._reports[path]
         if report is None:
             return self._fallbacks[path](scope)
@@ -88,10 +88,10 @@ class Probes:
                 running = asyncio.get_running_loop().run_in_executor(self._pool, report)
                 self._running[path] = running
             found = await asyncio.shield(running)
-        except Exception as error:  # a thread that cannot start, say: the fallback answer needs none
+        except Exception as error:  # a thread that cannot start, say: the fallback response needs none
             logger.warning("the probe %s failed", path, exc_info=error)
             return self._fallbacks[path](scope)
-        return early_answer(scope, found.status_code, found["Content-Type"], found.content)
+        return early_response(scope, found.status_code, found["Content-Type"], found.content)
 
 
 def _is_plain(scope: Scope) -> bool:

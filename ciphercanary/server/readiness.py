@@ -1,4 +1,4 @@
-"""The web server reports that it answers: a worker writes a byte into a pipe that it inherits from ``serve``."""
+"""The web server reports that it responds: a worker writes a byte into a pipe that it inherits from ``serve``."""
 
 import os
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Readiness:
 
 
 def report() -> None:
-    """Call it in a worker that answers. Without ``serve``, it does nothing."""
+    """Call it in a worker that responds. Without ``serve``, it does nothing."""
     if descriptor := os.environ.get(VARIABLE):  # noqa: TID251 - the pipe to the supervising process
         with suppress(OSError):
             os.write(int(descriptor), b"1")

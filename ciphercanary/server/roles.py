@@ -40,7 +40,7 @@ Usage: {installation.SERVER} ROLE
 web, sequencer, worker and beat need PostgreSQL, and refuse to start before prepare has run.
 Settings are environment variables: see docs/operations.md. --version prints the version.
 """
-_ANSWERS = {
+_TEXTS = {
     **dict.fromkeys(("-h", "--help", "help"), _HELP),
     **dict.fromkeys(("--version", "version"), f"{__version__}\n"),
 }
@@ -53,8 +53,8 @@ def main() -> None:
         manage.main(rest)
         return
     standard_error.capture(is_server=True)
-    if role in _ANSWERS:
-        sys.stdout.write(_ANSWERS[role])
+    if role in _TEXTS:
+        sys.stdout.write(_TEXTS[role])
         return
     if role not in ROLES or rest:
         standard_error.report(

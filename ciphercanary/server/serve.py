@@ -16,7 +16,7 @@ from kernel.observability import metrics_folder
 def run(commands: Sequence[Program], lock: IO[str], greeting: str) -> int:
     """Run the programs until they are stopped. Returns the web server's exit code.
 
-    Prints the greeting, with its link, once the web server answers.
+    Prints the greeting, with its link, once the web server responds.
     """
     readiness = Readiness()
     environment = {**programs.metrics_environment(), **readiness.environment}

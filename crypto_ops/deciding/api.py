@@ -40,7 +40,7 @@ class EngineView(ApiView[Principal]):
         in_context(request).body  # noqa: B018 - Django keeps the body that it has read, for a repetition
 
     def require_current_rights(self) -> None:
-        """Raises StaleDecision, which repeats the request. Call it for an answer without a commit."""
+        """Raises StaleDecision, which repeats the request. Call it for a response without a commit."""
         if not self._is_repeated:
             require_current_rights(self.request)
 

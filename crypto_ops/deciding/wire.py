@@ -52,15 +52,15 @@ class RequestBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Codec[M: RequestBody, R: Result]:
-    """How the REST interface and the fast path read the bodies of an operation, and write its answers.
+    """How the REST interface and the fast path read the bodies of an operation, and write its responses.
 
-    ``request``: raises Invalid, UnsupportedAlgorithm. ``answer``: describes what ``write`` returns.
+    ``request``: raises Invalid, UnsupportedAlgorithm. ``response``: describes what ``write`` returns.
     """
 
     body: type[M]
     request: Callable[[M], KeyRequest[R]]
     write: Callable[[R, M], bytes]
-    answer: type[Serializer[Any]]
+    response: type[Serializer[Any]]
 
     @property
     def serializer(self) -> type[StrictSerializer]:
@@ -91,6 +91,6 @@ def _quotes_of(value: object) -> int:
 
 
 def of_key(result: _KeyResult, algorithm: str, **members: object) -> bytes:
-    """The answer with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
+    """The response with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
     key = {algorithm: result.mode.name, "key_id": result.key_id, "key_version": result.key_version}
     return encode_json({**members, **key})

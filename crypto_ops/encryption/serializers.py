@@ -1,4 +1,4 @@
-"""Serializers of bodies without a key, and of answers. Those of the other bodies are made from ``wire``."""
+"""Serializers of bodies without a key, and of responses. Those of the other bodies are made from ``wire``."""
 
 from typing import Any
 

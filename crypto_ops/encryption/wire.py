@@ -1,4 +1,4 @@
-"""The bodies of encryption, what they request, and its answers on the fast path."""
+"""The bodies of encryption, what they request, and its responses on the fast path."""
 
 from typing import Annotated, Any, Final
 
@@ -250,7 +250,7 @@ def decrypt_batch(message: DecryptBatch) -> batches.DecryptBatch:
             sealed_item_of(_form_of(item, mode), item.key_version or None, item.aad, mode=mode)
             for item in message.items
         ]
-    except Invalid:  # of one item, but the answer names all
+    except Invalid:  # of one item, but the response names all
         faults = {
             f"items.{index}.{name}": fault
             for index, item in enumerate(message.items)

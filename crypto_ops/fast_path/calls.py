@@ -1,4 +1,4 @@
-"""Requests of the fast path from their decision to their answer, and the work that is done once for many answers."""
+"""Requests of the fast path from their decision to their response, and the work that is done once for many responses."""
 
 import asyncio
 import logging
@@ -29,11 +29,11 @@ _NOT_COMPLETED: Final = (
 )
 
 
-class _AnswerWriter[R, M](Protocol):
-    """Writes the answers of one operation."""
+class _ResponseWriter[R, M](Protocol):
+    """Writes the responses of one operation."""
 
     def write(self, result: R, message: M, /) -> bytes:
-        """The body of the answer to a message."""
+        """The body of the response to a message."""
         ...
 
     def refused(self, result: R, /) -> int:
@@ -42,10 +42,10 @@ class _AnswerWriter[R, M](Protocol):
 
 
 class FastCall(Struct):
-    """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic. ``body``: of the answer."""
+    """One request. ``count``: its number of messages. ``began``, ``until``: time.monotonic. ``body``: of the response."""
 
     decision: Decision[Any]
-    route: _AnswerWriter[Any, Any]
+    route: _ResponseWriter[Any, Any]
     message: object
     exchange: Exchange
     budget: str
@@ -75,7 +75,7 @@ class FastCall(Struct):
             self.has_failed = True
 
     def release(self) -> None:
-        if self.is_released:  # a second answer would go to the next request
+        if self.is_released:  # a second response would go to the next request
             return
         self.is_released = True
         if self.refusal is not None:
@@ -94,8 +94,8 @@ class FastCall(Struct):
         turn = _turn.current
         lines = turn.lines(self.budget)
         algorithm = str(self.decision.grounds.event.meta["algorithm"])
-        _answers.current.add((algorithm, turn.began - self.began, self.count, self.refused))
-        self.exchange.answer(fast_path.head_of(len(body), self.decision.request_id, lines), body)
+        _responses.current.add((algorithm, turn.began - self.began, self.count, self.refused))
+        self.exchange.respond(fast_path.head_of(len(body), self.decision.request_id, lines), body)
 
     def _correct(self) -> None:
         """Record that an operation whose entry says otherwise was not completed."""
@@ -109,14 +109,14 @@ class FastCall(Struct):
 
 
 class _Turn:
-    """What the answers of one turn of the event loop have in common. ``began``: time.monotonic."""
+    """What the responses of one turn of the event loop have in common. ``began``: time.monotonic."""
 
     def __init__(self) -> None:
         self.began = 0.0
         self._lines: dict[str, bytes] = {}
 
     def lines(self, budget: str) -> bytes:
-        """The header lines that the caller's answers have in common."""
+        """The header lines that the caller's responses have in common."""
         lines = self._lines.get(budget)
         if lines is None:
             if not self._lines:
@@ -126,11 +126,11 @@ class _Turn:
         return lines
 
 
-def _count(answers: Sequence[tuple[str, float, int, int]]) -> None:
-    """Count answers: the mode, the seconds, and the numbers of all and of refused messages."""
-    fast_path.count("parser", 200, len(answers))
+def _count(responses: Sequence[tuple[str, float, int, int]]) -> None:
+    """Count responses: the mode, the seconds, and the numbers of all and of refused messages."""
+    fast_path.count("parser", 200, len(responses))
     by_mode = defaultdict(list)
-    for mode, *figures in answers:
+    for mode, *figures in responses:
         by_mode[mode].append(figures)
     for mode, found in by_mode.items():
         seconds, messages, refused = zip(*found, strict=True)
@@ -138,4 +138,4 @@ def _count(answers: Sequence[tuple[str, float, int, int]]) -> None:
 
 
 _turn = ProcessState(_Turn)
-_answers = ProcessState(lambda: Deferred(_count))
+_responses = ProcessState(lambda: Deferred(_count))

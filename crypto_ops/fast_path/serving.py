@@ -1,7 +1,7 @@
 """The fast path to the engine: frequent operations without Django, without a query, without a thread.
 
 It serves plain requests that are allowed and whose data is in memory. Such a request is read, decided and recorded in
-one go, in ``FastRoute.begin``; the commit of its record releases the answer. If data is missing or has changed, the
+one go, in ``FastRoute.begin``; the commit of its record releases the response. If data is missing or has changed, the
 request is decided again in a task, which loads it once for all waiting requests. Everything else goes to the REST
 interface, so each refusal or error has one implementation, one text and one audit event, and the two paths cannot
 diverge. There are two exceptions. A spent budget is refused here, because a flood of requests must not load Django. A
@@ -47,7 +47,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
-from kernel.http.fast_path import Exchange, FastAnswer, FastRequest
+from kernel.http.fast_path import Exchange, FastRequest, FastResponse
 from keys.ring import keyring
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class FastRoute[M: wire.RequestBody, R: Result]:
 
     async def __call__(
         self, sent: FastRequest, body: bytes, failure: DomainError | None = None
-    ) -> FastAnswer | None:
+    ) -> FastResponse | None:
         """Decide the request, and load what is missing. None passes it to Django.
 
         ``failure``: why an earlier decision by ``begin`` was not recorded.
@@ -149,16 +149,16 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             message = self._decode(body)
             if not wire.is_unambiguous(body, message):
                 return None
-            return await self._answer(sent, origin, principal, message, until)
+            return await self._respond(sent, origin, principal, message, until)
         except _PASSED_TO_DJANGO:
             return None
         except Exception:
-            logger.exception("the fast path could not answer")
+            logger.exception("the fast path could not respond")
             return None
 
-    async def _answer(
+    async def _respond(
         self, sent: FastRequest, origin: Origin, principal: Principal, message: M, until: float
-    ) -> FastAnswer:
+    ) -> FastResponse:
         request = self.request(message)
         count = self.count(request)
         name, cost = principal.identity.budget, cost_of(count)
@@ -175,7 +175,7 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(result.mode, time.perf_counter() - began, count, self.refused(result))
-        return fast_path.answer(self.write(result, message), sent.request_id, *_rate_limit_headers(name))
+        return fast_path.response(self.write(result, message), sent.request_id, *_rate_limit_headers(name))
 
     async def _perform(
         self, sent: FastRequest, origin: Origin, principal: Principal, request: Operation[R], until: float
@@ -201,7 +201,7 @@ class FastRoute[M: wire.RequestBody, R: Result]:
         principal: Principal,
         sent: FastRequest,
         until: float,
-    ) -> FastAnswer:
+    ) -> FastResponse:
         event = Event(action=self.action, outcome=outcome, code=error.code)
         actor = principal.actor.of_request(sent.request_id)
         if refusals.count(event, actor):

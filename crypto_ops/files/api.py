@@ -19,7 +19,7 @@ from crypto_ops.files.multipart import FIELD, FORM, FilePart
 from crypto_ops.files.serializers import FileJobSerializer, FileQuery
 from crypto_ops.files.uploads import FileRequest, Upload
 from crypto_ops.models import READ_PERMISSION, FileJob, FileOperation
-from crypto_ops.streaming.api import AAD_PARAMETER, OCTETS, answer_with, decode_aad, require_media_type
+from crypto_ops.streaming.api import AAD_PARAMETER, OCTETS, decode_aad, require_media_type, stream_response
 from kernel.http.context import ContextRequest, in_context
 from kernel.rest.fields import represent
 from kernel.rest.schema import LOCATION
@@ -57,7 +57,7 @@ class FilesView(KeyReferenceView):
         )
         upload = Upload(self.principal, order, render=_render, part=_part_of(in_context(self.request)))
         location = reverse("file", kwargs={"file_id": upload.job_id})
-        return answer_with(
+        return stream_response(
             in_context(self.request),
             upload,
             status=HTTPStatus.ACCEPTED,

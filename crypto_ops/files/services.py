@@ -33,9 +33,8 @@ from kernel.errors import NotFound
 from kernel.freshness.epoch import require_current
 from kernel.identities import Identity
 from kernel.jobs import delivery
-from kernel.jobs import job as jobs_job
 from kernel.jobs.errors import NoResult, ResultGone, ResultMissing
-from kernel.jobs.job import Status
+from kernel.jobs.job import UNFINISHED, Status
 from kernel.trust.row_mac import IntegrityFailed
 
 OBJECT_TYPE: Final = "file"
@@ -125,7 +124,7 @@ def open_result(*, principal: Principal, result: _FileResult) -> BinaryIO | Decr
 
 def bytes_left(requester: Identity) -> int:
     """The bytes that the requester may still upload. Raises FileQuotaExceeded if none are left."""
-    kept = Q(status__in=jobs_job.UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
+    kept = Q(status__in=UNFINISHED) | Q(status=Status.SUCCEEDED.value, expires_at__gt=database_now())
     own = FileJob.objects.filter(kept, is_of(requester, user="created_by"))
     used = own.aggregate(jobs=Count("pk"), bytes=Sum("upload_size", default=0))
     left: int = settings.CC_FILE_QUOTA_BYTES - used["bytes"]

@@ -32,8 +32,7 @@ from crypto_ops.streaming.services.streams import Decryption, Encryption
 from kernel.clock import database_now
 from kernel.crypto.sealing.stream import UploadCipher
 from kernel.freshness.epoch import read_stamp
-from kernel.jobs import job as jobs_job
-from kernel.jobs.job import Status
+from kernel.jobs.job import UNFINISHED, Status
 from kernel.jobs.progress import Progress
 from kernel.trust import kek
 
@@ -78,7 +77,7 @@ def delete_expired_files() -> None:
     """Remove the files of expired jobs, and what killed processes left. Raises OSError."""
     found = storage.FOLDER.names()
     # Read after the folder, so that the rows include every job that succeeded in between.
-    unfinished = FileJob.objects.filter(status__in=jobs_job.UNFINISHED).values_list("id", flat=True)
+    unfinished = FileJob.objects.filter(status__in=UNFINISHED).values_list("id", flat=True)
     results = FileJob.objects.filter(expires_at__gt=database_now()).values_list("id", "attempt")
     needed = {str(job_id) for job_id in unfinished}
     kept = {storage.result_name(job_id, attempt) for job_id, attempt in results}

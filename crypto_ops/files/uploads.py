@@ -30,7 +30,7 @@ from kernel.crypto.sealing.data_key_stream import MAX_HEADER_SIZE, AnyHeader, re
 from kernel.crypto.sealing.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
 from kernel.identities import Identity
 from kernel.jobs import delivery
-from kernel.jobs import job as jobs_job
+from kernel.jobs.job import requester_columns
 from kernel.runtime import ProcessState
 from kernel.trust import kek
 
@@ -71,7 +71,7 @@ class Upload(Stream):
         self._order, self._render, self._part = order, render, part
         self._beginning = b""
         self._header: AnyHeader | None = None
-        self._answer = b""
+        self._response = b""
         principal.require(order.operation.permission)
         self._left = bytes_left(principal.identity)
         self.check()
@@ -118,11 +118,11 @@ class Upload(Stream):
         except BaseException:
             self._storing.remove()
             raise
-        self._answer = self._render(job)
-        return iter([self._answer])
+        self._response = self._render(job)
+        return iter([self._response])
 
-    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the answer describes the job
-        return len(self._answer)
+    def response_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the response describes the job
+        return len(self._response)
 
     @property
     def max_body(self) -> int:
@@ -147,7 +147,7 @@ class Upload(Stream):
     def _job(self, key_id: UUID) -> FileJob:
         name = self._order.name or (self._part.name if self._part else "")
         return FileJob(
-            **jobs_job.requester_columns(asdict(self._principal.actor)),
+            **requester_columns(asdict(self._principal.actor)),
             id=self.job_id,
             operation=self._order.operation,
             key_id=key_id,

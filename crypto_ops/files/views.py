@@ -21,11 +21,11 @@ from crypto_ops.files.forms import FileKeyForm
 from crypto_ops.files.multipart import FORM, FilePart
 from crypto_ops.files.uploads import FileRequest, Upload
 from crypto_ops.models import FileOperation
-from crypto_ops.streaming.api import answer_with, require_media_type
+from crypto_ops.streaming.api import require_media_type, stream_response
 from crypto_ops.trying.services import require_console_decrypt
 from kernel.errors import Invalid
 from kernel.http.context import in_context
-from kernel.pages.problem_views import answer_problem, form_out_of_date
+from kernel.pages.problem_views import form_out_of_date, problem_response
 from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys.reading import services as reading
@@ -64,8 +64,8 @@ class UploadView(PageView[Principal]):
         upload = Upload(self.principal, self._order(request), render=lambda _job: b"", part=part)
         done = self.done(reverse("file-job", args=[upload.job_id]))
         headers = dict(done.headers)
-        return answer_with(
-            in_context(request), upload, refusal=answer_problem, status=done.status_code, headers=headers
+        return stream_response(
+            in_context(request), upload, refusal=problem_response, status=done.status_code, headers=headers
         )
 
     def _order(self, request: HttpRequest) -> FileRequest:

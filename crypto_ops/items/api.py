@@ -26,7 +26,7 @@ class MessageView(EngineView, KeyReferenceView):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if hasattr(cls, "codec"):
-            extend_schema(request=cls.codec.serializer, responses=cls.codec.answer)(cls)
+            extend_schema(request=cls.codec.serializer, responses=cls.codec.response)(cls)
 
     def post(self, _request: Request) -> HttpResponse:
         self.read(self.codec.serializer)  # words the errors of all members

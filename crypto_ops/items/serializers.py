@@ -1,4 +1,4 @@
-"""Serializers of answers to batches, which differ in names only."""
+"""Serializers of responses to batches, which differ in names only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The texts of items, and the answers to batches, for REST and the fast path. Unreadable items do not affect others."""
+"""The texts of items, and the responses to batches, for REST and the fast path. Unreadable items do not affect others."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
@@ -66,7 +66,7 @@ class _BatchBody(Protocol):
 def of_batch(
     result: AnyBatchResult, message: _BatchBody, *, member: str, algorithm: str = "algorithm"
 ) -> bytes:
-    """The answer: results in order, each with the reference of its item.
+    """The response: results in order, each with the reference of its item.
 
     ``member``: the name of a result. ``algorithm``: the name of the member for the mode.
     """

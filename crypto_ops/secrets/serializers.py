@@ -1,4 +1,4 @@
-"""Serializers of the answers with data keys, derived keys and shared secrets."""
+"""Serializers of the responses with data keys, derived keys and shared secrets."""
 
 from typing import Any
 

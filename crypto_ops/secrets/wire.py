@@ -1,4 +1,4 @@
-"""The bodies of data keys, derived keys and shared secrets, what they request, and their answers on the fast path."""
+"""The bodies of data keys, derived keys and shared secrets, what they request, and their responses on the fast path."""
 
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ type _Bits = Annotated[int, Rest(BitsField, help_text=f"{DEFAULT_BITS} unless gi
 type _Mode = Annotated[ModeName, Rest(help_text="the key's default mode unless given")]
 type _IsDisclosed = Annotated[
     bool,
-    Rest(serializers.BooleanField, help_text="whether the answer contains the plaintext; true unless given"),
+    Rest(serializers.BooleanField, help_text="whether the response has the plaintext; true unless given"),
 ]
 type _Context = Annotated[
     str,
@@ -108,20 +108,20 @@ def data_key_request(message: DataKey) -> DataKeyRequest:
 
 
 def generated(result: data_keys.DataKey, _message: DataKey) -> bytes:
-    """The answer has no member without a value."""
+    """The response has no member without a value."""
     contents = result.contents
-    answer: dict[str, Any] = {
+    members: dict[str, Any] = {
         "ciphertext": envelope.encode(result.envelope),
         "algorithm": result.mode.name,
         "key_id": str(result.key_id),
         "key_version": result.key_version,
     }
-    answer |= {"bits": contents.bits} if contents.key_pair is None else {"key_pair": contents.key_pair}
+    members |= {"bits": contents.bits} if contents.key_pair is None else {"key_pair": contents.key_pair}
     if result.public_key is not None:
-        answer["public_key"] = encode_base64(result.public_key)
+        members["public_key"] = encode_base64(result.public_key)
     if result.plaintext is not None:
-        answer["plaintext"] = encode_base64(result.plaintext)
-    return encode_json(answer)
+        members["plaintext"] = encode_base64(result.plaintext)
+    return encode_json(members)
 
 
 class Derive(RequestBody, frozen=True):

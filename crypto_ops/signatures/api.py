@@ -40,7 +40,7 @@ class SignView(MessageView):
 
 
 class VerifyView(MessageView):
-    """Verify the signature of a message or its digest. A wrong signature is answered with ``valid: false``."""
+    """Verify the signature of a message or its digest. A wrong signature returns ``valid: false``."""
 
     rules = {"POST": Rule("crypto.verify", actions.SIGNATURE_VERIFIED)}
     codec = Codec(wire.Verify, wire.verify_request, wire.verified, VerificationSerializer)
@@ -54,7 +54,7 @@ class MacView(MessageView):
 
 
 class VerifyMacView(MessageView):
-    """Verify the MAC of a message. A wrong MAC is answered with ``valid: false``."""
+    """Verify the MAC of a message. A wrong MAC returns ``valid: false``."""
 
     rules = {"POST": Rule("crypto.verify", actions.MAC_VERIFIED)}
     codec = Codec(wire.VerifyMac, wire.verify_mac_request, wire.mac_verified, MacVerificationSerializer)

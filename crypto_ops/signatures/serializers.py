@@ -1,4 +1,4 @@
-"""Serializers of certificate signing requests, and of the answers with signatures, MACs and JWTs."""
+"""Serializers of certificate signing requests, and of the responses with signatures, MACs and JWTs."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ class _StreamQuery(StrictSerializer):
     key_id = KeyReferenceField()
 
 
-class StreamAnswer(HttpResponse):
+class StreamResponse(HttpResponse):
     """A response without its body, which comes from ``stream``. ``refusal`` renders an error of the stream."""
 
     def __init__(self, request: ContextRequest, stream: Stream, refusal: _Refusal, **head: Any) -> None:
@@ -79,8 +79,8 @@ class StreamAnswer(HttpResponse):
 class _StreamView(KeyReferenceView):
     renderer_classes = [_OctetRenderer]
 
-    def answer(self, stream: Stream) -> HttpResponse:
-        return answer_with(in_context(self.request), stream, content_type=OCTETS)
+    def respond_with(self, stream: Stream) -> HttpResponse:
+        return stream_response(in_context(self.request), stream, content_type=OCTETS)
 
     def read_aad(self) -> bytes:
         """The aad from the headers. Checks the media type of the body first. Raises Invalid."""
@@ -97,7 +97,7 @@ class EncryptStreamView(_StreamView):
     def post(self, _request: Request) -> HttpResponse:
         key_id = self.key_id_of(self.read_query(_StreamQuery)["key_id"])
         aad = self.read_aad()
-        return self.answer(Encryption(self.principal, key_id=key_id, aad=aad))
+        return self.respond_with(Encryption(self.principal, key_id=key_id, aad=aad))
 
 
 class DecryptStreamView(_StreamView):
@@ -109,16 +109,16 @@ class DecryptStreamView(_StreamView):
     def post(self, _request: Request) -> HttpResponse:
         self.read_query(StrictSerializer)
         aad = self.read_aad()
-        return self.answer(Decryption(self.principal, aad=aad))
+        return self.respond_with(Decryption(self.principal, aad=aad))
 
 
-def answer_with(
+def stream_response(
     request: ContextRequest, stream: Stream, *, refusal: _Refusal = problems.render, **head: Any
 ) -> HttpResponse:
     """The response with the output of the stream. ``head``: the arguments of ``HttpResponse``. Raises refusals."""
     if TAKES_STREAM in request.META:
         request.META[TAKES_STREAM].append(stream)
-        return StreamAnswer(request, stream, refusal, **head)
+        return StreamResponse(request, stream, refusal, **head)
     try:
         with stream:
             octets = stream.write(request.body) + b"".join(stream.finish())

@@ -21,12 +21,12 @@ from django.http import HttpResponse
 
 from audit.middleware import RefusalRecorder
 from crypto_ops.errors import StreamCut
-from crypto_ops.streaming.api import TAKES_STREAM, StreamAnswer
+from crypto_ops.streaming.api import TAKES_STREAM, StreamResponse
 from crypto_ops.streaming.exchange import Exchange, Outlet
 from crypto_ops.streaming.services.streams import Stream
 from kernel.errors import DomainError
-from kernel.http.asgi_answers import Receive, Scope, Send, refusal, send_answer
 from kernel.http.asgi_bodies import ClientGone
+from kernel.http.asgi_responses import Receive, Scope, Send, refusal, send_response
 from kernel.http.protocol_refusals import overloaded, request_timeout
 from kernel.http.wsgi_environ import environ
 from kernel.rest.exceptions import translate
@@ -58,7 +58,7 @@ class StreamEndpoint:
             await self._others(scope, receive, send)
             return
         if self._in_flight >= MAX_STREAMS:
-            await send_answer(scope, send, refusal(scope, overloaded()))
+            await send_response(scope, send, refusal(scope, overloaded()))
             return
         exchange = Exchange(self._pool, scope, receive, send)
         self._in_flight += 1
@@ -73,24 +73,24 @@ class StreamEndpoint:
         """Whether the request was refused before a stream began."""
         begun: list[Stream] = []
         try:
-            answer = await exchange.in_thread(self._call_django, exchange.scope, begun)
-            if isinstance(answer, StreamAnswer):
-                await _transfer(exchange, answer)
+            response = await exchange.in_thread(self._call_django, exchange.scope, begun)
+            if isinstance(response, StreamResponse):
+                await _transfer(exchange, response)
             else:
-                await exchange.answer(answer)
+                await exchange.respond(response)
         finally:
             for stream in begun:  # all have ended already, except one that Django began but did not return
                 stream.end(StreamCut())
-        return not isinstance(answer, StreamAnswer)
+        return not isinstance(response, StreamResponse)
 
     def _call_django(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
-        """Django's response to the head of the request: a StreamAnswer, or a refusal."""
+        """Django's response to the head of the request: a StreamResponse, or a refusal."""
         response: Any = self._application(environ(scope, b"") | {TAKES_STREAM: begun}, _ignore_start)
         response.close()
         return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable; Django returns its response
 
 
-async def _transfer(exchange: Exchange, head: StreamAnswer) -> None:
+async def _transfer(exchange: Exchange, head: StreamResponse) -> None:
     outlet = Outlet(exchange, head)
     error: DomainError | None = StreamCut()  # also if the task is cancelled: no other cause is known then
     try:
@@ -108,7 +108,7 @@ async def _transfer(exchange: Exchange, head: StreamAnswer) -> None:
         refused = await exchange.in_thread(_end, head, outlet, error)
     # A response that has begun is never completed: the server closes the connection without the last chunk.
     if refused is not None and not outlet.has_begun and not isinstance(error, StreamCut):
-        await exchange.answer(refused)
+        await exchange.respond(refused)
         await exchange.body.linger()
 
 
@@ -141,7 +141,7 @@ async def _next_bytes(exchange: Exchange, stream: Stream) -> bytes | None:
     return b"".join(blocks) if blocks else None
 
 
-def _end(head: StreamAnswer, outlet: Outlet, error: DomainError | None) -> HttpResponse | None:
+def _end(head: StreamResponse, outlet: Outlet, error: DomainError | None) -> HttpResponse | None:
     """End the stream. After a failure, record it and return the refusal, which is sent if no response has begun."""
     head.stream.end(error)
     outlet.close()

@@ -11,11 +11,11 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpResponse
 
-from crypto_ops.streaming.api import StreamAnswer
+from crypto_ops.streaming.api import StreamResponse
 from crypto_ops.streaming.services.spool import Spool
 from kernel.databases.transactions import call_in_pool
-from kernel.http.asgi_answers import Headers, Receive, Scope, Send
 from kernel.http.asgi_bodies import IncomingBody, declared_length
+from kernel.http.asgi_responses import Headers, Receive, Scope, Send
 from kernel.http.protocol_refusals import body_too_large
 from kernel.observability.tracing import bound
 
@@ -74,7 +74,7 @@ class Exchange:
             await asyncio.wait([job])  # it may be writing to the spool, which is closed next
             raise
 
-    async def answer(self, response: HttpResponse) -> None:
+    async def respond(self, response: HttpResponse) -> None:
         """Send a complete response that is no stream. If the body was not read, the connection closes after it."""
         headers = _headers_of(response, len(response.content))
         if not self.body.is_complete:
@@ -86,7 +86,7 @@ class Exchange:
 class Outlet:
     """The response: sent as it is produced, or kept while the request is incomplete and the client does not read."""
 
-    def __init__(self, exchange: Exchange, head: StreamAnswer) -> None:
+    def __init__(self, exchange: Exchange, head: StreamResponse) -> None:
         self._exchange = exchange
         self._head = head
         self.has_begun = False
@@ -135,7 +135,7 @@ class Outlet:
             self._exchange.progress(len(block))
 
     def _start(self) -> dict[str, Any]:
-        headers = _headers_of(self._head, self._head.stream.answer_size(self._exchange.body_size))
+        headers = _headers_of(self._head, self._head.stream.response_size(self._exchange.body_size))
         return {"type": "http.response.start", "status": self._head.status_code, "headers": headers}
 
     def give_up(self) -> None:

@@ -87,14 +87,14 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/@@verify \
 """
 )
 _CURL_ENCAPSULATE: Final = _Program(
-    r"""ANSWER=$(
+    r"""RESPONSE=$(
   printf '{"key_id": "@@key_id"}' |
   curl -sS --fail-with-body -w '\n' @@server/api/v1/encapsulate \
     -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
     -H 'Content-Type: application/json' \
     --data-binary @-
 )
-member() { printf '%s\n' "$ANSWER" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p; /\"detail\":/w /dev/stderr"; }
+member() { printf '%s\n' "$RESPONSE" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p; /\"detail\":/w /dev/stderr"; }
 CIPHERTEXT=$(member ciphertext) KEY_VERSION=$(member key_version)
 member shared_secret
 """
@@ -147,8 +147,8 @@ request = urllib.request.Request(
     "@@server/auth/login", json.dumps(body).encode(), {"Content-Type": "application/json"}
 )
 try:
-    with urllib.request.urlopen(request) as answer:
-        print("export CIPHERCANARY_TOKEN=" + json.load(answer)["access_token"])
+    with urllib.request.urlopen(request) as response:
+        print("export CIPHERCANARY_TOKEN=" + json.load(response)["access_token"])
 except urllib.error.HTTPError as refusal:
     sys.exit(refusal.read().decode())
 """
@@ -169,8 +169,8 @@ def call(operation, **body):
     url = "@@server/api/v1/" + operation
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
     except urllib.error.HTTPError as refusal:
         raise SystemExit(refusal.read().decode())
 
@@ -197,18 +197,18 @@ print(@@member)
 """
 )
 _PYTHON_VERIFY: Final = _Program(
-    """answer = call("@@verify", **body, @@member=@@member)
-print(answer["valid"])
+    """response = call("@@verify", **body, @@member=@@member)
+print(response["valid"])
 """
 )
 _PYTHON_ENCAPSULATE: Final = _Program(
     _PYTHON_CALL
-    + """answer = call("encapsulate", key_id="@@key_id")
-print(answer["shared_secret"])
+    + """response = call("encapsulate", key_id="@@key_id")
+print(response["shared_secret"])
 """
 )
 _PYTHON_DECAPSULATE: Final = _Program(
-    """sent = {name: answer[name] for name in ("key_id", "key_version", "ciphertext")}
+    """sent = {name: response[name] for name in ("key_id", "key_version", "ciphertext")}
 print(call("decapsulate", **sent)["shared_secret"])
 """
 )

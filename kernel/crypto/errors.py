@@ -48,7 +48,7 @@ class Invalid(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something the answer depends on is missing; the same request may succeed later."""
+    """Something the response depends on is missing; the same request may succeed later."""
 
     code = "dependency_unavailable"
     title = "A dependency is unavailable"

@@ -29,7 +29,7 @@ from kernel.runtime import ProcessState
 _UNCONFIRMED = "PostgreSQL did not confirm COMMIT in time, so it is unknown whether the change was made"
 _NOT_SENT = "PostgreSQL has not confirmed an earlier COMMIT, so the change was rolled back"
 LEAST_FOR_COMMIT = (
-    2.0  # seconds for a COMMIT after long waits: an unknown outcome is worse than a late answer
+    2.0  # seconds for a COMMIT after long waits: an unknown outcome is worse than a late response
 )
 _HAS_WRITTEN = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 

@@ -1,7 +1,7 @@
 """Detection of a PostgreSQL server or client that has disappeared without closing its connection.
 
 If a machine or the network between two machines fails, no packet ends the connection. Without these options, a
-request would wait a quarter of an hour for its answer. PostgreSQL would keep the session of the lost client for two
+request would wait a quarter of an hour for its response. PostgreSQL would keep the session of the lost client for two
 hours, with the locks of its transaction: meanwhile, other machines could not change a key or sequence the log.
 """
 

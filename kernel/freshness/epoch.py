@@ -1,12 +1,12 @@
 """The security epoch: a counter that every security-relevant change increments, globally and per entity.
 
-An answer computed from cached keys and permissions keeps the epochs that it was computed under. The transaction that
-writes its audit row locks the epoch and compares. So once a revocation is acknowledged, no process can return an
-answer from the old state. If the global epoch is unchanged, nothing has changed. Otherwise only the affected entities
-are compared, so that a busy administrator does not force all answers to be recomputed.
+A response computed from cached keys and permissions keeps the epochs that it was computed under. The transaction that
+writes its audit row locks the epoch and compares. So once a revocation is acknowledged, no process can return a
+response from the old state. If the global epoch is unchanged, nothing has changed. Otherwise only the affected entities
+are compared, so that a busy administrator does not force all responses to be recomputed.
 
 The lock is an advisory lock. Reading the epoch again is not enough: in tests, at every isolation level, a stale
-answer was returned after the revocation was acknowledged. ``FOR SHARE`` on the row starves the administrator under
+response was returned after the revocation was acknowledged. ``FOR SHARE`` on the row starves the administrator under
 load. On SQLite, ``BEGIN IMMEDIATE`` already serializes writers.
 """
 
@@ -50,7 +50,7 @@ def read_stamp(*entities: str) -> EpochStamp:
 def raise_epoch(entity: str, *more: str) -> int:
     """Increment the global epoch, and store it for the changed entities. Returns the new epoch.
 
-    The last step of a change: it waits for pending answers, and later answers wait until the commit.
+    The last step of a change: it waits for pending responses, and later responses wait until the commit.
     """
     _require_transaction()
     with connection.cursor() as cursor:

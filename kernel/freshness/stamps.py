@@ -47,7 +47,7 @@ def renew(stamps: Iterable[EpochStamp], present: Mapping[str, int], epoch: int) 
 
 
 class StaleDecision(Unavailable):
-    """A key, a permission or a user changed while the answer was computed: decide again, on fresh rows.
+    """A key, a permission or a user changed while the response was computed: decide again, on fresh rows.
 
     ``entities`` are those of the stale stamps: at least one of them changed.
     """

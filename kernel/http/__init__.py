@@ -1,1 +1,1 @@
-"""HTTP without any view: requests and their context, problem documents, and answers given before Django."""
+"""HTTP without any view: requests and their context, problem documents, and responses given before Django."""

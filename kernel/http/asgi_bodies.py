@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from kernel.http.asgi_answers import Receive, Scope
+from kernel.http.asgi_responses import Receive, Scope
 
 LINGER_SECONDS: Final = 2.0
 

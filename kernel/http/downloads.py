@@ -12,7 +12,7 @@ _BLOCK = 64 * 1024  # bytes
 
 
 class _Content(Protocol):
-    """A file, or an object that ``read`` computes. ``take_over`` of such an object is described in ``FileAnswer``."""
+    """A file, or an object that ``read`` computes. ``take_over`` of such an object is described in ``FileWrapper``."""
 
     def read(self, size: int = -1, /) -> bytes: ...
     def close(self) -> object: ...

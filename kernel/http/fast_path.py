@@ -18,9 +18,9 @@ from kernel.errors import DomainError
 from kernel.http import problems
 from kernel.http.addresses import client_address
 from kernel.http.allowed import is_allowed_host, may_forward
-from kernel.http.asgi_answers import Answer, Headers, Scope, middleware_headers
+from kernel.http.asgi_responses import AsgiResponse, Headers, Scope, middleware_headers
 from kernel.http.response_headers import choose_request_id
-from kernel.observability.metrics import hot_answers_total
+from kernel.observability.metrics import fast_path_responses_total
 
 _READ = frozenset(
     {
@@ -57,15 +57,15 @@ class FastRequest(Struct, frozen=True):
         return f"<FastRequest {self.request_id}>"
 
 
-class FastAnswer(Struct, frozen=True):
+class FastResponse(Struct, frozen=True):
     """A response with the headers that vary; the constant headers are added later."""
 
     status: int
     headers: Headers
     body: bytes
 
-    def for_asgi(self) -> Answer:
-        return Answer(self.status, [*self.headers, *_constant_headers()], self.body)
+    def for_asgi(self) -> AsgiResponse:
+        return AsgiResponse(self.status, [*self.headers, *_constant_headers()], self.body)
 
     def head(self) -> bytes:
         """The response head without its final line and the headers that the server adds."""
@@ -74,15 +74,15 @@ class FastAnswer(Struct, frozen=True):
 
 
 class Exchange(Protocol):
-    """A request on a connection that waits for its answer. One of the methods is called, once."""
+    """A request on a connection that waits for its response. One of the methods is called, once."""
 
     @property
     def is_open(self) -> bool:
         """Whether the client is still there."""
         ...
 
-    def answer(self, head: bytes, body: bytes) -> None:
-        """Send the answer. ``head`` is without the lines that the server adds."""
+    def respond(self, head: bytes, body: bytes) -> None:
+        """Send the response. ``head`` is without the lines that the server adds."""
         ...
 
     def retry(self, failure: DomainError | None) -> None:
@@ -95,7 +95,7 @@ class FastHandler[C](Protocol):
 
     async def __call__(
         self, request: FastRequest, body: bytes, failure: DomainError | None = None, /
-    ) -> FastAnswer | None:
+    ) -> FastResponse | None:
         """Respond to a request with its complete body, or return None to pass it to Django."""
         ...
 
@@ -164,13 +164,13 @@ def _is_secure(found: Mapping[bytes, bytes], scheme: str) -> bool:
     return scheme == "https"
 
 
-def answer(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> FastAnswer:
+def response(body: bytes, request_id: str, *more: tuple[bytes, bytes]) -> FastResponse:
     """A success response."""
-    return FastAnswer(200, _headers(_JSON, body, request_id, more), body)
+    return FastResponse(200, _headers(_JSON, body, request_id, more), body)
 
 
 def head_of(size: int, request_id: str, lines: bytes) -> bytes:
-    """The head of ``answer`` for a body of ``size`` bytes, as ``FastAnswer.head``. ``lines``: from ``shared_lines``."""
+    """The head of ``response`` for a body of ``size`` bytes, as ``FastResponse.head``. ``lines``: from ``shared_lines``."""
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b" % (
         size,
         request_id.encode("latin-1"),
@@ -184,13 +184,13 @@ def shared_lines(more: Iterable[tuple[str, str]]) -> bytes:
     return b"content-type: %b\r\n%b%b" % (_JSON, lines.encode(), _constant_lines())
 
 
-def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> FastAnswer:
+def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> FastResponse:
     """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
     headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
-    return FastAnswer(int(problems.status_of(error)), headers, body)
+    return FastResponse(int(problems.status_of(error)), headers, body)
 
 
 def _headers(
@@ -204,14 +204,14 @@ def _headers(
     ]
 
 
-def count(way: str, status: int, answers: int = 1) -> None:
+def count(way: str, status: int, responses: int = 1) -> None:
     """Count responses to requests that arrived from the ``parser`` or over ``asgi``."""
-    _counter(way, status).inc(answers)
+    _counter(way, status).inc(responses)
 
 
 @cache
 def _counter(way: str, status: int) -> Counter:
-    return hot_answers_total.labels(way=way, status=str(status))
+    return fast_path_responses_total.labels(way=way, status=str(status))
 
 
 @lru_cache(1)

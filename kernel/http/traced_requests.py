@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from opentelemetry import trace
 
-from kernel.http.asgi_answers import Receive, Scope, Send
+from kernel.http.asgi_responses import Receive, Scope, Send
 from kernel.observability import spans
 
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -28,7 +28,7 @@ class TracedApplication:
 
         async def watch(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                spans.set_answer(span, message["status"], message["headers"])
+                spans.set_response(span, message["status"], message["headers"])
             await send(message)
 
         try:

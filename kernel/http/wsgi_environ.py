@@ -1,4 +1,4 @@
-"""A WSGI environment (PEP 3333) for an ASGI request, and files as answers."""
+"""A WSGI environment (PEP 3333) for an ASGI request, and files as responses."""
 
 import io
 import os
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline
-from kernel.http.asgi_answers import BLOCK, Scope
+from kernel.http.asgi_responses import BLOCK, Scope
 
 
-class FileAnswer:
-    """PEP 3333's ``wsgi.file_wrapper``: an application that answers with one has the file sent."""
+class FileWrapper:
+    """PEP 3333's ``wsgi.file_wrapper``: an application that responds with one has the file sent."""
 
     def __init__(self, file: Any, block_size: int = BLOCK) -> None:
         self._file, self._block_size = file, block_size
@@ -64,7 +64,7 @@ def environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileAnswer,
+        "wsgi.file_wrapper": FileWrapper,
         WAIT_UNTIL: scope.get(WAIT_UNTIL, deadline()),
     }
     for raw_name, raw_value in scope["headers"]:

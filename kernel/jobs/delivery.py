@@ -59,7 +59,7 @@ def _notify(kind: str, job_id: UUID) -> None:
     try:
         notifier.notify(kind, str(job_id))
     except Exception:
-        logger.exception("the broker does not answer: a job waits until it does")
+        logger.exception("the broker does not respond: a job waits until it does")
 
 
 def deliver_due_jobs() -> None:

@@ -1,1 +1,1 @@
-"""Logs, metrics, and checks that answer within a deadline."""
+"""Logs, metrics, and checks that respond within a deadline."""

@@ -30,8 +30,8 @@ key_rotation_overdue_seconds = Gauge(
 keys_expiring = Gauge(
     "keys_expiring", "Active keys that expire within so many days.", ["days"], multiprocess_mode="mostrecent"
 )
-hot_answers_total = Counter(
-    "hot_answers_total", "Responses of the fast path, by route of the request.", ["way", "status"]
+fast_path_responses_total = Counter(
+    "fast_path_responses_total", "Responses of the fast path, by route of the request.", ["way", "status"]
 )
 protocol_refusals_total = Counter(
     "protocol_refusals_total", "Requests refused before Django: limits, overload, invalid HTTP.", ["code"]

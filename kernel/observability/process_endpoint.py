@@ -111,20 +111,20 @@ class _Handler(MetricsHandler):
         if path == "/livez":
             self._report_loops()
         elif path != "/metrics":
-            self._answer(HTTPStatus.NOT_FOUND, "This process serves /livez and /metrics.\n")
+            self._respond(HTTPStatus.NOT_FOUND, "This process serves /livez and /metrics.\n")
         elif not may_read_metrics(_plain_address(self.client_address[0])):
-            self._answer(HTTPStatus.FORBIDDEN, "This address is not in CC_METRICS_NETWORKS.\n")
+            self._respond(HTTPStatus.FORBIDDEN, "This address is not in CC_METRICS_NETWORKS.\n")
         else:
             super().do_GET()
 
     def _report_loops(self) -> None:
         stuck = stuck_loops()
         if stuck:
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"stuck: {', '.join(stuck)}\n")
+            self._respond(HTTPStatus.SERVICE_UNAVAILABLE, f"stuck: {', '.join(stuck)}\n")
         else:
-            self._answer(HTTPStatus.OK, "ok\n")
+            self._respond(HTTPStatus.OK, "ok\n")
 
-    def _answer(self, status: HTTPStatus, text: str) -> None:
+    def _respond(self, status: HTTPStatus, text: str) -> None:
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain")

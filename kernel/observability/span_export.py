@@ -40,7 +40,7 @@ class Export:
         self.tracer: Tracer = self._provider.get_tracer("ciphercanary", kernel.__version__)
 
     def close(self) -> None:
-        """Export what waits. A collector that does not answer delays this by at most ``CLOSE_SECONDS``."""
+        """Export what waits. A collector that does not respond delays this by at most ``CLOSE_SECONDS``."""
         closing = threading.Thread(target=self._provider.shutdown, name="spans-closing", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)

@@ -113,7 +113,7 @@ def _known(method: str) -> str:
     return method if method in _METHODS else _OTHER_METHOD
 
 
-def set_answer(span: Span, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+def set_response(span: Span, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Set the status and the request id of the response. Only 5xx mark the span as failed."""
     attributes: dict[str, str | int] = {Attribute.STATUS: status}
     for name, value in headers:

@@ -22,7 +22,7 @@ _NO_SUCH_PATH: Final = (
 )
 
 
-class DomainErrorAnswers:
+class DomainErrorResponses:
     """Converts the errors that pages raise into responses. REST views handle their own."""
 
     def __init__(self, get_response: Handler) -> None:
@@ -32,24 +32,24 @@ class DomainErrorAnswers:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return answer_problem(request, exception) if isinstance(exception, errors.DomainError) else None
+        return problem_response(request, exception) if isinstance(exception, errors.DomainError) else None
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of 400, 403 and 404."""
     if isinstance(exception, Resolver404):
-        return answer_problem(request, errors.NotFound(_NO_SUCH_PATH))
-    return answer_problem(request, translate(exception))
+        return problem_response(request, errors.NotFound(_NO_SUCH_PATH))
+    return problem_response(request, translate(exception))
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Django's handler of 500, called from its except block."""
     error = sys.exception()
-    return answer_problem(request, translate(error if isinstance(error, Exception) else Exception()))
+    return problem_response(request, translate(error if isinstance(error, Exception) else Exception()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
-    return answer_problem(request, form_out_of_date())
+    return problem_response(request, form_out_of_date())
 
 
 def form_out_of_date() -> errors.Denied:
@@ -60,18 +60,18 @@ def form_out_of_date() -> errors.Denied:
     )
 
 
-def answer_problem(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+def problem_response(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
     """A problem document for the API, a page for a browser, and a text for htmx."""
     problem = problems.render(request, error)
     if is_api(request):
         return problem
     # htmx keeps the page and shows the text above it.
-    answer = HttpResponse(error.detail, "text/plain") if is_htmx(request) else _page(request, error)
-    answer.status_code = problem.status_code
+    response = HttpResponse(error.detail, "text/plain") if is_htmx(request) else _page(request, error)
+    response.status_code = problem.status_code
     for name, value in problem.headers.items():
         if name != "Content-Type":
-            answer[name] = value
-    return answer
+            response[name] = value
+    return response
 
 
 def _page(request: HttpRequest, error: errors.DomainError) -> HttpResponse:

@@ -58,11 +58,11 @@ def _translate_rest(error: exceptions.APIException, view: APIView | None) -> err
                 code="unsupported_media_type",
             )
         case exceptions.NotAcceptable():
-            answered = (
+            rendered = (
                 " or ".join(renderer.media_type for renderer in view.renderer_classes) if view else "JSON"
             )
             return ProtocolError(
-                f"The server can only send {answered}.",
+                f"The server can only send {rendered}.",
                 status=HTTPStatus.NOT_ACCEPTABLE,
                 code="not_acceptable",
             )

@@ -212,12 +212,12 @@ class SigningModeField(serializers.CharField):
 
 @extend_schema_field({"type": "string", "enum": list(MAC_MODES)})
 class MacModeField(serializers.CharField):
-    """The name of a MAC mode, in answers."""
+    """The name of a MAC mode, in responses."""
 
 
 @extend_schema_field({"type": "string", "enum": [*KEM_MODES, *AGREEMENT_MODES]})
 class SecretModeField(serializers.CharField):
-    """The name of a mode of shared secrets, in answers."""
+    """The name of a mode of shared secrets, in responses."""
 
 
 class ChoiceField(serializers.ChoiceField):

@@ -47,13 +47,13 @@ IDEMPOTENT_REPLAYED: Final = OpenApiParameter(
 
 
 def idempotent[V: ApiView[Any], **P](
-    *, answer_is_secret: bool = False, before: Callable[..., None] | None = None
+    *, response_is_secret: bool = False, before: Callable[..., None] | None = None
 ) -> Callable[[_Method[V, P]], _Method[V, P]]:
     """Let a method of a view accept ``Idempotency-Key``. For methods that create or rotate something.
 
     The method runs in a transaction that also stores its response, so it must not need a transaction of its own
     (``durable=True``). The response is stored after the service has raised the epoch: a short delay for other requests,
-    and the reason why frequent operations do not accept the header. With ``answer_is_secret``, only the ``id`` in the
+    and the reason why frequent operations do not accept the header. With ``response_is_secret``, only the ``id`` in the
     response is stored, and a retry is refused with it. ``before``: slow work, called before the transaction begins.
     Its errors are raised unless the request is a retry.
     """
@@ -78,7 +78,7 @@ def idempotent[V: ApiView[Any], **P](
                 if fault is not None:  # the method would do the work again, in the transaction
                     raise fault
                 response = method(view, request, *args, **kwargs)
-                complete(record, **_stored(response, is_secret=answer_is_secret))
+                complete(record, **_stored(response, is_secret=response_is_secret))
             return response
 
         once.is_idempotent = True  # type: ignore[attr-defined]  # kernel.rest.schema reads it

@@ -96,12 +96,12 @@ class ApiView[P: Caller](APIView):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Add the remaining budget to every response to a charged principal, including refusals."""
-        answer = super().finalize_response(request, response, *args, **kwargs)
+        finalized = super().finalize_response(request, response, *args, **kwargs)
         if self._charged:
             retry_after = response.headers.get("Retry-After")
             for name, value in throttle.headers(self._charged, int(retry_after) if retry_after else None):
-                answer[name] = value
-        return answer
+                finalized[name] = value
+        return finalized
 
     def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """The validated body. Raises Invalid with the fields at fault."""

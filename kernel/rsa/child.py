@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # With the waits for the database, both end within the 30 seconds that a proxy waits. A generation takes one second at most,
 # and ten on a very busy machine; a process that takes longer is replaced.
 TURN_SECONDS: Final = 6.0
-ANSWER_SECONDS: Final = 12.0
+REPLY_SECONDS: Final = 12.0
 # Others may be secrets, such as CC_KEK, and the program needs none.
 _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH")
 
@@ -45,9 +45,9 @@ class Child:
         return self._process.poll() is not None
 
     def ask(self, request: bytes) -> bytes:
-        """The answer. Raises OSError or EOFError if none arrives."""
+        """The reply. Raises OSError or EOFError if none arrives."""
         self._connection.send_bytes(request)
-        if not self._connection.poll(ANSWER_SECONDS):
+        if not self._connection.poll(REPLY_SECONDS):
             raise TimeoutError
         return self._connection.recv_bytes()
 
@@ -79,13 +79,13 @@ class RsaProcess:
             self._places.release()
 
     def ask(self, request: bytes) -> bytes:
-        """Wait for the answer of ``kernel.rsa.program``. Only with a place. Raises Overloaded if there is none."""
+        """Wait for the reply of ``kernel.rsa.program``. Only with a place. Raises Overloaded if there is none."""
         if not self._turn.acquire(timeout=TURN_SECONDS):
             raise Overloaded
         try:
             return self._running().ask(request)
         except (OSError, EOFError) as error:
-            logger.warning("the RSA process did not answer and is replaced: %s", type(error).__name__)
+            logger.warning("the RSA process did not reply and is replaced: %s", type(error).__name__)
             self.close()
             raise Overloaded from None
         finally:

@@ -88,7 +88,7 @@ def _counted() -> Iterator[None]:
     except Overloaded:
         rsa_requests_total.labels("overloaded").inc()
         raise
-    rsa_requests_total.labels("answered").inc()
+    rsa_requests_total.labels("completed").inc()
 
 
 class _State:
@@ -103,5 +103,5 @@ class _State:
 
 
 _state = ProcessState(_State)
-for _result in ("answered", "overloaded"):
+for _result in ("completed", "overloaded"):
     rsa_requests_total.labels(_result)

@@ -1,4 +1,4 @@
-"""The program of the RSA process (``kernel.rsa.process``): it answers one request after the other from its parent.
+"""The program of the RSA process (``kernel.rsa.process``): it handles one request after the other from its parent.
 
 It imports the core only, so it starts fast and needs little memory.
 
@@ -27,7 +27,7 @@ _NICENESS: Final = 5  # a busy web process gets three times as much of a core
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _answer_of(request: bytes) -> bytes:
+def _reply_to(request: bytes) -> bytes:
     """A new private key (PKCS #8 in DER), or whether the one of the request is valid."""
     if request.startswith(GENERATE):
         material, _ = key_pairs.generate(request.removeprefix(GENERATE).decode())
@@ -40,7 +40,7 @@ def _answer_of(request: bytes) -> bytes:
 
 
 def main(descriptor: int) -> None:
-    """Answer until the connection of this descriptor ends."""
+    """Reply until the connection of this descriptor ends."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     with suppress(PermissionError):  # a sandbox may forbid it
@@ -51,13 +51,13 @@ def main(descriptor: int) -> None:
             request = parent.recv_bytes()
         except (EOFError, OSError):
             os._exit(0)  # at once, also in the middle of a generation
-        threading.Thread(target=_answer, args=(parent, request), daemon=True).start()
+        threading.Thread(target=_reply, args=(parent, request), daemon=True).start()
 
 
-def _answer(parent: Connection, request: bytes) -> None:
+def _reply(parent: Connection, request: bytes) -> None:
     try:
-        parent.send_bytes(_answer_of(request))
-    except BaseException:  # noqa: BLE001 - the parent must not wait for an answer that never comes
+        parent.send_bytes(_reply_to(request))
+    except BaseException:  # noqa: BLE001 - the parent must not wait for a reply that never comes
         os._exit(1)
 
 

@@ -34,7 +34,7 @@ local now = time[1] + time[2] / 1000000
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-local answer = {redis.call('ZCARD', KEYS[1])}
+local reply = {redis.call('ZCARD', KEYS[1])}
 for i = 2, #KEYS do
   local owed = tonumber(redis.call('GET', KEYS[i]) or now) - now
   owed = math.min(math.max(owed, 0), tonumber(ARGV[3])) + ARGV[i + 2]
@@ -43,9 +43,9 @@ for i = 2, #KEYS do
   else
     redis.call('DEL', KEYS[i])
   end
-  answer[i] = string.format('%.6f', math.max(owed, 0))
+  reply[i] = string.format('%.6f', math.max(owed, 0))
 end
-return answer
+return reply
 """
 
 
@@ -66,7 +66,7 @@ class Reconciliation:
         self._me = uuid.uuid4().hex
         self._processes = processes
         self._seen_at = 0.0
-        self._answers = True
+        self._responds = True
         self._ends = False
         self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
 
@@ -86,17 +86,17 @@ class Reconciliation:
         try:
             self._reconcile()
         except RedisError:
-            if self._answers:
+            if self._responds:
                 logger.warning("redis unavailable, counting the budgets of principals in this process")
-            self._answers = False
+            self._responds = False
             self._budgets.count_alone(self._processes)
         else:
-            self._answers = True
+            self._responds = True
 
     def _reconcile(self) -> None:
         now = time.monotonic()
         unreported = self._budgets.unreported(now)
-        if not unreported and self._answers and now - self._seen_at < _PRESENCE:
+        if not unreported and self._responds and now - self._seen_at < _PRESENCE:
             return
         for reported in list(batched(unreported, AT_ONCE)) or [()]:
             self._report(reported)
@@ -105,16 +105,16 @@ class Reconciliation:
     def _report(self, reported: tuple[Unreported, ...]) -> None:
         keys = [self._processes_key, *(self._budget_prefix + name for name, _, _ in reported)]
         most = 2 * self._budgets.rate.seconds
-        answer = self._exchange(keys, [self._me, ABSENCE, most, *(due for _, _, due in reported)])
-        self._processes = int(answer[0])
-        self._budgets.settle(reported, map(float, answer[1:]), time.monotonic())
+        reply = self._exchange(keys, [self._me, ABSENCE, most, *(due for _, _, due in reported)])
+        self._processes = int(reply[0])
+        self._budgets.settle(reported, map(float, reply[1:]), time.monotonic())
         self._budgets.count_together(self._processes)
 
     def _run(self) -> None:
         try:
             while not self._ends:
                 self.run_once()
-                self._budgets.alarm.wait(_PERIOD if self._answers else _RETRY)
+                self._budgets.alarm.wait(_PERIOD if self._responds else _RETRY)
                 self._budgets.alarm.clear()
             self.run_once()
             with suppress(RedisError):

@@ -99,8 +99,8 @@ class PreviewPolicyView(ApiView[Principal]):
             for key in effect.keys
         ]
         counts = {effect.code: effect.count for effect in preview.effects}
-        answer = {"keys_count": preview.keys_count, "effects": counts, "affected": affected}
-        return Response(PreviewSerializer(answer).data)
+        response = {"keys_count": preview.keys_count, "effects": counts, "affected": affected}
+        return Response(PreviewSerializer(response).data)
 
 
 def _with_etag(policy: EncryptionPolicy) -> Response:

@@ -85,7 +85,7 @@ def forget(entities: Iterable[str]) -> None:
 
 
 def find_current(key_id: UUID, principal: Principal) -> CachedKey:
-    """As ``find``, for an answer that no commit checks: the entry's epoch is first compared with the database."""
+    """As ``find``, for a response that no commit checks: the entry's epoch is first compared with the database."""
     entry = find(key_id, principal)
     stale = renew_stamps([entry.stamp], read_epoch())
     if not stale:

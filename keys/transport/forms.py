@@ -62,7 +62,7 @@ class ImportForm(NewKeyForm):
     import_parameters_id = forms.UUIDField(
         required=False,
         label="Import parameters",
-        help_text="For wrapped material: the id in the answer of GET /api/v1/keys/import-parameters.",
+        help_text="For wrapped material: the id in the response of GET /api/v1/keys/import-parameters.",
         widget=forms.TextInput(attrs=_PLAIN),
     )
     policy_id = PolicyChoiceField(help_text="A policy sets the algorithm, and limits lifetime and deletion.")

@@ -103,8 +103,8 @@
   document.addEventListener("htmx:xhr:progress", ({ target, detail }) => $("progress", target)?.setAttribute("value", detail.loaded / detail.total));
   document.addEventListener("htmx:afterOnLoad", (event) => {
     const { xhr } = event.detail;
-    const isAnswer = xhr.status < 400 || xhr.status === 422;
-    if (!isAutomatic(event) && xhr.status !== 204 && isAnswer) {
+    const isResponse = xhr.status < 400 || xhr.status === 422;
+    if (!isAutomatic(event) && xhr.status !== 204 && isResponse) {
       for (const place of document.querySelectorAll("#notices, #dialog-notices")) place.replaceChildren();
     }
     arm(Number(xhr.getResponseHeader("CC-Session-Seconds")));

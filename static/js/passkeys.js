@@ -1,5 +1,5 @@
 // Passkeys: opens the browser's passkey dialog before a form is submitted. The server creates the options (a form
-// submitted without an answer gets them as JSON) and verifies the answer; this file makes no decision.
+// submitted without a credential gets them as JSON) and verifies the credential; this file makes no decision.
 "use strict";
 (() => {
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -38,7 +38,7 @@
     if (reply.redirected) { location.assign(reply.url); return; }
     if (!reply.ok) throw new Error(`The server rejected the request (error ${reply.status}). Reload the page and try again.`);
     const publicKey = read(await reply.json());
-    form.elements.answer.value = write(await navigator.credentials[form.dataset.passkey]({ publicKey }));
+    form.elements.credential.value = write(await navigator.credentials[form.dataset.passkey]({ publicKey }));
     form.requestSubmit();
   };
 
@@ -46,8 +46,8 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("[data-passkey]")) return;
-    const { answer } = form.elements;
-    if (answer.value) { setTimeout(() => { answer.value = ""; }); return; }
+    const { credential } = form.elements;
+    if (credential.value) { setTimeout(() => { credential.value = ""; }); return; }
     event.preventDefault();
     event.stopImmediatePropagation();
     hold(form).catch((error) => { form.querySelector("[data-passkey-message]").textContent = why(error); });

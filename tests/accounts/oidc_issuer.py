@@ -1,4 +1,4 @@
-"""A tiny issuer in the test process, whose tokens and answers a test can make wrong in any way."""
+"""A tiny issuer in the test process, whose tokens and responses a test can make wrong in any way."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ CODE = "code-of-the-tests"
 
 
 class Issuer:
-    """``id_token`` is the next answer of the token endpoint. ``requests`` has what the endpoints received."""
+    """``id_token`` is the next response of the token endpoint. ``requests`` has what the endpoints received."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,7 +42,7 @@ class Issuer:
         self.kid = "1"
         self.id_token = ""
         self.requests: list[tuple[str, dict[str, str], str]] = []
-        self.answers: dict[str, tuple[int, object]] = {
+        self.responses: dict[str, tuple[int, object]] = {
             "/.well-known/openid-configuration": (200, self.metadata()),
             "/userinfo": (200, {"sub": "s-1", "groups": ["engineers"]}),
         }
@@ -98,8 +98,8 @@ class Issuer:
 
     def respond(self, path: str, fields: dict[str, str], authorization: str) -> tuple[int, object]:
         self.requests.append((path, fields, authorization))
-        if path in self.answers:
-            return self.answers[path]
+        if path in self.responses:
+            return self.responses[path]
         if path == "/keys":
             return 200, self.keys()
         return 200, {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": self.id_token}
@@ -126,13 +126,13 @@ def public_jwk(key: object, kid: str, alg: str) -> dict[str, object]:
 def running_issuer(tls: ssl.SSLContext | None = None) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.answer({})
+            self.respond({})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self.answer(dict(parse_qsl(body)))
+            self.respond(dict(parse_qsl(body)))
 
-        def answer(self, fields: dict[str, str]) -> None:
+        def respond(self, fields: dict[str, str]) -> None:
             status, content = issuer.respond(self.path, fields, self.headers.get("Authorization", ""))
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)

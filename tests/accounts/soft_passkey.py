@@ -1,4 +1,4 @@
-"""A software passkey device: produces the answers of Chromium and an authenticator to the server's options."""
+"""A software passkey device: produces the responses of Chromium and an authenticator to the server's options."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ class SoftPasskey:
             "attestationObject": b64u(attestation),
             "transports": ["internal"],
         }
-        return self._answer(response)
+        return self._credential(response)
 
     def get(self, options: dict[str, Any]) -> str:
         """Return the response to sign-in options."""
@@ -61,7 +61,7 @@ class SoftPasskey:
             "signature": b64u(self.key.sign(signed, ec.ECDSA(hashes.SHA256()))),
             "userHandle": self.user_handle,
         }
-        return self._answer(response)
+        return self._credential(response)
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
         return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin}).encode()
@@ -71,6 +71,6 @@ class SoftPasskey:
             ">BI", self.flags | more, self.count
         )
 
-    def _answer(self, response: dict[str, Any]) -> str:
+    def _credential(self, response: dict[str, Any]) -> str:
         name = b64u(self.credential_id)
         return json.dumps({"id": name, "rawId": name, "type": "public-key", "response": response})

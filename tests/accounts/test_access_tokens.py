@@ -202,9 +202,9 @@ def test_a_token_ends_with_its_exp(developer, token):
         assert authenticate_bearer(token, ORIGIN)
     with travel(exp):
         assert isinstance(refused(token), TokenExpired)
-        answer = developer.api.get("/auth/me")
-    assert (answer.status, answer.code) == (401, "token_expired")
-    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+        response = developer.api.get("/auth/me")
+    assert (response.status, response.code) == (401, "token_expired")
+    assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
 
 
 @pytest.mark.postgresql
@@ -285,10 +285,10 @@ def test_every_end_of_sessions_takes_effect_at_once_and_raises_the_epoch(develop
     epoch = read_epoch()
     change(developer.user)
     assert read_epoch() > epoch
-    answer = developer.api.get("/auth/me")
-    assert (answer.status, answer.code) == (401, "authentication_failed")
-    answer = developer.api.post("/auth/refresh", {"refresh_token": developer.refresh_token})
-    assert answer.status == 401
+    response = developer.api.get("/auth/me")
+    assert (response.status, response.code) == (401, "authentication_failed")
+    response = developer.api.post("/auth/refresh", {"refresh_token": developer.refresh_token})
+    assert response.status == 401
     refused = log_rows().filter(code="authentication_failed").values_list("action", "user_id")
     assert set(refused) == {
         ("accounts.session.read", developer.user.id),
@@ -319,16 +319,16 @@ def test_a_principal_is_renewed_as_of_the_present_epoch(developer, stranger):
 )
 def test_a_row_altered_by_hand_refuses_with_503(developer, model, change):
     model.objects.update(**change)
-    answer = developer.api.get("/auth/me")
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    response = developer.api.get("/auth/me")
+    assert (response.status, response.code) == (503, "integrity_failed")
     with pytest.raises(IntegrityFailed):
         authenticate_bearer(developer.api.token, ORIGIN)
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "bearer x", "Token x", "Basic eDp5"])
 def test_a_malformed_authorization_header_is_401(developer, header):
-    answer = developer.api.get("/auth/me", Authorization=header)
-    assert (answer.status, answer.code) == (401, "authentication_failed")
+    response = developer.api.get("/auth/me", Authorization=header)
+    assert (response.status, response.code) == (401, "authentication_failed")
 
 
 def test_the_scheme_is_written_in_any_case(developer):

@@ -99,18 +99,18 @@ def issuer():
         yield issuer
 
 
-def test_an_answer_of_the_provider_has_256_kibibytes_at_most(issuer):
+def test_a_response_of_the_provider_has_256_kibibytes_at_most(issuer):
     url, size = f"{issuer.url}/userinfo", 256 * 1024
-    issuer.answers["/userinfo"] = (200, b"{}".ljust(size))
+    issuer.responses["/userinfo"] = (200, b"{}".ljust(size))
     assert json_requests.fetch(url) == (200, {})
-    issuer.answers["/userinfo"] = (200, b"{}".ljust(size + 1))
+    issuer.responses["/userinfo"] = (200, b"{}".ljust(size + 1))
     with pytest.raises(ProviderUnavailable, match="response_too_large"):
         json_requests.fetch(url)
 
 
 def test_two_requests_to_the_provider_are_under_way_at_most(issuer, monkeypatch):
     monkeypatch.setattr(json_requests, "CONNECT_SECONDS", 0.01)
-    issuer.answers["/userinfo"] = (200, {})
+    issuer.responses["/userinfo"] = (200, {})
     slots = json_requests._requests.current
     with slots:
         assert json_requests.fetch(f"{issuer.url}/userinfo") == (200, {})
@@ -122,7 +122,7 @@ def test_two_requests_to_the_provider_are_under_way_at_most(issuer, monkeypatch)
 def test_the_documents_of_the_provider_are_read_again_after_an_hour(issuer, settings, age, reads):
     settings.CC_OIDC = OidcSettings(issuer=issuer.url, client_id="c", client_secret="s")
     issuer.reset()
-    issuer.answers["/keys"] = (200, {"keys": [{"kid": "1"}]})
+    issuer.responses["/keys"] = (200, {"keys": [{"kid": "1"}]})
     cached = provider._Provider()
     cached._metadata = provider._Fetched(cached.metadata, time.monotonic() - age)
     cached._keys = provider._Fetched([{"kid": "1"}], time.monotonic() - age)
@@ -137,7 +137,7 @@ def test_the_documents_of_the_provider_are_read_again_after_an_hour(issuer, sett
 def test_an_unknown_key_is_searched_at_the_provider_once_a_minute(issuer, settings, age, reads):
     settings.CC_OIDC = OidcSettings(issuer=issuer.url, client_id="c", client_secret="s")
     issuer.reset()
-    issuer.answers["/keys"] = (200, {"keys": [{"kid": "1"}]})
+    issuer.responses["/keys"] = (200, {"keys": [{"kid": "1"}]})
     cached = provider._Provider()
     cached._keys = provider._Fetched([{"kid": "old"}], time.monotonic() - age)
     assert len(cached.keys("1")) == reads

@@ -160,8 +160,8 @@ def test_someone_else_s_sessions_are_not_there(developer, stranger):
     row = row_of(sign_in(developer))
     assert len(stranger.api.get("/auth/sessions").json["results"]) == 1
     for session_id in (row.id, developer.principal.family_id):
-        answer = stranger.api.delete(f"/auth/sessions/{session_id}")
-        assert (answer.status, answer.code) == (404, "not_found")
+        response = stranger.api.delete(f"/auth/sessions/{session_id}")
+        assert (response.status, response.code) == (404, "not_found")
         assert sign_in(stranger).post("/account/sessions/", {"session": session_id}).status_code == 422
     assert BrowserSession.objects.filter(id=row.id).exists()
 

@@ -68,8 +68,8 @@ def test_a_password_typed_at_a_terminal_is_asked_for_twice(db, monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stdin", Terminal())
-    answers = iter([GOOD, GOOD, GOOD, "something else"])
-    monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
+    responses = iter([GOOD, GOOD, GOOD, "something else"])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(responses))
     run("create_user", "nora", "--role", "auditor")
     with pytest.raises(CommandError, match="do not match"):
         run("set_password", "nora")

@@ -227,8 +227,8 @@ def test_the_page_sets_the_password_and_signs_in(issued):
     assert (page["Referrer-Policy"], page["Cache-Control"]) == ("same-origin", "no-store")
     refused = browser.post(path_of(issued), {"password": "short"})
     assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["password"])
-    answer = browser.post(path_of(issued), {"password": PASSWORD})
-    assert (answer.status_code, answer["Location"]) == (303, "/home/")
+    response = browser.post(path_of(issued), {"password": PASSWORD})
+    assert (response.status_code, response["Location"]) == (303, "/home/")
     assert browser.get("/account/").context["account"] == issued.user
     assert log_rows().filter(action=actions.SESSION_OPENED, user_id=issued.user.id).count() == 1
     assert browser.get(path_of(issued)).status_code == 404
@@ -253,9 +253,9 @@ def test_a_user_who_is_signed_in_is_warned_and_replaced(issued, admin):
 def test_the_address_is_throttled(issued, settings):
     settings.CC_THROTTLE_AUTH = "2/day"
     browser = Client()
-    answers = [browser.post(path_of(issued), {"password": "short"}) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [422, 422, 429]
-    assert b"nora" not in answers[-1].content
+    responses = [browser.post(path_of(issued), {"password": "short"}) for _ in range(3)]
+    assert [response.status_code for response in responses] == [422, 422, 429]
+    assert b"nora" not in responses[-1].content
 
 
 def test_the_form_needs_its_csrf_token(issued):

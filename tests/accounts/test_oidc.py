@@ -1,6 +1,6 @@
-"""Sign-in through an OpenID Connect provider: accepted and refused answers, and the entries of refusals.
+"""Sign-in through an OpenID Connect provider: accepted and refused responses, and the entries of refusals.
 
-The issuer runs in this process, so that it can answer with forged tokens. ``test_oidc_provider`` uses a real one.
+The issuer runs in this process, so that it can respond with forged tokens. ``test_oidc_provider`` uses a real one.
 """
 
 import json
@@ -78,12 +78,12 @@ def begin(browser, path="/login/oidc/", **fields):
 
 
 def come_back(browser, issuer, sent, **changes):
-    answer = {"code": CODE, "state": sent["state"], "iss": issuer.url} | changes
-    return browser.get("/login/oidc/callback", {name: value for name, value in answer.items() if value})
+    response = {"code": CODE, "state": sent["state"], "iss": issuer.url} | changes
+    return browser.get("/login/oidc/callback", {name: value for name, value in response.items() if value})
 
 
 def sign_in(browser, issuer, **changes):
-    """The answer to a sign-in with valid tokens that have these claims."""
+    """The response to a sign-in with valid tokens that have these claims."""
     sent = begin(browser)
     issuer.id_token = issuer.sign(issuer.claims(sent["nonce"], **changes))
     return come_back(browser, issuer, sent)
@@ -167,7 +167,7 @@ def test_groups_may_come_from_the_user_info(browser, issuer):
 
 
 def test_the_user_info_of_another_person_is_refused(browser, issuer):
-    issuer.answers["/userinfo"] = 200, {"sub": "s-2", "groups": ["key-admins"]}
+    issuer.responses["/userinfo"] = 200, {"sub": "s-2", "groups": ["key-admins"]}
     assert sign_in(browser, issuer, groups=None).status_code == 401
     assert refusals() == [(actions.SESSION_OPENED, "id_token_refused", "denied", "")]
 
@@ -182,7 +182,7 @@ def test_the_user_info_of_another_person_is_refused(browser, issuer):
 def test_the_client_authenticates_as_the_provider_supports(browser, issuer, settings, methods, secret, names):
     settings.CC_OIDC = replace(settings.CC_OIDC, client_secret=secret)
     metadata = issuer.metadata(token_endpoint_auth_methods_supported=methods)
-    issuer.answers["/.well-known/openid-configuration"] = 200, metadata
+    issuer.responses["/.well-known/openid-configuration"] = 200, metadata
     assert sign_in(browser, issuer).status_code == 303
     [(_, fields, authorization)] = [request for request in issuer.requests if request[0] == "/token"]
     assert authorization == ""
@@ -196,7 +196,7 @@ def test_the_dialog_over_a_page_leads_back_to_the_page(browser, issuer):
     assert 'hx-boost="false"' in content
 
 
-# --- answers that are refused
+# --- responses that are refused
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_the_dialog_over_a_page_leads_back_to_the_page(browser, issuer):
         ({"error": "access_denied", "code": ""}, "provider_refused"),
     ],
 )
-def test_an_answer_that_belongs_to_no_started_sign_in_is_refused(browser, issuer, changes, code):
+def test_a_response_that_belongs_to_no_started_sign_in_is_refused(browser, issuer, changes, code):
     sent = begin(browser)
     issuer.id_token = issuer.sign(issuer.claims(sent["nonce"]))
     response = come_back(browser, issuer, sent, **changes)
@@ -222,7 +222,7 @@ def test_an_answer_that_belongs_to_no_started_sign_in_is_refused(browser, issuer
     assert come_back(browser, issuer, sent).status_code == 401  # the state was used up
 
 
-def test_an_answer_works_once_and_in_its_own_browser_only(browser, issuer):
+def test_a_response_works_once_and_in_its_own_browser_only(browser, issuer):
     sent = begin(browser)
     issuer.id_token = issuer.sign(issuer.claims(sent["nonce"]))
     assert come_back(Client(), issuer, sent).status_code == 401
@@ -231,7 +231,7 @@ def test_an_answer_works_once_and_in_its_own_browser_only(browser, issuer):
     assert {code for _, code, *_ in refusals()} == {"sign_in_expired"}
 
 
-def test_an_answer_after_ten_minutes_is_refused(browser, issuer):
+def test_a_response_after_ten_minutes_is_refused(browser, issuer):
     sent = begin(browser)
     with travel(process_now() + timedelta(minutes=11)):
         issuer.id_token = issuer.sign(issuer.claims(sent["nonce"]))
@@ -249,7 +249,7 @@ def test_a_token_of_an_earlier_sign_in_is_refused(browser, issuer):
 
 def test_a_code_that_the_provider_refuses_is_refused(browser, issuer):
     sent = begin(browser)
-    issuer.answers["/token"] = 400, {"error": "invalid_grant"}
+    issuer.responses["/token"] = 400, {"error": "invalid_grant"}
     assert come_back(browser, issuer, sent).status_code == 401
     assert refusals() == [(actions.SESSION_OPENED, "provider_refused", "denied", "")]
 
@@ -482,7 +482,7 @@ def test_an_old_sign_in_or_another_person_confirms_nothing(browser, issuer, chan
     assert refusals()[-1][:2] == (actions.IDENTITY_CONFIRMED, code)
 
 
-def test_an_answer_to_a_confirmation_opens_no_session(browser, issuer):
+def test_a_response_to_a_confirmation_opens_no_session(browser, issuer):
     sign_in(browser, issuer)
     sent = begin(browser, "/reauth/oidc/")
     issuer.id_token = issuer.sign(issuer.claims(sent["nonce"], auth_time=int(time.time())))
@@ -498,7 +498,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("path", "provided"),
     [
         (DISCOVERY, (500, {})),
         (DISCOVERY, (404, {})),
@@ -511,8 +511,8 @@ DISCOVERY = "/.well-known/openid-configuration"
         (DISCOVERY, {"jwks_uri": None}),
     ],
 )
-def test_an_outage_is_shown_and_passwords_still_work(browser, issuer, operator, path, answer):
-    issuer.answers[path] = answer if isinstance(answer, tuple) else (200, issuer.metadata(**answer))
+def test_an_outage_is_shown_and_passwords_still_work(browser, issuer, operator, path, provided):
+    issuer.responses[path] = provided if isinstance(provided, tuple) else (200, issuer.metadata(**provided))
     response = browser.post("/login/oidc/")
     assert response.status_code == 503
     assert b"The identity provider cannot be used" in response.content
@@ -524,7 +524,7 @@ def test_an_outage_is_shown_and_passwords_still_work(browser, issuer, operator, 
 def test_an_outage_on_the_way_back_opens_nothing(browser, issuer, path):
     sent = begin(browser)
     issuer.id_token = issuer.sign(issuer.claims(sent["nonce"], groups=None))
-    issuer.answers[path] = 502, {}
+    issuer.responses[path] = 502, {}
     assert come_back(browser, issuer, sent).status_code == 503
     assert not is_inside(browser)
 

@@ -91,8 +91,8 @@ def begin(browser, path="/login/oidc/"):
     return response["Refresh"].removeprefix("0; url=")
 
 
-def come_back(browser, answer):
-    return browser.get("/login/oidc/callback", answer)
+def come_back(browser, response):
+    return browser.get("/login/oidc/callback", response)
 
 
 def sign_in(browser, visitor, name):
@@ -116,35 +116,35 @@ def test_people_sign_in_with_the_roles_that_the_provider_gives_them(browser):
 
 
 def test_a_code_works_once_and_with_its_own_verifier_only(browser):
-    answer = Visitor().go(begin(browser), "paul")
+    response = Visitor().go(begin(browser), "paul")
     thief = Client()
     begin(thief)
     session = thief.session
     kept = session[STATE]
-    session[STATE] = kept | {"state": kept["state"] | {"state": answer["state"]}}
+    session[STATE] = kept | {"state": kept["state"] | {"state": response["state"]}}
     session.save()
-    assert come_back(thief, answer).status_code == 401  # PKCE: the verifier of another sign-in
+    assert come_back(thief, response).status_code == 401  # PKCE: the verifier of another sign-in
     assert last_refusal()[:2] == (actions.SESSION_OPENED, "provider_refused")
     again = Client()
     url = begin(again)
-    answer = Visitor().go(url, "paul")
+    response = Visitor().go(url, "paul")
     kept = again.session[STATE]
-    assert come_back(again, answer).status_code == 303
+    assert come_back(again, response).status_code == 303
     replay = Client()
     begin(replay)
     session = replay.session
     session[STATE] = kept
     session.save()
-    assert come_back(replay, answer).status_code == 401  # everything fits, but the code was used
+    assert come_back(replay, response).status_code == 401  # everything fits, but the code was used
     assert last_refusal()[:2] == (actions.SESSION_OPENED, "provider_refused")
-    assert come_back(again, answer).status_code == 401
+    assert come_back(again, response).status_code == 401
     assert last_refusal()[:2] == (actions.SESSION_OPENED, "sign_in_expired")
 
 
 def test_a_token_of_the_provider_is_refused_once_it_is_altered_expired_or_replayed(browser, real):
-    answer = Visitor().go(begin(browser), "paul")
+    response = Visitor().go(begin(browser), "paul")
     state = browser.session[STATE]["state"]
-    tokens = provider.current.redeem(answer["code"], state["verifier"], CALLBACK)
+    tokens = provider.current.redeem(response["code"], state["verifier"], CALLBACK)
     expected = Expected(
         issuer=real.issuer,
         client_id=CLIENT_ID,
@@ -169,8 +169,8 @@ def test_the_provider_signs_in_again_for_a_recent_sign_in(browser):
     visitor = Visitor()
     sign_in(browser, visitor, "olga")
     assert browser.get("/account/passkeys/new/")["Location"].startswith("/reauth/")
-    answer = Visitor().go(begin(browser, "/reauth/oidc/"), "paul")
-    assert come_back(browser, answer).status_code == 403
-    answer = visitor.go(begin(browser, "/reauth/oidc/"), "olga")
-    assert come_back(browser, answer).status_code == 303
+    response = Visitor().go(begin(browser, "/reauth/oidc/"), "paul")
+    assert come_back(browser, response).status_code == 403
+    response = visitor.go(begin(browser, "/reauth/oidc/"), "olga")
+    assert come_back(browser, response).status_code == 303
     assert browser.get("/account/passkeys/new/").status_code == 200

@@ -268,9 +268,9 @@ def test_the_api_shows_the_progress_of_the_enrolment(developer):
 def test_the_api_gives_new_codes(developer):
     assert developer.api.post("/auth/totp/recovery-codes").code == "not_found"
     _, old = enrol(developer)
-    answer = developer.api.post("/auth/totp/recovery-codes")
-    assert (answer.status, len(answer.json["recovery_codes"])) == (200, 10)
-    assert not set(old) & set(answer.json["recovery_codes"])
+    response = developer.api.post("/auth/totp/recovery-codes")
+    assert (response.status, len(response.json["recovery_codes"])) == (200, 10)
+    assert not set(old) & set(response.json["recovery_codes"])
 
 
 # --- the password

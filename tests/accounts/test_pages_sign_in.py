@@ -69,17 +69,17 @@ def test_the_name_may_be_written_in_any_case(browser, auditor):
     assert sign_in(browser, auditor.user.username.upper()).status_code == 303
 
 
-def test_every_failure_has_the_same_answer(browser, auditor, operator):
+def test_every_failure_has_the_same_response(browser, auditor, operator):
     auditor.user.is_active = False
     auditor.user.save_with_mac()
-    answers = [
+    responses = [
         sign_in(browser, operator.user.username, "not the password"),
         sign_in(browser, "nobody", "not the password"),
         sign_in(browser, auditor.user.username),  # disabled, with the right password
     ]
-    assert {answer.status_code for answer in answers} == {401}
-    assert [errors(answer) for answer in answers] == [{"": ["The username or password is wrong."]}] * 3
-    assert not any(b"not the password" in answer.content for answer in answers)
+    assert {response.status_code for response in responses} == {401}
+    assert [errors(response) for response in responses] == [{"": ["The username or password is wrong."]}] * 3
+    assert not any(b"not the password" in response.content for response in responses)
 
 
 def test_a_refusal_is_on_record_under_the_name_of_an_account_only(browser, auditor):

@@ -148,8 +148,8 @@ def test_an_operation_is_confirmed_performed_and_recorded(browser, developer, sl
     lock(developer.user)
     path = page_of(developer.user) + slug
     assert USER_OPERATIONS[slug].effect in plain(browser.get(path))
-    answer = browser.post(path, given)
-    assert (answer.status_code, answer["Location"]) == (303, page_of(developer.user))
+    response = browser.post(path, given)
+    assert (response.status_code, response["Location"]) == (303, page_of(developer.user))
     assert message in plain(browser.get(page_of(developer.user)))
     entry = log_rows().get(action=action, object_id=str(developer.user.id))
     assert given.get("reason", "") in entry.meta
@@ -170,8 +170,8 @@ def test_an_admin_enables_a_user_revokes_an_invitation_and_resets_a_second_facto
 
 @pytest.mark.parametrize("slug", ["sign-out", "role", "disable", "reset-second-factor", "revoke-invitation"])
 def test_a_reason_is_required(browser, developer, slug):
-    answer = browser.post(page_of(developer.user) + slug, {"role": "auditor", "name": "dora"})
-    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["reason"])
+    response = browser.post(page_of(developer.user) + slug, {"role": "auditor", "name": "dora"})
+    assert (response.status_code, list(response.context["form"].errors)) == (422, ["reason"])
     assert User.objects.get(pk=developer.user.pk).subject_version == developer.user.subject_version
 
 
@@ -181,8 +181,8 @@ def test_some_operations_need_a_recent_sign_in(browser, developer, slug):
     session[CONFIRMED_AT] = "2026-01-01T00:00:00+00:00"
     session.save()
     path = page_of(developer.user) + slug
-    for answer in (browser.get(path), browser.post(path, {"role": "auditor", "reason": "because"})):
-        assert answer["Location"].startswith("/reauth/?next=%2Fusers%2F")
+    for response in (browser.get(path), browser.post(path, {"role": "auditor", "reason": "because"})):
+        assert response["Location"].startswith("/reauth/?next=%2Fusers%2F")
     assert User.objects.get(pk=developer.user.pk).role == "developer"
 
 

@@ -37,7 +37,7 @@ def browser(developer):
 
 def add(browser, device, name="telephone"):
     options = browser.post("/account/passkeys/new/", {"name": name}, headers=HERE).json()
-    sent = {"name": name, "answer": device.create(options)}
+    sent = {"name": name, "credential": device.create(options)}
     return options, browser.post("/account/passkeys/new/", sent, headers=HERE)
 
 
@@ -52,7 +52,7 @@ def device(browser):
 def sign_in_with(device, browser=None, **more):
     browser = browser or Client()
     options = browser.post("/login/passkey/", more).json()
-    return options, browser.post("/login/passkey/", {"answer": device.get(options), **more})
+    return options, browser.post("/login/passkey/", {"credential": device.get(options), **more})
 
 
 def after_password(persona):
@@ -103,25 +103,25 @@ def test_without_user_verification_nothing_is_accepted(browser, device):
     assert response.status_code == 401
 
 
-def test_an_answer_to_other_options_adds_nothing(browser):
+def test_a_response_to_other_options_adds_nothing(browser):
     device = SoftPasskey()
     options = browser.post("/account/passkeys/new/").json()
     browser.post("/account/passkeys/new/")  # starts again: the first challenge is discarded
-    response = browser.post("/account/passkeys/new/", {"name": "x", "answer": device.create(options)})
+    response = browser.post("/account/passkeys/new/", {"name": "x", "credential": device.create(options)})
     assert response.status_code == 422
     assert not Passkey.objects.exists()
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "credential",
     ["x", "[]", "{}", "1", '{"id":1,"rawId":2,"type":3,"response":4}', '{"response":{}}', "[" * 20000],
 )
-def test_a_malformed_passkey_answer_is_refused(browser, answer):
+def test_a_malformed_passkey_response_is_refused(browser, credential):
     browser.post("/account/passkeys/new/")
-    assert browser.post("/account/passkeys/new/", {"name": "x", "answer": answer}).status_code == 422
+    assert browser.post("/account/passkeys/new/", {"name": "x", "credential": credential}).status_code == 422
     stranger = Client()
     stranger.post("/login/passkey/")
-    assert stranger.post("/login/passkey/", {"answer": answer}).status_code == 401
+    assert stranger.post("/login/passkey/", {"credential": credential}).status_code == 401
 
 
 def test_the_same_passkey_is_not_added_twice_nor_by_another(browser, device, stranger):
@@ -143,7 +143,7 @@ def test_adding_counts_as_late_after_five_minutes(browser):
     session = browser.session
     session["new_passkey"] = [session["new_passkey"][0], "2020-01-01T00:00:00+00:00"]
     session.save()
-    sent = {"name": "x", "answer": device.create(options)}
+    sent = {"name": "x", "credential": device.create(options)}
     response = browser.post("/account/passkeys/new/", sent, headers=HERE)
     assert b"timed out" in response.content
     assert not Passkey.objects.exists()
@@ -192,16 +192,16 @@ def test_a_passkey_as_second_factor_requires_the_password_first(device):
     assert Client().post("/login/passkey/", {"second": "1"}).status_code == 401
 
 
-def test_an_answer_serves_once(device):
+def test_a_response_serves_once(device):
     browser = Client()
     options = browser.post("/login/passkey/").json()
-    answer = device.get(options)
-    assert browser.post("/login/passkey/", {"answer": answer}).status_code == 303
-    assert browser.post("/login/passkey/", {"answer": answer}).status_code == 401
-    assert Client().post("/login/passkey/", {"answer": answer}).status_code == 401
+    credential = device.get(options)
+    assert browser.post("/login/passkey/", {"credential": credential}).status_code == 303
+    assert browser.post("/login/passkey/", {"credential": credential}).status_code == 401
+    assert Client().post("/login/passkey/", {"credential": credential}).status_code == 401
 
 
-def test_an_answer_of_another_origin_opens_nothing(device):
+def test_a_response_of_another_origin_opens_nothing(device):
     device.origin = "https://evil.example"
     assert sign_in_with(device)[1].status_code == 401
     device.origin, device.rp_id = ORIGIN, "evil.example"
@@ -254,8 +254,8 @@ def test_a_public_key_changed_by_hand_is_not_believed(device):
 def test_a_sign_in_over_a_page_is_announced_to_htmx(device):
     browser = Client()
     options = browser.post("/login/passkey/").json()
-    answer = device.get(options)
-    response = browser.post("/login/passkey/", {"answer": answer}, headers={"HX-Request": "true"})
+    credential = device.get(options)
+    response = browser.post("/login/passkey/", {"credential": credential}, headers={"HX-Request": "true"})
     assert response.status_code == 204
     assert "cc:signed-in" in response["HX-Trigger"]
 
@@ -269,7 +269,7 @@ def test_an_old_challenge_opens_nothing(device):
         (process_now() - timedelta(minutes=6)).isoformat(),
     ]
     session.save()
-    assert browser.post("/login/passkey/", {"answer": device.get(options)}).status_code == 401
+    assert browser.post("/login/passkey/", {"credential": device.get(options)}).status_code == 401
 
 
 # --- the list

@@ -40,8 +40,8 @@ def test_the_api_allows_only_the_set_up_before_enrolment(developer):
         for method, endpoint in ENDPOINTS[route.name].items():
             if endpoint.permission == PUBLIC or (route.name, method) in API_OPEN:
                 continue
-            answer = developer.api.send(method, path_of(route, target), None if method == "GET" else {})
-            assert (answer.status, answer.code) == (403, "second_factor_required"), (route.name, method)
+            response = developer.api.send(method, path_of(route, target), None if method == "GET" else {})
+            assert (response.status, response.code) == (403, "second_factor_required"), (route.name, method)
 
 
 def test_every_page_redirects_to_the_set_up_before_enrolment(admin):
@@ -52,8 +52,8 @@ def test_every_page_redirects_to_the_set_up_before_enrolment(admin):
         for method, roles in (("get", page.get), ("post", page.post)):
             if roles and roles != STRANGERS and route.name not in PAGES_OPEN:
                 ids = dict.fromkeys(re.findall(r"{(\w+)}", route.path), admin.user.id)
-                answer = getattr(browser, method)(route.path.format(**ids | parts))
-                assert (answer.status_code, answer["Location"]) == (302, "/account/mfa/"), route.name
+                response = getattr(browser, method)(route.path.format(**ids | parts))
+                assert (response.status_code, response["Location"]) == (302, "/account/mfa/"), route.name
     for path in ("/admin/", "/admin/accounts/user/"):
         assert browser.get(path, follow=True).redirect_chain[-1][0] == "/account/mfa/"
     page = browser.get("/account/mfa/").content.decode()
@@ -62,8 +62,8 @@ def test_every_page_redirects_to_the_set_up_before_enrolment(admin):
 
 
 def test_htmx_gets_the_whole_page_instead(admin):
-    answer = signed_in(admin).get("/keys/", headers={"HX-Request": "true", "HX-Target": "key-results"})
-    assert (answer.status_code, answer["HX-Redirect"]) == (200, "/account/mfa/")
+    response = signed_in(admin).get("/keys/", headers={"HX-Request": "true", "HX-Target": "key-results"})
+    assert (response.status_code, response["HX-Redirect"]) == (200, "/account/mfa/")
 
 
 def test_setting_it_up_over_the_api_gives_the_rights_of_the_role(developer):

@@ -74,8 +74,8 @@ def test_other_texts_are_no_tokens(admin, account):
 def test_a_token_is_limited_to_its_networks_and_its_use_from_elsewhere_is_on_record(admin, account):
     created = token_for(admin.principal, account, scopes=["keys.read"], networks=["192.0.2.0/24"])
     require_network(authenticate_bearer(created.text, ORIGIN), ORIGIN.client_ip)
-    answer = ApiClient(created.text).get("/api/v1/keys")
-    assert (answer.status, answer.json["rule"]) == (403, f"token:{created.token.id}")
+    response = ApiClient(created.text).get("/api/v1/keys")
+    assert (response.status, response.json["rule"]) == (403, f"token:{created.token.id}")
     entry = log_rows().filter(outcome="denied").latest("id")
     assert (entry.actor_name, entry.token_id) == ("billing", str(created.token.id))
 
@@ -217,9 +217,9 @@ def oauth(account, **changes):
 
 
 def test_client_credentials_give_a_short_lived_token(account):
-    answer = oauth(account, scope="encrypt keys.read")
-    body = answer.json()
-    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    response = oauth(account, scope="encrypt keys.read")
+    body = response.json()
+    assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
     assert (body["token_type"], body["expires_in"], body["scope"]) == ("Bearer", 1800, "encrypt keys.read")
     assert ApiClient(body["access_token"]).get("/api/v1/keys").status == 200
     assert ApiClient(body["access_token"]).get("/api/v1/rotations").status == 200
@@ -227,8 +227,8 @@ def test_client_credentials_give_a_short_lived_token(account):
 
     pair = f"{account.account.id}:{account.client_secret}".encode()
     basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    answer = Client().post("/oauth/token", "grant_type=client_credentials", FORM, headers=basic)
-    assert answer.status_code == 200
+    response = Client().post("/oauth/token", "grant_type=client_credentials", FORM, headers=basic)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -244,9 +244,9 @@ def test_client_credentials_give_a_short_lived_token(account):
     ],
 )
 def test_refusals_have_the_form_of_rfc_6749(account, changes, status, error):
-    answer = oauth(account, **changes)
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
-    assert ("WWW-Authenticate" in answer) == (status == 401)
+    response = oauth(account, **changes)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+    assert ("WWW-Authenticate" in response) == (status == 401)
 
 
 def test_a_rotated_client_secret_stays_valid_during_the_overlap(admin, account):

@@ -41,13 +41,13 @@ def family_of(persona):
     return TokenFamily.objects.get(pk=persona.principal.family_id)
 
 
-def test_a_refresh_answers_a_new_pair_that_works(api, developer):
-    answer = refresh(api, developer.refresh_token)
-    assert answer.status == 200
-    assert set(answer.json) == {"access_token", "refresh_token", "token_type", "expires_in"}
-    assert answer.json["refresh_token"] != developer.refresh_token
-    assert ApiClient(answer.json["access_token"]).get("/auth/me").json["username"] == "dora"
-    assert refresh(api, answer.json["refresh_token"]).status == 200
+def test_a_refresh_returns_a_new_pair_that_works(api, developer):
+    response = refresh(api, developer.refresh_token)
+    assert response.status == 200
+    assert set(response.json) == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert response.json["refresh_token"] != developer.refresh_token
+    assert ApiClient(response.json["access_token"]).get("/auth/me").json["username"] == "dora"
+    assert refresh(api, response.json["refresh_token"]).status == 200
     assert log_rows().filter(action=actions.SESSION_REFRESHED, user_id=developer.user.id).count() == 2
 
 
@@ -66,8 +66,8 @@ def test_the_database_holds_the_hash_of_a_refresh_token_only(developer):
 
 def test_a_second_use_at_once_is_refused_and_nothing_else_happens(api, developer):
     successor = refresh(api, developer.refresh_token).json["refresh_token"]
-    answer = refresh(api, developer.refresh_token)
-    assert (answer.status, answer.code) == (401, "authentication_failed")
+    response = refresh(api, developer.refresh_token)
+    assert (response.status, response.code) == (401, "authentication_failed")
     assert family_of(developer).revoked_at is None
     assert refresh(api, successor).status == 200
 
@@ -140,8 +140,8 @@ def forge_refresh_token(persona, text):
 
 def test_sign_out_ends_the_session_and_its_access_tokens(api, developer):
     epoch = read_epoch()
-    answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token})
-    assert (answer.status, answer.json) == (204, None)
+    response = api.post("/auth/logout", {"refresh_token": developer.refresh_token})
+    assert (response.status, response.json) == (204, None)
     assert read_epoch() == epoch + 1
     assert developer.api.get("/auth/me").status == 401
     assert refresh(api, developer.refresh_token).status == 401
@@ -167,8 +167,8 @@ def test_sign_out_leaves_other_sessions_alone_unless_asked(api, developer):
 
 def test_a_used_token_signs_no_one_out_everywhere(api, developer):
     pair = refresh(api, developer.refresh_token).json
-    answer = api.post("/auth/logout", {"refresh_token": developer.refresh_token, "everywhere": True})
-    assert answer.status == 401
+    response = api.post("/auth/logout", {"refresh_token": developer.refresh_token, "everywhere": True})
+    assert response.status == 401
     assert ApiClient(pair["access_token"]).get("/auth/me").status == 200
 
 
@@ -182,8 +182,8 @@ def test_one_of_32_parallel_uses_succeeds(monkeypatch):
     monkeypatch.setattr("accounts.sessions.services.sessions.RETRY_WINDOW", timedelta(hours=1))
     persona = make_persona("dora", "developer")
     for _ in range(3):
-        answers = in_parallel(32, lambda token=persona.refresh_token: attempt_refresh(token))
-        winners = [answer for answer in answers if answer is not None]
+        responses = in_parallel(32, lambda token=persona.refresh_token: attempt_refresh(token))
+        winners = [response for response in responses if response is not None]
         assert len(winners) == 1
         assert RefreshToken.objects.filter(used_at=None).count() == 1
         assert TokenFamily.objects.get().revoked_at is None

@@ -29,15 +29,15 @@ def sign_in(api, username="dora", password=PASSWORD, **more):
     return api.post("/auth/login", {"username": username, "password": password, **more})
 
 
-def test_a_sign_in_answers_the_fields_of_the_specification(api, dora):
-    answer = sign_in(api)
-    assert answer.status == 200
-    assert set(answer.json) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
-    assert answer.json["token_type"] == "bearer"
-    assert answer.json["expires_in"] == 1800
-    assert answer.json["refresh_token"].startswith("ccr_")
-    assert answer.headers["Cache-Control"] == "no-store"
-    user = answer.json["user"]
+def test_a_sign_in_returns_the_fields_of_the_specification(api, dora):
+    response = sign_in(api)
+    assert response.status == 200
+    assert set(response.json) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
+    assert response.json["token_type"] == "bearer"
+    assert response.json["expires_in"] == 1800
+    assert response.json["refresh_token"].startswith("ccr_")
+    assert response.headers["Cache-Control"] == "no-store"
+    user = response.json["user"]
     assert (user["id"], user["username"], user["email"]) == (str(dora.id), "dora", "dora@example.org")
     assert user["role"] == "developer"
     assert "crypto.encrypt" in user["permissions"]
@@ -65,22 +65,22 @@ def test_me_shows_the_user_the_method_and_the_end_of_the_token(api, dora):
 
 
 def test_me_needs_a_token(api, db):
-    answer = api.get("/auth/me")
-    assert (answer.status, answer.code) == (401, "authentication_failed")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    response = api.get("/auth/me")
+    assert (response.status, response.code) == (401, "authentication_failed")
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_the_same_answer(api, dora):
+def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_the_same_response(api, dora):
     disabled = UserFactory(username="dis", is_active=False)
-    answers = [
+    responses = [
         sign_in(api, password="not the password"),
         sign_in(api, username="nobody"),
         sign_in(api, username=disabled.username),
         sign_in(api, username="x" * 500),
         sign_in(api, password="p" * 900),
     ]
-    assert {answer.status for answer in answers} == {401}
-    bodies = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in answers]
+    assert {response.status for response in responses} == {401}
+    bodies = [{k: v for k, v in response.json.items() if k != "request_id"} for response in responses]
     assert all(body == bodies[0] for body in bodies)
     assert bodies[0]["code"] == "authentication_failed"
 
@@ -103,10 +103,10 @@ def cpu_seconds(call):
 @pytest.mark.parametrize("username", ["dora", "nobody"])
 def test_five_failures_close_an_account_whether_it_exists_or_not(api, dora, username):
     failures = [sign_in(api, username=username, password=f"wrong password {n}") for n in range(5)]
-    assert [answer.status for answer in failures] == [401] * 5
-    answer = sign_in(api, username=username)
-    assert (answer.status, answer.code) == (429, "throttled")
-    assert 0 < int(answer.headers["Retry-After"]) <= 15 * 60
+    assert [response.status for response in failures] == [401] * 5
+    response = sign_in(api, username=username)
+    assert (response.status, response.code) == (429, "throttled")
+    assert 0 < int(response.headers["Retry-After"]) <= 15 * 60
 
 
 def test_a_closed_account_opens_after_fifteen_minutes(api, dora):
@@ -172,9 +172,9 @@ def test_each_address_has_its_budget(api, db, settings):
     ],
 )
 def test_a_malformed_sign_in_names_the_field(api, db, body, field):
-    answer = api.post("/auth/login", body)
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert set(answer.json["errors"]) == {field}
+    response = api.post("/auth/login", body)
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert set(response.json["errors"]) == {field}
 
 
 def test_a_stale_token_in_the_header_does_not_prevent_a_sign_in(dora):
@@ -183,16 +183,16 @@ def test_a_stale_token_in_the_header_does_not_prevent_a_sign_in(dora):
 
 def test_a_role_altered_in_the_database_refuses_the_sign_in(api, dora):
     User.objects.filter(pk=dora.pk).update(role="admin")
-    answer = sign_in(api)
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    response = sign_in(api)
+    assert (response.status, response.code) == (503, "integrity_failed")
 
 
 def test_a_second_factor_is_asked_for_only_after_the_right_password(api, dora):
     dora.requires_second_factor = True
     dora.save_with_mac()
     assert sign_in(api, password="not the password").code == "authentication_failed"
-    answer = sign_in(api)
-    assert (answer.status, answer.code) == (401, "otp_required")
+    response = sign_in(api)
+    assert (response.status, response.code) == (401, "otp_required")
     assert not TokenFamily.objects.exists()
 
 

@@ -33,9 +33,9 @@ def published_long_ago(db):
 
 
 def jwks():
-    answer = ApiClient().get("/.well-known/jwks.json")
-    assert answer.status == 200
-    return answer
+    response = ApiClient().get("/.well-known/jwks.json")
+    assert response.status == 200
+    return response
 
 
 def kids():
@@ -131,8 +131,8 @@ def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_
 def test_an_emergency_waits_for_nothing_and_ends_the_tokens_of_the_old_key(developer):
     tokens.rotate_signing_key(principal=SYSTEM, is_emergency=True)
     assert kid_of(developer.api.token) not in kids()
-    answer = developer.api.get("/auth/me")
-    assert (answer.status, answer.code) == (401, "authentication_failed")
+    response = developer.api.get("/auth/me")
+    assert (response.status, response.code) == (401, "authentication_failed")
     pair = sessions.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)
     assert ApiClient(pair.access_token).get("/auth/me").status == 200
 
@@ -158,8 +158,8 @@ def test_a_signing_key_altered_by_hand_is_not_believed(developer, change):
     signing_keys.forget()
     with pytest.raises(IntegrityFailed):
         authenticate_bearer(developer.api.token, ORIGIN)
-    answer = developer.api.get("/auth/me")
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    response = developer.api.get("/auth/me")
+    assert (response.status, response.code) == (503, "integrity_failed")
 
 
 def test_a_signing_key_put_in_by_hand_is_not_believed(developer):

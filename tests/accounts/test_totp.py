@@ -55,11 +55,11 @@ class Authenticator:
 def enrol(persona):
     """Enrol and confirm. Returns the authenticator and the recovery codes."""
     authenticator = Authenticator(persona.api.post("/auth/totp/enrol").json["secret"])
-    answer = persona.api.post("/auth/totp/confirm", {"code": authenticator.code()})
-    assert answer.status == 200, answer.json
+    response = persona.api.post("/auth/totp/confirm", {"code": authenticator.code()})
+    assert response.status == 200, response.json
     persona.user.refresh_from_db()
     let_time_pass()
-    return authenticator, answer.json["recovery_codes"]
+    return authenticator, response.json["recovery_codes"]
 
 
 def let_time_pass():
@@ -78,11 +78,11 @@ def enrolled(developer):
 
 
 def test_an_enrolment_shows_a_seed_and_sign_in_still_requires_no_code(developer):
-    answer = developer.api.post("/auth/totp/enrol")
-    assert answer.status == 200
-    assert set(answer.json) == {"secret", "otpauth_uri"}
-    assert answer.json["secret"] in answer.json["otpauth_uri"]
-    assert answer.headers["Cache-Control"] == "no-store"
+    response = developer.api.post("/auth/totp/enrol")
+    assert response.status == 200
+    assert set(response.json) == {"secret", "otpauth_uri"}
+    assert response.json["secret"] in response.json["otpauth_uri"]
+    assert response.headers["Cache-Control"] == "no-store"
     assert sign_in(developer).status == 200
 
 
@@ -90,9 +90,9 @@ def test_once_confirmed_a_sign_in_needs_the_code(enrolled):
     authenticator, _, persona = enrolled
     assert (sign_in(persona).status, sign_in(persona).code) == (401, "otp_required")
     assert (sign_in(persona, "").code, sign_in(persona, None).code) == ("otp_required", "otp_required")
-    answer = sign_in(persona, authenticator.code())
-    assert answer.status == 200
-    assert ApiClient(answer.json["access_token"]).get("/auth/me").json["auth_method"] == "password+totp"
+    response = sign_in(persona, authenticator.code())
+    assert response.status == 200
+    assert ApiClient(response.json["access_token"]).get("/auth/me").json["auth_method"] == "password+totp"
 
 
 def test_a_code_of_the_step_before_is_accepted_and_of_other_steps_not(enrolled):
@@ -114,8 +114,8 @@ def test_a_code_works_once(enrolled):
     authenticator, _, persona = enrolled
     code = authenticator.code()
     assert sign_in(persona, code).status == 200
-    answer = sign_in(persona, code)
-    assert (answer.status, answer.code) == (401, "authentication_failed")
+    response = sign_in(persona, code)
+    assert (response.status, response.code) == (401, "authentication_failed")
 
 
 def test_the_code_that_confirmed_does_not_sign_in(developer):
@@ -131,23 +131,23 @@ def test_a_clock_that_jumps_back_opens_no_code_a_second_time(enrolled):
     assert sign_in(persona, authenticator.code()).code == "authentication_failed"
 
 
-def test_a_wrong_code_and_a_replayed_one_get_the_same_answer(enrolled):
+def test_a_wrong_code_and_a_replayed_one_get_the_same_response(enrolled):
     authenticator, recovery_codes, persona = enrolled
     used = authenticator.code()
     sign_in(persona, used)
     sign_in(persona, recovery_codes[0])
     codes = [used, authenticator.wrong_code(), recovery_codes[0], "ABCD-EFGH-2345-WXYZ"]
-    answers = [sign_in(persona, code).json for code in codes]
-    assert {(answer["code"], answer["detail"]) for answer in answers} == {
-        ("authentication_failed", answers[0]["detail"])
+    responses = [sign_in(persona, code).json for code in codes]
+    assert {(response["code"], response["detail"]) for response in responses} == {
+        ("authentication_failed", responses[0]["detail"])
     }
 
 
 def test_a_recovery_code_logs_in_once_and_is_on_record(enrolled):
     _, recovery_codes, persona = enrolled
     typed = recovery_codes[3].lower().replace("-", " ")
-    answer = sign_in(persona, typed)
-    assert answer.status == 200
+    response = sign_in(persona, typed)
+    assert response.status == 200
     assert sign_in(persona, recovery_codes[3]).code == "authentication_failed"
     assert sign_in(persona, recovery_codes[4]).status == 200
     entry = log_rows().filter(action=actions.RECOVERY_CODE_USED).latest("id")
@@ -167,9 +167,9 @@ def test_five_wrong_codes_close_the_second_factor_even_to_the_right_one(enrolled
         assert guess(persona.user, authenticator.wrong_code()) is Unauthenticated
     assert guess(persona.user, authenticator.code()) is Throttled
     assert guess(persona.user, recovery_codes[0]) is Throttled
-    answer = sign_in(persona, authenticator.code())
-    assert (answer.status, answer.code) == (429, "throttled")
-    assert 0 < int(answer.headers["Retry-After"]) <= 900
+    response = sign_in(persona, authenticator.code())
+    assert (response.status, response.code) == (429, "throttled")
+    assert 0 < int(response.headers["Retry-After"]) <= 900
 
 
 def test_a_right_code_forgives_the_wrong_ones_before_it(enrolled):
@@ -209,23 +209,27 @@ def test_a_confirmed_authenticator_is_not_replaced(enrolled):
     _, _, persona = enrolled
     before = TotpDevice.objects.values().get()
     for path, body in [("/auth/totp/enrol", None), ("/auth/totp/confirm", {"code": "000000"})]:
-        answer = persona.api.post(path, body)
-        assert (answer.status, answer.code) == (409, "already_enrolled")
+        response = persona.api.post(path, body)
+        assert (response.status, response.code) == (409, "already_enrolled")
     assert TotpDevice.objects.values().get() == before
 
 
 def test_a_wrong_code_confirms_nothing(developer):
     authenticator = Authenticator(developer.api.post("/auth/totp/enrol").json["secret"])
-    answer = developer.api.post("/auth/totp/confirm", {"code": authenticator.wrong_code()})
-    assert (answer.status, answer.code, list(answer.json["errors"])) == (400, "invalid_request", ["code"])
+    response = developer.api.post("/auth/totp/confirm", {"code": authenticator.wrong_code()})
+    assert (response.status, response.code, list(response.json["errors"])) == (
+        400,
+        "invalid_request",
+        ["code"],
+    )
     assert not TotpDevice.objects.get().confirmed
     assert not RecoveryCode.objects.exists()
 
 
 def test_a_missing_enrolment_can_neither_be_confirmed_nor_removed(developer):
     assert developer.api.post("/auth/totp/confirm", {"code": "000000"}).status == 404
-    answers = [developer.api.delete("/auth/totp", {"code": "000000"}).status for _ in range(6)]
-    assert answers == [404] * 6
+    responses = [developer.api.delete("/auth/totp", {"code": "000000"}).status for _ in range(6)]
+    assert responses == [404] * 6
 
 
 @pytest.mark.parametrize(
@@ -243,8 +247,8 @@ def test_enrolment_takes_no_fields(developer):
 
 def test_the_removal_requires_a_code_and_sign_in_then_requires_none(enrolled):
     authenticator, _, persona = enrolled
-    answer = persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()})
-    assert (answer.status, list(answer.json["errors"])) == (400, ["code"])
+    response = persona.api.delete("/auth/totp", {"code": authenticator.wrong_code()})
+    assert (response.status, list(response.json["errors"])) == (400, ["code"])
     assert sign_in(persona).code == "otp_required"
     assert persona.api.delete("/auth/totp", {"code": authenticator.code()}).status == 204
     assert not RecoveryCode.objects.exists()

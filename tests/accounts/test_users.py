@@ -194,8 +194,8 @@ def test_set_password_lets_the_new_one_in_and_the_old_one_out(admin, developer):
 
 
 def test_one_changes_ones_own_password_and_every_session_ends(developer):
-    answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
-    assert (answer.status, answer.json) == (204, None)
+    response = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
+    assert (response.status, response.json) == (204, None)
     assert developer.api.get("/auth/me").status == 401
     assert sign_in.sign_in(username="dora", password=GOOD, origin=ORIGIN).access_token
     assert log_rows().filter(action=actions.PASSWORD_CHANGED, user_id=developer.user.id).exists()
@@ -203,24 +203,24 @@ def test_one_changes_ones_own_password_and_every_session_ends(developer):
 
 def test_a_wrong_present_password_is_named_and_counted(developer):
     for _ in range(5):
-        answer = developer.api.post("/auth/password", {"current": "not the password", "new": GOOD})
-        assert answer.status == 400
-        assert set(answer.json["errors"]) == {"current"}
-    answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
-    assert (answer.status, answer.code) == (429, "throttled")
+        response = developer.api.post("/auth/password", {"current": "not the password", "new": GOOD})
+        assert response.status == 400
+        assert set(response.json["errors"]) == {"current"}
+    response = developer.api.post("/auth/password", {"current": PASSWORD, "new": GOOD})
+    assert (response.status, response.code) == (429, "throttled")
     with pytest.raises(Throttled):
         sign_in.sign_in(username="dora", password=PASSWORD, origin=ORIGIN)
 
 
 def test_a_bad_new_password_is_named(developer):
-    answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": "short"})
-    assert set(answer.json["errors"]) == {"new"}
+    response = developer.api.post("/auth/password", {"current": PASSWORD, "new": "short"})
+    assert set(response.json["errors"]) == {"new"}
     assert not LoginAttempt.objects.exists()
 
 
 def test_the_unchanged_password_is_refused(developer):
-    answer = developer.api.post("/auth/password", {"current": PASSWORD, "new": PASSWORD})
-    assert (answer.status, answer.json["errors"]) == (
+    response = developer.api.post("/auth/password", {"current": PASSWORD, "new": PASSWORD})
+    assert (response.status, response.json["errors"]) == (
         400,
         {"new": ["The new password must differ from the current password."]},
     )

@@ -20,8 +20,8 @@ SYSTEM = Principal.system("test", "command")
 USERS = "/api/v1/users"
 
 
-def names(answer):
-    return [row["username"] for row in answer.json["results"]]
+def names(response):
+    return [row["username"] for row in response.json["results"]]
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def test_the_list_shows_each_user_and_no_secret(people, admin, auditor):
     for _ in range(5):
         login_attempts.count(login_attempts.PASSWORD, "zoe")
     make_passkey(admin.user)
-    answer = auditor.api.get(f"{USERS}?limit=2&page=3")
-    assert (answer.json["count"], names(answer)) == (5, ["zoe"])
-    assert answer.json["next"] is None
-    [zoe] = answer.json["results"]
+    response = auditor.api.get(f"{USERS}?limit=2&page=3")
+    assert (response.json["count"], names(response)) == (5, ["zoe"])
+    assert response.json["next"] is None
+    [zoe] = response.json["results"]
     assert set(zoe) == {
         "id", "username", "email", "role", "is_active", "state", "second_factors", "created_at",
         "last_sign_in_at", "locked_until", "invited_until",
@@ -49,7 +49,7 @@ def test_the_list_shows_each_user_and_no_secret(people, admin, auditor):
     assert ada["last_sign_in_at"] is not None
     assert (aude["state"], gone["state"], ines["state"]) == ("active", "disabled", "invited")
     assert ines["invited_until"] is not None
-    assert "argon2" not in answer.response.content.decode()
+    assert "argon2" not in response.raw.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -72,25 +72,31 @@ def test_the_list_has_filters_and_orders(people, admin, query, expected):
 
 @pytest.mark.parametrize("query", ["role=root", "state=asleep", "ordering=password", "page=0", "name=zoe"])
 def test_an_unknown_filter_is_named(admin, query):
-    answer = admin.api.get(f"{USERS}?{query}")
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert set(answer.json["errors"]) == {query.partition("=")[0]}
+    response = admin.api.get(f"{USERS}?{query}")
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert set(response.json["errors"]) == {query.partition("=")[0]}
 
 
 def test_a_post_without_a_password_invites(admin):
-    answer = admin.api.post(USERS, {"username": "Nora", "role": "operator", "email": "Nora@example.org"})
-    assert (answer.status, answer.json["username"], answer.json["email"]) == (201, "nora", "nora@example.org")
-    assert answer.headers["Location"] == f"{USERS}/{answer.json['id']}"
-    assert invitations.check_invitation(code=answer.json["invitation_url"].split("/")[-2]).username == "nora"
-    again = admin.api.get(answer.headers["Location"])
+    response = admin.api.post(USERS, {"username": "Nora", "role": "operator", "email": "Nora@example.org"})
+    assert (response.status, response.json["username"], response.json["email"]) == (
+        201,
+        "nora",
+        "nora@example.org",
+    )
+    assert response.headers["Location"] == f"{USERS}/{response.json['id']}"
+    assert (
+        invitations.check_invitation(code=response.json["invitation_url"].split("/")[-2]).username == "nora"
+    )
+    again = admin.api.get(response.headers["Location"])
     assert "invitation_url" not in again.json
     assert again.json["state"] == "invited"
 
 
 def test_a_post_with_a_password_creates_a_user_who_can_sign_in(admin):
-    answer = admin.api.post(USERS, {"username": "nora", "role": "operator", "password": PASSWORD})
-    assert (answer.status, answer.json["state"]) == (201, "active")
-    assert "invitation_url" not in answer.json
+    response = admin.api.post(USERS, {"username": "nora", "role": "operator", "password": PASSWORD})
+    assert (response.status, response.json["state"]) == (201, "active")
+    assert "invitation_url" not in response.json
     assert sign_in.check_password(username="nora", password=PASSWORD)
 
 
@@ -106,21 +112,25 @@ def test_a_post_with_a_password_creates_a_user_who_can_sign_in(admin):
     ],
 )
 def test_a_fault_of_a_new_user_names_its_field(admin, changes, status, field):
-    answer = admin.api.post(USERS, {"username": "nora", "role": "operator"} | changes)
-    assert (answer.status, set(answer.json["errors"])) == (status, {field})
+    response = admin.api.post(USERS, {"username": "nora", "role": "operator"} | changes)
+    assert (response.status, set(response.json["errors"])) == (status, {field})
     assert not User.objects.filter(username="nora").exists()
 
 
 def test_a_patch_changes_all_fields_or_none(admin, developer):
     path = f"{USERS}/{developer.user.id}"
-    answer = admin.api.patch(path, {"role": "auditor", "email": "dora@example.org", "reason": "new team"})
-    assert (answer.status, answer.json["role"], answer.json["email"]) == (200, "auditor", "dora@example.org")
+    response = admin.api.patch(path, {"role": "auditor", "email": "dora@example.org", "reason": "new team"})
+    assert (response.status, response.json["role"], response.json["email"]) == (
+        200,
+        "auditor",
+        "dora@example.org",
+    )
     assert "new team" in log_rows().get(action=actions.USER_ROLE_CHANGED).meta
     assert log_rows().filter(action=actions.USER_UPDATED).count() == 1
     assert developer.api.get("/auth/me").status == 401
     UserFactory(username="zoe", email="zoe@example.org")
-    answer = admin.api.patch(path, {"is_active": False, "email": "ZOE@example.org"})
-    assert (answer.status, answer.code, set(answer.json["errors"])) == (409, "name_taken", {"email"})
+    response = admin.api.patch(path, {"is_active": False, "email": "ZOE@example.org"})
+    assert (response.status, response.code, set(response.json["errors"])) == (409, "name_taken", {"email"})
     assert admin.api.patch(path, {"email": None, "is_active": False}).json["state"] == "disabled"
     assert admin.api.patch(path, {"is_active": True}).json["email"] is None
 
@@ -141,12 +151,12 @@ def test_if_match_refuses_a_change_of_a_user_who_has_changed(admin, developer):
 def test_the_last_administrator_stays(admin):
     path = f"{USERS}/{admin.user.id}"
     for changes in ({"role": "auditor"}, {"is_active": False}, {"role": "auditor", "is_active": False}):
-        answer = admin.api.patch(path, changes)
-        assert (answer.status, answer.code) == (409, "last_admin")
+        response = admin.api.patch(path, changes)
+        assert (response.status, response.code) == (409, "last_admin")
     assert admin.api.get(path).json["role"] == "admin"
 
 
-def test_sign_out_unlock_and_reset_answer_with_the_user(admin, developer):
+def test_sign_out_unlock_and_reset_respond_with_the_user(admin, developer):
     path = f"{USERS}/{developer.user.id}"
     for _ in range(5):
         login_attempts.count(login_attempts.PASSWORD, "dora")
@@ -164,34 +174,34 @@ def test_sign_out_unlock_and_reset_answer_with_the_user(admin, developer):
 
 def test_an_invitation_is_replaced_and_revoked(admin):
     path = f"{USERS}/{make_user(INVITED).id}"
-    answer = admin.api.post(f"{path}/invitation")
-    assert (answer.status, set(answer.json)) == (200, {"id", "invitation_url", "expires_at"})
-    assert admin.api.get(path).json["invited_until"] == answer.json["expires_at"]
+    response = admin.api.post(f"{path}/invitation")
+    assert (response.status, set(response.json)) == (200, {"id", "invitation_url", "expires_at"})
+    assert admin.api.get(path).json["invited_until"] == response.json["expires_at"]
     assert admin.api.delete(f"{path}/invitation").status == 204
     assert (admin.api.get(path).json["state"], admin.api.delete(f"{path}/invitation").status) == (
         "invited",
         404,
     )
-    answer = admin.api.post(f"{USERS}/{admin.user.id}/invitation")
-    assert (answer.status, answer.code) == (409, "not_invitable")
+    response = admin.api.post(f"{USERS}/{admin.user.id}/invitation")
+    assert (response.status, response.code) == (409, "not_invitable")
 
 
 def test_an_altered_user_is_not_shown_as_intact(admin, developer):
     User.objects.filter(pk=developer.user.pk).update(role="admin")
-    answer = admin.api.get(f"{USERS}/{developer.user.id}")
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    response = admin.api.get(f"{USERS}/{developer.user.id}")
+    assert (response.status, response.code) == (503, "integrity_failed")
     assert "dora" in names(admin.api.get(USERS))
 
 
 def test_giving_a_way_in_needs_a_recent_sign_in(admin, monkeypatch):
     enrolled, invited = (f"{USERS}/{make_user(state).id}" for state in (ENROLLED, INVITED))
     monkeypatch.setattr(principals, "RECENT", timedelta(0))
-    for answer in (
+    for response in (
         admin.api.post(USERS, {"username": "nora", "role": "admin"}),
         admin.api.post(USERS, {"username": "nora", "role": "admin", "password": PASSWORD}),
         admin.api.post(f"{invited}/invitation"),
         admin.api.patch(enrolled, {"role": "operator"}),
         admin.api.post(f"{enrolled}/reset-totp"),
     ):
-        assert (answer.status, answer.code) == (403, "recent_auth_required")
+        assert (response.status, response.code) == (403, "recent_auth_required")
     assert admin.api.patch(enrolled, {"is_active": False}).status == 200

@@ -19,7 +19,7 @@ CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # Codes that several classes share because the caller's reaction is the same.
 SHARED = {
     "already_completed": "an earlier request made the change",
-    "audit_unavailable": "nothing was answered without its record",
+    "audit_unavailable": "no response was sent without its record",
     "authentication_failed": "whoever is refused is not told why",
     "outcome_unknown": "the request may have been completed",
     "dependency_unavailable": "the same request may succeed later",

@@ -43,7 +43,7 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.services.alarms import raise_alarms
-from crypto_ops import actions as operations
+from crypto_ops.actions import MESSAGE_ENCRYPTED
 from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services.jobs import begin_reencryption
 from kernel.freshness.models import SecurityEpoch
@@ -273,7 +273,7 @@ def rows(admin):
     Delivery.objects.create(
         notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW
     )
-    used = Event(action=operations.MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
+    used = Event(action=MESSAGE_ENCRYPTED, object_type="key", object_id=str(key.id))
     record(used, Actor.system("test", "command"))
     assert sequence_step()
     AuditLeaf.objects.create(idx=0, log_id=1, leaf_hash=b"x" * 32)  # as in a log with a first era
@@ -301,9 +301,9 @@ def new_key_of(row):
     return uuid.uuid4() if isinstance(row.pk, uuid.UUID) else uuid.uuid4().hex[:16]
 
 
-def says(answer, name):
+def says(response, name):
     """PostgreSQL names the constraint. SQLite names a CHECK, but for a unique index it names the columns."""
-    message = str(answer)
+    message = str(response)
     if (connection.vendor, name) in SEEN_BY_A_TRIGGER:
         return "append-only: REPLACE is refused" in message
     columns = ", ".join(promises()[name])  # none of a CHECK
@@ -316,13 +316,13 @@ def test_every_constraint_has_its_provocation():
 
 
 def test_the_database_keeps_its_promises(rows):
-    answers = {name: answer_to(*provocation) for name, provocation in PROVOCATIONS.items()}
-    wrong = [(name, str(answer)[:150]) for name, answer in answers.items() if not says(answer, name)]
+    responses = {name: response_to(*provocation) for name, provocation in PROVOCATIONS.items()}
+    wrong = [(name, str(response)[:150]) for name, response in responses.items() if not says(response, name)]
     assert [name for name, _ in wrong] == [], wrong
 
 
-def answer_to(model, which, changes):
-    """The database's answer to the copy of a row: an error, or "accepted"."""
+def response_to(model, which, changes):
+    """The database's response to the copy of a row: an error, or "accepted"."""
     try:
         with transaction.atomic():
             insert(copy_of(model, which, changes))

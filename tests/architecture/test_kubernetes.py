@@ -248,7 +248,7 @@ def test_the_rules_of_the_operator_are_those_of_prometheus():
     assert [rule["spec"]["groups"] for rule in of_kind("PrometheusRule")] == [groups]
 
 
-def test_the_proxies_wait_longer_than_the_longest_answer():
+def test_the_proxies_wait_longer_than_the_longest_response():
     waits = settings.CC_LOCK_WAIT_SECONDS + outgoing.TOTAL_SECONDS + float(example()["CC_DB_POOL_TIMEOUT"])
     found = re.search(
         r"^    proxy_read_timeout (\d+)s;", (ROOT / "deploy/nginx/nginx.conf").read_text(), re.MULTILINE

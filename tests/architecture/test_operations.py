@@ -22,7 +22,7 @@ SERVICES = [
     and ("services" in {path.stem, path.parent.name} or path.stem == "uploads")
 ]
 STEPS = {"decide", "finish", "settle"}
-# The interface renders the answer to an upload, after the commit.
+# The interface renders the response to an upload, after the commit.
 READY = [Ready, decision_of]
 ALLOWED = {("crypto_ops/files/uploads.py", "__init__(render)")}
 

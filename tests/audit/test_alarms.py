@@ -202,9 +202,9 @@ def resolve(api, alarm, reason="restored from the backup"):
 
 def test_an_admin_resolves_an_alarm_and_the_decision_is_on_record(admin):
     alarm = make_alarm()
-    answer = resolve(admin.api, alarm)
-    assert answer.status == 200
-    body = answer.json
+    response = resolve(admin.api, alarm)
+    assert response.status == 200
+    body = response.json
     assert (body["status"], body["reason"], body["resolved_by"]) == (
         "resolved",
         "restored from the backup",
@@ -225,8 +225,8 @@ def test_an_admin_resolves_an_alarm_and_the_decision_is_on_record(admin):
 @pytest.mark.parametrize("reason", ["", " ", " seen", "x" * 101, "a\u202eb", None, 5])
 def test_a_resolution_needs_a_reason(admin, reason):
     alarm = make_alarm()
-    answer = resolve(admin.api, alarm, reason)
-    assert (answer.status, list(answer.json["errors"])) == (400, ["reason"])
+    response = resolve(admin.api, alarm, reason)
+    assert (response.status, list(response.json["errors"])) == (400, ["reason"])
     alarm.refresh_from_db()
     assert alarm.is_open
 

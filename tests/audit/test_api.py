@@ -34,11 +34,11 @@ def recorded(developer, stranger):
 
 
 def test_an_auditor_reads_entries_newest_first(auditor, recorded):
-    answer = auditor.api.get(f"{LOGS}?object=the-object")
+    response = auditor.api.get(f"{LOGS}?object=the-object")
 
-    assert answer.status == 200
-    assert [entry["id"] for entry in answer.json["results"]] == [entry.id for entry in recorded][::-1]
-    assert {name: value for name, value in answer.json.items() if name != "results"} == {
+    assert response.status == 200
+    assert [entry["id"] for entry in response.json["results"]] == [entry.id for entry in recorded][::-1]
+    assert {name: value for name, value in response.json.items() if name != "results"} == {
         "count": 5,
         "count_is_exact": True,
         "limit": 20,
@@ -46,7 +46,7 @@ def test_an_auditor_reads_entries_newest_first(auditor, recorded):
         "previous": None,
         "searched_above": None,
     }
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_an_entry_is_the_columns_of_its_row_exactly_as_they_are_hashed(auditor, recorded):
@@ -69,10 +69,10 @@ def test_roles_that_read_the_whole_log_see_the_actions_of_all_users(request, rec
 
 
 def test_a_developer_sees_only_their_own_actions(developer, stranger, recorded):
-    answer = developer.api.get(f"{LOGS}?object=the-object")
+    response = developer.api.get(f"{LOGS}?object=the-object")
 
-    assert {entry["user_id"] for entry in answer.json["results"]} == {str(developer.user.id)}
-    assert answer.json["count"] == 3
+    assert {entry["user_id"] for entry in response.json["results"]} == {str(developer.user.id)}
+    assert response.json["count"] == 3
     assert developer.api.get(f"{LOGS}?object=the-object&actor={stranger.user.username}").json["count"] == 0
     assert developer.api.get(f"{LOGS}/{recorded[0].id}").status == 200
 
@@ -82,14 +82,14 @@ def test_entries_of_other_users_do_not_exist_for_a_developer(developer, recorded
     missing = developer.api.get(f"{LOGS}/{recorded[3].id + 1000}", X_Request_ID="same")
 
     assert (hidden.status, hidden.code) == (404, "not_found")
-    assert hidden.response.content == missing.response.content
+    assert hidden.raw.content == missing.raw.content
 
 
 @pytest.mark.parametrize("path", [LOGS, f"{LOGS}/1", TRAIL])
 def test_without_a_token_nothing_is_shown(recorded, path):
-    answer = ApiClient().get(path)
+    response = ApiClient().get(path)
 
-    assert (answer.status, answer.code) == (401, "authentication_failed")
+    assert (response.status, response.code) == (401, "authentication_failed")
 
 
 @pytest.mark.parametrize("path", [LOGS, f"{LOGS}/1", TRAIL])
@@ -157,17 +157,17 @@ def test_the_time_range_is_half_open(auditor, recorded):
     ],
 )
 def test_a_bad_query_is_refused_naming_the_parameter(auditor, path, query, field):
-    answer = auditor.api.get(f"{path}?{query}")
+    response = auditor.api.get(f"{path}?{query}")
 
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert list(answer.json["errors"]) == [field]
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert list(response.json["errors"]) == [field]
 
 
 @pytest.mark.parametrize("field", ["outcome", "source", "object", "action", "search"])
 def test_a_bad_filter_of_the_log_is_refused_naming_it(auditor, field):
-    answer = auditor.api.get(f"{LOGS}?{field}={'x' * 201}")
+    response = auditor.api.get(f"{LOGS}?{field}={'x' * 201}")
 
-    assert (answer.status, list(answer.json["errors"])) == (400, [field])
+    assert (response.status, list(response.json["errors"])) == (400, [field])
 
 
 def test_pages_link_to_each_other(auditor, recorded):
@@ -175,7 +175,7 @@ def test_pages_link_to_each_other(auditor, recorded):
     second = auditor.api.get(first.json["next"])
     third = auditor.api.get(second.json["next"])
 
-    pages = [[entry["id"] for entry in answer.json["results"]] for answer in (first, second, third)]
+    pages = [[entry["id"] for entry in response.json["results"]] for response in (first, second, third)]
     ids = [entry.id for entry in recorded][::-1]
     assert pages == [ids[:2], ids[2:4], ids[4:]]
     assert (first.json["previous"], third.json["next"]) == (None, None)
@@ -188,9 +188,9 @@ def test_pages_link_to_each_other(auditor, recorded):
 
 @pytest.mark.parametrize("log_id", ["0", "9" * 30, "-1", "x", "0b1e7a52-9c1d-4c8e-8f6e-0d3c1a2b3c4d"])
 def test_an_entry_with_an_impossible_id_is_not_found(auditor, log_id):
-    answer = auditor.api.get(f"{LOGS}/{log_id}")
+    response = auditor.api.get(f"{LOGS}/{log_id}")
 
-    assert (answer.status, answer.code) == (404, "not_found")
+    assert (response.status, response.code) == (404, "not_found")
 
 
 def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
@@ -203,9 +203,9 @@ def test_the_trail_shows_each_changed_row_and_its_event(auditor, developer):
     )
     entry = record_event(developer.principal.actor, changes=[change])
 
-    answer = auditor.api.get(f"{TRAIL}?table=encryption_keys&record=the-object")
+    response = auditor.api.get(f"{TRAIL}?table=encryption_keys&record=the-object")
 
-    (row,) = answer.json["results"]
+    (row,) = response.json["results"]
     assert (row["event_id"], row["changed_by"]) == (str(entry.event_id), str(developer.user.id))
     assert (row["old_values"], row["new_values"]["state"]) == ({"state": "active"}, "suspended")
     assert row["changed_at"] == canonical.format_timestamp(entry.timestamp)
@@ -219,9 +219,9 @@ def test_a_developer_sees_only_the_rows_they_changed(developer, stranger):
         change = RowChange(table_name="t", record_id="the-object", action="insert", new_values={})
         record_event(persona.principal.actor, changes=[change])
 
-    answer = developer.api.get(f"{TRAIL}?record=the-object")
+    response = developer.api.get(f"{TRAIL}?record=the-object")
 
-    assert {row["changed_by"] for row in answer.json["results"]} == {str(developer.user.id)}
+    assert {row["changed_by"] for row in response.json["results"]} == {str(developer.user.id)}
     assert AuditTrail.objects.filter(record_id="the-object").count() == 2
 
 
@@ -247,14 +247,14 @@ def test_a_search_stops_at_its_depth_and_next_goes_on_from_there(auditor, record
     """Also with dates: each response reads three ids, and together they read the whole log once."""
     url, found, lowest = f"{LOGS}?search=the-object{dates}", [], log_rows().latest("id").id + 1
     while url:
-        answer = auditor.api.get(url).json
-        found += [entry["id"] for entry in answer["results"]]
-        if answer["searched_above"] is not None:
-            assert lowest - 3 <= answer["searched_above"] + 1 < lowest
-            lowest = answer["searched_above"] + 1
-        assert bool(answer["next"]) == (answer["searched_above"] is not None)
-        assert bool(answer["previous"]) == ("before=" in url)
-        url = answer["next"]
+        response = auditor.api.get(url).json
+        found += [entry["id"] for entry in response["results"]]
+        if response["searched_above"] is not None:
+            assert lowest - 3 <= response["searched_above"] + 1 < lowest
+            lowest = response["searched_above"] + 1
+        assert bool(response["next"]) == (response["searched_above"] is not None)
+        assert bool(response["previous"]) == ("before=" in url)
+        url = response["next"]
 
     assert found == [entry.id for entry in recorded][::-1]
 
@@ -264,19 +264,19 @@ def test_a_dated_search_begins_at_the_newest_entry_before_its_end(auditor, recor
     until = canonical.format_timestamp(log_rows().get(id=later[0].id).timestamp)
     since = canonical.format_timestamp(log_rows().get(id=recorded[-1].id).timestamp)
 
-    answer = auditor.api.get(f"{LOGS}?search=the-object&to={until}").json
-    assert [entry["id"] for entry in answer["results"]] == [entry.id for entry in recorded[:1:-1]]
-    answer = auditor.api.get(f"{LOGS}?search=the-object&from={since}&to={until}").json
-    assert ([entry["id"] for entry in answer["results"]], answer["searched_above"]) == (
+    response = auditor.api.get(f"{LOGS}?search=the-object&to={until}").json
+    assert [entry["id"] for entry in response["results"]] == [entry.id for entry in recorded[:1:-1]]
+    response = auditor.api.get(f"{LOGS}?search=the-object&from={since}&to={until}").json
+    assert ([entry["id"] for entry in response["results"]], response["searched_above"]) == (
         [recorded[-1].id],
         None,
     )
 
 
 def test_a_filter_without_words_searches_the_whole_log(auditor, recorded, shallow):
-    answer = auditor.api.get(f"{LOGS}?object=the-object").json
+    response = auditor.api.get(f"{LOGS}?object=the-object").json
 
-    assert (answer["count"], answer["searched_above"]) == (5, None)
+    assert (response["count"], response["searched_above"]) == (5, None)
 
 
 @pytest.mark.parametrize("query", ["search=a-word", "request_id=an-id"])
@@ -313,11 +313,11 @@ def test_entries_are_found_by_request_and_by_address(auditor, query, found):
 
 
 def test_an_address_that_is_none_is_refused_by_its_name(auditor):
-    answer = auditor.api.get(f"{LOGS}?client_ip=example.org")
-    assert (answer.status, answer.json["errors"]) == (400, {"client_ip": ["Enter an IP address."]})
+    response = auditor.api.get(f"{LOGS}?client_ip=example.org")
+    assert (response.status, response.json["errors"]) == (400, {"client_ip": ["Enter an IP address."]})
 
 
 def test_a_search_through_a_short_log_leaves_nothing_out(auditor, recorded):
-    answer = auditor.api.get(f"{LOGS}?search=the-object").json
+    response = auditor.api.get(f"{LOGS}?search=the-object").json
 
-    assert (answer["count"], answer["searched_above"]) == (5, None)
+    assert (response["count"], response["searched_above"]) == (5, None)

@@ -692,7 +692,7 @@ def test_an_ml_dsa_key_alone_is_an_error_if_the_library_has_no_ml_dsa(export):
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_without_the_library_nothing_is_answered(export):
+def test_without_the_library_there_is_no_response(export):
     command = [sys.executable, "-I", "-S", CCVERIFY, "verify-export", export, "--key", ED[0].vkey]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")

@@ -152,7 +152,7 @@ async def submit_to_the_thread(number):
 
 
 @pytest.mark.parametrize("write", [submit, submit_to_the_thread])
-def test_a_writer_withholds_the_answer_refuses_the_next_ones_and_goes_on_by_itself(write):
+def test_a_writer_withholds_the_response_refuses_the_next_ones_and_goes_on_by_itself(write):
     async def play():
         try:
             first = await write(1)
@@ -187,9 +187,9 @@ def test_a_record_whose_request_has_waited_long_leaves_its_batch_the_time_of_a_c
                 returns.start()
                 with waiting_until(time.monotonic()):
                     late = loop_writer.submit(decision(2))
-                answers = await asyncio.gather(late, submit(3))
+                responses = await asyncio.gather(late, submit(3))
                 returns.join()
-            return answers
+            return responses
         finally:
             await loop_writer.close()
 
@@ -204,19 +204,19 @@ def test_a_retry_with_the_same_idempotency_key_finds_the_first_change(admin):
         retry = admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key")
         assert (retry.status, retry.code) == (409, "request_in_progress")
         assert not Key.objects.exists()
-    answers = [admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key") for _ in range(2)]
-    assert {answer.status for answer in answers} == {201}
-    assert {answer.json["id"] for answer in answers} == {str(Key.objects.get().id)}
+    responses = [admin.api.post("/api/v1/keys", NEW_KEY, Idempotency_Key="a-key") for _ in range(2)]
+    assert {response.status for response in responses} == {201}
+    assert {response.json["id"] for response in responses} == {str(Key.objects.get().id)}
 
 
 def test_the_server_is_not_ready_until_its_commits_are_confirmed(admin):
     def ready():
-        return ApiClient().get("/readyz").response
+        return ApiClient().get("/readyz").raw
 
     assert ready().status_code == 200
     with lost_standby():
-        answer = ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD})
-        assert (answer.status, answer.code) == (503, "outcome_unknown")
+        response = ApiClient().post("/auth/login", {"username": "ada", "password": PASSWORD})
+        assert (response.status, response.code) == (503, "outcome_unknown")
         wait_until(lambda: ready().status_code == 503)
         assert ready().content == b"not ready: commits\n"
     wait_until(lambda: ready().status_code == 200)

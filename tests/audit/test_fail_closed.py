@@ -21,22 +21,22 @@ def test_no_ciphertext_and_no_plaintext_leaves_without_its_record(developer, key
     sealed = developer.api.post("/api/v1/encrypt", {**MESSAGE, "key_id": key_id}).json["ciphertext"]
 
     with log_out_of_reach():
-        answers = [
+        responses = [
             developer.api.post("/api/v1/encrypt", {**MESSAGE, "key_id": key_id}),
             developer.api.post("/api/v1/decrypt", {"ciphertext": sealed}),
         ]
 
-    for answer in answers:
-        assert (answer.status, answer.code) == (503, "audit_unavailable")
-        assert set(answer.json) == {"type", "title", "status", "detail", "code", "request_id"}
+    for response in responses:
+        assert (response.status, response.code) == (503, "audit_unavailable")
+        assert set(response.json) == {"type", "title", "status", "detail", "code", "request_id"}
     assert developer.api.post("/api/v1/decrypt", {"ciphertext": sealed}).json["data"] == MESSAGE["data"]
 
 
 def test_a_change_without_its_record_does_not_happen(developer, key_id):
     with log_out_of_reach():
-        answer = developer.api.post("/api/v1/keys", {"name": "unrecorded", "algorithm": "aes-256"})
+        response = developer.api.post("/api/v1/keys", {"name": "unrecorded", "algorithm": "aes-256"})
 
-    assert (answer.status, answer.code) == (503, "audit_unavailable")
+    assert (response.status, response.code) == (503, "audit_unavailable")
     assert [key.name for key in Key.objects.all()] == ["payments"]
 
 
@@ -51,10 +51,10 @@ def test_a_right_sign_in_is_refused_and_a_wrong_one_stays_what_it_was(developer)
     assert (refused.status, refused.code) == (401, "authentication_failed")
 
 
-def test_every_operation_is_on_record_before_it_is_answered(developer, key_id):
-    answer = developer.api.post("/api/v1/encrypt", {**MESSAGE, "key_id": key_id}, X_Request_ID="the-one")
+def test_every_operation_is_on_record_before_its_response(developer, key_id):
+    response = developer.api.post("/api/v1/encrypt", {**MESSAGE, "key_id": key_id}, X_Request_ID="the-one")
 
     entry = log_rows().get(request_id="the-one")
-    assert answer.status == 200
+    assert response.status == 200
     assert (entry.object_id, entry.outcome, entry.user_id) == (key_id, "ok", developer.user.id)
     assert entry.size == len(b"a message nobody may miss")

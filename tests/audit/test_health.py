@@ -34,9 +34,9 @@ def record_event(seconds_ago=0.0):
 
 def health():
     """The status code, the overall status, and the statuses of the log and the sequencer."""
-    answer = ApiClient().get("/health")
-    services = answer.json["services"]
-    return answer.status, answer.json["status"], services["audit"], services["sequencer"]
+    response = ApiClient().get("/health")
+    services = response.json["services"]
+    return response.status, response.json["status"], services["audit"], services["sequencer"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_health_shows_words_and_no_numbers():
 
 def measured():
     """Every sample of /metrics by its name and labels."""
-    text = ApiClient().get("/metrics").response.content.decode()
+    text = ApiClient().get("/metrics").raw.content.decode()
     samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
 
@@ -134,7 +134,7 @@ def test_metrics_count_jobs_by_kind_and_status():
 
 
 def test_alarms_batches_and_commits_are_among_the_metrics():
-    text = ApiClient().get("/metrics").response.content.decode()
+    text = ApiClient().get("/metrics").raw.content.decode()
 
     described = set(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert {

@@ -87,8 +87,8 @@ def test_every_request_that_waits_in_vain_is_503_with_one_code(admin, kind):
         "renewal": lambda: ApiClient().post("/auth/refresh", {"refresh_token": admin.refresh_token}),
     }[kind]
     with held(), soon():
-        answer = ask()
-    assert (answer.status, answer.code) == (503, "audit_unavailable")
+        response = ask()
+    assert (response.status, response.code) == (503, "audit_unavailable")
     assert ask().status == 200
 
 
@@ -96,9 +96,9 @@ def test_a_page_is_503_and_does_not_call_the_session_ended(admin):
     client = Client(raise_request_exception=False)
     client.post("/login/", {"username": "ada", "password": PASSWORD})
     with held("LOCK TABLE browser_sessions IN EXCLUSIVE MODE"), soon():
-        answer = client.post("/login/", {"username": "ada", "password": PASSWORD})
-    assert answer.status_code == 503
-    assert "did not respond in time" in answer.content.decode()
+        response = client.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert response.status_code == 503
+    assert "did not respond in time" in response.content.decode()
 
 
 def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, monkeypatch, settings):
@@ -106,10 +106,10 @@ def test_a_request_that_waited_for_a_thread_does_not_wait_as_long_again(admin, m
     close()
     body = {"refresh_token": admin.refresh_token}
     with held("LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE"), soon():
-        answer = Client(raise_request_exception=False).post(
+        response = Client(raise_request_exception=False).post(
             "/auth/refresh", body, "application/json", **{WAIT_UNTIL: time.monotonic()}
         )
-    assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+    assert (response.status_code, response.json()["code"]) == (503, "audit_unavailable")
 
 
 def test_the_records_of_a_batch_wait_as_long_as_the_first_of_them_may():

@@ -109,9 +109,9 @@ def test_the_proof_verifies_by_the_command_that_the_page_shows(auditor, entry, t
     page = text_of(browser.get(f"/audit/{entry.id}/"))
     command = f"ccverify verify-proof {entry.id}.tlog-proof --key pinned-keys"
     assert command in page
-    answer = browser.get(f"/audit/{entry.id}/proof")
-    assert answer["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
-    (tmp_path / f"{entry.id}.tlog-proof").write_bytes(answer.content)
+    response = browser.get(f"/audit/{entry.id}/proof")
+    assert response["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
+    (tmp_path / f"{entry.id}.tlog-proof").write_bytes(response.content)
     (tmp_path / "pinned-keys").write_text("".join(f"{vkey}\n" for vkey in list_vkeys()))
     monkeypatch.chdir(tmp_path)
     verified = run(*command.split()[1:])

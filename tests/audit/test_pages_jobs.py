@@ -66,8 +66,8 @@ def test_the_export_contains_the_filtered_entries(browser, recorded):
     assert "Rows 3" in page
     assert "Format CSV Filters Action: test.many.done Result: Denied" in page
     assert export.sha256 in page
-    answer = browser.post(f"/audit/exports/{export.id}/file")
-    assert hashlib.sha256(answer.getvalue()).hexdigest() == export.sha256
+    response = browser.post(f"/audit/exports/{export.id}/file")
+    assert hashlib.sha256(response.getvalue()).hexdigest() == export.sha256
     actions = set(log_rows().filter(object_id=str(export.id)).values_list("action", flat=True))
     assert actions == {"audit.export.requested", "audit.export.finished", "audit.export.downloaded"}
 

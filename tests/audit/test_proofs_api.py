@@ -54,7 +54,7 @@ def sign_up_to(size):
 
 def pinned():
     """The keys as an anonymous client fetches them."""
-    return [VerifierKey.parse(line) for line in ApiClient().get(KEYS).response.content.decode().splitlines()]
+    return [VerifierKey.parse(line) for line in ApiClient().get(KEYS).raw.content.decode().splitlines()]
 
 
 class Proof(NamedTuple):
@@ -85,14 +85,14 @@ def test_a_proof_holds_with_nothing_but_a_pinned_key(auditor):
     checkpoint_now()
 
     for entry in entries:
-        answer = auditor.api.get(path_of(entry))
-        assert answer.status == 200
-        proof = parsed(answer.json["proof"])
+        response = auditor.api.get(path_of(entry))
+        assert response.status == 200
+        proof = parsed(response.json["proof"])
         head = open_note(proof.note, pinned())
         leaf = merkle.leaf_hash(proof.extra)
         merkle.verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
         assert proof.extra == entry_bytes(values_of(log_rows().get(id=entry.id), ENTRY_FIELDS))
-        assert {name: value for name, value in answer.json.items() if name != "proof"} == {
+        assert {name: value for name, value in response.json.items() if name != "proof"} == {
             "index": entry.id - 1,
             "size": head.size,
             "leaf_hash": base64.b64encode(leaf).decode(),
@@ -114,9 +114,9 @@ def test_the_proof_of_one_entry_among_a_thousand_is_short_and_verifies(auditor):
 def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path, monkeypatch):
     entry = record_event()
     sign_up_to(9)
-    answer = auditor.api.get(path_of(entry)).json
-    files = {"keys": ApiClient().get(KEYS).response.content.decode(), "entry": answer["entry"]}
-    files["proof"] = auditor.api.get(path_of(entry), Accept="text/plain").response.content.decode()
+    response = auditor.api.get(path_of(entry)).json
+    files = {"keys": ApiClient().get(KEYS).raw.content.decode(), "entry": response["entry"]}
+    files["proof"] = auditor.api.get(path_of(entry), Accept="text/plain").raw.content.decode()
     for name, text in files.items():
         (tmp_path / name).write_text(text, newline="")
 
@@ -125,7 +125,7 @@ def test_the_verifier_for_auditors_accepts_it_offline(auditor, tmp_path, monkeyp
 
     monkeypatch.chdir(tmp_path)
     assert (verify(), verify("--entry", "entry")) == (0, 0)
-    (tmp_path / "entry").write_text(answer["entry"].replace("test.thing", "test.other"), newline="")
+    (tmp_path / "entry").write_text(response["entry"].replace("test.thing", "test.other"), newline="")
     assert verify("--entry", "entry") == 1
 
 
@@ -133,23 +133,23 @@ def test_a_user_who_asks_for_text_gets_the_proof_as_a_file(auditor):
     entry = record_event()
     checkpoint_now()
 
-    answer = auditor.api.get(path_of(entry), Accept="text/plain")
+    response = auditor.api.get(path_of(entry), Accept="text/plain")
 
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
-    assert "Accept" in answer.headers["Vary"]
-    assert answer.response.content.decode() == auditor.api.get(path_of(entry)).json["proof"]
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{entry.id}.tlog-proof"'
+    assert "Accept" in response.headers["Vary"]
+    assert response.raw.content.decode() == auditor.api.get(path_of(entry)).json["proof"]
 
 
-def test_no_other_form_is_answered(auditor):
+def test_no_other_form_gets_a_response(auditor):
     entry = record_event()
     checkpoint_now()
 
-    answer = auditor.api.get(path_of(entry), Accept="text/html")
+    response = auditor.api.get(path_of(entry), Accept="text/html")
 
-    assert (answer.status, answer.code) == (406, "not_acceptable")
-    assert answer.json["detail"] == "The server can only send application/json or text/plain."
+    assert (response.status, response.code) == (406, "not_acceptable")
+    assert response.json["detail"] == "The server can only send application/json or text/plain."
 
 
 def test_before_the_checkpoint_there_is_no_proof_yet(auditor):
@@ -157,10 +157,10 @@ def test_before_the_checkpoint_there_is_no_proof_yet(auditor):
 
     for step in (lambda: None, sequence_step):
         step()
-        answer = auditor.api.get(path_of(entry))
-        assert (answer.status, answer.code) == (409, "not_sequenced")
-        assert answer.headers["Retry-After"] == "1"
-        assert answer.json["retry_after"] == 1
+        response = auditor.api.get(path_of(entry))
+        assert (response.status, response.code) == (409, "not_sequenced")
+        assert response.headers["Retry-After"] == "1"
+        assert response.json["retry_after"] == 1
     sign_checkpoint()
     assert auditor.api.get(path_of(entry)).status == 200
 
@@ -180,10 +180,10 @@ def test_the_proof_is_by_the_newest_checkpoint(auditor):
     record_event(times=5)
     newest = checkpoint_now()
 
-    answer = auditor.api.get(path_of(entry))
+    response = auditor.api.get(path_of(entry))
 
-    assert answer.json["size"] == newest.size
-    assert answer.json["proof"].endswith(newest.note)
+    assert response.json["size"] == newest.size
+    assert response.json["proof"].endswith(newest.note)
 
 
 def test_a_developer_gets_proofs_of_their_own_actions_only(developer, stranger):
@@ -196,14 +196,14 @@ def test_a_developer_gets_proofs_of_their_own_actions_only(developer, stranger):
     hidden = developer.api.get(path_of(anothers), X_Request_ID="same")
     missing = developer.api.get(f"{LOGS}/{anothers.id + 10_000}/proof", X_Request_ID="same")
     assert hidden.status == missing.status == unsequenced.status == 404
-    assert hidden.response.content == missing.response.content == unsequenced.response.content
+    assert hidden.raw.content == missing.raw.content == unsequenced.raw.content
 
 
 @pytest.mark.parametrize("log_id", ["0", "9" * 30, str(MAX_INTEGER), "x", "-1"])
 def test_there_is_no_proof_of_an_impossible_entry(auditor, log_id):
-    answer = auditor.api.get(f"{LOGS}/{log_id}/proof")
+    response = auditor.api.get(f"{LOGS}/{log_id}/proof")
 
-    assert (answer.status, answer.code) == (404, "not_found")
+    assert (response.status, response.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ def test_an_invalid_proof_is_not_returned(auditor, alteration):
     checkpoint_now()
     altered(alteration.format(id=entries[3].id, zeros=ZEROS[connection.vendor]))
 
-    answer = auditor.api.get(path_of(entries[3]))
+    response = auditor.api.get(path_of(entries[3]))
 
-    assert (answer.status, answer.code) == (503, "integrity_failed")
-    assert "nonsense" not in answer.json["detail"]
+    assert (response.status, response.code) == (503, "integrity_failed")
+    assert "nonsense" not in response.json["detail"]
 
 
 # --- checkpoints
@@ -240,10 +240,10 @@ def test_the_newest_checkpoint_is_reported_with_what_is_behind_it(auditor):
     )
     record_event(times=2)
 
-    answer = auditor.api.get(CHECKPOINT)
+    response = auditor.api.get(CHECKPOINT)
 
-    assert answer.status == 200
-    reported = answer.json
+    assert response.status == 200
+    reported = response.json
     head = open_note(reported["note"], pinned())
     assert (reported["origin"], reported["size"], head.size) == (head.origin, 3, 3)
     assert base64.b64decode(reported["root"]) == head.root
@@ -272,8 +272,12 @@ def test_before_the_first_checkpoint_there_is_none(auditor):
     record_event()
 
     for url in (CHECKPOINT, f"{CONSISTENCY}?from=1"):
-        answer = auditor.api.get(url)
-        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (409, "not_sequenced", "1")
+        response = auditor.api.get(url)
+        assert (response.status, response.code, response.headers["Retry-After"]) == (
+            409,
+            "not_sequenced",
+            "1",
+        )
 
 
 @pytest.mark.parametrize(
@@ -297,9 +301,9 @@ def test_any_two_sizes_are_shown_to_be_of_one_log(auditor):
         roots[size] = bytes(AuditTree.objects.get().root)
 
     for first, second in combinations_with_replacement(roots, 2):
-        answer = auditor.api.get(f"{CONSISTENCY}?from={first}&to={second}").json
-        hashes = [base64.b64decode(value) for value in answer["hashes"]]
-        assert (answer["from"], answer["to"]) == (first, second)
+        response = auditor.api.get(f"{CONSISTENCY}?from={first}&to={second}").json
+        hashes = [base64.b64decode(value) for value in response["hashes"]]
+        assert (response["from"], response["to"]) == (first, second)
         merkle.verify_consistency(first, roots[first], second, roots[second], hashes)
 
 
@@ -329,17 +333,17 @@ def test_a_consistency_proof_ends_at_the_newest_checkpoint_by_default(auditor):
 )
 def test_sizes_that_the_tree_never_had_are_refused_by_name(auditor, query, field):
     sign_up_to(5)
-    answer = auditor.api.get(f"{CONSISTENCY}?{query}")
+    response = auditor.api.get(f"{CONSISTENCY}?{query}")
 
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert list(answer.json["errors"]) == [field]
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert list(response.json["errors"]) == [field]
 
 
 @pytest.mark.parametrize("query", ["size=0", "size=x", f"size={2**63}", "size=1&size=1", "from=1"])
 def test_a_bad_size_of_a_checkpoint_is_refused(auditor, query):
-    answer = auditor.api.get(f"{CHECKPOINT}?{query}")
+    response = auditor.api.get(f"{CHECKPOINT}?{query}")
 
-    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert (response.status, response.code) == (400, "invalid_request")
 
 
 def test_a_tree_that_lost_its_tiles_proves_nothing(auditor):
@@ -362,11 +366,11 @@ def test_only_signed_in_users_read_sizes_and_hashes(developer):
 
 
 def test_the_keys_are_public_and_one_a_line():
-    answer = ApiClient().get(KEYS)
+    response = ApiClient().get(KEYS)
 
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Cache-Control"] == "public, max-age=300"
     assert [key.algorithm for key in pinned()] == ["ed25519", "ml-dsa-44"]
 
 
@@ -400,9 +404,9 @@ def test_the_keys_count_against_no_limit(settings):
 def test_a_key_that_was_altered_is_not_published(db):
     CheckpointKey.objects.filter(algorithm="ed25519").update(public_key=bytes(32))
 
-    answer = ApiClient().get(KEYS)
+    response = ApiClient().get(KEYS)
 
-    assert (answer.status, answer.code) == (503, "integrity_failed")
+    assert (response.status, response.code) == (503, "integrity_failed")
 
 
 # --- refusals are recorded

@@ -25,7 +25,7 @@ with product.running("CipherCanary", Path(sys.argv[1]), "protocol") as ours:
 
 @pytest.mark.process
 @pytest.mark.skipif(not POSTGRESQL_URL, reason="the fast path writes by itself on PostgreSQL")
-def test_the_fast_path_answers_inside_one_process_and_its_modules_share_what_it_costs(tmp_path_factory):
+def test_the_fast_path_responds_inside_one_process_and_its_modules_share_what_it_costs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(folder / "product")],

@@ -14,9 +14,9 @@ OUTPUT = """Running 2s test @ http://127.0.0.1:8000/api/v1/encrypt
 """
 
 
-def test_the_rate_counts_what_was_answered_and_not_what_was_refused():
+def test_the_rate_counts_successes_and_not_refusals():
     assert parse(OUTPUT) == Load(
-        rate=20_000, p50=1.5, p95=2.5, p99=9, p999=30, answered=40_000, refused=1000, broken=2
+        rate=20_000, p50=1.5, p95=2.5, p99=9, p999=30, succeeded=40_000, refused=1000, broken=2
     )
     assert parse(OUTPUT).errors == 1002
 
@@ -26,7 +26,7 @@ def test_output_without_a_result_is_an_error_and_no_figure():
         parse("unable to connect to 127.0.0.1:1 Connection refused\n")
 
 
-def test_a_run_without_answers_is_not_fast():
+def test_a_run_without_responses_is_not_fast():
     silent = parse(
         '{"requests": 0, "microseconds": 1, "p50": 0, "p95": 0, "p99": 0, "p999": 0, "refused": 0, "broken": 0}'
     )

@@ -21,7 +21,7 @@ class Broken(Product):
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("echo applying >&2; sleep 60", "did not answer within 1 s. The end of its output:\napplying"),
+        ("echo applying >&2; sleep 60", "did not respond within 1 s. The end of its output:\napplying"),
         ("exit 3", "ended with 3. The end of its output:\n(no output)"),
     ],
 )

@@ -10,8 +10,8 @@ SIZE = 3 * 1024 * 1024 + 5
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def served(answer, port_of):
-    """Start a server for one connection: it skips the request's head, and ``answer`` handles the rest."""
+def served(respond, port_of):
+    """Start a server for one connection: it skips the request's head, and ``respond`` handles the rest."""
     listener = socket.create_server(("127.0.0.1", 0))
     port_of.append(listener.getsockname()[1])
 
@@ -20,16 +20,16 @@ def served(answer, port_of):
         with connection, listener, connection.makefile("rb") as body:
             while body.readline() != b"\r\n":
                 pass
-            answer(connection, body)
+            respond(connection, body)
 
     thread = threading.Thread(target=serve)
     thread.start()
     return thread
 
 
-def send_to(answer):
+def send_to(respond):
     port = []
-    thread = served(answer, port)
+    thread = served(respond, port)
     try:
         return send_stream(port[0], "/stream", {}, SIZE)
     finally:
@@ -44,27 +44,27 @@ def echo(connection, body, count):
 
 
 def test_a_stream_is_sent_and_received_at_once():
-    def answer(connection, body):
+    def respond(connection, body):
         connection.sendall(CHUNKED)
         echo(connection, body, SIZE)
         connection.sendall(b"0\r\n\r\n")
 
-    assert send_to(answer) > SIZE
+    assert send_to(respond) > SIZE
 
 
-def test_an_answer_without_its_last_chunk_is_no_answer():
-    def answer(connection, body):
+def test_a_response_without_its_last_chunk_is_no_response():
+    def respond(connection, body):
         connection.sendall(CHUNKED)
         echo(connection, body, SIZE)
 
     with pytest.raises(Refused, match="cut short"):
-        send_to(answer)
+        send_to(respond)
 
 
 def test_a_refusal_is_reported():
-    def answer(connection, body):
+    def respond(connection, body):
         connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
         body.read(SIZE)
 
     with pytest.raises(Refused, match="503"):
-        send_to(answer)
+        send_to(respond)

@@ -83,10 +83,10 @@ def test_single_messages_are_compared_with_openbao_in_rate_and_tail():
     assert lines["encrypt, c=256: rate"][-1] == "not measured"
 
 
-def test_a_contestant_that_answers_nothing_gives_no_ratio_and_no_crash():
+def test_a_contestant_that_never_responds_gives_no_ratio_and_no_crash():
     silent = Load(0, math.inf, math.inf, math.inf, 0, 32)
     lines = lines_of(Results(singles=singles(Load(16_000, 1, 2, 3, 0, 0), silent)))
-    assert lines["encrypt, c=32: rate"][-1] == "OpenBao transit gave no answer"
+    assert lines["encrypt, c=32: rate"][-1] == "OpenBao transit gave no response"
 
 
 def test_connections_are_met_without_one_error_only():

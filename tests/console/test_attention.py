@@ -26,9 +26,9 @@ DAY = timedelta(days=1)
 
 
 def attention(persona):
-    answer = persona.api.get("/api/v1/attention")
-    assert answer.status == 200
-    return answer.json
+    response = persona.api.get("/api/v1/attention")
+    assert response.status == 200
+    return response.json
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ def ask():
     """The status code, the overall status, and the names of the unhealthy services."""
     runtime.fresh()
     began = time.monotonic()
-    answer = ApiClient().get("/health")
+    response = ApiClient().get("/health")
     assert time.monotonic() - began < SOON
-    services = answer.json["services"]
+    services = response.json["services"]
     return (
-        answer.status,
-        answer.json["status"],
+        response.status,
+        response.json["status"],
         {name for name, word in services.items() if word == "unhealthy"},
     )
 

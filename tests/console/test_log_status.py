@@ -23,7 +23,7 @@ SYSTEM = Actor.system("test", Source.COMMAND)
 
 
 @pytest.fixture
-def answers(auditor):
+def responses(auditor):
     """``{page: whether it reports a healthy log}`` for a user who sees everything."""
     browser = signed_in(auditor)
     checkpoint_now()
@@ -53,18 +53,18 @@ def aged(entries, by):
             log_rows().filter(pk=entry.pk).update(timestamp=entry.timestamp - by)
 
 
-def test_a_log_that_is_signed_is_well(answers):
-    assert answers() == everywhere(True)
+def test_a_log_that_is_signed_is_well(responses):
+    assert responses() == everywhere(True)
 
 
 @pytest.mark.parametrize("has_place", [False, True], ids=["not-sequenced", "not-signed"])
-def test_all_interfaces_report_an_unsequenced_or_unsigned_entry(has_place, answers):
+def test_all_interfaces_report_an_unsequenced_or_unsigned_entry(has_place, responses):
     record_alone(Event(action="keys.key.created"), SYSTEM)
     newest = list(log_rows().order_by("-id")[:1])
     if has_place:
         sequence_step()
     aged(newest, timedelta(hours=1))
-    assert answers() == everywhere(False)
+    assert responses() == everywhere(False)
 
 
 def test_checkpoints_that_stop_hold_no_operation_up(auditor):
@@ -78,22 +78,22 @@ def test_checkpoints_that_stop_hold_no_operation_up(auditor):
     assert text.endswith("to be sequenced and signed.")
 
 
-def test_an_alarm_is_shown_everywhere_until_it_is_resolved(answers, admin):
+def test_an_alarm_is_shown_everywhere_until_it_is_resolved(responses, admin):
     alarm = make_alarm()
     checkpoint_now()
-    assert answers() == everywhere(False)
+    assert responses() == everywhere(False)
     resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a rehearsal")
     checkpoint_now()
-    assert answers() == everywhere(True)
+    assert responses() == everywhere(True)
     altered("UPDATE audit_alarms SET reason = 'another'")  # a resolution that the application did not write
-    assert answers() == everywhere(False)
+    assert responses() == everywhere(False)
 
 
 def test_an_open_alarm_degrades_health_and_stops_nothing(admin):
     make_alarm()
-    answer = admin.api.get("/health")
-    assert (answer.status, answer.json["status"]) == (200, "degraded")
-    assert answer.json["services"]["audit_alarms"] == "alarmed"
+    response = admin.api.get("/health")
+    assert (response.status, response.json["status"]) == (200, "degraded")
+    assert response.json["services"]["audit_alarms"] == "alarmed"
     assert admin.api.get("/readyz").status == 200
 
 

@@ -34,10 +34,10 @@ def submitted(admin):
 
 
 def listed(persona, query=""):
-    answer = persona.api.get(f"{OPERATIONS}{query}")
-    assert answer.status == 200, answer.json
-    assert answer.json["count"] == len(answer.json["results"])
-    return {job["kind"]: job["id"] for job in answer.json["results"]}
+    response = persona.api.get(f"{OPERATIONS}{query}")
+    assert response.status == 200, response.json
+    assert response.json["count"] == len(response.json["results"])
+    return {job["kind"]: job["id"] for job in response.json["results"]}
 
 
 def test_everyone_sees_the_jobs_that_they_may_see(submitted, admin, auditor, operator, developer):
@@ -48,12 +48,12 @@ def test_everyone_sees_the_jobs_that_they_may_see(submitted, admin, auditor, ope
     assert listed(developer) == {}
     for persona, hidden in ((operator, submitted["audit_export"]), (developer, submitted["reencryption"])):
         missing = persona.api.get(f"{OPERATIONS}/{uuid4()}")
-        for answer in (
+        for response in (
             persona.api.get(f"{OPERATIONS}/{hidden}"),
             persona.api.post(f"{OPERATIONS}/{hidden}/cancel"),
             persona.api.get(f"{OPERATIONS}/{hidden}/result"),
         ):
-            assert (answer.status, answer.json["detail"]) == (404, missing.json["detail"])
+            assert (response.status, response.json["detail"]) == (404, missing.json["detail"])
 
 
 def test_the_list_is_filtered_and_paginated(submitted, admin):
@@ -87,8 +87,8 @@ def test_a_job_has_its_progress(submitted, admin):
 
 def test_each_kind_is_cancelled_by_its_own_service(submitted, admin):
     for job in submitted.values():
-        answer = admin.api.post(f"{OPERATIONS}/{job}/cancel")
-        assert (answer.status, answer.json["status"]) == (200, "cancelled"), answer.json
+        response = admin.api.post(f"{OPERATIONS}/{job}/cancel")
+        assert (response.status, response.json["status"]) == (200, "cancelled"), response.json
         assert admin.api.post(f"{OPERATIONS}/{job}/cancel").code == "conflict"
     recorded = log_rows().filter(
         object_id__in=submitted.values(), outcome="ok", action__endswith=".cancelled"
@@ -105,8 +105,8 @@ def test_each_kind_is_cancelled_by_its_own_service(submitted, admin):
 
 
 def test_a_refusal_has_the_action_of_the_kind(submitted, operator):
-    answer = operator.api.post(f"{OPERATIONS}/{submitted['reencryption']}/cancel")
-    assert (answer.status, answer.json["rule"]) == (403, "role:operator")
+    response = operator.api.post(f"{OPERATIONS}/{submitted['reencryption']}/cancel")
+    assert (response.status, response.json["rule"]) == (403, "role:operator")
     assert operator.api.post(f"{OPERATIONS}/{uuid4()}/cancel").status == 404
     refused = log_rows().filter(outcome="denied").order_by("id")
     assert list(refused.values_list("action", "object_type")) == [
@@ -119,10 +119,10 @@ def test_the_file_of_a_job_is_downloaded_as_from_its_own_endpoint(submitted, adm
     export = submitted["audit_export"]
     assert admin.api.get(f"{OPERATIONS}/{export}/result").code == "no_result"
     work()
-    answer, own = admin.api.get(f"{OPERATIONS}/{export}/result"), fetch(admin, export)
-    assert answer.status == 200
-    assert answer.response.content == own.response.content
-    assert answer.headers["Repr-Digest"] == own.headers["Repr-Digest"]
+    response, own = admin.api.get(f"{OPERATIONS}/{export}/result"), fetch(admin, export)
+    assert response.status == 200
+    assert response.raw.content == own.raw.content
+    assert response.headers["Repr-Digest"] == own.headers["Repr-Digest"]
     assert log_rows().filter(action="audit.export.downloaded", object_id=export, outcome="ok").count() == 2
     refused = admin.api.get(f"{OPERATIONS}/{submitted['kek_rewrap']}/result")
     assert (refused.status, refused.json["detail"]) == (404, "A job of the kind kek_rewrap has no file.")

@@ -38,8 +38,8 @@ def test_one_press_makes_the_key_and_the_ciphertext(browser, developer):
     ciphertext = first_ciphertext(browser)
     key = Key.objects.get()
     assert (key.name, key.algorithm, key.created_by_id) == ("demo", "aes-256", developer.user.id)
-    answer = developer.api.post("/api/v1/decrypt", {"ciphertext": ciphertext})
-    assert answer.json["data"] == b64(b"hello canary")
+    response = developer.api.post("/api/v1/decrypt", {"ciphertext": ciphertext})
+    assert response.json["data"] == b64(b"hello canary")
 
 
 def test_both_operations_are_recorded_as_done_in_the_console(browser, developer):

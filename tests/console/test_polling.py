@@ -24,6 +24,6 @@ def test_only_requests_of_a_person_renew_the_session(headers, stays, at_admin):
 
 
 def test_a_poll_of_an_ended_session_opens_the_sign_in(client):
-    answer = client.get("/home/", headers=POLL)
-    assert answer.status_code == 401
-    assert "cc:sign-in" in answer["HX-Trigger"]
+    response = client.get("/home/", headers=POLL)
+    assert response.status_code == 401
+    assert "cc:sign-in" in response["HX-Trigger"]

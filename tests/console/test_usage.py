@@ -105,10 +105,10 @@ def test_the_file_has_the_numbers_of_the_table(at_admin, admin, make_key, use):
     use(key, 5)
     use(key, 2, outcome="denied")
     use(key, 1, outcome="error")
-    answer = at_admin.get("/usage/numbers.csv?range=7d")
-    rows = list(csv.reader(io.StringIO(answer.content.decode())))
-    assert answer["Content-Type"].startswith("text/csv")
-    assert answer["Content-Disposition"].startswith('attachment; filename="usage-7d-')
+    response = at_admin.get("/usage/numbers.csv?range=7d")
+    rows = list(csv.reader(io.StringIO(response.content.decode())))
+    assert response["Content-Type"].startswith("text/csv")
+    assert response["Content-Disposition"].startswith('attachment; filename="usage-7d-')
     assert rows[0] == ["day", "allowed", "denied", "failed"]
     assert len(rows) == 8
     assert rows[-1][1:] == ["5", "2", "1"]

@@ -18,9 +18,9 @@ class Workbench:
 
     def key(self, algorithm: str = "aes-256", **fields: Any) -> dict[str, Any]:
         name = fields.pop("name", f"bench-{algorithm}")
-        answer = self.persona.api.post("/api/v1/keys", {"name": name, "algorithm": algorithm, **fields})
-        assert answer.status == 201, answer.json
-        return dict(answer.json)
+        response = self.persona.api.post("/api/v1/keys", {"name": name, "algorithm": algorithm, **fields})
+        assert response.status == 201, response.json
+        return dict(response.json)
 
     def encrypt(self, key_id: str, mode: str = "aes-256-gcm", data: bytes = PLAINTEXT, **fields: Any) -> Any:
         body = {"algorithm": mode, "data": b64(data), "key_id": key_id, **fields}
@@ -30,9 +30,9 @@ class Workbench:
         return self.persona.api.post("/api/v1/decrypt", fields)
 
     def change_key(self, key_id: str, verb: str, **fields: Any) -> Any:
-        answer = self.persona.api.post(f"/api/v1/keys/{key_id}/{verb}", {"reason": "test", **fields})
-        assert answer.status in {200, 201}, answer.json
-        return answer.json
+        response = self.persona.api.post(f"/api/v1/keys/{key_id}/{verb}", {"reason": "test", **fields})
+        assert response.status in {200, 201}, response.json
+        return response.json
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kernel.http.fast_path import FastAnswer
+from kernel.http.fast_path import FastResponse
 
 
 class FastPathConnection:
@@ -15,7 +15,7 @@ class FastPathConnection:
         self._caller = self._done = None
 
     async def send(self, route, request, body):
-        """The ``FastAnswer``, or None if Django has to answer."""
+        """The ``FastResponse``, or None if Django has to respond."""
         self._done = asyncio.get_running_loop().create_future()
         caller = self._caller or route.find_caller(request)
         if caller is None or not route.begin(caller, request.request_id, body, self):
@@ -23,14 +23,14 @@ class FastPathConnection:
             return await route(request, body)
         self._caller = caller
         self.begun += 1
-        answer, failure = await self._done
-        if answer is not None:
-            return answer
+        response, failure = await self._done
+        if response is not None:
+            return response
         self._caller = None
         return await route(request, body, failure)
 
-    def answer(self, _head, body):
-        self._done.set_result((FastAnswer(200, [], body), None))
+    def respond(self, _head, body):
+        self._done.set_result((FastResponse(200, [], body), None))
 
     def retry(self, failure):
         self._done.set_result((None, failure))

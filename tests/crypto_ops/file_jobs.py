@@ -44,9 +44,9 @@ def uploaded(outcome):
 
 
 def look(bench, job_id):
-    answer = bench.persona.api.get(f"{FILES}/{job_id}")
-    assert answer.status == 200
-    return answer.json
+    response = bench.persona.api.get(f"{FILES}/{job_id}")
+    assert response.status == 200
+    return response.json
 
 
 def content(bench, job_id):

@@ -95,7 +95,7 @@ class Carried:
         )
 
     @property
-    def answered_after(self) -> int:
+    def responded_after(self) -> int:
         """The number of blocks that the application had received when its response began."""
         kinds = [message["type"] for message in self.server.messages]
         return kinds[: kinds.index("http.response.start")].count("http.request")
@@ -150,9 +150,9 @@ class StreamInterface:
         if self.name == "endpoint":
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             blocks = [body[at : at + 10_000] for at in range(0, len(body), 10_000)] or [b""]
-            answer = carry(path, blocks, token=token, headers=named)
-            assert answer.is_complete
-            return Outcome(answer.status, answer.headers, answer.content)
+            response = carry(path, blocks, token=token, headers=named)
+            assert response.is_complete
+            return Outcome(response.status, response.headers, response.content)
         named = {name.replace("_", "-"): value for name, value in headers.items() if name != "content_type"}
         if token:
             named["Authorization"] = f"Bearer {token}"

@@ -31,10 +31,10 @@ def test_each_operation_leaves_one_entry_that_names_key_version_size_and_caller(
 def test_a_refused_decryption_is_on_record_against_its_key(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"], aad=b64(b"right")).json
-    answer = bench.decrypt(ciphertext=encrypted["ciphertext"], aad=b64(b"wrong"))
+    response = bench.decrypt(ciphertext=encrypted["ciphertext"], aad=b64(b"wrong"))
     entry = entries("crypto.message.decrypted").get()
     assert (entry.code, entry.object_id) == ("decryption_failed", key["id"])
-    assert (entry.outcome, entry.request_id) == ("error", answer.json["request_id"])
+    assert (entry.outcome, entry.request_id) == ("error", response.json["request_id"])
 
 
 def test_a_denied_call_is_on_record(bench, auditor):
@@ -44,28 +44,28 @@ def test_a_denied_call_is_on_record(bench, auditor):
 
 
 def test_random_bytes_are_on_record_by_their_number(bench):
-    answer = bench.persona.api.post("/api/v1/random", {"bytes": 48, "format": "hex"})
-    assert len(bytes.fromhex(answer.json["data"])) == 48
+    response = bench.persona.api.post("/api/v1/random", {"bytes": 48, "format": "hex"})
+    assert len(bytes.fromhex(response.json["data"])) == 48
     assert entries("crypto.random.generated").get().size == 48
 
 
 @pytest.mark.parametrize("size", [0, 65_537, "many", None])
 def test_random_refuses_other_amounts(bench, size):
-    answer = bench.persona.api.post("/api/v1/random", {"bytes": size})
-    assert (answer.status, list(answer.json["errors"])) == (400, ["bytes"])
+    response = bench.persona.api.post("/api/v1/random", {"bytes": size})
+    assert (response.status, list(response.json["errors"])) == (400, ["bytes"])
 
 
-def test_no_answer_leaves_while_the_log_cannot_be_written(bench):
+def test_no_response_leaves_while_the_log_cannot_be_written(bench):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
     with log_out_of_reach():
-        answers = [
+        responses = [
             bench.encrypt(key["id"]),
             bench.decrypt(ciphertext=encrypted["ciphertext"]),
             bench.persona.api.post("/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"]}),
             bench.persona.api.post("/api/v1/random", {"bytes": 16}),
         ]
-    assert {(answer.status, answer.code) for answer in answers} == {(503, "audit_unavailable")}
+    assert {(response.status, response.code) for response in responses} == {(503, "audit_unavailable")}
     assert bench.encrypt(key["id"]).status == 200
 
 

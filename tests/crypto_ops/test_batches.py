@@ -61,14 +61,14 @@ def test_both_paths_need_the_parts_that_the_mode_has(bench, algorithm):
     batch = {"algorithm": algorithm, "key_id": key["id"]}
     single = ("decrypt", {**batch, **parts})
     for path, body in (single, ("decrypt/batch", {**batch, "items": [parts, {**parts, "key_version": 1}]})):
-        answer = bench.persona.api.post(f"/api/v1/{path}", body)
+        response = bench.persona.api.post(f"/api/v1/{path}", body)
         [fast] = ask(bench, (path, body))
-        assert fast == (answer.status, answer.json)
-        assert answer.status == 200
+        assert fast == (response.status, response.json)
+        assert response.status == 200
     for name in parts:
         item = {other: value for other, value in parts.items() if other != name}
-        answer = unseal(bench, key, parts, item, algorithm=algorithm)
-        assert (answer.status, list(answer.json["errors"])) == (400, [f"items.1.{name}"])
+        response = unseal(bench, key, parts, item, algorithm=algorithm)
+        assert (response.status, list(response.json["errors"])) == (400, [f"items.1.{name}"])
         assert ask(bench, ("decrypt/batch", {**batch, "items": [item]}), ("decrypt", {**batch, **item})) == [
             None,
             None,
@@ -94,8 +94,8 @@ def test_one_entry_counts_all_items_and_how_many_failed(bench, key):
 
 def test_a_batch_of_nothing_but_failures_is_an_error_on_record(bench, key):
     sealed = bench.encrypt(key["id"]).json["ciphertext"]
-    answer = unseal(bench, key, {"ciphertext": sealed, "aad": b64(b"other")}, {"ciphertext": "cc1.AA"})
-    assert [result["problem"]["code"] for result in answer.json["results"]] == [
+    response = unseal(bench, key, {"ciphertext": sealed, "aad": b64(b"other")}, {"ciphertext": "cc1.AA"})
+    assert [result["problem"]["code"] for result in response.json["results"]] == [
         "decryption_failed",
         "malformed_ciphertext",
     ]
@@ -103,11 +103,11 @@ def test_a_batch_of_nothing_but_failures_is_an_error_on_record(bench, key):
     assert (entry.outcome, entry.code, entry.count, entry.size) == ("error", "decryption_failed", 2, 0)
 
 
-def test_an_item_answers_for_itself_and_keeps_its_reference(bench, key):
+def test_an_item_has_its_own_result_and_keeps_its_reference(bench, key):
     sealed = bench.encrypt(key["id"]).json
     other = bench.encrypt(bench.key(name="other")["id"]).json
     parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag")}
-    answer = unseal(
+    response = unseal(
         bench,
         key,
         {"ciphertext": sealed["ciphertext"], "reference": "good"},
@@ -116,7 +116,7 @@ def test_an_item_answers_for_itself_and_keeps_its_reference(bench, key):
         {**parts, "reference": "in parts"},
         {**parts, "key_version": 2, "reference": "of no version"},
     )
-    reported = {result["reference"]: result for result in answer.json["results"]}
+    reported = {result["reference"]: result for result in response.json["results"]}
     assert (
         reported["good"]["data"]
         == reported["in parts"]["data"]
@@ -136,8 +136,8 @@ def test_in_a_batch_versions_are_named_and_not_tried(bench, key):
     sealed = bench.encrypt(key["id"]).json
     parts = {name: sealed[name] for name in ("encrypted_data", "iv", "tag")}
     bench.change_key(key["id"], "rotate")
-    answer = unseal(bench, key, parts, {**parts, "key_version": 1}, {"ciphertext": sealed["ciphertext"]})
-    first, second, third = answer.json["results"]
+    response = unseal(bench, key, parts, {**parts, "key_version": 1}, {"ciphertext": sealed["ciphertext"]})
+    first, second, third = response.json["results"]
     assert list(first["problem"]["errors"]) == ["key_version"]
     assert second == third
     assert entries("decrypted")[-1].object_version == 1
@@ -156,8 +156,12 @@ def test_another_algorithm_than_the_keys_refuses_the_whole_batch(bench, key):
 
 def test_items_that_cannot_be_read_create_no_default_key(bench):
     unreadable = {"algorithm": MODE, "items": [{"data": "?"}, {"data": "", "aad": "?"}]}
-    answer = bench.persona.api.post("/api/v1/encrypt/batch", unreadable)
-    assert (answer.status, answer.code, list(answer.json["errors"])) == (400, "invalid_request", ["items"])
+    response = bench.persona.api.post("/api/v1/encrypt/batch", unreadable)
+    assert (response.status, response.code, list(response.json["errors"])) == (
+        400,
+        "invalid_request",
+        ["items"],
+    )
     assert ask(bench, ("encrypt/batch", unreadable)) == [None], "the fast path leaves the refusal to Django"
     assert not Key.objects.exists()
 

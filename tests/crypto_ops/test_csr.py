@@ -23,17 +23,17 @@ def request(bench, key, **fields):
 
 def test_a_request_is_for_the_primary_version_and_its_names(bench, signing_key):
     bench.change_key(signing_key["id"], "rotate")
-    answer = request(bench, signing_key, san=["www.example.org"], signing_algorithm="ecdsa-sha384").json
-    found = x509.load_pem_x509_csr(answer.pop("pem").encode())
-    assert answer == {"signing_algorithm": "ecdsa-sha384", "key_id": signing_key["id"], "key_version": 2}
+    response = request(bench, signing_key, san=["www.example.org"], signing_algorithm="ecdsa-sha384").json
+    found = x509.load_pem_x509_csr(response.pop("pem").encode())
+    assert response == {"signing_algorithm": "ecdsa-sha384", "key_id": signing_key["id"], "key_version": 2}
     public = bench.persona.api.get(f"/api/v1/keys/{signing_key['id']}/public-key").json
     assert found.public_key() == load_pem_public_key(public["pem"].encode())
     assert (found.is_signature_valid, found.subject.rfc4514_string()) == (True, SUBJECT)
 
 
 def test_characters_that_an_attribute_cannot_have_are_refused(bench, signing_key):
-    answer = request(bench, signing_key, subject="CN=www.example.org,C=é")
-    assert (answer.status, answer.json["errors"].keys()) == (400, {"subject"})
+    response = request(bench, signing_key, subject="CN=www.example.org,C=é")
+    assert (response.status, response.json["errors"].keys()) == (400, {"subject"})
 
 
 def test_the_log_has_the_subject(bench, signing_key):
@@ -57,8 +57,8 @@ def test_the_log_has_the_subject(bench, signing_key):
     ],
 )
 def test_a_bad_request_names_the_field(bench, signing_key, fields, named):
-    answer = request(bench, signing_key, **fields)
-    assert (answer.status, set(answer.json["errors"])) == (400, {named})
+    response = request(bench, signing_key, **fields)
+    assert (response.status, set(response.json["errors"])) == (400, {named})
 
 
 def test_only_an_active_key_that_signs_requests_certificates(bench, key, signing_key):

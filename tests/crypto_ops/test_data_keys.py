@@ -100,8 +100,8 @@ def test_a_plaintext_that_is_not_requested_is_not_returned_and_the_log_says_so(b
     ],
 )
 def test_a_bad_request_names_the_field(bench, key, fields, named):
-    answer = generate(bench, key, **fields)
-    assert (answer.status, set(answer.json["errors"])) == (400, {named})
+    response = generate(bench, key, **fields)
+    assert (response.status, set(response.json["errors"])) == (400, {named})
 
 
 def test_other_keys_modes_and_pairs_are_unsupported(bench, key):
@@ -113,7 +113,7 @@ def test_other_keys_modes_and_pairs_are_unsupported(bench, key):
         generate(bench, key, key_pair="aes-256"),
         generate(bench, key, key_pair="rsa-2048"),  # only imported keys are that short
     ]
-    assert {answer.code for answer in refused} == {"unsupported_algorithm"}
+    assert {response.code for response in refused} == {"unsupported_algorithm"}
 
 
 def test_a_data_key_is_an_invocation_and_needs_an_active_key(bench, key):

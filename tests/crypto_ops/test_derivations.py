@@ -34,10 +34,10 @@ def hkdf(material, info, size):
 @pytest.mark.parametrize("bits", [128, 4096])
 def test_it_is_hkdf_of_the_material_with_the_documented_info(bench, algorithm, bits):
     key = bench.key(algorithm)
-    answer = derive(bench, key, bits=bits).json
+    response = derive(bench, key, bits=bits).json
     material = load_key(UUID(key["id"])).versions[1]._unwrap().expose()
     expected = hkdf(material, b"cc/derive/v1\x00" + CONTEXT, bits // 8)
-    assert answer == {
+    assert response == {
         "derived": b64(expected),
         "algorithm": "hkdf-sha256",
         "key_id": key["id"],
@@ -77,8 +77,8 @@ def test_a_named_version_derives_as_long_as_it_may_decrypt(bench, key):
     ],
 )
 def test_a_bad_request_names_the_field(bench, key, fields, named):
-    answer = derive(bench, key, **fields)
-    assert (answer.status, set(answer.json["errors"])) == (400, {named})
+    response = derive(bench, key, **fields)
+    assert (response.status, set(response.json["errors"])) == (400, {named})
 
 
 def test_only_symmetric_keys_that_encrypt_derive(bench):

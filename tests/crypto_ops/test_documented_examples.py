@@ -76,7 +76,7 @@ def test_data_keys_and_derived_keys(run):
 def test_public_key_encryption_and_shared_secrets(run):
     printed = in_shell(run, "docs/public-key-encryption.md")
     assert b64(b"hello canary") in printed
-    # Answers of other calls, without a line break, precede the secrets.
+    # Responses of other calls, without a line break, precede the secrets.
     agreed, same, decapsulated = re.findall(r"[A-Za-z0-9+/]{43}=$", printed, re.MULTILINE)
     assert agreed == same != decapsulated
 

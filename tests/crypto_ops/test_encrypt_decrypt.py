@@ -38,26 +38,26 @@ def test_empty_data_is_data(bench, mode):
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).json["data"] == ""
 
 
-def test_altered_messages_and_wrong_additional_data_have_one_answer(bench, mode):
+def test_altered_messages_and_wrong_additional_data_have_one_response(bench, mode):
     key = bench.key(mode.key_algorithm)
     encrypted = bench.encrypt(key["id"], mode.name, aad=b64(b"right")).json
     parts = split_form(encrypted)
-    answers = [bench.decrypt(**parts, aad=b64(b"wrong")), bench.decrypt(**parts)]
+    responses = [bench.decrypt(**parts, aad=b64(b"wrong")), bench.decrypt(**parts)]
     for part in ("encrypted_data", "iv", "tag"):
         content = bytearray(base64.b64decode(encrypted[part]))
         if content:
             content[0] ^= 1
-            answers.append(bench.decrypt(**{**parts, part: b64(bytes(content))}, aad=b64(b"right")))
-    bodies = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in answers]
-    assert {answer.code for answer in answers} == {"decryption_failed"}
+            responses.append(bench.decrypt(**{**parts, part: b64(bytes(content))}, aad=b64(b"right")))
+    bodies = [{k: v for k, v in response.json.items() if k != "request_id"} for response in responses]
+    assert {response.code for response in responses} == {"decryption_failed"}
     assert all(body == bodies[0] for body in bodies)
 
 
 def test_a_ciphertext_relabelled_with_another_key_does_not_open(bench):
     one, two = bench.key(name="bench-one"), bench.key(name="bench-two")
     encrypted = bench.encrypt(one["id"]).json
-    answer = bench.decrypt(**{**split_form(encrypted), "key_id": two["id"]})
-    assert (answer.status, answer.code) == (400, "decryption_failed")
+    response = bench.decrypt(**{**split_form(encrypted), "key_id": two["id"]})
+    assert (response.status, response.code) == (400, "decryption_failed")
 
 
 def test_a_ciphertext_relabelled_with_a_version_that_never_was_does_not_open(bench):
@@ -80,8 +80,8 @@ def test_after_a_rotation_the_old_message_opens_without_its_version(bench):
     new = bench.encrypt(key["id"]).json
     assert (old["key_version"], new["key_version"]) == (1, 2)
     for encrypted in (old, new):
-        answer = bench.decrypt(**split_form(encrypted, version=False))
-        assert answer.json["key_version"] == encrypted["key_version"]
+        response = bench.decrypt(**split_form(encrypted, version=False))
+        assert response.json["key_version"] == encrypted["key_version"]
 
 
 def test_a_large_message_needs_its_version_once_there_are_two(bench):
@@ -89,8 +89,8 @@ def test_a_large_message_needs_its_version_once_there_are_two(bench):
     encrypted = bench.encrypt(key["id"], data=bytes(70_000)).json
     assert bench.decrypt(**split_form(encrypted, version=False)).status == 200
     bench.change_key(key["id"], "rotate")
-    answer = bench.decrypt(**split_form(encrypted, version=False))
-    assert (answer.code, list(answer.json["errors"])) == ("invalid_request", ["key_version"])
+    response = bench.decrypt(**split_form(encrypted, version=False))
+    assert (response.code, list(response.json["errors"])) == ("invalid_request", ["key_version"])
     assert bench.decrypt(**split_form(encrypted)).status == 200
 
 
@@ -114,8 +114,8 @@ def test_a_deterministic_key_encrypts_under_a_named_older_version(bench):
 def test_other_modes_take_no_version(bench):
     key = bench.key()
     bench.change_key(key["id"], "rotate")
-    answer = bench.encrypt(key["id"], key_version=1)
-    assert (answer.status, list(answer.json["errors"])) == (400, ["key_version"])
+    response = bench.encrypt(key["id"], key_version=1)
+    assert (response.status, list(response.json["errors"])) == (400, ["key_version"])
 
 
 @pytest.mark.parametrize(
@@ -129,29 +129,29 @@ def test_other_modes_take_no_version(bench):
     ],
 )
 def test_options_must_agree_with_the_algorithm(bench, options, accepted):
-    answer = bench.encrypt(bench.key()["id"], options=options)
-    assert answer.status == (200 if accepted else 400)
+    response = bench.encrypt(bench.key()["id"], options=options)
+    assert response.status == (200 if accepted else 400)
     if not accepted:
-        assert next(iter(answer.json["errors"])).startswith("options")
+        assert next(iter(response.json["errors"])).startswith("options")
 
 
 def test_a_mode_that_the_key_does_not_have_is_unsupported(bench):
-    answer = bench.encrypt(bench.key()["id"], "chacha20-poly1305")
-    assert (answer.status, answer.code) == (400, "unsupported_algorithm")
-    assert answer.json["errors"].keys() == {"algorithm"}
+    response = bench.encrypt(bench.key()["id"], "chacha20-poly1305")
+    assert (response.status, response.code) == (400, "unsupported_algorithm")
+    assert response.json["errors"].keys() == {"algorithm"}
 
 
 @pytest.mark.parametrize("data", ["aGk", "aGk=\n", "aG k=", "aGl=", "-_8=", 5, None, ["aGk="]])
 def test_loose_base64_is_refused_by_the_name_of_its_field(bench, data):
     body = {"algorithm": "aes-256-gcm", "data": data, "key_id": bench.key()["id"]}
-    answer = bench.persona.api.post("/api/v1/encrypt", body)
-    assert (answer.status, list(answer.json["errors"])) == (400, ["data"])
+    response = bench.persona.api.post("/api/v1/encrypt", body)
+    assert (response.status, list(response.json["errors"])) == (400, ["data"])
 
 
 @override_settings(CC_MAX_PLAINTEXT_BYTES=1024 * 1024)
 def test_more_than_the_plaintext_limit_is_refused(bench):
-    answer = bench.encrypt(bench.key()["id"], data=bytes(1024 * 1024 + 1))
-    assert (answer.status, list(answer.json["errors"])) == (400, ["data"])
+    response = bench.encrypt(bench.key()["id"], data=bytes(1024 * 1024 + 1))
+    assert (response.status, list(response.json["errors"])) == (400, ["data"])
 
 
 @pytest.mark.parametrize("missing", ["encrypted_data", "iv", "tag", "key_id", "algorithm"])
@@ -163,16 +163,16 @@ def test_each_missing_part_is_named(bench, missing):
 
 def test_both_forms_at_once_are_refused(bench):
     encrypted = bench.encrypt(bench.key()["id"]).json
-    answer = bench.decrypt(ciphertext=encrypted["ciphertext"], iv=encrypted["iv"])
-    assert (answer.status, list(answer.json["errors"])) == (400, ["iv"])
+    response = bench.decrypt(ciphertext=encrypted["ciphertext"], iv=encrypted["iv"])
+    assert (response.status, list(response.json["errors"])) == (400, ["iv"])
 
 
 @pytest.mark.parametrize("text", ["", "cc1.", "cc1.AAAA", "cc2.AQ", "x" * 100, "cc1." + "A" * 60])
 def test_an_invalid_ciphertext_is_malformed(bench, text):
-    answer = bench.decrypt(ciphertext=text)
+    response = bench.decrypt(ciphertext=text)
     assert (
-        answer.status,
-        answer.code in {"malformed_ciphertext", "invalid_request", "decryption_failed"},
+        response.status,
+        response.code in {"malformed_ciphertext", "invalid_request", "decryption_failed"},
     ) == (
         400,
         True,
@@ -183,21 +183,21 @@ def test_another_persons_key_does_not_exist(bench, developer, stranger):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
     body = {"algorithm": "aes-256-gcm", "data": b64(b"x"), "key_id": key["id"]}
     encrypted = developer.api.post("/api/v1/encrypt", body).json
-    answers = [
+    responses = [
         stranger.api.post("/api/v1/encrypt", body),
         stranger.api.post("/api/v1/encrypt", {**body, "key_id": str(uuid.uuid4())}),
         stranger.api.post("/api/v1/decrypt", {"ciphertext": encrypted["ciphertext"]}),
         stranger.api.post("/api/v1/reencrypt", {"ciphertext": encrypted["ciphertext"]}),
         stranger.api.post("/api/v1/inspect", {"ciphertext": encrypted["ciphertext"]}),
     ]
-    assert {(answer.status, answer.code) for answer in answers} == {(404, "not_found")}
+    assert {(response.status, response.code) for response in responses} == {(404, "not_found")}
 
 
 def test_reading_a_key_is_not_using_it(bench, operator, auditor):
     encrypted = bench.encrypt(bench.key()["id"]).json
     for persona in (operator, auditor):
-        answer = persona.api.post("/api/v1/decrypt", {"ciphertext": encrypted["ciphertext"]})
-        assert (answer.status, answer.code) == (403, "permission_denied")
+        response = persona.api.post("/api/v1/decrypt", {"ciphertext": encrypted["ciphertext"]})
+        assert (response.status, response.code) == (403, "permission_denied")
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "hmac-sha256"])

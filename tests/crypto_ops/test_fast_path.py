@@ -1,4 +1,4 @@
-"""The fast path answers exactly as the REST interface does, and leaves all other requests to it."""
+"""The fast path responds exactly as the REST interface does, and leaves all other requests to it."""
 
 import json
 import uuid
@@ -23,16 +23,16 @@ def server(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", GOOD | GOOD_BATCHES)
-def test_both_paths_give_the_same_answer(server, case):
+def test_both_paths_give_the_same_response(server, case):
     operation, make = (GOOD | GOOD_BATCHES)[case]
     server.fast(operation, make(server))  # cache misses are loaded once
     is_short = len(json.dumps(make(server))) < 16 * 1024
-    before, by_fast_path = server.requests_of_django(), server.answers_of_the_fast_path(is_short=is_short)
+    before, by_fast_path = server.requests_of_django(), server.responses_of_the_fast_path(is_short=is_short)
     fast = server.fast(operation, make(server))
     assert server.requests_of_django() - before == 2, (
-        "the fast path answers by itself: Django saw the metrics only"
+        "the fast path responds by itself: Django saw the metrics only"
     )
-    assert server.answers_of_the_fast_path(is_short=is_short) - by_fast_path == 1
+    assert server.responses_of_the_fast_path(is_short=is_short) - by_fast_path == 1
     slow = server.fast(operation, make(server), headers=SLOW)
     assert fast.status == 200
     assert_same(fast, slow)
@@ -42,17 +42,17 @@ def test_each_path_decrypts_the_ciphertext_of_the_other(server):
     fast, slow = server.both("encrypt", server.good("encrypt", aad=b64(b"aad")))
     for sealed in (fast, slow):
         opened = server.both("decrypt", {"ciphertext": sealed.json["ciphertext"], "aad": b64(b"aad")})
-        assert [answer.json["data"] for answer in opened] == [PLAINTEXT, PLAINTEXT]
+        assert [response.json["data"] for response in opened] == [PLAINTEXT, PLAINTEXT]
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
-def test_both_paths_refuse_a_bad_body_with_the_same_answer(server, case):
+def test_both_paths_refuse_a_bad_body_with_the_same_response(server, case):
     fast, slow = server.both("encrypt", BAD_BODIES[case](json.dumps(server.good("encrypt")).encode()))
     assert fast.status == 400
     assert_same(fast, slow)
 
 
-def test_both_paths_refuse_a_missing_or_invisible_key_with_the_same_answer(server):
+def test_both_paths_refuse_a_missing_or_invisible_key_with_the_same_response(server):
     server.product.create_user("fast-path-stranger", "developer")
     stranger = server.product.token("fast-path-stranger")
     for operation in OPERATIONS:
@@ -69,7 +69,7 @@ def test_both_paths_refuse_a_missing_or_invisible_key_with_the_same_answer(serve
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 5000])
-def test_both_paths_refuse_a_bad_token_with_the_same_answer(server, token):
+def test_both_paths_refuse_a_bad_token_with_the_same_response(server, token):
     fast, slow = server.both("encrypt", server.good("encrypt"), token=token)
     assert fast.status == 401
     assert_same(fast, slow)
@@ -111,15 +111,15 @@ def test_both_paths_sign_a_digest_in_the_same_way(server):
     assert fast.status == 200
     assert fast.json["signature"] == slow.json["signature"]  # ECDSA is deterministic here
     verified = server.both("verify", {**body, "signature": fast.json["signature"]})
-    assert [answer.json["valid"] for answer in verified] == [True, True]
+    assert [response.json["valid"] for response in verified] == [True, True]
 
 
 def test_another_method_or_a_query_is_left_to_django(server):
     assert server.product.send("GET", "/api/v1/encrypt", token=server.token).status == 405
-    answer = server.product.send(
+    response = server.product.send(
         "POST", "/api/v1/encrypt?format=xml", server.good("encrypt"), token=server.token
     )
-    assert answer.status == 200
+    assert response.status == 200
 
 
 def test_the_fast_path_records_what_the_rest_interface_records(server):
@@ -142,7 +142,7 @@ def test_the_fast_path_records_what_the_rest_interface_records(server):
 
 
 @pytest.mark.parametrize("verb", ["disable", "revoke"])
-def test_a_key_that_was_taken_away_answers_no_more(server, verb):
+def test_a_key_that_was_taken_away_gets_no_more_responses(server, verb):
     body = {"name": f"fast-path-{verb}", "algorithm": "aes-256"}
     key_id = server.product.send("POST", "/api/v1/keys", body, token=server.token).json["id"]
     admin = server.product.token()
@@ -166,7 +166,7 @@ def test_a_rotated_key_seals_with_its_new_version_at_once(server):
     assert server.fast("encrypt", server.good("encrypt", key_id=key_id)).json["key_version"] == 2
 
 
-def test_a_signed_out_token_answers_no_more(server):
+def test_a_signed_out_token_gets_no_more_responses(server):
     server.product.create_user("fast-path-leaver", "developer")
     session = server.product.sign_in_to_api("fast-path-leaver")
     token = session["access_token"]

@@ -1,4 +1,4 @@
-"""The fast path in one event loop, without a server: which requests it answers, and which it passes on."""
+"""The fast path in one event loop, without a server: which requests it handles, and which it passes on."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ def ask(bench, *requests, token=None):
     """``(status, body)`` of each (operation, body), in sequence; None if the fast path passes the request on."""
 
     async def play():
-        answers, connection = [], FastPathConnection()
+        responses, connection = [], FastPathConnection()
         try:
             for operation, body in requests:
                 sent = FastRequest(
@@ -47,9 +47,9 @@ def ask(bench, *requests, token=None):
                     request_id="r",
                 )
                 route = ROUTES["POST", f"/api/v1/{operation}"]
-                answer = await connection.send(route, sent, json.dumps(body).encode())
-                answers.append(answer and (answer.status, json.loads(answer.body)))
-            return answers
+                response = await connection.send(route, sent, json.dumps(body).encode())
+                responses.append(response and (response.status, json.loads(response.body)))
+            return responses
         finally:
             await loop_writer.close()
 
@@ -146,7 +146,7 @@ def test_a_key_that_is_no_longer_used_leaves_nothing_in_memory(bench):
     ask(bench, *[("encrypt", sealing(key))] * 3)
     assert in_memory() > of_other_tests
     keyring._cache.current.drop_unused(float("inf"))
-    wait_until(lambda: in_memory() <= of_other_tests)  # a thread drops its last batch after the answers
+    wait_until(lambda: in_memory() <= of_other_tests)  # a thread drops its last batch after the responses
 
 
 def cached_entry(key):
@@ -203,7 +203,7 @@ def test_without_a_key_the_default_key_is_made(bench):
     assert first["key_id"] == second["key_id"]
 
 
-def test_batches_answer_item_by_item(bench):
+def test_batches_respond_item_by_item(bench):
     batch = {"algorithm": "aes-256-gcm", "key_id": bench.key()["id"]}
     items = [{"data": DATA, "reference": "a"}, {"data": "?"}]
     [(_, sealed)] = ask(bench, ("encrypt/batch", {**batch, "items": items}))
@@ -249,9 +249,9 @@ def test_a_rotation_is_seen_at_once(bench):
 def test_a_spent_budget_is_refused_by_the_fast_path_itself(bench, settings):
     key = bench.key()
     settings.CC_THROTTLE_PRINCIPAL = "2/day"
-    answers = ask(bench, *[("encrypt", sealing(key))] * 4)
-    assert [status for status, _ in answers] == [200, 200, 429, 429]
-    assert answers[3][1]["code"] == "throttled"
+    responses = ask(bench, *[("encrypt", sealing(key))] * 4)
+    assert [status for status, _ in responses] == [200, 200, 429, 429]
+    assert responses[3][1]["code"] == "throttled"
 
 
 def test_the_fast_path_returns_no_data_without_a_record(bench):
@@ -274,7 +274,7 @@ def test_a_batch_costs_a_request_for_each_hundred(bench, settings, count):
     assert left == 10 - -(-count // 100)
 
 
-def test_a_user_without_a_required_second_factor_gets_no_answer(bench, settings):
+def test_a_user_without_a_required_second_factor_gets_no_response(bench, settings):
     key, system = bench.key(), Principal.system("test", "command")
     assert ask(bench, ("encrypt", sealing(key)))[0][0] == 200
     settings.CC_REQUIRE_SECOND_FACTOR = {bench.persona.user.role}

@@ -122,8 +122,8 @@ def test_an_upload_that_was_replaced_by_one_of_another_key_has_no_result(rest, b
 
 def test_a_cancelled_job_leaves_no_upload(rest, bench, key):
     job_id = uploaded(rest.post(to_encrypt(key), PLAINTEXT))
-    answer = bench.persona.api.post(f"/api/v1/operations/{job_id}/cancel")
-    assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    response = bench.persona.api.post(f"/api/v1/operations/{job_id}/cancel")
+    assert (response.status, response.json["status"]) == (200, "cancelled")
     assert stored() == []
 
 
@@ -157,8 +157,8 @@ def test_a_full_disk_delays_the_job(rest, bench, key, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(job_files, "RESERVE", 2**60)
         work()
-        answer = rest.post(to_encrypt(key), b"x")
-        assert code(answer) == (503, "file_not_stored")
+        response = rest.post(to_encrypt(key), b"x")
+        assert code(response) == (503, "file_not_stored")
     facts = look(bench, job_id)
     assert facts["status"] == "pending"
     assert [path.name for path in stored()] == [f"{job_id}.upload"]

@@ -33,9 +33,9 @@ from tests.personas import b64
 
 
 def test_a_file_is_encrypted_and_decrypted_again(interface, bench, key):
-    answer = interface.post(to_encrypt(key, name="ledger.csv"), PLAINTEXT, X_AAD=b64(b"order 7"))
-    job_id = uploaded(answer)
-    assert answer.headers["location"] == f"{FILES}/{job_id}"
+    response = interface.post(to_encrypt(key, name="ledger.csv"), PLAINTEXT, X_AAD=b64(b"order 7"))
+    job_id = uploaded(response)
+    assert response.headers["location"] == f"{FILES}/{job_id}"
     work()
     facts = look(bench, job_id)
     sealed = content(bench, job_id)
@@ -95,9 +95,9 @@ def test_a_form_without_one_complete_file_is_refused(interface, key, body, conte
     ],
 )
 def test_parameters_of_an_upload_are_checked(interface, key, query, named):
-    answer = interface.post(FILES + query, b"x")
-    assert code(answer) == (400, "invalid_request")
-    assert named in json.loads(answer.content)["errors"]
+    response = interface.post(FILES + query, b"x")
+    assert code(response) == (400, "invalid_request")
+    assert named in json.loads(response.content)["errors"]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_bad_uploads_are_refused_and_leave_nothing(interface, path, headers, bod
 
 def test_many_bytes_around_the_file_of_a_form_are_refused(interface, key):
     parts = [("note", None, b"")] * 1500
-    answer = interface.post(to_encrypt(key), form(*parts, ("file", "a", b"x")), content_type=FORM)
-    assert code(answer) == (400, "invalid_request")
+    response = interface.post(to_encrypt(key), form(*parts, ("file", "a", b"x")), content_type=FORM)
+    assert code(response) == (400, "invalid_request")
     assert stored() == []
 
 
@@ -163,9 +163,9 @@ def test_other_roles_and_other_keys_are_refused(interface, bench, key, auditor, 
 def test_a_quota_limits_the_files_of_each_caller(interface, key, settings):
     settings.CC_FILE_QUOTA_BYTES = 1000
     uploaded(interface.post(to_encrypt(key), bytes(600)))
-    answer = interface.post(to_encrypt(key), bytes(401))
-    assert code(answer) == (422, "file_quota_exceeded")
-    assert json.loads(answer.content)["bytes_limit"] == 1000
+    response = interface.post(to_encrypt(key), bytes(401))
+    assert code(response) == (422, "file_quota_exceeded")
+    assert json.loads(response.content)["bytes_limit"] == 1000
     uploaded(interface.post(to_encrypt(key), bytes(400)))
     assert code(interface.post(to_encrypt(key), b"")) == (422, "file_quota_exceeded")
     assert len(stored()) == 2
@@ -216,11 +216,11 @@ def test_the_result_is_downloaded_under_its_name_with_its_digest(rest, bench, ke
     early = bench.persona.api.get(path)
     assert (early.status, early.code, early.json["job_status"]) == (409, "no_result", "pending")
     work()
-    answer, head = bench.persona.api.get(path), bench.persona.api.send("HEAD", path, None)
-    sealed = answer.response.content
+    response, head = bench.persona.api.get(path), bench.persona.api.send("HEAD", path, None)
+    sealed = response.raw.content
     assert opened(bench, sealed) == PLAINTEXT
     digest = b64(hashlib.sha256(sealed).digest())
-    for each in (answer, head):
+    for each in (response, head):
         assert each.status == 200
         assert each.headers["Content-Length"] == str(len(sealed))
         assert each.headers["Content-Disposition"] == 'attachment; filename="ledger.csv.cc"'

@@ -27,9 +27,9 @@ def test_a_forecast_equals_the_refusals_of_a_replay(bench, action, algorithm, mo
 
     def send(path, **body):
         requests.append((path, body))
-        answer = api.post(f"/api/v1/{path}", body)
-        assert answer.status == 200, answer.json
-        return answer.json.get("ciphertext")
+        response = api.post(f"/api/v1/{path}", body)
+        assert response.status == 200, response.json
+        return response.json.get("ciphertext")
 
     encryption = {"key_id": key_id, "algorithm": mode, "data": b64(b"plain")}
     newest = send("encrypt", **encryption)
@@ -45,7 +45,7 @@ def test_a_forecast_equals_the_refusals_of_a_replay(bench, action, algorithm, mo
 
     verb, fields = ACTIONS[action]
     bench.change_key(key_id, verb, **fields)
-    answers = [api.post(f"/api/v1/{path}", body) for path, body in requests]
-    refused = [answer.status for answer in answers if answer.status != 200]
+    responses = [api.post(f"/api/v1/{path}", body) for path, body in requests]
+    refused = [response.status for response in responses if response.status != 200]
     assert foreseen["count"] == len(refused)
     assert foreseen["advice"] == ("no_effect" if action == "rotate" else "in_use" if refused else "unused")

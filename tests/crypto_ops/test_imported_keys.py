@@ -20,8 +20,8 @@ def post(bench, operation, key, **fields):
     return bench.persona.api.post(f"/api/v1/{operation}", {"key_id": key["id"], **fields})
 
 
-def refusal(answer):
-    return answer.status, answer.code
+def refusal(response):
+    return response.status, response.code
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_a_public_key_encrypts_and_does_not_decrypt(bench):
         assert key["operations"] == ["encrypt", "data_key"]
         sealed = bench.encrypt(key["id"], mode).json["ciphertext"]
         for operation in ("decrypt", "reencrypt"):
-            answer = bench.persona.api.post(f"/api/v1/{operation}", {"ciphertext": sealed})
-            assert refusal(answer) == (409, "private_key_missing")
+            response = bench.persona.api.post(f"/api/v1/{operation}", {"ciphertext": sealed})
+            assert refusal(response) == (409, "private_key_missing")
     items = [{"ciphertext": bench.encrypt(hpke["id"], HPKE).json["ciphertext"]}]
     body = {"algorithm": HPKE, "key_id": hpke["id"], "items": items}
     [opened] = bench.persona.api.post("/api/v1/decrypt/batch", body).json["results"]
@@ -70,32 +70,32 @@ def test_a_public_key_encapsulates_and_does_not_decapsulate(bench):
     key = imported(bench.persona, "ml-kem-768", "public", b64(public_bytes(private)))
     assert key["operations"] == ["encapsulate"]
     sent = post(bench, "encapsulate", key).json
-    answer = post(bench, "decapsulate", key, key_version=1, ciphertext=sent["ciphertext"])
-    assert refusal(answer) == (409, "private_key_missing")
+    response = post(bench, "decapsulate", key, key_version=1, ciphertext=sent["ciphertext"])
+    assert refusal(response) == (409, "private_key_missing")
     whole = imported(bench.persona, "ml-kem-768", "pkcs8", b64(private_bytes(private)))
-    answer = post(bench, "decapsulate", whole, key_version=1, ciphertext=sent["ciphertext"])
-    assert answer.json["shared_secret"] == sent["shared_secret"]
+    response = post(bench, "decapsulate", whole, key_version=1, ciphertext=sent["ciphertext"])
+    assert response.json["shared_secret"] == sent["shared_secret"]
 
 
 @pytest.mark.parametrize("algorithm", ["x25519", "ec-p256"])
 def test_an_imported_key_agrees_on_a_secret(bench, algorithm):
     ours, theirs = new_key(algorithm), new_key(algorithm)
     key = imported(bench.persona, algorithm, "pkcs8", b64(private_bytes(ours)), purpose="agree")
-    answer = post(bench, "shared-secret", key, public_key=b64(public_bytes(theirs)))
+    response = post(bench, "shared-secret", key, public_key=b64(public_bytes(theirs)))
     arguments = (ours.public_key(),) if algorithm == "x25519" else (ec.ECDH(), ours.public_key())
-    assert answer.json["shared_secret"] == b64(theirs.exchange(*arguments))
+    assert response.json["shared_secret"] == b64(theirs.exchange(*arguments))
 
 
 def test_a_public_key_verifies_in_batches_and_protects_data_keys_and_does_not_sign(bench):
     private = new_key("ec-p256")
     key = imported(bench.persona, "ec-p256", "public", b64(public_bytes(private)), purpose="sign")
     batch = {"signing_algorithm": "ecdsa-sha256", "items": [{"message": b64(PLAINTEXT)}]}
-    answers = [
+    responses = [
         post(bench, "jwt/sign", key, claims={}),
         post(bench, "sign/batch", key, **batch),
         bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=a"}),
     ]
-    assert [refusal(answer) for answer in answers] == [(409, "private_key_missing")] * 3
+    assert [refusal(response) for response in responses] == [(409, "private_key_missing")] * 3
     signature = b64(private.sign(PLAINTEXT, ec.ECDSA(SHA256())))
     items = [{"message": b64(PLAINTEXT), "signature": signature}]
     verified = post(bench, "verify/batch", key, signing_algorithm="ecdsa-sha256", items=items)
@@ -108,12 +108,12 @@ def test_a_public_key_verifies_in_batches_and_protects_data_keys_and_does_not_si
 def test_rsa_2048_verifies_in_batches_and_signs_nothing(bench, old_key):
     key = imported(bench.persona, "rsa-2048", "pkcs8", b64(private_bytes(old_key)), purpose="sign")
     mode = {"signing_algorithm": "rsa-pkcs1-sha256"}
-    answers = [
+    responses = [
         post(bench, "jwt/sign", key, claims={}, **mode),
         post(bench, "sign/batch", key, items=[{"message": b64(PLAINTEXT)}], **mode),
         bench.persona.api.post(f"/api/v1/keys/{key['id']}/csr", {"subject": "CN=a", **mode}),
     ]
-    assert [refusal(answer) for answer in answers] == [(409, "key_cannot_protect")] * 3
+    assert [refusal(response) for response in responses] == [(409, "key_cannot_protect")] * 3
     signature = b64(old_key.sign(PLAINTEXT, padding.PKCS1v15(), SHA256()))
     items = [{"message": b64(PLAINTEXT), "signature": signature}]
     assert post(bench, "verify/batch", key, items=items, **mode).json["results"] == [{"valid": True}]

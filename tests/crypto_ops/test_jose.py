@@ -30,9 +30,9 @@ KEYS = {
 
 
 def post(bench, path, **body):
-    answer = bench.persona.api.post(f"/api/v1/{path}", body)
-    assert answer.status in {200, 201}, answer.json
-    return answer.json
+    response = bench.persona.api.post(f"/api/v1/{path}", body)
+    assert response.status in {200, 201}, response.json
+    return response.json
 
 
 def imported(bench, name, algorithm, key, *, private):
@@ -86,9 +86,9 @@ def test_their_mac_key_computes_here(bench):
 
 
 def key_set(bench, key, **query):
-    answer = bench.persona.api.get(f"/api/v1/keys/{key['id']}/jwks?{urlencode(query)}")
-    assert answer.status == 200, answer.json
-    return answer.json
+    response = bench.persona.api.get(f"/api/v1/keys/{key['id']}/jwks?{urlencode(query)}")
+    assert response.status == 200, response.json
+    return response.json
 
 
 def by_pyjwt(token, keys):
@@ -179,9 +179,9 @@ def test_a_choice_that_the_key_does_not_have_is_refused_with_its_own(bench):
         (signing, {"fully_specified": "yes"}, "fully_specified", "true or false"),
     ):
         for path in ("jwks", "public-key"):
-            answer = bench.persona.api.get(f"/api/v1/keys/{key['id']}/{path}?{urlencode(query)}")
-            assert (answer.status, list(answer.json["errors"])) == (400, [field])
-            assert part in answer.json["errors"][field][0]
+            response = bench.persona.api.get(f"/api/v1/keys/{key['id']}/{path}?{urlencode(query)}")
+            assert (response.status, list(response.json["errors"])) == (400, [field])
+            assert part in response.json["errors"][field][0]
 
 
 def test_a_message_of_jwcrypto_for_an_rsa_key_is_decrypted_here(bench):

@@ -25,13 +25,13 @@ def public_key(bench, key):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_pyjwt_verifies_it_with_the_jwk(bench, algorithm):
     key = bench.key(algorithm)
-    answer = sign(bench, key).json
+    response = sign(bench, key).json
     jwk = public_key(bench, key)["jwk"]
-    header = jwt.get_unverified_header(answer["jwt"])
+    header = jwt.get_unverified_header(response["jwt"])
     assert header == {"typ": "JWT", "alg": jwk["alg"], "kid": jwk["kid"]}
-    assert jwt.decode(answer["jwt"], jwt.PyJWK(jwk), algorithms=[jwk["alg"]]) == CLAIMS
-    assert answer == {
-        "jwt": answer["jwt"],
+    assert jwt.decode(response["jwt"], jwt.PyJWK(jwk), algorithms=[jwk["alg"]]) == CLAIMS
+    assert response == {
+        "jwt": response["jwt"],
         "kid": f"{key['id']}:1",
         "signing_algorithm": key["modes"][0],
         "key_id": key["id"],
@@ -57,9 +57,9 @@ def test_the_payload_is_compact_json_in_the_order_that_was_sent(bench):
 def test_a_rotated_key_signs_with_the_kid_of_its_new_version(bench):
     key = bench.key("ed25519")
     bench.change_key(key["id"], "rotate")
-    answer = sign(bench, key, header={"typ": "at+jwt", "cty": "x", "mine": {"a": [1]}}).json
-    assert (answer["kid"], answer["key_version"]) == (f"{key['id']}:2", 2)
-    assert jwt.get_unverified_header(answer["jwt"]) == {
+    response = sign(bench, key, header={"typ": "at+jwt", "cty": "x", "mine": {"a": [1]}}).json
+    assert (response["kid"], response["key_version"]) == (f"{key['id']}:2", 2)
+    assert jwt.get_unverified_header(response["jwt"]) == {
         "typ": "at+jwt",
         "cty": "x",
         "mine": {"a": [1]},
@@ -88,8 +88,8 @@ RESERVED = ["alg", "kid", "crit", "b64", "jwk", "jku", "zip", "enc", "x5c", "x5t
     ],
 )
 def test_a_bad_request_names_the_field(bench, fields, named):
-    answer = sign(bench, bench.key("ec-p256"), **fields)
-    assert (answer.status, set(answer.json["errors"])) == (400, {named})
+    response = sign(bench, bench.key("ec-p256"), **fields)
+    assert (response.status, set(response.json["errors"])) == (400, {named})
 
 
 def test_keys_that_do_not_sign_and_other_algorithms_are_unsupported(bench, key):
@@ -99,7 +99,7 @@ def test_keys_that_do_not_sign_and_other_algorithms_are_unsupported(bench, key):
         sign(bench, bench.key("ed25519"), signing_algorithm="ecdsa-sha256"),
         sign(bench, bench.key("ed448"), signing_algorithm="HS256"),
     ]
-    assert {answer.code for answer in refused} == {"unsupported_algorithm"}
+    assert {response.code for response in refused} == {"unsupported_algorithm"}
 
 
 def test_the_log_has_the_size_and_not_the_claims(bench):
@@ -121,5 +121,5 @@ def test_signing_messages_and_signing_tokens_are_separate_permissions(bench, dev
 def test_the_event_loop_makes_no_slow_signature(bench):
     fast, slow = (bench.key(algorithm) for algorithm in ("ed25519", "ml-dsa-44"))
     bodies = [{"key_id": key["id"], "claims": CLAIMS | {"n": 0}} for key in (fast, slow)]
-    answers = ask(bench, *[("jwt/sign", body) for body in bodies])
-    assert [answer and answer[0] for answer in answers] == [200, None]
+    responses = ask(bench, *[("jwt/sign", body) for body in bodies])
+    assert [response and response[0] for response in responses] == [200, None]

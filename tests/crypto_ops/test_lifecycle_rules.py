@@ -40,8 +40,10 @@ def put_under(bench, key, policy):
 
 
 def set_minimum(bench, key, version):
-    answer = bench.persona.api.send("PATCH", f"/api/v1/keys/{key['id']}", {"min_decryption_version": version})
-    assert answer.status == 200, answer.json
+    response = bench.persona.api.send(
+        "PATCH", f"/api/v1/keys/{key['id']}", {"min_decryption_version": version}
+    )
+    assert response.status == 200, response.json
 
 
 def let_versions_age(key, days):
@@ -69,9 +71,9 @@ def test_versions_below_the_minimum_do_not_decrypt_and_are_not_tried(bench, key,
 
 
 def test_the_minimum_is_a_version_of_the_key(bench, key, old):
-    answer = bench.persona.api.send("PATCH", f"/api/v1/keys/{key['id']}", {"min_decryption_version": 3})
-    assert answer.status == 400
-    assert list(answer.json["errors"]) == ["min_decryption_version"]
+    response = bench.persona.api.send("PATCH", f"/api/v1/keys/{key['id']}", {"min_decryption_version": 3})
+    assert response.status == 400
+    assert list(response.json["errors"]) == ["min_decryption_version"]
 
 
 def test_a_version_scheduled_for_destruction_does_not_decrypt(bench, key, old):
@@ -90,8 +92,8 @@ def test_a_destroyed_key_keeps_its_page_and_refuses_with_its_state(bench, key, o
     row.deletion_at = database_now()
     row.save_with_mac()
     assert len(list(deletion.destroy_due_keys(principal=SYSTEM))) == 1
-    for answer in (bench.decrypt(ciphertext=old), bench.encrypt(key["id"])):
-        assert (answer.status, answer.json["key_status"]) == (409, "destroyed")
+    for response in (bench.decrypt(ciphertext=old), bench.encrypt(key["id"])):
+        assert (response.status, response.json["key_status"]) == (409, "destroyed")
     assert bench.persona.api.get(f"/api/v1/keys/{key['id']}").json["status"] == "destroyed"
 
 
@@ -126,7 +128,7 @@ def test_after_the_grace_period_messages_can_be_reencrypted_if_the_policy_allows
         rotation = {"grace_days": 0, **({"reencrypt": True} if allowed else {})}
         change_policy(bench, policy, rotation_policy=rotation)
         assert bench.decrypt(ciphertext=old).code == "key_not_usable"
-        answer = bench.persona.api.post("/api/v1/reencrypt", {"ciphertext": old})
-        assert (answer.status, answer.code if answer.status != 200 else "") == (
+        response = bench.persona.api.post("/api/v1/reencrypt", {"ciphertext": old})
+        assert (response.status, response.code if response.status != 200 else "") == (
             (200, "") if allowed else (409, "key_not_usable")
         )

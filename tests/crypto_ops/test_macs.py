@@ -60,9 +60,9 @@ def test_it_is_hmac_of_the_raw_material(bench, mac_key):
 def test_an_altered_mac_or_message_is_not_valid(bench, mac_key):
     mac = base64.b64decode(compute(bench, mac_key).json["mac"])
     altered = [b"", mac[:-1], mac + b"\0", bytes(32), bytes([mac[0] ^ 1]) + mac[1:]]
-    answers = [verify(bench, mac_key, b64(each)).json for each in altered]
-    answers.append(verify(bench, mac_key, b64(mac), message=MESSAGE + b"!").json)
-    assert [(answer["valid"], answer["key_version"]) for answer in answers] == [(False, None)] * 6
+    responses = [verify(bench, mac_key, b64(each)).json for each in altered]
+    responses.append(verify(bench, mac_key, b64(mac), message=MESSAGE + b"!").json)
+    assert [(response["valid"], response["key_version"]) for response in responses] == [(False, None)] * 6
 
 
 def test_keys_serve_their_purpose_only(bench, key, mac_key):

@@ -34,11 +34,11 @@ def upload(browser, path, content, token=None, **headers):
 
 
 def test_a_file_is_uploaded_encrypted_and_downloaded(browser, bench):
-    answer = upload(browser, ENCRYPT, b"four")
+    response = upload(browser, ENCRYPT, b"four")
     job = FileJob.objects.get()
-    assert (answer.status_code, answer["Location"]) == (303, f"/jobs/files/{job.id}/")
+    assert (response.status_code, response["Location"]) == (303, f"/jobs/files/{job.id}/")
     work()
-    page = browser.get(answer["Location"])
+    page = browser.get(response["Location"])
     assert "Download" in plain(page)
     form = {"csrfmiddlewaretoken": token_of(browser)}
     downloaded = b"".join(browser.post(f"/files/{job.id}/content", form).streaming_content)
@@ -46,14 +46,14 @@ def test_a_file_is_uploaded_encrypted_and_downloaded(browser, bench):
 
 
 def test_a_script_gets_the_address_of_the_job(browser):
-    answer = upload(browser, ENCRYPT, b"four", headers={"HX-Request": "true"})
-    assert (answer.status_code, str(FileJob.objects.get().id) in answer["HX-Location"]) == (200, True)
+    response = upload(browser, ENCRYPT, b"four", headers={"HX-Request": "true"})
+    assert (response.status_code, str(FileJob.objects.get().id) in response["HX-Location"]) == (200, True)
 
 
 @pytest.mark.parametrize("token", ["", "a" * 64], ids=["none", "another"])
 def test_a_file_without_the_token_of_the_session_is_refused(browser, token):
-    answer = upload(browser, ENCRYPT, b"four", token)
-    assert (answer.status_code, "out of date" in text(answer)) == (403, True)
+    response = upload(browser, ENCRYPT, b"four", token)
+    assert (response.status_code, "out of date" in text(response)) == (403, True)
     assert (stored(), FileJob.objects.count()) == ([], 0)
 
 
@@ -68,8 +68,8 @@ def test_a_file_without_the_token_of_the_session_is_refused(browser, token):
     ids=["another operation", "no operation", "no key", "no stream"],
 )
 def test_a_bad_upload_is_a_page_with_the_reason(browser, path, status):
-    answer = upload(browser, path, b"four")
-    assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8")
+    response = upload(browser, path, b"four")
+    assert (response.status_code, response["Content-Type"]) == (status, "text/html; charset=utf-8")
     assert stored() == []
 
 

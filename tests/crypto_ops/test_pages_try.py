@@ -53,9 +53,9 @@ def encrypted(browser, path, typed, **fields):
 
 def test_the_api_decrypts_a_ciphertext_of_the_page(browser, path, bench):
     ciphertext = encrypted(browser, path, "grüße\r\nzwei", aad="invoice 7", mode="aes-256-gcm-siv")
-    answer = bench.decrypt(ciphertext=ciphertext, aad=b64(b"invoice 7"))
-    assert answer.json["data"] == b64("grüße\nzwei".encode())
-    assert answer.json["algorithm"] == "aes-256-gcm-siv"
+    response = bench.decrypt(ciphertext=ciphertext, aad=b64(b"invoice 7"))
+    assert response.json["data"] == b64("grüße\nzwei".encode())
+    assert response.json["algorithm"] == "aes-256-gcm-siv"
 
 
 def test_the_page_shows_the_decrypted_data_in_every_form(browser, path, bench, key):

@@ -137,8 +137,8 @@ def test_each_hundred_items_count_as_a_request(bench, mac_key, settings):
     settings.CC_THROTTLE_PRINCIPAL = "6000/day"  # not a second between the requests adds a unit
 
     def remaining(items):
-        answer = send(bench, "mac/batch", mac_key, *[{"message": ""}] * items)
-        return int(re.search(r"r=(\d+)", answer.headers["RateLimit"])[1])
+        response = send(bench, "mac/batch", mac_key, *[{"message": ""}] * items)
+        return int(re.search(r"r=(\d+)", response.headers["RateLimit"])[1])
 
     assert remaining(1) - remaining(301) == 4
 
@@ -150,7 +150,7 @@ def test_the_event_loop_makes_few_signatures_in_one_go_and_no_slow_one(bench, si
         body = {"key_id": key["id"], "signing_algorithm": key["modes"][0]}
         return operation, {**body, "items": [{"message": "", **fields}] * count}
 
-    answers = ask(
+    responses = ask(
         bench,
         request("sign/batch", signing_key, MAX_AT_ONCE),
         request("sign/batch", signing_key, MAX_AT_ONCE + 1),
@@ -158,4 +158,4 @@ def test_the_event_loop_makes_few_signatures_in_one_go_and_no_slow_one(bench, si
         request("sign/batch", post_quantum, 1),
         request("verify/batch", post_quantum, 1, signature=""),
     )
-    assert [answer and answer[0] for answer in answers] == [200, None, None, None, 200]
+    assert [response and response[0] for response in responses] == [200, None, None, None, 200]

@@ -78,9 +78,9 @@ def test_a_message_moves_from_a_hybrid_key_to_a_symmetric_one_and_back(bench, hy
     sealed = bench.encrypt(hybrid_key["id"], HPKE, PLAINTEXT).json["ciphertext"]
     for target, mode in ((symmetric, "aes-256-gcm"), (hybrid_key, HPKE)):
         body = {"ciphertext": sealed, "key_id": target["id"]}
-        answer = bench.persona.api.post("/api/v1/reencrypt", body).json
-        assert answer["algorithm"] == mode
-        sealed = answer["ciphertext"]
+        response = bench.persona.api.post("/api/v1/reencrypt", body).json
+        assert response["algorithm"] == mode
+        sealed = response["ciphertext"]
     assert bench.decrypt(ciphertext=sealed).json["data"] == b64(PLAINTEXT)
 
 

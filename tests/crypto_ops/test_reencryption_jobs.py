@@ -34,14 +34,14 @@ def rows(bench, key):
     bench.change_key(key["id"], "rotate")
     sealed += [bench.encrypt(key["id"], data=b"%d" % number, aad=b64(b"row")) for number in range(4, 9)]
     bench.change_key(key["id"], "rotate")
-    return [answer.json["ciphertext"] for answer in sealed]
+    return [response.json["ciphertext"] for response in sealed]
 
 
 def begin(bench, key, **fields):
-    answer = bench.persona.api.post(JOBS, {"key_id": key["id"], **fields})
-    assert answer.status == 201, answer.json
-    assert answer.headers["Location"] == f"{JOBS}/{answer.json['id']}"
-    return answer.json
+    response = bench.persona.api.post(JOBS, {"key_id": key["id"], **fields})
+    assert response.status == 201, response.json
+    assert response.headers["Location"] == f"{JOBS}/{response.json['id']}"
+    return response.json
 
 
 def feed(bench, job, *ciphertexts, aad=b"row"):
@@ -150,7 +150,7 @@ def test_a_page_of_refusals_is_an_error_on_record(bench, key, rows):
 
 
 def test_a_repeated_page_is_valid_and_counts_again(bench, key, rows):
-    """After a lost answer, the client has the old rows; after a crash between two of its writes, also new ones."""
+    """After a lost response, the client has the old rows; after a crash between two of its writes, also new ones."""
     job = begin(bench, key, total=4)
     first = texts(feed(bench, job, *rows[:4]))
     again = feed(bench, job, *first[:2], *rows[2:4])

@@ -88,18 +88,18 @@ def test_the_public_key_of_the_other_party_may_be_pem_and_a_compressed_point(ben
     header = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
     compressed = header + theirs.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     pem = theirs.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    answers = [
+    responses = [
         post(bench, "shared-secret", key, public_key=sent) for sent in (b64(whole), b64(compressed), pem)
     ]
-    assert {answer.json["shared_secret"] for answer in answers} == {answers[0].json["shared_secret"]}
+    assert {response.json["shared_secret"] for response in responses} == {responses[0].json["shared_secret"]}
     for sent, cause in (
         (b64(key_pairs.generate("ec-p384")[1]), "secp384r1"),
         (pem.replace("PUBLIC", "PRIVATE"), "private key"),
         (b64(bytes(2049)), "at most 2048 bytes"),
         (7, "Expected a string"),
     ):
-        answer = post(bench, "shared-secret", key, public_key=sent)
-        assert (answer.status, cause in answer.json["errors"]["public_key"][0]) == (400, True)
+        response = post(bench, "shared-secret", key, public_key=sent)
+        assert (response.status, cause in response.json["errors"]["public_key"][0]) == (400, True)
 
 
 def test_an_earlier_version_gives_the_earlier_secret(bench, agreement_key):
@@ -117,8 +117,8 @@ def test_a_disabled_version_decapsulates_nothing(bench, kem_key):
     ciphertext = post(bench, "encapsulate", kem_key).json["ciphertext"]
     bench.change_key(kem_key["id"], "rotate")
     bench.change_key(kem_key["id"], "versions/1/disable")
-    answer = post(bench, "decapsulate", kem_key, key_version=1, ciphertext=ciphertext)
-    assert (answer.status, answer.code) == (409, "key_not_usable")
+    response = post(bench, "decapsulate", kem_key, key_version=1, ciphertext=ciphertext)
+    assert (response.status, response.code) == (409, "key_not_usable")
     assert KeyVersion.objects.get(key=kem_key["id"], version=1).state == VersionState.DISABLED
 
 

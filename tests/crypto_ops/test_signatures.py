@@ -86,8 +86,8 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_request_names_the_field(bench, signing_key, case):
     fields, named = BAD[case]
-    for answer in (sign(bench, signing_key, **fields), verify(bench, signing_key, b64(b"x"), **fields)):
-        assert (answer.status, set(answer.json["errors"])) == (400, {named})
+    for response in (sign(bench, signing_key, **fields), verify(bench, signing_key, b64(b"x"), **fields)):
+        assert (response.status, set(response.json["errors"])) == (400, {named})
 
 
 def test_a_mode_that_takes_neither_digest_nor_encoding_says_so(bench):
@@ -139,8 +139,8 @@ def test_states_stop_signing_and_then_verifying(bench, signing_key):
     signature = sign(bench, signing_key).json["signature"]
 
     def codes():
-        answers = sign(bench, signing_key), verify(bench, signing_key, signature)
-        return [answer.code if answer.status != 200 else "" for answer in answers]
+        responses = sign(bench, signing_key), verify(bench, signing_key, signature)
+        return [response.code if response.status != 200 else "" for response in responses]
 
     bench.change_key(signing_key["id"], "disable")
     assert codes() == ["key_not_active", "key_not_usable"]

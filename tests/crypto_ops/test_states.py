@@ -30,8 +30,8 @@ def test_a_disabled_key_refuses_at_once_and_an_enabled_one_works_again(bench):
     encrypted = bench.encrypt(key["id"]).json
     bench.change_key(key["id"], "disable")
     refusals = [bench.encrypt(key["id"]), bench.decrypt(ciphertext=encrypted["ciphertext"])]
-    assert [answer.status for answer in refusals] == [409, 409]
-    assert all(answer.json["key_status"] == "disabled" for answer in refusals)
+    assert [response.status for response in refusals] == [409, 409]
+    assert all(response.json["key_status"] == "disabled" for response in refusals)
     bench.change_key(key["id"], "enable")
     assert bench.encrypt(key["id"]).status == 200
 
@@ -92,8 +92,8 @@ def test_an_expired_key_decrypts_but_does_not_encrypt_without_any_scheduler(benc
     key = bench.key(expires_at=soon.isoformat())
     encrypted = bench.encrypt(key["id"]).json
     time.sleep(3.1)
-    answer = bench.encrypt(key["id"])
-    assert (answer.status, answer.json["key_status"]) == (409, "expired")
+    response = bench.encrypt(key["id"])
+    assert (response.status, response.json["key_status"]) == (409, "expired")
     assert bench.decrypt(ciphertext=encrypted["ciphertext"]).status == 200
 
 
@@ -160,7 +160,7 @@ def test_a_decision_from_a_warm_keyring_does_not_outlive_a_change_in_another_pro
         lambda admin, user: sign_out_everywhere(principal=admin.principal, user_id=user.id),
     ],
 )
-def test_a_principal_read_before_their_rights_ended_gets_no_answer(bench, developer, change):
+def test_a_principal_read_before_their_rights_ended_gets_no_response(bench, developer, change):
     key = developer.api.post("/api/v1/keys", {"name": "dora-key", "algorithm": "aes-256"}).json
     request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"x", key_id=UUID(key["id"]))
     perform_measured(request, developer.principal)

@@ -57,15 +57,15 @@ def in_blocks(octets, size=50_000):
 # --- when data is sent
 
 
-def test_an_answer_begins_while_its_request_arrives(bench, key, token):
+def test_a_response_begins_while_its_request_arrives(bench, key, token):
     sealed = carry(path(key), BLOCKS, token=token)
     assert sealed.is_complete
-    assert sealed.answered_after < len(BLOCKS)
+    assert sealed.responded_after < len(BLOCKS)
     assert sealed.headers["content-length"] == str(len(sealed.content)) == str(sealed_size(1_000_000))
     assert opens(bench.persona.principal, sealed.content) == BLOCK * 10
 
 
-def test_without_a_length_of_the_request_there_is_none_of_the_answer(bench, key, token):
+def test_without_a_length_of_the_request_there_is_none_of_the_response(bench, key, token):
     sealed = carry(path(key), BLOCKS, token=token, length=False)
     assert "content-length" not in sealed.headers
     assert opens(bench.persona.principal, sealed.content) == BLOCK * 10
@@ -75,7 +75,7 @@ def test_nothing_decrypted_leaves_before_the_stream_is_there_and_verified(bench,
     octets = seal(bench, key, BLOCK * 10)
     blocks = in_blocks(octets)
     opened = carry(DECRYPT, blocks, token=token)
-    assert opened.answered_after == len(blocks)
+    assert opened.responded_after == len(blocks)
     assert opened.content == BLOCK * 10
     altered = [*blocks[:-1], blocks[-1][:-1] + bytes([blocks[-1][-1] ^ 1])]
     assert code(carry(DECRYPT, altered, token=token)) == (400, "decryption_failed")
@@ -93,11 +93,11 @@ def test_the_record_is_there_before_the_last_chunk(bench, key, token):
     assert recorded("encrypted") == [("ok", "")]
 
 
-def test_behind_a_proxy_the_answer_begins_when_the_request_is_complete(bench, key, token, monkeypatch):
+def test_behind_a_proxy_the_response_begins_when_the_request_is_complete(bench, key, token, monkeypatch):
     monkeypatch.setattr(settings, "CC_TRUSTED_PROXIES", 1)
     for blocks in (BLOCKS, [BLOCK] * 30):
         sealed = carry(path(key), blocks, token=token, length=False)
-        assert sealed.answered_after == len(blocks)
+        assert sealed.responded_after == len(blocks)
         assert sealed.headers["content-length"] == str(len(sealed.content))
         assert opens(bench.persona.principal, sealed.content) == b"".join(blocks)
 
@@ -187,14 +187,14 @@ def test_a_body_beyond_the_limit_is_refused(key, token, monkeypatch):
     monkeypatch.setattr(settings, "CC_MAX_STREAM_BYTES", 150_000)
     declared = carry(path(key), BLOCKS, token=token)
     assert code(declared) == (413, "request_too_large")
-    assert declared.answered_after == 0
+    assert declared.responded_after == 0
     assert code(carry(path(key), BLOCKS, token=token, length=False)) == (413, "request_too_large")
     assert recorded("encrypted") == [("error", "request_too_large")]  # the second is counted with the first
     monkeypatch.setattr(settings, "CC_MAX_STREAM_BYTES", 700_000)
     assert not carry(path(key), BLOCKS, token=token, length=False).is_complete
 
 
-def test_a_refused_request_is_read_on_so_that_its_answer_can_be_read(key):
+def test_a_refused_request_is_read_on_so_that_its_response_can_be_read(key):
     refused = carry(path(key), BLOCKS)
     assert code(refused) == (401, "authentication_failed")
     assert refused.headers["connection"] == "close"
@@ -272,7 +272,7 @@ def test_one_principal_does_not_take_all_places(key, token, monkeypatch):
     assert refused.headers["retry-after"]
 
 
-def test_a_full_disk_does_not_begin_an_answer(bench, key, token, monkeypatch):
+def test_a_full_disk_does_not_begin_a_response(bench, key, token, monkeypatch):
     octets = seal(bench, key, bytes(2 * spool.IN_MEMORY))
     monkeypatch.setattr(spool, "RESERVE", 2**60)
     assert code(carry(DECRYPT, in_blocks(octets), token=token)) == (503, "spool_not_written")

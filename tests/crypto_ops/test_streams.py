@@ -34,11 +34,11 @@ def test_encrypted_data_decrypts_to_itself(interface, key, size):
     assert (sealed.status, opened.status) == (200, 200)
     assert opened.content == PLAINTEXT[:size]
     assert (len(sealed.content), len(opened.content)) == (sealed_size(size), size)
-    for answer in (sealed, opened):
-        assert answer.headers["content-type"] == "application/octet-stream"
-        assert answer.headers["content-length"] == str(len(answer.content))
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["x-content-type-options"] == "nosniff"
+    for response in (sealed, opened):
+        assert response.headers["content-type"] == "application/octet-stream"
+        assert response.headers["content-length"] == str(len(response.content))
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_stream_names_its_key_and_version(interface, bench, key):
@@ -123,14 +123,14 @@ def test_a_key_that_does_not_exist_and_one_of_someone_else_are_not_found(interfa
     sealed = interface.post(path(key), b"x").content
     other = StreamInterface(interface.name, stranger.api)
     missing = StreamHeader(uuid.uuid4(), 1).encode() + bytes(100)
-    answers = [
+    responses = [
         other.post(path(key), b"x", X_Request_ID="one"),
         other.post(f"{ENCRYPT}?key_id={uuid.uuid4()}", b"x", X_Request_ID="one"),
         other.post(DECRYPT, sealed, X_Request_ID="one"),
         other.post(DECRYPT, missing, X_Request_ID="one"),
     ]
-    assert {code(answer) for answer in answers} == {(404, "not_found")}
-    assert len({answer.content for answer in answers}) == 1
+    assert {code(response) for response in responses} == {(404, "not_found")}
+    assert len({response.content for response in responses}) == 1
 
 
 def test_a_caller_without_permission_is_refused_and_recorded(interface, key, auditor):
@@ -162,8 +162,8 @@ def test_a_refused_stream_is_on_record_against_its_key(interface, bench, key):
 def test_nothing_complete_leaves_while_the_log_cannot_be_written(interface, key):
     sealed = interface.post(path(key), b"x").content
     with log_out_of_reach():
-        answers = [interface.post(path(key), b"x"), interface.post(DECRYPT, sealed)]
-    assert {code(answer) for answer in answers} == {(503, "audit_unavailable")}
+        responses = [interface.post(path(key), b"x"), interface.post(DECRYPT, sealed)]
+    assert {code(response) for response in responses} == {(503, "audit_unavailable")}
     assert interface.post(DECRYPT, sealed).content == b"x"
 
 

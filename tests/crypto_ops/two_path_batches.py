@@ -1,4 +1,4 @@
-"""The batches that both paths must answer alike."""
+"""The batches that both paths must handle alike."""
 
 from tests.crypto_ops.two_paths import PLAINTEXT
 from tests.personas import b64

@@ -1,4 +1,4 @@
-"""The requests that both paths must answer alike. ``GOOD``: by their description, an operation and its body."""
+"""The requests that both paths must handle alike. ``GOOD``: by their description, an operation and its body."""
 
 from tests.crypto_ops.two_paths import PLAINTEXT
 from tests.personas import b64

@@ -1,4 +1,4 @@
-"""One server with both of its paths, the fast path and Django, and the comparison of their answers.
+"""One server with both of its paths, the fast path and Django, and the comparison of their responses.
 
 A request whose media type names its charset is equally valid, but the fast path leaves it to Django. So the
 same request can be sent through either path.
@@ -115,13 +115,15 @@ class TwoPaths:
             operation, body, headers=SLOW | headers, **how
         )
 
-    def answers_of_the_fast_path(self, *, is_short):
-        """Count the fast path's answers: by the implementation under test if the body is short, else by any."""
+    def responses_of_the_fast_path(self, *, is_short):
+        """Count the fast path's responses: by the implementation under test if the body is short, else by any."""
         ways = ["parser", "asgi"]
         if is_short:
             ways = ["parser"] if self.product.environment["CC_LANE"] == "protocol" else ["asgi"]
         metrics = self.product.send("GET", "/metrics").content.decode()
-        counted = [line for line in metrics.splitlines() if line.startswith('hot_answers_total{status="200"')]
+        counted = [
+            line for line in metrics.splitlines() if line.startswith('fast_path_responses_total{status="200"')
+        ]
         return sum(float(line.split()[-1]) for line in counted if any(f'way="{way}"' in line for way in ways))
 
     def requests_of_django(self):
@@ -143,7 +145,7 @@ def members_of(reply):
 
 
 def without_fresh(value):
-    """Replace the random parts of an answer by their lengths."""
+    """Replace the random parts of a response by their lengths."""
     if isinstance(value, list):
         return [without_fresh(item) for item in value]
     if isinstance(value, dict):

@@ -38,7 +38,7 @@ def add_account(product: Product, username: str) -> None:
 
 
 def add_webhook(product: Product, username: str) -> None:
-    """Create a webhook with the delivery of a test. No server answers it."""
+    """Create a webhook with the delivery of a test. No server responds to it."""
     body = {
         "name": "team-chat",
         "url": "https://hooks.invalid/keys",

@@ -137,7 +137,7 @@ def type_in_form_and_lose_the_session(somebody, end):
     page.get_by_role("link", name="Create key").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(f"kept-{next(numbers)}-{somebody.page.evaluate('Date.now()')}")
-    # The form's own validation request is answered before the session ends.
+    # The form's own validation request gets its response before the session ends.
     dialog.get_by_label("Name").press("Tab")
     dialog.get_by_text("No key that you can see is named").wait_for()
     end()

@@ -55,7 +55,7 @@ def schedule_deletion_of_a_key_in_use(admin, name):
     page.get_by_label("Waiting period (days)").fill("7")
     page.get_by_label("Reason").fill("a rehearsal")
     page.locator("#deletion-effect", has_text="After a waiting period of 7 days").wait_for()
-    for is_sure, days, answer in (
+    for is_sure, days, response in (
         (False, "7", "Select this to continue"),
         (True, "7", "The policy requires at least 10 days."),
         (True, "10", ""),
@@ -64,8 +64,8 @@ def schedule_deletion_of_a_key_in_use(admin, name):
         page.get_by_label("Waiting period (days)").fill(days)
         page.get_by_label("Key name").fill(name)
         follow(page, page.get_by_role("button", name="Schedule deletion"))
-        if answer:
-            assert answer in page.locator(".error-summary").inner_text()
+        if response:
+            assert response in page.locator(".error-summary").inner_text()
     page.wait_for_url(f"**/keys/{name}/")
 
 

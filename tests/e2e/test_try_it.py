@@ -194,10 +194,10 @@ def test_the_call_of_the_console_runs_as_it_was_copied(admin, served, key):
     page = try_page(admin, key)
     page.get_by_label("Input", exact=True).fill("it's")
     run(page, "Encrypt")
-    answer = run_program(
+    response = run_program(
         ["bash", "-s"], copied(admin, page, "Copy the request"), CIPHERCANARY_TOKEN=served.token()
     )
-    assert '"ciphertext":"cc1.' in answer.replace('": "', '":"')
+    assert '"ciphertext":"cc1.' in response.replace('": "', '":"')
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_without_redis_nothing_is_found_and_nothing_kept(cache_at):
     assert cache.get("name") is None
 
 
-def test_a_redis_that_does_not_answer_costs_one_wait_and_is_left_alone(cache_at):
+def test_a_redis_that_does_not_respond_costs_one_wait_and_is_left_alone(cache_at):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for _ in range(20):
             assert cache_at(silent.getsockname()[1], timeout=0.2).get("name") is None

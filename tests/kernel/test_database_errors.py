@@ -84,7 +84,7 @@ def read_schema(file):
 
 
 def refuse_password(listener):
-    """Answer one connection like a PostgreSQL whose pg_hba.conf requires a password."""
+    """Respond to one connection like a PostgreSQL whose pg_hba.conf requires a password."""
     client, _ = listener.accept()
     with client:
         while len(start := client.recv(1024)) == STARTUP_LENGTH:

@@ -70,10 +70,10 @@ def in_thread(pool, function):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_waits_for_the_answers_in_flight():
+def test_a_change_waits_for_the_responses_in_flight():
     held, release = threading.Event(), threading.Event()
 
-    def answer():
+    def respond():
         with transaction.atomic():
             lock_epoch()
             held.set()
@@ -87,16 +87,16 @@ def test_a_change_waits_for_the_answers_in_flight():
         return time.monotonic()
 
     with ThreadPoolExecutor(2) as pool:
-        answered, changed = in_thread(pool, answer), in_thread(pool, change)
+        responded, changed = in_thread(pool, respond), in_thread(pool, change)
         assert held.wait(LONG_ENOUGH)
         time.sleep(A_WHILE)
         assert not changed.done()
         release.set()
-        assert answered.result(LONG_ENOUGH) <= changed.result(LONG_ENOUGH)
+        assert responded.result(LONG_ENOUGH) <= changed.result(LONG_ENOUGH)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_that_waited_for_a_change_sees_the_epoch_after_it():
+def test_a_response_that_waited_for_a_change_sees_the_epoch_after_it():
     before = read_epoch()
     raised, release = threading.Event(), threading.Event()
 
@@ -106,35 +106,35 @@ def test_an_answer_that_waited_for_a_change_sees_the_epoch_after_it():
             raised.set()
             assert release.wait(LONG_ENOUGH)
 
-    def answer():
+    def respond():
         assert raised.wait(LONG_ENOUGH)
         with transaction.atomic():
             return lock_epoch()[0]
 
     with ThreadPoolExecutor(2) as pool:
-        changing, answering = in_thread(pool, change), in_thread(pool, answer)
+        changing, responding = in_thread(pool, change), in_thread(pool, respond)
         assert raised.wait(LONG_ENOUGH)
         time.sleep(A_WHILE)
-        assert not answering.done()
+        assert not responding.done()
         release.set()
         changing.result(LONG_ENOUGH)
-        assert answering.result(LONG_ENOUGH) == before + 1
+        assert responding.result(LONG_ENOUGH) == before + 1
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite admits one writer at a time anyway")
-def test_answers_do_not_wait_for_each_other():
+def test_responses_do_not_wait_for_each_other():
     both = threading.Barrier(2, timeout=LONG_ENOUGH)
 
-    def answer():
+    def respond():
         with transaction.atomic():
             epoch, _ = lock_epoch()
             both.wait()  # breaks if the second cannot hold the epoch while the first does
             return epoch
 
     with ThreadPoolExecutor(2) as pool:
-        answers = [in_thread(pool, answer) for _ in range(2)]
-        assert answers[0].result(LONG_ENOUGH) == answers[1].result(LONG_ENOUGH)
+        responses = [in_thread(pool, respond) for _ in range(2)]
+        assert responses[0].result(LONG_ENOUGH) == responses[1].result(LONG_ENOUGH)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,11 +20,10 @@ from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from kernel.errors import Conflict, Denied, Unavailable
 from kernel.jobs import delivery, leases, registry, running, worker
-from kernel.jobs import job as jobs_job
 from kernel.jobs import progress as jobs_progress
 from kernel.jobs import progress as progress_module
 from kernel.jobs import registry as jobs_registry
-from kernel.jobs.job import Status
+from kernel.jobs.job import Status, requester_columns
 from kernel.jobs.progress import Cancelled, LeaseLost, Progress, Stopping
 from kernel.observability import logs, loops
 from kernel.observability.metrics import job_failures_total
@@ -498,7 +497,7 @@ def test_a_job_is_there_once_its_transaction_has_committed(task):
 
 def test_the_row_contains_the_requester(task, admin):
     facts = {name: getattr(admin.principal.actor, name) for name in admin.principal.actor.__slots__}
-    job = submitted(**jobs_job.requester_columns(facts))
+    job = submitted(**requester_columns(facts))
     assert (row(job).created_by, row(job).created_by_name) == (admin.user.id, "ada")
     assert row(job).actor_facts == facts
     assert row(job).requester == admin.principal.identity
@@ -506,7 +505,7 @@ def test_the_row_contains_the_requester(task, admin):
 
 def test_a_service_account_asks_for_a_job_as_itself(task):
     facts = asdict(account())
-    job = submitted(**jobs_job.requester_columns(facts))
+    job = submitted(**requester_columns(facts))
     assert (row(job).created_by, row(job).actor_id, row(job).created_by_name) == (None, BILLING, "billing")
     assert Actor(**row(job).actor_facts) == account()
     assert row(job).requester == account().identity

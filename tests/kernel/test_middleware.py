@@ -103,9 +103,9 @@ def test_the_id_is_in_every_log_record_of_the_request_and_of_no_other():
         seen.append(current_request_id.get())
         return HttpResponse()
 
-    answer = RequestContext(view)(RequestFactory().get("/", headers={"X-Request-ID": "mine"}))
+    response = RequestContext(view)(RequestFactory().get("/", headers={"X-Request-ID": "mine"}))
     assert seen == ["mine"]
-    assert answer["X-Request-ID"] == "mine"
+    assert response["X-Request-ID"] == "mine"
     assert current_request_id.get() == ""
 
 

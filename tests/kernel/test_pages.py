@@ -23,7 +23,7 @@ def browser(admin):
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered"),
+    ("asked", "expected"),
     [
         ("/keys/?search=a", "/keys/?search=a"),
         ("https://elsewhere.example/", "/home/"),
@@ -34,9 +34,9 @@ def browser(admin):
         ("", "/home/"),
     ],
 )
-def test_a_sign_in_leads_to_paths_of_this_site_only(asked, answered):
+def test_a_sign_in_leads_to_paths_of_this_site_only(asked, expected):
     request = RequestFactory().get("/login/", {"next": asked})
-    assert next_url(request, "/home/") == answered
+    assert next_url(request, "/home/") == expected
 
 
 def test_htmx_is_given_the_part_that_its_target_needs(browser):
@@ -106,8 +106,8 @@ def test_a_form_that_is_not_filled_in_is_not_on_record(browser):
 
 def test_pages_count_against_the_budget_of_the_user(browser, settings):
     settings.CC_THROTTLE_PRINCIPAL = "2/day"
-    answers = [browser.get("/account/").status_code for _ in range(4)]
-    assert answers[-1] == 429
+    responses = [browser.get("/account/").status_code for _ in range(4)]
+    assert responses[-1] == 429
 
 
 def test_the_theme_is_one_of_three_regardless_of_the_cookie(browser):
@@ -157,8 +157,8 @@ def test_an_invalid_address_of_a_stranger_gives_the_log_no_object(db):
 
 def test_strangers_are_counted_by_their_address(db, settings):
     settings.CC_THROTTLE_ANONYMOUS = "3/day"
-    answers = [Client().get("/keys/").status_code for _ in range(5)]
-    assert answers == [302, 302, 302, 429, 429]
+    responses = [Client().get("/keys/").status_code for _ in range(5)]
+    assert responses == [302, 302, 302, 429, 429]
 
 
 def test_an_operation_that_needs_a_recent_sign_in_is_on_record_as_refused(browser, admin):

@@ -13,18 +13,18 @@ def five_keys(admin):
 def test_pages_follow_each_other_and_hold_everything_once(five_keys):
     path, seen = "/api/v1/keys?limit=2", []
     while path:
-        answer = five_keys.get(path)
-        assert answer.json["count"] == 5
-        seen += [key["name"] for key in answer.json["results"]]
-        path = answer.json["next"]
+        response = five_keys.get(path)
+        assert response.json["count"] == 5
+        seen += [key["name"] for key in response.json["results"]]
+        path = response.json["next"]
     assert seen == [f"key-{number}" for number in range(5)]
 
 
 def test_the_link_header_shows_what_the_body_says(five_keys):
-    answer = five_keys.get("/api/v1/keys?limit=2&page=2")
+    response = five_keys.get("/api/v1/keys?limit=2&page=2")
     assert (
-        answer.headers["Link"]
-        == f'<{answer.json["next"]}>; rel="next", <{answer.json["previous"]}>; rel="prev"'
+        response.headers["Link"]
+        == f'<{response.json["next"]}>; rel="next", <{response.json["previous"]}>; rel="prev"'
     )
 
 
@@ -33,9 +33,9 @@ def test_filters_stay_in_the_links(five_keys):
 
 
 def test_a_page_after_the_last_is_empty(five_keys):
-    answer = five_keys.get("/api/v1/keys?page=99")
-    assert (answer.status, answer.json["results"], answer.json["next"]) == (200, [], None)
-    assert "Link" in answer.headers
+    response = five_keys.get("/api/v1/keys?page=99")
+    assert (response.status, response.json["results"], response.json["next"]) == (200, [], None)
+    assert "Link" in response.headers
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_a_page_after_the_last_is_empty(five_keys):
     ],
 )
 def test_a_wrong_window_is_refused_by_name(admin, query, field):
-    answer = admin.api.get(f"/api/v1/keys?{query}")
-    assert (answer.status, list(answer.json["errors"])) == (400, [field])
+    response = admin.api.get(f"/api/v1/keys?{query}")
+    assert (response.status, list(response.json["errors"])) == (400, [field])

@@ -85,8 +85,8 @@ def in_use(pool):
 def test_a_pool_that_is_used_up_is_503(admin, used_up):
     before = database_pool_timeouts_total._value.get()
     with ThreadPoolExecutor(1) as other:
-        answer = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
-    assert (answer.status, answer.code) == (503, "audit_unavailable")
+        response = other.submit(ApiClient(admin.api.token).get, "/api/v1/keys").result()
+    assert (response.status, response.code) == (503, "audit_unavailable")
     assert database_pool_timeouts_total._value.get() > before
 
 

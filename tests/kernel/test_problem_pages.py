@@ -19,7 +19,7 @@ def page_of(error, **headers):
     request = RequestFactory().get("/keys/", headers=headers)
     request.request_id = "0123456789abcdef"
     if isinstance(error, errors.DomainError):
-        return problem_views.DomainErrorAnswers(lambda _request: None).process_exception(request, error)
+        return problem_views.DomainErrorResponses(lambda _request: None).process_exception(request, error)
     return problem_views.refused(request, error)
 
 
@@ -43,17 +43,21 @@ def page_of(error, **headers):
     ],
 )
 def test_each_status_has_a_page_that_shows_what_to_do(error, status, says):
-    answer = page_of(error)
-    content = answer.content.decode()
-    assert answer.status_code == status
+    response = page_of(error)
+    content = response.content.decode()
+    assert response.status_code == status
     assert says in content
     assert "secret" not in content
     assert content.count("<h1>") == 1
 
 
 def test_htmx_gets_the_sentence_alone():
-    answer = page_of(errors.Denied("Not this."), **HTMX)
-    assert (answer.status_code, answer["Content-Type"], answer.content) == (403, "text/plain", b"Not this.")
+    response = page_of(errors.Denied("Not this."), **HTMX)
+    assert (response.status_code, response["Content-Type"], response.content) == (
+        403,
+        "text/plain",
+        b"Not this.",
+    )
 
 
 def test_a_page_shows_when_to_try_again_in_its_header_too():
@@ -61,24 +65,24 @@ def test_a_page_shows_when_to_try_again_in_its_header_too():
 
 
 def test_a_missing_permission_is_named_with_the_roles_that_have_it(developer):
-    answer = signed_in(developer, raise_request_exception=False).get("/system/")
-    content = answer.content.decode()
-    assert answer.status_code == 403
+    response = signed_in(developer, raise_request_exception=False).get("/system/")
+    content = response.content.decode()
+    assert response.status_code == 403
     assert "You need the permission system.read." in content
     assert "admin, operator, auditor" in content
     assert "An administrator can change it on the page Users." in content
 
 
 def test_a_lost_reader_is_offered_a_search(admin):
-    answer = signed_in(admin).get("/keys/no-such-key/")
-    assert answer.status_code == 404
-    assert 'action="/keys/"' in answer.content.decode()
+    response = signed_in(admin).get("/keys/no-such-key/")
+    assert response.status_code == 404
+    assert 'action="/keys/"' in response.content.decode()
 
 
 def test_a_way_in_that_is_none_is_refused_with_a_page(admin):
-    answer = signed_in(admin).post("/home/", {})
-    assert (answer.status_code, answer["Allow"]) == (405, "GET")
-    assert "Method Not Allowed" in answer.content.decode()
+    response = signed_in(admin).post("/home/", {})
+    assert (response.status_code, response["Allow"]) == (405, "GET")
+    assert "Method Not Allowed" in response.content.decode()
 
 
 def test_a_page_that_does_not_exist_is_not_found(admin):

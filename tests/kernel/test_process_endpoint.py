@@ -27,10 +27,10 @@ def port(settings, monkeypatch):
 def get(port, path, method="GET"):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path)
-    answer = connection.getresponse()
-    text = answer.read().decode()
+    response = connection.getresponse()
+    text = response.read().decode()
     connection.close()
-    return answer.status, text
+    return response.status, text
 
 
 def test_it_shows_the_figures_of_the_process_and_none_of_the_database(port):

@@ -18,7 +18,7 @@ from kernel.databases.releases import AppliedRelease, describe_newer_database, r
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NEEDED = r"version 9\.1\.0 or newer: it has the migration keys 9999_later, and this is version "
-WAITING = ("run_sequencer", "run_worker")  # they check once the database answers
+WAITING = ("run_sequencer", "run_worker")  # they check once the database responds
 ON_AN_EMPTY_DATABASE = "restore"
 
 

@@ -138,9 +138,11 @@ def test_a_process_that_has_ended_is_replaced(process, payer):
     assert pid_of(process) != pid
 
 
-def test_a_process_that_does_not_answer_is_replaced_and_its_request_costs_little(process, payer, monkeypatch):
+def test_a_process_that_does_not_respond_is_replaced_and_its_request_costs_little(
+    process, payer, monkeypatch
+):
     before, pid = left(payer), stopped(process)
-    monkeypatch.setattr(child, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(child, "REPLY_SECONDS", 0.05)
     with pytest.raises(Overloaded):
         request("rsa-3072", payer)
     assert left(payer) == before - 1
@@ -215,7 +217,7 @@ def test_the_process_ends_with_its_parent_and_not_with_a_signal():
             os.kill(pid, number)
         parent.stdin.write("\n")
         parent.stdin.flush()
-        assert int(parent.stdout.readline()) > 1000  # it still answers
+        assert int(parent.stdout.readline()) > 1000  # it still replies
         parent.kill()
         parent.wait()
     wait_until(lambda: not is_running(pid))

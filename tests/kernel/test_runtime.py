@@ -41,10 +41,10 @@ def test_threads_that_need_it_first_share_one_object():
 
 
 def test_a_failed_creation_is_tried_again():
-    answers = iter([ZeroDivisionError, None])
+    responses = iter([ZeroDivisionError, None])
 
     def fail_once():
-        if error := next(answers):
+        if error := next(responses):
             raise error
         return "made"
 

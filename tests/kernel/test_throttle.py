@@ -38,25 +38,25 @@ def test_an_invalid_rate_is_refused(text):
 @pytest.mark.django_db
 def test_a_principal_over_their_budget_gets_the_time_to_retry(admin, full):
     with override_settings(CC_THROTTLE_PRINCIPAL="3/minute"):
-        answers = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
-    assert [answer.status for answer in answers] == [200, 200, 200, 429]
-    assert answers[-1].code == "throttled"
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
-    assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"principal";q=3;w=60'] * 4
-    left = [answer.headers["RateLimit"] for answer in answers]
+        responses = [admin.api.get("/api/v1/algorithms") for _ in range(4)]
+    assert [response.status for response in responses] == [200, 200, 200, 429]
+    assert responses[-1].code == "throttled"
+    assert 1 <= int(responses[-1].headers["Retry-After"]) <= 20
+    assert [response.headers["RateLimit-Policy"] for response in responses] == ['"principal";q=3;w=60'] * 4
+    left = [response.headers["RateLimit"] for response in responses]
     assert left[:2] == ['"principal";r=2;t=20', '"principal";r=1;t=40']
     # The draft, section 6: after waiting for Retry-After, the client has seen the window end.
-    assert left[2:] == [f'"principal";r=0;t={answers[-1].headers["Retry-After"]}'] * 2
+    assert left[2:] == [f'"principal";r=0;t={responses[-1].headers["Retry-After"]}'] * 2
 
 
 @pytest.mark.django_db
-def test_every_answer_to_who_was_charged_shows_what_is_left_and_no_other(admin):
-    for answer in (admin.api.get(f"/api/v1/keys/{uuid.uuid4()}"), admin.api.post("/api/v1/keys", b"{")):
-        assert answer.status in {400, 404}
-        assert "RateLimit" in answer.headers
+def test_every_response_to_who_was_charged_shows_what_is_left_and_no_other(admin):
+    for response in (admin.api.get(f"/api/v1/keys/{uuid.uuid4()}"), admin.api.post("/api/v1/keys", b"{")):
+        assert response.status in {400, 404}
+        assert "RateLimit" in response.headers
     admin.api.token = ""
-    for answer in (admin.api.get("/api/v1/keys"), admin.api.get("/.well-known/jwks.json")):
-        assert "RateLimit" not in answer.headers
+    for response in (admin.api.get("/api/v1/keys"), admin.api.get("/.well-known/jwks.json")):
+        assert "RateLimit" not in response.headers
 
 
 def test_a_window_ends_no_later_than_the_refusal_it_comes_with(settings, full):

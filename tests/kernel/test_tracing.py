@@ -255,7 +255,7 @@ def test_a_job_begins_a_trace_that_names_the_request_that_submitted_it(exporter,
 
 
 class Stuck(SpanExporter):
-    """A collector that does not answer until it is released."""
+    """A collector that does not respond until it is released."""
 
     def __init__(self):
         self.released, self.reached = threading.Event(), threading.Event()

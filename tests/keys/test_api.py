@@ -65,9 +65,9 @@ def test_a_key_is_created_and_found_at_its_location(developer):
         "expires_at": in_an_hour().removesuffix("+00:00"),  # without an offset, a time is UTC
         "rotation_period_days": 90,
     }
-    answer = developer.api.post("/api/v1/keys", body)
-    assert answer.status == 201
-    created = answer.json
+    response = developer.api.post("/api/v1/keys", body)
+    assert response.status == 201
+    created = response.json
     assert set(created) == MEMBERS
     assert created["expires_at"] == f"{body['expires_at']}Z"
     assert created["status"] == created["state"] == "active"
@@ -75,8 +75,8 @@ def test_a_key_is_created_and_found_at_its_location(developer):
     assert created["owner_type"] == "user"
     assert created["operations"] == ["encrypt", "decrypt", "reencrypt", "data_key", "derive"]
     assert created["key_size"] == 256
-    assert answer.headers["Location"] == f"/api/v1/keys/{created['id']}"
-    assert developer.api.get(answer.headers["Location"]).json == created
+    assert response.headers["Location"] == f"/api/v1/keys/{created['id']}"
+    assert developer.api.get(response.headers["Location"]).json == created
 
 
 def test_the_name_is_taken(admin, key):
@@ -106,11 +106,11 @@ def test_the_name_is_taken(admin, key):
     ],
 )
 def test_an_invalid_key_is_refused_with_the_reason(admin, change, code, field):
-    answer = admin.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"} | change)
-    assert answer.status == 400
-    assert answer.code == code
+    response = admin.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"} | change)
+    assert response.status == 400
+    assert response.code == code
     if field:
-        assert set(answer.json["errors"]) == {field}
+        assert set(response.json["errors"]) == {field}
     assert not Key.objects.exists()
 
 
@@ -127,11 +127,11 @@ def test_the_list_pages(admin, new_key, limit, pages):
         new_key()
     path, sizes, seen = f"/api/v1/keys?limit={limit}", [], set()
     while path:
-        answer = admin.api.get(path).json
-        assert (answer["count"], answer["limit"]) == (3, limit)
-        sizes.append(len(answer["results"]))
-        seen |= {key["id"] for key in answer["results"]}
-        path = answer["next"]
+        response = admin.api.get(path).json
+        assert (response["count"], response["limit"]) == (3, limit)
+        sizes.append(len(response["results"]))
+        seen |= {key["id"] for key in response["results"]}
+        path = response["next"]
     assert (sizes, len(seen)) == (pages, 3)
 
 
@@ -142,8 +142,8 @@ def test_the_list_filters(admin, new_key):
         "algorithm=aes-256&purpose=encrypt&status=active&tag=pci&search=ORD"
         "&expires_before=2100-01-01T00:00:00Z&ordering=-created_at&page=1&limit=5"
     )
-    answer = admin.api.get(f"/api/v1/keys?{query}").json
-    assert [key["id"] for key in answer["results"]] == [str(wanted.id)]
+    response = admin.api.get(f"/api/v1/keys?{query}").json
+    assert [key["id"] for key in response["results"]] == [str(wanted.id)]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_the_list_filters(admin, new_key):
     ],
 )
 def test_a_filter_that_is_not_understood_is_no_empty_list(admin, query):
-    answer = admin.api.get(f"/api/v1/keys?{query}")
-    assert answer.status == 400
-    assert answer.code in {"invalid_request", "unsupported_algorithm"}
+    response = admin.api.get(f"/api/v1/keys?{query}")
+    assert response.status == 400
+    assert response.code in {"invalid_request", "unsupported_algorithm"}
 
 
 def test_the_smaller_lists_are_as_strict(admin, key):
@@ -194,23 +194,23 @@ def test_the_number_of_queries_does_not_grow_with_the_list(admin, new_key, conne
 
 
 def test_metadata_is_changed(admin, key):
-    answer = admin.api.patch(url(key), {"description": "new", "tags": ["a"], "rotation_period_days": 30})
-    assert answer.status == 200
-    assert (answer.json["description"], answer.json["tags"]) == ("new", ["a"])
-    assert answer.json["next_rotation_at"] is not None
+    response = admin.api.patch(url(key), {"description": "new", "tags": ["a"], "rotation_period_days": 30})
+    assert response.status == 200
+    assert (response.json["description"], response.json["tags"]) == ("new", ["a"])
+    assert response.json["next_rotation_at"] is not None
 
 
 @pytest.mark.parametrize("field", ["name", "algorithm", "state", "status", "created_by", "primary_version"])
 def test_an_unchangeable_field_is_unknown(admin, key, field):
-    answer = admin.api.patch(url(key), {field: "x"})
-    assert answer.status == 400
-    assert set(answer.json["errors"]) == {field}
+    response = admin.api.patch(url(key), {field: "x"})
+    assert response.status == 400
+    assert set(response.json["errors"]) == {field}
 
 
-def test_rotation_answers_its_record(operator, key):
-    answer = operator.api.post(url(key, "rotate"), REASON | {"expected_version": 1})
-    assert answer.status == 201
-    record = answer.json
+def test_rotation_returns_its_record(operator, key):
+    response = operator.api.post(url(key, "rotate"), REASON | {"expected_version": 1})
+    assert response.status == 201
+    record = response.json
     assert record["old_key_id"] == record["new_key_id"] == str(key.id)
     assert (record["old_version"], record["new_version"], record["status"]) == (1, 2, "completed")
     assert (record["rotation_reason"], record["rotated_by"]) == ("test", str(operator.user.id))
@@ -219,35 +219,35 @@ def test_rotation_answers_its_record(operator, key):
 
 def test_a_version_conflict_names_the_present_version(operator, key):
     operator.api.post(url(key, "rotate"), REASON)
-    answer = operator.api.post(url(key, "rotate"), REASON | {"expected_version": 1})
-    assert (answer.status, answer.code) == (409, "version_conflict")
-    assert answer.json["primary_version"] == 2
+    response = operator.api.post(url(key, "rotate"), REASON | {"expected_version": 1})
+    assert (response.status, response.code) == (409, "version_conflict")
+    assert response.json["primary_version"] == 2
 
 
-def test_states_are_changed_and_answered(admin, new_key):
+def test_states_are_changed_and_returned(admin, new_key):
     key = new_key(activates_at=database_now() + timedelta(hours=1))
     assert admin.api.get(url(key)).json["operations"] == []
     walk = [("activate", "active"), ("disable", "disabled"), ("enable", "active"), ("revoke", "revoked")]
     for operation, status in walk:
-        answer = admin.api.post(url(key, operation), REASON)
-        assert (answer.status, answer.json["status"]) == (200, status)
-    assert answer.json["operations"] == ["decrypt", "reencrypt"]
+        response = admin.api.post(url(key, operation), REASON)
+        assert (response.status, response.json["status"]) == (200, status)
+    assert response.json["operations"] == ["decrypt", "reencrypt"]
     refused = admin.api.post(url(key, "enable"), REASON)
     assert (refused.status, refused.code) == (409, "illegal_transition")
     assert (refused.json["state"], refused.json["key_status"]) == ("deactivated", "revoked")
 
 
 def test_a_key_is_marked_compromised(admin, key):
-    answer = admin.api.post(url(key, "revoke"), REASON | {"compromised": True})
-    assert (answer.json["state"], answer.json["status"]) == ("compromised", "revoked")
-    assert answer.json["operations"] == ["reencrypt"]
+    response = admin.api.post(url(key, "revoke"), REASON | {"compromised": True})
+    assert (response.json["state"], response.json["status"]) == ("compromised", "revoked")
+    assert response.json["operations"] == ["reencrypt"]
 
 
 @pytest.mark.parametrize("operation", ["rotate", "activate", "disable", "enable", "revoke"])
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x" * 101}, {"reason": "x", "why": "y"}])
 def test_every_operation_asks_for_a_reason_and_nothing_unknown(admin, key, operation, body):
-    answer = admin.api.post(url(key, operation), body)
-    assert (answer.status, answer.code) == (400, "invalid_request")
+    response = admin.api.post(url(key, operation), body)
+    assert (response.status, response.code) == (400, "invalid_request")
     assert Key.objects.get(pk=key.pk).row_seq == 1
 
 
@@ -274,8 +274,8 @@ def test_versions_are_listed_and_switched(admin, key):
 
 def test_an_altered_row_is_503_and_not_used(admin, key):
     Key.objects.filter(pk=key.pk).update(state="deactivated")
-    for answer in (admin.api.get(url(key)), admin.api.post(url(key, "rotate"), REASON)):
-        assert (answer.status, answer.code) == (503, "integrity_failed")
+    for response in (admin.api.get(url(key)), admin.api.post(url(key, "rotate"), REASON)):
+        assert (response.status, response.code) == (503, "integrity_failed")
 
 
 EVERY_ROUTE = [
@@ -294,7 +294,9 @@ DEVELOPERS_MAY = [("GET", ()), ("GET", ("versions",))]
 
 
 @pytest.mark.parametrize(("method", "rest"), EVERY_ROUTE)
-def test_an_invisible_key_gets_the_answer_of_a_missing_one(admin, stranger, developer, new_key, method, rest):
+def test_an_invisible_key_gets_the_response_of_a_missing_one(
+    admin, stranger, developer, new_key, method, rest
+):
     key = new_key(principal=developer.principal)
     absent = Key(id=uuid4())
     body = REASON if method == "POST" else {} if method == "PATCH" else None
@@ -340,8 +342,8 @@ NOT_UNDERSTOOD = ["", " ", ",", "7", '"7', '7"', 'w/"7"', '"7" "8"', '"7", *', "
 
 @pytest.mark.parametrize("header", NOT_UNDERSTOOD)
 def test_an_if_match_that_is_not_understood_changes_nothing(admin, key, header):
-    answer = admin.api.patch(url(key), {"description": "changed"}, If_Match=header)
-    assert (answer.status, set(answer.json["errors"])) == (400, {"If-Match"})
+    response = admin.api.patch(url(key), {"description": "changed"}, If_Match=header)
+    assert (response.status, set(response.json["errors"])) == (400, {"If-Match"})
     assert Key.objects.get(pk=key.pk).description == ""
 
 
@@ -373,7 +375,7 @@ def test_a_change_is_made_only_to_the_revision_that_was_read(admin, key):
 )
 def test_an_if_match_is_read_as_http_says(admin, key, spell, status):
     etag = admin.api.get(url(key)).headers["ETag"]
-    answer = admin.api.patch(url(key), {"description": "changed"}, If_Match=spell(etag))
-    assert answer.status == status, answer.json
+    response = admin.api.patch(url(key), {"description": "changed"}, If_Match=spell(etag))
+    assert response.status == status, response.json
     if status == 200:
-        assert answer.headers["ETag"] == admin.api.get(url(key)).headers["ETag"] != etag
+        assert response.headers["ETag"] == admin.api.get(url(key)).headers["ETag"] != etag

@@ -176,8 +176,8 @@ def test_material_is_generated_outside_of_every_transaction(admin, new_key, monk
         "succeed": (f"/api/v1/keys/{key.id}/succeed", {"name": "of-a-retry", "reason": "test"}),
     }[call]
     for headers in ({}, {"Idempotency_Key": "once"}):
-        answer = admin.api.post(path, body, **headers)
-        assert answer.status == 201 or call != "rotate", answer.json
+        response = admin.api.post(path, body, **headers)
+        assert response.status == 201 or call != "rotate", response.json
     assert seen
     assert not any(seen)
 

@@ -85,8 +85,8 @@ def test_another_user_gets_another_from_the_keyring(developer, stranger):
 def test_a_process_that_has_cached_the_default_key_encrypts_with_its_successor(admin):
     def encrypt():
         message = {"algorithm": "aes-256-gcm", "data": "cGxhaW4="}
-        answer = admin.api.post("/api/v1/encrypt", message)
-        return answer.json.get("key_id", answer.json)
+        response = admin.api.post("/api/v1/encrypt", message)
+        return response.json.get("key_id", response.json)
 
     old = services.find_default(admin.principal, "aes-256")
     assert encrypt() == str(old.key_id)

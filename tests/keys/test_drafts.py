@@ -101,8 +101,8 @@ def test_the_text_is_in_the_form_again_and_is_saved_by_the_user_only(admin, key)
     assert ended.status_code == 200
     assert "Your session has ended" in text(ended)
     assert "typed by mistake" not in text(ended)
-    answer = sign_in(browser, admin, ended)
-    assert (answer.status_code, answer["Location"]) == (303, path)
+    response = sign_in(browser, admin, ended)
+    assert (response.status_code, response["Location"]) == (303, path)
     filled = browser.get(path)
     assert NOTICE in text(filled)
     shown = filled.context["form"]
@@ -129,8 +129,8 @@ def test_the_text_survives_a_wrong_password_and_the_second_factor(admin, key):
     pending.save()
     again = browser.post("/login/code/", {"code": authenticator.code(), **hidden(refused)})
     asked = sign_in(browser, admin, again)
-    answer = browser.post("/login/code/", {"code": authenticator.code(), **hidden(asked)})
-    assert answer["Location"] == path
+    response = browser.post("/login/code/", {"code": authenticator.code(), **hidden(asked)})
+    assert response["Location"] == path
     assert TYPED["description"].replace("&", "&amp;") in text(browser.get(path))
 
 
@@ -197,9 +197,9 @@ def test_a_new_key_is_summarised_as_it_was_typed(admin):
     assert "pci" in page
 
 
-def test_without_text_to_keep_the_answer_is_the_sign_in_and_its_way_back(admin, key):
-    answer = Client().post("/account/password/", typed_by(admin, current="secret-1", new="secret-2"))
-    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=%2Faccount%2Fpassword%2F")
+def test_without_text_to_keep_the_response_is_the_sign_in_and_its_way_back(admin, key):
+    response = Client().post("/account/password/", typed_by(admin, current="secret-1", new="secret-2"))
+    assert (response.status_code, response["Location"]) == (302, "/login/?next=%2Faccount%2Fpassword%2F")
     assert Client().post(reverse("session-extend"))["Location"] == "/login/"  # this URL has no page
     too_long = Client().post(f"/keys/{key.name}/settings/", typed_by(admin, description="x" * LIMIT))
     assert too_long.status_code == 302

@@ -55,15 +55,15 @@ def stored_material(key, number=1):
 
 
 def test_a_symmetric_key_is_exported_as_raw_bytes_once_recorded(admin, exportable):
-    answer = export(admin, exportable)
-    assert answer.json == {
+    response = export(admin, exportable)
+    assert response.json == {
         "key_id": str(exportable.id),
         "name": exportable.name,
         "algorithm": "aes-256",
         "purpose": "encrypt",
         "versions": [{"version": 1, "material": b64(stored_material(exportable))}],
     }
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store"
     event = log_rows().get(action="keys.key.exported")
     assert (event.object_id, event.outcome) == (str(exportable.id), "ok")
     assert '"versions":[1]' in event.meta
@@ -95,14 +95,14 @@ def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, f
     recipient = parameters.hpke if form == "hpke" else parameters.rsa
     key = new_key(algorithm=algorithm, exportable=True, name="moves")
     material = stored_material(key)
-    answer = export(admin, key, wrapping_key=b64(recipient), headers=ELSEWHERE).json
-    assert list(answer["versions"][0]) == ["version", "wrapped"]
+    response = export(admin, key, wrapping_key=b64(recipient), headers=ELSEWHERE).json
+    assert list(response["versions"][0]) == ["version", "wrapped"]
     Key.objects.filter(pk=key.pk).update(name="moved-away")
     made = imported(
         admin,
         algorithm,
         form,
-        answer["versions"][0]["wrapped"],
+        response["versions"][0]["wrapped"],
         name="moves",
         import_parameters_id=str(parameters.id),
     )
@@ -114,16 +114,16 @@ def test_a_wrapped_export_is_an_import_of_another_installation(admin, new_key, f
 def test_another_system_unwraps_with_its_rsa_key(admin, exportable):
     recipient = foreign_key("rsa-3072")
     pem = public_bytes(recipient, Encoding.PEM).decode()
-    answer = export(admin, exportable, wrapping_key=pem).json
-    wrapped = base64.b64decode(answer["versions"][0]["wrapped"])
+    response = export(admin, exportable, wrapping_key=pem).json
+    wrapped = base64.b64decode(response["versions"][0]["wrapped"])
     key = recipient.decrypt(wrapped[:384], padding.OAEP(padding.MGF1(SHA256()), SHA256(), None))
     assert aes_key_unwrap_with_padding(key, wrapped[384:]) == stored_material(exportable)
 
 
 @pytest.mark.parametrize("recipient", ["rsa-2048", "ed25519"])
 def test_a_weak_or_foreign_wrapping_key_is_refused(admin, exportable, recipient):
-    answer = export(admin, exportable, wrapping_key=b64(public_bytes(foreign_key(recipient))))
-    assert (answer.status, list(answer.json["errors"])) == (400, ["wrapping_key"])
+    response = export(admin, exportable, wrapping_key=b64(public_bytes(foreign_key(recipient))))
+    assert (response.status, list(response.json["errors"])) == (400, ["wrapping_key"])
 
 
 def test_the_enabled_versions_are_exported_or_the_named_ones(admin, exportable):
@@ -141,8 +141,8 @@ def test_the_enabled_versions_are_exported_or_the_named_ones(admin, exportable):
     assert versions(versions=[3]) == [third]
     with pytest.raises(KeyNotUsable):
         versions(versions=[1, 2])
-    answer = export(admin, exportable, versions=[4])
-    assert (answer.status, list(answer.json["errors"])) == (400, ["versions"])
+    response = export(admin, exportable, versions=[4])
+    assert (response.status, list(response.json["errors"])) == (400, ["versions"])
 
 
 def test_versions_below_the_minimum_or_after_the_grace_period_stay(admin, new_key, new_policy):
@@ -161,8 +161,8 @@ def test_versions_below_the_minimum_or_after_the_grace_period_stay(admin, new_ke
 def test_only_exportable_keys_are_exported(admin, key):
     with pytest.raises(NotExportable):
         exported(admin.principal, key)
-    answer = export(admin, key)
-    assert (answer.status, answer.code) == (409, "key_not_exportable")
+    response = export(admin, key)
+    assert (response.status, response.code) == (409, "key_not_exportable")
 
 
 def test_the_policy_must_allow_export_now(admin, new_key, new_policy):
@@ -202,13 +202,13 @@ def test_an_export_needs_the_permission_and_a_recent_sign_in(admin, developer, e
     old = replace(admin.principal, auth_time=database_now() - timedelta(hours=1))
     with pytest.raises(RecentAuthRequired):
         exported(old, exportable)
-    answer = export(with_token(admin, ["keys.export", "keys.read"]), exportable)
-    assert (answer.status, answer.code) == (403, "recent_auth_required")
+    response = export(with_token(admin, ["keys.export", "keys.read"]), exportable)
+    assert (response.status, response.code) == (403, "recent_auth_required")
 
 
 def test_plain_material_leaves_over_private_connections_only(admin, exportable):
-    answer = export(admin, exportable, headers=ELSEWHERE)
-    assert (answer.status, answer.json["rule"]) == (403, "private_connection")
+    response = export(admin, exportable, headers=ELSEWHERE)
+    assert (response.status, response.json["rule"]) == (403, "private_connection")
 
 
 def test_nothing_of_an_export_is_stored(admin, exportable):

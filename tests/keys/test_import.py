@@ -58,9 +58,9 @@ def import_key(person, algorithm, form, material, *, headers=None, **fields):
 
 
 def imported(person, algorithm, form, material, **fields):
-    answer = import_key(person, algorithm, form, material, **fields)
-    assert answer.status == 201, answer.json
-    return answer.json
+    response = import_key(person, algorithm, form, material, **fields)
+    assert response.status == 201, response.json
+    return response.json
 
 
 def without(members, name):
@@ -146,14 +146,14 @@ def test_a_key_has_the_requested_settings_and_purpose(admin):
     )
     assert (made["purpose"], made["description"], made["tags"]) == ("agree", "from the old HSM", ["legacy"])
     assert (made["exportable"], made["expires_at"]) == (True, "2100-01-01T00:00:00Z")
-    answer = import_key(
+    response = import_key(
         admin, "aes-256", "raw", b64(bytes(32)), name="again", headers={"Idempotency_Key": "a"}
     )
-    assert answer.headers["Location"] == f"/api/v1/keys/{answer.json['id']}"
+    assert response.headers["Location"] == f"/api/v1/keys/{response.json['id']}"
     again = import_key(
         admin, "aes-256", "raw", b64(bytes(32)), name="again", headers={"Idempotency_Key": "a"}
     )
-    assert again.json == answer.json
+    assert again.json == response.json
 
 
 REFUSED = {
@@ -212,9 +212,9 @@ REFUSED = {
 def test_wrong_material_is_refused_at_its_field(admin, case):
     algorithm, form, material = REFUSED[case]
     name, _, purpose = algorithm.partition(":")
-    answer = import_key(admin, name, form, material(), **({"purpose": purpose} if purpose else {}))
-    assert (answer.status, list(answer.json["errors"])) == (400, ["material"]), answer.json
-    assert "secret" not in answer.json["detail"]
+    response = import_key(admin, name, form, material(), **({"purpose": purpose} if purpose else {}))
+    assert (response.status, list(response.json["errors"])) == (400, ["material"]), response.json
+    assert "secret" not in response.json["detail"]
     assert not Key.objects.exists()
 
 
@@ -231,8 +231,8 @@ def test_wrong_material_is_refused_at_its_field(admin, case):
     ],
 )
 def test_other_wrong_fields_are_named(admin, fields, named):
-    answer = import_key(admin, "aes-256", "raw", b64(bytes(32)), **fields)
-    assert (answer.status, list(answer.json["errors"])) == (400, [named])
+    response = import_key(admin, "aes-256", "raw", b64(bytes(32)), **fields)
+    assert (response.status, list(response.json["errors"])) == (400, [named])
 
 
 def test_a_public_key_in_der_may_also_be_pem(admin):
@@ -296,9 +296,9 @@ def test_plain_material_is_accepted_on_private_connections_only(admin):
         "jwk": ("ed25519", jwk_of("ed25519", key)),
     }
     for form, (algorithm, material) in plain.items():
-        answer = import_key(admin, algorithm, form, material, headers=ELSEWHERE)
-        assert (answer.status, answer.json["rule"]) == (403, "private_connection")
-        assert "https" in answer.json["detail"]
+        response = import_key(admin, algorithm, form, material, headers=ELSEWHERE)
+        assert (response.status, response.json["rule"]) == (403, "private_connection")
+        assert "https" in response.json["detail"]
     imported(admin, "ed25519", "public", b64(public_bytes(key)), headers=ELSEWHERE)
     parameters = parameters_of(admin)
     wrapped = key_transport.wrap(key_transport.public_keys(RECIPIENT)[0], KeyMaterial(bytes(32)), "far")
@@ -345,8 +345,8 @@ def test_a_public_key_does_not_rotate(admin, new_policy):
     policy = new_policy(algorithm="ed25519", rotation_policy={"every_days": 1})
     made = public_key_only(admin, policy_id=str(policy.id))
     assert (made["rotation_period_days"], made["next_rotation_at"]) == (None, None)
-    answer = admin.api.post(f"/api/v1/keys/{made['id']}/rotate", {"reason": "test"})
-    assert (answer.status, answer.code) == (409, "private_key_missing")
+    response = admin.api.post(f"/api/v1/keys/{made['id']}/rotate", {"reason": "test"})
+    assert (response.status, response.code) == (409, "private_key_missing")
     with pytest.raises(PrivateKeyMissing):
         rotating.material_for_rotation(admin.principal, UUID(made["id"]))
 
@@ -379,8 +379,8 @@ def test_a_public_key_is_destroyed_as_others_are(admin):
 
 
 def test_a_public_key_is_not_exportable(admin):
-    answer = import_key(admin, "ed25519", "public", b64(public_bytes(new_key("ed25519"))), exportable=True)
-    assert (answer.status, list(answer.json["errors"])) == (400, ["exportable"])
+    response = import_key(admin, "ed25519", "public", b64(public_bytes(new_key("ed25519"))), exportable=True)
+    assert (response.status, list(response.json["errors"])) == (400, ["exportable"])
 
 
 # --- keys that only process
@@ -397,8 +397,10 @@ def test_rsa_2048_verifies_and_does_not_sign(admin):
 
 def test_rsa_2048_is_not_generated(admin):
     for purpose in ("sign", "encrypt"):
-        answer = admin.api.post("/api/v1/keys", {"name": "old", "algorithm": "rsa-2048", "purpose": purpose})
-        assert (answer.status, list(answer.json["errors"])) == (400, ["algorithm"])
+        response = admin.api.post(
+            "/api/v1/keys", {"name": "old", "algorithm": "rsa-2048", "purpose": purpose}
+        )
+        assert (response.status, list(response.json["errors"])) == (400, ["algorithm"])
     made = imported(admin, "rsa-2048", "pkcs8", b64(private_bytes(new_key("rsa-2048"))), purpose="sign")
     rotated = admin.api.post(f"/api/v1/keys/{made['id']}/rotate", {"reason": "test"})
     assert (rotated.status, rotated.code) == (409, "key_cannot_protect")
@@ -451,12 +453,12 @@ def owner_of_parameters(person):
     return person.principal
 
 
-def test_every_failed_unwrapping_gives_the_same_answer(admin):
+def test_every_failed_unwrapping_gives_the_same_response(admin):
     parameters = parameters_of(admin)
     rsa, hpke = key_transport.public_keys(RECIPIENT)
     for_rsa = key_transport.wrap(rsa, KeyMaterial(bytes(32)), "moved")
     for_hpke = key_transport.wrap(hpke, KeyMaterial(bytes(32)), "moved")
-    answers = [
+    responses = [
         import_key(admin, "aes-256", form, b64(wrapped), import_parameters_id=str(parameters.id), name=name)
         for form, wrapped, name in (
             ("wrapped", b"", "moved"),
@@ -469,8 +471,8 @@ def test_every_failed_unwrapping_gives_the_same_answer(admin):
             ("hpke", for_rsa, "moved"),
         )
     ]
-    assert {(answer.status, tuple(answer.json["errors"]["material"])) for answer in answers} == {
-        (400, tuple(answers[0].json["errors"]["material"]))
+    assert {(response.status, tuple(response.json["errors"]["material"])) for response in responses} == {
+        (400, tuple(responses[0].json["errors"]["material"]))
     }
 
 

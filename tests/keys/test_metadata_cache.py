@@ -51,7 +51,7 @@ def path(key):
     return f"/api/v1/keys/{key.id}"
 
 
-def test_a_cached_answer_equals_that_of_the_database(admin, key, settings):
+def test_a_cached_response_equals_that_of_the_database(admin, key, settings):
     first, second = (admin.api.get(path(key)) for _ in range(2))
     settings.CC_METADATA_CACHE_SECONDS = 0
     assert first.json == second.json == admin.api.get(path(key)).json
@@ -64,7 +64,7 @@ def test_an_entry_holds_neither_mac_nor_material(admin, key, places):
     assert Key.objects.get(pk=key.pk).row_mac not in entry
 
 
-def test_a_cached_answer_costs_no_query_of_the_key(admin, key, connection_queries):
+def test_a_cached_response_costs_no_query_of_the_key(admin, key, connection_queries):
     admin.api.get(path(key))
     with connection_queries() as statements:
         admin.api.get(path(key))
@@ -98,12 +98,12 @@ def test_a_key_that_is_known_expires_at_its_moment(admin, key, settings):
         assert admin.api.get(path(key)).json["status"] == "expired"
 
 
-def test_a_stranger_gets_the_same_answer_before_and_after_others_read_the_key(
+def test_a_stranger_gets_the_same_response_before_and_after_others_read_the_key(
     admin, developer, stranger, key
 ):
     def refused(which):
-        answer = stranger.api.get(path(which), X_Request_ID="the-same")
-        return answer.status, answer.response.content.replace(str(which.id).encode(), b"")
+        response = stranger.api.get(path(which), X_Request_ID="the-same")
+        return response.status, response.raw.content.replace(str(which.id).encode(), b"")
 
     unknown = Key(id=key.id)
     cold = refused(unknown)

@@ -47,8 +47,8 @@ def test_a_few_keys_are_rotated_at_once(operator, admin, new_key):
     states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
     rotating.rotate_key(principal=admin.principal, key_id=second.id, reason="meanwhile")
     browser = signed_in(operator)
-    answer = browser.post(URL, {"chosen": chosen(first, second, disabled), "reason": "quarterly"})
-    assert (answer.status_code, answer["Location"]) == (303, "/keys/")
+    response = browser.post(URL, {"chosen": chosen(first, second, disabled), "reason": "quarterly"})
+    assert (response.status_code, response["Location"]) == (303, "/keys/")
     text = plain(browser.get("/keys/"))
     assert "1 key rotated. b-key: The primary version is 2, not 1. 1 key skipped." in text
     assert versions_of(first, second, disabled) == [2, 2, 1]
@@ -60,11 +60,11 @@ def test_many_keys_are_a_job(operator, new_key):
     keys = [new_key() for _ in range(FEW + 1)]
     browser = signed_in(operator)
     assert "The rotation runs as a job." in plain(choose(browser, *keys))
-    answer = browser.post(URL, {"chosen": chosen(*keys), "reason": "quarterly"})
+    response = browser.post(URL, {"chosen": chosen(*keys), "reason": "quarterly"})
     job = KeyRotationJob.objects.get()
-    assert answer["Location"] == reverse("rotation-job", args=[job.id]) == f"/jobs/rotations/{job.id}/"
+    assert response["Location"] == reverse("rotation-job", args=[job.id]) == f"/jobs/rotations/{job.id}/"
     assert job.total == len(keys)
-    text = plain(browser.get(answer["Location"]))
+    text = plain(browser.get(response["Location"]))
     for words in ("Rotation of 11 keys queued.", "0 of 11 keys", "Chosen keys", "quarterly", "Cancel job"):
         assert words in text
     assert "Key rotation" in plain(browser.get("/jobs/"))
@@ -97,8 +97,8 @@ def test_a_version_that_no_key_can_have_is_not_read(key, version):
 
 
 def test_a_reason_is_required(operator, key):
-    answer = signed_in(operator).post(URL, {"chosen": chosen(key), "reason": ""})
-    assert answer.status_code == 422
+    response = signed_in(operator).post(URL, {"chosen": chosen(key), "reason": ""})
+    assert response.status_code == 422
     assert versions_of(key) == [1]
 
 
@@ -125,8 +125,8 @@ def test_a_tag_that_is_refused_is_shown_at_its_field(admin, new_key):
     browser = signed_in(admin)
     browser.post(TAG_URL, {"chosen": chosen(full), "change": "add", "tag": "one-more"})
     assert "a-key: " in plain(browser.get("/keys/"))
-    answer = browser.post(TAG_URL, {"chosen": chosen(full), "change": "add", "tag": "zero\u200bwidth"})
-    assert answer.status_code == 422
+    response = browser.post(TAG_URL, {"chosen": chosen(full), "change": "add", "tag": "zero\u200bwidth"})
+    assert response.status_code == 422
 
 
 def test_an_operator_does_not_tag(operator, key):
@@ -146,11 +146,11 @@ def test_the_page_replaces_a_key(admin, new_key):
     browser = signed_in(admin)
     assert "Replace old-key?" in plain(browser.get("/keys/old-key/succeed"))
     order = {"name": "old-key", "algorithm": "chacha20", "policy_id": "", "reason": "move"}
-    answer = browser.post("/keys/old-key/succeed", order)
-    assert answer.status_code == 422
-    assert "already exists" in plain(answer)
-    answer = browser.post("/keys/old-key/succeed", order | {"name": "new-key"})
-    assert answer["Location"] == "/keys/new-key/"
+    response = browser.post("/keys/old-key/succeed", order)
+    assert response.status_code == 422
+    assert "already exists" in plain(response)
+    response = browser.post("/keys/old-key/succeed", order | {"name": "new-key"})
+    assert response["Location"] == "/keys/new-key/"
     assert Key.objects.get(pk=key.pk).successor.name == "new-key"
     overview = plain(browser.get("/keys/new-key/"))
     assert "old-key replaced by new-key." in overview

@@ -101,9 +101,9 @@ def test_a_final_operation_requires_a_recent_sign_in_for_every_method(admin, key
     let_sign_in_grow_old(browser)
     path = f"/keys/{key.name}/{operation}"
     sent = {"reason": "test", "name": key.name}
-    for answer in (browser.get(path), browser.post(path, sent)):
-        assert answer.status_code == 302
-        assert answer["Location"] == f"/reauth/?next=%2Fkeys%2F{key.name}%2F{operation}"
+    for response in (browser.get(path), browser.post(path, sent)):
+        assert response.status_code == 302
+        assert response["Location"] == f"/reauth/?next=%2Fkeys%2F{key.name}%2F{operation}"
     assert state(key) == "active"
 
 

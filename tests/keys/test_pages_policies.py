@@ -33,8 +33,8 @@ def test_a_policy_is_created_with_the_modes_of_its_algorithm(admin):
         "grace_days": "7",
         "reencrypt": "on",
     }
-    answer = browser.post("/policies/new", sent)
-    assert answer["Location"] == "/policies/tokens-siv/"
+    response = browser.post("/policies/new", sent)
+    assert response["Location"] == "/policies/tokens-siv/"
     row = EncryptionPolicy.objects.get(name="tokens-siv")
     assert (row.allowed_modes, row.key_lifetime_days) == (["aes-256-siv"], 365)
     assert row.rotation_policy == {"every_days": 30, "grace_days": 7, "reencrypt": True}
@@ -112,8 +112,8 @@ def test_a_shorter_grace_period_needs_a_recent_sign_in_and_keeps_the_input(admin
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
     session.save()
-    answer = browser.post(path, preview | {"confirmed": "1"})
-    assert answer["Location"].startswith("/reauth/")
+    response = browser.post(path, preview | {"confirmed": "1"})
+    assert response["Location"].startswith("/reauth/")
     assert policy.rotation.grace_days is None
     assert form_of(browser.get(path))["grace_days"] == ["5"]
 

@@ -159,8 +159,8 @@ def test_an_export_needs_a_recent_sign_in(browser, exportable):
     session = browser.session
     session[CONFIRMED_AT] = (database_now() - timedelta(hours=1)).isoformat()
     session.save()
-    answer = browser.get(f"/keys/{exportable.name}/export")
-    assert answer["Location"].startswith("/reauth/?next=")
+    response = browser.get(f"/keys/{exportable.name}/export")
+    assert response["Location"].startswith("/reauth/?next=")
 
 
 def test_the_pages_run_few_statements(admin, exportable, connection_queries):

@@ -50,8 +50,8 @@ def misspelt(key):
     return [spell(key.id) for spell in MISSPELT_IDS.values()] + MALFORMED_NAMES
 
 
-def without_request_id(answer):
-    return {name: value for name, value in answer.json.items() if name != "request_id"}
+def without_request_id(response):
+    return {name: value for name, value in response.json.items() if name != "request_id"}
 
 
 def last_refusal():
@@ -81,20 +81,22 @@ def test_another_spelling_of_an_id_is_404_in_a_path_and_400_elsewhere(admin, key
         "reencrypt": {"ciphertext": sealed["ciphertext"]},
     }
     for operation, body in bodies.items():
-        answer = admin.api.post(f"/api/v1/{operation}", {**body, "key_id": text})
-        assert (answer.status, set(answer.json["errors"])) == (400, {"key_id"}), operation
+        response = admin.api.post(f"/api/v1/{operation}", {**body, "key_id": text})
+        assert (response.status, set(response.json["errors"])) == (400, {"key_id"}), operation
 
 
 @pytest.mark.parametrize("name", MALFORMED_NAMES)
 def test_a_malformed_name_is_404_in_a_path_and_400_in_a_body_and_a_query(admin, name):
     assert admin.api.get(f"/api/v1/keys/{name}").status == 404
-    answers = [
+    responses = [
         admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": name}),
         admin.api.post(
             f"/api/v1/stream/encrypt?key_id={name}", b"plain", Content_Type="application/octet-stream"
         ),
     ]
-    assert [(answer.status, set(answer.json["errors"])) for answer in answers] == [(400, {"key_id"})] * 2
+    assert [(response.status, set(response.json["errors"])) for response in responses] == [
+        (400, {"key_id"})
+    ] * 2
 
 
 NAMED_KEY_ENDPOINTS = [
@@ -105,27 +107,27 @@ NAMED_KEY_ENDPOINTS = [
 @pytest.mark.parametrize(
     ("route", "method"), NAMED_KEY_ENDPOINTS, ids=lambda each: getattr(each, "name", each)
 )
-def test_every_path_takes_the_name_and_answers_with_the_id(admin, route, method):
+def test_every_path_takes_the_name_and_responds_with_the_id(admin, route, method):
     endpoint = ENDPOINTS[route.name][method]
     target = make_target(admin, endpoint.state)
     named = reading.get_key(principal=admin.principal, key_id=target.key_id).name
     path = path_of(route, target).replace(str(target.key_id), f"name:{named}")
     query = f"?{urlencode(endpoint.query_of(target))}"
-    answer = admin.api.send(method, path + query, endpoint.body and endpoint.body(target, admin))
-    assert answer.status == endpoint.status, answer.json
-    if answer.json and answer.json.get("name") == named:
-        assert answer.json.get("id", answer.json.get("key_id")) == str(target.key_id)
+    response = admin.api.send(method, path + query, endpoint.body and endpoint.body(target, admin))
+    assert response.status == endpoint.status, response.json
+    if response.json and response.json.get("name") == named:
+        assert response.json.get("id", response.json.get("key_id")) == str(target.key_id)
     done = log_rows().filter(object_id__startswith="name:")
     assert not done.exists()
 
 
-def test_every_operation_takes_the_name_and_answers_with_the_id(admin, key):
+def test_every_operation_takes_the_name_and_responds_with_the_id(admin, key):
     name, key_id = f"name:{key.name}", str(key.id)
     octets = {"Content_Type": "application/octet-stream"}
     sealed = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": name}).json
     parts = {part: sealed[part] for part in ("encrypted_data", "iv", "tag", "algorithm")}
     batch = {"key_id": name, "algorithm": "aes-256-gcm"}
-    answers = [
+    responses = [
         sealed,
         admin.api.post("/api/v1/decrypt", {**parts, "key_id": name}).json,
         admin.api.post("/api/v1/encrypt/batch", {**batch, "items": [{"data": b64(b"plain")}]}).json,
@@ -134,11 +136,11 @@ def test_every_operation_takes_the_name_and_answers_with_the_id(admin, key):
         ).json,
         admin.api.post("/api/v1/reencrypt", {"ciphertext": sealed["ciphertext"], "key_id": name}).json,
     ]
-    assert [answer["key_id"] for answer in answers] == [key_id] * 5
-    assert answers[3]["results"] == [{"data": b64(b"plain")}]
+    assert [response["key_id"] for response in responses] == [key_id] * 5
+    assert responses[3]["results"] == [{"data": b64(b"plain")}]
     stream = admin.api.post(f"/api/v1/stream/encrypt?key_id={name}", b"plain", **octets)
-    opened = admin.api.post("/api/v1/stream/decrypt", stream.response.content, **octets)
-    assert opened.response.content == b"plain"
+    opened = admin.api.post("/api/v1/stream/decrypt", stream.raw.content, **octets)
+    assert opened.raw.content == b"plain"
     recorded = log_rows().filter(action__startswith="crypto.").values_list("object_id", flat=True)
     assert set(recorded) == {key_id}
 
@@ -153,17 +155,19 @@ def test_a_ciphertext_of_another_key_is_refused_in_a_batch_of_a_name(admin, key,
 
 def test_an_invisible_name_is_refused_as_an_unknown_one_with_the_same_work(admin, stranger, key):
     keyring.find(key.id, admin.principal)  # cached, as it would be in production
-    answers, statements, recorded = [], [], []
+    responses, statements, recorded = [], [], []
     by_id = stranger.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": str(key.id)})
     for name in (key.name, "no-key-at-all"):
         with CaptureQueriesContext(connection) as queries:
-            answer = stranger.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{name}"})
-        answers.append(answer)
+            response = stranger.api.post(
+                "/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{name}"}
+            )
+        responses.append(response)
         asked = [query["sql"].replace(name, "NAME") for query in queries if "encryption_keys" in query["sql"]]
         statements.append(asked)
         recorded.append((last_refusal().object_id, last_refusal().code))
-    assert [answer.status for answer in answers] == [404, 404]
-    assert without_request_id(answers[0]) == without_request_id(answers[1]) == without_request_id(by_id)
+    assert [response.status for response in responses] == [404, 404]
+    assert without_request_id(responses[0]) == without_request_id(responses[1]) == without_request_id(by_id)
     assert statements[0] == statements[1]
     assert len(statements[0]) == 1
     assert recorded == [(f"name:{name}", "not_found") for name in (key.name, "no-key-at-all")]
@@ -173,8 +177,8 @@ def test_an_invisible_name_is_refused_as_an_unknown_one_with_the_same_work(admin
 
 def test_a_refusal_of_a_visible_key_is_recorded_under_its_id(admin, key):
     states.disable_key(principal=admin.principal, key_id=key.id, **REASON)
-    answer = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{key.name}"})
-    assert answer.code == "key_not_active"
+    response = admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": f"name:{key.name}"})
+    assert response.code == "key_not_active"
     assert last_refusal().object_id == str(key.id)
     assert admin.api.post(f"/api/v1/keys/name:{key.name}/rotate", REASON).code == "key_not_active"
     assert last_refusal().object_id == str(key.id)

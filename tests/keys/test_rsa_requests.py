@@ -30,8 +30,8 @@ def in_a_web_process(*, is_full=False):
         rsa_process._state.drop()
 
 
-def left(answer):
-    return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))
+def left(response):
+    return int(response.headers["RateLimit"].split(";")[1].removeprefix("r="))
 
 
 def test_no_rsa_request_waits_for_a_place(admin):
@@ -49,13 +49,13 @@ def test_no_rsa_request_waits_for_a_place(admin):
         "/api/v1/data-keys": {"key_id": sealing, "key_pair": "rsa-4096"},
     }
     with in_a_web_process(is_full=True):
-        answers = [api.post(path, body) for path, body in paths.items()]
-        answers += [api.post(path, body, Idempotency_Key="once") for path, body in paths.items()]
+        responses = [api.post(path, body) for path, body in paths.items()]
+        responses += [api.post(path, body, Idempotency_Key="once") for path, body in paths.items()]
         jwk = {**imported, "format": "jwk", "material": jwk_of("rsa-2048", material)}
-        answers += [api.post("/api/v1/keys/import", jwk), api.get("/api/v1/keys/import-parameters")]
+        responses += [api.post("/api/v1/keys/import", jwk), api.get("/api/v1/keys/import-parameters")]
         page = signed_in(admin).post("/keys/signing/rotate", {"reason": "test", "expected_version": 1})
         ordinary = api.post("/api/v1/keys", {"name": "quick", "algorithm": "ed25519"})
-    assert {(each.status, each.code, each.headers["Retry-After"]) for each in answers} == {
+    assert {(each.status, each.code, each.headers["Retry-After"]) for each in responses} == {
         (503, "overloaded", "1")
     }
     assert page.status_code == 422
@@ -100,8 +100,8 @@ def test_an_rsa_data_key_is_generated_once_although_its_decision_is_repeated(adm
     monkeypatch.setattr(rsa_process, "generate", meanwhile)
     with in_a_web_process():
         before = left(admin.api.get(f"/api/v1/keys/{key}"))
-        answer = admin.api.post("/api/v1/data-keys", {"key_id": key, "key_pair": "rsa-3072"})
-    assert (answer.status, left(answer)) == (200, before - rsa_process.GENERATION_COST["rsa-3072"])
+        response = admin.api.post("/api/v1/data-keys", {"key_id": key, "key_pair": "rsa-3072"})
+    assert (response.status, left(response)) == (200, before - rsa_process.GENERATION_COST["rsa-3072"])
 
 
 @pytest.mark.django_db

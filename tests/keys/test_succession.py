@@ -65,31 +65,35 @@ def test_every_interface_names_the_successor(admin, new_key, path):
     new = succeed(admin, old)
     if path == "encrypt/batch":
         message["items"] = [{"data": message.pop("data")}]
-        answer = admin.api.post(f"/api/v1/{path}", message)
+        response = admin.api.post(f"/api/v1/{path}", message)
     elif path == "stream/encrypt":
-        answer = admin.api.send(
+        response = admin.api.send(
             "POST",
             f"/api/v1/stream/encrypt?key_id={old.id}",
             b"plain",
             Content_Type="application/octet-stream",
         )
     elif path == "rotate":
-        answer = admin.api.post(f"/api/v1/keys/{old.id}/rotate", {"reason": "test"})
+        response = admin.api.post(f"/api/v1/keys/{old.id}/rotate", {"reason": "test"})
     else:
-        answer = admin.api.post(f"/api/v1/{path}", message)
-    assert (answer.status, answer.json["code"]) == (409, "key_not_active")
-    assert answer.json["successor_id"] == str(new.id)
-    assert answer.json["detail"] == f"The key was replaced by key {new.id}. Use that key."
+        response = admin.api.post(f"/api/v1/{path}", message)
+    assert (response.status, response.json["code"]) == (409, "key_not_active")
+    assert response.json["successor_id"] == str(new.id)
+    assert response.json["detail"] == f"The key was replaced by key {new.id}. Use that key."
     assert admin.api.post("/api/v1/decrypt", {"ciphertext": ciphertext}).json["data"] == b64(b"plain")
 
 
-def test_the_endpoint_answers_the_new_key(admin, key):
-    answer = admin.api.post(f"/api/v1/keys/{key.id}/succeed", {"name": "next-key", "reason": "move"})
-    assert (answer.status, answer.json["name"], answer.json["algorithm"]) == (201, "next-key", "aes-256")
-    assert answer.response.headers["Location"] == f"/api/v1/keys/{answer.json['id']}"
-    assert admin.api.get(f"/api/v1/keys/{key.id}").json["successor_id"] == answer.json["id"]
+def test_the_endpoint_returns_the_new_key(admin, key):
+    response = admin.api.post(f"/api/v1/keys/{key.id}/succeed", {"name": "next-key", "reason": "move"})
+    assert (response.status, response.json["name"], response.json["algorithm"]) == (
+        201,
+        "next-key",
+        "aes-256",
+    )
+    assert response.raw.headers["Location"] == f"/api/v1/keys/{response.json['id']}"
+    assert admin.api.get(f"/api/v1/keys/{key.id}").json["successor_id"] == response.json["id"]
     listed = admin.api.get(f"/api/v1/rotations?key_id={key.id}").json["results"]
-    assert [row["new_key_id"] for row in listed] == [answer.json["id"]]
+    assert [row["new_key_id"] for row in listed] == [response.json["id"]]
 
 
 def test_an_expired_key_may_be_replaced_and_stays_expired(admin, new_key, let_time_pass):

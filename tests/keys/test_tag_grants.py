@@ -43,10 +43,14 @@ def patch(principal, key, *tags):
 
 def test_a_token_that_may_only_update_gives_no_one_a_key(admin, developer, key, granted):
     only_updates = with_token(admin, ["keys.update"], key_ids=[key.id])
-    answer = only_updates.api.patch(f"/api/v1/keys/{key.id}", {"tags": ["billing"]})
-    assert (answer.status, answer.code, list(answer.json["errors"])) == (403, "permission_denied", ["tags"])
+    response = only_updates.api.patch(f"/api/v1/keys/{key.id}", {"tags": ["billing"]})
+    assert (response.status, response.code, list(response.json["errors"])) == (
+        403,
+        "permission_denied",
+        ["tags"],
+    )
     rule = f"token:{only_updates.principal.limits.token_id}"
-    assert (answer.json["permission"], answer.json["rule"]) == ("keys.grant", rule)
+    assert (response.json["permission"], response.json["rule"]) == ("keys.grant", rule)
     with pytest.raises(NotFound):
         use(developer.principal, key, "decrypt")
     assert Key.objects.get(pk=key.pk).tags == []
@@ -133,9 +137,9 @@ def test_tags_that_no_mac_proves_are_added_by_setting_them(admin, developer, new
 
 def test_the_page_shows_the_refusal_at_the_tags(developer, granted):
     sent = {"name": "tagged", "algorithm": "aes-256", "tags": "billing"}
-    answer = signed_in(developer).post("/keys/new", sent)
-    assert answer.status_code == 422
-    assert 'id="id_tags_error">A grant exists on a tag' in text(answer)
+    response = signed_in(developer).post("/keys/new", sent)
+    assert response.status_code == 422
+    assert 'id="id_tags_error">A grant exists on a tag' in text(response)
 
 
 @pytest.mark.django_db(transaction=True)

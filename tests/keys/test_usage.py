@@ -36,15 +36,15 @@ def restored(admin):
 
 
 def usage_of(reader, key, **query):
-    answer = reader.api.get(url(key, "usage", query))
-    assert answer.status == 200, answer.json
-    return answer.json
+    response = reader.api.get(url(key, "usage", query))
+    assert response.status == 200, response.json
+    return response.json
 
 
 def impact_of(reader, key, action, **query):
-    answer = reader.api.get(url(key, "impact", {"action": action, **query}))
-    assert answer.status == 200, answer.json
-    return answer.json
+    response = reader.api.get(url(key, "impact", {"action": action, **query}))
+    assert response.status == 200, response.json
+    return response.json
 
 
 def url(key, what, query):
@@ -247,8 +247,8 @@ def test_the_advice_distinguishes_no_use_from_no_record(admin, key, restored):
     ],
 )
 def test_an_impact_needs_exactly_the_parameters_of_its_act(admin, rotated, query, field):
-    answer = admin.api.get(url(rotated, "impact", query))
-    assert (answer.status, list(answer.json["errors"])) == (400, [field])
+    response = admin.api.get(url(rotated, "impact", query))
+    assert (response.status, list(response.json["errors"])) == (400, [field])
 
 
 @pytest.mark.parametrize("action", KeyAction)

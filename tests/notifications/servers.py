@@ -25,7 +25,7 @@ def server_context(folder: Any) -> tuple[ssl.SSLContext, str]:
 
 
 class Receiver(ThreadingHTTPServer):
-    """``answer`` is a status, or a function of the request handler. ``requests`` are headers and bodies."""
+    """``response`` is a status, or a function of the request handler. ``requests`` are headers and bodies."""
 
     daemon_threads = True
     block_on_close = False
@@ -34,9 +34,9 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.answer: Any = 204
+        self.response: Any = 204
         self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.released = threading.Event()  # ends the answers that hang
+        self.released = threading.Event()  # ends the responses that hang
 
     @property
     def port(self) -> int:
@@ -52,10 +52,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        if callable(self.server.answer):
-            self.server.answer(self)
+        if callable(self.server.response):
+            self.server.response(self)
             return
-        self.send_response(self.server.answer)
+        self.send_response(self.server.response)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:

@@ -39,14 +39,14 @@ def test_a_webhook_that_changes_during_a_run_gets_nothing_more_of_it(receiver, w
     for number in range(3):
         publish(number)
 
-    def answer(handler):
+    def respond(handler):
         change(admin.principal, webhook)
         connection.close()
-        handler.server.answer = 204
+        handler.server.response = 204
         handler.send_response(204)
         handler.end_headers()
 
-    receiver.answer = answer
+    receiver.response = respond
     deliver_due()
     assert len(receiver.requests) == 1
     deliver_due()

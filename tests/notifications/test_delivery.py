@@ -37,12 +37,12 @@ def make_due():
 
 
 def redirect_to(url):
-    def answer(handler):
+    def respond(handler):
         handler.send_response(307)
         handler.send_header("Location", url)
         handler.end_headers()
 
-    return answer
+    return respond
 
 
 def hang(handler):
@@ -114,7 +114,7 @@ def test_only_subscribed_and_active_webhooks_get_a_delivery(receiver, new_webhoo
 def test_a_refused_notification_is_retried_with_the_same_id(receiver, new_webhook, status):
     new_webhook(url_of(receiver))
     publish()
-    receiver.answer = status
+    receiver.response = status
     deliver_due()
     delivery = only_delivery()
     assert (delivery.status, delivery.attempts) == ("pending", 1)
@@ -122,7 +122,7 @@ def test_a_refused_notification_is_retried_with_the_same_id(receiver, new_webhoo
     assert timedelta(seconds=20) < delivery.next_attempt_at - database_now() < timedelta(seconds=31)
     deliver_due()
     assert len(receiver.requests) == 1  # not due yet
-    receiver.answer = 200
+    receiver.response = 200
     make_due()
     deliver_due()
     first, second = (headers["webhook-id"] for headers, _ in receiver.requests)
@@ -135,7 +135,7 @@ def test_a_target_that_refuses_everything_gets_one_request_in_a_run(receiver, ne
     new_webhook(url_of(receiver))
     for number in range(3):
         publish(number)
-    receiver.answer = status
+    receiver.response = status
     deliver_due()
     assert len(receiver.requests) == requests
     assert set(Delivery.objects.values_list("status", "attempts")) == {("pending", 1)}
@@ -151,14 +151,14 @@ def test_the_pauses_grow_to_two_hours_and_end_after_a_day():
 def test_the_last_attempt_leaves_a_visible_failure_that_can_be_retried(receiver, new_webhook, admin):
     new_webhook(url_of(receiver))
     publish()
-    receiver.answer = 500
+    receiver.response = 500
     deliver_due()
     Delivery.objects.update(attempts=claims.MAX_ATTEMPTS - 1)
     make_due()
     deliver_due()
     failed = only_delivery()
     assert (failed.status, failed.next_attempt_at) == ("failed", None)
-    receiver.answer = 200
+    receiver.response = 200
     testing.retry_delivery(principal=admin.principal, delivery_id=failed.id)
     deliver_due()
     assert (only_delivery().status, only_delivery().attempts) == ("succeeded", 1)
@@ -167,18 +167,18 @@ def test_the_last_attempt_leaves_a_visible_failure_that_can_be_retried(receiver,
 def test_a_redirect_is_not_followed(receiver, tls, new_webhook):
     with serving(Receiver(tls[0])) as elsewhere:
         new_webhook(url_of(receiver))
-        receiver.answer = redirect_to(url_of(elsewhere))
+        receiver.response = redirect_to(url_of(elsewhere))
         publish()
         deliver_due()
         assert elsewhere.requests == []
     assert (only_delivery().error, only_delivery().response_status) == ("redirected", 307)
 
 
-@pytest.mark.parametrize("answer", [hang, drip])
-def test_a_slow_server_is_given_up_in_time_and_nothing_is_lost(receiver, new_webhook, short_limits, answer):
+@pytest.mark.parametrize("behavior", [hang, drip])
+def test_a_slow_server_is_given_up_in_time_and_nothing_is_lost(receiver, new_webhook, short_limits, behavior):
     new_webhook(url_of(receiver))
     publish()
-    receiver.answer = answer
+    receiver.response = behavior
     began = time.monotonic()
     deliver_due()
     assert time.monotonic() - began < 3
@@ -198,7 +198,7 @@ def test_a_server_that_never_finishes_the_handshake_is_given_up_in_time(configur
 
 def test_one_slow_server_does_not_delay_another(receiver, tls, new_webhook, short_limits):
     with serving(Receiver(tls[0])) as fast:
-        receiver.answer = hang
+        receiver.response = hang
         new_webhook(url_of(receiver))
         new_webhook(url_of(fast))
         for number in range(5):
@@ -238,20 +238,20 @@ def test_every_address_of_a_name_must_be_allowed_and_the_connection_goes_to_a_ch
     """A name with a public and a private address, and one that changes after the check (DNS rebinding)."""
     new_webhook(f"https://hooks.example.org:{receiver.port}/")
     entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-    answers = [[(*entry, ("192.0.43.8", 443)), (*entry, ("10.0.0.7", 443))]]
+    addresses = [[(*entry, ("192.0.43.8", 443)), (*entry, ("10.0.0.7", 443))]]
     resolved = []
 
     def resolve(host, port, *_arguments, **_options):
         resolved.append(host)
         if host == "hooks.example.org":
-            return answers[0]
+            return addresses[0]
         return [(*entry, (host, port))]  # the address of a pinned connection
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     publish()
     deliver_due()
     assert only_delivery().error == "address_not_allowed"
-    answers[0] = [(*entry, ("127.0.0.1", 443))]
+    addresses[0] = [(*entry, ("127.0.0.1", 443))]
     make_due()
     deliver_due()
     assert resolved == ["hooks.example.org", "hooks.example.org", "127.0.0.1"]
@@ -287,7 +287,7 @@ def test_an_altered_webhook_sends_nothing(receiver, new_webhook, caplog):
 def test_a_webhook_that_becomes_inactive_gets_nothing_more(receiver, new_webhook, admin):
     webhook = new_webhook(url_of(receiver)).webhook
     publish()
-    receiver.answer = 500
+    receiver.response = 500
     deliver_due()
     webhooks.update_webhook(principal=admin.principal, webhook_id=webhook.id, changes={"is_active": False})
     assert (only_delivery().status, only_delivery().error) == ("failed", "webhook_inactive")
@@ -352,7 +352,7 @@ def test_no_transaction_is_open_during_a_request(receiver, new_webhook):
         handler.send_response(204)
         handler.end_headers()
 
-    receiver.answer = write
+    receiver.response = write
     deliver_due()
     assert written == [True]
     assert Delivery.objects.filter(status="succeeded").count() == 1

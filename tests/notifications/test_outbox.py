@@ -10,8 +10,7 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
 from kernel.clock import database_now
 from kernel.jobs import delivery, leases
-from kernel.jobs import job as jobs_job
-from kernel.jobs.job import Status
+from kernel.jobs.job import Status, requester_columns
 from kernel.outbox import publishing
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
@@ -45,7 +44,7 @@ def test_an_unknown_topic_or_a_missing_fact_still_has_a_text():
 
 def test_a_failed_job_is_published():
     actor = Actor.system("ada", "command")
-    job = AuditExport(format="csv", **jobs_job.requester_columns(asdict(actor)))
+    job = AuditExport(format="csv", **requester_columns(asdict(actor)))
     delivery.submit(job)
     leases.end(job, Status.FAILED, {}, error_code="internal")
     found = Notification.objects.get()
@@ -82,7 +81,7 @@ def test_an_alarm_is_stored_with_its_entry_if_its_notification_cannot_be(refusin
 
 
 def test_a_failed_job_ends_if_its_notification_cannot_be_stored(refusing):
-    job = AuditExport(format="csv", **jobs_job.requester_columns(asdict(Actor.system("ada", "command"))))
+    job = AuditExport(format="csv", **requester_columns(asdict(Actor.system("ada", "command"))))
     delivery.submit(job)
     leases.end(job, Status.FAILED, {}, error_code="internal")
     job.refresh_from_db()

@@ -20,21 +20,21 @@ PATH = "/api/v1/webhooks"
 
 
 def created(persona, **fields):
-    answer = persona.api.post(PATH, {**BODY, **fields})
-    assert answer.status == 201, answer.json
-    return answer.json
+    response = persona.api.post(PATH, {**BODY, **fields})
+    assert response.status == 201, response.json
+    return response.json
 
 
 def test_a_webhook_is_created_read_changed_and_deleted(admin):
     webhook = created(admin)
     assert webhook["secret"].startswith("whsec_")
     path = f"{PATH}/{webhook['id']}"
-    answer = admin.api.get(path)
-    assert answer.json == {name: value for name, value in webhook.items() if name != "secret"}
-    assert admin.api.get(PATH).json["results"] == [answer.json]
+    response = admin.api.get(path)
+    assert response.json == {name: value for name, value in webhook.items() if name != "secret"}
+    assert admin.api.get(PATH).json["results"] == [response.json]
     changed = admin.api.patch(path, {"is_active": False, "topics": ["audit.alarm"]})
     assert (changed.json["is_active"], changed.json["topics"]) == (False, ["audit.alarm"])
-    stale = admin.api.patch(path, {"name": "other"}, If_Match=answer.headers["ETag"])
+    stale = admin.api.patch(path, {"name": "other"}, If_Match=response.headers["ETag"])
     assert stale.status == 412
     assert admin.api.delete(path).status == 204
     assert admin.api.get(path).status == 404
@@ -84,29 +84,29 @@ def test_the_log_has_every_change_but_neither_the_secret_nor_the_path(admin):
     ],
 )
 def test_a_wrong_field_is_named(admin, fields, field):
-    answer = admin.api.post(PATH, BODY | fields)
-    assert answer.status == 400
-    assert field in answer.json["errors"]
+    response = admin.api.post(PATH, BODY | fields)
+    assert response.status == 400
+    assert field in response.json["errors"]
 
 
 def test_changes_need_a_recent_sign_in(admin):
     webhook = created(admin)
     token = with_token(admin)
-    for answer in (
+    for response in (
         token.api.post(PATH, BODY),
         token.api.patch(f"{PATH}/{webhook['id']}", {"name": "other"}),
         token.api.post(f"{PATH}/{webhook['id']}/rotate-secret"),
         token.api.delete(f"{PATH}/{webhook['id']}"),
     ):
-        assert (answer.status, answer.code) == (403, "recent_auth_required")
+        assert (response.status, response.code) == (403, "recent_auth_required")
     assert token.api.get(PATH).status == 200
 
 
 def test_a_test_is_queued_for_this_webhook_only_and_listed(admin):
     webhook, other = created(admin), created(admin)
-    answer = admin.api.post(f"{PATH}/{webhook['id']}/test")
-    assert (answer.status, answer.json["status"], answer.json["target"]) == (202, "pending", "chat")
-    assert admin.api.get(f"{PATH}/{webhook['id']}/deliveries").json["results"] == [answer.json]
+    response = admin.api.post(f"{PATH}/{webhook['id']}/test")
+    assert (response.status, response.json["status"], response.json["target"]) == (202, "pending", "chat")
+    assert admin.api.get(f"{PATH}/{webhook['id']}/deliveries").json["results"] == [response.json]
     assert admin.api.get(f"{PATH}/{other['id']}/deliveries").json["count"] == 0
 
 
@@ -115,8 +115,8 @@ def test_a_retry_waits_for_nothing_and_a_success_is_not_sent_again(admin):
     sent = admin.api.post(f"{PATH}/{webhook['id']}/test").json
     Delivery.objects.update(attempts=5, next_attempt_at=database_now() + timedelta(hours=2))
     path = f"/api/v1/notifications/deliveries/{sent['id']}/retry"
-    answer = admin.api.post(path)
-    assert (answer.json["attempts"], answer.json["status"]) == (0, "pending")
+    response = admin.api.post(path)
+    assert (response.json["attempts"], response.json["status"]) == (0, "pending")
     assert Delivery.objects.get().next_attempt_at <= database_now()
     Delivery.objects.update(status="succeeded", next_attempt_at=None, finished_at=database_now())
     assert admin.api.post(path).status == 409

@@ -11,7 +11,7 @@ from django.urls import reverse
 from tests.browsing import signed_in
 from tests.endpoints import ENDPOINTS, all_routes, missing_target, path_of
 from tests.pages import PAGES, page_routes
-from tests.security.answers import faults_of
+from tests.security.responses import faults_of
 from tests.test_admin import MODELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]  # nothing here depends on the database
@@ -89,11 +89,13 @@ def visitor(request, admin, settings):
 
 
 def ask(visitor, method, path, **headers):
-    """Send the request, and return its answer with what is wrong with it."""
-    answer = visitor.generic(method, path, headers=HOSTILE | headers)
-    if answer.streaming:
-        answer.getvalue()
-    return answer, [(method, path, fault) for fault in faults_of(answer, path, method=method, theirs=EVIL)]
+    """Send the request, and return its response with what is wrong with it."""
+    response = visitor.generic(method, path, headers=HOSTILE | headers)
+    if response.streaming:
+        response.getvalue()
+    return response, [
+        (method, path, fault) for fault in faults_of(response, path, method=method, theirs=EVIL)
+    ]
 
 
 def test_a_method_that_no_route_has_is_refused_in_the_usual_form(visitor, paths):
@@ -101,10 +103,10 @@ def test_a_method_that_no_route_has_is_refused_in_the_usual_form(visitor, paths)
     faults = []
     for method in STRANGE:
         for path in paths.values():
-            answer, found = ask(visitor, method, path)
+            response, found = ask(visitor, method, path)
             faults += found
-            if answer.status_code not in REFUSED:
-                faults.append((method, path, answer.status_code))
+            if response.status_code not in REFUSED:
+                faults.append((method, path, response.status_code))
     assert not faults, "\n".join(map(str, faults))
 
 
@@ -115,10 +117,10 @@ def test_a_header_overrides_no_method(visitor, paths):
     methods |= {name: {"POST"} if page.post else set() for name, page in PAGES.items()}
     for name, path in paths.items():
         if name in methods and "POST" not in methods[name]:
-            answer, found = ask(visitor, "POST", f"{path}?_method=DELETE")
+            response, found = ask(visitor, "POST", f"{path}?_method=DELETE")
             faults += found
-            if answer.status_code not in {401, 405}:
-                faults.append(("POST", path, answer.status_code))
+            if response.status_code not in {401, 405}:
+                faults.append(("POST", path, response.status_code))
     assert not faults, "\n".join(map(str, faults))
 
 
@@ -126,10 +128,10 @@ def test_a_path_without_a_route_is_not_found(visitor):
     faults = []
     for path in NOWHERE:
         for method in ("GET", "HEAD", "POST"):
-            answer, found = ask(visitor, method, path)
+            response, found = ask(visitor, method, path)
             faults += found
-            if answer.status_code not in {404, 403}:
-                faults.append((method, path, answer.status_code))
+            if response.status_code not in {404, 403}:
+                faults.append((method, path, response.status_code))
     assert not faults, "\n".join(map(str, faults))
 
 
@@ -138,5 +140,5 @@ def test_a_path_without_a_route_is_not_found(visitor):
 )
 def test_a_host_that_is_not_ours_is_refused_without_being_named(paths, host):
     for path in ("/login/", "/api/v1/keys", "/health", "/admin/", "/nowhere", "/api/schema/"):
-        answer, found = ask(Client(), "GET", path, Host=host)
-        assert (answer.status_code, found) == (400, []), path
+        response, found = ask(Client(), "GET", path, Host=host)
+        assert (response.status_code, found) == (400, []), path

@@ -13,7 +13,7 @@ pytestmark = [
 ]  # what is generated does not depend on the database
 
 
-def test_no_generated_request_is_answered_otherwise_than_documented(tmp_path):
+def test_no_generated_request_gets_an_undocumented_response(tmp_path):
     with Product(tmp_path, has_demo=True) as product:
         report = Fuzz(product, seed=1).run(examples=2)
         document = product.send("GET", "/api/schema/").json

@@ -5,7 +5,7 @@ from django.http import HttpResponseRedirect
 from django.test import RequestFactory
 
 from kernel.pages.views import next_url
-from tests.security.answers import is_of_ours
+from tests.security.responses import is_of_ours
 
 ELSEWHERE = [
     "https://evil.example/",

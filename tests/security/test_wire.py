@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from tests.product import PASSWORD, Product
-from tests.security.answers import POLICY, header_faults, policy_of
+from tests.security.responses import POLICY, header_faults, policy_of
 
 pytestmark = pytest.mark.process
 
@@ -29,9 +29,9 @@ def behind_tls(tmp_path_factory):
         yield running
 
 
-# --- headers of every kind of answer: (method, path, body, with the admin's token?, status)
+# --- headers of every kind of response: (method, path, body, with the admin's token?, status)
 
-ANSWERS = {
+REQUESTS = {
     "API": ("GET", "/api/v1/keys", None, True, 200),
     "API, fast path": ("POST", "/api/v1/encrypt", {"algorithm": "aes-256-gcm", "data": "aGk="}, True, 200),
     "API, fast path refused": ("POST", "/api/v1/encrypt", {"algorithm": "rot-13", "data": ""}, True, 400),
@@ -57,30 +57,30 @@ ANSWERS = {
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("kind", ANSWERS)
-def test_every_kind_of_answer_carries_the_security_headers(product, admin_token, kind):
-    method, path, body, with_token, status = ANSWERS[kind]
-    answer = product.send(method, path, body, token=admin_token if with_token else "")
-    assert answer.status == status, answer.content[:300]
-    assert header_faults(named(answer), path) == []
-    assert answer.headers.get_all("Set-Cookie") in (None, []) or path == "/login/"
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_every_kind_of_response_carries_the_security_headers(product, admin_token, kind):
+    method, path, body, with_token, status = REQUESTS[kind]
+    response = product.send(method, path, body, token=admin_token if with_token else "")
+    assert response.status == status, response.content[:300]
+    assert header_faults(named(response), path) == []
+    assert response.headers.get_all("Set-Cookie") in (None, []) or path == "/login/"
 
 
-def named(answer):
-    """The headers of an answer, except the name of the server, which has no version."""
-    headers = dict(answer.headers.items())
+def named(response):
+    """The headers of a response, except the name of the server, which has no version."""
+    headers = dict(response.headers.items())
     assert headers.pop("Server", "") in {"", "gunicorn/asgi"}
     return headers
 
 
 def test_a_refusal_before_django_has_them_too(product, admin_token):
-    answer = product.send("POST", "/api/v1/encrypt", b"x" * (2 * 1024 * 1024 + 1), token=admin_token)
-    assert answer.status == 413
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    response = product.send("POST", "/api/v1/encrypt", b"x" * (2 * 1024 * 1024 + 1), token=admin_token)
+    assert response.status == 413
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
 def test_a_static_file_has_them_too_and_may_be_kept(product):
@@ -88,11 +88,11 @@ def test_a_static_file_has_them_too_and_may_be_kept(product):
     paths = re.findall(r'"(/static/[^"]+\.(?:css|js))"', page)
     assert paths
     for path in paths:
-        answer = product.send("GET", path)
-        assert answer.status == 200
-        assert "immutable" in answer.headers["Cache-Control"]
-        assert header_faults(named(answer), path) == []
-        assert policy_of(answer.headers["Content-Security-Policy"]) == POLICY
+        response = product.send("GET", path)
+        assert response.status == 200
+        assert "immutable" in response.headers["Cache-Control"]
+        assert header_faults(named(response), path) == []
+        assert policy_of(response.headers["Content-Security-Policy"]) == POLICY
 
 
 # --- request targets that an HTTP library would not send
@@ -128,8 +128,8 @@ def test_a_strange_target_serves_nothing_and_harms_nothing(product, target):
     assert b"x-content-type-options: nosniff" in head.lower()
 
 
-def test_a_smuggled_request_is_not_answered(product):
-    """A length and chunks in one request: the connection ends after one answer, and what follows is not read."""
+def test_a_smuggled_request_gets_no_response(product):
+    """A length and chunks in one request: the connection ends after one response, and what follows is not read."""
     smuggled = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
     head = b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", product.port), timeout=20) as client:
@@ -152,15 +152,15 @@ def test_a_smuggled_request_is_not_answered(product):
     ],
 )
 def test_the_api_refuses_plain_http_and_does_not_redirect(behind_tls, method, path, body):
-    answer = behind_tls.send(method, path, body, headers=HTTP)
-    assert (answer.status, answer.code) == (403, "permission_denied")
-    assert b"https" in answer.content
+    response = behind_tls.send(method, path, body, headers=HTTP)
+    assert (response.status, response.code) == (403, "permission_denied")
+    assert b"https" in response.content
     assert behind_tls.send(method, path, body, headers=HTTPS).status in {200, 401}
 
 
 def test_a_page_is_redirected_to_https(behind_tls):
-    answer = behind_tls.send("GET", "/login/", headers=HTTP)
-    assert (answer.status, answer.headers["Location"]) == (301, "https://keys.example.org/login/")
+    response = behind_tls.send("GET", "/login/", headers=HTTP)
+    assert (response.status, response.headers["Location"]) == (301, "https://keys.example.org/login/")
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/version"])
@@ -189,15 +189,15 @@ def test_cookies_are_bound_to_the_host_and_to_https(behind_tls):
 
 
 def test_a_host_that_is_not_ours_is_refused(behind_tls):
-    answer = behind_tls.send("GET", "/login/", headers=HTTPS | {"Host": "evil.example"})
-    assert answer.status == 400
-    assert b"evil" not in answer.content
+    response = behind_tls.send("GET", "/login/", headers=HTTPS | {"Host": "evil.example"})
+    assert response.status == 400
+    assert b"evil" not in response.content
 
 
 def test_a_change_from_another_site_is_refused(product, admin_token):
     body = {"name": f"cross-{uuid.uuid4().hex[:8]}", "algorithm": "aes-256"}
     for site, status in {"cross-site": 403, "same-origin": 201}.items():
-        answer = product.send(
+        response = product.send(
             "POST", "/api/v1/keys", body, token=admin_token, headers={"Sec-Fetch-Site": site}
         )
-        assert answer.status == status
+        assert response.status == status

@@ -57,7 +57,7 @@ class Transport(asyncio.Transport):
 
 
 async def application(_scope, receive, send):
-    """Read the whole body, and answer it."""
+    """Read the whole body, and respond."""
     while (message := await receive())["type"] == "http.request":
         if not message.get("more_body"):
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -66,7 +66,7 @@ async def application(_scope, receive, send):
 
 
 class Connection:
-    """Fast-path requests are answered ``at_once`` or in a later turn of the loop; ``begun`` lists them."""
+    """Fast-path requests get responses ``at_once`` or in a later turn of the loop; ``begun`` lists them."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Connection:
         self.begun.append(request.request_id)
         if not self.at_once:
             await asyncio.sleep(0)
-        return fast_path.answer(b"{}", request.request_id)
+        return fast_path.response(b"{}", request.request_id)
 
     async def receive(self, data):
         self.protocol.data_received(data)
@@ -131,7 +131,7 @@ class Connection:
         return self.worker.heads.charged, self.worker.bodies.charged
 
     def problem(self):
-        """Status and document of the only answer, which is a refusal and the last of its connection."""
+        """Status and document of the only response, which is a refusal and the last of its connection."""
         head, _, body = self.transport.written.partition(b"\r\n\r\n")
         line, *lines = head.decode().split("\r\n")
         headers = dict(line.split(": ") for line in lines)
@@ -144,7 +144,7 @@ class Connection:
         return document
 
     @property
-    def answered(self):
+    def responded(self):
         lines = self.transport.written.decode().split("\r\n")
         return [line.split(": ")[1] for line in lines if line.startswith("x-request-id")]
 

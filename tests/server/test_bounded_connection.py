@@ -74,7 +74,7 @@ def test_heads_that_are_not_complete_share_a_bound(parser):
     asyncio.run(scene())
 
 
-def test_a_large_head_is_charged_until_its_request_is_answered(parser):
+def test_a_large_head_is_charged_until_its_request_has_a_response(parser):
     async def scene():
         connection = Connection(parser)
         connection.protocol.data_received(head(20_000))
@@ -147,7 +147,7 @@ def test_a_head_that_ends_in_time_has_no_deadline_left(parser):
         assert connection.protocol._head_timer is not None
         await connection.receive(request("fast")[50:])
         assert connection.protocol._head_timer is None
-        assert connection.answered == ["fast"]
+        assert connection.responded == ["fast"]
         assert connection.charged == (0, 0)
 
     asyncio.run(scene())
@@ -373,7 +373,7 @@ async def at_once(_scope, receive, send):
 
 
 UNREAD = {
-    "many answers of the fast path": (in_blocks, request("a") * 60_000),
+    "many responses of the fast path": (in_blocks, request("a") * 60_000),
     "blocks": (in_blocks, GET + b"\r\n"),
     "whole": (at_once, GET + b"\r\n"),
     "whole, and closed": (at_once, GET + b"Connection: close\r\n\r\n"),
@@ -381,7 +381,7 @@ UNREAD = {
 
 
 @pytest.mark.parametrize(("app", "sent"), UNREAD.values(), ids=UNREAD)
-def test_each_kind_of_answer_that_no_one_reads_is_ended(impatient, app, sent):
+def test_each_kind_of_response_that_no_one_reads_is_ended(impatient, app, sent):
     """On real sockets, with the event loop of the product."""
 
     async def scene():

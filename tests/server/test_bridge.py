@@ -16,7 +16,7 @@ import pytest
 from ciphercanary.server.connections import bridge
 from ciphercanary.server.connections.bridge import DECLINED, WsgiBridge
 from ciphercanary.server.connections.byte_budget import ByteBudget
-from kernel.http import asgi_answers, asgi_bodies, fast_path
+from kernel.http import asgi_bodies, asgi_responses, fast_path
 from kernel.http.wsgi_environ import environ
 from kernel.observability.metrics import protocol_refusals_total
 
@@ -40,20 +40,20 @@ def scope(method="GET", path="/", headers=(), query=b"", **more):
 
 @dataclass
 class Application:
-    """A WSGI application that records its requests, and the threads that called it and closed its answers."""
+    """A WSGI application that records its requests, and the threads that called it and closed its responses."""
 
     status: str = "200 OK"
     calls: list[dict] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
     closed_in: list[int] = field(default_factory=list)
-    may_answer: threading.Event = field(default_factory=threading.Event)
+    may_respond: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, environment, start_response):
         self.calls.append(environment)
         self.bodies.append(environment["wsgi.input"].read())
         self.threads.append(threading.get_ident())
-        assert self.may_answer.wait(60)
+        assert self.may_respond.wait(60)
         start_response(self.status, [("Content-Type", "text/plain"), ("X-One", "1"), ("X-One", "2")])
         return Parts(self)
 
@@ -77,7 +77,7 @@ def short_linger(monkeypatch):
 @pytest.fixture
 def application():
     served = Application()
-    served.may_answer.set()
+    served.may_respond.set()
     return served
 
 
@@ -120,7 +120,7 @@ def bridge_of(application, *, threads=1, bodies=32, **options):
 
 
 def serve(application, *clients, threads=2, bodies=32, fast=None, limits=(), **request):
-    """Send every client's request at once; the clients store the answers."""
+    """Send every client's request at once; the clients store the responses."""
     served = bridge_of(application, threads=threads, bodies=bodies, fast=fast, smaller_limits=dict(limits))
 
     async def all_of_them():
@@ -146,7 +146,7 @@ def refusal(client):
     return problem["code"]
 
 
-def test_an_answer_is_handed_on_whole(application):
+def test_a_response_is_handed_on_whole(application):
     client = Client()
     serve(application, client)
     assert client.status == 200
@@ -155,16 +155,16 @@ def test_an_answer_is_handed_on_whole(application):
 
 
 @pytest.mark.parametrize(
-    ("declined", "answered"),
+    ("declined", "expected"),
     [({}, b"fast"), ({DECLINED: False}, b"fast"), ({DECLINED: True}, b"hello world")],
 )
-def test_the_fast_path_gets_each_request_first_unless_it_has_declined_it(application, declined, answered):
+def test_the_fast_path_gets_each_request_first_unless_it_has_declined_it(application, declined, expected):
     async def handler(request, body):
-        return fast_path.answer(b"fast", request.request_id)
+        return fast_path.response(b"fast", request.request_id)
 
     client = Client()
     ask_fast(application, handler, client, **declined)
-    assert client.body == answered
+    assert client.body == expected
 
 
 def ask_fast(application, handler, *clients, **scope_values):
@@ -181,7 +181,7 @@ def test_bodies_that_wait_for_the_fast_path_share_a_bound(application):
     async def handler(request, body):
         while sum(bool(c.sent) for c in clients) < 8 and time.monotonic() < until:  # noqa: ASYNC110 - until they were refused
             await asyncio.sleep(0.001)
-        return fast_path.answer(b"fast", request.request_id)
+        return fast_path.response(b"fast", request.request_id)
 
     ask_fast(application, handler, *clients, bodies=2)
     assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
@@ -213,8 +213,8 @@ def test_a_request_is_what_pep_3333_says(application):
     assert application.bodies == [b"data"]
 
 
-def test_the_answer_is_closed_in_the_thread_that_made_it(application):
-    # Django ends a request when its answer is closed, and then handles this thread's connection.
+def test_the_response_is_closed_in_the_thread_that_made_it(application):
+    # Django ends a request when its response is closed, and then handles this thread's connection.
     serve(application, *(Client() for _ in range(20)))
     assert sorted(application.closed_in) == sorted(application.threads)
     assert threading.get_ident() not in application.threads
@@ -327,7 +327,7 @@ def test_a_slow_body_is_408_and_takes_no_thread(application, monkeypatch):
     assert len(application.calls) == 1
 
 
-def test_a_client_that_leaves_in_the_middle_is_not_answered(application):
+def test_a_client_that_leaves_in_the_middle_gets_no_response(application):
     client = Client(part(b"begun", more=True), {"type": "http.disconnect"})
     serve(application, client)
     assert client.sent == []
@@ -338,15 +338,15 @@ def test_a_client_that_leaves_in_the_middle_is_not_answered(application):
 
 
 @contextmanager
-def answering_once(condition, application):
-    """The application answers no request before ``condition`` holds, or a minute has passed."""
-    application.may_answer.clear()
+def responding_once(condition, application):
+    """The application responds to no request before ``condition`` holds, or a minute has passed."""
+    application.may_respond.clear()
 
     def wait():
         until = time.monotonic() + 60
         while not condition() and time.monotonic() < until:
             time.sleep(0.01)
-        application.may_answer.set()
+        application.may_respond.set()
 
     threading.Thread(target=wait, daemon=True).start()
     yield
@@ -356,7 +356,7 @@ def test_requests_above_the_limit_of_the_queue_get_503_and_the_others_are_served
     monkeypatch.setattr(bridge, "WAITING_PER_THREAD", 3)
     clients, counted = [Client() for _ in range(20)], protocol_refusals_total.labels("overloaded")._value
     before = counted.get()
-    with answering_once(lambda: sum(bool(client.sent) for client in clients) == 12, application):
+    with responding_once(lambda: sum(bool(client.sent) for client in clients) == 12, application):
         serve(application, *clients, threads=2)
     served = [client for client in clients if client.status == 200]
     refused = [client for client in clients if client.status == 503]
@@ -405,7 +405,7 @@ def test_bodies_that_are_still_arriving_share_a_bound(application, monkeypatch):
 
 def test_bodies_that_wait_for_a_thread_share_a_bound(application):
     clients = [Client(part(b"x" * (LIMIT - 1), more=False)) for _ in range(10)]
-    with answering_once(lambda: sum(bool(client.sent) for client in clients) == 8, application):
+    with responding_once(lambda: sum(bool(client.sent) for client in clients) == 8, application):
         serve(application, *clients, bodies=2, threads=1)
     assert sorted(client.status for client in clients) == [200] * 2 + [503] * 8
     assert {refusal(client) for client in clients if client.status == 503} == {"overloaded"}
@@ -413,7 +413,7 @@ def test_bodies_that_wait_for_a_thread_share_a_bound(application):
 
 def test_a_client_that_leaves_keeps_its_charge_until_its_thread_is_done(application):
     """The pool's queue holds the body until then. A request that still waits is skipped."""
-    application.may_answer.clear()
+    application.may_respond.clear()
     served = bridge_of(application)
     clients = [Client(part(b"x" * 10, more=False)) for _ in range(3)]
 
@@ -425,7 +425,7 @@ def test_a_client_that_leaves_keeps_its_charge_until_its_thread_is_done(applicat
             request.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
         assert (served._in_flight, served._bodies.charged) == (3, 30)
-        application.may_answer.set()
+        application.may_respond.set()
         while served._in_flight:  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.001)
         assert served._bodies.charged == 0
@@ -501,7 +501,7 @@ def test_an_application_that_fails_gives_its_place_back(application):
 # --- the rest of the protocol
 
 
-def test_head_is_answered_without_a_body(application):
+def test_head_gets_a_response_without_a_body(application):
     client = Client()
     serve(application, client, method="HEAD")
     assert client.status == 200
@@ -549,7 +549,7 @@ def test_the_write_callable_of_old_is_refused():
 
 
 class Files:
-    """A WSGI application that answers with a file, as Django's handler does for a ``FileResponse``."""
+    """A WSGI application that responds with a file, as Django's handler does for a ``FileResponse``."""
 
     def __init__(self, path, size):
         self.path, self.size = path, size
@@ -558,15 +558,15 @@ class Files:
     def __call__(self, environment, start_response):
         start_response("200 OK", [("Content-Length", str(self.size))])
         file = self.path.open("rb")
-        answer = environment["wsgi.file_wrapper"](file, 4096)
-        close = answer.close
+        response = environment["wsgi.file_wrapper"](file, 4096)
+        close = response.close
 
         def close_and_count():
             self.closed += 1
             close()
 
-        answer.close = close_and_count
-        return answer
+        response.close = close_and_count
+        return response
 
 
 @pytest.fixture
@@ -577,7 +577,7 @@ def file(tmp_path):
 
 
 def test_a_file_is_sent_block_by_block_after_the_application_is_done(file, monkeypatch):
-    monkeypatch.setattr(asgi_answers, "BLOCK", 100_000)
+    monkeypatch.setattr(asgi_responses, "BLOCK", 100_000)
     content = file.read_bytes()
     application = Files(file, len(content))
     client = Client()
@@ -597,7 +597,7 @@ def test_a_head_request_for_a_file_gets_no_body(file):
 
 
 def test_a_slow_reader_of_a_file_holds_no_thread(file, monkeypatch):
-    monkeypatch.setattr(asgi_answers, "BLOCK", 100_000)
+    monkeypatch.setattr(asgi_responses, "BLOCK", 100_000)
 
     class Slow(Client):
         async def send(self, message):

@@ -19,11 +19,11 @@ def test_data_that_arrives_without_a_reader_starts_no_request_twice(parser, at_o
         for byte in request("b")[:6]:
             await connection.receive(bytes([byte]))
         await connection.receive(request("b")[6:] + request("c"))
-        assert (connection.begun, connection.answered) == (["a"], ["a"])
+        assert (connection.begun, connection.responded) == (["a"], ["a"])
         assert not connection.transport.reads
         connection.protocol.resume_writing()
         await connection.settle()
-        assert connection.begun == connection.answered == ["a", "b", "c"]
+        assert connection.begun == connection.responded == ["a", "b", "c"]
         assert connection.transport.reads
 
     asyncio.run(scene())
@@ -41,7 +41,7 @@ def test_thousands_behind_each_other_do_not_nest(parser, at_once):
             while not connection.transport.reads:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.001)
         await connection.settle()
-        assert connection.answered == names
+        assert connection.responded == names
 
     asyncio.run(scene())
 
@@ -55,7 +55,7 @@ def test_reading_pauses_while_a_request_waits(parser):
         assert connection.transport.reads, "the rest of b has to come"
         await connection.receive(request("b")[30:])
         await connection.settle()
-        assert connection.answered == ["a", "b"]
+        assert connection.responded == ["a", "b"]
 
     asyncio.run(scene())
 
@@ -76,7 +76,7 @@ def test_a_body_behind_its_head_is_waited_for(parser):
         await connection.receive(whole[:-10])
         assert connection.begun == []
         await connection.receive(whole[-10:])
-        assert connection.answered == ["a"]
+        assert connection.responded == ["a"]
 
     asyncio.run(scene())
 
@@ -135,9 +135,9 @@ def a_request_of_django(*headers):
     return b"\r\n".join([b"GET /livez HTTP/1.1", b"Host: localhost", *headers, b"", b""])
 
 
-async def after_an_answer(connection):
+async def after_a_response(connection):
     await connection.receive(request("a"))
-    assert connection.answered == ["a"]
+    assert connection.responded == ["a"]
 
 
 async def within_a_head(connection):
@@ -149,12 +149,12 @@ async def while_it_is_decided(connection):
     connection.protocol.data_received(request("a"))
 
 
-async def before_the_answer_is_read(connection):
+async def before_the_response_is_read(connection):
     connection.protocol.pause_writing()
     await connection.receive(request("a"))
 
 
-async def after_the_last_answer(connection):
+async def after_the_last_response(connection):
     await connection.receive(a_request_of_django(b"Connection: close"))
 
 
@@ -163,11 +163,11 @@ async def within_a_body(connection):
 
 
 WAYS_OUT = [
-    after_an_answer,
+    after_a_response,
     within_a_head,
     while_it_is_decided,
-    before_the_answer_is_read,
-    after_the_last_answer,
+    before_the_response_is_read,
+    after_the_last_response,
     within_a_body,
 ]
 

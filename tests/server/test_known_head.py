@@ -32,17 +32,17 @@ class Known(Connection):
 
     async def __call__(self, request, body, failure=None):
         self.failures.append(failure)
-        return fast_path.answer(body, request.request_id)
+        return fast_path.response(body, request.request_id)
 
-    def answer_all(self):
+    def respond_to_all(self):
         waiting, self.waiting = self.waiting, []
         for request_id, exchange in waiting:
-            exchange.answer(fast_path.head_of(2, request_id, b""), b"{}")
+            exchange.respond(fast_path.head_of(2, request_id, b""), b"{}")
 
     async def sends(self, *pieces):
         for piece in pieces:
             await self.receive(piece)
-        self.answer_all()
+        self.respond_to_all()
 
 
 def play(scene, parser, **options):
@@ -64,7 +64,7 @@ def test_only_the_body_of_a_repeated_head_is_read(parser, cut):
         await connection.sends(*([other] if cut is None else [other[:cut], other[cut:]]))
         assert connection.begun == [BODY, BODY[::-1]]
         assert connection.parsed == (2 if cut == 20 else 1)
-        assert connection.answered == ["a", "a"]
+        assert connection.responded == ["a", "a"]
         assert connection.charged == (0, 0)
 
     play(scene, parser)
@@ -83,10 +83,10 @@ def test_any_other_data_is_parsed(parser, other):
     async def scene(connection):
         await connection.sends(other)
         await connection.settle()
-        connection.answer_all()
+        connection.respond_to_all()
         await connection.settle()
         assert connection.parsed > 1
-        assert connection.answered[1] == ("b" if b": b" in other else "a")
+        assert connection.responded[1] == ("b" if b": b" in other else "a")
 
     play(scene, parser)
 
@@ -96,7 +96,7 @@ def test_a_request_that_cannot_begin_at_once_is_parsed(parser):
         connection.accepts = False
         await connection.sends(request("a", BODY))
         assert (connection.parsed, connection.failures) == (2, [None])
-        assert connection.answered == ["a", "a"]
+        assert connection.responded == ["a", "a"]
         assert connection.charged == (0, 0)
 
     play(scene, parser)
@@ -111,7 +111,7 @@ def test_a_decision_that_fails_starts_over_with_the_reason(parser):
             assert connection.parsed == 1 + (not is_known)
             connection.waiting.pop()[1].retry(error)
         assert connection.failures == [error, error]
-        assert connection.answered == ["a", "a", "a"]
+        assert connection.responded == ["a", "a", "a"]
         assert connection.charged == (0, 0)
 
     play(scene, parser)
@@ -123,10 +123,10 @@ def test_following_requests_wait_within_the_limit_and_reading_stops(parser):
         await connection.receive(request("b", BODY))
         assert not connection.transport.reads
         assert connection.charged[0] > 0
-        connection.answer_all()
+        connection.respond_to_all()
         await connection.settle()
-        connection.answer_all()
-        assert connection.answered == ["a", "a", "b"]
+        connection.respond_to_all()
+        assert connection.responded == ["a", "a", "b"]
         assert connection.transport.reads
         assert connection.charged == (0, 0)
         await connection.receive(request("a", BODY))
@@ -153,16 +153,16 @@ def test_a_late_body_is_left_to_the_application(parser, monkeypatch):
     play(scene, parser)
 
 
-@pytest.mark.parametrize("ends", ["answer", "retry"])
-def test_a_client_that_left_gets_no_answer_and_leaves_no_charge(parser, ends):
+@pytest.mark.parametrize("ends", ["respond", "retry"])
+def test_a_client_that_left_gets_no_response_and_leaves_no_charge(parser, ends):
     async def scene(connection):
         await connection.receive(request("a", BODY))
         await connection.receive(request("b", BODY))
         connection.protocol.connection_lost(None)
         [(_, exchange)] = connection.waiting
         assert not exchange.is_open
-        exchange.answer(b"", b"") if ends == "answer" else exchange.retry(None)
-        assert connection.answered == ["a"]
+        exchange.respond(b"", b"") if ends == "respond" else exchange.retry(None)
+        assert connection.responded == ["a"]
         assert connection.charged == (0, 0)
 
     play(scene, parser)
@@ -176,8 +176,8 @@ def test_a_client_that_does_not_read_is_waited_for(parser):
         assert len(connection.begun) == 2
         connection.protocol.resume_writing()
         await connection.settle()
-        connection.answer_all()
+        connection.respond_to_all()
         assert len(connection.begun) == 3
-        assert connection.answered == ["a"] * 3
+        assert connection.responded == ["a"] * 3
 
     play(scene, parser)

@@ -1,4 +1,4 @@
-"""The probes answer in time and in their own format, even if every thread of the server is stuck."""
+"""The probes respond in time and in their own format, even if every thread of the server is stuck."""
 
 import asyncio
 import threading
@@ -58,7 +58,7 @@ async def ask(application, path, client="127.0.0.1", **headers):
 
 @pytest.fixture
 def stuck(monkeypatch):
-    """The probes in front of an application that never answers, and the environments of its requests."""
+    """The probes in front of an application that never responds, and the environments of its requests."""
     monkeypatch.setattr(probes, "SECONDS", 0.2)
     ends, seen = threading.Event(), []
 
@@ -79,24 +79,28 @@ def test_a_probe_has_a_body_of_1024_bytes_at_most(size, expected):
         return []
 
     probe = Probes(application, PROBES, reports=REPORTS, others=others)
-    answer = asyncio.run(ask(probe, "/health", content_length=b"%d" % size))
-    assert answer[0] == expected
+    response = asyncio.run(ask(probe, "/health", content_length=b"%d" % size))
+    assert response[0] == expected
 
 
 @pytest.mark.parametrize("path", EXPECTED)
-def test_a_probe_whose_threads_are_stuck_answers_in_its_own_format(stuck, path):
+def test_a_probe_whose_threads_are_stuck_responds_in_its_own_format(stuck, path):
     application, seen = stuck
-    number = 3 if path == "/metrics" else MANY  # each of its answers exports every figure
+    number = 3 if path == "/metrics" else MANY  # each of its responses exports every figure
 
     async def several():
         return await asyncio.gather(*(ask(application, path) for _ in range(number)))
 
     began = time.monotonic()
-    answers = asyncio.run(several())
+    responses = asyncio.run(several())
     assert time.monotonic() - began < SOON
     status, kind, beginning = EXPECTED[path]
-    for answer in answers:
-        assert (answer[0], answer[1][: len(kind)], answer[2][: len(beginning)]) == (status, kind, beginning)
+    for response in responses:
+        assert (response[0], response[1][: len(kind)], response[2][: len(beginning)]) == (
+            status,
+            kind,
+            beginning,
+        )
     assert all("HTTP_COOKIE" not in environ for environ in seen)
 
 

@@ -39,11 +39,11 @@ SUPERVISE = """
 import json, os, sys
 from ciphercanary.server.supervision import Program, run_together
 programs = [Program(*each) for each in json.loads(sys.argv[1])]
-answers = iter([False, False, True])  # a fourth call fails
+responses = iter([False, False, True])  # a fourth call fails
 def announce():
     with open(sys.argv[2], "a") as out:
         out.write("called ")
-    return next(answers)
+    return next(responses)
 sys.exit(run_together(programs, os.environ, [], announce) & 0xFF)
 """
 

@@ -1,4 +1,4 @@
-"""Spans of the fast path: one for each request, whether it answers or declines."""
+"""Spans of the fast path: one for each request, whether it responds or declines."""
 
 import asyncio
 
@@ -20,13 +20,13 @@ class Sometimes(Connection):
     async def __call__(self, request, _body, _failure=None):
         self.begun.append((request.request_id, logs.trace_ids()["trace.id"]))
         await asyncio.sleep(0)
-        return None if request.request_id.startswith("d") else fast_path.answer(b"{}", request.request_id)
+        return None if request.request_id.startswith("d") else fast_path.response(b"{}", request.request_id)
 
 
 async def django(_scope, receive, send):
     await receive()
-    answer = [(b"content-length", b"0"), (b"x-request-id", b"d")]
-    await send({"type": "http.response.start", "status": 503, "headers": answer})
+    response = [(b"content-length", b"0"), (b"x-request-id", b"d")]
+    await send({"type": "http.response.start", "status": 503, "headers": response})
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -49,7 +49,7 @@ def spans_of(parser, *names):
     return begun, memory.get_finished_spans()
 
 
-def test_each_request_has_one_span_whichever_path_answers(parser):
+def test_each_request_has_one_span_whichever_path_responds(parser):
     begun, ended = spans_of(parser, "a", "d", "b")
     assert begun == [(name, "0af7651916cd43dd8448eb211c80319c") for name in ("a", "d", "b")]
     common = {"http.request.method": "POST", "http.route": "/api/v1/encrypt"}

@@ -38,7 +38,7 @@ def postgresql(*, durable: bool) -> Iterator[str]:
     def url_at(address: str) -> str:
         return f"postgresql://postgres:{password}@{address}/{DATABASE}"
 
-    with running(image, 5432, command, environment, url_at, postgresql_answers) as url:
+    with running(image, 5432, command, environment, url_at, postgresql_responds) as url:
         yield url
 
 
@@ -58,7 +58,7 @@ def redis_server() -> Iterator[str]:
         "no",
     ]
     image = os.environ.get("CC_TEST_REDIS_IMAGE", REDIS_IMAGE)
-    with running(image, 6379, command, {}, lambda at: f"redis://:{password}@{at}/0", redis_answers) as url:
+    with running(image, 6379, command, {}, lambda at: f"redis://:{password}@{at}/0", redis_responds) as url:
         yield url
 
 
@@ -69,14 +69,14 @@ def running(
     command: list[str],
     environment: Mapping[str, str],
     url_at: Callable[[str], str],
-    answers: Callable[[str], bool],
+    responds: Callable[[str], bool],
 ) -> Iterator[str]:
-    """Run a container from entering the block to leaving it. Yields the URL as soon as it answers."""
+    """Run a container from entering the block to leaving it. Yields the URL as soon as it responds."""
     try:
         container = DockerContainer(image, command=command, env=dict(environment)).with_exposed_ports(port)
         with container:
             url = url_at(f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}")
-            wait_for(container, lambda: answers(url))
+            wait_for(container, lambda: responds(url))
             yield url
     except DockerException as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -91,11 +91,11 @@ def wait_for(container: DockerContainer, is_ready: Callable[[], bool]) -> None:
     while not is_ready():
         if time.monotonic() > deadline or container.get_wrapped_container().status == "exited":
             output = b"".join(container.get_logs()).decode(errors="replace")
-            raise Unavailable(f"the container {container.image} does not answer:\n{output[-2000:]}")
+            raise Unavailable(f"the container {container.image} does not respond:\n{output[-2000:]}")
         time.sleep(0.1)
 
 
-def postgresql_answers(url: str) -> bool:
+def postgresql_responds(url: str) -> bool:
     try:
         with psycopg.connect(url, connect_timeout=5):
             return True
@@ -103,7 +103,7 @@ def postgresql_answers(url: str) -> bool:
         return False
 
 
-def redis_answers(url: str) -> bool:
+def redis_responds(url: str) -> bool:
     try:
         with redis.from_url(url, socket_timeout=5) as client:
             return bool(client.ping())

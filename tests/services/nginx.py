@@ -40,7 +40,7 @@ class Nginx(Server):
         self._configure()
         return [self.program, "-p", self.folder, "-c", self.folder / "nginx.conf", "-g", "daemon off;"]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             with (
                 socket.create_connection(("127.0.0.1", self.port), timeout=5) as plain,

@@ -95,7 +95,7 @@ class PostgreSQL(Server):
         ]
         return [self.programs / "postgres", "-D", self.data, *(part for s in settings for part in ("-c", s))]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
                 row = connection.execute("SELECT current_setting('data_directory')").fetchone()

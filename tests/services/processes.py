@@ -89,7 +89,7 @@ class Server:
     def command(self) -> Sequence[str | Path]:
         raise NotImplementedError
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         """Return whether the server on the port is ready, and is the one started here."""
         raise NotImplementedError
 
@@ -126,7 +126,7 @@ class Server:
                 **ownership(self.account),
             )
         deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
+        while not self.responds():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise TimeoutError(self.name)

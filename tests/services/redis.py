@@ -39,7 +39,7 @@ class Redis(Server):
         }
         return [self.program, *(part for key, value in options.items() for part in (f"--{key}", value))]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             with self.client() as client:
                 return self.process is not None and client.info("server")["process_id"] == self.process.pid

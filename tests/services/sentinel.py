@@ -49,7 +49,7 @@ class Sentinel(Server):
         )
         return [find_program(), configuration, "--sentinel"]
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         """Return whether it is ready, and knows the replica."""
         try:
             with self.client() as client:

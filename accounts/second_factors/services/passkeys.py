@@ -17,7 +17,7 @@ from accounts.second_factors.ceremonies import (
     Options,
     State,
     accepting,
-    read_answer,
+    read_credential,
 )
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import passkey_values, user_event
@@ -51,7 +51,7 @@ def begin_passkey(*, principal: Principal) -> tuple[Options, State]:
 
 
 @transaction.atomic
-def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -> Passkey:
+def add_passkey(*, principal: Principal, name: str, state: State, credential: str) -> Passkey:
     """Store a passkey that the caller's device has created.
 
     Raises Denied, RecentAuthRequired (a stolen session must not leave a passkey behind), Invalid.
@@ -64,7 +64,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, answer: str) -
         raise Invalid(f"You already have {MOST} passkeys. Remove one first.")
     try:
         with accepting(), transaction.atomic():
-            passkey: Passkey = Ceremony(name).register_complete(user, state, read_answer(answer))
+            passkey: Passkey = Ceremony(name).register_complete(user, state, read_credential(credential))
     except (NotAccepted, IntegrityError):  # IntegrityError: the passkey is already registered
         raise Invalid(_NOT_ADDED) from None
     change = RowChange.of_row(passkey, after=passkey_values(passkey))

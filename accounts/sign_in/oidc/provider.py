@@ -88,11 +88,11 @@ class _Provider:
             "code_verifier": verifier,
         }
         more, headers = _client_authentication(self.metadata.authentication_methods)
-        status, answer = fetch(self.metadata.token_endpoint, fields=fields | more, headers=headers)
+        status, response = fetch(self.metadata.token_endpoint, fields=fields | more, headers=headers)
         if status != HTTPStatus.OK:
-            logger.warning("The identity provider refused the code: %s", error_word(answer.get("error")))
+            logger.warning("The identity provider refused the code: %s", error_word(response.get("error")))
             raise ProviderRefused
-        id_token, access_token = answer.get("id_token"), answer.get("access_token")
+        id_token, access_token = response.get("id_token"), response.get("access_token")
         if not (isinstance(id_token, str) and isinstance(access_token, str)):
             raise ProviderUnavailable("its response has no tokens")
         return _Tokens(id_token, access_token)
@@ -102,11 +102,11 @@ class _Provider:
         if not self.metadata.userinfo_endpoint:
             return {}
         headers = {"Authorization": f"Bearer {access_token}"}
-        status, answer = fetch(self.metadata.userinfo_endpoint, headers=headers)
+        status, response = fetch(self.metadata.userinfo_endpoint, headers=headers)
         if status != HTTPStatus.OK:
             logger.warning("The identity provider refused its user info with status %s", status)
             raise ProviderRefused
-        return answer
+        return response
 
 
 def error_word(error: object) -> str:

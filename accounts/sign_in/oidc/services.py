@@ -1,7 +1,7 @@
 """Sign in through an OpenID Connect provider, and confirm an identity there.
 
 Between the two halves the caller keeps the state in the browser's session, and passes it in once. It binds the
-provider's answer to the browser (``state``), to the request (``nonce``) and to this server (``verifier``, PKCE).
+provider's response to the browser (``state``), to the request (``nonce``) and to this server (``verifier``, PKCE).
 """
 
 import base64
@@ -76,20 +76,20 @@ def begin_oidc(*, sign_in_again: bool = False) -> tuple[str, _State]:
     return f"{metadata.authorization_endpoint}{separator}{urlencode(parameters)}", state
 
 
-def read_oidc_answer(
-    *, state: Mapping[str, str], answer: Mapping[str, str], signed_in_again: bool = False
+def read_oidc_response(
+    *, state: Mapping[str, str], response: Mapping[str, str], signed_in_again: bool = False
 ) -> ExternalIdentity:
-    """The person in the provider's answer (the parameters of the callback).
+    """The person in the provider's response (the parameters of the callback).
 
     Raises SignInExpired, ProviderRefused, IdTokenRefused, ProviderUnavailable. Call it outside any transaction,
     because it waits for the provider.
     """
-    _require_own_answer(state, answer)
-    if "error" in answer:
-        logger.warning("The identity provider refused a sign-in: %s", error_word(answer["error"]))
+    _require_own_response(state, response)
+    if "error" in response:
+        logger.warning("The identity provider refused a sign-in: %s", error_word(response["error"]))
         raise ProviderRefused
     begun_at = datetime.fromisoformat(state["begun_at"])
-    tokens = provider.current.redeem(answer.get("code", ""), state["verifier"], _redirect_uri())
+    tokens = provider.current.redeem(response.get("code", ""), state["verifier"], _redirect_uri())
     expected = Expected(
         issuer=settings.CC_OIDC.issuer,
         client_id=settings.CC_OIDC.client_id,
@@ -141,16 +141,16 @@ def confirm_with_oidc(*, principal: Principal, identity: ExternalIdentity, origi
         record(user_event(actions.IDENTITY_CONFIRMED, user.id), actor)
 
 
-def _require_own_answer(state: Mapping[str, str], answer: Mapping[str, str]) -> None:
-    is_own = compare_digest(state.get("state", "").encode(), answer.get("state", "").encode())
+def _require_own_response(state: Mapping[str, str], response: Mapping[str, str]) -> None:
+    is_own = compare_digest(state.get("state", "").encode(), response.get("state", "").encode())
     if not state or not is_own:
         raise SignInExpired
     if process_now() - datetime.fromisoformat(state["begun_at"]) > _VALID_FOR:
         raise SignInExpired
-    # RFC 9207: the answer of another provider that was mixed up with ours.
+    # RFC 9207: the response of another provider that was mixed up with ours.
     is_required = provider.current.metadata.names_itself
-    if answer.get("iss", "" if is_required else settings.CC_OIDC.issuer) != settings.CC_OIDC.issuer:
-        logger.warning("An answer names another identity provider.")
+    if response.get("iss", "" if is_required else settings.CC_OIDC.issuer) != settings.CC_OIDC.issuer:
+        logger.warning("A response names another identity provider.")
         raise IdTokenRefused
 
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class _ToProviderView(SecretFormView[PageForm]):
-    """Base class of the two ways to the provider. The answer comes to ``CallbackView``."""
+    """Base class of the two ways to the provider. The response comes to ``CallbackView``."""
 
     form_class: type[PageForm] = SignInForm
     confirms = False
@@ -89,7 +89,7 @@ class ConfirmThroughProviderView(_ToProviderView):
 
 
 class CallbackView(SecretFormView[PageForm]):
-    """The provider's answer. Its URL contains the code, so the answer leads to another page at once."""
+    """The provider's response. Its URL contains the code, so the response leads to another page at once."""
 
     rules = {"GET": Rule(PUBLIC, actions.SESSION_OPENED)}
     template = "accounts/oidc_refused.html"
@@ -103,8 +103,8 @@ class CallbackView(SecretFormView[PageForm]):
         if confirms:
             in_context(request).audit_action = actions.IDENTITY_CONFIRMED
         try:
-            identity = oidc.read_oidc_answer(
-                state=started.get("state", {}), answer=request.GET.dict(), signed_in_again=confirms
+            identity = oidc.read_oidc_response(
+                state=started.get("state", {}), response=request.GET.dict(), signed_in_again=confirms
             )
             return self._confirm(identity, started) if confirms else self._enter(identity, started)
         except DomainError as refusal:

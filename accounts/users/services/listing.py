@@ -108,7 +108,7 @@ def get_user(*, principal: Principal, user_id: UUID) -> ListedUser:
 
 
 def get_changed_user(*, principal: Principal, user_id: UUID) -> ListedUser:
-    """One user, for the answer to a change. A token needs no other scope for it. Raises as ``get_user``."""
+    """One user, for the response to a change. A token needs no other scope for it. Raises as ``get_user``."""
     principal.require("users.manage")
     return _describe_one(_described(User.objects.all(), principal), user_id)
 

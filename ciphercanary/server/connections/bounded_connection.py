@@ -15,7 +15,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from ciphercanary.server.connections.bounded_parser import MAX_HEAD, BoundedParser, TooMuchPendingData
 from ciphercanary.server.connections.write_watch import WRITE_SECONDS, WriteWatch
 from kernel.errors import DomainError
-from kernel.http.asgi_answers import as_http, refusal
+from kernel.http.asgi_responses import as_http, refusal
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import invalid_message, refusal_of_status, request_timeout
 

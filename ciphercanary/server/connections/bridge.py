@@ -18,12 +18,12 @@ from wsgiref.types import WSGIApplication
 from ciphercanary.server.connections.byte_budget import ByteBudget, Charge
 from kernel.databases.lock_waits import WAIT_UNTIL, deadline
 from kernel.http import fast_path
-from kernel.http.asgi_answers import Answer, Headers, Receive, Scope, Send, refusal, send_answer
 from kernel.http.asgi_bodies import ClientGone, IncomingBody, declared_length
+from kernel.http.asgi_responses import AsgiResponse, Headers, Receive, Scope, Send, refusal, send_response
 from kernel.http.fast_path import FastRoutes
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import body_too_large, overloaded, request_timeout
-from kernel.http.wsgi_environ import FileAnswer, environ
+from kernel.http.wsgi_environ import FileWrapper, environ
 from kernel.observability.tracing import bound
 
 WAITING_PER_THREAD = 32
@@ -89,62 +89,62 @@ class WsgiBridge:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = IncomingBody(receive)
         try:
-            answer = await self._answer(scope, incoming)
+            response = await self._respond(scope, incoming)
         except ProtocolError as error:
-            answer = refusal(scope, error)
+            response = refusal(scope, error)
         except ClientGone:
             return
         # The slot and the body are released by now, so a slow reader holds neither.
-        await send_answer(scope, send, answer)
+        await send_response(scope, send, response)
         await incoming.linger()
 
-    async def _answer(self, scope: Scope, incoming: IncomingBody) -> Answer:
+    async def _respond(self, scope: Scope, incoming: IncomingBody) -> AsgiResponse:
         charge = Charge(self._bodies)
         try:
             body = await self._read_body(scope, incoming, charge)
             scope.setdefault(WAIT_UNTIL, deadline())
-            answer = await self._try_fast_path(scope, body)
-            return answer or await self._run_in_thread(scope, body, charge)
+            response = await self._try_fast_path(scope, body)
+            return response or await self._run_in_thread(scope, body, charge)
         finally:
             charge.release()
 
-    async def _try_fast_path(self, scope: Scope, body: bytes) -> Answer | None:
+    async def _try_fast_path(self, scope: Scope, body: bytes) -> AsgiResponse | None:
         handler = None if scope.get(DECLINED) else self._fast.get((scope["method"], scope["path"]))
         request = None if handler is None else fast_path.read_scope(scope)
         if handler is None or request is None:
             return None
-        answer = await handler(request, body)
-        if answer is None:
+        response = await handler(request, body)
+        if response is None:
             return None
-        fast_path.count("asgi", answer.status)
-        return answer.for_asgi()
+        fast_path.count("asgi", response.status)
+        return response.for_asgi()
 
-    async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> Answer:
+    async def _run_in_thread(self, scope: Scope, body: bytes, charge: Charge) -> AsgiResponse:
         """Wait for a thread and its response. The slot and the charge are held until the thread is done."""
         if self.is_full:
             raise overloaded()
         loop, abandoned = asyncio.get_running_loop(), threading.Event()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        waiter: asyncio.Future[AsgiResponse] = loop.create_future()
         # ``run_in_executor`` with ``shield`` needs a third future, and callbacks between them.
         job = self._pool.submit(bound(self._run), scope, body, abandoned)
         self._in_flight += 1
-        leave = partial(self._leave, charge.move(), answer)
+        leave = partial(self._leave, charge.move(), waiter)
         job.add_done_callback(lambda job: loop.call_soon_threadsafe(leave, job))
         try:
             # A cancelled wait frees no slot, because the pool's queue still holds the body.
-            return await answer
+            return await waiter
         finally:
             abandoned.set()
 
-    def _leave(self, charge: Charge, answer: asyncio.Future[Answer], job: Future[Answer]) -> None:
+    def _leave(self, charge: Charge, waiter: asyncio.Future[AsgiResponse], job: Future[AsgiResponse]) -> None:
         self._in_flight -= 1
         charge.release()
-        if answer.done():
+        if waiter.done():
             return
         if error := job.exception():
-            answer.set_exception(error)
+            waiter.set_exception(error)
         else:
-            answer.set_result(job.result())
+            waiter.set_result(job.result())
 
     async def _read_body(self, scope: Scope, incoming: IncomingBody, charge: Charge) -> bytes:
         """Read the whole body and charge it to the budget. Raises ProtocolError, ClientGone."""
@@ -166,9 +166,9 @@ class WsgiBridge:
                 return min(limit, self._max_body_bytes)
         return self._max_body_bytes
 
-    def _run(self, scope: Scope, body: bytes, abandoned: threading.Event) -> Answer:
+    def _run(self, scope: Scope, body: bytes, abandoned: threading.Event) -> AsgiResponse:
         if abandoned.is_set():  # the client left while the request was queued
-            return Answer(0, [], b"")
+            return AsgiResponse(0, [], b"")
         try:
             return self._call(scope, body)
         finally:
@@ -177,19 +177,19 @@ class WsgiBridge:
                 # bodies pile up.
                 gc.collect(1)
 
-    def _call(self, scope: Scope, body: bytes) -> Answer:
+    def _call(self, scope: Scope, body: bytes) -> AsgiResponse:
         """Call the application in this thread. Closing the response here also ends Django's request in this thread."""
         begun = _Start()
         parts: Iterable[bytes] = self._application(environ(scope, body), begun.start)
         try:
-            content = parts.take_over() if isinstance(parts, FileAnswer) else None
+            content = parts.take_over() if isinstance(parts, FileWrapper) else None
             if content is None:
-                return Answer(begun.status, begun.headers, b"".join(parts))
+                return AsgiResponse(begun.status, begun.headers, b"".join(parts))
         finally:
             close = getattr(parts, "close", None)
             if close:
                 close()
-        return Answer(begun.status, begun.headers, content)
+        return AsgiResponse(begun.status, begun.headers, content)
 
 
 async def _read_part(incoming: IncomingBody, body: bytearray, limit: int, charge: Charge) -> None:

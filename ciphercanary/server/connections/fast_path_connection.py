@@ -20,8 +20,8 @@ from kernel.databases import lock_waits
 from kernel.databases.lock_waits import WAIT_UNTIL
 from kernel.errors import DomainError
 from kernel.http import fast_path
-from kernel.http.asgi_answers import Scope
-from kernel.http.fast_path import FastAnswer, FastHandler, FastRequest
+from kernel.http.asgi_responses import Scope
+from kernel.http.fast_path import FastHandler, FastRequest, FastResponse
 from kernel.http.problems import ProtocolError
 
 _MAX_FAST_BODY: Final = 64 * 1024  # bytes
@@ -42,7 +42,7 @@ class FastPathProtocol(KnownHeadProtocol):
         self._handler: FastHandler[Any] | None = None
         self._chunks: list[bytes] = []
         self._is_whole = False
-        self._is_begun = False  # answer a request only once, even if more data arrives meanwhile
+        self._is_begun = False  # respond to a request only once, even if more data arrives meanwhile
         self._is_declined = False
         self._received_at = 0.0
         self._peer = ""
@@ -58,13 +58,13 @@ class FastPathProtocol(KnownHeadProtocol):
     def _is_busy(self) -> bool:
         return self._is_deciding or self._waiting is not None
 
-    # --- the answers of requests that were begun at once
+    # --- the responses of requests that were begun at once
 
     @property
     def is_open(self) -> bool:
         return not self._closed
 
-    def answer(self, head: bytes, body: bytes) -> None:
+    def respond(self, head: bytes, body: bytes) -> None:
         self._is_deciding = False
         self._body.release()
         if self._request is not None:
@@ -74,7 +74,7 @@ class FastPathProtocol(KnownHeadProtocol):
             return
         self._send(head, body)
         if self._flow_control.write_paused:
-            self._answering = self.worker.loop.create_task(self._await_reader())
+            self._responding = self.worker.loop.create_task(self._await_reader())
         elif self._unparsed and not self._early and self.worker.alive:
             self._unparsed = b""  # like ``_await_next``, but this request has set nothing else
         else:
@@ -187,10 +187,10 @@ class FastPathProtocol(KnownHeadProtocol):
     ) -> None:
         # Eager start: a request that the handler can decide at once needs no turn of the event loop.
         task = asyncio.Task(
-            self._answer(handler, request, body, failure), loop=self.worker.loop, eager_start=True
+            self._respond(handler, request, body, failure), loop=self.worker.loop, eager_start=True
         )
         if not task.done():
-            self._answering = task
+            self._responding = task
 
     def _stop_waiting(self) -> None:
         """Pass the request to gunicorn, whose code responds to slow senders."""
@@ -205,36 +205,36 @@ class FastPathProtocol(KnownHeadProtocol):
         self._take_early()
         if not self._is_deciding:
             self._body.release()
-            if self._answering is not None:
-                self._answering.cancel()  # it waits for the client to read the response
-                self._answering = None
+            if self._responding is not None:
+                self._responding.cancel()  # it waits for the client to read the response
+                self._responding = None
         super().connection_lost(exc)
 
     def _read_head(self) -> FastRequest | None:
         return fast_path.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
 
-    async def _answer(
+    async def _respond(
         self, handler: FastHandler[Any], request: FastRequest, body: bytes, failure: DomainError | None
     ) -> None:
-        answer = await handler(request, body, failure)
+        response = await handler(request, body, failure)
         self._is_deciding = False
-        if answer is None and not self._closed:
+        if response is None and not self._closed:
             self._pass_to_gunicorn()
             return
         del body  # a slow reader must not keep it in memory
         self._chunks.clear()
         self._body.release()
-        if self._closed or answer is None:
+        if self._closed or response is None:
             return
-        self._write(answer)
+        self._write(response)
         if self._flow_control.write_paused:
             await self._flow_control.drain()
         if not self._closed:
             self._await_next()
 
-    def _write(self, answer: FastAnswer) -> None:
-        fast_path.count("parser", answer.status)
-        self._send(answer.head(), answer.body)
+    def _write(self, response: FastResponse) -> None:
+        fast_path.count("parser", response.status)
+        self._send(response.head(), response.body)
 
     def _send(self, head: bytes, body: bytes) -> None:
         worker = self.worker
@@ -255,7 +255,7 @@ class FastPathProtocol(KnownHeadProtocol):
             self._callback_parser.reset()
             self._is_whole = self._is_begun = False
             self._chunks.clear()
-        self._handler, self._answering, self._data = None, None, b""
+        self._handler, self._responding, self._data = None, None, b""
         if not self.worker.alive:
             self._close_transport()
             self._request_ready.set()
@@ -270,7 +270,7 @@ class FastPathProtocol(KnownHeadProtocol):
     def _pass_to_gunicorn(self) -> None:
         """Replay the parser's events to gunicorn. Its connection loop has been waiting for them."""
         is_whole = self._is_declined = self._is_whole
-        self._handler, self._answering, self._request, self._data = None, None, None, b""
+        self._handler, self._responding, self._request, self._data = None, None, None, b""
         self._is_whole = self._is_begun = False
         self._body.release()
         try:

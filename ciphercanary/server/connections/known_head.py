@@ -70,12 +70,12 @@ class KnownHeadProtocol(BoundedProtocol):
         self._early = b""  # data that arrived meanwhile
         self._held = Charge(worker.heads)
         self._is_deciding = False
-        self._answering: asyncio.Task[None] | None = None
+        self._responding: asyncio.Task[None] | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._body = Charge(worker.bodies)
 
     def data_received(self, data: bytes) -> None:
-        if self._unparsed and (self._is_deciding or self._answering is not None):
+        if self._unparsed and (self._is_deciding or self._responding is not None):
             self._hold(data)
             return
         if self._is_ready:
@@ -122,12 +122,12 @@ class KnownHeadProtocol(BoundedProtocol):
         super().data_received(beginning)
 
     def _hold(self, data: bytes) -> None:
-        """Keep data that follows a request, and read no more until it is answered."""
+        """Keep data that follows a request, and read no more until its response."""
         self._pause_reading()
         if self._held.grow(len(data)):
             self._early += data
         else:
-            self.transport.abort()  # a refusal would overtake the answer, as in ``BoundedProtocol``
+            self.transport.abort()  # a refusal would overtake the response, as in ``BoundedProtocol``
 
     def _take_early(self) -> bytes:
         early, self._early = self._early, b""

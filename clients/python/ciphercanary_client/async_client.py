@@ -162,10 +162,10 @@ class AsyncClient:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
         while True:
             try:
-                answer = await self._http.request(
+                response = await self._http.request(
                     call.method, call.path, json=call.body, params=call.query, headers=call.headers
                 )
-                return call.answer(answer.status_code, answer.headers, answer.content)
+                return call.result_of(response.status_code, response.headers, response.content)
             except httpx.HTTPError as error:
                 failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
@@ -193,10 +193,10 @@ class AsyncClient:
         headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
         async with self._http.stream(
             "POST", transfer.path, params=transfer.query, headers=headers, content=_blocks(given)
-        ) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise error_of(answer.status_code, answer.headers, await answer.aread())
-            async for block in answer.aiter_raw():
+        ) as response:
+            if response.status_code != httpx.codes.OK:
+                raise error_of(response.status_code, response.headers, await response.aread())
+            async for block in response.aiter_raw():
                 await asyncio.to_thread(made.write, block)
 
 

@@ -1,4 +1,4 @@
-"""The requests of the API as values: each function builds one, with the function that reads its answer.
+"""The requests of the API as values: each function builds one, with the function that reads its response.
 
 Nothing here sends anything, so the client and the asynchronous client share it.
 """
@@ -35,15 +35,15 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     is_repeatable: bool = True
 
-    def answer(self, status: int, headers: Mapping[str, str], content: bytes) -> T:
-        """The value of a complete answer; raises ApiError. ``headers`` finds names in any case."""
+    def result_of(self, status: int, headers: Mapping[str, str], content: bytes) -> T:
+        """The value of a complete response; raises ApiError. ``headers`` finds names in any case."""
         if status not in _SUCCESS:
             raise error_of(status, headers, content)
         with suppress(
             ValueError, KeyError, TypeError, AttributeError
         ):  # as a context they would keep the content
             return self.read(json.loads(content) if content else None)
-        detail = "The answer is not that of a CipherCanary server. Check the URL."
+        detail = "The response is not that of a CipherCanary server. Check the URL."
         raise ApiError(status, "unexpected_answer", detail)
 
 
@@ -54,7 +54,7 @@ def any_request(
     query: Mapping[str, str] | None,
     idempotency_key: str | None,
 ) -> Call[Any]:
-    """A request that has no method of its own. Its answer is the JSON value, or None without a body.
+    """A request that has no method of its own. Its response is the JSON value, or None without a body.
 
     Raises ValueError for a URL of another server, and for an idempotency key that the header cannot have.
     """
@@ -64,7 +64,7 @@ def any_request(
         )
     headers = {"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {}
     is_repeatable = method in {"GET", "HEAD"} or bool(idempotency_key)
-    return Call(method, _server_path(path), lambda answer: answer, body, query or {}, headers, is_repeatable)
+    return Call(method, _server_path(path), lambda value: value, body, query or {}, headers, is_repeatable)
 
 
 def text(path: str) -> Call[str]:
@@ -73,7 +73,7 @@ def text(path: str) -> Call[str]:
 
 
 class TextCall(Call[str]):
-    def answer(self, status: int, headers: Mapping[str, str], content: bytes) -> str:
+    def result_of(self, status: int, headers: Mapping[str, str], content: bytes) -> str:
         if status not in _SUCCESS:
             raise error_of(status, headers, content)
         return content.decode(errors="replace")
@@ -81,12 +81,12 @@ class TextCall(Call[str]):
 
 def encrypt(key: str, data: bytes, aad: bytes, mode: str) -> Call[str]:
     body = {"key_id": key, "algorithm": mode, "data": _base64(data), **_aad(aad)}
-    return Call("POST", "/api/v1/encrypt", lambda answer: str(answer["ciphertext"]), body)
+    return Call("POST", "/api/v1/encrypt", lambda response: str(response["ciphertext"]), body)
 
 
 def decrypt(ciphertext: str, aad: bytes) -> Call[bytes]:
     body = {"ciphertext": ciphertext, **_aad(aad)}
-    return Call("POST", "/api/v1/decrypt", lambda answer: _octets(answer["data"]), body)
+    return Call("POST", "/api/v1/decrypt", lambda response: _octets(response["data"]), body)
 
 
 def sign(key: str, message: bytes, mode: str) -> Call[Signature]:
@@ -130,14 +130,14 @@ def data_key(
         **({} if with_plaintext else {"plaintext": False}),
     }
 
-    def read(answer: Any) -> DataKey:
+    def read(response: Any) -> DataKey:
         return DataKey(
-            ciphertext=str(answer["ciphertext"]),
-            plaintext=_octets(answer["plaintext"]) if with_plaintext else None,
-            mode=str(answer["algorithm"]),
-            key_id=str(answer["key_id"]),
-            key_version=int(answer["key_version"]),
-            public_key=_octets(answer["public_key"]) if key_pair else None,
+            ciphertext=str(response["ciphertext"]),
+            plaintext=_octets(response["plaintext"]) if with_plaintext else None,
+            mode=str(response["algorithm"]),
+            key_id=str(response["key_id"]),
+            key_version=int(response["key_version"]),
+            public_key=_octets(response["public_key"]) if key_pair else None,
         )
 
     return Call("POST", "/api/v1/data-keys", read, body)
@@ -154,7 +154,7 @@ def keys_page(page: int, filters: Mapping[str, str]) -> Call[tuple[list[Key], bo
     return Call(
         "GET",
         "/api/v1/keys",
-        lambda answer: ([_key(each) for each in answer["results"]], answer["next"] is not None),
+        lambda response: ([_key(each) for each in response["results"]], response["next"] is not None),
         query=query,
     )
 
@@ -166,9 +166,9 @@ def key(reference: str) -> Call[Key]:
 def rotate(reference: str, reason: str, expected_version: int | None) -> Call[Rotation]:
     body = {"reason": reason, **_given(expected_version=expected_version)}
 
-    def read(answer: Any) -> Rotation:
-        versions = int(answer["old_version"]), int(answer["new_version"])
-        return Rotation(str(answer["id"]), str(answer["new_key_id"]), *versions, answer)
+    def read(response: Any) -> Rotation:
+        versions = int(response["old_version"]), int(response["new_version"])
+        return Rotation(str(response["id"]), str(response["new_key_id"]), *versions, response)
 
     return Call("POST", f"{_key_path(reference)}/rotate", read, body, headers=_idempotency_key())
 
@@ -186,30 +186,30 @@ def _key_path(reference: str) -> str:
     return f"/api/v1/keys/{reference}"
 
 
-def _key(answer: Any) -> Key:
+def _key(response: Any) -> Key:
     return Key(
-        id=str(uuid.UUID(answer["id"])),
-        name=str(answer["name"]),
-        algorithm=str(answer["algorithm"]),
-        purpose=str(answer["purpose"]),
-        status=str(answer["status"]),
-        modes=tuple(answer["modes"]),
-        operations=tuple(answer["operations"]),
-        primary_version=int(answer["primary_version"]),
-        members=answer,
+        id=str(uuid.UUID(response["id"])),
+        name=str(response["name"]),
+        algorithm=str(response["algorithm"]),
+        purpose=str(response["purpose"]),
+        status=str(response["status"]),
+        modes=tuple(response["modes"]),
+        operations=tuple(response["operations"]),
+        primary_version=int(response["primary_version"]),
+        members=response,
     )
 
 
 def _reader(member: str, mode: str) -> Callable[[Any], Signature]:
-    def read(answer: Any) -> Signature:
-        octets, version = _octets(answer[member]), int(answer["key_version"])
-        return Signature.of(octets, str(answer[mode]), str(answer["key_id"]), version)
+    def read(response: Any) -> Signature:
+        octets, version = _octets(response[member]), int(response["key_version"])
+        return Signature.of(octets, str(response[mode]), str(response["key_id"]), version)
 
     return read
 
 
-def _is_valid(answer: Any) -> bool:
-    if not isinstance(valid := answer["valid"], bool):
+def _is_valid(response: Any) -> bool:
+    if not isinstance(valid := response["valid"], bool):
         raise TypeError("valid is true or false")
     return valid
 

@@ -178,10 +178,10 @@ class Client:
         attempts = Attempts(self._retries, is_repeatable=call.is_repeatable)
         while True:
             try:
-                answer = self._http.request(
+                response = self._http.request(
                     call.method, call.path, json=call.body, params=call.query, headers=call.headers
                 )
-                return call.answer(answer.status_code, answer.headers, answer.content)
+                return call.result_of(response.status_code, response.headers, response.content)
             except httpx.HTTPError as error:
                 failure: Error = failure_of(error, self._http.base_url)
             except Error as error:
@@ -204,9 +204,9 @@ class Client:
             headers = {**transfer.headers, "Content-Length": str(os.fstat(given.fileno()).st_size)}
             with self._http.stream(
                 "POST", transfer.path, params=transfer.query, headers=headers, content=blocks(given)
-            ) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    raise error_of(answer.status_code, answer.headers, answer.read())
-                for block in answer.iter_raw():
+            ) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise error_of(response.status_code, response.headers, response.read())
+                for block in response.iter_raw():
                     made.write(block)
             transfer.require_complete(given, made.tell())

@@ -98,5 +98,5 @@ def failure_of(error: httpx.HTTPError, url: httpx.URL) -> ConnectionFailed:
     Raise it after the ``except`` block: as its context, ``error`` would keep the request with the token in memory.
     """
     reason = str(error) or type(error).__name__
-    detail = f"No answer from {url.scheme}://{url.netloc.decode()}: {reason}"
+    detail = f"No response from {url.scheme}://{url.netloc.decode()}: {reason}"
     return ConnectionFailed(detail, not isinstance(error, _NOT_SENT))

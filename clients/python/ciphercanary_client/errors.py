@@ -12,7 +12,7 @@ class Error(Exception):
 
 
 class ConnectionFailed(Error):
-    """No complete answer arrived. ``was_sent`` is false if the request certainly did not reach the server."""
+    """No complete response arrived. ``was_sent`` is false if the request certainly did not reach the server."""
 
     def __init__(self, detail: str, was_sent: bool = True) -> None:  # noqa: FBT001, FBT002 - pickle passes it so
         super().__init__(detail, was_sent)
@@ -32,7 +32,7 @@ class VerificationFailed(Error):
 
 
 class ApiError(Error):
-    """An answer that is no success (RFC 9457).
+    """A response that is no success (RFC 9457).
 
     ``status`` is that of HTTP. ``errors`` maps a field to its messages. ``retry_after`` is in seconds, or None.
     ``members`` are all members of the problem document, such as ``rule`` or ``successor_id``.
@@ -99,7 +99,7 @@ class ServerFailed(ApiError):
 
 
 class Unavailable(ServerFailed):
-    """502, 503, 504: the server, or the proxy in front of it, cannot answer now."""
+    """502, 503, 504: the server, or the proxy in front of it, cannot respond now."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -116,14 +116,14 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 _DOES_NOT_OPEN = {"decryption_failed", "malformed_ciphertext"}
 _SERVER_ERRORS = 500
-MAX_TEXT = 500  # of a text from an answer, in characters
+MAX_TEXT = 500  # of a text from a response, in characters
 
 
 def error_of(status: int, headers: Mapping[str, str], content: bytes) -> ApiError:
-    """The error for an answer that is no success. Anything but a problem document gives the code ``http_STATUS``."""
+    """The error for a response that is no success. Anything but a problem document gives the code ``http_STATUS``."""
     problem = _problem(headers, content)
     code = _text(problem.get("code")) or f"http_{status}"
-    detail = _text(problem.get("detail")) or f"The server answered with the HTTP status {status}."
+    detail = _text(problem.get("detail")) or f"The server responded with the HTTP status {status}."
     fields = problem.get("errors")
     return _class_of(status, code)(
         status,

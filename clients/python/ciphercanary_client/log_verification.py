@@ -76,7 +76,7 @@ def verify_log(
     earlier = stored.checkpoint if stored else None
     proof, entry = _proof(client, entry_id) if entry_id is not None else (None, "")
     newest = Checkpoint.parse(_text_of(client.call("GET", "/api/v1/audit/checkpoint"), "note"))
-    # The server answers in this order, and checkpoints only grow.
+    # The server responds in this order, and checkpoints only grow.
     chain = [proof.checkpoint, newest] if proof else [newest]
     for checkpoint in chain:
         checkpoint.verify(keys)
@@ -97,27 +97,27 @@ def _published_keys(client: Client) -> tuple[VerifierKey, ...]:
 
 
 def _proof(client: Client, entry_id: int) -> tuple[EntryProof, str]:
-    answer = client.call("GET", f"/api/v1/audit/logs/{entry_id}/proof")
-    entry = _text_of(answer, "entry")
+    response = client.call("GET", f"/api/v1/audit/logs/{entry_id}/proof")
+    entry = _text_of(response, "entry")
     try:
         is_requested = json.loads(entry)["id"] == entry_id
     except (ValueError, LookupError, TypeError):
         is_requested = False
     if not is_requested:
         raise VerificationFailed("The server returned another entry.")
-    return EntryProof.parse(_text_of(answer, "proof")), entry
+    return EntryProof.parse(_text_of(response, "proof")), entry
 
 
 def _consistency(client: Client, former: Checkpoint, later: Checkpoint) -> tuple[bytes, ...]:
     if not former.size or former.size >= later.size:
         return ()
     query = {"from": str(former.size), "to": str(later.size)}
-    answer = client.call("GET", "/api/v1/audit/consistency", query=query)
-    hashes = answer.get("hashes") if isinstance(answer, dict) else None
+    response = client.call("GET", "/api/v1/audit/consistency", query=query)
+    hashes = response.get("hashes") if isinstance(response, dict) else None
     return hashes_of(map(str, hashes if isinstance(hashes, list) else [""]))
 
 
-def _text_of(answer: Any, member: str) -> str:
-    if not isinstance(answer, dict) or not isinstance(answer.get(member), str):
-        raise VerificationFailed(f"The answer of the server has no {member}.")
-    return str(answer[member])
+def _text_of(response: Any, member: str) -> str:
+    if not isinstance(response, dict) or not isinstance(response.get(member), str):
+        raise VerificationFailed(f"The response of the server has no {member}.")
+    return str(response[member])

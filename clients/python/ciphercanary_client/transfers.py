@@ -1,4 +1,4 @@
-"""Files through ``/api/v1/stream/encrypt`` and ``/decrypt``: the request, and whether the answer is complete."""
+"""Files through ``/api/v1/stream/encrypt`` and ``/decrypt``: the request, and whether the response is complete."""
 
 import base64
 import struct
@@ -43,15 +43,15 @@ class Transfer:
         return Transfer("/api/v1/stream/decrypt", {}, _headers(aad), is_encryption=False)
 
     def require_complete(self, sent: IO[bytes], received: int) -> None:
-        """Raise ConnectionFailed unless ``received`` bytes are the whole answer to a file that was sent completely.
+        """Raise ConnectionFailed unless ``received`` bytes are the whole response to a file that was sent completely.
 
-        HTTP/1.1 reports an answer that was cut off, but a proxy in between may not.
+        HTTP/1.1 reports a response that was cut off, but a proxy in between may not.
         """
         size = sent.tell()
         plain, sealed = (size, received) if self.is_encryption else (received, size)
         header = _HEADER_SIZE if self.is_encryption else _header_size(sent)
         if stream_size(plain) - _HEADER_SIZE + header != sealed:
-            raise ConnectionFailed("The answer was cut off.")
+            raise ConnectionFailed("The response was cut off.")
 
 
 def _header_size(file: IO[bytes]) -> int:

@@ -5,7 +5,7 @@ import uuid
 
 import httpx
 import pytest
-from client_answers import TOKEN, URL
+from client_responses import TOKEN, URL
 
 from ciphercanary_client import AsyncClient, Client, Retries
 from ciphercanary_client.errors import CiphertextRefused
@@ -15,37 +15,37 @@ AT_ONCE = Retries(first_pause=0)
 
 
 class Server:
-    """Answers of a server in their order, and the requests that it got."""
+    """Responses of a server in their order, and the requests that it got."""
 
     def __init__(self):
-        self.answers, self.requests = [], []
+        self.responses, self.requests = [], []
 
-    def will_answer(self, *answers):
+    def will_respond(self, *responses):
         """Each is a pair of status and JSON, a triple with headers, text, a stream of bytes, a whole response, or an
         error to raise.
         """
-        self.answers += answers
+        self.responses += responses
 
     def __call__(self, request):
         request.read()
-        return self.answer_to(request)
+        return self.response_to(request)
 
-    async def answer_later(self, request):
+    async def respond_later(self, request):
         await request.aread()
-        return self.answer_to(request)
+        return self.response_to(request)
 
-    def answer_to(self, request):
+    def response_to(self, request):
         self.requests.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, httpx.Response):
-            return answer
-        if isinstance(answer, str):
-            return httpx.Response(200, text=answer)
-        if isinstance(answer, bytes):
-            return httpx.Response(200, stream=httpx.ByteStream(answer))
-        status, members, headers = (*answer, {})[:3]
+        response = self.responses.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, httpx.Response):
+            return response
+        if isinstance(response, str):
+            return httpx.Response(200, text=response)
+        if isinstance(response, bytes):
+            return httpx.Response(200, stream=httpx.ByteStream(response))
+        status, members, headers = (*response, {})[:3]
         kind = "application/json" if status < 300 else "application/problem+json"
         return httpx.Response(status, json=members, headers={"Content-Type": kind, **headers})
 
@@ -69,7 +69,7 @@ def client(server):
 def make_async_client(server):
     """A client for the running loop."""
     return lambda: AsyncClient(
-        URL, TOKEN, retries=AT_ONCE, transport=httpx.MockTransport(server.answer_later)
+        URL, TOKEN, retries=AT_ONCE, transport=httpx.MockTransport(server.respond_later)
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from client_answers import KEY, LOST, PROBLEM, URL, b64, sealed
+from client_responses import KEY, LOST, PROBLEM, URL, b64, sealed
 
 from ciphercanary_client import Signature
 
@@ -14,7 +14,7 @@ def test_the_asynchronous_client_sends_the_same_requests(client, server, make_as
     coded = {"mac": b64(b"mac"), "algorithm": "hmac-sha256", "key_id": KEY["id"], "key_version": 1}
     rotated = {"id": "1", "new_key_id": KEY["id"], "old_version": 1, "new_version": 2}
     made = {"ciphertext": "cc1.AAAA", "algorithm": "aes-256-gcm", "key_id": KEY["id"], "key_version": 1}
-    answers = [
+    responses = [
         *[(200, KEY), (503, PROBLEM), LOST, (200, {"ciphertext": "cc1.A"})],
         *[(200, {"data": b64(b"m")}), (200, signed), (200, {"valid": True})],
         *[(200, coded), (200, {"valid": True})],
@@ -52,13 +52,13 @@ def test_the_asynchronous_client_sends_the_same_requests(client, server, make_as
             assert repr(other) == f"AsyncClient('{URL}')"
             return [await value_of(step) for step in used(other)]
 
-    server.will_answer(*answers)
+    server.will_respond(*responses)
     found = asyncio.run(use())
     theirs = [(request.method, str(request.url), request.content) for request in server.requests]
 
     source.write_bytes(b"plain" * 100_000)
     server.requests.clear()
-    server.will_answer(*answers)
+    server.will_respond(*responses)
     ours = [list(step) if hasattr(step, "__next__") else step for step in used(client)]
     assert [(request.method, str(request.url), request.content) for request in server.requests] == theirs
     without_envelope = [index for index in range(len(ours)) if index != 7]
@@ -68,12 +68,12 @@ def test_the_asynchronous_client_sends_the_same_requests(client, server, make_as
 def test_a_cancelled_file_leaves_nothing(server, make_async_client, paths):
     source, target = paths
 
-    async def answer(_):
+    async def respond(_):
         await asyncio.sleep(60)
 
     async def use():
         async with make_async_client() as client:
-            client._http._transport.handler = answer
+            client._http._transport.handler = respond
             task = asyncio.create_task(client.encrypt_file("name:orders", source, target))
             await asyncio.sleep(0.05)
             task.cancel()

@@ -56,7 +56,7 @@ def test_wrong_usage_exits_with_2(run, arguments):
 def test_a_missing_server_exits_with_1_and_one_line(run):
     code, error = run("keys", "show", "name:orders")
     assert (code, error.count("\n")) == (1, 1)
-    assert error.startswith(f"ciphercanary: No answer from {URL}: ")
+    assert error.startswith(f"ciphercanary: No response from {URL}: ")
 
 
 def test_a_missing_token_names_the_variable(run, monkeypatch):

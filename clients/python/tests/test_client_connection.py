@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from client_answers import KEY, TOKEN, URL
+from client_responses import KEY, TOKEN, URL
 
 from ciphercanary_client import ApiError, Client
 
@@ -52,7 +52,7 @@ def test_a_token_that_is_none_is_rejected_without_being_shown(monkeypatch, token
 def test_url_and_token_come_from_the_environment(monkeypatch, server):
     monkeypatch.setenv("CIPHERCANARY_URL", f"{URL}/kms")
     monkeypatch.setenv("CIPHERCANARY_TOKEN", TOKEN)
-    server.will_answer((200, KEY))
+    server.will_respond((200, KEY))
     with Client(transport=httpx.MockTransport(server)) as client:
         assert client.key("name:orders").id == KEY["id"]
         assert TOKEN not in repr(client)
@@ -62,7 +62,7 @@ def test_url_and_token_come_from_the_environment(monkeypatch, server):
 
 
 def test_a_redirect_is_an_error(client, server):
-    server.will_answer(httpx.Response(307, headers={"Location": "https://elsewhere.example/"}))
+    server.will_respond(httpx.Response(307, headers={"Location": "https://elsewhere.example/"}))
     with pytest.raises(ApiError, match="307"):
         client.decrypt("cc1.AAAA")
     assert len(server.requests) == 1

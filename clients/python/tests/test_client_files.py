@@ -1,9 +1,9 @@
-"""Files through the client, against answers of a server in memory."""
+"""Files through the client, against responses of a server in memory."""
 
 import stat
 
 import pytest
-from client_answers import LOST, PROBLEM, b64, sealed
+from client_responses import LOST, PROBLEM, b64, sealed
 
 from ciphercanary_client import DecryptionFailed
 from ciphercanary_client.transfers import stream_size
@@ -11,7 +11,7 @@ from ciphercanary_client.transfers import stream_size
 
 def test_a_file_is_sent_again_from_its_beginning(client, server, paths):
     source, target = paths
-    server.will_answer((503, PROBLEM), LOST, sealed(500_000))
+    server.will_respond((503, PROBLEM), LOST, sealed(500_000))
     client.encrypt_file("name:orders", source, target, b"aad")
     assert target.read_bytes() == sealed(500_000)
     assert {request.content for request in server.requests} == {source.read_bytes()}
@@ -21,14 +21,14 @@ def test_a_file_is_sent_again_from_its_beginning(client, server, paths):
 
 
 @pytest.mark.parametrize("before", [None, b"before"])
-def test_an_answer_that_was_cut_off_leaves_the_target_as_it_was(client, server, paths, before):
+def test_a_response_that_was_cut_off_leaves_the_target_as_it_was(client, server, paths, before):
     source, target = paths
     source.write_bytes(sealed(500_000))
     if before:
         target.write_bytes(before)
-    answers = [bytes(size) for size in (499_999, 16_384, 0)]
+    responses = [bytes(size) for size in (499_999, 16_384, 0)]
     refused = (400, {"code": "decryption_failed", "detail": "d"})
-    server.will_answer(*answers, refused)
+    server.will_respond(*responses, refused)
     with pytest.raises(DecryptionFailed):
         client.decrypt_file(source, target)
     assert (target.read_bytes() if target.exists() else None) == before
@@ -39,7 +39,7 @@ def test_only_the_owner_reads_a_decrypted_file(client, server, paths):
     source, target = paths
     source.write_bytes(sealed(7))
     target.write_bytes(b"before")
-    server.will_answer(b"plain 7")
+    server.will_respond(b"plain 7")
     client.decrypt_file(source, target)
     assert target.read_bytes() == b"plain 7"
     assert stat.S_IMODE(target.stat().st_mode) == 0o600

@@ -197,20 +197,20 @@ def test_a_log_that_lost_or_changed_entries_fails(log):
 
 
 def serve(server, log, size, *, earlier=0, entry=0):
-    """The answers of a server for one verification."""
+    """The responses of a server for one verification."""
     if entry:
         proof = {"entry": log.entries[entry - 1].decode(), "proof": log.proof(entry - 1, size)}
-        server.will_answer((200, proof))
-    server.will_answer((200, {"note": log.note(size)}))
+        server.will_respond((200, proof))
+    server.will_respond((200, {"note": log.note(size)}))
     if 0 < earlier < size:
-        server.will_answer((200, {"hashes": list(map(b64, subproof(earlier, log.entries[:size])))}))
+        server.will_respond((200, {"hashes": list(map(b64, subproof(earlier, log.entries[:size])))}))
 
 
 def test_the_first_verification_trusts_the_keys_of_the_server_and_the_next_the_stored_ones(
     client, server, log, tmp_path
 ):
     state = tmp_path / "new" / "state.json"
-    server.will_answer("\n".join(log.vkeys))
+    server.will_respond("\n".join(log.vkeys))
     serve(server, log, 7)
     first = verify_log(client, StoredHead.read(state), (), None)
     first.head.write(state)
@@ -221,7 +221,7 @@ def test_the_first_verification_trusts_the_keys_of_the_server_and_the_next_the_s
     assert (second.is_first_use, second.earlier.size, second.newest.size) == (False, 7, 19)
     assert second.entry == log.entries[2].decode()
     assert dict(server.requests[-1].url.params) == {"from": "7", "to": "19"}
-    assert not server.answers
+    assert not server.responses
 
 
 def test_a_rewritten_log_fails_although_its_own_keys_signed_it(client, server, log):
@@ -245,7 +245,7 @@ def test_pinned_keys_replace_those_that_are_stored(client, server, log):
 
 def test_an_altered_entry_fails(client, server, log):
     altered = json.dumps({"id": 3, "outcome": "ok"})
-    server.will_answer((200, {"entry": altered, "proof": log.proof(2, 19)}), (200, {"note": log.note(19)}))
+    server.will_respond((200, {"entry": altered, "proof": log.proof(2, 19)}), (200, {"note": log.note(19)}))
     with pytest.raises(VerificationFailed, match="not in the tree"):
         verify_log(client, StoredHead(log.keys, None), (), 3)
 
@@ -258,17 +258,17 @@ def test_another_entry_than_the_requested_one_fails(client, server, log):
 
 @pytest.mark.parametrize("entry", ["", "[]", "{}", '{"id": 2}'])
 def test_a_malformed_entry_fails(client, server, log, entry):
-    server.will_answer((200, {"entry": entry, "proof": log.proof(2, 19)}))
+    server.will_respond((200, {"entry": entry, "proof": log.proof(2, 19)}))
     with pytest.raises(VerificationFailed, match="another entry"):
         verify_log(client, StoredHead(log.keys, None), (), 3)
 
 
-@pytest.mark.parametrize("answer", [[], {}, {"hashes": None}, {"hashes": [7]}, {"hashes": {}}])
-def test_a_malformed_answer_fails(client, server, log, answer):
-    server.will_answer((200, {"note": log.note(19)}), (200, answer))
+@pytest.mark.parametrize("response", [[], {}, {"hashes": None}, {"hashes": [7]}, {"hashes": {}}])
+def test_a_malformed_response_fails(client, server, log, response):
+    server.will_respond((200, {"note": log.note(19)}), (200, response))
     with pytest.raises(VerificationFailed, match="malformed hash"):
         verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), None)
-    server.will_answer((200, answer))
+    server.will_respond((200, response))
     with pytest.raises(VerificationFailed, match="no note"):
         verify_log(client, StoredHead(log.keys, log.checkpoint(7)), (), None)
 

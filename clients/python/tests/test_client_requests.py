@@ -1,11 +1,11 @@
-"""Requests, answers and errors of both clients, against answers of a server in memory."""
+"""Requests, responses and errors of both clients, against responses of a server in memory."""
 
 import asyncio
 import pickle
 
 import httpx
 import pytest
-from client_answers import KEY, LOST, PROBLEM, URL, b64
+from client_responses import KEY, LOST, PROBLEM, URL, b64
 
 from ciphercanary_client import (
     ApiError,
@@ -30,7 +30,7 @@ from ciphercanary_client.errors import error_of
 
 
 def test_the_default_mode_of_a_key_is_read_once(client, server):
-    server.will_answer((200, KEY), (200, {"ciphertext": "cc1.A"}), (200, {"ciphertext": "cc1.B"}))
+    server.will_respond((200, KEY), (200, {"ciphertext": "cc1.A"}), (200, {"ciphertext": "cc1.B"}))
     assert [client.encrypt("name:orders", b"hello", b"aad"), client.encrypt("name:orders", b"")] == [
         "cc1.A",
         "cc1.B",
@@ -43,7 +43,7 @@ def test_the_default_mode_of_a_key_is_read_once(client, server):
 
 def test_a_signature_brings_its_mode_and_version_to_the_verification(client, server):
     signed = {"signature": b64(b"sig"), "signing_algorithm": "ed25519", "key_id": KEY["id"], "key_version": 3}
-    server.will_answer((200, signed), (200, {"valid": True}), (200, {"valid": False}))
+    server.will_respond((200, signed), (200, {"valid": True}), (200, {"valid": False}))
     signature = client.sign("name:releases", b"build 7", "ed25519")
     assert (signature, signature.mode, signature.key_id, signature.key_version) == (
         b"sig",
@@ -58,8 +58,8 @@ def test_a_signature_brings_its_mode_and_version_to_the_verification(client, ser
 
 
 def test_a_mac_is_computed_and_verified(client, server):
-    answer = {"mac": b64(b"mac"), "algorithm": "hmac-sha256", "key_id": KEY["id"], "key_version": 1}
-    server.will_answer((200, answer), (200, {"valid": True}))
+    response = {"mac": b64(b"mac"), "algorithm": "hmac-sha256", "key_id": KEY["id"], "key_version": 1}
+    server.will_respond((200, response), (200, {"valid": True}))
     mac = client.mac("name:webhooks", b"m")
     assert isinstance(mac, Signature)
     assert client.verify_mac("name:webhooks", b"m", mac)
@@ -73,7 +73,7 @@ def test_a_mac_is_computed_and_verified(client, server):
 
 def test_data_keys_come_with_and_without_plaintext_and_as_pairs(client, server):
     made = {"ciphertext": "cc1.A", "algorithm": "aes-256-gcm", "key_id": KEY["id"], "key_version": 1}
-    server.will_answer(
+    server.will_respond(
         (200, {**made, "plaintext": b64(bytes(32)), "bits": 256}),
         (200, {**made, "bits": 512}),
         (200, {**made, "plaintext": b64(b"private"), "public_key": b64(b"public")}),
@@ -92,7 +92,7 @@ def test_data_keys_come_with_and_without_plaintext_and_as_pairs(client, server):
 
 
 def test_keys_are_read_page_by_page(client, server):
-    server.will_answer((200, {"results": [KEY, KEY], "next": "/x"}), (200, {"results": [KEY], "next": None}))
+    server.will_respond((200, {"results": [KEY, KEY], "next": "/x"}), (200, {"results": [KEY], "next": None}))
     assert [key.name for key in client.keys(status="active")] == ["orders"] * 3
     assert [dict(request.url.params)["page"] for request in server.requests] == ["1", "2"]
 
@@ -104,11 +104,11 @@ def test_a_reference_cannot_change_the_path(client, key):
 
 
 def test_a_creation_is_repeated_with_its_idempotency_key(client, server):
-    server.will_answer(LOST, (409, {"code": "request_in_progress"}, {"Retry-After": "0"}), (201, KEY))
+    server.will_respond(LOST, (409, {"code": "request_in_progress"}, {"Retry-After": "0"}), (201, KEY))
     assert client.create_key("orders", tags=["a"]).primary_version == 2
     [key] = {request.headers["idempotency-key"] for request in server.requests}
     assert len(server.requests) == 3
-    server.will_answer((201, {"id": "1", "new_key_id": KEY["id"], "old_version": 1, "new_version": 2}))
+    server.will_respond((201, {"id": "1", "new_key_id": KEY["id"], "old_version": 1, "new_version": 2}))
     assert client.rotate("name:orders", "scheduled", expected_version=1).new_version == 2
     assert server.requests[-1].headers["idempotency-key"] != key
 
@@ -138,7 +138,7 @@ def test_an_error_has_the_class_of_its_status_and_the_members_of_the_problem(
     client, server, status, code, kind
 ):
     members = {"code": code, "detail": "d", "request_id": "r", "errors": {"data": ["x"]}, "rule": "grant"}
-    server.will_answer((status, members, {"Retry-After": "900"}))
+    server.will_respond((status, members, {"Retry-After": "900"}))
     with pytest.raises(kind) as raised:
         client.decrypt("cc1.secret-ciphertext", b"secret-aad")
     error = raised.value
@@ -157,7 +157,7 @@ def test_an_error_of_another_server_is_an_error_of_the_api_too(content):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         "<html>",
         (200, {}),
@@ -166,21 +166,21 @@ def test_an_error_of_another_server_is_an_error_of_the_api_too(content):
         (204, None),
     ],
 )
-def test_a_success_of_another_server_is_an_error(client, server, answer):
-    server.will_answer(answer)
+def test_a_success_of_another_server_is_an_error(client, server, response):
+    server.will_respond(response)
     with pytest.raises(ApiError) as raised:
         client.decrypt("cc1.AAAA")
     assert raised.value.code == "unexpected_answer"
 
 
 def test_an_operation_is_repeated_until_it_succeeds(client, server):
-    server.will_answer(
+    server.will_respond(
         (503, PROBLEM), (429, PROBLEM), LOST, httpx.ConnectError("refused"), (200, {"data": b64(b"m")})
     )
     assert client.decrypt("cc1.AAAA") == b"m"
 
 
-def test_no_failure_keeps_the_request_or_the_answer(client, server, make_async_client, paths):
+def test_no_failure_keeps_the_request_or_the_response(client, server, make_async_client, paths):
     async def decrypt_later():
         async with make_async_client() as other:
             await other.decrypt("cc1.AAAA")
@@ -196,28 +196,28 @@ def test_no_failure_keeps_the_request_or_the_answer(client, server, make_async_c
         lambda: asyncio.run(transfer_later()),
     )
     for send in ways:
-        server.will_answer(*[LOST] * 6)
+        server.will_respond(*[LOST] * 6)
         with pytest.raises(ConnectionFailed) as raised:
             send()
         assert (raised.value.__context__, raised.value.__cause__) == (None, None)
-    server.will_answer("<html>")
+    server.will_respond("<html>")
     with pytest.raises(ApiError) as refused:
         client.decrypt("cc1.AAAA")
     assert refused.value.__context__ is None
 
 
 def test_the_last_error_is_raised(client, server):
-    server.will_answer(*[(503, PROBLEM)] * 6)
+    server.will_respond(*[(503, PROBLEM)] * 6)
     with pytest.raises(Unavailable):
         client.decrypt("cc1.AAAA")
-    assert not server.answers
+    assert not server.responses
 
 
 def test_a_call_that_may_change_something_is_not_repeated_after_a_lost_connection(client, server):
-    server.will_answer(LOST)
-    with pytest.raises(ConnectionFailed, match=f"No answer from {URL}: reset"):
+    server.will_respond(LOST)
+    with pytest.raises(ConnectionFailed, match=f"No response from {URL}: reset"):
         client.call("POST", "/api/v1/users", {"username": "mira"})
-    server.will_answer(LOST, (200, {}), LOST, (201, {}))
+    server.will_respond(LOST, (200, {}), LOST, (201, {}))
     client.call("GET", "/api/v1/users", query={"page": "2"})
     client.call("POST", "/api/v1/users", {"username": "mira"}, idempotency_key="one")
     assert server.requests[-1].headers["idempotency-key"] == '"one"'
@@ -237,13 +237,13 @@ def test_an_idempotency_key_fits_its_header(client, key):
 
 
 def test_a_key_without_a_mode_cannot_encrypt(client, server):
-    server.will_answer((200, {**KEY, "modes": []}))
+    server.will_respond((200, {**KEY, "modes": []}))
     with pytest.raises(Error, match="no mode"):
         client.encrypt("name:orders", b"hello")
 
 
 def test_a_key_of_another_purpose_is_not_used(client, server):
-    server.will_answer((200, {**KEY, "purpose": "mac"}), (200, KEY))
+    server.will_respond((200, {**KEY, "purpose": "mac"}), (200, KEY))
     with pytest.raises(ValueError, match="The purpose of this key is mac"):
         client.encrypt("name:webhooks", b"hello")
     with pytest.raises(ValueError, match="This operation requires sign"):

@@ -23,8 +23,7 @@ from kernel.clock import database_now, process_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.databases.rows import first_of
 from kernel.errors import Conflict
-from kernel.jobs import job as jobs_job
-from kernel.jobs.job import Status
+from kernel.jobs.job import Status, requester_columns
 from kernel.labels import check_reason
 from keys import lifecycle
 
@@ -50,7 +49,7 @@ def begin_reencryption(
         check_reason(reason)
     now = database_now()
     job = Reencryption(
-        **jobs_job.requester_columns(asdict(principal.actor)),
+        **requester_columns(asdict(principal.actor)),
         kind=KIND,
         key_id=key_id,
         target_key_id=target_key_id or key_id,

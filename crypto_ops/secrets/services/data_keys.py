@@ -64,7 +64,7 @@ class DataKey(Unprinted, frozen=True, kw_only=True):
 
 
 class DataKeyRequest(KeyRequest[DataKey], frozen=True, kw_only=True):
-    """``is_disclosed``: whether the answer contains the plaintext."""
+    """``is_disclosed``: whether the response contains the plaintext."""
 
     unknown_mode: ClassVar = "data-key"
 

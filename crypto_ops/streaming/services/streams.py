@@ -71,7 +71,7 @@ class Stream(ABC):
         """Commit the audit event for the complete body, then return the rest of the response. Raises refusals."""
 
     @abstractmethod
-    def answer_size(self, body_size: int | None) -> int | None:
+    def response_size(self, body_size: int | None) -> int | None:
         """The size of the whole response to a body of that size; None if unknown."""
 
     @property
@@ -134,7 +134,7 @@ class Encryption(Stream):
         perform(self._again(), self._principal)
         return iter([(self._beginning or b"") + self._sealer.finish()])
 
-    def answer_size(self, body_size: int | None) -> int | None:
+    def response_size(self, body_size: int | None) -> int | None:
         return None if body_size is None else sealed_size(body_size)
 
     @property
@@ -208,7 +208,7 @@ class Decryption(Stream):
         self._perform(self._opening.header, COMMIT)
         return self._second_pass(self._opening)
 
-    def answer_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
+    def response_size(self, body_size: int | None) -> int | None:  # noqa: ARG002 - the first pass has measured the plaintext
         return self._size
 
     @property

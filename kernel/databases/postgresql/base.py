@@ -56,13 +56,13 @@ class _BoundedPool:
 
 
 def _is_read_only(session: psycopg.Connection[Any]) -> bool:
-    """Whether the server rejects writes of this session, as of its last answer: PostgreSQL reports each change."""
+    """Whether the server rejects writes of this session, as of its last response: PostgreSQL reports each change."""
     status = session.pgconn.parameter_status
     return b"on" in {status(b"default_transaction_read_only"), status(b"in_hot_standby")}
 
 
 def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
-    """A server that became read-only is unavailable, like a stopped one: the answer is 503 and not 500."""
+    """A server that became read-only is unavailable, like a stopped one: the response is 503 and not 500."""
     try:
         return execute(*call)
     except django.db.InternalError as error:

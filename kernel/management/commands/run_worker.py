@@ -28,7 +28,7 @@ class Command(ServiceCommand):
         tracing.close()
 
     def _wait_for_database(self, stopping: threading.Event) -> None:
-        """Wait until the database answers, because only then a newer one can be refused. Raises CommandError."""
+        """Wait until the database responds, because only then a newer one can be refused. Raises CommandError."""
         while not stopping.is_set():
             try:
                 self.refuse_newer_database(applied_migrations())

@@ -18,7 +18,7 @@ from kernel.crypto.algorithms import find_key_algorithms
 from kernel.databases.rows import first_of
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs import delivery
-from kernel.jobs import job as jobs_job
+from kernel.jobs.job import Job, requester_columns
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.labels import check_reason
@@ -72,7 +72,7 @@ def request_rotation(
     principal: Principal,
     request: RotationRequest,
     reason: str,
-    submit: Callable[[jobs_job.Job], None] = delivery.submit,
+    submit: Callable[[Job], None] = delivery.submit,
 ) -> KeyRotationJob:
     """Queue a job that rotates the selected keys that are active.
 
@@ -81,7 +81,7 @@ def request_rotation(
     principal.require("keys.rotate")
     check_reason(reason)
     job = KeyRotationJob(
-        **jobs_job.requester_columns(asdict(principal.actor)),
+        **requester_columns(asdict(principal.actor)),
         selection=request.selection.value,
         algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
         policy_id=request.policy_id,

@@ -64,7 +64,7 @@ def export_key(
     """The material of enabled versions: of the given numbers, or of the newest ``MAX_VERSIONS``.
 
     ``wrapping_key``: a SubjectPublicKeyInfo under which each is wrapped, as ``key_transport.wrap`` does.
-    ``is_private_connection``: whether no one can read the connection on which the answer goes. Raises Denied,
+    ``is_private_connection``: whether no one can read the connection on which the response goes. Raises Denied,
     RecentAuthRequired, NotFound, Invalid, NotExportable, PolicyViolated, KeyNotUsable, PrivateKeyMissing.
     """
     principal.require("keys.export")

@@ -128,8 +128,8 @@ def test_a_search_reads_all_events_of_an_object_and_otherwise_a_part(
 def test_the_api_its_exports_and_saved_filters_take_names(auditor, entries):
     filters = {"object": "payments-db", "action": DECRYPTED}
     wanted = [entries["refused"].id, entries["decrypted"].id]
-    answer = auditor.api.get(f"/api/v1/audit/logs?object=payments-db&action={DECRYPTED}").json
-    assert ([entry["id"] for entry in answer["results"]], answer["count"]) == (wanted, 2)
+    response = auditor.api.get(f"/api/v1/audit/logs?object=payments-db&action={DECRYPTED}").json
+    assert ([entry["id"] for entry in response["results"]], response["count"]) == (wanted, 2)
     content, reported = exported(auditor, **filters)
     assert (ids(content), reported["filters"]) == (wanted[::-1], filters)
     saved = auditor.api.post("/api/v1/audit/saved-filters", {"name": "mine", "filters": filters})

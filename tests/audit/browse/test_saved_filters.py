@@ -24,11 +24,11 @@ def names(persona):
 
 def test_a_filter_is_kept_in_the_words_of_the_log(auditor):
     filters = {"actor": "ada", "object": "a-key", "from": "2026-01-01T01:00:00+01:00", "search": "two words"}
-    answer = auditor.api.post(FILTERS, {"name": "of ada", "filters": filters})
-    assert answer.status == 201
-    assert answer.json["filters"] == filters | {"from": "2026-01-01T00:00:00.000000Z"}
-    assert (answer.json["owner_name"], answer.json["is_shared"]) == ("aude", False)
-    assert auditor.api.get(FILTERS).json["results"] == [answer.json]
+    response = auditor.api.post(FILTERS, {"name": "of ada", "filters": filters})
+    assert response.status == 201
+    assert response.json["filters"] == filters | {"from": "2026-01-01T00:00:00.000000Z"}
+    assert (response.json["owner_name"], response.json["is_shared"]) == ("aude", False)
+    assert auditor.api.get(FILTERS).json["results"] == [response.json]
 
 
 def test_the_log_records_the_creation_and_deletion_of_a_saved_filter(auditor):
@@ -61,9 +61,9 @@ def test_the_log_records_the_creation_and_deletion_of_a_saved_filter(auditor):
     ],
 )
 def test_an_invalid_saved_filter_is_refused(auditor, change, field):
-    answer = auditor.api.post(FILTERS, DENIED | change)
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert any(name.startswith(field) for name in answer.json["errors"])
+    response = auditor.api.post(FILTERS, DENIED | change)
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert any(name.startswith(field) for name in response.json["errors"])
     assert not SavedFilter.objects.exists()
 
 
@@ -83,15 +83,15 @@ def test_a_filter_is_private_until_it_is_shared_with_who_reads_the_whole_log(aud
 
 def test_another_user_may_not_delete_a_shared_filter(auditor, admin):
     kept = auditor.api.post(FILTERS, DENIED | {"is_shared": True}).json
-    answer = admin.api.delete(f"{FILTERS}/{kept['id']}")
-    assert (answer.status, answer.code) == (403, "permission_denied")
+    response = admin.api.delete(f"{FILTERS}/{kept['id']}")
+    assert (response.status, response.code) == (403, "permission_denied")
     assert names(auditor) == ["refusals"]
 
 
 def test_a_user_who_sees_only_their_own_actions_saves_filters_and_shares_none(developer):
     assert developer.api.post(FILTERS, DENIED).status == 201
-    answer = developer.api.post(FILTERS, DENIED | {"name": "for all", "is_shared": True})
-    assert answer.json["errors"] == {
+    response = developer.api.post(FILTERS, DENIED | {"name": "for all", "is_shared": True})
+    assert response.json["errors"] == {
         "is_shared": ["You cannot share filters because you can only see your own entries."]
     }
     page = signed_in(developer).get("/audit/saved/new?outcome=denied").content.decode()
@@ -101,8 +101,8 @@ def test_a_user_who_sees_only_their_own_actions_saves_filters_and_shares_none(de
 def test_no_one_keeps_more_than_fifty(auditor):
     for number in range(saved_filters.MOST_FILTERS):
         SavedFilter.objects.create(name=f"{number}", owner=auditor.user.id, filters={"outcome": "ok"})
-    answer = auditor.api.post(FILTERS, DENIED)
-    assert (answer.status, answer.code) == (422, "too_many_filters")
+    response = auditor.api.post(FILTERS, DENIED)
+    assert (response.status, response.code) == (422, "too_many_filters")
 
 
 @pytest.mark.django_db(transaction=True)

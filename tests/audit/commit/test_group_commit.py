@@ -63,7 +63,7 @@ def test_waiting_decisions_are_written_in_one_transaction_and_in_order():
     assert log_rows().values("writer").distinct().count() == 1
 
 
-def test_each_of_a_batch_gets_their_own_answer():
+def test_each_of_a_batch_gets_their_own_response():
     stale = read_stamp("key:changed")
     with transaction.atomic():
         raise_epoch("key:changed")
@@ -92,7 +92,7 @@ def test_a_change_of_something_else_does_not_make_a_decision_stale():
     assert stamp.as_of == epoch  # the next decision with this stamp compares only one number
 
 
-def test_a_poisonous_row_costs_no_one_else_their_answer():
+def test_a_poisonous_row_costs_no_one_else_their_response():
     poison = Event(action="test.poison")
     object.__setattr__(poison, "object_id", "x" * 101)
     with queue_held_up():
@@ -161,13 +161,13 @@ def test_a_connection_that_died_unused_is_replaced_without_a_word():
 
 
 def test_an_event_loop_waits_without_a_thread():
-    async def answer(number):
+    async def respond(number):
         return await asyncio.wrap_future(writer.submit(decision(number)))
 
-    async def answers():
-        return await asyncio.gather(*map(answer, range(50)))
+    async def respond_to_all():
+        return await asyncio.gather(*map(respond, range(50)))
 
-    assert asyncio.run(answers()) == list(range(50))
+    assert asyncio.run(respond_to_all()) == list(range(50))
     assert log_rows().count() == 50
 
 

@@ -31,7 +31,7 @@ ENDING = error(b"57P01", b"terminating connection due to administrator command")
 
 
 class Relay:
-    """A relay between a session and the server. ``holds`` names what it holds back: "requests" or "answers"."""
+    """A relay between a session and the server. ``holds`` names what it holds back: "requests" or "responses"."""
 
     def __init__(self):
         self.holds = set()
@@ -43,9 +43,9 @@ class Relay:
         self.tasks.append(asyncio.current_task())
         self._clients.append(writer)
         params = connection.get_connection_params()
-        answers, requests = await asyncio.open_connection(params["host"], params["port"])
+        responses, requests = await asyncio.open_connection(params["host"], params["port"])
         await asyncio.gather(
-            self.pass_on("requests", reader, requests), self.pass_on("answers", answers, writer)
+            self.pass_on("requests", reader, requests), self.pass_on("responses", responses, writer)
         )
 
     async def pass_on(self, what, source, target):
@@ -152,7 +152,7 @@ def test_an_unrequested_message_of_the_server_breaks_the_session():
 def test_a_lost_connection_raises_connection_lost_with_any_forged_last_message(last_words):
     async def scene(session, relay):
         await session.run((b"BEGIN", ()), ONE, (b"COMMIT", ()))  # prepared by now, as the writer's are
-        relay.holds = {"answers"}
+        relay.holds = {"responses"}
         sent = asyncio.create_task(session.run((b"BEGIN", ()), ONE, (b"COMMIT", ())))
         await asyncio.sleep(0.1)
         relay.send(last_words)
@@ -177,9 +177,9 @@ def test_a_message_larger_than_the_buffers_waits_for_room_and_holds_up_no_one():
     assert play(scene) == [b"%d" % LARGE, b"1", b"1"]
 
 
-def test_an_answer_larger_than_the_buffers_arrives_whole():
+def test_a_response_larger_than_the_buffers_arrives_whole():
     async def scene(session, relay):
-        relay.holds = {"answers"}
+        relay.holds = {"responses"}
         asked = asyncio.create_task(session.run((b"SELECT repeat('x', $1::int)", [b"%d" % LARGE]), ONE))
         done, _ = await asyncio.wait([asked], timeout=0.3)
         assert not done

@@ -178,7 +178,7 @@ def test_many_records_of_a_batch_are_all_stored_or_none(messages):
 
 
 class Relay:
-    """A relay between the writer and the database. When silent, it drops the answers and ends the connection."""
+    """A relay between the writer and the database. When silent, it drops the responses and ends the connection."""
 
     def __init__(self):
         self.is_silent = False
@@ -187,19 +187,19 @@ class Relay:
         params = connection.get_connection_params()
         to_server = await asyncio.open_connection(params["host"], params["port"])
         await asyncio.gather(
-            self.pass_on(reader, to_server[1]), self.pass_on(to_server[0], writer, answers=True)
+            self.pass_on(reader, to_server[1]), self.pass_on(to_server[0], writer, responses=True)
         )
 
-    async def pass_on(self, source, target, *, answers=False):
+    async def pass_on(self, source, target, *, responses=False):
         while octets := await source.read(1 << 16):
-            if answers and self.is_silent:
+            if responses and self.is_silent:
                 break
             target.write(octets)
             await target.drain()
         target.close()
 
 
-def test_a_record_whose_commit_was_not_answered_is_not_written_again_and_the_next_is_the_loops(
+def test_a_record_whose_commit_got_no_response_is_not_written_again_and_the_next_is_the_loops(
     monkeypatch, caplog
 ):
     async def play():
@@ -274,7 +274,7 @@ def test_no_decision_is_sent_above_the_limit_of_the_lag(messages, settings):
     assert messages == [FIRST[0], ["ROLLBACK"]]
 
 
-def test_a_single_request_can_be_answered_in_the_turn_that_sends_it(settings):
+def test_a_single_request_can_get_a_response_in_the_turn_that_sends_it(settings):
     async def turns_until_done():
         await loop_writer.submit(decision(1))
         waiting, turns = loop_writer.submit(decision(2)), 0

@@ -111,7 +111,7 @@ def test_decisions_are_refused_while_the_log_is_unreachable_and_succeed_afterwar
 
 
 @on_postgresql
-def test_one_poisonous_record_costs_no_one_else_their_answer(caplog):
+def test_one_poisonous_record_costs_no_one_else_their_response(caplog):
     with connection.cursor() as cursor:
         cursor.execute(
             "ALTER TABLE audit_bundles ADD CONSTRAINT poison "
@@ -144,7 +144,7 @@ def test_a_session_that_died_unused_is_replaced():
 
 
 @on_postgresql
-def test_a_session_that_dies_in_the_commit_answers_no_one_and_another_writer_begins():
+def test_a_session_that_dies_in_the_commit_responds_to_no_one_and_another_writer_begins():
     """The trigger ends its own session after the bundle and the COMMIT have been sent."""
     with connection.cursor() as cursor:
         cursor.execute(

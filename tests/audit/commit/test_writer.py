@@ -32,7 +32,7 @@ class Expired(Conflict):
 
 
 def decided(**values):
-    return decide("the answer", EVENT, **{"stamps": (read_stamp(KEY, USER),), **values})
+    return decide("the response", EVENT, **{"stamps": (read_stamp(KEY, USER),), **values})
 
 
 def deadline(seconds):
@@ -41,7 +41,7 @@ def deadline(seconds):
 
 def test_a_transaction_has_512_records_at_most():
     waiting = writer._Writer()
-    waiting._queue.extend(Ticket(decide("the answer", EVENT), until=0) for _ in range(513))
+    waiting._queue.extend(Ticket(decide("the response", EVENT), until=0) for _ in range(513))
     waiting._is_closing = True  # an empty queue has no batch
     assert [len(waiting._next_batch()) for _ in range(3)] == [512, 1, 0]
 
@@ -50,7 +50,7 @@ def test_a_transaction_has_512_records_at_most():
 def test_the_result_is_handed_out_once_its_event_is_stored():
     before = database_now()
 
-    assert commit(decided(deadlines=(deadline(60),))) == "the answer"
+    assert commit(decided(deadlines=(deadline(60),))) == "the response"
 
     entry = log_rows().get()
     assert (entry.action, entry.object_id, entry.outcome) == ("crypto.message.encrypted", "k", "ok")
@@ -73,7 +73,7 @@ def test_a_decision_before_its_first_permitted_time_fails_without_a_record():
     with pytest.raises(Expired):
         commit(decided(not_before=(deadline(-60), deadline(60))))
     assert not log_rows().exists()
-    assert commit(decided(not_before=(deadline(-60),))) == "the answer"
+    assert commit(decided(not_before=(deadline(-60),))) == "the response"
 
 
 @pytest.mark.django_db
@@ -93,7 +93,7 @@ def test_the_databases_clock_decides_however_wrong_ours_is():
     late, early = deadline(3600), deadline(-3600)
 
     with time_machine.travel(late.at + timedelta(days=1)):
-        assert commit(decided(deadlines=(late,))) == "the answer"
+        assert commit(decided(deadlines=(late,))) == "the response"
     decision = decided(deadlines=(early,))
     with time_machine.travel(early.at - timedelta(days=1)), pytest.raises(Expired):
         commit(decision)
@@ -124,13 +124,13 @@ def test_a_transaction_around_the_commit_is_refused():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_earlier_answer_leaves_after_an_acknowledged_revocation():
-    """Threads answer as fast as they can while the main thread revokes; the order is that of the returns."""
+def test_no_earlier_response_leaves_after_an_acknowledged_revocation():
+    """Threads respond as fast as they can while the main thread revokes; the order is that of the returns."""
     stop, leaks = threading.Event(), []
     acknowledged = 0  # the epoch of the last change whose commit has returned
 
-    def answer():
-        answered = 0
+    def respond():
+        responses = 0
         while not stop.is_set():
             decision = decided()
             time.sleep(0.001)  # simulates the cryptography
@@ -140,19 +140,19 @@ def test_no_earlier_answer_leaves_after_an_acknowledged_revocation():
                 commit(decision)
             except StaleDecision:
                 continue
-            answered += 1
+            responses += 1
             if decision.grounds.stamps[0].epochs[KEY] < binding:
                 leaks.append((decision.grounds.stamps, binding))
         connection.close()
-        return answered
+        return responses
 
     with ThreadPoolExecutor(4) as pool:
-        answering = [pool.submit(answer) for _ in range(4)]
+        responding = [pool.submit(respond) for _ in range(4)]
         for _ in range(25):
             time.sleep(0.01)
             with transaction.atomic():
                 epoch = raise_epoch(KEY)
             acknowledged = epoch
         stop.set()
-        assert sum(each.result() for each in answering) == log_rows().count()
+        assert sum(each.result() for each in responding) == log_rows().count()
     assert not leaks

@@ -20,9 +20,9 @@ EXPORTS = "/api/v1/audit/exports"
 
 
 def order(persona, export_format="jsonl", **filters):
-    answer = persona.api.post(EXPORTS, {"format": export_format, **filters})
-    assert answer.status == 202, answer.response.content
-    return answer.json["id"]
+    response = persona.api.post(EXPORTS, {"format": export_format, **filters})
+    assert response.status == 202, response.raw.content
+    return response.json["id"]
 
 
 def work():
@@ -43,9 +43,9 @@ def exported(persona, export_format="jsonl", **filters):
     """Export entries; return the bytes of the file and the API's description of the export."""
     export_id = order(persona, export_format, **filters)
     work()
-    answer = fetch(persona, export_id)
-    assert answer.status == 200, answer.response.content
-    return answer.response.content, look(persona, export_id)
+    response = fetch(persona, export_id)
+    assert response.status == 200, response.raw.content
+    return response.raw.content, look(persona, export_id)
 
 
 def ids(content):

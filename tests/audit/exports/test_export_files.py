@@ -276,7 +276,7 @@ def test_entries_that_come_while_it_is_written_are_left_out(auditor, monkeypatch
         work()
 
     reported = look(auditor, export_id)
-    assert max(ids(fetch(auditor, export_id).response.content)) == last
+    assert max(ids(fetch(auditor, export_id).raw.content)) == last
     assert reported["rows"] == reported["total"] == log_rows().filter(id__lte=last).count()
 
 

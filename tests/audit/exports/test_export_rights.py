@@ -27,14 +27,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_operators_and_developers_export_nothing(operator, developer):
     for persona in (operator, developer):
-        for answer in (
+        for response in (
             persona.api.post(EXPORTS, {"format": "jsonl"}),
             persona.api.get(EXPORTS),
             persona.api.get(f"{EXPORTS}/{uuid4()}"),
             persona.api.get(f"{EXPORTS}/{uuid4()}/result"),
             persona.api.post(f"{EXPORTS}/{uuid4()}/cancel"),
         ):
-            assert (answer.status, answer.code) == (403, "permission_denied")
+            assert (response.status, response.code) == (403, "permission_denied")
     assert not AuditExport.objects.exists()
 
 
@@ -93,8 +93,8 @@ def test_one_person_has_twenty_exports_at_most(auditor, admin):
     first = order(auditor)
     for _ in range(19):
         order(auditor)
-    answer = auditor.api.post(EXPORTS, {"format": "jsonl"})
-    assert (answer.status, answer.code) == (422, "too_many_exports")
+    response = auditor.api.post(EXPORTS, {"format": "jsonl"})
+    assert (response.status, response.code) == (422, "too_many_exports")
     order(admin)
     auditor.api.post(f"{EXPORTS}/{first}/cancel")
     order(auditor)
@@ -124,8 +124,8 @@ def test_finished_exports_count_while_their_file_is_kept(auditor):
     ],
 )
 def test_a_bad_order_is_refused_naming_the_field(auditor, body, field):
-    answer = auditor.api.post(EXPORTS, body)
-    assert (answer.status, list(answer.json["errors"])) == (400, [field])
+    response = auditor.api.post(EXPORTS, body)
+    assert (response.status, list(response.json["errors"])) == (400, [field])
     assert not AuditExport.objects.exists()
 
 
@@ -135,8 +135,8 @@ def test_write_access_to_the_database_does_not_choose_the_file(auditor, home):
     work()
     for attempt in ("../../kek-1", "..%2f", "x" * 16, "0" * 15, "ABCDEF0123456789"):
         AuditExport.objects.update(attempt=attempt)
-        answer = fetch(auditor, export_id)
-        assert (answer.status, answer.code) == (503, "integrity_failed")
+        response = fetch(auditor, export_id)
+        assert (response.status, response.code) == (503, "integrity_failed")
 
 
 def test_a_disabled_user_can_neither_request_nor_cancel_nor_fetch_an_export(auditor):

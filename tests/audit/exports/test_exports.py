@@ -27,11 +27,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_an_export_is_ordered_done_and_fetched(auditor):
     write(3)
-    answer = auditor.api.post(EXPORTS, {"format": "jsonl", "action": "test.thing.done"})
-    assert answer.status == 202
-    assert answer.headers["Location"] == f"{EXPORTS}/{answer.json['id']}"
-    ordered = auditor.api.get(answer.headers["Location"]).json
-    assert ordered == answer.json
+    response = auditor.api.post(EXPORTS, {"format": "jsonl", "action": "test.thing.done"})
+    assert response.status == 202
+    assert response.headers["Location"] == f"{EXPORTS}/{response.json['id']}"
+    ordered = auditor.api.get(response.headers["Location"]).json
+    assert ordered == response.json
     assert (ordered["status"], ordered["created_by_name"]) == ("pending", "aude")
     assert (ordered["done"], ordered["total"], ordered["rows"], ordered["sha256"]) == (0, None, None, "")
     work()
@@ -50,7 +50,7 @@ def test_an_export_is_ordered_done_and_fetched(auditor):
     digest = base64.b64encode(bytes.fromhex(reported["sha256"])).decode()
     assert result.headers["Repr-Digest"] == f"sha-256=:{digest}:"
     assert result.headers["Content-Type"] == "application/jsonl"
-    assert result.headers["Content-Length"] == str(reported["size"]) == str(len(result.response.content))
+    assert result.headers["Content-Length"] == str(reported["size"]) == str(len(result.raw.content))
     name = f"audit-log-{ordered['id']}.jsonl"
     assert result.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert result.headers["Cache-Control"] == "no-store"
@@ -60,8 +60,11 @@ def test_an_export_is_ordered_done_and_fetched(auditor):
 def test_the_file_has_its_own_content_type_with_any_accept_header(auditor):
     export_id = order(auditor, "csv")
     work()
-    answer = auditor.api.get(f"{EXPORTS}/{export_id}/result", Accept="text/csv")
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8; header=present")
+    response = auditor.api.get(f"{EXPORTS}/{export_id}/result", Accept="text/csv")
+    assert (response.status, response.headers["Content-Type"]) == (
+        200,
+        "text/csv; charset=utf-8; header=present",
+    )
 
 
 def test_the_log_records_the_request_the_end_and_each_download(auditor):
@@ -96,16 +99,16 @@ def test_files_and_their_folder_are_their_owners_alone(auditor, home):
 
 def test_before_it_is_finished_there_is_no_result(auditor):
     export_id = order(auditor)
-    answer = fetch(auditor, export_id)
-    assert (answer.status, answer.code, answer.json["job_status"]) == (409, "no_result", "pending")
+    response = fetch(auditor, export_id)
+    assert (response.status, response.code, response.json["job_status"]) == (409, "no_result", "pending")
     leases.claim(registry.find_task(task.KIND), export_id)
     assert fetch(auditor, export_id).json["job_status"] == "running"
 
 
 def test_a_pending_export_is_cancelled_at_once(auditor, admin):
     export_id = order(auditor)
-    answer = admin.api.post(f"{EXPORTS}/{export_id}/cancel")
-    assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    response = admin.api.post(f"{EXPORTS}/{export_id}/cancel")
+    assert (response.status, response.json["status"]) == (200, "cancelled")
     work()
     assert fetch(auditor, export_id).json["job_status"] == "cancelled"
     [entry] = on_record(actions.EXPORT_CANCELLED)
@@ -156,8 +159,8 @@ def test_an_expired_result_is_deleted(auditor, settings):
     assert timedelta(minutes=59) < left <= timedelta(minutes=60)
     AuditExport.objects.filter(id=expired).update(expires_at=database_now())
 
-    answer = fetch(auditor, expired)
-    assert (answer.status, answer.code) == (404, "result_gone")
+    response = fetch(auditor, expired)
+    assert (response.status, response.code) == (404, "result_gone")
     task.delete_expired_results()
     assert [name.partition(".")[0] for name in files.FOLDER.names()] == [kept]
     assert fetch(auditor, kept).status == 200
@@ -168,9 +171,9 @@ def test_a_file_on_another_server_is_missing_and_not_on_record_as_fetched(audito
     export_id = order(auditor)
     work()
     files.FOLDER.remove(files.FOLDER.names())
-    answer = fetch(auditor, export_id)
-    assert (answer.status, answer.code) == (503, "result_missing")
-    assert "Share CC_HOME/exports" in answer.json["detail"]
+    response = fetch(auditor, export_id)
+    assert (response.status, response.code) == (503, "result_missing")
+    assert "Share CC_HOME/exports" in response.json["detail"]
     assert [entry.outcome for entry in on_record(actions.EXPORT_DOWNLOADED)] == ["error"]
 
 
@@ -246,9 +249,9 @@ def test_the_next_worker_starts_again_and_its_file_is_the_result(auditor, monkey
     with meanwhile(another_takes_over, at_call=2):
         work()
     reported = look(auditor, export_id)
-    content = fetch(auditor, export_id).response.content
+    content = fetch(auditor, export_id).raw.content
     assert reported["sha256"] == hashlib.sha256(content).hexdigest()
     assert reported["rows"] == len(ids(content))
     task.delete_expired_results()
     assert len(files.FOLDER.names()) == 1
-    assert fetch(auditor, export_id).response.content == content
+    assert fetch(auditor, export_id).raw.content == content

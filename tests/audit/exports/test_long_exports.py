@@ -63,14 +63,14 @@ def test_an_export_of_the_running_product_contains_the_leaves_of_the_log(product
     ordered = {
         name: product.send("POST", EXPORTS, body | {"format": name}, token=token) for name in ("jsonl", "csv")
     }
-    assert {answer.status for answer in ordered.values()} == {202}
+    assert {response.status for response in ordered.values()} == {202}
     listed = product.send("GET", f"/api/v1/audit/logs?limit=100&action={body['action']}", token=token).json
     expected = sorted(entry["id"] for entry in listed["results"])
     tiles = [bytes(row[0]) for row in product.query("SELECT hashes FROM audit_tiles WHERE level = 0")]
     leaves = {tile[at : at + 32] for tile in tiles for at in range(0, len(tile), 32)}
-    for export_format, answer in ordered.items():
-        export = wait_for_end(product, answer.headers["Location"], token)
-        result = product.send("GET", f"{answer.headers['Location']}/result", token=token)
+    for export_format, response in ordered.items():
+        export = wait_for_end(product, response.headers["Location"], token)
+        result = product.send("GET", f"{response.headers['Location']}/result", token=token)
         digest = hashlib.sha256(result.content).digest()
         assert (export["status"], export["sha256"]) == ("succeeded", digest.hex())
         assert result.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(digest).decode()}:"

@@ -62,7 +62,7 @@ def test_a_record_that_fails_is_logged_and_forgotten(unwritable_log, caplog):
     assert [record.message for record in caplog.records] == ["a refusal could not be recorded"] * 2
 
 
-def answer(error=None, path="/api/v1/keys", **on_request):
+def respond(error=None, path="/api/v1/keys", **on_request):
     """Send a request through the middleware to a view that refuses it, or does not."""
 
     def view(request):
@@ -77,7 +77,7 @@ def answer(error=None, path="/api/v1/keys", **on_request):
 
 @pytest.mark.django_db
 def test_a_refusal_shows_who_wanted_what_from_where():
-    answer(errors.NotFound(), audit_action="keys.key.read", audit_object=("key", "k"), actor=ACTOR)
+    respond(errors.NotFound(), audit_action="keys.key.read", audit_object=("key", "k"), actor=ACTOR)
 
     entry = log_rows().get()
     assert (entry.action, entry.object_type, entry.object_id) == ("keys.key.read", "key", "k")
@@ -87,7 +87,7 @@ def test_a_refusal_shows_who_wanted_what_from_where():
 
 @pytest.mark.django_db
 def test_a_stranger_is_reported_by_their_address():
-    answer(errors.Unauthenticated("no"))
+    respond(errors.Unauthenticated("no"))
 
     entry = log_rows().get()
     assert (entry.actor_type, entry.user_id, entry.client_ip) == ("anonymous", None, "192.0.2.7")
@@ -111,7 +111,7 @@ def test_a_stranger_is_reported_by_their_address():
     ],
 )
 def test_a_no_is_denied_and_what_could_not_be_done_is_an_error(error, outcome):
-    answer(error)
+    respond(error)
 
     assert log_rows().get().outcome == outcome
 
@@ -119,28 +119,28 @@ def test_a_no_is_denied_and_what_could_not_be_done_is_an_error(error, outcome):
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/auth/login", "/api/v1/nothing"])
 def test_every_prefix_of_the_api_is_recorded(path):
-    answer(errors.Denied("x"), path=path)
+    respond(errors.Denied("x"), path=path)
 
     assert log_rows().count() == 1
 
 
 @pytest.mark.django_db
 def test_success_and_pages_are_not_recorded_here():
-    answer()
-    answer(errors.NotFound(), path="/favicon.ico")
+    respond()
+    respond(errors.NotFound(), path="/favicon.ico")
 
     assert not log_rows().exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_refusal_stays_the_same_refusal_where_it_cannot_be_recorded(unwritable_log):
-    response = answer(errors.Denied("You may not."))
+    response = respond(errors.Denied("You may not."))
 
     assert response.status_code == 403
     assert b'"code": "permission_denied"' in response.content
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transaction_left_open_does_not_change_the_answer():
+def test_a_transaction_left_open_does_not_change_the_response():
     with transaction.atomic():
-        assert answer(errors.Denied("You may not.")).status_code == 403
+        assert respond(errors.Denied("You may not.")).status_code == 403

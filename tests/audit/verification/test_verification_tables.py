@@ -139,8 +139,8 @@ def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log)
 def people_and_keys(empty_log):
     """At least one row of each table with a MAC that a sign-in and a key create."""
     persona = make_persona("mira", "admin")
-    answer = persona.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"})
-    assert answer.status == 201, answer
+    response = persona.api.post("/api/v1/keys", {"name": "payments", "algorithm": "aes-256"})
+    assert response.status == 201, response
     yield persona
     with without_triggers():
         execute("DELETE FROM audit_logs")

@@ -93,8 +93,8 @@ def ml_kem() -> Iterator[Case]:
             key = seed_key(f"ml-kem-{level}", octets(r["d"]) + octets(r["z"]), octets(r["pk"]))
             for ciphertext, secret in (("ct", "ss"), ("ct_n", "ss_n")):
                 body = {"ciphertext": b64(octets(r[ciphertext])), "key_version": 1}
-                answer = {"shared_secret": b64(octets(r[secret]))}
-                yield Vector(key, "decapsulate", answer, body, variant=ciphertext)
+                response = {"shared_secret": b64(octets(r[secret]))}
+                yield Vector(key, "decapsulate", response, body, variant=ciphertext)
 
 
 def x25519_agreement() -> Iterator[Case]:
@@ -126,14 +126,14 @@ def _agreement(name: str, r: dict[str, str]) -> Vector:
 
 
 _EXPECTED = {
-    "P (0": Expected.ANSWER,
-    "P (1": Expected.ANSWER,
+    "P (0": Expected.RESPONSE,
+    "P (1": Expected.RESPONSE,
     "F (1": Expected.REFUSED,  # x of the other party's point is altered
     "F (2": Expected.REFUSED,  # y of it
     "F (5": Expected.NOT_IMPORTED,  # x of the own point
     "F (6": Expected.NOT_IMPORTED,  # y of it
     "F (7": Expected.NOT_IMPORTED,  # the own scalar
-    "F (8": Expected.ANOTHER_ANSWER,  # the secret
+    "F (8": Expected.ANOTHER_RESPONSE,  # the secret
 }
 
 

@@ -61,12 +61,12 @@ def result_of(bench, vector, imported):
     if vector.operation == "public-key":
         found = bench.persona.api.get(f"/api/v1/keys/{key_id}/public-key").json["jwk"]
     else:
-        answer = bench.persona.api.post(f"/api/v1/{vector.operation}", {"key_id": key_id} | vector.body)
-        if answer.status == 400:
+        response = bench.persona.api.post(f"/api/v1/{vector.operation}", {"key_id": key_id} | vector.body)
+        if response.status == 400:
             return Expected.REFUSED
-        assert answer.status == 200, answer.json
-        found = answer.json
-    return Expected.ANSWER if found.items() >= vector.answer.items() else Expected.ANOTHER_ANSWER
+        assert response.status == 200, response.json
+        found = response.json
+    return Expected.RESPONSE if found.items() >= vector.response.items() else Expected.ANOTHER_RESPONSE
 
 
 @pytest.mark.sweep

@@ -15,8 +15,8 @@ from tests.personas import b64
 class Expected(StrEnum):
     """The result of a vector."""
 
-    ANSWER = "the published answer"
-    ANOTHER_ANSWER = "another answer"
+    RESPONSE = "the published response"
+    ANOTHER_RESPONSE = "another response"
     REFUSED = "the operation is refused"
     NOT_IMPORTED = "the import is refused"
 
@@ -41,13 +41,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Vector:
-    """``operation`` is the end of a path; "public-key" reads the JWK. ``answer`` are members of the expected answer."""
+    """``operation`` is the end of a path; "public-key" reads the JWK. ``response`` are members of the expected response."""
 
     key: Key
     operation: str
-    answer: Mapping[str, Any]
+    response: Mapping[str, Any]
     body: Mapping[str, Any] = field(default_factory=dict)
-    expected: Expected = Expected.ANSWER
+    expected: Expected = Expected.RESPONSE
     variant: str = ""
 
     @property
@@ -59,7 +59,7 @@ class Vector:
             self.key.algorithm,
             self.operation,
             words,
-            self.answer.get("valid"),
+            self.response.get("valid"),
             self.expected,
             self.variant,
         )

@@ -1,6 +1,6 @@
-"""The properties that every answer of the product has, also to a hostile request.
+"""The properties that every response of the product has, also to a hostile request.
 
-``faults_of`` returns the violations. The sweeps of routes, methods and roles call it for each of their answers.
+``faults_of`` returns the violations. The sweeps of routes, methods and roles call it for each of their responses.
 """
 
 import json
@@ -30,7 +30,7 @@ FIXED = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-# Of a server that names itself, its framework or its version, or that shares its answers with other origins.
+# Of a server that names itself, its framework or its version, or that shares its responses with other origins.
 ABSENT = re.compile(r"access-control-|server$|x-powered-by|x-runtime|x-debug|via$|refresh$")
 CACHED = {"/.well-known/jwks.json", "/.well-known/ciphercanary-audit-keys"}
 PROBLEM = {"type", "title", "status", "detail", "code", "request_id"}
@@ -53,17 +53,17 @@ PUBLIC = re.compile(rb'"/static/[^"]*"|\b%b\b' % re.escape(__version__).encode()
 COOKIES = {"csrftoken", "session", "messages", "theme"}
 
 
-def faults_of(answer, path, *, method="GET", theirs=""):
+def faults_of(response, path, *, method="GET", theirs=""):
     """The violations in a response of Django's client to ``method`` of ``path``. ``theirs`` is text of an attacker."""
-    content = b"" if answer.streaming else answer.content
-    headers = dict(answer.headers)
+    content = b"" if response.streaming else response.content
+    headers = dict(response.headers)
     found = [
         *header_faults(headers, path.partition("?")[0]),
-        *cookie_faults(answer.cookies),
-        *([] if answer.status_code < 400 else error_faults(answer, content, path, method)),
+        *cookie_faults(response.cookies),
+        *([] if response.status_code < 400 else error_faults(response, content, path, method)),
     ]
-    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        found.append(f"status {answer.status_code}")
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        found.append(f"status {response.status_code}")
     if method == "HEAD" and content:
         found.append("a body after HEAD")
     if content and headers.get("Content-Type") not in TYPES and not path.startswith("/static/"):
@@ -106,25 +106,25 @@ def cookie_faults(cookies):
             yield f"cookie {morsel.OutputString()}"
 
 
-def error_faults(answer, content, path, method):
+def error_faults(response, content, path, method):
     if leak := LEAK.search(PUBLIC.sub(b"", content)):
         yield f"leaks {leak[0]!r}"
-    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" not in answer.headers:
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" not in response.headers:
         yield "405 without Allow"
-    if answer.status_code == HTTPStatus.UNAUTHORIZED and "WWW-Authenticate" not in answer.headers:
+    if response.status_code == HTTPStatus.UNAUTHORIZED and "WWW-Authenticate" not in response.headers:
         yield "401 without WWW-Authenticate"
     if path.startswith(API_PREFIXES) and method != "HEAD":
-        yield from problem_faults(answer, content)
+        yield from problem_faults(response, content)
 
 
-def problem_faults(answer, content):
-    if answer.headers["Content-Type"] != PROBLEM_TYPE:
+def problem_faults(response, content):
+    if response.headers["Content-Type"] != PROBLEM_TYPE:
         yield f"no problem document: {content[:80]!r}"
         return
     document = json.loads(content)
-    if not document.keys() >= PROBLEM or document["status"] != answer.status_code:
+    if not document.keys() >= PROBLEM or document["status"] != response.status_code:
         yield f"members {sorted(document)}"
-    if document["request_id"] != answer.headers["X-Request-ID"]:
+    if document["request_id"] != response.headers["X-Request-ID"]:
         yield "another request id"
 
 

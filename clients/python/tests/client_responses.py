@@ -1,4 +1,4 @@
-"""Answers of a server in memory, and what the tests of requests share."""
+"""Responses of a server in memory, and what the tests of requests share."""
 
 import base64
 

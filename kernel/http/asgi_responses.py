@@ -32,7 +32,7 @@ _REFUSAL_HEADERS: Final = [
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AsgiResponse:
     """A complete response, or one whose body is the rest of a file."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer:
     content: bytes | BinaryIO
 
 
-def refusal(scope: Scope, error: DomainError) -> Answer:
+def refusal(scope: Scope, error: DomainError) -> AsgiResponse:
     """A refusal from before Django sees the request, as a problem document like every other one. Counts it."""
     protocol_refusals_total.labels(error.code).inc()
     request_id = _request_id(scope)
@@ -52,13 +52,13 @@ def refusal(scope: Scope, error: DomainError) -> Answer:
         (b"connection", b"close"),
         *((name.lower().encode(), value.encode()) for name, value in extra.items()),
     ]
-    return Answer(int(problems.status_of(error)), headers, body)
+    return AsgiResponse(int(problems.status_of(error)), headers, body)
 
 
-def early_answer(scope: Scope, status: int, content_type: str, body: bytes) -> Answer:
+def early_response(scope: Scope, status: int, content_type: str, body: bytes) -> AsgiResponse:
     """A response that does not come from Django. The connection stays open."""
     headers = _own_headers(content_type, body, _request_id(scope))
-    return Answer(status, [*headers, *middleware_headers()], body)
+    return AsgiResponse(status, [*headers, *middleware_headers()], body)
 
 
 @lru_cache(1)
@@ -87,17 +87,17 @@ def _own_headers(content_type: str, body: bytes, request_id: str) -> Headers:
     ]
 
 
-def as_http(answer: Answer) -> bytes:
+def as_http(response: AsgiResponse) -> bytes:
     """A complete response as HTTP/1.1 bytes, for a connection that closes after it."""
-    if not isinstance(answer.content, bytes):
+    if not isinstance(response.content, bytes):
         raise TypeError("a file is sent in blocks")
-    line = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
-    return line + b"".join(b"%b: %b\r\n" % header for header in answer.headers) + b"\r\n" + answer.content
+    line = b"HTTP/1.1 %d %b\r\n" % (response.status, HTTPStatus(response.status).phrase.encode())
+    return line + b"".join(b"%b: %b\r\n" % header for header in response.headers) + b"\r\n" + response.content
 
 
-async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
-    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-    content = answer.content
+async def send_response(scope: Scope, send: Send, response: AsgiResponse) -> None:
+    start = {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    content = response.content
     # A client would read a body after HEAD as the beginning of the next response (RFC 9110 section 9.3.2).
     has_body = scope["method"] != "HEAD"
     if isinstance(content, bytes):
