@@ -16,9 +16,10 @@ class KeysConfig(AppConfig):
         register_converter(KeyReferenceConverter, "key")
         from kernel.jobs import registry  # noqa: PLC0415 - models are not loaded before
         from kernel.outbox import topics  # noqa: PLC0415 - models are not loaded before
+        from keys import schedule  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
         from keys.policies.services.reading import visible_policies  # noqa: PLC0415
-        from keys.rotation import schedule, task  # noqa: PLC0415
+        from keys.rotation import task  # noqa: PLC0415
         from keys.transport.services.import_parameters import delete_expired_parameters  # noqa: PLC0415
 
         registry.register(task.KIND, KeyRotationJob, task.run, task.ended)

@@ -13,7 +13,6 @@ from crypto_ops.encryption import serializers, wire
 from crypto_ops.encryption.services import messages
 from crypto_ops.items.api import BatchView, MessageView
 from crypto_ops.items.wire import of_batch
-from kernel.crypto.encoding import encode_base64
 from kernel.http.context import set_audit_object
 from kernel.rest.fields import represent
 from kernel.rules import Rule
@@ -69,16 +68,3 @@ class InspectView(EngineView):
         inspection = messages.inspect(principal=self.principal, envelope=envelope)
         self.require_current_rights()
         return Response(represent(serializers.InspectionSerializer, inspection))
-
-
-class RandomView(EngineView):
-    """Random bytes."""
-
-    rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}
-
-    @extend_schema(request=serializers.RandomSerializer, responses=serializers.GeneratedSerializer)
-    def post(self, _request: Request) -> Response:
-        wanted = self.read(serializers.RandomSerializer)
-        content = messages.generate_random(wanted["bytes"], self.principal)
-        text = content.hex() if wanted["format"] == "hex" else encode_base64(content)
-        return Response({"data": text, "bytes": wanted["bytes"], "format": wanted["format"]})

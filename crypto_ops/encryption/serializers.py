@@ -7,17 +7,12 @@ from rest_framework import serializers
 
 from crypto_ops.encryption.wire import CiphertextField
 from crypto_ops.items.serializers import batch_of, item_of
-from crypto_ops.requests import MAX_RANDOM_BYTES, MAX_TAG_BYTES
-from kernel.rest.fields import Base64Field, ChoiceField, ModeField, StrictSerializer
+from crypto_ops.requests import MAX_TAG_BYTES
+from kernel.rest.fields import Base64Field, ModeField, StrictSerializer
 
 
 class InspectSerializer(StrictSerializer):
     ciphertext = CiphertextField()
-
-
-class RandomSerializer(StrictSerializer):
-    bytes = serializers.IntegerField(min_value=1, max_value=MAX_RANDOM_BYTES)
-    format = ChoiceField(["base64", "hex"], default="base64")
 
 
 class EncryptedSerializer(serializers.Serializer[Any]):
@@ -58,9 +53,3 @@ class InspectionSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
     version_state = serializers.CharField()
     may_decrypt = serializers.BooleanField()
-
-
-class GeneratedSerializer(serializers.Serializer[Any]):
-    data = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class
-    bytes = serializers.IntegerField()
-    format = serializers.CharField()

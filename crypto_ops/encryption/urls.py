@@ -8,5 +8,4 @@ api = [
     path("encrypt/batch", views.EncryptBatchView.as_view(), name="encrypt-batch"),
     path("decrypt/batch", views.DecryptBatchView.as_view(), name="decrypt-batch"),
     path("inspect", views.InspectView.as_view(), name="inspect"),
-    path("random", views.RandomView.as_view(), name="random"),
 ]

@@ -28,12 +28,7 @@ from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
 from crypto_ops.deciding import wire
-from crypto_ops.deciding.context import (
-    CachedDecisionContext,
-    CacheMiss,
-    FreshDecisionContext,
-    UnknownCost,
-)
+from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss, FreshDecisionContext, UnknownCost
 from crypto_ops.deciding.services import MAX_DECISIONS, Operation, Result, changing_too_fast
 from crypto_ops.fast_path.calls import FastCall
 from crypto_ops.fast_path.loads import load, threads

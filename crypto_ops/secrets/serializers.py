@@ -1,13 +1,13 @@
-"""Serializers of the responses with data keys, derived keys and shared secrets."""
+"""Serializers of the responses with data keys, derived keys, shared secrets and random bytes."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES
+from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_RANDOM_BYTES
 from crypto_ops.secrets.services.derivations import HKDF, MAX_BITS
 from crypto_ops.secrets.wire import BitsField, KeyPairField
-from kernel.rest.fields import Base64Field, ChoiceField, ModeField, SecretModeField
+from kernel.rest.fields import Base64Field, ChoiceField, ModeField, SecretModeField, StrictSerializer
 
 
 class GeneratedDataKeySerializer(serializers.Serializer[Any]):
@@ -44,3 +44,14 @@ class EncapsulatedSerializer(SharedSecretSerializer):
     """``ciphertext`` is for the owner of the key, who gets the same secret from it."""
 
     ciphertext = Base64Field(max_bytes=MAX_KEM_CIPHERTEXT_BYTES)
+
+
+class RandomSerializer(StrictSerializer):
+    bytes = serializers.IntegerField(min_value=1, max_value=MAX_RANDOM_BYTES)
+    format = ChoiceField(["base64", "hex"], default="base64")
+
+
+class GeneratedSerializer(serializers.Serializer[Any]):
+    data = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class
+    bytes = serializers.IntegerField()
+    format = serializers.CharField()

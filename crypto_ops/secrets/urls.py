@@ -8,4 +8,5 @@ api = [
     path("shared-secret", views.AgreeView.as_view(), name="shared-secret"),
     path("data-keys", views.DataKeyView.as_view(), name="data-keys"),
     path("derive", views.DeriveView.as_view(), name="derive"),
+    path("random", views.RandomView.as_view(), name="random"),
 ]

@@ -40,7 +40,7 @@ from keys.reading.api import KeyView
 from keys.reading.rest_references import VersionField
 from keys.reading.serializers import KeySerializer, ReasonSerializer
 from keys.transport.jose import AlgChoice
-from keys.transport.public_keys import PublicKey
+from keys.transport.public_key_formats import PublicKey
 from keys.transport.services import exporting, import_parameters, importing, public_keys
 from keys.transport.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.transport.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT

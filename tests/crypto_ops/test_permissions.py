@@ -7,6 +7,7 @@ from crypto_ops.encryption.services import messages
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
 from crypto_ops.reencryption.services import one_message
 from crypto_ops.reencryption.services.one_message import ReencryptRequest
+from crypto_ops.secrets.services import random_bytes
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
 from tests.factories import KeyFactory
@@ -27,7 +28,7 @@ def test_a_user_who_calls_an_operation_needs_its_permission(admin):
             ReencryptRequest(envelope=envelope), principal
         ),
         "crypto.inspect": lambda principal: messages.inspect(principal=principal, envelope=envelope),
-        "crypto.random": lambda principal: messages.generate_random(1, principal),
+        "crypto.random": lambda principal: random_bytes.generate_random(1, principal),
     }
     for word, perform in operations.items():
         perform(admin.principal)

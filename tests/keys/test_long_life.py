@@ -10,7 +10,7 @@ from kernel.demo_clock import running_from
 from keys.deletion import services as deletion
 from keys.models import Key
 from keys.policies.services import changing
-from keys.rotation.schedule import PERIODIC
+from keys.schedule import PERIODIC
 from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]

@@ -8,11 +8,11 @@ from django.db import connection
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
+from keys import schedule
 from keys.deletion import services as deletion
 from keys.models import Key, KeyRotation, KeyRotationJob, KeyVersion
 from keys.models.rotation_policy import MAX_USES
 from keys.policies.services import changing
-from keys.rotation import schedule
 from keys.rotation.services import rotating, used_up
 from keys.rotation.services.rotating import RETRY_AFTER
 from tests.factories import UsageFactory

@@ -1,31 +1,20 @@
-"""Encrypt, decrypt and inspect messages, and random bytes, for every interface. No HTTP; no query for a cached key.
+"""Encrypt, decrypt and inspect messages, for every interface. No HTTP; no query for a cached key.
 
 Each operation is *decided* in memory (may this principal do this with that key now, and what is the result). Then the
 decision is *committed*: ``audit.commit.writer`` writes its audit event in a transaction that checks that nothing has
 changed since. Only then is the result returned. A stale decision is repeated with fresh rows.
 """
 
-import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct
-
 from accounts.authorization import authorize
 from accounts.principals import Principal
 from audit.commit.decisions import Decision, Ready
-from audit.log.events import Event
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
-from crypto_ops.deciding.services import (
-    KeyRequest,
-    decision_of,
-    find_key,
-    key_event,
-    perform,
-    permit_of,
-)
+from crypto_ops.deciding.services import KeyRequest, decision_of, find_key, key_event, permit_of
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.errors import DecryptionFailed
@@ -137,15 +126,6 @@ class DecryptRequest(KeyRequest[Decrypted], frozen=True, kw_only=True):
         return decision_of(result, event, context, size=len(plaintext))
 
 
-class _RandomRequest(Struct, frozen=True):
-    size: int
-
-    def decide(self, context: DecisionContext) -> Decision[bytes]:
-        context.principal.require("crypto.random")
-        event = Event(action=actions.RANDOM_GENERATED)
-        return decision_of(secrets.token_bytes(self.size), event, context, size=self.size)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """The contents of a ciphertext's header, and whether the caller could decrypt it."""
@@ -157,11 +137,6 @@ class Inspection:
     status: str
     version_state: VersionState
     may_decrypt: bool
-
-
-def generate_random(size: int, principal: Principal) -> bytes:
-    """``size`` bytes from the operating system's generator."""
-    return perform(_RandomRequest(size), principal)
 
 
 def encrypting_permit(use: _EncryptionUse, context: DecisionContext) -> Permit[Any]:

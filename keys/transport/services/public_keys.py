@@ -13,7 +13,7 @@ from keys.errors import KeyNotUsable
 from keys.models import Key, KeyVersion
 from keys.ring.key_loading import load_key
 from keys.transport.jose import ONLY_ONE, AlgChoice
-from keys.transport.public_keys import PublicKey, public_key_of
+from keys.transport.public_key_formats import PublicKey, public_key_of
 
 _MAX_LISTED: Final = 100
 
