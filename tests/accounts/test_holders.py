@@ -19,9 +19,9 @@ def test_a_holder_whose_row_was_altered_is_refused(model, create):
         holders.find_holder(holder.pk)
 
 
-@pytest.mark.parametrize("create", [UserFactory, ServiceAccountFactory])
-def test_a_list_has_a_bounded_number_of_holders_and_those_that_are_known(create, monkeypatch):
+@pytest.mark.parametrize(("create", "name"), [(UserFactory, "username"), (ServiceAccountFactory, "name")])
+def test_a_list_has_a_bounded_number_of_holders_and_those_that_are_known(create, name, monkeypatch):
     monkeypatch.setattr(holders, "MAX_HOLDERS", 2)
-    *active, last = [create() for _ in range(3)]
-    assert holders.list_holders([]) == active
-    assert holders.list_holders([last.pk]) == [*active, last]
+    *first, last = [create(**{name: word}) for word in ("holder-a", "holder-b", "holder-c")]
+    assert holders.list_holders([]) == first
+    assert holders.list_holders([last.pk]) == [*first, last]
