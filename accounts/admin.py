@@ -1,6 +1,4 @@
-"""Read-only account tables for auditors. Each admin lists its fields, to leave out password hashes, token hashes
-and seeds.
-"""
+"""Read-only account tables for auditors. Each names its fields, without password hashes, token hashes and seeds."""
 
 from accounts.models import (
     ClientSecret,

@@ -234,7 +234,7 @@ class AuditLeafAdmin(ReadOnlyModelAdmin):
 
 
 read_only(AuditTile, "level number", ordering="-id")
-read_only(AuditBundle, "id at writer first entries rejected_at", ordering="-id", exclude="mac")
+read_only(AuditBundle, "id at writer first entries rejected_at", ordering="-id")
 read_only(
     UsageRollup,
     "hour key_id version principal operation outcome count size",

@@ -67,7 +67,7 @@ def _children(algorithm: str) -> tuple[prometheus_client.Counter, prometheus_cli
 
 @contextmanager
 def measured(mode: Mode, count: int = 1) -> Iterator[_Measurement]:
-    """Count ``count`` operations as ``success``, except those that ``Measurement.refused`` reports.
+    """Count ``count`` operations as ``success``, except those that ``refused`` of the measurement reports.
 
     If the block raises, all of them count as ``refused`` (a domain error) or ``error`` (anything else).
     """

@@ -45,7 +45,7 @@ class Reencryption(MacProtectedRow, Job):
     A client sends the ciphertexts, so there is no worker: the job runs until the client completes it.
     ``done`` counts all items, of which ``current`` were under the target version already and ``refused`` failed.
     ``versions`` has the number of re-encrypted and of refused items by source version. ``reason``: as in
-    ``crypto_ops.requests.ReencryptRequest``.
+    ``ReencryptRequest`` of ``crypto_ops.reencryption``.
     """
 
     MAC_LABEL: ClassVar[str] = "reencryptions"
@@ -78,7 +78,7 @@ class Reencryption(MacProtectedRow, Job):
         return {"reencrypted": 0, "refused": 0, **counts}
 
     def mac_fields(self) -> tuple[MacField, ...]:
-        """What a page depends on. The progress is displayed only, and each page changes it."""
+        """The columns on which a page depends. The progress is displayed only, and each page changes it."""
         return (self.id, self.key_id, self.target_key_id, self.reason, self.created_by, self.actor_id)
 
 

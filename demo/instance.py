@@ -32,7 +32,7 @@ INCOMPLETE: Final = (
     "The demo of this instance is incomplete, because load_demo was interrupted. Do not use this instance. "
     f"{_NEW_INSTANCE} Then run {installation.MANAGE} load_demo there."
 )
-# What the log of an instance contains before its first use.
+# The log of an instance contains these before its first use.
 _SETUP: Final = (
     account_actions.SIGNING_KEY_PUBLISHED,
     account_actions.SIGNING_KEY_ROTATED,

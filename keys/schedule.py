@@ -1,6 +1,7 @@
-"""The work of the schedule, about once a minute, in the embedded worker as with Celery beat.
+"""Periodic work with keys: record activations and expiries, rotate, destroy.
 
-Each function only looks up an index if nothing is due. Two schedules at once do everything once.
+It runs about once a minute, in the embedded worker or with Celery beat. If nothing is due, a function only looks up an
+index. Two schedules at once do everything once.
 """
 
 import logging

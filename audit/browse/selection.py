@@ -70,7 +70,7 @@ class LogCriteria:
 
     @property
     def possible_names(self) -> set[str]:
-        """What may be the name of an object. A UUID is an id, and names are lower-case."""
+        """The words that may be the name of an object. A UUID is an id, and names are lower-case."""
         given = [without_prefix(self.object_id), *(word for word in self.words if not word.startswith('"'))]
         return {text.lower() for text in given if text and parse_id(text) is None}
 

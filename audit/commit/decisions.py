@@ -23,7 +23,7 @@ class Deadline(Struct, frozen=True):
 
 
 class Grounds(Struct, dict=True, eq=False, kw_only=True):
-    """What decisions have in common: who does what, and why and how long they may.
+    """The common part of decisions: who does what, and why and how long they may.
 
     ``stamps`` cover all cached data that the decisions depend on. Entries of ``not_before`` work like ``deadlines``
     the other way round: *until* their time, their error replaces the result.

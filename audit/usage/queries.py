@@ -157,7 +157,7 @@ def _used_lately(now: datetime) -> Q:
 
 
 def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) -> list[_ByCaller]:
-    """What the callers of a key did: ``used``, and the denials of the last 24 hours or since then."""
+    """The operations of the callers of a key: ``used``, and the denials of the last 24 hours or since then."""
     if denied_since is None:
         return _by_caller(key_id, used | _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since))
     # The roll-ups of the first hour also count the denials before.

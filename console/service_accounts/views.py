@@ -59,7 +59,7 @@ class NewServiceAccountView(FormView[Principal, ServiceAccountForm]):
     draft_fields = ("name", "role", "description")
     needs_recent_sign_in = True
     shown_once = _SHOWN_ONCE
-    list_name = "service-accounts-page"
+    return_name = "service-accounts-page"
 
     def perform(self, form: ServiceAccountForm) -> CreatedAccount:
         return service_accounts.create_service_account(principal=self.principal, **form.cleaned_data)
@@ -74,7 +74,7 @@ class ServiceAccountView(ShowsLog, PageView[Principal]):
     section = "users"
     template = "console/service_account.html"
 
-    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
         may_manage = self.principal.has_permission(_MANAGE)
         return self.page(

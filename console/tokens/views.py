@@ -61,7 +61,7 @@ class NewTokenView(FormView[Principal, TokenForm]):
     shown_once = _SHOWN_ONCE
 
     @property
-    def list_url(self) -> str:
+    def return_url(self) -> str:
         return _list_of(self.kwargs.get("account_id"))
 
     def perform(self, form: TokenForm) -> CreatedToken:

@@ -49,7 +49,7 @@ class Operation[T](Protocol):
 
 
 class Settlement[T](Protocol):
-    """What follows a decision. Raises the errors of ``audit.commit.writer.commit``."""
+    """The step after a decision. Raises the errors of ``audit.commit.writer.commit``."""
 
     def settle(self, decision: Decision[T]) -> T: ...
 

@@ -1,4 +1,4 @@
-"""The common parts of the bodies of operations, and of their responses on the fast path.
+"""The common parts of the bodies of operations, and of their responses.
 
 The fast path reads the structs with msgspec. The REST interface reads the same structs, but first it words the errors
 of their members with the serializers that ``kernel.rest.derived`` makes from them.

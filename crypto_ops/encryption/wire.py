@@ -1,4 +1,4 @@
-"""The bodies of encryption, what they request, and its responses on the fast path."""
+"""The bodies of encryption, what they request, and its responses."""
 
 from typing import Annotated, Any, Final
 

@@ -24,9 +24,8 @@ from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
-_NOT_COMPLETED: Final = (
-    "not_completed"  # the code of an entry that corrects an earlier one of the same request
-)
+# The code of an entry that corrects an earlier one of the same request.
+_NOT_COMPLETED: Final = "not_completed"
 
 
 class _ResponseWriter[R, M](Protocol):
@@ -109,7 +108,7 @@ class FastCall(Struct):
 
 
 class _Turn:
-    """What the responses of one turn of the event loop have in common. ``began``: time.monotonic."""
+    """The common parts of the responses of one turn of the event loop. ``began``: time.monotonic."""
 
     def __init__(self) -> None:
         self.began = 0.0
@@ -127,7 +126,7 @@ class _Turn:
 
 
 def _count(responses: Sequence[tuple[str, float, int, int]]) -> None:
-    """Count responses: the mode, the seconds, and the numbers of all and of refused messages."""
+    """Count responses. Each has its mode, its seconds, and its numbers of all and of refused messages."""
     fast_path.count("parser", 200, len(responses))
     by_mode = defaultdict(list)
     for mode, *figures in responses:

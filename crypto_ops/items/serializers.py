@@ -7,10 +7,10 @@ from rest_framework import serializers
 from kernel.rest.fields import AnyField
 from kernel.rest.schema import ProblemMembersSerializer
 
-type _Made = type[serializers.Serializer[Any]]
+type _SerializerClass = type[serializers.Serializer[Any]]
 
 
-def item_of(name: str, result: str, field: type[AnyField] = serializers.CharField) -> _Made:
+def item_of(name: str, result: str, field: type[AnyField] = serializers.CharField) -> _SerializerClass:
     members = {
         "__doc__": f"``{result}``, or the ``problem`` of this item alone.",
         result: field(required=False),
@@ -20,7 +20,9 @@ def item_of(name: str, result: str, field: type[AnyField] = serializers.CharFiel
     return type(f"{name}Serializer", (serializers.Serializer,), members)
 
 
-def batch_of(name: str, item: _Made, *, has_version: bool = False, **mode: AnyField) -> _Made:
+def batch_of(
+    name: str, item: _SerializerClass, *, has_version: bool = False, **mode: AnyField
+) -> _SerializerClass:
     """``mode``: the member that names the mode, with its field."""
     members = {**mode, "key_id": serializers.UUIDField()}  # DRF orders fields by their creation
     if has_version:

@@ -1,4 +1,4 @@
-"""The bodies of data keys, derived keys and shared secrets, what they request, and their responses on the fast path."""
+"""The bodies of data keys, derived keys and shared secrets, what they request, and their responses."""
 
 from typing import Annotated, Any
 

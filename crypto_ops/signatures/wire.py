@@ -1,4 +1,4 @@
-"""The bodies of signatures, MACs and JWTs, what they request, and their responses on the fast path."""
+"""The bodies of signatures, MACs and JWTs, what they request, and their responses."""
 
 from typing import Annotated, Any
 

@@ -113,7 +113,7 @@ def computed(_wanted: object, result: ComputedMac) -> TryResult:
 
 
 def verified(_wanted: object, result: Verification, *, how: str) -> TryResult:
-    """``how``: the word for what made the signature or the MAC."""
+    """``how``: the word for making the signature or the MAC."""
     sentence = (
         f"Valid: {how} with version {result.key_version} ({result.mode.name})."
         if result.is_valid

@@ -35,7 +35,7 @@ _TITLES: Final = {
     "encapsulate": ("Encapsulate a secret", "Decapsulate it"),
     "agree": ("Make a key for the other party", "Agree on a secret"),
 }
-# What the programs that verify call and send, besides the key and the message.
+# The calls and members of the programs that verify, besides the key and the message.
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "encrypt": {},
     "encapsulate": {},

@@ -52,7 +52,7 @@ _NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One operation of the page. ``view``: of the API request for it, to ``path``. ``shown``: of request and result."""
+    """One operation of the page. ``view`` handles its API request, to ``path``. ``shown`` makes the output of a result."""
 
     view: type[MessageView]
     path: str

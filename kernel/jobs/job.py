@@ -146,7 +146,7 @@ class Job(JobRecord):
 def requester_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that store the requester, from the facts of an actor (its ``msgspec.structs.asdict``).
 
-    ``Export.objects.create(**requester_columns(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
+    ``AuditExport.objects.create(**requester_columns(asdict(actor)), …)``; ``Job.actor_facts`` is the inverse.
     """
     known = {"created_by": "user_id", "actor_id": "actor_id", "created_by_name": "actor_name"}
     others = {name: str(fact) for name, fact in facts.items() if name not in known.values()}

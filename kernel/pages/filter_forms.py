@@ -8,7 +8,7 @@ from kernel.pages.forms import PageForm
 
 
 class FilterForm(PageForm):
-    """``given`` has the valid filters, and ``ignored`` the labels of the others. The form shows the valid ones only.
+    """The filters of a list. ``given``: the valid ones. ``ignored``: the labels of the others, which the form does not show.
 
     ``extra`` are parameters of the list that are not filters. Its URLs keep them.
     """
@@ -19,6 +19,7 @@ class FilterForm(PageForm):
 
     @classmethod
     def read(cls, asked: Mapping[str, str], **extra: str) -> Self:
+        """The form with the filters in a query string."""
         sent = cls(asked)
         sent.is_valid()
         form = cls(initial=sent.cleaned_data)

@@ -18,13 +18,13 @@ class FormView[P: Caller, F: PageForm](PageView[P]):
     """Shows a form, and calls a service with its input.
 
     ``needs_recent_sign_in``: the page requires one before the user fills in the form. ``shown_once``: only the response
-    contains a secret; this is the message on the page with the URL name ``list_name`` if the same form comes again.
+    contains a secret; if the same form comes again, this is the message on the page ``return_name``.
     """
 
     form_class: type[F]
     needs_recent_sign_in: ClassVar[bool] = False
     shown_once: ClassVar[str] = ""
-    list_name: ClassVar[str] = ""
+    return_name: ClassVar[str] = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
         if self.needs_recent_sign_in:
@@ -33,7 +33,7 @@ class FormView[P: Caller, F: PageForm](PageView[P]):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
         if self.shown_once and once.was_accepted(request):
-            return self.done(self.list_url, self.shown_once)
+            return self.done(self.return_url, self.shown_once)
         form = self.form(request.POST)
         if not form.is_valid():
             return self.again(form)
@@ -46,8 +46,8 @@ class FormView[P: Caller, F: PageForm](PageView[P]):
         return self.respond(result)
 
     @property
-    def list_url(self) -> str:
-        return reverse(self.list_name)
+    def return_url(self) -> str:
+        return reverse(self.return_name)
 
     def form(self, data: QueryDict | None = None) -> F:
         """The form with the submitted input, or without input."""
@@ -58,7 +58,10 @@ class FormView[P: Caller, F: PageForm](PageView[P]):
         raise NotImplementedError
 
     def respond(self, result: Any) -> HttpResponse:
-        """The response after the change. ``perform`` may return it, unless its rendering raises DomainError."""
+        """The response after the change.
+
+        ``perform`` may return the response itself. If rendering it may raise DomainError, this method renders the result.
+        """
         response: HttpResponse = result
         return response
 

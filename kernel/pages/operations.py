@@ -97,7 +97,7 @@ class OperationView(FormView[Any, PageForm]):
         return facts
 
     @property
-    def list_url(self) -> str:
+    def return_url(self) -> str:
         url: str = self.subject.page(self.principal, self.found)
         return url
 
@@ -115,7 +115,7 @@ class OperationView(FormView[Any, PageForm]):
         if operation.respond:
             response: HttpResponse = operation.respond(self, self.found, result)
             return response
-        url = reverse(operation.done_at) if operation.done_at else self.list_url
+        url = reverse(operation.done_at) if operation.done_at else self.return_url
         return self.done(url, operation.done.format(self.subject.name(self.found), result=result))
 
     def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
@@ -125,7 +125,7 @@ class OperationView(FormView[Any, PageForm]):
             "form": form,
             "question": operation.question.format(name),
             "impossible": operation.refusal(self.found),
-            "page_url": self.list_url,
+            "page_url": self.return_url,
             "back": subject.back.format(name),
             "button": operation.button,
         }

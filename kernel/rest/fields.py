@@ -130,7 +130,7 @@ class _PageSerializer(serializers.Serializer[Any]):
 
 @cache
 def page_of(item: type[serializers.Serializer[Any]], name: str = "") -> type[_PageSerializer]:
-    """The envelope of a list of these. ``name``: of the component in the schema, ``XPage`` for an ``XSerializer``."""
+    """The serializer of one page of ``item``. ``name``: of its component in the schema, ``XPage`` for an ``XSerializer``."""
     name = name or f"{item.__name__.removesuffix('Serializer')}Page"
     return type(f"{name}Serializer", (_PageSerializer,), {"results": item(many=True)})
 

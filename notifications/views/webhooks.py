@@ -43,7 +43,7 @@ class NewWebhookView(FormView[Principal, WebhookFields]):
     draft_fields = ("name", "topics")  # the path of a URL may be a secret
     needs_recent_sign_in = True
     shown_once = _SHOWN_ONCE
-    list_name = "webhooks-page"
+    return_name = "webhooks-page"
 
     def perform(self, form: WebhookFields) -> CreatedWebhook:
         return webhooks.create_webhook(principal=self.principal, **form.cleaned_data)
@@ -69,7 +69,7 @@ class WebhookView(_WebhookPageView):
     template = "notifications/webhook.html"
     parts = frozenset({"deliveries"})
 
-    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         webhook = self.webhook
         found = listing.list_deliveries(principal=self.principal, webhook_id=webhook_id)
         deliveries = list(found[: _LIMIT + 1])
@@ -110,7 +110,7 @@ class EditWebhookView(_WebhookPageView, FormView[Principal, EditWebhookForm]):
 class TestWebhookView(_WebhookPageView):
     rules = {"POST": Rule(MANAGE, actions.WEBHOOK_TESTED)}
 
-    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         testing.send_test(principal=self.principal, webhook_id=webhook_id)
         return self.done(
             reverse("webhook-page", args=[webhook_id]), "Test queued. Its state is in the list of deliveries."

@@ -21,7 +21,7 @@ def test_a_holder_whose_row_was_altered_is_refused(model, create):
 
 @pytest.mark.parametrize(("create", "name"), [(UserFactory, "username"), (ServiceAccountFactory, "name")])
 def test_a_list_has_a_bounded_number_of_holders_and_those_that_are_known(create, name, monkeypatch):
-    monkeypatch.setattr(holders, "MAX_HOLDERS", 2)
+    monkeypatch.setattr(holders, "_MAX_HOLDERS", 2)
     *first, last = [create(**{name: word}) for word in ("holder-a", "holder-b", "holder-c")]
     assert holders.list_holders([]) == first
     assert holders.list_holders([last.pk]) == [*first, last]

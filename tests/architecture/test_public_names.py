@@ -12,7 +12,7 @@ import pytest
 
 from tests.architecture.sources import ROOT, product_files, tree
 
-MOST_UNUSED = 50
+MOST_UNUSED = 25
 # Django, Celery, gunicorn and the template engine find the names in these files by convention.
 CONVENTIONS = re.compile(
     r"(^|/)(admin|models|templatetags|management|formats)/"

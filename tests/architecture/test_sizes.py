@@ -13,20 +13,20 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_609,
+    "accounts": 9_607,
     "audit": 14_803,
     "backups": 1_347,
     "ciphercanary": 3_384,
     "console": 3_975,
-    "crypto_ops": 8_992,
+    "crypto_ops": 8_993,
     "demo": 934,
-    "kernel": 13_830,
-    "keys": 12_280,
+    "kernel": 13_834,
+    "keys": 12_281,
     "notifications": 2_234,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
-SMALL_FILE_LINES, MAX_SMALL_FILES = 20, 30
+SMALL_FILE_LINES, MAX_SMALL_FILES = 20, 8
 # Django, Python and WSGI servers define these files.
 CONVENTIONS = re.compile(
     r"(^|/)(__init__|__main__|admin|apps|models|urls|wsgi)\.py$|(^|/)(commands|formats|models)/"

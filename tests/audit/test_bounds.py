@@ -95,7 +95,7 @@ def test_live_updates_add_500_rows_to_a_page_at_most():
 
 
 def test_a_live_update_looks_through_the_newest_entries_only(auditor, monkeypatch):
-    monkeypatch.setattr(events, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(events, "_MOST_AT_ONCE", 2)
     browser = signed_in(auditor)
     recorded = [record_event(auditor.principal.actor).id for _ in range(3)]
     checkpoint_now()
@@ -104,7 +104,7 @@ def test_a_live_update_looks_through_the_newest_entries_only(auditor, monkeypatc
 
 
 def test_a_bounded_number_of_names_of_keys_is_suggested(admin, monkeypatch):
-    monkeypatch.setattr(events, "MOST_NAMES", 2)
+    monkeypatch.setattr(events, "_MOST_NAMES", 2)
     for name in ("key-c", "key-a", "key-b", "other"):
         KeyFactory(name=name)
     response = part(signed_in(admin), "/audit/?object=key-", "known-keys")

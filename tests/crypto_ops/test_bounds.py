@@ -95,17 +95,17 @@ def test_a_process_loads_256_things_at_a_time_at_most():
 
 
 def test_a_request_loads_64_times_at_most():
-    loads = []
+    loaded = []
 
     class Missing:
         def decide(self, _context):
             missing = object()
-            raise CacheMiss(missing, lambda: loads.append(missing))
+            raise CacheMiss(missing, lambda: loaded.append(missing))
 
     route = FastRoute("a", Codec(RequestBody, None, None, None))
     with pytest.raises(Unavailable):
         asyncio.run(route._perform(RECEIVED, ORIGIN, SYSTEM, Missing(), time.monotonic() + 60))
-    assert len(loads) == MAX_LOADS == 64
+    assert len(loaded) == MAX_LOADS == 64
 
 
 class Stale:
@@ -142,17 +142,19 @@ def test_the_fast_path_decides_a_request_five_times_at_most(bench):
             raise StaleDecision(set())
 
     route = FastRoute("a", Codec(RequestBody, None, None, None))
-    hot = FastRequest(token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r")
+    received = FastRequest(
+        token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r"
+    )
     with pytest.raises(Unavailable):
         asyncio.run(
-            route._perform(hot, ORIGIN, bench.persona.principal, AlwaysStale(), time.monotonic() + 60)
+            route._perform(received, ORIGIN, bench.persona.principal, AlwaysStale(), time.monotonic() + 60)
         )
     assert len(decided) == 5
 
 
 def test_a_request_of_the_fast_path_waits_for_the_log_as_long_as_any_other(settings):
     settings.CC_LOCK_WAIT_SECONDS = 2.5
-    route = FastRoute(action="a", body=RequestBody, request=lambda _: Stale(0), write=None)
+    route = FastRoute("a", Codec(RequestBody, lambda _: Stale(0), None, None))
 
     async def play():
         waiting = loop_writer._writer.current
@@ -169,7 +171,7 @@ def test_a_request_of_the_fast_path_waits_for_the_log_as_long_as_any_other(setti
 
 
 def test_a_caller_has_a_bounded_number_of_file_jobs(bench, key, settings, monkeypatch):
-    monkeypatch.setattr(files, "MAX_JOBS", 2)
+    monkeypatch.setattr(files, "_MAX_JOBS", 2)
     caller = bench.persona.principal.identity
     job = {"kind": "file", "operation": "encrypt", "key_id": UUID(key["id"]), "created_by": caller.id}
     for _ in range(2):

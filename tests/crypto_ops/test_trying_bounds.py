@@ -46,7 +46,7 @@ def test_the_name_of_a_file_is_cut_to_255_characters():
 
 
 def test_a_bounded_number_of_keys_is_offered_for_a_file(admin, monkeypatch):
-    monkeypatch.setattr(file_forms, "MAX_KEYS", 2)
+    monkeypatch.setattr(file_forms, "_MAX_KEYS", 2)
     names = [KeyFactory(name=name).name for name in ("key-a", "key-b", "key-c")]
     form = file_forms.FileKeyForm(admin.principal)
     assert [name for name, _ in form.fields["key"].choices if name] == names[:2]

@@ -108,7 +108,7 @@ def test_workers_are_notified_of_a_bounded_number_of_jobs_at_once(settings, monk
 
     settings.CELERY_BROKER_URL = "memory://localhost"
     monkeypatch.setattr(notifier.app.conf, "broker_url", "memory://localhost")
-    monkeypatch.setattr(delivery, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(delivery, "_MOST_AT_ONCE", 2)
     long_ago = database_now() - timedelta(hours=1)
     JobRecord.objects.bulk_create(JobRecord(kind="audit_export", due_at=long_ago) for _ in range(3))
     delivery.deliver_due_jobs()

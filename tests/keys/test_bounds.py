@@ -121,7 +121,7 @@ def test_the_50_busiest_callers_of_a_key_are_listed(admin, key):
 
 
 def test_the_newest_public_keys_are_listed_and_no_more_than_the_bound(admin, new_key, monkeypatch):
-    monkeypatch.setattr(public_keys, "MAX_LISTED", 2)
+    monkeypatch.setattr(public_keys, "_MAX_LISTED", 2)
     key = new_key(algorithm="ed25519")
     for count in (1, 2, 2):
         found = public_keys.list_public_keys(principal=admin.principal, key_id=key.id)
@@ -131,7 +131,7 @@ def test_the_newest_public_keys_are_listed_and_no_more_than_the_bound(admin, new
 
 
 def test_a_preview_names_a_bounded_number_of_keys_and_counts_all(admin, new_key, new_policy, monkeypatch):
-    monkeypatch.setattr(changing, "MAX_AFFECTED", 2)
+    monkeypatch.setattr(changing, "_MAX_AFFECTED", 2)
     policy = new_policy()
     for count in range(1, 4):
         new_key(policy_id=policy.id)

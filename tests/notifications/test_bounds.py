@@ -43,7 +43,7 @@ def test_a_run_begins_no_request_after_its_time(receiver, new_webhook, monkeypat
     new_webhook(f"https://localhost:{receiver.port}/")
     publish()
     with monkeypatch.context() as patched:
-        patched.setattr(delivery, "RUN_SECONDS", 0)
+        patched.setattr(delivery, "_RUN_SECONDS", 0)
         delivery.deliver_due()
     assert receiver.requests == []
     delivery.deliver_due()

@@ -61,7 +61,7 @@ class InviteUserView(FormView[Principal, InviteForm]):
     draft_fields = tuple(InviteForm.base_fields)
     needs_recent_sign_in = True
     shown_once = SHOWN_ONCE
-    list_name = "users"
+    return_name = "users"
 
     def form(self, data: QueryDict | None = None) -> InviteForm:
         return InviteForm(data, initial={"role": self.request.GET.get("role")})

@@ -142,7 +142,7 @@ _TYPES: Final[Mapping[str, _Type]] = MappingProxyType(
 
 PKCS8_ALGORITHMS: Final = tuple(_TYPES)
 
-# What a document is called in a refusal, by its identifier.
+# The name of a document in a refusal, by its identifier.
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{kind.identifier: f"a key of type {name}" for name, kind in _TYPES.items()},

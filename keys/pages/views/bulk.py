@@ -35,7 +35,7 @@ class _BulkView[F: PageForm](FormView[Principal, F]):
     keys: Sequence[Key]
     versions: Mapping[UUID, int]
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
         form = self.show_draft(self.form())
         self._find(read_chosen(form.data.get("chosen", "")))
         return self.show_form(form)

@@ -112,7 +112,7 @@ class NewKeyView(FormView[Principal, KeyForm]):
     parts = frozenset({"name-note", "key-summary"})
     draft_fields = tuple(KeyForm.base_fields)
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
         form = self.show_draft(self.form())
         asked = _key_form(self.policies, form.data or request.GET)
         asked.is_valid()

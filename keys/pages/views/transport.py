@@ -25,7 +25,7 @@ from keys.transport.services import exporting, importing
 from keys.transport.services.exporting import ExportedKey
 
 _SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
-_UNKEPT: Final = ("material", "import_parameters_id")
+_NOT_IN_DRAFTS: Final = ("material", "import_parameters_id")
 
 
 class ImportView(FormView[Principal, ImportForm]):
@@ -34,7 +34,7 @@ class ImportView(FormView[Principal, ImportForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.import", actions.KEY_IMPORTED))
     section = "keys"
     template = "keys/import.html"
-    draft_fields = tuple(name for name in ImportForm.base_fields if name not in _UNKEPT)
+    draft_fields = tuple(name for name in ImportForm.base_fields if name not in _NOT_IN_DRAFTS)
 
     def form(self, data: QueryDict | None = None) -> ImportForm:
         form = ImportForm(data, is_private_connection=is_private(self.request))
@@ -65,7 +65,7 @@ class ExportView(KeyView, FormView[Principal, ExportForm]):
     shown_once = _SHOWN_ONCE
 
     @property
-    def list_url(self) -> str:
+    def return_url(self) -> str:
         return reverse("key", args=[self.key.name])
 
     @cached_property

@@ -24,7 +24,7 @@ def fill(server, client):
     ("family", "kind"), [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_UNIX, socket.SOCK_DGRAM)]
 )
 def test_a_server_that_reads_nothing_is_a_timeout(family, kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(syslog, "TIMEOUT", 0.02)
+    monkeypatch.setattr(syslog, "_TIMEOUT", 0.02)
     with socket.socket(family, kind) as server, ExitStack() as clients:
         server.bind(str(tmp_path / "log") if family == socket.AF_UNIX else ("127.0.0.1", 0))
         if kind == socket.SOCK_STREAM:
