@@ -8,10 +8,12 @@ import argparse
 import ast
 import functools
 import itertools
+import math
 import os
 import pickle
 import random
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,18 +36,19 @@ FEWEST_SECONDS, PATIENCE = 30.0, 20
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     began = time.monotonic()
-    mutants = [mutant for mutant in _selected(options) if _entry(mutant) not in _accepted()]
+    selected, accepted = _selected(options), _accepted()
+    mutants = [mutant for mutant in selected if _entry(mutant) not in accepted]
+    print(f"{len(mutants)} mutants, and {len(selected) - len(mutants)} that are accepted.", flush=True)
     if options.sample:
         mutants = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))  # noqa: S311
     if not mutants:
-        print("bin/mutate: no mutants.")
         return 0
     tests = options.tests or sorted({test for mutant in mutants for test in _tests_of(mutant.path)})
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = f"{folder}/hypothesis"
         run = Run(mutants, options, Path(folder))
         run.finish(tests)
-    return _report(run.outcomes, time.monotonic() - began)
+    return _report(run.outcomes, time.monotonic() - began, is_sample=bool(options.sample))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -94,7 +97,8 @@ class Run:
         code = pytest.main(
             [*running.OPTIONS, *tests], plugins=[running.Warm(self.folder, files, self._use_warm)]
         )
-        outcomes.write_bytes(pickle.dumps(self.outcomes)) if self.baseline.seconds else None
+        if self.baseline.seconds and code != pytest.ExitCode.INTERNAL_ERROR:
+            outcomes.write_bytes(pickle.dumps(self.outcomes))
         return int(code)
 
     def _use_warm(self, warm: running.Warm) -> None:
@@ -128,6 +132,8 @@ class Run:
             elif "not reached" in final:
                 self._note(mutant, "not reached")
         for mutant, code in running.in_forks(jobs, self.options.processes):
+            if code == running.BROKEN:
+                raise RuntimeError(f"bin/mutate could not try {mutant}.")
             outcome = "survived" if code == running.SURVIVED else "killed"
             if outcome in final:
                 self._note(mutant, outcome)
@@ -265,18 +271,29 @@ def _accepted() -> set[str]:
 
 
 def _entry(mutant: Mutant) -> str:
-    return f"{mutant.path}: {mutant.before} -> {mutant.after}"
+    place = f"{mutant.path}::{mutant.function}" if mutant.function else f"{mutant.path}"
+    return f"{place}: {mutant.before} -> {mutant.after}"
 
 
-def _report(outcomes: dict[Mutant, str], seconds: float) -> int:
+def _report(outcomes: dict[Mutant, str], seconds: float, *, is_sample: bool) -> int:
     counts = Counter(outcomes.values())
     survived = counts["survived"] + counts["not reached"]
     share = counts["killed"] / len(outcomes)
+    least, most = _interval(counts["killed"], len(outcomes))
     print(
         f"{len(outcomes)} mutants: {counts['killed']} killed ({share:.0%}), {counts['survived']} survived, "
         f"{counts['not reached']} that no test reaches, in {seconds:.0f} s."
+        + (f" Of all, tests kill {least:.1%} to {most:.1%}." if is_sample else "")
     )
     return 1 if survived else 0
+
+
+def _interval(killed: int, tried: int) -> tuple[float, float]:
+    """The 95 % interval of the share (Wilson)."""
+    z2 = statistics.NormalDist().inv_cdf(0.975) ** 2
+    center = (killed + z2 / 2) / (tried + z2)
+    half = math.sqrt(z2 * (killed * (tried - killed) / tried + z2 / 4)) / (tried + z2)
+    return center - half, center + half
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class Mutant:
     lines: range  # of the statement, or of its head if it contains others
     before: str
     after: str
+    function: str  # or the class; empty in neither
     names: frozenset[str]  # that an assignment at import defines; empty elsewhere
     is_at_import: bool  # the change takes effect only if the module is imported again
 
@@ -90,6 +91,12 @@ def mutants_of(path: Path) -> list[Mutant]:
     names = {
         line: _names(each) for each in tree.body for line in range(each.lineno, (each.end_lineno or 0) + 1)
     }
+    owners = {
+        line: node.name  # those inside come later
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
     found = []
     for number, (_place, old, new, in_function) in enumerate(_changes(tree)):
         before, after = (
@@ -97,7 +104,8 @@ def mutants_of(path: Path) -> list[Mutant]:
         )
         defined = frozenset() if in_function else names.get(old.lineno, frozenset())
         lines = heads.get(old.lineno, range(old.lineno, old.lineno + 1))
-        found.append(Mutant(path, number, old.lineno, lines, before, after, defined, not in_function))
+        owner = owners.get(old.lineno, "")
+        found.append(Mutant(path, number, old.lineno, lines, before, after, owner, defined, not in_function))
     return found
 
 

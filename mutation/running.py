@@ -2,7 +2,7 @@
 
 A mutant of a function's body runs in a fork of a process that has collected the tests and prepared a database: the
 fork replaces the code of the live functions, decorated ones included. A mutant of what runs at import runs in a fork
-of a process that has not imported the product: its import of the module compiles the mutant.
+of a process that has not imported the product. In both, an import of the module compiles the mutant.
 """
 
 import functools
@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ from mutation.mutants import Mutant
 
 LEVELS = "not (process or browser or sweep or postgresql or redis or zap)"
 OPTIONS = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", LEVELS]
-SURVIVED, KILLED = 0, 1
+SURVIVED, KILLED, BROKEN = 0, 1, 70  # broken: not the tests failed, but this program
 LEFT_OUT = shutil.ignore_patterns("static")  # thousands of files that no mutant changes
 
 
@@ -67,10 +68,13 @@ def fork(run: Callable[[], int]) -> int:
     pid = os.fork()
     if pid:
         return pid
-    code = KILLED
+    code = BROKEN
     try:
         os.setpgid(0, 0)
         code = run()
+    except Exception:  # noqa: BLE001 - a fork reports by its exit code
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         os._exit(code)
     return 0
@@ -137,6 +141,7 @@ class Warm:
         return 0
 
     def try_mutant(self, mutant: Mutant, tests: list[str]) -> int:
+        _import(mutant)  # a test may be the first to import the module
         if mutant.is_at_import:
             self._assign(mutant)
         for code in () if mutant.is_at_import else _codes(mutant.code()):
@@ -153,11 +158,11 @@ class Warm:
         """Assign the mutant's values wherever modules have imported them. Other values that were computed from them at import stay."""
         paths = {str(path.resolve()) for path in self.files}
         spaces = [vars(each) for each in sys.modules.values() if getattr(each, "__file__", None) in paths]
-        [space] = [each for each in spaces if each["__file__"] == str(mutant.path.resolve())]
+        space = next((each for each in spaces if each["__file__"] == str(mutant.path.resolve())), {})
         code, changed = mutant.assignment(), dict(space)
-        if code:
+        if code and space:
             exec(code, changed)  # noqa: S102 - our own source
-        for name in mutant.names:
+        for name in mutant.names & space.keys():
             before = space[name]
             for each in spaces:
                 if each.get(name, each) is before:
@@ -223,15 +228,21 @@ class Cold:
         return value
 
 
-def try_cold(mutant: Mutant | None, tests: list[str], folder: Path) -> int:
-    """Run the tests in this process, which has not imported the product: on the mutant, or on the code as it is."""
+def _import(mutant: Mutant) -> None:
+    """Let imports of the module compile the mutant."""
     original = importlib.machinery.SourceFileLoader.get_code
-    target, compiled = (str(mutant.path.resolve()), mutant.code()) if mutant else ("", None)
+    target, compiled = str(mutant.path.resolve()), mutant.code()
 
     def get_code(self: importlib.machinery.SourceFileLoader, fullname: str) -> CodeType | None:
         return compiled if self.path == target else original(self, fullname)
 
     importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+
+
+def try_cold(mutant: Mutant | None, tests: list[str], folder: Path) -> int:
+    """Run the tests in this process, which has not imported the product: on the mutant, or on the code as it is."""
+    if mutant:
+        _import(mutant)
     files, home = sorted({name.partition("::")[0] for name in tests}), folder / "home"
     options = [
         *OPTIONS,

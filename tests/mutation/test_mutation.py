@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mutation.__main__ import _accepted, _entry
 from mutation.mutants import mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,25 @@ def test_price():
 def test_names():
     assert NAMES == {"a", "b"}
 """
+LATE = """
+LONGEST = 5
+UNTESTED = 7
+
+
+def fits(text):
+    return len(text) < LONGEST
+"""
+LATE_TESTS = """
+import pytest
+
+def test_first():
+    assert True
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_fits(size):
+    from keys.late import fits
+    assert fits(size * "a") == (size == 4)
+"""
 
 
 @pytest.fixture
@@ -53,6 +73,8 @@ def repository(tmp_path):
         "keys/__init__.py": "",
         "keys/rules.py": RULES,
         "tests/keys/test_rules.py": TESTS,
+        "keys/late.py": LATE,
+        "tests/keys/test_late.py": LATE_TESTS,
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -101,12 +123,36 @@ def test_survivors_are_listed_and_everything_else_is_killed(repository):
     }
 
 
+def test_a_module_that_a_running_test_imports_is_mutated(repository):
+    code, output = mutate(repository, "keys/late.py")
+    assert code == 1
+    assert [line for line in output.splitlines() if line.startswith("keys/late.py:")] == [
+        "keys/late.py:3: 7 -> 8"
+    ]
+
+
 def test_without_paths_only_changed_lines_are_mutated(repository):
     path = repository / "keys" / "rules.py"
     path.write_text(path.read_text().replace("size <= LARGEST", "size < LARGEST + 1"))
     code, output = mutate(repository)
     assert code == 0
     assert "killed (100%), 0 survived" in output
+
+
+def test_a_sample_bounds_the_share_of_all_mutants(repository):
+    _, output = mutate(repository, "--sample", "4", "--seed", "1", "keys/late.py")
+    assert "4 mutants: 3 killed (75%)" in output
+    assert "Of all, tests kill 30.1% to 95.4%." in output
+
+
+def test_an_accepted_mutant_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "accepted.txt").write_text("# why\nrules.py::price: size > 10 -> size >= 10  # no matter\n")
+    (tmp_path / "rules.py").write_text(RULES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mutation.__main__.ACCEPTED", tmp_path / "accepted.txt")
+    left = [str(each) for each in mutants_of(Path("rules.py")) if _entry(each) not in _accepted()]
+    assert len(left) == len(mutants_of(Path("rules.py"))) - 1
+    assert not any("size >= 10" in each for each in left)
 
 
 def test_a_mutant_is_one_small_change(tmp_path):
