@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         mutants = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))  # noqa: S311
     if not mutants:
         return 0
-    tests = options.tests or sorted({test for mutant in mutants for test in _tests_of(mutant.path)})
+    tests = options.tests or sorted(set[str]().union(*map(_tests_of, {each.path for each in mutants})))
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = f"{folder}/hypothesis"
         run = Run(mutants, options, Path(folder))
