@@ -134,7 +134,7 @@ class Run:
         for mutant, code in running.in_forks(jobs, self.options.processes):
             if code == running.BROKEN:
                 raise RuntimeError(f"bin/mutate could not try {mutant}.")
-            outcome = "survived" if code == running.SURVIVED else "killed"
+            outcome = {running.SURVIVED: "survived", running.COLD: "cold"}.get(code, "killed")
             if outcome in final:
                 self._note(mutant, outcome)
 

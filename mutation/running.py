@@ -30,7 +30,8 @@ from mutation.mutants import Mutant
 
 LEVELS = "not (process or browser or sweep or postgresql or redis or zap)"
 OPTIONS = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", LEVELS]
-SURVIVED, KILLED, BROKEN = 0, 1, 70  # broken: not the tests failed, but this program
+SURVIVED, KILLED = 0, 1
+BROKEN, COLD = 70, 71  # not the tests failed, but this program; the mutant needs an import
 LEFT_OUT = shutil.ignore_patterns("static")  # thousands of files that no mutant changes
 
 
@@ -144,15 +145,27 @@ class Warm:
         _import(mutant)  # a test may be the first to import the module
         if mutant.is_at_import:
             self._assign(mutant)
-        for code in () if mutant.is_at_import else _codes(mutant.code()):
-            for function in self.functions.get(_key(code), ()):
-                function.__code__ = code
+        elif not self._replace(mutant):
+            return COLD
         for cached in self.caches:
             cached.cache_clear()
         items = [self.items[name] for name in tests]
         if any(_needs_database(item) for item in items):
             self._move_home()
         return SURVIVED if self.run(items) else KILLED
+
+    def _replace(self, mutant: Mutant) -> bool:
+        """Replace the code of the live functions. False if they do not contain the mutant afterwards."""
+        if not any(key[0] == str(mutant.path.resolve()) for key in self.functions):
+            return True  # the module is not imported yet
+        is_changed = False
+        for code in _codes(mutant.code()):
+            for function in self.functions.get(_key(code), ()):
+                if function.__code__.co_freevars != code.co_freevars:
+                    return False
+                is_changed |= function.__code__ != code
+                function.__code__ = code
+        return is_changed
 
     def _assign(self, mutant: Mutant) -> None:
         """Assign the mutant's values wherever modules have imported them. Other values that were computed from them at import stay."""
@@ -207,7 +220,10 @@ def _codes(module: CodeType) -> Iterator[CodeType]:
 
 
 def _key(code: CodeType) -> tuple[object, ...]:
-    return code.co_filename, code.co_qualname, code.co_firstlineno, next(iter(code.co_positions()), None)
+    start = (
+        next((each for each in code.co_positions() if each[2]), None) if code.co_name == "<lambda>" else None
+    )
+    return code.co_filename, code.co_qualname, code.co_firstlineno, start
 
 
 class Cold:

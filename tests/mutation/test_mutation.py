@@ -30,15 +30,22 @@ def price(size, discount=0):
     return size * 2 - discount
 
 
+def has(sizes, size):
+    return any(each == size for each in sizes)
+
+
 def unused():
     return 1 + 1
 """
 TESTS = """
 import pytest
-from keys.rules import NAMES, may, price
+from keys.rules import NAMES, has, may, price
 
 def test_may():
     assert may(3) and not may(4)
+
+def test_has():
+    assert has([1, 2], 2) and not has([1], 2)
 
 def test_price():
     assert price(2) == 4
