@@ -216,9 +216,9 @@ def _split(note: str) -> tuple[str, list[_Line]]:
     """The text, including its last newline, and at least one signature line. The text is not validated."""
     if len(note) > _MAX_NOTE_SIZE:
         raise CheckpointInvalid(f"a note has at most {_MAX_NOTE_SIZE} characters")
-    head, separator, signatures = note.rpartition("\n\n")
+    head, _, signatures = note.rpartition("\n\n")
     lines = signatures.split("\n")
-    if not separator or lines.pop() or not lines:
+    if lines.pop() or not lines:
         raise CheckpointInvalid("a note is a text, an empty line and signature lines")
     if len(lines) > _MAX_SIGNATURES:
         raise CheckpointInvalid(f"a note has at most {_MAX_SIGNATURES} signatures")

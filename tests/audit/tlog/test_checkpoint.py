@@ -10,6 +10,8 @@ from audit.tlog.checkpoint import (
     VerifierKey,
     ed25519_only,
     open_note,
+    open_publication,
+    publication_message,
     sign_note,
 )
 from kernel.crypto import seed_signing
@@ -174,6 +176,15 @@ def test_a_witness_alone_does_not_vouch_for_the_log():
         open_note(NOTE + line, [key])
 
 
+def test_a_witness_does_not_vouch_for_the_next_keys_of_the_log():
+    vkeys = [OTHER[0].vkey]
+    message = publication_message(ORIGIN, vkeys)
+    signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in (WITNESS, ED)}
+    with pytest.raises(CheckpointInvalid, match="no trusted key"):
+        open_publication(ORIGIN, vkeys, signatures, [WITNESS[0]])
+    assert open_publication(ORIGIN, vkeys, signatures, [WITNESS[0], ED[0]]) == [OTHER[0]]
+
+
 def test_two_keys_with_one_name_and_id_are_not_guessed_between(monkeypatch):
     # 32 bits can be made to collide with enough attempts; here all keys have one id.
     monkeypatch.setattr(VerifierKey, "key_id", ED[0].key_id)
@@ -261,6 +272,11 @@ def test_a_checkpoint_has_one_line_of_origin_a_size_and_a_hash(origin, size, roo
         Checkpoint(origin, size, root)
 
 
+def test_nothing_follows_the_three_lines_of_a_checkpoint():
+    with pytest.raises(CheckpointInvalid, match="three lines"):
+        Checkpoint.parse(HEAD.text + "more")
+
+
 @pytest.mark.parametrize("root", ["", "AAAA", "=" * 44, base64.b64encode(bytes(33)).decode()])
 def test_a_malformed_root_is_refused(root):
     with pytest.raises(CheckpointInvalid, match="root"):
@@ -330,7 +346,9 @@ def test_the_short_note_is_the_first_line_alone_and_opens():
         open_note(short, [PQ[0]])
 
 
-@pytest.mark.parametrize("note", ["", HEAD.text, NOTE.replace("70000", "70000\t"), NOTE.rstrip("\n")])
+@pytest.mark.parametrize(
+    "note", ["", HEAD.text, HEAD.text + "\n", NOTE.replace("70000", "70000\t"), NOTE.rstrip("\n")]
+)
 def test_only_a_signed_checkpoint_has_a_short_form(note):
     with pytest.raises(CheckpointInvalid):
         ed25519_only(note)

@@ -135,3 +135,14 @@ def test_an_entry_of_65_535_bytes_is_the_largest():
     assert tiles.encode_bundle([largest]) == b"\xff\xff" + largest
     with pytest.raises(ValueError, match="65535"):
         tiles.encode_bundle([largest + b"x"])
+
+
+@pytest.mark.parametrize("size", [0, 1, 256, 300, 65_537])
+def test_the_edge_of_a_tree_comes_from_its_partial_tiles(size):
+    known = grown(size)
+    assert tiles.frontier_of(size, known) == merkle.Frontier.EMPTY.extended(LEAVES[:size])
+
+
+def test_the_edge_needs_each_partial_tile():
+    with pytest.raises(ValueError, match="a tree of 1 leaves"):
+        tiles.frontier_of(1, {})
