@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from uuid import UUID
 
 import pytest
 
@@ -93,6 +94,13 @@ def test_a_refusal_to_process_names_state_and_status(state):
     assert refusal.value.code == "key_not_usable"
 
 
+def test_a_refusal_of_a_replaced_key_names_its_successor():
+    with pytest.raises(KeyNotActive) as refusal:
+        lifecycle.require_protect(at(State.SUSPENDED), UUID(int=1))
+    facts = {"state": "suspended", "key_status": "disabled"}
+    assert refusal.value.extra == {**facts, "successor_id": "00000000-0000-0000-0000-000000000001"}
+
+
 def test_a_permitted_use_is_not_refused():
     lifecycle.require_protect(at(State.ACTIVE))
     lifecycle.require_process(at(State.DEACTIVATED))
@@ -149,3 +157,18 @@ def test_expiry_does_not_lift_a_suspension():
     suspended = lifecycle.lifecycle_state(State.SUSPENDED, None, BEFORE, NOW)
     with pytest.raises(KeyNotUsable):
         lifecycle.require_process(suspended)
+
+
+def test_people_read_states_in_words():
+    assert [at(state).word for state in (State.COMPROMISED, State.DELETION_SCHEDULED, State.SUSPENDED)] == [
+        "compromised",
+        "scheduled for deletion",
+        "disabled",
+    ]
+    words = [lifecycle.VersionState.SCHEDULED.word, lifecycle.VersionState.DISABLED.word]
+    assert words == ["scheduled for destruction", "disabled"]
+
+
+def test_a_rotation_is_due_one_period_after_the_material():
+    assert lifecycle.next_rotation(30, NOW) == NOW + timedelta(days=30)
+    assert lifecycle.next_rotation(None, NOW) is None

@@ -1,7 +1,12 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from kernel.errors import Invalid
 from keys import metadata
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEFORE, AFTER = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,30 @@ def test_other_rotation_periods_are_refused(days):
     with pytest.raises(Invalid) as refusal:
         metadata.check_rotation_period(days, "aes-256")
     assert set(refusal.value.fields) == {"rotation_period_days"}
+
+
+def test_a_deterministic_key_has_no_rotation_period():
+    metadata.check_rotation_period(None, "aes-256-siv")
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_rotation_period(30, "aes-256-siv")
+    assert set(refusal.value.fields) == {"rotation_period_days"}
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "activates_at", "is_good"),
+    [
+        (None, AFTER, True),
+        (AFTER, None, True),
+        (AFTER, NOW, True),
+        (AFTER, AFTER, False),
+        (NOW, None, False),
+        (NOW, BEFORE, False),
+    ],
+)
+def test_a_key_expires_in_the_future_and_after_its_activation(expires_at, activates_at, is_good):
+    if is_good:
+        metadata.check_expiry(expires_at, activates_at, NOW)
+        return
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_expiry(expires_at, activates_at, NOW)
+    assert set(refusal.value.fields) == {"expires_at"}
