@@ -172,3 +172,23 @@ def test_people_read_states_in_words():
 def test_a_rotation_is_due_one_period_after_the_material():
     assert lifecycle.next_rotation(30, NOW) == NOW + timedelta(days=30)
     assert lifecycle.next_rotation(None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "purpose", "public"),
+    [
+        ("rsa-3072", "encrypt", ["encrypt", "data_key"]),
+        ("ed25519", "sign", ["verify"]),
+        ("ml-kem-768", "encapsulate", ["encapsulate"]),
+        ("x25519", "agree", []),
+    ],
+)
+def test_a_public_key_alone_allows_what_needs_no_secret(algorithm, purpose, public):
+    assert lifecycle.operations(algorithm, purpose, State.ACTIVE, has_private_key=False) == public
+
+
+def test_a_key_of_an_algorithm_that_protects_nothing_new_only_processes():
+    assert lifecycle.operations("rsa-3072", "encrypt", State.ACTIVE, protects=False) == [
+        "decrypt",
+        "reencrypt",
+    ]

@@ -77,3 +77,9 @@ def test_a_key_expires_in_the_future_and_after_its_activation(expires_at, activa
     with pytest.raises(Invalid) as refusal:
         metadata.check_expiry(expires_at, activates_at, NOW)
     assert set(refusal.value.fields) == {"expires_at"}
+
+
+def test_a_refused_tag_is_named_by_its_number():
+    with pytest.raises(Invalid) as refusal:
+        metadata.check_tags(["good", " bad"])
+    assert "Tag 2: " in str(refusal.value.fields["tags"])
