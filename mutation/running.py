@@ -29,7 +29,7 @@ from django.db import connections
 from mutation.mutants import Mutant
 
 LEVELS = "not (process or browser or sweep or postgresql or redis or zap)"
-OPTIONS = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", LEVELS]
+OPTIONS = ["-q", "--tb=no", "--assert=plain", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", LEVELS]
 SURVIVED, KILLED = 0, 1
 BROKEN, COLD = 70, 71  # not the tests failed, but this program; the mutant needs an import
 LEFT_OUT = shutil.ignore_patterns("static")  # thousands of files that no mutant changes
@@ -106,6 +106,7 @@ class Warm:
         self.baseline = pickle.loads(result.read_bytes())  # noqa: S301 - our own fork wrote it
         gc.unfreeze()  # the garbage collector lists no frozen functions
         self.functions, self.caches = self._live()
+        gc.freeze()  # a collection in a fork would copy all of this process's memory
         self.work(self)
         return True
 
@@ -142,10 +143,10 @@ class Warm:
         return 0
 
     def try_mutant(self, mutant: Mutant, tests: list[str]) -> int:
-        _import(mutant)  # a test may be the first to import the module
+        compiled = _import(mutant)  # a test may be the first to import the module
         if mutant.is_at_import:
             self._assign(mutant)
-        elif not self._replace(mutant):
+        elif not self._replace(mutant.path, compiled):
             return COLD
         for cached in self.caches:
             cached.cache_clear()
@@ -154,12 +155,12 @@ class Warm:
             self._move_home()
         return SURVIVED if self.run(items) else KILLED
 
-    def _replace(self, mutant: Mutant) -> bool:
+    def _replace(self, path: Path, compiled: CodeType) -> bool:
         """Replace the code of the live functions. False if they do not contain the mutant afterwards."""
-        if not any(key[0] == str(mutant.path.resolve()) for key in self.functions):
+        if not any(key[0] == str(path.resolve()) for key in self.functions):
             return True  # the module is not imported yet
         is_changed = False
-        for code in _codes(mutant.code()):
+        for code in _codes(compiled):
             for function in self.functions.get(_key(code), ()):
                 if function.__code__.co_freevars != code.co_freevars:
                     return False
@@ -244,7 +245,7 @@ class Cold:
         return value
 
 
-def _import(mutant: Mutant) -> None:
+def _import(mutant: Mutant) -> CodeType:
     """Let imports of the module compile the mutant."""
     original = importlib.machinery.SourceFileLoader.get_code
     target, compiled = str(mutant.path.resolve()), mutant.code()
@@ -253,6 +254,7 @@ def _import(mutant: Mutant) -> None:
         return compiled if self.path == target else original(self, fullname)
 
     importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    return compiled
 
 
 def try_cold(mutant: Mutant | None, tests: list[str], folder: Path) -> int:
