@@ -5,7 +5,7 @@ import pytest
 
 from accounts.authorization import TokenLimits
 from accounts.origin import Origin
-from accounts.principals import AnonymousPrincipal, Principal
+from accounts.principals import AnonymousPrincipal, Principal, user_entity
 from accounts.roles import PERMISSIONS, ROLES
 from kernel.errors import Denied, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.http.addresses import Networks
@@ -76,6 +76,7 @@ def test_the_scope_is_own_or_all():
 def test_a_person_is_a_user_without_a_token():
     user = person("developer")
     assert user.person_id == user.user_id == user.credential_id == user.identity.id
+    assert user_entity(user.person_id) == user.identity.entity == f"user:{user.person_id}"
     with_token = person("developer", limits=limits())
     assert with_token.credential_id == TOKEN
     with pytest.raises(Denied) as refusal:

@@ -1,6 +1,18 @@
 import pytest
 
-from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR, PERMISSIONS, ROLES, SYSTEM, sees_all
+from accounts.roles import (
+    ADMIN,
+    AUDITOR,
+    DEVELOPER,
+    GRANTABLE,
+    OPERATOR,
+    PERMISSIONS,
+    ROLES,
+    SYSTEM,
+    permission_of,
+    sees_all,
+    word_of,
+)
 
 # The table of the API contract: "a" means all objects, "o" the user's own, "-" none.
 # columns: admin, operator, developer, auditor
@@ -61,3 +73,9 @@ def test_the_system_reaches_everything_and_an_unknown_role_nothing():
     assert all(sees_all(SYSTEM, word) for word in PERMISSIONS)
     assert not any(sees_all("root", word) for word in PERMISSIONS)
     assert not sees_all(SYSTEM, "keys.everything")
+
+
+def test_scopes_and_grants_name_operations_without_their_prefix():
+    assert [permission_of(word) for word in ("encrypt", "keys.read")] == ["crypto.encrypt", "keys.read"]
+    assert [word_of(permission) for permission in ("crypto.encrypt", "keys.read")] == ["encrypt", "keys.read"]
+    assert all(permission_of(word) in PERMISSIONS for word in GRANTABLE)
