@@ -145,7 +145,10 @@ class Warm:
     def try_mutant(self, mutant: Mutant, tests: list[str]) -> int:
         compiled = _import(mutant)  # a test may be the first to import the module
         if mutant.is_at_import:
-            self._assign(mutant)
+            try:
+                self._assign(mutant)
+            except Exception:  # noqa: BLE001 - the module with the mutant cannot be imported
+                return KILLED
         elif not self._replace(mutant.path, compiled):
             return COLD
         for cached in self.caches:

@@ -17,6 +17,7 @@ import functools
 
 LARGEST = 3
 NAMES = {"a", "b"}
+PRICES = {1: 2} | {2: 4}
 
 
 @functools.cache
@@ -39,7 +40,7 @@ def unused():
 """
 TESTS = """
 import pytest
-from keys.rules import NAMES, has, may, price
+from keys.rules import NAMES, PRICES, has, may, price
 
 def test_may():
     assert may(3) and not may(4)
@@ -52,6 +53,7 @@ def test_price():
 
 def test_names():
     assert NAMES == {"a", "b"}
+    assert PRICES == {1: 2, 2: 4}
 """
 LATE = """
 LONGEST = 5
