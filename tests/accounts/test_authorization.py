@@ -14,7 +14,6 @@ from accounts.authorization import (
     Verdict,
     authorize,
     is_within_reach,
-    role_holder,
 )
 from accounts.origin import Origin
 from accounts.principals import Principal
@@ -95,7 +94,7 @@ def test_an_owner_needs_no_grant_and_others_do():
     assert Verdict(True, "owner") == OWNER
 
 
-@pytest.mark.parametrize("holder", [CALLER, role_holder("developer")])
+@pytest.mark.parametrize("holder", [CALLER, "role:developer"])
 def test_a_grant_to_the_caller_or_their_role_allows_its_operations(holder):
     given = grant("crypto.encrypt")
     protected = granted(given, holder=holder)
@@ -104,7 +103,7 @@ def test_a_grant_to_the_caller_or_their_role_allows_its_operations(holder):
     assert authorize(caller(), "keys.read", protected) == given.verdict
 
 
-@pytest.mark.parametrize("holder", [OTHER, role_holder("admin"), "developer"])
+@pytest.mark.parametrize("holder", [OTHER, "role:admin", "developer"])
 def test_a_grant_to_another_allows_nothing(holder):
     protected = granted(grant("crypto.encrypt"), holder=holder)
     assert authorize(caller(), "crypto.encrypt", protected) == NO_GRANT

@@ -182,7 +182,14 @@ def test_a_witness_does_not_vouch_for_the_next_keys_of_the_log():
     signatures = {key.key_name: base64.b64encode(sign(message)).decode() for key, sign in (WITNESS, ED)}
     with pytest.raises(CheckpointInvalid, match="no trusted key"):
         open_publication(ORIGIN, vkeys, signatures, [WITNESS[0]])
-    assert open_publication(ORIGIN, vkeys, signatures, [WITNESS[0], ED[0]]) == [OTHER[0]]
+    assert open_publication(ORIGIN, vkeys, signatures, [WITNESS[0], PQ[0], ED[0]]) == [OTHER[0]]
+    with pytest.raises(CheckpointInvalid, match="no trusted key"):
+        open_publication(ORIGIN, [*vkeys, ED[0].vkey], signatures, [ED[0]])  # signed for other keys
+
+
+def test_a_publication_has_one_line_for_each_key():
+    lines = b"ciphercanary/checkpoint-keys/v1\nlog.example\none\ntwo\n"
+    assert publication_message("log.example", ["one", "two"]) == lines
 
 
 def test_two_keys_with_one_name_and_id_are_not_guessed_between(monkeypatch):
