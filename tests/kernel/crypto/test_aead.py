@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.crypto import envelope
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
@@ -46,6 +47,15 @@ def test_every_iv_is_fresh_unless_the_mode_is_deterministic(mode, cipher, key_id
     sealed = [cipher.seal(b"same", key_id=key_id, version=1, aad=b"") for _ in range(200)]
     assert len({s.iv for s in sealed}) == (1 if mode.deterministic else 200)
     assert len({s.ciphertext for s in sealed}) == (1 if mode.deterministic else 200)
+
+
+def test_many_messages_are_sealed_each_with_its_own_iv_and_aad(mode, cipher, key_id):
+    messages = [(b"one", b""), (b"two", b"aad"), (b"three", b""), (b"", b"other")]
+    pieces = cipher.seal_many(messages, key_id=key_id, version=3)
+    assert len({piece[: mode.iv_size] for piece in pieces}) == (1 if mode.iv_size == 0 else len(messages))
+    for text, (plaintext, aad) in zip(envelope.encode_many(mode, key_id, 3, pieces), messages, strict=True):
+        sealed = envelope.decode(text, max_length=1000).sealed
+        assert cipher.open(sealed, key_id=key_id, version=3, aad=aad) == plaintext
 
 
 def test_no_one_can_hand_seal_an_iv(cipher, key_id):

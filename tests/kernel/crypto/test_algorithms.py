@@ -289,3 +289,11 @@ def test_the_rows_cannot_be_changed(row):
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.name = "rc4"
     assert not hasattr(row, "__dict__")
+
+
+def test_an_unsupported_algorithm_is_refused_by_the_field_that_names_it():
+    with pytest.raises(UnsupportedAlgorithm) as refusal:
+        find_key_algorithm("aes-512")
+    assert set(refusal.value.fields) == {"algorithm"}
+    assert UnsupportedAlgorithm("why").fields == {"key_id": ["why"]}
+    assert UnsupportedAlgorithm("why", field=None).fields == {}

@@ -57,9 +57,29 @@ def test_each_name_has_its_type(pairs):
     assert [str(name.value) for name in names] == SAN
     without = x509.load_pem_x509_csr(signer.sign(RequestedNames.parse("CN=a", [])).encode())
     assert list(without.extensions) == []
+    assert [extension.critical for extension in request.extensions] == [False]
 
 
-SUBJECTS = ["", "www.example.org", "CN=", "CN=a, O=b", "C=Germany", "CN=" + "a" * 65, "CN=a\\0Ab", "X=a"]
+def test_equal_requests_have_equal_signatures(pairs):
+    """Deterministic ECDSA (RFC 6979) needs no random number, whose repetition would expose the key."""
+    key = key_pairs.load_private("ec-p256", pairs["ec-p256"][0])
+    signer = CsrSigner(key, SIGNING_MODES["ecdsa-sha256"])
+    names = RequestedNames.parse("CN=a", [])
+    assert signer.sign(names) == signer.sign(names)
+    assert names.text == "CN=a"
+
+
+SUBJECTS = [
+    "",
+    "www.example.org",
+    "CN=",
+    "CN=a, O=b",
+    "C=Germany",
+    "CN=" + "a" * 65,
+    "CN=a\\0Ab",
+    "CN=a,O=b\\0A",
+    "X=a",
+]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)

@@ -21,6 +21,13 @@ def test_a_certificate_is_for_its_names_and_fits_its_key(tmp_path):
     names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["keys.example.org"]
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert [(type(each.value).__name__, each.critical) for each in parsed.extensions] == [
+        ("SubjectAlternativeName", False),
+        ("SubjectKeyIdentifier", False),
+        ("BasicConstraints", True),
+        ("ExtendedKeyUsage", False),
+    ]
+    assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert parsed.not_valid_before_utc == NOW
     assert parsed.not_valid_after_utc - NOW == timedelta(days=3650)
 

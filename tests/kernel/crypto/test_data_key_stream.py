@@ -6,10 +6,16 @@ import uuid
 import pytest
 
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
+from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
+from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT
+from kernel.crypto.sealing.data_key_stream import DataKeyHeader
+from kernel.crypto.sealing.data_key_stream import read_header
 from kernel.crypto.sealing.envelope import pack_header
-from kernel.crypto.sealing.stream import HEADER_SIZE, STREAM, StreamHeader
+from kernel.crypto.sealing.stream import HEADER_SIZE
+from kernel.crypto.sealing.stream import STREAM
+from kernel.crypto.sealing.stream import StreamHeader
+from kernel.crypto.stream import StreamSealer
 
 KEY_ID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 SEALED_KEY = pack_header(SEALING_MODES["aes-256-gcm"], KEY_ID, 7) + bytes(12 + 32 + 16)
@@ -50,3 +56,19 @@ def test_a_data_key_of_another_size_opens_nothing(size):
     header = DataKeyHeader.decode(OCTETS)
     with pytest.raises(DecryptionFailed):
         header.opener(bytes(size), b"")
+
+
+def test_a_stream_opens_only_with_its_header_and_aad():
+    header = DataKeyHeader.decode(OCTETS)
+    data_key, context = bytes(range(32)), b"cc/env/v1\x00" + OCTETS + b"\x00\x00\x00\x03aad"
+    sealer = StreamSealer(KeyMaterial(data_key), b"", context)
+    sealed = sealer.update(b"plain") + sealer.finish()
+    opener = header.opener(data_key, b"aad")
+    assert opener.update(sealed) + opener.finish() == b"plain"
+    with pytest.raises(DecryptionFailed):
+        header.opener(data_key, b"").update(sealed)
+
+
+def test_the_longest_data_key_is_waited_for():
+    begun = b"\x02" + bytes([STREAM.suite]) + struct.pack(">H", MAX_KEY_CIPHERTEXT)
+    assert read_header(begun) is None

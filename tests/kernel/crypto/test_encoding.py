@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto.encoding import decode_base64, encode_base64
+from kernel.crypto.encoding import decode_base64, decode_base64url, encode_base64, encode_base64url
 from kernel.errors import Invalid
 
 
@@ -78,3 +78,16 @@ def test_the_empty_text_is_no_bytes_under_any_limit():
 def test_a_long_text_is_refused_for_its_length_before_it_is_looked_at():
     with pytest.raises(Invalid, match="Must be at most 16 bytes"):
         decode("!" * 10_000_000, max_bytes=16)
+
+
+@pytest.mark.parametrize(("text", "max_bytes"), [("=" * 400, 20), ("A===", 0), ("AAAA", 2)])
+def test_a_text_of_more_bytes_is_refused_by_its_length_whatever_it_contains(text, max_bytes):
+    with pytest.raises(Invalid) as refusal:
+        decode(text, max_bytes)
+    assert "at most" in str(refusal.value.fields["data"])
+
+
+def test_base64url_has_no_padding_and_keeps_everything_else():
+    assert encode_base64url(b"\x00\x00\x17") == "AAAX"
+    assert encode_base64url(b"\xfb\xff") == "-_8"
+    assert decode_base64url("-_8") == b"\xfb\xff"

@@ -173,3 +173,11 @@ def test_an_envelope_prints_no_ciphertext():
     shown = repr(envelope.decode(GOLDEN["aes-256-gcm"], max_length=LONGEST))
     assert "<Sealed>" in shown
     assert "\\x" not in shown
+
+
+def test_the_cache_of_headers_holds_no_messages():
+    envelope._read_header.cache_clear()
+    for octets in (b"one", b"two"):
+        header = envelope.pack_header(SEALING_MODES["aes-256-gcm"], uuid.UUID(int=1), 1)
+        envelope.decode_octets(header + bytes(12) + octets + bytes(16))
+    assert envelope._read_header.cache_info().currsize == 1

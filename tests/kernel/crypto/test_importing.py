@@ -231,6 +231,13 @@ def test_a_key_for_rsassa_pss_only_is_refused():
         assert "RSASSA-PSS" in refusal_of(read, kind, document)
 
 
+def test_a_hybrid_public_key_of_another_form_is_refused():
+    document = hybrid.generate()[1]
+    for other in (document[:-1], document + b"x", hybrid.raw_public(document), b""):
+        with pytest.raises(WrongKey):
+            hybrid.raw_public(other)
+
+
 def test_a_hybrid_public_key_is_read_as_pem():
     kind, (_, document) = kind_of(hybrid.ALGORITHM), hybrid.generate()
     pem = key_pairs.encode_pem(document)
