@@ -45,7 +45,7 @@ class Verdict:
     ends_at: datetime | None = None
 
 
-_OWNER = Verdict(True, "owner")
+OWNER = Verdict(True, "owner")
 _NO_GRANT = Verdict(False, "no-grant")
 
 
@@ -147,7 +147,7 @@ def _authorize_use(
     if sees_all(role, permission):
         return _by_role(role, is_allowed=True)
     if protected.owner == identity:
-        return _OWNER
+        return OWNER
     for holder in (identity.entity, role_holder(role)):
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):

@@ -8,11 +8,10 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.crypto import envelope
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.sealing import aead
+from kernel.crypto.sealing import aead, envelope
 from kernel.crypto.sealing.cbc_hmac import AesCbcHmacSha512
 from tests.kernel.crypto.conftest import AEAD_MODES, new_cipher
 

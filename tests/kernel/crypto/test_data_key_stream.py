@@ -8,14 +8,9 @@ import pytest
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT
-from kernel.crypto.sealing.data_key_stream import DataKeyHeader
-from kernel.crypto.sealing.data_key_stream import read_header
+from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
 from kernel.crypto.sealing.envelope import pack_header
-from kernel.crypto.sealing.stream import HEADER_SIZE
-from kernel.crypto.sealing.stream import STREAM
-from kernel.crypto.sealing.stream import StreamHeader
-from kernel.crypto.stream import StreamSealer
+from kernel.crypto.sealing.stream import HEADER_SIZE, STREAM, StreamHeader, StreamSealer
 
 KEY_ID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 SEALED_KEY = pack_header(SEALING_MODES["aes-256-gcm"], KEY_ID, 7) + bytes(12 + 32 + 16)
