@@ -55,8 +55,11 @@ class ConfirmTotpView(FormView[Principal, TotpCodeForm]):
     template = "accounts/second_factor_setup.html"
     form_class = TotpCodeForm
 
-    def perform(self, form: TotpCodeForm) -> HttpResponse:
-        return _show_codes(self, totp.confirm_totp(principal=self.principal, code=form.cleaned_data["code"]))
+    def perform(self, form: TotpCodeForm) -> list[str]:
+        return totp.confirm_totp(principal=self.principal, code=form.cleaned_data["code"])
+
+    def respond(self, result: list[str]) -> HttpResponse:
+        return _show_codes(self, result)
 
     def show_form(self, form: TotpCodeForm, **context: Any) -> HttpResponse:
         try:

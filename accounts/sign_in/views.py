@@ -54,18 +54,20 @@ class SignInView(SecretFormView[SignInForm]):
             return self.page(form=SignInForm(), next=path, draft=draft)
         return super().post(request, **kwargs)
 
-    def perform(self, form: SignInForm) -> HttpResponse:
+    def perform(self, form: SignInForm) -> User:
         origin = origin_of(self.request, Source.CONSOLE)
         self.charge()
         # Record the username with a refusal only if an account has it, because it may be a mistyped password.
         name_actor(self.request, origin.anonymous(services.known_username(form.cleaned_data["username"])))
         user = services.check_password(**form.cleaned_data)
         if user.requires_second_factor:
-            return self._ask_for_code(user)
-        user = services.sign_in_to_browser(
+            return user
+        return services.sign_in_to_browser(
             user_id=user.id, subject_version=user.subject_version, origin=origin
         )
-        return self.open(user)
+
+    def respond(self, result: User) -> HttpResponse:
+        return self._ask_for_code(result) if result.requires_second_factor else self.open(result)
 
     def _ask_for_code(self, user: User) -> HttpResponse:
         self.request.session.cycle_key()
@@ -153,18 +155,21 @@ class ConfirmIdentityView(SecretFormView[CodeForm | ConfirmPasswordForm]):
         asks_for_code = editing.get_own_user(principal=self.principal).requires_second_factor
         return CodeForm(data) if asks_for_code else ConfirmPasswordForm(data)
 
-    def perform(self, form: CodeForm | ConfirmPasswordForm) -> HttpResponse:
-        given = form.cleaned_data
+    def perform(self, form: CodeForm | ConfirmPasswordForm) -> str:
+        code: str = form.cleaned_data.get("code", "")
         self.charge()
         services.confirm_identity(
             principal=self.principal,
-            password=given.get("password", ""),
-            totp_code=given.get("code", ""),
+            password=form.cleaned_data.get("password", ""),
+            totp_code=code,
             origin=origin_of(self.request, Source.CONSOLE),
         )
+        return code
+
+    def respond(self, result: str) -> HttpResponse:
         confirm_session(self.request)
-        if "code" in given:
-            _show_codes_left(self.request, self.principal.person_id, given["code"])
+        if result:
+            _show_codes_left(self.request, self.principal.person_id, result)
         return HttpResponseRedirect(next_url(self.request, reverse("home")), status=HTTPStatus.SEE_OTHER)
 
 

@@ -17,8 +17,9 @@ from kernel.rules import Caller
 class FormView[P: Caller, F: PageForm](PageView[P]):
     """Shows a form, and calls a service with its input.
 
-    ``needs_recent_sign_in``: the page requires one before the user fills in the form. ``shown_once``: only the response
-    contains a secret; if the same form comes again, this is the message on the page ``return_name``.
+    ``needs_recent_sign_in``: the page requires one before the user fills in the form; the service requires it again.
+    ``shown_once``: only the response contains a secret; if the same form comes again, this is the message on the page
+    ``return_name``.
     """
 
     form_class: type[F]
