@@ -13,14 +13,14 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_607,
+    "accounts": 9_615,
     "audit": 14_803,
     "backups": 1_347,
     "ciphercanary": 3_384,
     "console": 3_975,
     "crypto_ops": 8_993,
     "demo": 934,
-    "kernel": 13_834,
+    "kernel": 13_835,
     "keys": 12_281,
     "notifications": 2_234,
 }
