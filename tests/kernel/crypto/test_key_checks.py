@@ -59,6 +59,8 @@ SHORT = 2**1534 + 1
         lambda numbers: {"iqmp": numbers.p},
         lambda numbers: of_factors(numbers.p, free_of_small_factors(SHORT)),
         lambda numbers: of_factors(free_of_small_factors(SHORT), numbers.q),
+        # Half the bits of their modulus, rounded down, are those of the first factor only.
+        lambda numbers: of_factors(free_of_small_factors((3 << 1533) + 1), numbers.q),
     ],
 )
 def test_each_number_of_a_private_key_is_compared(change):
@@ -67,11 +69,35 @@ def test_each_number_of_a_private_key_is_compared(change):
 
 
 def of_factors(p, q):
-    return {"p": p, "q": q, "d": 65_537, "public_numbers": rsa.RSAPublicNumbers(65_537, p * q)}
+    fitting = {"d": (1 << 1536) + 1, "dmp1": 1, "dmq1": 1, "iqmp": 1}
+    return {"p": p, "q": q, "public_numbers": rsa.RSAPublicNumbers(65_537, p * q), **fitting}
+
+
+def test_the_public_part_of_a_private_key_is_checked():
+    with pytest.raises(WrongKey, match="small factor"):
+        key_checks.check_private(numbers_of(RSA, **of_factors(3 * (2**1534 + 1), RSA.private_numbers().q)))
+
+
+def test_the_factors_differ_and_the_private_exponent_is_long():
+    """By more than 2^(half - 100), and longer than half of the bits (FIPS 186-5 appendix A.1.1)."""
+    least = 1 << (1536 - 100)
+    begin = (3 << 1534) + 1
+    close = next(n for n in range(begin, begin + 100_000, 2) if is_free(n) and is_free(n + least))
+    far = next(n for n in range(begin, begin + 100_000, 2) if is_free(n) and is_free(n + least + 2))
+    weak = [of_factors(close, close + least), {"d": 1 << 1536}]
+    for change in weak:
+        with pytest.raises(WrongKey, match="weak"):
+            key_checks.check_private(numbers_of(RSA, **change))
+    for change in (of_factors(far, far + least + 2), {"d": (1 << 1536) + 1}):
+        key_checks.check_private(numbers_of(RSA, **change))
+
+
+def is_free(number):
+    return all(number % factor for factor in range(3, 1000, 2))
 
 
 def free_of_small_factors(begin):
-    return next(n for n in range(begin, begin + 10_000, 2) if all(n % factor for factor in range(3, 1000, 2)))
+    return next(n for n in range(begin, begin + 10_000, 2) if is_free(n))
 
 
 def test_wrong_numbers_and_composite_factors_are_refused():
@@ -91,14 +117,23 @@ def test_useless_public_keys_are_refused():
             key_checks.check_public(rsa.RSAPublicNumbers(exponent, modulus).public_key())
 
 
-ORDER_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+ORDER_8 = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+
+
+def test_ed25519_keys_of_both_signs_are_accepted():
+    keys = [ed25519.Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32).public_key() for n in range(8)]
+    assert {key.public_bytes_raw()[31] >> 7 for key in keys} == {0, 1}
+    for key in keys:
+        key_checks.check_public(key)
 
 
 @pytest.mark.parametrize("sign", [0, 1 << 255], ids=["even", "odd"])
 @pytest.mark.parametrize(
     "y",
-    [0, 1, P_25519 - 1, P_25519, P_25519 + 1, 2**255 - 1, int.from_bytes(bytes.fromhex(ORDER_8), "little")],
-    ids=["order 4", "order 1", "order 2", "p", "p + 1", "2^255 - 1", "order 8"],
+    [0, 1, P_25519 - 1, P_25519, P_25519 + 1, 2**255 - 1, ORDER_8, P_25519 - ORDER_8],
+    ids=["order 4", "order 1", "order 2", "p", "p + 1", "2^255 - 1", "order 8", "another of order 8"],
 )
 def test_ed25519_keys_of_small_order_and_other_encodings_are_refused(y, sign):
     key = ed25519.Ed25519PublicKey.from_public_bytes((y | sign).to_bytes(32, "little"))
