@@ -3,6 +3,7 @@ import pytest
 from accounts.roles import (
     ADMIN,
     AUDITOR,
+    DESCRIPTIONS,
     DEVELOPER,
     GRANTABLE,
     OPERATOR,
@@ -66,7 +67,7 @@ def test_each_role_holds_what_the_table_says(word, role, cell):
 
 def test_the_table_is_complete():
     assert set(TABLE) == PERMISSIONS
-    assert set(ROLES) == set(COLUMNS)
+    assert set(ROLES) == set(DESCRIPTIONS) == set(COLUMNS)
 
 
 def test_the_system_reaches_everything_and_an_unknown_role_nothing():

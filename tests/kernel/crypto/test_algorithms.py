@@ -23,6 +23,7 @@ from kernel.crypto.modes import (
     SEALING_MODES,
     SIGNING_MODES,
     find_sealing_mode,
+    find_signing_mode,
     mode_by_suite,
 )
 from kernel.crypto.sealing import aead
@@ -266,8 +267,29 @@ def test_a_mode_is_found_by_name_and_by_suite(mode):
 
 @pytest.mark.parametrize("suite", [0, 7, 0x20, 255, -1])
 def test_an_unknown_suite_is_refused(suite):
-    with pytest.raises(UnsupportedAlgorithm, match=r"Allowed: 1, 2, 3, 4, 5, 6, 16, 17\."):
+    with pytest.raises(UnsupportedAlgorithm, match=r"Allowed: 1, 2, 3, 4, 5, 6, 16, 17\.") as refusal:
         mode_by_suite(suite)
+    assert set(refusal.value.fields) == {"ciphertext"}
+
+
+def test_a_signing_mode_is_found_by_its_name_alone():
+    assert find_signing_mode("ed25519") is SIGNING_MODES["ed25519"]
+    with pytest.raises(UnsupportedAlgorithm, match="Unknown signing algorithm") as refusal:
+        find_signing_mode("aes-256-gcm")
+    assert set(refusal.value.fields) == {"signing_algorithm"}
+
+
+def test_a_slow_signature_is_one_of_rsa_or_ml_dsa():
+    slow = [name for name, mode in SIGNING_MODES.items() if mode.is_slow]
+    assert slow == [name for name in SIGNING_MODES if name.startswith(("rsa-", "ml-dsa-"))]
+    assert {"rsa-pss-sha256", "ml-dsa-65"} <= {*slow}
+
+
+def test_the_facts_of_an_algorithm_follow_from_its_rows():
+    assert algorithms.modes_of("ec-p384") == ["ecdsa-sha384", "ecdsa-sha512", "ecdh"]
+    assert [name for name in ALGORITHM_NAMES if algorithms.is_deterministic(name)] == ["aes-256-siv"]
+    raw = {kind.name for kind in KEY_ALGORITHMS if not kind.has_document}
+    assert raw == {kind.name for kind in KEY_ALGORITHMS if not kind.is_asymmetric} | {algorithms.HYBRID}
 
 
 @pytest.mark.parametrize(

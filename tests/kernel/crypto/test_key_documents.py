@@ -290,3 +290,19 @@ def test_elements_have_a_definite_length_and_end_within_the_document():
     for octets in (b"\x04", b"\x04\x02a", b"\x04\x80" + b"a" * 128, b"\x04\x81"):
         with pytest.raises(ValueError, match="beyond the document"):
             list(key_documents.elements(octets))
+
+
+ED25519_PARTS = der(0x02, b"\x00") + der(0x30, der(0x06, bytes.fromhex("2b6570"))) + der(0x04, b"secret")
+
+
+def test_a_private_key_may_have_attributes_and_is_a_sequence():
+    found = key_documents.read(der(0x30, ED25519_PARTS + der(0xA0, b"")))
+    assert (found.is_private, found.identifier, found.content) == (True, "2b6570", b"secret")
+    with pytest.raises(WrongKey):
+        key_documents.read(der(0x31, ED25519_PARTS))
+
+
+@pytest.mark.parametrize("octets", [b"\x30", b"\x30\x80", b"\x30\x81", b"\x30\x01", b"\x30\x00\x30"])
+def test_an_element_without_its_length_or_all_its_bytes_is_refused(octets):
+    with pytest.raises(ValueError, match="ends beyond"):
+        list(key_documents.elements(octets))

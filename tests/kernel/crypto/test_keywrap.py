@@ -89,3 +89,10 @@ def test_a_part_too_long_for_its_length_field_is_refused():
     assert len(binding("x", bytes(65_535))) == 65_539
     with pytest.raises(OverflowError):
         binding("x", bytes(65_536))
+
+
+def test_the_shortest_key_is_one_byte(kek):
+    wrapped = wrap(kek, KeyMaterial(b"k", least=1), aad=AAD)
+    assert unwrap(kek, wrapped, aad=AAD).expose() == b"k"
+    with pytest.raises(UnwrapFailed):
+        unwrap(kek, wrapped[:-1], aad=AAD)
