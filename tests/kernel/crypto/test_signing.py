@@ -101,6 +101,20 @@ def test_ecdsa_is_deterministic_and_its_encodings_do_not_mix():
     assert not check(MESSAGE, sign(MESSAGE, encoding="raw"))
 
 
+def test_a_raw_signature_has_one_length():
+    raw = signer("ec-p256", "ecdsa-sha256").sign(MESSAGE, encoding="raw")
+    same_numbers = b"\0" + raw[:32] + b"\0" + raw[32:]
+    check = verifier("ec-p256", "ecdsa-sha256").is_valid
+    assert check(MESSAGE, raw, encoding="raw")
+    assert not check(MESSAGE, same_numbers, encoding="raw")
+
+
+def test_a_mode_with_one_encoding_has_it_under_both_names():
+    signature = signer("ed25519", "ed25519").sign(MESSAGE, encoding="raw")
+    assert signature == signer("ed25519", "ed25519").sign(MESSAGE)
+    assert verifier("ed25519", "ed25519").is_valid(MESSAGE, signature, encoding="raw")
+
+
 # --- documents
 
 
