@@ -271,7 +271,10 @@ def try_cold(mutant: Mutant | None, tests: list[str], folder: Path) -> int:
         f"--basetemp={folder / str(os.getpid())}",
         *(["--reuse-db"] if home.exists() else []),
     ]
-    return int(pytest.main([*options, *files], plugins=[Cold(home, set(tests))]))
+    try:
+        return int(pytest.main([*options, *files], plugins=[Cold(home, set(tests))]))
+    except Exception:  # noqa: BLE001 - the product with the mutant cannot be imported
+        return KILLED
 
 
 def silence(log: Path) -> None:
