@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from audit.log import bundles, canonical
 from audit.log.canonical import MAX_INTEGER
-from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, Source, clean_text
+from audit.log.events import TEXT_LIMITS, Actor, ActorType, Event, Outcome, RowChange, Source, clean_text
 from kernel.http.addresses import canonical_address
 from kernel.identities import Identity
 from tests.audit.service_accounts import BILLING, ORIGIN, account
@@ -152,3 +152,28 @@ def test_an_actor_of_another_request_is_as_if_made_for_it(request_id):
         return Actor.anonymous("192.0.2.7", "agent", by, name="n")
 
     assert acting("r-1").of_request(request_id) == acting(request_id)
+
+
+class Row:
+    pk = 7
+
+    class _meta:  # noqa: N801 - Django's name
+        db_table = "keys"
+
+
+def test_a_change_of_a_row_has_the_fields_that_differ():
+    before, after = {"name": "a", "state": "active"}, {"name": "b", "state": "active"}
+    assert RowChange.of_row(Row(), after=after) == RowChange(
+        table_name="keys", record_id="7", action="insert", new_values=after
+    )
+    assert RowChange.of_row(Row(), before=before, after=after) == RowChange(
+        table_name="keys",
+        record_id="7",
+        action="update",
+        old_values={"name": "a"},
+        new_values={"name": "b"},
+    )
+    for known in (before, None):
+        assert RowChange.of_row(Row(), before=known) == RowChange(
+            table_name="keys", record_id="7", action="delete", old_values=known or {}
+        )
