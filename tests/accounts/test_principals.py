@@ -56,7 +56,7 @@ def test_a_token_is_refused_for_a_scope_that_it_lacks_or_for_its_role():
         scoped.require("keys.revoke")
 
 
-def test_who_must_set_up_a_second_factor_has_no_permission_until_then():
+def test_a_required_second_factor_comes_before_every_permission():
     with pytest.raises(SecondFactorRequired):
         person("admin", must_enrol=True, permissions=frozenset()).require("keys.read")
 

@@ -81,7 +81,7 @@ def test_a_long_text_is_refused_for_its_length_before_it_is_looked_at():
 
 
 @pytest.mark.parametrize(("text", "max_bytes"), [("=" * 400, 20), ("A===", 0), ("AAAA", 2)])
-def test_a_text_of_more_bytes_is_refused_by_its_length_whatever_it_contains(text, max_bytes):
+def test_a_text_of_more_bytes_is_refused_before_it_is_decoded(text, max_bytes):
     with pytest.raises(Invalid) as refusal:
         decode(text, max_bytes)
     assert "at most" in str(refusal.value.fields["data"])
