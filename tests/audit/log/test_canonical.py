@@ -133,3 +133,11 @@ def test_members_in_order_are_encoded_as_the_object_is():
     assert canonical.encode_members(members) == canonical.encode(members)
     with pytest.raises(ValueError, match="2\\*\\*53"):
         canonical.encode_members({"a": MAX_INTEGER + 1})
+
+
+def test_each_member_of_a_flat_object_is_checked():
+    assert canonical.encode_members({"a": "x", "b": 2, "c": None}) == b'{"a":"x","b":2,"c":null}'
+    with pytest.raises(ValueError):  # noqa: PT011 - the message of the range
+        canonical.encode_members({"a": "x", "b": None, "c": MAX_INTEGER + 1})
+    with pytest.raises(TypeError, match="float"):
+        canonical.encode_members({"a": "x", "b": 1.5})

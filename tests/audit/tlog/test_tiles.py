@@ -134,7 +134,7 @@ def test_an_entry_of_65_535_bytes_is_the_largest():
     largest = bytes(65_535)
     assert tiles.encode_bundle([largest]) == b"\xff\xff" + largest
     with pytest.raises(ValueError, match="65535"):
-        tiles.encode_bundle([largest + b"x"])
+        tiles.encode_bundle([b"", largest + b"x"])
 
 
 @pytest.mark.parametrize("size", [0, 1, 256, 300, 65_537])
@@ -146,3 +146,8 @@ def test_the_edge_of_a_tree_comes_from_its_partial_tiles(size):
 def test_the_edge_needs_each_partial_tile():
     with pytest.raises(ValueError, match="a tree of 1 leaves"):
         tiles.frontier_of(1, {})
+
+
+def test_a_tree_of_one_leaf_does_not_grow_without_its_tile():
+    with pytest.raises(ValueError, match="tile/0/000"):
+        tiles.append(1, {}, LEAVES[1:2])
