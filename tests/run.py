@@ -84,7 +84,7 @@ def few_files(arguments: list[str]) -> list[Path]:
 
 
 def order_of(arguments: list[str]) -> list[str]:
-    """Single tests need no random order. Its plugin loads the libraries of the factories, for a quarter of a second."""
+    """Options of pytest. Single tests need no random order, and its plugin takes a quarter of a second to load."""
     named = [each for each in arguments if Path(each.partition("::")[0]).exists()]
     return ["-p", "no:randomly"] if all("::" in each for each in named) else []
 

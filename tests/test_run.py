@@ -39,6 +39,11 @@ def test_only_a_few_files_run_in_one_process(arguments, count):
     assert len(run.few_files(arguments)) == count
 
 
+def test_only_single_tests_run_without_the_plugin_of_the_order():
+    assert run.order_of(["tests/test_run.py::test_a", "-q", "tests/test_run.py::test_b"])
+    assert not run.order_of(["tests/test_run.py::test_a", "tests/test_run.py"])
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The cache of another clone, which has one migration."""
