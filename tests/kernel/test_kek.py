@@ -3,6 +3,7 @@ import os
 
 import pytest
 from django.conf import settings
+from django.db.transaction import TransactionManagementError
 from django.test import override_settings
 
 from accounts.models import SigningKey
@@ -10,7 +11,7 @@ from audit.models import CheckpointKey
 from kernel import home, runtime
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.material import KeyMaterial
-from kernel.trust import kek, system_keys
+from kernel.trust import kek, kek_records, system_keys
 from kernel.trust.kek import KekUnavailable
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from kernel.trust.wrapped_row import Wrapped
@@ -104,13 +105,56 @@ def test_a_wrong_kek_refuses_the_start(empty_installation):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"short", base64.b64encode(bytes(31)), b"not base64 at all!", b"\xff\xfe\0"]
+    "content",
+    [
+        b"",
+        b"short",
+        base64.b64encode(bytes(31)),
+        b"not base64 at all!",
+        b"!" + base64.b64encode(bytes(32)),
+        b"\xff\xfe\0",
+    ],
 )
 def test_a_damaged_kek_file_is_named(empty_installation, content):
     system_keys.bootstrap()
     kek.ring_files()[0].write_bytes(content)
     with pytest.raises(KekUnavailable, match="32 bytes"):
         system_keys.bootstrap()
+
+
+def test_a_damaged_key_is_not_copied(empty_installation, tmp_path_factory):
+    system_keys.bootstrap()
+    kek.file_of("cafe0001").write_bytes(b"damaged")
+    with pytest.raises(KekUnavailable, match="cafe0001"):
+        kek.copy_ring(tmp_path_factory.mktemp("copies"))
+
+
+def test_a_copy_of_another_key_is_no_copy(empty_installation):
+    system_keys.bootstrap()
+    kek_id = kek_records.primary_id()
+    assert kek.is_copy_of_ring(kek_id, kek.file_of(kek_id).read_bytes().strip())
+    assert not kek.is_copy_of_ring(kek_id, base64.b64encode(os.urandom(32)))
+    assert not kek.is_copy_of_ring("cafe0001", base64.b64encode(os.urandom(32)))
+
+
+def test_the_first_start_takes_the_first_of_several_files(empty_installation):
+    first, _ = sorted([kek.create_file(), kek.create_file()])
+    system_keys.bootstrap()
+    assert kek_records.primary_id() == first
+
+
+def test_a_new_primary_key_replaces_the_former_one(empty_installation):
+    system_keys.bootstrap()
+    new = kek.create_file()
+    kek.make_primary(new)
+    assert kek_records.primary_id() == new
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lock", [kek_records.lock_all, kek_records.lock_primary])
+def test_the_records_of_keys_are_locked_in_a_transaction_only(lock):
+    with pytest.raises(TransactionManagementError):
+        lock()
 
 
 def test_a_database_with_wrapped_rows_but_no_sentinel_gets_no_new_kek(admin, settings, tmp_path):
@@ -128,6 +172,11 @@ def test_the_kek_may_come_from_the_environment(empty_installation):
         system_keys.bootstrap()
         assert KeyEncryptionKey.objects.get().id == "cafe0001"
         assert kek.ring_files() == []
+
+
+def test_an_entry_of_the_environment_has_a_colon():
+    with pytest.raises(KekUnavailable, match="without a colon"):
+        kek.parse_entries(["cafe0001:AAAA", "cafe0002"])
 
 
 def test_a_private_file_is_never_overwritten(tmp_path):

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.crypto.errors import MacMismatch
+from kernel.trust import system_keys
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
 from tests.factories import UserFactory
 
@@ -74,7 +76,9 @@ def test_a_row_changed_behind_the_application_is_refused(change):
     user = UserFactory(username="mallory")
     user.check_mac()
     type(user).objects.filter(pk=user.pk).update(**change)
+    assert user.is_authentic
     user.refresh_from_db()
+    assert not user.is_authentic
     with pytest.raises(IntegrityFailed, match="users"):
         user.check_mac()
 
@@ -85,3 +89,9 @@ def test_the_mac_of_one_row_does_not_fit_another():
     other.row_mac = one.row_mac
     with pytest.raises(IntegrityFailed):
         other.check_mac()
+
+
+@pytest.mark.django_db
+def test_the_name_of_a_key_in_a_mac_is_looked_up_only_if_it_may_be_one(django_assert_num_queries):
+    with django_assert_num_queries(0), pytest.raises(MacMismatch):
+        system_keys.check_mac(system_keys.ROW_MAC, 1, b"", "1.no-such-name.AAAA")
