@@ -172,7 +172,6 @@ class AuditExportAdmin(ReadOnlyModelAdmin):
     console_page, console_detail = "audit-export-list", "job"
     list_display = ("created_at", "created_by_name", "format", "status", "done", "total", "expires_at")
     list_filter = ("status", "format")
-    exclude = ("actor", "attempt", "lease_holder", "lease_until")
     ordering = ("-created_at",)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature

@@ -18,7 +18,6 @@ class JobRecordAdmin(ReadOnlyModelAdmin):
     console_page = "jobs"
     list_display = ("created_at", "kind", "created_by_name", "status", "done", "total", "error_code")
     list_filter = ("kind", "status")
-    exclude = ("actor", "attempt", "lease_holder", "lease_until")
     ordering = ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobRecord]:

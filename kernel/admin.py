@@ -17,7 +17,6 @@ read_only(
     KekRewrap,
     "created_at created_by_name status done total altered kek_id",
     list_filter="status",
-    exclude="actor attempt lease_holder lease_until",
     ordering="-created_at",
     page="jobs",
     detail="rewrap",

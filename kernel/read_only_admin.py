@@ -12,7 +12,8 @@ from django.utils.functional import cached_property
 
 # The lookups that the filters of Django's own pages use.
 _LOOKUPS = {"", "exact", "isnull"}
-_MACS = {"row_mac", "row_seq", "mac", "link_mac"}
+# MACs, and the columns with which workers share jobs.
+_INTERNAL = {"row_mac", "row_seq", "mac", "link_mac", "actor", "attempt", "lease_holder", "lease_until"}
 BROWSABLE = 10_000  # rows that the pages of a list reach
 
 
@@ -38,10 +39,10 @@ class ReadOnlyModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic
     show_full_result_count = False  # "7 results (of 1,000,000)" would count the whole table
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[str]:  # type: ignore[override]  # noqa: ARG002 - Django's signature
-        """``fields``, or all columns but ``exclude``, MACs, and bytes, which may be keys."""
+        """``fields``, or all columns but ``exclude``, internal ones, and bytes, which may be keys."""
         if self.fields:
             return list(map(str, self.fields))
-        hidden = _MACS.union(self.exclude or ())
+        hidden = _INTERNAL.union(self.exclude or ())
         columns = [each for each in self.opts.concrete_fields if not isinstance(each, BinaryField)]
         return [*self.readonly_fields, *(each.name for each in columns if each.name not in hidden)]
 

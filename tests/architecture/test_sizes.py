@@ -14,10 +14,10 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_615,
-    "audit": 14_803,
+    "audit": 14_802,
     "backups": 1_347,
     "ciphercanary": 3_384,
-    "console": 3_975,
+    "console": 3_974,
     "crypto_ops": 8_993,
     "demo": 934,
     "kernel": 13_835,

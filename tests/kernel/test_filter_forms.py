@@ -25,3 +25,18 @@ def test_the_address_of_a_list_has_its_filters():
     assert sent.pop("ordering") == "name"
     assert Filters.read(sent).given == form.given
     assert form.query(without="since") == "state=on&ordering=name"
+
+
+def test_a_chip_removes_its_own_filter_only():
+    form = Filters.read({"state": "on", "tag": "blue"})
+    assert [rest for _, _, rest in form.chips()] == ["tag=blue", "state=on"]
+
+
+def test_the_address_of_a_list_without_filters_has_no_query():
+    assert Filters.read({}).address("/keys/") == "/keys/"
+    assert Filters.read({"tag": "blue"}).address("/keys/") == "/keys/?tag=blue"
+
+
+def test_a_filter_with_an_unknown_value_is_ignored_and_named():
+    form = Filters.read({"state": "unknown", "tag": "blue"})
+    assert (form.ignored, form.given) == (["State"], {"tag": "blue"})
