@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
@@ -33,7 +33,9 @@ from notifications.services import listing, testing, webhooks
 class WebhookListView(ApiView[Principal]):
     rules = {"GET": Rule(MANAGE, actions.WEBHOOK_LISTED), "POST": Rule(MANAGE, actions.WEBHOOK_CREATED)}
 
-    @extend_schema(operation_id="webhooks_list", parameters=[PageQuery], responses=page_of(WebhookSerializer))
+    @extend_schema(
+        operation_id="webhooks_list", parameters=[PageQuery], responses=page_serializer(WebhookSerializer)
+    )
     def get(self, _request: Request) -> Response:
         """The webhooks, by name."""
         self.read_query(PageQuery)
@@ -122,7 +124,9 @@ class WebhookDeliveriesView(_OneWebhookView):
     rules = {"GET": Rule(MANAGE, actions.DELIVERY_LISTED)}
 
     @extend_schema(
-        operation_id="webhook_deliveries_list", parameters=[PageQuery], responses=page_of(DeliverySerializer)
+        operation_id="webhook_deliveries_list",
+        parameters=[PageQuery],
+        responses=page_serializer(DeliverySerializer),
     )
     def get(self, _request: Request, webhook_id: UUID) -> Response:
         """The deliveries of a webhook, newest first."""
@@ -137,7 +141,7 @@ class NotificationListView(ApiView[Principal]):
     @extend_schema(
         operation_id="notifications_list",
         parameters=[NotificationQuery],
-        responses=page_of(NotificationSerializer),
+        responses=page_serializer(NotificationSerializer),
     )
     def get(self, _request: Request) -> Response:
         """The notifications with their deliveries, newest first."""

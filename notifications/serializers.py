@@ -6,13 +6,8 @@ from rest_framework import serializers
 
 from kernel.outbox.models import Notification
 from kernel.outbox.topics import Severity
-from kernel.rest.fields import (
-    ChoiceField,
-    LabelField,
-    PageQuery,
-    StrictSerializer,
-    TimestampField,
-)
+from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
+from kernel.rest.paging import PageQuery
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
 from notifications.targets import MAX_URL
 

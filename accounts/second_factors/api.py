@@ -17,7 +17,8 @@ from accounts.second_factors.serializers import (
     SecondFactorSerializer,
 )
 from accounts.second_factors.services import passkeys, recovery_codes, totp
-from kernel.rest.fields import PageQuery, StrictSerializer, page_of
+from kernel.rest.fields import StrictSerializer
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.views import DeleteView
 from kernel.rules import AUTHENTICATED, ENROLLING, Rule
 
@@ -81,7 +82,9 @@ class PasskeysView(AuthView):
     rules = {"GET": Rule(AUTHENTICATED, actions.PASSKEY_LISTED)}
 
     @extend_schema(
-        operation_id="auth_passkeys_list", parameters=[PageQuery], responses=page_of(PasskeySerializer)
+        operation_id="auth_passkeys_list",
+        parameters=[PageQuery],
+        responses=page_serializer(PasskeySerializer),
     )
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)

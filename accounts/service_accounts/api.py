@@ -29,8 +29,8 @@ from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView, DeleteView
@@ -46,7 +46,7 @@ class ServiceAccountListView(ApiView[Principal]):
     @extend_schema(
         operation_id="service_accounts_list",
         parameters=[PageQuery],
-        responses=page_of(ServiceAccountSerializer),
+        responses=page_serializer(ServiceAccountSerializer),
     )
     def get(self, _request: Request) -> Response:
         """The service accounts, by name."""
@@ -130,7 +130,9 @@ class TokenListView(ShowsLog, ApiView[Principal]):
         "POST": Rule("tokens.manage", actions.SERVICE_TOKEN_CREATED),
     }
 
-    @extend_schema(operation_id="tokens_list", parameters=[PageQuery], responses=page_of(TokenSerializer))
+    @extend_schema(
+        operation_id="tokens_list", parameters=[PageQuery], responses=page_serializer(TokenSerializer)
+    )
     def get(self, _request: Request) -> Response:
         """The tokens that the caller may manage, newest first."""
         self.read_query(PageQuery)

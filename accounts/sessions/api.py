@@ -11,7 +11,7 @@ from accounts.principals import Principal
 from accounts.rest import AuthView
 from accounts.sessions.serializers import SessionSerializer
 from accounts.sessions.services import own_sessions
-from kernel.rest.fields import PageQuery, page_of
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.views import DeleteView
 from kernel.rules import AUTHENTICATED, Rule
 
@@ -25,7 +25,9 @@ class SessionsView(AuthView):
     }
 
     @extend_schema(
-        operation_id="auth_sessions_list", parameters=[PageQuery], responses=page_of(SessionSerializer)
+        operation_id="auth_sessions_list",
+        parameters=[PageQuery],
+        responses=page_serializer(SessionSerializer),
     )
     def get(self, _request: Request) -> Response:
         self.read_query(PageQuery)

@@ -27,8 +27,9 @@ from accounts.users.services import creation, editing, invitations, listing
 from accounts.users.services.editing import UserUpdate
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest.fields import StrictSerializer, page_of
+from kernel.rest.fields import StrictSerializer
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import page_serializer
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
@@ -44,7 +45,7 @@ class UserListView(ShowsLog, ApiView[Principal]):
     @extend_schema(
         operation_id="users_list",
         parameters=[UserQuerySerializer],
-        responses=page_of(ListedUserSerializer, "UserPage"),
+        responses=page_serializer(ListedUserSerializer, "UserPage"),
     )
     def get(self, _request: Request) -> Response:
         """The users."""

@@ -10,7 +10,8 @@ from accounts.principals import Principal
 from accounts.rest import OptionalReasonSerializer, TextField
 from accounts.roles import ROLES
 from accounts.users.services.listing import ListedUser
-from kernel.rest.fields import ChoiceField, PageQuery, StrictSerializer, TimestampField
+from kernel.rest.fields import ChoiceField, StrictSerializer, TimestampField
+from kernel.rest.paging import PageQuery
 
 _ORDERINGS = tuple(sign + column for column in ("username", "created_at") for sign in ("", "-"))
 _MAX_USERNAME, _MAX_EMAIL = 64, 254  # characters

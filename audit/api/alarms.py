@@ -18,7 +18,7 @@ from audit.serializers.alarms import (
 from audit.services import alarms
 from audit.services.alarms import LIST_PERMISSION
 from audit.services.resolving import Resolver, resolve_alarm
-from kernel.rest.fields import page_of
+from kernel.rest.paging import page_serializer
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
 
@@ -29,7 +29,7 @@ class AlarmListView(ShowsLog, ApiView[Resolver]):
     @extend_schema(
         operation_id="audit_alarms_list",
         parameters=[AlarmQuerySerializer],
-        responses=page_of(AuditAlarmSerializer),
+        responses=page_serializer(AuditAlarmSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the alarms of the log, newest first, with their resolutions."""

@@ -21,8 +21,8 @@ from audit.serializers.exports import (
 )
 from audit.services import exports
 from audit.services.exports import Exporter
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import Rule
@@ -41,7 +41,9 @@ class ExportListView(ApiView[Exporter]):
     }
 
     @extend_schema(
-        operation_id="audit_exports_list", parameters=[PageQuery], responses=page_of(AuditExportSerializer)
+        operation_id="audit_exports_list",
+        parameters=[PageQuery],
+        responses=page_serializer(AuditExportSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the exports that the caller may see, newest first."""

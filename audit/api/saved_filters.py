@@ -14,8 +14,8 @@ from audit.serializers.saved_filters import (
 )
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.views import ApiView, DeleteView
 from kernel.rules import Rule
 
@@ -29,7 +29,7 @@ class SavedFilterListView(ApiView[Owner]):
     @extend_schema(
         operation_id="audit_saved_filters_list",
         parameters=[PageQuery],
-        responses=page_of(SavedFilterSerializer),
+        responses=page_serializer(SavedFilterSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the caller's filters by name. Callers who may read the whole log also get shared filters."""

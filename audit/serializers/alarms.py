@@ -6,13 +6,8 @@ from rest_framework import serializers
 
 from audit.models import AuditAlarm
 from kernel.labels import MAX_REASON
-from kernel.rest.fields import (
-    ChoiceField,
-    LabelField,
-    PageQuery,
-    StrictSerializer,
-    TimestampField,
-)
+from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
+from kernel.rest.paging import PageQuery
 
 _STATUSES = ("open", "resolved")
 _NO_RESOLUTION = {"resolved_at": None, "resolved_by": None, "resolved_by_name": "", "reason": ""}

@@ -17,7 +17,7 @@ from crypto_ops.models import READ_PERMISSION
 from kernel.errors import NotFound
 from kernel.http.context import in_context, set_audit_object
 from kernel.jobs.job import JobRecord
-from kernel.rest.fields import page_of
+from kernel.rest.paging import page_serializer
 from kernel.rest.views import ApiView, DownloadView
 from kernel.rules import Rule
 
@@ -28,7 +28,7 @@ class JobListView(ApiView[Principal]):
     @extend_schema(
         operation_id="operations_list",
         parameters=[JobQuerySerializer],
-        responses=page_of(OperationSerializer),
+        responses=page_serializer(OperationSerializer),
     )
     def get(self, _request: Request) -> Response:
         """List the jobs of all kinds that the caller may see, newest first."""

@@ -4,7 +4,8 @@ from rest_framework import serializers
 
 from console.jobs.kinds import JOB_KINDS
 from kernel.jobs.job import JobRecord, Status
-from kernel.rest.fields import ChoiceField, PageQuery, TimestampField
+from kernel.rest.fields import ChoiceField, TimestampField
+from kernel.rest.paging import PageQuery
 
 KINDS = list(JOB_KINDS)
 

@@ -90,7 +90,7 @@ def _quotes_of(value: object) -> int:
     return 0 if isinstance(value, int) else 2
 
 
-def of_key(result: _KeyResult, algorithm: str, **members: object) -> bytes:
+def encode_result(result: _KeyResult, algorithm: str, **members: object) -> bytes:
     """The response with ``members`` and the key; ``algorithm``: the name of the member for the mode."""
     key = {algorithm: result.mode.name, "key_id": result.key_id, "key_version": result.key_version}
     return encode_json({**members, **key})

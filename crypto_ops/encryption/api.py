@@ -12,7 +12,7 @@ from crypto_ops.deciding.wire import Codec
 from crypto_ops.encryption import serializers, wire
 from crypto_ops.encryption.services import messages
 from crypto_ops.items.api import BatchView, MessageView
-from crypto_ops.items.wire import of_batch
+from crypto_ops.items.wire import encode_batch
 from kernel.http.context import set_audit_object
 from kernel.rest.fields import represent
 from kernel.rules import Rule
@@ -39,7 +39,7 @@ class EncryptBatchView(BatchView):
     codec = Codec(
         wire.EncryptBatch,
         wire.encrypt_batch,
-        partial(of_batch, member="ciphertext"),
+        partial(encode_batch, member="ciphertext"),
         serializers.EncryptedBatchSerializer,
     )
 
@@ -51,7 +51,7 @@ class DecryptBatchView(BatchView):
     codec = Codec(
         wire.DecryptBatch,
         wire.decrypt_batch,
-        partial(of_batch, member="data"),
+        partial(encode_batch, member="data"),
         serializers.DecryptedBatchSerializer,
     )
 

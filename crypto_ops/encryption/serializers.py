@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from crypto_ops.encryption.wire import CiphertextField
-from crypto_ops.items.serializers import batch_of, item_of
+from crypto_ops.items.serializers import batch_serializer, item_serializer
 from crypto_ops.requests import MAX_TAG_BYTES
 from kernel.rest.fields import Base64Field, ModeField, StrictSerializer
 
@@ -34,13 +34,13 @@ class DecryptedSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField()
 
 
-EncryptedItemSerializer = item_of("EncryptedItem", "ciphertext")
-EncryptedBatchSerializer = batch_of(
+EncryptedItemSerializer = item_serializer("EncryptedItem", "ciphertext")
+EncryptedBatchSerializer = batch_serializer(
     "EncryptedBatch", EncryptedItemSerializer, has_version=True, algorithm=ModeField()
 )
-DecryptedBatchSerializer = batch_of(
+DecryptedBatchSerializer = batch_serializer(
     "DecryptedBatch",
-    item_of("DecryptedItem", "data"),
+    item_serializer("DecryptedItem", "data"),
     algorithm=ModeField(),
 )
 

@@ -10,7 +10,9 @@ from kernel.rest.schema import ProblemMembersSerializer
 type _SerializerClass = type[serializers.Serializer[Any]]
 
 
-def item_of(name: str, result: str, field: type[AnyField] = serializers.CharField) -> _SerializerClass:
+def item_serializer(
+    name: str, result: str, field: type[AnyField] = serializers.CharField
+) -> _SerializerClass:
     members = {
         "__doc__": f"``{result}``, or the ``problem`` of this item alone.",
         result: field(required=False),
@@ -20,7 +22,7 @@ def item_of(name: str, result: str, field: type[AnyField] = serializers.CharFiel
     return type(f"{name}Serializer", (serializers.Serializer,), members)
 
 
-def batch_of(
+def batch_serializer(
     name: str, item: _SerializerClass, *, has_version: bool = False, **mode: AnyField
 ) -> _SerializerClass:
     """``mode``: the member that names the mode, with its field."""

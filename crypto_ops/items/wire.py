@@ -63,7 +63,7 @@ class _BatchBody(Protocol):
     def items(self) -> Sequence[_Item]: ...
 
 
-def of_batch(
+def encode_batch(
     result: AnyBatchResult, message: _BatchBody, *, member: str, algorithm: str = "algorithm"
 ) -> bytes:
     """The response: results in order, each with the reference of its item.

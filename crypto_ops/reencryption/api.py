@@ -32,8 +32,9 @@ from crypto_ops.reencryption.services.reports import read_report
 from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
-from kernel.rest.fields import PageQuery, page_of, represent
+from kernel.rest.fields import represent
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
@@ -72,7 +73,7 @@ class ReencryptionListView(KeyReferenceView):
     @extend_schema(
         operation_id="reencryptions_list",
         parameters=[PageQuery],
-        responses=page_of(ReencryptionSerializer, "ReencryptionList"),
+        responses=page_serializer(ReencryptionSerializer, "ReencryptionList"),
     )
     def get(self, _request: Request) -> Response:
         """List the re-encryption jobs that the caller may see, newest first."""

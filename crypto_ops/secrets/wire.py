@@ -6,7 +6,15 @@ from drf_spectacular.utils import extend_schema_field
 from msgspec import UNSET, UnsetType
 from rest_framework import serializers
 
-from crypto_ops.deciding.wire import Aad, KeyText, ModeName, RequestBody, Version, encode_json, of_key
+from crypto_ops.deciding.wire import (
+    Aad,
+    KeyText,
+    ModeName,
+    RequestBody,
+    Version,
+    encode_json,
+    encode_result,
+)
 from crypto_ops.items.wire import aad_of
 from crypto_ops.requests import MAX_KEM_CIPHERTEXT_BYTES, MAX_PUBLIC_KEY_BYTES
 from crypto_ops.secrets.services import data_keys
@@ -143,7 +151,7 @@ def derivation_request(message: Derive) -> DerivationRequest:
 
 
 def derived(result: DerivedKey, _message: Derive) -> bytes:
-    return of_key(result, "algorithm", derived=encode_base64(result.derived))
+    return encode_result(result, "algorithm", derived=encode_base64(result.derived))
 
 
 class Encapsulate(RequestBody, frozen=True):
@@ -198,7 +206,7 @@ def _of_pem(text: str) -> bytes:
 
 
 def encapsulated(result: SharedSecret, _message: Encapsulate) -> bytes:
-    return of_key(
+    return encode_result(
         result,
         "algorithm",
         shared_secret=encode_base64(result.secret),
@@ -207,4 +215,4 @@ def encapsulated(result: SharedSecret, _message: Encapsulate) -> bytes:
 
 
 def shared(result: SharedSecret, _message: Decapsulate | Agree) -> bytes:
-    return of_key(result, "algorithm", shared_secret=encode_base64(result.secret))
+    return encode_result(result, "algorithm", shared_secret=encode_base64(result.secret))

@@ -10,7 +10,7 @@ from crypto_ops import actions
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.deciding.wire import Codec
 from crypto_ops.items.api import BatchView, MessageView
-from crypto_ops.items.wire import of_batch
+from crypto_ops.items.wire import encode_batch
 from crypto_ops.signatures import wire
 from crypto_ops.signatures.serializers import (
     ComputedMacBatchSerializer,
@@ -67,7 +67,7 @@ class SignBatchView(BatchView):
     codec = Codec(
         wire.SignBatch,
         wire.sign_batch,
-        partial(of_batch, member="signature", algorithm="signing_algorithm"),
+        partial(encode_batch, member="signature", algorithm="signing_algorithm"),
         SignedBatchSerializer,
     )
 
@@ -79,7 +79,7 @@ class VerifyBatchView(BatchView):
     codec = Codec(
         wire.VerifyBatch,
         wire.verify_batch,
-        partial(of_batch, member="valid", algorithm="signing_algorithm"),
+        partial(encode_batch, member="valid", algorithm="signing_algorithm"),
         VerifiedBatchSerializer,
     )
 
@@ -88,7 +88,9 @@ class MacBatchView(BatchView):
     """Compute the MACs of up to 1,000 messages with one key. Each result is a MAC or a separate problem."""
 
     rules = {"POST": Rule("crypto.mac", actions.MAC_COMPUTED)}
-    codec = Codec(wire.MacBatch, wire.mac_batch, partial(of_batch, member="mac"), ComputedMacBatchSerializer)
+    codec = Codec(
+        wire.MacBatch, wire.mac_batch, partial(encode_batch, member="mac"), ComputedMacBatchSerializer
+    )
 
 
 class VerifyMacBatchView(BatchView):
@@ -98,7 +100,7 @@ class VerifyMacBatchView(BatchView):
     codec = Codec(
         wire.VerifyMacBatch,
         wire.verify_mac_batch,
-        partial(of_batch, member="valid"),
+        partial(encode_batch, member="valid"),
         VerifiedMacBatchSerializer,
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from crypto_ops.items.serializers import batch_of, item_of
+from crypto_ops.items.serializers import batch_serializer, item_serializer
 from crypto_ops.requests import MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from kernel.crypto.asymmetric.certificate_requests import RequestedNames
 from kernel.crypto.modes import find_signing_mode
@@ -27,18 +27,23 @@ class VerificationSerializer(serializers.Serializer[Any]):
     key_version = serializers.IntegerField(allow_null=True)
 
 
-_VerifiedItemSerializer = item_of("VerifiedItem", "valid", serializers.BooleanField)
+_VerifiedItemSerializer = item_serializer("VerifiedItem", "valid", serializers.BooleanField)
 
-SignedBatchSerializer = batch_of(
-    "SignedBatch", item_of("SignedItem", "signature"), has_version=True, signing_algorithm=SigningModeField()
+SignedBatchSerializer = batch_serializer(
+    "SignedBatch",
+    item_serializer("SignedItem", "signature"),
+    has_version=True,
+    signing_algorithm=SigningModeField(),
 )
-VerifiedBatchSerializer = batch_of(
+VerifiedBatchSerializer = batch_serializer(
     "VerifiedBatch", _VerifiedItemSerializer, signing_algorithm=SigningModeField()
 )
-ComputedMacBatchSerializer = batch_of(
-    "ComputedMacBatch", item_of("ComputedItem", "mac"), has_version=True, algorithm=MacModeField()
+ComputedMacBatchSerializer = batch_serializer(
+    "ComputedMacBatch", item_serializer("ComputedItem", "mac"), has_version=True, algorithm=MacModeField()
 )
-VerifiedMacBatchSerializer = batch_of("VerifiedMacBatch", _VerifiedItemSerializer, algorithm=MacModeField())
+VerifiedMacBatchSerializer = batch_serializer(
+    "VerifiedMacBatch", _VerifiedItemSerializer, algorithm=MacModeField()
+)
 
 
 class ComputedMacSerializer(serializers.Serializer[Any]):

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from msgspec import UNSET, Meta, UnsetType
 from rest_framework import serializers
 
-from crypto_ops.deciding.wire import KeyText, RequestBody, SigningModeName, Version, of_key
+from crypto_ops.deciding.wire import KeyText, RequestBody, SigningModeName, Version, encode_result
 from crypto_ops.items.wire import Plaintext, max_plaintext, octets_of
 from crypto_ops.requests import MAX_DIGEST_BYTES, MAX_ITEMS, MAX_MAC_BYTES, MAX_SIGNATURE_BYTES
 from crypto_ops.signatures.items import (
@@ -154,11 +154,11 @@ def _signed_part(message: Sign | Verify) -> tuple[SigningMode, bytes, bool]:
 
 
 def signed(result: Signature, _message: Sign) -> bytes:
-    return of_key(result, "signing_algorithm", signature=encode_base64(result.signature))
+    return encode_result(result, "signing_algorithm", signature=encode_base64(result.signature))
 
 
 def verified(result: Verification, _message: Verify) -> bytes:
-    return of_key(result, "signing_algorithm", valid=result.is_valid)
+    return encode_result(result, "signing_algorithm", valid=result.is_valid)
 
 
 class Mac(RequestBody, frozen=True):
@@ -218,11 +218,11 @@ def verify_mac_batch(message: VerifyMacBatch) -> proof_batches.VerifyMacBatch:
 
 
 def mac_computed(result: ComputedMac, _message: Mac) -> bytes:
-    return of_key(result, "algorithm", mac=encode_base64(result.mac))
+    return encode_result(result, "algorithm", mac=encode_base64(result.mac))
 
 
 def mac_verified(result: Verification, _message: VerifyMac) -> bytes:
-    return of_key(result, "algorithm", valid=result.is_valid)
+    return encode_result(result, "algorithm", valid=result.is_valid)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -288,4 +288,4 @@ def _object_of(raw: msgspec.Raw) -> dict[str, Any]:
 
 
 def jwt_signed(result: SignedJwt, _message: SignJwt) -> bytes:
-    return of_key(result, "signing_algorithm", jwt=result.jwt, kid=result.kid)
+    return encode_result(result, "signing_algorithm", jwt=result.jwt, kid=result.kid)

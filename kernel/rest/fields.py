@@ -21,7 +21,6 @@ from kernel.labels import NAME, NAME_RULE, label_fault
 
 type AnyField = serializers.Field[Any, Any, Any, Any]
 
-_MAX_PAGE = 1_000_000
 # Printable as defined by ``str.isprintable``: letters, marks, digits, punctuation and symbols, with spaces between.
 _WORD = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]+"
 LABEL_PATTERN = f"^{_WORD}(?: +{_WORD})*$"
@@ -109,30 +108,6 @@ def _single_values(query: QueryDict) -> dict[str, Any]:
     if repeated:
         raise serializers.ValidationError(repeated)
     return query.dict()
-
-
-class PageQuery(StrictSerializer):
-    """``page`` (from 1) and ``limit`` (1-100, default 20); list filters extend it."""
-
-    page = serializers.IntegerField(min_value=1, max_value=_MAX_PAGE, default=1)
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
-
-
-class _PageSerializer(serializers.Serializer[Any]):
-    """The envelope that ``ApiView.page`` adds to a list. For the schema only, like its subclasses."""
-
-    count = serializers.IntegerField()
-    page = serializers.IntegerField()
-    limit = serializers.IntegerField()
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
-
-
-@cache
-def page_of(item: type[serializers.Serializer[Any]], name: str = "") -> type[_PageSerializer]:
-    """The serializer of one page of ``item``. ``name``: of its component in the schema, ``XPage`` for an ``XSerializer``."""
-    name = name or f"{item.__name__.removesuffix('Serializer')}Page"
-    return type(f"{name}Serializer", (_PageSerializer,), {"results": item(many=True)})
 
 
 class Base64Field(serializers.Field[bytes, Any, str, bytes]):

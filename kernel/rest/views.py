@@ -19,7 +19,8 @@ from kernel.actions import REQUEST_REFUSED
 from kernel.errors import SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
 from kernel.rest.exceptions import invalid
-from kernel.rest.fields import PageQuery, StrictSerializer, blank
+from kernel.rest.fields import StrictSerializer, blank
+from kernel.rest.paging import PageQuery
 from kernel.rest.parsers import StrictJSONParser
 from kernel.rules import AUTHENTICATED, PUBLIC, Caller, Rule
 

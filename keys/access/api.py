@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from kernel.http.addresses import canonical_address
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.views import ApiView, DeleteView
 from kernel.rules import Rule
 from keys import actions
@@ -31,7 +31,7 @@ class KeyGrantListView(KeyView):
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
 
     @extend_schema(
-        operation_id="keys_grants_list", parameters=[PageQuery], responses=page_of(GrantSerializer)
+        operation_id="keys_grants_list", parameters=[PageQuery], responses=page_serializer(GrantSerializer)
     )
     def get(self, _request: Request, key_id: UUID) -> Response:
         """The grants on the key and on its tags."""
@@ -57,7 +57,9 @@ class KeyGrantView(DeleteView[Principal], KeyView):
 class TagGrantListView(ApiView[Principal]):
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
 
-    @extend_schema(operation_id="grants_list", parameters=[PageQuery], responses=page_of(GrantSerializer))
+    @extend_schema(
+        operation_id="grants_list", parameters=[PageQuery], responses=page_serializer(GrantSerializer)
+    )
     def get(self, _request: Request) -> Response:
         """The grants on tags."""
         self.read_query(PageQuery)

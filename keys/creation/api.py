@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from accounts.principals import Principal
 from audit.sequencing.catching_up import ShowsLog
-from kernel.rest.fields import page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import page_serializer
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
@@ -38,7 +38,7 @@ class KeyListView(ShowsLog, ApiView[Principal]):
         )
 
     @extend_schema(
-        operation_id="keys_list", parameters=[KeyQuerySerializer], responses=page_of(KeySerializer)
+        operation_id="keys_list", parameters=[KeyQuerySerializer], responses=page_serializer(KeySerializer)
     )
     def get(self, _request: Request) -> Response:
         """The keys that the caller may see."""

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.principals import Principal
-from kernel.rest.fields import PageQuery, page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
@@ -32,7 +32,9 @@ _READ, _MANAGE = "policies.read", "policies.manage"
 class PolicyListView(ApiView[Principal]):
     rules = {"GET": Rule(_READ, actions.POLICY_LISTED), "POST": Rule(_MANAGE, actions.POLICY_CREATED)}
 
-    @extend_schema(operation_id="policies_list", parameters=[PageQuery], responses=page_of(PolicySerializer))
+    @extend_schema(
+        operation_id="policies_list", parameters=[PageQuery], responses=page_serializer(PolicySerializer)
+    )
     def get(self, _request: Request) -> Response:
         """All encryption policies, by name."""
         self.read_query(PageQuery)

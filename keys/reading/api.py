@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from kernel.rest.fields import PageQuery, page_of
+from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rules import Rule
 from keys import actions
 from keys.reading import services
@@ -56,7 +56,9 @@ class KeyVersionListView(KeyView):
     rules = {"GET": Rule("keys.read", actions.VERSION_LISTED)}
 
     @extend_schema(
-        operation_id="keys_versions_list", parameters=[PageQuery], responses=page_of(KeyVersionSerializer)
+        operation_id="keys_versions_list",
+        parameters=[PageQuery],
+        responses=page_serializer(KeyVersionSerializer),
     )
     def get(self, _request: Request, key_id: UUID) -> Response:
         self.read_query(PageQuery)

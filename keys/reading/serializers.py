@@ -15,10 +15,10 @@ from kernel.rest.fields import (
     KeyAlgorithmField,
     KeyAlgorithmOrAliasField,
     LabelField,
-    PageQuery,
     StrictSerializer,
     TimestampField,
 )
+from kernel.rest.paging import PageQuery
 from keys import capabilities
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (

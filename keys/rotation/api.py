@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel.rest.fields import page_of
 from kernel.rest.idempotency import idempotent
+from kernel.rest.paging import page_serializer
 from kernel.rest.schema import LOCATION
 from kernel.rules import Rule
 from keys import actions
@@ -86,7 +86,9 @@ class RotationListView(KeyReferenceView):
     rules = {"GET": Rule("keys.read", actions.ROTATION_LISTED)}
 
     @extend_schema(
-        operation_id="rotations_list", parameters=[RotationQuery], responses=page_of(KeyRotationSerializer)
+        operation_id="rotations_list",
+        parameters=[RotationQuery],
+        responses=page_serializer(KeyRotationSerializer),
     )
     def get(self, _request: Request) -> Response:
         query = self.read_query(RotationQuery)

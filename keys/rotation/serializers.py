@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from kernel.identities import IdentityType
-from kernel.rest.fields import ChoiceField, GeneratedAlgorithmField, NameField, PageQuery, TimestampField
+from kernel.rest.fields import ChoiceField, GeneratedAlgorithmField, NameField, TimestampField
+from kernel.rest.paging import PageQuery
 from keys.models import RotationStatus
 from keys.reading.rest_references import KeyReferenceField, VersionField
 from keys.reading.serializers import ReasonSerializer

@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_615,
-    "audit": 14_802,
+    "accounts": 9_624,
+    "audit": 14_799,
     "backups": 1_347,
     "ciphercanary": 3_384,
-    "console": 3_974,
-    "crypto_ops": 8_993,
+    "console": 3_975,
+    "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 13_835,
-    "keys": 12_281,
-    "notifications": 2_234,
+    "kernel": 13_845,
+    "keys": 12_290,
+    "notifications": 2_233,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
