@@ -152,7 +152,7 @@ class Run:
         return {context for line in mutant.lines for context in lines.get(line, ())}
 
     def _chosen(self, mutant: Mutant) -> list[str]:
-        """The tests that reach the mutant, those of its importers and the quick ones first."""
+        """The tests that reach the mutant, the nearest and then the quickest first."""
         found = self._contexts(mutant) if not mutant.is_at_import else set()
         for path in [mutant.path, *self.users[mutant.path]] if mutant.is_at_import else []:
             found |= self._users_of(mutant.names, path)
@@ -160,13 +160,10 @@ class Run:
             mentions = {name.partition("::")[0] for name in self.baseline.seconds}
             mentions = {file for file in mentions if _mentions(mutant.names).search(Path(file).read_text())}
             found |= {name for name in self.baseline.seconds if name.partition("::")[0] in mentions}
-        named = re.compile(rf"\b{mutant.path.stem}\b")
         files = {name.partition("::")[0] for name in found} - {""}
-        is_near = {file: named.search(Path(file).read_text()) is not None for file in files}
+        distance = {file: _distance(Path(file), mutant.path.stem) for file in files}
         seconds = {name: self.baseline.seconds[name] for name in found if name in self.baseline.seconds}
-        ordered = sorted(
-            seconds, key=lambda name: (not is_near[name.partition("::")[0]], seconds[name], name)
-        )
+        ordered = sorted(seconds, key=lambda name: (distance[name.partition("::")[0]], seconds[name], name))
         total = list(itertools.accumulate(seconds[name] for name in ordered))
         return [
             name
@@ -182,6 +179,13 @@ class Run:
             if mentions.search(text) and "import" not in text:
                 found |= set(lines.get(number, ()))
         return found - {""} or {context for contexts in lines.values() for context in contexts} - {""}
+
+
+def _distance(test: Path, module: str) -> int:
+    """0 for the module's own tests, 1 for others that name the module, 2 for the rest."""
+    if test.stem == f"test_{module}":
+        return 0
+    return 1 if re.search(rf"\b{module}\b", test.read_text()) else 2
 
 
 def _mentions(names: Iterable[str]) -> re.Pattern[str]:
