@@ -142,6 +142,8 @@ class Run:
         self.outcomes[mutant] = outcome
         if outcome != "killed":
             self.out.write(f"{mutant}{'' if outcome == 'survived' else '  (no test reaches it)'}\n")
+        if len(self.outcomes) % 100 == 0:
+            self.out.write(f"{len(self.outcomes)} of {len(self.mutants)} mutants tried.\n")
 
     def _try_cold(self, mutant: Mutant | None, tests: list[str]) -> int:
         running.silence(Path(os.devnull))

@@ -94,7 +94,7 @@ class RefusalDeduplicator:
 
 def _shared_details(one: Actor, other: Actor) -> Actor:
     differing = [name for name in _DETAILS if getattr(one, name) != getattr(other, name)]
-    return replace(one, **dict.fromkeys(differing, "")) if differing else one
+    return replace(one, **dict.fromkeys(differing, ""))
 
 
 def _is_anonymous(actor: Actor) -> bool:
@@ -102,7 +102,7 @@ def _is_anonymous(actor: Actor) -> bool:
 
 
 def _subject(actor: Actor) -> str:
-    return str(actor.user_id or actor.actor_id or network_of(actor.client_ip) or "unknown")
+    return str(actor.user_id or actor.actor_id or network_of(actor.client_ip))
 
 
 def _kind(subject: str, event: Event, actor: Actor) -> Hashable:

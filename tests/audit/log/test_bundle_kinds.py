@@ -1,11 +1,13 @@
-"""The columns of an entry, checked before the entry is committed."""
+"""The columns of an entry, checked before the entry is committed, and the body of a bundle, checked when it is read."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from msgspec import structs
 
-from audit.log.bundles import kind_of
+from audit.log.bundles import bundle_of, entry_of, kind_of, open_body
+from audit.log.entry_mac import compute_entry_mac
 from audit.log.events import META_LIMIT, TEXT_LIMITS, Actor, Event, Source
 
 ACTOR = Actor.system("sequencer", Source.SCHEDULER)
@@ -33,6 +35,17 @@ def test_the_digests_of_changed_rows_fit_the_details_or_are_refused():
     assert _size([*digests, "x" * room]) == META_LIMIT
     with pytest.raises(ValueError, match="too many"):
         _size([*digests, "x" * (room + 1)])
+
+
+@pytest.mark.django_db
+def test_a_body_must_be_json_with_as_many_entries_as_its_bundle(root_of_trust):
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    bundle = bundle_of([entry_of(Event(action="a"), ACTOR)], at=at, writer="w", first=1)
+    assert len(open_body(bundle).entries) == 1
+    for change, message in (({"body": b"{}"}, "no JSON"), ({"entries": 2}, "another number")):
+        altered = bundle._replace(**change)
+        with pytest.raises(ValueError, match=message):
+            open_body(altered._replace(mac=compute_entry_mac(altered.covered, 1)))
 
 
 def _size(digests):

@@ -73,4 +73,5 @@ def test_the_last_beat_comes_when_the_process_ends():
     last = write()
     heartbeat.stop()
 
+    assert not heartbeat._thread.is_alive()
     assert heard() == [{str(last.writer): last.wseq}]

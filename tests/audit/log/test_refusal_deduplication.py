@@ -61,6 +61,13 @@ def test_a_flush_makes_the_next_refusal_a_first_one_again():
     assert table.drain() == []
 
 
+def test_a_flush_makes_room_for_every_kind():
+    table = RefusalDeduplicator(capacity=4)
+    for _ in range(2):
+        assert [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(3)] == [True, True, False]
+        table.drain()
+
+
 def test_address_name_action_code_and_object_make_a_kind():
     table = RefusalDeduplicator()
     kinds = [
@@ -114,6 +121,23 @@ def test_an_entry_of_several_refusals_has_only_their_common_facts():
     assert (overflow.user_id, overflow.token_id, overflow.client_ip) == (uuid.UUID(int=1), "t", "")
 
 
+def test_a_count_of_one_has_the_details_of_that_refusal():
+    table = RefusalDeduplicator()
+    event, _ = refusal()
+    for number in range(2):
+        table.is_first(event, user(1, request_id=f"r-{number}"))
+    ((_, actor),) = table.drain()
+    assert actor.request_id == "r-1"
+
+
+def test_a_full_table_still_counts_for_a_subject_that_has_a_count():
+    table = RefusalDeduplicator(capacity=3, per_subject=1)
+    for number, object_id in ((1, "a"), (1, "b"), (2, "a"), (1, "c")):
+        table.is_first(refusal(object_id=object_id)[0], user(number))
+    ((event, actor),) = table.drain()
+    assert (event.count, actor.user_id) == (2, uuid.UUID(int=1))
+
+
 def test_addresses_of_one_ipv6_network_share_its_bound_and_no_address():
     table = RefusalDeduplicator(per_subject=2)
     firsts = [table.is_first(*refusal(ip=f"2001:db8::{number:x}")) for number in range(100)]
@@ -131,6 +155,7 @@ def test_one_subject_with_many_kinds_is_reported_by_name_and_number():
     assert table.is_first(*refusal(ip="192.0.2.2")), "another subject still has its own"
     ((event, actor),) = table.drain()
     assert (event.action, event.count, event.object_id) == ("api.refusals.overflowed", 7, "")
+    assert event.meta == {}
     assert (event.outcome, actor.client_ip) == (Outcome.DENIED, "192.0.2.1")
 
 
