@@ -1,12 +1,9 @@
 """Base classes of our commands: errors become one line, and unapplied migrations are an error."""
 
 import json
-import signal
-import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import django.db
@@ -112,19 +109,6 @@ class ProgressBar:
     def _write(self, text: str) -> None:
         self._stderr.write(text, ending="")
         self._stderr.flush()
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside the block, Ctrl-C and SIGTERM only set the value of the function, so that a command ends in order."""
-    stop = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {each: signal.signal(each, lambda *_: stop.set()) for each in signals}
-    try:
-        yield stop.is_set
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _describe(error: DomainError) -> str:

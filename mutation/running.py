@@ -73,6 +73,8 @@ def fork(run: Callable[[], int]) -> int:
     try:
         os.setpgid(0, 0)
         code = run()
+    except MemoryError:
+        code = KILLED
     except Exception:  # noqa: BLE001 - a fork reports by its exit code
         traceback.print_exc()
         sys.stderr.flush()

@@ -27,6 +27,7 @@ from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
 from kernel.errors import DomainError
 from kernel.observability.loops import record_turn
+from kernel.stopping import pause
 from kernel.trust.row_mac import IntegrityFailed
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in this time
 _ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not cause the next alarm
 _THIN_OUT_SECONDS = 3600.0
 _RESTORE_ALARMS_SECONDS = 60.0
-_TICK = 0.05  # seconds between two checks for a signal to stop
 _NUMBER = re.compile(r"\b\d+\b")
 
 
@@ -71,7 +71,7 @@ class Sequencer:
             except django.db.Error as error:
                 self._note_failure(error)
                 django.db.close_old_connections()
-                self._wait(self._pause_after_failure())
+                pause(self._pause_after_failure(), self._has_to_stop)
             else:
                 self._failures = 0
                 return size
@@ -81,7 +81,7 @@ class Sequencer:
         """Run until it has to stop. Then sequence, sign and anchor the rest."""
         while not self._has_to_stop():
             record_turn(_LOOP)
-            self._wait(self.turn())
+            pause(self.turn(), self._has_to_stop)
         self.turn(is_last=True)
 
     def turn(self, *, is_last: bool = False) -> float:
@@ -146,12 +146,6 @@ class Sequencer:
         if self._unmended:
             rebuild_day(self._unmended[0])
             del self._unmended[0]
-
-    def _wait(self, seconds: float) -> None:
-        # Not an Event: its lock can deadlock with a signal handler in the same thread.
-        until = time.monotonic() + seconds
-        while not self._has_to_stop() and (left := until - time.monotonic()) > 0:
-            time.sleep(min(_TICK, left))
 
 
 class Checkpointing:

@@ -1,6 +1,7 @@
 """The worker that needs no broker: threads that poll the table of jobs, and one for the schedule."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import django.db
 from kernel.jobs.registry import find_periodic, periodic_functions
 from kernel.jobs.running import run_next
 from kernel.observability.loops import record_turn
+from kernel.stopping import pause
 
 logger = logging.getLogger(__name__)
 
@@ -21,14 +23,17 @@ type _Step = Callable[[_IsStopping], bool]
 """One turn of a loop. Returns whether it found work."""
 
 
-def work(threads: int, stopping: threading.Event) -> None:
-    """Run jobs until ``stopping`` is set and all running jobs have been put back."""
+def work(threads: int, is_stopping: _IsStopping) -> None:
+    """Run jobs until the program has to stop and all running jobs have been put back."""
+    stopping = threading.Event()
     loops: dict[str, _Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)} | {
         "schedule": Schedule().run_due
     }
     doing = [threading.Thread(target=_repeat, args=[loop, step, stopping]) for loop, step in loops.items()]
     for thread in doing:
         thread.start()
+    pause(math.inf, is_stopping)
+    stopping.set()
     for thread in doing:
         thread.join()
 

@@ -564,7 +564,7 @@ def test_the_worker_does_jobs_as_they_come_and_keeps_the_schedule(task, monkeypa
     jobs_registry.register_periodic("failing", 1, lambda: raises(ValueError("hunter2"))(None, None))
     jobs_registry.register_periodic("ticking", 1, lambda: ticks.append(True))
     jobs_registry.register_periodic("rare", 60, lambda: rare.append(True))
-    thread = threading.Thread(target=worker.work, args=[2, stopping])
+    thread = threading.Thread(target=worker.work, args=[2, stopping.is_set])
     thread.start()
     try:
         for _ in range(2):
@@ -589,7 +589,7 @@ def test_each_loop_of_a_worker_shows_that_it_turns_also_during_a_job(task, monke
 
     task.does = work
     submitted()
-    thread = threading.Thread(target=worker.work, args=[1, stopping])
+    thread = threading.Thread(target=worker.work, args=[1, stopping.is_set])
     thread.start()
     try:
         wait_until(lambda: task.runs)
@@ -610,7 +610,7 @@ def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
     stopping = threading.Event()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE encryption_operations RENAME TO encryption_operations_away")
-    thread = threading.Thread(target=worker.work, args=[1, stopping])
+    thread = threading.Thread(target=worker.work, args=[1, stopping.is_set])
     thread.start()
     try:
         try:

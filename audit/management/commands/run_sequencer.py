@@ -1,10 +1,10 @@
 import logging
-import signal
 from typing import Any
 
 from audit.commands import LogCommand
 from audit.sequencing.running import Sequencer
 from kernel.databases.applied_migrations import applied_migrations
+from kernel.stopping import catch_stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -15,10 +15,7 @@ class Command(LogCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         self.serve_process_endpoint()
-        received: list[int] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _frame: received.append(number))
-        sequencer = Sequencer(lambda: bool(received))
+        sequencer = Sequencer(catch_stop_signals())
         size = sequencer.prepare()
         if size is None:
             return

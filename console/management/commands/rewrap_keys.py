@@ -3,9 +3,10 @@ from typing import Any
 from accounts.commands import SystemCommand
 from console.key_encryption.rewraps import rewrap_here
 from kernel import installation
-from kernel.commands import JsonCommand, ProgressBar, interruptible
+from kernel.commands import JsonCommand, ProgressBar
 from kernel.jobs.job import Status
 from kernel.models import KekRewrap
+from kernel.stopping import interruptible
 
 
 class Command(JsonCommand, SystemCommand):

@@ -1,6 +1,5 @@
 import logging
-import signal
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import django.db
@@ -10,6 +9,7 @@ from kernel.commands import ServiceCommand
 from kernel.databases.applied_migrations import applied_migrations
 from kernel.jobs import worker
 from kernel.observability import tracing
+from kernel.stopping import catch_stop_signals, pause
 
 logger = logging.getLogger(__name__)
 
@@ -20,22 +20,20 @@ class Command(ServiceCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         self.serve_process_endpoint()
-        stopping = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopping.set())
-        self._wait_for_database(stopping)
-        worker.work(settings.CC_JOB_THREADS, stopping)
+        is_stopping = catch_stop_signals()
+        self._wait_for_database(is_stopping)
+        worker.work(settings.CC_JOB_THREADS, is_stopping)
         tracing.close()
 
-    def _wait_for_database(self, stopping: threading.Event) -> None:
+    def _wait_for_database(self, is_stopping: Callable[[], bool]) -> None:
         """Wait until the database responds, because only then a newer one can be refused. Raises CommandError."""
-        while not stopping.is_set():
+        while not is_stopping():
             try:
                 self.refuse_newer_database(applied_migrations())
             except django.db.Error:
                 logger.exception("the worker continues after a pause")
                 django.db.close_old_connections()
-                stopping.wait(worker.AFTER_FAILURE_SECONDS)
+                pause(worker.AFTER_FAILURE_SECONDS, is_stopping)
             else:
                 logger.info("the worker runs jobs in %s threads", settings.CC_JOB_THREADS)
                 return

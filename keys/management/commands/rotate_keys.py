@@ -8,9 +8,10 @@ from django.urls import reverse
 from accounts.commands import SystemCommand
 from accounts.principals import Principal
 from kernel.clock import process_now
-from kernel.commands import JsonCommand, ProgressBar, interruptible
+from kernel.commands import JsonCommand, ProgressBar
 from kernel.errors import NotFound
 from kernel.jobs.job import Status
+from kernel.stopping import interruptible
 from keys.capabilities import require_new_material
 from keys.lifecycle import Status as KeyStatus
 from keys.management.progress import key_facts
