@@ -5,7 +5,9 @@ import pytest
 from kernel.crypto.algorithms import KEY_ALGORITHMS
 from kernel.crypto.modes import MAC_MODES, SIGNING_MODES
 from kernel.crypto.sealing import envelope
+from keys.models import Key
 from tests.audit.conftest import log_out_of_reach
+from tests.factories import GrantFactory
 from tests.log_entries import log_rows
 from tests.personas import b64
 
@@ -69,7 +71,7 @@ def test_no_response_leaves_while_the_log_cannot_be_written(bench):
     assert bench.encrypt(key["id"]).status == 200
 
 
-def test_inspect_shows_what_a_ciphertext_says_of_itself(bench, operator):
+def test_inspect_shows_what_a_ciphertext_says_of_itself(bench, operator, developer):
     key = bench.key()
     encrypted = bench.encrypt(key["id"]).json
     body = {"ciphertext": encrypted["ciphertext"]}
@@ -83,6 +85,10 @@ def test_inspect_shows_what_a_ciphertext_says_of_itself(bench, operator):
         "may_decrypt": True,
     }
     assert operator.api.post("/api/v1/inspect", body).json["may_decrypt"] is False
+    holder = {"principal_type": "user", "principal_id": str(developer.user.id)}
+    granted = Key.objects.get(id=key["id"])
+    GrantFactory(key=granted, operations=["decrypt"], networks=["127.0.0.0/8"], **holder)
+    assert developer.api.post("/api/v1/inspect", body).json["may_decrypt"] is True
     forged = envelope.decode(encrypted["ciphertext"], max_length=10_000)
     forged = forged._replace(key_id=UUID(bench.key("ed25519")["id"]))
     body = {"ciphertext": envelope.encode(forged)}

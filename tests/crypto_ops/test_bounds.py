@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -19,15 +20,18 @@ from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.fast_path import loads
 from crypto_ops.fast_path.serving import MAX_LOADS, FastRoute
 from crypto_ops.files import services as files
+from crypto_ops.files.copying import encrypt_file
 from crypto_ops.files.multipart import FilePart
 from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services import reports
 from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
 from crypto_ops.streaming import endpoint
-from kernel.errors import Invalid, Unavailable
+from crypto_ops.streaming.services.streams import MAX_OF_ONE, one_more_stream
+from kernel.errors import Invalid, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.fast_path import FastRequest
+from kernel.throttle import budget_state
 from keys.models import Key
 from tests.crypto_ops.conftest import split_form
 
@@ -194,6 +198,35 @@ def test_few_versions_are_tried_and_only_for_short_messages(bench, key):
     assert [bench.decrypt(**message).status for message in (old, fits)] == [200, 200]
     bench.change_key(key["id"], "rotate")
     assert bench.decrypt(**old).code == "decryption_failed"
+
+
+def test_each_further_version_that_is_tried_costs_a_request(bench, key, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "100/day"
+    message = split_form(bench.encrypt(key["id"]).json, version=False)
+    for _ in range(2):
+        bench.change_key(key["id"], "rotate")
+    budget = bench.persona.principal.identity.budget
+    before = budget_state(budget).remaining
+    bench.decrypt(**message)
+    assert before - budget_state(budget).remaining == 3
+
+
+def test_a_file_of_the_operator_needs_no_place_among_the_streams(bench, key, tmp_path):
+    principal = bench.persona.principal
+    (tmp_path / "file").write_bytes(b"content")
+    with ExitStack() as full:
+        for _ in range(MAX_OF_ONE):
+            full.enter_context(one_more_stream(principal))
+        with pytest.raises(Throttled):
+            full.enter_context(one_more_stream(principal))
+        encrypt_file(
+            principal=principal,
+            key_id=UUID(key["id"]),
+            source=tmp_path / "file",
+            target=tmp_path / "file.cc",
+            report=lambda *_: None,
+        )
+    assert (tmp_path / "file.cc").exists()
 
 
 def test_a_report_names_the_newest_versions_and_no_more_than_the_bound(bench, key, monkeypatch):

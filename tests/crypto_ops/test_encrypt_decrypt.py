@@ -5,6 +5,7 @@ import pytest
 from django.test import override_settings
 
 from crypto_ops.fast_path.routes import ROUTES
+from kernel.crypto.algorithms import SEALING_MODES
 from kernel.crypto.sealing import envelope
 from tests.crypto_ops.conftest import PLAINTEXT, split_form
 from tests.personas import b64
@@ -65,6 +66,20 @@ def test_a_ciphertext_relabelled_with_a_version_that_never_was_does_not_open(ben
     parsed = envelope.decode(encrypted["ciphertext"], max_length=1000)
     relabelled = envelope.encode(envelope.Envelope(parsed.mode, parsed.key_id, 9, parsed.sealed))
     assert bench.decrypt(ciphertext=relabelled).code == "decryption_failed"
+
+
+@pytest.mark.parametrize("name", ["encrypted_data", "iv", "tag", "key_version"])
+def test_a_ciphertext_takes_no_member_that_it_already_contains(bench, name):
+    encrypted = bench.encrypt(bench.key()["id"]).json
+    response = bench.decrypt(ciphertext=encrypted["ciphertext"], **{name: split_form(encrypted)[name]})
+    assert (response.code, list(response.json["errors"])) == ("invalid_request", [name])
+
+
+def test_a_mode_without_a_tag_takes_none(bench):
+    mode = SEALING_MODES["hpke-x25519-ml-kem-768"]
+    encrypted = split_form(bench.encrypt(bench.key(mode.key_algorithm)["id"], mode.name).json)
+    assert bench.decrypt(**encrypted | {"tag": ""}).status == 200
+    assert bench.decrypt(**encrypted | {"tag": b64(bytes(16))}).code == "malformed_ciphertext"
 
 
 def test_the_same_data_twice_gives_different_ciphertexts_except_where_that_is_the_mode(bench, mode):

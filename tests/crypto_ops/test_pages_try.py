@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -9,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import BrowserSession
 from audit.sequencing.catching_up import catch_up
+from keys.models import Key
 from tests.browsing import signed_in
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -251,6 +253,11 @@ def test_a_key_that_waits_or_has_expired_shows_until_or_since_when(browser, benc
     bench.key(name="later", activates_at="2030-01-02T03:04:00Z")
     assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/try/").content
     assert b"later becomes active on 2030-01-02 03:04Z." in browser.get("/keys/later/use/").content
+    bench.key(name="over")
+    row = Key.objects.get(name="over")
+    row.created_at, row.expires_at = (datetime(year, 1, 2, 3, 4, tzinfo=UTC) for year in (2019, 2020))
+    row.save_with_mac()
+    assert b"over expired on 2020-01-02 03:04Z." in browser.get("/keys/over/try/").content
 
 
 def test_decrypting_in_the_browser_can_be_switched_off(browser, path, bench, settings):
