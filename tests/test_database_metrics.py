@@ -33,6 +33,7 @@ def test_keys_and_queues_are_among_the_metrics(admin):
     due = new_key(admin, "due", rotation_period_days=30)
     Key.objects.filter(pk=due.pk).update(next_rotation_at=now - timedelta(hours=30))
     AuditExport.objects.create(kind="audit_export", format="jsonl", due_at=now - timedelta(seconds=500))
+    catch_up()
 
     assert measured()["backup_last_success_timestamp_seconds"] == 0
     backup = record(Event(action="audit.backup.created"), Actor.system("test", "command"))

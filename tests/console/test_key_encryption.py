@@ -9,11 +9,13 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
-from audit.log.events import Actor, Source
+from audit.log.events import Actor, Event, Source
 from backups.kek_ring import copy_kek_ring
 from console import actions
 from console.key_encryption import rewraps
+from console.key_encryption.keks import read_keks
 from console.key_encryption.services import create_kek_file, retire_kek, rotate_kek
 from kernel import runtime
 from kernel.clock import database_now
@@ -30,7 +32,7 @@ from tests.browsing import signed_in
 from tests.factories import KeyFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.kernel.test_rewrapping import in_threads
-from tests.log_entries import log_rows
+from tests.log_entries import log_rows, record
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -309,7 +311,14 @@ def check(path, capsys):
 
 def test_a_good_copy_is_proved_and_recorded(copied, capsys):
     ids = set(KeyEncryptionKey.objects.values_list("id", flat=True))
+    with transaction.atomic():
+        for kek_id in ids:
+            record(Event(action=actions.KEK_ROTATED, object_type="kek", object_id=kek_id), ACTOR)
+    log_rows()
+    assert {each.copy_checked_at for each in read_keks().all} == {None}
     assert check(copied, capsys) == dict.fromkeys(ids, "good")
+    log_rows()
+    assert all(each.copy_checked_at and each.has_good_copy for each in read_keks().all)
     found = log_rows().filter(action=actions.KEK_COPY_CHECKED)
     assert set(found.values_list("object_id", "outcome", "meta")) == {
         (kek_id, "ok", '{"verdict":"good"}') for kek_id in ids
