@@ -534,7 +534,9 @@ def name_of(url: str) -> str:
 def drop_database(url: str) -> None:
     name = name_of(url)
     if name.startswith("product_") and urlsplit(url).netloc == urlsplit(POSTGRESQL_URL).netloc:
-        with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
+        # A server that was started for single tests ends before this process, and its databases with it.
+        is_gone = contextlib.suppress(psycopg.OperationalError)
+        with is_gone, psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 

@@ -152,7 +152,7 @@ def test_metrics_outside_the_networks_require_a_token_that_may_read_the_system(p
         assert response.headers.get_content_type() == "application/problem+json"
 
 
-def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_token):
+def test_metrics_have_durations_in_seconds_and_no_label_with_an_id_a_name_or_an_address(product, admin_token):
     key = product.send(
         "POST",
         "/api/v1/keys",
@@ -171,6 +171,13 @@ def test_no_label_of_a_metric_holds_an_id_a_name_or_an_address(product, admin_to
     assert not UUID.search(labels)
     for word in (key["name"], "path-marker", "name-marker", "198.51.100.7", "nowhere"):
         assert word not in labels
+    # A duration that is measured wrongly is the reading of a clock: days or years.
+    sums = {line for line in text.splitlines() if re.match(r"\w+_seconds_sum\b", line)}
+    assert {line.partition("_sum")[0] for line in sums} >= {
+        "audit_commit_seconds",
+        "encryption_duration_seconds",
+    }
+    assert all(0 <= float(line.rpartition(" ")[2]) < 3600 for line in sums)
 
 
 # --- headers of every response
