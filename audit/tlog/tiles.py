@@ -70,7 +70,7 @@ def append(
     level, count, row = 0, size, list(leaves)
     while row:
         number, width = divmod(count, WIDTH)
-        begun = _hashes(edge.get((level, number), b"")) if width else []
+        begun = _hashes(edge.get((level, number), b""))
         if len(begun) != width:
             raise ValueError(f"{tile_path(level, number)} is not that of a tree of {size} leaves")
         row = begun + row

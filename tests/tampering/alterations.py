@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Field, Model
 
-from audit.models import AuditLog, AuditTrail
+from audit.models import AuditLog
 from tests.tampering.altering import execute, query, without_checks, without_triggers
 
 SOME_UUID = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
@@ -116,4 +116,3 @@ def rolled_back() -> Iterator[None]:
 
 
 LOG_COLUMNS = [field.column for field in AuditLog._meta.concrete_fields]
-TRAIL_COLUMNS = [field.column for field in AuditTrail._meta.concrete_fields]

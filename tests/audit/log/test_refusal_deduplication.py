@@ -64,7 +64,11 @@ def test_a_flush_makes_the_next_refusal_a_first_one_again():
 def test_a_flush_makes_room_for_every_kind():
     table = RefusalDeduplicator(capacity=4)
     for _ in range(2):
-        assert [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(3)] == [True, True, False]
+        assert [table.is_first(*refusal(ip=f"192.0.2.{number}")) for number in range(3)] == [
+            True,
+            True,
+            False,
+        ]
         table.drain()
 
 
