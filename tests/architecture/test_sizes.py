@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 14_799,
+    "audit": 14_790,
     "backups": 1_347,
     "ciphercanary": 3_384,
-    "console": 3_975,
+    "console": 3_976,
     "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 13_845,
-    "keys": 12_290,
+    "kernel": 13_871,
+    "keys": 12_291,
     "notifications": 2_233,
 }
 SLACK = 100
