@@ -172,6 +172,8 @@ def test_the_page_shares_secrets(bench, kem_key, agreement_key):
     assert opened["Hexadecimal"] == base64.b64decode(opened["Base64"]).hex()
     _, document = key_pairs.generate("x25519")
     path = f"/keys/{agreement_key['name']}/try/"
+    assert b"Public key of the other party" in browser.get(path).content
+    assert b"is required" in run(browser, path, "agree", "").content
     agreed = results(run(browser, path, "agree", key_pairs.encode_pem(document)))
     assert (
         agreed["Base64"]
