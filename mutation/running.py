@@ -13,6 +13,7 @@ import pickle
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -191,7 +192,7 @@ class Warm:
         """A data folder and a database of the fork's own."""
         if not self.home.exists():
             return
-        before, after = settings.CC_HOME, self.folder / str(os.getpid())
+        before, after = settings.CC_HOME, Path(tempfile.mkdtemp(dir=self.folder)) / "home"
         shutil.copytree(self.home, after)
         settings.CC_HOME = after
         for alias in connections:
@@ -270,7 +271,7 @@ def try_cold(mutant: Mutant | None, tests: list[str], folder: Path) -> int:
     options = [
         *OPTIONS,
         "-x",
-        f"--basetemp={folder / str(os.getpid())}",
+        f"--basetemp={tempfile.mkdtemp(dir=folder)}",
         *(["--reuse-db"] if home.exists() else []),
     ]
     try:

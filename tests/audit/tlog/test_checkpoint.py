@@ -328,6 +328,12 @@ def test_a_key_of_another_kind_is_refused(text):
         VerifierKey.parse(text)
 
 
+@pytest.mark.parametrize("name", ["", "a+b", "a b", "a\u2003b", "a\x1fb", "a\0b"])
+def test_a_name_without_spaces_and_plus_signs_is_required(name):
+    with pytest.raises(ValueError, match="name"):
+        VerifierKey(name, "ed25519", ED[0].public_key)
+
+
 def test_a_key_of_an_unknown_algorithm_is_refused():
     with pytest.raises(ValueError, match="ed25519 or ml-dsa-44"):
         VerifierKey("a", "rsa", bytes(32))
