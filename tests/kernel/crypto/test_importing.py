@@ -231,6 +231,13 @@ def test_a_key_for_rsassa_pss_only_is_refused():
         assert "RSASSA-PSS" in refusal_of(read, kind, document)
 
 
+@pytest.mark.parametrize("algorithm", ["ec-p256", "rsa-3072"])
+def test_a_public_key_that_the_library_cannot_read_is_refused(algorithm):
+    document = public_bytes(new_key(algorithm))
+    with pytest.raises(WrongKey, match="does not contain"):
+        key_pairs.load_public(algorithm, document[:-32] + bytes(32))
+
+
 def test_a_hybrid_public_key_of_another_form_is_refused():
     document = hybrid.generate()[1]
     for other in (document[:-1], document + b"x", hybrid.raw_public(document), b""):
