@@ -24,6 +24,12 @@ def test_an_event_id_is_a_random_uuid():
         parsed = uuid.UUID(text)
         assert (parsed.version, parsed.variant, parsed.hex) == (4, uuid.RFC_4122, text)
     assert len(set(texts)) == 200
+    # No octet repeats the one beside it, not even without the bits of version and variant.
+    for place, bits in ((12, 0x0F), (16, 0x3F)):
+        one, other = (
+            [int(text[start : start + 2], 16) & bits for text in texts] for start in (place, place + 2)
+        )
+        assert one != other
 
 
 @pytest.mark.sqlite
