@@ -8,10 +8,11 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid, Overloaded
 from kernel.freshness.epoch import read_epoch
-from keys import new_material, wrapped_material
+from keys import new_material, trail, wrapped_material
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.states import services
+from tests.factories import GrantFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,14 @@ def test_creation_is_recorded_with_both_rows_and_no_wrapped_bytes(key, admin, ev
     assert inserted["encryption_keys"].new_values["name"] == key.name
     assert inserted["encryption_keys"].new_values["row_seq"] == 1
     assert "wrapped" not in inserted["key_versions"].new_values
+
+
+def test_the_record_names_each_value_as_its_column(key):
+    version, grant = key.versions.get(), GrantFactory(key=key)
+    rows = ((key, trail.key_values), (version, trail.version_values), (grant, trail.grant_values))
+    for row, values in rows:
+        columns = {name: field for field in row._meta.fields for name in (field.name, field.attname)}
+        assert values(row) == {name: getattr(row, columns[name].attname) for name in values(row)}
 
 
 def test_creating_a_key_leaves_cached_decisions_alone(new_key):

@@ -40,13 +40,15 @@ def destroy():
     return list(deletion.destroy_due_keys(principal=SYSTEM))
 
 
-def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
+def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of, changes_of):
     scheduled = schedule_deletion(admin, key, waiting_days=7)
     assert (scheduled.state, scheduled.state_before_deletion) == ("deletion_scheduled", "active")
     assert scheduled.deletion_at - scheduled.deletion_scheduled_at == timedelta(days=7)
     event = events_of(key)[-1]
     assert event.action == "keys.key.deletion_scheduled"
     assert '"reason":"obsolete"' in event.meta
+    [change] = changes_of(event)
+    assert (change.old_values["state"], change.new_values["state"]) == ("active", "deletion_scheduled")
     assert destroy() == []
 
 
@@ -148,7 +150,7 @@ def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, ke
         cancel(admin, key)
 
 
-def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of):
+def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of, changes_of):
     rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     schedule_deletion(admin, key)
     end_wait(key)
@@ -160,7 +162,13 @@ def test_destruction_erases_every_version_and_keeps_the_record(admin, key, event
         (b"", "destroyed"),
         (b"", "destroyed"),
     ]
-    assert events_of(key)[-1].action == "keys.key.destroyed"
+    event = events_of(key)[-1]
+    assert event.action == "keys.key.destroyed"
+    assert [(row.table_name, row.new_values["state"]) for row in changes_of(event)] == [
+        ("key_versions", "destroyed"),
+        ("key_versions", "destroyed"),
+        ("encryption_keys", "destroyed"),
+    ]
     assert destroy() == []
 
 
@@ -189,8 +197,10 @@ def schedule_version(admin, key, version=1, **fields):
     )
 
 
-def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
+def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of, changes_of):
     assert schedule_version(admin, rotated_once).state == "scheduled"
+    [change] = changes_of(events_of(rotated_once)[-1])
+    assert (change.old_values["state"], change.new_values["state"]) == ("enabled", "scheduled")
     assert destroy() == []
     end_wait_of_version(rotated_once, 1)
     [due] = destroy()
@@ -198,7 +208,10 @@ def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
     first, second = KeyVersion.objects.order_by("version")
     assert (first.check_mac().state, bytes(first.wrapped)) == ("destroyed", b"")
     assert second.check_mac().state == "enabled"
-    assert events_of(rotated_once)[-1].action == "keys.version.destroyed"
+    event = events_of(rotated_once)[-1]
+    assert event.action == "keys.version.destroyed"
+    [change] = changes_of(event)
+    assert (change.old_values["state"], change.new_values["state"]) == ("scheduled", "destroyed")
 
 
 def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated_once):

@@ -18,6 +18,7 @@ from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.rotation_policy import RotationPolicy
 from keys.policies.services import changing, reading
 from keys.rotation.services import rotating, succession
+from keys.transport.services import public_keys
 from tests.keys.steps import age
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -285,7 +286,8 @@ def test_an_altered_policy_is_not_used(new_policy, new_key):
 
 
 def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
-    key = new_key(policy_id=new_policy(key_lifetime_days=30, rotation_policy={"every_days": 5}).id)
+    rules = {"key_lifetime_days": 30, "rotation_policy": {"every_days": 5}}
+    key = new_key(algorithm="ed25519", policy_id=new_policy(algorithm="ed25519", **rules).id)
     EncryptionPolicy.objects.update(key_lifetime_days=3650)
     order = {"principal": admin.principal, "key_id": key.id}
     for change_key in (
@@ -293,6 +295,7 @@ def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
         lambda: rotating.rotate_key(**order, reason="test"),
         lambda: succession.succeed_key(**order, successor=succession.Successor(name="new"), reason="test"),
         lambda: deletion.schedule_deletion(**order, reason="test", confirm_name=key.name),
+        lambda: public_keys.get_public_key(**order),
     ):
         with pytest.raises(IntegrityFailed):
             change_key()
