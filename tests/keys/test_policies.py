@@ -53,12 +53,16 @@ def test_a_rotation_policy_keeps_only_the_rules_that_are_set():
     assert RotationPolicy.parse(document).document() == {"every_days": 90, "grace_days": 0, "reencrypt": True}
 
 
-def test_a_new_policy_allows_every_mode_and_is_recorded(new_policy, events_of):
+def test_a_new_policy_allows_every_mode_and_is_recorded(new_policy, events_of, changes_of):
     policy = new_policy()
     assert policy.allowed_modes == ["aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"]
     assert (policy.key_size, policy.minimum_deletion_days, policy.is_active) == (256, 7, True)
     [event] = events_of(policy)
     assert (event.action, event.object_type) == ("keys.policy.created", "policy")
+    [change] = changes_of(event)
+    columns = {field.name: getattr(policy, field.attname) for field in policy._meta.fields}
+    assert (change.action, change.old_values) == ("insert", None)
+    assert change.new_values.items() <= columns.items()
 
 
 @pytest.mark.parametrize(
@@ -159,11 +163,14 @@ def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy
 
 
 def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their_own(
-    new_policy, new_key, admin
+    new_policy, new_key, admin, events_of, changes_of
 ):
     policy = new_policy(rotation_policy={"every_days": 90})
     key, own = new_key(policy_id=policy.id), new_key(policy_id=policy.id, rotation_period_days=20)
     change(admin, policy, rotation_policy={"every_days": 30})
+    [recorded] = changes_of(events_of(policy)[-1])
+    assert recorded.old_values == {"rotation_policy": {"every_days": 90}, "row_seq": 1}
+    assert recorded.new_values == {"rotation_policy": {"every_days": 30}, "row_seq": 2}
     key.refresh_from_db()
     own.refresh_from_db()
     assert key.check_mac().next_rotation_at == key.created_at + timedelta(days=30)
@@ -266,7 +273,7 @@ def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new
     assert (seen[admin], seen[developer], own.policy_id) == (2, 1, policy.id)
 
 
-def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
+def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of, changes_of):
     used, unused = new_policy(), new_policy(name="unused")
     for refusal in ("1 key has this policy", "2 keys have this policy"):
         new_key(policy_id=used.id)
@@ -274,7 +281,9 @@ def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, e
             changing.delete_policy(principal=admin.principal, policy_id=used.id)
     changing.delete_policy(principal=admin.principal, policy_id=unused.id)
     assert [policy.name for policy in EncryptionPolicy.objects.all()] == ["pci"]
-    assert [event.action for event in events_of(unused)][-1] == "keys.policy.deleted"
+    event = events_of(unused)[-1]
+    assert event.action == "keys.policy.deleted"
+    assert changes_of(event)[0].old_values["name"] == "unused"
 
 
 def test_an_altered_policy_is_not_used(new_policy, new_key):

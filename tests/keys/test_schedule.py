@@ -77,6 +77,18 @@ def test_a_key_whose_rotation_failed_waits_for_an_hour(due_key):
     assert KeyRotation.objects.count() == 2
 
 
+def test_a_version_that_was_made_after_a_failure_does_not_wait(due_key, admin):
+    key = due_key()
+    mac = key.row_mac
+    Key.objects.filter(pk=key.pk).update(row_mac="")
+    schedule.rotate_due()
+    Key.objects.filter(pk=key.pk).update(row_mac=mac)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now())
+    schedule.rotate_due()
+    assert version_of(key) == 3
+
+
 def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
     with pytest.raises(Invalid) as refusal:
         new_key(algorithm="aes-256-siv", rotation_period_days=30)
@@ -150,7 +162,7 @@ def test_a_key_that_was_rotated_meanwhile_is_not_marked(ruled_key, admin, monkey
     assert Key.objects.get(pk=key.pk).next_rotation_at is None
 
 
-def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, events_of):
+def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, events_of, changes_of):
     now = database_now()
     both = new_key(activates_at=now + DAY, expires_at=now + 2 * DAY, rotation_period_days=30)
     begun, later = new_key(activates_at=now + DAY), new_key(activates_at=now + DAY)
@@ -169,8 +181,10 @@ def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, even
     assert stored.lifecycle_state(database_now()).status == "expired"
     assert Key.objects.get(pk=begun.pk).check_mac().state == "active"
     assert Key.objects.get(pk=later.pk).state == "pre_activation"
-    event = events_of(both)[-1]
-    assert (event.actor_name, event.source) == ("record_clock_changes", "scheduler")
+    _, activated, expired = events_of(both)
+    assert (expired.actor_name, expired.source) == ("record_clock_changes", "scheduler")
+    changed = [(row.action, set(row.new_values)) for event in (activated, expired) for row in changes_of(event)]
+    assert changed == [("update", {"state", "row_seq"}), ("update", {"row_seq"})]
 
 
 def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
