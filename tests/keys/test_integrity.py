@@ -4,9 +4,11 @@ from uuid import uuid4
 import pytest
 
 from kernel import runtime
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.modes import SEALING_MODES
 from kernel.trust.row_mac import IntegrityFailed
+from keys import new_material
 from keys.models import Key, KeyVersion
 from keys.reading import services as reading
 from keys.ring import keyring, primitives
@@ -105,6 +107,13 @@ def test_material_does_not_open_for_another_algorithm_or_purpose(admin, key, col
     key.save_with_mac()
     with pytest.raises(UnwrapFailed):
         load(admin, key).versions[1].primitive(primitives.cipher, GCM)
+
+
+def test_material_for_another_algorithm_becomes_no_version(admin, key):
+    material = new_material.generate(find_key_algorithm("chacha20"), admin.principal.identity)
+    with pytest.raises(IntegrityFailed):
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test", material=material)
+    assert key.versions.count() == 1
 
 
 def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):

@@ -116,6 +116,13 @@ def test_a_new_key_that_violates_its_policy_is_refused_and_not_stored(new_policy
     assert not Key.objects.exists()
 
 
+def test_a_policy_takes_no_key_whose_purpose_has_none_of_its_modes(new_policy, new_key):
+    policy = new_policy(algorithm="ec-p384", allowed_modes=["ecdh"])
+    with pytest.raises(PolicyViolated) as refusal:
+        new_key(algorithm="ec-p384", purpose="sign", policy_id=policy.id)
+    assert set(refusal.value.fields) == {"purpose"}
+
+
 def test_a_policy_that_is_not_active_accepts_no_keys_but_keeps_those_it_has(new_policy, new_key, admin):
     policy = new_policy()
     key = new_key(policy_id=policy.id)
