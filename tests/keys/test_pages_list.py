@@ -267,7 +267,7 @@ def test_anothers_key_of_that_name_is_not_shown(developer, key):
 def test_a_name_is_checked_while_it_is_typed(admin, name, said):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
     note = text(signed_in(admin).get("/keys/new", {"name": name}, headers=asked))
-    assert said in note
+    assert said in note if said else not note
     assert "<form" not in note
 
 

@@ -83,6 +83,18 @@ def test_a_policy_with_a_fault_is_refused_by_its_field(new_policy, fields, named
     assert set(refusal.value.fields) == {named}
 
 
+def test_a_policy_is_found_at_its_location_and_previewed_there(admin, new_key):
+    created = admin.api.post("/api/v1/policies", {"name": "pci", "algorithm": "aes-256"})
+    location = created.headers["Location"]
+    assert admin.api.get(location).json == created.json
+    key = new_key(policy_id=created.json["id"])
+    assert admin.api.post(f"{location}/preview", {"allowed_modes": ["aes-256-gcm"]}).json == {
+        "keys_count": 1,
+        "effects": {"modes_removed": 1},
+        "affected": [{"key_id": str(key.id), "name": key.name, "effect": "modes_removed"}],
+    }
+
+
 def test_a_name_is_taken_once(new_policy):
     new_policy()
     with pytest.raises(NameTaken):
