@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -69,6 +70,7 @@ def test_creation_is_recorded_with_both_rows_and_no_wrapped_bytes(key, admin, ev
     (event,) = events_of(key)
     assert (event.action, event.object_type, event.object_version) == ("keys.key.created", "key", 1)
     assert event.user_id == admin.user.id
+    assert json.loads(event.meta).items() >= {"name": key.name, "row_seq": 1}.items()
     inserted = {row.table_name: row for row in changes_of(event)}
     assert set(inserted) == {"encryption_keys", "key_versions"}
     assert inserted["encryption_keys"].old_values is None

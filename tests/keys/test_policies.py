@@ -139,8 +139,9 @@ def test_a_policy_that_is_not_active_accepts_no_keys_but_keeps_those_it_has(new_
     policy = new_policy()
     key = new_key(policy_id=policy.id)
     change(admin, policy, is_active=False)
-    with pytest.raises(PolicyViolated):
+    with pytest.raises(PolicyViolated) as refusal:
         new_key(policy_id=policy.id)
+    assert set(refusal.value.fields) == {"policy_id"}
     assert (
         rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="still works").new_version == 2
     )
@@ -164,10 +165,12 @@ def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
     for changes in ({"expires_at": None}, {"rotation_period_days": 11}):
         with pytest.raises(PolicyViolated):
             editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
-    changed = editing.update_key(
-        principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 5}
-    )
-    assert changed.next_rotation_at == key.created_at + timedelta(days=5)
+    for days in (10, 5):
+        changes = {"rotation_period_days": days}
+        changed = editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+        assert changed.next_rotation_at == key.created_at + timedelta(days=days)
+    free = new_key(policy_id=new_policy(name="free").id, rotation_period_days=3650)
+    assert free.next_rotation_at == free.created_at + timedelta(days=3650)
 
 
 def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy, new_key, admin):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 
 from accounts.roles import PERMISSIONS
@@ -58,8 +59,10 @@ def test_a_token_that_may_only_update_gives_no_one_a_key(admin, developer, key, 
 
 def test_a_token_that_may_grant_is_refused_only_if_it_is_limited_to_keys(admin, key, granted):
     scopes = ["keys.update", "keys.grant"]
-    with pytest.raises(Denied):
-        patch(with_token(admin, scopes, key_ids=[key.id]).principal, key, "billing")
+    limited = with_token(admin, scopes, key_ids=[key.id]).principal
+    with pytest.raises(Denied) as refused:
+        patch(limited, key, "billing")
+    assert refused.value.extra == {"permission": "keys.grant", "rule": limited.limits.rule}
     assert patch(with_token(admin, scopes).principal, key, "billing").tags == ["billing"]
     with pytest.raises(Denied):
         patch(with_token(admin, scopes, key_ids=[key.id]).principal, key)
@@ -123,7 +126,13 @@ def test_a_grant_that_has_ended_protects_no_tag(admin, key, granted):
         patch(without_grant(admin), key, "billing")
     granted.expires_at = database_now()
     granted.save_with_mac()
-    assert patch(without_grant(admin), key, "billing").tags == ["billing"]
+    operators = replace(EVERYONE, principal_id="operator")
+    lasting = access.grant_tag(principal=admin.principal, tag="billing", request=operators)
+    with pytest.raises(Denied), transaction.atomic():
+        patch(without_grant(admin), key, "billing")
+    lasting.delete()
+    with time_machine.travel(granted.expires_at, tick=False):
+        assert patch(without_grant(admin), key, "billing").tags == ["billing"]
 
 
 def test_tags_that_no_mac_proves_are_added_by_setting_them(admin, developer, new_key, granted):
