@@ -94,7 +94,11 @@ def test_a_change_is_previewed_before_it_is_saved(admin, new_key, policy):
 
 @pytest.mark.parametrize(
     ("effect", "one"),
-    [("become overdue", "becomes overdue"), ("have versions", "has versions"), ("can no more", "can no more")],
+    [
+        ("become overdue", "becomes overdue"),
+        ("have versions", "has versions"),
+        ("can no more", "can no more"),
+    ],
 )
 def test_an_effect_has_the_verb_for_its_number_of_keys(effect, one):
     assert effect_text(Effect("", effect, 1, [])) == f"1 key {one}"

@@ -45,7 +45,9 @@ def send_export(browser, key, **fields):
 
 
 def test_the_algorithm_of_an_imported_key_has_to_be_chosen(browser):
-    first = re.search(r'<select name="algorithm".*?<option value="(.*?)"', text(browser.get("/keys/import")), re.S)
+    first = re.search(
+        r'<select name="algorithm".*?<option value="(.*?)"', text(browser.get("/keys/import")), re.S
+    )
     refused = send_import(browser, algorithm=first[1])
     assert refused.status_code == 422
     assert "Algorithm: This field is required." in plain(refused)

@@ -183,7 +183,9 @@ def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, even
     assert Key.objects.get(pk=later.pk).state == "pre_activation"
     _, activated, expired = events_of(both)
     assert (expired.actor_name, expired.source) == ("record_clock_changes", "scheduler")
-    changed = [(row.action, set(row.new_values)) for event in (activated, expired) for row in changes_of(event)]
+    changed = [
+        (row.action, set(row.new_values)) for event in (activated, expired) for row in changes_of(event)
+    ]
     assert changed == [("update", {"state", "row_seq"}), ("update", {"row_seq"})]
 
 
