@@ -46,7 +46,7 @@ def send_export(browser, key, **fields):
 
 def test_the_algorithm_of_an_imported_key_has_to_be_chosen(browser):
     first = re.search(
-        r'<select name="algorithm".*?<option value="(.*?)"', text(browser.get("/keys/import")), re.S
+        r'<select name="algorithm".*?<option value="(.*?)"', text(browser.get("/keys/import")), re.DOTALL
     )
     refused = send_import(browser, algorithm=first[1])
     assert refused.status_code == 422
