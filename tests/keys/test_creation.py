@@ -79,12 +79,14 @@ def test_creation_is_recorded_with_both_rows_and_no_wrapped_bytes(key, admin, ev
     assert "wrapped" not in inserted["key_versions"].new_values
 
 
-def test_the_record_names_each_value_as_its_column(key):
+def test_the_record_names_each_value_as_its_column(key, new_key):
     version, grant = key.versions.get(), GrantFactory(key=key)
     rows = ((key, trail.key_values), (version, trail.version_values), (grant, trail.grant_values))
     for row, values in rows:
         columns = {name: field for field in row._meta.fields for name in (field.name, field.attname)}
         assert values(row) == {name: getattr(row, columns[name].attname) for name in values(row)}
+    pair = new_key(algorithm="ed25519").versions.get()
+    assert trail.version_values(pair)["public_key_sha256"] == pair.fingerprint
 
 
 def test_creating_a_key_leaves_cached_decisions_alone(new_key):

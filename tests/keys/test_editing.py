@@ -109,6 +109,15 @@ def test_the_service_itself_refuses_bad_values(admin, key, changes):
     assert set(refusal.value.fields) == set(changes)
 
 
+def test_the_minimum_version_is_one_that_the_key_has(admin, rotated_once):
+    for minimum in (0, 3):
+        with pytest.raises(Invalid) as refusal:
+            update(admin, rotated_once, min_decryption_version=minimum)
+        assert set(refusal.value.fields) == {"min_decryption_version"}
+    for minimum in (2, 1):
+        assert update(admin, rotated_once, min_decryption_version=minimum).min_decryption_version == minimum
+
+
 def test_a_stranger_finds_no_key_to_edit(developer, allowed_stranger, new_key):
     key = new_key(principal=developer.principal)
     with pytest.raises(NotFound):
