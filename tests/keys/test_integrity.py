@@ -10,6 +10,7 @@ from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.modes import SEALING_MODES
 from kernel.trust.row_mac import IntegrityFailed
 from keys import new_material
+from keys.editing import services as editing
 from keys.models import EncryptionPolicy, ImportParameters, Key, KeyGrant, KeyVersion
 from keys.reading import services as reading
 from keys.ring import keyring, primitives
@@ -158,6 +159,12 @@ def test_a_disabled_version_that_was_altered_is_not_enabled(admin, key):
     KeyVersion.objects.filter(key=key, version=1).update(wrapped=b"other")
     with pytest.raises(IntegrityFailed):
         states.enable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+
+
+def test_a_rotation_period_does_not_count_from_an_altered_version(admin, key):
+    KeyVersion.objects.filter(key=key).update(created_at=PAST)
+    with pytest.raises(IntegrityFailed):
+        editing.update_key(principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 30})
 
 
 def test_a_version_that_was_deleted_is_missed(admin, key):

@@ -300,9 +300,9 @@ def test_every_algorithm_shows_what_it_is_for_and_one_is_recommended(admin):
 
 
 def test_a_description_keeps_its_lines(admin):
-    sent = {"name": "in-lines", "algorithm": "aes-256", "description": "one\r\ntwo"}
+    sent = {"name": "in-lines", "algorithm": "aes-256", "description": "  one\r\ntwo\r\n"}
     signed_in(admin).post("/keys/new", sent)
-    assert Key.objects.get(name="in-lines").description == "one\ntwo"
+    assert Key.objects.get(name="in-lines").description == "  one\ntwo\n"
 
 
 def test_further_options_are_open_if_one_of_them_is_used():

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from accounts.roles import PERMISSIONS
 from kernel.clock import database_now
-from kernel.errors import Denied, NotFound
+from kernel.errors import Denied, NotFound, VersionConflict
 from keys.access import services as access
 from keys.access.services import GrantRequest
 from keys.editing import services as editing
@@ -142,6 +142,16 @@ def test_tags_that_no_mac_proves_are_added_by_setting_them(admin, developer, new
         patch(without_grant(admin), key, "billing")
     patch(admin.principal, key, "billing")
     use(developer.principal, key)
+
+
+@pytest.mark.parametrize("tags", [[], ["eu"]])
+def test_tags_that_became_unproven_since_the_page_was_shown_stay(admin, new_key, tags):
+    seen = new_key(tags=tags)
+    Key.objects.filter(pk=seen.pk).update(tags=["eu"])
+    as_version_one(seen)
+    [result] = editing.change_tag(principal=admin.principal, keys=[seen], tag="billing", adds=True)
+    assert isinstance(result.error, VersionConflict)
+    assert Key.objects.get(pk=seen.pk).tags == ["eu"]
 
 
 def test_the_page_shows_the_refusal_at_the_tags(developer, granted):
