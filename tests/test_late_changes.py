@@ -15,10 +15,13 @@ from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, set_password
 from accounts.users.services.invitations import invite_user, reissue_invitation, revoke_invitation
+from kernel.crypto.material import KeyMaterial
 from keys.creation.services import create_key
 from keys.models import Key, KeyGrant
 from keys.rotation.services.rotating import rotate_key
 from keys.states.services import disable_key
+from keys.transport.services import import_parameters
+from keys.transport.services.exporting import export_key
 from tests.endpoints import INVITED, make_user
 from tests.factories import GrantFactory, KeyFactory
 from tests.personas import PASSWORD
@@ -48,6 +51,17 @@ def test_no_one_grants_the_use_of_a_key_after_they_were_disabled(shut_out):
     with pytest.raises(SessionEnded):
         GrantFactory(principal=principal, tag="late")
     assert not KeyGrant.objects.exists()
+
+
+def test_no_one_moves_key_material_after_they_were_disabled(shut_out):
+    principal = replace(shut_out["operator"], permissions=PERMISSIONS)
+    key = KeyFactory(exportable=True)
+    for move in (
+        lambda: export_key(principal=principal, key_id=key.id, reason="late", is_private_connection=True),
+        lambda: import_parameters._create(principal, KeyMaterial.generate(32)),
+    ):
+        with pytest.raises(SessionEnded):
+            move()
 
 
 @pytest.mark.parametrize("change", [disable_key, rotate_key])

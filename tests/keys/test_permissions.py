@@ -11,6 +11,7 @@ from keys.deletion import services as deletion
 from keys.editing import services as editing
 from keys.rotation.services import rotating
 from keys.states import services as states
+from keys.transport.services import exporting
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,7 @@ ORDERS = {
         (deletion.schedule_version_destruction, {"version": 1, "reason": "test", "confirm_name": "a-key"}),
         (deletion.cancel_version_destruction, {"version": 1, "reason": "test"}),
     ],
+    "keys.export": [(exporting.export_key, {"reason": "test", "is_private_connection": True})],
     "keys.grant": [
         (access.grant_key, {"request": None}),
         (access.remove_grant, {"grant_id": UUID(int=0)}),

@@ -18,7 +18,8 @@ from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.rotation_policy import RotationPolicy
 from keys.policies.services import changing, reading
 from keys.rotation.services import rotating, succession
-from keys.transport.services import public_keys
+from keys.states import services as states
+from keys.transport.services import exporting, public_keys
 from tests.keys.steps import age
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -202,6 +203,19 @@ def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their
     assert key.next_rotation_at is None
 
 
+def test_an_early_activation_moves_only_an_expiry_that_its_policy_no_longer_allows(
+    new_policy, new_key, admin
+):
+    policy, now = new_policy(key_lifetime_days=10), database_now()
+    pending = {"policy_id": policy.id, "activates_at": now + timedelta(days=5)}
+    sooner = now + timedelta(days=8)
+    for expires_at in (sooner, now + timedelta(days=15), None):
+        key = new_key(**pending, expires_at=expires_at)
+        active = states.activate_key(principal=admin.principal, key_id=key.id, reason="early")
+        latest = active.activates_at + timedelta(days=10)
+        assert active.expires_at == (sooner if expires_at == sooner else latest)
+
+
 def test_a_tightened_policy_leaves_room_for_other_changes_of_a_key(new_policy, new_key, admin):
     policy = new_policy(key_lifetime_days=365, rotation_policy={"every_days": 90}, exportable=True)
     key = new_key(policy_id=policy.id, exportable=True)
@@ -318,7 +332,8 @@ def test_an_altered_policy_is_not_used(new_policy, new_key):
 
 def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
     rules = {"key_lifetime_days": 30, "rotation_policy": {"every_days": 5}}
-    key = new_key(algorithm="ed25519", policy_id=new_policy(algorithm="ed25519", **rules).id)
+    policy = new_policy(algorithm="ed25519", exportable=True, **rules)
+    key = new_key(algorithm="ed25519", exportable=True, policy_id=policy.id)
     EncryptionPolicy.objects.update(key_lifetime_days=3650)
     order = {"principal": admin.principal, "key_id": key.id}
     for change_key in (
@@ -327,6 +342,7 @@ def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
         lambda: succession.succeed_key(**order, successor=succession.Successor(name="new"), reason="test"),
         lambda: deletion.schedule_deletion(**order, reason="test", confirm_name=key.name),
         lambda: public_keys.get_public_key(**order),
+        lambda: exporting.export_key(**order, reason="test", is_private_connection=True),
     ):
         with pytest.raises(IntegrityFailed):
             change_key()

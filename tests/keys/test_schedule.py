@@ -5,6 +5,7 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
+from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
@@ -15,12 +16,14 @@ from keys.models.rotation_policy import MAX_USES
 from keys.policies.services import changing
 from keys.rotation.services import rotating, used_up
 from keys.rotation.services.rotating import RETRY_AFTER
+from keys.states import services as states
 from tests.factories import UsageFactory
 from tests.keys.steps import age, version_of
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+SYSTEM = Principal.system("tests", "scheduler")
 
 
 @pytest.fixture
@@ -187,6 +190,23 @@ def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, even
         (row.action, set(row.new_values)) for event in (activated, expired) for row in changes_of(event)
     ]
     assert changed == [("update", {"state", "row_seq"}), ("update", {"row_seq"})]
+
+
+def test_changes_by_the_clock_are_checked_again_before_each_is_recorded(new_key, let_time_pass):
+    begun = [new_key(name=name, activates_at=database_now() + DAY) for name in ("a-key", "b-key")]
+    ended = [new_key(name=name, expires_at=database_now() + DAY) for name in ("c-key", "d-key", "e-key")]
+    for key in (*begun, *ended):
+        let_time_pass(key, expired=key in ended)
+    activations, expiries = (
+        record(principal=SYSTEM) for record in (states.record_activations, states.expire_keys)
+    )
+    assert [next(activations).key, next(expiries).key] == [begun[0], ended[0]]
+    for key, column in ((begun[1], "activates_at"), (ended[1], "expires_at")):
+        row = Key.objects.get(pk=key.pk)
+        setattr(row, column, database_now() + DAY)
+        row.save_with_mac()
+    assert [change.key for change in states.expire_keys(principal=SYSTEM)] == [ended[2]]
+    assert [*activations, *expiries] == []
 
 
 def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
