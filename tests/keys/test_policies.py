@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 
 from accounts.errors import NameTaken
@@ -181,7 +182,8 @@ def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy
     assert changed.expires_at == key.created_at + timedelta(days=30)
     old = new_key()
     age(old, timedelta(days=31))
-    with pytest.raises(PolicyViolated):
+    end = Key.objects.get(pk=old.pk).created_at + timedelta(days=30)
+    with time_machine.travel(end, tick=False), pytest.raises(PolicyViolated):
         editing.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
 
 
