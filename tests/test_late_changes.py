@@ -1,10 +1,13 @@
 """A change must not be made with rights that ended during the request."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts.errors import SessionEnded
 from accounts.models import User
 from accounts.origin import Origin
+from accounts.roles import PERMISSIONS
 from accounts.second_factors.services.totp import enrol_totp
 from accounts.sessions.services.sessions import open_browser_session, open_session, sign_out
 from accounts.tokens.access_tokens import renew_principal
@@ -12,12 +15,15 @@ from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, set_password
 from accounts.users.services.invitations import invite_user, reissue_invitation, revoke_invitation
+from kernel.crypto.material import KeyMaterial
 from keys.creation.services import create_key
-from keys.models import Key
+from keys.models import Key, KeyGrant
 from keys.rotation.services.rotating import rotate_key
 from keys.states.services import disable_key
+from keys.transport.services import import_parameters
+from keys.transport.services.exporting import export_key
 from tests.endpoints import INVITED, make_user
-from tests.factories import KeyFactory
+from tests.factories import GrantFactory, KeyFactory
 from tests.personas import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +44,24 @@ def test_no_one_creates_a_key_after_they_were_disabled(shut_out):
     with pytest.raises(SessionEnded):
         create_key(principal=shut_out["developer"], name="too-late", algorithm="aes-256")
     assert not Key.objects.filter(name="too-late").exists()
+
+
+def test_no_one_grants_the_use_of_a_key_after_they_were_disabled(shut_out):
+    principal = replace(shut_out["operator"], permissions=PERMISSIONS)
+    with pytest.raises(SessionEnded):
+        GrantFactory(principal=principal, tag="late")
+    assert not KeyGrant.objects.exists()
+
+
+def test_no_one_moves_key_material_after_they_were_disabled(shut_out):
+    principal = replace(shut_out["operator"], permissions=PERMISSIONS)
+    key = KeyFactory(exportable=True)
+    for move in (
+        lambda: export_key(principal=principal, key_id=key.id, reason="late", is_private_connection=True),
+        lambda: import_parameters._create(principal, KeyMaterial.generate(32)),
+    ):
+        with pytest.raises(SessionEnded):
+            move()
 
 
 @pytest.mark.parametrize("change", [disable_key, rotate_key])

@@ -43,8 +43,7 @@ class KeyListView(ShowsLog, ApiView[Principal]):
     def get(self, _request: Request) -> Response:
         """The keys that the caller may see."""
         query = self.read_query(KeyQuerySerializer)
-        only = {name: value for name, value in query.items() if name not in {"page", "limit"}}
-        keys = reading.list_keys(principal=self.principal, only=cast("reading.KeyFilter", only))
+        keys = reading.list_keys(principal=self.principal, only=cast("reading.KeyFilter", query))
         return self.page(keys.select_related("policy"), KeySerializer)
 
     @idempotent(before=generate)

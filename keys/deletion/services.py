@@ -176,12 +176,11 @@ def _find_due() -> list[DueDestruction]:
     now = database_now()
     keys = Key.objects.filter(state=State.DELETION_SCHEDULED, deletion_at__lte=now).order_by("name")  # noqa: CC2 - the schedule destroys all due keys
     versions = KeyVersion.objects.filter(state=VersionState.SCHEDULED, destruction_at__lte=now)  # noqa: CC2 - the schedule destroys all due versions
-    versions = versions.exclude(key__state=State.DESTROYED).select_related("key")
     return [
         *(DueDestruction(key, None, key.deletion_at) for key in keys if key.deletion_at),
         *(
             DueDestruction(row.key, row.version, row.destruction_at)
-            for row in versions.order_by("key__name", "version")
+            for row in versions.select_related("key").order_by("key__name", "version")
             if row.destruction_at
         ),
     ]

@@ -1,6 +1,5 @@
 """Steps that several tests of keys share."""
 
-from datetime import timedelta
 from io import StringIO
 
 from django.core.management import call_command
@@ -40,10 +39,11 @@ def schedule_deletion(admin, key, **fields):
 
 
 def end_wait(key):
-    """End the waiting period of the key's deletion."""
+    """End the waiting period of the key's deletion now."""
     row = Key.objects.get(pk=key.pk)
-    row.deletion_at = database_now() - timedelta(seconds=1)
+    row.deletion_at = database_now()
     row.save_with_mac()
+    return row.deletion_at
 
 
 def run_command(*arguments):

@@ -1,7 +1,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -91,6 +91,7 @@ def test_the_name_is_taken(admin, key):
         ({"algorithm": "rot13"}, "unsupported_algorithm", None),
         ({"colour": "red"}, "invalid_request", "colour"),
         ({"policy_id": "pci"}, "invalid_request", "policy_id"),
+        ({"policy_id": str(UUID(int=0))}, "invalid_request", "policy_id"),
         ({"name": "UPPER"}, "invalid_request", "name"),
         ({"name": "x\n"}, "invalid_request", "name"),
         ({"tags": ["a", "a"]}, "invalid_request", "tags"),

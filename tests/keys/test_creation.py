@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,11 @@ from kernel.clock import database_now
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.errors import Invalid, Overloaded
 from kernel.freshness.epoch import read_epoch
-from keys import new_material, wrapped_material
+from keys import new_material, trail, wrapped_material
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.states import services
+from tests.factories import GrantFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -68,12 +70,23 @@ def test_creation_is_recorded_with_both_rows_and_no_wrapped_bytes(key, admin, ev
     (event,) = events_of(key)
     assert (event.action, event.object_type, event.object_version) == ("keys.key.created", "key", 1)
     assert event.user_id == admin.user.id
+    assert json.loads(event.meta).items() >= {"name": key.name, "row_seq": 1}.items()
     inserted = {row.table_name: row for row in changes_of(event)}
     assert set(inserted) == {"encryption_keys", "key_versions"}
     assert inserted["encryption_keys"].old_values is None
     assert inserted["encryption_keys"].new_values["name"] == key.name
     assert inserted["encryption_keys"].new_values["row_seq"] == 1
     assert "wrapped" not in inserted["key_versions"].new_values
+
+
+def test_the_record_names_each_value_as_its_column(key, new_key):
+    version, grant = key.versions.get(), GrantFactory(key=key)
+    rows = ((key, trail.key_values), (version, trail.version_values), (grant, trail.grant_values))
+    for row, values in rows:
+        columns = {name: field for field in row._meta.fields for name in (field.name, field.attname)}
+        assert values(row) == {name: getattr(row, columns[name].attname) for name in values(row)}
+    pair = new_key(algorithm="ed25519").versions.get()
+    assert trail.version_values(pair)["public_key_sha256"] == pair.fingerprint
 
 
 def test_creating_a_key_leaves_cached_decisions_alone(new_key):

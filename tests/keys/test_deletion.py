@@ -1,17 +1,17 @@
 """Scheduled deletion of keys and versions, and the destruction of their material."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
+import time_machine
 from django.db import connection
 
 from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
-from kernel.errors import Invalid, RecentAuthRequired
+from kernel.errors import Invalid
 from keys.deletion import services as deletion
 from keys.editing import services as editing
 from keys.errors import IllegalTransition, KeyNotActive, PolicyViolated
@@ -30,23 +30,32 @@ def cancel(admin, key):
     return deletion.cancel_deletion(principal=admin.principal, key_id=key.id, reason="still needed")
 
 
+def keep_version(admin, key):
+    return deletion.cancel_version_destruction(
+        principal=admin.principal, key_id=key.id, version=1, reason="still needed"
+    )
+
+
 def end_wait_of_version(key, number):
     row = KeyVersion.objects.get(key=key, version=number)
-    row.destruction_at = database_now() - timedelta(seconds=1)
+    row.destruction_at = database_now()
     row.save_with_mac()
+    return row.destruction_at
 
 
 def destroy():
     return list(deletion.destroy_due_keys(principal=SYSTEM))
 
 
-def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
+def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of, changes_of):
     scheduled = schedule_deletion(admin, key, waiting_days=7)
     assert (scheduled.state, scheduled.state_before_deletion) == ("deletion_scheduled", "active")
     assert scheduled.deletion_at - scheduled.deletion_scheduled_at == timedelta(days=7)
     event = events_of(key)[-1]
     assert event.action == "keys.key.deletion_scheduled"
     assert '"reason":"obsolete"' in event.meta
+    [change] = changes_of(event)
+    assert (change.old_values["state"], change.new_values["state"]) == ("active", "deletion_scheduled")
     assert destroy() == []
 
 
@@ -56,28 +65,22 @@ def test_a_scheduled_key_waits_and_is_recorded(admin, key, events_of):
         ({"confirm_name": "another"}, "confirm_name"),
         ({"waiting_days": 6}, "waiting_days"),
         ({"waiting_days": 31}, "waiting_days"),
-        ({"reason": ""}, "reason"),
     ],
 )
-def test_a_schedule_with_a_fault_changes_nothing(admin, key, fields, named):
-    with pytest.raises(Invalid) as refusal:
-        schedule_deletion(admin, key, **fields)
-    assert set(refusal.value.fields) == {named}
+def test_a_schedule_with_a_fault_changes_nothing(admin, rotated_once, fields, named):
+    for schedule in (schedule_deletion, schedule_version):
+        with pytest.raises(Invalid) as refusal:
+            schedule(admin, rotated_once, **fields)
+        assert set(refusal.value.fields) == {named}
     assert Key.objects.get().state == "active"
-
-
-def test_a_schedule_requires_a_recent_sign_in(admin, key):
-    principal = replace(admin.principal, auth_time=database_now() - timedelta(hours=1))
-    with pytest.raises(RecentAuthRequired):
-        deletion.schedule_deletion(
-            principal=principal, key_id=key.id, reason="obsolete", confirm_name=key.name
-        )
+    assert {row.state for row in rotated_once.versions.all()} == {"enabled"}
 
 
 def test_a_protected_key_cannot_be_scheduled(admin, new_key):
     key = new_key(deletion_protection=True)
-    with pytest.raises(IllegalTransition, match="protected"):
+    with pytest.raises(IllegalTransition, match="protected") as refusal:
         schedule_deletion(admin, key)
+    assert refusal.value.extra["deletion_protection"] is True
     editing.update_key(principal=admin.principal, key_id=key.id, changes={"deletion_protection": False})
     assert schedule_deletion(admin, key).state == "deletion_scheduled"
 
@@ -91,9 +94,7 @@ def test_protection_is_refused_during_a_deletion(admin, rotated_once):
     schedule_version(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
         editing.update_key(**protect)
-    deletion.cancel_version_destruction(
-        principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
-    )
+    keep_version(admin, rotated_once)
     schedule_deletion(admin, rotated_once)
     with pytest.raises(IllegalTransition, match="Cancel the deletion first"):
         editing.update_key(**protect)
@@ -104,9 +105,11 @@ def test_protection_is_refused_during_a_deletion(admin, rotated_once):
 def test_a_policy_may_require_a_longer_wait(admin, new_key):
     policy = PolicyFactory(name="slow", minimum_deletion_days=20)
     key = new_key(policy_id=policy.id)
-    with pytest.raises(PolicyViolated):
-        schedule_deletion(admin, key, waiting_days=19)
-    schedule_deletion(admin, key, waiting_days=20)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    for schedule in (schedule_version, schedule_deletion):
+        with pytest.raises(PolicyViolated):
+            schedule(admin, key, waiting_days=19)
+        schedule(admin, key, waiting_days=20)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +146,42 @@ def test_nothing_can_be_cancelled_without_a_schedule_or_after_the_wait(admin, ke
     with pytest.raises(IllegalTransition, match="No deletion is scheduled"):
         cancel(admin, key)
     schedule_deletion(admin, key)
-    end_wait(key)
-    with pytest.raises(IllegalTransition, match="waiting period has ended"):
-        cancel(admin, key)
+    with time_machine.travel(end_wait(key), tick=False):
+        with pytest.raises(IllegalTransition, match="waiting period has ended"):
+            cancel(admin, key)
+        assert [due.key for due in destroy()] == [key]
 
 
-def test_destruction_erases_every_version_and_keeps_the_record(admin, key, events_of):
+def test_a_version_cannot_be_kept_after_its_wait(admin, rotated_once):
+    schedule_version(admin, rotated_once)
+    with time_machine.travel(end_wait_of_version(rotated_once, 1), tick=False):
+        with pytest.raises(IllegalTransition, match="waiting period has ended"):
+            keep_version(admin, rotated_once)
+        assert [due.version for due in destroy()] == [1]
+
+
+def test_a_wait_that_was_prolonged_during_a_run_is_obeyed(admin, new_key):
+    key, other = new_key(name="a-key"), new_key(name="b-key")
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
+    schedule_version(admin, key)
+    end_wait_of_version(key, 1)
+    for each in (new_key(name="a-first-key"), other):
+        schedule_deletion(admin, each)
+        end_wait(each)
+    run = deletion.destroy_due_keys(principal=SYSTEM)
+    assert next(run).key.name == "a-first-key"
+    for row, column in (
+        (key.versions.get(version=1), "destruction_at"),
+        (Key.objects.get(pk=other.pk), "deletion_at"),
+    ):
+        setattr(row, column, database_now() + timedelta(days=1))
+        row.save_with_mac()
+    assert list(run) == []
+    assert not KeyVersion.objects.filter(key__in=[key, other], wrapped=b"").exists()
+
+
+def test_destruction_erases_every_version_and_keeps_the_record(admin, new_key, events_of, changes_of):
+    key = new_key(rotation_period_days=30)
     rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
     schedule_deletion(admin, key)
     end_wait(key)
@@ -160,7 +193,13 @@ def test_destruction_erases_every_version_and_keeps_the_record(admin, key, event
         (b"", "destroyed"),
         (b"", "destroyed"),
     ]
-    assert events_of(key)[-1].action == "keys.key.destroyed"
+    event = events_of(key)[-1]
+    assert event.action == "keys.key.destroyed"
+    assert [(row.table_name, row.new_values["state"]) for row in changes_of(event)] == [
+        ("key_versions", "destroyed"),
+        ("key_versions", "destroyed"),
+        ("encryption_keys", "destroyed"),
+    ]
     assert destroy() == []
 
 
@@ -189,8 +228,10 @@ def schedule_version(admin, key, version=1, **fields):
     )
 
 
-def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
+def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of, changes_of):
     assert schedule_version(admin, rotated_once).state == "scheduled"
+    [change] = changes_of(events_of(rotated_once)[-1])
+    assert (change.old_values["state"], change.new_values["state"]) == ("enabled", "scheduled")
     assert destroy() == []
     end_wait_of_version(rotated_once, 1)
     [due] = destroy()
@@ -198,19 +239,20 @@ def test_a_version_is_destroyed_after_its_wait(admin, rotated_once, events_of):
     first, second = KeyVersion.objects.order_by("version")
     assert (first.check_mac().state, bytes(first.wrapped)) == ("destroyed", b"")
     assert second.check_mac().state == "enabled"
-    assert events_of(rotated_once)[-1].action == "keys.version.destroyed"
+    event = events_of(rotated_once)[-1]
+    assert event.action == "keys.version.destroyed"
+    [change] = changes_of(event)
+    assert (change.old_values["state"], change.new_values["state"]) == ("scheduled", "destroyed")
 
 
 def test_a_cancelled_destruction_leaves_the_version_disabled(admin, rotated_once):
     schedule_version(admin, rotated_once)
-    row = deletion.cancel_version_destruction(
-        principal=admin.principal, key_id=rotated_once.id, version=1, reason="still needed"
-    )
+    with pytest.raises(IllegalTransition, match="already scheduled"):
+        schedule_version(admin, rotated_once)
+    row = keep_version(admin, rotated_once)
     assert (row.state, row.destruction_at) == ("disabled", None)
     with pytest.raises(IllegalTransition):
-        deletion.cancel_version_destruction(
-            principal=admin.principal, key_id=rotated_once.id, version=1, reason="again"
-        )
+        keep_version(admin, rotated_once)
 
 
 def test_the_primary_version_and_those_of_a_protected_key_stay(admin, rotated_once):

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
@@ -64,7 +65,10 @@ def test_an_expiry_that_has_passed_cannot_be_moved(admin, new_key, let_time_pass
         with pytest.raises(IllegalTransition) as refusal:
             update(admin, key, expires_at=later)
         assert refusal.value.extra["key_status"] == "expired"
-    assert Key.objects.get(pk=key.pk).expires_at < database_now()
+    expires_at = Key.objects.get(pk=key.pk).expires_at
+    assert expires_at < database_now()
+    with time_machine.travel(expires_at, tick=False), pytest.raises(IllegalTransition):
+        update(admin, key, expires_at=None)
 
 
 def test_an_expiry_that_passed_while_disabled_cannot_be_moved_either(admin, new_key, let_time_pass):
@@ -107,6 +111,15 @@ def test_the_service_itself_refuses_bad_values(admin, key, changes):
     with pytest.raises(Invalid) as refusal:
         update(admin, key, **changes)
     assert set(refusal.value.fields) == set(changes)
+
+
+def test_the_minimum_version_is_one_that_the_key_has(admin, rotated_once):
+    for minimum in (0, 3):
+        with pytest.raises(Invalid) as refusal:
+            update(admin, rotated_once, min_decryption_version=minimum)
+        assert set(refusal.value.fields) == {"min_decryption_version"}
+    for minimum in (2, 1):
+        assert update(admin, rotated_once, min_decryption_version=minimum).min_decryption_version == minimum
 
 
 def test_a_stranger_finds_no_key_to_edit(developer, allowed_stranger, new_key):

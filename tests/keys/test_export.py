@@ -6,6 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
@@ -16,6 +17,7 @@ from kernel.clock import database_now
 from kernel.crypto.asymmetric import hybrid
 from kernel.errors import RecentAuthRequired
 from kernel.idempotency.models import CompletedRequest
+from kernel.trust.row_mac import IntegrityFailed
 from keys.editing import services as editing
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated
 from keys.models import Key
@@ -156,6 +158,17 @@ def test_versions_below_the_minimum_or_after_the_grace_period_stay(admin, new_ke
         assert [each.version for each in exported(admin.principal, key).versions] == [2]
         with pytest.raises(KeyNotUsable, match="Version 1"):
             exported(admin.principal, key, versions=[1])
+    replaced_at = lapsed.versions.get(version=2).created_at
+    with time_machine.travel(replaced_at, tick=False):
+        assert [each.version for each in exported(admin.principal, lapsed).versions] == [2]
+
+
+def test_a_version_that_was_enabled_in_the_database_is_not_exported(admin, exportable):
+    rotating.rotate_key(principal=admin.principal, key_id=exportable.id, reason="test")
+    states.disable_version(principal=admin.principal, key_id=exportable.id, version=1, reason="leak")
+    exportable.versions.update(state="enabled")
+    with pytest.raises(IntegrityFailed):
+        exported(admin.principal, exportable)
 
 
 def test_only_exportable_keys_are_exported(admin, key):

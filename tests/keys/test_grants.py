@@ -1,10 +1,12 @@
 """Grants on keys and tags."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from accounts.roles import PERMISSIONS
 from crypto_ops.deciding.services import COMPARISON, decision_of, key_event, perform
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
@@ -18,6 +20,7 @@ from keys.ring import keyring
 from keys.rotation.services import rotating, succession
 from keys.states import services as states
 from tests.factories import GrantFactory, KeyFactory
+from tests.log_entries import log_rows
 from tests.personas import with_token
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -165,6 +168,52 @@ def test_bad_input_names_its_field(admin, developer, key, field, changes):
     with pytest.raises(Invalid) as refused:
         grant(key, developer, "encrypt", **changes)
     assert list(refused.value.fields) == [field]
+
+
+def test_a_grant_is_removed_where_it_was_found(admin, developer, key):
+    other, stranger = KeyFactory(), replace(developer.principal, permissions=PERMISSIONS)
+    given, of_tag = grant(key, developer, "encrypt"), GrantFactory(tag="production")
+    unseen = grant(other, admin, "encrypt")
+    for principal, row, key_id in (
+        (admin.principal, given, other.id),
+        (admin.principal, given, None),
+        (admin.principal, of_tag, key.id),
+        (stranger, unseen, other.id),
+    ):
+        with pytest.raises(NotFound):
+            access.remove_grant(principal=principal, grant_id=row.id, key_id=key_id)
+    assert KeyGrant.objects.count() == 3
+
+
+def test_only_an_equal_grant_is_a_duplicate(developer, key):
+    given = {"networks": ["192.0.2.0/24"], "expires_at": database_now() + timedelta(hours=1)}
+    grant(key, developer, "encrypt", **given)
+    grant(key, developer, "encrypt", **given | {"networks": []})
+    grant(key, developer, "encrypt", **given | {"expires_at": None})
+    grant(key, developer, "decrypt", **given)
+    grant(KeyFactory(), developer, "encrypt", **given)
+    for tag in ("a", "b"):
+        grant(None, developer, "encrypt", **given, tag=tag)
+    for place in ({"key": key}, {"key": None, "tag": "b"}):
+        with pytest.raises(Invalid) as refused:
+            grant(place.pop("key"), developer, "encrypt", **given, **place)
+        assert refused.value.fields == {"operations": ["This grant already exists."]}
+
+
+@pytest.mark.parametrize("where", ["key", "tag"])
+def test_a_grant_and_its_removal_are_recorded_at_its_key_or_tag(admin, key, changes_of, where):
+    place = {"key": key} if where == "key" else {"tag": "production"}
+    given = GrantFactory(principal=admin.principal, **place)
+    assert given.created_by_id == admin.user.id
+    access.remove_grant(
+        principal=admin.principal, grant_id=given.id, key_id=given.key_id, reason="wrong team"
+    )
+    created, removed = log_rows().filter(action__contains="grant").order_by("id")
+    [inserted], [deleted] = changes_of(created), changes_of(removed)
+    assert inserted.new_values == deleted.old_values
+    assert (inserted.new_values["principal_id"], inserted.new_values["tag"]) == ("developer", given.tag)
+    for event in (created, removed):
+        assert (event.object_type, event.object_id) == (where, str(given.key_id or given.tag))
 
 
 def test_a_token_for_some_keys_changes_no_grant_on_a_tag(admin, key):

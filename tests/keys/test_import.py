@@ -507,10 +507,12 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
 
 
 def test_altered_parameters_are_not_used(admin):
-    parameters_of(admin)
+    parameters = parameters_of(admin)
     ImportParameters.objects.update(expires_at=database_now() + timedelta(days=9))
     with pytest.raises(IntegrityFailed):
         import_parameters.get_import_parameters(principal=admin.principal)
+    with pytest.raises(IntegrityFailed):
+        import_parameters.recipient_of(admin.principal, parameters.id)
 
 
 # --- the examples of docs/key-import.md

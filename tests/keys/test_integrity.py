@@ -1,13 +1,17 @@
 from datetime import UTC, datetime
-from uuid import uuid4
+from hashlib import sha256
+from uuid import UUID, uuid4
 
 import pytest
 
 from kernel import runtime
+from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.modes import SEALING_MODES
 from kernel.trust.row_mac import IntegrityFailed
-from keys.models import Key, KeyVersion
+from keys import new_material
+from keys.editing import services as editing
+from keys.models import EncryptionPolicy, ImportParameters, Key, KeyGrant, KeyVersion
 from keys.reading import services as reading
 from keys.ring import keyring, primitives
 from keys.rotation.services import rotating
@@ -42,6 +46,90 @@ VERSION_ALTERATIONS = {
 }
 
 
+AN_ID, A_TIME = UUID(int=1), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+FIRST_KEY = {
+    "id": AN_ID,
+    "name": "orders",
+    "algorithm": "aes-256",
+    "purpose": "encrypt",
+    "modes": ["aes-256-gcm"],
+    "state": "active",
+    "expires_at": A_TIME,
+    "created_by_id": UUID(int=2),
+    "created_at": PAST,
+    "row_seq": 3,
+}
+LATER_KEY = {
+    "tags": ["pci"],
+    "service_account_id": UUID(int=3),
+    "policy_id": UUID(int=4),
+    "min_decryption_version": 2,
+    "primary_version": 5,
+    "successor_id": UUID(int=5),
+    "deletion_at": PAST,
+    "state_before_deletion": "suspended",
+    "deletion_protection": True,
+    "exportable": True,
+    "origin": "imported",
+}
+FIRST_VERSION = {"key_id": AN_ID, "version": 2, "kek_id": "k", "wrapped": b"w", "created_at": PAST}
+GRANT = {
+    "id": AN_ID,
+    "key_id": UUID(int=2),
+    "tag": "pci",
+    "principal_type": "role",
+    "principal_id": "developer",
+    "operations": ["crypto.encrypt"],
+    "networks": ["192.0.2.0/24"],
+    "expires_at": A_TIME,
+}
+POLICY = {
+    "id": AN_ID,
+    "name": "pci",
+    "algorithm": "aes-256",
+    "key_size": 256,
+    "allowed_modes": ["aes-256-gcm"],
+    "key_lifetime_days": 30,
+    "rotation_policy": {"grace_days": 1, "every_days": 2},
+    "minimum_deletion_days": 7,
+    "exportable": True,
+    "is_active": False,
+}
+PARAMETERS = {
+    "id": AN_ID,
+    "created_by_id": UUID(int=2),
+    "service_account_id": UUID(int=3),
+    "created_at": PAST,
+    "expires_at": A_TIME,
+    "kek_id": "k",
+    "wrapped": b"w",
+}
+STORED = [
+    (Key(**FIRST_KEY), 1, "667145d1085491c9"),
+    (Key(**FIRST_KEY, tags=["pci"], service_account_id=UUID(int=3)), 2, "8d450102a0b6f17b"),
+    (Key(**FIRST_KEY, **LATER_KEY | {"origin": "generated"}), 3, "67ad64030d951805"),
+    (Key(**FIRST_KEY, **LATER_KEY), 4, "ab19fa1485d46b06"),
+    (KeyVersion(**FIRST_VERSION), 1, "8ad8db395de33c05"),
+    (KeyVersion(**FIRST_VERSION, destruction_at=A_TIME), 2, "e266857811f1ee59"),
+    (KeyVersion(**FIRST_VERSION, destruction_at=A_TIME, public_key=b"p"), 3, "3616bc242ee7cd1f"),
+    (KeyGrant(**GRANT), 1, "9e171dd9fba3ae74"),
+    (EncryptionPolicy(**POLICY), 1, "76dcce919bc32199"),
+    (ImportParameters(**PARAMETERS), 1, "792d78170ec1feea"),
+]
+
+
+@pytest.mark.parametrize(("row", "version", "digest"), STORED)
+def test_stored_rows_stay_valid(row, version, digest):
+    """What a MAC covers never changes: another list of fields has another version, and the older ones remain."""
+    assert sha256(row._mac_message(version)).hexdigest()[:16] == digest
+
+
+def test_stored_material_opens_as_it_was_wrapped():
+    binding = KeyVersion(key=Key(**FIRST_KEY), version=2).binding
+    assert binding == ("cc/kv/v1", [AN_ID.bytes, b"\0\0\0\2", b"aes-256", b"encrypt"])
+    assert ImportParameters(id=AN_ID).binding == ("cc/sys/v1", [b"key-import", AN_ID.bytes])
+
+
 def load(admin, key):
     runtime.fresh()
     return keyring.find(key.id, admin.principal)
@@ -71,6 +159,12 @@ def test_a_disabled_version_that_was_altered_is_not_enabled(admin, key):
     KeyVersion.objects.filter(key=key, version=1).update(wrapped=b"other")
     with pytest.raises(IntegrityFailed):
         states.enable_version(principal=admin.principal, key_id=key.id, version=1, reason="test")
+
+
+def test_a_rotation_period_does_not_count_from_an_altered_version(admin, key):
+    KeyVersion.objects.filter(key=key).update(created_at=PAST)
+    with pytest.raises(IntegrityFailed):
+        editing.update_key(principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 30})
 
 
 def test_a_version_that_was_deleted_is_missed(admin, key):
@@ -105,6 +199,13 @@ def test_material_does_not_open_for_another_algorithm_or_purpose(admin, key, col
     key.save_with_mac()
     with pytest.raises(UnwrapFailed):
         load(admin, key).versions[1].primitive(primitives.cipher, GCM)
+
+
+def test_material_for_another_algorithm_becomes_no_version(admin, key):
+    material = new_material.generate(find_key_algorithm("chacha20"), admin.principal.identity)
+    with pytest.raises(IntegrityFailed):
+        rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test", material=material)
+    assert key.versions.count() == 1
 
 
 def test_a_wrapped_key_copied_to_another_version_does_not_open(admin, key):

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from kernel.crypto.modes import SEALING_MODES
 from keys.errors import UsageLimitReached
 from keys.models import KeyVersion
-from keys.ring import keyring
+from keys.ring import invocations, keyring
 from keys.ring.invocations import FIRST_RESERVATION, LARGEST_RESERVATION, InvocationCounter, counter_of
 from keys.rotation.services import rotating
 
@@ -81,6 +81,45 @@ def test_threads_count_each_invocation_once(version):
         list(pool.map(use, range(800)))
     assert counter._left == FIRST_RESERVATION - 800
     assert reserved(version) == FIRST_RESERVATION
+
+
+def end_refills():
+    invocations._counters.current.refills.submit(int).result()  # its one thread does nothing else then
+
+
+def test_a_low_reservation_is_refilled_each_time_before_it_is_used_up(version):
+    counter = InvocationCounter(version.pk)
+    assert not counter.take_reserved(LIMIT)
+    end_refills()
+    assert reserved(version) == 0
+    counter.prepare(LIMIT, 1)
+    assert counter.take_reserved(LIMIT, FIRST_RESERVATION - invocations._LOW)
+    end_refills()
+    assert reserved(version) == FIRST_RESERVATION
+    sizes = []
+    for _ in range(2):
+        before = reserved(version)
+        assert counter.take_reserved(LIMIT, counter._left - invocations._LOW + 1)
+        assert counter.take_reserved(LIMIT)
+        end_refills()
+        sizes.append(reserved(version) - before)
+    assert sizes == [2 * FIRST_RESERVATION, 4 * FIRST_RESERVATION]
+
+
+def test_a_refused_refill_is_the_last_but_a_failed_one_is_tried_again(version, caplog):
+    refused, failed = InvocationCounter(version.pk), InvocationCounter("no such version")
+    set_reserved(version, LIMIT)
+    for counter in (refused, failed):
+        counter._left = 2
+        assert counter.take_reserved(LIMIT)
+        end_refills()
+    assert "could not be reserved" in caplog.text
+    set_reserved(version, 0)
+    failed._version_id = version.pk
+    for counter, expected in ((refused, 0), (failed, FIRST_RESERVATION)):
+        assert counter.take_reserved(LIMIT)
+        end_refills()
+        assert reserved(version) == expected
 
 
 def test_a_reservation_survives_the_reload_of_its_key(admin, key, version):

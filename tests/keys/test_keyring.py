@@ -19,6 +19,7 @@ from keys.errors import KeyNotActive, KeyNotUsable
 from keys.ring import keyring, primitives
 from keys.rotation.services import rotating
 from keys.states import services as states
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +174,20 @@ def test_a_cached_entry_expires_at_the_given_time(admin, new_key):
     assert entry.require_process(1, entry.expires_at).number == 1
 
 
+def test_a_replaced_version_ends_at_the_end_of_its_grace_period(admin, new_key, new_policy):
+    key = new_key(policy_id=new_policy(rotation_policy={"grace_days": 1}).id)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="test")
+    entry = find(admin, key)
+    end = entry.grace_end(1)
+    assert end == entry.versions[2].created_at + timedelta(days=1)
+    for now, numbers in ((end - timedelta(microseconds=1), [2, 1]), (end, [2])):
+        assert [version.number for version in entry.processing_versions(now)] == numbers
+    with pytest.raises(KeyNotUsable, match="grace period"):
+        entry.require_process(1, end)
+    assert entry.require_process(1, end - timedelta(microseconds=1)).number == 1
+    assert entry.require_process(2, end).number == 2
+
+
 def test_a_compromised_key_processes_for_reencryption_only(admin, key):
     states.revoke_key(principal=admin.principal, key_id=key.id, reason="leak", compromised=True)
     entry = find(admin, key)
@@ -240,6 +255,21 @@ def test_a_sweeper_runs_while_there_is_something_to_drop(admin, key):
     find(admin, key)
     assert keyring._cache.current._sweeper.is_alive()
     assert keyring._cache.current._sweeper.daemon
+
+
+def test_the_sweeper_ends_with_the_last_entry_and_another_follows(admin, key, monkeypatch):
+    monkeypatch.setattr(keyring, "_SWEEP_INTERVAL", 0.001)
+    keyring._cache.drop()
+    find(admin, key)
+    entries = keyring._cache.current
+    first = entries._sweeper
+    first.join(0.02)  # some sweeps
+    assert first.is_alive()
+    keyring.forget([key_entity(key.id)])
+    first.join(SOON)
+    assert entries._sweeper is None
+    find(admin, key)
+    assert entries._sweeper.is_alive()
 
 
 def test_the_least_recently_used_key_goes_first(admin, new_key, monkeypatch):

@@ -82,8 +82,10 @@ def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, s
     assert "Only from 192.0.2.0/24" in plain(shown)
 
 
-def test_a_key_of_the_system_belongs_to_administrators_only(browser, system_key):
+def test_a_key_of_the_system_belongs_to_administrators_only(browser, admin, system_key):
     assert "Only admins can use this key." in plain(browser.get(path_of(system_key)))
+    shown = admin.api.get(f"/api/v1/keys/{system_key.id}").json
+    assert (shown["owner_type"], shown["owner_id"]) == ("system", None)
 
 
 @pytest.fixture

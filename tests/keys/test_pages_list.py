@@ -267,7 +267,7 @@ def test_anothers_key_of_that_name_is_not_shown(developer, key):
 def test_a_name_is_checked_while_it_is_typed(admin, name, said):
     asked = {"HX-Request": "true", "HX-Target": "name-note"}
     note = text(signed_in(admin).get("/keys/new", {"name": name}, headers=asked))
-    assert said in note
+    assert said in note if said else not note
     assert "<form" not in note
 
 
@@ -300,9 +300,9 @@ def test_every_algorithm_shows_what_it_is_for_and_one_is_recommended(admin):
 
 
 def test_a_description_keeps_its_lines(admin):
-    sent = {"name": "in-lines", "algorithm": "aes-256", "description": "one\r\ntwo"}
+    sent = {"name": "in-lines", "algorithm": "aes-256", "description": "  one\r\ntwo\r\n"}
     signed_in(admin).post("/keys/new", sent)
-    assert Key.objects.get(name="in-lines").description == "one\ntwo"
+    assert Key.objects.get(name="in-lines").description == "  one\ntwo\n"
 
 
 def test_further_options_are_open_if_one_of_them_is_used():

@@ -12,6 +12,8 @@ from keys.editing import services as editing
 from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.policies.forms import PolicyForm, positions_of
 from keys.policies.services import changing
+from keys.policies.services.changing import Effect
+from keys.policies.texts import effect_text
 from tests.browsing import form_of, plain, signed_in, text
 from tests.log_entries import log_rows
 
@@ -88,6 +90,19 @@ def test_a_change_is_previewed_before_it_is_saved(admin, new_key, policy):
     unchanged = browser.post(path, form_of(browser.get(path)))
     assert unchanged["Location"] == f"/policies/{policy.name}/"
     assert log_rows().filter(action="keys.policy.updated", outcome="ok").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "one"),
+    [
+        ("become overdue", "becomes overdue"),
+        ("have versions", "has versions"),
+        ("can no more", "can no more"),
+    ],
+)
+def test_an_effect_has_the_verb_for_its_number_of_keys(effect, one):
+    assert effect_text(Effect("", effect, 1, [])) == f"1 key {one}"
+    assert effect_text(Effect("", effect, 2, [])) == f"2 keys {effect}"
 
 
 def test_the_second_of_two_edits_of_a_policy_shows_both_values(admin, policy):

@@ -44,6 +44,15 @@ def send_export(browser, key, **fields):
     return browser.post(path, given | {"reason": "moves", "name": key.name} | fields)
 
 
+def test_the_algorithm_of_an_imported_key_has_to_be_chosen(browser):
+    first = re.search(
+        r'<select name="algorithm".*?<option value="(.*?)"', text(browser.get("/keys/import")), re.DOTALL
+    )
+    refused = send_import(browser, algorithm=first[1])
+    assert refused.status_code == 422
+    assert "Algorithm: This field is required." in plain(refused)
+
+
 def test_a_pasted_pem_becomes_a_key(browser):
     key = foreign_key("ed25519")
     done = send_import(browser, material=private_bytes(key, Encoding.PEM).decode(), tags="old, hsm")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 
 from accounts.errors import NameTaken
@@ -18,6 +19,8 @@ from keys.models import EncryptionPolicy, Key, KeyVersion
 from keys.models.rotation_policy import RotationPolicy
 from keys.policies.services import changing, reading
 from keys.rotation.services import rotating, succession
+from keys.states import services as states
+from keys.transport.services import exporting, public_keys
 from tests.keys.steps import age
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
@@ -52,12 +55,16 @@ def test_a_rotation_policy_keeps_only_the_rules_that_are_set():
     assert RotationPolicy.parse(document).document() == {"every_days": 90, "grace_days": 0, "reencrypt": True}
 
 
-def test_a_new_policy_allows_every_mode_and_is_recorded(new_policy, events_of):
+def test_a_new_policy_allows_every_mode_and_is_recorded(new_policy, events_of, changes_of):
     policy = new_policy()
     assert policy.allowed_modes == ["aes-256-gcm", "aes-256-gcm-siv", "aes-256-cbc-hmac-sha512"]
     assert (policy.key_size, policy.minimum_deletion_days, policy.is_active) == (256, 7, True)
     [event] = events_of(policy)
     assert (event.action, event.object_type) == ("keys.policy.created", "policy")
+    [change] = changes_of(event)
+    columns = {field.name: getattr(policy, field.attname) for field in policy._meta.fields}
+    assert (change.action, change.old_values) == ("insert", None)
+    assert change.new_values.items() <= columns.items()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +83,18 @@ def test_a_policy_with_a_fault_is_refused_by_its_field(new_policy, fields, named
     with pytest.raises(Invalid) as refusal:
         new_policy(**fields)
     assert set(refusal.value.fields) == {named}
+
+
+def test_a_policy_is_found_at_its_location_and_previewed_there(admin, new_key):
+    created = admin.api.post("/api/v1/policies", {"name": "pci", "algorithm": "aes-256"})
+    location = created.headers["Location"]
+    assert admin.api.get(location).json == created.json
+    key = new_key(policy_id=created.json["id"])
+    assert admin.api.post(f"{location}/preview", {"allowed_modes": ["aes-256-gcm"]}).json == {
+        "keys_count": 1,
+        "effects": {"modes_removed": 1},
+        "affected": [{"key_id": str(key.id), "name": key.name, "effect": "modes_removed"}],
+    }
 
 
 def test_a_name_is_taken_once(new_policy):
@@ -111,12 +130,20 @@ def test_a_new_key_that_violates_its_policy_is_refused_and_not_stored(new_policy
     assert not Key.objects.exists()
 
 
+def test_a_policy_takes_no_key_whose_purpose_has_none_of_its_modes(new_policy, new_key):
+    policy = new_policy(algorithm="ec-p384", allowed_modes=["ecdh"])
+    with pytest.raises(PolicyViolated) as refusal:
+        new_key(algorithm="ec-p384", purpose="sign", policy_id=policy.id)
+    assert set(refusal.value.fields) == {"purpose"}
+
+
 def test_a_policy_that_is_not_active_accepts_no_keys_but_keeps_those_it_has(new_policy, new_key, admin):
     policy = new_policy()
     key = new_key(policy_id=policy.id)
     change(admin, policy, is_active=False)
-    with pytest.raises(PolicyViolated):
+    with pytest.raises(PolicyViolated) as refusal:
         new_key(policy_id=policy.id)
+    assert set(refusal.value.fields) == {"policy_id"}
     assert (
         rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="still works").new_version == 2
     )
@@ -140,10 +167,12 @@ def test_a_change_of_a_key_obeys_its_policy(new_policy, new_key, admin):
     for changes in ({"expires_at": None}, {"rotation_period_days": 11}):
         with pytest.raises(PolicyViolated):
             editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
-    changed = editing.update_key(
-        principal=admin.principal, key_id=key.id, changes={"rotation_period_days": 5}
-    )
-    assert changed.next_rotation_at == key.created_at + timedelta(days=5)
+    for days in (10, 5):
+        changes = {"rotation_period_days": days}
+        changed = editing.update_key(principal=admin.principal, key_id=key.id, changes=changes)
+        assert changed.next_rotation_at == key.created_at + timedelta(days=days)
+    free = new_key(policy_id=new_policy(name="free").id, rotation_period_days=3650)
+    assert free.next_rotation_at == free.created_at + timedelta(days=3650)
 
 
 def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy, new_key, admin):
@@ -153,16 +182,20 @@ def test_an_existing_key_can_get_a_policy_unless_it_is_too_old_for_it(new_policy
     assert changed.expires_at == key.created_at + timedelta(days=30)
     old = new_key()
     age(old, timedelta(days=31))
-    with pytest.raises(PolicyViolated):
+    end = Key.objects.get(pk=old.pk).created_at + timedelta(days=30)
+    with time_machine.travel(end, tick=False), pytest.raises(PolicyViolated):
         editing.update_key(principal=admin.principal, key_id=old.id, changes={"policy_id": policy.id})
 
 
 def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their_own(
-    new_policy, new_key, admin
+    new_policy, new_key, admin, events_of, changes_of
 ):
     policy = new_policy(rotation_policy={"every_days": 90})
     key, own = new_key(policy_id=policy.id), new_key(policy_id=policy.id, rotation_period_days=20)
     change(admin, policy, rotation_policy={"every_days": 30})
+    [recorded] = changes_of(events_of(policy)[-1])
+    assert recorded.old_values == {"rotation_policy": {"every_days": 90}, "row_seq": 1}
+    assert recorded.new_values == {"rotation_policy": {"every_days": 30}, "row_seq": 2}
     key.refresh_from_db()
     own.refresh_from_db()
     assert key.check_mac().next_rotation_at == key.created_at + timedelta(days=30)
@@ -170,6 +203,19 @@ def test_a_changed_rotation_moves_the_dates_of_its_keys_but_not_those_with_their
     change(admin, policy, rotation_policy={})
     key.refresh_from_db()
     assert key.next_rotation_at is None
+
+
+def test_an_early_activation_moves_only_an_expiry_that_its_policy_no_longer_allows(
+    new_policy, new_key, admin
+):
+    policy, now = new_policy(key_lifetime_days=10), database_now()
+    pending = {"policy_id": policy.id, "activates_at": now + timedelta(days=5)}
+    sooner = now + timedelta(days=8)
+    for expires_at in (sooner, now + timedelta(days=15), None):
+        key = new_key(**pending, expires_at=expires_at)
+        active = states.activate_key(principal=admin.principal, key_id=key.id, reason="early")
+        latest = active.activates_at + timedelta(days=10)
+        assert active.expires_at == (sooner if expires_at == sooner else latest)
 
 
 def test_a_tightened_policy_leaves_room_for_other_changes_of_a_key(new_policy, new_key, admin):
@@ -265,7 +311,7 @@ def test_a_policy_counts_only_the_keys_that_exist_for_the_caller(new_policy, new
     assert (seen[admin], seen[developer], own.policy_id) == (2, 1, policy.id)
 
 
-def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of):
+def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, events_of, changes_of):
     used, unused = new_policy(), new_policy(name="unused")
     for refusal in ("1 key has this policy", "2 keys have this policy"):
         new_key(policy_id=used.id)
@@ -273,7 +319,9 @@ def test_a_policy_is_deleted_only_if_no_key_has_it(new_policy, new_key, admin, e
             changing.delete_policy(principal=admin.principal, policy_id=used.id)
     changing.delete_policy(principal=admin.principal, policy_id=unused.id)
     assert [policy.name for policy in EncryptionPolicy.objects.all()] == ["pci"]
-    assert [event.action for event in events_of(unused)][-1] == "keys.policy.deleted"
+    event = events_of(unused)[-1]
+    assert event.action == "keys.policy.deleted"
+    assert changes_of(event)[0].old_values["name"] == "unused"
 
 
 def test_an_altered_policy_is_not_used(new_policy, new_key):
@@ -285,7 +333,9 @@ def test_an_altered_policy_is_not_used(new_policy, new_key):
 
 
 def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
-    key = new_key(policy_id=new_policy(key_lifetime_days=30, rotation_policy={"every_days": 5}).id)
+    rules = {"key_lifetime_days": 30, "rotation_policy": {"every_days": 5}}
+    policy = new_policy(algorithm="ed25519", exportable=True, **rules)
+    key = new_key(algorithm="ed25519", exportable=True, policy_id=policy.id)
     EncryptionPolicy.objects.update(key_lifetime_days=3650)
     order = {"principal": admin.principal, "key_id": key.id}
     for change_key in (
@@ -293,6 +343,8 @@ def test_an_altered_policy_decides_about_no_key(new_policy, new_key, admin):
         lambda: rotating.rotate_key(**order, reason="test"),
         lambda: succession.succeed_key(**order, successor=succession.Successor(name="new"), reason="test"),
         lambda: deletion.schedule_deletion(**order, reason="test", confirm_name=key.name),
+        lambda: public_keys.get_public_key(**order),
+        lambda: exporting.export_key(**order, reason="test", is_private_connection=True),
     ):
         with pytest.raises(IntegrityFailed):
             change_key()

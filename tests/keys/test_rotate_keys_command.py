@@ -48,6 +48,7 @@ def test_a_dry_run_lists_the_keys_and_changes_nothing(due_key, new_key, admin):
         "b-disabled-key: skipped, disabled",
         "1 will rotate, 1 skipped",
     ]
+    assert run("--name", "a-due-key", "--dry-run") == run("--due", "--dry-run")
     document = json.loads("".join(run("--algorithm", "aes-256", "--dry-run", "--json")))
     assert (document["dry_run"], document["rotate"], document["skip"]) == (True, 1, 1)
     assert document["keys"][0] == {"key_id": str(due.id), "name": "a-due-key", "effect": "rotate"}

@@ -27,6 +27,7 @@ from keys.rotation.services.jobs import (
     count_rotations,
     find_rotation_jobs,
     request_rotation,
+    rotate_here,
 )
 from keys.states import services as states
 from tests.keys.steps import version_of
@@ -155,6 +156,22 @@ def test_a_cancelled_job_leaves_the_rest_as_it_is(operator, new_key):
     assert {version_of(key) for key in keys} == {1}
     with pytest.raises(Conflict):
         cancel_rotation_job(principal=operator.principal, job_id=job.id)
+
+
+def test_a_run_that_is_stopped_cancels_the_rest_but_an_ended_one_stays(operator, new_key):
+    stopped, ended = new_key(), new_key()
+    for key, is_stopping, expected in (
+        (stopped, lambda: True, ("cancelled", 1)),
+        (ended, lambda: KeyRotationJob.objects.latest("created_at").has_ended, ("succeeded", 2)),
+    ):
+        job = rotate_here(
+            principal=operator.principal,
+            request=chosen(key),
+            reason="quarterly",
+            is_stopping=is_stopping,
+            report=jobs_progress.ignore,
+        )
+        assert (job.status, version_of(key)) == expected
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
+from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.errors import Invalid
 from kernel.outbox.models import Notification
@@ -15,12 +16,14 @@ from keys.models.rotation_policy import MAX_USES
 from keys.policies.services import changing
 from keys.rotation.services import rotating, used_up
 from keys.rotation.services.rotating import RETRY_AFTER
+from keys.states import services as states
 from tests.factories import UsageFactory
 from tests.keys.steps import age, version_of
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+SYSTEM = Principal.system("tests", "scheduler")
 
 
 @pytest.fixture
@@ -75,6 +78,18 @@ def test_a_key_whose_rotation_failed_waits_for_an_hour(due_key):
     KeyRotation.objects.update(rotated_at=database_now() - RETRY_AFTER)
     schedule.rotate_due()
     assert KeyRotation.objects.count() == 2
+
+
+def test_a_version_that_was_made_after_a_failure_does_not_wait(due_key, admin):
+    key = due_key()
+    mac = key.row_mac
+    Key.objects.filter(pk=key.pk).update(row_mac="")
+    schedule.rotate_due()
+    Key.objects.filter(pk=key.pk).update(row_mac=mac)
+    rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="by hand")
+    Key.objects.filter(pk=key.pk).update(next_rotation_at=database_now())
+    schedule.rotate_due()
+    assert version_of(key) == 3
 
 
 def test_a_deterministic_key_rotates_by_hand_only(ruled_key, new_key, admin):
@@ -150,7 +165,7 @@ def test_a_key_that_was_rotated_meanwhile_is_not_marked(ruled_key, admin, monkey
     assert Key.objects.get(pk=key.pk).next_rotation_at is None
 
 
-def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, events_of):
+def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, events_of, changes_of):
     now = database_now()
     both = new_key(activates_at=now + DAY, expires_at=now + 2 * DAY, rotation_period_days=30)
     begun, later = new_key(activates_at=now + DAY), new_key(activates_at=now + DAY)
@@ -169,8 +184,29 @@ def test_activations_and_expiries_are_recorded_once(new_key, let_time_pass, even
     assert stored.lifecycle_state(database_now()).status == "expired"
     assert Key.objects.get(pk=begun.pk).check_mac().state == "active"
     assert Key.objects.get(pk=later.pk).state == "pre_activation"
-    event = events_of(both)[-1]
-    assert (event.actor_name, event.source) == ("record_clock_changes", "scheduler")
+    _, activated, expired = events_of(both)
+    assert (expired.actor_name, expired.source) == ("record_clock_changes", "scheduler")
+    changed = [
+        (row.action, set(row.new_values)) for event in (activated, expired) for row in changes_of(event)
+    ]
+    assert changed == [("update", {"state", "row_seq"}), ("update", {"row_seq"})]
+
+
+def test_changes_by_the_clock_are_checked_again_before_each_is_recorded(new_key, let_time_pass):
+    begun = [new_key(name=name, activates_at=database_now() + DAY) for name in ("a-key", "b-key")]
+    ended = [new_key(name=name, expires_at=database_now() + DAY) for name in ("c-key", "d-key", "e-key")]
+    for key in (*begun, *ended):
+        let_time_pass(key, expired=key in ended)
+    activations, expiries = (
+        record(principal=SYSTEM) for record in (states.record_activations, states.expire_keys)
+    )
+    assert [next(activations).key, next(expiries).key] == [begun[0], ended[0]]
+    for key, column in ((begun[1], "activates_at"), (ended[1], "expires_at")):
+        row = Key.objects.get(pk=key.pk)
+        setattr(row, column, database_now() + DAY)
+        row.save_with_mac()
+    assert [change.key for change in states.expire_keys(principal=SYSTEM)] == [ended[2]]
+    assert [*activations, *expiries] == []
 
 
 def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(

@@ -86,6 +86,13 @@ def test_every_change_is_recorded_and_raises_the_epoch(
     assert change.new_values["row_seq"] == change.old_values["row_seq"] + 1
 
 
+@pytest.mark.parametrize("operation", ["revoke", "compromise"])
+def test_a_revoked_key_is_never_due_for_rotation(new_key, admin, operation):
+    key = new_key(rotation_period_days=30)
+    OPERATIONS[operation](principal=admin.principal, key_id=key.id, reason="test")
+    assert Key.objects.get(pk=key.pk).next_rotation_at is None
+
+
 def test_a_refused_change_leaves_nothing_behind(key_in, admin, events_of):
     key = key_in("deactivated")
     epoch, entries = read_epoch(), len(events_of(key))

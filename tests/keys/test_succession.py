@@ -49,6 +49,8 @@ def test_the_new_key_takes_the_place_of_the_old_one(admin, developer, new_key, e
         "move",
     )
     assert (created.action, json.loads(created.meta)["predecessor_id"]) == ("keys.key.created", str(old.id))
+    [change] = changes_of(ended)
+    assert (change.old_values["state"], change.new_values["state"]) == ("active", "deactivated")
     assert [change.table_name for change in changes_of(created)] == [
         "encryption_keys",
         "key_versions",

@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 
 from accounts.roles import PERMISSIONS
 from kernel.clock import database_now
-from kernel.errors import Denied, NotFound
+from kernel.errors import Denied, NotFound, VersionConflict
 from keys.access import services as access
 from keys.access.services import GrantRequest
 from keys.editing import services as editing
@@ -58,8 +59,10 @@ def test_a_token_that_may_only_update_gives_no_one_a_key(admin, developer, key, 
 
 def test_a_token_that_may_grant_is_refused_only_if_it_is_limited_to_keys(admin, key, granted):
     scopes = ["keys.update", "keys.grant"]
-    with pytest.raises(Denied):
-        patch(with_token(admin, scopes, key_ids=[key.id]).principal, key, "billing")
+    limited = with_token(admin, scopes, key_ids=[key.id]).principal
+    with pytest.raises(Denied) as refused:
+        patch(limited, key, "billing")
+    assert refused.value.extra == {"permission": "keys.grant", "rule": limited.limits.rule}
     assert patch(with_token(admin, scopes).principal, key, "billing").tags == ["billing"]
     with pytest.raises(Denied):
         patch(with_token(admin, scopes, key_ids=[key.id]).principal, key)
@@ -123,7 +126,13 @@ def test_a_grant_that_has_ended_protects_no_tag(admin, key, granted):
         patch(without_grant(admin), key, "billing")
     granted.expires_at = database_now()
     granted.save_with_mac()
-    assert patch(without_grant(admin), key, "billing").tags == ["billing"]
+    operators = replace(EVERYONE, principal_id="operator")
+    lasting = access.grant_tag(principal=admin.principal, tag="billing", request=operators)
+    with pytest.raises(Denied), transaction.atomic():
+        patch(without_grant(admin), key, "billing")
+    lasting.delete()
+    with time_machine.travel(granted.expires_at, tick=False):
+        assert patch(without_grant(admin), key, "billing").tags == ["billing"]
 
 
 def test_tags_that_no_mac_proves_are_added_by_setting_them(admin, developer, new_key, granted):
@@ -133,6 +142,16 @@ def test_tags_that_no_mac_proves_are_added_by_setting_them(admin, developer, new
         patch(without_grant(admin), key, "billing")
     patch(admin.principal, key, "billing")
     use(developer.principal, key)
+
+
+@pytest.mark.parametrize("tags", [[], ["eu"]])
+def test_tags_that_became_unproven_since_the_page_was_shown_stay(admin, new_key, tags):
+    seen = new_key(tags=tags)
+    Key.objects.filter(pk=seen.pk).update(tags=["eu"])
+    as_version_one(seen)
+    [result] = editing.change_tag(principal=admin.principal, keys=[seen], tag="billing", adds=True)
+    assert isinstance(result.error, VersionConflict)
+    assert Key.objects.get(pk=seen.pk).tags == ["eu"]
 
 
 def test_the_page_shows_the_refusal_at_the_tags(developer, granted):

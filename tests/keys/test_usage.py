@@ -188,10 +188,10 @@ def test_only_the_owner_and_readers_of_the_log_see_the_callers(
     ("query", "count", "lately", "stops"),
     [
         ({"action": "rotate"}, 0, 0, None),
-        ({"action": "disable"}, 1111111, 1101111, (1, 3)),
-        ({"action": "revoke"}, 110101, 100101, None),
-        ({"action": "mark-compromised"}, 1111111, 1101111, (1, 3)),
-        ({"action": "schedule-deletion"}, 1111111, 1101111, (1, 3)),
+        ({"action": "disable"}, 11111111, 11101111, (1, 3)),
+        ({"action": "revoke"}, 10110101, 10100101, None),
+        ({"action": "mark-compromised"}, 11111111, 11101111, (1, 3)),
+        ({"action": "schedule-deletion"}, 11111111, 11101111, (1, 3)),
         ({"action": "raise-minimum", "min_decryption_version": 1}, 0, 0, None),
         ({"action": "raise-minimum", "min_decryption_version": 2}, 1000110, 1000110, (1, 1)),
         ({"action": "raise-minimum", "min_decryption_version": 3}, 1110110, 1100110, (1, 2)),
@@ -211,6 +211,7 @@ def test_an_impact_counts_the_requests_that_the_act_would_have_denied(
             (2, "reencrypted", 2),
             (2, "reencrypted", 0),
             (0, "decrypted", 0),
+            (1, "encrypted", 0),  # as the primary version, which it no longer is
         ]
     ):
         use(rotated, admin, version=version, verb=verb, count=10**number, ago=timedelta(days=days))

@@ -39,6 +39,15 @@ def test_only_a_disabled_version_is_enabled(admin, rotated_once):
         enable(admin, rotated_once, 1)
 
 
+@pytest.mark.parametrize("change", [enable, disable])
+def test_a_destroyed_version_stays_destroyed(admin, rotated_once, change):
+    version = rotated_once.versions.get(version=1)
+    version.wrapped, version.state = b"", "destroyed"
+    version.save_with_mac()
+    with pytest.raises(IllegalTransition, match="is destroyed"):
+        change(admin, rotated_once, 1)
+
+
 def test_a_disabled_version_is_not_disabled_again(admin, rotated_once):
     disable(admin, rotated_once, 1)
     with pytest.raises(IllegalTransition):

@@ -20,6 +20,7 @@ from audit.usage.of_key import (
 from audit.usage.queries import newest_use
 from audit.usage.sums import HOUR, Span
 from kernel.clock import process_now
+from kernel.crypto.algorithms import is_deterministic
 from kernel.crypto.modes import SEALING_MODES
 from keys.impact import PROTECTED
 from keys.models import Key, KeyVersion
@@ -184,11 +185,6 @@ def start_of(days: int) -> datetime:
     return Span.until(process_now(), HOUR, 24 * days).since
 
 
-def is_deterministic(key: Key) -> bool:
-    """Whether a caller may also encrypt with an earlier version than the primary one."""
-    return any(SEALING_MODES[mode].deterministic for mode in key.modes if mode in SEALING_MODES)
-
-
 def _limit(key: Key) -> int | None:
     limits = (SEALING_MODES[mode].invocation_limit for mode in key.modes if mode in SEALING_MODES)
     return min((limit for limit in limits if limit is not None), default=None)
@@ -210,6 +206,7 @@ def _uses(key: Key, totals: Sequence[VersionTotal]) -> VersionUses:
         for each in last
         if each != UNNAMED
     }
-    needed = {*processed, *(protected if is_deterministic(key) else ()), key.primary_version}
+    # A caller may also encrypt deterministically with an earlier version than the primary one.
+    needed = {*processed, *(protected if is_deterministic(key.algorithm) else ()), key.primary_version}
     allowed = [version for version in needed if version >= key.min_decryption_version]
     return VersionUses(by_version, processed[UNNAMED], None if UNNAMED in needed else min(allowed))
