@@ -194,6 +194,7 @@ def test_the_dialog_over_a_page_leads_back_to_the_page(browser, issuer):
     content = browser.get("/login/", headers=headers).content.decode()
     assert 'name="next" value="/keys/?search=a"' in content
     assert 'hx-boost="false"' in content
+    assert browser.get("/login/", headers=headers | {"HX-Current-URL": "http://["}).status_code == 200
 
 
 # --- responses that are refused
