@@ -129,7 +129,10 @@ def _show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
 
 def _path_behind_dialog(request: HttpRequest) -> str:
     """The path of the page over which htmx opens a dialog; otherwise "". The way to a provider leaves that page."""
-    parts = urlsplit(request.headers.get("HX-Current-URL", "") if is_htmx(request) else "")
+    try:
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:  # anyone may send the header
+        return ""
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 

@@ -156,6 +156,7 @@ def test_a_key_that_is_not_ours_is_refused_under_any_kid(token):
         {"typ": "refresh"},
         {"kid": 7},
         {"kid": None},
+        {"kid": ["a"]},
     ],
 )
 def test_header_members_beyond_our_three_are_refused(token, header):

@@ -110,9 +110,13 @@ def test_the_asynchronous_methods_store_sessions_as_the_others_do():
     store = SessionStore()
     async_to_sync(store.aset)("word", "x")
     async_to_sync(store.asave)()
-    before = store.session_key
+    before, store.modified = store.session_key, False
     async_to_sync(store.acycle_key)()
+    assert store.modified, "the browser gets the new key"
     async_to_sync(store.asave)()
+    other = SessionStore()
+    async_to_sync(other.acreate)()
+    async_to_sync(store.adelete)(other.session_key)
     assert [async_to_sync(store.aexists)(key) for key in (before, store.session_key)] == [False, True]
     assert async_to_sync(SessionStore(store.session_key).aget)("word") == "x"
     assert BrowserSession.objects.get().session_key == row_key(store.session_key)

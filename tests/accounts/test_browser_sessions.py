@@ -11,7 +11,7 @@ from accounts import actions
 from accounts.errors import SessionEnded
 from accounts.models import BrowserSession, RefreshToken, TokenFamily, User
 from accounts.principals import user_entity
-from accounts.second_factors.services import totp
+from accounts.second_factors.services import passkeys, totp
 from accounts.session_engine import BEGAN_AT, SessionStore, row_key
 from accounts.sessions.browser_sessions import principal_of
 from accounts.sessions.devices import device_words
@@ -323,3 +323,5 @@ def test_a_request_that_began_before_the_end_of_its_session_changes_nothing(admi
         create_key(principal=principal, name="too-late", algorithm="aes-256")
     with pytest.raises(SessionEnded):
         totp.enrol_totp(principal=principal)
+    with pytest.raises(SessionEnded):
+        passkeys.add_passkey(principal=principal, name="telephone", state={}, credential="{}")

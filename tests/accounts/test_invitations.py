@@ -71,10 +71,12 @@ def test_the_invited_user_chooses_the_password_and_only_then_can_sign_in(issued,
 
 
 def test_a_link_works_once(issued):
+    other = invite("other")
     accept(issued)
     with pytest.raises(InvitationInvalid):
         accept(issued, "another long password")
     assert sign_in.check_password(username="nora", password=PASSWORD)
+    assert accept(other) == other.user
 
 
 def test_a_refused_password_leaves_the_link_open(issued):

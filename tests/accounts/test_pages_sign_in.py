@@ -225,7 +225,7 @@ def test_a_code_opens_one_session_only(auditor):
 def test_a_recovery_code_does_once(browser, auditor):
     _, (recovery_code, *_) = enrol(auditor)
     sign_in(browser, auditor.user.username)
-    assert send_code(browser, recovery_code).status_code == 303
+    assert send_code(browser, "", recovery_code=recovery_code).status_code == 303
     assert is_inside(browser)
     assert log_rows().filter(action=actions.RECOVERY_CODE_USED, source="console").exists()
     again = Client()

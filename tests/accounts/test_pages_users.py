@@ -147,7 +147,9 @@ def test_an_operation_is_confirmed_performed_and_recorded(browser, developer, sl
     given, message, action = CHANGES[slug]
     lock(developer.user)
     path = page_of(developer.user) + slug
-    assert USER_OPERATIONS[slug].effect in plain(browser.get(path))
+    shown = plain(browser.get(path))
+    assert USER_OPERATIONS[slug].effect in shown
+    assert ("Open sessions 1" in shown) is USER_OPERATIONS[slug].ends_sessions
     response = browser.post(path, given)
     assert (response.status_code, response["Location"]) == (303, page_of(developer.user))
     assert message in plain(browser.get(page_of(developer.user)))

@@ -8,7 +8,9 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts import actions
+from accounts.errors import SessionEnded
 from accounts.models import BrowserSession, Passkey
+from accounts.second_factors.services import passkeys
 from accounts.users.services import editing
 from audit.models import AuditTrail
 from kernel.clock import process_now
@@ -17,6 +19,7 @@ from tests.accounts.soft_passkey import ORIGIN, PRESENT, SoftPasskey
 from tests.accounts.test_browser_sessions import is_inside, sign_in
 from tests.accounts.test_pages_second_factor import make_old
 from tests.accounts.test_totp import enrol
+from tests.endpoints import make_passkey
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD
 
@@ -317,18 +320,27 @@ def test_another_users_passkey_is_neither_shown_nor_changed(device, stranger):
     assert "telephone" not in other.get("/account/passkeys/").content.decode()
 
 
-def test_the_api_lists_and_removes(device, developer):
+def test_the_api_lists_and_removes(device, developer, stranger):
+    other = make_passkey(stranger.user)
     (found,) = developer.api.get("/auth/passkeys").json["results"]
     assert (found["name"], found["last_used_at"]) == ("telephone", None)
     assert set(found) == {"id", "name", "created_at", "last_used_at"}
     assert developer.api.delete(f"/auth/passkeys/{found['id']}").status == 204
     assert developer.api.get("/auth/passkeys").json["results"] == []
+    assert Passkey.objects.get() == other
 
 
 def test_an_operator_takes_all_away(device, developer, capsys):
     call_command("remove_passkeys", developer.user.username)
     assert "1 passkey removed" in capsys.readouterr().out
     assert sign_in_with(device)[1].status_code == 401
+
+
+def test_an_administrator_whose_session_has_ended_takes_none_away(device, developer, admin):
+    editing.sign_out_everywhere(principal=admin.principal, user_id=admin.user.id)
+    with pytest.raises(SessionEnded):
+        passkeys.remove_passkeys_of(principal=admin.principal, user_id=developer.user.id)
+    assert Passkey.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 
 from accounts import actions
-from accounts.models import RefreshToken, TokenFamily
+from accounts.errors import SessionEnded
+from accounts.models import RefreshToken, TokenFamily, User
 from accounts.origin import Origin
 from accounts.sessions.services import sessions
 from accounts.sessions.services.sessions import RETRY_WINDOW, _hash
@@ -39,6 +40,20 @@ def use_was_long_ago(seconds=11):
 
 def family_of(persona):
     return TokenFamily.objects.get(pk=persona.principal.family_id)
+
+
+@pytest.mark.parametrize("opening", [sessions.open_session, sessions.open_browser_session])
+@pytest.mark.parametrize(
+    "change", [{"is_active": False}, {"subject_version": 2}, {"requires_second_factor": True}]
+)
+def test_no_session_opens_for_a_user_who_changed_after_the_check_of_the_password(developer, opening, change):
+    seen = User.objects.get(pk=developer.user.pk)
+    for name, value in change.items():
+        setattr(developer.user, name, value)
+    developer.user.save_with_mac()
+    with pytest.raises(SessionEnded):
+        opening(seen, "password", ORIGIN)
+    assert TokenFamily.objects.get() == family_of(developer)
 
 
 def test_a_refresh_returns_a_new_pair_that_works(api, developer):

@@ -4,14 +4,14 @@ import jwt
 import pytest
 
 from accounts import actions
-from accounts.errors import SigningKeyTooNew
+from accounts.errors import SessionEnded, SigningKeyTooNew
 from accounts.models import SigningKey
 from accounts.origin import Origin
 from accounts.principals import Principal
 from accounts.sessions.services import sessions
 from accounts.sign_in import services as sign_in
 from accounts.tokens import signing_keys
-from accounts.tokens.access_tokens import authenticate_bearer
+from accounts.tokens.access_tokens import authenticate_bearer, renew_principal
 from accounts.tokens.services import signing_keys as tokens
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_epoch
@@ -131,6 +131,8 @@ def test_a_kept_key_set_disowns_a_retired_key_in_time(developer, published_long_
 def test_an_emergency_waits_for_nothing_and_ends_the_tokens_of_the_old_key(developer):
     tokens.rotate_signing_key(principal=SYSTEM, is_emergency=True)
     assert kid_of(developer.api.token) not in kids()
+    with pytest.raises(SessionEnded):
+        renew_principal(developer.principal)
     response = developer.api.get("/auth/me")
     assert (response.status, response.code) == (401, "authentication_failed")
     pair = sessions.refresh(refresh_token=developer.refresh_token, origin=ORIGIN)

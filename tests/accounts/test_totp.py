@@ -270,8 +270,9 @@ def test_guessing_at_removal_counts_like_guessing_at_sign_in(enrolled):
     assert sign_in(persona, authenticator.code()).status == 429
 
 
-def test_a_stranger_removes_their_own_authenticator_only(enrolled, stranger):
+def test_a_stranger_sees_and_removes_their_own_authenticator_only(enrolled, stranger):
     authenticator, _, persona = enrolled
+    assert stranger.api.get("/auth/totp").json["confirmed_at"] is None
     assert stranger.api.delete("/auth/totp", {"code": authenticator.code()}).status == 404
     assert TotpDevice.objects.filter(user=persona.user, confirmed=True).exists()
 

@@ -128,6 +128,7 @@ def test_the_text_survives_a_wrong_password_and_the_second_factor(admin, key):
     pending[PENDING] = [*pending[PENDING][:2], (database_now() - timedelta(hours=1)).isoformat(), "aude"]
     pending.save()
     again = browser.post("/login/code/", {"code": authenticator.code(), **hidden(refused)})
+    assert 'name="password"' in text(again)
     asked = sign_in(browser, admin, again)
     response = browser.post("/login/code/", {"code": authenticator.code(), **hidden(asked)})
     assert response["Location"] == path

@@ -67,9 +67,9 @@ def end_session(*, principal: Principal, session_id: UUID) -> None:
     user = User.objects.lock(principal.person_id)
     renew_principal(principal)
     now = database_now()
-    ended = _end_browsers(principal, _open_browsers(user, now).filter(id=session_id))
-    ended += _end_families(principal, _open_families(user, now).filter(id=session_id))
-    if not ended:
+    browsers = _open_browsers(user, now).filter(id=session_id)
+    families = _open_families(user, now).filter(id=session_id)
+    if not (_end_browsers(principal, browsers) or _end_families(principal, families)):
         raise NotFound(GONE)
     raise_epoch(user_entity(user.id))
 
