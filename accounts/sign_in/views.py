@@ -3,7 +3,7 @@
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 from uuid import UUID
 
 from django.contrib import messages
@@ -30,7 +30,7 @@ from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
 from kernel.pages.drafts import carried_draft
 from kernel.pages.forms import PageForm
-from kernel.pages.views import PageView, is_htmx, known_principal, next_url, with_next
+from kernel.pages.views import PageView, is_htmx, known_principal, next_url, shown_url, with_next
 from kernel.rules import ENROLLING, PUBLIC, Rule
 
 _PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
@@ -129,10 +129,7 @@ def _show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
 
 def _path_behind_dialog(request: HttpRequest) -> str:
     """The path of the page over which htmx opens a dialog; otherwise "". The way to a provider leaves that page."""
-    try:
-        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-    except ValueError:  # anyone may send the header
-        return ""
+    parts = shown_url(request)
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 

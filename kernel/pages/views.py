@@ -8,7 +8,7 @@ partial of that name. A request without htmx gets the whole page at the same URL
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
-from urllib.parse import urlencode
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -174,6 +174,14 @@ def known_principal(request: HttpRequest) -> Caller | None:
 
 def is_htmx(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
+
+
+def shown_url(request: HttpRequest) -> SplitResult:
+    """The URL of the page that the browser shows when htmx sends the request. Its parts are empty for anything else."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:  # any client may send the header
+        return urlsplit("")
 
 
 def is_poll(request: HttpRequest) -> bool:

@@ -232,9 +232,10 @@ def test_a_key_made_elsewhere_leads_to_its_page(admin):
     browser = signed_in(admin)
     plain = browser.post("/keys/new", {"name": "plain-key", "algorithm": "aes-256"})
     assert (plain.status_code, plain["Location"]) == (303, "/keys/plain-key/")
-    elsewhere = FROM_THE_DIALOG | {"HX-Current-URL": "http://testserver/home/"}
-    sent = {"name": "other-key", "algorithm": "chacha20"}
-    assert "/keys/other-key/" in browser.post("/keys/new", sent, headers=elsewhere)["HX-Location"]
+    for number, url in enumerate(("http://testserver/home/", "http://[")):
+        sent = {"name": f"other-key-{number}", "algorithm": "chacha20"}
+        response = browser.post("/keys/new", sent, headers=FROM_THE_DIALOG | {"HX-Current-URL": url})
+        assert f"/keys/other-key-{number}/" in response["HX-Location"]
 
 
 def test_a_taken_name_keeps_what_was_typed_and_leads_to_the_field_and_the_key(admin, key):

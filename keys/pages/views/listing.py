@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -22,7 +21,7 @@ from kernel.errors import DomainError, Invalid
 from kernel.labels import check_name
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
-from kernel.pages.views import DIALOG, PageView
+from kernel.pages.views import DIALOG, PageView, shown_url
 from kernel.rules import Rule
 from keys import actions
 from keys.creation import services as creation
@@ -169,8 +168,7 @@ class NewKeyView(FormView[Principal, KeyForm]):
 
     def _is_over_list(self) -> bool:
         """Whether the form is shown in the dialog above the list of keys."""
-        below = urlsplit(self.request.headers.get("HX-Current-URL", "")).path
-        return self.target == DIALOG and below == reverse("keys")
+        return self.target == DIALOG and shown_url(self.request).path == reverse("keys")
 
     def _note(self, name: str) -> tuple[str, str]:
         """The note about a name: a word for its kind, and a sentence."""
