@@ -75,7 +75,6 @@ def from_private_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 
 def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
     """A SubjectPublicKeyInfo in DER. Raises Invalid."""
-    _require_pair(kind)
     if kind.name == hybrid.ALGORITHM:
         try:
             key_pairs.load_public(kind.name, document)
@@ -87,7 +86,6 @@ def from_public_der(kind: KeyAlgorithm, document: bytes) -> Parts:
 
 def from_pem(kind: KeyAlgorithm, text: str) -> Parts:
     """A private key without encryption, or a public key. Raises Invalid."""
-    _require_pair(kind)
     try:
         block = pem.read(text)
         if block.label == pem.PRIVATE:

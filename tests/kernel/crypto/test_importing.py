@@ -187,6 +187,7 @@ def test_a_small_rsa_exponent_is_refused_unless_the_key_only_verifies_or_encrypt
 def test_a_form_that_the_type_does_not_have_is_refused():
     assert "symmetric" in refusal_of(importing.from_private_der, kind_of("aes-256"), b"")
     assert "symmetric" in refusal_of(importing.from_public_der, kind_of("hmac-sha256"), b"")
+    assert "symmetric" in refusal_of(importing.from_seed, kind_of("aes-256"), bytes(32), bytes(32))
     assert "not raw bytes" in refusal_of(importing.from_raw, PAIRS["ed25519"], bytes(32))
     assert "Send its raw bytes" in refusal_of(importing.from_private_der, kind_of(hybrid.ALGORITHM), b"")
 

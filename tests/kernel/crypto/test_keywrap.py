@@ -1,9 +1,12 @@
+import base64
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.crypto.errors import UnwrapFailed
-from kernel.crypto.keywrap import binding, unwrap, wrap
+from kernel.crypto.keywrap import binding, generate_kek, unwrap, wrap
 from kernel.crypto.material import KeyMaterial
 
 AAD = b"cc/kv/v1\x00\x00\x01a\x00\x00\x00\x02bc"
@@ -21,6 +24,12 @@ def kek():
 
 def test_a_key_wrapped_elsewhere_unwraps(kek):
     assert unwrap(kek, GOLDEN, aad=AAD).expose() == bytes(range(32))
+
+
+def test_a_kek_has_an_id_of_8_hex_digits_and_32_bytes():
+    kek_id, text = generate_kek()
+    assert re.fullmatch("[0-9a-f]{8}", kek_id)
+    assert len(base64.b64decode(text)) == 32
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 2400])

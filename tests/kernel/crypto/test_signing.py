@@ -86,8 +86,9 @@ def test_a_signature_verifies_in_its_encoding_for_its_message_and_key_only(algor
 @pytest.mark.parametrize(("algorithm", "mode"), CASES)
 def test_a_digest_signs_as_its_message_does(algorithm, mode):
     if SIGNING_MODES[mode].digest is None:
-        with pytest.raises(Invalid):
+        with pytest.raises(Invalid) as refusal:
             signer(algorithm, mode).sign(MESSAGE, is_digest=True)
+        assert set(refusal.value.fields) == {"digest"}
         return
     signature = signer(algorithm, mode).sign(digest_of(mode), is_digest=True)
     assert verifier(algorithm, mode).is_valid(MESSAGE, signature)

@@ -27,6 +27,7 @@ from kernel.crypto.sealing.stream import (
     StreamCipher,
     StreamHeader,
     StreamOpener,
+    UploadCipher,
     sealed_size,
 )
 from tests.kernel.crypto.reference_stream import Reference
@@ -138,6 +139,14 @@ def test_a_stream_in_any_pieces_has_the_same_plaintext(cuts):
     octets = b"".join([*pieces, sealer.finish()])
     assert len(octets) == sealed_size(len(plaintext))
     assert unseal(cipher, octets, step=7001) == plaintext
+
+
+def test_an_upload_at_rest_is_a_stream_without_a_header_bound_to_its_id():
+    key, upload_id = KeyMaterial.generate(32), uuid.uuid4()
+    sealer = UploadCipher(key, upload_id).sealer()
+    sealed = sealer.update(b"data") + sealer.finish()
+    opener = StreamOpener(key, b"cc/upload/v1\0" + upload_id.bytes)
+    assert opener.update(sealed) + opener.finish() == b"data"
 
 
 def test_two_streams_of_the_same_data_differ(cipher):
