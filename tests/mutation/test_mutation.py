@@ -164,6 +164,13 @@ def test_an_accepted_mutant_is_left_out(tmp_path, monkeypatch):
     assert not any("size >= 10" in each for each in left)
 
 
+def test_every_accepted_mutant_is_one_of_the_code():
+    entries = _accepted()
+    files = {entry.partition(":")[0] for entry in entries}
+    known = {_entry(mutant) for file in files for mutant in mutants_of(Path(file))}
+    assert entries <= known
+
+
 def test_a_mutant_is_one_small_change(tmp_path):
     path = tmp_path / "rules.py"
     path.write_text(RULES)
