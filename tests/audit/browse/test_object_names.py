@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
 from audit.browse.selection import LogCriteria, page_before
+from audit.log import object_names
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
 from audit.sequencing.catching_up import catch_up
@@ -182,6 +183,13 @@ def test_a_name_that_was_changed_in_the_database_is_not_shown_and_finds_nothing(
     assert (row.object_name, row.object_page) == ("", "")
     with pytest.raises(IntegrityFailed):
         find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="x y/z"))
+
+
+def test_only_the_named_objects_are_read(auditor, entries, key):
+    KeyFactory(name="another")
+    objects = [("key", str(key.id)), ("key", "name:another"), ("thing", str(key.id))]
+    assert object_names.visible_names(auditor.principal, objects) == {("key", str(key.id)): "payments-db"}
+    assert object_names.page_of("thing") == ""
 
 
 def test_rows_have_no_names_of_keys_that_the_reader_may_not_see(developer, entries):

@@ -49,6 +49,13 @@ def test_a_process_that_writes_nothing_is_silent():
     assert len(heard()) == 1
 
 
+def test_a_writer_that_has_gone_on_is_not_forgotten():
+    writer = uuid.uuid4()
+    numbering.note_committed(writer, 7)
+    numbering.forget_committed(writer, 5)
+    assert numbering.take_tails() == {writer: 7}
+
+
 def test_a_heartbeat_omits_entries_that_were_rolled_back():
     with transaction.atomic():
         record(Event(action="test.thing.done"), Actor.system("test", "command"))

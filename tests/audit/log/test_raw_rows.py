@@ -1,11 +1,21 @@
-"""Values of columns that someone may have altered, without a database."""
+"""Values of columns that someone may have altered."""
 
+import sqlite3
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
-from audit.log.raw_rows import SpelledTimestampField, presentable, timestamp_of, uuid_of
+from audit.log.raw_rows import (
+    SpelledTimestampField,
+    any_text,
+    json_value,
+    number_of,
+    presentable,
+    timestamp_of,
+    uuid_of,
+)
 
 TIME = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 SPELLED = "2026-03-01T12:00:00.000005Z"
@@ -36,6 +46,36 @@ def test_a_uuid_has_one_spelling():
     assert uuid_of(spelled) == UUID(int=10)
     for other in (spelled.upper(), spelled.replace("-", ""), f"{{{spelled}}}", "", None, 10):
         assert uuid_of(other) is None
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_a_json_column_has_one_spelling():
+    assert json_value('{"a": [1, null]}') == {"a": [1, None]}
+    for other in ("null", "{", "", *(['{"a":1}'] if connection.vendor == "sqlite" else [])):
+        with pytest.raises(ValueError):  # noqa: PT011 - or the decoder's own message
+            json_value(other)
+    for other in (b"{}", None, 1):
+        with pytest.raises(TypeError):
+            json_value(other)
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_the_number_of_no_row_is_0():
+    assert number_of("SELECT 7") == 7
+    assert number_of("SELECT 7 WHERE 1 = 0") == 0
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores UTF-8 only")
+def test_text_that_is_no_utf_8_is_read_where_that_is_asked_for_only():
+    with connection.cursor() as cursor:
+        with any_text():
+            assert cursor.execute("SELECT CAST(x'ff41' AS TEXT)").fetchone() == ("\udcffA",)
+        with pytest.raises(sqlite3.OperationalError):
+            cursor.execute("SELECT CAST(x'ff41' AS TEXT)").fetchone()
 
 
 @pytest.mark.parametrize(
