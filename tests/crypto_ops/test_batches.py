@@ -6,7 +6,8 @@ from audit.models import UsageRollup
 from audit.sequencing.bundles.step import sequence_step
 from kernel.crypto.modes import SEALING_MODES
 from kernel.observability.metrics import encryption_operations_total
-from keys.models import Key
+from keys.models import Key, KeyVersion
+from keys.ring.invocations import counter_of
 from tests.crypto_ops.test_fast_path_in_process import ask
 from tests.log_entries import log_rows
 from tests.personas import b64
@@ -26,6 +27,16 @@ def seal(bench, key, *items, algorithm=MODE, **fields):
 def unseal(bench, key, *items, algorithm=MODE):
     body = {"algorithm": algorithm, "key_id": key["id"], "items": list(items)}
     return bench.persona.api.post("/api/v1/decrypt/batch", body)
+
+
+def test_each_message_takes_one_invocation_of_its_version(bench, key):
+    bench.encrypt(key["id"])
+    counter = counter_of(KeyVersion.objects.get().pk)
+    left = counter._left
+    bench.encrypt(key["id"])
+    assert counter._left == left - 1
+    seal(bench, key, *[{"data": b64(b"x")}] * 3)
+    assert counter._left == left - 4
 
 
 def test_a_batch_is_decrypted_in_order_singly_and_in_a_batch(bench, key):

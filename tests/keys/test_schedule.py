@@ -66,6 +66,18 @@ def test_many_due_keys_are_one_job(due_key):
     job = KeyRotationJob.objects.get()
     assert (job.selection, job.status, job.created_by_name) == ("due", "pending", "rotate_due_keys")
     assert {version_of(key) for key in keys} == {1}
+    KeyRotationJob.objects.update(selection="keys")  # an unfinished job for other keys
+    schedule.rotate_due()
+    KeyRotationJob.objects.update(selection="due", status="succeeded", finished_at=database_now())
+    schedule.rotate_due()
+    assert KeyRotationJob.objects.count() == 3
+
+
+def test_a_few_due_keys_are_rotated_at_once(due_key):
+    keys = [due_key() for _ in range(schedule.FEW)]
+    schedule.rotate_due()
+    assert {version_of(key) for key in keys} == {2}
+    assert not KeyRotationJob.objects.exists()
 
 
 def test_a_key_whose_rotation_failed_waits_for_an_hour(due_key):
@@ -210,7 +222,7 @@ def test_changes_by_the_clock_are_checked_again_before_each_is_recorded(new_key,
 
 
 def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
-    new_key, let_time_pass, due_key, events_of
+    new_key, let_time_pass, due_key, caplog
 ):
     broken, sound = (new_key(name=name, activates_at=database_now() + DAY) for name in ("a-key", "b-key"))
     due = due_key()
@@ -220,9 +232,10 @@ def test_a_failure_stops_neither_the_other_keys_nor_the_later_functions(
     run_all()
     assert Key.objects.get(pk=sound.pk).state == "active"
     assert version_of(due) == 2
+    assert "a change of state was not recorded: integrity_failed" in caplog.text
 
 
-def test_an_overdue_destruction_is_published_once_a_day(admin, new_key, monkeypatch):
+def test_an_overdue_destruction_is_published_once_a_day(admin, new_key, monkeypatch, caplog):
     overdue, late = new_key(name="a-key"), new_key(name="b-key")
     for key, ago in ((overdue, 2), (late, 0.5)):
         deletion.schedule_deletion(
@@ -238,6 +251,8 @@ def test_an_overdue_destruction_is_published_once_a_day(admin, new_key, monkeypa
         "a-key",
         "critical",
     )
+    assert (found.object_type, found.object_id, found.facts["version"]) == ("key", str(overdue.id), None)
+    assert "a key was not destroyed: integrity_failed" in caplog.text
     assert found.sentence.endswith("and still exists (integrity_failed).")
     now = database_now() + DAY
     monkeypatch.setattr(schedule, "database_now", lambda: now)
