@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
@@ -57,6 +57,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--since", help="a commit; otherwise where this branch left main, or the last one")
     parser.add_argument(
         "--tests", nargs="+", help="tests to run, instead of the mirrored ones and the importers"
+    )
+    parser.add_argument(
+        "--again", type=Path, metavar="OUTPUT", help="only the mutants that an earlier run has listed"
     )
     parser.add_argument("--sample", type=int, help="so many random mutants")
     parser.add_argument("--seed", type=int, default=0)
@@ -195,6 +198,8 @@ def _mentions(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def _selected(options: argparse.Namespace) -> list[Mutant]:
+    if options.again:
+        return _listed(options.again.read_text())
     if not options.paths:
         changed = _changed_lines(options.since or _base())
         mutants = [mutant for path in changed for mutant in mutants_of(path)]
@@ -207,6 +212,20 @@ def _selected(options: argparse.Namespace) -> list[Mutant]:
             lines = _lines_of(path, function)
             found += [mutant for mutant in mutants_of(path) if mutant.line in lines]
     return found
+
+
+def _listed(output: str) -> list[Mutant]:
+    """The mutants of an earlier run's output. Their line numbers may have changed since."""
+    found = re.findall(r"^(\S+\.py):\d+: (.*?)(?:  \(no test reaches it\))?$", output, re.MULTILINE)
+    changes = defaultdict[Path, set[str]](set)
+    for path, change in found:
+        changes[Path(path)].add(change)
+    return [
+        mutant
+        for path in sorted(changes)
+        for mutant in mutants_of(path)
+        if f"{mutant.before} -> {mutant.after}" in changes[path]
+    ]
 
 
 def _lines_of(path: Path, function: str) -> range:

@@ -148,6 +148,17 @@ def test_without_paths_only_changed_lines_are_mutated(repository):
     assert "killed (100%), 0 survived" in output
 
 
+def test_the_mutants_that_an_earlier_run_listed_are_tried_again(repository, tmp_path):
+    listed = ["size > 10 -> size >= 10", "return 1 + 1 -> return None  (no test reaches it)"]
+    earlier = "\n".join(
+        ["3 mutants.", *(f"keys/rules.py:99: {each}" for each in listed), "100 of 200 tried."]
+    )
+    (tmp_path / "output").write_text(earlier)
+    _, output = mutate(repository, "--again", tmp_path / "output")
+    assert output.startswith("2 mutants, ")
+    assert all(each in output for each in listed)
+
+
 def test_a_sample_bounds_the_share_of_all_mutants(repository):
     _, output = mutate(repository, "--sample", "4", "--seed", "1", "keys/late.py")
     assert "4 mutants: 3 killed (75%)" in output
