@@ -39,6 +39,7 @@ from tests.log_entries import log_rows
 SYSTEM = Principal.system("tests", Source.COMMAND)
 
 
+@pytest.mark.django_db
 def test_a_decrypted_file_has_the_name_of_its_encrypted_file_or_the_id_of_its_job():
     job = FileJob(id=uuid.uuid4(), operation="decrypt")
     for name, expected in (("a.txt.cc", "a.txt"), ("a.txt", "a.txt"), (".cc", str(job.id))):
