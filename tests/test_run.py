@@ -16,7 +16,7 @@ import pytest
 
 def is_up():
     try:
-        psycopg.connect(os.environ["DATABASE_URL"]).close()
+        psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5).close()
     except psycopg.OperationalError:
         return False
     return True
