@@ -5,7 +5,6 @@ commit in --since. The exit code is 1 if a mutant survived.
 """
 
 import argparse
-import ast
 import functools
 import itertools
 import math
@@ -14,20 +13,19 @@ import pickle
 import random
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import pytest
 
 from mutation import running
-from mutation.mutants import Mutant, mutants_of
+from mutation.mutants import Mutant
+from mutation.selection import PACKAGES, selected
 
-PACKAGES = ("ciphercanary", "console", "notifications", "crypto_ops", "keys", "accounts", "audit", "kernel")
 ACCEPTED = Path(__file__).parent / "accepted.txt"
 # A mutant is stopped after FEWEST_SECONDS plus PATIENCE times the CPU time of its tests. Busy machines are slow.
 FEWEST_SECONDS, PATIENCE = 30.0, 5
@@ -36,9 +34,9 @@ FEWEST_SECONDS, PATIENCE = 30.0, 5
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     began = time.monotonic()
-    selected, accepted = _selected(options), _accepted()
-    mutants = [mutant for mutant in selected if _entry(mutant) not in accepted]
-    print(f"{len(mutants)} mutants, and {len(selected) - len(mutants)} that are accepted.", flush=True)
+    found, accepted = selected(options), _accepted()
+    mutants = [mutant for mutant in found if _entry(mutant) not in accepted]
+    print(f"{len(mutants)} mutants, and {len(found) - len(mutants)} that are accepted.", flush=True)
     if options.sample:
         mutants = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))  # noqa: S311
     if not mutants:
@@ -186,6 +184,7 @@ class Run:
         return found - {""} or {context for contexts in lines.values() for context in contexts} - {""}
 
 
+@functools.cache
 def _distance(test: Path, module: str) -> int:
     """0 for the module's own tests, 1 for others that name the module, 2 for the rest."""
     if test.stem == f"test_{module}":
@@ -195,73 +194,6 @@ def _distance(test: Path, module: str) -> int:
 
 def _mentions(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"\b({'|'.join(map(re.escape, names)) or '$^'})\b")
-
-
-def _selected(options: argparse.Namespace) -> list[Mutant]:
-    if options.again:
-        return _listed(options.again.read_text())
-    if not options.paths:
-        changed = _changed_lines(options.since or _base())
-        mutants = [mutant for path in changed for mutant in mutants_of(path)]
-        return [mutant for mutant in mutants if not changed[mutant.path].isdisjoint(mutant.lines)]
-    found = []
-    for text in options.paths:
-        name, _, function = text.partition("::")
-        paths = sorted(Path(name).rglob("*.py")) if Path(name).is_dir() else [Path(name)]
-        for path in [path for path in paths if "migrations" not in path.parts]:
-            lines = _lines_of(path, function)
-            found += [mutant for mutant in mutants_of(path) if mutant.line in lines]
-    return found
-
-
-def _listed(output: str) -> list[Mutant]:
-    """The mutants of an earlier run's output. Their line numbers may have changed since."""
-    found = re.findall(r"^(\S+\.py):\d+: (.*?)(?:  \(no test reaches it\))?$", output, re.MULTILINE)
-    changes = defaultdict[Path, set[str]](set)
-    for path, change in found:
-        changes[Path(path)].add(change)
-    return [
-        mutant
-        for path in sorted(changes)
-        for mutant in mutants_of(path)
-        if f"{mutant.before} -> {mutant.after}" in changes[path]
-    ]
-
-
-def _lines_of(path: Path, function: str) -> range:
-    if not function or function.isdecimal():
-        return range(int(function), int(function) + 1) if function else range(sys.maxsize)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if getattr(node, "name", None) == function and isinstance(node, ast.stmt):
-            return range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    sys.exit(f"bin/mutate: {path} defines no {function}.")
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S607
-
-
-def _base() -> str:
-    found = (_git("merge-base", "HEAD", name) for name in ("@{upstream}", "origin/main", "main"))
-    base, head = next((commit for commit in found if commit), ""), _git("rev-parse", "HEAD")
-    is_dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
-    return base if base and base != head else "HEAD" if is_dirty else "HEAD~1"
-
-
-def _changed_lines(commit: str) -> dict[Path, set[int]]:
-    """The lines of the product's files, as they are now, that differ from the commit."""
-    found = dict[Path, set[int]]()
-    lines = set[int]()
-    for text in _git("diff", "--unified=0", "--no-color", commit, "--", *PACKAGES).splitlines():
-        if text.startswith("+++ "):
-            path = Path(text[6:])
-            lines = set()
-            if path.suffix == ".py" and path.exists() and "migrations" not in path.parts:
-                found[path] = lines
-        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", text):
-            first, count = int(match[1]), int(match[2] or 1)
-            lines |= set(range(first, first + count))
-    return found
 
 
 def _users(path: Path) -> list[Path]:

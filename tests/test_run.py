@@ -1,4 +1,4 @@
-"""The programs of bin/test: what a run starts, and what it keeps for the next one."""
+"""The programs of bin/test: the services of a run, and the tables that it keeps for the next one."""
 
 import subprocess
 import sys

@@ -120,7 +120,7 @@ STORED = [
 
 @pytest.mark.parametrize(("row", "version", "digest"), STORED)
 def test_stored_rows_stay_valid(row, version, digest):
-    """What a MAC covers never changes: another list of fields has another version, and the older ones remain."""
+    """The list of fields under a MAC never changes: a new list has a new version, and the older ones remain."""
     assert sha256(row._mac_message(version)).hexdigest()[:16] == digest
 
 

@@ -70,7 +70,7 @@ def test_the_number_of_no_row_is_0():
 @pytest.mark.sqlite
 @pytest.mark.django_db
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores UTF-8 only")
-def test_text_that_is_no_utf_8_is_read_where_that_is_asked_for_only():
+def test_text_that_is_no_utf_8_is_read_inside_any_text_only():
     with connection.cursor() as cursor:
         with any_text():
             assert cursor.execute("SELECT CAST(x'ff41' AS TEXT)").fetchone() == ("\udcffA",)
