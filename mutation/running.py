@@ -74,7 +74,7 @@ def fork(run: Callable[[], int]) -> int:
     try:
         os.setpgid(0, 0)
         code = run()
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):  # the mutant used all memory, or sent itself a signal
         code = KILLED
     except Exception:  # noqa: BLE001 - a fork reports by its exit code
         traceback.print_exc()
