@@ -48,6 +48,8 @@ CC_THROTTLE_AUTH = env.str("CC_THROTTLE_AUTH", "100/minute")
 CC_THROTTLE_ANONYMOUS = env.str("CC_THROTTLE_ANONYMOUS", "100/minute")
 CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
 CC_AUDIT_LAG_LIMIT = env.number("CC_AUDIT_LAG_LIMIT", 60)  # seconds
+CC_AUDIT_ADDRESSES = env.choice("CC_AUDIT_ADDRESSES", "full", {"full", "network", "none"})
+CC_AUDIT_USER_AGENTS = env.choice("CC_AUDIT_USER_AGENTS", "full", {"full", "none"})
 CC_METRICS_PORT = env.number("CC_METRICS_PORT", 0, at_least=0, at_most=65535)  # 0: none
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 

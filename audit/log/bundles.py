@@ -20,6 +20,7 @@ from audit.log.canonical import format_timestamp
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS
 from audit.log.entry_mac import check_entry_mac, compute_entry_mac
 from audit.log.events import META_LIMIT, TEXT_LIMITS, TRAIL_DIGESTS, Actor, Event, clean_mapping
+from audit.log.personal_data import as_recorded
 from audit.models.bundles import AuditBundle
 
 _VERSION: Final = 1  # of the covered text
@@ -116,6 +117,7 @@ def new_event_ids(count: int) -> list[str]:
 
 def kind_of(event: Event, actor: Actor, digests: Sequence[str] = ()) -> bytes:
     """The canonical JSON of the columns ``KIND_FIELDS``. Raises ValueError if the entry does not fit a row."""
+    actor = as_recorded(actor)
     columns = {
         "action": event.action,
         ACTOR_ID: None if actor.actor_id is None else str(actor.actor_id),

@@ -9,6 +9,7 @@ import django.db
 from msgspec.structs import replace
 
 from audit.log.events import Actor, Event
+from audit.log.personal_data import recorded_network
 from audit.log.refusal_deduplication import RefusalDeduplicator
 from audit.services.recording import record_alone
 from kernel.runtime import ProcessState
@@ -71,7 +72,10 @@ def count(event: Event, actor: Actor) -> bool:
 def flush() -> None:
     """Write what was counted: one entry per kind, with its ``count``."""
     for event, actor in _pending.current.table.drain():
-        write(replace(event, meta={**event.meta, "repeats_within_seconds": int(PERIOD)}), actor)
+        meta = {**event.meta, "repeats_within_seconds": int(PERIOD)}
+        if network := recorded_network(str(meta.pop("network", ""))):
+            meta["network"] = network
+        write(replace(event, meta=meta), actor)
 
 
 def write(event: Event, actor: Actor) -> None:

@@ -19,6 +19,7 @@ from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.log.object_names import ids_of
+from audit.log.personal_data import as_recorded
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.recording import record
@@ -80,7 +81,7 @@ def request_export(
     if export_format == ExportFormat.TILES:
         _require_whole_log(reach, criteria)
     export = AuditExport(
-        **job.requester_columns(asdict(principal.actor)),
+        **job.requester_columns(asdict(as_recorded(principal.actor))),
         format=export_format,
         filters=filters_of(criteria),
         names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},

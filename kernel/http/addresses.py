@@ -41,6 +41,14 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
+@lru_cache(4096)
+def wide_network_of(network: str) -> str:
+    """The /24 (IPv4) or /48 (IPv6) of a canonical address, or of a smaller network in it, in CIDR notation. "" has none."""
+    address = network.partition("/")[0]
+    prefix = 48 if ":" in address else 24
+    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False)) if address else ""
+
+
 def passkey_origin(public_url: str) -> tuple[str, str]:
     """The only origin whose pages may use passkeys, and its host: the relying party id (WebAuthn section 5.1.2).
 

@@ -13,6 +13,7 @@ from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
+from audit.log.personal_data import as_recorded
 from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
@@ -49,7 +50,7 @@ def begin_reencryption(
         check_reason(reason)
     now = database_now()
     job = Reencryption(
-        **requester_columns(asdict(principal.actor)),
+        **requester_columns(asdict(as_recorded(principal.actor))),
         kind=KIND,
         key_id=key_id,
         target_key_id=target_key_id or key_id,

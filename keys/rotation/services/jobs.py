@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
+from audit.log.personal_data import as_recorded
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
@@ -81,7 +82,7 @@ def request_rotation(
     principal.require("keys.rotate")
     check_reason(reason)
     job = KeyRotationJob(
-        **requester_columns(asdict(principal.actor)),
+        **requester_columns(asdict(as_recorded(principal.actor))),
         selection=request.selection.value,
         algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
         policy_id=request.policy_id,

@@ -1,0 +1,27 @@
+"""What new entries keep of the address and the user agent of a client (``CC_AUDIT_ADDRESSES``, ``CC_AUDIT_USER_AGENTS``).
+
+An actor has both in full, because decisions need the address: networks of tokens and grants, limits of refusals. Only
+what is recorded is reduced.
+"""
+
+from django.conf import settings
+from msgspec.structs import replace
+
+from audit.log.events import Actor
+from kernel.http.addresses import wide_network_of
+
+
+def as_recorded(actor: Actor) -> Actor:
+    """The actor as an entry has it. Of a network, it has the first address, because SIEMs expect an IP address."""
+    address = recorded_network(actor.client_ip).partition("/")[0]
+    user_agent = actor.user_agent if settings.CC_AUDIT_USER_AGENTS == "full" else ""
+    if (address, user_agent) == (actor.client_ip, actor.user_agent):
+        return actor
+    return replace(actor, client_ip=address, user_agent=user_agent)
+
+
+def recorded_network(network: str) -> str:
+    """An address or a network (CIDR) as entries have it: unchanged, its wide network, or ""."""
+    if settings.CC_AUDIT_ADDRESSES == "full":
+        return network
+    return wide_network_of(network) if settings.CC_AUDIT_ADDRESSES == "network" else ""
