@@ -1,7 +1,7 @@
-"""What new entries keep of the address and the user agent of a client (``CC_AUDIT_ADDRESSES``, ``CC_AUDIT_USER_AGENTS``).
+"""Reduce the client's address and user agent in new entries (``CC_AUDIT_ADDRESSES``, ``CC_AUDIT_USER_AGENTS``).
 
-An actor has both in full, because decisions need the address: networks of tokens and grants, limits of refusals. Only
-what is recorded is reduced.
+The actor of a request has both in full, because decisions need the address: the networks of tokens and grants, and the
+limits of refusals.
 """
 
 from django.conf import settings

@@ -66,6 +66,16 @@ def test_a_refresh_returns_a_new_pair_that_works(api, developer):
     assert log_rows().filter(action=actions.SESSION_REFRESHED, user_id=developer.user.id).count() == 2
 
 
+def test_a_session_has_the_address_and_device_that_its_entries_do_not_keep(api, developer, settings):
+    settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "none"
+    sent = {"username": "dora", "password": PASSWORD}
+    response = api.post("/auth/login", sent, User_Agent="curl/8.5")
+    entry = log_rows().latest("id")
+    assert (entry.action, entry.client_ip, entry.user_agent) == (actions.SESSION_OPENED, "", "")
+    listed = ApiClient(response.json["access_token"]).get("/auth/sessions").json["results"]
+    assert (listed[0]["client_ip"], listed[0]["user_agent"]) == ("127.0.0.1", "curl/8.5")
+
+
 def test_refreshing_prolongs_nothing(api, developer):
     before = family_of(developer)
     refresh(api, developer.refresh_token)

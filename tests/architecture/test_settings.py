@@ -104,3 +104,16 @@ def test_any_other_boolean_names_the_variable_and_not_the_value(monkeypatch, tex
     monkeypatch.setenv("CC_CONSOLE_DECRYPT", text)
     with pytest.raises(ImproperlyConfigured, match=r"^CC_CONSOLE_DECRYPT must be True or False\.$"):
         Environment().bool("CC_CONSOLE_DECRYPT", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [
+        ("CC_AUDIT_ADDRESSES", "subnet", "full, network, none"),
+        ("CC_AUDIT_USER_AGENTS", "network", "full, none"),
+    ],
+)
+def test_another_choice_ends_the_start_with_the_choices(name, value, choices):
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        settings_under({name: value})
+    assert f"ImproperlyConfigured: {name} must be one of {choices}.\n" in failed.value.stderr.decode()

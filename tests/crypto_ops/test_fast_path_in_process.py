@@ -12,6 +12,7 @@ from django.db import connection
 from accounts.principals import Principal
 from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
+from audit.usage.tokens import last_token_uses
 from crypto_ops import actions
 from crypto_ops.deciding.context import MAX_PERMITS, CachedDecisionContext, Permit
 from crypto_ops.fast_path.routes import ROUTES
@@ -21,13 +22,14 @@ from kernel.crypto.sealing.aead import Cipher
 from kernel.http.fast_path import FastRequest
 from kernel.throttle import budget_state
 from keys.errors import KeyNotUsable
+from keys.models import Key
 from keys.ring import keyring, primitives
 from tests.accounts.test_totp import enrol
 from tests.audit.conftest import log_out_of_reach
 from tests.crypto_ops.connections import FastPathConnection
-from tests.factories import PolicyFactory
+from tests.factories import GrantFactory, PolicyFactory, TokenFactory
 from tests.log_entries import log_rows
-from tests.personas import b64
+from tests.personas import ApiClient, b64
 from tests.waiting import wait_until
 
 DATA = b64(b"canary")
@@ -70,6 +72,27 @@ def test_the_fast_path_loads_an_uncached_key_and_responds(bench):
     whole = {"ciphertext": sealed["ciphertext"], "aad": b64(b"row")}
     opened = ask(bench, ("decrypt", whole), ("decrypt", {**parts, "aad": b64(b"row")}))
     assert [body["data"] for _, body in opened] == [DATA, DATA]
+
+
+def test_both_paths_decide_with_the_address_and_record_its_network(bench, stranger, settings):
+    settings.CC_AUDIT_ADDRESSES, settings.CC_AUDIT_USER_AGENTS = "network", "none"
+    key, networks = bench.key(), ["192.0.2.1/32", "127.0.0.1/32"]
+    GrantFactory(key=Key.objects.get(id=key["id"]), to=stranger.principal, networks=networks)
+    created = TokenFactory(principal=stranger.principal, networks=networks)
+    encrypt = ("encrypt", sealing(key))
+
+    responses = ask(bench, encrypt, encrypt, token=created.text)  # the second one without a load
+    assert [status for status, _ in responses] == [200, 200]
+    assert origins_of(created.token) == ([("192.0.2.0", "")] * 2, "192.0.2.0")
+    assert ApiClient(created.text).post("/api/v1/encrypt", encrypt[1]).status == 200
+    assert origins_of(created.token) == ([("192.0.2.0", "")] * 2 + [("127.0.0.0", "")], "127.0.0.0")
+
+
+def origins_of(token):
+    """Address and user agent of each entry with the token, and the address of its last use."""
+    entries = log_rows().filter(token_id=str(token.id)).order_by("id")
+    last = last_token_uses([token.id])[str(token.id)]
+    return list(entries.values_list("client_ip", "user_agent")), last.client_ip
 
 
 def test_a_cached_key_is_used_without_waiting(bench):

@@ -18,6 +18,7 @@ from kernel.jobs import leases, registry
 from kernel.jobs.errors import ResultGone
 from kernel.jobs.job import JobRecord
 from keys.errors import KeyNotUsable
+from keys.models import Key
 from tests.audit.exports.exporting import work
 from tests.crypto_ops.file_jobs import (
     FILES,
@@ -33,6 +34,7 @@ from tests.crypto_ops.file_jobs import (
 )
 from tests.crypto_ops.stream_client import StreamInterface
 from tests.crypto_ops.stream_client import path as stream_path
+from tests.factories import GrantFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.log_entries import log_rows
 
@@ -117,6 +119,18 @@ def test_an_altered_requester_is_noticed(rest, bench, key, columns):
     JobRecord.objects.update(attempts=4, **columns)
     work()
     assert JobRecord.objects.get(pk=job_id).error_code == "integrity_failed"
+
+
+def test_a_worker_compares_networks_with_the_address_that_entries_do_not_keep(bench, stranger, key, settings):
+    settings.CC_AUDIT_ADDRESSES = "none"
+    GrantFactory(key=Key.objects.get(id=key["id"]), to=stranger.principal, networks=["127.0.0.1/32"])
+    job_id = uploaded(StreamInterface("rest", stranger.api).post(to_encrypt(key), b"x"))
+    work()
+    assert FileJob.objects.get(pk=job_id).status == "succeeded"
+    entries = log_rows().filter(
+        action__in=("keys.file.requested", "crypto.stream.encrypted", "keys.file.finished")
+    )
+    assert [entry.client_ip for entry in entries] == [""] * 3
 
 
 def test_an_upload_that_was_replaced_by_one_of_another_key_has_no_result(rest, bench, key):

@@ -76,6 +76,15 @@ def test_a_job_rotates_the_chosen_keys_and_is_recorded(operator, new_key, events
     ]
 
 
+def test_a_job_is_recognised_by_its_request_whatever_the_log_keeps_of_addresses(operator, key, settings):
+    settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "none"
+    job = request(operator, chosen(key))
+    settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "full"  # it runs after a restart
+    assert run(job).status == "succeeded"
+    entries = log_rows().filter(object_id=str(job.id))
+    assert {(entry.client_ip, entry.user_agent) for entry in entries} == {("", "")}
+
+
 def test_keys_that_are_not_active_are_left_out(operator, admin, new_key):
     sound, disabled = new_key(name="a-key"), new_key()
     states.disable_key(principal=admin.principal, key_id=disabled.id, reason="test")
