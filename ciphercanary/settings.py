@@ -15,7 +15,7 @@ from accounts.sign_in.oidc.configuration import CC_OIDC  # noqa: F401 - a settin
 from ciphercanary import openapi
 from kernel import home, installation
 from kernel.databases import options
-from kernel.environment.redis_urls import redis_cache
+from kernel.environment.redis_urls import caches
 from kernel.environment.variables import Environment
 from kernel.http import addresses
 from kernel.observability import logs, tracing
@@ -173,18 +173,7 @@ else:
 # --- cache
 REDIS_URL = env.redis_url("REDIS_URL")
 CC_REDIS_PREFIX = env.str("CC_REDIS_PREFIX", "cc")
-_local_cache = {
-    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-    "LOCATION": "local",
-    "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
-}
-_redis_cache = redis_cache(REDIS_URL, CC_REDIS_PREFIX)
-# Separate from the rate counters, so that it cannot evict them.
-_local_metadata = _local_cache | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
-CACHES = {"default": _local_cache, "local": _local_cache, "metadata": _local_metadata}
-if REDIS_URL:
-    CACHES["default"] = {"BACKEND": "kernel.cache.FailoverRedisCache", **_redis_cache}
-    CACHES["metadata"] = {"BACKEND": "kernel.cache.OptionalRedisCache", **_redis_cache}
+CACHES = caches(REDIS_URL, CC_REDIS_PREFIX)
 # Limited because a database restored from a backup can reach the same epochs again.
 CC_METADATA_CACHE_SECONDS = env.number("CC_METADATA_CACHE_SECONDS", 60, at_least=0, at_most=3600)
 SILENCED_SYSTEM_CHECKS = [

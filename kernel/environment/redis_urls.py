@@ -47,8 +47,25 @@ class Sentinels:
         return ";".join(urls), {"master_name": self.master}
 
 
-def redis_cache(url: str, prefix: str) -> dict[str, Any]:
-    """``CACHES`` of django-redis, without its backend. ``url``: of a server, or of Sentinels."""
+def caches(url: str, prefix: str) -> dict[str, dict[str, Any]]:
+    """Django's ``CACHES``: in Redis if there is a ``url``, of a server or of Sentinels, otherwise in this process."""
+    local = {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "local",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would evict rate counters under load
+    }
+    if url:
+        shared = _redis_cache(url, prefix)
+        default = {"BACKEND": "kernel.cache.FailoverRedisCache", **shared}
+        metadata = {"BACKEND": "kernel.cache.OptionalRedisCache", **shared}
+    else:
+        # Separate from the rate counters, so that it cannot evict them.
+        default, metadata = local, local | {"LOCATION": "metadata", "OPTIONS": {"MAX_ENTRIES": 10_000}}
+    return {"default": default, "local": local, "metadata": metadata}
+
+
+def _redis_cache(url: str, prefix: str) -> dict[str, Any]:
+    """``CACHES`` of django-redis, without its backend."""
     options: dict[str, Any] = {
         "SERIALIZER": "kernel.cache.PlainSerializer",
         "SOCKET_CONNECT_TIMEOUT": 1,
