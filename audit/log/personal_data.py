@@ -15,8 +15,6 @@ def as_recorded(actor: Actor) -> Actor:
     """The actor as an entry has it. Of a network, it has the first address, because SIEMs expect an IP address."""
     address = recorded_network(actor.client_ip).partition("/")[0]
     user_agent = actor.user_agent if settings.CC_AUDIT_USER_AGENTS == "full" else ""
-    if (address, user_agent) == (actor.client_ip, actor.user_agent):
-        return actor
     return replace(actor, client_ip=address, user_agent=user_agent)
 
 

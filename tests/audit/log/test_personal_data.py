@@ -9,15 +9,22 @@ from audit.log import refusals
 from audit.log.bundles import kind_of
 from audit.log.events import Actor, Event, Outcome
 from audit.log.refusal_deduplication import RefusalDeduplicator
+from console.key_encryption.rewraps import request_rewrap
+from kernel.jobs.job import JobRecord
+from keys.models import Selection
+from keys.rotation.services.jobs import RotationRequest, request_rotation
+from tests.audit.exports.exporting import order
+from tests.endpoints import make_reencryption
+from tests.factories import KeyFactory
 from tests.log_entries import log_rows
 
 
 @pytest.mark.parametrize(
     ("given", "network"),
     [
-        ("192.0.2.77", "192.0.2.0"),
-        ("::ffff:192.0.2.77", "192.0.2.0"),
-        ("2001:DB8:12:3456:7::8", "2001:db8:12::"),
+        ("192.0.2.177", "192.0.2.0"),
+        ("::ffff:192.0.2.177", "192.0.2.0"),
+        ("2001:DB8:12:fff6:7::8", "2001:db8:12::"),
         ("a socket", ""),
     ],
 )
@@ -50,10 +57,26 @@ def test_refusals_are_limited_by_address_but_recorded_without_it(
 ):
     settings.CC_AUDIT_ADDRESSES = setting
     monkeypatch.setattr(refusals._pending.current, "table", RefusalDeduplicator(per_subject=1))
-    for client in ("2001:db8:1:2::", "2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:3::"):
+    clients = ("2001:db8:1:2::", "2001:db8:1:2::", "2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:3::")
+    for client in clients:
         refusals.note(Event(action="a", outcome=Outcome.DENIED), Actor.anonymous(client, "curl", "r"))
     refusals.flush()
-    *firsts, overflow = log_rows().order_by("id")
-    assert [entry.client_ip for entry in firsts] == [address, address.replace("1:2", "1:3")]
-    meta = {"repeats_within_seconds": int(refusals.PERIOD)} | network
-    assert (overflow.count, overflow.client_ip, json.loads(overflow.meta)) == (2, "", meta)
+    first, of_another_network, repeated, overflow = log_rows().order_by("id")
+    assert (first.client_ip, repeated.client_ip, repeated.count) == (address, address, 1)
+    assert of_another_network.client_ip == address.replace("1:2", "1:3")
+    meta = {"repeats_within_seconds": int(refusals.PERIOD)}
+    assert json.loads(repeated.meta) == meta
+    assert (overflow.count, overflow.client_ip, json.loads(overflow.meta)) == (2, "", meta | network)
+
+
+@pytest.mark.django_db(transaction=True)  # an operation commits in another thread
+def test_jobs_have_what_the_log_keeps_of_their_requester(admin, settings):
+    settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "none"
+    chosen = RotationRequest(Selection.KEYS, chosen=[(KeyFactory().id, 1)])
+    request_rotation(principal=admin.principal, request=chosen, reason="leaked")
+    request_rewrap(principal=admin.principal)
+    make_reencryption(admin)
+    order(admin)
+    assert [(job.actor["client_ip"], job.actor["user_agent"]) for job in JobRecord.objects.all()] == [
+        ("", "")
+    ] * 4
