@@ -53,6 +53,10 @@ CC_AUDIT_USER_AGENTS = env.choice("CC_AUDIT_USER_AGENTS", "full", {"full", "none
 CC_METRICS_PORT = env.number("CC_METRICS_PORT", 0, at_least=0, at_most=65535)  # 0: none
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
+# --- archive: where old operations of the audit log move to
+CC_AUDIT_ARCHIVE = env.str("CC_AUDIT_ARCHIVE", "")
+CC_AUDIT_ARCHIVE_DAYS = env.number("CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0)  # 0: only by the command
+
 # --- anchors: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
 CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")

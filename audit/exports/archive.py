@@ -13,8 +13,8 @@ from itertools import batched, chain
 from pathlib import Path
 from typing import BinaryIO
 
-from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
-from audit.log.events import TRAIL_DIGESTS
+from audit.log.entries import ENTRY_FIELDS
+from audit.log.lines import entry_line, incomplete, trail_lines
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
 from audit.models import AuditLog
 from audit.sequencing.checkpoints.signing_keys import origin
@@ -24,18 +24,14 @@ from audit.tlog.merkle import HASH_SIZE
 from audit.verification.growing import stored_tile
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import read_eras
-from audit.verification.trail import row_of, trail_of
 from kernel.errors import Conflict
 from kernel.home import new_folder
-from kernel.trust.row_mac import IntegrityFailed
 
 README = """\
 The audit log of {origin}, its first {size} entries. To verify it with a public key that you saved earlier:
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
 _BUNDLES_AT_ONCE = 4
-_EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
-_EVENT_OF_ROW = TRAIL_FIELDS.index("event_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def _newest_note() -> tuple[Checkpoint, str]:
     try:
         return Checkpoint.parse(str(note[0]).rpartition("\n\n")[0] + "\n"), note[0]
     except CheckpointInvalid as error:
-        raise _incomplete("the newest checkpoint") from error
+        raise incomplete("the newest checkpoint") from error
 
 
 def _write_notes(target: _Folder, head: Checkpoint, note: str) -> None:
@@ -97,7 +93,7 @@ def _write_notes(target: _Folder, head: Checkpoint, note: str) -> None:
     target.write("checkpoint", note.encode())
     for size, former in rows_of("SELECT size, note FROM audit_checkpoints WHERE size < %s", [head.size]):
         if not isinstance(size, int) or not isinstance(former, str):
-            raise _incomplete("a checkpoint")
+            raise incomplete("a checkpoint")
         target.write(f"checkpoints/{size}", former.encode(errors="surrogateescape"))
 
 
@@ -105,7 +101,7 @@ def _write_tiles(target: _Folder, size: int) -> None:
     for level, number, width in tiles.tiles_of(size):
         stored, length = stored_tile(level, number), width * HASH_SIZE
         if not isinstance(stored, bytes) or len(stored) < length:
-            raise _incomplete(tiles.tile_path(level, number, width))
+            raise incomplete(tiles.tile_path(level, number, width))
         # The tree may have grown since the checkpoint. Its tiles then begin with those of the checkpoint.
         target.write(tiles.tile_path(level, number, width), stored[:length])
 
@@ -131,48 +127,24 @@ def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: Report
             for bundle in batched(entries, tiles.WIDTH):
                 target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))
                 done += len(bundle)
-            rows += _write_trail(trail, some)
+            changed = trail_lines([row[1:] for row in some])
+            trail.write(b"".join(line + b"\n" for line in changed))
+            rows += len(changed)
             progress(done, size)
     if done != size:
-        raise _incomplete(f"the entry with index {done}")
+        raise incomplete(f"the entry with index {done}")
     return rows
 
 
 def _entry(row: Values, expected: int) -> bytes:
     index, *values = row
-    what = f"the entry with index {expected}"
     if index != expected or values[0] is None:
-        raise _incomplete(what)
-    try:
-        return entry_bytes(dict(zip(ENTRY_FIELDS, values, strict=True)))
-    except (TypeError, ValueError) as error:
-        raise _incomplete(what) from error
+        raise incomplete(f"the entry with index {expected}")
+    return entry_line(tuple(values), expected)
 
 
 def _bundle(entries: tuple[bytes, ...], first: int) -> bytes:
     try:
         return tiles.encode_bundle(entries)
     except ValueError as error:
-        raise _incomplete(f"one of the entries from index {first} on") from error
-
-
-def _write_trail(trail: BinaryIO, entries: tuple[Values, ...]) -> int:
-    """Write the changed rows of these entries, in the order of the entries. Returns their number."""
-    naming = [row[1 + _EVENT] for row in entries if TRAIL_DIGESTS in str(row[1 + _META])]
-    lines: dict[object, list[bytes]] = {event_id: [] for event_id in naming}
-    for values in trail_of(naming) if naming else ():
-        lines[values[_EVENT_OF_ROW]].append(_line(values))
-    written = [line for event_id in lines for line in lines[event_id]]
-    trail.write(b"".join(written))
-    return len(written)
-
-
-def _line(values: Values) -> bytes:
-    try:
-        return trail_bytes(row_of(values)) + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _incomplete(f"the changed row {values[0]}") from error
-
-
-def _incomplete(what: str) -> IntegrityFailed:
-    return IntegrityFailed(f"{what[:1].upper()}{what[1:]} is missing or was altered. Run verify_audit_log.")
+        raise incomplete(f"one of the entries from index {first} on") from error

@@ -12,7 +12,7 @@ from django.db.models import Q
 OPERATION: Final = "operation"
 """In filters, this word in place of an action matches every operation with a key. No action is spelled like it."""
 LABEL: Final = "Any operation with a key"
-_PREFIX: Final = "crypto."
+PREFIX: Final = "crypto."
 # A refused request may name anything as key. Only a value that is spelled like an id can be one.
 _KEY_ID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IS_KEY_ID: Final = re.compile(_KEY_ID, re.ASCII)
@@ -21,11 +21,11 @@ _IS_KEY_ID: Final = re.compile(_KEY_ID, re.ASCII)
 def is_operation(row: Mapping[str, Any]) -> bool:
     """Whether a row of ``audit_logs`` is an operation with a key."""
     is_of_key = row["object_type"] == "key" and _IS_KEY_ID.fullmatch(row["object_id"])
-    return bool(is_of_key) and row["action"].startswith(_PREFIX)
+    return bool(is_of_key) and row["action"].startswith(PREFIX)
 
 
 def has_action(action: str) -> Q:
     """The entries with this action, or all operations for ``OPERATION``."""
     if action != OPERATION:
         return Q(action=action)
-    return Q(object_type="key", action__startswith=_PREFIX, object_id__regex=f"^{_KEY_ID}$")
+    return Q(object_type="key", action__startswith=PREFIX, object_id__regex=f"^{_KEY_ID}$")

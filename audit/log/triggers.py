@@ -5,7 +5,7 @@ relies on them. It reports missing and changed triggers. Django rebuilds a SQLit
 it, and its triggers are lost: such a migration must install them again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -30,6 +30,26 @@ END """
 POSTGRESQL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE}$$
 """
+# The archive removes successful operations of a segment, and marks its transaction with a row of ``audit_removals``, which no
+# other session sees.
+_IS_REMOVABLE = """substr(OLD.action, 1, 7) = 'crypto.' AND OLD.outcome = 'ok' AND EXISTS (
+    SELECT 1 FROM audit_removals r JOIN audit_segments s ON s.number = r.segment
+    WHERE OLD.id >= s.first_id AND OLD.id <= s.last_id
+)"""
+_REFUSE_REMOVAL = f"""
+BEGIN
+    IF {_IS_REMOVABLE} THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'audit_logs is append-only: DELETE is refused' USING ERRCODE = 'restrict_violation';
+END """
+_POSTGRESQL_REMOVAL = (
+    f"CREATE FUNCTION refuse_removal_of_entry() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE_REMOVAL}$$",
+    """
+CREATE TRIGGER audit_logs_removal BEFORE DELETE ON audit_logs
+FOR EACH ROW EXECUTE FUNCTION refuse_removal_of_entry()
+""",
+)
 # Per statement, because TRUNCATE has no rows.
 _POSTGRESQL_TRIGGER = """
 CREATE TRIGGER {table}_append_only BEFORE {operations} ON {table}
@@ -39,6 +59,8 @@ _SQLITE_TRIGGER = """
 CREATE TRIGGER {table}_no_{operation} BEFORE {operation} ON {table} {condition}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {refused} is refused'); END
 """
+
+_SQLITE_REMOVAL = ("DELETE", f"WHEN NOT ({_IS_REMOVABLE})", "DELETE")
 
 # A process of an earlier version writes rows itself, without ids. PostgreSQL's column has no default. SQLite would number
 # the row, and has -1 as its id before that.
@@ -83,17 +105,23 @@ class Trigger:
 
 def expected(vendor: str) -> list[Trigger]:
     """Every trigger of the log."""
+    deletable = _DELETABLE | {"audit_logs"}
     if vendor == "postgresql":
-        return [
-            Trigger(f"{table}_append_only", table, _postgresql_trigger(table), _REFUSE)
+        refusing = [
+            Trigger(f"{table}_append_only", table, _postgresql_trigger(table, deletable), _REFUSE)
             for table in _UNIQUE_COLUMNS
+        ]
+        return [
+            *refusing,
+            Trigger("audit_logs_removal", "audit_logs", _POSTGRESQL_REMOVAL[1], _REFUSE_REMOVAL),
         ]
     refusing = [
         Trigger(f"{table}_no_{refused[0]}", table, _sqlite_trigger(table, *refused))
         for table in _UNIQUE_COLUMNS
-        for refused in _refused_by_sqlite(table)
+        for refused in _refused_by_sqlite(table, deletable)
     ]
-    return [*refusing, Trigger("audit_logs_ids", "audit_logs", _SQLITE_IDS)]
+    own = [Trigger("audit_logs_no_DELETE", "audit_logs", _sqlite_trigger("audit_logs", *_SQLITE_REMOVAL))]
+    return [*refusing, *own, Trigger("audit_logs_ids", "audit_logs", _SQLITE_IDS)]
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
@@ -116,6 +144,30 @@ def require_ids(schema_editor: BaseDatabaseSchemaEditor) -> None:
         _execute(schema_editor, [_SQLITE_IDS])
 
 
+def permit_removal(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Permit the archive to delete rows of ``audit_logs``, after ``install`` for this table."""
+    if schema_editor.connection.vendor == "postgresql":
+        table, deletable = "audit_logs", {"audit_logs"}
+        statements = [f"DROP TRIGGER {table}_append_only ON {table}", _postgresql_trigger(table, deletable)]
+        _execute(schema_editor, [*statements, *_POSTGRESQL_REMOVAL])
+    else:
+        trigger = _sqlite_trigger("audit_logs", *_SQLITE_REMOVAL)
+        _execute(schema_editor, ["DROP TRIGGER audit_logs_no_DELETE", trigger])
+
+
+def refuse_removal(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Undo ``permit_removal``."""
+    if schema_editor.connection.vendor == "postgresql":
+        dropped = [
+            "DROP TRIGGER audit_logs_append_only ON audit_logs",
+            "DROP FUNCTION refuse_removal_of_entry() CASCADE",
+        ]
+        _execute(schema_editor, [*dropped, _postgresql_trigger("audit_logs")])
+    else:
+        trigger = _sqlite_trigger("audit_logs", "DELETE", "", "DELETE")
+        _execute(schema_editor, ["DROP TRIGGER audit_logs_no_DELETE", trigger])
+
+
 def create_write_bundle(schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Create the function that writes a bundle, on PostgreSQL."""
     if schema_editor.connection.vendor == "postgresql":
@@ -133,9 +185,9 @@ def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
     return [_sqlite_trigger(table, *refused) for table in tables for refused in _refused_by_sqlite(table)]
 
 
-def _postgresql_trigger(table: str) -> str:
+def _postgresql_trigger(table: str, deletable: Collection[str] = _DELETABLE) -> str:
     # In the order of pg_get_triggerdef, because the verifier compares with its output.
-    operations = "UPDATE OR TRUNCATE" if table in _DELETABLE else "DELETE OR UPDATE OR TRUNCATE"
+    operations = "UPDATE OR TRUNCATE" if table in deletable else "DELETE OR UPDATE OR TRUNCATE"
     return _POSTGRESQL_TRIGGER.format(table=table, operations=operations)
 
 
@@ -143,12 +195,12 @@ def _sqlite_trigger(table: str, operation: str, condition: str, refused: str) ->
     return _SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
 
 
-def _refused_by_sqlite(table: str) -> list[tuple[str, str, str]]:
+def _refused_by_sqlite(table: str, deletable: Collection[str] = _DELETABLE) -> list[tuple[str, str, str]]:
     """(operation, condition, word of the refusal) for each trigger of a table."""
     same = " OR ".join(
         "(" + " AND ".join(f"{column} = NEW.{column}" for column in columns) + ")"
         for columns in _UNIQUE_COLUMNS[table]
     )
     replaces = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - constants of this module
-    deletes = [] if table in _DELETABLE else [("DELETE", "", "DELETE")]
+    deletes = [] if table in deletable else [("DELETE", "", "DELETE")]
     return [("UPDATE", "", "UPDATE"), *deletes, ("INSERT", replaces, "REPLACE")]

@@ -6,6 +6,7 @@ from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
+from audit.models.segments import AuditRemoval, AuditSegment
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
 
@@ -20,6 +21,8 @@ __all__ = [
     "AuditLeaf",
     "AuditLog",
     "AuditReceipt",
+    "AuditRemoval",
+    "AuditSegment",
     "AuditTile",
     "AuditTrail",
     "AuditTree",

@@ -1,6 +1,6 @@
 """Find missing and duplicate data: leaves, and the numbers of each writer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import batched
 
 from audit.log.canonical import MAX_INTEGER
@@ -35,10 +35,12 @@ def check_leaves() -> Iterator[Finding]:
         yield Finding(FindingKind.LEAF_SURPLUS, f"the row has {leaves} leaves", first, last, log_id)
 
 
-def check_sequences() -> Iterator[Finding]:
-    """Check that each writer's numbers are 1, 2, 3 …"""
+def check_sequences(has_removed: Callable[[str, int, int], bool]) -> Iterator[Finding]:
+    """Check that each writer's numbers are 1, 2, 3 …, except those that ``has_removed`` (writer, first, last)."""
     statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"), places=read_eras().places())
     for log_id, writer, wseq, prior, here, there in rows_of(statement):
+        if isinstance(wseq, int) and prior < wseq - 1 and has_removed(writer, prior + 1, wseq - 1):
+            continue
         text = f"after {prior} of writer {writer} comes {wseq}"
         first = None if here is None else min(here, 0 if there is None else there + 1)
         yield Finding(FindingKind.SEQUENCE_GAP, text, first, here, log_id)

@@ -37,6 +37,7 @@ class FindingKind(StrEnum):
     TRIGGER = "trigger"
     TRAIL = "trail"
     USAGE = "usage"
+    ARCHIVE = "archive"  # a segment whose file or row is not what was archived
     OLDER = "older_database"
     RECEIPT = "receipt"
     ALARM = "alarm"  # recorded in the log itself
@@ -81,6 +82,7 @@ class Report:
     checkpoints: int = 0  # valid ones, including those from outside
     waiting: int = 0  # entries that are not yet sequenced
     changed_rows: int = 0  # of the trail
+    archived: int = 0  # entries that only the archive has
     alarms: int = 0  # in the log, including the known ones
     counts: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -115,6 +117,7 @@ class Report:
             "checkpoints": self.checkpoints,
             "waiting": self.waiting,
             "changed_rows": self.changed_rows,
+            "archived": self.archived,
             "alarms": self.alarms,
             "counts": dict(self.counts),
             "first_bad": None if self.first_bad is None else _as_json(self.first_bad),

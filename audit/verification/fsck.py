@@ -15,6 +15,7 @@ from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import Leaves
 from audit.verification.protected_rows import check_protected_rows
+from audit.verification.segments import Segments
 from audit.verification.trail import Trail
 from audit.verification.triggers import check_triggers
 from audit.verification.usage import check_usage
@@ -30,19 +31,23 @@ def verify_log(
     outside: Sequence[OutsideCheckpoint] = (),
     pinned: Sequence[VerifierKey] = (),
     known_alarms: int = 0,
+    with_archive: bool = False,
     progress: ReportProgress = lambda _done, _total: None,
 ) -> Report:
     """Verify everything, in one snapshot, while others write. The report has the findings.
 
     ``outside`` are checkpoints that the log must agree with. If keys are ``pinned``, only these count, and keys that
-    they vouch for. The first ``known_alarms`` of the log are no findings. Raises TransactionManagementError inside a
+    they vouch for. The first ``known_alarms`` of the log are no findings. ``with_archive``:
+    read every archived entry, in place of the digests of the files. Raises TransactionManagementError inside a
     transaction, KekUnavailable and UnwrapFailed if MACs cannot be checked, django.db.Error, OSError, and what
     ``progress`` raises.
     """
     report = Report()
     remembered = _read_head(report)  # before the snapshot, because it is written after the data it refers to
     with reading():
-        verification = _Verification(outside, pinned, known_alarms, remembered)
+        verification = _Verification(
+            outside, pinned, known_alarms, remembered, Segments(is_deep=with_archive)
+        )
         for finding in verification.run(progress):
             report.add(finding)
         verification.conclude(report)
@@ -56,15 +61,23 @@ class _Verification:
         pinned: Sequence[VerifierKey],
         known_alarms: int,
         remembered: Head | None,
+        segments: Segments,
     ) -> None:
+        self._segments = segments
         name = origin()
         self._keys = StoredKeys(name)
         trust = Trust(name, tuple(pinned or self._keys.keys), is_pinned=bool(pinned))
         self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
         self._alarms = Alarms(known_alarms)
-        self._checks = (self._trail.check, self._keys.check, self._alarms.check, check_heartbeats)
-        self._leaves = Leaves(self._heads, self._checks)
+        self._checks = (
+            self._trail.check,
+            self._keys.check,
+            self._alarms.check,
+            segments.note,
+            check_heartbeats,
+        )
+        self._leaves = Leaves(self._heads, self._checks, segments.may_lack)
         self._bundles = Bundles(self._checks)
 
     def run(self, progress: ReportProgress) -> Iterator[Finding]:
@@ -74,8 +87,9 @@ class _Verification:
         yield from self._trail.finish()
         yield from self._keys.finish()
         yield from check_leaves()
-        yield from check_sequences()
-        yield from check_usage()
+        yield from self._segments.finish()
+        yield from check_sequences(self._segments.has_removed)
+        yield from check_usage(self._segments.last_at)
         yield from check_protected_rows()
         yield from check_triggers()
         for size, anchor in rows_of(_RECEIPTS):
@@ -87,6 +101,7 @@ class _Verification:
         report.last_timestamp = self._leaves.last_timestamp
         report.signed_size, report.checkpoints = self._heads.signed_size, self._heads.counted
         report.changed_rows = self._trail.rows
+        report.archived = self._leaves.archived
         report.waiting = self._bundles.waiting
         report.alarms = self._alarms.count
 

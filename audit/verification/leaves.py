@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched
 
 from audit.log.canonical import MAX_INTEGER
-from audit.log.raw_rows import ReportProgress, Values, number_of, rows_of, spelled, stream
+from audit.log.raw_rows import CHUNK, ReportProgress, Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
 from audit.sequencing.eras import Eras
 from audit.tlog.merkle import HASH_SIZE
@@ -16,6 +17,7 @@ from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import faults_of
 
 _TIMESTAMP = COLUMNS.index("timestamp")
+_NO_ROW = (None,) * len(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,18 @@ type RowCheck = Callable[[Sequence[Seen]], Iterator[Finding]]
 
 
 class Leaves:
-    """Leaves and their rows, in order. ``checks`` get every row, a chunk at a time."""
+    """Leaves and their rows, in order. ``checks`` get every row, a chunk at a time.
 
-    def __init__(self, heads: Heads, checks: Sequence[RowCheck]) -> None:
+    ``may_lack``: whether the database may lack the row of a leaf, because the archive has it.
+    """
+
+    def __init__(self, heads: Heads, checks: Sequence[RowCheck], may_lack: Callable[[int], bool]) -> None:
         self.tree = GrowingTree(heads)
         self.last_timestamp: object = None
+        self.archived = 0
         self._heads = heads
         self._checks = checks
+        self._may_lack = may_lack
         self._eras = read_eras()
         self._expected = 0
         self._is_whole = True  # until an index is missing: later leaves have another place in the tree
@@ -82,33 +89,29 @@ class Leaves:
             f"SELECT l.idx, l.log_id, l.leaf_hash, {columns} FROM audit_leaves l "  # noqa: S608 - constants
             "LEFT JOIN audit_logs g ON g.id = l.log_id ORDER BY l.idx"
         )
-        found = stream(
+        found = rows_of(
             f"SELECT {columns} FROM audit_logs g WHERE g.id > %s AND g.id <= %s ORDER BY g.id",  # noqa: S608 - constants
             [self._eras.last_old_id, self._eras.last_id],
         )
-        leaves, expected = _TileLeaves(), self._eras.old_size
-        for rows in found:
-            placed = list(self._placed(rows, expected, leaves))
-            expected = max(expected, rows[-1][0] - self._eras.id_shift)
-            yield placed
-        if missing := list(self._missing(expected, self._eras.size, leaves)):
-            yield missing
+        yield from batched(self._placed(found), CHUNK)
 
-    def _placed(self, rows: Iterable[Values], expected: int, leaves: "_TileLeaves") -> Iterator[Values]:
+    def _placed(self, rows: Iterable[Values]) -> Iterator[Values]:
+        leaves, expected = _TileLeaves(), self._eras.old_size
         for values in rows:
             index = values[0] - 1 - self._eras.id_shift
             yield from self._missing(expected, index, leaves)
             yield index, values[0], leaves.at(index), *values
             expected = max(expected, index + 1)
+        yield from self._missing(expected, self._eras.size, leaves)
 
     def _missing(self, first: int, last: int, leaves: "_TileLeaves") -> Iterator[Values]:
         """Leaves without a row. Where the tiles have no leaf either, the next index shows what is missing."""
         for index in range(first, last):
             if (stored := leaves.at(index)) is None:
                 if last == self._eras.size:  # there is no next one
-                    yield last - 1, self._eras.id_of(last - 1), None, *[None] * len(COLUMNS)
+                    yield last - 1, self._eras.id_of(last - 1), None, *_NO_ROW
                 return
-            yield index, self._eras.id_of(index), stored, *[None] * len(COLUMNS)
+            yield index, self._eras.id_of(index), stored, *_NO_ROW
 
     def _check_chunk(self, rows: Sequence[Values]) -> Iterator[Finding]:
         seen: list[Seen] = []
@@ -116,7 +119,10 @@ class Leaves:
         for index, log_id, stored, *values in rows:
             yield from self._check_place(index)
             if values[0] is None:
-                yield Finding.at(FindingKind.ENTRY_MISSING, "its row is not there", index, log_id)
+                if stored is not None and self._may_lack(index):
+                    self.archived += 1
+                else:
+                    yield Finding.at(FindingKind.ENTRY_MISSING, "its row is not there", index, log_id)
                 leaf = stored
             else:
                 row = Seen(index, log_id, tuple(values), inspect(tuple(values)))

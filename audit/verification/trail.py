@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from audit.log.entries import TRAIL_FIELDS, trail_digest
 from audit.log.events import TRAIL_DIGESTS
-from audit.log.raw_rows import Values, as_stored, json_value, number_of, rows_of, spelled
+from audit.log.lines import row_of, trail_of
+from audit.log.raw_rows import Values, number_of, rows_of, spelled
 from audit.models import AuditTrail
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
@@ -13,7 +14,6 @@ from audit.verification.leaves import Seen, read_eras
 
 _EVENT_OF_ENTRY = COLUMNS.index("event_id")
 _EVENT = TRAIL_FIELDS.index("event_id")
-_JSON = ("old_values", "new_values")
 
 
 class Trail:
@@ -64,27 +64,9 @@ class Trail:
                 yield Finding.at(FindingKind.TRAIL, text, index, log_id)
 
 
-def trail_of(event_ids: Sequence[object]) -> Iterator[Values]:
-    """The columns ``TRAIL_FIELDS``, spelled, of the changed rows of these events, in the order of their ids."""
-    places = ", ".join(["%s"] * len(event_ids))
-    statement = (
-        f"SELECT {spelled(AuditTrail, TRAIL_FIELDS, 't')} FROM audit_trail t "  # noqa: S608 - constants
-        f"WHERE t.event_id IN ({places}) ORDER BY t.id"
-    )
-    yield from rows_of(statement, [as_stored(event_id) for event_id in event_ids])
-
-
 def digest_of(values: Values) -> str:
     """The digest; "", which no entry names, if the columns have no canonical form."""
     try:
         return trail_digest(row_of(values))
     except (TypeError, ValueError, RecursionError):
         return ""
-
-
-def row_of(values: Values) -> dict[str, object]:
-    """The changed row as input of ``trail_digest``. Raises TypeError, ValueError and RecursionError."""
-    row = dict(zip(TRAIL_FIELDS, values, strict=True))
-    for name in _JSON:
-        row[name] = None if row[name] is None else json_value(row[name])
-    return row

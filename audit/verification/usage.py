@@ -1,14 +1,14 @@
 """Compare the roll-ups with a recount of the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 
 from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
-from audit.sequencing.daily_usage import first_day, stored
+from audit.sequencing.daily_usage import KEPT, first_day, stored
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import read_eras
 from kernel.clock import process_now
@@ -34,10 +34,10 @@ WITH counted AS (
         g.action AS operation, g.outcome, {hour} AS hour,
         {count} AS count, {size} AS size, max({timestamp}) AS last_at, 0 AS stored
     FROM {places} l JOIN audit_logs g ON g.id = l.log_id
-    WHERE g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
+    WHERE {counted} AND g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
-    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
+    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u WHERE {compared}
 )
 SELECT {names}, sum(stored), count(*) FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
 GROUP BY {names}
@@ -65,9 +65,12 @@ ORDER BY day, kind, subject
 """
 
 
-def check_usage() -> Iterator[Finding]:
-    """Check that each bucket exists once, with the totals of the entries, and that the sums of days are its sums."""
-    yield from _check_hours()
+def check_usage(archived_at: datetime | None) -> Iterator[Finding]:
+    """Check that each bucket exists once, with the totals of the entries, and that the sums of days are its sums.
+
+    The entries are compared from the day after ``archived_at`` on, the time of the newest one that the archive has.
+    """
+    yield from _check_hours(archived_at)
     yield from _check_days()
 
 
@@ -88,7 +91,7 @@ def _check_days() -> Iterator[Finding]:
         yield Finding(FindingKind.USAGE, text)
 
 
-def _check_hours() -> Iterator[Finding]:
+def _check_hours(archived_at: datetime | None) -> Iterator[Finding]:
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         places=read_eras().places(),
@@ -106,8 +109,11 @@ def _check_hours() -> Iterator[Finding]:
             spelled(UsageRollup, [name], "u") + f" AS {name}" for name in ("count", "size", "last_at")
         ),
         names=", ".join(_BUCKET),
+        counted="g.timestamp >= %s" if archived_at else "1 = 1",
+        compared="u.hour >= %s" if archived_at else "1 = 1",
     )
-    for *bucket, found, rows in rows_of(statement):
+    since = [stored(first_day(archived_at) + KEPT + timedelta(days=1))] * 2 if archived_at else []
+    for *bucket, found, rows in rows_of(statement, since):
         text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"
         yield Finding(FindingKind.USAGE, text)
 

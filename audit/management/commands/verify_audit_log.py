@@ -44,6 +44,11 @@ class Command(JsonCommand, LogCommand):
             metavar="N",
             help="do not report the first N alarms in the log, because they have been investigated",
         )
+        parser.add_argument(
+            "--with-archive",
+            action="store_true",
+            help="read every archived entry; otherwise only the digests of the files are compared",
+        )
         super().add_arguments(parser)
 
     def handle(
@@ -52,6 +57,7 @@ class Command(JsonCommand, LogCommand):
         checkpoint: list[str],
         key: list[str],
         known_alarms: int,
+        with_archive: bool,
         as_json: bool,
         **_options: Any,
     ) -> None:
@@ -62,6 +68,7 @@ class Command(JsonCommand, LogCommand):
                 outside=[_outside(name) for name in checkpoint],
                 pinned=[vkey for given in key for vkey in read_keys(given)],
                 known_alarms=known_alarms,
+                with_archive=with_archive,
                 progress=PeriodicProgress(),
             )
         except KeyboardInterrupt:
@@ -96,6 +103,8 @@ def _lines(report: Report) -> list[str]:
     lines.append(
         f"{report.checkpoints} checkpoints are valid, the largest covers {report.signed_size} entries"
     )
+    if report.archived:
+        lines.append(f"{report.archived} of the entries are in the archive only")
     lines.append(f"{report.waiting} entries are not yet sequenced")
     if report.alarms:
         lines.append(f"{report.alarms} alarms are in the log, as audit.log.alarmed or rollback_accepted")

@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import Max, Q
 
 from audit import actions
+from audit.archive.contents import has_removed
 from audit.log.bundles import Body, Bundle
 from audit.log.raw_rows import as_stored
 from audit.models import AuditLog
@@ -54,8 +55,8 @@ def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
             runs.append(numbers)
         begins.append(place)
     logged = _last_in_log([bundles[place] for place in begins])
-    for place, last in zip(begins, logged, strict=True):
-        repeated[place] = last is not None and last >= bundles[place].first
+    for place, (last, newest) in zip(begins, logged, strict=True):
+        repeated[place] = last is not None or _is_archived(bundles[place], newest)
     return repeated
 
 
@@ -81,15 +82,22 @@ def missing_numbers(places: Sequence[Place]) -> list[_Number]:
     return [number for number in before if number not in stored]
 
 
-def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
-    """For each bundle, the largest of its numbers that the log has; None if it has none of them."""
+def _is_archived(bundle: Bundle, newest: int | None) -> bool:
+    """Whether the archive removed entries with its numbers. It keeps the ``newest`` row of each writer."""
+    numbers = range(bundle.first, bundle.first + bundle.entries)
+    return newest is not None and newest >= numbers.stop and has_removed(bundle.writer, numbers)
+
+
+def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[tuple[int | None, int | None]]:
+    """For each bundle, the largest of its numbers that the log has, and that of its writer; None if there is none."""
     types = _TYPES[connection.vendor]
     row = f"({', '.join(f'%s{each}' for each in types)})"
     for some in batched(bundles, _LOOKED_UP_AT_ONCE):
         statement = (
             f"WITH asked (place, writer, low, high) AS (VALUES {', '.join([row] * len(some))}) "  # noqa: S608 - constants
             "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
-            "AND g.wseq < asked.high) FROM asked ORDER BY place"
+            "AND g.wseq < asked.high), (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer) "
+            "FROM asked ORDER BY place"
         )
         parameters: list[Any] = [
             value
@@ -98,7 +106,7 @@ def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[int | None]:
         ]
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            yield from (last for (last,) in cursor.fetchall())
+            yield from cursor.fetchall()
 
 
 def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[_Number, Place]]:

@@ -1,0 +1,190 @@
+"""Archive old segments: write each to a file, read it back, record it, and remove the rows of its successful operations.
+
+A process can be killed at any moment. The next run adopts a file with the same content, and finishes a removal.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+
+from audit import actions
+from audit.archive import removing
+from audit.archive.contents import encode_kept, encode_removed
+from audit.archive.places import Folder, configured_place
+from audit.archive.segments import Segment, name_of
+from audit.log.entries import ENTRY_FIELDS
+from audit.log.events import Actor, Event
+from audit.log.lines import entry_line, incomplete, trail_lines
+from audit.log.raw_rows import CHUNK, Spelled, Values, any_text, reading, rows_of, spelled, timestamp_of
+from audit.models import AuditLog, AuditSegment
+from audit.sequencing.eras import Eras
+from audit.sequencing.leadership import leading
+from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
+from audit.services.proofs import opened
+from audit.services.recording import record
+from audit.tlog import merkle
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.proof import format_proof
+from kernel.clock import database_now
+from kernel.crypto.encoding import encode_base64
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
+
+_TIMESTAMP = ENTRY_FIELDS.index("timestamp")
+
+type IsStopping = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A segment as stored in the database. ``rows`` have the columns ``ENTRY_FIELDS``, spelled."""
+
+    content: Segment
+    first_id: int
+    rows: Sequence[Values]
+
+    @property
+    def timestamps(self) -> list[datetime]:
+        return [timestamp for row in self.rows if (timestamp := timestamp_of(row[_TIMESTAMP]))]
+
+
+def archive_log(
+    *, before: datetime, actor: Actor, is_stopping: IsStopping = lambda: False
+) -> list[AuditSegment]:
+    """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
+
+    Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
+    other content, IntegrityFailed if stored data does not match the signed tree, OSError and django.db.Error.
+    """
+    place = configured_place()
+    removing.finish_removals(is_stopping)
+    archived = []
+    while not is_stopping() and (segment := _archive_next(place, before, actor)):
+        archived.append(segment)
+        removing.remove_rows(segment, is_stopping)
+    return archived
+
+
+def _archive_next(place: Folder, before: datetime, actor: Actor) -> AuditSegment | None:
+    number = _next_number()
+    read = _read(number, before)
+    if read is None or max(read.timestamps) >= before:
+        return None
+    content = _store(place, read.content)
+    return _record(_segment_of(read, content), read.content, actor)
+
+
+def _next_number() -> int:
+    """The segment after the archived ones. Entries of the first era stay in the database."""
+    newest = AuditSegment.objects.order_by("-number").values_list("number", flat=True).first()
+    return -(-Eras.read().old_size // AuditSegment.ENTRIES) if newest is None else newest + 1
+
+
+def _read(number: int, before: datetime) -> _Read | None:
+    """The segment, verified; None if it is not whole and signed yet, or if its last entry is not older."""
+    first = number * AuditSegment.ENTRIES
+    newest = latest_checkpoint()
+    if newest is None or first + AuditSegment.ENTRIES > newest.size:
+        return None
+    head, first_id = opened(newest), Eras.read().id_of(first)
+    if not _is_older(first_id + AuditSegment.ENTRIES - 1, before):
+        return None
+    with reading():
+        rows, entries, changed = _read_lines(first_id, first)
+        proof = merkle.inclusion_proof(first, head.size, database_reader())
+    content = Segment(number, format_proof(first, proof, newest.note), entries, changed)
+    _require_in_tree(content, head, proof)
+    return _Read(content, first_id, rows)
+
+
+def _is_older(log_id: int, before: datetime) -> bool:
+    last = AuditLog.objects.filter(id=log_id)  # noqa: CC2 - the time of an entry
+    with any_text():
+        timestamp = timestamp_of(last.values_list(Spelled("timestamp"), flat=True).first())
+    return timestamp is None or timestamp < before
+
+
+def _read_lines(first_id: int, first: int) -> tuple[list[Values], list[bytes], list[bytes]]:
+    """The rows, and the lines of the entries and of their changed rows."""
+    statement = f"SELECT {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_logs g WHERE g.id >= %s AND g.id < %s ORDER BY g.id"  # noqa: S608 - constants
+    rows = list(rows_of(statement, [first_id, first_id + AuditSegment.ENTRIES]))
+    if len(rows) != AuditSegment.ENTRIES:
+        raise incomplete(f"an entry between the indices {first} and {first + AuditSegment.ENTRIES - 1}")
+    entries = [entry_line(row, first + place) for place, row in enumerate(rows)]
+    return rows, entries, [line for some in batched(rows, CHUNK) for line in trail_lines(some)]
+
+
+def _require_in_tree(segment: Segment, head: Checkpoint, proof: Sequence[bytes]) -> None:
+    """Verify the root of the segment with the hashes of the proof above it. Raises IntegrityFailed."""
+    height = AuditSegment.ENTRIES.bit_length() - 1
+    segments = -(-head.size // AuditSegment.ENTRIES)
+    try:
+        merkle.verify_inclusion(segment.root, segment.number, segments, proof[height:], head.root)
+    except ValueError as error:
+        raise IntegrityFailed(ALTERED) from error
+
+
+def _store(place: Folder, segment: Segment) -> bytes:
+    """Write the file and read it back, or adopt one with the same content. Returns its bytes."""
+    name, octets = name_of(segment.number), segment.encode()
+    try:
+        place.add(name, octets)
+    except FileExistsError:
+        return _adopt(place, name, segment)
+    if place.read(name) != octets:
+        raise Conflict(
+            f"The file {name} of the archive does not have the bytes that were written. Check its storage."
+        )
+    return octets
+
+
+def _adopt(place: Folder, name: str, segment: Segment) -> bytes:
+    octets = place.read(name)
+    try:
+        if Segment.decode(octets).has_content_of(segment):
+            return octets
+    except ValueError:
+        pass
+    raise Conflict(f"The archive has another file {name}. Move it away, or choose another place.")
+
+
+def _segment_of(read: _Read, octets: bytes) -> AuditSegment:
+    kept = removing.places_to_keep(read.rows)
+    timestamps = read.timestamps
+    return AuditSegment(
+        number=read.content.number,
+        first_id=read.first_id,
+        last_id=read.first_id + AuditSegment.ENTRIES - 1,
+        first_at=min(timestamps),
+        last_at=max(timestamps),
+        kept=encode_kept(kept),
+        removed=encode_removed(removing.numbers_without(read.rows, kept)),
+        sha256=hashlib.sha256(octets).hexdigest(),
+        size=len(octets),
+    )
+
+
+def _record(segment: AuditSegment, content: Segment, actor: Actor) -> AuditSegment | None:
+    """The segment, recorded in the log; None if another process archived it meanwhile."""
+    meta = {
+        "first_id": segment.first_id,
+        "last_id": segment.last_id,
+        "root": encode_base64(content.root),
+        "sha256": segment.sha256,
+    }
+    with leading(waits=True):
+        if AuditSegment.objects.filter(number=segment.number).exists():
+            return None
+        segment.archived_at = database_now()
+        segment.save_with_mac()
+        event = Event(
+            action=actions.SEGMENT_ARCHIVED,
+            object_type="audit_segment",
+            object_id=str(segment.number),
+            size=segment.size,
+            meta=meta,
+        )
+        record(event, actor, at=segment.archived_at)
+    return segment

@@ -1,0 +1,100 @@
+"""Check the segments of the archive, and find out which entries the database may lack."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from audit import actions
+from audit.archive.contents import Kept, removed_numbers
+from audit.archive.reading import SegmentUnreadable, read_file, read_segment
+from audit.log.canonical import MAX_INTEGER
+from audit.models import AuditSegment
+from audit.sequencing.tree import database_reader
+from audit.tlog.merkle import HashReader
+from audit.verification.findings import Finding, FindingKind
+from audit.verification.inspection import COLUMNS
+from audit.verification.leaves import Seen
+from audit.verification.protected_rows import stored_rows
+from kernel.trust.row_mac import IntegrityFailed
+
+_ACTION, _OBJECT, _META = (COLUMNS.index(name) for name in ("action", "object_id", "meta"))
+
+
+class Segments:
+    """The segments with an authentic row. ``is_deep``: read each file, in place of its digest."""
+
+    def __init__(self, *, is_deep: bool) -> None:
+        self._is_deep = is_deep
+        self._of = {row.number: row for _, row in stored_rows(AuditSegment) if row}
+        self._recorded: dict[str, str] = {}
+        self._current = -1
+        self._kept: Kept | None = None
+        removed: dict[str, list[tuple[int, int]]] = {}
+        for segment in self._of.values():
+            for writer, ranges in removed_numbers(segment).items():
+                removed.setdefault(writer, []).extend(ranges)
+        self._removed = {writer: _joined(ranges) for writer, ranges in removed.items()}
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The time of the newest archived entry."""
+        return max((segment.last_at for segment in self._of.values()), default=None)
+
+    def may_lack(self, index: int) -> bool:
+        """Whether the row of this leaf is in the archive only."""
+        number, place = divmod(index, AuditSegment.ENTRIES)
+        if number != self._current:
+            segment = self._of.get(number)
+            self._current, self._kept = number, Kept(segment) if segment else None
+        return self._kept is not None and place not in self._kept
+
+    def has_removed(self, writer: str, first: int, last: int) -> bool:
+        """Whether all numbers of the writer from first to last were removed."""
+        ranges = self._removed.get(writer, [])
+        at = bisect_right(ranges, (first, MAX_INTEGER)) - 1
+        return at >= 0 and last <= ranges[at][1]
+
+    def note(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+        """Remember the entries that record segments. A check of rows, which finds nothing by itself."""
+        for row in seen:
+            if row.values[_ACTION] == actions.SEGMENT_ARCHIVED and row.inspection.is_authentic:
+                digest = json.loads(row.values[_META]).get("sha256")
+                self._recorded[str(row.values[_OBJECT])] = str(digest)
+        return iter(())
+
+    def finish(self) -> Iterator[Finding]:
+        """Compare the segments with the entries that record them, and with their files."""
+        digests = {str(number): segment.sha256 for number, segment in self._of.items()}
+        for number in sorted(digests.keys() | self._recorded.keys(), key=int):
+            if digests.get(number) != self._recorded.get(number):
+                yield Finding(FindingKind.ARCHIVE, f"segment {number} is not one that the log records")
+        read = database_reader()
+        for segment in self._of.values():
+            if problem := self._problem_of(segment, read):
+                first = segment.number * AuditSegment.ENTRIES
+                yield Finding(FindingKind.ARCHIVE, problem, first, first + AuditSegment.ENTRIES - 1)
+
+    def _problem_of(self, segment: AuditSegment, read: HashReader) -> str:
+        try:
+            if not self._is_deep:
+                read_file(segment)
+                return ""
+            root = read_segment(segment).root
+            is_in_tree = root == read(AuditSegment.ENTRIES.bit_length() - 1, segment.number)
+        except (SegmentUnreadable, IntegrityFailed) as error:
+            return error.detail
+        except ValueError as error:
+            return f"segment {segment.number}: {error}"
+        return "" if is_in_tree else f"the entries of segment {segment.number} are not those of the tree"
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges in order. Consecutive ones are one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and joined[-1][1] + 1 == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
