@@ -1,7 +1,7 @@
 """The file of a segment: its entries as the lines that are hashed into the tree, compressed with xz.
 
-Line 1 is a JSON object: ``segment`` is the number, and ``proof`` the C2SP tlog-proof of the first entry. The next
-``AuditSegment.ENTRIES`` lines are the entries in order. The others are the changed rows that these entries name, in the
+Line 1 is a JSON object: ``segment`` is the number, ``entries`` their number, and ``proof`` the C2SP tlog-proof of the
+first entry. The next lines are the entries in order. The others are the changed rows that these entries name, in the
 bytes whose SHA-256 an entry contains. Each line ends with a newline, which canonical JSON does not contain.
 
 The proof also proves the root of all entries of the segment, with its hashes above the segment's own tree.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from audit.log import canonical
 from audit.models import AuditSegment
 from audit.tlog.merkle import complete_root, leaf_hash
 
@@ -50,7 +51,7 @@ class Segment:
 
     def encode(self) -> bytes:
         """The bytes of the file. Raises ValueError if the content has more than ``MOST_BYTES``."""
-        head = json.dumps({"segment": self.number, "proof": self.proof}, separators=(",", ":")).encode()
+        head = canonical.encode({"entries": len(self.entries), "proof": self.proof, "segment": self.number})
         content = b"".join(line + b"\n" for line in (head, *self.entries, *self.rows))
         if len(content) > MOST_BYTES:
             raise ValueError(f"a segment has at most {MOST_BYTES} bytes")

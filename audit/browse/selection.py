@@ -25,7 +25,7 @@ SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
-_SEARCHED = (
+SEARCHED = (
     "actor_name",
     "action",
     "object_type",
@@ -219,18 +219,26 @@ def parse_id(text: str) -> UUID | None:
 
 def contains_word(word: str) -> Q:
     """Match a word, or a phrase in quotes, in any text of the entry."""
-    text = word[1:-1] if _PHRASE.fullmatch(word) else word
+    text = phrase_of(word)
     anywhere = Q()
-    for name in _SEARCHED:
+    for name in SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": text})
     return anywhere
 
 
+def phrase_of(word: str) -> str:
+    """The word, or the phrase without its quotes."""
+    return word[1:-1] if _PHRASE.fullmatch(word) else word
+
+
 def is_object(text: str, ids: Collection[str]) -> list[Q]:
     """Alternatives that match an object by its id, or by its name if ``ids`` are those of the objects with this name."""
-    if parse_id(text) is not None:
-        return [Q(object_id=text)]
-    return [Q(object_id=each) for each in sorted({text, *prefixed(without_prefix(text)), *ids})]
+    return [Q(object_id=each) for each in sorted(object_ids(text, ids))]
+
+
+def object_ids(text: str, ids: Collection[str]) -> set[str]:
+    """The ``object_id`` of each entry that ``is_object`` matches."""
+    return {text} if parse_id(text) is not None else {text, *prefixed(without_prefix(text)), *ids}
 
 
 def any_of(alternatives: Iterable[Q]) -> Q:

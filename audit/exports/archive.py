@@ -7,16 +7,18 @@ only for comparison with the reader's pinned keys. The export verifies nothing.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import batched, chain
 from pathlib import Path
 from typing import BinaryIO
 
+from audit.archive.reading import read_segment
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.lines import entry_line, incomplete, trail_lines
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
-from audit.models import AuditLog
+from audit.models import AuditLog, AuditSegment
 from audit.sequencing.checkpoints.signing_keys import origin
 from audit.tlog import tiles
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
@@ -31,7 +33,7 @@ README = """\
 The audit log of {origin}, its first {size} entries. To verify it with a public key that you saved earlier:
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
-_BUNDLES_AT_ONCE = 4
+_ENTRIES_AT_ONCE = 4 * tiles.WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,32 +110,54 @@ def _write_tiles(target: _Folder, size: int) -> None:
 
 def _write_entries(target: _Folder, trail: BinaryIO, size: int, progress: ReportProgress) -> int:
     """Write the entry bundles and the changed rows. Returns the number of changed rows."""
-    eras = read_eras()
-    columns = spelled(AuditLog, ENTRY_FIELDS, "g")
+    done = rows = 0
+    waiting: list[bytes] = []
+    for entries, changed in _lines(size):
+        trail.write(b"".join(line + b"\n" for line in changed))
+        rows += len(changed)
+        waiting += entries
+        while len(waiting) >= tiles.WIDTH or (waiting and done + len(waiting) == size):
+            bundle, waiting = waiting[: tiles.WIDTH], waiting[tiles.WIDTH :]
+            target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))
+            done += len(bundle)
+        progress(done, size)
+    return rows
+
+
+def _lines(size: int) -> Iterator[tuple[Sequence[bytes], Sequence[bytes]]]:
+    """The first ``size`` entries and the changed rows that they name, in parts, from the database and the archive."""
+    index = 0
+    for segment in AuditSegment.objects.order_by("number"):
+        first = segment.number * AuditSegment.ENTRIES
+        yield from _stored_lines(index, first)
+        content = read_segment(segment.check_mac())
+        yield content.entries, content.rows
+        index = first + AuditSegment.ENTRIES
+    yield from _stored_lines(index, size)
+
+
+def _stored_lines(first: int, end: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """The entries from the index ``first`` on, and before ``end``."""
+    eras, columns = read_eras(), spelled(AuditLog, ENTRY_FIELDS, "g")
     old = rows_of(
         f"SELECT l.idx, {columns} FROM audit_leaves l "  # noqa: S608 - constants
-        "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx < %s ORDER BY l.idx",
-        [size],
+        "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx >= %s AND l.idx < %s ORDER BY l.idx",
+        [first, end],
     )
     later = rows_of(
         f"SELECT g.id - 1 - %s, {columns} FROM audit_logs g "  # noqa: S608 - constants
-        "WHERE g.id > %s AND g.id <= %s ORDER BY g.id",
-        [eras.id_shift, eras.last_old_id, eras.id_of(size - 1)],
+        "WHERE g.id > %s AND g.id >= %s AND g.id <= %s ORDER BY g.id",
+        [eras.id_shift, eras.last_old_id, eras.id_of(first), eras.id_of(end - 1)],
     )
-    done = rows = 0
     with closing(old), closing(later):  # on SQLite, an open cursor locks out the record of a cancellation
-        for some in batched(chain(old, later), _BUNDLES_AT_ONCE * tiles.WIDTH):
-            entries = [_entry(row, done + place) for place, row in enumerate(some)]
-            for bundle in batched(entries, tiles.WIDTH):
-                target.write(tiles.entries_path(done // tiles.WIDTH, len(bundle)), _bundle(bundle, done))
-                done += len(bundle)
-            changed = trail_lines([row[1:] for row in some])
-            trail.write(b"".join(line + b"\n" for line in changed))
-            rows += len(changed)
-            progress(done, size)
-    if done != size:
-        raise incomplete(f"the entry with index {done}")
-    return rows
+        for some in batched(chain(old, later), _ENTRIES_AT_ONCE):
+            yield (
+                [_entry(row, first + place) for place, row in enumerate(some)],
+                trail_lines([row[1:] for row in some]),
+            )
+            first += len(some)
+    if first != end:
+        raise incomplete(f"the entry with index {first}")
 
 
 def _entry(row: Values, expected: int) -> bytes:
@@ -143,7 +167,7 @@ def _entry(row: Values, expected: int) -> bytes:
     return entry_line(tuple(values), expected)
 
 
-def _bundle(entries: tuple[bytes, ...], first: int) -> bytes:
+def _bundle(entries: Sequence[bytes], first: int) -> bytes:
     try:
         return tiles.encode_bundle(entries)
     except ValueError as error:

@@ -4,8 +4,10 @@
 succeeds. Every other file in the folder is a leftover.
 """
 
+import heapq
 import secrets
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import batched
@@ -14,13 +16,15 @@ from django.conf import settings
 from msgspec.structs import replace
 
 from audit import actions
+from audit.archive.entries import ArchivedEntry, matching_entries, segments_between
 from audit.browse.filters import criteria_of
+from audit.browse.matching import Matcher
 from audit.errors import ExportNotWritten
 from audit.exports import files
 from audit.exports.archive import export_log
 from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
 from audit.log.events import Actor, Source
-from audit.models import AuditExport
+from audit.models import AuditExport, AuditSegment
 from audit.sequencing import tree
 from audit.sequencing.alarms import Alarm
 from audit.sequencing.catching_up import catch_up
@@ -48,6 +52,7 @@ BATCH = 1_000  # rows between two checks whether to continue
 _MOST_ALARMS = 1_000  # per export; the others are counted
 
 type _Columns = Mapping[str, object]
+type _Entry = FoundEntry | ArchivedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class _Altered:
     count: int = 0
     alarms: list[Alarm] = field(default_factory=list)
 
-    def add(self, entries: Iterable[FoundEntry]) -> None:
-        altered = [entry for entry in entries if entry.faults]
+    def add(self, entries: Iterable[_Entry]) -> None:
+        altered = [entry for entry in entries if isinstance(entry, FoundEntry) and entry.faults]
         self.count += len(altered)
         self.alarms += map(alarm_of, altered[: _MOST_ALARMS - len(self.alarms)])
 
@@ -135,14 +140,19 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
     form = ROW_FORMATS[export.format]
     criteria, names = criteria_of(export.filters), export.names or {}
     found = find_logs(reader=requester, criteria=criteria, names=names).order_by("id")
-    done, total = 0, found.count()
+    matcher = Matcher(criteria, names, export.requester if export.is_of_own_acts else None)
+    segments = segments_between(matcher)
+    done, total = 0, found.count() + len(segments) * AuditSegment.ENTRIES
     file.write(form.header)
-    for batch in batched(integrity.stream_entries(found), BATCH):
-        progress(done, total)
-        file.write(b"".join(map(form.line, batch)))
-        altered.add(batch)
-        done += len(batch)
-    progress(done, total)
+    with closing(integrity.stream_entries(found)) as stored:
+        archived = matching_entries(segments, matcher, lambda: progress(done, total))
+        merged: Iterable[_Entry] = heapq.merge(stored, archived, key=lambda entry: entry.log_id)
+        for batch in batched(merged, BATCH):
+            progress(done, total)
+            file.write(b"".join(map(form.line, batch)))
+            altered.add(batch)
+            done += len(batch)
+    progress(done, done)
     return done
 
 

@@ -37,6 +37,10 @@ class FoundEntry:
     faults: tuple[Fault, ...]
 
     @property
+    def log_id(self) -> int:
+        return int(self.values[0])
+
+    @property
     def integrity(self) -> Integrity:
         return Integrity.ALTERED if self.faults else Integrity.VERIFIED
 

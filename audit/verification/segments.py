@@ -9,6 +9,7 @@ from audit import actions
 from audit.archive.contents import Kept, removed_numbers
 from audit.archive.reading import SegmentUnreadable, read_file, read_segment
 from audit.log.canonical import MAX_INTEGER
+from audit.log.raw_rows import number_of
 from audit.models import AuditSegment
 from audit.sequencing.tree import database_reader
 from audit.tlog.merkle import HashReader
@@ -69,6 +70,10 @@ class Segments:
         for number in sorted(digests.keys() | self._recorded.keys(), key=int):
             if digests.get(number) != self._recorded.get(number):
                 yield Finding(FindingKind.ARCHIVE, f"segment {number} is not one that the log records")
+        if number_of("SELECT count(*) FROM audit_removals"):
+            yield Finding(
+                FindingKind.ARCHIVE, "audit_removals has a row, which permits the removal of entries"
+            )
         read = database_reader()
         for segment in self._of.values():
             if problem := self._problem_of(segment, read):

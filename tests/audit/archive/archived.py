@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from django.db import connection
-
 from audit.archive.archiving import archive_log
 from audit.models import AuditLog
 from audit.sequencing.head import HEAD_FILE

@@ -1,12 +1,38 @@
-"""Archiving moves old successful operations to files, and everything still verifies."""
+"""Archiving moves old successful operations to files. Everything still verifies, whenever the process is killed."""
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 
-from audit.models import AuditLog, AuditSegment
+from audit import actions
+from audit.archive import archiving, removing
+from audit.archive.segments import name_of
+from audit.log.events import Event
+from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditRemoval, AuditSegment
+from audit.sequencing.alarms import AlarmKind
+from audit.services import proofs
 from audit.verification.fsck import verify_log
+from kernel.clock import database_now
+from kernel.errors import Conflict
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.archive.archived import ENTRIES, all_rows, archive
+from tests.log_entries import insert_events
+from tests.tampering.altering import execute, without_triggers
+from tests.tampering.writing import SYSTEM, sequence, sign
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+
+
+OPERATION = Event(action="crypto.message.encrypted", object_type="key", object_id="0")
+
+
+def findings(**options):
+    return [str(finding) for finding in verify_log(**options).findings]
 
 
 def test_only_successful_operations_leave_the_database(log):
@@ -17,9 +43,187 @@ def test_only_successful_operations_leave_the_database(log):
     after = all_rows()
     gone = [row for log_id, row in before.items() if log_id not in after]
     assert len(segments) == len(before) // ENTRIES
-    assert gone
+    assert len(gone) > len(before) / 4
     assert all(row["action"].startswith("crypto.") and row["outcome"] == "ok" for row in gone)
+    assert not AuditRemoval.objects.exists()
+    sequence()
+    recorded = AuditLog.objects.filter(action=actions.SEGMENT_ARCHIVED).order_by("id")
+    assert list(recorded.values_list("object_id", flat=True)) == [str(each.number) for each in segments]
+
+
+def test_the_log_verifies_with_and_without_the_entries_of_the_archive(log):
+    before = len(all_rows())
+    archive()
+    gone = before - len(all_rows())
+    sequence()
+    sign()
+
     report = verify_log()
+
     assert [str(finding) for finding in report.findings] == []
-    assert report.archived == len(gone)
-    assert not verify_log(with_archive=True).is_altered
+    assert report.archived == gone
+    assert findings(with_archive=True) == []
+
+
+@pytest.mark.parametrize(("column", "of"), [("writer", "wseq"), ("user_id", "id"), ("actor_id", "id")])
+def test_the_newest_row_of_each_writer_and_actor_stays(log, column, of):
+    columns = AuditLog.objects.exclude(**{column: None}).order_by(of).values_list(column, of)
+    newest = dict(columns)
+
+    archive()
+
+    assert newest
+    assert newest.items() <= dict(columns.all()).items()
+
+
+def test_entries_that_stay_keep_their_proofs(log):
+    archive()
+
+    for entry in AuditLog.objects.all():
+        assert proofs.prove_entry(entry).leaf_hash
+    assert proofs.prove_consistency(reader=Everyone(), first=70).hashes
+
+
+class Everyone:
+    identity = None
+
+    def scope(self, _word):
+        return "all"
+
+
+def test_a_segment_with_a_younger_entry_is_not_archived(log, monkeypatch):
+    last = AuditLog.objects.order_by("id")[ENTRIES - 1].timestamp
+
+    assert archiving.archive_log(before=last, actor=SYSTEM) == []
+    [segment] = archiving.archive_log(before=last + timedelta(microseconds=1), actor=SYSTEM)
+    assert segment.last_at == last
+
+
+def test_only_whole_signed_segments_are_archived(log):
+    log.operate(2 * ENTRIES)
+    sequence()  # and not signed
+
+    signed = proofs.find_checkpoint(reader=Everyone()).row.size
+    assert len(archive()) == signed // ENTRIES
+
+
+def test_without_a_place_nothing_is_archived(log, settings):
+    settings.CC_AUDIT_ARCHIVE = ""
+
+    with pytest.raises(Conflict, match="CC_AUDIT_ARCHIVE"):
+        archive()
+
+
+def test_an_altered_entry_is_not_archived(log):
+    before = all_rows()
+    with without_triggers():
+        assert execute("UPDATE audit_logs SET client_ip = '192.0.2.77' WHERE id = %s", [min(before) + 5])
+
+    with pytest.raises(IntegrityFailed):
+        archive()
+
+    assert all_rows().keys() == before.keys()
+    assert not AuditSegment.objects.exists()
+
+
+def test_a_file_of_a_killed_process_is_adopted_although_its_proof_is_older(log, settings, monkeypatch):
+    def end(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "_record", end)
+        with pytest.raises(KeyboardInterrupt):
+            archive()
+    path = Path(settings.CC_AUDIT_ARCHIVE) / name_of(0)
+    octets = path.read_bytes()
+    log.operate(1)
+    sequence()
+    sign()
+
+    segments = archive()
+
+    assert segments[0].sha256 == hashlib.sha256(octets).hexdigest()
+    assert path.read_bytes() == octets
+    assert findings(with_archive=True) == []
+
+
+def test_another_file_in_the_way_is_not_replaced(log, settings):
+    path = Path(settings.CC_AUDIT_ARCHIVE) / name_of(0)
+    path.parent.mkdir()
+    path.write_bytes(b"of another log")
+
+    with pytest.raises(Conflict, match=path.name):
+        archive()
+
+    assert path.read_bytes() == b"of another log"
+    assert not AuditSegment.objects.exists()
+
+
+def test_an_interrupted_removal_is_finished_by_the_next_run(log, monkeypatch):
+    monkeypatch.setattr(removing, "_STEP", 5)
+    monkeypatch.setattr(removing, "_STEP_ON_SQLITE", 5)
+    before, calls = len(all_rows()), iter([False] * 5)
+
+    archive(is_stopping=lambda: next(calls, True))
+
+    [segment] = AuditSegment.objects.all()
+    assert segment.removed_at is None
+    assert before - 25 <= len(all_rows()) < before
+    assert findings() == []
+
+    archive()
+
+    assert not AuditSegment.objects.filter(removed_at=None).exists()
+    assert findings() == []
+
+
+def test_no_one_else_deletes_entries(log):
+    archive()
+    log.operate(3)
+    sequence()
+    operation = Q(action__startswith="crypto.", outcome="ok")
+    in_segment = AuditLog.objects.filter(id__lte=AuditSegment.objects.get(number=0).last_id)
+    unmarked = in_segment.filter(operation).first() or in_segment.first()
+    for row, is_marked in (
+        (AuditLog.objects.filter(operation).last(), True),  # not archived
+        (in_segment.exclude(operation).first(), True),  # of a kind that stays
+        (unmarked, False),
+    ):
+        with pytest.raises(IntegrityError, match="append-only"):
+            delete(row, is_marked=is_marked)
+
+
+def delete(row, *, is_marked):
+    with transaction.atomic():
+        if is_marked:
+            AuditRemoval.objects.create(segment=0)
+        AuditLog.objects.filter(id=row.id).delete()
+
+
+def test_a_bundle_whose_rows_were_removed_cannot_be_inserted_again(log):
+    writer = insert_events([(OPERATION, SYSTEM)] * 3 * ENTRIES, at=database_now())
+    bundle = AuditBundle.objects.filter(writer=writer).values().get()
+    insert_events([(OPERATION, SYSTEM)], at=database_now(), writer=writer, first=3 * ENTRIES + 1)
+    sequence()
+    sign()
+    archive()
+    sequence()
+    assert AuditLog.objects.filter(writer=writer).count() < 3 * ENTRIES
+    AuditBundle.objects.create(**bundle)
+
+    sequence()
+
+    assert AuditBundle.objects.get(id=bundle["id"]).rejected_at
+    assert AuditAlarm.objects.filter(kind=AlarmKind.BUNDLE_REJECTED).exists()
+
+
+def test_the_command_archives_and_reports(log, capsys):
+    call_command("archive_audit_log", "--older-than", "0d")
+
+    assert capsys.readouterr().out == f"{len(AuditSegment.objects.all())} segments archived\n"
+
+
+@pytest.mark.parametrize("age", ["400", "-1d", "400h", "d"])
+def test_an_age_is_a_number_of_days(root_of_trust, age):
+    with pytest.raises(CommandError, match="number of days"):
+        call_command("archive_audit_log", f"--older-than={age}")
