@@ -31,7 +31,7 @@ def kinds(**options):
     return set(verify_log(**options).counts)
 
 
-@pytest.mark.parametrize("condition", ["action NOT LIKE 'crypto.%'", "outcome = 'denied'"])
+@pytest.mark.parametrize("condition", ["substr(action, 1, 7) <> 'crypto.'", "outcome = 'denied'"])
 def test_a_missing_row_that_should_have_stayed_is_found(archived, condition):
     with without_triggers():
         assert execute(
