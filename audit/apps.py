@@ -5,6 +5,7 @@ from audit.log import action_labels, operations
 from kernel import actions as kernel_actions
 
 SWEEP_SECONDS = 600.0
+ARCHIVE_SECONDS = 30.0
 
 
 class AuditConfig(AppConfig):
@@ -12,6 +13,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
+        from audit.archive.archiving import archive_due_segment  # noqa: PLC0415
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
@@ -20,6 +22,7 @@ class AuditConfig(AppConfig):
 
         registry.register(task.KIND, AuditExport, task.run, task.ended)
         registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
+        registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
         topics.register(TOPIC)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)

@@ -6,8 +6,10 @@ A process can be killed at any moment. The next run adopts a file with the same 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
+
+from django.conf import settings
 
 from audit import actions
 from audit.archive import removing
@@ -15,13 +17,15 @@ from audit.archive.contents import encode_kept, encode_removed
 from audit.archive.places import Folder, configured_place
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
-from audit.log.events import Actor, Event
+from audit.log.events import Actor, Event, Source
 from audit.log.lines import entry_line, incomplete, trail_lines
 from audit.log.raw_rows import CHUNK, Spelled, Values, any_text, reading, rows_of, spelled, timestamp_of
 from audit.models import AuditLog, AuditSegment
+from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.eras import Eras
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
+from audit.services.alarms import raise_alarms
 from audit.services.proofs import opened
 from audit.services.recording import record
 from audit.tlog import merkle
@@ -33,6 +37,9 @@ from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 
 _TIMESTAMP = ENTRY_FIELDS.index("timestamp")
+
+_SCHEDULER = Actor.system("archive", Source.SCHEDULER)
+_EXPECTED = "what was written or signed before"
 
 type IsStopping = Callable[[], bool]
 
@@ -51,20 +58,35 @@ class _Read:
 
 
 def archive_log(
-    *, before: datetime, actor: Actor, is_stopping: IsStopping = lambda: False
+    *, before: datetime, actor: Actor, most: int | None = None, is_stopping: IsStopping = lambda: False
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
+    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
     other content, IntegrityFailed if stored data does not match the signed tree, OSError and django.db.Error.
     """
     place = configured_place()
     removing.finish_removals(is_stopping)
-    archived = []
-    while not is_stopping() and (segment := _archive_next(place, before, actor)):
+    archived: list[AuditSegment] = []
+    while len(archived) != most and not is_stopping() and (segment := _archive_next(place, before, actor)):
         archived.append(segment)
         removing.remove_rows(segment, is_stopping)
     return archived
+
+
+def archive_due_segment() -> None:
+    """For the schedule: archive one segment that is older than ``CC_AUDIT_ARCHIVE_DAYS``, if there is one.
+
+    Raises what ``archive_log`` raises. Altered entries raise an alarm.
+    """
+    if not settings.CC_AUDIT_ARCHIVE_DAYS:
+        return
+    before = database_now() - timedelta(days=settings.CC_AUDIT_ARCHIVE_DAYS)
+    try:
+        archive_log(before=before, actor=_SCHEDULER, most=1)
+    except IntegrityFailed as error:
+        raise_alarms([Alarm(kind=AlarmKind.INTEGRITY_FAILED, expected=_EXPECTED, found=error.detail)])
+        raise
 
 
 def _archive_next(place: Folder, before: datetime, actor: Actor) -> AuditSegment | None:
@@ -84,13 +106,13 @@ def _next_number() -> int:
 
 def _read(number: int, before: datetime) -> _Read | None:
     """The segment, verified; None if it is not whole and signed yet, or if its last entry is not older."""
-    first = number * AuditSegment.ENTRIES
-    newest = latest_checkpoint()
+    first, newest = number * AuditSegment.ENTRIES, latest_checkpoint()
+    first_id = Eras.read().id_of(first)
     if newest is None or first + AuditSegment.ENTRIES > newest.size:
         return None
-    head, first_id = opened(newest), Eras.read().id_of(first)
     if not _is_older(first_id + AuditSegment.ENTRIES - 1, before):
         return None
+    head = opened(newest)
     with reading():
         rows, entries, changed = _read_lines(first_id, first)
         proof = merkle.inclusion_proof(first, head.size, database_reader())

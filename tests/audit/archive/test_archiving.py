@@ -21,6 +21,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.archive.archived import ENTRIES, all_rows, archive
+from tests.clocks import travel
 from tests.log_entries import insert_events
 from tests.tampering.altering import execute, without_triggers
 from tests.tampering.writing import SYSTEM, sequence, sign
@@ -227,3 +228,28 @@ def test_the_command_archives_and_reports(log, capsys):
 def test_an_age_is_a_number_of_days(root_of_trust, age):
     with pytest.raises(CommandError, match="number of days"):
         call_command("archive_audit_log", f"--older-than={age}")
+
+
+def test_the_schedule_archives_one_segment_at_a_time(log, settings):
+    with travel(database_now() + timedelta(days=401)):
+        archiving.archive_due_segment()
+        assert not AuditSegment.objects.exists()  # without CC_AUDIT_ARCHIVE_DAYS
+        settings.CC_AUDIT_ARCHIVE_DAYS = 402
+        archiving.archive_due_segment()
+        assert not AuditSegment.objects.exists()  # nothing is so old
+        settings.CC_AUDIT_ARCHIVE_DAYS = 400
+        archiving.archive_due_segment()
+        archiving.archive_due_segment()
+
+    assert list(AuditSegment.objects.values_list("number", flat=True)) == [1, 0]
+
+
+def test_the_schedule_raises_an_alarm_about_altered_entries(log, settings):
+    settings.CC_AUDIT_ARCHIVE_DAYS = 400
+    with without_triggers():
+        assert execute("UPDATE audit_logs SET client_ip = '192.0.2.77' WHERE id = 5")
+
+    with travel(database_now() + timedelta(days=401)), pytest.raises(IntegrityFailed):
+        archiving.archive_due_segment()
+
+    assert AuditAlarm.objects.filter(kind=AlarmKind.INTEGRITY_FAILED).exists()
