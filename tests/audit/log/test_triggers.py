@@ -137,6 +137,7 @@ def test_the_security_epoch_has_one_row(db):
 @pytest.mark.django_db(transaction=True)
 def test_a_later_migration_can_take_the_triggers_off_and_put_them_back():
     with connection.schema_editor() as editor:
+        triggers.refuse_removal(editor)
         triggers.remove(editor, *TABLES)
     try:
         record_alone(Event(action="test.thing.done"), ACTOR)
@@ -145,6 +146,7 @@ def test_a_later_migration_can_take_the_triggers_off_and_put_them_back():
     finally:
         with connection.schema_editor() as editor:
             triggers.install(editor, *TABLES)
+            triggers.permit_removal(editor)
 
     record_alone(Event(action="test.thing.done"), ACTOR)
     entry = log_rows().get()
