@@ -109,3 +109,13 @@ class TooManyFilters(Refused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"You have {limit} saved filters, which is the limit. Delete one first.")
+
+
+class SegmentUnreadable(Unavailable):
+    """The file of a segment cannot be read."""
+
+    code = "archive_unreadable"
+    title = "The archive cannot be read"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The file {name} of the archive cannot be read: {reason}.")

@@ -1,4 +1,4 @@
-"""What stays of a segment: the entries that the database keeps, and the numbers of those that it no longer has.
+"""The columns ``kept`` and ``removed`` of a segment: entries that the database keeps, and numbers of the others.
 
 ``AuditSegment.kept`` is a bit for each entry, set if it stays, compressed with zlib: bit ``n % 8`` of octet ``n // 8``.
 ``AuditSegment.removed`` is the canonical JSON of ``{writer: [[first, last], …]}``.

@@ -4,19 +4,10 @@ import hashlib
 
 from audit.archive.places import configured_place
 from audit.archive.segments import Segment, name_of
+from audit.errors import SegmentUnreadable
 from audit.models import AuditSegment
-from kernel.errors import Conflict, Unavailable
+from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
-
-
-class SegmentUnreadable(Unavailable):
-    """The file of a segment cannot be read."""
-
-    code = "archive_unreadable"
-    title = "The archive cannot be read"
-
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(f"The file {name_of(number)} of the archive cannot be read: {reason}.")
 
 
 def read_file(segment: AuditSegment) -> bytes:
@@ -26,7 +17,7 @@ def read_file(segment: AuditSegment) -> bytes:
         octets = configured_place().read(name)
     except (Conflict, OSError) as error:
         reason = error.detail if isinstance(error, Conflict) else error.strerror or str(error)
-        raise SegmentUnreadable(segment.number, reason.rstrip(".")) from error
+        raise SegmentUnreadable(name, reason.rstrip(".")) from error
     if hashlib.sha256(octets).hexdigest() != segment.sha256:
         raise IntegrityFailed(
             f"The file {name} of the archive was altered. Restore it, and find out who changed it."

@@ -71,7 +71,7 @@ def remove_rows(segment: AuditSegment, is_stopping: Callable[[], bool]) -> None:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             permission = AuditRemoval.objects.create(segment=segment.number)  # noqa: CC3 - never committed
             cursor.executemany(_DELETE, ranges)
-            permission.delete()  # noqa: CC3 - never committed
+            permission.delete()
     segment.removed_at = database_now()
     segment.save_with_mac(["removed_at"])
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from audit import actions
 from audit.archive.contents import Kept, removed_numbers
-from audit.archive.reading import SegmentUnreadable, read_file, read_segment
+from audit.archive.reading import read_file, read_segment
+from audit.errors import SegmentUnreadable
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import number_of
 from audit.models import AuditSegment

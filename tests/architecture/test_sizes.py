@@ -14,9 +14,9 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 14_822,
+    "audit": 15_874,
     "backups": 1_347,
-    "ciphercanary": 3_375,
+    "ciphercanary": 3_379,
     "console": 3_977,
     "crypto_ops": 9_012,
     "demo": 934,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from audit.archive import removing
-from audit.archive.reading import SegmentUnreadable
 from audit.archive.segments import name_of
+from audit.errors import SegmentUnreadable
 from audit.exports.archive import export_log
 from audit.models import AuditExport, AuditLog, AuditSegment
 from audit.sequencing.checkpoints.signing_keys import trusted_keys

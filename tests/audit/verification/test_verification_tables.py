@@ -113,7 +113,7 @@ def test_a_replaced_trigger_is_named(empty_log):
         execute(drop)
         execute(other)
         try:
-            assert findings() == [f"trigger: the trigger {trigger.name} of audit_logs was replaced"]
+            assert findings() == [f"trigger: the trigger {trigger.name} of {trigger.table} was replaced"]
         finally:
             execute(drop)
             execute(trigger.definition)
