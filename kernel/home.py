@@ -47,15 +47,15 @@ def create_private_folder(folder: Path) -> None:
 def prepare(home: Path) -> None:
     """Create the folder and its secret key if they are missing, and remove leftovers. Raises OSError."""
     create(home)
-    _remove_leftovers(home)
+    remove_leftovers(home)
     if not (home / SECRET_KEY_FILE).exists():
         with suppress(FileExistsError):  # another process was faster
             create_private_file(home / SECRET_KEY_FILE, secrets.token_urlsafe(64).encode())
 
 
-def _remove_leftovers(home: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove the files that killed processes left. A younger one may belong to a process that shares the folder."""
-    for leftover in home.glob(f"{UNFINISHED}*"):
+    for leftover in folder.glob(f"{UNFINISHED}*"):
         with suppress(FileNotFoundError):
             if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                 leftover.unlink()

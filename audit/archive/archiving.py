@@ -22,6 +22,7 @@ from audit.log.lines import entry_line, incomplete, trail_lines
 from audit.log.raw_rows import CHUNK, Spelled, Values, any_text, reading, rows_of, spelled, timestamp_of
 from audit.models import AuditLog, AuditSegment
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint
@@ -29,8 +30,8 @@ from audit.services.alarms import raise_alarms
 from audit.services.proofs import opened
 from audit.services.recording import record
 from audit.tlog import merkle
-from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.proof import format_proof
+from audit.tlog.checkpoint import Checkpoint, open_note
+from audit.tlog.proof import format_proof, parse_proof
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict
@@ -90,8 +91,7 @@ def archive_due_segment() -> None:
 
 
 def _archive_next(place: Folder, before: datetime, actor: Actor) -> AuditSegment | None:
-    number = _next_number()
-    read = _read(number, before)
+    read = _read(before)
     if read is None or max(read.timestamps) >= before:
         return None
     content = _store(place, read.content)
@@ -100,24 +100,29 @@ def _archive_next(place: Folder, before: datetime, actor: Actor) -> AuditSegment
 
 def _next_number() -> int:
     """The segment after the archived ones. Entries of the first era stay in the database."""
-    newest = AuditSegment.objects.order_by("-number").values_list("number", flat=True).first()
-    return -(-Eras.read().old_size // AuditSegment.ENTRIES) if newest is None else newest + 1
+    newest = AuditSegment.objects.order_by("-number").first()
+    return (
+        -(-Eras.read().old_size // AuditSegment.ENTRIES) if newest is None else newest.check_mac().number + 1
+    )
 
 
-def _read(number: int, before: datetime) -> _Read | None:
-    """The segment, verified; None if it is not whole and signed yet, or if its last entry is not older."""
-    first, newest = number * AuditSegment.ENTRIES, latest_checkpoint()
-    first_id = Eras.read().id_of(first)
-    if newest is None or first + AuditSegment.ENTRIES > newest.size:
-        return None
-    if not _is_older(first_id + AuditSegment.ENTRIES - 1, before):
-        return None
-    head = opened(newest)
-    with reading():
+def _read(before: datetime) -> _Read | None:
+    """The next segment, verified; None if it is not whole and signed yet, or if its last entry is not older."""
+    with reading():  # with the number, because another process may record this segment and remove its rows
+        number = _next_number()
+        first, newest = number * AuditSegment.ENTRIES, latest_checkpoint()
+        first_id = Eras.read().id_of(first)
+        if newest is None or first + AuditSegment.ENTRIES > newest.size:
+            return None
+        if not _is_older(first_id + AuditSegment.ENTRIES - 1, before):
+            return None
+        head = opened(newest)
         rows, entries, changed = _read_lines(first_id, first)
         proof = merkle.inclusion_proof(first, head.size, database_reader())
     content = Segment(number, format_proof(first, proof, newest.note), entries, changed)
     _require_in_tree(content, head, proof)
+    if not content.has_named_rows:
+        raise incomplete(f"a changed row of the segment {number}")
     return _Read(content, first_id, rows)
 
 
@@ -139,11 +144,12 @@ def _read_lines(first_id: int, first: int) -> tuple[list[Values], list[bytes], l
 
 
 def _require_in_tree(segment: Segment, head: Checkpoint, proof: Sequence[bytes]) -> None:
-    """Verify the root of the segment with the hashes of the proof above it. Raises IntegrityFailed."""
+    """Verify the proof of the first entry, and the root of the segment with its hashes above. Raises IntegrityFailed."""
     height = AuditSegment.ENTRIES.bit_length() - 1
-    segments = -(-head.size // AuditSegment.ENTRIES)
+    segments, leaf = -(-head.size // AuditSegment.ENTRIES), merkle.leaf_hash(segment.entries[0])
     try:
         merkle.verify_inclusion(segment.root, segment.number, segments, proof[height:], head.root)
+        merkle.verify_inclusion(leaf, segment.number * AuditSegment.ENTRIES, head.size, proof, head.root)
     except ValueError as error:
         raise IntegrityFailed(ALTERED) from error
 
@@ -163,13 +169,16 @@ def _store(place: Folder, segment: Segment) -> bytes:
 
 
 def _adopt(place: Folder, name: str, segment: Segment) -> bytes:
+    """The bytes of the file of an earlier run. Its checkpoint may even be of a later log, before an older backup was restored."""
     octets = place.read(name)
     try:
-        if Segment.decode(octets).has_content_of(segment):
-            return octets
-    except ValueError:
-        pass
-    raise Conflict(f"The archive has another file {name}. Move it away, or choose another place.")
+        found = segment.with_proof_of(octets)
+        proof, note = parse_proof(found.proof, segment.number * AuditSegment.ENTRIES)
+        _require_in_tree(found, open_note(note, trusted_keys()), proof)
+    except (ValueError, IntegrityFailed) as error:
+        message = f"The archive has another file {name}. Move it away, or choose another place."
+        raise Conflict(message) from error
+    return octets
 
 
 def _segment_of(read: _Read, octets: bytes) -> AuditSegment:

@@ -10,7 +10,7 @@ from audit.archive.reading import read_segment
 from audit.browse.matching import Matcher
 from audit.browse.selection import is_between
 from audit.log.entries import ACTOR_ID
-from audit.models import AuditLog, AuditSegment, Integrity
+from audit.models import AuditSegment, Integrity
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def segments_between(matcher: Matcher) -> list[AuditSegment]:
 def matching_entries(
     segments: Collection[AuditSegment], matcher: Matcher, before_each: Callable[[], object]
 ) -> Iterator[ArchivedEntry]:
-    """The entries of the segments that match and that the database no longer has, oldest first.
+    """The entries of the segments that match and that do not stay in the database, oldest first.
 
-    Call it inside ``one_snapshot``. Raises SegmentUnreadable, IntegrityFailed, and what ``before_each`` raises, which is
+    The database may have some of them, until all are removed. Raises SegmentUnreadable, IntegrityFailed, and what ``before_each`` raises, which is
     called before each file is read.
     """
     for segment in segments:
@@ -53,11 +53,8 @@ def matching_entries(
 
 
 def _archived_only(segment: AuditSegment) -> Iterator[bytes]:
-    """The bytes of each entry whose row was removed."""
-    kept, present = Kept(segment), set[int]()
-    if segment.removed_at is None:
-        rows = AuditLog.objects.filter(id__gte=segment.first_id, id__lte=segment.last_id)  # noqa: CC2 - ids only
-        present = set(rows.order_by().values_list("id", flat=True))
+    """The bytes of each entry whose row does not stay."""
+    kept = Kept(segment)
     for place, octets in enumerate(read_segment(segment).entries):
-        if place not in kept and segment.first_id + place not in present:
+        if place not in kept:
             yield octets

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit.archive.contents import Kept, ranges_of
+from audit.archive.reading import read_file
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS
 from audit.log.events import Outcome
 from audit.log.lines import names_rows
@@ -55,9 +56,13 @@ def numbers_without(rows: Sequence[Values], kept: Collection[int]) -> Iterator[t
 
 
 def finish_removals(is_stopping: Callable[[], bool]) -> None:
-    """Remove the rows of every segment that has rows left. Raises IntegrityFailed for an altered segment."""
+    """Remove the rows of every segment that has rows left. Raises IntegrityFailed for an altered segment.
+
+    The file may have been lost since, or is elsewhere if a backup was restored. Raises SegmentUnreadable then.
+    """
     for segment in AuditSegment.objects.filter(removed_at=None).order_by("number"):
-        remove_rows(segment.check_mac(), is_stopping)
+        read_file(segment.check_mac())
+        remove_rows(segment, is_stopping)
 
 
 def remove_rows(segment: AuditSegment, is_stopping: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ succeeds. Every other file in the folder is a leftover.
 
 import heapq
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -147,13 +147,26 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
     with closing(integrity.stream_entries(found)) as stored:
         archived = matching_entries(segments, matcher, lambda: progress(done, total))
         merged: Iterable[_Entry] = heapq.merge(stored, archived, key=lambda entry: entry.log_id)
-        for batch in batched(merged, BATCH):
+        for batch in batched(_once(merged), BATCH):
             progress(done, total)
             file.write(b"".join(map(form.line, batch)))
             altered.add(batch)
             done += len(batch)
     progress(done, done)
     return done
+
+
+def _once(entries: Iterable[_Entry]) -> Iterator[_Entry]:
+    """Without archived entries that the database has, too: their rows are being removed, or someone put one back.
+
+    An altered row does not replace the archived entry.
+    """
+    stored: int | None = None
+    for entry in entries:  # of two with one id, the stored one comes first
+        if isinstance(entry, FoundEntry):
+            stored = None if entry.faults else entry.log_id
+        if isinstance(entry, FoundEntry) or entry.log_id != stored:
+            yield entry
 
 
 def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> _Columns:

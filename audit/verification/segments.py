@@ -21,6 +21,9 @@ from audit.verification.protected_rows import stored_rows
 from kernel.trust.row_mac import IntegrityFailed
 
 _ACTION, _OBJECT, _META = (COLUMNS.index(name) for name in ("action", "object_id", "meta"))
+_WRITER, _WSEQ = COLUMNS.index("writer"), COLUMNS.index("wseq")
+
+type _Ranges = dict[str, list[tuple[int, int]]]
 
 
 class Segments:
@@ -32,11 +35,8 @@ class Segments:
         self._recorded: dict[str, str] = {}
         self._current = -1
         self._kept: Kept | None = None
-        removed: dict[str, list[tuple[int, int]]] = {}
-        for segment in self._of.values():
-            for writer, ranges in removed_numbers(segment).items():
-                removed.setdefault(writer, []).extend(ranges)
-        self._removed = {writer: _joined(ranges) for writer, ranges in removed.items()}
+        self._removed = _removed(self._of.values())
+        self._gone = _removed(segment for segment in self._of.values() if segment.removed_at)
 
     @property
     def last_at(self) -> datetime | None:
@@ -53,17 +53,18 @@ class Segments:
 
     def has_removed(self, writer: str, first: int, last: int) -> bool:
         """Whether all numbers of the writer from first to last were removed."""
-        ranges = self._removed.get(writer, [])
-        at = bisect_right(ranges, (first, MAX_INTEGER)) - 1
-        return at >= 0 and last <= ranges[at][1]
+        return _has(self._removed, writer, first, last)
 
     def note(self, seen: Sequence[Seen]) -> Iterator[Finding]:
-        """Remember the entries that record segments. A check of rows, which finds nothing by itself."""
+        """Remember the entries that record segments, and find removed entries that are there again."""
         for row in seen:
+            writer, wseq = row.values[_WRITER], row.values[_WSEQ]
+            if isinstance(writer, str) and isinstance(wseq, int) and _has(self._gone, writer, wseq, wseq):
+                text = f"the entry {wseq} of writer {writer} was removed, and is there again"
+                yield Finding.at(FindingKind.ARCHIVE, text, row.index, row.log_id)
             if row.values[_ACTION] == actions.SEGMENT_ARCHIVED and row.inspection.is_authentic:
                 digest = json.loads(row.values[_META]).get("sha256")
                 self._recorded[str(row.values[_OBJECT])] = str(digest)
-        return iter(())
 
     def finish(self) -> Iterator[Finding]:
         """Compare the segments with the entries that record them, and with their files."""
@@ -86,13 +87,30 @@ class Segments:
             if not self._is_deep:
                 read_file(segment)
                 return ""
-            root = read_segment(segment).root
-            is_in_tree = root == read(AuditSegment.ENTRIES.bit_length() - 1, segment.number)
+            content = read_segment(segment)
+            if content.root != read(AuditSegment.ENTRIES.bit_length() - 1, segment.number):
+                return f"the entries of segment {segment.number} are not those of the tree"
         except (SegmentUnreadable, IntegrityFailed) as error:
             return error.detail
         except ValueError as error:
             return f"segment {segment.number}: {error}"
-        return "" if is_in_tree else f"the entries of segment {segment.number} are not those of the tree"
+        if not content.has_named_rows:
+            return f"the changed rows of segment {segment.number} are not those that its entries name"
+        return ""
+
+
+def _removed(segments: Iterable[AuditSegment]) -> _Ranges:
+    removed: _Ranges = {}
+    for segment in segments:
+        for writer, ranges in removed_numbers(segment).items():
+            removed.setdefault(writer, []).extend(ranges)
+    return {writer: _joined(ranges) for writer, ranges in removed.items()}
+
+
+def _has(removed: _Ranges, writer: str, first: int, last: int) -> bool:
+    ranges = removed.get(writer, [])
+    at = bisect_right(ranges, (first, MAX_INTEGER)) - 1
+    return at >= 0 and last <= ranges[at][1]
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
