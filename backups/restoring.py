@@ -16,6 +16,7 @@ from audit import actions
 from audit.errors import OlderDatabase
 from audit.log.events import Actor, Event
 from audit.log.raw_rows import ReportProgress, number_of
+from audit.models import AuditSegment
 from audit.sequencing.checkpoints.signing_keys import origin, trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.head import Head, accept_older_database, read_head, require_not_older, reset_head
@@ -195,9 +196,12 @@ def _check_signatures(signed: SignedManifest) -> None:
 def _check_log(manifest: Manifest) -> int:
     """Check the loaded log with its newest checkpoint. Returns its size. Raises Invalid and IntegrityFailed."""
     tree, read = read_tree(), database_reader()
-    leaves = number_of(f"SELECT count(*) FROM {Eras.of(tree).places()} places")  # noqa: S608 - constants
+    # The archive has entries of these segments. verify_audit_log checks which ones stay.
+    others = "NOT EXISTS (SELECT 1 FROM audit_segments WHERE first_id <= log_id AND log_id <= last_id)"
+    leaves = number_of(f"SELECT count(*) FROM {Eras.of(tree).places()} places WHERE {others}")  # noqa: S608 - constants
+    archived = number_of("SELECT count(*) FROM audit_segments") * AuditSegment.ENTRIES
     try:
-        if merkle.root(tree.size, read) != bytes(tree.root) or leaves != tree.size:
+        if merkle.root(tree.size, read) != bytes(tree.root) or leaves + archived != tree.size:
             raise Invalid("The tree of the audit log is damaged in the backup. Use another backup.")
         if manifest.checkpoint:
             newest = open_note(manifest.checkpoint, trusted_keys())

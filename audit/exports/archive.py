@@ -14,7 +14,7 @@ from itertools import batched, chain
 from pathlib import Path
 from typing import BinaryIO
 
-from audit.archive.reading import read_segment
+from audit.archive.reading import archived_tile, read_segment
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.lines import entry_line, incomplete, trail_lines
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
@@ -102,6 +102,8 @@ def _write_notes(target: _Folder, head: Checkpoint, note: str) -> None:
 def _write_tiles(target: _Folder, size: int) -> None:
     for level, number, width in tiles.tiles_of(size):
         stored, length = stored_tile(level, number), width * HASH_SIZE
+        if stored is None and level == 0:
+            stored = archived_tile(number)
         if not isinstance(stored, bytes) or len(stored) < length:
             raise incomplete(tiles.tile_path(level, number, width))
         # The tree may have grown since the checkpoint. Its tiles then begin with those of the checkpoint.

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from audit.archive.reading import archived_tile
 from audit.models import AuditCheckpoint, AuditTile, AuditTree
 from audit.tlog import tiles
 from audit.tlog.merkle import HashReader
@@ -36,6 +37,6 @@ def database_reader() -> HashReader:
 
 
 def read_tile(level: int, number: int) -> bytes:
-    """The concatenated hashes of a tile; ``b""`` if there is none."""
+    """The concatenated hashes of a tile, which may be in the archive; ``b""`` if there is none."""
     hashes = AuditTile.objects.filter(level=level, number=number).values_list("hashes", flat=True).first()
-    return bytes(hashes or b"")
+    return archived_tile(number) if hashes is None and level == 0 else bytes(hashes or b"")

@@ -77,7 +77,7 @@ class _Verification:
             segments.note,
             check_heartbeats,
         )
-        self._leaves = Leaves(self._heads, self._checks, segments.may_lack)
+        self._leaves = Leaves(self._heads, self._checks, segments)
         self._bundles = Bundles(self._checks)
 
     def run(self, progress: ReportProgress) -> Iterator[Finding]:

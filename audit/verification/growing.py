@@ -1,6 +1,6 @@
 """Grow the tree from the leaves, and compare it with the stored tiles and with every signed head."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from django.db import connection
 
@@ -14,9 +14,10 @@ from audit.verification.heads import Heads
 class GrowingTree:
     """Takes the leaf hashes in order. It keeps only one unfinished tile of each level."""
 
-    def __init__(self, heads: Heads) -> None:
+    def __init__(self, heads: Heads, may_lack_tile: Callable[[int], bool]) -> None:
         self.size = 0
         self._heads = heads
+        self._may_lack_tile = may_lack_tile  # of level 0, because the archive has its leaves
         self._levels: list[list[bytes]] = [[]]
         self._numbers: list[int] = [0]  # of the unfinished tile of each level
 
@@ -32,6 +33,13 @@ class GrowingTree:
             if len(self._levels[0]) == WIDTH:
                 yield from self._close(0)
             yield from self._heads.meet(self.size, self.root)
+
+    def add_tile(self, above: bytes) -> Iterator[Finding]:
+        """Add a whole tile of leaves by its hash on level 1, after a whole tile. No head ends within it."""
+        yield from self._heads.meet(self.size, self.root)
+        self.size += WIDTH
+        yield from self._grow(0, above)
+        yield from self._heads.meet(self.size, self.root)
 
     def finish(self) -> Iterator[Finding]:
         """After the last leaf: check the partial tiles, and find tiles that should not exist."""
@@ -54,18 +62,22 @@ class GrowingTree:
         hashes = self._levels[level]
         yield from self._compare(level, hashes)
         self._levels[level] = []
+        yield from self._grow(level, complete_root(hashes))
+
+    def _grow(self, level: int, above: bytes) -> Iterator[Finding]:
+        """The tile of this level is complete, and has this hash on the next level."""
         self._numbers[level] += 1
         if level + 1 == len(self._levels):
             self._levels.append([])
             self._numbers.append(0)
-        self._levels[level + 1].append(complete_root(hashes))
+        self._levels[level + 1].append(above)
         if len(self._levels[level + 1]) == WIDTH:
             yield from self._close(level + 1)
 
     def _compare(self, level: int, hashes: Sequence[bytes]) -> Iterator[Finding]:
         number = self._numbers[level]
         stored = stored_tile(level, number)
-        if stored == b"".join(hashes):
+        if stored == b"".join(hashes) or (stored is None and level == 0 and self._may_lack_tile(number)):
             return
         text = f"{tile_path(level, number)} is {'missing' if stored is None else 'not that of the leaves'}"
         position = number * WIDTH + _first_difference(stored, hashes)
@@ -104,6 +116,13 @@ class GrowingTree:
             yield Finding(FindingKind.TREE, "the root in audit_tree is not that of the leaves")
         elif edge != frontier.encode():
             yield Finding(FindingKind.TREE, "the right edge in audit_tree is not that of the leaves")
+
+
+def stored_hash_above(number: int) -> bytes | None:
+    """The hash on level 1 of a tile of level 0; None if it is missing."""
+    stored, begin = stored_tile(1, number // WIDTH), number % WIDTH * HASH_SIZE
+    above = stored[begin : begin + HASH_SIZE] if isinstance(stored, bytes) else b""
+    return above if len(above) == HASH_SIZE else None
 
 
 def stored_tile(level: int, number: int) -> object:

@@ -5,6 +5,7 @@ keys, only these may, and keys that the log publishes before a checkpoint by a t
 have signed the new keys themselves.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -107,9 +108,14 @@ class Heads:
         self._odd = [size for size in stored if not isinstance(size, int) or size < 0]
         self._stored = {size for size in stored if size not in self._odd}
         others = {each.size for each in outside} | ({remembered.size} if remembered else set())
-        self._sizes = deque(sorted(self._stored | others))
+        self._all_sizes = sorted(self._stored | others)
+        self._sizes = deque(self._all_sizes)
         self._links = Links(self._stored)
         self._refused = 0  # the size of the last invalid checkpoint
+
+    def any_within(self, first: int, last: int) -> bool:
+        """Whether there is a head with a size from first to last, compared or not."""
+        return bisect_left(self._all_sizes, first) < bisect_right(self._all_sizes, last)
 
     @property
     def next_size(self) -> int:

@@ -1,9 +1,13 @@
 """The pass over every row of the log: rows in the tree by the index of their leaf, then rows without a leaf."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import batched
+from typing import Protocol
 
+from audit.archive.reading import archived_tile
+from audit.errors import SegmentUnreadable
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import CHUNK, ReportProgress, Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
@@ -11,13 +15,15 @@ from audit.sequencing.eras import Eras
 from audit.tlog.merkle import HASH_SIZE
 from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.growing import GrowingTree, stored_tile
+from audit.verification.growing import GrowingTree, stored_hash_above, stored_tile
 from audit.verification.heads import Heads
 from audit.verification.inspection import COLUMNS, Inspection, inspect
 from audit.verification.judging import faults_of
+from kernel.trust.row_mac import IntegrityFailed
 
 _TIMESTAMP = COLUMNS.index("timestamp")
 _NO_ROW = (None,) * len(COLUMNS)
+_TILE = object()  # in place of an id: a whole tile of leaves that only the archive has
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +39,40 @@ class Seen:
 type RowCheck = Callable[[Sequence[Seen]], Iterator[Finding]]
 
 
+class Archive(Protocol):
+    """What the database may lack, because the archive has it."""
+
+    def may_lack(self, index: int) -> bool:
+        """The row of this leaf."""
+        ...
+
+    def may_lack_tile(self, number: int) -> bool:
+        """A tile of level 0."""
+        ...
+
+
 class Leaves:
     """Leaves and their rows, in order. ``checks`` get every row, a chunk at a time.
 
     ``may_lack``: whether the database may lack the row of a leaf, because the archive has it.
     """
 
-    def __init__(self, heads: Heads, checks: Sequence[RowCheck], may_lack: Callable[[int], bool]) -> None:
-        self.tree = GrowingTree(heads)
+    def __init__(self, heads: Heads, checks: Sequence[RowCheck], archive: Archive) -> None:
+        self.tree = GrowingTree(heads, archive.may_lack_tile)
         self.last_timestamp: object = None
         self.archived = 0
         self._heads = heads
         self._checks = checks
-        self._may_lack = may_lack
+        self._archive = archive
         self._eras = read_eras()
         self._expected = 0
         self._is_whole = True  # until an index is missing: later leaves have another place in the tree
 
     def check(self, progress: ReportProgress) -> Iterator[Finding]:
         yield from self._check_eras()
-        done = 0
         for rows in self._rows():
             yield from self._check_chunk(rows)
-            done += len(rows)
-            progress(done, max(done, self._eras.size))
+            progress(self._expected, max(self._expected, self._eras.size))
         if self._is_whole:
             yield from self.tree.finish()
         yield from self._heads.finish(self.tree.size)
@@ -106,20 +122,38 @@ class Leaves:
 
     def _missing(self, first: int, last: int, leaves: "_TileLeaves") -> Iterator[Values]:
         """Leaves without a row. Where the tiles have no leaf either, the next index shows what is missing."""
-        for index in range(first, last):
+        index = first
+        while index < last:
+            if index + WIDTH <= last and (above := self._archived_tile(index)):
+                yield index, _TILE, above, *_NO_ROW
+                index += WIDTH
+                continue
             if (stored := leaves.at(index)) is None:
                 if last == self._eras.size:  # there is no next one
                     yield last - 1, self._eras.id_of(last - 1), None, *_NO_ROW
                 return
             yield index, self._eras.id_of(index), stored, *_NO_ROW
+            index += 1
+
+    def _archived_tile(self, index: int) -> bytes | None:
+        """The hash above the tile that begins here, if only the archive has it, and no head needs its leaves."""
+        number, place = divmod(index, WIDTH)
+        if place or self._heads.any_within(index + 1, index + WIDTH - 1):
+            return None
+        is_archived = self._archive.may_lack_tile(number) and stored_tile(0, number) is None
+        return stored_hash_above(number) if is_archived else None
 
     def _check_chunk(self, rows: Sequence[Values]) -> Iterator[Finding]:
         seen: list[Seen] = []
         grown: list[bytes] = []
         for index, log_id, stored, *values in rows:
+            if log_id is _TILE:
+                yield from self._add_tile(index, grown, stored)
+                grown = []
+                continue
             yield from self._check_place(index)
             if values[0] is None:
-                if stored is not None and self._may_lack(index):
+                if stored is not None and self._archive.may_lack(index):
                     self.archived += 1
                 else:
                     yield Finding.at(FindingKind.ENTRY_MISSING, "its row is not there", index, log_id)
@@ -137,6 +171,15 @@ class Leaves:
         for check in self._checks:
             yield from check(seen)
         yield from self.tree.extend(grown)
+
+    def _add_tile(self, index: int, before: Sequence[bytes], above: bytes) -> Iterator[Finding]:
+        """Add the leaves before a tile that only the archive has, and the tile."""
+        yield from self.tree.extend(before)
+        yield from self._check_place(index)
+        if self._is_whole:
+            yield from self.tree.add_tile(above)
+        self._expected = index + WIDTH
+        self.archived += WIDTH
 
     def _check_place(self, index: object) -> Iterator[Finding]:
         if index == self._expected:
@@ -159,7 +202,7 @@ class Leaves:
 
 
 class _TileLeaves:
-    """The leaf hashes in the tiles. It keeps the last tile."""
+    """The leaf hashes in the tiles, and in the archive. It keeps the last tile."""
 
     def __init__(self) -> None:
         self._number = -1
@@ -170,6 +213,9 @@ class _TileLeaves:
         if index // WIDTH != self._number:
             self._number = index // WIDTH
             stored = stored_tile(0, self._number)
+            if stored is None:
+                with suppress(SegmentUnreadable, IntegrityFailed):  # another finding
+                    stored = archived_tile(self._number)
             self._hashes = stored if isinstance(stored, bytes) else b""
         begin = index % WIDTH * HASH_SIZE
         leaf = self._hashes[begin : begin + HASH_SIZE]

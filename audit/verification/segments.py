@@ -14,6 +14,7 @@ from audit.log.raw_rows import number_of
 from audit.models import AuditSegment
 from audit.sequencing.tree import database_reader
 from audit.tlog.merkle import HashReader
+from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
@@ -50,6 +51,10 @@ class Segments:
             segment = self._of.get(number)
             self._current, self._kept = number, Kept(segment) if segment else None
         return self._kept is not None and place not in self._kept
+
+    def may_lack_tile(self, number: int) -> bool:
+        """Whether the archive has all leaves of a tile of level 0."""
+        return all(self.may_lack(index) for index in range(number * WIDTH, (number + 1) * WIDTH))
 
     def has_removed(self, writer: str, first: int, last: int) -> bool:
         """Whether all numbers of the writer from first to last were removed."""

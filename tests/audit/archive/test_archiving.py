@@ -20,7 +20,7 @@ from audit.verification.fsck import verify_log
 from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.trust.row_mac import IntegrityFailed
-from tests.audit.archive.archived import ENTRIES, all_rows, archive
+from tests.audit.archive.archived import ENTRIES, Everyone, all_rows, archive
 from tests.clocks import travel
 from tests.log_entries import insert_events
 from tests.tampering.altering import execute, without_triggers
@@ -83,13 +83,6 @@ def test_entries_that_stay_keep_their_proofs(log):
     for entry in AuditLog.objects.all():
         assert proofs.prove_entry(entry).leaf_hash
     assert proofs.prove_consistency(reader=Everyone(), first=70).hashes
-
-
-class Everyone:
-    identity = None
-
-    def scope(self, _word):
-        return "all"
 
 
 def test_a_segment_with_a_younger_entry_is_not_archived(log, monkeypatch):
