@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
 from audit.errors import OlderDatabase
-from audit.models import AuditLog, AuditTree
+from audit.models import AuditLog, AuditSegment, AuditTree
 from audit.sequencing.checkpoints.signing_keys import origin
 from audit.sequencing.head import HEAD_FILE, check_head, read_head
 from audit.sequencing.running import checkpoint_now
@@ -33,13 +33,14 @@ from kernel.errors import Invalid
 from kernel.trust import kek
 from keys.models import Key
 from keys.rotation.services.rotating import rotate_key
+from tests.audit.archive.archived import archive
 from tests.backups.conftest import ACTOR, DESCRIPTION, PLAINTEXT, SYSTEM
 from tests.backups.databases import empty_database, rows_of, tables
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION = ("audit", "0020_default_time_of_changes")
+LAST_MIGRATION = ("keys", "0015_search_index")
 RENEWED = {"audit_bundles", "audit_tiles", "audit_tree", "token_last_uses", "usage_days"}
 
 
@@ -58,8 +59,6 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
         assert progress[-1] == (restored.manifest.rows, restored.manifest.rows)
         assert not restored.was_compared
         assert LAST_MIGRATION in MigrationRecorder(connection).applied_migrations()
-        columns = connection.introspection.get_table_description(connection.cursor(), "audit_trail")
-        assert {column.name for column in columns if column.default} == {"changed_at"}
         assert AppliedRelease.objects.latest("id").version == __version__
         assert Key.objects.get(name="odd").description == DESCRIPTION
         assert perform_measured(DecryptRequest.of_envelope(envelope, b""), SYSTEM).plaintext == PLAINTEXT
@@ -80,7 +79,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
 
 @contextmanager
 def before_the_last_migration():
-    """The state of an earlier version: this migration changes only the default of a column."""
+    """The state of an earlier version: this migration changes only an index."""
     app, name = LAST_MIGRATION
     row = MigrationRecorder.Migration.objects.get(app=app, name=name)
     row.delete()
@@ -236,3 +235,25 @@ def test_an_invalid_checkpoint_file_is_refused(tmp_path, given):
     with pytest.raises(CommandError, match="not a readable checkpoint"):
         call_command("restore", str(tmp_path), "--checkpoint", str(tmp_path / "file"))
     assert HEAD_FILE not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_backups_before_and_after_archiving_are_restored(log, tmp_path, without_head, settings, monkeypatch):
+    """A backup has no archived rows. Over an older one, the next run adopts the files."""
+    monkeypatch.setattr(AuditSegment, "ENTRIES", 32)
+    settings.CC_AUDIT_ARCHIVE = str(tmp_path / "archive")
+    back_up(tmp_path / "before", actor=ACTOR)
+    segments = [segment.sha256 for segment in archive()]
+    back_up(tmp_path / "after", actor=ACTOR)
+    assert len(segments) > 1
+
+    without_head()
+    with empty_database(tmp_path):
+        restore_backup(tmp_path / "after", actor=ACTOR)
+        assert verify_log(with_archive=True).findings == []
+
+    without_head()
+    with empty_database(tmp_path / "archive"):
+        restore_backup(tmp_path / "before", actor=ACTOR)
+        checkpoint_now()
+        assert [segment.sha256 for segment in archive()][: len(segments)] == segments
+        assert verify_log(with_archive=True).findings == []
