@@ -63,8 +63,9 @@ def archive_log(
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
-    other content, IntegrityFailed if stored data does not match the signed tree, OSError and django.db.Error.
+    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if
+    its file of a segment has other content, IntegrityFailed if stored data does not match the signed tree, OSError and
+    django.db.Error.
     """
     place = configured_place()
     removing.finish_removals(is_stopping)
