@@ -9,10 +9,10 @@ from audit.log.raw_rows import rows_of
 from audit.log.triggers import WRITE_BUNDLE, Trigger, expected
 from audit.verification.findings import Finding, FindingKind
 
-# A trigger with tgenabled R fires only on a replica.
+# A trigger with tgenabled R fires only on a replica. A search_path of its function would lead to other tables.
 _STORED = {
     "postgresql": """
-SELECT t.tgname::text, c.relname::text, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled IN ('O', 'A')
+SELECT t.tgname::text, c.relname::text, pg_get_triggerdef(t.oid, true), concat(p.prosrc, p.proconfig::text), t.tgenabled IN ('O', 'A')
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE NOT t.tgisinternal AND pg_table_is_visible(c.oid)
 """,

@@ -69,6 +69,7 @@ class Campaign:
         self.seconds = 0.0
 
     def play(self) -> None:
+        from campaigns.tampering.archived import play_archived  # noqa: PLC0415 - models need a set-up Django
         from campaigns.tampering.untouched import untouched_logs  # noqa: PLC0415
         from tests.tampering.altering import Copy, without_checks, without_triggers  # noqa: PLC0415 - models need a set-up Django
         from tests.tampering.writing import write_log  # noqa: PLC0415
@@ -93,18 +94,19 @@ class Campaign:
             self.look("untouched", "the log afterwards", None, is_whole=True)
             whole.drop()
             old.drop()
+            play_archived(self)
         for name, verifier, problem in untouched_logs(self.options.untouched, self.options.seed):
             self.tallies[f"untouched, {verifier}"].add(name, is_noticed=not problem, wanted=None, found=None)
             if problem:
                 self.tallies[f"untouched, {verifier}"].faults.append(f"{name}: {problem}")
 
-    def alter_cells(self) -> None:
+    def alter_cells(self, tables=None) -> None:
         from django.db import IntegrityError  # noqa: PLC0415
 
-        from campaigns.tampering.cells import cells  # noqa: PLC0415
+        from campaigns.tampering.cells import MODELS, cells  # noqa: PLC0415
         from tests.tampering.altering import without_triggers  # noqa: PLC0415
 
-        for cell in cells(self.options.rows, self.options.seed):
+        for cell in cells(self.options.rows, self.options.seed, tables or MODELS):
             try:
                 with without_triggers():
                     cell.alter()

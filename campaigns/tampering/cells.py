@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,13 +72,13 @@ class Cell:
         assert rows.update(**{self.field.attname: value}) == 1, self
 
 
-def cells(rows: int, seed: int) -> Iterator[Cell]:
+def cells(rows: int, seed: int, tables: Sequence[type[models.Model]] = MODELS) -> Iterator[Cell]:
     """The cells of ``rows`` rows of each table, or of all that it has."""
     chance = random.Random(f"cells {seed}")  # noqa: S311 - the choice of rows is no secret
     size = AuditTree.objects.get().size
     places = {log_id: log_id - 1 for log_id in range(1, size + 1)}
     events = {event: places.get(log_id) for event, log_id in AuditLog.objects.values_list("event_id", "id")}
-    for model in MODELS:
+    for model in tables:
         found = list(model._default_manager.order_by("pk"))
         for row in sorted(chance.sample(found, min(rows, len(found))), key=lambda row: row.pk):
             for field in model._meta.concrete_fields:

@@ -24,6 +24,8 @@ TABLES = (
     "checkpoint_keys",
     "usage_rollups",
     "usage_days",
+    "audit_segments",
+    "audit_removals",
 )
 
 
