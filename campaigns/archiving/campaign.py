@@ -224,13 +224,17 @@ class Campaign:
         """Bytes of the database."""
         if self.product.database:
             return int(self.product.query("SELECT pg_database_size(current_database())")[0][0])
-        self.product.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        from tests.tampering.altering import query  # noqa: PLC0415
+
+        query("PRAGMA wal_checkpoint(TRUNCATE)")
         return self.product.sqlite_file.stat().st_size
 
     def report_sizes(self, before: int, entries: int) -> None:
+        from tests.tampering.altering import execute  # noqa: PLC0415
+
         sizes = [path.stat().st_size for path in (self.folder / "archive").glob("segment-*")]
         after = self.size()
-        self.product.query("VACUUM FULL" if self.product.database else "VACUUM")
+        execute("VACUUM FULL" if self.product.database else "VACUUM")
         self.tell(
             f"{sum(sizes) / len(sizes) / segment_entries():.1f} bytes of file an entry; database {before / 2**20:.0f} MiB "
             f"before, {after / 2**20:.0f} after, {self.size() / 2**20:.0f} after VACUUM; {entries} entries"

@@ -3,7 +3,7 @@
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from audit.models import AuditLog, AuditRemoval, AuditSegment, AuditTile
 from audit.tlog.merkle import HASH_SIZE
 from campaigns.tampering.tricks import FAR, copied, exchanged_all, gone
 from kernel.clock import database_now
-from tests.tampering.altering import Copy, execute, query, without_triggers
+from tests.tampering.altering import Copy, query, without_triggers
 from tests.tampering.writing import SYSTEM, sequence, sign
 
 _ENTRIES = 64  # in a segment
@@ -95,11 +95,9 @@ def play_archived(campaign: Any) -> None:
                 with without_triggers():
                     whole.restore()
         for trick, statements, undo in triggers():
-            for statement in statements:
-                execute(statement)
+            _run(statements)
             campaign.look(f"trigger {trick.partition(':')[0]}", trick, None)
-            for statement in undo:
-                execute(statement)
+            _run(undo)
         campaign.look("untouched", "the archived log afterwards", None, is_whole=True)
         whole.drop()
 
@@ -136,6 +134,12 @@ def triggers() -> Iterator[tuple[str, list[str], list[str]]]:
             yield f"replaced: {each.name}", [drop, weak], [drop, definition]
             continue
         yield from _on_postgresql(each.name, each.table)
+
+
+def _run(statements: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)  # without parameters, because functions contain %
 
 
 def _weak_on_sqlite(definition: str) -> str:

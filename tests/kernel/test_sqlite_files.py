@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from django.db import connections
@@ -9,6 +11,8 @@ from django.db.utils import OperationalError
 
 from ciphercanary.server import data_folder
 from kernel.databases.sqlite3.base import DatabaseWrapper
+
+ELSEWHERE = "c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM canary'); c.close()"
 
 
 def database(path):
@@ -32,6 +36,22 @@ def test_a_new_database_and_its_side_files_are_private(usual_umask, tmp_path, dj
             found = modes(tmp_path)
         new.close()
     assert found == dict.fromkeys(("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"), "0o600")
+
+
+def test_a_second_connection_keeps_the_locks_of_the_first(tmp_path, django_db_blocker):
+    """Another process removes the -wal file when it ends, unless this process has a lock on the database."""
+    path = tmp_path / "db.sqlite3"
+    with django_db_blocker.unblock():
+        first, second = database(path), database(path)
+        with first.cursor() as cursor:
+            cursor.execute("CREATE TABLE canary (id integer)")
+        second.ensure_connection()
+        second.close()
+        subprocess.run([sys.executable, "-c", f"import sqlite3, sys; {ELSEWHERE}", path], check=True)
+        remaining = modes(tmp_path).keys()
+        first.close()
+
+    assert "db.sqlite3-wal" in remaining
 
 
 def test_a_folder_that_is_missing_stays_an_error_of_the_database(tmp_path, django_db_blocker):

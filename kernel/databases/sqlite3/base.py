@@ -1,13 +1,12 @@
 """SQLite backend. Only operations outside a transaction wait: ``BEGIN IMMEDIATE``, or a single statement."""
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from django_prometheus.db.backends.sqlite3 import base
 
-from kernel import home
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
 
@@ -38,7 +37,11 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
 
 
 def _create_private(file: str) -> None:
-    """Create a missing file with mode 0600. SQLite would use the umask; its -wal and -shm get the mode of the file."""
+    """Create a missing file with mode 0600. SQLite would use the umask; its -wal and -shm get the mode of the file.
+
+    An existing file is not opened: to close it would release the locks that other connections of this process have on it
+    (POSIX), and the next process that ends would remove the -wal file with their transactions.
+    """
     if file != ":memory:" and not file.startswith("file:"):
-        with suppress(OSError):  # SQLite reports it
-            home.open_private_file(Path(file)).close()
+        with suppress(OSError):  # it exists, or SQLite reports it
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

@@ -11,9 +11,18 @@ from django.db.models import Q
 
 from audit import actions
 from audit.archive import archiving, removing
+from audit.archive.places import Folder
 from audit.archive.segments import name_of
 from audit.log.events import Event
-from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditRemoval, AuditSegment
+from audit.models import (
+    AuditAlarm,
+    AuditBundle,
+    AuditCheckpoint,
+    AuditLog,
+    AuditRemoval,
+    AuditSegment,
+    AuditTree,
+)
 from audit.sequencing.alarms import AlarmKind
 from audit.services import proofs
 from audit.verification.fsck import verify_log
@@ -91,6 +100,60 @@ def test_a_segment_with_a_younger_entry_is_not_archived(log, monkeypatch):
     assert archiving.archive_log(before=last, actor=SYSTEM) == []
     [segment] = archiving.archive_log(before=last + timedelta(microseconds=1), actor=SYSTEM)
     assert segment.last_at == last
+
+
+def test_a_segment_is_as_old_as_its_youngest_entry(log):
+    now = database_now()
+    first = AuditTree.objects.get().size // ENTRIES
+    for ahead in (30, 0):  # the clock of the database was set back
+        insert_events([(OPERATION, SYSTEM)] * 2 * ENTRIES, at=now + timedelta(minutes=ahead))
+    sequence()
+    sign()
+
+    segments = archiving.archive_log(before=now + timedelta(minutes=10), actor=SYSTEM)
+
+    assert len(segments) == first
+
+
+def test_a_segment_that_ends_with_the_checkpoint_is_archived(log):
+    size = AuditTree.objects.get().size
+    insert_events([(OPERATION, SYSTEM)] * (-size % ENTRIES), at=database_now())
+    sequence()
+    sign()
+
+    assert len(archive()) == size // ENTRIES + 1
+
+
+def test_without_a_checkpoint_nothing_is_archived(log):
+    with without_triggers():
+        AuditCheckpoint.objects.all().delete()
+
+    assert archive() == []
+
+
+@pytest.mark.parametrize(("old", "number"), [(0, 0), (ENTRIES, 1), (ENTRIES + 1, 2)])
+def test_no_segment_has_entries_of_the_first_era(log, old, number):
+    AuditTree.objects.update(old_size=old)
+
+    assert archiving._next_number() == number
+
+
+def test_a_missing_entry_is_not_archived(log):
+    with without_triggers():
+        AuditLog.objects.get(id=5).delete()
+
+    with pytest.raises(IntegrityFailed, match="missing"):
+        archive()
+
+
+def test_rows_stay_if_the_storage_has_other_bytes(log, monkeypatch):
+    add, before = Folder.add, all_rows().keys()
+    monkeypatch.setattr(Folder, "add", lambda folder, name, octets: add(folder, name, octets[:-1]))
+
+    with pytest.raises(Conflict, match="Check its storage"):
+        archive()
+
+    assert all_rows().keys() == before
 
 
 def test_only_whole_signed_segments_are_archived(log):
@@ -195,14 +258,14 @@ def delete(row, *, is_marked):
 
 
 def test_a_bundle_whose_rows_were_removed_cannot_be_inserted_again(log):
-    writer = insert_events([(OPERATION, SYSTEM)] * 3 * ENTRIES, at=database_now())
+    writer = insert_events([(OPERATION, SYSTEM)] * 20, at=database_now())
     bundle = AuditBundle.objects.filter(writer=writer).values().get()
-    insert_events([(OPERATION, SYSTEM)], at=database_now(), writer=writer, first=3 * ENTRIES + 1)
+    insert_events([(OPERATION, SYSTEM)] * ENTRIES, at=database_now(), writer=writer, first=21)
     sequence()
     sign()
     archive()
     sequence()
-    assert AuditLog.objects.filter(writer=writer).count() < 3 * ENTRIES
+    assert not AuditLog.objects.filter(writer=writer, wseq__lte=20).exists()
     AuditBundle.objects.create(**bundle)
 
     sequence()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from audit.archive import archiving, segments
+from audit.archive import archiving
 from audit.archive.places import Folder
 from audit.archive.reading import SegmentUnreadable
 from audit.archive.segments import Segment, name_of
@@ -269,27 +269,22 @@ def test_leftovers_of_killed_processes_are_removed(log, settings):
     assert not leftover.exists()
 
 
-def test_a_changed_row_that_no_entry_names_is_found_in_an_archive(log, monkeypatch):
-    """Older segments may have it: the digest of the file is authentic."""
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda content: content + b"{}\n", "changed rows of segment 0"),
+        (lambda content: content[:-1], "segment 0: the file is incomplete"),
+        (lambda content: content.replace(b'"outcome":"ok"', b'"outcome":"no"'), "are not those of the tree"),
+    ],
+)
+def test_a_segment_that_was_written_wrong_is_found(log, monkeypatch, content, words):
+    """The row of the segment has the digest of the file."""
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Segment, "encode", lambda each: encode(segments.replace(each, rows=[*each.rows, b"{}"]))
-        )
-        patch.setattr(archiving, "_store", lambda _place, content: store(content))
+        patch.setattr(Segment, "encode", lambda each: lzma.compress(content(each.content), preset=0))
         archive()
 
     assert verify_log().findings == []
-    assert {str(each) for each in verify_log(with_archive=True).findings}
-
-
-def encode(segment):
-    return lzma.compress(segment.content, preset=0)
-
-
-def store(content):
-    place = archiving.configured_place()
-    place.add(name_of(content.number), octets := content.encode())
-    return octets
+    assert words in str(verify_log(with_archive=True).findings[0])
 
 
 # --- two processes
