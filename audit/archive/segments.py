@@ -81,7 +81,8 @@ class Segment:
     @classmethod
     def decode(cls, octets: bytes) -> Self:
         """Inverse of ``encode``, for bytes with a known digest. Raises ValueError."""
-        head, *lines = _decompressed(octets, MOST_BYTES).split(b"\n")
+        head, _, rest = _decompressed(octets, MOST_BYTES).partition(b"\n")
+        lines = rest.split(b"\n")
         if lines.pop() or len(lines) < AuditSegment.ENTRIES:
             raise ValueError("the file is incomplete")
         return cls(*_parsed(head), lines[: AuditSegment.ENTRIES], lines[AuditSegment.ENTRIES :])
@@ -94,7 +95,7 @@ def _decompressed(octets: bytes, most: int) -> bytes:
         content = decompressor.decompress(octets, most + 1)
     except lzma.LZMAError as error:
         raise ValueError("the file is not compressed with xz") from error
-    if not decompressor.eof or decompressor.unused_data:
+    if not decompressor.eof or decompressor.unused_data or len(content) > most:
         raise ValueError("the file is incomplete, or too long")
     return content
 

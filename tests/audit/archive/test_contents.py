@@ -50,7 +50,7 @@ def test_a_file_has_the_content_that_was_written():
     ],
 )
 def test_other_content_is_no_segment(content):
-    with pytest.raises(ValueError, match="incomplete|names no segment"):
+    with pytest.raises(ValueError, match=r"incomplete|names no segment"):
         Segment.decode(lzma.compress(content))
 
 
