@@ -90,11 +90,11 @@ def test_a_disabled_trigger_is_named(empty_log, state):
 def weakened(trigger):
     """The same trigger for fewer operations, for no row, and with another effect."""
     if connection.vendor == "postgresql":
-        yield trigger.definition.replace("DELETE OR ", "")
+        yield trigger.definition.replace("UPDATE OR ", "")
         yield trigger.definition.replace("FOR EACH STATEMENT", "FOR EACH STATEMENT WHEN (false)")
         yield (
             trigger.definition.replace("refuse_change_of_log", "suppress_redundant_updates_trigger")
-            .replace("DELETE OR UPDATE OR TRUNCATE", "UPDATE")
+            .replace("UPDATE OR TRUNCATE", "UPDATE")
             .replace("STATEMENT", "ROW")
         )
     else:
@@ -130,6 +130,16 @@ def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log)
     finally:
         with connection.cursor() as cursor:
             cursor.execute(triggers.POSTGRESQL_FUNCTION)  # without parameters: it contains percent signs
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a trigger of SQLite has no function")
+def test_a_function_that_reads_other_tables_is_named(empty_log):
+    """Another ``audit_removals`` could permit everything."""
+    execute("ALTER FUNCTION refuse_removal_of_entry() SET search_path = other")
+    try:
+        assert findings() == ["trigger: the trigger audit_logs_removal of audit_logs was replaced"]
+    finally:
+        execute("ALTER FUNCTION refuse_removal_of_entry() RESET search_path")
 
 
 # --- MACs of rows
