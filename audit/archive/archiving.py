@@ -14,7 +14,7 @@ from django.conf import settings
 from audit import actions
 from audit.archive import removing
 from audit.archive.contents import encode_kept, encode_removed
-from audit.archive.places import Folder, configured_place
+from audit.archive.places import Place, StoredFile, configured_place
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, Source
@@ -63,9 +63,9 @@ def archive_log(
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if
-    its file of a segment has other content, IntegrityFailed if stored data does not match the signed tree, OSError and
-    django.db.Error.
+    Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
+    other content, Unavailable if its bucket cannot be used, IntegrityFailed if stored data does not match the signed tree,
+    OSError and django.db.Error.
     """
     place = configured_place()
     removing.finish_removals(is_stopping)
@@ -76,27 +76,13 @@ def archive_log(
     return archived
 
 
-def archive_due_segment() -> None:
-    """For the schedule: archive one segment that is older than ``CC_AUDIT_ARCHIVE_DAYS``, if there is one.
-
-    Raises what ``archive_log`` raises. Altered entries raise an alarm.
-    """
-    if not settings.CC_AUDIT_ARCHIVE_DAYS:
-        return
-    before = database_now() - timedelta(days=settings.CC_AUDIT_ARCHIVE_DAYS)
-    try:
-        archive_log(before=before, actor=_SCHEDULER, most=1)
-    except IntegrityFailed as error:
-        raise_alarms([Alarm(kind=AlarmKind.INTEGRITY_FAILED, expected=_EXPECTED, found=error.detail)])
-        raise
-
-
-def _archive_next(place: Folder, before: datetime, actor: Actor) -> AuditSegment | None:
-    read = _read(before)
+def _archive_next(place: Place, before: datetime, actor: Actor) -> AuditSegment | None:
+    number = _next_number()
+    read = _read(number, before)
     if read is None or max(read.timestamps) >= before:
         return None
-    content = _store(place, read.content)
-    return _record(_segment_of(read, content), read.content, actor)
+    stored = _store(place, read.content)
+    return _record(_segment_of(read, stored), read.content, actor)
 
 
 def _next_number() -> int:
@@ -155,34 +141,31 @@ def _require_in_tree(segment: Segment, head: Checkpoint, proof: Sequence[bytes])
         raise IntegrityFailed(ALTERED) from error
 
 
-def _store(place: Folder, segment: Segment) -> bytes:
-    """Write the file and read it back, or adopt one with the same content. Returns its bytes."""
+def _store(place: Place, segment: Segment) -> StoredFile:
+    """Write the file and read it back, or adopt one with the same content."""
     name, octets = name_of(segment.number), segment.encode()
     try:
-        place.add(name, octets)
+        version_id = place.add(name, octets)
     except FileExistsError:
         return _adopt(place, name, segment)
-    if place.read(name) != octets:
+    if place.read(name, version_id).content != octets:
         raise Conflict(
             f"The file {name} of the archive does not have the bytes that were written. Check its storage."
         )
-    return octets
+    return StoredFile(octets, version_id)
 
 
-def _adopt(place: Folder, name: str, segment: Segment) -> bytes:
-    """The bytes of the file of an earlier run. Its checkpoint may even be of a later log, before an older backup was restored."""
-    octets = place.read(name)
+def _adopt(place: Place, name: str, segment: Segment) -> StoredFile:
+    stored = place.read(name)
     try:
-        found = segment.with_proof_of(octets)
-        proof, note = parse_proof(found.proof, segment.number * AuditSegment.ENTRIES)
-        _require_in_tree(found, open_note(note, trusted_keys()), proof)
-    except (ValueError, IntegrityFailed) as error:
-        message = f"The archive has another file {name}. Move it away, or choose another place."
-        raise Conflict(message) from error
-    return octets
+        if Segment.decode(stored.content).has_content_of(segment):
+            return stored
+    except ValueError:
+        pass
+    raise Conflict(f"The archive has another file {name}. Move it away, or choose another place.")
 
 
-def _segment_of(read: _Read, octets: bytes) -> AuditSegment:
+def _segment_of(read: _Read, stored: StoredFile) -> AuditSegment:
     kept = removing.places_to_keep(read.rows)
     timestamps = read.timestamps
     return AuditSegment(
@@ -193,8 +176,9 @@ def _segment_of(read: _Read, octets: bytes) -> AuditSegment:
         last_at=max(timestamps),
         kept=encode_kept(kept),
         removed=encode_removed(removing.numbers_without(read.rows, kept)),
-        sha256=hashlib.sha256(octets).hexdigest(),
-        size=len(octets),
+        sha256=hashlib.sha256(stored.content).hexdigest(),
+        size=len(stored.content),
+        version_id=stored.version_id,
     )
 
 

@@ -7,16 +7,23 @@ from audit.archive.places import configured_place
 from audit.archive.segments import Segment, name_of
 from audit.errors import SegmentUnreadable
 from audit.models import AuditSegment
-from audit.tlog.merkle import HASH_SIZE, leaf_hash
-from audit.tlog.tiles import WIDTH
-from kernel.errors import Conflict
-from kernel.runtime import process_cache
+from kernel.errors import DomainError, Unavailable
 from kernel.trust.row_mac import IntegrityFailed
 
 
 def read_file(segment: AuditSegment) -> bytes:
     """The file of a segment, which its row describes. Raises SegmentUnreadable, and IntegrityFailed for other bytes."""
-    return _read_file(name_of(segment.number), segment.sha256)
+    name = name_of(segment.number)
+    try:
+        octets = configured_place().read(name, segment.version_id).content
+    except (DomainError, OSError) as error:
+        reason = error.detail if isinstance(error, DomainError) else error.strerror or str(error)
+        raise SegmentUnreadable(segment.number, reason.rstrip(".")) from error
+    if hashlib.sha256(octets).hexdigest() != segment.sha256:
+        raise IntegrityFailed(
+            f"The file {name} of the archive was altered. Restore it, and find out who changed it."
+        )
+    return octets
 
 
 def read_segment(segment: AuditSegment) -> Segment:

@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ("removed", models.TextField()),
                 ("sha256", models.CharField(max_length=64)),
                 ("size", models.BigIntegerField()),
+                ("version_id", models.CharField(max_length=1024)),
                 ("archived_at", models.DateTimeField()),
                 ("removed_at", models.DateTimeField(null=True)),
             ],

@@ -11,7 +11,8 @@ class AuditSegment(MacProtectedRow):
     """``ENTRIES`` consecutive leaves of the tree, from ``number * ENTRIES`` on, in a file of the archive.
 
     ``kept`` are the entries that stay in ``audit_logs``, and ``removed`` are the numbers of the others
-    (``audit.archive.contents``). ``sha256`` and ``size`` are those of the file. Rows may exist until ``removed_at`` is set.
+    (``audit.archive.contents``). ``sha256`` and ``size`` are those of the file, and ``version_id`` is that of its
+    object in a bucket with versions. Rows may exist until ``removed_at`` is set.
     """
 
     MAC_LABEL: ClassVar[str] = "audit-segment"
@@ -26,6 +27,7 @@ class AuditSegment(MacProtectedRow):
     removed = models.TextField()
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
+    version_id = models.CharField(max_length=1024)
     archived_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -49,6 +51,7 @@ class AuditSegment(MacProtectedRow):
             self.removed,
             self.sha256,
             self.size,
+            self.version_id,
             self.archived_at,
             self.removed_at,
         )

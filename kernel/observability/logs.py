@@ -46,6 +46,8 @@ _QUIETER = {
     "django.request": "CRITICAL",
     # Any client could fill the disk with requests for made-up hosts.
     "django.security.DisallowedHost": "CRITICAL",
+    # At DEBUG it logs the headers of requests, which contain session tokens.
+    "botocore": "WARNING",
     # One line per failed connection attempt; the resulting error is logged once.
     "psycopg.pool": "ERROR",
     # One line per delivery, every few seconds; the row of a job holds its result.

@@ -111,8 +111,9 @@ def test_a_line_break_in_a_message_does_not_begin_another_record(written, logger
     assert len(written().splitlines()) == 1
 
 
-def test_database_statements_are_not_logged_at_any_level(written):
-    logging.getLogger("django.db.backends").debug("SELECT %s", "parameter-marker")
+@pytest.mark.parametrize("name", ["django.db.backends", "botocore.auth"])
+def test_statements_and_headers_are_not_logged_at_any_level(written, name):
+    logging.getLogger(name).debug("SELECT %s", "parameter-marker")
     assert written() == ""
 
 

@@ -1,7 +1,9 @@
 import pytest
 
+from audit.archive.places import configured_place
 from audit.models import AuditSegment
 from audit.sequencing.head import HEAD_FILE
+from tests.audit.archive import s3
 from tests.audit.archive.archived import ENTRIES, write_log
 
 
@@ -11,3 +13,20 @@ def log(root_of_trust, settings, tmp_path, monkeypatch):
     settings.CC_AUDIT_ARCHIVE = str(tmp_path / "archive")
     yield write_log(settings)
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def endpoint():
+    with s3.serving() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(endpoint, settings, monkeypatch):
+    """The archive is in a new bucket with versions."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settings.CC_AUDIT_ARCHIVE_ENDPOINT = endpoint
+    settings.CC_AUDIT_ARCHIVE = f"s3://{s3.new_bucket(endpoint)}/a/log"
+    return configured_place()
