@@ -103,7 +103,9 @@ def test_the_development_lock_holds_the_runtime_lock():
 )
 def test_a_lock_satisfies_the_requirements_of_the_project(group, lock):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = project["dependency-groups"][group] if group else project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"].values()
+    runtime = [*project["project"]["dependencies"], *(each for extra in extras for each in extra)]
+    asked = project["dependency-groups"][group] if group else runtime
     versions = locked(ROOT / lock)
 
     for requirement in map(Requirement, asked):

@@ -33,7 +33,7 @@ from ciphercanary.server import fast_path_worker
 from audit.commit import loop_writer, writer
 from django.conf import settings
 from django.db import connection
-print([name for name, module in sys.modules.items() if module and name.startswith("opentelemetry")])
+print([name for name, module in sys.modules.items() if module and name.startswith(("opentelemetry", "boto"))])
 print(fast_path_worker._protocol().__name__, type(asgi.application._others).__name__)
 print([hasattr(each, "__wrapped__") for each in (writer.submit, loop_writer.submit)])
 """
@@ -64,7 +64,7 @@ def begun(traceparent=b"", route="/api/v1/keys"):
     return spans.begin_request("GET", route, traceparent)
 
 
-def test_while_traces_are_off_nothing_is_loaded_and_no_function_is_wrapped(tmp_path):
+def test_without_traces_and_buckets_nothing_is_loaded_and_no_function_is_wrapped(tmp_path):
     environment = {"DJANGO_SETTINGS_MODULE": "ciphercanary.settings", "CC_HOME": str(tmp_path)}
     command = [sys.executable, "-c", WHAT_IS_LOADED]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

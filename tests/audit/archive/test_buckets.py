@@ -72,7 +72,7 @@ def test_a_missing_bucket_is_named(bucket):
 
 
 def test_a_refused_access_is_explained_without_credentials(bucket, monkeypatch):
-    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # the server knows no account
+    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # it has no account
 
     for use in (lambda: bucket.add("a", b""), lambda: bucket.read("a")):
         with pytest.raises(Unavailable, match=r"refuses access \(InvalidAccessKeyId\)") as refusal:
