@@ -77,6 +77,7 @@ class Bucket:
         except ClientError as error:
             raise self._error_of(error.response) from error
         except _WITHOUT_CREDENTIALS as error:
+            _client.cache_clear()  # a client looks for them once, and the role of the machine may come later
             raise Unavailable(
                 f"There are no complete credentials for the bucket {self.name}. Set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or give this machine a role."

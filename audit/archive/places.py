@@ -78,4 +78,4 @@ def bucket_of(address: str) -> tuple[str, str] | None:
         raise Invalid("CC_AUDIT_ARCHIVE must be a folder, or a URL such as s3://bucket/prefix.")
     if not find_spec("boto3"):
         raise Conflict("An archive in a bucket needs boto3. Install ciphercanary[s3].")
-    return found["name"], f"{found['prefix']}/".lstrip("/")
+    return found["name"], f"{found['prefix']}/".removeprefix("/")

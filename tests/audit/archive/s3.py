@@ -35,3 +35,14 @@ def new_bucket(endpoint, *, has_versions=True):
 def put(place, name, content):
     """Store an object as another program does, which replaces others."""
     buckets._client(place.endpoint).put_object(Bucket=place.name, Key=place.prefix + name, Body=content)
+
+
+@contextmanager
+def during(place, event, handle):
+    """Call ``handle`` at this event of boto3's client."""
+    events = buckets._client(place.endpoint).meta.events
+    events.register(event, handle)
+    try:
+        yield
+    finally:
+        events.unregister(event, handle)

@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from audit.archive import archiving, buckets
+from audit.archive import archiving
 from audit.archive.reading import SegmentUnreadable, read_file
 from audit.archive.segments import name_of
 from audit.models import AuditLog, AuditSegment
@@ -63,9 +63,10 @@ def test_nothing_is_removed_if_the_bucket_has_other_bytes(log, bucket):
     def damage(params, **_):
         params["body"] = io.BytesIO(params["body"].read()[:-1])
 
-    buckets._client(bucket.endpoint).meta.events.register("before-call.s3.PutObject", damage)
-
-    with pytest.raises(Conflict, match="does not have the bytes that were written"):
+    with (
+        s3.during(bucket, "before-call.s3.PutObject", damage),
+        pytest.raises(Conflict, match="does not have the bytes that were written"),
+    ):
         archive()
 
     assert not AuditSegment.objects.exists()

@@ -1,15 +1,19 @@
 """A bucket of S3 as a place of files. They are never replaced, and are read in the version that was stored."""
 
 import hashlib
+import re
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from audit.archive import buckets
-from audit.archive.places import bucket_of, configured_place
+from audit.archive.places import StoredFile, bucket_of, configured_place
 from audit.checks import check_archive
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict, Invalid, Unavailable
@@ -40,7 +44,7 @@ def test_a_bucket_without_versions_is_a_place_too(bucket, endpoint):
     place = replace(bucket, name=s3.new_bucket(endpoint, has_versions=False))
 
     assert place.add("a", b"first") == ""
-    assert place.read("a", "").content == b"first"
+    assert place.read("a", "") == StoredFile(b"first")
     with pytest.raises(FileExistsError):
         place.add("a", b"second")
 
@@ -53,14 +57,14 @@ def test_a_missing_object_is_a_missing_file(bucket, version):
 
 def test_the_server_gets_a_checksum_before_the_object(bucket):
     sent = []
-    buckets._client(bucket.endpoint).meta.events.register(
-        "before-send.s3.PutObject", lambda request, **_: sent.append(request.headers)
-    )
 
-    bucket.add("a", b"first")
+    def note(request, **_):
+        sent.append(request.headers["x-amz-checksum-sha256"].decode())
 
-    [headers] = sent
-    assert headers["x-amz-checksum-sha256"].decode() == encode_base64(hashlib.sha256(b"first").digest())
+    with s3.during(bucket, "before-send.s3.PutObject", note):
+        bucket.add("a", b"first")
+
+    assert sent == [encode_base64(hashlib.sha256(b"first").digest())]
 
 
 def test_a_missing_bucket_is_named(bucket):
@@ -72,39 +76,86 @@ def test_a_missing_bucket_is_named(bucket):
 
 
 def test_a_refused_access_is_explained_without_credentials(bucket, monkeypatch):
-    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # it has no account
+    with s3.serving() as endpoint:
+        place = replace(bucket, name=s3.new_bucket(endpoint), endpoint=endpoint)
+        monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # the server has no account
+        for use in (lambda: place.add("a", b""), lambda: place.read("a")):
+            with pytest.raises(Unavailable, match=r"refuses access \(InvalidAccessKeyId\)") as refusal:
+                use()
+            assert s3.KEY_ID not in refusal.value.detail
+            assert s3.SECRET not in refusal.value.detail
 
-    for use in (lambda: bucket.add("a", b""), lambda: bucket.read("a")):
-        with pytest.raises(Unavailable, match=r"refuses access \(InvalidAccessKeyId\)") as refusal:
-            use()
-        assert s3.KEY_ID not in refusal.value.detail
-        assert s3.SECRET not in refusal.value.detail
+
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        (501, b"<Error><Code>NotImplemented</Code></Error>", "responds with an error (NotImplemented)"),
+        (400, b"<Error><Code>a key</Code></Error>", "responds with an error (400)"),
+        (404, b"<html><body>another server</body></html>", "responds with an error (404)"),
+        (401, b"<Error><Code>Unknown</Code></Error>", "refuses access (Unknown)"),
+        (403, b"", "refuses access (403)"),
+    ],
+)
+def test_an_error_of_the_server_is_shown_by_its_code(bucket, status, body, shown):
+    def respond(request, **_):
+        return AWSResponse(request.url, status, {}, SimpleNamespace(stream=lambda: iter([body])))
+
+    with (
+        s3.during(bucket, "before-send.s3.PutObject", respond),
+        pytest.raises(Unavailable, match=re.escape(f"The bucket {bucket.name} {shown}")),
+    ):
+        bucket.add("a", b"")
 
 
-def test_missing_credentials_are_named(bucket, monkeypatch):
+def test_missing_credentials_are_named_and_found_later(bucket, monkeypatch):
     buckets._client.cache_clear()
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
     with pytest.raises(Unavailable, match=r"no complete credentials.*AWS_SECRET_ACCESS_KEY"):
         bucket.read("a")
 
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
+    assert bucket.add("a", b"")
 
-def test_a_silent_server_is_given_up_after_its_timeout(bucket, monkeypatch):
-    monkeypatch.setattr(buckets, "_READ_SECONDS", 0.1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        place = replace(bucket, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+@pytest.mark.parametrize(
+    ("waiting", "timeout", "error"),
+    [(0, "_READ_SECONDS", "ReadTimeoutError"), (2, "_CONNECT_SECONDS", "ConnectTimeoutError")],
+)
+def test_a_server_that_does_not_respond_is_given_up(bucket, monkeypatch, waiting, timeout, error):
+    """It accepts no connection, and has a queue for one or two."""
+    monkeypatch.setattr(buckets, timeout, 0.1)
+    with ExitStack() as opened:
+        server = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0 if waiting else 8))
+        for _ in range(waiting):
+            opened.enter_context(client := socket.socket()).setblocking(False)
+            client.connect_ex(server.getsockname())
+        place = replace(bucket, endpoint=f"http://127.0.0.1:{server.getsockname()[1]}")
         began = time.monotonic()
-        with pytest.raises(Unavailable, match=r"ReadTimeoutError.*CC_AUDIT_ARCHIVE_ENDPOINT"):
+        with pytest.raises(Unavailable, match=rf"{error}.*CC_AUDIT_ARCHIVE_ENDPOINT"):
             place.read("a")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 4  # the real timeouts are longer
 
 
-def test_a_server_that_is_down_is_given_up(bucket):
+def test_a_server_that_is_down_is_tried_twice(bucket):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         place = replace(bucket, endpoint=f"http://127.0.0.1:{closed.getsockname()[1]}")
+    attempts = []
 
-    with pytest.raises(Unavailable, match="EndpointConnectionError"):
+    def count(**_):
+        attempts.append(1)
+
+    with (
+        s3.during(place, "before-send.s3.PutObject", count),
+        pytest.raises(Unavailable, match="EndpointConnectionError"),
+    ):
         place.add("a", b"")
+
+    assert len(attempts) == 2
+
+
+def test_the_server_is_that_of_amazon_without_an_endpoint(bucket):
+    assert buckets._client("").meta.endpoint_url == "https://s3.amazonaws.com"
 
 
 def test_an_endpoint_that_is_no_server_is_named(bucket):
@@ -152,7 +203,7 @@ def test_another_url_is_an_error_that_does_not_show_it(address, settings):
     with pytest.raises(Invalid, match="CC_AUDIT_ARCHIVE must be a folder, or a URL such as") as refusal:
         configured_place()
     [error] = check_archive()
-    assert error.id == "ciphercanary.E020"
+    assert (error.id, "CC_AUDIT_ARCHIVE" in error.hint) == ("ciphercanary.E020", True)
     assert "secret" not in f"{refusal.value} {error}"
 
 
