@@ -17,7 +17,6 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
 )
@@ -32,7 +31,6 @@ _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 30  # without a byte
 _ATTEMPTS: Final = 2
 _CODE: Final = re.compile(r"[a-zA-Z0-9]{1,64}")
-_WITHOUT_CREDENTIALS: Final = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)
 
 
 class _Client(Protocol):
@@ -76,7 +74,7 @@ class Bucket:
             yield
         except ClientError as error:
             raise self._error_of(error.response) from error
-        except _WITHOUT_CREDENTIALS as error:
+        except (NoCredentialsError, PartialCredentialsError) as error:
             _client.cache_clear()  # a client looks for them once, and the role of the machine may come later
             raise Unavailable(
                 f"There are no complete credentials for the bucket {self.name}. Set AWS_ACCESS_KEY_ID and "

@@ -29,7 +29,7 @@ class StoredFile:
 class Place(Protocol):
     """The files of segments. No file is ever replaced."""
 
-    def read(self, name: str, version_id: str = "") -> StoredFile:
+    def read(self, name: str, version_id: str = ...) -> StoredFile:
         """The file in this version; without one, in its newest. Raises FileNotFoundError, OSError and Unavailable."""
 
     def add(self, name: str, content: bytes) -> str:

@@ -22,11 +22,13 @@ def endpoint():
 
 
 @pytest.fixture
-def bucket(endpoint, settings, monkeypatch):
+def bucket(endpoint, settings, monkeypatch, tmp_path):
     """The archive is in a new bucket with versions."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.SECRET)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
     settings.CC_AUDIT_ARCHIVE_ENDPOINT = endpoint
     settings.CC_AUDIT_ARCHIVE = f"s3://{s3.new_bucket(endpoint)}/a/log"
     return configured_place()
