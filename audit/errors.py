@@ -1,4 +1,4 @@
-from kernel.errors import Conflict, Invalid, OutcomeUnknown, Refused, Unavailable
+from kernel.errors import Conflict, Gone, Invalid, OutcomeUnknown, Refused, Unavailable
 
 _NOT_WRITABLE = "The audit log cannot be written, so the request was not completed. Try again later."
 CROWDED = "Too many audit records are waiting to be written, so the request was not completed. Try again in a moment."
@@ -20,6 +20,19 @@ class AuditUnavailable(Unavailable):
 
 class RecordUnknown(OutcomeUnknown, AuditUnavailable):
     """The record may be durable, or become durable later. Its response is withheld."""
+
+
+class EntryArchived(Gone):
+    """Only the archive has the entry. ``since`` and ``until`` are the filters of an export that contains it."""
+
+    code = "entry_archived"
+    title = "The entry is in the archive"
+
+    def __init__(self, log_id: int, segment: int, since: str, until: str) -> None:
+        super().__init__(
+            f"Entry {log_id} is in segment {segment} of the archive. To read it, export the entries from {since} to {until}.",
+            extra={"segment": segment, "from": since, "to": until},
+        )
 
 
 class NotSequenced(Conflict):

@@ -1,6 +1,6 @@
 """The errors of the product. Their messages are safe to show to callers. Independent of HTTP.
 
-Every refusal is a subclass of one of eight kinds. Only ``kernel.http.problems`` maps a kind to an HTTP status.
+Every refusal is a subclass of one of nine kinds. Only ``kernel.http.problems`` maps a kind to an HTTP status.
 The core imports no other package of ours, so ``kernel.crypto.errors`` defines the base class and the two kinds that
 it raises.
 """
@@ -12,6 +12,7 @@ __all__ = [
     "DatabaseUnavailable",
     "Denied",
     "DomainError",
+    "Gone",
     "Invalid",
     "NotFound",
     "OutcomeUnknown",
@@ -72,6 +73,13 @@ class NotFound(DomainError):
 
     def __init__(self, detail: str = "This object does not exist, or you cannot see it.") -> None:
         super().__init__(detail)
+
+
+class Gone(DomainError):
+    """The object existed, and is elsewhere now. Only callers who may see it learn this."""
+
+    code = "gone"
+    title = "No longer here"
 
 
 class Conflict(DomainError):

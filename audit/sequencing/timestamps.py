@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 
 from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, SpelledTimestampField
-from audit.models import AuditAlarm, AuditBundle, AuditCheckpoint, AuditLog
+from audit.models import AuditAlarm, AuditBundle, AuditCheckpoint, AuditLog, AuditSegment
 from audit.sequencing.alarms import MOST_OPEN
 from audit.sequencing.eras import id_at
 
@@ -57,6 +57,17 @@ def since_unsigned() -> Subquery:
 def waiting() -> QuerySet[AuditBundle]:
     """Bundles whose entries wait for a place in the tree, oldest first."""
     return AuditBundle.objects.filter(rejected_at__isnull=True).order_by("id")
+
+
+def newest_archived() -> QuerySet[AuditSegment, datetime]:
+    """The time of the newest entry in the archive. Its row is not verified, so use it for a hint only."""
+    until = ExpressionWrapper(SpelledTimestamp("last_at"), output_field=_TIMESTAMP)
+    newest = AuditSegment.objects.order_by("-number").annotate(until=until)
+    return newest.values_list("until", flat=True)
+
+
+def archived_until() -> Subquery:
+    return Subquery(newest_archived()[:1])
 
 
 def pending_count() -> Coalesce:

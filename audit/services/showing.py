@@ -16,9 +16,9 @@ from audit.log.raw_rows import uuid_of
 from audit.models import AuditLog, AuditTrail, Integrity, Reader
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
+from audit.services.segments import absence_of
 from audit.verification import integrity
 from audit.verification.integrity import FoundChange, FoundEntry
-from kernel.errors import NotFound
 
 _CHANGED_ROW = re.compile(r"changed row (-?\d{1,18}), ")
 
@@ -68,18 +68,18 @@ def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:
 
 
 def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
-    """One entry. Raises Denied, and NotFound also if the reader may not see it."""
+    """One entry. Raises Denied, EntryArchived, and NotFound also if the reader may not see it."""
     entries = show_entries(_one(reader, log_id))
     if not entries:
-        raise NotFound
+        raise absence_of(reader, log_id)
     return entries[0]
 
 
 def show_entry_with_changes(*, reader: Reader, log_id: int) -> _ShownEntry:
-    """One entry and its changed rows. Raises Denied and NotFound."""
+    """One entry and its changed rows. Raises Denied, EntryArchived and NotFound."""
     entries = integrity.find_entries(_one(reader, log_id))
     if not entries:
-        raise NotFound
+        raise absence_of(reader, log_id)
     changes, missing = _changes_of(entries[0], AuditTrail.objects.visible_to(reader))
     if _alarms_about(entries[0], changes, missing):
         # Of all its changed rows: one that the reader may not see is not missing.

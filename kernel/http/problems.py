@@ -18,6 +18,7 @@ PROBLEM_STATUS: Mapping[type[errors.DomainError], HTTPStatus] = MappingProxyType
         errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
         errors.Denied: HTTPStatus.FORBIDDEN,
         errors.NotFound: HTTPStatus.NOT_FOUND,
+        errors.Gone: HTTPStatus.GONE,
         errors.Conflict: HTTPStatus.CONFLICT,
         errors.Refused: HTTPStatus.UNPROCESSABLE_ENTITY,
         errors.Throttled: HTTPStatus.TOO_MANY_REQUESTS,

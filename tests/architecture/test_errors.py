@@ -61,10 +61,10 @@ def coded_classes():
     )
 
 
-def test_there_are_eight_kinds_and_each_has_a_status():
+def test_there_are_nine_kinds_and_each_has_a_status():
     assert set(errors.DomainError.__subclasses__()) - WITHOUT_KIND == KINDS
-    assert len(KINDS) == 8
-    assert len(set(problems.PROBLEM_STATUS.values())) == 8
+    assert len(KINDS) == 9
+    assert len(set(problems.PROBLEM_STATUS.values())) == 9
 
 
 @pytest.mark.parametrize("cls", coded_classes(), ids=lambda cls: cls.__qualname__)
