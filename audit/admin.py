@@ -23,6 +23,7 @@ from audit.models import (
     AuditLeaf,
     AuditLog,
     AuditReceipt,
+    AuditSegment,
     AuditTile,
     AuditTrail,
     AuditTree,
@@ -232,6 +233,12 @@ class AuditLeafAdmin(ReadOnlyModelAdmin):
         return bytes(leaf.leaf_hash).hex()
 
 
+read_only(
+    AuditSegment,
+    "number first_at last_at size archived_at removed_at",
+    fields="number first_id last_id first_at last_at size sha256 archived_at removed_at",
+    page="audit-archive",
+)
 read_only(AuditTile, "level number", ordering="-id")
 read_only(AuditBundle, "id at writer first entries rejected_at", ordering="-id")
 read_only(

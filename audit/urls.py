@@ -5,7 +5,8 @@ from audit.api import exports as exports_api
 from audit.api import logs as logs_api
 from audit.api import proofs
 from audit.api import saved_filters as saved_filters_api
-from audit.views import alarms, exports, logs, saved_filters
+from audit.api import segments as segments_api
+from audit.views import alarms, exports, logs, saved_filters, segments
 
 api = [
     path("audit/logs", logs_api.LogListView.as_view(), name="audit-logs"),
@@ -20,6 +21,7 @@ api = [
         alarms_api.ResolveAlarmView.as_view(),
         name="audit-alarm-resolve",
     ),
+    path("audit/segments", segments_api.SegmentListView.as_view(), name="audit-segments"),
     path("audit/exports", exports_api.ExportListView.as_view(), name="audit-exports"),
     path("audit/exports/<uuid:export_id>", exports_api.ExportDetailView.as_view(), name="audit-export"),
     path(
@@ -46,6 +48,7 @@ pages = [
     path("audit/<int:log_id>/proof", logs.EntryProofView.as_view(), name="audit-entry-proof"),
     path("audit/alarms/", alarms.AlarmListView.as_view(), name="alarms"),
     path("audit/alarms/<uuid:alarm_id>/resolve", alarms.ResolveAlarmView.as_view(), name="alarm-resolve"),
+    path("audit/archive/", segments.SegmentListView.as_view(), name="audit-archive"),
     path("audit/saved/", saved_filters.SavedFiltersView.as_view(), name="audit-saved"),
     path("audit/saved/new", saved_filters.NewSavedFilterView.as_view(), name="audit-saved-new"),
     path(

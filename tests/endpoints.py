@@ -518,7 +518,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "random": {"POST": Endpoint("crypto.random", body=lambda *_: {"bytes": 16})},
     "algorithms": {"GET": Endpoint(AUTHENTICATED, statements=CALLER)},
     # audit
-    "audit-logs": {"GET": Endpoint("audit.read")},
+    "audit-logs": {"GET": Endpoint("audit.read", statements=LIST + 1)},  # the newest segment
     "audit-log": {"GET": Endpoint("audit.read", about="log", statements=CALLER + 1)},
     "audit-proof": {"GET": Endpoint("audit.read", about="log", state=SEQUENCED, statements=CALLER + 5)},
     "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED, statements=CALLER + 5)},
@@ -533,6 +533,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
             "audit.resolve", about="alarm", state=ALARM, body=lambda *_: REASON, not_by_token=RECENT
         ),
     },
+    "audit-segments": {"GET": Endpoint("system.read")},
     "audit-exports": {
         "GET": Endpoint("audit.export"),
         "POST": Endpoint("audit.export", 202, body=lambda *_: {"format": "jsonl"}, not_by_token=RECENT),
@@ -833,6 +834,20 @@ def make_alarm() -> Any:
     alarm = Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=1, expected="a leaf", found=uuid4().hex)
     raise_alarms([alarm])
     return AuditAlarm.objects.get(evidence=alarm.evidence)
+
+
+def make_segment(**values: Any) -> Any:
+    """Add the row of the next segment of the archive, without a file. Three of its entries stay in the database."""
+    from audit.archive.contents import encode_kept  # noqa: PLC0415 - models need a set-up Django
+    from audit.models import AuditSegment  # noqa: PLC0415
+
+    number = AuditSegment.objects.count()
+    first = number * AuditSegment.ENTRIES + 1
+    ids = {"first_id": first, "last_id": first + AuditSegment.ENTRIES - 1, "kept": encode_kept([0, 9, 63])}
+    times = dict.fromkeys(("first_at", "last_at", "archived_at", "removed_at"), _now())
+    row = AuditSegment(number=number, **ids, removed="{}", sha256="ab" * 32, size=1500, **times | values)
+    row.save_with_mac()
+    return row
 
 
 def make_policy() -> Any:

@@ -113,6 +113,7 @@ PAGES = {
     "audit-entry-proof": Page(READERS),
     "alarms": Page(frozenset({"admin", "operator", "auditor"})),
     "alarm-resolve": Page(ADMIN, ADMIN),
+    "audit-archive": Page(frozenset({"admin", "operator", "auditor"})),
     "audit-saved": Page(READERS),
     "audit-saved-new": Page(READERS, READERS),
     "audit-saved-delete": Page(post=READERS),

@@ -31,6 +31,11 @@ class Kept:
         return bool(self._bits[place // 8] >> place % 8 & 1)
 
 
+def count_moved(segment: AuditSegment) -> int:
+    """The number of entries that do not stay in the database."""
+    return AuditSegment.ENTRIES - int.from_bytes(zlib.decompress(bytes(segment.kept))).bit_count()
+
+
 def encode_removed(numbers: Iterable[tuple[str, int]]) -> str:
     """The numbers (writer, wseq) of removed entries."""
     of_writer: dict[str, list[int]] = {}
