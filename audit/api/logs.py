@@ -12,6 +12,7 @@ from rest_framework.serializers import ModelSerializer
 
 from audit import actions
 from audit.browse.selection import KeysetPage, LogCriteria, TrailCriteria, page_before, time_column
+from audit.log.canonical import format_timestamp
 from audit.models import READ_PERMISSION
 from audit.sequencing.catching_up import ShowsLog
 from audit.serializers.logs import (
@@ -22,7 +23,7 @@ from audit.serializers.logs import (
     TrailPageSerializer,
     TrailQuerySerializer,
 )
-from audit.services import reading, searching, showing
+from audit.services import reading, searching, segments, showing
 from kernel.rest.views import ApiView, link_header
 from kernel.rules import Caller, Rule
 
@@ -52,6 +53,8 @@ class LogListView(ShowsLog, ApiView[Caller]):
             page = replace(page, next_before=next_before, has_previous=before is not None)
         response = _response(request, page, LogEntrySerializer, limit=limit)
         response.data["searched_above"] = None if found.stopped_at is None else found.stopped_at - 1
+        archived_until = segments.read_archived_until(criteria)
+        response.data["archived_until"] = archived_until and format_timestamp(archived_until)
         return response
 
 

@@ -154,6 +154,11 @@ class LogPageSerializer(_KeysetPageSerializer):
     """``searched_above`` is the id where a search stopped, null if nothing is left to read. ``next`` continues it."""
 
     searched_above = serializers.IntegerField(allow_null=True)
+    archived_until = TimestampField(
+        allow_null=True,
+        help_text="Successful operations up to this time are in the archive: an export with the same filters contains them. "
+        "null if the filters match none, or if there is no archive.",
+    )
     results = LogEntrySerializer(many=True)
 
 

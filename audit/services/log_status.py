@@ -51,11 +51,11 @@ class Warnings:
 
 
 @dataclass(frozen=True, slots=True)
-class _LogStatus:
+class LogStatus:
     """``size`` entries are signed since ``signed_at``. ``pending`` ones are not in the tree.
 
     ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
-    (``sees_whole``).
+    (``sees_whole``). ``archived_until`` is the time of the newest entry in the archive.
     """
 
     state: _State
@@ -63,6 +63,7 @@ class _LogStatus:
     warnings: Warnings
     sees_whole: bool
     verification: Verification | None
+    archived_until: datetime | None
     size: int = 0
     signed_at: datetime | None = None
 
@@ -108,17 +109,27 @@ def newest_alarms(warnings: Warnings, limit: int) -> list[AuditAlarm]:
     return sorted([*unresolved, *warnings.forged], key=lambda alarm: alarm.raised_at, reverse=True)[:limit]
 
 
-def read_log_status(*, reader: Reader) -> _LogStatus:
+def read_log_status(*, reader: Reader) -> LogStatus:
     """The state from the warnings and the newest checkpoint, whose signatures are verified. Raises Denied."""
     row: dict[str, Any] = dict(
-        Instance.objects.values(pending=timestamps.pending_count(), **warning_columns(reader)).get()
+        Instance.objects.values(
+            pending=timestamps.pending_count(),
+            archived_until=timestamps.archived_until(),
+            **warning_columns(reader),
+        ).get()
     )
     warnings, newest = warnings_of(row, process_now()), latest_checkpoint()
     signed = () if newest is None else (newest.size, newest.signed_at)
     sees_whole = may_see_alarms(reader)
     verification = last_verification() if sees_whole else None
-    return _LogStatus(
-        _state(newest, warnings, verification), row["pending"], warnings, sees_whole, verification, *signed
+    return LogStatus(
+        _state(newest, warnings, verification),
+        row["pending"],
+        warnings,
+        sees_whole,
+        verification,
+        row["archived_until"],
+        *signed,
     )
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from audit.browse.qualifiers import results_in
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
@@ -15,8 +17,8 @@ from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.sequencing.eras import Eras
-from audit.services import following, searching, showing
-from audit.services.log_status import read_log_status
+from audit.services import following, searching, segments, showing
+from audit.services.log_status import LogStatus, read_log_status
 from kernel.clock import process_now
 from kernel.pages.views import PageView, next_url, number_in
 from kernel.rules import Caller
@@ -119,13 +121,15 @@ class EventList:
                 alternatives=found.alternatives,
             )
         stopped_at = None if next_before else found.stopped_at
-        shown |= {"entries": showing.with_names(self.reader, entries), "next_before": next_before}
         shown |= {
+            "entries": showing.with_names(self.reader, entries),
+            "next_before": next_before,
             "before": before,
             "depth": SEARCH_DEPTH,
             "is_closed": criteria.until is not None and criteria.until <= process_now(),
             "stopped_at": stopped_at,
             "selection": found.selection,
+            "archived_until": self._archived_until(criteria),
         }
         if not criteria.object_id:
             shown["named"] = [
@@ -151,8 +155,7 @@ class EventList:
         with searching.search_logs(reader=self.reader, criteria=criteria) as found:
             rows = following.arrived_since(found.rows, above, eras)
             arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
-        if self.has_status:
-            shown["log_status"] = read_log_status(reader=self.reader)
+        shown["log_status"] = self._status
         return self._show(
             entries=showing.with_names(self.reader, arrived[:LIMIT]),
             has_left_out=len(arrived) > LIMIT,
@@ -175,9 +178,16 @@ class EventList:
         }
         if self.view.is_part:
             return self.view.page(template=_TEMPLATE, **context)
-        if self.has_status:
-            context["log_status"] = read_log_status(reader=self.reader)
-        return self.show_page(**context)
+        return self.show_page(log_status=self._status, **context)
+
+    @cached_property
+    def _status(self) -> LogStatus | None:
+        return read_log_status(reader=self.reader) if self.has_status else None
+
+    def _archived_until(self, criteria: LogCriteria) -> datetime | None:
+        if self.view.is_part or self._status is None:
+            return segments.read_archived_until(criteria)
+        return segments.archived_until(criteria, self._status.archived_until)
 
     def _addresses(self, form: LogFilterForm) -> dict[str, Any]:
         """The URLs of the list, the same for every user."""

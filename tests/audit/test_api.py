@@ -45,6 +45,7 @@ def test_an_auditor_reads_entries_newest_first(auditor, recorded):
         "next": None,
         "previous": None,
         "searched_above": None,
+        "archived_until": None,
     }
     assert response.headers["Cache-Control"] == "no-store"
 
