@@ -1,6 +1,6 @@
 """The list of events with filters, live updates and export, as the audit log and the activity of a key show it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,7 @@ def return_to_list(request: HttpRequest, asked: LogFilterForm) -> dict[str, Any]
 
 class EventList:
     """The list on the page ``url``, whose view has the ``PARTS``. ``fixed`` filters belong to the page.
+    ``names`` of objects are those that the page knows (``showing.with_names``).
 
     ``show_page`` renders the whole page with the context of the list. ``has_status`` shows the state of the log.
     """
@@ -73,11 +74,12 @@ class EventList:
         show_page: Callable[..., HttpResponse],
         *,
         fixed: Mapping[str, str] | None = None,
+        names: Mapping[tuple[str, str], str] | None = None,
         has_status: bool = False,
     ) -> None:
         self.view, self.request, self.url = view, view.request, url
         self.reader: Caller = view.principal
-        self.show_page, self.has_status, self.fixed = show_page, has_status, fixed or {}
+        self.show_page, self.has_status, self.fixed, self.names = show_page, has_status, fixed or {}, names
 
     def respond(self) -> HttpResponse:
         form = LogFilterForm(self.request.GET, fixed=self.fixed)
@@ -122,7 +124,7 @@ class EventList:
             )
         stopped_at = None if next_before else found.stopped_at
         shown |= {
-            "entries": showing.with_names(self.reader, entries),
+            "entries": showing.with_names(self.reader, entries, self.names),
             "next_before": next_before,
             "before": before,
             "depth": SEARCH_DEPTH,
@@ -131,15 +133,7 @@ class EventList:
             "selection": found.selection,
             "archived_until": self._archived_until(criteria),
         }
-        if not criteria.object_id:
-            shown["named"] = [
-                self._only(name, shown["form"].filters, criteria) for name in found.selection.names
-            ]
-        if not criteria.outcome:
-            shown["results"] = [
-                (word, self._instead_of(word, shown["form"].filters, criteria, outcome=outcome))
-                for word, outcome in results_in(criteria.words)
-            ]
+        shown |= self._better_filters(shown["form"].filters, criteria, found.selection.names)
         if next_before := next_before or stopped_at:
             shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
         response = self._show(**shown)
@@ -157,7 +151,7 @@ class EventList:
             arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
         shown["log_status"] = self._status
         return self._show(
-            entries=showing.with_names(self.reader, arrived[:LIMIT]),
+            entries=showing.with_names(self.reader, arrived[:LIMIT], self.names),
             has_left_out=len(arrived) > LIMIT,
             following=Following(eras.size, so_far + len(arrived)),
             **shown,
@@ -201,6 +195,20 @@ class EventList:
             "wider_address": self._url({**wider, "period": "30d"}),
             "more_filters_url": self._url({**filters, "more": "1"}),
         }
+
+    def _better_filters(
+        self, filters: Mapping[str, str], criteria: LogCriteria, names: Sequence[str]
+    ) -> dict[str, Any]:
+        """Filters that may be meant by words of the search."""
+        better: dict[str, Any] = {}
+        if not criteria.object_id:
+            better["named"] = [self._only(name, filters, criteria) for name in names]
+        if not criteria.outcome:
+            better["results"] = [
+                (word, self._instead_of(word, filters, criteria, outcome=outcome))
+                for word, outcome in results_in(criteria.words)
+            ]
+        return better
 
     def _only(self, name: str, filters: Mapping[str, str], criteria: LogCriteria) -> tuple[str, str]:
         """The name, and the URL of the list of its events alone, which an index finds."""

@@ -25,8 +25,7 @@ PAGES = {
     "/audit/?search=created&period=7d": LIST + 2,
     "/audit/?live=1": LIST + 1,  # the tree
     "/audit/?more=1": LIST + 2,  # the filter choices, and the names of keys
-    "/keys/{name}/activity/?search=created": CALLER
-    + 5,  # the key; the ids of the name, the list, and the newest segment
+    "/keys/{name}/activity/?search=created": CALLER + 4,  # the key; its ids; the list, the newest segment
     "/audit/{log_id}/": CALLER + 5,
     "/audit/archive/": CALLER + 2,  # the segments, and their sum
     "/audit/saved/": CALLER + 1,

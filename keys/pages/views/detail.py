@@ -221,4 +221,6 @@ class ActivityView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG002 - Django's signature
         key = self.find(name)
         url = reverse("key-activity", args=[name])
-        return EventList(self, url, partial(self.show, key), fixed={"object": name}).respond()
+        names = {("key", str(key.id)): key.name}
+        show = partial(self.show, key)
+        return EventList(self, url, show, fixed={"object": name}, names=names).respond()
