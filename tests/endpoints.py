@@ -845,7 +845,8 @@ def make_segment(**values: Any) -> Any:
     first = number * AuditSegment.ENTRIES + 1
     ids = {"first_id": first, "last_id": first + AuditSegment.ENTRIES - 1, "kept": encode_kept([0, 9, 63])}
     times = dict.fromkeys(("first_at", "last_at", "archived_at", "removed_at"), _now())
-    row = AuditSegment(number=number, **ids, removed="{}", sha256="ab" * 32, size=1500, **times | values)
+    file = {"removed": "{}", "sha256": "ab" * 32, "size": 1500}
+    row = AuditSegment(number=number, **ids | file | times | values)
     row.save_with_mac()
     return row
 

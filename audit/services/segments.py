@@ -49,12 +49,16 @@ def checked(rows: Iterable[AuditSegment]) -> list[AuditSegment]:
 
 def read_retention(*, principal: Caller) -> _Retention:
     """Raises Denied."""
-    found = find_segments(principal=principal).order_by().aggregate(segments=Count("pk"), size=Sum("size"))
+    found = (
+        find_segments(principal=principal)
+        .order_by()
+        .aggregate(segments=Count("pk"), size=Sum("size", default=0))
+    )
     return _Retention(
         has_place=bool(settings.CC_AUDIT_ARCHIVE),
         days=settings.CC_AUDIT_ARCHIVE_DAYS,
         segments=found["segments"],
-        size=found["size"] or 0,
+        size=found["size"],
     )
 
 

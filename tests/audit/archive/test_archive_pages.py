@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audit import actions
+from audit.archive.contents import encode_kept
 from audit.log.canonical import format_timestamp
 from audit.models import AuditSegment
-from audit.views.segments import LIMIT
 from tests.audit.archive.archived import ENTRIES
 from tests.audit.pages import links, part, spelled, text_of
 from tests.audit.test_pages_cost import PAGES, cost
@@ -82,22 +82,30 @@ def test_without_segments_the_page_names_the_remedy(short, auditor, settings):
 
 
 @pytest.mark.django_db(transaction=True)  # a savepoint would count as a query
-def test_the_page_shows_the_segments_and_turns_to_older_ones(short, auditor):
-    for number in range(LIMIT + 1):
+def test_the_page_shows_the_segments_and_turns_to_older_ones(short, auditor, monkeypatch):
+    monkeypatch.setattr("audit.views.segments.LIMIT", 2)
+    for number in range(4):
         make_segment(removed_at=None if number == 3 else NEWEST)
     browser = signed_in(auditor)
     assert PAGE in links(browser.get("/audit/"))
 
     first, second = browser.get(PAGE), browser.get(f"{PAGE}?page=2")
 
-    assert f"{LIMIT + 1} segments with {spelled((LIMIT + 1) * ENTRIES)} entries" in text_of(first)
-    assert [row.number for row, _ in first.context["segments"]] == [*range(LIMIT, 0, -1)]
+    assert f"4 segments with {spelled(4 * ENTRIES)} entries, 5.9 KB" in text_of(first).replace("\xa0", " ")
+    assert [row.number for row, _ in first.context["segments"]] == [3, 2]
     assert text_of(first).count("Removing") == 1
     assert f"1 to {ENTRIES}" in text_of(second)
-    assert f"{PAGE}?page=2" in links(first)
-    assert f"{PAGE}?page=1" in links(second)
-    assert f"{PAGE}?page=3" not in links(second)
+    assert [url for url in links(first) if "?page=" in url] == [f"{PAGE}?page=2"]
+    assert [url for url in links(second) if "?page=" in url] == [f"{PAGE}?page=1"]
     assert cost(browser, PAGE) == PAGES[PAGE]  # as without segments
+
+
+def test_a_segment_has_the_entries_up_to_its_last(short, auditor):
+    assert auditor.api.get(f"{LOGS}/{ENTRIES}").status == 404
+    row = make_segment(kept=encode_kept([]))
+
+    assert auditor.api.get(f"{LOGS}/{ENTRIES}").json["to"] == format_timestamp(row.last_at + LATER)
+    assert auditor.api.get(f"{LOGS}/{ENTRIES + 1}").status == 404
 
 
 def test_lists_show_up_to_when_operations_are_archived(short, auditor, developer):
