@@ -11,11 +11,12 @@ from audit.log.entries import ACTOR_ID
 from audit.log.operations import is_operation
 from audit.models import UsageRollup
 from audit.sequencing.daily_usage import add_days
+from audit.sequencing.merging import BUCKET, merge, merged_before
 from kernel.identities import IdentityType
 
 _DAY, _HOUR = len("2026-11-25"), len("2026-11-25T10")
 GREATEST = {"postgresql": "GREATEST", "sqlite": "max"}
-_BUCKET = ("key_id", "version", "principal", "operation", "outcome", "hour")
+_BUCKET = (*BUCKET, "hour")
 # The id of the principal determines its type.
 COLUMNS = (*_BUCKET, "principal_type", "count", "size", "last_at")
 
@@ -51,9 +52,16 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(_upsert(), values)
     add_days(
-        (datetime.fromisoformat(f"{hour[:_DAY]}T00:00Z"), key_id, principal, outcome, used.count)
+        (_day_of(hour), key_id, principal, outcome, used.count)
         for (key_id, _, principal, _, outcome, hour, _), used in usage.items()
     )
+    # A late entry: a committed day has all its hours, or one row.
+    merged = merged_before()
+    merge({(*bucket, day) for *bucket, hour, _ in usage if (day := _day_of(hour)) < merged})
+
+
+def _day_of(hour: str) -> datetime:
+    return datetime.fromisoformat(f"{hour[:_DAY]}T00:00Z")
 
 
 def _count_usage(rows: Iterable[Mapping[str, Any]]) -> dict[_Bucket, Usage]:

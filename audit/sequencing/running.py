@@ -22,6 +22,7 @@ from audit.sequencing.checkpoints.signing import sign_checkpoint, thin_out_check
 from audit.sequencing.checkpoints.signing_keys import promote_covered_keys
 from audit.sequencing.daily_usage import days_to_mend, rebuild_day
 from audit.sequencing.head import check_head
+from audit.sequencing.merging import Merging
 from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
@@ -54,6 +55,7 @@ class Sequencer:
         self._unmended: list[datetime] | None = (
             None  # days whose usage is to be summed up; None before the comparison
         )
+        self._merging = Merging()
         self._failures = 0
         self._has_failed = False
         self._alarm_due: dict[str, float] = {}  # by the alarm's evidence
@@ -94,6 +96,8 @@ class Sequencer:
             self._attempt(self._thin_out)
             self._attempt(self._restore_alarms)
             self._attempt(self._mend_usage)
+            if sequenced < batch_size():
+                self._attempt(self._merging.run)
         except Exception as error:  # noqa: BLE001 - logged; the database may be back in a moment
             self._note_failure(error)
         finally:

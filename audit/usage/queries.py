@@ -11,7 +11,7 @@ from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, timestamp_of, uuid_of
 from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
-from audit.usage.sums import BUSIEST, HOUR, Keys, Span
+from audit.usage.sums import BUSIEST, HOUR, Keys, Span, step_of
 from kernel.clock import process_now
 from kernel.databases.rows import AnyOf
 
@@ -160,8 +160,9 @@ def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) 
     """The operations of the callers of a key: ``used``, and the denials of the last 24 hours or since then."""
     if denied_since is None:
         return _by_caller(key_id, used | _DENIED & Q(hour__gte=Span.until(now, HOUR, 24).since))
-    # The roll-ups of the first hour also count the denials before.
-    until = denied_since.replace(minute=0, second=0, microsecond=0) + HOUR
+    # The roll-ups of the first hour or day also count the denials before.
+    step = step_of(denied_since, now)
+    until = Span.until(denied_since, step, 1).since + step
     found = _by_caller(key_id, used | _DENIED & Q(hour__gte=until))
     return found + _denied_in_log(key_id, denied_since, until)
 

@@ -1,7 +1,7 @@
 """The usage of many keys over time: by step, by key and by caller.
 
 ``keys`` parameters are collections of ids as text, or querysets of them, and limit the result to these keys. None
-counts all keys. Hours come from the roll-ups, days from their sums.
+counts all keys. Hours come from the roll-ups, days from their sums. A roll-up of a whole day has its last hour.
 """
 
 from collections.abc import Collection
@@ -14,6 +14,7 @@ from django.db.models.functions import JSONObject
 
 from audit.log.events import Outcome
 from audit.models import UsageDay, UsageRollup
+from audit.sequencing.daily_usage import first_day
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
@@ -64,6 +65,11 @@ class Span:
     @property
     def starts(self) -> list[datetime]:
         return [self.since + self.step * number for number in range(self.steps)]
+
+
+def step_of(at: datetime, now: datetime) -> timedelta:
+    """The precision of the roll-ups at that time: hours, or days if the sequencer merges their hours."""
+    return HOUR if at >= first_day(now) else DAY
 
 
 def used_over_time(span: Span, keys: Keys = None) -> list[tuple[datetime, Used]]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
@@ -14,7 +15,7 @@ from audit.verification.leaves import read_eras
 from kernel.clock import process_now
 from kernel.identities import IdentityType
 
-_BUCKET = ("key_id", "version", "principal", "principal_type", "operation", "outcome", "hour")
+_BUCKET = ("key_id", "version", "principal", "principal_type", "operation", "outcome")
 # The hour in the format of ``spelled``. A sum of absurd numbers must not abort the statement.
 _HOUR = "substr({timestamp}, 1, 14) || '00:00.000000Z'"
 _SUM = {"postgresql": "sum({0})", "sqlite": "CAST(total({0}) AS integer)"}
@@ -25,7 +26,8 @@ _IS_ID = {
     "sqlite": f"g.object_id GLOB '{'-'.join(_HEX * length for length in (8, 4, 4, 4, 12))}'",
 }
 
-# A bucket is correct if there are one counted and one stored row, and they are equal.
+# A bucket is correct if one row is stored, with the totals of the counted rows. There is one of each hour. If a day may
+# be merged and has one stored row, all its hours are compared with that row, in the last hour of the day.
 _DIFFERENCES = """
 WITH counted AS (
     SELECT g.object_id AS key_id, coalesce(g.object_version, 0) AS version, coalesce({user}, {account}, '') AS principal,
@@ -37,13 +39,21 @@ WITH counted AS (
     WHERE {counted} AND g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
-    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u WHERE {compared}
+    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
+), placed AS (
+    SELECT {names}, hour, count, size, last_at, stored,
+        CASE WHEN hour < %s AND sum(stored) OVER (PARTITION BY {names}, substr(hour, 1, 10)) = 1
+            THEN substr(hour, 1, 10) ELSE hour END AS place
+    FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
 )
-SELECT {names}, sum(stored), count(*) FROM (SELECT * FROM counted UNION ALL SELECT * FROM stored) both_of_them
-GROUP BY {names}
-HAVING count(*) <> 2 OR sum(stored) <> 1 OR min(count) <> max(count) OR min(size) <> max(size)
-    OR count(last_at) <> 2 OR min(last_at) <> max(last_at)
-ORDER BY {names}
+SELECT {names}, place, sum(stored), count(*) FROM placed
+GROUP BY {names}, place
+HAVING sum(stored) <> 1 OR count(*) = 1 OR count(last_at) <> count(*)
+    OR {count_of_counted} <> max(CASE stored WHEN 1 THEN count END)
+    OR {size_of_counted} <> max(CASE stored WHEN 1 THEN size END)
+    OR max(CASE stored WHEN 0 THEN last_at END) <> max(CASE stored WHEN 1 THEN last_at END)
+    OR max(CASE stored WHEN 0 THEN hour END) <> max(CASE stored WHEN 1 THEN hour END)
+ORDER BY {names}, place
 """
 
 _DAY = "substr({hour}, 1, 11) || '00:00:00.000000Z'"
@@ -104,16 +114,15 @@ def _check_hours(archived_at: datetime | None) -> Iterator[Finding]:
         is_id=_IS_ID[connection.vendor],
         count=add.format("g.count"),
         size=add.format("coalesce(g.size, 0)"),
-        bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in _BUCKET),
+        bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in (*_BUCKET, "hour")),
         columns=", ".join(
             spelled(UsageRollup, [name], "u") + f" AS {name}" for name in ("count", "size", "last_at")
         ),
         names=", ".join(_BUCKET),
-        counted="g.timestamp >= %s" if archived_at else "1 = 1",
-        compared="u.hour >= %s" if archived_at else "1 = 1",
+        count_of_counted=add.format("CASE stored WHEN 0 THEN count END"),
+        size_of_counted=add.format("CASE stored WHEN 0 THEN size END"),
     )
-    since = [stored(first_day(archived_at) + KEPT + timedelta(days=1))] * 2 if archived_at else []
-    for *bucket, found, rows in rows_of(statement, since):
+    for *bucket, found, rows in rows_of(statement, [format_timestamp(first_day(process_now()))]):
         text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"
         yield Finding(FindingKind.USAGE, text)
 

@@ -18,7 +18,7 @@ from audit.usage.of_key import (
     totals_by_version,
 )
 from audit.usage.queries import newest_use
-from audit.usage.sums import HOUR, Span
+from audit.usage.sums import HOUR, Span, step_of
 from kernel.clock import process_now
 from kernel.crypto.algorithms import is_deterministic
 from kernel.crypto.modes import SEALING_MODES
@@ -181,8 +181,13 @@ def budget_of(key: Key, version: KeyVersion) -> Budget | None:
 
 
 def start_of(days: int) -> datetime:
-    """The first hour of the last ``days`` times 24 hours, as the figures of 24 hours count them."""
-    return Span.until(process_now(), HOUR, 24 * days).since
+    """The first hour of the last ``days`` times 24 hours, as the figures of 24 hours count them.
+
+    If the roll-ups of that time may be days, the start of its day (UTC).
+    """
+    now = process_now()
+    since = Span.until(now, HOUR, 24 * days).since
+    return Span.until(since, step_of(since, now), 1).since
 
 
 def _limit(key: Key) -> int | None:
