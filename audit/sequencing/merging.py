@@ -17,7 +17,7 @@ from audit.sequencing.leadership import leading
 from kernel.clock import process_now, require_reading
 
 BUCKET: Final = ("key_id", "version", "principal", "operation", "outcome")
-STEP: Final = 500  # rows, because entries wait meanwhile
+STEP: Final = 200  # rows, because entries wait meanwhile
 _DAY: Final = timedelta(days=1)
 _OF_DAY: Final = f"{' AND '.join(f'{name} = %s' for name in BUCKET)} AND hour >= %s AND hour < %s"
 _LAST: Final = f"(SELECT max(hour) FROM usage_rollups WHERE {_OF_DAY})"  # noqa: S608 - constants
@@ -57,11 +57,12 @@ def merge(buckets: Iterable[OfDay]) -> None:
 
 
 class Merging:
-    """Merges all days that are old enough, the newest first, and again after each midnight."""
+    """Merges all days that are old enough, the newest first, and after each midnight the next one."""
 
     def __init__(self) -> None:
         self._until: datetime | None = None  # where the work began
-        self._before: datetime | None = None  # the days from here on are merged; None after the last one
+        self._before: datetime | None = None  # the next day is before; None without any
+        self._merged: datetime = datetime.min.replace(tzinfo=UTC)  # all days before are merged
 
     def run(self) -> None:
         """One step. Raises django.db.Error: an altered row may cause it, so the work goes on after midnight only."""
@@ -73,6 +74,8 @@ class Merging:
         before, self._before = self._before, None
         with leading() as leads:
             self._before = _merge_some(before) if leads else before
+        if self._before is None or self._before <= self._merged:
+            self._before, self._merged = None, until
 
 
 def _merge_some(before: datetime) -> datetime | None:

@@ -72,7 +72,7 @@ class Campaign:
         from campaigns.tampering.archived import play_archived  # noqa: PLC0415 - models need a set-up Django
         from campaigns.tampering.untouched import untouched_logs  # noqa: PLC0415
         from tests.tampering.altering import Copy, without_checks, without_triggers  # noqa: PLC0415 - models need a set-up Django
-        from tests.tampering.writing import write_log  # noqa: PLC0415
+        from tests.tampering.writing import write_log, write_old_days  # noqa: PLC0415
 
         half, entries = [], self.options.entries
         log = write_log(
@@ -81,6 +81,7 @@ class Campaign:
             seed=self.options.seed,
             at_half=lambda: half.append(Copy("old")),
         )
+        write_old_days(log)
         log.operate(5)
         log.change(rows=2)
         self.look("untouched", "the log itself", None, is_whole=True)

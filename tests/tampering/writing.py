@@ -17,8 +17,10 @@ from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints import signing
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.checkpoints.signing_keys import promote_covered_keys, rotate_checkpoint_keys
+from audit.sequencing.merging import Merging, merged_before
 from kernel.clock import database_now
-from tests.log_entries import record
+from kernel.demo_clock import running_from
+from tests.log_entries import insert_events, record
 
 SYSTEM = Actor.system("campaign", Source.COMMAND)
 TABLES = ("encryption_keys", "key_versions", "users")
@@ -198,3 +200,25 @@ def write_log(entries: int, *, seed: int, parts: int, at_half: Callable[[], obje
             at_half()
             rotate_keys()
     return log
+
+
+def write_old_days(log: Log, entries: int = 300) -> None:
+    """Operations of two days whose roll-ups may be merged: those of the newer day are, the others are not."""
+    newer, older = (merged_before() - timedelta(days=number) for number in (1, 2))
+    writer = log.some_uuid()
+    with running_from(older):
+        for number in range(1, entries + 1):
+            at = log.chance.choice([newer, older]) + timedelta(seconds=log.chance.randrange(86400))
+            event = Event(
+                action=log.chance.choice(OPERATIONS[:2]),
+                object_type="key",
+                object_id=log.chance.choice(log.keys[:3]),
+                object_version=1,
+                outcome=log.chance.choice([Outcome.OK, Outcome.DENIED]),
+                size=64,
+            )
+            insert_events([(event, log.actors[1])], at=at, writer=writer, first=number)
+        sequence()
+    log.written += entries
+    Merging().run()
+    sign()
