@@ -49,8 +49,6 @@ def merged_before() -> datetime:
 def merge(buckets: Iterable[OfDay]) -> None:
     """Merge the rows of each bucket and day. Raises django.db.Error."""
     of_day = [(*bucket, stored(day), stored(day + _DAY)) for *bucket, day in buckets]
-    if not of_day:
-        return
     with connection.cursor() as cursor:
         cursor.executemany(_ADD, [each * 3 for each in of_day])
         cursor.executemany(_REMOVE, [each * 2 for each in of_day])
