@@ -55,9 +55,10 @@ def add_usage(rows: Iterable[Mapping[str, Any]]) -> None:
         (_day_of(hour), key_id, principal, outcome, used.count)
         for (key_id, _, principal, _, outcome, hour, _), used in usage.items()
     )
-    # A late entry: a committed day has all its hours, or one row.
-    merged = merged_before()
-    merge({(*bucket, day) for *bucket, hour, _ in usage if (day := _day_of(hour)) < merged})
+    limit = f"{merged_before():%Y-%m-%d}"
+    # A committed day has all its hours, or one row.
+    if late := {(*bucket[:5], _day_of(bucket[5])) for bucket in usage if bucket[5] < limit}:
+        merge(late)
 
 
 def _day_of(hour: str) -> datetime:
