@@ -225,7 +225,7 @@ def test_a_bomb_is_not_decompressed(log, settings, monkeypatch):
 
 
 def test_only_files_of_a_possible_size_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("audit.archive.places._MOST_BYTES", 10)
+    monkeypatch.setattr("audit.archive.places.MOST_BYTES", 10)
     folder = Folder(tmp_path)
     (tmp_path / "good").write_bytes(bytes(10))
     (tmp_path / "long").write_bytes(bytes(11))
@@ -233,7 +233,7 @@ def test_only_files_of_a_possible_size_are_read(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
 
-    assert folder.read("good") == bytes(10)
+    assert folder.read("good").content == bytes(10)
     for name in ("long", "link", "folder", "pipe"):
         with pytest.raises(OSError):  # noqa: PT011 - each has a reason of its own
             folder.read(name)
