@@ -139,8 +139,9 @@ def test_every_state_in_between_reads_the_same_and_is_correct(hours, monkeypatch
 
 
 def test_recent_hours_stay(chance):
-    write(chance, 100, [MERGED])
-    sequence_step()
+    with running_from(MERGED):
+        write(chance, 100, [MERGED])
+        sequence_step()
     before = rows()
 
     for _ in range(3):
