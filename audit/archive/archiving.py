@@ -158,11 +158,13 @@ def _store(place: Place, segment: Segment) -> StoredFile:
 def _adopt(place: Place, name: str, segment: Segment) -> StoredFile:
     stored = place.read(name)
     try:
-        if Segment.decode(stored.content).has_content_of(segment):
-            return stored
-    except ValueError:
-        pass
-    raise Conflict(f"The archive has another file {name}. Move it away, or choose another place.")
+        found = segment.with_proof_of(octets)
+        proof, note = parse_proof(found.proof, segment.number * AuditSegment.ENTRIES)
+        _require_in_tree(found, open_note(note, trusted_keys()), proof)
+    except (ValueError, IntegrityFailed) as error:
+        message = f"The archive has another file {name}, or one with checkpoints of other keys. Move it away, or choose another place."
+        raise Conflict(message) from error
+    return octets
 
 
 def _segment_of(read: _Read, stored: StoredFile) -> AuditSegment:

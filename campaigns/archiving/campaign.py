@@ -10,6 +10,7 @@ backup of before must adopt the files.
 import argparse
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -195,7 +196,10 @@ class Campaign:
 
     def restore(self) -> None:
         """A backup of before, in a new home: the archive has its files already."""
-        files = {path: path.read_bytes() for path in (self.folder / "archive").iterdir()}
+        from audit.archive.segments import Segment  # noqa: PLC0415
+
+        paths = sorted((self.folder / "archive").glob("segment-*"))[: self.options.segments]
+        files = {path: path.read_bytes() for path in paths}
         copy = Product(
             self.folder / "restored",
             database=new_database() if self.product.database else "",
@@ -206,17 +210,33 @@ class Campaign:
             shutil.copytree(self.folder / "elsewhere" / "ring", copy.home)
             run(MANAGE, "restore", str(self.folder / "backup"), environment=copy.environment)
             self.tell("restored")
-            began = time.monotonic()
-            said = run(MANAGE, *ARCHIVE, environment=copy.environment)
+            began, moved = time.monotonic(), 0
+            while named := self.refused(copy):
+                # Its checkpoint has keys that were made after the backup.
+                (self.folder / "archive" / named).rename(self.folder / "elsewhere" / named)
+                moved += 1
             seconds = time.monotonic() - began
-            assert said.split()[0] == str(self.options.segments), said
-            adopted = {path: path.read_bytes() for path in (self.folder / "archive").iterdir()}
-            assert adopted == files
+            for path, octets in files.items():
+                old, new = Segment.decode(octets), Segment.decode(path.read_bytes())
+                assert (old.entries, old.rows) == (new.entries, new.rows)
+            adopted = sum(path.read_bytes() == octets for path, octets in files.items())
+            assert adopted + moved == len(files)
+            assert adopted
             rate = self.options.segments * segment_entries() / seconds
-            self.tell(f"adopted {said.split()[0]} segments in {seconds:.1f} s, {rate:.0f} entries a second")
+            self.tell(
+                f"adopted {adopted} files, moved {moved} away, in {seconds:.1f} s: {rate:.0f} entries a second"
+            )
             run(MANAGE, "verify_audit_log", "--with-archive", environment=copy.environment)
         finally:
             drop_database(copy.database)
+
+    def refused(self, copy: Product) -> str:
+        """Archive, and return the name of the file that was not adopted; "" if everything is archived."""
+        done = copy.manage(*ARCHIVE)
+        if done.returncode == 0:
+            return ""
+        [name] = re.findall(r"another file (segment-\d+\.jsonl\.xz),", done.stderr)
+        return str(name)
 
     # --- figures
 

@@ -12,12 +12,12 @@ from tests.log_entries import insert_events
 from tests.tampering.writing import OPERATIONS, Log, rotate_keys, sequence, sign
 
 _IN_A_BUNDLE = 2_048
-_REFUSED = 40  # one operation of so many
+_REFUSED = 40  # one of this many operations is refused
 _PAUSE = 0.05  # seconds between two bundles of the writer
 
 
 def fill(entries: int, seed: int) -> None:
-    """Write at least so many entries, sequenced and signed."""
+    """Write at least ``entries`` entries, sequenced and signed."""
     log = Log(seed)
     while log.written < entries:
         log.change(rows=2)

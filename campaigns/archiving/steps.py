@@ -78,7 +78,7 @@ def during_the_removal(run: Run, number: int) -> None:
 def between_two_removals(run: Run, number: int) -> None:
     """Rows are missing. The next transaction needs a lock, which it gets only after the kill."""
     _wait_for_removal(run, number)
-    with transaction.atomic():  # on SQLite, nobody else writes in it
+    with transaction.atomic():  # no one else can write on SQLite
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE audit_removals IN SHARE MODE")

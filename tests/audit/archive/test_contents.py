@@ -1,4 +1,4 @@
-"""What a file and a row of a segment hold, without a log."""
+"""The content of a file and of a row of a segment, without a log."""
 
 import hashlib
 import json
