@@ -58,7 +58,9 @@ def test_only_successful_operations_leave_the_database(log):
     assert not AuditRemoval.objects.exists()
     sequence()
     recorded = AuditLog.objects.filter(action=actions.SEGMENT_ARCHIVED).order_by("id")
-    assert list(recorded.values_list("object_id", flat=True)) == [str(each.number) for each in segments]
+    assert list(recorded.values_list("object_type", "object_id", "size")) == [
+        ("audit_segment", str(each.number), each.size) for each in segments
+    ]
 
 
 def test_the_log_verifies_with_and_without_the_entries_of_the_archive(log):
