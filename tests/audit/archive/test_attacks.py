@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
+from audit import actions
 from audit.archive import archiving
 from audit.archive.places import Folder
 from audit.archive.reading import SegmentUnreadable
@@ -308,6 +309,9 @@ def test_a_segment_that_another_process_archives_meanwhile_raises_no_alarm(log, 
 
     assert kinds(with_archive=True) == set()
     assert AuditSegment.objects.filter(removed_at=None).count() == 0
+    sequence()
+    recorded = AuditLog.objects.filter(action=actions.SEGMENT_ARCHIVED).values_list("object_id", flat=True)
+    assert sorted(recorded, key=int) == [str(each.number) for each in AuditSegment.objects.order_by("number")]
 
 
 def archive_and_leave():
