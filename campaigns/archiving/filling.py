@@ -9,6 +9,7 @@ from django.db import connections
 from audit.log.events import Actor, Event, Outcome
 from kernel.clock import database_now
 from tests.log_entries import insert_events
+from tests.tampering.altering import execute
 from tests.tampering.writing import OPERATIONS, Log, rotate_keys, sequence, sign
 
 _IN_A_BUNDLE = 2_048
@@ -32,6 +33,7 @@ def fill(entries: int, seed: int) -> None:
     rotate_keys()
     sequence()
     sign()
+    execute("ANALYZE")  # as an autovacuum does; without it, PostgreSQL joins the new tables row by row
 
 
 def _operation(log: Log) -> tuple[Event, Actor]:

@@ -158,6 +158,7 @@ def test_an_altered_tile_below_the_segment_is_not_archived(log):
 
     with pytest.raises(IntegrityFailed):
         archive()
+    assert not AuditSegment.objects.exists()
 
 
 # --- files
