@@ -75,7 +75,7 @@ ORDER BY day, kind, subject
 """
 
 
-def check_usage(archived_at: datetime | None) -> Iterator[Finding]:
+def check_usage(archived_at: datetime | None = None) -> Iterator[Finding]:
     """Check that each bucket exists once, with the totals of the entries, and that the sums of days are its sums.
 
     The entries are compared from the day after ``archived_at`` on, the time of the newest one that the archive has.

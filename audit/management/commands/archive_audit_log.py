@@ -13,8 +13,8 @@ from kernel.stopping import interruptible
 
 class Command(JsonCommand, LogCommand):
     help = (
-        "Move old successful operations of the audit log to the archive (CC_AUDIT_ARCHIVE), 65,536 entries at a time. "
-        "You can interrupt and repeat it."
+        "Move old successful operations of the audit log to the archive. "
+        "It archives 65,536 entries at a time. You can interrupt and repeat it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

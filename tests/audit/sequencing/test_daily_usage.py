@@ -60,7 +60,7 @@ def test_days_have_the_sums_of_their_hours_in_any_order_of_the_entries():
     for day, used_that_day in by_day.items():
         hours = [used for start, used in by_hour.items() if day <= start < day + DAY]
         assert used_that_day == Used(*(sum(getattr(used, name) for used in hours) for name in Used.__slots__))
-    assert not list(check_usage(None))
+    assert not list(check_usage())
     assert not days_to_mend()
 
 
@@ -94,7 +94,7 @@ def test_only_the_last_weeks_are_stored():
 
     assert set(UsageDay.objects.values_list("day", flat=True)) == {TODAY - KEPT}
     assert UsageRollup.objects.count() == 2
-    assert not list(check_usage(None))
+    assert not list(check_usage())
 
 
 def test_missing_and_wrong_days_of_an_earlier_version_are_repaired():
@@ -108,7 +108,7 @@ def test_missing_and_wrong_days_of_an_earlier_version_are_repaired():
     UsageDay.objects.filter(day=TODAY - 3 * DAY).update(allowed=0)
 
     assert sorted(days_to_mend()) == [TODAY - 3 * DAY, TODAY - 2 * DAY]
-    assert len(list(check_usage(None))) > 5
+    assert len(list(check_usage())) > 5
     for day in days_to_mend():
         rebuild_day(day)
 
@@ -116,4 +116,4 @@ def test_missing_and_wrong_days_of_an_earlier_version_are_repaired():
         "kind", "subject", "day", "allowed", "denied", "failed"
     )
     assert list(found) == expected
-    assert not list(check_usage(None))
+    assert not list(check_usage())
