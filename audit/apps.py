@@ -14,6 +14,7 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import checks  # noqa: F401, PLC0415 - registers the checks
+        from audit.archive.archiving import archive_due_segment  # noqa: PLC0415
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415

@@ -63,9 +63,9 @@ def archive_log(
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    Removals that were interrupted are finished first. Raises Conflict without a place, and if its file of a segment has
-    other content, Unavailable if its bucket cannot be used, IntegrityFailed if stored data does not match the signed tree,
-    OSError and django.db.Error.
+    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if
+    its file of a segment has other content, Unavailable if its bucket cannot be used, IntegrityFailed if stored data does
+    not match the signed tree, OSError and django.db.Error.
     """
     place = configured_place()
     removing.finish_removals(is_stopping)
@@ -76,9 +76,23 @@ def archive_log(
     return archived
 
 
+def archive_due_segment() -> None:
+    """For the schedule: archive one segment that is older than ``CC_AUDIT_ARCHIVE_DAYS``, if there is one.
+
+    Raises what ``archive_log`` raises. Altered entries raise an alarm.
+    """
+    if not settings.CC_AUDIT_ARCHIVE_DAYS:
+        return
+    before = database_now() - timedelta(days=settings.CC_AUDIT_ARCHIVE_DAYS)
+    try:
+        archive_log(before=before, actor=_SCHEDULER, most=1)
+    except IntegrityFailed as error:
+        raise_alarms([Alarm(kind=AlarmKind.INTEGRITY_FAILED, expected=_EXPECTED, found=error.detail)])
+        raise
+
+
 def _archive_next(place: Place, before: datetime, actor: Actor) -> AuditSegment | None:
-    number = _next_number()
-    read = _read(number, before)
+    read = _read(before)
     if read is None or max(read.timestamps) >= before:
         return None
     stored = _store(place, read.content)
@@ -156,15 +170,16 @@ def _store(place: Place, segment: Segment) -> StoredFile:
 
 
 def _adopt(place: Place, name: str, segment: Segment) -> StoredFile:
+    """The file of an earlier run. Its checkpoint may even be of a later log, before an older backup was restored."""
     stored = place.read(name)
     try:
-        found = segment.with_proof_of(octets)
+        found = segment.with_proof_of(stored.content)
         proof, note = parse_proof(found.proof, segment.number * AuditSegment.ENTRIES)
         _require_in_tree(found, open_note(note, trusted_keys()), proof)
     except (ValueError, IntegrityFailed) as error:
         message = f"The archive has another file {name}, or one with checkpoints of other keys. Move it away, or choose another place."
         raise Conflict(message) from error
-    return octets
+    return stored
 
 
 def _segment_of(read: _Read, stored: StoredFile) -> AuditSegment:

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from audit.archive.places import StoredFile
+from audit.archive.places import MOST_BYTES, StoredFile
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict, Unavailable
 from kernel.runtime import process_cache
@@ -53,6 +53,8 @@ class Bucket:
         version = {"VersionId": version_id} if version_id else {}
         with self._errors():
             found = _client(self.endpoint).get_object(Bucket=self.name, Key=self.prefix + name, **version)
+            if found["ContentLength"] > MOST_BYTES:
+                raise OSError(errno.EINVAL, "it is too large", name)
             return StoredFile(found["Body"].read(), found.get("VersionId", ""))
 
     def add(self, name: str, content: bytes) -> str:

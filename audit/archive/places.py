@@ -1,6 +1,9 @@
 """The place of the archive (``CC_AUDIT_ARCHIVE``): a folder, or a bucket of S3 (``audit.archive.buckets``)."""
 
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +14,7 @@ from django.conf import settings
 from kernel import home
 from kernel.errors import Conflict, Invalid
 
+MOST_BYTES: Final = 2**28  # of a file; 65,536 entries take about 4 MB
 _URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|[sS]3:")
 # No segment of the prefix begins with a dot: programs on the way to the bucket would resolve "..".
 _BUCKET: Final = re.compile(
@@ -30,12 +34,13 @@ class Place(Protocol):
     """The files of segments. No file is ever replaced."""
 
     def read(self, name: str, version_id: str = ...) -> StoredFile:
-        """The file in this version; without one, in its newest. Raises FileNotFoundError, OSError and Unavailable."""
+        """The file in this version; without one, in its newest.
+
+        Raises FileNotFoundError, Unavailable, and OSError, also for anything but a file of at most ``MOST_BYTES``.
+        """
 
     def add(self, name: str, content: bytes) -> str:
         """Store a new file durably. Returns its version. Raises FileExistsError, OSError and Unavailable."""
-
-_MOST_BYTES: Final = 2**28  # 65,536 entries take about 4 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,11 @@ class Folder:
     path: Path
 
     def read(self, name: str, version_id: str = "") -> StoredFile:  # noqa: ARG002 - the same for each place
-        return StoredFile((self.path / name).read_bytes())
+        with os.fdopen(os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+                raise OSError(errno.EINVAL, "it is not a file, or too large", name)
+            return StoredFile(file.read(MOST_BYTES))
 
     def add(self, name: str, content: bytes) -> str:
         home.create_private_folder(self.path)

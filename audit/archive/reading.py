@@ -7,23 +7,16 @@ from audit.archive.places import configured_place
 from audit.archive.segments import Segment, name_of
 from audit.errors import SegmentUnreadable
 from audit.models import AuditSegment
-from kernel.errors import DomainError, Unavailable
+from audit.tlog.merkle import HASH_SIZE, leaf_hash
+from audit.tlog.tiles import WIDTH
+from kernel.errors import DomainError
+from kernel.runtime import process_cache
 from kernel.trust.row_mac import IntegrityFailed
 
 
 def read_file(segment: AuditSegment) -> bytes:
     """The file of a segment, which its row describes. Raises SegmentUnreadable, and IntegrityFailed for other bytes."""
-    name = name_of(segment.number)
-    try:
-        octets = configured_place().read(name, segment.version_id).content
-    except (DomainError, OSError) as error:
-        reason = error.detail if isinstance(error, DomainError) else error.strerror or str(error)
-        raise SegmentUnreadable(segment.number, reason.rstrip(".")) from error
-    if hashlib.sha256(octets).hexdigest() != segment.sha256:
-        raise IntegrityFailed(
-            f"The file {name} of the archive was altered. Restore it, and find out who changed it."
-        )
-    return octets
+    return _read_file(name_of(segment.number), segment.version_id, segment.sha256)
 
 
 def read_segment(segment: AuditSegment) -> Segment:
@@ -41,23 +34,23 @@ def archived_tile(number: int) -> bytes:
     if segment is None:
         return b""
     segment.check_mac()
-    leaves = _leaves_of(name_of(segment.number), segment.sha256)
+    leaves = _leaves_of(name_of(segment.number), segment.version_id, segment.sha256)
     return leaves[first * HASH_SIZE : (first + WIDTH) * HASH_SIZE]
 
 
 @process_cache
 @lru_cache(1)
-def _leaves_of(name: str, sha256: str) -> bytes:
+def _leaves_of(name: str, version_id: str, sha256: str) -> bytes:
     """The leaf hashes of a file. Readers of a tile usually read the next one, too."""
-    entries = Segment.decode(_read_file(name, sha256)).entries
+    entries = Segment.decode(_read_file(name, version_id, sha256)).entries
     return b"".join(leaf_hash(entry) for entry in entries)
 
 
-def _read_file(name: str, sha256: str) -> bytes:
+def _read_file(name: str, version_id: str, sha256: str) -> bytes:
     try:
-        octets = configured_place().read(name)
-    except (Conflict, OSError) as error:
-        reason = error.detail if isinstance(error, Conflict) else error.strerror or str(error)
+        octets = configured_place().read(name, version_id).content
+    except (DomainError, OSError) as error:
+        reason = error.detail if isinstance(error, DomainError) else error.strerror or str(error)
         raise SegmentUnreadable(name, reason.rstrip(".")) from error
     if hashlib.sha256(octets).hexdigest() != sha256:
         raise IntegrityFailed(

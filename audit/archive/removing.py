@@ -78,8 +78,24 @@ def remove_rows(segment: AuditSegment, is_stopping: Callable[[], bool]) -> None:
             permission = AuditRemoval.objects.create(segment=segment.number)  # noqa: CC3 - never committed
             cursor.executemany(_DELETE, ranges)
             permission.delete()
-    segment.removed_at = database_now()
-    segment.save_with_mac(["removed_at"])
+    with transaction.atomic(durable=True):
+        AuditTile.objects.filter(level=0, number__in=_needless_tiles(segment, kept)).delete()  # noqa: CC3 - the file has them
+        segment.removed_at = database_now()
+        segment.save_with_mac(["removed_at"])
+
+
+def _needless_tiles(segment: AuditSegment, kept: Kept) -> list[int]:
+    """The tiles of level 0 without an entry that stays, and in which no checkpoint ends."""
+    first = segment.number * AuditSegment.ENTRIES
+    end = first + AuditSegment.ENTRIES
+    sizes = AuditCheckpoint.objects.filter(size__gt=first, size__lt=end).values_list("size", flat=True)
+    needed = {size // WIDTH for size in sizes if size % WIDTH}
+    return [
+        number
+        for number in range(-(-first // WIDTH), end // WIDTH)
+        if number not in needed
+        and not any(place in kept for place in range(number * WIDTH - first, (number + 1) * WIDTH - first))
+    ]
 
 
 def _is_removable(row: Values) -> bool:

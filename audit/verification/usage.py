@@ -1,7 +1,7 @@
 """Compare the roll-ups with a recount of the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
@@ -9,7 +9,7 @@ from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
-from audit.sequencing.daily_usage import KEPT, first_day, stored
+from audit.sequencing.daily_usage import first_day, stored
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import read_eras
 from kernel.clock import process_now
@@ -39,7 +39,7 @@ WITH counted AS (
     WHERE {counted} AND g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
-    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u
+    SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u WHERE {compared}
 ), placed AS (
     SELECT {names}, hour, count, size, last_at, stored,
         CASE WHEN hour < %s AND sum(stored) OVER (PARTITION BY {names}, substr(hour, 1, 10)) = 1
@@ -119,12 +119,20 @@ def _check_hours(archived_at: datetime | None) -> Iterator[Finding]:
             spelled(UsageRollup, [name], "u") + f" AS {name}" for name in ("count", "size", "last_at")
         ),
         names=", ".join(_BUCKET),
+        counted="g.timestamp >= %s" if archived_at else "1 = 1",
+        compared="u.hour >= %s" if archived_at else "1 = 1",
         count_of_counted=add.format("CASE stored WHEN 0 THEN count END"),
         size_of_counted=add.format("CASE stored WHEN 0 THEN size END"),
     )
-    for *bucket, found, rows in rows_of(statement, [format_timestamp(first_day(process_now()))]):
+    since = [stored(_day_of(archived_at) + timedelta(days=1))] * 2 if archived_at else []
+    may_be_merged = format_timestamp(first_day(process_now()))
+    for *bucket, found, rows in rows_of(statement, [*since, may_be_merged]):
         text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"
         yield Finding(FindingKind.USAGE, text)
+
+
+def _day_of(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _describe(stored: int, counted: int, table: str) -> str:

@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 15_966,
-    "backups": 1_347,
-    "ciphercanary": 3_379,
+    "audit": 16_675,
+    "backups": 1_351,
+    "ciphercanary": 3_380,
     "console": 3_977,
     "crypto_ops": 9_012,
     "demo": 934,
-    "kernel": 13_905,
-    "keys": 12_286,
+    "kernel": 13_916,
+    "keys": 12_293,
     "notifications": 2_233,
 }
 SLACK = 100

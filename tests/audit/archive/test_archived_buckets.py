@@ -6,8 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.archive import archiving
-from audit.archive.reading import SegmentUnreadable, read_file
+from audit.archive.reading import read_file
 from audit.archive.segments import name_of
+from audit.errors import SegmentUnreadable
 from audit.models import AuditLog, AuditSegment
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log

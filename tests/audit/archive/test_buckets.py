@@ -67,6 +67,16 @@ def test_the_server_gets_a_checksum_before_the_object(bucket):
     assert sent == [encode_base64(hashlib.sha256(b"first").digest())]
 
 
+def test_an_object_that_is_too_large_is_not_read(bucket, monkeypatch):
+    bucket.add("a", b"four")
+    monkeypatch.setattr(buckets, "MOST_BYTES", 4)
+    assert bucket.read("a").content == b"four"
+
+    monkeypatch.setattr(buckets, "MOST_BYTES", 3)
+    with pytest.raises(OSError, match="too large"):
+        bucket.read("a")
+
+
 def test_a_missing_bucket_is_named(bucket):
     place = replace(bucket, name="no-such-bucket")
 
