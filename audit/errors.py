@@ -131,4 +131,6 @@ class SegmentUnreadable(Unavailable):
     title = "The archive cannot be read"
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"The file {name} of the archive cannot be read: {reason}.")
+        super().__init__(
+            f"The file {name} of the archive cannot be read: {reason}. Check CC_AUDIT_ARCHIVE, or restore the file."
+        )

@@ -114,7 +114,7 @@ def verify() -> None:
 
 
 def export(folder: Path) -> None:
-    from audit.exports.archive import export_log
+    from audit.exports.tiles import export_log
     from audit.sequencing.checkpoints.signing_keys import trusted_keys
 
     with timed("export_log"):

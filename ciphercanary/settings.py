@@ -56,7 +56,9 @@ CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", ":
 # --- archive: where old operations of the audit log move to
 CC_AUDIT_ARCHIVE = env.str("CC_AUDIT_ARCHIVE", "")
 CC_AUDIT_ARCHIVE_ENDPOINT = env.http_url("CC_AUDIT_ARCHIVE_ENDPOINT")
-CC_AUDIT_ARCHIVE_DAYS = env.number("CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0)  # 0: only by the command
+CC_AUDIT_ARCHIVE_DAYS = env.number(
+    "CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_most=36500
+)  # 0: only by the command
 
 # --- anchors: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")

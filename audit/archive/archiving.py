@@ -14,12 +14,13 @@ from django.conf import settings
 from audit import actions
 from audit.archive import removing
 from audit.archive.contents import encode_kept, encode_removed
-from audit.archive.places import Place, StoredFile, configured_place
+from audit.archive.places import MOST_FILE_BYTES, Place, StoredFile, configured_place
+from audit.archive.reading import read_file
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, Source
 from audit.log.lines import entry_line, incomplete, trail_lines
-from audit.log.raw_rows import CHUNK, Spelled, Values, any_text, reading, rows_of, spelled, timestamp_of
+from audit.log.raw_rows import CHUNK, Spelled, Values, reading, rows_of, spelled, timestamp_of
 from audit.models import AuditLog, AuditSegment
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
@@ -63,8 +64,9 @@ def archive_log(
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    ``most``: so many at most. Removals that were interrupted are finished first. Raises Conflict without a place, and if
-    its file of a segment has other content, Unavailable if its bucket cannot be used, IntegrityFailed if stored data does
+    ``most`` limits the number of segments. Removals that were interrupted are finished first. Raises Conflict without a place, and if
+    its file of a segment has other content, Unavailable if its bucket cannot be used
+    or the newest file cannot be read, IntegrityFailed if stored data does
     not match the signed tree, OSError and django.db.Error.
     """
     place = configured_place()
@@ -95,8 +97,15 @@ def _archive_next(place: Place, before: datetime, actor: Actor) -> AuditSegment 
     read = _read(before)
     if read is None or max(read.timestamps) >= before:
         return None
+    _require_same_place()
     stored = _store(place, read.content)
     return _record(_segment_of(read, stored), read.content, actor)
+
+
+def _require_same_place() -> None:
+    """Read the newest file. Raises SegmentUnreadable and IntegrityFailed: the disk may be another one, or not mounted."""
+    if newest := AuditSegment.objects.order_by("-number").first():
+        read_file(newest)
 
 
 def _next_number() -> int:
@@ -129,9 +138,10 @@ def _read(before: datetime) -> _Read | None:
 
 def _is_older(log_id: int, before: datetime) -> bool:
     last = AuditLog.objects.filter(id=log_id)  # noqa: CC2 - the time of an entry
-    with any_text():
-        timestamp = timestamp_of(last.values_list(Spelled("timestamp"), flat=True).first())
-    return timestamp is None or timestamp < before
+    timestamp = timestamp_of(last.values_list(Spelled("timestamp"), flat=True).first())
+    return (
+        timestamp is None or timestamp < before
+    )  # None: an altered time, which the comparison with the tree reports
 
 
 def _read_lines(first_id: int, first: int) -> tuple[list[Values], list[bytes], list[bytes]]:
@@ -156,8 +166,8 @@ def _require_in_tree(segment: Segment, head: Checkpoint, proof: Sequence[bytes])
 
 
 def _store(place: Place, segment: Segment) -> StoredFile:
-    """Write the file and read it back, or adopt one with the same content."""
-    name, octets = name_of(segment.number), segment.encode()
+    """Write the file and read it back, or adopt one with the same content. Raises Conflict if it is too large."""
+    name, octets = name_of(segment.number), _encoded(segment)
     try:
         version_id = place.add(name, octets)
     except FileExistsError:
@@ -169,16 +179,32 @@ def _store(place: Place, segment: Segment) -> StoredFile:
     return StoredFile(octets, version_id)
 
 
+def _encoded(segment: Segment) -> bytes:
+    try:
+        octets = segment.encode()
+    except ValueError as error:
+        raise Conflict(
+            f"Segment {segment.number} is too large: {error}. Its entries stay in the database."
+        ) from error
+    if len(octets) > MOST_FILE_BYTES:
+        raise Conflict(
+            f"The file of segment {segment.number} is too large. Its entries stay in the database."
+        )
+    return octets
+
+
 def _adopt(place: Place, name: str, segment: Segment) -> StoredFile:
     """The file of an earlier run. Its checkpoint may even be of a later log, before an older backup was restored."""
-    stored = place.read(name)
+    stored, keys = place.read(name), trusted_keys()
     try:
         found = segment.with_proof_of(stored.content)
         proof, note = parse_proof(found.proof, segment.number * AuditSegment.ENTRIES)
-        _require_in_tree(found, open_note(note, trusted_keys()), proof)
+        _require_in_tree(found, open_note(note, keys), proof)
     except (ValueError, IntegrityFailed) as error:
-        message = f"The archive has another file {name}, or one with checkpoints of other keys. Move it away, or choose another place."
-        raise Conflict(message) from error
+        raise Conflict(
+            f"The archive has another file {name}, or one with a checkpoint of other keys. "
+            "Move it away, or choose another place."
+        ) from error
     return stored
 
 

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from audit.archive.places import MOST_BYTES, StoredFile
+from audit.archive.places import MOST_FILE_BYTES, StoredFile
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict, Unavailable
 from kernel.runtime import process_cache
@@ -53,7 +53,7 @@ class Bucket:
         version = {"VersionId": version_id} if version_id else {}
         with self._errors():
             found = _client(self.endpoint).get_object(Bucket=self.name, Key=self.prefix + name, **version)
-            if found["ContentLength"] > MOST_BYTES:
+            if found["ContentLength"] > MOST_FILE_BYTES:
                 raise OSError(errno.EINVAL, "it is too large", name)
             return StoredFile(found["Body"].read(), found.get("VersionId", ""))
 
@@ -93,6 +93,8 @@ class Bucket:
         status, code = response["ResponseMetadata"]["HTTPStatusCode"], str(response["Error"].get("Code"))
         shown = code if _CODE.fullmatch(code) else status
         match status, code:
+            case 409, "ConditionalRequestConflict":
+                return Unavailable(f"Another process writes to the bucket {self.name}. Try again.")
             case 412, _:
                 return FileExistsError(errno.EEXIST, "the bucket has this object already")
             case _, "NoSuchKey" | "NoSuchVersion":

@@ -26,7 +26,7 @@ class ArchivedEntry:
         return int(self.columns["id"])
 
 
-def segments_between(matcher: Matcher) -> list[AuditSegment]:
+def segments_with_matches(matcher: Matcher) -> list[AuditSegment]:
     """The segments that may have entries that match, oldest first. Raises IntegrityFailed for an altered row."""
     if not matcher.may_match_operations:
         return []

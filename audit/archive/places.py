@@ -14,9 +14,9 @@ from django.conf import settings
 from kernel import home
 from kernel.errors import Conflict, Invalid
 
-MOST_BYTES: Final = 2**28  # of a file; 65,536 entries take about 4 MB
+MOST_FILE_BYTES: Final = 2**28  # of a file; 65,536 entries take about 4 MB
 _URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|[sS]3:")
-# No segment of the prefix begins with a dot: programs on the way to the bucket would resolve "..".
+# No part of the prefix begins with a dot: programs on the way to the bucket would resolve "..".
 _BUCKET: Final = re.compile(
     r"s3://(?P<name>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[a-zA-Z0-9_!*()=-][a-zA-Z0-9_!*()=.-]*)*)/?"
 )
@@ -36,7 +36,7 @@ class Place(Protocol):
     def read(self, name: str, version_id: str = ...) -> StoredFile:
         """The file in this version; without one, in its newest.
 
-        Raises FileNotFoundError, Unavailable, and OSError, also for anything but a file of at most ``MOST_BYTES``.
+        Raises FileNotFoundError, Conflict without its folder, Unavailable, and OSError, also for anything but a file of at most ``MOST_FILE_BYTES``.
         """
 
     def add(self, name: str, content: bytes) -> str:
@@ -45,19 +45,21 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder with files of mode 0600. They have no versions."""
+    """A folder with files of mode 0600. They have no versions. Its parent must exist: a disk may not be mounted."""
 
     path: Path
 
     def read(self, name: str, version_id: str = "") -> StoredFile:  # noqa: ARG002 - the same for each place
+        if not self.path.is_dir():
+            raise Conflict("There is no such folder. Check CC_AUDIT_ARCHIVE, and whether its disk is mounted")
         with os.fdopen(os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_FILE_BYTES:
                 raise OSError(errno.EINVAL, "it is not a file, or too large", name)
-            return StoredFile(file.read(MOST_BYTES))
+            return StoredFile(file.read(MOST_FILE_BYTES))
 
     def add(self, name: str, content: bytes) -> str:
-        home.create_private_folder(self.path)
+        self.path.mkdir(mode=0o700, exist_ok=True)
         home.remove_leftovers(self.path)
         home.create_private_file(self.path / name, content)
         return ""
@@ -86,5 +88,5 @@ def bucket_of(address: str) -> tuple[str, str] | None:
     if not (found := _BUCKET.fullmatch(address)):
         raise Invalid("CC_AUDIT_ARCHIVE must be a folder, or a URL such as s3://bucket/prefix.")
     if not find_spec("boto3"):
-        raise Conflict("An archive in a bucket needs boto3. Install ciphercanary[s3].")
+        raise Conflict("An archive in a bucket needs boto3. Install it with pip install .[s3].")
     return found["name"], f"{found['prefix']}/".removeprefix("/")

@@ -1,6 +1,6 @@
 """Remove the rows of archived operations, in steps.
 
-Only successful operations with a key leave the database. Every other entry stays. So does the newest row of each writer,
+Only successful operations (``crypto.…``) that name no changed rows leave the database. Every other entry stays. So does the newest row of each writer,
 because its later numbers continue it, and that of each actor, which has the name for the id.
 """
 
@@ -59,9 +59,11 @@ def numbers_without(rows: Sequence[Values], kept: Collection[int]) -> Iterator[t
 def finish_removals(is_stopping: Callable[[], bool]) -> None:
     """Remove the rows of every segment that has rows left. Raises IntegrityFailed for an altered segment.
 
-    The file may have been lost since, or is elsewhere if a backup was restored. Raises SegmentUnreadable then.
+    Raises SegmentUnreadable if a file was lost, or is elsewhere because a backup was restored.
     """
     for segment in AuditSegment.objects.filter(removed_at=None).order_by("number"):
+        if is_stopping():
+            return
         read_file(segment.check_mac())
         remove_rows(segment, is_stopping)
 

@@ -21,7 +21,7 @@ from audit.tlog.merkle import complete_root, leaf_hash
 
 _LEVEL: Final = 1  # of xz: higher levels save 3 %, and take several times as long
 # An entry has about 600 bytes. The largest ones would make 5 GB, which a reader could not hold.
-MOST_BYTES: Final = 2**30
+MOST_CONTENT_BYTES: Final = 2**30
 _MOST_OF_A_HEAD: Final = 2**17  # a proof has a few kilobytes
 _MOST_MEMORY: Final = 2**26  # of the decoder: a file may claim a dictionary of 4 GiB
 _NAMES: Final = TRAIL_DIGESTS.encode()
@@ -60,10 +60,10 @@ class Segment:
         return b"".join(line + b"\n" for line in (head, *self.entries, *self.rows))
 
     def encode(self) -> bytes:
-        """The bytes of the file. Raises ValueError if the content has more than ``MOST_BYTES``."""
+        """The bytes of the file. Raises ValueError if the content has more than ``MOST_CONTENT_BYTES``."""
         content = self.content
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"a segment has at most {MOST_BYTES} bytes")
+        if len(content) > MOST_CONTENT_BYTES:
+            raise ValueError(f"a segment has at most {MOST_CONTENT_BYTES} bytes")
         return lzma.compress(content, preset=_LEVEL)
 
     def with_proof_of(self, octets: bytes) -> Self:
@@ -81,7 +81,7 @@ class Segment:
     @classmethod
     def decode(cls, octets: bytes) -> Self:
         """Inverse of ``encode``, for bytes with a known digest. Raises ValueError."""
-        head, _, rest = _decompressed(octets, MOST_BYTES).partition(b"\n")
+        head, _, rest = _decompressed(octets, MOST_CONTENT_BYTES).partition(b"\n")
         lines = rest.split(b"\n")
         if lines.pop() or len(lines) < AuditSegment.ENTRIES:
             raise ValueError("the file is incomplete")

@@ -1,4 +1,4 @@
-"""The filters of the log for one entry that is not in the database: the conditions of ``audit.services.reading.select_logs``."""
+"""The filters of the log for an entry of the archive: the conditions of ``audit.services.reading.select_logs``."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ _EQUAL = ("actor_type", "outcome", "source", "request_id", "client_ip")
 
 
 class Matcher:
-    """``names`` are the ids of the objects that the criteria name. ``own``: only entries of this identity."""
+    """Compares entries with the criteria. ``names`` are the ids of the objects that the criteria name. ``own``: only entries of this identity."""
 
     def __init__(
         self, criteria: LogCriteria, names: Mapping[str, Collection[str]], own: Identity | None = None
@@ -24,6 +24,7 @@ class Matcher:
         self._criteria, self._own = criteria, own
         self._equal = {name: value for name in _EQUAL if (value := getattr(criteria, name))}
         self._since = "" if criteria.since is None else format_timestamp(criteria.since)
+        # "~" is greater than any timestamp.
         self._until = "~" if criteria.until is None else format_timestamp(criteria.until)
         self._actor_id = parse_id(criteria.actor)
         self._objects = _objects_of(criteria.object_id, names)
@@ -31,7 +32,7 @@ class Matcher:
 
     @property
     def may_match_operations(self) -> bool:
-        """Whether a successful operation with a key can match."""
+        """Whether a successful operation can match."""
         action, outcome = self._criteria.action, self._criteria.outcome
         return outcome in {"", Outcome.OK} and (action in {"", OPERATION} or action.startswith(PREFIX))
 

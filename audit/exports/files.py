@@ -1,4 +1,4 @@
-"""The folder of exports, and the archive of one."""
+"""The folder of exports, and the tar file of one."""
 
 import tarfile
 from collections.abc import Callable

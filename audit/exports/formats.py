@@ -19,7 +19,7 @@ type Columns = Mapping[str, object]
 
 
 class ExportFormat(StrEnum):
-    """Entries as lines of canonical JSON or as a table, or an archive for the verifier: entries, tiles, checkpoints."""
+    """Entries as lines of canonical JSON or as a table, or tiles for the verifier, with entries and checkpoints."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -37,7 +37,7 @@ FILE_TYPES: Mapping[str, _FileType] = MappingProxyType(
     {
         ExportFormat.JSONL: _FileType("JSON Lines", "jsonl", "application/jsonl"),
         ExportFormat.CSV: _FileType("CSV", "csv", "text/csv; charset=utf-8; header=present"),
-        ExportFormat.TILES: _FileType("Archive", "tar", "application/x-tar"),
+        ExportFormat.TILES: _FileType("Tiles", "tar", "application/x-tar"),
     }
 )
 

@@ -16,13 +16,13 @@ from django.conf import settings
 from msgspec.structs import replace
 
 from audit import actions
-from audit.archive.entries import ArchivedEntry, matching_entries, segments_between
+from audit.archive.entries import ArchivedEntry, matching_entries, segments_with_matches
 from audit.browse.filters import criteria_of
 from audit.browse.matching import Matcher
 from audit.errors import ExportNotWritten
 from audit.exports import files
-from audit.exports.archive import export_log
 from audit.exports.formats import FILE_TYPES, ROW_FORMATS, ExportFormat
+from audit.exports.tiles import export_log
 from audit.log.events import Actor, Source
 from audit.models import AuditExport, AuditSegment
 from audit.sequencing import tree
@@ -82,8 +82,8 @@ class _Altered:
 def run(export: AuditExport, progress: Progress) -> _Columns:
     """Write the file. Returns the columns of the result.
 
-    Raises ExportNotWritten if the folder does not accept the file, IntegrityFailed if an entry of an archive or the
-    newest checkpoint is invalid, Conflict for an archive before the first checkpoint, and what ``progress`` raises.
+    Raises ExportNotWritten if the folder does not accept the file, IntegrityFailed if an entry of the tiles or the
+    newest checkpoint is invalid, Conflict for tiles before the first checkpoint, and what ``progress`` raises.
     Nothing of the file remains after an error.
     """
     catch_up()
@@ -91,7 +91,7 @@ def run(export: AuditExport, progress: Progress) -> _Columns:
     path = files.FOLDER.path_of(export.id, attempt, FILE_TYPES[export.format].extension)
     try:
         with files.FOLDER.new_file(path) as file:
-            write = _write_archive if export.format == ExportFormat.TILES else _write_entries
+            write = _write_tiles if export.format == ExportFormat.TILES else _write_entries
             facts = write(export, file, progress)
     except OSError as error:
         raise ExportNotWritten from error
@@ -141,7 +141,7 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
     criteria, names = criteria_of(export.filters), export.names or {}
     found = find_logs(reader=requester, criteria=criteria, names=names).order_by("id")
     matcher = Matcher(criteria, names, export.requester if export.is_of_own_acts else None)
-    segments = segments_between(matcher)
+    segments = segments_with_matches(matcher)
     done, total = 0, found.count() + len(segments) * AuditSegment.ENTRIES
     file.write(form.header)
     with closing(integrity.stream_entries(found)) as stored:
@@ -169,7 +169,7 @@ def _once(entries: Iterable[_Entry]) -> Iterator[_Entry]:
             yield entry
 
 
-def _write_archive(export: AuditExport, file: HashedFile, progress: Progress) -> _Columns:
+def _write_tiles(export: AuditExport, file: HashedFile, progress: Progress) -> _Columns:
     """The folder that ``export_audit_log`` writes, packed into one file."""
     with files.FOLDER.temporary_folder(export.id) as folder:
         summary = export_log(folder, progress)

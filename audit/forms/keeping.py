@@ -11,7 +11,7 @@ from kernel.pages.forms import PageForm
 _FORMATS = {
     ExportFormat.CSV: "CSV, for spreadsheets",
     ExportFormat.JSONL: "JSON Lines, for programs: each entry with its hashed bytes and its integrity",
-    ExportFormat.TILES: "Archive for ccverify: the whole log with its tree and checkpoints",
+    ExportFormat.TILES: "Tiles for ccverify: the whole log with its tree and checkpoints",
 }
 
 

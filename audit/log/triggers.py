@@ -30,8 +30,7 @@ END """
 POSTGRESQL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE}$$
 """
-# The archive removes successful operations of a segment, and marks its transaction with a row of ``audit_removals``, which no
-# other session sees.
+# The archive removes successful operations of a segment. A row of ``audit_removals``, which no other session sees, permits it.
 _IS_REMOVABLE = """substr(OLD.action, 1, 7) = 'crypto.' AND OLD.outcome = 'ok' AND EXISTS (
     SELECT 1 FROM audit_removals r JOIN audit_segments s ON s.number = r.segment
     WHERE OLD.id >= s.first_id AND OLD.id <= s.last_id

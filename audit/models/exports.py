@@ -30,7 +30,7 @@ class AuditExport(Job):
     requester could read only their own entries. ``names`` has the ids of the objects that the filters name, as the
     requester could see them: ``{name: [id]}``. The other columns are the result: ``rows`` entries in a file of ``size``
     bytes, kept until ``expires_at``. The file's name includes ``attempt`` (16 hexadecimal digits). ``altered`` rows
-    were altered outside the application; null for an archive, which its verifier checks. ``checkpoint_size`` and
+    were altered outside the application; null for tiles, which their verifier checks. ``checkpoint_size`` and
     ``checkpoint_root`` (base64; null and empty if none was signed yet) are of the newest checkpoint in the snapshot
     from which the rows were read. ``vkeys`` are the keys that verify it.
     """

@@ -9,7 +9,7 @@ from kernel.identities import IdentityType
 class UsageRollup(models.Model):
     """Operations of one kind with one version of a key, by one principal, within one hour (UTC).
 
-    After 40 days, the rows of a day become one: that of its last hour, with the totals of the day.
+    41 days after the end of a day, its rows become one: that of its last hour, with the totals of the day.
     ``principal`` is the id of a service account if ``principal_type`` states so, otherwise that of a user, "" without
     one. ``version`` is 0 if the entry has none. ``size`` is in bytes.
     """

@@ -30,7 +30,7 @@ class AuditExportSerializer(serializers.ModelSerializer[AuditExport]):
     """``done`` of ``total`` entries are written. ``rows`` and the fields after it are set once the export has
     succeeded.
 
-    ``altered`` counts entries of the file that were altered outside the application. It is null for an archive.
+    ``altered`` counts entries of the file that were altered outside the application. It is null for tiles.
     ``created_by`` is the user who requested the export, ``actor_id`` the service account.
     """
 

@@ -18,11 +18,11 @@ from audit.services.alarms import LIST_PERMISSION
 from kernel.errors import DomainError, NotFound
 from kernel.rules import Caller
 
-_TIMESTAMP = timedelta(microseconds=1)  # the precision of a timestamp
+_PRECISION = timedelta(microseconds=1)  # the precision of a timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class _Retention:
+class _ArchiveState:
     """How the log is archived, and how much of it. ``days`` is 0 if only the command archives. ``size`` is in bytes."""
 
     has_place: bool
@@ -37,7 +37,7 @@ class _Retention:
 
 
 def find_segments(*, principal: Caller) -> QuerySet[AuditSegment]:
-    """Newest first, to be read with ``checked``. Raises Denied."""
+    """The segments, newest first. Read them with ``checked``. Raises Denied."""
     principal.require(LIST_PERMISSION)
     return AuditSegment.objects.order_by("-number")
 
@@ -47,14 +47,14 @@ def checked(rows: Iterable[AuditSegment]) -> list[AuditSegment]:
     return [row.check_mac() for row in rows]
 
 
-def read_retention(*, principal: Caller) -> _Retention:
-    """Raises Denied."""
+def read_archive_state(*, principal: Caller) -> _ArchiveState:
+    """How the log is archived. Raises Denied. The sums are of rows whose MAC is not checked."""
     found = (
         find_segments(principal=principal)
         .order_by()
         .aggregate(segments=Count("pk"), size=Sum("size", default=0))
     )
-    return _Retention(
+    return _ArchiveState(
         has_place=bool(settings.CC_AUDIT_ARCHIVE),
         days=settings.CC_AUDIT_ARCHIVE_DAYS,
         segments=found["segments"],
@@ -83,5 +83,5 @@ def absence_of(reader: Reader, log_id: int) -> DomainError:
     segment = AuditSegment.objects.filter(first_id__lte=log_id).order_by("-number").first()
     if segment is None or log_id > segment.check_mac().last_id or log_id - segment.first_id in Kept(segment):
         return NotFound()
-    since, until = segment.first_at, segment.last_at + _TIMESTAMP
+    since, until = segment.first_at, segment.last_at + _PRECISION
     return EntryArchived(log_id, segment.number, format_timestamp(since), format_timestamp(until))

@@ -37,9 +37,9 @@ def verify_log(
     """Verify everything, in one snapshot, while others write. The report has the findings.
 
     ``outside`` are checkpoints that the log must agree with. If keys are ``pinned``, only these count, and keys that
-    they vouch for. The first ``known_alarms`` of the log are no findings. ``with_archive``:
-    read every archived entry, in place of the digests of the files. Raises TransactionManagementError inside a
-    transaction, KekUnavailable and UnwrapFailed if MACs cannot be checked, django.db.Error, OSError, and what
+    they vouch for. The first ``known_alarms`` of the log are no findings. ``with_archive``: read every archived entry, in
+    place of the digests of the files. Raises TransactionManagementError inside a transaction, KekUnavailable and
+    UnwrapFailed if MACs cannot be checked, SegmentUnreadable without the archive, django.db.Error, OSError, and what
     ``progress`` raises.
     """
     report = Report()
@@ -89,7 +89,7 @@ class _Verification:
         yield from check_leaves()
         yield from self._segments.finish()
         yield from check_sequences(self._segments.has_removed)
-        yield from check_usage(self._segments.last_at)
+        yield from check_usage(self._segments.archived_until)
         yield from check_protected_rows()
         yield from check_triggers()
         for size, anchor in rows_of(_RECEIPTS):

@@ -43,18 +43,16 @@ class Archive(Protocol):
     """What the database may lack, because the archive has it."""
 
     def may_lack(self, index: int) -> bool:
-        """The row of this leaf."""
-        ...
+        """Whether the database may lack the row of this leaf."""
 
     def may_lack_tile(self, number: int) -> bool:
-        """A tile of level 0."""
-        ...
+        """Whether the database may lack this tile of level 0."""
 
 
 class Leaves:
     """Leaves and their rows, in order. ``checks`` get every row, a chunk at a time.
 
-    ``may_lack``: whether the database may lack the row of a leaf, because the archive has it.
+    ``archive`` says which rows and tiles the database may lack. ``archived`` counts the entries that only it has.
     """
 
     def __init__(self, heads: Heads, checks: Sequence[RowCheck], archive: Archive) -> None:
@@ -161,13 +159,13 @@ class Leaves:
             else:
                 row = Seen(index, log_id, tuple(values), inspect(tuple(values)))
                 seen.append(row)
+                self._publish(row)  # before the tree grows: a checkpoint may need these keys
                 yield from _check_row(row, row.inspection.leaf or b"" if stored is None else stored)
                 leaf = row.inspection.leaf if row.inspection.is_authentic else stored
             if self._is_whole and index == self._expected - 1:
                 grown.append(leaf if isinstance(leaf, bytes) else b"")
         if seen:
             self.last_timestamp = seen[-1].values[_TIMESTAMP]
-            self._publish(seen)
         for check in self._checks:
             yield from check(seen)
         yield from self.tree.extend(grown)
@@ -195,10 +193,9 @@ class Leaves:
                 FindingKind.LEAF_SURPLUS, f"there is another leaf with the index {index!r}", place
             )
 
-    def _publish(self, seen: Sequence[Seen]) -> None:
-        for row in seen:
-            if row.inspection.published and row.inspection.is_authentic and row.index is not None:
-                self._heads.publish(row.index, row.inspection)
+    def _publish(self, row: Seen) -> None:
+        if row.inspection.published and row.inspection.is_authentic and row.index is not None:
+            self._heads.publish(row.index, row.inspection)
 
 
 class _TileLeaves:

@@ -8,6 +8,7 @@ from datetime import datetime
 from audit import actions
 from audit.archive.contents import Kept, removed_numbers
 from audit.archive.reading import read_file, read_segment
+from audit.archive.segments import Segment
 from audit.errors import SegmentUnreadable
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import number_of
@@ -36,11 +37,12 @@ class Segments:
         self._recorded: dict[str, str] = {}
         self._current = -1
         self._kept: Kept | None = None
-        self._removed = _removed(self._of.values())
+        self._removed = _removed(self._of.values())  # numbers whose rows may be missing
+        # Numbers whose rows must be missing.
         self._gone = _removed(segment for segment in self._of.values() if segment.removed_at)
 
     @property
-    def last_at(self) -> datetime | None:
+    def archived_until(self) -> datetime | None:
         """The time of the newest archived entry."""
         return max((segment.last_at for segment in self._of.values()), default=None)
 
@@ -72,11 +74,14 @@ class Segments:
                 self._recorded[str(row.values[_OBJECT])] = str(digest)
 
     def finish(self) -> Iterator[Finding]:
-        """Compare the segments with the entries that record them, and with their files."""
+        """Compare the segments with the entries that record them, and with their files.
+
+        Raises SegmentUnreadable if the archive cannot be read. A missing file is a finding.
+        """
         digests = {str(number): segment.sha256 for number, segment in self._of.items()}
         for number in sorted(digests.keys() | self._recorded.keys(), key=int):
             if digests.get(number) != self._recorded.get(number):
-                yield Finding(FindingKind.ARCHIVE, f"segment {number} is not one that the log records")
+                yield Finding(FindingKind.ARCHIVE, f"segment {number} is not what the log records")
         if number_of("SELECT count(*) FROM audit_removals"):
             yield Finding(
                 FindingKind.ARCHIVE, "audit_removals has a row, which permits the removal of entries"
@@ -89,19 +94,26 @@ class Segments:
 
     def _problem_of(self, segment: AuditSegment, read: HashReader) -> str:
         try:
-            if not self._is_deep:
-                read_file(segment)
-                return ""
-            content = read_segment(segment)
-            if content.root != read(AuditSegment.ENTRIES.bit_length() - 1, segment.number):
-                return f"the entries of segment {segment.number} are not those of the tree"
-        except (SegmentUnreadable, IntegrityFailed) as error:
+            if self._is_deep:
+                return _problem_of_content(read_segment(segment), segment.number, read)
+            read_file(segment)
+        except IntegrityFailed as error:
+            return error.detail
+        except SegmentUnreadable as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise  # a disk or a bucket that is out of reach is no alteration
             return error.detail
         except ValueError as error:
             return f"segment {segment.number}: {error}"
-        if not content.has_named_rows:
-            return f"the changed rows of segment {segment.number} are not those that its entries name"
         return ""
+
+
+def _problem_of_content(content: Segment, number: int, read: HashReader) -> str:
+    if content.root != read(AuditSegment.ENTRIES.bit_length() - 1, number):
+        return f"the entries of segment {number} are not those of the tree"
+    if not content.has_named_rows:
+        return f"the changed rows of segment {number} are not those that its entries name"
+    return ""
 
 
 def _removed(segments: Iterable[AuditSegment]) -> _Ranges:

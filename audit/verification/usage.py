@@ -75,12 +75,12 @@ ORDER BY day, kind, subject
 """
 
 
-def check_usage(archived_at: datetime | None = None) -> Iterator[Finding]:
+def check_usage(archived_until: datetime | None = None) -> Iterator[Finding]:
     """Check that each bucket exists once, with the totals of the entries, and that the sums of days are its sums.
 
-    The entries are compared from the day after ``archived_at`` on, the time of the newest one that the archive has.
+    The entries are compared from the day after ``archived_until`` on: the time of the newest archived entry.
     """
-    yield from _check_hours(archived_at)
+    yield from _check_hours(archived_until)
     yield from _check_days()
 
 
@@ -101,7 +101,7 @@ def _check_days() -> Iterator[Finding]:
         yield Finding(FindingKind.USAGE, text)
 
 
-def _check_hours(archived_at: datetime | None) -> Iterator[Finding]:
+def _check_hours(archived_until: datetime | None) -> Iterator[Finding]:
     timestamp, add = spelled(AuditLog, ["timestamp"], "g"), _SUM[connection.vendor]
     statement = _DIFFERENCES.format(
         places=read_eras().places(),
@@ -119,12 +119,12 @@ def _check_hours(archived_at: datetime | None) -> Iterator[Finding]:
             spelled(UsageRollup, [name], "u") + f" AS {name}" for name in ("count", "size", "last_at")
         ),
         names=", ".join(_BUCKET),
-        counted="g.timestamp >= %s" if archived_at else "1 = 1",
-        compared="u.hour >= %s" if archived_at else "1 = 1",
+        counted="g.timestamp >= %s" if archived_until else "1 = 1",
+        compared="u.hour >= %s" if archived_until else "1 = 1",
         count_of_counted=add.format("CASE stored WHEN 0 THEN count END"),
         size_of_counted=add.format("CASE stored WHEN 0 THEN size END"),
     )
-    since = [stored(_day_of(archived_at) + timedelta(days=1))] * 2 if archived_at else []
+    since = [stored(_day_of(archived_until) + timedelta(days=1))] * 2 if archived_until else []
     may_be_merged = format_timestamp(first_day(process_now()))
     for *bucket, found, rows in rows_of(statement, [*since, may_be_merged]):
         text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"

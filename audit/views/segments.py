@@ -23,7 +23,7 @@ class SegmentListView(PageView[Caller]):
         found = segments.find_segments(principal=self.principal)
         rows = segments.checked(found[(page - 1) * LIMIT : page * LIMIT + 1])
         return self.page(
-            retention=segments.read_retention(principal=self.principal),
+            archive=segments.read_archive_state(principal=self.principal),
             segments=[(row, count_moved(row)) for row in rows[:LIMIT]],
             before=page - 1,
             after=page + 1 if len(rows) > LIMIT else 0,

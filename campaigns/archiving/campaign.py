@@ -146,7 +146,7 @@ class Campaign:
 
     def exports(self, name: str, entries: int) -> dict[str, str]:
         """Digests of everything about the first ``entries`` entries: tiles, lines, changed rows, usage."""
-        from audit.exports.archive import export_log  # noqa: PLC0415
+        from audit.exports.tiles import export_log  # noqa: PLC0415
         from audit.models import UsageRollup  # noqa: PLC0415
         from audit.tlog import tiles  # noqa: PLC0415
         from tests.tampering.writing import Log  # noqa: PLC0415

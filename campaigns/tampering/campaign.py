@@ -190,7 +190,7 @@ class Outside:
         return report.is_altered, range_of(report)
 
     def ccverify(self) -> tuple[bool, tuple[int, int] | None]:
-        from audit.exports.archive import export_log  # noqa: PLC0415
+        from audit.exports.tiles import export_log  # noqa: PLC0415
 
         with tempfile.TemporaryDirectory(dir=self.folder) as export:
             export_log(Path(export))

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections, transaction
 
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.models import AuditBundle, AuditCheckpoint, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.checkpoints.signing import thin_out_checkpoints
 from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys, trusted_keys

@@ -10,6 +10,8 @@ from kernel.clock import database_now
 from kernel.commands import JsonCommand
 from kernel.stopping import interruptible
 
+_NONE = "Nothing was archived: no further 65,536 entries are signed and all old enough."
+
 
 class Command(JsonCommand, LogCommand):
     help = (
@@ -37,7 +39,7 @@ class Command(JsonCommand, LogCommand):
         if as_json:
             self.write_json({"segments": numbers, "bytes": sum(segment.size for segment in segments)})
         else:
-            self.stdout.write(f"{len(numbers)} segments archived")
+            self.stdout.write(f"{len(numbers)} segments archived" if numbers else _NONE)
         if is_stopped:
             raise self.failure(f"Interrupted. Run {installation.MANAGE} {self.name} again: it continues.")
 

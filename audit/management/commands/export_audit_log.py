@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.commands import LogCommand, PeriodicProgress
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.sequencing.running import checkpoint_now
 from kernel.crypto.encoding import encode_base64
 

@@ -39,7 +39,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
 def _create_private(file: str) -> None:
     """Create a missing file with mode 0600. SQLite would use the umask; its -wal and -shm get the mode of the file.
 
-    An existing file is not opened: to close it would release the locks that other connections of this process have on it
+    An existing file is not opened. Closing it would release the locks that other connections of this process have on it
     (POSIX), and the next process that ends would remove the -wal file with their transactions.
     """
     if file != ":memory:" and not file.startswith("file:"):

@@ -5,11 +5,13 @@ from audit.models import AuditSegment
 from audit.sequencing.head import HEAD_FILE
 from tests.audit.archive import s3
 from tests.audit.archive.archived import ENTRIES, write_log
+from tests.audit.ccverify import MAIN
 
 
 @pytest.fixture
 def log(root_of_trust, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(AuditSegment, "ENTRIES", ENTRIES)
+    monkeypatch.setitem(MAIN.__globals__, "SEGMENT_SIZE", ENTRIES)  # of ccverify
     settings.CC_AUDIT_ARCHIVE = str(tmp_path / "archive")
     yield write_log(settings)
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)

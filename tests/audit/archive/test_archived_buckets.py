@@ -44,7 +44,9 @@ def test_the_log_moves_to_a_bucket_and_is_read_in_the_stored_versions(log, bucke
     assert after.startswith(before)
 
 
-def test_an_altered_version_and_a_bucket_that_cannot_be_read_are_found(log, bucket, settings):
+def test_an_altered_version_is_found_and_a_bucket_that_is_out_of_reach_is_no_alteration(
+    log, bucket, settings
+):
     segments = archive()
     s3.put(bucket, name_of(0), read_file(segments[0]))
     newer = bucket.read(name_of(0)).version_id
@@ -53,9 +55,8 @@ def test_an_altered_version_and_a_bucket_that_cannot_be_read_are_found(log, buck
     assert verify_log().counts[FindingKind.ARCHIVE]
 
     settings.CC_AUDIT_ARCHIVE = "s3://no-such-bucket"
-    with pytest.raises(SegmentUnreadable, match=f"{name_of(1)} .*no bucket no-such-bucket"):
-        read_file(segments[1])
-    assert verify_log().counts[FindingKind.ARCHIVE] >= len(segments) - 1
+    with pytest.raises(SegmentUnreadable, match=f"{name_of(0)[:12]}.* .*no bucket no-such-bucket"):
+        verify_log()
 
 
 def test_nothing_is_removed_if_the_bucket_has_other_bytes(log, bucket):

@@ -9,7 +9,7 @@ import pytest
 from audit.archive import removing
 from audit.archive.segments import name_of
 from audit.errors import SegmentUnreadable
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.models import AuditExport, AuditLog, AuditSegment
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from kernel.jobs.job import Status

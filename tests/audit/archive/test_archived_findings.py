@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from audit.archive.segments import name_of
-from audit.models import AuditLog, AuditSegment, AuditTile
+from audit.models import AuditAlarm, AuditLog, AuditSegment, AuditTile
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
+from audit.sequencing.tree import latest_checkpoint
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from tests.audit.archive.archived import ENTRIES, archive
@@ -93,10 +95,13 @@ def test_a_row_in_audit_removals_is_found(archived):
     assert FindingKind.ARCHIVE in kinds()
 
 
-def verify_file(path):
-    return run(
-        "verify-segment", path, *[argument for key in trusted_keys() for argument in ("--key", key.vkey)]
-    )
+def file_of(settings):
+    return Path(settings.CC_AUDIT_ARCHIVE) / name_of(0)
+
+
+def verify_file(path, *options):
+    keys = [argument for key in trusted_keys() for argument in ("--key", key.vkey)]
+    return run("verify-segment", path, *keys, *options)
 
 
 def rewritten(path, change):
@@ -109,7 +114,9 @@ def test_ccverify_accepts_a_segment_alone(archived, settings):
     for segment in AuditSegment.objects.all():
         verdict = verify_file(Path(settings.CC_AUDIT_ARCHIVE) / name_of(segment.number))
         assert verdict.returncode == 0, verdict.stdout
-        assert f"The {ENTRIES} entries from index {segment.number * ENTRIES} on" in verdict.stdout
+        assert (
+            f"entries of segment {segment.number}, from index {segment.number * ENTRIES} on" in verdict.stdout
+        )
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,35 @@ def test_ccverify_refuses_a_changed_segment(archived, settings, change, words):
 
     assert verdict.returncode == 1
     assert re.search(words, verdict.stdout), verdict.stdout
+
+
+def test_ccverify_compares_a_checkpoint_from_before_and_from_after_the_archiving(log, settings, tmp_path):
+    former = latest_checkpoint().note
+    log.operate(1)
+    sequence()
+    sign()
+    archive()
+    log.operate(1)
+    sequence()
+    sign()
+    for number, note in enumerate((former, latest_checkpoint().note)):
+        (tmp_path / f"checkpoint-{number}").write_text(note)
+
+        verdict = verify_file(file_of(settings), "--checkpoint", tmp_path / f"checkpoint-{number}")
+
+        assert verdict.returncode == 0, verdict.stdout
+        assert "is of the same log" in verdict.stdout
+
+
+def test_an_archive_that_is_out_of_reach_is_not_an_alteration(archived, settings):
+    before = AuditAlarm.objects.count()
+    settings.CC_AUDIT_ARCHIVE = f"{settings.CC_AUDIT_ARCHIVE}-not-mounted"
+
+    with pytest.raises(CommandError, match="There is no such folder") as failure:
+        call_command("verify_audit_log")
+
+    assert failure.value.returncode == 2
+    assert AuditAlarm.objects.count() == before
 
 
 def test_ccverify_refuses_a_file_that_was_cut_off(archived, settings):

@@ -8,11 +8,12 @@ import pytest
 from audit.archive import reading
 from audit.archive.segments import name_of
 from audit.errors import SegmentUnreadable
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.log.events import Event
 from audit.models import AuditCheckpoint, AuditSegment, AuditTile
 from audit.sequencing.checkpoints import signing
 from audit.sequencing.checkpoints.signing import thin_out_checkpoints
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.services import proofs
 from audit.verification.findings import FindingKind
@@ -23,7 +24,7 @@ from tests.audit.archive.archived import Everyone, archive
 from tests.audit.exports.test_export import files_of
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import insert_events
-from tests.tampering.writing import SYSTEM, sequence, sign
+from tests.tampering.writing import SYSTEM, rotate_keys, sequence, sign
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -123,3 +124,23 @@ def test_a_missing_tile_with_an_entry_that_stays_is_found(thinned):
     AuditTile.objects.filter(level=0, number=number).delete()
 
     assert FindingKind.TILE in verify_log().counts
+
+
+def test_keys_that_are_published_before_an_archived_tile_are_trusted_after_it(
+    root_of_trust, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(AuditSegment, "ENTRIES", 1024)
+    settings.CC_AUDIT_ARCHIVE = str(tmp_path / "archive")
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+    recreate_checkpoint_keys()
+    former = trusted_keys()
+    writer = write(100)
+    rotate_keys()
+    write(1500, writer=writer, first=101)
+    sign()
+    write(1000, writer=writer, first=1601)
+    sign()
+    archive()
+
+    assert verify_log(pinned=former).findings == []
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Archiving moves old successful operations to files. Everything still verifies, whenever the process is killed."""
 
 import hashlib
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from audit import actions
 from audit.archive import archiving, removing
 from audit.archive.places import Folder
 from audit.archive.segments import name_of
+from audit.errors import SegmentUnreadable
 from audit.log.events import Event
 from audit.models import (
     AuditAlarm,
@@ -204,6 +206,34 @@ def test_a_file_of_a_killed_process_is_adopted_although_its_proof_is_older(log, 
     assert segments[0].sha256 == hashlib.sha256(octets).hexdigest()
     assert path.read_bytes() == octets
     assert findings(with_archive=True) == []
+
+
+def test_without_the_newest_file_nothing_more_is_archived(log, settings):
+    """Another disk may be mounted, or none."""
+    archive(most=1)
+    path = Path(settings.CC_AUDIT_ARCHIVE) / name_of(0)
+    path.rename(path.with_suffix(".moved"))
+
+    with pytest.raises(SegmentUnreadable, match=path.name):
+        archive()
+
+    assert AuditSegment.objects.count() == 1
+
+
+def test_the_folder_is_created_without_its_parents_and_keeps_its_mode(log, settings):
+    folder = Path(settings.CC_AUDIT_ARCHIVE)
+    settings.CC_AUDIT_ARCHIVE = str(folder / "absent" / "archive")
+    with pytest.raises(FileNotFoundError):
+        archive()
+    settings.CC_AUDIT_ARCHIVE = str(folder)
+    archive(most=1)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o750)
+
+    archive()
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    assert {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()} == {0o600}
 
 
 def test_another_file_in_the_way_is_not_replaced(log, settings):

@@ -227,7 +227,7 @@ def test_a_bomb_is_not_decompressed(log, settings, monkeypatch):
 
 
 def test_only_files_of_a_possible_size_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("audit.archive.places.MOST_BYTES", 10)
+    monkeypatch.setattr("audit.archive.places.MOST_FILE_BYTES", 10)
     folder = Folder(tmp_path)
     (tmp_path / "good").write_bytes(bytes(10))
     (tmp_path / "long").write_bytes(bytes(11))

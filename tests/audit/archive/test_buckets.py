@@ -69,10 +69,10 @@ def test_the_server_gets_a_checksum_before_the_object(bucket):
 
 def test_an_object_that_is_too_large_is_not_read(bucket, monkeypatch):
     bucket.add("a", b"four")
-    monkeypatch.setattr(buckets, "MOST_BYTES", 4)
+    monkeypatch.setattr(buckets, "MOST_FILE_BYTES", 4)
     assert bucket.read("a").content == b"four"
 
-    monkeypatch.setattr(buckets, "MOST_BYTES", 3)
+    monkeypatch.setattr(buckets, "MOST_FILE_BYTES", 3)
     with pytest.raises(OSError, match="too large"):
         bucket.read("a")
 
@@ -181,7 +181,7 @@ def test_an_endpoint_that_is_no_server_is_named(bucket):
     [
         ("", None),
         ("/srv/archive", None),
-        ("archive:of/2026", None),
+        ("/archive:of/2026", None),
         ("s3://logs", ("logs", "")),
         ("s3://logs/", ("logs", "")),
         ("s3://logs.example/a/b-1.c/", ("logs.example", "a/b-1.c/")),
@@ -224,7 +224,18 @@ def test_without_boto3_only_a_bucket_is_an_error(settings, monkeypatch, tmp_path
     monkeypatch.setitem(sys.modules, "boto3", None)
 
     settings.CC_AUDIT_ARCHIVE = "s3://logs"
-    with pytest.raises(Conflict, match=r"ciphercanary\[s3\]"):
+    with pytest.raises(Conflict, match="boto3"):
         configured_place()
     settings.CC_AUDIT_ARCHIVE = str(tmp_path)
     assert configured_place().add("a", b"") == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "days", "words"), [("archive", 0, "absolute path"), ("", 400, "needs CC_AUDIT_ARCHIVE")]
+)
+def test_a_place_that_cannot_be_one_is_an_error(settings, place, days, words):
+    settings.CC_AUDIT_ARCHIVE, settings.CC_AUDIT_ARCHIVE_DAYS = place, days
+
+    [error] = check_archive()
+
+    assert words in error.msg

@@ -56,10 +56,10 @@ def test_other_content_is_no_segment(content):
 
 def test_a_file_has_a_largest_size(monkeypatch):
     segment = segment_of()
-    monkeypatch.setattr(segments, "MOST_BYTES", len(segment.content))
+    monkeypatch.setattr(segments, "MOST_CONTENT_BYTES", len(segment.content))
     octets = segment.encode()
     assert Segment.decode(octets) == segment
-    monkeypatch.setattr(segments, "MOST_BYTES", len(segment.content) - 1)
+    monkeypatch.setattr(segments, "MOST_CONTENT_BYTES", len(segment.content) - 1)
 
     with pytest.raises(ValueError, match="at most"):
         segment.encode()

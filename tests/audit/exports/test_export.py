@@ -6,7 +6,7 @@ import stat
 import pytest
 from django.core.management import CommandError, call_command
 
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_digest
 from audit.models import AuditCheckpoint, AuditLog, AuditTile, AuditTrail, AuditTree
 from audit.sequencing.checkpoints.signing_keys import trusted_keys

@@ -12,8 +12,8 @@ from django.db import transaction
 
 from audit import actions
 from audit.exports import files, task
-from audit.exports.archive import export_log
 from audit.exports.formats import csv_line, guarded
+from audit.exports.tiles import export_log
 from audit.log import entries
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from audit.exports.archive import export_log
+from audit.exports.tiles import export_log
 from audit.log.bundles import new_event_ids
 from audit.log.canonical import format_timestamp
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, mac_bytes, version_of
