@@ -7,18 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from audit import actions
-from audit.archive import archiving, removing
-from audit.archive.places import Folder
+from audit.archive import archiving
 from audit.archive.segments import name_of
 from audit.errors import SegmentUnreadable
 from audit.log.events import Event
 from audit.models import (
     AuditAlarm,
-    AuditBundle,
     AuditCheckpoint,
     AuditLog,
     AuditRemoval,
@@ -79,17 +75,6 @@ def test_the_log_verifies_with_and_without_the_entries_of_the_archive(log):
     assert findings(with_archive=True) == []
 
 
-@pytest.mark.parametrize(("column", "of"), [("writer", "wseq"), ("user_id", "id"), ("actor_id", "id")])
-def test_the_newest_row_of_each_writer_and_actor_stays(log, column, of):
-    columns = AuditLog.objects.exclude(**{column: None}).order_by(of).values_list(column, of)
-    newest = dict(columns)
-
-    archive()
-
-    assert newest
-    assert newest.items() <= dict(columns.all()).items()
-
-
 def test_entries_that_stay_keep_their_proofs(log):
     archive()
 
@@ -148,16 +133,6 @@ def test_a_missing_entry_is_not_archived(log):
 
     with pytest.raises(IntegrityFailed, match="missing"):
         archive()
-
-
-def test_rows_stay_if_the_storage_has_other_bytes(log, monkeypatch):
-    add, before = Folder.add, all_rows().keys()
-    monkeypatch.setattr(Folder, "add", lambda folder, name, octets: add(folder, name, octets[:-1]))
-
-    with pytest.raises(Conflict, match="Check its storage"):
-        archive()
-
-    assert all_rows().keys() == before
 
 
 def test_only_whole_signed_segments_are_archived(log):
@@ -246,64 +221,6 @@ def test_another_file_in_the_way_is_not_replaced(log, settings):
 
     assert path.read_bytes() == b"of another log"
     assert not AuditSegment.objects.exists()
-
-
-def test_an_interrupted_removal_is_finished_by_the_next_run(log, monkeypatch):
-    monkeypatch.setattr(removing, "_STEP", 5)
-    monkeypatch.setattr(removing, "_STEP_ON_SQLITE", 5)
-    before, calls = len(all_rows()), iter([False] * 5)
-
-    archive(is_stopping=lambda: next(calls, True))
-
-    [segment] = AuditSegment.objects.all()
-    assert segment.removed_at is None
-    assert before - 25 <= len(all_rows()) < before
-    assert findings() == []
-
-    archive()
-
-    assert not AuditSegment.objects.filter(removed_at=None).exists()
-    assert findings() == []
-
-
-def test_no_one_else_deletes_entries(log):
-    archive()
-    log.operate(3)
-    sequence()
-    operation = Q(action__startswith="crypto.", outcome="ok")
-    in_segment = AuditLog.objects.filter(id__lte=AuditSegment.objects.get(number=0).last_id)
-    unmarked = in_segment.filter(operation).first() or in_segment.first()
-    for row, is_marked in (
-        (AuditLog.objects.filter(operation).last(), True),  # not archived
-        (in_segment.exclude(operation).first(), True),  # of a kind that stays
-        (unmarked, False),
-    ):
-        with pytest.raises(IntegrityError, match="append-only"):
-            delete(row, is_marked=is_marked)
-
-
-def delete(row, *, is_marked):
-    with transaction.atomic():
-        if is_marked:
-            AuditRemoval.objects.create(segment=0)
-        AuditLog.objects.filter(id=row.id).delete()
-
-
-def test_a_bundle_whose_rows_were_removed_cannot_be_inserted_again(log):
-    writer = insert_events([(OPERATION, SYSTEM)] * 20, at=database_now())
-    bundle = AuditBundle.objects.filter(writer=writer).values().get()
-    insert_events([(OPERATION, SYSTEM)] * ENTRIES, at=database_now(), writer=writer, first=21)
-    sequence()
-    sign()
-    archive()
-    sequence()
-    assert not AuditLog.objects.filter(writer=writer, wseq__lte=20).exists()
-    AuditBundle.objects.create(**bundle)
-
-    sequence()
-
-    assert AuditBundle.objects.get(id=bundle["id"]).rejected_at
-    assert AuditAlarm.objects.filter(kind=AlarmKind.BUNDLE_REJECTED).exists()
 
 
 def test_the_command_archives_and_reports(log, capsys):
