@@ -20,6 +20,7 @@ from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
+from kernel.errors import DomainError
 from kernel.trust.row_mac import IntegrityFailed
 
 _ACTION, _OBJECT, _META = (COLUMNS.index(name) for name in ("action", "object_id", "meta"))
@@ -76,7 +77,7 @@ class Segments:
     def finish(self) -> Iterator[Finding]:
         """Compare the segments with the entries that record them, and with their files.
 
-        Raises SegmentUnreadable if the archive cannot be read. A missing file is a finding.
+        Raises SegmentUnreadable if the archive is out of reach. A missing file, or something else in its place, is a finding.
         """
         digests = {str(number): segment.sha256 for number, segment in self._of.items()}
         for number in sorted(digests.keys() | self._recorded.keys(), key=int):
@@ -100,7 +101,7 @@ class Segments:
         except IntegrityFailed as error:
             return error.detail
         except SegmentUnreadable as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
+            if isinstance(error.__cause__, DomainError | PermissionError):
                 raise  # a disk or a bucket that is out of reach is no alteration
             return error.detail
         except ValueError as error:

@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 16_730,
+    "audit": 16_735,
     "backups": 1_351,
     "ciphercanary": 3_382,
     "console": 3_977,

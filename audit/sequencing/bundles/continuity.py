@@ -82,10 +82,14 @@ def missing_numbers(places: Sequence[Place]) -> list[_Number]:
     return [number for number in before if number not in stored]
 
 
-def _is_archived(bundle: Bundle, newest: int | None) -> bool:
-    """Whether the archive removed entries with its numbers. It keeps the ``newest`` row of each writer."""
+def _is_archived(bundle: Bundle, newest: object) -> bool:
+    """Whether the archive removed entries with its numbers. It keeps the ``newest`` row of each writer.
+
+    On SQLite, ``newest`` is a text if one was altered to a text, because it sorts above any number.
+    """
     numbers = range(bundle.first, bundle.first + bundle.entries)
-    return newest is not None and newest >= numbers.stop and has_removed(bundle.writer, numbers)
+    may_be = newest >= numbers.stop if isinstance(newest, int) else newest is not None
+    return may_be and has_removed(bundle.writer, numbers)
 
 
 def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[tuple[int | None, int | None]]:
