@@ -2,7 +2,8 @@
 
 import pytest
 
-from keys.explanations import meaning
+from kernel.crypto.algorithms import KEY_ALGORITHMS
+from keys.explanations import algorithm_choices, meaning
 from keys.lifecycle import LifecycleState, State, Status
 
 ACTIVE = LifecycleState(State.ACTIVE, Status.ACTIVE)
@@ -26,3 +27,12 @@ def test_the_meaning_of_a_state_names_what_remains_and_the_successor(at, purpose
     found = meaning(at, purpose, has_successor=has_successor)
     assert found.startswith(sentence)
     assert bool(found) == bool(sentence)
+
+
+def test_each_purpose_and_algorithm_is_explained():
+    for purpose in {kind.purpose for kind in KEY_ALGORITHMS}:
+        assert meaning(COMPROMISED, purpose)
+        assert meaning(REVOKED, purpose)
+        assert meaning(LifecycleState(State.DESTROYED, Status.DESTROYED), purpose)
+    choices = algorithm_choices().values()
+    assert all(choice.group and choice.facts.endswith(".") for choice in choices)
