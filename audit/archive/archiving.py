@@ -48,15 +48,12 @@ type IsStopping = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A segment as stored in the database. ``rows`` have the columns ``ENTRY_FIELDS``, spelled."""
+    """A segment as stored in the database. ``rows`` have the columns ``ENTRY_FIELDS``, spelled, and ``timestamps``."""
 
     content: Segment
     first_id: int
     rows: Sequence[Values]
-
-    @property
-    def timestamps(self) -> list[datetime]:
-        return [timestamp for row in self.rows if (timestamp := timestamp_of(row[_TIMESTAMP]))]
+    timestamps: Sequence[datetime]
 
 
 def archive_log(
@@ -64,15 +61,18 @@ def archive_log(
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
 
-    ``most`` limits the number of segments. Removals that were interrupted are finished first. Raises Conflict without a place, and if
-    its file of a segment has other content, Unavailable if its bucket cannot be used
-    or the newest file cannot be read, IntegrityFailed if stored data does
-    not match the signed tree, OSError and django.db.Error.
+    ``most`` limits the number of segments. Removals that were interrupted are finished first. Raises Conflict without a
+    place, and if its file of a segment has other content, Unavailable if the place cannot be used or its newest file
+    cannot be read, IntegrityFailed if stored data does not match the signed tree, OSError and django.db.Error.
     """
     place = configured_place()
     removing.finish_removals(is_stopping)
     archived: list[AuditSegment] = []
-    while len(archived) != most and not is_stopping() and (segment := _archive_next(place, before, actor)):
+    while len(archived) != most and not is_stopping() and (read := _read(before)):
+        if not archived:
+            _require_same_place()
+        if not (segment := _record(_segment_of(read, _store(place, read.content)), read.content, actor)):
+            break
         archived.append(segment)
         removing.remove_rows(segment, is_stopping)
     return archived
@@ -93,15 +93,6 @@ def archive_due_segment() -> None:
         raise
 
 
-def _archive_next(place: Place, before: datetime, actor: Actor) -> AuditSegment | None:
-    read = _read(before)
-    if read is None or max(read.timestamps) >= before:
-        return None
-    _require_same_place()
-    stored = _store(place, read.content)
-    return _record(_segment_of(read, stored), read.content, actor)
-
-
 def _require_same_place() -> None:
     """Read the newest file. Raises SegmentUnreadable and IntegrityFailed: the disk may be another one, or not mounted."""
     if newest := AuditSegment.objects.order_by("-number").first():
@@ -117,7 +108,7 @@ def _next_number() -> int:
 
 
 def _read(before: datetime) -> _Read | None:
-    """The next segment, verified; None if it is not whole and signed yet, or if its last entry is not older."""
+    """The next segment, verified; None if it is not whole and signed yet, or if an entry is not older."""
     with reading():  # with the number, because another process may record this segment and remove its rows
         number = _next_number()
         first, newest = number * AuditSegment.ENTRIES, latest_checkpoint()
@@ -133,20 +124,23 @@ def _read(before: datetime) -> _Read | None:
     _require_in_tree(content, head, proof)
     if not content.has_named_rows:
         raise incomplete(f"a changed row of the segment {number}")
-    return _Read(content, first_id, rows)
+    timestamps = [timestamp for row in rows if (timestamp := timestamp_of(row[_TIMESTAMP]))]
+    return _Read(content, first_id, rows, timestamps) if max(timestamps) < before else None
 
 
 def _is_older(log_id: int, before: datetime) -> bool:
     last = AuditLog.objects.filter(id=log_id)  # noqa: CC2 - the time of an entry
     timestamp = timestamp_of(last.values_list(Spelled("timestamp"), flat=True).first())
-    return (
-        timestamp is None or timestamp < before
-    )  # None: an altered time, which the comparison with the tree reports
+    # None: an altered time, which the comparison with the tree reports.
+    return timestamp is None or timestamp < before
 
 
 def _read_lines(first_id: int, first: int) -> tuple[list[Values], list[bytes], list[bytes]]:
     """The rows, and the lines of the entries and of their changed rows."""
-    statement = f"SELECT {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_logs g WHERE g.id >= %s AND g.id < %s ORDER BY g.id"  # noqa: S608 - constants
+    statement = (
+        f"SELECT {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
+        "WHERE g.id >= %s AND g.id < %s ORDER BY g.id"
+    )
     rows = list(rows_of(statement, [first_id, first_id + AuditSegment.ENTRIES]))
     if len(rows) != AuditSegment.ENTRIES:
         raise incomplete(f"an entry between the indices {first} and {first + AuditSegment.ENTRIES - 1}")
@@ -210,13 +204,12 @@ def _adopt(place: Place, name: str, segment: Segment) -> StoredFile:
 
 def _segment_of(read: _Read, stored: StoredFile) -> AuditSegment:
     kept = removing.places_to_keep(read.rows)
-    timestamps = read.timestamps
     return AuditSegment(
         number=read.content.number,
         first_id=read.first_id,
         last_id=read.first_id + AuditSegment.ENTRIES - 1,
-        first_at=min(timestamps),
-        last_at=max(timestamps),
+        first_at=min(read.timestamps),
+        last_at=max(read.timestamps),
         kept=encode_kept(kept),
         removed=encode_removed(removing.numbers_without(read.rows, kept)),
         sha256=hashlib.sha256(stored.content).hexdigest(),

@@ -30,10 +30,13 @@ class Kept:
     def __contains__(self, place: int) -> bool:
         return bool(self._bits[place // 8] >> place % 8 & 1)
 
+    def __len__(self) -> int:
+        return int.from_bytes(self._bits).bit_count()
+
 
 def count_moved(segment: AuditSegment) -> int:
     """The number of entries that do not stay in the database."""
-    return AuditSegment.ENTRIES - int.from_bytes(zlib.decompress(bytes(segment.kept))).bit_count()
+    return AuditSegment.ENTRIES - len(Kept(segment))
 
 
 def encode_removed(numbers: Iterable[tuple[str, int]]) -> str:

@@ -41,8 +41,8 @@ def matching_entries(
 ) -> Iterator[ArchivedEntry]:
     """The entries of the segments that match and that do not stay in the database, oldest first.
 
-    The database may have some of them, until all are removed. Raises SegmentUnreadable, IntegrityFailed, and what ``before_each`` raises, which is
-    called before each file is read.
+    The database may have some of them, until all are removed. Calls ``before_each`` before it reads a file. Raises
+    SegmentUnreadable, IntegrityFailed, and what ``before_each`` raises.
     """
     for segment in segments:
         before_each()

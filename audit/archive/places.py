@@ -36,7 +36,8 @@ class Place(Protocol):
     def read(self, name: str, version_id: str = ...) -> StoredFile:
         """The file in this version; without one, in its newest.
 
-        Raises FileNotFoundError, Conflict without its folder, Unavailable, and OSError, also for anything but a file of at most ``MOST_FILE_BYTES``.
+        Raises FileNotFoundError, Conflict without its folder, Unavailable, and OSError, also for anything but a file of
+        at most ``MOST_FILE_BYTES``.
         """
 
     def add(self, name: str, content: bytes) -> str:
@@ -51,7 +52,9 @@ class Folder:
 
     def read(self, name: str, version_id: str = "") -> StoredFile:  # noqa: ARG002 - the same for each place
         if not self.path.is_dir():
-            raise Conflict("There is no such folder. Check CC_AUDIT_ARCHIVE, and whether its disk is mounted")
+            raise Conflict(
+                "There is no such folder. Check CC_AUDIT_ARCHIVE, and whether its disk is mounted."
+            )
         with os.fdopen(os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_FILE_BYTES:

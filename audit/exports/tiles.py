@@ -50,8 +50,8 @@ def export_log(folder: Path, progress: ReportProgress = lambda _done, _total: No
     """Write the log up to its newest checkpoint, completely or not at all. The folder is 0700, its files 0600.
 
     Raises Conflict if the folder is not empty or nothing is signed yet, IntegrityFailed if data is missing or malformed
-    (``verify_audit_log`` gives details), TransactionManagementError inside a transaction, OSError, django.db.Error, and
-    the errors of ``progress``.
+    (``verify_audit_log`` gives details), SegmentUnreadable, TransactionManagementError inside a transaction, OSError,
+    django.db.Error, and the errors of ``progress``.
     """
     with new_folder(folder) as unfinished, reading():
         head, note = _newest_note()
@@ -131,7 +131,8 @@ def _lines(size: int) -> Iterator[tuple[Sequence[bytes], Sequence[bytes]]]:
     index = 0
     for segment in AuditSegment.objects.order_by("number"):
         first = segment.number * AuditSegment.ENTRIES
-        yield from _stored_lines(index, first)
+        if index < first:
+            yield from _stored_lines(index, first)
         content = read_segment(segment.check_mac())
         yield content.entries, content.rows
         index = first + AuditSegment.ENTRIES

@@ -43,7 +43,12 @@ type _Operations = tuple[datetime, str, str, str, int]
 
 def first_day(now: datetime) -> datetime:
     """The earliest day that is stored."""
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - KEPT
+    return day_of(now) - KEPT
+
+
+def day_of(moment: datetime) -> datetime:
+    """The start of its day (UTC)."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def add_days(operations: Iterable[_Operations]) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from audit.log.raw_rows import Spelled, timestamp_of
 from audit.models import UsageRollup
-from audit.sequencing.daily_usage import first_day, stored
+from audit.sequencing.daily_usage import day_of, first_day, stored
 from audit.sequencing.leadership import leading
 from kernel.clock import process_now, require_reading
 
@@ -82,7 +82,7 @@ def _merge_some(before: datetime) -> datetime | None:
     hour = timestamp_of(hours.values_list(Spelled("hour"), flat=True).first())
     if hour is None:  # or an altered one, which a verification finds
         return None
-    day = hour.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = day_of(hour)
     bounds = stored(day), stored(day + _DAY)
     with connection.cursor() as cursor:
         cursor.execute(_NOT_LAST, [*bounds, bounds[1], STEP])

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
-from msgspec.structs import asdict
 
 from audit import actions
 from audit.browse.filters import filters_of
@@ -19,9 +18,9 @@ from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
 from audit.log.object_names import ids_of
-from audit.log.personal_data import as_recorded
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
+from audit.services.jobs import recorded_requester
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.databases.rows import first_of, is_of
@@ -81,7 +80,7 @@ def request_export(
     if export_format == ExportFormat.TILES:
         _require_whole_log(reach, criteria)
     export = AuditExport(
-        **job.requester_columns(asdict(as_recorded(principal.actor))),
+        **recorded_requester(principal.actor),
         format=export_format,
         filters=filters_of(criteria),
         names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},

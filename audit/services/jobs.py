@@ -1,12 +1,20 @@
-"""Audit events of jobs."""
+"""Jobs and the log: their requesters, and the events about their ends."""
+
+from typing import Any
 
 from django.db import transaction
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from audit.log import heartbeats
 from audit.log.events import Actor, Event, Outcome
+from audit.log.personal_data import as_recorded
 from audit.services.recording import record
-from kernel.jobs.job import Job, Status
+from kernel.jobs.job import Job, Status, requester_columns
+
+
+def recorded_requester(actor: Actor) -> dict[str, Any]:
+    """The columns that store the requester of a job, as the entry of its request has them."""
+    return requester_columns(asdict(as_recorded(actor)))
 
 
 def record_end(job: Job, actor: Actor, *, finished: Event, failed: Event) -> None:

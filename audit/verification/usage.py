@@ -1,7 +1,7 @@
 """Compare the roll-ups with a recount of the entries in the tree, by the rule of ``audit.sequencing.rollups``."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -9,7 +9,7 @@ from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
-from audit.sequencing.daily_usage import first_day, stored
+from audit.sequencing.daily_usage import day_of, first_day, stored
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import read_eras
 from kernel.clock import process_now
@@ -124,15 +124,11 @@ def _check_hours(archived_until: datetime | None) -> Iterator[Finding]:
         count_of_counted=add.format("CASE stored WHEN 0 THEN count END"),
         size_of_counted=add.format("CASE stored WHEN 0 THEN size END"),
     )
-    since = [stored(_day_of(archived_until) + timedelta(days=1))] * 2 if archived_until else []
+    since = [stored(day_of(archived_until) + timedelta(days=1))] * 2 if archived_until else []
     may_be_merged = format_timestamp(first_day(process_now()))
     for *bucket, found, rows in rows_of(statement, [*since, may_be_merged]):
         text = f"{' '.join(map(str, bucket))} {_describe(found, rows - found, 'usage_rollups')}"
         yield Finding(FindingKind.USAGE, text)
-
-
-def _day_of(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _describe(stored: int, counted: int, table: str) -> str:

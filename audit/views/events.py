@@ -62,7 +62,7 @@ def return_to_list(request: HttpRequest, asked: LogFilterForm) -> dict[str, Any]
 
 class EventList:
     """The list on the page ``url``, whose view has the ``PARTS``. ``fixed`` filters belong to the page.
-    ``names`` of objects are those that the page knows (``showing.with_names``).
+    ``names`` has the names of objects that the view has read (``showing.with_names``).
 
     ``show_page`` renders the whole page with the context of the list. ``has_status`` shows the state of the log.
     """

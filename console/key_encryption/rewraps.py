@@ -6,13 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Actor, Event, Source
-from audit.log.personal_data import as_recorded
-from audit.services.jobs import record_end
+from audit.services.jobs import record_end, recorded_requester
 from audit.services.recording import record
 from console import actions
 from console.key_encryption.services import PERMISSION
@@ -94,7 +93,7 @@ def ended(rewrap: KekRewrap) -> None:
 
 
 def _submit(principal: Principal, submit: Callable[[job.Job], None]) -> KekRewrap:
-    rewrap = KekRewrap(**job.requester_columns(asdict(as_recorded(principal.actor))), unit="keys")
+    rewrap = KekRewrap(**recorded_requester(principal.actor), unit="keys")
     submit(rewrap)
     meta = {"kek_id": kek_records.primary_id(), "rows": kek_records.count_outdated()}
     record(_event(rewrap, actions.REWRAP_REQUESTED, **meta), principal.actor)

@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 16_735,
+    "audit": 16_743,
     "backups": 1_351,
     "ciphercanary": 3_382,
-    "console": 3_977,
-    "crypto_ops": 9_012,
+    "console": 3_976,
+    "crypto_ops": 9_011,
     "demo": 934,
     "kernel": 13_916,
-    "keys": 12_293,
+    "keys": 12_292,
     "notifications": 2_233,
 }
 SLACK = 100

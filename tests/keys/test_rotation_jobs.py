@@ -76,7 +76,7 @@ def test_a_job_rotates_the_chosen_keys_and_is_recorded(operator, new_key, events
     ]
 
 
-def test_a_job_is_recognised_by_its_request_whatever_the_log_keeps_of_addresses(operator, key, settings):
+def test_a_job_is_recognised_by_its_request_under_each_setting_of_addresses(operator, key, settings):
     settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "none"
     job = request(operator, chosen(key))
     settings.CC_AUDIT_ADDRESSES = settings.CC_AUDIT_USER_AGENTS = "full"  # it runs after a restart

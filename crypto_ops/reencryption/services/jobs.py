@@ -7,13 +7,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.commit.decisions import Decision
 from audit.log.events import Event
-from audit.log.personal_data import as_recorded
+from audit.services.jobs import recorded_requester
 from audit.services.recording import record
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
@@ -24,7 +23,7 @@ from kernel.clock import database_now, process_now
 from kernel.crypto.modes import SEALING_MODES
 from kernel.databases.rows import first_of
 from kernel.errors import Conflict
-from kernel.jobs.job import Status, requester_columns
+from kernel.jobs.job import Status
 from kernel.labels import check_reason
 from keys import lifecycle
 
@@ -50,7 +49,7 @@ def begin_reencryption(
         check_reason(reason)
     now = database_now()
     job = Reencryption(
-        **requester_columns(asdict(as_recorded(principal.actor))),
+        **recorded_requester(principal.actor),
         kind=KIND,
         key_id=key_id,
         target_key_id=target_key_id or key_id,

@@ -7,19 +7,18 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from msgspec.structs import asdict
 
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import renew_principal
 from audit.log.events import Event
-from audit.log.personal_data import as_recorded
+from audit.services.jobs import recorded_requester
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.databases.rows import first_of
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs import delivery
-from kernel.jobs.job import Job, requester_columns
+from kernel.jobs.job import Job
 from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.labels import check_reason
@@ -82,7 +81,7 @@ def request_rotation(
     principal.require("keys.rotate")
     check_reason(reason)
     job = KeyRotationJob(
-        **requester_columns(asdict(as_recorded(principal.actor))),
+        **recorded_requester(principal.actor),
         selection=request.selection.value,
         algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
         policy_id=request.policy_id,

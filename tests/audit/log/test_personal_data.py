@@ -1,4 +1,4 @@
-"""What entries keep of a client's address and user agent."""
+"""Entries keep as much of a client's address and user agent as the settings permit."""
 
 import json
 
