@@ -4,12 +4,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from audit.archive import removing
+from audit.archive import archiving, removing
 from audit.log.events import Event
 from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditRemoval, AuditSegment
 from audit.sequencing.alarms import AlarmKind
 from audit.verification.fsck import verify_log
 from kernel.clock import database_now
+from kernel.errors import Conflict
 from tests.audit.archive.archived import ENTRIES, all_rows, archive
 from tests.log_entries import insert_events
 from tests.tampering.writing import SYSTEM, sequence, sign
@@ -71,18 +72,29 @@ def delete(row, *, is_marked):
         AuditLog.objects.filter(id=row.id).delete()
 
 
-def test_a_bundle_whose_rows_were_removed_cannot_be_inserted_again(log):
-    writer = insert_events([(OPERATION, SYSTEM)] * 20, at=database_now())
+def test_a_bundle_whose_rows_were_all_removed_cannot_be_inserted_again(log):
+    writer = insert_events([(OPERATION, SYSTEM)] * 10, at=database_now())
     bundle = AuditBundle.objects.filter(writer=writer).values().get()
-    insert_events([(OPERATION, SYSTEM)] * ENTRIES, at=database_now(), writer=writer, first=21)
+    insert_events([(OPERATION, SYSTEM)] * 3 * ENTRIES, at=database_now(), writer=writer, first=11)
     sequence()
     sign()
     archive()
     sequence()
-    assert not AuditLog.objects.filter(writer=writer, wseq__lte=20).exists()
+    assert not AuditLog.objects.filter(writer=writer, wseq__lte=10).exists()
     AuditBundle.objects.create(**bundle)
 
     sequence()
 
     assert AuditBundle.objects.get(id=bundle["id"]).rejected_at
     assert AuditAlarm.objects.filter(kind=AlarmKind.BUNDLE_REJECTED).exists()
+
+
+def test_a_file_of_the_largest_size_is_archived_and_no_larger_one(log, monkeypatch):
+    size = archive(most=1)[0].size
+    monkeypatch.setattr(archiving, "MOST_FILE_BYTES", 10)
+
+    with pytest.raises(Conflict, match="too large"):
+        archive()
+
+    monkeypatch.setattr(archiving, "MOST_FILE_BYTES", 2 * size)
+    assert archive()
