@@ -138,7 +138,7 @@ class AuditLogAdmin(ShownAdmin):
     ordering = ("-id",)
 
     def show(self, rows: QuerySet[AuditLog]) -> Sequence[AuditLog]:
-        return showing.show_entries(rows)
+        return showing.show_rows(rows)
 
     def view_on_site(self, entry: AuditLog) -> str | None:
         """The console's page, with the proof. An altered id may be negative, and has none."""

@@ -104,9 +104,9 @@ class CipherCanary:
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""
         return int(
-            self.product.query("SELECT count(*) FROM audit_logs WHERE action = 'crypto.message.encrypted'")[
-                0
-            ][0]
+            self.product.query(
+                "SELECT coalesce(sum(coalesce(entries, 1)), 0) FROM audit_logs WHERE action = 'crypto.message.encrypted'"
+            )[0][0]
         )
 
     def _is_pending(self) -> bool:

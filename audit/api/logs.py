@@ -40,14 +40,7 @@ class LogListView(ShowsLog, ApiView[Caller]):
         before, limit = query.pop("before", None), query.pop("limit")
         criteria = LogCriteria(**query)
         with searching.search_logs(reader=self.principal, criteria=criteria, before=before) as found:
-            page = page_before(
-                found.entries,
-                before=found.before,
-                limit=limit,
-                time=found.time,
-                read=showing.show_entries,
-                alternatives=found.alternatives,
-            )
+            page = found.page(limit)
         if found.is_part:  # a search reads nothing newer, so ``previous`` links to the newest entries
             next_before = page.next_before or found.stopped_at
             page = replace(page, next_before=next_before, has_previous=before is not None)

@@ -19,8 +19,8 @@ from audit.archive.reading import read_file
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, Source
-from audit.log.lines import entry_line, incomplete, trail_lines
-from audit.log.raw_rows import CHUNK, Spelled, Values, reading, rows_of, spelled, timestamp_of
+from audit.log.lines import entry_line, incomplete, stored_entries, trail_lines
+from audit.log.raw_rows import CHUNK, Spelled, Values, reading, timestamp_of
 from audit.models import AuditLog, AuditSegment
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
@@ -129,19 +129,15 @@ def _read(before: datetime) -> _Read | None:
 
 
 def _is_older(log_id: int, before: datetime) -> bool:
-    last = AuditLog.objects.filter(id=log_id)  # noqa: CC2 - the time of an entry
+    last = AuditLog.objects.with_entry(log_id)  # noqa: CC2 - the time of an entry
     timestamp = timestamp_of(last.values_list(Spelled("timestamp"), flat=True).first())
     # None: an altered time, which the comparison with the tree reports.
     return timestamp is None or timestamp < before
 
 
 def _read_lines(first_id: int, first: int) -> tuple[list[Values], list[bytes], list[bytes]]:
-    """The rows, and the lines of the entries and of their changed rows."""
-    statement = (
-        f"SELECT {spelled(AuditLog, ENTRY_FIELDS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
-        "WHERE g.id >= %s AND g.id < %s ORDER BY g.id"
-    )
-    rows = list(rows_of(statement, [first_id, first_id + AuditSegment.ENTRIES]))
+    """The columns of the entries, and the lines of the entries and of their changed rows."""
+    rows = list(stored_entries(first_id, first_id + AuditSegment.ENTRIES - 1))
     if len(rows) != AuditSegment.ENTRIES:
         raise incomplete(f"an entry between the indices {first} and {first + AuditSegment.ENTRIES - 1}")
     entries = [entry_line(row, first + place) for place, row in enumerate(rows)]

@@ -14,9 +14,7 @@ from django.db import connection, transaction
 from audit.archive.contents import Kept, ranges_of
 from audit.archive.reading import read_file
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS
-from audit.log.events import Outcome
-from audit.log.lines import names_rows
-from audit.log.operations import PREFIX
+from audit.log.operations import PREFIX, has_only_succeeded
 from audit.log.raw_rows import Values, as_stored, rows_of, spelled
 from audit.models import AuditCheckpoint, AuditLog, AuditRemoval, AuditSegment, AuditTile
 from audit.tlog.tiles import WIDTH
@@ -26,7 +24,7 @@ from kernel.clock import database_now
 _STEP: Final = 8_192
 _STEP_ON_SQLITE: Final = 1_024
 _LOOKED_UP_AT_ONCE: Final = 500
-_ACTION, _OUTCOME = ENTRY_FIELDS.index("action"), ENTRY_FIELDS.index("outcome")
+_ACTION, _OUTCOME, _META = (ENTRY_FIELDS.index(name) for name in ("action", "outcome", "meta"))
 _WRITER, _WSEQ = ENTRY_FIELDS.index("writer"), ENTRY_FIELDS.index("wseq")
 # The newest row of each value of a column is that with the largest number of another column.
 _NEWEST: Final = {"writer": "wseq", "user_id": "id", ACTOR_ID: "id"}
@@ -38,7 +36,7 @@ _DELETE: Final = (
 
 
 def places_to_keep(rows: Sequence[Values]) -> set[int]:
-    """The places of the rows (columns ``ENTRY_FIELDS``, spelled) of a segment that stay in the database."""
+    """The places of the entries (columns ``ENTRY_FIELDS``, spelled) of a segment that stay in the database."""
     newest = {
         (name, value): last
         for name, of in _NEWEST.items()
@@ -101,7 +99,7 @@ def _needless_tiles(segment: AuditSegment, kept: Kept) -> list[int]:
 
 
 def _is_removable(row: Values) -> bool:
-    return row[_OUTCOME] == Outcome.OK and row[_ACTION].startswith(PREFIX) and not names_rows(row)
+    return has_only_succeeded(row[_ACTION], row[_OUTCOME], row[_META])
 
 
 def _newest(name: str, of: str, values: Collection[str]) -> Iterator[Values]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from string import hexdigits
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Value
 
 from audit.log.object_names import prefixed, without_prefix
-from audit.log.raw_rows import Spelled, any_text, timestamp_of
+from audit.log.raw_rows import HexContains, Spelled, any_text, timestamp_of
 from kernel.databases.rows import AnyOf
 from kernel.errors import Invalid
 
@@ -64,6 +65,11 @@ class LogCriteria:
             raise Invalid.of_field("search", f"Use at most {MAX_WORDS} different words.")
 
     @property
+    def divides_rows(self) -> bool:
+        """Whether only some entries of a packed row may match."""
+        return bool(self.request_id or self.search)
+
+    @property
     def words(self) -> list[str]:
         """The words, and the phrases with their quotes."""
         return list(dict.fromkeys(_WORD.findall(self.search)))
@@ -101,6 +107,20 @@ class KeysetPage[M: Model]:
     has_previous: bool
     previous_before: int | None
 
+    @classmethod
+    def of(
+        cls, rows: Sequence[M], limit: int, count: int, next_before: int | None, newer: Sequence[int]
+    ) -> Self:
+        """``count`` of more than ``EXACT_COUNT`` is not exact. ``newer`` are the ids on the newer page and the next one."""
+        return cls(
+            rows=rows,
+            count=min(count, EXACT_COUNT),
+            count_is_exact=count <= EXACT_COUNT,
+            next_before=next_before,
+            has_previous=bool(newer),
+            previous_before=newer[limit] if len(newer) > limit else None,
+        )
+
 
 def page_before[M: Model](
     rows: QuerySet[M],
@@ -109,61 +129,34 @@ def page_before[M: Model](
     limit: int,
     time: str = "",
     read: Callable[[QuerySet[M]], list[M]] = list,
-    alternatives: Sequence[Q] = (),
 ) -> KeysetPage[M]:
     """The ``limit`` newest rows that are older than the row ``before``, or the newest of all.
 
     Rows are sorted by id or, if ``time`` names a column, by that time. A time range is one section of that column's
     index. By id, the database would first read everything that was written after the range.
 
-    ``read`` fetches the rows of the page and one more. Of ``alternatives``, a row must match one.
+    ``read`` fetches the rows of the page and one more.
     """
-    older, newer = sides(rows, before, time)
-    found, next_before = _read_page(rows.filter(older), time, limit, read, alternatives)
-    ids: list[int] = []
+    position = None
     if before is not None:
-        after = first_of(rows.filter(newer).order_by(*_columns(time)), limit + 1, alternatives)
+        position = position_of(rows.filter(id=before), before, time) if time else Position(before, None)
+    window = read(newest_first(rows.filter(is_older(position, time)), time)[: limit + 1])
+    next_before = window[limit - 1].pk if len(window) > limit else None
+    ids: list[int] = []
+    if position is not None:
+        after = rows.filter(is_not_older(position, time)).order_by(*columns_of(time))[: limit + 1]
         ids = list(after.values_list("id", flat=True))
-    # In the order of a time range, PostgreSQL counts along the section of the index, and stops at the limit.
-    matching = rows.filter(any_of(alternatives)).order_by(*(time,) if time else ())
     is_only_page = before is None and next_before is None
-    count = len(found) if is_only_page else matching[: EXACT_COUNT + 1].count()
-    return KeysetPage(
-        rows=found,
-        count=min(count, EXACT_COUNT),
-        count_is_exact=count <= EXACT_COUNT,
-        next_before=next_before,
-        has_previous=bool(ids),
-        previous_before=ids[limit] if len(ids) > limit else None,
-    )
+    count = len(window) if is_only_page else first_to_count(rows, time).count()
+    return KeysetPage.of(window[:limit], limit, count, next_before, ids)
 
 
-def rows_before[M: Model](
-    rows: QuerySet[M],
-    *,
-    before: int | None,
-    limit: int,
-    time: str = "",
-    read: Callable[[QuerySet[M]], list[M]] = list,
-    alternatives: Sequence[Q] = (),
-) -> tuple[list[M], int | None]:
-    """The rows and the ``next_before`` of ``page_before``, without counting."""
-    older, _ = sides(rows, before, time)
-    return _read_page(rows.filter(older), time, limit, read, alternatives)
+def first_to_count[R: QuerySet[Any]](rows: R, time: str) -> R:
+    """The rows to count. In the order of a time range, PostgreSQL counts along its index, and stops at the limit."""
+    return rows.order_by(*(time,) if time else ())[: EXACT_COUNT + 1]
 
 
-def _read_page[M: Model](
-    rows: QuerySet[M],
-    time: str,
-    limit: int,
-    read: Callable[[QuerySet[M]], list[M]],
-    alternatives: Sequence[Q],
-) -> tuple[list[M], int | None]:
-    window = read(first_of(newest_first(rows, time), limit + 1, alternatives))
-    return window[:limit], window[limit - 1].pk if len(window) > limit else None
-
-
-def first_of[M: Model](rows: QuerySet[M], limit: int, alternatives: Sequence[Q]) -> QuerySet[M]:
+def first_of[R: QuerySet[Any]](rows: R, limit: int, alternatives: Sequence[Q]) -> R:
     """The first of the sorted rows that match any of the ``alternatives``, or the first of all if there are none.
 
     An index gives the rows of one alternative in order. For a condition with OR, the database would sort all matching
@@ -174,13 +167,13 @@ def first_of[M: Model](rows: QuerySet[M], limit: int, alternatives: Sequence[Q])
     return rows.filter(any_of(alternatives))[:limit]
 
 
-def _columns(time: str) -> tuple[str, ...]:
+def columns_of(time: str) -> tuple[str, ...]:
     return (time, "id") if time else ("id",)
 
 
-def newest_first[M: Model](rows: QuerySet[M], time: str) -> QuerySet[M]:
+def newest_first[R: QuerySet[Any]](rows: R, time: str) -> R:
     """Sorted by id, or by the column ``time`` if given."""
-    return rows.order_by(*(f"-{column}" for column in _columns(time)))
+    return rows.order_by(*(f"-{column}" for column in columns_of(time)))
 
 
 def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
@@ -188,24 +181,44 @@ def time_column(criteria: LogCriteria | TrailCriteria, column: str) -> str:
     return column if criteria.since is not None or criteria.until is not None else ""
 
 
-def sides[M: Model](rows: QuerySet[M], before: int | None, time: str) -> tuple[Q, Q]:
-    """Conditions for rows older than the row ``before``, and for the rest. An unknown id divides the rows by id."""
-    if before is None:
-        return Q(), Q()
-    timestamp = _timestamp_at(rows.filter(id=before), time) if time else None
-    if timestamp is None:
-        return Q(id__lt=before), Q(id__gte=before)
-    # The separate condition on the time lets PostgreSQL start its index scan there.
+class Position(NamedTuple):
+    """The place of a row. Without a timestamp, it divides the others by their ids."""
+
+    id: int
+    timestamp: datetime | None
+
+
+def position_of(row: QuerySet[Any], log_id: int, time: str) -> Position:
+    """That of the ``row``; of the id if there is no such row.
+
+    Also without a timestamp if the column was altered to an invalid time, which Django cannot convert.
+    """
+    with any_text():
+        found = row.values_list("id", *(Spelled(name) for name in [time] if name)).first()
     return (
-        Q(**{f"{time}__lte": timestamp}) & (Q(**{f"{time}__lt": timestamp}) | Q(id__lt=before)),
-        Q(**{f"{time}__gte": timestamp}) & (Q(**{f"{time}__gt": timestamp}) | Q(id__gte=before)),
+        Position(log_id, None)
+        if found is None
+        else Position(found[0], timestamp_of(found[1]) if time else None)
     )
 
 
-def _timestamp_at(rows: QuerySet[Any], time: str) -> datetime | None:
-    """The time of the row. Also None if the column was altered to an invalid time, which Django cannot convert."""
-    with any_text():
-        return timestamp_of(rows.values_list(Spelled(time), flat=True).first())
+def is_older(position: Position | None, time: str) -> Q:
+    """Rows before the position; all without one."""
+    if position is None or position.timestamp is None:
+        return Q() if position is None else Q(id__lt=position.id)
+    # The separate condition on the time lets PostgreSQL start its index scan there.
+    return Q(**{f"{time}__lte": position.timestamp}) & (
+        Q(**{f"{time}__lt": position.timestamp}) | Q(id__lt=position.id)
+    )
+
+
+def is_not_older(position: Position, time: str) -> Q:
+    """The rows from the position on."""
+    if position.timestamp is None:
+        return Q(id__gte=position.id)
+    return Q(**{f"{time}__gte": position.timestamp}) & (
+        Q(**{f"{time}__gt": position.timestamp}) | Q(id__gte=position.id)
+    )
 
 
 def parse_id(text: str) -> UUID | None:
@@ -220,10 +233,21 @@ def parse_id(text: str) -> UUID | None:
 def contains_word(word: str) -> Q:
     """Match a word, or a phrase in quotes, in any text of the entry."""
     text = phrase_of(word)
-    anywhere = Q()
+    anywhere = has_in_details(text)
     for name in SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": text})
     return anywhere
+
+
+def has_request(request_id: str) -> Q:
+    """Match the request id. A packed row may match without such an entry (``Matcher``)."""
+    return Q(request_id=request_id) | has_in_details(request_id)
+
+
+def has_in_details(text: str) -> Q:
+    """Packed rows that may have an entry whose request id contains the text."""
+    digits = text.replace("-", "").lower()
+    return Q(HexContains("details", Value(digits))) if digits and not digits.strip(hexdigits) else Q()
 
 
 def phrase_of(word: str) -> str:

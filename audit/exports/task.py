@@ -142,9 +142,14 @@ def _write_lines(export: AuditExport, file: HashedFile, progress: Progress, alte
     found = find_logs(reader=requester, criteria=criteria, names=names).order_by("id")
     matcher = Matcher(criteria, names, export.requester if export.is_of_own_acts else None)
     segments = segments_with_matches(matcher)
-    done, total = 0, found.count() + len(segments) * AuditSegment.ENTRIES
+    done, total = 0, found.count_entries() + len(segments) * AuditSegment.ENTRIES
     file.write(form.header)
-    with closing(integrity.stream_entries(found)) as stored:
+    with closing(integrity.stream_entries(found)) as entries:
+        stored = (
+            entry
+            for entry in entries
+            if not (criteria.divides_rows and entry.row.is_packed) or matcher.matches(entry.columns)
+        )
         archived = matching_entries(segments, matcher, lambda: progress(done, total))
         merged: Iterable[_Entry] = heapq.merge(stored, archived, key=lambda entry: entry.log_id)
         for batch in batched(_once(merged), BATCH):

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from audit.archive.reading import archived_tile, read_segment
 from audit.log.entries import ENTRY_FIELDS
-from audit.log.lines import entry_line, incomplete, trail_lines
+from audit.log.lines import entry_line, incomplete, stored_entries, trail_lines
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
 from audit.models import AuditLog, AuditSegment
 from audit.sequencing.checkpoints.signing_keys import origin
@@ -147,13 +147,10 @@ def _stored_lines(first: int, end: int) -> Iterator[tuple[list[bytes], list[byte
         "LEFT JOIN audit_logs g ON g.id = l.log_id WHERE l.idx >= %s AND l.idx < %s ORDER BY l.idx",
         [first, end],
     )
-    later = rows_of(
-        f"SELECT g.id - 1 - %s, {columns} FROM audit_logs g "  # noqa: S608 - constants
-        "WHERE g.id > %s AND g.id >= %s AND g.id <= %s ORDER BY g.id",
-        [eras.id_shift, eras.last_old_id, eras.id_of(first), eras.id_of(end - 1)],
-    )
+    later = stored_entries(max(eras.last_old_id + 1, eras.id_of(first)), eras.id_of(end - 1))
     with closing(old), closing(later):  # on SQLite, an open cursor locks out the record of a cancellation
-        for some in batched(chain(old, later), _ENTRIES_AT_ONCE):
+        placed = ((values[0] - 1 - eras.id_shift, *values) for values in later)
+        for some in batched(chain(old, placed), _ENTRIES_AT_ONCE):
             yield (
                 [_entry(row, first + place) for place, row in enumerate(some)],
                 trail_lines([row[1:] for row in some]),

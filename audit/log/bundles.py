@@ -11,6 +11,7 @@ neither can be taken for the other.
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from audit.log.personal_data import as_recorded
 from audit.models.bundles import AuditBundle
 
 _VERSION: Final = 1  # of the covered text
+_KIND: Final = itemgetter(0)
 _OWN: Final = {"id", "event_id", "request_id", "size", "timestamp", "writer", "wseq"}
 # The seventh and the ninth octet of a random UUID contain its version (4) and its variant (10), in their upper bits.
 _VERSION_4: Final = bytes(0x40 | octet & 0x0F for octet in range(256))
@@ -72,12 +74,13 @@ def entry_of(
 
 
 def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int) -> Bundle:
-    """One bundle of these entries, with its MAC. ``first`` is the number of the first of them."""
+    """One bundle of these entries, sorted by their kinds, with its MAC. ``first`` is the number of the first of them."""
     kinds: dict[bytes, int] = {}
     numbered = [
         (kinds.setdefault(entry.kind, len(kinds)), entry.event_id, entry.request_id, entry.size)
         for entry in entries
     ]
+    numbered.sort(key=_KIND)  # the sequencer packs consecutive entries of a kind into one row
     body = b'{"kinds":[%b],"entries":%b}' % (b",".join(kinds), _ENCODER.encode(numbered))
     timestamp = format_timestamp(at)
     covered = _covered_by_mac(timestamp, writer, first, len(entries), body)

@@ -1,7 +1,7 @@
 """Insert many rows into ``audit_logs`` at once, with the fastest method of each database."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -13,7 +13,19 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NEEDS_ESCAPE = re.compile(r"[\\\t\n\r]")
 
 STATIC = KIND_FIELDS
-_COLUMNS = (*STATIC, "event_id", "request_id", "size", "timestamp", "writer", "wseq", "id", "mac")
+_COLUMNS = (
+    *STATIC,
+    "event_id",
+    "request_id",
+    "size",
+    "timestamp",
+    "writer",
+    "wseq",
+    "id",
+    "mac",
+    "entries",
+    "details",
+)
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _COPY = f"COPY audit_logs ({_NAMES}) FROM STDIN"
 _INSERT = f"INSERT INTO audit_logs ({_NAMES}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"  # noqa: S608 - constants
@@ -32,8 +44,16 @@ def insert_rows(rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.executemany(_INSERT, rows)
 
 
-def copy_text(value: str | int) -> str:
-    """A value in the text format of COPY. psycopg's own formatting takes five times as long."""
+def copied(values: Iterable[str | int | bytes | None]) -> str:
+    """Columns in the text format of COPY. psycopg's own formatting takes five times as long."""
+    return "\t".join([_copied(value) for value in values])
+
+
+def _copied(value: str | int | bytes | None) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, bytes):
+        return f"\\\\x{value.hex()}"
     text = str(value)
     return text.translate(_ESCAPED) if _NEEDS_ESCAPE.search(text) else text
 

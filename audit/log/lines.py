@@ -1,11 +1,13 @@
 """Stored rows as the lines of a file: the bytes of each entry, and those of the changed rows that entries name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 from audit.log.entries import ENTRY_FIELDS, TRAIL_FIELDS, entry_bytes, trail_bytes
 from audit.log.events import TRAIL_DIGESTS
+from audit.log.packed_rows import ROW_COLUMNS, unpack_any
 from audit.log.raw_rows import Values, as_stored, json_value, rows_of, spelled
-from audit.models import AuditTrail
+from audit.models import AuditLog, AuditTrail
 from kernel.trust.row_mac import IntegrityFailed
 
 _EVENT, _META = ENTRY_FIELDS.index("event_id"), ENTRY_FIELDS.index("meta")
@@ -19,6 +21,18 @@ def entry_line(values: Values, index: int) -> bytes:
         return entry_bytes(dict(zip(ENTRY_FIELDS, values, strict=True)))
     except (TypeError, ValueError) as error:
         raise incomplete(f"the entry with index {index}") from error
+
+
+def stored_entries(first_id: int, last_id: int) -> Generator[Values]:
+    """The columns ``ENTRY_FIELDS``, spelled, of the entries whose rows begin within these ids, in their order."""
+    statement = (
+        f"SELECT {spelled(AuditLog, ROW_COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
+        "WHERE g.id >= %s AND g.id <= %s ORDER BY g.id"
+    )
+    with closing(rows_of(statement, [first_id, last_id])) as rows:
+        for row in rows:
+            for values in unpack_any(row):
+                yield values[: len(ENTRY_FIELDS)]
 
 
 def trail_lines(entries: Sequence[Values]) -> list[bytes]:

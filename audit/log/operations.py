@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.db.models import Q
 
+from audit.log.events import TRAIL_DIGESTS, Outcome
+
 OPERATION: Final = "operation"
 """In filters, this word in place of an action matches every operation with a key. No action is spelled like it."""
 LABEL: Final = "Any operation with a key"
@@ -22,6 +24,14 @@ def is_operation(row: Mapping[str, Any]) -> bool:
     """Whether a row of ``audit_logs`` is an operation with a key."""
     is_of_key = row["object_type"] == "key" and _IS_KEY_ID.fullmatch(row["object_id"])
     return bool(is_of_key) and row["action"].startswith(PREFIX)
+
+
+def has_only_succeeded(action: str, outcome: str, meta: str) -> bool:
+    """Whether an entry records a successful operation, and nothing else.
+
+    Such entries may share a row, and their rows may leave the database. Readers look up all others one by one.
+    """
+    return action.startswith(PREFIX) and outcome == Outcome.OK and TRAIL_DIGESTS not in meta
 
 
 def has_action(action: str) -> Q:

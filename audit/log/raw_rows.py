@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models import Func, TextField, UUIDField
+from django.db.models import BooleanField, Func, TextField, UUIDField
 
 from audit.log.canonical import format_timestamp
 from kernel.databases.transactions import one_snapshot
@@ -203,6 +203,18 @@ class IdOf(Func):
         [column] = self.get_source_expressions()
         sql, parameters = compiler.compile(column)
         return _IDS[connection.vendor].format(sql), parameters
+
+
+class HexContains(Func):
+    """Whether the lower-case hexadecimal digits of a column of bytes contain a text."""
+
+    output_field = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        (column, _), (text, parameters) = map(compiler.compile, self.get_source_expressions())
+        if connection.vendor == "sqlite":
+            return f"instr(lower(hex({column})), {text}) > 0", parameters
+        return f"position({text} in encode({column}, 'hex')) > 0", parameters
 
 
 class SpelledTimestamp(Spelled):

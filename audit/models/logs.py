@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from audit.log import action_labels
+from audit.log.canonical import MAX_INTEGER
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.tlog.tiles import WIDTH as MOST
 from kernel.databases.rows import is_of
 from kernel.identities import Identity
 from kernel.rules import PermissionScope
@@ -43,6 +45,18 @@ class AuditLogQuerySet(models.QuerySet["AuditLog"]):
             return self
         return self.filter(is_of(reader.identity, user="user_id"))
 
+    def with_entry(self, log_id: int) -> Self:
+        """The row that has this entry."""
+        if abs(log_id) > MAX_INTEGER:
+            return self.none()
+        has_entry = models.Q(id=log_id) | models.Q(entries__gt=log_id - models.F("id"))
+        return self.filter(has_entry, id__gt=log_id - MOST, id__lte=log_id)
+
+    def count_entries(self) -> int:
+        """The number of entries of these rows."""
+        entries = Coalesce("entries", 1)
+        return int(self.aggregate(total=models.Sum(entries))["total"] or 0)
+
 
 class AuditTrailQuerySet(models.QuerySet["AuditTrail"]):
     def visible_to(self, reader: Reader) -> Self:
@@ -63,7 +77,8 @@ def _index_of_identity(identity: str, other: str, *, name: str) -> models.Index:
 
 
 class AuditLog(models.Model):
-    """One event. The row is the entry: ``audit.log.entries`` computes the hashed bytes from these columns.
+    """One event, or several of one kind (``audit.log.packed_rows``). ``audit.log.entries`` computes the hashed bytes of
+    an entry from its columns.
 
     The sequencer assigns the ids, in the order of the tree (``AuditTree``). ``timestamp`` is the database time. ``meta`` is the exact canonical JSON, as text, because jsonb would rewrite it.
     ``wseq`` counts 1, 2, 3 … per ``writer``, so that a missing row is detected. ``actor_id`` is the id of a service
@@ -95,6 +110,8 @@ class AuditLog(models.Model):
     wseq = models.BigIntegerField()
     actor_id = models.UUIDField(null=True)
     mac = models.CharField(max_length=80)
+    entries = models.IntegerField(null=True)  # null: one
+    details = models.BinaryField(null=True)
 
     # Not columns: ``audit.verification.integrity`` sets them on rows for display.
     integrity: Integrity
@@ -149,6 +166,14 @@ class AuditLog(models.Model):
                 name="audit_logs_outcome_is_known",
             ),
             models.CheckConstraint(condition=models.Q(count__gte=1), name="audit_logs_count_is_positive"),
+            models.CheckConstraint(
+                condition=models.Q(entries__gte=2, entries__lte=256), name="audit_logs_entries_are_several"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(entries__isnull=True, details__isnull=True)
+                | models.Q(entries__isnull=False, details__isnull=False),
+                name="audit_logs_details_are_of_several",
+            ),
         ]
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Self
 from django.db.models import BinaryField, Func, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from audit.log.packed_rows import LEAST, MOST
 from audit.models import AuditLeaf, AuditTree
 from audit.sequencing.tree import read_tree
 from audit.tlog.merkle import HASH_SIZE
@@ -18,12 +19,16 @@ from audit.tlog.tiles import WIDTH
 # The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id. The numeric 0.0, because
 # a sum of altered numbers could overflow.
 _INDEX = "({0} - 1 - era.id_shift)"
-STORED_LEAF = (
+STORED_LEAVES = (
     "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "  # noqa: S608 - constants
-    f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE}) "
+    f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE} * {{1}}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
     "WHERE era.id = 1 AND {0} > era.old_size + 0.0 + era.id_shift AND {0} <= era.size + 0.0 + era.id_shift))"
 )
+
+STORED_LEAF = STORED_LEAVES.format("{0}", 1)
+# The number of entries of a row. An altered number must not overflow.
+_ENTRIES = f"CASE WHEN {{0}} BETWEEN {LEAST} AND {MOST} THEN {{0}} ELSE 1 END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +76,19 @@ class Eras:
         return AuditLeaf.objects.filter(log_id=log_id).values_list("idx", flat=True).first()
 
 
-class StoredLeaf(Func):
-    """The stored leaf hash of the entry with this id; NULL or empty if it is not in the tree."""
+class StoredLeaves(Func):
+    """The stored leaf hashes of the row with this id and number of entries; NULL or shorter if they are not in the tree.
+
+    They are in one tile.
+    """
 
     output_field = BinaryField()
 
     def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:  # type: ignore[override]  # noqa: ARG002 - Django's signature, without options
-        [column] = self.get_source_expressions()
-        sql, parameters = compiler.compile(column)
-        assert not parameters  # noqa: S101 - a column
-        return STORED_LEAF.format(sql), parameters
+        compiled = [compiler.compile(column) for column in self.get_source_expressions()]
+        assert not any(parameters for _, parameters in compiled)  # noqa: S101 - columns
+        (log_id, _), (entries, _) = compiled
+        return STORED_LEAVES.format(log_id, _ENTRIES.format(entries)), []
 
 
 def id_at(index: Any) -> Coalesce:

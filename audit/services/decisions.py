@@ -13,7 +13,7 @@ from django.db.models.functions import Concat
 
 from audit.log.events import Outcome
 from audit.models import READ_PERMISSION, AuditLog, Integrity, Reader
-from audit.services.showing import show_entries
+from audit.services.showing import show_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def find_decisions(
     done = objects.filter(object_text=object_id, action__in=actions, outcome=Outcome.OK.value)
     of_object = done.filter(object_version=None) | done.filter(object_version__in=versions)
     newest = of_object.order_by().values("action", "object_version").annotate(newest=Max("id"))
-    entries = show_entries(AuditLog.objects.filter(id__in=newest.values("newest")))  # noqa: CC2 - the time of a change; the rest only if the reader may see the entry
+    entries = show_rows(AuditLog.objects.filter(id__in=newest.values("newest")))  # noqa: CC2 - the time of a change; the rest only if the reader may see the entry
     sees_all = reader.scope(READ_PERMISSION) == "all"
     return {
         (entry.action, entry.object_version): _decision(entry)

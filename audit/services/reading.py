@@ -1,6 +1,6 @@
 """Read the log, limited to what the reader may see."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -9,11 +9,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
 
+from audit.browse.matching import Matcher
 from audit.browse.selection import (
     LogCriteria,
     TrailCriteria,
     any_of,
     contains_word,
+    has_request,
     is_between,
     is_object,
     parse_id,
@@ -23,9 +25,11 @@ from audit.log.object_names import ids_of, without_prefix
 from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
+from audit.models.logs import AuditLogQuerySet
 
 _INDEXED = ("actor_type", "outcome", "source")  # columns of exact filters
-_UNINDEXED = ("request_id", "client_ip")  # an index would slow down every operation
+
+type Matches = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,21 @@ class Selection:
     """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
 
     ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: a filter with an index limits
-    them. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name that
+    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name that
     the criteria give.
     """
 
-    entries: QuerySet[AuditLog]
+    entries: AuditLogQuerySet
     alternatives: Sequence[Q]
     is_search: bool
     is_narrow: bool
+    matches: Matches | None
     names: Sequence[str]
     is_unnamed: bool
+
+    def has_match(self, columns: Mapping[str, Any]) -> bool:
+        """Whether an entry of a row that matches does."""
+        return self.matches is None or self.matches(columns)
 
 
 type _Names = Mapping[str, Collection[str]]
@@ -62,7 +71,10 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None =
         entries = entries.filter(_is_actor(criteria.actor))
     ids = ids_of(reader, criteria.possible_names) if names is None else names
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
-    rest = Q(**_given(criteria, _UNINDEXED))
+    # No index: it would slow down every operation.
+    rest = Q(client_ip=criteria.client_ip) if criteria.client_ip else Q()
+    if criteria.request_id:
+        rest &= has_request(criteria.request_id)
     for word in criteria.words:
         # A name adds events and hides none: anyone who creates keys chooses names, such as that of a client program.
         rest &= contains_word(word) | any_of(Q(object_id=each) for each in ids.get(word.lower(), ()))
@@ -71,12 +83,13 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None =
         is_object(criteria.object_id, named) if criteria.object_id else (),
         is_search=bool(rest) or criteria.action == OPERATION,
         is_narrow=bool(criteria.object_id or criteria.actor or not rest),
+        matches=Matcher(criteria, ids).matches if criteria.divides_rows else None,
         names=[word for word in criteria.words if word.lower() in ids],
         is_unnamed=bool(criteria.object_id) and not named and parse_id(criteria.object_id) is None,
     )
 
 
-def find_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None = None) -> QuerySet[AuditLog]:
+def find_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None = None) -> AuditLogQuerySet:
     """The entries that the reader may see and that match the criteria. Raises Denied."""
     selected = select_logs(reader=reader, criteria=criteria, names=names)
     return selected.entries.filter(any_of(selected.alternatives))

@@ -5,7 +5,7 @@ Like ``proofs``, not imported by ``audit.services``, because it depends on the c
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -32,11 +32,36 @@ class _ShownEntry:
     missing: int
 
 
-def show_entries(rows: QuerySet[AuditLog]) -> list[AuditLog]:
-    """The rows of a page, as ``find_logs`` selects them, with their ``integrity``."""
-    found = integrity.find_entries(rows)
+def show_rows(rows: QuerySet[AuditLog]) -> list[AuditLog]:
+    """One entry of each row: an altered one, if there is one."""
+    found = [
+        next((entry for entry in entries if entry.faults), entries[0])
+        for entries in integrity.find_rows(rows)
+    ]
     _report_altered(found)
     return [entry.as_row() for entry in found]
+
+
+def show_newest(
+    rows: QuerySet[AuditLog], limit: int, is_shown: Callable[[FoundEntry], bool] = lambda _entry: True
+) -> tuple[list[AuditLog], int | None]:
+    """The ``limit`` newest entries of the first ``limit + 1`` rows, which are sorted newest first.
+
+    Also the ``before`` with which to continue; None if nothing is left.
+    """
+    found: list[FoundEntry] = []
+    entries: list[FoundEntry] = []
+    read = 0
+    for entries in integrity.find_rows(rows[: limit + 1]):
+        read += 1
+        found += filter(is_shown, reversed(entries))
+        if len(found) > limit:
+            break
+    _report_altered(found)
+    shown = [entry.as_row() for entry in found[:limit]]
+    if len(found) > limit:
+        return shown, found[limit - 1].log_id
+    return shown, entries[0].row.id if read > limit else None
 
 
 def with_names(
@@ -69,22 +94,19 @@ def show_changes(rows: QuerySet[AuditTrail]) -> list[AuditTrail]:
 
 def show_entry(*, reader: Reader, log_id: int) -> AuditLog:
     """One entry. Raises Denied, EntryArchived, and NotFound also if the reader may not see it."""
-    entries = show_entries(_one(reader, log_id))
-    if not entries:
-        raise absence_of(reader, log_id)
-    return entries[0]
+    entry = _one(reader, log_id)
+    _report_altered([entry])
+    return entry.as_row()
 
 
 def show_entry_with_changes(*, reader: Reader, log_id: int) -> _ShownEntry:
     """One entry and its changed rows. Raises Denied, EntryArchived and NotFound."""
-    entries = integrity.find_entries(_one(reader, log_id))
-    if not entries:
-        raise absence_of(reader, log_id)
-    changes, missing = _changes_of(entries[0], AuditTrail.objects.visible_to(reader))
-    if _alarms_about(entries[0], changes, missing):
+    entry = _one(reader, log_id)
+    changes, missing = _changes_of(entry, AuditTrail.objects.visible_to(reader))
+    if _alarms_about(entry, changes, missing):
         # Of all its changed rows: one that the reader may not see is not missing.
-        raise_alarms(_alarms_about(entries[0], *_changes_of(entries[0], AuditTrail.objects.all())))  # noqa: CC2 - the changed rows of an entry that the reader may see
-    return _ShownEntry(entries[0].as_row(), [change.as_row() for change in changes], len(missing))
+        raise_alarms(_alarms_about(entry, *_changes_of(entry, AuditTrail.objects.all())))  # noqa: CC2 - the changed rows of an entry that the reader may see
+    return _ShownEntry(entry.as_row(), [change.as_row() for change in changes], len(missing))
 
 
 def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
@@ -92,9 +114,12 @@ def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
     if named := _CHANGED_ROW.match(found):
         changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))  # noqa: CC2 - the changed rows of an alarm, to compare them again
         return _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
+    entries = integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))  # noqa: CC2 - the entry of an alarm, to compare it again
+    # An alarm is about the whole row.
+    altered = [entry for entry in entries if entry.faults]
     return [
         alarm
-        for entry in integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))  # noqa: CC2 - the entry of an alarm, to compare it again
+        for entry in (altered or entries)[:1]
         for alarm in _alarms_about(entry, *_changes_of(entry, AuditTrail.objects.all()))  # noqa: CC2 - the changed rows of an alarm, to compare them again
     ]
 
@@ -129,13 +154,13 @@ def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundC
 
 
 def alarm_of(entry: FoundEntry) -> Alarm:
-    """The alarm about an altered entry. The same alteration always gives an equal alarm."""
-    log_id = entry.values[0]
+    """The alarm about the row of an altered entry. The same alteration always gives an equal alarm."""
+    row = entry.row
     return Alarm(
         kind=AlarmKind.ENTRY_ALTERED,
-        log_id=log_id if isinstance(log_id, int) else None,
-        expected="an entry with a leaf" if entry.leaf is None else f"leaf {_text_of(entry.leaf)}",
-        found=f"row {entry.evidence}",
+        log_id=row.id if isinstance(row.id, int) else None,
+        expected="an entry with a leaf" if row.leaf is None else f"leaf {_text_of(row.leaf)}",
+        found=f"row {row.evidence}",
         is_of_alarm=entry.inspection.is_authentic and entry.columns["action"] == actions.LOG_ALARMED,
     )
 
@@ -166,5 +191,8 @@ def _alarm_of_missing(entry: FoundEntry, missing: Sequence[str]) -> Alarm:
     return Alarm(kind=AlarmKind.ENTRY_ALTERED, log_id=entry.values[0], expected=expected, found=found)
 
 
-def _one(reader: Reader, log_id: int) -> QuerySet[AuditLog]:
-    return AuditLog.objects.visible_to(reader).filter(id=log_id)
+def _one(reader: Reader, log_id: int) -> FoundEntry:
+    for entry in integrity.find_entries(AuditLog.objects.visible_to(reader).with_entry(log_id)):
+        if entry.log_id == log_id:
+            return entry
+    raise absence_of(reader, log_id)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from audit import actions
+from audit.log.packed_rows import COLUMNS
 from audit.log.raw_rows import Spelled
 from audit.models import AuditAlarm
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
 

@@ -5,6 +5,7 @@ from itertools import batched
 
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import as_stored, rows_of, spelled
+from audit.log.row_numbers import MORE, last_of, rows_up_to
 from audit.models import AuditBundle, AuditLog
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen, read_eras
@@ -16,16 +17,18 @@ SELECT log_id, min(idx), max(idx), count(*) FROM audit_leaves GROUP BY log_id HA
 """
 # The numeric 1.0, because the largest bigint plus 1 would overflow.
 _GAPS = """
-SELECT n.id, n.name, n.wseq, n.prior, here.idx, there.idx FROM (
+SELECT n.id, n.name, n.wseq, n.prior, n.more, here.idx, there.idx FROM (
     SELECT g.id, {writer} AS name, g.wseq,
         coalesce(lag(g.wseq) OVER (PARTITION BY g.writer ORDER BY g.wseq), 0) AS prior,
+        coalesce(lag({more}) OVER (PARTITION BY g.writer ORDER BY g.wseq), 0) AS more,
         lag(g.id) OVER (PARTITION BY g.writer ORDER BY g.wseq) AS prior_id
     FROM audit_logs g
 ) n LEFT JOIN {places} here ON here.log_id = n.id LEFT JOIN {places} there ON there.log_id = n.prior_id
-WHERE n.wseq <> n.prior + 1.0 ORDER BY n.id
+WHERE n.wseq <> n.prior + (n.more + 1.0) ORDER BY n.id
 """
 _TAIL = """
-SELECT max(g.wseq), max(l.idx) FROM audit_logs g LEFT JOIN {places} l ON l.log_id = g.id WHERE g.writer = %s
+SELECT g.wseq, {more}, l.idx FROM audit_logs g LEFT JOIN {places} l ON l.log_id = g.id WHERE g.writer = %s
+ORDER BY g.wseq DESC LIMIT 1
 """
 
 
@@ -37,12 +40,14 @@ def check_leaves() -> Iterator[Finding]:
 
 def check_sequences(has_removed: Callable[[str, int, int], bool]) -> Iterator[Finding]:
     """Check that each writer's numbers are 1, 2, 3 …, except those that ``has_removed`` (writer, first, last)."""
-    statement = _GAPS.format(writer=spelled(AuditLog, ["writer"], "g"), places=read_eras().places())
-    for log_id, writer, wseq, prior, here, there in rows_of(statement):
+    writer_name = spelled(AuditLog, ["writer"], "g")
+    statement = _GAPS.format(writer=writer_name, more=MORE, places=read_eras().places())
+    for log_id, writer, wseq, before, more, here, there in rows_of(statement):
+        prior = last_of(before, more)
         if isinstance(wseq, int) and prior < wseq - 1 and has_removed(writer, prior + 1, wseq - 1):
             continue
         text = f"after {prior} of writer {writer} comes {wseq}"
-        first = None if here is None else min(here, 0 if there is None else there + 1)
+        first = None if here is None else min(here, 0 if there is None else there + more + 1)
         yield Finding(FindingKind.SEQUENCE_GAP, text, first, here, log_id)
 
 
@@ -61,22 +66,24 @@ def check_heartbeats(seen: Sequence[Seen]) -> Iterator[Finding]:
                 yield _missing_tail(writer, wseq, row)
 
 
-def _last_numbers(writers: set[str]) -> dict[str, float]:
+def _last_numbers(writers: set[str]) -> dict[str, int]:
     places = ", ".join(["%s"] * len(writers))
     statement = (
-        f"SELECT {spelled(AuditLog, ['writer'], 'g')}, max(g.wseq) FROM audit_logs g "  # noqa: S608 - constants
-        f"WHERE g.writer IN ({places}) GROUP BY g.writer UNION ALL "
-        f"SELECT {spelled(AuditBundle, ['writer'], 'b')}, max(b.first + b.entries - 1) FROM audit_bundles b "
+        f"SELECT {spelled(AuditBundle, ['writer'], 'b')}, max(b.first + b.entries - 1) FROM audit_bundles b "  # noqa: S608 - constants
         f"WHERE b.rejected_at IS NULL AND b.first < {MAX_INTEGER} AND b.writer IN ({places}) GROUP BY b.writer"
     )
-    last: dict[str, float] = {}
-    for writer, wseq in rows_of(statement, [as_stored(writer) for writer in writers] * 2):
-        last[writer] = max(last.get(writer, 0), wseq if isinstance(wseq, int) else 0)
-    return last
+    waiting: dict[str, object] = dict(rows_of(statement, [as_stored(writer) for writer in writers]))
+    rows = rows_up_to([(writer, None) for writer in writers])
+    logged = {writer: row.last for writer, row in zip(writers, rows, strict=True) if row}
+    return {
+        writer: max(last for last in (waiting.get(writer), logged.get(writer), 0) if isinstance(last, int))
+        for writer in writers
+    }
 
 
 def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
-    last, index = next(rows_of(_TAIL.format(places=read_eras().places()), [as_stored(writer)]))
-    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last or 0}"
-    first = None if row.index is None else min(row.index, 0 if index is None else index + 1)
-    return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)
+    statement = _TAIL.format(more=MORE, places=read_eras().places())
+    first, more, index = next(rows_of(statement, [as_stored(writer)]), (0, 0, None))
+    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last_of(first, more)}"
+    before = None if row.index is None else min(row.index, 0 if index is None else index + more + 1)
+    return Finding(FindingKind.SEQUENCE_GAP, text, before, row.index, row.log_id)

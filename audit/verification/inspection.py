@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from audit import actions
-from audit.log.entries import ENTRY_FIELDS, entry_bytes, version_of, without_id
+from audit.log import packed_rows
+from audit.log.entries import entry_bytes, version_of, without_id
 from audit.log.entry_mac import check_entry_mac
 from audit.log.events import TRAIL_DIGESTS
+from audit.log.packed_rows import COLUMNS
 from audit.log.raw_rows import Values
 from audit.sequencing.checkpoints.signing_keys import LINKED
 from audit.tlog import merkle
 from kernel.crypto.errors import MacMismatch
 
-COLUMNS = (*ENTRY_FIELDS, "mac")
 _ACTION = COLUMNS.index("action")
 _META = COLUMNS.index("meta")
 
@@ -40,8 +41,32 @@ class Inspection:
     links_checkpoints: bool = False
 
 
+def inspect_row(row: Values) -> list[tuple[Values, Inspection]]:
+    """The columns ``COLUMNS`` of each entry of a row (``ROW_COLUMNS``, spelled), with their inspection.
+
+    One entry without a leaf, if the row is malformed. Raises what ``inspect`` raises.
+    """
+    *shared, entries, details = row
+    if entries is None and details is None:
+        values = tuple(shared)
+        return [(values, inspect(values))]
+    try:
+        packed = [
+            (values, entry_bytes(dict(zip(COLUMNS, values, strict=True))))
+            for values in packed_rows.unpack(row)
+        ]
+        packed_rows.check_mac(row)
+    except MacMismatch:
+        is_authentic = False
+    except (TypeError, ValueError):
+        return [(tuple(shared), Inspection(leaf=None, is_authentic=False))]
+    else:
+        is_authentic = True
+    return [(values, Inspection(merkle.leaf_hash(octets), is_authentic, octets)) for values, octets in packed]
+
+
 def inspect(values: Values) -> Inspection:
-    """Inspect the columns ``COLUMNS``, spelled as ``audit.log.raw_rows`` spells them.
+    """Inspect the columns ``COLUMNS`` of a row with one entry, spelled as ``audit.log.raw_rows`` spells them.
 
     Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
     """

@@ -6,20 +6,23 @@ not convert (an invalid timestamp, text that is not UTF-8) is also shown, as alt
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from django.db import connection
 from django.db.models import Model, QuerySet
 
 from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
+from audit.log.packed_rows import COLUMNS, ROW_COLUMNS, unpack_any
 from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
 from audit.models import AuditBundle, AuditLog, AuditTrail, Integrity
 from audit.sequencing.bundles.taking import waiting_columns
-from audit.sequencing.eras import StoredLeaf
-from audit.verification.inspection import COLUMNS, Inspection, inspect, inspect_waiting
+from audit.sequencing.eras import StoredLeaves
+from audit.tlog.merkle import HASH_SIZE
+from audit.verification.inspection import Inspection, inspect_row, inspect_waiting
 from audit.verification.judging import Fault, faults_of
 from audit.verification.trail import digest_of
 
@@ -28,13 +31,49 @@ _CHANGED_AT = TRAIL_FIELDS.index("changed_at")
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row of ``audit_logs`` as stored: the columns ``ROW_COLUMNS``, and the hashes of its leaves."""
+
+    values: Values
+    leaves: bytes | None
+
+    @property
+    def id(self) -> Any:
+        return self.values[0]
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it has several entries, or is malformed as if it had."""
+        *_, entries, details = self.values
+        return entries is not None or details is not None
+
+    @property
+    def leaf(self) -> bytes | None:
+        """The leaf of the first entry."""
+        return self.leaf_at(0)
+
+    @property
+    def evidence(self) -> str:
+        """SHA-256 (hex) of all compared values. It changes with every new alteration."""
+        values = self.values if self.is_packed else self.values[: len(COLUMNS)]
+        return _digest([*values, self.leaves])
+
+    def leaf_at(self, place: int) -> bytes | None:
+        """The leaf of an entry. A tile can end before it, and can be a text on SQLite."""
+        if not isinstance(self.leaves, bytes):
+            return self.leaves
+        return self.leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE] or None
+
+
+@dataclass(frozen=True, slots=True)
 class FoundEntry:
-    """A row of ``audit_logs`` as stored: the columns ``COLUMNS``, its leaf's hash, and its faults."""
+    """An entry as stored: the columns ``COLUMNS``, its leaf's hash, and its faults."""
 
     values: Values
     leaf: bytes | None
     inspection: Inspection
     faults: tuple[Fault, ...]
+    row: StoredRow
 
     @property
     def log_id(self) -> int:
@@ -54,17 +93,14 @@ class FoundEntry:
         """``{name: value}``, valid as JSON and UTF-8 for any stored value."""
         return _presentable(COLUMNS, self.values, is_altered=bool(self.faults))
 
-    @property
-    def evidence(self) -> str:
-        """SHA-256 (hex) of all compared values. It changes with every new alteration."""
-        return _digest([*self.values, self.leaf])
-
     def names(self, digest: str) -> bool:
         """Whether the entry contains the digest of this changed row."""
         return digest in self.inspection.digests
 
     def as_row(self) -> AuditLog:
-        return _as_row(AuditLog, COLUMNS, self.columns, self.integrity)
+        row = _as_row(AuditLog, COLUMNS, self.columns, self.integrity)
+        row.entries = row.details = None  # of the stored row, which may have other entries
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +135,34 @@ class FoundChange:
 
 
 def find_entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:
-    """The rows of a page, in order, with one statement.
+    """The entries of these rows, in order, with one statement.
 
     Raises KekUnavailable and UnwrapFailed, because no MAC can be checked without the key.
     """
+    return [entry for entries in find_rows(rows) for entry in entries]
+
+
+def find_rows(rows: QuerySet[AuditLog]) -> Iterator[list[FoundEntry]]:
+    """The entries of each row, with one statement. They are inspected one row after the other."""
     with any_text():
-        return [_found(values) for values in _with_leaves(rows)]
+        stored = list(_with_leaves(rows))
+    return map(_found, stored)
+
+
+def columns_in(rows: QuerySet[AuditLog]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The id of the row, and the columns of each entry, which is not inspected."""
+    with any_text():
+        stored = list(rows.values_list(*spelled_columns(AuditLog, ROW_COLUMNS)))
+    for row in stored:
+        for values in unpack_any(row):
+            yield row[0], _presentable(COLUMNS, values, is_altered=True)
 
 
 def stream_entries(rows: QuerySet[AuditLog]) -> Generator[FoundEntry]:
     """Like ``find_entries``, for any number of rows. Call it inside ``one_snapshot``."""
     with any_text():
         for values in _with_leaves(rows).iterator(chunk_size=_CHUNK):
-            yield _found(values)
+            yield from _found(values)
 
 
 def find_changes(
@@ -153,18 +204,17 @@ def _waiting_digests(changes: Iterable[Values]) -> set[str]:
 
 
 def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
-    return rows.values_list(*spelled_columns(AuditLog, COLUMNS), StoredLeaf("id"))
+    return rows.values_list(*spelled_columns(AuditLog, ROW_COLUMNS), StoredLeaves("id", "entries"))
 
 
-def _found(row: Values) -> FoundEntry:
-    *columns, leaf = row
-    values = tuple(columns)
-    if isinstance(leaf, memoryview):
-        leaf = bytes(leaf)
-    leaf = leaf or None  # a tile can end before the entry
-    inspection = inspect(values)
-    faults = tuple(faults_of(inspection, leaf))
-    return FoundEntry(values, leaf, inspection, faults)
+def _found(stored: Values) -> list[FoundEntry]:
+    *values, leaves = stored
+    row = StoredRow(tuple(values), (bytes(leaves) if isinstance(leaves, memoryview) else leaves) or None)
+    found = []
+    for place, (columns, inspection) in enumerate(inspect_row(row.values)):
+        leaf = row.leaf_at(place)
+        found.append(FoundEntry(columns, leaf, inspection, tuple(faults_of(inspection, leaf)), row))
+    return found
 
 
 def entries_of(changes: Iterable[Values]) -> list[FoundEntry]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from audit.archive.reading import archived_tile
 from audit.errors import SegmentUnreadable
 from audit.log.canonical import MAX_INTEGER
+from audit.log.packed_rows import COLUMNS, ROW_COLUMNS
 from audit.log.raw_rows import CHUNK, ReportProgress, Values, number_of, rows_of, spelled, stream
 from audit.models import AuditLog
 from audit.sequencing.eras import Eras
@@ -17,18 +18,17 @@ from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.growing import GrowingTree, stored_hash_above, stored_tile
 from audit.verification.heads import Heads
-from audit.verification.inspection import COLUMNS, Inspection, inspect
+from audit.verification.inspection import Inspection, inspect_row
 from audit.verification.judging import faults_of
 from kernel.trust.row_mac import IntegrityFailed
 
 _TIMESTAMP = COLUMNS.index("timestamp")
-_NO_ROW = (None,) * len(COLUMNS)
 _TILE = object()  # in place of an id: a whole tile of leaves that only the archive has
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An entry that was inspected. ``index`` is None if it has no leaf, ``log_id`` if it is in a bundle."""
+    """An entry that was inspected. ``index`` is None if it has no leaf. ``log_id`` is the id of its row, None in a bundle."""
 
     index: int | None
     log_id: int | None
@@ -85,24 +85,25 @@ class Leaves:
     def check_others(self) -> Iterator[Finding]:
         """Rows without a leaf: the application has written no such row."""
         statement = (
-            f"SELECT {spelled(AuditLog, COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
+            f"SELECT {spelled(AuditLog, ROW_COLUMNS, 'g')} FROM audit_logs g "  # noqa: S608 - constants
             "LEFT JOIN audit_leaves l ON l.log_id = g.id "
             "WHERE l.idx IS NULL AND (g.id <= %s OR g.id > %s) ORDER BY g.id"
         )
         for rows in stream(statement, [self._eras.last_old_id, self._eras.last_id]):
-            seen = [Seen(None, values[0], values, inspect(values)) for values in rows]
+            seen = [Seen(None, row[0], *inspected) for row in rows for inspected in inspect_row(row)]
             for row in seen:
                 yield from _check_row(row, None)
             for check in self._checks:
                 yield from check(seen)
 
     def _rows(self) -> Iterator[Sequence[Values]]:
-        """(index, id, stored hash, columns) of every leaf, in order. The columns are None if there is no such row."""
-        columns = spelled(AuditLog, COLUMNS, "g")
-        yield from stream(
+        """(index, id, stored hash, columns, inspection) of every leaf, in order. The last two are None without a row."""
+        columns = spelled(AuditLog, ROW_COLUMNS, "g")
+        old = rows_of(
             f"SELECT l.idx, l.log_id, l.leaf_hash, {columns} FROM audit_leaves l "  # noqa: S608 - constants
             "LEFT JOIN audit_logs g ON g.id = l.log_id ORDER BY l.idx"
         )
+        yield from batched(map(_of_first_era, old), CHUNK)
         found = rows_of(
             f"SELECT {columns} FROM audit_logs g WHERE g.id > %s AND g.id <= %s ORDER BY g.id",  # noqa: S608 - constants
             [self._eras.last_old_id, self._eras.last_id],
@@ -111,11 +112,12 @@ class Leaves:
 
     def _placed(self, rows: Iterable[Values]) -> Iterator[Values]:
         leaves, expected = _TileLeaves(), self._eras.old_size
-        for values in rows:
-            index = values[0] - 1 - self._eras.id_shift
-            yield from self._missing(expected, index, leaves)
-            yield index, values[0], leaves.at(index), *values
-            expected = max(expected, index + 1)
+        for row in rows:
+            first = row[0] - 1 - self._eras.id_shift
+            yield from self._missing(expected, first, leaves)
+            for index, inspected in enumerate(inspect_row(row), first):
+                yield index, row[0], leaves.at(index), *inspected
+                expected = max(expected, index + 1)
         yield from self._missing(expected, self._eras.size, leaves)
 
     def _missing(self, first: int, last: int, leaves: "_TileLeaves") -> Iterator[Values]:
@@ -123,14 +125,14 @@ class Leaves:
         index = first
         while index < last:
             if index + WIDTH <= last and (above := self._archived_tile(index)):
-                yield index, _TILE, above, *_NO_ROW
+                yield index, _TILE, above, None, None
                 index += WIDTH
                 continue
             if (stored := leaves.at(index)) is None:
                 if last == self._eras.size:  # there is no next one
-                    yield last - 1, self._eras.id_of(last - 1), None, *_NO_ROW
+                    yield last - 1, self._eras.id_of(last - 1), None, None, None
                 return
-            yield index, self._eras.id_of(index), stored, *_NO_ROW
+            yield index, self._eras.id_of(index), stored, None, None
             index += 1
 
     def _archived_tile(self, index: int) -> bytes | None:
@@ -144,20 +146,20 @@ class Leaves:
     def _check_chunk(self, rows: Sequence[Values]) -> Iterator[Finding]:
         seen: list[Seen] = []
         grown: list[bytes] = []
-        for index, log_id, stored, *values in rows:
+        for index, log_id, stored, values, inspection in rows:
             if log_id is _TILE:
                 yield from self._add_tile(index, grown, stored)
                 grown = []
                 continue
             yield from self._check_place(index)
-            if values[0] is None:
+            if inspection is None:
                 if stored is not None and self._archive.may_lack(index):
                     self.archived += 1
                 else:
                     yield Finding.at(FindingKind.ENTRY_MISSING, "its row is not there", index, log_id)
                 leaf = stored
             else:
-                row = Seen(index, log_id, tuple(values), inspect(tuple(values)))
+                row = Seen(index, log_id, values, inspection)
                 seen.append(row)
                 self._publish(row)  # before the tree grows: a checkpoint may need these keys
                 yield from _check_row(row, row.inspection.leaf or b"" if stored is None else stored)
@@ -229,6 +231,13 @@ def read_eras() -> Eras:
             return Eras(*values)
     old = number_of("SELECT count(*) FROM audit_leaves")
     return Eras(max(old, number_of("SELECT coalesce(max(id), 0) FROM audit_logs")), old, 0)
+
+
+def _of_first_era(stored: Values) -> Values:
+    index, log_id, leaf, *row = stored
+    if row[0] is None:
+        return index, log_id, leaf, None, None
+    return index, log_id, leaf, *inspect_row(tuple(row))[0]
 
 
 def _check_row(row: Seen, leaf: object) -> Iterator[Finding]:

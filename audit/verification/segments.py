@@ -11,13 +11,13 @@ from audit.archive.reading import read_file, read_segment
 from audit.archive.segments import Segment
 from audit.errors import SegmentUnreadable
 from audit.log.canonical import MAX_INTEGER
+from audit.log.packed_rows import COLUMNS
 from audit.log.raw_rows import number_of
 from audit.models import AuditSegment
 from audit.sequencing.tree import database_reader
 from audit.tlog.merkle import HashReader
 from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen
 from audit.verification.protected_rows import stored_rows
 from kernel.errors import DomainError

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from audit.log.entries import TRAIL_FIELDS, trail_digest
 from audit.log.events import TRAIL_DIGESTS
 from audit.log.lines import row_of, trail_of
+from audit.log.packed_rows import COLUMNS
 from audit.log.raw_rows import Values, number_of, rows_of, spelled
 from audit.models import AuditTrail
 from audit.verification.findings import Finding, FindingKind
-from audit.verification.inspection import COLUMNS
 from audit.verification.leaves import Seen, read_eras
 
 _EVENT_OF_ENTRY = COLUMNS.index("event_id")

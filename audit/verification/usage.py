@@ -112,7 +112,7 @@ def _check_hours(archived_until: datetime | None) -> Iterator[Finding]:
         hour=_HOUR.format(timestamp=timestamp),
         timestamp=timestamp,
         is_id=_IS_ID[connection.vendor],
-        count=add.format("g.count"),
+        count=add.format("g.count * coalesce(g.entries, 1.0)"),
         size=add.format("coalesce(g.size, 0)"),
         bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in (*_BUCKET, "hour")),
         columns=", ".join(

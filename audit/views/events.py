@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from audit.browse.qualifiers import results_in
-from audit.browse.selection import SEARCH_DEPTH, LogCriteria, rows_before
+from audit.browse.selection import SEARCH_DEPTH, LogCriteria
 from audit.browse.suggestions import suggest
 from audit.forms.filters import LogFilterForm
 from audit.log.object_names import names_beginning_with
@@ -114,14 +114,7 @@ class EventList:
             shown["following"] = Following(eras.size)
         with searching.search_logs(reader=self.reader, criteria=criteria, before=before) as found:
             rows = following.in_tree(found.entries, eras) if eras else found.entries
-            entries, next_before = rows_before(
-                rows,
-                before=found.before,
-                limit=LIMIT,
-                time=found.time,
-                read=showing.show_entries,
-                alternatives=found.alternatives,
-            )
+            entries, next_before = found.read(LIMIT, rows)
         stopped_at = None if next_before else found.stopped_at
         shown |= {
             "entries": showing.with_names(self.reader, entries, self.names),
@@ -148,11 +141,11 @@ class EventList:
         above = eras.size if above is None else max(above, eras.size - _MOST_AT_ONCE)
         with searching.search_logs(reader=self.reader, criteria=criteria) as found:
             rows = following.arrived_since(found.rows, above, eras)
-            arrived = showing.show_entries(rows.order_by("-id")[: LIMIT + 1])
+            arrived, left_out = found.show(rows.order_by("-id"), LIMIT)
         shown["log_status"] = self._status
         return self._show(
-            entries=showing.with_names(self.reader, arrived[:LIMIT], self.names),
-            has_left_out=len(arrived) > LIMIT,
+            entries=showing.with_names(self.reader, arrived, self.names),
+            has_left_out=left_out is not None,
             following=Following(eras.size, so_far + len(arrived)),
             **shown,
         )

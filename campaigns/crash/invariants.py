@@ -69,22 +69,20 @@ def material_opens(_acknowledged: dict) -> Iterator[str]:
 
 
 def log_is_whole(_acknowledged: dict) -> Iterator[str]:
-    from audit.log import entries  # noqa: PLC0415
-    from audit.log.entry_mac import compute_entry_mac  # noqa: PLC0415
-    from audit.log.events import TRAIL_DIGESTS  # noqa: PLC0415
+    from audit.log.entries import TRAIL_FIELDS, trail_digest, values_of  # noqa: PLC0415
     from audit.models import AuditLog, AuditTrail  # noqa: PLC0415
+    from audit.verification.integrity import find_entries  # noqa: PLC0415
 
     numbers, digests = defaultdict(list), defaultdict(list)
     for row in AuditTrail.objects.order_by("id"):
-        values = entries.values_of(row, entries.TRAIL_FIELDS)
-        digests[row.event_id].append(entries.trail_digest(values))
-    for entry in AuditLog.objects.order_by("id"):
-        numbers[entry.writer].append(entry.wseq)
-        values = entries.values_of(entry, entries.ENTRY_FIELDS)
-        if compute_entry_mac(entries.mac_bytes(values), entries.version_of(values)) != entry.mac:
-            yield f"entry {entry.pk}: its MAC does not hold"
-        if json.loads(entry.meta).get(TRAIL_DIGESTS, []) != digests.pop(entry.event_id, []):
-            yield f"entry {entry.pk}: its changed rows are not those it names"
+        digests[str(row.event_id)].append(trail_digest(values_of(row, TRAIL_FIELDS)))
+    for entry in find_entries(AuditLog.objects.order_by("id")):
+        columns = entry.columns
+        numbers[columns["writer"]].append(columns["wseq"])
+        if not entry.inspection.is_authentic:
+            yield f"entry {entry.log_id}: its MAC does not hold"
+        if list(entry.inspection.digests) != digests.pop(columns["event_id"], []):
+            yield f"entry {entry.log_id}: its changed rows are not those it names"
     for writer, seen in numbers.items():
         if sorted(seen) != list(range(1, len(seen) + 1)):
             yield f"writer {writer}: numbers {sorted(seen)}"
@@ -107,6 +105,7 @@ def every_change_is_on_record(_acknowledged: dict) -> Iterator[str]:
 
 def what_was_acknowledged_is_there(acknowledged: dict) -> Iterator[str]:
     from audit.models import AuditLog  # noqa: PLC0415
+    from audit.verification.integrity import find_entries  # noqa: PLC0415
     from keys.models import KeyVersion  # noqa: PLC0415
 
     stored = {(str(key), version) for key, version in KeyVersion.objects.values_list("key_id", "version")}
@@ -114,8 +113,8 @@ def what_was_acknowledged_is_there(acknowledged: dict) -> Iterator[str]:
         if (key_id, version) not in stored:
             yield f"{key_id} version {version}: acknowledged and lost"
     recorded = defaultdict(int)
-    for request_id in AuditLog.objects.filter(outcome="ok").values_list("request_id", flat=True):
-        recorded[request_id] += 1
+    for entry in find_entries(AuditLog.objects.filter(outcome="ok")):
+        recorded[entry.columns["request_id"]] += 1
     for request_id in acknowledged["requests"]:
         if recorded[request_id] != 1:
             yield f"request {request_id}: acknowledged, and {recorded[request_id]} times on record"

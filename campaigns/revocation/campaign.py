@@ -127,11 +127,11 @@ class Campaign:
 
         while waiting().exists():
             catch_up()
-        self.findings.stored = self.entries().count()
+        self.findings.stored = self.entries().count_entries()
         for name, key_id, ended in self.ended:
             of_key = self.entries().filter(object_id=key_id)
             self.findings.idle[name] += not of_key.exists()
-            if late := of_key.filter(timestamp__gte=ended).count():
+            if late := of_key.filter(timestamp__gte=ended).count_entries():
                 self.findings.leaks.append(f"{name}: {late} after {ended}")
 
     def entries(self):

@@ -12,7 +12,7 @@ from audit.browse.selection import LogCriteria
 from audit.models import AuditLog
 from audit.sequencing.catching_up import ShowsLog
 from audit.services.reading import find_logs
-from audit.services.showing import show_entries, with_names
+from audit.services.showing import show_newest, with_names
 from console import actions
 from console.home.alerts import AlertGroup, AlertKind
 from console.home.checklist import checklist
@@ -61,7 +61,8 @@ class HomeView(ShowsLog, PageView[Principal]):
     def _newest_entries(self) -> Sequence[AuditLog]:
         # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
-        return with_names(self.principal, show_entries(rows[:_NEWEST]))
+        entries, _ = show_newest(rows, _NEWEST)
+        return with_names(self.principal, entries)
 
 
 def _without_step(attention: Attention) -> list[AlertGroup]:

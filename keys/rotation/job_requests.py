@@ -11,7 +11,7 @@ from audit.log.events import Actor, Outcome, Source
 from audit.models import AuditBundle, AuditLog, Integrity
 from audit.sequencing.bundles.taking import waiting_columns
 from audit.services.reading import find_logs
-from audit.services.showing import show_entries
+from audit.services.showing import show_rows
 from keys import actions
 from keys.models import KeyRotationJob
 
@@ -28,7 +28,7 @@ def is_requested(job: KeyRotationJob) -> bool:
     criteria = LogCriteria(object_id=str(job.id))
     found = {entry.event_id: entry for entry in _waiting(job)}
     rows = find_logs(reader=_READER, criteria=criteria, names={}).filter(action__in=_ACTIONS)[:2]
-    found |= {entry.event_id: entry for entry in show_entries(rows)}
+    found |= {entry.event_id: entry for entry in show_rows(rows)}
     entries = list(found.values())
     return len(entries) == 1 and entries[0].integrity != Integrity.ALTERED and _matches(entries[0], job)
 

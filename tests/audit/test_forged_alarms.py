@@ -14,7 +14,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm, restore_alarms
-from audit.services.showing import show_entries, show_entry_with_changes
+from audit.services.showing import show_entry_with_changes, show_rows
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
@@ -100,7 +100,7 @@ def test_the_same_alteration_alarms_again_if_it_was_repaired_before(admin, is_re
 
     def see(name):
         altered("UPDATE audit_logs SET actor_name = %s WHERE id = %s", name, entry.id)
-        show_entries(log_rows().filter(id=entry.id))
+        show_rows(log_rows().filter(id=entry.id))
 
     see("x")
     if is_repaired:

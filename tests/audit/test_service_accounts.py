@@ -15,7 +15,7 @@ from audit.log.events import Event, RowChange, Source
 from audit.models import UsageRollup
 from audit.sequencing.catching_up import catch_up
 from audit.services import decisions, exports, reading, saved_filters
-from audit.services.showing import show_entries, show_entry, with_names
+from audit.services.showing import show_entry, show_rows, with_names
 from audit.usage.queries import use_of
 from audit.usage.tokens import last_token_uses
 from kernel.clock import database_now
@@ -84,7 +84,7 @@ def test_its_own_entry_about_itself_shows_its_name():
         action="accounts.service_account.created", object_type="service_account", object_id=str(BILLING)
     )
     write(1, about, actor=account())
-    [entry] = with_names(caller(), show_entries(log_rows().all()))
+    [entry] = with_names(caller(), show_rows(log_rows().all()))
     assert (entry.object_name, entry.integrity) == ("billing", "verified")
 
 

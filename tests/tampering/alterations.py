@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Field, Model
 
-from audit.models import AuditLog
+from audit.log.packed_rows import COLUMNS
 from tests.tampering.altering import execute, query, without_checks, without_triggers
 
+PACKED = {"entries", "details"}
 SOME_UUID = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
 # SQL expressions of other values for each type; {0} is the column.
 LIKELY = {
     "BigAutoField": ("{0} + 1000000",),
     "BigIntegerField": ("coalesce({0}, 0) + 1", "9223372036854775807"),
+    "IntegerField": ("{0} + 1", "{0} - 1"),
     "CharField": ("{0} || 'x'",),
     "TextField": ("{0} || ' '", "'{{not json'", "'[]'"),
     "JSONField": (
@@ -27,6 +29,7 @@ LIKELY = {
     ),
 }
 POSTGRESQL = LIKELY | {
+    "BinaryField": ("{0} || '\\x00'::bytea", "'\\x00'::bytea"),
     "UUIDField": (f"'{SOME_UUID}'",),
     "DateTimeField": (
         "{0} + interval '1 microsecond'",
@@ -42,6 +45,8 @@ NOT_JSON = ("'{{not json'", """'{{"a": NaN}}'""", "'\"\\ud800\"'", "CAST(x'22ff2
 SQLITE = {
     "BigAutoField": LIKELY["BigAutoField"],
     "BigIntegerField": (*LIKELY["BigIntegerField"], *ANYTHING),
+    "IntegerField": (*LIKELY["IntegerField"], *ANYTHING),
+    "BinaryField": ("CAST({0} || x'00' AS BLOB)", "x'00'", *ANYTHING),
     "CharField": (*LIKELY["CharField"], *ANYTHING),
     "TextField": (*LIKELY["TextField"], *ANYTHING),
     "UUIDField": (f"'{SOME_UUID.replace('-', '')}'", f"'{SOME_UUID}'", *ANYTHING),
@@ -90,8 +95,12 @@ class Alteration:
 
 
 def alterations(model: type[Model], column: str = "") -> list[Alteration]:
-    """The alterations of every column of the model, or of one."""
-    fields = [field for field in model._meta.concrete_fields if column in {"", field.column}]
+    """The alterations of every column of the model, or of one. Without one, not those that only packed rows have."""
+    fields = [
+        field
+        for field in model._meta.concrete_fields
+        if column == field.column or (not column and field.column not in PACKED)
+    ]
     return [
         Alteration(model._meta.db_table, field.column, expression)
         for field in fields
@@ -115,4 +124,4 @@ def rolled_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-LOG_COLUMNS = [field.column for field in AuditLog._meta.concrete_fields]
+LOG_COLUMNS = list(COLUMNS)

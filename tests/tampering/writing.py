@@ -95,11 +95,15 @@ class Log:
             record(self.event(), SYSTEM, changes=[self.row_change()])
             transaction.set_rollback(True)
 
-    def operate(self, times: int) -> None:
-        """Operations with keys, through the group-commit writer."""
+    def operate(self, times: int, *, alike: int = 1) -> None:
+        """Operations with keys, through the group-commit writer. Those that are ``alike`` may share a packed row."""
+        grounds: list[Grounds] = []
+        while len(grounds) < times:
+            own = Grounds(event=self.operation(), actor=self.chance.choice(self.actors))
+            grounds += [own] * (self.chance.randrange(1, alike + 1) if alike > 1 else 1)
         waiting = [
-            submit(Ready(Grounds(event=self.operation(), actor=self.chance.choice(self.actors)), result=None))
-            for _ in range(times)
+            submit(Ready(each, request_id=self.some_uuid().hex if alike > 1 else "", result=None))
+            for each in grounds[:times]
         ]
         for each in waiting:
             each.result()

@@ -5,26 +5,17 @@ bundles, those of a writer have consecutive numbers, and the number before the f
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
-from itertools import batched
-from operator import or_
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 from uuid import UUID
-
-from django.db import connection
-from django.db.models import Max, Q
 
 from audit import actions
 from audit.archive.contents import has_removed
 from audit.log.bundles import Body, Bundle
-from audit.log.raw_rows import as_stored
+from audit.log.row_numbers import Numbers, last_of, rows_up_to
 from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.expanding import columns_of, kind_of
-
-_LOOKED_UP_AT_ONCE = 100
-_TYPES = {"postgresql": ("::integer", "::uuid", "::bigint", "::bigint"), "sqlite": ("", "", "", "")}
 
 type _Number = tuple[str, int]  # writer, wseq
 
@@ -54,9 +45,11 @@ def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
         else:
             runs.append(numbers)
         begins.append(place)
-    logged = _last_in_log([bundles[place] for place in begins])
-    for place, (last, newest) in zip(begins, logged, strict=True):
-        repeated[place] = last is not None or _is_archived(bundles[place], newest)
+    begun = [bundles[place] for place in begins]
+    before = rows_up_to([(each.writer, each.first + each.entries - 1) for each in begun])
+    newest = rows_up_to([(each.writer, None) for each in begun])
+    for place, logged, last in zip(begins, list(before), list(newest), strict=True):
+        repeated[place] = _reaches(logged, bundles[place].first) or _is_archived(bundles[place], last)
     return repeated
 
 
@@ -82,35 +75,18 @@ def missing_numbers(places: Sequence[Place]) -> list[_Number]:
     return [number for number in before if number not in stored]
 
 
-def _is_archived(bundle: Bundle, newest: object) -> bool:
+def _reaches(row: Numbers | None, number: int) -> bool:
+    return row is not None and row.last >= number
+
+
+def _is_archived(bundle: Bundle, newest: Numbers | None) -> bool:
     """Whether the archive removed entries with its numbers. It keeps the ``newest`` row of each writer.
 
-    On SQLite, ``newest`` is a text if one was altered to a text, because it sorts above any number.
+    On SQLite, the number of ``newest`` is a text if one was altered to a text.
     """
     numbers = range(bundle.first, bundle.first + bundle.entries)
-    may_be = newest >= numbers.stop if isinstance(newest, int) else newest is not None
+    may_be = newest is not None and (not isinstance(newest.last, int) or newest.last >= numbers.stop)
     return may_be and has_removed(bundle.writer, numbers)
-
-
-def _last_in_log(bundles: Sequence[Bundle]) -> Iterator[tuple[int | None, int | None]]:
-    """For each bundle, the largest of its numbers that the log has, and that of its writer; None if there is none."""
-    types = _TYPES[connection.vendor]
-    row = f"({', '.join(f'%s{each}' for each in types)})"
-    for some in batched(bundles, _LOOKED_UP_AT_ONCE):
-        statement = (
-            f"WITH asked (place, writer, low, high) AS (VALUES {', '.join([row] * len(some))}) "  # noqa: S608 - constants
-            "SELECT (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer AND g.wseq >= asked.low "
-            "AND g.wseq < asked.high), (SELECT max(g.wseq) FROM audit_logs g WHERE g.writer = asked.writer) "
-            "FROM asked ORDER BY place"
-        )
-        parameters: list[Any] = [
-            value
-            for place, each in enumerate(some)
-            for value in (place, as_stored(each.writer), each.first, each.first + each.entries)
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            yield from cursor.fetchall()
 
 
 def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[_Number, Place]]:
@@ -145,23 +121,22 @@ def _has(place: Place, action: str) -> bool:
     return any(kind_of(bytes(raw)).columns["action"] == action for raw in place.body.kinds)
 
 
-def _stored(numbers: Iterable[_Number]) -> Iterator[tuple[_Number, int]]:
-    """Those of the numbers that the log has, with the ids of their entries."""
-    for some in batched(numbers, _LOOKED_UP_AT_ONCE):
-        any_of_them = reduce(or_, (Q(writer=writer, wseq=wseq) for writer, wseq in some))
-        found = AuditLog.objects.filter(any_of_them).order_by().values_list("writer", "wseq", "id")  # noqa: CC2 - numbers of the writers' entries
-        yield from (((str(writer), wseq), log_id) for writer, wseq, log_id in found)
+def _stored(numbers: Collection[_Number]) -> Iterator[tuple[_Number, int]]:
+    """Those of the numbers that the log has, with the ids of their rows."""
+    for number, row in zip(numbers, rows_up_to(list(numbers)), strict=True):
+        if row is not None and _reaches(row, number[1]):
+            yield number, row.id
 
 
 def _gap(number: _Number, place: Place) -> Alarm:
     writer, expected = number
     before = AuditLog.objects.filter(writer=writer, wseq__lt=expected, id__lt=place.log_id)  # noqa: CC2 - numbers of the writers' entries
-    last: int | None = before.aggregate(last=Max("wseq"))["last"]
+    last, entries = before.order_by("-wseq").values_list("wseq", "entries").first() or (0, None)
     return Alarm(
         kind=AlarmKind.SEQUENCE_GAP,
         writer=writer,
         expected=expected,
-        found=last or 0,
+        found=last_of(last, (entries or 1) - 1),
         log_id=place.log_id,
         is_of_alarm=_has(place, actions.LOG_ALARMED),
     )

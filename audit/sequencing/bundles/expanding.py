@@ -6,18 +6,20 @@ JSON between the columns that differ, and the columns as the database takes them
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from audit.log import canonical
+from audit.log import canonical, packed_rows
 from audit.log.bundles import Body, Bundle
 from audit.log.entries import ACTOR_ID, MAC_ORDERS
 from audit.log.entry_mac import entry_maker
-from audit.log.entry_rows import STATIC, copy_text, stored_timestamp, stored_uuid
+from audit.log.entry_rows import STATIC, copied, stored_timestamp, stored_uuid
+from audit.log.operations import has_only_succeeded
+from audit.log.packed_rows import Details
 from kernel.runtime import process_cache
 
 _KINDS: Final = 4096  # templates in memory
@@ -60,6 +62,7 @@ class _Kind:
     pieces: tuple[str, ...]
     copied: str  # the columns ``STATIC`` in the text format of COPY
     stored: tuple[Any, ...]  # the same for SQLite
+    is_packable: bool
 
 
 @dataclass(slots=True)
@@ -91,20 +94,38 @@ class Expanded:
         self.usage += other.usage
 
 
-def expand(bundle: Bundle, body: Body, log_id: int, expanded: Expanded, *, is_sqlite: bool) -> None:
+def expand(
+    bundle: Bundle, body: Body, log_id: int, expanded: Expanded, *, id_shift: int, is_sqlite: bool
+) -> None:
     """Add the rows of a bundle. ``log_id`` is the id of its first entry. Raises ValueError for an unreadable kind."""
     kinds = [kind_of(bytes(raw)) for raw in body.kinds]
     usage = [Usage(kind, bundle.at) for kind in kinds]
     shared = [_Shared(kind, bundle) for kind in kinds]
     wseq = bundle.first
-    for number, event, request, size in body.entries:
+    for number, run in _runs(body, kinds, log_id - 1 - id_shift):
         used = usage[number]
-        used.entries += 1
-        used.size += size or 0
-        shared[number].add(expanded, (event, request, size), log_id, wseq, is_sqlite=is_sqlite)
-        log_id += 1
-        wseq += 1
+        used.entries += len(run)
+        used.size += sum([size or 0 for _, _, size in run])
+        shared[number].add(expanded, run, log_id, wseq, is_sqlite=is_sqlite)
+        log_id += len(run)
+        wseq += len(run)
     expanded.usage += usage
+
+
+def _runs(body: Body, kinds: Sequence[_Kind], index: int) -> Iterator[tuple[int, Details]]:
+    """The number of the kind, and the entries of each row. ``index`` is that of the first leaf."""
+    run: list[tuple[str, str, int | None]] = []
+    last: tuple[int, int | None] = (0, None)
+    for number, event, request, size in body.entries:
+        own = packed_rows.spelling_of(request) if kinds[number].is_packable else None
+        if run and (own is None or (number, own) != last or index % packed_rows.MOST == 0):
+            yield last[0], run
+            run = []
+        last = number, own
+        run.append((event, request, size))
+        index += 1
+    if run:
+        yield last[0], run
 
 
 class _Shared:
@@ -120,34 +141,45 @@ class _Shared:
         self._moment = f"{bundle.at}\t{bundle.writer}\t"
         self._stored, self._writer = kind.stored, (stored_timestamp(bundle.at), stored_uuid(bundle.writer))
 
-    def add(
-        self,
-        expanded: Expanded,
-        entry: tuple[str, str, int | None],
-        log_id: int,
-        wseq: int,
-        *,
-        is_sqlite: bool,
-    ) -> None:
-        event, request, size = entry
-        event_id = f"{event[:8]}-{event[8:12]}-{event[12:16]}-{event[16:20]}-{event[20:]}"
-        is_plain = _PLAIN.fullmatch(request)
-        spelled = f'"{request}"' if is_plain else canonical.encode(request).decode()
-        after_request, after_size = self._end
-        number = "null" if size is None else size
-        begin = f'{self._front}{event_id}",'
-        end = f"{self._middle}{spelled}{after_request}{number}{after_size}{wseq}}}"
-        mac = self._mac((begin + end).encode())
-        expanded.leaves.append(hashlib.sha256(f'\0{begin}"id":{log_id},{end}'.encode()).digest())
+    def add(self, expanded: Expanded, run: Details, log_id: int, wseq: int, *, is_sqlite: bool) -> None:
+        """Add the row of these entries, and their leaves."""
+        texts = [self._texts(entry, wseq + place) for place, entry in enumerate(run)]
+        expanded.leaves += [
+            hashlib.sha256(f'\0{begin}"id":{log_id + place},{end}'.encode()).digest()
+            for place, (begin, end) in enumerate(texts)
+        ]
+        event, request, size = run[0]
+        if len(run) == 1:
+            mac, details = self._mac("".join(texts[0]).encode()), None
+        else:
+            size, details = sum([size or 0 for _, _, size in run]), packed_rows.encode_details(run)
+            begin, end = self._texts((event, request, size), wseq)
+            mac = packed_rows.mac_of(f'{begin}"id":{log_id},{end}'.encode(), len(run), details)
+        entries = None if details is None else len(run)
         if is_sqlite:
-            own = (event, request, size, *self._writer, wseq, log_id, mac)
+            own = (event, request, size, *self._writer, wseq, log_id, mac, entries, details)
             expanded.rows.append((*self._stored, *own))
-            return
-        text = request if is_plain else copy_text(request)
-        amount = "\\N" if size is None else size
-        expanded.lines.append(
-            f"{self._copied}\t{event_id}\t{text}\t{amount}\t{self._moment}{wseq}\t{log_id}\t{mac}\n"
+        else:
+            first, last = (
+                copied([_dashed(event), request, size]),
+                copied([wseq, log_id, mac, entries, details]),
+            )
+            expanded.lines.append(f"{self._copied}\t{first}\t{self._moment}{last}\n")
+
+    def _texts(self, entry: tuple[str, str, int | None], wseq: int) -> tuple[str, str]:
+        """The canonical JSON of the entry, before and after its id."""
+        event, request, size = entry
+        after_request, after_size = self._end
+        spelled = f'"{request}"' if _PLAIN.fullmatch(request) else canonical.encode(request).decode()
+        number = "null" if size is None else size
+        return (
+            f'{self._front}{_dashed(event)}",',
+            f"{self._middle}{spelled}{after_request}{number}{after_size}{wseq}}}",
         )
+
+
+def _dashed(event_id: str) -> str:
+    return f"{event_id[:8]}-{event_id[8:12]}-{event_id[12:16]}-{event_id[16:20]}-{event_id[20:]}"
 
 
 @process_cache
@@ -159,11 +191,12 @@ def kind_of(text: bytes) -> _Kind:
     except msgspec.MsgspecError as error:
         raise ValueError("a kind has other columns than a row") from error
     version = 1 if columns[ACTOR_ID] is None else 2
-    copied = "\t".join("\\N" if columns[name] is None else copy_text(columns[name]) for name in STATIC)
+    copied_text = copied([columns[name] for name in STATIC])
     stored = tuple(
         stored_uuid(columns[name]) if name in {"user_id", ACTOR_ID} else columns[name] for name in STATIC
     )
-    return _Kind(columns, version, _pieces(columns, version), copied, stored)
+    is_packable = has_only_succeeded(columns["action"], columns["outcome"], columns["meta"])
+    return _Kind(columns, version, _pieces(columns, version), copied_text, stored, is_packable)
 
 
 def _pieces(columns: Mapping[str, Any], version: int) -> tuple[str, ...]:
@@ -191,7 +224,7 @@ def columns_of(bundle: Bundle, body: Body) -> list[dict[str, Any]]:
     return [
         {
             **kind_of(bytes(body.kinds[number])).columns,
-            "event_id": f"{event[:8]}-{event[8:12]}-{event[12:16]}-{event[16:20]}-{event[20:]}",
+            "event_id": _dashed(event),
             "request_id": request,
             "size": size,
             "timestamp": bundle.at,

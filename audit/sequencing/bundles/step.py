@@ -65,9 +65,10 @@ class _Opened:
 
 @dataclass(slots=True)
 class _Step:
-    """The first entry gets the id ``log_id``. ``rejected`` bundles are not expanded; each has an alarm."""
+    """The next entry gets the id ``log_id``. ``rejected`` bundles are not expanded; each has an alarm."""
 
     log_id: int
+    id_shift: int
     expanded: Expanded = field(default_factory=Expanded)
     places: list[Place] = field(default_factory=list)
     rejected: list[Taken] = field(default_factory=list)
@@ -81,7 +82,7 @@ class _Step:
         """Insert the rows of these bundles. One whose rows the table refuses is rejected alone."""
         part = Expanded()
         try:
-            places = _expand(opened, self.log_id, part)
+            places = _expand(opened, self.log_id, self.id_shift, part)
             with transaction.atomic():
                 _insert(part)
         except (django.db.DataError, django.db.IntegrityError, ValueError) as error:
@@ -104,7 +105,7 @@ class _Step:
 
 def _sequence(taken: Sequence[Taken]) -> int:
     edge = Edge.read()
-    step = _Step(edge.eras.id_of(edge.eras.size))
+    step = _Step(edge.eras.id_of(edge.eras.size), edge.eras.id_shift)
     opened = list(_open(taken, step))
     repeated = overlaps([each.bundle for each in opened])
     for each, is_repeated in zip(opened, repeated, strict=True):
@@ -132,11 +133,11 @@ def _open(taken: Iterable[Taken], step: _Step) -> Iterator[_Opened]:
             step.reject(each, str(error))
 
 
-def _expand(opened: Sequence[_Opened], log_id: int, part: Expanded) -> list[Place]:
-    places = []
+def _expand(opened: Sequence[_Opened], log_id: int, id_shift: int, part: Expanded) -> list[Place]:
+    places, is_sqlite = [], connection.vendor == "sqlite"
     for each in opened:
         first = log_id + len(part.leaves)
-        expand(each.bundle, each.body, first, part, is_sqlite=connection.vendor == "sqlite")
+        expand(each.bundle, each.body, first, part, id_shift=id_shift, is_sqlite=is_sqlite)
         places.append(Place(each.bundle, each.body, first))
     return places
 

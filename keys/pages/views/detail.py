@@ -16,7 +16,7 @@ from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
 from audit.sequencing.catching_up import ShowsLog
 from audit.services.reading import find_logs
-from audit.services.showing import show_entries, with_names
+from audit.services.showing import show_newest, with_names
 from audit.usage.charts import RANGES, chart, requested_range
 from audit.usage.queries import KeyUse
 from audit.usage.sums import HOUR, Span, used_over_time
@@ -147,7 +147,7 @@ class OverviewView(KeyView):
         key = self.find(name)
         criteria, chosen = LogCriteria(object_id=str(key.id)), requested_range(request.GET)
         use = callers.use_shown_to(self.principal, key)
-        entries = show_entries(find_logs(reader=self.principal, criteria=criteria)[:_NEWEST])
+        entries, _ = show_newest(find_logs(reader=self.principal, criteria=criteria), _NEWEST)
         return self.show(
             key,
             creator=pages.creator_of(key),

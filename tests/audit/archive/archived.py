@@ -12,7 +12,7 @@ from tests.tampering.writing import SYSTEM, Log, rotate_keys, sequence, sign
 ENTRIES = 64
 
 
-def write_log(settings):
+def write_log(settings, *, alike=1):
     """About 400 entries, all signed, of several writers."""
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)  # of a test with a longer log
     recreate_checkpoint_keys()
@@ -20,7 +20,7 @@ def write_log(settings):
     for number in range(3):
         log.change(rows=2)
         log.elsewhere(2)
-        log.operate(120)
+        log.operate(120, alike=alike)
         log.beat()
         sequence()
         sign()

@@ -1,6 +1,7 @@
 import pytest
 
 from audit.archive.places import configured_place
+from audit.log import packed_rows
 from audit.models import AuditSegment
 from audit.sequencing.head import HEAD_FILE
 from tests.audit.archive import s3
@@ -9,12 +10,18 @@ from tests.audit.ccverify import MAIN
 
 
 @pytest.fixture
-def log(root_of_trust, settings, tmp_path, monkeypatch):
+def short_segments(root_of_trust, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(AuditSegment, "ENTRIES", ENTRIES)
+    monkeypatch.setattr(packed_rows, "MOST", ENTRIES)
     monkeypatch.setitem(MAIN.__globals__, "SEGMENT_SIZE", ENTRIES)  # of ccverify
     settings.CC_AUDIT_ARCHIVE = str(tmp_path / "archive")
-    yield write_log(settings)
+    yield
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def log(short_segments, settings):
+    return write_log(settings)
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
-from audit.browse.selection import LogCriteria, page_before
+from audit.browse.selection import LogCriteria
 from audit.log import object_names
 from audit.log.events import Actor, Event, Outcome
 from audit.log.operations import OPERATION
 from audit.sequencing.catching_up import catch_up
 from audit.services.reading import find_logs, select_logs
-from audit.services.searching import search_logs
-from audit.services.showing import show_entries, with_names
+from audit.services.searching import FoundLogs, search_logs
+from audit.services.showing import show_rows, with_names
 from kernel.trust.row_mac import IntegrityFailed
 from keys.models import Key
 from tests.audit.exports.exporting import exported, ids
@@ -140,13 +140,14 @@ def test_the_api_its_exports_and_saved_filters_take_names(auditor, entries):
 @pytest.mark.parametrize("time", ["", "timestamp"])
 def test_pages_of_a_name_have_the_rows_of_all_its_spellings_in_order(auditor, entries, time):
     selected = select_logs(reader=auditor.principal, criteria=LogCriteria(object_id="payments-db"))
-    rows = find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="payments-db"))
-    everything = list(rows.order_by("-id").values_list("id", flat=True))
+    everything = list(
+        find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="payments-db"))
+        .order_by("-id")
+        .values_list("id", flat=True)
+    )
     seen, before = [], None
     while True:
-        page = page_before(
-            selected.entries, before=before, limit=1, time=time, alternatives=selected.alternatives
-        )
+        page = FoundLogs(selected, selected.entries, time, before).page(1)
         seen += [row.id for row in page.rows]
         assert page.has_previous == (before is not None)
         if page.next_before is None:
@@ -161,7 +162,7 @@ def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries
     user = record(
         Event(action="accounts.user.disabled", object_type="user", object_id=str(developer.user.id)), SYSTEM
     )
-    shown = show_entries(log_rows().filter(id__in=[row.id for row in (*rows, user)]).order_by("id"))
+    shown = show_rows(log_rows().filter(id__in=[row.id for row in (*rows, user)]).order_by("id"))
     with CaptureQueriesContext(connection) as statements:
         named = [(row.object_name, row.object_page) for row in with_names(auditor.principal, shown)]
     assert named == [("payments-db", "key"), ("payments-db", ""), ("", ""), ("dora", "")]
@@ -175,11 +176,11 @@ def test_rows_have_the_names_that_the_reader_may_see(auditor, developer, entries
 def test_a_name_that_was_changed_in_the_database_is_not_shown_and_finds_nothing(
     auditor, entries, key, is_known
 ):
-    shown = show_entries(log_rows().filter(id=entries["decrypted"].id))
+    shown = show_rows(log_rows().filter(id=entries["decrypted"].id))
     if is_known:
         with_names(auditor.principal, shown)
     Key.objects.filter(pk=key.pk).update(name="x y/z")
-    [row] = with_names(auditor.principal, show_entries(log_rows().filter(id=entries["decrypted"].id)))
+    [row] = with_names(auditor.principal, show_rows(log_rows().filter(id=entries["decrypted"].id)))
     assert (row.object_name, row.object_page) == ("", "")
     with pytest.raises(IntegrityFailed):
         find_logs(reader=auditor.principal, criteria=LogCriteria(object_id="x y/z"))
@@ -193,5 +194,5 @@ def test_only_the_named_objects_are_read(auditor, entries, key):
 
 
 def test_rows_have_no_names_of_keys_that_the_reader_may_not_see(developer, entries):
-    shown = show_entries(log_rows().filter(id=entries["decrypted"].id))
+    shown = show_rows(log_rows().filter(id=entries["decrypted"].id))
     assert with_names(developer.principal, shown)[0].object_name == ""

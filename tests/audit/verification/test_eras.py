@@ -99,7 +99,7 @@ def test_the_log_goes_on_and_everything_is_proven(old_log, tmp_path):
 
     first = AuditLog.objects.order_by("id").first()
     for log_id in (first.id, AuditLeaf.objects.order_by("idx").last().log_id, new.id):
-        [entry] = showing.show_entries(AuditLog.objects.filter(id=log_id))
+        [entry] = showing.show_rows(AuditLog.objects.filter(id=log_id))
         assert entry.integrity == "verified"
         proof = prove_entry(entry)
         assert leaf_index(entry) == proof.index

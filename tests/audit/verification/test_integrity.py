@@ -116,10 +116,10 @@ def test_an_altered_leaf_shows_at_its_entry(entry):
 
 def test_every_alteration_is_evidence_of_its_own(entry):
     sequence_step()
-    seen = {found(entry.id).evidence}
+    seen = {found(entry.id).row.evidence}
     for column in LOG_COLUMNS:
         with rolled_back(), alterations(AuditLog, column)[0].made(entry.id) as log_id:
-            again = {found(log_id).evidence, found(log_id).evidence}
+            again = {found(log_id).row.evidence, found(log_id).row.evidence}
             assert len(again) == 1
             seen |= again
     assert len(seen) == 1 + len(LOG_COLUMNS)
