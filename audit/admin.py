@@ -133,7 +133,16 @@ class ShownAdmin(ReadOnlyModelAdmin):
 @admin.register(AuditLog)
 class AuditLogAdmin(ShownAdmin):
     console_page = "audit"
-    list_display = ("id", "integrity_badge", "timestamp", "actor_name", "action", "outcome", "object_id")
+    list_display = (
+        "id",
+        "integrity_badge",
+        "timestamp",
+        "actor_name",
+        "action",
+        "outcome",
+        "object_id",
+        "entries",
+    )
     list_filter = ("outcome", ("source", SourceFilter), ("actor_type", ActorTypeFilter))
     ordering = ("-id",)
 

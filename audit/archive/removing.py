@@ -17,6 +17,7 @@ from audit.log.entries import ACTOR_ID, ENTRY_FIELDS
 from audit.log.operations import PREFIX, has_only_succeeded
 from audit.log.raw_rows import Values, as_stored, rows_of, spelled
 from audit.models import AuditCheckpoint, AuditLog, AuditRemoval, AuditSegment, AuditTile
+from audit.models.hashed import hash_of
 from audit.tlog.tiles import WIDTH
 from kernel.clock import database_now
 
@@ -104,12 +105,14 @@ def _is_removable(row: Values) -> bool:
 
 def _newest(name: str, of: str, values: Collection[str]) -> Iterator[Values]:
     """Each value of the column ``name``, with the largest ``of`` of its rows."""
+    field = AuditLog._meta.get_field(name)
     for some in batched(values, _LOOKED_UP_AT_ONCE):
         places = ", ".join(["%s"] * len(some))
+        hashes = ", ".join([hash_of(field, "%s")] * len(some))
         yield from rows_of(
             f"SELECT {spelled(AuditLog, [name], 'g')}, max(g.{of}) FROM audit_logs g "  # noqa: S608 - constants
-            f"WHERE g.{name} IN ({places}) GROUP BY g.{name}",
-            [as_stored(value) for value in some],
+            f"WHERE {hash_of(field, f'g.{name}')} IN ({hashes}) AND g.{name} IN ({places}) GROUP BY g.{name}",
+            [as_stored(value) for value in some] * 2,
         )
 
 

@@ -233,7 +233,7 @@ def parse_id(text: str) -> UUID | None:
 def contains_word(word: str) -> Q:
     """Match a word, or a phrase in quotes, in any text of the entry."""
     text = phrase_of(word)
-    anywhere = has_in_details(text)
+    anywhere = _has_in_details(text)
     for name in SEARCHED:
         anywhere |= Q(**{f"{name}__icontains": text})
     return anywhere
@@ -241,10 +241,10 @@ def contains_word(word: str) -> Q:
 
 def has_request(request_id: str) -> Q:
     """Match the request id. A packed row may match without such an entry (``Matcher``)."""
-    return Q(request_id=request_id) | has_in_details(request_id)
+    return Q(request_id=request_id) | _has_in_details(request_id)
 
 
-def has_in_details(text: str) -> Q:
+def _has_in_details(text: str) -> Q:
     """Packed rows that may have an entry whose request id contains the text."""
     digits = text.replace("-", "").lower()
     return Q(HexContains("details", Value(digits))) if digits and not digits.strip(hexdigits) else Q()

@@ -40,14 +40,14 @@ def trail_lines(entries: Sequence[Values]) -> list[bytes]:
 
     Raises IntegrityFailed if one has no canonical form.
     """
-    naming = [values[_EVENT] for values in entries if names_rows(values)]
+    naming = [values[_EVENT] for values in entries if _names_rows(values)]
     lines: dict[object, list[bytes]] = {event_id: [] for event_id in naming}
     for values in trail_of(naming) if naming else ():
         lines[values[_EVENT_OF_ROW]].append(_trail_line(values))
     return [line for event_id in lines for line in lines[event_id]]
 
 
-def names_rows(values: Values) -> bool:
+def _names_rows(values: Values) -> bool:
     """Whether the entry (columns ``ENTRY_FIELDS``) names changed rows."""
     return TRAIL_DIGESTS in str(values[_META])
 

@@ -7,18 +7,19 @@ change (``max + 1`` there). The writers of group commits count in memory (``Numb
 
 import threading
 import uuid
-from typing import Any
 
 from django.db import connection, transaction
 
 from audit.log.canonical import MAX_INTEGER
 from audit.log.raw_rows import as_stored
+from audit.models import AuditLog
+from audit.models.hashed import hash_of
 from kernel.databases.commit_waits import unconfirmed_here
 from kernel.runtime import ProcessState
 
 _LAST = (
     "SELECT max(first + entries - 1) FROM audit_bundles WHERE writer = %s AND first < %s UNION ALL "
-    "SELECT max(wseq) FROM audit_logs WHERE writer = %s AND wseq < %s"
+    "SELECT max(wseq) FROM audit_logs WHERE {} = {} AND writer = %s AND wseq < %s"
 )
 
 
@@ -61,9 +62,10 @@ def next_wseq(writer: uuid.UUID) -> int:
     its place without a gap.
     """
     # Tampering may set a number that no entry can have or, on SQLite, a text, which sorts above any number.
-    of_writer: tuple[Any, ...] = (as_stored(str(writer)), MAX_INTEGER)
+    stored, column = as_stored(str(writer)), AuditLog._meta.get_field("writer")
+    statement = _LAST.format(hash_of(column, "writer"), hash_of(column, "%s"))
     with connection.cursor() as cursor:
-        cursor.execute(_LAST, of_writer * 2)
+        cursor.execute(statement, (stored, MAX_INTEGER, stored, stored, MAX_INTEGER))
         last = max(int(number or 0) for (number,) in cursor.fetchall())
     wseq = max(last, _own.current.committed) + 1
     transaction.on_commit(lambda: _commit(writer, wseq))

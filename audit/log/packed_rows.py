@@ -45,11 +45,6 @@ def spelling_of(request_id: str) -> int | None:
     return None if found is None else found.lastindex
 
 
-def octets_of(request_id: str) -> bytes | None:
-    """The 16 octets of a request id in ``details``; None for one that no packed row can have."""
-    return None if spelling_of(request_id) is None else bytes.fromhex(request_id.replace("-", ""))
-
-
 def encode_details(entries: Details) -> bytes:
     """The column ``details`` of entries whose request ids are spelled alike."""
     requests = "".join(request for _, request, _ in entries).replace("-", "")

@@ -6,7 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
+from audit.log.packed_rows import LEAST, MOST
 from audit.log.raw_rows import as_stored, rows_of
+from audit.models import AuditLog
+from audit.models.hashed import hash_of
 
 _LOOKED_UP_AT_ONCE: Final = 100
 _TYPES: Final = {"postgresql": ("::integer", "::uuid", "::bigint"), "sqlite": ("", "", "")}
@@ -35,8 +38,8 @@ def rows_up_to(asked: Sequence[tuple[str, int | None]]) -> Iterator[Numbers | No
         statement = (
             f"WITH asked (place, writer, number) AS (VALUES {', '.join([row] * len(some))}) "  # noqa: S608 - constants
             f"SELECT g.id, g.wseq, {MORE} FROM asked LEFT JOIN audit_logs g ON g.id = ("
-            "SELECT n.id FROM audit_logs n WHERE n.writer = asked.writer AND n.wseq <= asked.number "
-            "ORDER BY n.wseq DESC LIMIT 1) ORDER BY place"
+            f"SELECT n.id FROM audit_logs n WHERE {_hash('n')} = {_hash('asked')} AND n.writer = asked.writer "
+            "AND n.wseq <= asked.number ORDER BY n.wseq DESC LIMIT 1) ORDER BY place"
         )
         parameters: list[Any] = []
         for place, (writer, number) in enumerate(some):
@@ -47,6 +50,15 @@ def rows_up_to(asked: Sequence[tuple[str, int | None]]) -> Iterator[Numbers | No
             ]
         for log_id, first, more in rows_of(statement, parameters):
             yield None if log_id is None else Numbers(log_id, first, last_of(first, more))
+
+
+def number_of_entries(stored: object) -> int:
+    """That of a row with this value in ``entries``, which may have been altered."""
+    return stored if isinstance(stored, int) and LEAST <= stored <= MOST else 1
+
+
+def _hash(alias: str) -> str:
+    return hash_of(AuditLog._meta.get_field("writer"), f"{alias}.writer")
 
 
 def last_of(first: Any, more: Any) -> Any:

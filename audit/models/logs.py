@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from django.db import models
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from audit.log import action_labels
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
+from audit.models.hashed import HashedTextField, HashedUUIDField, HashOf
 from audit.tlog.tiles import WIDTH as MOST
 from kernel.databases.rows import is_of
 from kernel.identities import Identity
@@ -54,7 +55,8 @@ class AuditLogQuerySet(models.QuerySet["AuditLog"]):
 
     def count_entries(self) -> int:
         """The number of entries of these rows."""
-        entries = Coalesce("entries", 1)
+        is_packed = models.Q(entries__gte=2, entries__lte=MOST)  # an altered number may be infinite
+        entries = models.Case(models.When(is_packed, then="entries"), default=1)
         return int(self.aggregate(total=models.Sum(entries))["total"] or 0)
 
 
@@ -70,10 +72,14 @@ def _text(name: str) -> "models.CharField[str, str]":
     return models.CharField(max_length=TEXT_LIMITS[name], blank=True)
 
 
-def _index_of_identity(identity: str, other: str, *, name: str) -> models.Index:
+def _hashed_text(name: str) -> HashedTextField:
+    return HashedTextField(max_length=TEXT_LIMITS[name], blank=True)
+
+
+def _newest_of(identity: str, *, name: str) -> models.Index:
     """Of the entries that have the identity."""
     condition = models.Q(**{f"{identity}__isnull": False})
-    return models.Index(fields=[identity, other], condition=condition, name=name)
+    return models.Index(HashOf(identity), "id", condition=condition, name=name)
 
 
 class AuditLog(models.Model):
@@ -88,17 +94,17 @@ class AuditLog(models.Model):
     id = models.BigIntegerField(primary_key=True)
     event_id = models.UUIDField()
     timestamp = models.DateTimeField()
-    user_id = models.UUIDField(null=True)
+    user_id = HashedUUIDField(null=True)
     actor_type = _text("actor_type")
-    actor_name = _text("actor_name")
+    actor_name = _hashed_text("actor_name")
     auth_method = _text("auth_method")
     token_id = _text("token_id")
     client_ip = _text("client_ip")
     user_agent = _text("user_agent")
     source = _text("source")
-    action = _text("action")
+    action = _hashed_text("action")
     object_type = _text("object_type")
-    object_id = _text("object_id")
+    object_id = _hashed_text("object_id")
     object_version = models.BigIntegerField(null=True)
     outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
     code = _text("code")
@@ -106,9 +112,9 @@ class AuditLog(models.Model):
     count = models.BigIntegerField(default=1)
     size = models.BigIntegerField(null=True)
     meta = models.TextField()
-    writer = models.UUIDField()
+    writer = HashedUUIDField()
     wseq = models.BigIntegerField()
-    actor_id = models.UUIDField(null=True)
+    actor_id = HashedUUIDField(null=True)
     mac = models.CharField(max_length=80)
     entries = models.IntegerField(null=True)  # null: one
     details = models.BinaryField(null=True)
@@ -129,12 +135,16 @@ class AuditLog(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["timestamp"], name="idx_audit_logs_timestamp"),
-            _index_of_identity("user_id", "action", name="idx_audit_logs_user_action"),
+            models.Index(
+                fields=["user_id", "action"],
+                condition=models.Q(user_id__isnull=False),
+                name="idx_audit_logs_user_action",
+            ),
             # With the id as last column, an index serves the newest page of its filter without a sort.
-            _index_of_identity("user_id", "id", name="idx_audit_logs_user"),
-            models.Index(fields=["object_id", "id"], name="idx_audit_logs_object"),
-            models.Index(fields=["actor_name", "id"], name="idx_audit_logs_actor"),
-            models.Index(fields=["action", "id"], name="idx_audit_logs_action"),
+            _newest_of("user_id", name="idx_audit_logs_user"),
+            models.Index(HashOf("object_id"), "id", name="idx_audit_logs_object"),
+            models.Index(HashOf("actor_name"), "id", name="idx_audit_logs_actor"),
+            models.Index(HashOf("action"), "id", name="idx_audit_logs_action"),
             # Only rare values: common ones need no index, and do not pay for one when they are written.
             models.Index(
                 fields=["outcome", "id"],
@@ -156,11 +166,15 @@ class AuditLog(models.Model):
                 condition=models.Q(actor_type__in=[ActorType.SYSTEM.value, ActorType.ANONYMOUS.value]),
                 name="idx_audit_logs_actor_type",
             ),
-            _index_of_identity("actor_id", "action", name="idx_audit_logs_account_action"),
-            _index_of_identity("actor_id", "id", name="idx_audit_logs_account"),
+            models.Index(
+                fields=["actor_id", "action"],
+                condition=models.Q(actor_id__isnull=False),
+                name="idx_audit_logs_account_action",
+            ),
+            _newest_of("actor_id", name="idx_audit_logs_account"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["writer", "wseq"], name="audit_logs_writer_is_sequenced"),
+            models.UniqueConstraint(HashOf("writer"), "wseq", name="audit_logs_writer_is_sequenced"),
             models.CheckConstraint(
                 condition=models.Q(outcome__in=[word.value for word in Outcome]),
                 name="audit_logs_outcome_is_known",

@@ -19,14 +19,14 @@ from audit.tlog.tiles import WIDTH
 # The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id. The numeric 0.0, because
 # a sum of altered numbers could overflow.
 _INDEX = "({0} - 1 - era.id_shift)"
-STORED_LEAVES = (
+_STORED_LEAVES = (
     "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "  # noqa: S608 - constants
     f"(SELECT substr(tile.hashes, CAST(({_INDEX} - {_INDEX} / {WIDTH} * {WIDTH}) * {HASH_SIZE} + 1 AS integer), {HASH_SIZE} * {{1}}) "
     f"FROM audit_tree era JOIN audit_tiles tile ON tile.level = 0 AND tile.number = {_INDEX} / {WIDTH} "
     "WHERE era.id = 1 AND {0} > era.old_size + 0.0 + era.id_shift AND {0} <= era.size + 0.0 + era.id_shift))"
 )
 
-STORED_LEAF = STORED_LEAVES.format("{0}", 1)
+STORED_LEAF = _STORED_LEAVES.format("{0}", 1)
 # The number of entries of a row. An altered number must not overflow.
 _ENTRIES = f"CASE WHEN {{0}} BETWEEN {LEAST} AND {MOST} THEN {{0}} ELSE 1 END"
 
@@ -88,7 +88,7 @@ class StoredLeaves(Func):
         compiled = [compiler.compile(column) for column in self.get_source_expressions()]
         assert not any(parameters for _, parameters in compiled)  # noqa: S101 - columns
         (log_id, _), (entries, _) = compiled
-        return STORED_LEAVES.format(log_id, _ENTRIES.format(entries)), []
+        return _STORED_LEAVES.format(log_id, _ENTRIES.format(entries)), []
 
 
 def id_at(index: Any) -> Coalesce:

@@ -29,7 +29,7 @@ from audit.models.logs import AuditLogQuerySet
 
 _INDEXED = ("actor_type", "outcome", "source")  # columns of exact filters
 
-type Matches = Callable[[Mapping[str, Any]], bool]
+type _Matches = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Selection:
     alternatives: Sequence[Q]
     is_search: bool
     is_narrow: bool
-    matches: Matches | None
+    matches: _Matches | None
     names: Sequence[str]
     is_unnamed: bool
 

@@ -27,6 +27,7 @@ from audit.browse.selection import (
     time_column,
 )
 from audit.log.raw_rows import Spelled, any_text, timestamp_of
+from audit.log.row_numbers import number_of_entries
 from audit.models import AuditLog, Reader
 from audit.models.logs import AuditLogQuerySet
 from audit.services.reading import Selection, select_logs
@@ -96,8 +97,9 @@ class FoundLogs:
             return []
         first = position_of(self.entries.with_entry(self.before), self.before, self.time)
         newer = self.entries.filter(is_not_older(first, self.time)).order_by(*columns_of(self.time))
-        rows = first_of(newer, limit + 1, self.selection.alternatives).values_list("id", "entries")
-        ids = (row_id + place for row_id, entries in rows for place in range(entries or 1))
+        with any_text():
+            rows = list(first_of(newer, limit + 1, self.selection.alternatives).values_list("id", "entries"))
+        ids = (row_id + place for row_id, entries in rows for place in range(number_of_entries(entries)))
         # Only the first row can have older ones.
         return list(islice(dropwhile(self.before.__gt__, ids), limit + 1))
 

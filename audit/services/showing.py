@@ -33,13 +33,16 @@ class _ShownEntry:
 
 
 def show_rows(rows: QuerySet[AuditLog]) -> list[AuditLog]:
-    """One entry of each row: an altered one, if there is one."""
-    found = [
-        next((entry for entry in entries if entry.faults), entries[0])
-        for entries in integrity.find_rows(rows)
-    ]
+    """One entry of each row, an altered one if there is one, with the row's number of ``entries``."""
+    shown, found = [], []
+    for entries in integrity.find_rows(rows):
+        entry = next((entry for entry in entries if entry.faults), entries[0])
+        row = entry.as_row()
+        row.entries = len(entries) if len(entries) > 1 else None
+        found.append(entry)
+        shown.append(row)
     _report_altered(found)
-    return [entry.as_row() for entry in found]
+    return shown
 
 
 def show_newest(

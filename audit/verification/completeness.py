@@ -26,10 +26,6 @@ SELECT n.id, n.name, n.wseq, n.prior, n.more, here.idx, there.idx FROM (
 ) n LEFT JOIN {places} here ON here.log_id = n.id LEFT JOIN {places} there ON there.log_id = n.prior_id
 WHERE n.wseq <> n.prior + (n.more + 1.0) ORDER BY n.id
 """
-_TAIL = """
-SELECT g.wseq, {more}, l.idx FROM audit_logs g LEFT JOIN {places} l ON l.log_id = g.id WHERE g.writer = %s
-ORDER BY g.wseq DESC LIMIT 1
-"""
 
 
 def check_leaves() -> Iterator[Finding]:
@@ -82,8 +78,12 @@ def _last_numbers(writers: set[str]) -> dict[str, int]:
 
 
 def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
-    statement = _TAIL.format(more=MORE, places=read_eras().places())
-    first, more, index = next(rows_of(statement, [as_stored(writer)]), (0, 0, None))
-    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last_of(first, more)}"
-    before = None if row.index is None else min(row.index, 0 if index is None else index + more + 1)
-    return Finding(FindingKind.SEQUENCE_GAP, text, before, row.index, row.log_id)
+    [newest] = rows_up_to([(writer, None)])
+    statement = f"SELECT idx FROM {read_eras().places()} places WHERE log_id = %s"  # noqa: S608 - constants
+    [index] = next(rows_of(statement, [newest.id]), [None]) if newest else [None]
+    last = newest.last if newest else 0
+    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last}"
+    # The first missing one comes after the row, which has the numbers up to the last one.
+    begin = 0 if newest is None or index is None else index + last - newest.first + 1
+    first = None if row.index is None else min(row.index, begin)
+    return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

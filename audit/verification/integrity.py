@@ -31,7 +31,7 @@ _CHANGED_AT = TRAIL_FIELDS.index("changed_at")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRow:
+class _StoredRow:
     """A row of ``audit_logs`` as stored: the columns ``ROW_COLUMNS``, and the hashes of its leaves."""
 
     values: Values
@@ -73,7 +73,7 @@ class FoundEntry:
     leaf: bytes | None
     inspection: Inspection
     faults: tuple[Fault, ...]
-    row: StoredRow
+    row: _StoredRow
 
     @property
     def log_id(self) -> int:
@@ -209,7 +209,7 @@ def _with_leaves(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, Values]:
 
 def _found(stored: Values) -> list[FoundEntry]:
     *values, leaves = stored
-    row = StoredRow(tuple(values), (bytes(leaves) if isinstance(leaves, memoryview) else leaves) or None)
+    row = _StoredRow(tuple(values), (bytes(leaves) if isinstance(leaves, memoryview) else leaves) or None)
     found = []
     for place, (columns, inspection) in enumerate(inspect_row(row.values)):
         leaf = row.leaf_at(place)

@@ -95,6 +95,16 @@ PROVOCATIONS = {
         {"id": 1_000_000, "writer": uuid.uuid4(), "outcome": "perhaps"},
     ),
     "audit_logs_count_is_positive": (AuditLog, {}, {"id": 1_000_000, "writer": uuid.uuid4(), "count": 0}),
+    "audit_logs_entries_are_several": (
+        AuditLog,
+        {},
+        {"id": 1_000_000, "writer": uuid.uuid4(), "entries": 1, "details": b"x"},
+    ),
+    "audit_logs_details_are_of_several": (
+        AuditLog,
+        {},
+        {"id": 1_000_000, "writer": uuid.uuid4(), "entries": 2},
+    ),
     "security_epoch_is_single": (SecurityEpoch, {}, {"id": 2}),
     "audit_leaves.log_id": (AuditLeaf, {}, {"idx": 1_000_000}),
     "audit_tiles_position": (AuditTile, {}, {}),

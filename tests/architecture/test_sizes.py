@@ -14,10 +14,10 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 16_743,
+    "audit": 17_329,
     "backups": 1_351,
     "ciphercanary": 3_382,
-    "console": 3_976,
+    "console": 3_977,
     "crypto_ops": 9_011,
     "demo": 934,
     "kernel": 13_916,

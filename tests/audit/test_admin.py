@@ -14,9 +14,10 @@ from audit.models import (
     CheckpointKey,
 )
 from audit.services import exports, proofs
+from kernel.clock import process_now
 from kernel.freshness.models import SecurityEpoch
 from tests.conftest import append_only_triggers_off
-from tests.log_entries import log_rows, record
+from tests.log_entries import insert_events, log_rows, record
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +101,16 @@ def test_the_page_of_an_entry_leads_to_the_console(browser, recorded):
     page = browser.get(path(AuditLog, str(recorded.id), "change")).content.decode()
 
     assert f'href="/audit/{recorded.id}/"' in page
+
+
+def test_a_row_of_several_entries_says_how_many_it_has(browser, auditor):
+    used = Event(action="crypto.message.encrypted", object_type="key", object_id="k")
+    insert_events(
+        [(used, auditor.principal.actor.of_request(f"{number:032x}")) for number in range(27)],
+        at=process_now(),
+    )
+    page = browser.get(path(AuditLog)).content.decode()
+    assert '<td class="field-entries">27</td>' in page
 
 
 def test_a_key_of_checkpoints_is_shown_as_it_is_pinned(browser, recorded):

@@ -10,6 +10,7 @@ from audit.log import object_names
 from audit.sequencing.running import checkpoint_now
 from audit.tlog import checkpoint
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
+from audit.verification import integrity
 from audit.verification.inspection import Inspection
 from audit.verification.integrity import FoundEntry
 from audit.verification.judging import faults_of
@@ -80,8 +81,9 @@ def test_a_process_remembers_the_checks_of_50_000_names_at_most():
 
 def test_an_export_raises_1000_alarms_at_most_and_counts_all():
     inspection = Inspection(leaf=None, is_authentic=False)
+    rows = [integrity._StoredRow((number, None, None), None) for number in range(1001)]
     entries = [
-        FoundEntry((number,), None, inspection, tuple(faults_of(inspection, None))) for number in range(1001)
+        FoundEntry(row.values, None, inspection, tuple(faults_of(inspection, None)), row) for row in rows
     ]
     altered = task._Altered()
     altered.add(entries[:999])

@@ -231,7 +231,7 @@ def test_entries_that_arrive_are_followed_by_the_size_of_the_tree(packed, audito
     assert [entry.id for entry in entries] == [*range(eras.last_id, before.last_id, -1)]
 
 
-def test_an_altered_row_is_shown_as_altered_raises_one_alarm_and_is_found(packed):
+def test_an_altered_row_is_shown_as_altered_raises_one_alarm_and_is_found(packed, auditor):
     row = AuditLog.objects.filter(entries__gt=3).last()
     for column in ("id", "wseq", "event_id", "request_id", "size", "actor_name", *sorted(PACKED), "mac"):
         for alteration in alterations(AuditLog, column)[: None if column in PACKED else 1]:
@@ -241,6 +241,10 @@ def test_an_altered_row_is_shown_as_altered_raises_one_alarm_and_is_found(packed
                     entries, _ = show_newest(AuditLog.objects.filter(id=log_id), 300)
                     assert {entry.integrity for entry in entries} == {Integrity.ALTERED}, alteration
                     assert AuditAlarm.objects.count() == 1, alteration
+                    with search_logs(
+                        reader=auditor.principal, criteria=LogCriteria(), before=row.id + 2
+                    ) as found:
+                        assert found.page(3).has_previous, alteration
 
 
 def test_one_altered_leaf_is_one_altered_entry(packed):

@@ -12,7 +12,7 @@ from uuid import UUID
 from audit import actions
 from audit.archive.contents import has_removed
 from audit.log.bundles import Body, Bundle
-from audit.log.row_numbers import Numbers, last_of, rows_up_to
+from audit.log.row_numbers import Numbers, last_of, number_of_entries, rows_up_to
 from audit.models import AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.expanding import columns_of, kind_of
@@ -136,7 +136,7 @@ def _gap(number: _Number, place: Place) -> Alarm:
         kind=AlarmKind.SEQUENCE_GAP,
         writer=writer,
         expected=expected,
-        found=last_of(last, (entries or 1) - 1),
+        found=last_of(last, number_of_entries(entries) - 1),
         log_id=place.log_id,
         is_of_alarm=_has(place, actions.LOG_ALARMED),
     )
