@@ -134,3 +134,13 @@ class SegmentUnreadable(Unavailable):
         super().__init__(
             f"The file {name} of the archive cannot be read: {reason}. Check CC_AUDIT_ARCHIVE, or restore the file."
         )
+
+
+class TooManyLogTargets(Refused):
+    """Each log target occupies a thread of a worker."""
+
+    code = "too_many_log_targets"
+    title = "Too many log targets"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are {limit} log targets, which is the limit. Delete one first.")

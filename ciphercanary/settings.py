@@ -60,6 +60,9 @@ CC_AUDIT_ARCHIVE_DAYS = env.number(
     "CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_most=36500
 )  # 0: only by the command
 
+# --- log targets: receivers of the entries of the audit log
+CC_LOG_TARGET_FOLDER = env.str("CC_LOG_TARGET_FOLDER", "")  # "": no target is a file
+
 # --- anchors: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
 CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")

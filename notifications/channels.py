@@ -23,10 +23,10 @@ from kernel.clock import process_now
 from kernel.crypto.mac import Mac
 from kernel.http.deadlines import ShutDown
 from kernel.http.outgoing import CONNECT_SECONDS, TOTAL_SECONDS, ExchangeFailed, requested
+from kernel.http.targets import Target
 from notifications.messages import email_subject, email_text, webhook_body
 from notifications.models import Delivery
 from notifications.signatures import signature_headers
-from notifications.targets import Target
 
 # The whole exchange with the mail server. The lease (``claims.LEASE``) is much longer.
 _MAIL_SECONDS: Final = 20.0

@@ -4,11 +4,11 @@ from typing import Any
 
 from django import forms
 
+from kernel.http.targets import MAX_URL
 from kernel.outbox.topics import selectable_topics
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.forms import CheckboxTags, PageForm, offer
 from notifications.models import LONGEST_NAME
-from notifications.targets import MAX_URL
 
 
 class WebhookFields(PageForm):

@@ -10,10 +10,10 @@ from django.db.models import Q
 
 from accounts.principals import Principal
 from kernel.errors import Invalid
+from kernel.http.targets import MAX_URL, Target
 from kernel.outbox.models import Notification
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import Binding, WrappedRow
-from notifications.targets import MAX_URL, Target
 
 MANAGE = "webhooks.manage"
 READ = "system.read"

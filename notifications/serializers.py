@@ -4,12 +4,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from kernel.http.targets import MAX_URL
 from kernel.outbox.models import Notification
 from kernel.outbox.topics import Severity
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 from kernel.rest.paging import PageQuery
 from notifications.models import LONGEST_NAME, Delivery, DeliveryStatus, Webhook
-from notifications.targets import MAX_URL
 
 _MAX_TOPICS = 50
 

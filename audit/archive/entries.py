@@ -47,9 +47,14 @@ def matching_entries(
     for segment in segments:
         before_each()
         for octets in _archived_only(segment):
-            columns = {ACTOR_ID: None, **json.loads(octets)}
-            if matcher.matches(columns):
-                yield ArchivedEntry(columns, octets)
+            entry = archived_entry(octets)
+            if matcher.matches(entry.columns):
+                yield entry
+
+
+def archived_entry(octets: bytes) -> ArchivedEntry:
+    """The entry with these bytes of a file."""
+    return ArchivedEntry({ACTOR_ID: None, **json.loads(octets)}, octets)
 
 
 def _archived_only(segment: AuditSegment) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from audit.models.alarms import RESOLVE_PERMISSION, AuditAlarm
 from audit.models.bundles import AuditBundle
 from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
+from audit.models.log_targets import MANAGE_TARGETS, READ_TARGETS, LogTarget
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.saved_filters import SavedFilter
 from audit.models.segments import AuditRemoval, AuditSegment
@@ -12,7 +13,9 @@ from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
 
 __all__ = [
     "EXPORT_PERMISSION",
+    "MANAGE_TARGETS",
     "READ_PERMISSION",
+    "READ_TARGETS",
     "RESOLVE_PERMISSION",
     "AuditAlarm",
     "AuditBundle",
@@ -28,6 +31,7 @@ __all__ = [
     "AuditTree",
     "CheckpointKey",
     "Integrity",
+    "LogTarget",
     "Reader",
     "SavedFilter",
     "TokenLastUse",

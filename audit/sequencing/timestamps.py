@@ -41,7 +41,12 @@ def unsequenced() -> QuerySet[AuditBundle, datetime]:
 
 def unsigned() -> QuerySet[AuditLog, datetime]:
     """The time of the oldest entry in the tree that no checkpoint covers."""
-    entry = AuditLog.objects.filter(id=id_at(signed_size()))  # noqa: CC2 - timestamps only
+    return written_at(signed_size())
+
+
+def written_at(index: Combinable) -> QuerySet[AuditLog, datetime]:
+    """The time of the entry at an index of the tree."""
+    entry = AuditLog.objects.filter(id=id_at(index))  # noqa: CC2 - timestamps only
     since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
     return entry.annotate(since=since).values_list("since", flat=True)
 

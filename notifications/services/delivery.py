@@ -14,6 +14,7 @@ from django.conf import settings
 
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.mac import Mac
+from kernel.http.targets import Target
 from kernel.trust import kek
 from kernel.trust.kek_records import KekUnavailable
 from kernel.trust.row_mac import IntegrityFailed
@@ -22,7 +23,6 @@ from notifications.models import Delivery, Webhook
 from notifications.services import claims
 from notifications.services.distribution import distribute
 from notifications.services.webhooks import INACTIVE, may_receive
-from notifications.targets import Target
 
 logger = logging.getLogger(__name__)
 

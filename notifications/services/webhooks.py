@@ -19,13 +19,13 @@ from kernel.crypto.material import KeyMaterial
 from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
+from kernel.http.targets import Target
 from kernel.labels import label_fault
 from kernel.outbox.topics import selectable_topics
 from kernel.trust import kek
 from notifications import actions
 from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus, Webhook
 from notifications.signatures import SECRET_SIZE, secret_text
-from notifications.targets import Target
 from notifications.topics import TEST
 
 INACTIVE: Final = "webhook_inactive"

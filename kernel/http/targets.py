@@ -1,15 +1,19 @@
-"""The URL of a webhook. Names are resolved at each delivery (``kernel.http.pinned``), not when the URL is entered."""
+"""The URL of a server that a user chose. Names are resolved at each delivery (``kernel.http.pinned``), not when the URL
+is entered.
+"""
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 from kernel.errors import Invalid
 
 MAX_URL: Final = 500
-_DEFAULT_PORT: Final = 443
+_HTTPS: Final = MappingProxyType({"https": 443})
 _LABEL: Final = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 # Resolvers take a host that ends in a number, such as `2130706433` or `0x7f.1`, as an address (WHATWG URL, "ends in a
 # number").
@@ -24,12 +28,14 @@ class Target:
     host: str
     port: int
     path: str
+    scheme: str = "https"
 
     @property
     def origin(self) -> str:
         """The URL without its path, which often contains a token."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}" if self.port == _DEFAULT_PORT else f"https://{host}:{self.port}"
+        default = _HTTPS.get(self.scheme)
+        return f"{self.scheme}://{host}" if self.port == default else f"{self.scheme}://{host}:{self.port}"
 
     @property
     def literal(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -40,8 +46,8 @@ class Target:
             return None
 
     @classmethod
-    def parse(cls, url: str) -> Self:
-        """Raises Invalid, naming the field ``url``."""
+    def parse(cls, url: str, schemes: Mapping[str, int | None] = _HTTPS) -> Self:
+        """``schemes`` are permitted, with their default ports. Raises Invalid, naming the field ``url``."""
         if len(url) > MAX_URL or not _PRINTABLE.fullmatch(url) or "\\" in url:
             raise _fault(f"Use at most {MAX_URL} ASCII characters without spaces or backslashes.")
         try:
@@ -49,15 +55,18 @@ class Target:
             port = parts.port
         except ValueError:
             raise _fault("This is not a URL.") from None
-        if parts.scheme != "https":
-            raise _fault("Use an https URL.")
+        if parts.scheme not in schemes:
+            raise _fault(f"Use a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
         if parts.username is not None or parts.password is not None:
             raise _fault("Remove the user name and the password.")
         if parts.fragment or url.endswith("#"):
             raise _fault("Remove the part that begins with #.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        target = cls(parts.hostname or "", _DEFAULT_PORT if port is None else port, path)
-        if target.port == 0 or (target.literal is None and not _NAME.fullmatch(target.host)):
+        port = schemes[parts.scheme] if port is None else port
+        if not port:
+            raise _fault("Add a port.")
+        target = cls(parts.hostname or "", port, path, parts.scheme)
+        if target.literal is None and not _NAME.fullmatch(target.host):
             raise _fault("Use a host name, or an IP address in its usual form.")
         return target
 

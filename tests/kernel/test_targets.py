@@ -6,7 +6,7 @@ import pytest
 
 from kernel.errors import Invalid
 from kernel.http.pinned import may_connect
-from notifications.targets import Target
+from kernel.http.targets import Target
 
 PUBLIC = ["192.0.43.8", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 PRIVATE = [
