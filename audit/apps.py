@@ -6,6 +6,7 @@ from kernel import actions as kernel_actions
 
 SWEEP_SECONDS = 600.0
 ARCHIVE_SECONDS = 30.0
+FORWARD_SECONDS = 2.0
 
 
 class AuditConfig(AppConfig):
@@ -16,6 +17,7 @@ class AuditConfig(AppConfig):
         from audit import checks  # noqa: F401, PLC0415 - registers the checks
         from audit.archive.archiving import archive_due_segment  # noqa: PLC0415
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
+        from audit.forwarding.running import forward_due  # noqa: PLC0415
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
@@ -24,6 +26,7 @@ class AuditConfig(AppConfig):
         registry.register(task.KIND, AuditExport, task.run, task.ended)
         registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
         registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
+        registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)
         topics.register(TOPIC)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)

@@ -19,9 +19,9 @@ from audit.archive.reading import read_file
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, Source
-from audit.log.lines import entry_line, incomplete, stored_entries, trail_lines
-from audit.log.raw_rows import CHUNK, Spelled, Values, reading, timestamp_of
-from audit.models import AuditLog, AuditSegment
+from audit.log.lines import entry_line, incomplete, trail_lines
+from audit.log.raw_rows import CHUNK, Spelled, Values, reading, rows_of, spelled, timestamp_of
+from audit.models import AuditCheckpoint, AuditLog, AuditSegment, LogTarget
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
@@ -60,6 +60,8 @@ def archive_log(
     *, before: datetime, actor: Actor, most: int | None = None, is_stopping: IsStopping = lambda: False
 ) -> list[AuditSegment]:
     """Archive the whole, signed segments with entries older than ``before`` only, oldest first. Returns them.
+
+    It ends at a segment that an enabled log target does not have yet (``awaited_target``).
 
     ``most`` limits the number of segments. Removals that were interrupted are finished first. Raises Conflict without a
     place, and if its file of a segment has other content, Unavailable if the place cannot be used or its newest file
@@ -107,16 +109,37 @@ def _next_number() -> int:
     )
 
 
+def awaited_target(before: datetime) -> LogTarget | None:
+    """The log target that the next segment waits for, if everything else permits to archive it."""
+    with reading():
+        due = _due(before)
+        return None if due is None else _target_behind(due[0])
+
+
+def _due(before: datetime) -> tuple[int, AuditCheckpoint] | None:
+    """The number of the next segment, if it is whole, signed and older, and the newest checkpoint."""
+    number, newest = _next_number(), latest_checkpoint()
+    end = (number + 1) * AuditSegment.ENTRIES
+    if newest is None or end > newest.size or not _is_older(Eras.read().id_of(end - 1), before):
+        return None
+    return number, newest
+
+
+def _target_behind(number: int) -> LogTarget | None:
+    """An enabled log target that does not have the whole segment yet, also one that is stopped."""
+    behind = LogTarget.objects.filter(is_enabled=True, size__lt=(number + 1) * AuditSegment.ENTRIES)
+    return behind.order_by("size").first()
+
+
 def _read(before: datetime) -> _Read | None:
-    """The next segment, verified; None if it is not whole and signed yet, or if an entry is not older."""
+    """The next segment, verified; None if it is not due, an entry is not older, or a log target lacks an entry."""
     with reading():  # with the number, because another process may record this segment and remove its rows
-        number = _next_number()
-        first, newest = number * AuditSegment.ENTRIES, latest_checkpoint()
+        due = _due(before)
+        if due is None or _target_behind(due[0]):
+            return None
+        number, newest = due
+        first = number * AuditSegment.ENTRIES
         first_id = Eras.read().id_of(first)
-        if newest is None or first + AuditSegment.ENTRIES > newest.size:
-            return None
-        if not _is_older(first_id + AuditSegment.ENTRIES - 1, before):
-            return None
         head = opened(newest)
         rows, entries, changed = _read_lines(first_id, first)
         proof = merkle.inclusion_proof(first, head.size, database_reader())

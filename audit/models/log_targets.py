@@ -1,6 +1,7 @@
 """Log targets: the receivers of entries."""
 
 import uuid
+from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import ClassVar, Final
@@ -141,7 +142,18 @@ class LogTarget(MacProtectedRow, WrappedRow):
     @property
     def is_verifiable(self) -> bool:
         """Whether the receiver gets every entry in its canonical bytes, with checkpoints."""
-        return self.format == LogFormat.JSON and not self.actions and not self.outcomes
+        is_plain = self.format == LogFormat.JSON and self.style == HttpStyle.LINES
+        return is_plain and not self.actions and not self.outcomes
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether entries may be delivered: after a failure, not before a pause."""
+        is_paused = self.next_attempt_at is not None and self.next_attempt_at > now
+        return self.is_enabled and not self.stopped_reason and not is_paused
+
+    def wants(self, action: object, outcome: object) -> bool:
+        """Whether the receiver gets an entry with this action and outcome."""
+        is_chosen = not self.actions or str(action).startswith(tuple(self.actions))
+        return is_chosen and (not self.outcomes or outcome in self.outcomes)
 
     @property
     def status(self) -> str:

@@ -32,6 +32,7 @@ class AlarmKind(StrEnum):
     )
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts a signed checkpoint, or itself
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
+    LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
     MORE = "more_alarms"  # further alarms, summarized
 
 
@@ -44,6 +45,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
+    AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",
     AlarmKind.MORE: "Further alarms",
 }
 TOPIC = Topic(

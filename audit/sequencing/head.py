@@ -18,6 +18,7 @@ from django.conf import settings
 
 from audit import actions
 from audit.errors import OlderDatabase
+from audit.forwarding.stopping import stop_all
 from audit.log.events import Actor, Event
 from audit.sequencing.leadership import leading
 from audit.sequencing.tree import database_reader, read_tree
@@ -135,7 +136,7 @@ def require_not_older(head: Head, size: int, read: HashReader, remedy: str = REM
 def accept_older_database(*, reason: str, actor: Actor) -> int:
     """Record that the database is older than the head that this host remembers, and remember the database's head.
 
-    Returns the size of its tree. Raises Invalid without a reason, and Conflict if there is nothing to accept.
+    Log targets stop. Returns the size of its tree. Raises Invalid without a reason, and Conflict if there is nothing to accept.
     """
     if not reason.strip():
         raise Invalid("Enter a reason. It is recorded in the audit log for auditors.")
@@ -144,6 +145,7 @@ def accept_older_database(*, reason: str, actor: Actor) -> int:
         remembered = _refused_head(tree.size)
         meta = {**remembered, "database_size": tree.size, "reason": reason}
         record(Event(action=actions.LOG_ROLLBACK_ACCEPTED, object_type="audit_log", meta=meta), actor)
+        stop_all()
     # After the commit: if the process is killed in between, the operator repeats the command.
     reset_head(Head(tree.size, bytes(tree.root)))
     return tree.size

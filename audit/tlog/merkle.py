@@ -90,6 +90,21 @@ def root(size: int, read: HashReader) -> bytes:
     return _range_root(0, size, read)
 
 
+def covering_hashes(begin: int, end: int, read: HashReader) -> list[bytes]:
+    """The roots of the largest complete subtrees that make up leaves[begin:end], from left to right.
+
+    The hashes up to a leaf, the leaves after it, and the hashes after these make up the root of the whole tree.
+    """
+    hashes = []
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, (begin & -begin).bit_length() - 1)
+        hashes.append(read(level, begin >> level))
+        begin += 1 << level
+    return hashes
+
+
 def inclusion_proof(index: int, size: int, read: HashReader) -> list[bytes]:
     """PATH(index, D[size]) of RFC 6962 section 2.1.1, from the leaf's sibling up. Raises ValueError out of range."""
     if not 0 <= index < size:

@@ -30,6 +30,7 @@ def requested(
     *,
     body: str | bytes | None,
     headers: Mapping[str, str],
+    read_seconds: float = READ_SECONDS,
 ) -> "Iterator[BaseHTTPResponse]":
     """The response, whose body is not read yet. Closes the pool at the end. Raises ExchangeFailed."""
     import urllib3  # noqa: PLC0415 - loaded only if it is used
@@ -43,7 +44,7 @@ def requested(
                 url,
                 body=body,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
                 redirect=False,
                 retries=False,
                 preload_content=False,

@@ -101,12 +101,22 @@ class _PinnedConnection(HTTPSConnection):
 
 
 class PinnedPool(HTTPSConnectionPool):
-    """One connection to ``host`` at checked addresses. ``ca_file`` adds an authority to those of the system."""
+    """One connection to ``host`` at checked addresses. ``ca_file`` and ``ca`` as in ``tls_context``."""
 
     ConnectionCls = _PinnedConnection
 
-    def __init__(self, host: str, port: int, *, addresses: Sequence[str], ca_file: str = "") -> None:
-        context = ssl.create_default_context()
-        if ca_file:
-            context.load_verify_locations(ca_file)
+    def __init__(
+        self, host: str, port: int, *, addresses: Sequence[str], ca_file: str = "", ca: str = ""
+    ) -> None:
+        context = tls_context(ca_file, ca)
         super().__init__(host, port, maxsize=1, ssl_context=context, addresses=addresses)
+
+
+def tls_context(ca_file: str, ca: str) -> ssl.SSLContext:
+    """Of a client. ``ca_file`` and ``ca`` (PEM) add authorities to those of the system; "" adds none."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    return context

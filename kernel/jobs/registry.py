@@ -24,16 +24,17 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class _Periodic:
-    """A function that a schedule calls every ``seconds``."""
+class Periodic:
+    """A function that a schedule calls every ``seconds``. ``is_long``: it delays no other one, even if it takes long."""
 
     name: str
     seconds: float
     function: Callable[[], object]
+    is_long: bool
 
 
 _tasks: dict[str, Task] = {}  # noqa: CC6 - apps register in AppConfig.ready
-_periodic: dict[str, _Periodic] = {}  # noqa: CC6 - apps register in AppConfig.ready
+_periodic: dict[str, Periodic] = {}  # noqa: CC6 - apps register in AppConfig.ready
 
 
 def register[J: Job](
@@ -53,9 +54,14 @@ def register[J: Job](
     job_failures_total.labels(kind)  # a counter that begins at 0 also shows its first increase
 
 
-def register_periodic(name: str, seconds: float, function: Callable[[], object]) -> None:
-    """Call the function periodically in every process with a schedule. Two processes may call it at the same time."""
-    _periodic[name] = _Periodic(name, seconds, function)
+def register_periodic(
+    name: str, seconds: float, function: Callable[[], object], *, is_long: bool = False
+) -> None:
+    """Call the function periodically in every process with a schedule. Two processes may call it at the same time.
+
+    ``is_long``: the worker that needs no broker calls it in a thread of its own.
+    """
+    _periodic[name] = Periodic(name, seconds, function, is_long)
 
 
 def tasks() -> list[Task]:
@@ -79,11 +85,11 @@ def kind_of(model: type[Job]) -> str:
     raise LookupError(f"no task is registered for {model.__name__}")
 
 
-def periodic_functions() -> list[_Periodic]:
+def periodic_functions() -> list[Periodic]:
     return list(_periodic.values())
 
 
-def find_periodic(name: str) -> _Periodic | None:
+def find_periodic(name: str) -> Periodic | None:
     return _periodic.get(name)
 
 

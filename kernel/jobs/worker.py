@@ -4,11 +4,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import django.db
 
-from kernel.jobs.registry import find_periodic, periodic_functions
+from kernel.jobs.registry import Periodic, find_periodic, periodic_functions
 from kernel.jobs.running import run_next
 from kernel.observability.loops import record_turn
 from kernel.stopping import pause
@@ -26,9 +26,9 @@ type _Step = Callable[[_IsStopping], bool]
 def work(threads: int, is_stopping: _IsStopping) -> None:
     """Run jobs until the program has to stop and all running jobs have been put back."""
     stopping = threading.Event()
-    loops: dict[str, _Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)} | {
-        "schedule": Schedule().run_due
-    }
+    loops: dict[str, _Step] = {f"jobs-{number}": run_next for number in range(1, threads + 1)}
+    loops["schedule"] = Schedule([each for each in periodic_functions() if not each.is_long]).run_due
+    loops |= {each.name: Schedule([each]).run_due for each in periodic_functions() if each.is_long}
     doing = [threading.Thread(target=_repeat, args=[loop, step, stopping]) for loop, step in loops.items()]
     for thread in doing:
         thread.start()
@@ -61,11 +61,12 @@ def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
 class Schedule:
     """Runs each periodic function once at the start and then at its interval."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Sequence[Periodic]) -> None:
+        self._functions = functions
         self._next: dict[str, float] = {}
 
     def run_due(self, _is_stopping: _IsStopping) -> bool:
-        for periodic in periodic_functions():
+        for periodic in self._functions:
             if time.monotonic() >= self._next.get(periodic.name, 0.0):
                 self._next[periodic.name] = time.monotonic() + periodic.seconds
                 run_periodic(periodic.name)

@@ -94,6 +94,21 @@ notification_deliveries_failed = Gauge(
     "Deliveries of notifications that were given up within a day.",
     multiprocess_mode="mostrecent",
 )
+log_target_lag_entries = Gauge(
+    "log_target_lag_entries",
+    "Entries of the log that a log target does not have yet.",
+    ["target"],
+    multiprocess_mode="mostrecent",
+)
+log_target_lag_seconds = Gauge(
+    "log_target_lag_seconds",
+    "Age of the oldest entry that a log target does not have yet.",
+    ["target"],
+    multiprocess_mode="mostrecent",
+)
+log_target_failures_total = Counter(
+    "log_target_failures_total", "Failed deliveries to a log target.", ["target"]
+)
 backup_last_success_timestamp_seconds = Gauge(
     "backup_last_success_timestamp_seconds",
     "Time of the last backup; 0 before the first.",

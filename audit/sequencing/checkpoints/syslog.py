@@ -41,9 +41,13 @@ def send(address: str, message_id: str, text: str) -> datetime:
 def encode(now: datetime, host: str, message_id: str, text: str) -> bytes:
     """``<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID - MSG`` (RFC 5424 section 6)."""
     timestamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    name = _NOT_PRINTABLE.sub("", host)[:255] or "-"
-    header = f"<{_PRIORITY}>1 {timestamp} {name} ciphercanary {os.getpid()} {message_id} -"
+    header = f"<{_PRIORITY}>1 {timestamp} {printable(host)} ciphercanary {os.getpid()} {message_id} -"
     return f"{header} {text}".encode("ascii")
+
+
+def printable(host: str) -> str:
+    """The name of a host as HOSTNAME of a message."""
+    return _NOT_PRINTABLE.sub("", host)[:255] or "-"
 
 
 def _send_locally(path: str, message: bytes) -> None:

@@ -1,0 +1,79 @@
+"""Connections to receivers over TCP, with or without TLS, to addresses that were checked before."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from django.conf import settings
+
+from kernel.http.deadlines import ShutDown
+from kernel.http.outgoing import CONNECT_SECONDS, ExchangeFailed
+from kernel.http.targets import Target
+
+_SILENCE_SECONDS: Final = 10.0
+TOTAL_SECONDS: Final = 30.0  # of one batch. The lease of a target is longer.
+
+
+def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
+    """A connection to the first address that accepts one. Raises ExchangeFailed."""
+    from kernel.http.pinned import checked_addresses  # noqa: PLC0415 - loads urllib3
+
+    addresses = checked_addresses(target.host, target.port, settings.CC_NOTIFICATIONS.allowed_networks)
+    with exchanging():
+        connected = _connect_any(addresses, target.port)
+        try:
+            connected.settimeout(_SILENCE_SECONDS)
+            return _secure(connected, target.host, ca) if is_secure else connected
+        except BaseException:
+            connected.close()
+            raise
+
+
+@contextmanager
+def bounded(connected: socket.socket) -> Iterator[None]:
+    """An exchange that ends after ``TOTAL_SECONDS``, however slowly the receiver reads. Raises ExchangeFailed."""
+    timer = ShutDown(TOTAL_SECONDS, connected)
+    timer.start()
+    try:
+        with exchanging():
+            yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def exchanging() -> Iterator[None]:
+    """Converts the errors of a socket. Raises ExchangeFailed."""
+    began = time.monotonic()
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ExchangeFailed("tls_failed") from error
+    except OSError as error:
+        is_late = isinstance(error, TimeoutError) or time.monotonic() - began >= TOTAL_SECONDS
+        raise ExchangeFailed("timeout" if is_late else "connection_failed") from error
+
+
+def _connect_any(addresses: list[str], port: int) -> socket.socket:
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), CONNECT_SECONDS)
+        except OSError as error:
+            failure = error
+    raise failure or OSError("no address")
+
+
+def _secure(connected: socket.socket, host: str, ca: str) -> ssl.SSLSocket:
+    from kernel.http.pinned import tls_context  # noqa: PLC0415 - loads urllib3
+
+    timer = ShutDown(TOTAL_SECONDS, connected)
+    timer.start()
+    try:
+        context = tls_context(settings.CC_NOTIFICATIONS.ca_file, ca)
+        return context.wrap_socket(connected, server_hostname=host)
+    finally:
+        timer.cancel()

@@ -1,0 +1,129 @@
+"""Leases of log targets: one worker at a time delivers to a target, in order.
+
+Every change is one statement or a short transaction. None is open while a receiver is asked.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+
+from audit.forwarding.batches import Batch
+from audit.models import LogTarget
+from kernel.clock import database_now
+from kernel.observability.metrics import log_target_failures_total
+
+LEASE: Final = timedelta(seconds=60)  # longer than any exchange
+_LONGEST_PAUSE: Final = 60  # seconds between two attempts
+_NO_LEASE: Final = {"lease_holder": None, "lease_until": None}
+
+
+_PROGRESS: Final = (
+    "size",
+    "root",
+    "last_error",
+    "failures",
+    "failing_since",
+    "next_attempt_at",
+    "last_success_at",
+)
+
+
+class LeaseLost(Exception):
+    """Another worker delivers, or the target was changed, disabled, reset or deleted."""
+
+
+def due_ids() -> list[UUID]:
+    """The targets to which something may be delivered now, and that no worker has leased."""
+    now = database_now()
+    return list(
+        _free(now).filter(_active(now) | Q(test_requested_at__isnull=False)).values_list("pk", flat=True)
+    )
+
+
+def claim(target_id: UUID, holder: UUID) -> LogTarget | None:
+    """Lease the target. None if another worker has. Its MAC is not checked."""
+    now = database_now()
+    if not _free(now).filter(pk=target_id).update(lease_holder=holder, lease_until=now + LEASE):
+        return None
+    return LogTarget.objects.filter(pk=target_id, lease_holder=holder).first()
+
+
+def renew(target: LogTarget) -> None:
+    """Before each exchange. Raises LeaseLost."""
+    now = database_now()
+    if not _held(target).filter(row_seq=target.row_seq).update(lease_until=now + LEASE):
+        raise LeaseLost
+
+
+def release(target: LogTarget) -> None:
+    _held(target).update(**_NO_LEASE)
+
+
+def advance(target: LogTarget, batch: Batch) -> None:
+    """Save the new position after the receiver has acknowledged. Raises LeaseLost and IntegrityFailed.
+
+    A change of other fields meanwhile keeps the position, but ends the lease.
+    """
+    with transaction.atomic():
+        stored = _held(target).select_for_update().first()
+        if stored is None or (stored.size, stored.root) != (target.size, target.root):
+            raise LeaseLost
+        stored.check_mac()
+        is_changed = stored.row_seq != target.row_seq
+        stored.size, stored.root = batch.size, batch.root
+        stored.last_error, stored.failures, stored.failing_since = "", 0, None
+        stored.next_attempt_at = None
+        if batch.messages:
+            stored.last_success_at = database_now()
+        stored.save_with_mac(_PROGRESS)
+    if is_changed:
+        raise LeaseLost
+    target.size, target.root, target.row_seq = stored.size, stored.root, stored.row_seq
+    target.failures = 0
+
+
+def write_failure(target: LogTarget, text: str) -> None:
+    """Count a failure, and end the lease until the next attempt."""
+    log_target_failures_total.labels(target.name).inc()
+    now = database_now()
+    pause = timedelta(seconds=min(2**target.failures, _LONGEST_PAUSE))
+    _held(target).update(
+        failures=F("failures") + 1,
+        failing_since=Coalesce("failing_since", Value(now)),
+        last_error=text,
+        next_attempt_at=now + pause,
+        **_NO_LEASE,
+    )
+
+
+def write_test(target: LogTarget, error: str) -> None:
+    """The result of a test, unless another one was requested meanwhile."""
+    tested = {"test_requested_at": None, "tested_at": database_now(), "test_error": error}
+    rows = LogTarget.objects.filter(pk=target.pk, test_requested_at=target.test_requested_at)
+    rows.update(**tested)  # noqa: CC3 - not under the MAC
+
+
+def stop(target: LogTarget, reason: str) -> None:
+    """Deliver nothing more until a person resets the position. Raises LeaseLost and IntegrityFailed."""
+    with transaction.atomic():
+        stored = _held(target).select_for_update().first()
+        if stored is None or stored.row_seq != target.row_seq:
+            raise LeaseLost
+        stored.check_mac().stopped_reason = reason
+        stored.save_with_mac(["stopped_reason"])
+
+
+def _held(target: LogTarget) -> QuerySet[LogTarget]:
+    return LogTarget.objects.filter(pk=target.pk, lease_holder=target.lease_holder)
+
+
+def _free(now: datetime) -> QuerySet[LogTarget]:
+    return LogTarget.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+
+
+def _active(now: datetime) -> Q:
+    return Q(is_enabled=True, stopped_reason="") & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
