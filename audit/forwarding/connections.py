@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from django.conf import settings
@@ -14,6 +14,8 @@ from kernel.http.outgoing import CONNECT_SECONDS, ExchangeFailed
 from kernel.http.targets import Target
 
 _SILENCE_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 2.0
+_CHUNK: Final = 4096
 TOTAL_SECONDS: Final = 30.0  # of one batch. The lease of a target is longer.
 
 
@@ -30,6 +32,36 @@ def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
         except BaseException:
             connected.close()
             raise
+
+
+def has_ended(connected: socket.socket) -> bool:
+    """Whether the receiver has ended the connection. Reads what TLS itself sends, such as session tickets."""
+    timeout = connected.gettimeout()
+    connected.settimeout(0)
+    try:
+        while connected.recv(_CHUNK):
+            pass
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        pass
+    finally:
+        connected.settimeout(timeout)
+    return True
+
+
+def close_gently(connected: socket.socket) -> None:
+    """Close the connection after the receiver has read everything. Unread bytes would make the kernel discard what it
+    has not sent yet.
+    """
+    connected.settimeout(_CLOSE_SECONDS)
+    with connected, suppress(OSError):
+        if isinstance(connected, ssl.SSLSocket):
+            connected.unwrap()
+            return
+        connected.shutdown(socket.SHUT_WR)
+        while connected.recv(_CHUNK):
+            pass
 
 
 @contextmanager

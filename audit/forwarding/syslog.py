@@ -1,12 +1,11 @@
 """Syslog messages (RFC 5424), and their transport over TCP (RFC 6587) or TLS (RFC 5425), which confirms nothing."""
 
 import os
-import select
 import socket
 from collections.abc import Sequence
 from typing import Final
 
-from audit.forwarding.connections import bounded, connect
+from audit.forwarding.connections import bounded, close_gently, connect, has_ended
 from audit.forwarding.messages import Message
 from audit.log.raw_rows import timestamp_of
 from audit.sequencing.checkpoints.syslog import printable
@@ -33,7 +32,7 @@ class SyslogReceiver:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Raises ExchangeFailed."""
-        if self._connected is None or _has_ended(self._connected):
+        if self._connected is None or has_ended(self._connected):
             self.close()
             self._connected = connect(self._target, is_secure=self._target.scheme == "tls", ca=self._ca)
         frames = map(frame, messages)
@@ -43,11 +42,5 @@ class SyslogReceiver:
 
     def close(self) -> None:
         if self._connected is not None:
-            self._connected.close()
+            close_gently(self._connected)
             self._connected = None
-
-
-def _has_ended(connected: socket.socket) -> bool:
-    """A receiver sends nothing, so a readable connection has ended."""
-    readable, _, _ = select.select([connected], [], [], 0)
-    return bool(readable)

@@ -59,12 +59,12 @@ def root_of(edge: Frontier, after: Iterable[bytes], size: int) -> bytes:
     """The root of the tree of ``size`` that begins with the edge and continues with ``after``."""
     stack = [*zip(_levels(edge.size), edge.hashes, strict=True)]
     begin = edge.size
-    for right in after:
+    for each in after:
         level = (size - begin).bit_length() - 1
         if begin:
             level = min(level, (begin & -begin).bit_length() - 1)
         begin += 1 << level
-        stack.append((level, right))
+        stack.append((level, each))
         while len(stack) > 1 and stack[-2][0] == stack[-1][0]:
             (level, left), (_, right) = stack[-2:]
             stack[-2:] = [(level + 1, node_hash(left, right))]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -6,8 +7,11 @@ import pytest
 from audit.forwarding import leases
 from audit.forwarding.delivering import deliver
 from audit.models import LogTarget
+from audit.sequencing.head import HEAD_FILE
 from audit.services import log_targets
+from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.notifications.servers import Receiver, server_context, serving
+from tests.tampering.writing import Log, sequence, sign
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -37,8 +41,7 @@ def new_target(admin, tls):
 
     def create(url, *, size=0, **values):
         if url.startswith(("https", "relp+tls", "tls")):
-            with open(tls[1]) as file:
-                values = {"ca": file.read(), **values}
+            values = {"ca": Path(tls[1]).read_text(), **values}
         return log_targets.create_log_target(
             principal=admin.principal, values={"name": "siem", "url": url, **values}, size=size
         )
@@ -60,3 +63,21 @@ def retry(target):
 
 def is_due(target):
     return target.id in leases.due_ids()
+
+
+@pytest.fixture
+def log(settings):
+    """About 50 signed entries."""
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)  # of a test with a longer log
+    recreate_checkpoint_keys()
+    log = Log(seed=5)
+    write(log)
+    yield log
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+def write(log):
+    log.operate(40)
+    log.change(rows=1)
+    sequence()
+    sign()

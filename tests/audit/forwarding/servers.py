@@ -1,0 +1,119 @@
+"""Syslog servers on loopback: RELP, and TCP or TLS with octet counting."""
+
+import contextlib
+import re
+import socketserver
+import ssl
+import threading
+from typing import Any
+
+_FRAME = re.compile(rb"(\d+) (\w+) (\d+)[ \n]")
+
+
+class SyslogServer(socketserver.ThreadingTCPServer):
+    """``messages`` are complete. ``ends_after`` so many of them, the server ends the connection."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    handler: Any = None
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), self.handler)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.messages: list[bytes] = []
+        self.sessions = 0
+        self.released = threading.Event()  # ``serving`` sets it
+        self.ends_after: int | None = None
+
+    @property
+    def port(self) -> int:
+        return self.server_address[1]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The text after each header."""
+        return [message.split(b" ", 7)[7] for message in self.messages]
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that ends the connection is expected."""
+
+
+class _CountingHandler(socketserver.StreamRequestHandler):
+    server: SyslogServer
+
+    def handle(self) -> None:
+        self.server.sessions += 1
+        while digits := self._number():
+            self.server.messages.append(self.rfile.read(int(digits)))
+            if len(self.server.messages) == self.server.ends_after:
+                return
+
+    def _number(self) -> bytes:
+        digits = bytearray()
+        while (octet := self.rfile.read(1)) not in {b" ", b""}:
+            digits += octet
+        return bytes(digits)
+
+
+class CountingServer(SyslogServer):
+    """RFC 6587 section 3.4.1."""
+
+    handler = _CountingHandler
+
+
+class _RelpHandler(socketserver.StreamRequestHandler):
+    server: "RelpServer"
+
+    def handle(self) -> None:
+        self.server.sessions += 1
+        with contextlib.suppress(OSError):
+            while frame := self._frame():
+                if not self._answer(*frame):
+                    return
+
+    def _answer(self, number: int, command: str, content: bytes) -> bool:
+        """Whether the session goes on."""
+        self.server.commands.append(command)
+        match command:
+            case "open":
+                assert b"commands=syslog" in content
+                self._respond(number, self.server.offer)
+            case "syslog":
+                if len(self.server.messages) == self.server.ends_after:
+                    self.wfile.write(b"0 serverclose 0\n")
+                    return False
+                self.server.messages.append(content)
+                self._respond(number, self.server.response)
+            case "close":
+                self._respond(number, b"")
+                return False
+        return True
+
+    def _respond(self, number: int, content: bytes) -> None:
+        data = b" " + content if content else b""
+        self.wfile.write(b"%d rsp %d%b\n" % (number, len(content), data))
+
+    def _frame(self) -> tuple[int, str, bytes] | None:
+        head = b""
+        while not (found := _FRAME.fullmatch(head)):
+            octet = self.rfile.read(1)
+            if not octet:
+                return None
+            head += octet
+        length = int(found[3])
+        content = self.rfile.read(length)
+        if length:
+            assert self.rfile.read(1) == b"\n"
+        return int(found[1]), found[2].decode(), content
+
+
+class RelpServer(SyslogServer):
+    handler = _RelpHandler
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context)
+        self.commands: list[str] = []
+        self.offer = b"200 OK\nrelp_version=0\nrelp_software=test\ncommands=syslog"
+        self.response = b"200 OK"

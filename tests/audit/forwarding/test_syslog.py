@@ -1,0 +1,105 @@
+"""Syslog messages over RELP, TCP and TLS."""
+
+import re
+
+import pytest
+
+from audit.forwarding import relp
+from audit.forwarding.messages import Message
+from audit.forwarding.severities import Severity
+from audit.forwarding.syslog import frame
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
+from audit.sequencing.tree import read_tree
+from campaigns.forwarding.receiving import Verified
+from tests.audit.forwarding.conftest import retry, run, write
+from tests.audit.forwarding.servers import CountingServer, RelpServer
+from tests.notifications.servers import serving
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+
+
+def verified(server):
+    """The messages verify like lines of a file: each batch ends with a checkpoint."""
+    found, lines = Verified(trusted_keys()), []
+    for line in server.bodies:
+        lines.append(line)
+        if b'"checkpoint":' in line:
+            found.take(b"\n".join(lines))
+            lines.clear()
+    assert lines == []
+    return found
+
+
+def test_a_message_has_the_header_of_rfc_5424():
+    message = Message("ü".encode(), "entry", "2026-11-25T14:05:00.000001Z", "", Severity.CRITICAL)
+    assert re.fullmatch(
+        rb"<106>1 2026-11-25T14:05:00\.000001Z [!-~]+ ciphercanary \d+ entry - \xc3\xbc", frame(message)
+    )
+    assert b"<110>1 - " in frame(Message(b"", "checkpoint", "no time"))
+
+
+@pytest.mark.parametrize("scheme", ["relp", "relp+tls"])
+def test_relp_delivers_every_entry_in_a_window(scheme, log, new_target, loopback, tls, monkeypatch):
+    monkeypatch.setattr(relp, "_WINDOW", 4)
+    with serving(RelpServer(tls[0] if scheme == "relp+tls" else None)) as server:
+        target = new_target(f"{scheme}://localhost:{server.port}")
+        assert run(target).size == read_tree().size
+        write(log)
+        assert run(target).size == read_tree().size
+        assert verified(server).end == read_tree().size
+        wait_until(lambda: server.commands[-1] == "close")
+        assert server.sessions == 2
+
+
+def test_a_server_that_ends_a_relp_session_gets_the_batch_again(log, new_target, loopback):
+    with serving(RelpServer()) as server:
+        server.ends_after = 10
+        failed = run(new_target(f"relp://127.0.0.1:{server.port}"))
+        assert (failed.size, failed.failures) == (0, 1)
+        assert failed.last_error.startswith("The receiver could not be reached")
+        stored = len(server.messages)
+        server.ends_after = None
+        assert retry(failed).size == read_tree().size
+        server.messages = server.messages[stored:]
+        assert verified(server).end == read_tree().size
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "error"),
+    [
+        ("response", b"500 no space", "The receiver refused an entry."),
+        ("offer", b"500 no", "The receiver refused an entry."),
+        ("response", b"", "The receiver refused an entry."),
+        ("response", b"x" * 2**18, "The receiver did not send a response of its protocol."),
+    ],
+)
+def test_a_refusal_by_relp_moves_no_position(attribute, value, error, log, new_target, loopback):
+    with serving(RelpServer()) as server:
+        setattr(server, attribute, value)
+        failed = run(new_target(f"relp://127.0.0.1:{server.port}"))
+        assert (failed.size, failed.last_error) == (0, error)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_tcp_and_tls_count_octets(scheme, log, new_target, loopback, tls):
+    with serving(CountingServer(tls[0] if scheme == "tls" else None)) as server:
+        target = run(new_target(f"{scheme}://127.0.0.1:{server.port}"))
+        assert not target.is_acknowledged
+        wait_until(lambda: len(server.messages) == target.size + 1)
+        assert verified(server).end == target.size == read_tree().size
+
+
+def test_a_certificate_of_another_authority_is_refused(log, new_target, loopback, tls):
+    with serving(RelpServer(tls[0])) as server:
+        failed = run(new_target(f"relp+tls://127.0.0.1:{server.port}", ca=""))
+        assert failed.last_error == "The certificate or the TLS connection is not valid."
+        assert server.messages == []
+
+
+def test_an_address_that_is_not_allowed_is_not_connected(log, new_target, loopback, settings):
+    with serving(RelpServer()) as server:
+        target = new_target(f"relp://localhost:{server.port}")
+        settings.CC_NOTIFICATIONS = type(settings.CC_NOTIFICATIONS)()
+        assert run(target).last_error == "The address is not public."
+        assert server.sessions == 0
