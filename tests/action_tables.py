@@ -37,6 +37,11 @@ def page() -> str:
     return fill(PAGE, tables)
 
 
+def labels() -> dict[str, str]:
+    """The label of each action of the product."""
+    return _declared()[0]
+
+
 def _declared() -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The label of each action, and the names and values of the constants."""
     labels, constants = {}, []

@@ -81,10 +81,10 @@ _CSV_COLUMNS = (*(name for name in ENTRY_FIELDS if name != ACTOR_ID), "integrity
 _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
-def _json_line(entry: _Exported) -> bytes:
-    """The entry with its integrity, and a newline. Our JSON contains no other newline."""
+def with_integrity(entry: _Exported) -> bytes:
+    """The entry with its integrity. The JSON contains no newline."""
     octets = entry.octets or _as_found(entry.columns)
-    return b'%s,"integrity":"%s"}\n' % (octets[:-1], entry.integrity.encode())
+    return b'%s,"integrity":"%s"}' % (octets[:-1], entry.integrity.encode())
 
 
 def csv_line(columns: Columns, integrity: str) -> bytes:
@@ -118,7 +118,7 @@ def _cell(value: object) -> str:
 
 ROW_FORMATS: Mapping[str, _RowFormat] = MappingProxyType(
     {
-        ExportFormat.JSONL: _RowFormat(b"", _json_line),
+        ExportFormat.JSONL: _RowFormat(b"", lambda entry: with_integrity(entry) + b"\n"),
         ExportFormat.CSV: _RowFormat(
             _csv([*_CSV_COLUMNS]), lambda entry: csv_line(entry.columns, entry.integrity)
         ),

@@ -3,14 +3,23 @@
 from collections.abc import Mapping
 
 from audit.log.events import Outcome, Source
+from kernel.actions import Actions
 
 _LABELS: dict[str, str] = {}  # noqa: CC6 - apps register in AppConfig.ready
+_GUARDED: set[str] = set()  # noqa: CC6 - likewise
 RESULTS: Mapping[str, str] = {Outcome.OK: "allowed", Outcome.DENIED: "denied", Outcome.ERROR: "failed"}
 
 
 def register(labels: Mapping[str, str]) -> None:
     """Add the labels of an app's actions. Each app calls it when it is ready."""
     _LABELS.update(labels)
+    if isinstance(labels, Actions):
+        _GUARDED.update(labels.guarded)
+
+
+def is_guarded(action: str) -> bool:
+    """Whether the action changes keys, access or accounts."""
+    return action in _GUARDED
 
 
 def label_of(action: str) -> str:

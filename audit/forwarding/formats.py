@@ -1,0 +1,45 @@
+"""An entry as one event for a receiver: one line of UTF-8 without a line break."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from audit.exports.formats import with_integrity
+from audit.forwarding.cef import cef_event
+from audit.forwarding.ecs import ecs_event
+from audit.forwarding.fields import VERIFIED, Forwarded
+from audit.forwarding.ocsf import ocsf_event
+
+
+class LogFormat(StrEnum):
+    """Only ``JSON`` can be verified by the receiver."""
+
+    JSON = "json"
+    ECS = "ecs"
+    OCSF = "ocsf"
+    CEF = "cef"
+
+
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        LogFormat.JSON: "Canonical JSON",
+        LogFormat.ECS: "Elastic Common Schema (ECS)",
+        LogFormat.OCSF: "Open Cybersecurity Schema Framework (OCSF)",
+        LogFormat.CEF: "Common Event Format (CEF)",
+    }
+)
+
+
+def json_event(entry: Forwarded) -> bytes:
+    """The bytes that are hashed into the tree. Those of an altered entry end with the member ``integrity``."""
+    return entry.octets if entry.integrity == VERIFIED else with_integrity(entry)
+
+
+FORMATS: Mapping[str, Callable[[Forwarded], bytes]] = MappingProxyType(
+    {
+        LogFormat.JSON: json_event,
+        LogFormat.ECS: ecs_event,
+        LogFormat.OCSF: ocsf_event,
+        LogFormat.CEF: cef_event,
+    }
+)
