@@ -1,7 +1,6 @@
 """An entry as one event for a receiver: one line of UTF-8 without a line break."""
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
 from audit.exports.formats import with_integrity
@@ -9,16 +8,7 @@ from audit.forwarding.cef import cef_event
 from audit.forwarding.ecs import ecs_event
 from audit.forwarding.fields import VERIFIED, Forwarded
 from audit.forwarding.ocsf import ocsf_event
-
-
-class LogFormat(StrEnum):
-    """Only ``JSON`` can be verified by the receiver."""
-
-    JSON = "json"
-    ECS = "ecs"
-    OCSF = "ocsf"
-    CEF = "cef"
-
+from audit.models.log_targets import LogFormat
 
 LABELS: Mapping[str, str] = MappingProxyType(
     {
