@@ -29,6 +29,7 @@ from audit.models import (
     AuditTree,
     CheckpointKey,
     Integrity,
+    LogTarget,
     SavedFilter,
     TokenLastUse,
     UsageDay,
@@ -247,6 +248,14 @@ read_only(
     "number first_at last_at size archived_at removed_at",
     fields="number first_id last_id first_at last_at size sha256 archived_at removed_at",
     page="audit-archive",
+)
+read_only(
+    LogTarget,
+    "name origin format is_enabled size last_success_at last_error",
+    fields="name origin style format actions outcomes has_credential ca is_enabled size root stopped_reason created_at "
+    "created_by_name last_success_at last_error failures failing_since next_attempt_at tested_at test_error",
+    ordering="name",
+    page="log-targets",
 )
 read_only(AuditTile, "level number", ordering="-id")
 read_only(AuditBundle, "id at writer first entries rejected_at", ordering="-id")

@@ -2,11 +2,13 @@ from django.urls import path
 
 from audit.api import alarms as alarms_api
 from audit.api import exports as exports_api
+from audit.api import log_targets as log_targets_api
 from audit.api import logs as logs_api
 from audit.api import proofs
 from audit.api import saved_filters as saved_filters_api
 from audit.api import segments as segments_api
-from audit.views import alarms, exports, logs, saved_filters, segments
+from audit.views import alarms, exports, log_targets, logs, saved_filters, segments
+from kernel.pages.operations import operation_paths
 
 api = [
     path("audit/logs", logs_api.LogListView.as_view(), name="audit-logs"),
@@ -22,6 +24,30 @@ api = [
         name="audit-alarm-resolve",
     ),
     path("audit/segments", segments_api.SegmentListView.as_view(), name="audit-segments"),
+    path("audit/log-targets", log_targets_api.LogTargetListView.as_view(), name="api-log-targets"),
+    path(
+        "audit/log-targets/<uuid:target_id>", log_targets_api.LogTargetView.as_view(), name="api-log-target"
+    ),
+    path(
+        "audit/log-targets/<uuid:target_id>/enable",
+        log_targets_api.EnableLogTargetView.as_view(),
+        name="api-log-target-enable",
+    ),
+    path(
+        "audit/log-targets/<uuid:target_id>/disable",
+        log_targets_api.DisableLogTargetView.as_view(),
+        name="api-log-target-disable",
+    ),
+    path(
+        "audit/log-targets/<uuid:target_id>/reset-position",
+        log_targets_api.ResetPositionView.as_view(),
+        name="api-log-target-position",
+    ),
+    path(
+        "audit/log-targets/<uuid:target_id>/test",
+        log_targets_api.TestLogTargetView.as_view(),
+        name="api-log-target-test",
+    ),
     path("audit/exports", exports_api.ExportListView.as_view(), name="audit-exports"),
     path("audit/exports/<uuid:export_id>", exports_api.ExportDetailView.as_view(), name="audit-export"),
     path(
@@ -49,6 +75,22 @@ pages = [
     path("audit/alarms/", alarms.AlarmListView.as_view(), name="alarms"),
     path("audit/alarms/<uuid:alarm_id>/resolve", alarms.ResolveAlarmView.as_view(), name="alarm-resolve"),
     path("audit/archive/", segments.SegmentListView.as_view(), name="audit-archive"),
+    path("audit/log-targets/", log_targets.LogTargetListView.as_view(), name="log-targets"),
+    path("audit/log-targets/new", log_targets.NewLogTargetView.as_view(), name="log-target-new"),
+    path("audit/log-targets/<uuid:target_id>/", log_targets.LogTargetView.as_view(), name="log-target"),
+    path(
+        "audit/log-targets/<uuid:target_id>/edit",
+        log_targets.EditLogTargetView.as_view(),
+        name="log-target-edit",
+    ),
+    path(
+        "audit/log-targets/<uuid:target_id>/test",
+        log_targets.TestLogTargetView.as_view(),
+        name="log-target-test",
+    ),
+    *operation_paths(
+        "audit/log-targets/<uuid:target_id>/", log_targets.LOG_TARGET, log_targets.LOG_TARGET_OPERATIONS
+    ),
     path("audit/saved/", saved_filters.SavedFiltersView.as_view(), name="audit-saved"),
     path("audit/saved/new", saved_filters.NewSavedFilterView.as_view(), name="audit-saved-new"),
     path(

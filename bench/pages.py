@@ -140,6 +140,7 @@ def pages(entry: int) -> list[Page]:
         "/audit/?search=without-a-match",
         "/audit/alarms/",
         "/audit/archive/",
+        "/audit/log-targets/",
         "/audit/exports/",
         "/jobs/",
         "/usage/?range=7d",

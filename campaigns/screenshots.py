@@ -16,7 +16,7 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.access import SIGNING, add_account, add_signing_key, add_token, add_webhook
+from tests.e2e.access import SIGNING, add_account, add_log_target, add_signing_key, add_token, add_webhook
 from tests.e2e.browser import NARROW, WIDE, launch, person
 from tests.product import PASSWORD, ROOT, Product
 
@@ -74,6 +74,7 @@ def shoot_all(browser: Browser, product: Product, base: str, folder: Path) -> No
     add_signing_key(product, "mira")
     add_account(product, "mira")
     add_webhook(product, "mira")
+    add_log_target(product, "mira")
     with person(browser, base) as somebody:
         somebody.sign_in("mira", PASSWORD).page.wait_for_timeout(SETTLED * 1000)
         keys = ("card-pan-vault", "payouts-2027", "legacy-csv", "partner-acme-sftp", "loyalty-points")

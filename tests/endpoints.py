@@ -47,6 +47,7 @@ REENCRYPTION = "reencryption"  # likewise
 FILE = "file"  # likewise
 JOB, FINISHED_JOB = "job", "finished job"  # likewise
 WEBHOOK, DELIVERY = "webhook", "delivery"  # likewise
+LOG_TARGET, DISABLED_LOG_TARGET = "log target", "disabled log target"  # likewise
 KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 # Of RFC 7748 §6.1, as a SubjectPublicKeyInfo (RFC 8410).
 X25519_PUBLIC_KEY = bytes.fromhex(
@@ -106,6 +107,7 @@ class Target:
     policy_id: UUID = field(default_factory=uuid4)
     webhook_id: UUID = field(default_factory=uuid4)
     delivery_id: UUID = field(default_factory=uuid4)
+    target_id: UUID = field(default_factory=uuid4)
     reencryption_id: UUID = field(default_factory=uuid4)
     file_id: UUID = field(default_factory=uuid4)
     operation_id: UUID = field(default_factory=uuid4)
@@ -356,6 +358,14 @@ def _webhook(status=200, **fields):
     return Endpoint("webhooks.manage", status, about="webhook", state=WEBHOOK, **fields)
 
 
+def _new_log_target(*_):
+    return {"name": f"siem-{next(_numbers)}", "url": "https://siem.example.org/T0KEN", "format": "ocsf"}
+
+
+def _log_target(permission="system.manage", status=200, state=LOG_TARGET, **fields):
+    return Endpoint(permission, status, about="log target", state=state, **fields)
+
+
 def _client_credentials(_target, _account):
     from accounts.service_accounts.services import accounts as service_accounts  # noqa: PLC0415 - models need a set-up Django
 
@@ -534,6 +544,19 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         ),
     },
     "audit-segments": {"GET": Endpoint("system.read")},
+    "api-log-targets": {
+        "GET": Endpoint("system.read", statements=LIST + 2 + CLOCK),  # the tree, and the lags
+        "POST": Endpoint("system.manage", 201, body=_new_log_target, not_by_token=RECENT),
+    },
+    "api-log-target": {
+        "GET": _log_target("system.read", statements=CALLER + 3 + CLOCK),
+        "PATCH": _log_target(body=lambda *_: {"format": "ecs"}, not_by_token=RECENT),
+        "DELETE": _log_target(status=204, not_by_token=RECENT),
+    },
+    "api-log-target-enable": {"POST": _log_target(state=DISABLED_LOG_TARGET, not_by_token=RECENT)},
+    "api-log-target-disable": {"POST": _log_target(not_by_token=RECENT)},
+    "api-log-target-position": {"POST": _log_target(body=lambda *_: {"size": None}, not_by_token=RECENT)},
+    "api-log-target-test": {"POST": _log_target(status=202)},
     "audit-exports": {
         "GET": Endpoint("audit.export"),
         "POST": Endpoint("audit.export", 202, body=lambda *_: {"format": "jsonl"}, not_by_token=RECENT),
@@ -663,6 +686,7 @@ def path_of(route: Route, target: Target) -> str:
         policy_id=target.policy_id,
         webhook_id=target.webhook_id,
         delivery_id=target.delivery_id,
+        target_id=target.target_id,
         reencryption_id=target.reencryption_id,
         file_id=target.file_id,
         operation_id=target.operation_id,
@@ -863,6 +887,12 @@ def make_webhook() -> Any:
     return webhooks.create_webhook(principal=_system(), **_new_webhook()).webhook
 
 
+def make_log_target(**values: Any) -> Any:
+    from audit.services import log_targets  # noqa: PLC0415 - models need a set-up Django
+
+    return log_targets.create_log_target(principal=_system(), values=_new_log_target(), **values)
+
+
 def make_delivery(webhook: Any = None) -> Any:
     """Queue a test for a webhook, a new one without an argument."""
     from notifications.services import testing  # noqa: PLC0415 - models need a set-up Django
@@ -890,6 +920,8 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     POLICY: ("policy_id", lambda _: make_policy().id),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),
+    LOG_TARGET: ("target_id", lambda _: make_log_target().id),
+    DISABLED_LOG_TARGET: ("target_id", lambda _: make_log_target(is_enabled=False).id),
     TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
 }
 

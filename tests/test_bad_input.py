@@ -21,6 +21,7 @@ from tests.endpoints import (
     PUBLIC,
     all_routes,
     endpoint_of,
+    make_log_target,
     make_policy,
     make_target,
     make_webhook,
@@ -136,7 +137,10 @@ def send(admin, settings):
     """Send a body (bytes, or a value) to an endpoint about a key of the admin; its state is never reached."""
     settings.CC_THROTTLE_AUTH = "100000/minute"
     target = replace(
-        make_target(admin, "pre_activation"), policy_id=make_policy().id, webhook_id=make_webhook().id
+        make_target(admin, "pre_activation"),
+        policy_id=make_policy().id,
+        webhook_id=make_webhook().id,
+        target_id=make_log_target().id,
     )
 
     def to(route, method, body, **headers):

@@ -25,6 +25,7 @@ from tests.endpoints import (
     make_alarm,
     make_delivery,
     make_file,
+    make_log_target,
     make_reencryption,
     make_target,
     make_webhook,
@@ -84,6 +85,7 @@ def paths(transactional_db, developer):
         "user_id": developer.user.id,
         "webhook_id": (webhook := make_webhook()).id,
         "delivery_id": make_delivery(webhook).id,
+        "target_id": make_log_target().id,
         "invitation_code": invited.url.split("/")[-2],
     }
     KeyFactory(principal=developer.principal, name="releases", algorithm="ed25519")

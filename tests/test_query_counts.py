@@ -28,6 +28,7 @@ from tests.endpoints import (
     all_routes,
     make_alarm,
     make_delivery,
+    make_log_target,
     make_policy,
     make_target,
     make_user,
@@ -65,6 +66,7 @@ def add_rows(owner):
         policy = make_policy()
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
+        log_target = make_log_target(size=0)
         # Without an entry of the log, whose 257th would cost another tile.
         reencryption = Reencryption(
             kind="reencryption",
@@ -86,6 +88,7 @@ def add_rows(owner):
         account_id=account.account_id,
         policy_id=policy.id,
         webhook_id=webhook.webhook_id,
+        target_id=log_target.id,
         reencryption_id=reencryption.id,
         file_id=file.id,
         operation_id=export.export_id,

@@ -1,9 +1,14 @@
 """The position of a log target: how many leaves of the tree it has, and the root of the tree at that size."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from uuid import UUID
 
-from audit.forwarding.reading import timestamp_at
+from django.db.models import OuterRef
+
 from audit.models import LogTarget
+from audit.models.log_targets import TargetLag
+from audit.sequencing.timestamps import written_after
 from audit.sequencing.tree import database_reader, read_tree
 from audit.tlog import merkle
 from kernel.clock import database_now
@@ -38,13 +43,17 @@ def is_in_tree(target: LogTarget) -> bool:
         return False
 
 
-def lag_of(target: LogTarget) -> tuple[int, float]:
-    """How many entries of the tree were not delivered, and the age of the first of them in seconds; 0.0 without any."""
-    behind = max(0, read_tree().size - target.size)
-    if not behind:
-        return 0, 0.0
-    return behind, _age(timestamp_at(target.size))
+def lags_of(targets: Collection[LogTarget]) -> Mapping[UUID, TargetLag]:
+    """The lag of each target, in a fixed number of statements."""
+    now, total = database_now(), read_tree().size
+    ids = [target.id for target in targets]
+    rows = LogTarget.objects.filter(pk__in=ids).annotate(since=written_after(OuterRef("size")))
+    since = dict(rows.values_list("pk", "since"))
+    return {target.id: _lag(total, target.size, since.get(target.id), now) for target in targets}
 
 
-def _age(timestamp: datetime | None) -> float:
-    return 0.0 if timestamp is None else max(0.0, (database_now() - timestamp).total_seconds())
+def _lag(total: int, size: int, since: datetime | None, now: datetime) -> TargetLag:
+    if size >= total:
+        return TargetLag(total, 0, None, 0.0)
+    seconds = max(0.0, (now - since).total_seconds()) if since else 0.0
+    return TargetLag(total, total - size, since, seconds)

@@ -1,10 +1,9 @@
 """Read entries in the order of the tree. Only this module reads rows of the log for log targets."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet
 
 from audit.archive.contents import Kept
 from audit.archive.entries import ArchivedEntry, archived_entry
@@ -12,7 +11,6 @@ from audit.archive.reading import read_segment
 from audit.log.raw_rows import reading
 from audit.models import AuditLeaf, AuditLog, AuditSegment
 from audit.sequencing.eras import Eras
-from audit.sequencing.timestamps import written_at
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from kernel.runtime import process_cache
@@ -33,15 +31,6 @@ def entries_after(size: int, most: int) -> list[tuple[int, ReadEntry]]:
         found |= _of_first_era(size, min(end, eras.old_size))
         found |= _of_second_era(eras, max(size, eras.old_size), end)
     return sorted(found.items(), key=lambda each: each[0])
-
-
-def timestamp_at(index: int) -> datetime | None:
-    """When the entry at an index was written, or the first one of its segment if only the archive has it."""
-    found = written_at(Value(index)).first()
-    if found is not None:
-        return found
-    segments = AuditSegment.objects.filter(number=index // AuditSegment.ENTRIES)
-    return segments.values_list("first_at", flat=True).first()
 
 
 def _of_first_era(first: int, end: int) -> Iterator[tuple[int, FoundEntry]]:

@@ -1,6 +1,7 @@
 """Log targets: the receivers of entries."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -39,6 +40,27 @@ class HttpStyle(StrEnum):
     SPLUNK = "splunk"
     ELASTIC = "elastic"
     LOKI = "loki"
+
+
+class TargetStatus(StrEnum):
+    """``STOPPED``: until a person resets the position. ``FAILING``: the last delivery failed, and is repeated."""
+
+    ACTIVE = "active"
+    FAILING = "failing"
+    STOPPED = "stopped"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLag:
+    """How far a target is behind the tree, which has ``total`` entries. ``since`` is the time of the oldest entry that
+    was not delivered.
+    """
+
+    total: int
+    entries: int
+    since: datetime | None
+    seconds: float
 
 
 class LogTarget(MacProtectedRow, WrappedRow):
@@ -88,6 +110,10 @@ class LogTarget(MacProtectedRow, WrappedRow):
     test_error = models.CharField(max_length=TEXT_LIMIT, blank=True)
     lease_holder = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+
+    # Not columns: ``audit.services.log_targets.measured`` sets them.
+    lag: TargetLag
+    shown_url: str
 
     class Meta:
         db_table = "audit_log_targets"
@@ -156,13 +182,12 @@ class LogTarget(MacProtectedRow, WrappedRow):
         return is_chosen and (not self.outcomes or outcome in self.outcomes)
 
     @property
-    def status(self) -> str:
-        """``disabled``, ``stopped``, ``failing`` or ``active``."""
+    def status(self) -> TargetStatus:
         if not self.is_enabled:
-            return "disabled"
+            return TargetStatus.DISABLED
         if self.stopped_reason:
-            return "stopped"
-        return "failing" if self.failures else "active"
+            return TargetStatus.STOPPED
+        return TargetStatus.FAILING if self.failures else TargetStatus.ACTIVE
 
     @property
     def binding(self) -> Binding:

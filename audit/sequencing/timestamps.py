@@ -6,6 +6,7 @@ from django.db.models import (
     BigIntegerField,
     Exists,
     ExpressionWrapper,
+    F,
     IntegerField,
     QuerySet,
     Subquery,
@@ -49,6 +50,13 @@ def written_at(index: Combinable) -> QuerySet[AuditLog, datetime]:
     entry = AuditLog.objects.filter(id=id_at(index))  # noqa: CC2 - timestamps only
     since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
     return entry.annotate(since=since).values_list("since", flat=True)
+
+
+def written_after(size: F) -> Combinable:
+    """The time of the entry after the first ``size``; of the first one of its segment if only the archive has it."""
+    segment = AuditSegment.objects.filter(number=size / AuditSegment.ENTRIES)
+    archived = segment.values(spelled=SpelledTimestamp("first_at"))[:1]
+    return Coalesce(Subquery(written_at(size)[:1]), Subquery(archived), output_field=_TIMESTAMP)
 
 
 def since_unsequenced() -> Subquery:

@@ -1,7 +1,6 @@
 """Log targets: create, list, change, enable, disable, test and delete them, and reset their positions."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -44,23 +43,10 @@ class Administrator(Caller, Protocol):
     def stamp(self) -> EpochStamp | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TargetLag:
-    """How far a target is behind the tree. ``seconds`` is the age of the oldest entry that was not delivered, or 0.0."""
-
-    entries: int
-    seconds: float
-
-
 def find_log_targets(*, principal: Caller) -> QuerySet[LogTarget]:
-    """All targets, by name. Read them with ``checked``. Raises Denied."""
+    """All targets, by name. Read them with ``measured``. Raises Denied."""
     principal.require(READ_TARGETS)
     return LogTarget.objects.order_by("name")
-
-
-def checked(rows: Iterable[LogTarget]) -> list[LogTarget]:
-    """The rows. Raises IntegrityFailed for an altered one."""
-    return [row.check_mac() for row in rows]
 
 
 def get_log_target(*, principal: Caller, target_id: UUID) -> LogTarget:
@@ -68,9 +54,18 @@ def get_log_target(*, principal: Caller, target_id: UUID) -> LogTarget:
     return first_of(find_log_targets(principal=principal).filter(pk=target_id)).check_mac()
 
 
-def measure_lags(targets: Iterable[LogTarget]) -> Mapping[UUID, TargetLag]:
-    """The lag of each target, by its id."""
-    return {target.id: TargetLag(*positions.lag_of(target)) for target in targets}
+def measured(rows: Iterable[LogTarget], *, principal: Caller) -> list[LogTarget]:
+    """The rows with their lag and the URL that the caller may see, because its path may be a secret.
+
+    Raises IntegrityFailed for an altered row.
+    """
+    found = [row.check_mac() for row in rows]
+    lags = positions.lags_of(found)
+    is_manager = principal.has_permission(MANAGE_TARGETS)
+    for target in found:
+        target.lag = lags[target.id]
+        target.shown_url = target.url if is_manager else target.origin
+    return found
 
 
 def create_log_target(
@@ -95,14 +90,22 @@ def create_log_target(
     return target
 
 
-def update_log_target(*, principal: Administrator, target_id: UUID, changes: LogTargetValues) -> LogTarget:
+def update_log_target(
+    *,
+    principal: Administrator,
+    target_id: UUID,
+    changes: LogTargetValues,
+    check: Callable[[LogTarget], None] | None = None,
+) -> LogTarget:
     """Change fields. The position stays. A failed delivery is repeated at once.
 
-    Raises Denied, RecentAuthRequired, NotFound, Invalid, IntegrityFailed.
+    ``check`` may refuse the locked target with an error of its own. Raises Denied, RecentAuthRequired, NotFound, Invalid, IntegrityFailed.
     """
     _admit(principal)
     with transaction.atomic():
         target = _lock(target_id)
+        if check is not None:
+            check(target)
         before, secrets = _values_of(target), (target.url, target.ca)
         set_fields(target, changes)
         after = _values_of(target)

@@ -81,7 +81,7 @@ class EditForm(PageForm):
     def _send_back(self, name: str, stored: Any) -> None:
         """Make the stored value the one that this page shows."""
         field, name = self.fields[name], self.add_initial_prefix(name)
-        if isinstance(stored, list):
+        if issubclass(field.hidden_widget, forms.MultipleHiddenInput):
             self.data.setlist(name, stored)
         else:
             self.data[name] = field.hidden_widget().format_value(field.prepare_value(stored)) or ""

@@ -92,8 +92,19 @@ class WordsField(forms.CharField):
     widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"})
 
     def clean(self, value: Any) -> list[str]:
-        parts = (part.strip() for part in super().clean(value).split(","))
-        return list(dict.fromkeys(part for part in parts if part))
+        return _words_of(super().clean(value))
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return _words_of(initial) != _words_of(data)
+
+
+def _words_of(value: Any) -> list[str]:
+    """The words of a list, or of the text that a browser sent."""
+    parts = value if isinstance(value, list) else (value or "").split(",")
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 class UtcDateTimeField(forms.DateTimeField):

@@ -1,4 +1,4 @@
-"""Objects that the demo lacks: a signing key, a service account, tokens, a grant, and a webhook."""
+"""Objects that the demo lacks: a signing key, a service account, tokens, a grant, a webhook, and a log target."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -47,6 +47,23 @@ def add_webhook(product: Product, username: str) -> None:
     webhook = _create(product, username, "/api/v1/webhooks", body)["id"]
     token = product.token(username)
     assert product.send("POST", f"/api/v1/webhooks/{webhook}/test", {}, token=token).status == 202
+
+
+def add_log_target(product: Product, username: str) -> None:
+    """Create a log target unless one exists. No server responds to it."""
+    token = product.token(username)
+    if product.send("GET", "/api/v1/audit/log-targets", token=token).json["results"]:
+        return
+    body = {
+        "name": "SIEM",
+        "url": "https://siem.invalid/services/collector/event",
+        "format": "ocsf",
+        "style": "splunk",
+        "credential": "Splunk not-a-secret",
+        "actions": ["accounts.", "keys."],
+        "outcomes": ["denied"],
+    }
+    _create(product, username, "/api/v1/audit/log-targets", body)
 
 
 def _token() -> dict[str, object]:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.e2e.access import SIGNING, accounts_of, add_account, add_signing_key, add_token, add_webhook
+from tests.e2e.access import (
+    SIGNING,
+    accounts_of,
+    add_account,
+    add_log_target,
+    add_signing_key,
+    add_token,
+    add_webhook,
+)
 from tests.e2e.browser import Person, person
 from tests.e2e.inspection import accessibility, everything, show
 from tests.e2e.wandering import FILES, name_of, reachable, wander
@@ -99,6 +107,8 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
     add_signing_key(demo.product, NAMES["developer"])
     if role in {"admin", "auditor"} and not accounts_of(demo.product):
         add_account(demo.product, NAMES["admin"])
+    if role != "developer":
+        add_log_target(demo.product, NAMES["admin"])
     if role == "admin":
         add_webhook(demo.product, NAMES["admin"])
     with person(chromium, demo.base) as somebody:

@@ -27,6 +27,7 @@ OF_USERS = frozenset(
     {"user-enable", "user-invitation", "user-reset-second-factor", "user-revoke-invitation", "user-unlock"}
 )
 ELSEWHERE = OF_USERS | {"root", "oidc-callback", "job-cancel", "alarm-resolve", "service-account-enable"}
+ELSEWHERE |= {"log-target-enable"}  # only of a disabled one
 # Pages of a job that rotates keys, and of keys that are selected in the list.
 ELSEWHERE |= {"rotation-job", "rotation-job-cancel", "keys-bulk", "keys-bulk-tag"}
 ELSEWHERE |= {"reencryption-job", "reencryption-job-cancel"}

@@ -16,7 +16,14 @@ from keys.pages.operations import KEY_OPERATIONS
 from keys.pages.version_operations import VERSION_OPERATIONS
 from tests.accounts.test_totp import enrol
 from tests.browsing import signed_in, text
-from tests.endpoints import SERVICE_ACCOUNT, SERVICE_TOKEN, make_alarm, make_target, make_webhook
+from tests.endpoints import (
+    SERVICE_ACCOUNT,
+    SERVICE_TOKEN,
+    make_alarm,
+    make_log_target,
+    make_target,
+    make_webhook,
+)
 from tests.factories import GrantFactory, PolicyFactory
 from tests.pages import page_routes
 from tests.personas import PASSWORD
@@ -67,6 +74,11 @@ KEPT = {
     "keys-bulk-tag": {"chosen", "change", "tag"},
     "webhook-new": {"name", "topics"},
     "webhook-edit": {"name", "topics", "is_active"},
+}
+KEPT |= {
+    "log-target-new": {"name", "format", "style", "actions", "outcomes", "start"},
+    "log-target-edit": {"name", "format", "style", "actions", "outcomes"},
+    "log-target-position": {"position", "size"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
@@ -233,6 +245,7 @@ def test_every_page_that_keeps_a_draft_shows_it(admin, key):
         "account_id": make_target(admin, SERVICE_ACCOUNT).account_id,
         "token_id": make_target(admin, SERVICE_TOKEN).token_id,
         "webhook_id": make_webhook().id,
+        "target_id": make_log_target().id,
     }
     for route in page_routes():
         if route.view.draft_fields:
