@@ -40,12 +40,20 @@ def set_fields(target: LogTarget, changes: LogTargetValues) -> None:
             value: Any = changes[name]  # type: ignore[literal-required]
             check(value)
             setattr(target, name, value if isinstance(value, str) else sorted(set(value)))
-    if target.ca and target.scheme not in WITH_TLS:
-        raise Invalid.of_field("ca", "Only https, relp+tls and tls have certificates.")
+    _check_together(target)
     if "credential" in changes:
         _set_credential(target, changes["credential"])
     elif target.has_credential and target.origin != old_origin:
         raise Invalid.of_field("credential", "Enter the credential again, because the server changes.")
+
+
+def _check_together(target: LogTarget) -> None:
+    if target.ca and target.scheme not in WITH_TLS:
+        raise Invalid.of_field("ca", "Only https, relp+tls and tls have certificates.")
+    if target.style != HttpStyle.LINES and target.scheme != "https":
+        raise Invalid.of_field("style", "Only https targets have a style. Choose lines.")
+    if target.style == HttpStyle.ELASTIC and target.format == LogFormat.CEF:
+        raise Invalid.of_field("format", "Elasticsearch accepts JSON only. Choose ecs, ocsf or json.")
 
 
 def _set_credential(target: LogTarget, credential: str) -> None:

@@ -7,13 +7,17 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from accounts.principals import Principal
 from audit import actions
 from audit.errors import OlderDatabase
-from audit.models import AuditTree
+from audit.log.events import Source
+from audit.models import AuditAlarm, AuditTree, LogTarget
+from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
+from audit.services.log_targets import create_log_target
 from audit.tlog import merkle
 from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
@@ -188,3 +192,15 @@ def test_a_head_that_cannot_be_written_leaves_nothing_behind():
 def test_nothing_is_accepted_without_a_reason():
     with pytest.raises(Invalid, match="Enter a reason"):
         accept_older_database(reason=" ", actor=ACTOR)
+
+
+def test_log_targets_stop_because_their_positions_are_older_too():
+    signed(5)
+    values = {"name": "siem", "url": "https://siem.example.org/"}
+    target = create_log_target(principal=Principal.system("tests", Source.COMMAND), values=values, size=0)
+    become_older()
+    write(2)
+    sequence_step()
+    accept_older_database(reason="the disk is gone", actor=ACTOR)
+    assert LogTarget.objects.get(pk=target.pk).check_mac().status == "stopped"
+    assert AuditAlarm.objects.get().kind == AlarmKind.LOG_TARGET_STOPPED

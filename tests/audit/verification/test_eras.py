@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.exports.tiles import export_log
+from audit.forwarding.reading import entries_after
 from audit.log.bundles import new_event_ids
 from audit.log.canonical import format_timestamp
 from audit.log.entries import ACTOR_ID, ENTRY_FIELDS, mac_bytes, version_of
@@ -96,6 +97,11 @@ def test_the_log_goes_on_and_everything_is_proven(old_log, tmp_path):
     assert not report.is_altered, report.findings
     assert (report.size, report.signed_size) == (newest.size, newest.size)
     assert AuditLeaf.objects.count() == Eras.read().old_size < newest.size
+
+    found = entries_after(0, newest.size)
+    assert [index for index, _ in found] == list(range(newest.size))
+    leaves = [merkle.leaf_hash(entry.octets) for _, entry in found]
+    assert merkle.Frontier.EMPTY.extended(leaves).root() == bytes(AuditTree.objects.get().root)
 
     first = AuditLog.objects.order_by("id").first()
     for log_id in (first.id, AuditLeaf.objects.order_by("idx").last().log_id, new.id):
