@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import Gauge
 
 from audit import actions
+from audit.forwarding import lags
 from audit.sequencing.lag import set_gauges
 from audit.sequencing.timestamps import last_done_at
 from audit.services.alarms import count_open_alarms
@@ -34,6 +35,7 @@ def invalidate() -> None:
     """Set the gauges to NaN, Prometheus's value for "not measured". Old values would look current."""
     for gauge in _gauges():
         gauge.set(math.nan)
+    lags.invalidate_gauges()
 
 
 def _gauges() -> Iterator[Gauge]:
@@ -53,6 +55,7 @@ def _measure() -> None:
     for days, count in keys.expiring.items():
         metrics.keys_expiring.labels(days).set(count)
     set_gauges()
+    lags.set_gauges()
     _measure_installation()
     metrics.audit_alarms_open.set(count_open_alarms())
     deliveries = measure_deliveries()

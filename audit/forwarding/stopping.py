@@ -25,7 +25,7 @@ def alarm_of(target: LogTarget) -> Alarm:
     """Each stop raises one alarm."""
     return Alarm(
         kind=AlarmKind.LOG_TARGET_STOPPED,
-        expected=f"the first {target.size} entries that the log target {target.name} has",
-        found="a log without them",
+        expected=f"the log that the log target {target.name} has received",
+        found="a log without some of its entries",
         identity=f"{target.id} {database_now().isoformat()}",
     )

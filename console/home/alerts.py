@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
     KEY_DELETION_AHEAD = "key_deletion_ahead"
     DISK_FULL = "disk_full"
     AUDIT_UNVERIFIED = "audit_unverified"
+    LOG_TARGET_LATE = "log_target_late"
     KEY_ROTATION_OVERDUE = "key_rotation_overdue"
     KEY_EXPIRING = "key_expiring"
     ACT_DENIED = "act_denied"

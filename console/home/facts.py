@@ -13,6 +13,7 @@ from django.db.models.functions import JSONObject
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
+from audit.models import LogTarget
 from audit.sequencing.timestamps import CountOf
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
@@ -49,6 +50,7 @@ class Facts:
     """Single values and the state of the log.
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
+    ``has_log_targets``: at least one is enabled.
     ``has_kek_copy`` is only read for administrators, who make the copies. ``verification`` is only read for readers of
     the whole log, and if no alarm is open.
     """
@@ -56,6 +58,7 @@ class Facts:
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
+    has_log_targets: bool
     has_kek_copy: bool
     failed_jobs: int
     denied_acts: DeniedActs
@@ -72,6 +75,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     asked = {
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
+        "has_log_targets": Exists(LogTarget.objects.filter(is_enabled=True)),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **({"has_kek_copy": has_good_copies()} if principal.has_permission("users.manage") else {}),
         **_key_counts(principal, at),
@@ -87,6 +91,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
+        has_log_targets=row["has_log_targets"],
         has_kek_copy=row.get("has_kek_copy", False),
         failed_jobs=row["failed_jobs"],
         denied_acts=DeniedActs.of_row(row),

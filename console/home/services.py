@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED
-from audit.models import EXPORT_PERMISSION, RESOLVE_PERMISSION
+from audit.forwarding.lags import late_targets
+from audit.models import EXPORT_PERMISSION, READ_TARGETS, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
 from console.checks import BAD, check_disk
 from console.home.alerts import Alert, AlertGroup, AlertKind, AlertObject
@@ -52,6 +53,7 @@ def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attenti
         *key_alerts(principal, facts.keys.found, at, limit),
         *denied_act_alerts(facts.denied_acts, at),
         *_failed_jobs(principal, facts, at, limit),
+        *_late_targets(principal, facts, at, limit),
         *(AlertGroup(alert.kind, 1, [alert]) for alert in single),
     ]
     order = list(AlertKind)
@@ -98,6 +100,27 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
     yield AlertGroup(
         AlertKind.JOB_FAILED, facts.failed_jobs, alerts, reverse("jobs"), "jobs failed in the last 24 hours"
     )
+
+
+def _late_targets(principal: Principal, facts: Facts, at: datetime, limit: int) -> Iterator[AlertGroup]:
+    if not (facts.has_log_targets and principal.has_permission(READ_TARGETS)):
+        return
+    page = reverse("log-targets")
+    alerts = [
+        Alert(
+            AlertKind.LOG_TARGET_LATE,
+            text,
+            page,
+            "See the log targets",
+            AlertObject("log_target", str(target.id), target.name),
+            target.failing_since,
+        )
+        for target, text in late_targets(at)
+    ]
+    if alerts:
+        yield AlertGroup(
+            AlertKind.LOG_TARGET_LATE, len(alerts), alerts[:limit], page, "log targets do not get the log"
+        )
 
 
 def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:

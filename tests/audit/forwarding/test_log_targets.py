@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from audit.forwarding.positions import lags_of
 from audit.models import AuditTrail, LogTarget
 from audit.sequencing.tree import read_tree
 from audit.services import log_targets
@@ -186,7 +187,7 @@ def test_a_position_is_within_the_log(log, target_of, admin):
             log_targets.reset_position(**named, size=number)
         assert set(caught.value.fields) == {"size"}
     assert log_targets.reset_position(**named, size=3).size == 3
-    lag = log_targets.measure_lags([LogTarget.objects.get()])[target.id]
+    lag = lags_of([LogTarget.objects.get()])[target.id]
     assert lag.entries == read_tree().size - 3
     assert 0 < lag.seconds < 60
 

@@ -1,0 +1,56 @@
+"""How far log targets are behind the tree, and which of them need a decision."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Final
+
+from audit.forwarding.positions import lags_of
+from audit.models import LogTarget
+from audit.models.log_targets import TargetLag
+from kernel.observability import metrics
+from kernel.runtime import ProcessState
+
+LATE: Final = timedelta(minutes=5)
+_known = ProcessState(set[str])  # the names of targets with metrics
+
+
+def late_targets(at: datetime) -> list[tuple[LogTarget, str]]:
+    """The enabled targets that need a decision, by name, each with the reason. Their MACs are not checked."""
+    targets = list(LogTarget.objects.filter(is_enabled=True).order_by("name"))
+    lags = lags_of(targets) if targets else {}
+    found = [(target, _problem(target, lags[target.id], at)) for target in targets]
+    return [(target, problem) for target, problem in found if problem]
+
+
+def set_gauges() -> None:
+    """Update the metrics of the lags. A target that was deleted or disabled has none."""
+    targets = list(LogTarget.objects.filter(is_enabled=True))
+    lags, known = lags_of(targets) if targets else {}, _known.current
+    for name in known - {target.name for target in targets}:
+        _set(name, None)
+    for target in targets:
+        _set(target.name, lags[target.id])
+    known.clear()
+    known.update(target.name for target in targets)
+
+
+def invalidate_gauges() -> None:
+    """The lags were not measured."""
+    for name in _known.current:
+        _set(name, None)
+
+
+def _set(name: str, lag: TargetLag | None) -> None:
+    metrics.log_target_lag_entries.labels(name).set(math.nan if lag is None else lag.entries)
+    metrics.log_target_lag_seconds.labels(name).set(math.nan if lag is None else lag.seconds)
+
+
+def _problem(target: LogTarget, lag: TargetLag, at: datetime) -> str:
+    """Why the target needs a decision, as a sentence; empty if it does not."""
+    if target.stopped_reason:
+        return f"The log target {target.name} has stopped. {target.stopped_reason}"
+    if target.failing_since is not None and at - target.failing_since >= LATE:
+        return f"Deliveries to the log target {target.name} fail. {target.last_error}"
+    if lag.seconds >= LATE.total_seconds():
+        return f"The log target {target.name} is {lag.entries} entries behind the log."
+    return ""
