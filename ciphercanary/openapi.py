@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
+from audit.log.events import Outcome
 from kernel import __version__
 from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
@@ -17,7 +18,9 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has two meanings
+        "ExportFormatEnum": [word.value for word in ExportFormat],  # "format" has three meanings
+        "LogFormatEnum": "audit.serializers.log_targets.FORMATS",
+        "OutcomeEnum": [word.value for word in Outcome],
         "RandomFormatEnum": ["base64", "hex"],
         "UserStateEnum": ["active", "invited", "disabled"],  # "state" likewise
         "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],  # "status" likewise

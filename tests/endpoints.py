@@ -603,8 +603,8 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "webhook-deliveries": {"GET": _webhook(statements=LIST + 1)},  # the webhook
     # console
     "attention": {
-        "GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 2)
-    },  # the facts, and the open alarms
+        "GET": Endpoint(AUTHENTICATED, not_by_token=PERSON, statements=CALLER + 5 + CLOCK)
+    },  # the facts, and the open alarms; the log targets, the tree, and the lags
     "operations": {"GET": Endpoint("operations.read")},
     "operation": {
         "GET": Endpoint("operations.read", about="job", state=JOB, statements=CALLER + 2)
@@ -888,8 +888,12 @@ def make_webhook() -> Any:
 
 
 def make_log_target(**values: Any) -> Any:
-    from audit.services import log_targets  # noqa: PLC0415 - models need a set-up Django
+    """Create a log target. It replaces the oldest one if there are too many."""
+    from audit.models import LogTarget  # noqa: PLC0415 - models need a set-up Django
+    from audit.services import log_targets  # noqa: PLC0415
 
+    oldest = LogTarget.objects.order_by("-created_at")[log_targets.MOST_TARGETS - 1 :]
+    LogTarget.objects.filter(pk__in=[target.pk for target in oldest]).delete()
     return log_targets.create_log_target(principal=_system(), values=_new_log_target(), **values)
 
 

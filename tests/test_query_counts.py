@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from audit.models import AuditReceipt
+from audit.models import AuditReceipt, LogTarget
 from audit.sequencing.running import checkpoint_now
 from crypto_ops.models import FileJob, Reencryption
 from kernel.clock import database_now
@@ -28,7 +28,6 @@ from tests.endpoints import (
     all_routes,
     make_alarm,
     make_delivery,
-    make_log_target,
     make_policy,
     make_target,
     make_user,
@@ -66,7 +65,6 @@ def add_rows(owner):
         policy = make_policy()
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
-        log_target = make_log_target(size=0)
         # Without an entry of the log, whose 257th would cost another tile.
         reencryption = Reencryption(
             kind="reencryption",
@@ -78,6 +76,9 @@ def add_rows(owner):
         reencryption.save_with_mac()
         file = FileJob(kind="file", key_id=target.key_id, operation="encrypt", upload_size=1)
         file.save_with_mac()
+        log_target = LogTarget(url="https://siem.example.org/", root="", created_at=database_now())
+        log_target.name = str(log_target.id)
+        log_target.save_with_mac()
     size = checkpoint_now().size
     AuditReceipt.objects.create(size=size, anchor="file", receipt="offset 0", anchored_at=database_now())
     enrol(make_persona(f"reader-{size}", "auditor"))

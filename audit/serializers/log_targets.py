@@ -12,6 +12,7 @@ from audit.models.log_targets import HttpStyle, LogFormat, TargetStatus
 from kernel.http.targets import MAX_URL
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 
+FORMATS = [word.value for word in LogFormat]
 _STYLE = "of the body of HTTPS requests"
 _ACTIONS = "beginnings of actions, such as `accounts.`; all without any"
 _OUTCOMES = "all without any"
@@ -34,7 +35,7 @@ class LogTargetChangesSerializer(StrictSerializer):
     name = LabelField(max_length=LogTarget.NAME_LIMIT, required=False)
     url = _url(required=False)
     style = ChoiceField(choices=list(HttpStyle), required=False, help_text=_STYLE)
-    format = ChoiceField(choices=list(LogFormat), required=False)
+    format = ChoiceField(choices=FORMATS, required=False)
     actions = serializers.ListField(
         child=serializers.CharField(max_length=TEXT_LIMITS["action"]),
         max_length=MOST_ACTIONS,
@@ -76,7 +77,7 @@ class LogTargetSerializer(serializers.ModelSerializer[LogTarget]):
         source="shown_url", help_text="without its path for callers without `system.manage`"
     )
     style = ChoiceField(choices=list(HttpStyle), help_text=_STYLE)
-    format = ChoiceField(choices=list(LogFormat))
+    format = ChoiceField(choices=FORMATS)
     actions = serializers.ListField(child=serializers.CharField(), help_text=_ACTIONS)
     outcomes = serializers.ListField(child=ChoiceField(choices=list(Outcome)), help_text=_OUTCOMES)
     ca = serializers.CharField(help_text=_CA)
