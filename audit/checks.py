@@ -24,5 +24,16 @@ def check_archive(**_kwargs: Any) -> Iterable[CheckMessage]:
         yield _error("CC_AUDIT_ARCHIVE_DAYS needs CC_AUDIT_ARCHIVE, the place of the archive.")
 
 
+@register()
+def check_log_target_folder(**_kwargs: Any) -> Iterable[CheckMessage]:
+    folder = settings.CC_LOG_TARGET_FOLDER
+    if folder and not Path(folder).is_absolute():
+        yield Error(
+            "CC_LOG_TARGET_FOLDER must be an absolute path, because programs run in different folders.",
+            hint="Use a path such as /srv/ciphercanary-log.",
+            id="ciphercanary.E021",
+        )
+
+
 def _error(message: str) -> Error:
     return Error(message, hint="See CC_AUDIT_ARCHIVE in docs/operations.md.", id="ciphercanary.E020")

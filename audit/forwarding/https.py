@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ _MOST_OF_RESPONSE: Final = 2**22  # Elasticsearch writes about 300 bytes for eac
 _ACCEPTED: Final = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
 _READ_SECONDS: Final = 10.0  # a receiver may index the entries before it responds
 _SERVICE: Final = "ciphercanary"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HttpsReceiver:
@@ -111,8 +113,8 @@ def _loki(messages: Sequence[Message]) -> bytes:
 
 
 def _nanoseconds(timestamp: str) -> str:
-    found = timestamp_of(timestamp)
-    return f"{int(found.timestamp() * 1_000_000) if found else 0}000"
+    found = timestamp_of(timestamp) or _EPOCH
+    return str((found - _EPOCH) // timedelta(microseconds=1) * 1_000)
 
 
 def _value(octets: bytes) -> Any:
