@@ -35,6 +35,7 @@ from audit.models import (
     AuditTrail,
     AuditTree,
     CheckpointKey,
+    LogTarget,
     SavedFilter,
     UsageDay,
     UsageRollup,
@@ -120,6 +121,10 @@ PROVOCATIONS = {
     "audit_alarms.event_id": (AuditAlarm, {}, {"evidence": "of another alarm"}),
     "audit_alarms_resolved_with_reason": (AuditAlarm, {}, {"resolved_at": NOW}),
     "audit_saved_filters_name_once": (SavedFilter, {}, {}),
+    "audit_log_targets.name": (LogTarget, {}, {}),
+    "audit_log_targets_format_is_known": (LogTarget, {}, {"name": "another", "format": "xml"}),
+    "audit_log_targets_style_is_known": (LogTarget, {}, {"name": "another", "style": "loud"}),
+    "audit_log_targets_size_is_positive": (LogTarget, {}, {"name": "another", "size": -1}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
@@ -279,6 +284,7 @@ def rows(admin):
     jobs_delivery.submit(AuditExport(format="jsonl"))
     jobs_delivery.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
+    LogTarget(name="siem", url="https://siem.example.org/", created_at=NOW).save_with_mac()
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
     delivery = make_delivery()
     Delivery.objects.create(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.users.operations import USER_OPERATIONS
-from audit.models import AuditExport, UsageRollup
+from audit.models import AuditExport, LogTarget, UsageRollup
 from console.home.denied_acts import ACTS
 from console.home.services import PAGES
 from console.jobs.kinds import JOB_KINDS
@@ -48,6 +48,11 @@ def troubled(admin, make_key, use):
         error_code="internal",
         finished_at=database_now(),
     )
+    failing = {
+        "failing_since": now - timedelta(minutes=6),
+        "last_error": "The receiver did not respond in time.",
+    }
+    LogTarget(name="siem", url="https://siem.example.org/", created_at=now, **failing).save_with_mac()
     make_alarm()
     return {key.name: key for key in Key.objects.all()}
 
@@ -58,6 +63,7 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     assert [(each["kind"], each["severity"]) for each in body["results"]] == [
         ("audit_alarm", "critical"),
         ("key_denied", "critical"),
+        ("log_target_late", "warning"),
         ("key_rotation_overdue", "warning"),
         ("key_expiring", "warning"),
         ("job_failed", "warning"),
@@ -75,6 +81,8 @@ def test_each_condition_has_its_severity_its_object_its_beginning_and_a_page(tro
     assert found["second_factor_missing"]["since"] is None
     assert "object=idle" in found["key_denied"]["action_url"]
     assert found["audit_alarm"]["object"]["name"] == "Entry altered"
+    assert found["log_target_late"]["object"]["name"] == "siem"
+    assert found["log_target_late"]["action_url"] == "/audit/log-targets/"
     job = AuditExport.objects.get()
     assert found["job_failed"]["object"] == {"type": "audit_export", "id": str(job.id), "name": ""}
 

@@ -579,6 +579,22 @@ def test_the_worker_does_jobs_as_they_come_and_keeps_the_schedule(task, monkeypa
     assert "failing failed" in caplog.text
 
 
+def test_a_long_periodic_function_delays_no_other_one(task, monkeypatch):
+    monkeypatch.setattr(registry, "_periodic", {})
+    ticks, released, stopping = [], threading.Event(), threading.Event()
+    jobs_registry.register_periodic("long", 1, lambda: released.wait(SOON), is_long=True)
+    jobs_registry.register_periodic("ticking", 1, lambda: ticks.append(True))
+    thread = threading.Thread(target=worker.work, args=[1, stopping.is_set])
+    thread.start()
+    try:
+        wait_until(lambda: len(ticks) > 1)
+    finally:
+        released.set()
+        stopping.set()
+        thread.join(SOON)
+    assert not thread.is_alive()
+
+
 def test_each_loop_of_a_worker_shows_that_it_turns_also_during_a_job(task, monkeypatch):
     went_on, stopping = threading.Event(), threading.Event()
 
@@ -594,7 +610,7 @@ def test_each_loop_of_a_worker_shows_that_it_turns_also_during_a_job(task, monke
     try:
         wait_until(lambda: task.runs)
         monkeypatch.setattr(loops, "STUCK_SECONDS", -1.0)
-        wait_until(lambda: loops.stuck_loops() == ["jobs-1", "schedule"])
+        wait_until(lambda: loops.stuck_loops() == ["forward_audit_log", "jobs-1", "schedule"])
         monkeypatch.undo()
         loops._turns.current.times["jobs-1"] -= loops.STUCK_SECONDS + 1
         wait_until(lambda: loops.stuck_loops() == [])

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from audit.checks import check_log_target_folder
 from audit.forwarding import files
 from audit.models import LogTarget
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
@@ -101,3 +102,12 @@ def test_a_file_outside_of_the_folder_is_not_written(target, path, tmp_path, set
     assert run(target).last_error.startswith("The file may not be written.")
     assert not path.exists()
     assert LogTarget.objects.get().size == 0
+
+
+def test_a_relative_folder_is_an_error(settings):
+    settings.CC_LOG_TARGET_FOLDER = "log"
+    [error] = check_log_target_folder()
+    assert (error.id, "absolute" in error.msg) == ("ciphercanary.E021", True)
+    for folder in ("", "/srv/log"):
+        settings.CC_LOG_TARGET_FOLDER = folder
+        assert list(check_log_target_folder()) == []
