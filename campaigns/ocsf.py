@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _events() -> Iterator[dict[str, Any]]:
-    from audit.forwarding.formats import FORMATS  # noqa: PLC0415 - after django.setup
+    from audit.forwarding.events.formats import FORMATS  # noqa: PLC0415 - after django.setup
     from tests.audit.forwarding.samples import samples  # noqa: PLC0415 - likewise
 
     for entry in samples():

@@ -53,12 +53,10 @@ CC_AUDIT_USER_AGENTS = env.choice("CC_AUDIT_USER_AGENTS", "full", {"full", "none
 CC_METRICS_PORT = env.number("CC_METRICS_PORT", 0, at_least=0, at_most=65535)  # 0: none
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
-# --- archive: where old operations of the audit log move to
+# --- archive: where old operations of the audit log move to; after 0 days: only by the command
 CC_AUDIT_ARCHIVE = env.str("CC_AUDIT_ARCHIVE", "")
 CC_AUDIT_ARCHIVE_ENDPOINT = env.http_url("CC_AUDIT_ARCHIVE_ENDPOINT")
-CC_AUDIT_ARCHIVE_DAYS = env.number(
-    "CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_most=36500
-)  # 0: only by the command
+CC_AUDIT_ARCHIVE_DAYS = env.number("CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_most=36500)
 
 # --- log targets: receivers of the entries of the audit log
 CC_LOG_TARGET_FOLDER = env.str("CC_LOG_TARGET_FOLDER", "")  # "": no target is a file

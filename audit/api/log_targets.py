@@ -20,6 +20,7 @@ from audit.services import log_targets
 from audit.services.log_targets import Administrator
 from kernel.rest.idempotency import idempotent
 from kernel.rest.paging import PageQuery, page_serializer
+from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rest.schema import LOCATION
 from kernel.rest.views import ApiView
 from kernel.rules import Rule
@@ -82,28 +83,32 @@ class LogTargetView(_OneLogTargetView):
         "DELETE": Rule(MANAGE_TARGETS, actions.LOG_TARGET_DELETED),
     }
 
-    @extend_schema(responses=LogTargetSerializer)
+    @extend_schema(parameters=[ETAG], responses=LogTargetSerializer)
     def get(self, _request: Request, target_id: UUID) -> Response:
-        """One log target, with its lag."""
-        return self.shown(log_targets.get_log_target(principal=self.principal, target_id=target_id))
+        """One log target, with its lag. Deliveries do not change its `ETag`."""
+        return self._with_etag(log_targets.get_log_target(principal=self.principal, target_id=target_id))
 
-    @extend_schema(request=LogTargetChangesSerializer, responses=LogTargetSerializer)
-    def patch(self, _request: Request, target_id: UUID) -> Response:
+    @extend_schema(
+        request=LogTargetChangesSerializer, parameters=[IF_MATCH, ETAG], responses=LogTargetSerializer
+    )
+    def patch(self, request: Request, target_id: UUID) -> Response:
         """Change a log target. Its position stays. A new server needs the credential again. Requires a recent sign-in."""
-        changes = self.read(LogTargetChangesSerializer)
-        return self.shown(
-            log_targets.update_log_target(
-                principal=self.principal,
-                target_id=target_id,
-                changes=changes,  # type: ignore[arg-type]  # its fields are these
-            )
+        target = log_targets.update_log_target(
+            principal=self.principal,
+            target_id=target_id,
+            changes=self.read(LogTargetChangesSerializer),  # type: ignore[arg-type]  # its fields are these
+            check=if_match(request),
         )
+        return self._with_etag(target)
 
     @extend_schema(responses={204: None})
     def delete(self, _request: Request, target_id: UUID) -> Response:
         """Delete a log target. Archiving no longer waits for it. Requires a recent sign-in."""
         log_targets.delete_log_target(principal=self.principal, target_id=target_id)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _with_etag(self, target: LogTarget) -> Response:
+        return self.shown(target, headers={"ETag": etag_of(target.revision)})
 
 
 class EnableLogTargetView(_OneLogTargetView):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django import forms
 
-from audit.forwarding.formats import LABELS as FORMATS
+from audit.forwarding.events.formats import LABELS as FORMATS
 from audit.forwarding.values import CREDENTIAL_LIMIT
 from audit.log.canonical import MAX_INTEGER
 from audit.log.events import Outcome

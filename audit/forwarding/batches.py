@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.forwarding.formats import FORMATS
+from audit.forwarding.events.formats import FORMATS
+from audit.forwarding.events.severities import severity_of
 from audit.forwarding.messages import Message
 from audit.forwarding.positions import root_at
 from audit.forwarding.reading import ReadEntry, entries_after
-from audit.forwarding.severities import severity_of
 from audit.log import canonical
 from audit.log.canonical import JsonValue
 from audit.models import LogTarget

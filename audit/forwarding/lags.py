@@ -10,7 +10,7 @@ from audit.models.log_targets import TargetLag
 from kernel.observability import metrics
 from kernel.runtime import ProcessState
 
-LATE: Final = timedelta(minutes=5)
+_LATE: Final = timedelta(minutes=5)
 _known = ProcessState(set[str])  # the names of targets with metrics
 
 
@@ -49,8 +49,8 @@ def _problem(target: LogTarget, lag: TargetLag, at: datetime) -> str:
     """Why the target needs a decision, as a sentence; empty if it does not."""
     if target.stopped_reason:
         return f"The log target {target.name} has stopped. {target.stopped_reason}"
-    if target.failing_since is not None and at - target.failing_since >= LATE:
+    if target.failing_since is not None and at - target.failing_since >= _LATE:
         return f"Deliveries to the log target {target.name} fail. {target.last_error}"
-    if lag.seconds >= LATE.total_seconds():
+    if lag.seconds >= _LATE.total_seconds():
         return f"The log target {target.name} is {lag.entries} entries behind the log."
     return ""

@@ -47,7 +47,8 @@ def due_ids() -> list[UUID]:
 def claim(target_id: UUID, holder: UUID) -> LogTarget | None:
     """Lease the target. None if another worker has. Its MAC is not checked."""
     now = database_now()
-    if not _free(now).filter(pk=target_id).update(lease_holder=holder, lease_until=now + LEASE):
+    leased = {"lease_holder": holder, "lease_until": now + LEASE}
+    if not _free(now).filter(pk=target_id).update(**leased):  # noqa: CC3 - a lease, by compare-and-set
         return None
     return LogTarget.objects.filter(pk=target_id, lease_holder=holder).first()
 
@@ -55,7 +56,8 @@ def claim(target_id: UUID, holder: UUID) -> LogTarget | None:
 def renew(target: LogTarget) -> None:
     """Before each exchange. Raises LeaseLost."""
     now = database_now()
-    if not _held(target).filter(row_seq=target.row_seq).update(lease_until=now + LEASE):
+    unchanged = _held(target).filter(edits=target.edits)
+    if not unchanged.update(lease_until=now + LEASE):  # noqa: CC3 - a lease, by compare-and-set
         raise LeaseLost
 
 
@@ -73,16 +75,15 @@ def advance(target: LogTarget, batch: Batch) -> None:
         if stored is None or (stored.size, stored.root) != (target.size, target.root):
             raise LeaseLost
         stored.check_mac()
-        is_changed = stored.row_seq != target.row_seq
         stored.size, stored.root = batch.size, batch.root
         stored.last_error, stored.failures, stored.failing_since = "", 0, None
         stored.next_attempt_at = None
         if batch.messages:
             stored.last_success_at = database_now()
         stored.save_with_mac(_PROGRESS)
-    if is_changed:
+    if stored.edits != target.edits:
         raise LeaseLost
-    target.size, target.root, target.row_seq = stored.size, stored.root, stored.row_seq
+    target.size, target.root = stored.size, stored.root
     target.failures = 0
 
 
@@ -104,14 +105,14 @@ def write_test(target: LogTarget, error: str) -> None:
     """The result of a test, unless another one was requested meanwhile."""
     tested = {"test_requested_at": None, "tested_at": database_now(), "test_error": error}
     rows = LogTarget.objects.filter(pk=target.pk, test_requested_at=target.test_requested_at)
-    rows.update(**tested)  # noqa: CC3 - not under the MAC
+    rows.update(**tested)
 
 
 def stop(target: LogTarget, reason: str) -> None:
     """Deliver nothing more until a person resets the position. Raises LeaseLost and IntegrityFailed."""
     with transaction.atomic():
         stored = _held(target).select_for_update().first()
-        if stored is None or stored.row_seq != target.row_seq:
+        if stored is None or stored.edits != target.edits:
             raise LeaseLost
         stored.check_mac().stopped_reason = reason
         stored.save_with_mac(["stopped_reason"])

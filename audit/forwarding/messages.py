@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from audit.forwarding.severities import Severity
+from audit.forwarding.events.severities import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from audit.forwarding.files import FileReceiver
-from audit.forwarding.https import HttpsReceiver
 from audit.forwarding.messages import Message
-from audit.forwarding.relp import RelpReceiver
-from audit.forwarding.syslog import SyslogReceiver
+from audit.forwarding.transports.files import FileReceiver
+from audit.forwarding.transports.https import HttpsReceiver
+from audit.forwarding.transports.relp import RelpReceiver
+from audit.forwarding.transports.syslog import SyslogReceiver
 from audit.models import LogTarget
 from audit.models.log_targets import FILE, SCHEMES, UNACKNOWLEDGED
 from kernel.http.targets import Target
@@ -52,12 +52,17 @@ def receiver_of(target: LogTarget) -> Receiver:
     if target.scheme == FILE:
         return FileReceiver(Path(target.path))
     if target.scheme == "https":
-        credential = kek.unwrap_row(target).expose().decode() if target.has_credential else ""
-        return HttpsReceiver(target.url, target.style, target.ca, credential)
+        return HttpsReceiver(target.url, target.style, target.ca, _credential_of(target))
     address = Target.parse(target.url, SCHEMES)
     if target.scheme in UNACKNOWLEDGED:
         return SyslogReceiver(address, target.ca)
     return RelpReceiver(address, target.ca)
+
+
+def _credential_of(target: LogTarget) -> str:
+    if not target.has_credential:
+        return ""
+    return kek.unwrap_row(target).expose().decode()  # noqa: CC1 - a credential becomes a header of the request
 
 
 def error_text(reason: str) -> str:

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('outcomes', models.JSONField(default=list)),
                 ('ca', models.TextField(blank=True)),
                 ('is_enabled', models.BooleanField(default=True)),
+                ('edits', models.PositiveIntegerField(default=0)),
                 ('size', models.BigIntegerField(default=0)),
                 ('root', models.CharField(max_length=44)),
                 ('stopped_reason', models.CharField(blank=True, max_length=200)),

@@ -89,6 +89,7 @@ class LogTarget(MacProtectedRow, WrappedRow):
     outcomes = models.JSONField(default=list)
     ca = models.TextField(blank=True)
     is_enabled = models.BooleanField(default=True)
+    edits = models.PositiveIntegerField(default=0)
     size = models.BigIntegerField(default=0)
     root = models.CharField(max_length=44)
     stopped_reason = models.CharField(max_length=TEXT_LIMIT, blank=True)
@@ -129,6 +130,11 @@ class LogTarget(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def revision(self) -> int:
+        """The number of changes by people. Deliveries change the row, too, but not what people see of it."""
+        return self.edits
 
     @property
     def scheme(self) -> str:
@@ -203,6 +209,7 @@ class LogTarget(MacProtectedRow, WrappedRow):
             self.kek_id,
             bytes(self.wrapped),
             self.is_enabled,
+            self.edits,
             self.size,
             self.root,
             self.stopped_reason,

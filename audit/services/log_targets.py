@@ -99,7 +99,8 @@ def update_log_target(
 ) -> LogTarget:
     """Change fields. The position stays. A failed delivery is repeated at once.
 
-    ``check`` may refuse the locked target with an error of its own. Raises Denied, RecentAuthRequired, NotFound, Invalid, IntegrityFailed.
+    ``check`` may refuse the locked target with an error of its own. Raises Denied, RecentAuthRequired, NotFound,
+    Invalid, IntegrityFailed.
     """
     _admit(principal)
     with transaction.atomic():
@@ -193,13 +194,14 @@ def _switch(principal: Administrator, target_id: UUID, action: str, *, is_enable
             raise Conflict(f"The log target is already {'enabled' if is_enabled else 'disabled'}.")
         before = _values_of(target)
         target.is_enabled, target.next_attempt_at = is_enabled, None
-        target.save_with_mac(["is_enabled", "next_attempt_at"])
+        _save(target)
         _record(action, target, principal, RowChange.of_row(target, before=before, after=_values_of(target)))
     return target
 
 
 def _save(target: LogTarget) -> None:
     """Raises Invalid for the name of another target."""
+    target.edits += 1
     try:
         with transaction.atomic():
             target.save_with_mac()

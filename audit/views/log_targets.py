@@ -16,7 +16,7 @@ from audit.forms.log_targets import (
     NewLogTargetForm,
     PositionForm,
 )
-from audit.forwarding.formats import LABELS as FORMATS
+from audit.forwarding.events.formats import LABELS as FORMATS
 from audit.models import MANAGE_TARGETS, READ_TARGETS, LogTarget
 from audit.services import log_targets
 from audit.services.log_targets import Administrator

@@ -64,7 +64,7 @@ def if_match(request: Request) -> Callable[[MacProtectedRow], None]:
     etags = etags_to_match(request)
 
     def check(stored: MacProtectedRow) -> None:
-        if etags is not None and etag_of(stored.row_seq) not in etags:
+        if etags is not None and etag_of(stored.revision) not in etags:
             raise ProtocolError(
                 "The object has changed since you read it. Read it again, then retry.",
                 status=HTTPStatus.PRECONDITION_FAILED,

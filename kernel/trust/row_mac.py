@@ -55,6 +55,11 @@ class MacProtectedRow(models.Model):
         raise TypeError(f"{type(self).__name__} has no version {version}")
 
     @property
+    def revision(self) -> int:
+        """Changes whenever the row does, for conditional requests."""
+        return self.row_seq
+
+    @property
     def stored_mac_version(self) -> int:
         """The version of the field list that the row's MAC covers, if the MAC is valid."""
         found, _, _ = self.row_mac.partition(".")

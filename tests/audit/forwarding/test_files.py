@@ -5,7 +5,7 @@ import os
 import pytest
 
 from audit.checks import check_log_target_folder
-from audit.forwarding import files
+from audit.forwarding.transports import files
 from audit.models import LogTarget
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree

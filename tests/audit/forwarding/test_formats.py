@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from audit.forwarding.formats import FORMATS, LogFormat
-from audit.forwarding.severities import _OF_SUCCESS, Severity, severity_of
+from audit.forwarding.events.formats import FORMATS, LogFormat
+from audit.forwarding.events.severities import _OF_SUCCESS, Severity, severity_of
 from kernel import __version__
 from tests.action_tables import labels
 from tests.audit.forwarding.ocsf_schema import published

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.forwarding.https import HttpsReceiver
 from audit.forwarding.messages import Message
+from audit.forwarding.transports.https import HttpsReceiver
 from kernel.http.outgoing import ExchangeFailed
 
 AT = "2026-11-25T14:05:00.500000Z"

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from audit.forwarding import relp
+from audit.forwarding.events.severities import Severity
 from audit.forwarding.messages import Message
-from audit.forwarding.severities import Severity
-from audit.forwarding.syslog import frame
+from audit.forwarding.transports import relp
+from audit.forwarding.transports.syslog import frame
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree
 from campaigns.forwarding.receiving import Verified

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from audit.forwarding.connections import bounded, close_gently, connect, has_ended
 from audit.forwarding.messages import Message
+from audit.forwarding.transports.connections import bounded, close_gently, connect, has_ended
 from audit.log.raw_rows import timestamp_of
 from audit.sequencing.checkpoints.syslog import printable
 from kernel.http.targets import Target

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import batched
 from typing import Final
 
-from audit.forwarding.connections import bounded, connect
 from audit.forwarding.messages import Message
-from audit.forwarding.syslog import frame
+from audit.forwarding.transports.connections import bounded, connect
+from audit.forwarding.transports.syslog import frame
 from kernel.http.outgoing import ExchangeFailed
 from kernel.http.targets import Target
 

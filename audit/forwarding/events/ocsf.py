@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from audit import actions
-from audit.forwarding.fields import PRODUCT, Fields, Forwarded, present
-from audit.forwarding.ocsf_classes import (
+from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.forwarding.events.ocsf_classes import (
     ACCOUNT_CHANGE,
     API_ACTIVITY,
     AUTHENTICATION,
@@ -20,7 +20,7 @@ from audit.forwarding.ocsf_classes import (
     EventClass,
     classified,
 )
-from audit.forwarding.severities import severity_of
+from audit.forwarding.events.severities import severity_of
 from audit.log.events import ActorType
 from kernel import __version__
 

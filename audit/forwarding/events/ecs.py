@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from audit import actions
-from audit.forwarding.fields import PRODUCT, Fields, Forwarded, present
-from audit.forwarding.ocsf_classes import ACCOUNT_CHANGES, SIGN_INS, verb_of
-from audit.forwarding.severities import Severity, severity_of
+from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.forwarding.events.ocsf_classes import ACCOUNT_CHANGES, SIGN_INS, verb_of
+from audit.forwarding.events.severities import Severity, severity_of
 from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
 from kernel import __version__

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from audit.forwarding.fields import PRODUCT, Fields, Forwarded, present
-from audit.forwarding.severities import Severity, severity_of
+from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.forwarding.events.severities import Severity, severity_of
 from kernel import __version__
 
 # The severity of CEF is 0 to 10: low to 3, medium to 6, high to 8, very high above.

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from audit.exports.formats import with_integrity
-from audit.forwarding.cef import cef_event
-from audit.forwarding.ecs import ecs_event
-from audit.forwarding.fields import VERIFIED, Forwarded
-from audit.forwarding.ocsf import ocsf_event
+from audit.forwarding.events.cef import cef_event
+from audit.forwarding.events.ecs import ecs_event
+from audit.forwarding.events.fields import VERIFIED, Forwarded
+from audit.forwarding.events.ocsf import ocsf_event
 from audit.models.log_targets import LogFormat
 
 LABELS: Mapping[str, str] = MappingProxyType(
@@ -20,14 +20,14 @@ LABELS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def json_event(entry: Forwarded) -> bytes:
+def _json_event(entry: Forwarded) -> bytes:
     """The bytes that are hashed into the tree. Those of an altered entry end with the member ``integrity``."""
     return entry.octets if entry.integrity == VERIFIED else with_integrity(entry)
 
 
 FORMATS: Mapping[str, Callable[[Forwarded], bytes]] = MappingProxyType(
     {
-        LogFormat.JSON: json_event,
+        LogFormat.JSON: _json_event,
         LogFormat.ECS: ecs_event,
         LogFormat.OCSF: ocsf_event,
         LogFormat.CEF: cef_event,

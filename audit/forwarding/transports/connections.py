@@ -16,7 +16,7 @@ from kernel.http.targets import Target
 _SILENCE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 2.0
 _CHUNK: Final = 4096
-TOTAL_SECONDS: Final = 30.0  # of one batch. The lease of a target is longer.
+_TOTAL_SECONDS: Final = 30.0  # of one batch. The lease of a target is longer.
 
 
 def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
@@ -24,7 +24,7 @@ def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
     from kernel.http.pinned import checked_addresses  # noqa: PLC0415 - loads urllib3
 
     addresses = checked_addresses(target.host, target.port, settings.CC_NOTIFICATIONS.allowed_networks)
-    with exchanging():
+    with _exchanging():
         connected = _connect_any(addresses, target.port)
         try:
             connected.settimeout(_SILENCE_SECONDS)
@@ -66,18 +66,18 @@ def close_gently(connected: socket.socket) -> None:
 
 @contextmanager
 def bounded(connected: socket.socket) -> Iterator[None]:
-    """An exchange that ends after ``TOTAL_SECONDS``, however slowly the receiver reads. Raises ExchangeFailed."""
-    timer = ShutDown(TOTAL_SECONDS, connected)
+    """An exchange that ends after ``_TOTAL_SECONDS``, however slowly the receiver reads. Raises ExchangeFailed."""
+    timer = ShutDown(_TOTAL_SECONDS, connected)
     timer.start()
     try:
-        with exchanging():
+        with _exchanging():
             yield
     finally:
         timer.cancel()
 
 
 @contextmanager
-def exchanging() -> Iterator[None]:
+def _exchanging() -> Iterator[None]:
     """Converts the errors of a socket. Raises ExchangeFailed."""
     began = time.monotonic()
     try:
@@ -85,7 +85,7 @@ def exchanging() -> Iterator[None]:
     except ssl.SSLError as error:
         raise ExchangeFailed("tls_failed") from error
     except OSError as error:
-        is_late = isinstance(error, TimeoutError) or time.monotonic() - began >= TOTAL_SECONDS
+        is_late = isinstance(error, TimeoutError) or time.monotonic() - began >= _TOTAL_SECONDS
         raise ExchangeFailed("timeout" if is_late else "connection_failed") from error
 
 
@@ -102,7 +102,7 @@ def _connect_any(addresses: list[str], port: int) -> socket.socket:
 def _secure(connected: socket.socket, host: str, ca: str) -> ssl.SSLSocket:
     from kernel.http.pinned import tls_context  # noqa: PLC0415 - loads urllib3
 
-    timer = ShutDown(TOTAL_SECONDS, connected)
+    timer = ShutDown(_TOTAL_SECONDS, connected)
     timer.start()
     try:
         context = tls_context(settings.CC_NOTIFICATIONS.ca_file, ca)

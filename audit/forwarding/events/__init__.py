@@ -1,0 +1,1 @@
+"""Entries as events of receivers: canonical JSON, ECS, OCSF, CEF."""

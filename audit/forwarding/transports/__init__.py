@@ -1,0 +1,1 @@
+"""The transports to receivers: HTTPS, RELP, syslog, files."""
