@@ -57,7 +57,7 @@ def renew(target: LogTarget) -> None:
     """Before each exchange. Raises LeaseLost."""
     now = database_now()
     unchanged = _held(target).filter(edits=target.edits)
-    if not unchanged.update(lease_until=now + LEASE):  # noqa: CC3 - a lease, by compare-and-set
+    if not unchanged.update(lease_until=now + LEASE):
         raise LeaseLost
 
 
