@@ -76,6 +76,8 @@ def _reason_of(error: Exception) -> str:
 
     if isinstance(error, exceptions.NameResolutionError):  # also a NewConnectionError
         return "name_not_resolved"
+    if isinstance(error, exceptions.NewConnectionError):  # also a TimeoutError
+        return "connection_failed"
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         return "timeout"
     return "tls_failed" if isinstance(error, exceptions.SSLError) else "connection_failed"

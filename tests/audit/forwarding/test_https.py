@@ -111,3 +111,9 @@ def test_another_status_does_not(status, send, receiver):
     receiver.response = status
     with pytest.raises(ExchangeFailed, match=f"status_{status}"):
         send("lines")
+
+
+def test_a_server_that_refuses_connections_is_named(send, receiver):
+    receiver.server_close()
+    with pytest.raises(ExchangeFailed, match="connection_failed"):
+        send("lines")
