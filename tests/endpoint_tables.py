@@ -2,7 +2,7 @@
 
 python -m tests.endpoint_tables
 
-rewrites both, and the tables of ``docs/audit-log.md`` and ``docs/algorithms.md``. Tests compare them with the code.
+rewrites both, and the tables of ``docs/audit-log.md``, ``docs/algorithms.md`` and ``docs/log-targets.md``. Tests compare them with the code.
 
 A table is between ``<!-- endpoints PATH… -->`` and ``<!-- end -->``. It has the endpoints below its paths, except
 those below a longer path of another table. So a new endpoint is in its table at once.
@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests import action_tables, algorithm_tables
+from tests import action_tables, algorithm_tables, forwarding_tables
 from tests.product import ROOT
 
 SNAPSHOT: Final = ROOT / "tests" / "openapi.json"
@@ -79,7 +79,7 @@ def main() -> None:
     command = [ROOT / "bin" / "manage", "spectacular", "--format", "openapi-json", "--file", SNAPSHOT]
     subprocess.run(command, check=True)
     PAGE.write_text(page(json.loads(SNAPSHOT.read_text())))
-    for tables in (action_tables, algorithm_tables):
+    for tables in (action_tables, algorithm_tables, forwarding_tables):
         tables.PAGE.write_text(tables.page())
 
 

@@ -73,6 +73,17 @@ def test_a_disabled_target_can_be_tested_and_enabled_once(admin):
     assert admin.api.post(f"{path}/enable", {}).status == 409
 
 
+def test_a_change_is_refused_if_another_one_came_before_but_not_after_a_delivery(admin):
+    target = make_log_target(size=0)
+    path = f"{PATH}/{target.id}"
+    tag = admin.api.get(path).headers["ETag"]
+    target.size = 1
+    target.save_with_mac()  # as a delivery
+    changed = admin.api.send("PATCH", path, {"format": "ecs"}, If_Match=tag)
+    assert (changed.status, changed.headers["ETag"] != tag) == (200, True)
+    assert admin.api.send("PATCH", path, {"format": "cef"}, If_Match=tag).status == 412
+
+
 def test_a_reader_gets_the_server_instead_of_the_url(auditor):
     target = make_log_target()
     [listed] = auditor.api.get(PATH).json["results"]
