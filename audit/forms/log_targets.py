@@ -33,6 +33,13 @@ def _plain(**attributes: object) -> dict[str, object]:
     return {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", **attributes}
 
 
+class _SecretText(forms.Textarea):
+    """Never shows what was entered. A password field would drop the line breaks of a certificate."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+
 class LogTargetFields(PageForm):
     name = forms.CharField(
         max_length=LogTarget.NAME_LIMIT,
@@ -60,9 +67,11 @@ class LogTargetFields(PageForm):
     credential = forms.CharField(
         required=False,
         max_length=CREDENTIAL_LIMIT,
-        label="Credential of HTTPS requests",
-        help_text="The value of the header Authorization, such as Splunk TOKEN or ApiKey KEY.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=(
+            "With https, the value of the header Authorization, such as Splunk TOKEN or ApiKey KEY. With relp+tls and tls, "
+            "a certificate and its private key in PEM form."
+        ),
+        widget=_SecretText(attrs=_plain(rows=2)),
     )
     ca = forms.CharField(
         required=False,

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from audit.forwarding.messages import Message
+from audit.forwarding.transports.connections import Security
 from audit.forwarding.transports.files import FileReceiver
 from audit.forwarding.transports.https import HttpsReceiver
 from audit.forwarding.transports.relp import RelpReceiver
 from audit.forwarding.transports.syslog import SyslogReceiver
 from audit.models import LogTarget
-from audit.models.log_targets import FILE, SCHEMES, UNACKNOWLEDGED
+from audit.models.log_targets import FILE, SCHEMES, UNACKNOWLEDGED, WITH_TLS
 from kernel.http.targets import Target
 from kernel.trust import kek
 
@@ -52,17 +53,16 @@ def receiver_of(target: LogTarget) -> Receiver:
     if target.scheme == FILE:
         return FileReceiver(Path(target.path))
     if target.scheme == "https":
-        return HttpsReceiver(target.url, target.style, target.ca, _credential_of(target))
+        return HttpsReceiver(target.url, target.style, target.ca, _credential_of(target).decode())
     address = Target.parse(target.url, SCHEMES)
-    if target.scheme in UNACKNOWLEDGED:
-        return SyslogReceiver(address, target.ca)
-    return RelpReceiver(address, target.ca)
+    security = Security(target.ca, _credential_of(target)) if target.scheme in WITH_TLS else None
+    return (SyslogReceiver if target.scheme in UNACKNOWLEDGED else RelpReceiver)(address, security)
 
 
-def _credential_of(target: LogTarget) -> str:
+def _credential_of(target: LogTarget) -> bytes:
     if not target.has_credential:
-        return ""
-    return kek.unwrap_row(target).expose().decode()  # noqa: CC1 - a credential becomes a header of the request
+        return b""
+    return kek.unwrap_row(target).expose()  # noqa: CC1 - a credential becomes a header, or the identity of TLS
 
 
 def error_text(reason: str) -> str:

@@ -14,12 +14,13 @@ from kernel.labels import label_fault
 from kernel.trust import kek
 
 MOST_ACTIONS: Final = 20
-CREDENTIAL_LIMIT: Final = 2_000
+CREDENTIAL_LIMIT: Final = 16 * 1024
+_HEADER_LIMIT: Final = 2_000
 
 
 class LogTargetValues(TypedDict, total=False):
-    """The fields of a new target, or those to change. ``credential`` is the value of the header Authorization, "" for
-    none. ``actions`` are beginnings of actions, such as ``accounts.``.
+    """The fields of a new target, or those to change. ``credential`` is the value of the header Authorization or,
+    for syslog with TLS, a certificate and its private key in PEM form; "" for none. ``actions`` are beginnings of actions, such as ``accounts.``.
     """
 
     name: str
@@ -60,11 +61,25 @@ def _set_credential(target: LogTarget, credential: str) -> None:
     if not credential:
         target.kek_id, target.wrapped = "", b""
         return
-    if target.scheme != "https":
-        raise Invalid.of_field("credential", "Only https targets have a credential.")
-    if len(credential) > CREDENTIAL_LIMIT or not (credential.isascii() and credential.isprintable()):
-        raise Invalid.of_field("credential", f"Use at most {CREDENTIAL_LIMIT} printable ASCII characters.")
+    if target.scheme not in WITH_TLS:
+        raise Invalid.of_field("credential", "Only https, relp+tls and tls have a credential.")
+    (_check_header if target.scheme == "https" else _check_identity)(credential)
     kek.wrap_into(target, KeyMaterial(credential.encode(), least=1))
+
+
+def _check_header(credential: str) -> None:
+    if len(credential) > _HEADER_LIMIT or not (credential.isascii() and credential.isprintable()):
+        raise Invalid.of_field("credential", f"Use at most {_HEADER_LIMIT} printable ASCII characters.")
+
+
+def _check_identity(credential: str) -> None:
+    from kernel.http.pinned import load_identity  # noqa: PLC0415 - loads urllib3, which web processes seldom need
+
+    try:
+        load_identity(ssl.create_default_context(), credential.encode())
+    except (ssl.SSLError, ValueError):
+        fault = "Use a certificate and its private key in PEM form, without a password."
+        raise Invalid.of_field("credential", fault) from None
 
 
 def _check_name(name: str) -> None:

@@ -65,7 +65,8 @@ class LogTarget(MacProtectedRow, WrappedRow):
     Without any, all of them.
 
     ``url`` is ``https://…``, ``file:///…``, or ``relp``, ``relp+tls``, ``tcp`` or ``tls`` with host and port. The
-    wrapped key is the value of the header Authorization, and ``ca`` are certificates (PEM) beside those of the system.
+    wrapped key is the value of the header Authorization or, for syslog with TLS, a certificate and its private key (PEM).
+    ``ca`` are certificates (PEM) beside those of the system.
 
     The first ``size`` leaves of the tree were delivered, and ``root`` (base64) is its root at that size. The MAC covers
     both: otherwise an attacker with write access to the database could hide entries from the receiver.

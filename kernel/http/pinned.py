@@ -5,6 +5,7 @@ one of these addresses, so a second resolution cannot lead elsewhere (DNS rebind
 """
 
 import ipaddress
+import os
 import socket
 import ssl
 import time
@@ -120,3 +121,18 @@ def tls_context(ca_file: str, ca: str) -> ssl.SSLContext:
     if ca:
         context.load_verify_locations(cadata=ca)
     return context
+
+
+def load_identity(context: ssl.SSLContext, pem: bytes) -> None:
+    """Let the client authenticate itself with a certificate and its private key, which never reach the disk.
+
+    Raises ssl.SSLError if they do not belong together, or if the key is encrypted.
+    """
+    file = os.memfd_create("identity")
+    try:
+        os.write(file, pem)
+        context.load_cert_chain(
+            f"/proc/self/fd/{file}", password=lambda: b""
+        )  # otherwise OpenSSL asks the terminal
+    finally:
+        os.close(file)

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from django.conf import settings
@@ -19,8 +20,18 @@ _CHUNK: Final = 4096
 _TOTAL_SECONDS: Final = 30.0  # of one batch. The lease of a target is longer.
 
 
-def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
-    """A connection to the first address that accepts one. Raises ExchangeFailed."""
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The TLS of a connection: authorities (PEM) beside those of the system, and the certificate and private key (PEM)
+    of the client, both optional.
+    """
+
+    ca: str = ""
+    identity: bytes = field(default=b"", repr=False)
+
+
+def connect(target: Target, security: Security | None) -> socket.socket:
+    """A connection to the first address that accepts one, without TLS if ``security`` is None. Raises ExchangeFailed."""
     from kernel.http.pinned import checked_addresses  # noqa: PLC0415 - loads urllib3
 
     addresses = checked_addresses(target.host, target.port, settings.CC_NOTIFICATIONS.allowed_networks)
@@ -28,7 +39,7 @@ def connect(target: Target, *, is_secure: bool, ca: str) -> socket.socket:
         connected = _connect_any(addresses, target.port)
         try:
             connected.settimeout(_SILENCE_SECONDS)
-            return _secure(connected, target.host, ca) if is_secure else connected
+            return connected if security is None else _secure(connected, target.host, security)
         except BaseException:
             connected.close()
             raise
@@ -99,13 +110,15 @@ def _connect_any(addresses: list[str], port: int) -> socket.socket:
     raise failure or OSError("no address")
 
 
-def _secure(connected: socket.socket, host: str, ca: str) -> ssl.SSLSocket:
-    from kernel.http.pinned import tls_context  # noqa: PLC0415 - loads urllib3
+def _secure(connected: socket.socket, host: str, security: Security) -> ssl.SSLSocket:
+    from kernel.http.pinned import load_identity, tls_context  # noqa: PLC0415 - loads urllib3
 
     timer = ShutDown(_TOTAL_SECONDS, connected)
     timer.start()
     try:
-        context = tls_context(settings.CC_NOTIFICATIONS.ca_file, ca)
+        context = tls_context(settings.CC_NOTIFICATIONS.ca_file, security.ca)
+        if security.identity:
+            load_identity(context, security.identity)
         return context.wrap_socket(connected, server_hostname=host)
     finally:
         timer.cancel()

@@ -7,17 +7,19 @@ data begins with ``200`` (https://github.com/rsyslog/librelp/blob/main/doc/relp.
 import re
 import socket
 from collections.abc import Sequence
-from itertools import batched
+from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from audit.forwarding.messages import Message
-from audit.forwarding.transports.connections import bounded, connect
+from audit.forwarding.transports.connections import Security, bounded, connect
 from audit.forwarding.transports.syslog import frame
 from kernel.http.outgoing import ExchangeFailed
 from kernel.http.targets import Target
 
 _OFFER: Final = b"relp_version=0\nrelp_software=ciphercanary\ncommands=syslog"
 _WINDOW: Final = 128  # messages that wait for their confirmation
+_CLOSE_SECONDS: Final = 2.0
 _LAST_NUMBER: Final = 999_999_999
 _HEAD: Final = re.compile(rb"(\d{1,9}) ([a-z]{1,32}) (\d{1,9})[ \n]")
 _MOST_OF_HEAD: Final = 64
@@ -29,19 +31,20 @@ _LINE_FEED: Final = ord("\n")
 class RelpReceiver:
     """A session that lasts until ``close``, or until an error ends it."""
 
-    def __init__(self, target: Target, ca: str) -> None:
-        self._target, self._ca = target, ca
+    def __init__(self, target: Target, security: Security | None) -> None:
+        self._target, self._security = target, security
         self._session: _Session | None = None
 
     def send(self, messages: Sequence[Message]) -> None:
         """Raises ExchangeFailed. Some of the messages may have been accepted then."""
         try:
             if self._session is None:
-                is_secure = self._target.scheme == "relp+tls"
-                self._session = _Session(connect(self._target, is_secure=is_secure, ca=self._ca))
+                self._session = _Session(connect(self._target, self._security))
             self._session.send([frame(message) for message in messages])
         except ExchangeFailed:
-            self.close()
+            if self._session is not None:
+                self._session.abandon()
+                self._session = None
             raise
 
     def close(self) -> None:
@@ -64,32 +67,37 @@ class _Session:
             raise
 
     def send(self, frames: Sequence[bytes]) -> None:
+        """New frames follow while others wait, so that no side waits for the other one."""
+        waiting, unconfirmed = iter(frames), set[int]()
         with bounded(self._connected):
-            for some in batched(frames, _WINDOW):
-                numbers, sent = set(), bytearray()
+            while some := list(islice(waiting, _WINDOW - len(unconfirmed))):
+                sent = bytearray()
                 for each in some:
                     sent += self._frame(b"syslog", each)
-                    numbers.add(self._number)
+                    unconfirmed.add(self._number)
                 self._connected.sendall(sent)
-                self._confirm(numbers)
+                self._confirm(unconfirmed, _WINDOW // 2)
+            self._confirm(unconfirmed)
 
     def end(self) -> None:
-        """The server may have ended the session before, so its response does not matter."""
-        try:
+        """The server may have ended the session before."""
+        with suppress(ExchangeFailed), bounded(self._connected):
+            self._connected.settimeout(_CLOSE_SECONDS)
             self._connected.sendall(self._frame(b"close", b""))
-        except OSError:
-            pass
-        finally:
-            self._connected.close()
+            self._confirm({self._number})
+        self.abandon()
+
+    def abandon(self) -> None:
+        self._connected.close()
 
     def _frame(self, command: bytes, content: bytes) -> bytes:
         self._number = self._number % _LAST_NUMBER + 1
         data = b" " + content if content else b""
         return b"%d %b %d%b\n" % (self._number, command, len(content), data)
 
-    def _confirm(self, numbers: set[int]) -> None:
-        """Wait until the server has accepted all these frames."""
-        while numbers:
+    def _confirm(self, numbers: set[int], most_left: int = 0) -> None:
+        """Wait until the server has accepted these frames, except for ``most_left`` of them."""
+        while len(numbers) > most_left:
             number, command, content = self._read_frame()
             if command == b"serverclose":
                 raise ExchangeFailed("connection_failed")
@@ -118,6 +126,9 @@ class _Session:
         return number, command, content
 
     def _receive(self) -> None:
+        # Servers send their responses in small parts, each after the acknowledgement of the one before (RFC 896), which
+        # the kernel would delay by 40 ms.
+        self._connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         received = self._connected.recv(2**16)
         if not received:
             raise ExchangeFailed("connection_failed")

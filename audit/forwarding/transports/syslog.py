@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from audit.forwarding.messages import Message
-from audit.forwarding.transports.connections import bounded, close_gently, connect, has_ended
+from audit.forwarding.transports.connections import Security, bounded, close_gently, connect, has_ended
 from audit.log.raw_rows import timestamp_of
 from audit.sequencing.checkpoints.syslog import printable
 from kernel.http.targets import Target
@@ -26,15 +26,15 @@ def frame(message: Message) -> bytes:
 class SyslogReceiver:
     """A server without acknowledgement. Entries on the way are lost if it ends the connection."""
 
-    def __init__(self, target: Target, ca: str) -> None:
-        self._target, self._ca = target, ca
+    def __init__(self, target: Target, security: Security | None) -> None:
+        self._target, self._security = target, security
         self._connected: socket.socket | None = None
 
     def send(self, messages: Sequence[Message]) -> None:
         """Raises ExchangeFailed."""
         if self._connected is None or has_ended(self._connected):
             self.close()
-            self._connected = connect(self._target, is_secure=self._target.scheme == "tls", ca=self._ca)
+            self._connected = connect(self._target, self._security)
         frames = map(frame, messages)
         # Octet counting: a line break in a message would not split it.
         with bounded(self._connected):

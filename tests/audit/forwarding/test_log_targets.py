@@ -121,13 +121,15 @@ def target_of(admin):
         ("ca", "x" * 32_769),
         ("credential", "a\r\nX: 1"),
         ("credential", "x" * 2_001),
+        ("credential", "tls: no certificate"),
     ],
 )
 def test_an_invalid_field_is_named(field, value, target_of, settings, tmp_path):
     settings.CC_LOG_TARGET_FOLDER = str(tmp_path)
     given = value.format(folder=tmp_path) if field == "url" else value
+    other = {"url": "tls://siem.example.org"} if value == "tls: no certificate" else {}
     with pytest.raises(Invalid) as caught:
-        target_of(**{field: given})
+        target_of(**{field: given, **other})
     assert set(caught.value.fields) == {field}
     assert not LogTarget.objects.exists()
 

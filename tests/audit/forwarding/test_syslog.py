@@ -1,6 +1,8 @@
 """Syslog messages over RELP, TCP and TLS."""
 
 import re
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree
 from campaigns.forwarding.receiving import Verified
 from tests.audit.forwarding.conftest import retry, run, write
-from tests.audit.forwarding.servers import CountingServer, RelpServer
+from tests.audit.forwarding.servers import CountingServer, RelpServer, client_identity
 from tests.notifications.servers import serving
 from tests.waiting import wait_until
 
@@ -95,6 +97,21 @@ def test_a_certificate_of_another_authority_is_refused(log, new_target, loopback
         failed = run(new_target(f"relp+tls://127.0.0.1:{server.port}", ca=""))
         assert failed.last_error == "The certificate or the TLS connection is not valid."
         assert server.messages == []
+
+
+@pytest.mark.parametrize("scheme", ["relp+tls", "tls"])
+def test_a_client_authenticates_itself_with_its_certificate(scheme, log, new_target, loopback, tls):
+    certificate, key = client_identity()
+    demanding = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    demanding.load_cert_chain(tls[1], Path(tls[1]).with_name("key.pem"))
+    demanding.load_verify_locations(cadata=certificate)
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    with serving((RelpServer if scheme == "relp+tls" else CountingServer)(demanding)) as server:
+        url = f"{scheme}://127.0.0.1:{server.port}"
+        target = run(new_target(url, credential=certificate + key))
+        wait_until(lambda: len(server.messages) == target.size + 1)
+        run(new_target(url, name="nobody"))
+        assert len(server.messages) == target.size + 1
 
 
 def test_an_address_that_is_not_allowed_is_not_connected(log, new_target, loopback, settings):
