@@ -1,5 +1,6 @@
 """Log targets."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from kernel.rules import Rule
 class _LogTargetView(ApiView[Administrator]):
     """Base class of the views of log targets."""
 
-    def measured(self, rows: list[LogTarget]) -> list[LogTarget]:
+    def measured(self, rows: Iterable[LogTarget]) -> list[LogTarget]:
         return log_targets.measured(rows, principal=self.principal)
 
     def shown(self, target: LogTarget, **options: object) -> Response:

@@ -13,7 +13,7 @@ from audit.models import LogTarget
 from audit.models.log_targets import HttpStyle, LogFormat
 from kernel.http.targets import MAX_URL
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import CheckboxTags, PageForm, WordsField
+from kernel.pages.forms import CheckboxTags, PageForm, UnkeptTextarea, WordsField
 
 STYLES: Final[Mapping[str, str]] = {
     HttpStyle.LINES: "One entry on each line",
@@ -31,13 +31,6 @@ _NEW, _WHOLE, _AFTER = "new", "whole", "after"
 
 def _plain(**attributes: object) -> dict[str, object]:
     return {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", **attributes}
-
-
-class _SecretText(forms.Textarea):
-    """Never shows what was entered. A password field would drop the line breaks of a certificate."""
-
-    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
-        return None
 
 
 class LogTargetFields(PageForm):
@@ -59,7 +52,7 @@ class LogTargetFields(PageForm):
     format = forms.ChoiceField(
         choices=[*FORMATS.items()],
         initial=LogFormat.JSON.value,
-        help_text="Only canonical JSON without filters lets the receiver verify the log.",
+        help_text="The receiver can verify canonical JSON, if it gets every entry.",
     )
     style = forms.ChoiceField(
         label="Body of HTTPS requests", choices=[*STYLES.items()], initial=HttpStyle.LINES.value
@@ -71,7 +64,7 @@ class LogTargetFields(PageForm):
             "With https, the value of the header Authorization, such as Splunk TOKEN or ApiKey KEY. With relp+tls and tls, "
             "a certificate and its private key in PEM form."
         ),
-        widget=_SecretText(attrs=_plain(rows=2)),
+        widget=UnkeptTextarea(rows=2),
     )
     ca = forms.CharField(
         required=False,

@@ -34,7 +34,7 @@ def _size(**options: Any) -> serializers.IntegerField:
 class LogTargetChangesSerializer(StrictSerializer):
     name = LabelField(max_length=LogTarget.NAME_LIMIT, required=False)
     url = _url(required=False)
-    style = ChoiceField(choices=list(HttpStyle), required=False, help_text=_STYLE)
+    style = ChoiceField(choices=list(HttpStyle), required=False, help_text=_STYLE)  # type: ignore[assignment]  # DRF takes declared fields off the class
     format = ChoiceField(choices=FORMATS, required=False)
     actions = serializers.ListField(
         child=serializers.CharField(max_length=TEXT_LIMITS["action"]),
@@ -57,7 +57,7 @@ class LogTargetChangesSerializer(StrictSerializer):
         allow_blank=True,
         trim_whitespace=False,
         required=False,
-        help_text="the header Authorization of HTTPS requests; empty for none",
+        help_text="the header Authorization of HTTPS requests, or a certificate with its private key for syslog; empty for none",
     )
 
 
@@ -76,7 +76,7 @@ class LogTargetSerializer(serializers.ModelSerializer[LogTarget]):
     url = serializers.CharField(
         source="shown_url", help_text="without its path for callers without `system.manage`"
     )
-    style = ChoiceField(choices=list(HttpStyle), help_text=_STYLE)
+    style = ChoiceField(choices=list(HttpStyle), help_text=_STYLE)  # type: ignore[assignment]  # DRF takes declared fields off the class
     format = ChoiceField(choices=FORMATS)
     actions = serializers.ListField(child=serializers.CharField(), help_text=_ACTIONS)
     outcomes = serializers.ListField(child=ChoiceField(choices=list(Outcome)), help_text=_OUTCOMES)

@@ -86,6 +86,17 @@ class CheckboxTags(forms.CheckboxSelectMultiple):
     template_name = "partials/checkbox_tags.html"
 
 
+class UnkeptTextarea(forms.Textarea):
+    """For secrets. The text is never sent back to the browser, which must neither store nor check it."""
+
+    def __init__(self, rows: int = 8) -> None:
+        plain = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(attrs={**plain, "rows": rows, "class": "mono"})
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+
 class WordsField(forms.CharField):
     """Words that the user separates with commas, without repetitions."""
 

@@ -8,7 +8,7 @@ from django import forms
 
 from kernel.crypto.errors import WrongKey
 from kernel.crypto.transport import pem
-from kernel.pages.forms import UtcDateTimeField, offer
+from kernel.pages.forms import UnkeptTextarea, UtcDateTimeField, offer
 from keys.creation.forms import NewKeyForm
 from keys.explanations import algorithm_choices
 from keys.forms import FinalForm
@@ -33,16 +33,6 @@ _TEXTS: Final = frozenset({"pem", "jwk", "public"})
 _PLAIN: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
-class _UnkeptTextarea(forms.Textarea):
-    """For key material. It is never sent back to the browser, which must neither store nor check it."""
-
-    def __init__(self, rows: int = 8) -> None:
-        super().__init__(attrs=_PLAIN | {"rows": rows, "class": "mono"})
-
-    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
-        return None
-
-
 class ImportForm(NewKeyForm):
     """A key of another system. On a connection that others can read, it offers no plain format."""
 
@@ -57,7 +47,7 @@ class ImportForm(NewKeyForm):
         strip=False,
         max_length=MAX_TEXT,
         help_text="Without encryption by a password. This page never shows it again.",
-        widget=_UnkeptTextarea,
+        widget=UnkeptTextarea,
     )
     import_parameters_id = forms.UUIDField(
         required=False,
@@ -124,7 +114,7 @@ class ExportForm(FinalForm):
         label="Wrapping key",
         max_length=4 * MAX_WRAPPING_KEY,
         help_text="The public key of the other system, as PEM or base64: RSA from 3072 bits, or X25519 with ML-KEM-768.",
-        widget=_UnkeptTextarea(rows=6),
+        widget=UnkeptTextarea(rows=6),
     )
 
     field_order = ("wrapping_key", "reason", "name")

@@ -100,10 +100,11 @@ def _api_activity(fields: Fields) -> _Members:
             "operation": fields.action,
             "service": {"name": PRODUCT},
             **present(
-                request=present(uid=fields.text("request_id")), response=present(error=fields.text("code"))
+                request=present(uid=fields.text("request_id")),
+                response=present(error=fields.text("code")),
             ),
         },
-        **({"resources": [resource]} if is_named else {}),
+        **present(resources=[resource] if is_named else None),
     }
 
 
