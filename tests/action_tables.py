@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
+from kernel.actions import Actions
 from tests.algorithm_tables import fill, table
 from tests.architecture.sources import ROOT, calls, nodes, product_files
 
@@ -39,7 +40,14 @@ def page() -> str:
 
 def labels() -> dict[str, str]:
     """The label of each action of the product."""
-    return _declared()[0]
+    return {code: label for each in all_labels() for code, label in each.items()}
+
+
+def all_labels() -> list[Actions]:
+    """The labels of each app."""
+    return [
+        importlib.import_module(f"{path.parent.name}.actions").LABELS for path in ROOT.glob("*/actions.py")
+    ]
 
 
 def _declared() -> tuple[dict[str, str], list[tuple[str, str]]]:

@@ -6,8 +6,9 @@ from typing import Final
 
 from audit.forwarding.events.ocsf_classes import classified
 from audit.forwarding.events.severities import Severity, severity_of
+from audit.log import action_labels
 from audit.log.events import Outcome
-from tests.action_tables import labels
+from tests.action_tables import all_labels, labels
 from tests.algorithm_tables import fill, table
 from tests.architecture.sources import ROOT
 
@@ -17,6 +18,8 @@ _OTHER: Final = 99
 
 def page() -> str:
     """The text of the page with its tables as they must be."""
+    for each in all_labels():  # as the apps do when they are ready
+        action_labels.register(each)
     tables = {
         "classes of OCSF": table(("class", "activity", "actions that succeed"), _classes()),
         "severities": table(("severity", "actions that succeed", "refused or failed"), _severities()),

@@ -90,6 +90,19 @@ def sample(**changes: Any) -> Sample:
     return Sample(columns, entry_bytes(columns))
 
 
+REVOKED = sample(
+    action="keys.key.revoked",
+    outcome="denied",
+    code="permission_denied",
+    user_id=USER,
+    actor_name="mira",
+    client_ip="192.0.2.77",
+    source="console",
+    object_type="key",
+    object_id=KEY,
+)
+
+
 def altered(**changes: Any) -> Sample:
     """An entry whose columns may contain anything."""
     return Sample({**sample().columns, **changes}, b"", "altered")

@@ -7,19 +7,8 @@ from audit.forwarding.events.severities import _OF_SUCCESS, Severity, severity_o
 from kernel import __version__
 from tests.action_tables import labels
 from tests.audit.forwarding.ocsf_schema import published
-from tests.audit.forwarding.samples import ACCOUNT, KEY, USER, altered, few_samples, sample
+from tests.audit.forwarding.samples import ACCOUNT, KEY, REVOKED, USER, altered, few_samples, sample
 
-REVOKED = sample(
-    action="keys.key.revoked",
-    outcome="denied",
-    code="permission_denied",
-    user_id=USER,
-    actor_name="mira",
-    client_ip="192.0.2.77",
-    source="console",
-    object_type="key",
-    object_id=KEY,
-)
 # Every control character, the separators of Unicode, and what CEF escapes.
 HOSTILE = "".join(map(chr, range(1, 32))) + "\r\n\x7f\x85\u2028\u2029 a=b | c\\d\\n \\"
 ANYTHING = altered(
