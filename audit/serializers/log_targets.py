@@ -57,7 +57,7 @@ class LogTargetChangesSerializer(StrictSerializer):
         allow_blank=True,
         trim_whitespace=False,
         required=False,
-        help_text="the header Authorization of HTTPS requests, or a certificate with its private key for syslog; empty for none",
+        help_text="with https the header Authorization, with relp+tls and tls a certificate and its key in PEM form; empty for none",
     )
 
 
