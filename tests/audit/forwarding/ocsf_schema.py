@@ -20,7 +20,7 @@ class Schemas:
         self._validators = {uid: Draft202012Validator(schema) for uid, schema in schemas.items()}
 
     def faults(self, event: Mapping[str, Any]) -> list[str]:
-        """What the schema of the event's class rejects, also a ``type_uid`` that contradicts class and activity."""
+        """The faults that the schema of the event's class finds, and a ``type_uid`` that contradicts class and activity."""
         errors = self._validators[str(event["class_uid"])].iter_errors(event)
         found = [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
         if event["type_uid"] != event["class_uid"] * 100 + event["activity_id"]:

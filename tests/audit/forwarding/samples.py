@@ -51,7 +51,7 @@ _OBJECTS: Final[tuple[Mapping[str, Any], ...]] = (
 
 @dataclass(frozen=True)
 class Sample:
-    """What ``FoundEntry`` and ``ArchivedEntry`` have in common."""
+    """An entry, with the attributes that ``FoundEntry`` and ``ArchivedEntry`` share."""
 
     columns: Mapping[str, Any]
     octets: bytes
