@@ -9,6 +9,7 @@ from django.db import connection, connections, transaction
 
 from accounts.models import SigningKey
 from accounts.second_factors.services import totp
+from audit.services.log_targets import create_log_target
 from audit.verification.protected_rows import check_protected_rows
 from crypto_ops.models import FileJob, FileOperation
 from kernel import runtime
@@ -39,6 +40,8 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     create_webhook(
         principal=admin.principal, name="chat", url="https://hooks.example.org/", topics=["job.failed"]
     )
+    target = {"name": "siem", "url": "https://siem.example.org/", "credential": "Bearer s3cret"}
+    create_log_target(principal=admin.principal, values=target, size=0)
     totp.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = KeyFactory(name="orders")
     rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")
