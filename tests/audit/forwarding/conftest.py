@@ -9,6 +9,7 @@ from audit.forwarding.delivering import deliver
 from audit.models import LogTarget
 from audit.sequencing.head import HEAD_FILE
 from audit.services import log_targets
+from kernel.clock import database_now
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.notifications.servers import Receiver, server_context, serving
 from tests.tampering.writing import Log, sequence, sign
@@ -56,8 +57,9 @@ def run(target):
 
 
 def retry(target):
-    """Deliver again without the pause after a failure."""
-    LogTarget.objects.filter(pk=target.pk).update(next_attempt_at=None)
+    """Deliver again as if the pause after the failure were over."""
+    LogTarget.objects.filter(pk=target.pk).update(next_attempt_at=database_now())
+    assert is_due(target)
     return run(target)
 
 

@@ -17,6 +17,7 @@ from audit.sequencing.tree import read_tree
 from audit.services import log_targets
 from campaigns.forwarding.receiving import Verified
 from kernel.clock import database_now
+from kernel.trust.row_mac import IntegrityFailed
 from tests.audit.forwarding.conftest import is_due, retry, run, write
 from tests.tampering.altering import execute, without_triggers
 from tests.tampering.writing import sequence, sign
@@ -109,13 +110,15 @@ def test_a_refused_batch_is_repeated_smaller_after_a_pause(log, receiver, new_ta
     assert (failed.size, failed.failures) == (0, 1)
     assert failed.last_error == "The receiver refused the entries (503)."
     assert (failed.status, failed.lease_holder) == ("failing", None)
+    assert database_now() - failed.failing_since < timedelta(minutes=1)
     assert not is_due(failed)
     again = retry(failed)
     assert (again.failures, again.failing_since) == (2, failed.failing_since)
-    assert again.next_attempt_at - database_now() > timedelta(seconds=1)
+    assert timedelta(seconds=1) < again.next_attempt_at - database_now() <= timedelta(seconds=2)
     receiver.response = 200
     done = retry(again)
     assert (done.failures, done.last_error, done.failing_since, done.status) == (0, "", None, "active")
+    assert done.next_attempt_at is None
     found = verified(receiver)
     assert found.end == done.size == read_tree().size
     assert found.duplicates == 16 + 8  # the receiver had stored what it refused
@@ -208,8 +211,10 @@ def test_a_filter_by_action_and_outcome_moves_the_position_too(log, receiver, ne
     receiver.requests.clear()
     log.change()
     sequence()
-    assert run(done).size == read_tree().size > done.size
+    after = run(done)
+    assert after.size == read_tree().size > done.size
     assert receiver.requests == []
+    assert after.last_success_at == done.last_success_at
 
 
 def test_a_target_whose_receiver_has_more_than_the_log_stops_until_a_reset(log, receiver, new_target, admin):
@@ -243,6 +248,49 @@ def test_an_altered_row_delivers_nothing(log, receiver, new_target):
     stored = LogTarget.objects.get()
     assert receiver.requests == []
     assert (stored.size, stored.last_error) == (10, "The stored log target was altered.")
+
+
+def test_a_pause_has_a_limit(log, receiver, new_target):
+    target = new_target(receiver.url)
+    LogTarget.objects.update(failures=40)
+    receiver.response = 503
+    failed = run(target)
+    assert timedelta(seconds=55) < failed.next_attempt_at - database_now() <= timedelta(seconds=60)
+    assert json.loads(bodies(receiver)[0].splitlines()[-1])["entries"] == 1
+
+
+def test_a_change_or_an_alteration_ends_the_lease(log, receiver, new_target, admin):
+    leased = leases.claim(new_target(receiver.url).id, uuid4())
+    leases.renew(leased)
+    assert LogTarget.objects.get().lease_until - database_now() > LEASE / 2
+    log_targets.update_log_target(principal=admin.principal, target_id=leased.id, changes={"format": "ecs"})
+    for act in (leases.renew, lambda target: leases.stop(target, "reason")):
+        with pytest.raises(leases.LeaseLost):
+            act(leased)
+    assert LogTarget.objects.get().stopped_reason == ""
+    LogTarget.objects.update(format="cef")
+    with pytest.raises(IntegrityFailed):
+        leases.advance(leased, batches.next_batch(leased))
+    assert LogTarget.objects.get().size == 0
+
+
+def test_nothing_is_delivered_before_the_first_checkpoint(log, receiver, new_target):
+    with without_triggers():
+        execute("DELETE FROM audit_checkpoints")
+    assert run(new_target(receiver.url)).size == 0
+    assert run(new_target(receiver.url, name="other", format="ecs")).size == read_tree().size
+
+
+def test_a_checkpoint_or_a_credential_that_cannot_be_read_is_named(log, receiver, new_target):
+    target = new_target(receiver.url, credential="Bearer s3cret")
+    target.kek_id = "00000000"
+    target.save_with_mac(["kek_id"])
+    assert run(target).last_error == "The credential cannot be read. Enter it again."
+    other = new_target(receiver.url, name="other")
+    with without_triggers():
+        execute("UPDATE audit_checkpoints SET note = 'forged'")
+    assert run(other).last_error.startswith("Entries or the tree cannot be read.")
+    assert receiver.requests == []
 
 
 def test_a_slow_receiver_delays_no_other_target(log, receiver, new_target, settings, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from kernel.clock import database_now
 from kernel.errors import Conflict, Denied, Invalid, NotFound, RecentAuthRequired
 from kernel.trust import kek
 from kernel.trust.row_mac import IntegrityFailed
-from tests.audit.forwarding.conftest import run, write
+from tests.audit.forwarding.conftest import is_due, run, write
 from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -219,8 +219,13 @@ def test_a_test_is_sent_also_to_a_disabled_target_and_shows_its_result(log, new_
     target = new_target(receiver.url, format="ecs")
     named = {"principal": admin.principal, "target_id": target.id}
     log_targets.disable_log_target(**named)
+    other = new_target(receiver.url, name="other", size=None)
+    log_targets.request_test(**named | {"target_id": other.id})
     log_targets.request_test(**named)
+    assert is_due(target)
     done = run(target)
+    assert LogTarget.objects.get(name="other").test_requested_at
+    log_targets.delete_log_target(**named | {"target_id": other.id})
     [(_, body)] = receiver.requests
     assert json.loads(body)["event"]["action"] == "audit.log_target.tested"
     assert (done.size, done.test_requested_at, done.test_error) == (0, None, "")

@@ -90,6 +90,8 @@ def test_tcp_and_tls_count_octets(scheme, log, new_target, loopback, tls):
         assert not target.is_acknowledged
         wait_until(lambda: len(server.messages) == target.size + 1)
         assert verified(server).end == target.size == read_tree().size
+        kinds = [message.split(b" ")[5] for message in server.messages]
+        assert (set(kinds[:-1]), kinds[-1]) == ({b"entry"}, b"checkpoint")
 
 
 def test_a_certificate_of_another_authority_is_refused(log, new_target, loopback, tls):
