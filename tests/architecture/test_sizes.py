@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 17_329,
+    "audit": 20_163,
     "backups": 1_351,
-    "ciphercanary": 3_382,
-    "console": 3_977,
+    "ciphercanary": 3_389,
+    "console": 4_005,
     "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 13_916,
-    "keys": 12_292,
-    "notifications": 2_233,
+    "kernel": 14_069,
+    "keys": 12_282,
+    "notifications": 2_167,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
