@@ -96,9 +96,12 @@ def test_a_batch_has_a_limit_of_bytes(log, receiver, new_target, monkeypatch):
     assert max(sum(map(len, body.splitlines()[:-1])) for body in bodies(receiver)) <= 4_000
     monkeypatch.setattr(batches, "MOST_BYTES", 1)  # an entry can be larger than the limit
     receiver.requests.clear()
-    write(log)
+    for _ in range(3):
+        log.change()
+    sequence()
+    sign()
     assert run(LogTarget.objects.get()).size == read_tree().size
-    assert verified(receiver).end == read_tree().size
+    assert verified(receiver).batches >= 3
 
 
 def test_a_refused_batch_is_repeated_smaller_after_a_pause(log, receiver, new_target, small_batches):

@@ -93,47 +93,6 @@ def target_of(admin):
     return create
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", ""),
-        ("name", "x" * 65),
-        ("url", ""),
-        ("url", "http://siem.example.org/"),
-        ("url", "ftp://siem.example.org/"),
-        ("url", "https://127.0.0.1/"),
-        ("url", "relp://10.0.0.1:2514"),
-        ("url", "relp://siem.example.org"),
-        ("url", "tcp://siem.example.org:514/path"),
-        ("url", "file:///etc/passwd"),
-        ("url", "file://{folder}/sub/log"),
-        ("url", "file://{folder}/../log"),
-        ("url", "file://{folder}/.log"),
-        ("url", "file://{folder}/a b"),
-        ("url", "file://{folder}/"),
-        ("style", "syslog"),
-        ("format", "xml"),
-        ("actions", [""]),
-        ("actions", ["x" * 65]),
-        ("actions", [f"a{number}" for number in range(21)]),
-        ("outcomes", ["maybe"]),
-        ("ca", "no certificate"),
-        ("ca", "x" * 32_769),
-        ("credential", "a\r\nX: 1"),
-        ("credential", "x" * 2_001),
-        ("credential", "tls: no certificate"),
-    ],
-)
-def test_an_invalid_field_is_named(field, value, target_of, settings, tmp_path):
-    settings.CC_LOG_TARGET_FOLDER = str(tmp_path)
-    given = value.format(folder=tmp_path) if field == "url" else value
-    other = {"url": "tls://siem.example.org"} if value == "tls: no certificate" else {}
-    with pytest.raises(Invalid) as caught:
-        target_of(**{field: given, **other})
-    assert set(caught.value.fields) == {field}
-    assert not LogTarget.objects.exists()
-
-
 def test_fields_of_another_transport_are_refused(target_of, tls):
     values = {"credential": "Bearer s3cret", "ca": Path(tls[1]).read_text(), "style": "splunk"}
     for field, value in values.items():
