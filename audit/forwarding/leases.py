@@ -1,6 +1,6 @@
 """Leases of log targets: one worker at a time delivers to a target, in order.
 
-Every change is one statement or a short transaction. None is open while a receiver is asked.
+Every change is one statement or a short transaction. None is open during an exchange with a receiver.
 """
 
 from datetime import datetime, timedelta

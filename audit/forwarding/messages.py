@@ -1,4 +1,4 @@
-"""What a receiver gets: one line for an entry, a checkpoint or a test."""
+"""Messages to receivers: one line for an entry, a checkpoint or a test."""
 
 from dataclasses import dataclass
 

@@ -33,7 +33,7 @@ def client_identity() -> tuple[str, str]:
 
 
 class SyslogServer(socketserver.ThreadingTCPServer):
-    """``messages`` are complete. ``ends_after`` so many of them, the server ends the connection."""
+    """``messages`` are complete. The server ends the connection after the number ``ends_after`` of them."""
 
     daemon_threads = True
     block_on_close = False

@@ -1,4 +1,4 @@
-"""Create, change, test and delete log targets: who may, what is refused, and what the log says."""
+"""Create, change, test and delete log targets: permissions, refusals, and entries of the log."""
 
 import json
 from dataclasses import replace
