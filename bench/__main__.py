@@ -15,7 +15,9 @@ from bench import (
     files,
     k6_script,
     kills,
+    load,
     machine,
+    mix,
     openbao,
     openssl,
     product,
@@ -23,7 +25,7 @@ from bench import (
     singles,
     streams,
 )
-from bench.contestant import OTHER_OPERATIONS, Contestant, check
+from bench.contestant import MIX, OTHER_OPERATIONS, Contestant, check
 from bench.figures import FAST_PATH, OPENBAO, REST_ALONE, Results
 from bench.naive import server as naive
 from bench.product import CipherCanary
@@ -35,7 +37,7 @@ from tests.product import Failed
 from tests.services.processes import Unavailable, ends_like_a_signal
 
 PRODUCT, DRF, NAIVE, BAO = CONTESTANTS = ("product", "drf", "naive", "openbao")
-SECTIONS = ("operations", "batch", "connections", "stream", "files", "client", "k6", "kill", "openssl")
+SECTIONS = ("operations", "mix", "batch", "connections", "stream", "files", "client", "k6", "kill", "openssl")
 QUICK = Pace(seconds=2, warm_up=1, repeats=1)
 
 
@@ -107,9 +109,9 @@ class Run:
 
     def needed(self) -> set[str]:
         needed = self.wanted & set(CONTESTANTS)
-        if self.wanted & {"operations", "batch", "connections", "stream", "files", "client", "k6", "kill"}:
+        if self.wanted & set(SECTIONS) - {"openssl"}:
             needed.add(PRODUCT)
-        if self.wanted & {"operations", "batch"}:
+        if self.wanted & {"operations", "mix", "batch"}:
             needed.add(BAO)
         return needed
 
@@ -118,6 +120,7 @@ class Run:
         parts = {
             "openssl": self.bound,
             "operations": self.operations,
+            "mix": self.mix,
             "batch": self.batches,
             "connections": self.crowds,
             "stream": self.stream,
@@ -152,6 +155,15 @@ class Run:
         self.ours.add_keys()
         both = [self.ours, self.running[BAO]]
         found = singles.measure(both, self.pace, log, OTHER_OPERATIONS, (32,))
+        self.results.singles.update(found)
+
+    def mix(self) -> None:
+        both = [self.ours, self.running[BAO]]
+        for each in both:
+            each.add_mix()
+            load.run(each.request(MIX), mix.CONNECTIONS[-1], mix.WARM_UP_SECONDS)
+            each.settle()
+        found = singles.measure(both, self.pace, log, (MIX,), mix.CONNECTIONS)
         self.results.singles.update(found)
 
     def bound(self) -> None:

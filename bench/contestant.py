@@ -10,6 +10,7 @@ TEXT = base64.b64encode(PLAINTEXT).decode()
 ENCRYPT, DECRYPT = OPERATIONS = ("encrypt", "decrypt")
 # Compared with OpenBao only: Ed25519, HMAC-SHA-256, and data keys of 256 bits with their plaintext.
 SIGN, VERIFY, MAC, DATA_KEY = OTHER_OPERATIONS = ("sign", "verify", "mac", "data key")
+MIX = "mix"  # encryptions, as bench.mix describes
 
 
 class Contestant(Protocol):
@@ -18,7 +19,7 @@ class Contestant(Protocol):
     name: str
 
     def request(self, operation: str) -> Request:
-        """Return the request for one of ``OPERATIONS``, with a token that lasts for another run."""
+        """Return the request for an operation, with a token that lasts for another run."""
         ...
 
     def plaintext(self, response: dict) -> str:

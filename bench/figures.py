@@ -1,16 +1,17 @@
 """The table "Figures to reach": the goal of each line, and the measured value."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from bench.batches import COMMON_ITEMS, ITEMS, BatchMeasurement
 from bench.client import Rates
-from bench.contestant import OPERATIONS, OTHER_OPERATIONS
+from bench.contestant import MIX, OPERATIONS, OTHER_OPERATIONS
 from bench.crowds import CONNECTIONS, Crowd
 from bench.files import FileJob
 from bench.k6_script import K6
 from bench.kills import Kill
 from bench.load import Load
+from bench.mix import CONNECTIONS as MIXED
 from bench.openssl import Bound
 from bench.singles import Cell
 from bench.streams import Stream
@@ -73,6 +74,7 @@ def figures(results: Results) -> list[Figure]:
             compared(results, f"{operation}, c=32: rate", AS_FAST, operation, 32, "rate")
             for operation in OTHER_OPERATIONS
         ),
+        *(compared(results, f"{MIX}, c={count}: rate", AS_FAST, MIX, count, "rate") for count in MIXED),
         *batches(results),
         *streams(results),
         *client(results),
@@ -239,10 +241,12 @@ def kill(results: Results) -> Iterator[Figure]:
     yield Figure(responses, RECOVERY, found.seconds, measured=f"{number(found.seconds)} s")
 
 
-def singles_rows(results: Results) -> list[list[str]]:
-    """The figures of every contestant, for the second table."""
+def singles_rows(results: Results, among: Collection[str]) -> list[list[str]]:
+    """The figures of every contestant for these operations."""
     rows = []
     for (name, operation, count), one in results.singles.items():
+        if operation not in among:
+            continue
         reference = results.singles.get((OPENBAO, operation, count))
         ratio = ratio_of(one.rate, reference.rate) if reference else None
         rows.append(

@@ -54,7 +54,7 @@ def run(request: Request, connections: int, seconds: float) -> Load:
                 f"--script={SCRIPT}",
                 request.url,
             ],
-            env=os.environ | {"BENCH_REQUEST": str(request.write(Path(folder)))},
+            env=os.environ | {"BENCH_REQUESTS": str(request.write(Path(folder)))},
             capture_output=True,
             text=True,
             check=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contestant import ENCRYPT, SIGN, TEXT
+from bench.mix import KEYS, TOKENS, Mix
 from bench.requests import Request
 from tests.services.processes import Server
 
@@ -61,20 +62,21 @@ class OpenBao:
     def __init__(self, server: OpenBaoServer) -> None:
         self.server = server
         first = self._post("sys/init", {"secret_shares": 1, "secret_threshold": 1}, "").send()
-        root = first["root_token"]
+        self._root = root = first["root_token"]
         self._post("sys/unseal", {"key": first["keys"][0]}, "").send()
         self._post("sys/mounts/transit", {"type": "transit"}, root).send()
         self._post("transit/keys/bench", {"type": "aes256-gcm96"}, root).send()
         self._post("transit/keys/bench-signing", {"type": "ed25519"}, root).send()
         self._post("sys/policies/acl/bench", {"policy": POLICY}, root).send()
-        body = {"policies": ["bench"], "no_default_policy": True, "ttl": "12h"}
-        self.token = self._post("auth/token/create", body, root).send()["auth"]["client_token"]
+        self.token = self._new_token("bench")
         self.ciphertext = self.request(ENCRYPT).send()["data"]["ciphertext"]
         self._signature = self.request(SIGN).send()["data"]["signature"]
 
     def request(self, operation: str) -> Request:
         body: dict[str, object]
         match operation:
+            case "mix":
+                return self._mix
             case "encrypt":
                 path, body = "encrypt/bench", {"plaintext": TEXT}
             case "decrypt":
@@ -89,6 +91,19 @@ class OpenBao:
                 path, body = "datakey/plaintext/bench", {"bits": 256}
         return self._post(f"transit/{path}", body, self.token)
 
+    def add_mix(self) -> None:
+        """Create the keys of the mix, and a token for each of its callers."""
+        for number in range(KEYS):
+            self._post(f"transit/keys/mix-{number}", {"type": "aes256-gcm96"}, self._root).send()
+        policy = 'path "transit/encrypt/mix-*" { capabilities = ["update"] }'
+        self._post("sys/policies/acl/mix", {"policy": policy}, self._root).send()
+        tokens = [self._new_token("mix") for _ in range(TOKENS)]
+
+        def request(key: int, token: int) -> Request:
+            return self._post(f"transit/encrypt/mix-{key}", {"plaintext": TEXT}, tokens[token])
+
+        self._mix = Mix.of(request)
+
     def batch(self, items: int) -> Request:
         return self._post("transit/encrypt/bench", {"batch_input": [{"plaintext": TEXT}] * items}, self.token)
 
@@ -100,6 +115,10 @@ class OpenBao:
         ``logrotate``.
         """
         os.truncate(self.server.folder / "audit.log", 0)
+
+    def _new_token(self, policy: str) -> str:
+        body = {"policies": [policy], "no_default_policy": True, "ttl": "12h"}
+        return str(self._post("auth/token/create", body, self._root).send()["auth"]["client_token"])
 
     def _post(self, path: str, body: object, token: str) -> Request:
         headers = {"X-Vault-Token": token} if token else {}

@@ -4,12 +4,14 @@ import base64
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django_otp.oath import totp
 
 from bench.contestant import ENCRYPT, SIGN, TEXT
+from bench.mix import KEYS, TOKENS, Mix
 from bench.requests import Request
 from tests.product import PASSWORD, Product
 
@@ -46,24 +48,53 @@ class CipherCanary:
         self.ciphertext = self.request(ENCRYPT).send()["ciphertext"]
 
     def request(self, operation: str) -> Request:
+        body: dict[str, object]
         match operation:
+            case "mix":
+                return self._mix
             case "encrypt":
-                return self._post("/api/v1/encrypt", {**self._key, "data": TEXT})
+                path, body = "encrypt", {**self._key, "data": TEXT}
             case "decrypt":
-                return self._post("/api/v1/decrypt", {"ciphertext": self.ciphertext})
+                path, body = "decrypt", {"ciphertext": self.ciphertext}
             case "sign":
-                return self._post("/api/v1/sign", _SIGNED)
+                path, body = "sign", {**_SIGNED}
             case "verify":
-                return self._post("/api/v1/verify", {**_SIGNED, "signature": self._signature})
+                path, body = "verify", {**_SIGNED, "signature": self._signature}
             case "mac":
-                return self._post("/api/v1/mac", {"key_id": "name:bench-mac", "message": TEXT})
-        return self._post("/api/v1/data-keys", {"key_id": self.key_id, "bits": 256})
+                path, body = "mac", {"key_id": "name:bench-mac", "message": TEXT}
+            case _:
+                path, body = "data-keys", {"key_id": self.key_id, "bits": 256}
+        return self._post(f"/api/v1/{path}", body)
 
     def add_keys(self) -> None:
         """Create the keys of ``OTHER_OPERATIONS``."""
         for name, algorithm in (("bench-signing", "ed25519"), ("bench-mac", "hmac-sha256")):
             self._post("/api/v1/keys", {"name": name, "algorithm": algorithm}).send()
         self._signature = self.request(SIGN).send()["signature"]
+
+    def add_mix(self) -> None:
+        """Create the keys of the mix, and a service account with a token for each of its callers."""
+        admin = self.product.token()
+        new = {"algorithm": "aes-256", "tags": ["mix"]}
+        keys = [self._post("/api/v1/keys", {"name": f"mix-{n}", **new}).send()["id"] for n in range(KEYS)]
+        everyone = {"principal_type": "role", "principal_id": "developer"}
+        self._post("/api/v1/grants", {**everyone, "operations": ["encrypt"], "tag": "mix"}, admin).send()
+        tokens = [self.service_account(f"mix-{n}", admin)[1] for n in range(TOKENS)]
+
+        def request(key: int, token: int) -> Request:
+            body = {"key_id": keys[key], "algorithm": ALGORITHM, "data": TEXT}
+            return self._post("/api/v1/encrypt", body, tokens[token])
+
+        self._mix = Mix.of(request)
+
+    def service_account(self, name: str, admin: str) -> tuple[str, str]:
+        """The id of a new service account, and its token, which may encrypt for a day."""
+        account = self._post("/api/v1/service-accounts", {"name": name, "role": "developer"}, admin).send()[
+            "id"
+        ]
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        rights = {"scopes": ["encrypt"], "expires_at": tomorrow, "service_account_id": account}
+        return account, self._post("/api/v1/tokens", {"name": name, **rights}, admin).send()["token"]
 
     def batch(self, items: int) -> Request:
         return self._post("/api/v1/encrypt/batch", {**self._key, "items": [{"data": TEXT}] * items})
@@ -98,8 +129,9 @@ class CipherCanary:
     def _key(self) -> dict[str, str]:
         return {"key_id": self.key_id, "algorithm": ALGORITHM}
 
-    def _post(self, path: str, body: object) -> Request:
-        return Request.of_json(self.product.port, path, body, self.authorization)
+    def _post(self, path: str, body: object, token: str = "") -> Request:
+        headers = {"Authorization": f"Bearer {token}"} if token else self.authorization
+        return Request.of_json(self.product.port, path, body, headers)
 
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""

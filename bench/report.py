@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench import table
+from bench.contestant import MIX, OPERATIONS, OTHER_OPERATIONS
 from bench.figures import MEGABYTE, Results, figures, singles_rows
 from bench.table import number
 
@@ -42,6 +43,7 @@ SINGLES = (
     "CPU us for a response",
     "errors",
 )
+TABLES = ((*OPERATIONS, *OTHER_OPERATIONS), (MIX,))  # of operations
 
 type Render = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 type Facts = Sequence[tuple[str, str]]
@@ -53,8 +55,7 @@ def report(results: Results, facts: Facts, render: Render) -> str:
         render(("run", ""), facts),
         render(table.HEADINGS, [figure.cells() for figure in figures(results)]),
     ]
-    if results.singles:
-        parts.append(render(SINGLES, singles_rows(results)))
+    parts += [render(SINGLES, rows) for among in TABLES if (rows := singles_rows(results, among))]
     if bound := results.bound:
         row = (f"{number(bound.messages)} a second", f"{number(bound.bytes / MEGABYTE)} MB/s")
         parts.append(render(("openssl speed, one core: 64 B", "1 MiB"), [row]))

@@ -43,11 +43,17 @@ class Request:
             raise Refused(f"POST {self.path}: {status} {content[:500].decode(errors='replace')}")
         return json.loads(content) if content else None
 
+    def raw(self) -> list[bytes]:
+        """Each request as it goes over the connection."""
+        length = len(self.body)
+        fields = {"Host": f"127.0.0.1:{self.port}", **self.headers, "Content-Length": length}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return [f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body]
+
     def write(self, folder: Path) -> Path:
-        """Write the request for bench/post.lua. It contains a token, so the folder must be private."""
-        path = folder / "request"
-        head = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
-        path.write_bytes(f"{head}\n".encode() + self.body)
+        """Write the requests for bench/post.lua. They contain tokens, so the folder must be private."""
+        path = folder / "requests"
+        path.write_bytes(b"".join(b"%d\n%b" % (len(raw), raw) for raw in self.raw()))
         return path
 
     def _send(self) -> tuple[int, bytes]:

@@ -12,9 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
-from typing import Any
 
 from bench import load, machine, report
 from bench.contestant import ENCRYPT, check
@@ -91,23 +89,12 @@ def measure(ours: CipherCanary, seconds: int, repeats: int) -> list[Pair]:
 
 def granted_token(ours: CipherCanary) -> str:
     """A token for encryption of a new service account that has a grant on the key."""
-    admin = {"Authorization": f"Bearer {ours.product.token()}"}
-
-    def create(path: str, **fields: object) -> Any:
-        return Request.of_json(ours.product.port, path, fields, admin).send()
-
-    account = create("/api/v1/service-accounts", name="bench", role="developer")["id"]
-    create(
-        f"/api/v1/keys/{ours.key_id}/grants",
-        principal_type="service_account",
-        principal_id=account,
-        operations=["encrypt"],
-    )
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    created = create(
-        "/api/v1/tokens", name="bench", scopes=["encrypt"], expires_at=tomorrow, service_account_id=account
-    )
-    return str(created["token"])
+    admin = ours.product.token()
+    account, token = ours.service_account("bench", admin)
+    grant = {"principal_type": "service_account", "principal_id": account, "operations": ["encrypt"]}
+    headers = {"Authorization": f"Bearer {admin}"}
+    Request.of_json(ours.product.port, f"/api/v1/keys/{ours.key_id}/grants", grant, headers).send()
+    return token
 
 
 def period(ours: CipherCanary, request: Request, seconds: int) -> Period:

@@ -55,7 +55,7 @@ def test_numbers_have_three_digits_that_count(value, text):
 
 def test_a_missing_measurement_has_a_line_with_its_reason():
     lines = figures(Results(absent={"batch"}))
-    assert len(lines) == 34
+    assert len(lines) == 36
     assert all(line.value is None for line in lines)
     verdicts = {line.what: line.cells()[-1] for line in lines}
     assert verdicts["batch of 400 messages of 64 B"] == "not there"
@@ -81,6 +81,18 @@ def test_single_messages_are_compared_with_openbao_in_rate_and_tail():
     assert lines["encrypt, c=32: p95"][1:4] == ["2 ms", "OpenBao transit 20 ms", "0.1 x"]
     assert lines["encrypt, c=32: rate, to the REST interface's"][3] == "40 x"
     assert lines["encrypt, c=256: rate"][-1] == "not measured"
+
+
+def test_the_mix_has_figures_and_a_table_of_its_own():
+    loads = {OPENBAO: 1_000, FAST_PATH: 2_000}
+    results = Results(singles={(name, "mix", 32): Load(rate, 1, 2, 3, 0, 0) for name, rate in loads.items()})
+    assert lines_of(results)["mix, c=32: rate"][1:4] == ["2,000/s", "OpenBao transit 1,000/s", "2 x"]
+
+    alone = report.report(results, [], table.markdown)
+    results.singles |= singles(Load(16_000, 1, 2, 3, 0, 0), Load(5_000, 5, 20, 30, 0, 0))
+    both = report.report(results, [], table.markdown)
+    assert [each.count("| operation | c |") for each in (alone, both)] == [1, 2]
+    assert "| mix | 32 | CipherCanary | 2,000 | 2 x |" in both.rpartition("| operation |")[2]
 
 
 def test_a_contestant_that_never_responds_gives_no_ratio_and_no_crash():

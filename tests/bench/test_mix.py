@@ -1,0 +1,46 @@
+from collections import Counter
+
+import pytest
+
+from bench.mix import KEYS, TOKENS, Mix, pairs, weights
+from bench.requests import Request
+
+
+def request(key, token):
+    return Request(8000, f"/{key}", b"body", {"Authorization": f"Bearer {token}"})
+
+
+def test_the_pairs_are_the_same_in_each_run():
+    assert pairs(4) == pairs(4) == [(1, 6), (318, 5), (170, 15), (3, 33)]
+
+
+@pytest.mark.parametrize(("place", "count"), [(0, KEYS), (1, TOKENS)])
+def test_each_rank_is_as_frequent_as_its_weight(place, count):
+    found = Counter(pair[place] for pair in pairs())
+    assert found.keys() <= set(range(count))
+    for rank in (1, 2, 10, 50):
+        expected = found.total() * weights(count)[rank - 1] / sum(weights(count))
+        assert found[rank - 1] == pytest.approx(expected, rel=0.25)
+
+
+def test_keys_and_tokens_are_independent():
+    found = pairs()
+    rare = Counter(token for key, token in found if key >= KEYS // 10)
+    assert rare[0] / rare.total() == pytest.approx(1 / sum(weights(TOKENS)), rel=0.1)
+
+
+def test_a_mix_sends_the_request_of_each_pair_in_turn():
+    mix = Mix.of(request)
+    assert (mix.url, mix.raw()) == (
+        f"http://127.0.0.1:8000/{pairs()[0][0]}",
+        [raw for pair in pairs() for raw in request(*pair).raw()],
+    )
+
+
+def test_requests_are_written_with_their_lengths(tmp_path):
+    content = request(7, 3).write(tmp_path).read_bytes()
+    length, _, raw = content.partition(b"\n")
+    assert int(length) == len(raw)
+    assert raw == (
+        b"POST /7 HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer 3\r\nContent-Length: 4\r\n\r\nbody"
+    )
