@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.load import Load
-from tests.product import all_processes, command_line
+from tests.product import all_processes, command_line, parent_of
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -63,12 +63,21 @@ class Watch:
         return sum(map(cpu_seconds, self.pids))
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     """User and system time of a process, or 0.0 if it has ended (proc_pid_stat(5))."""
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / TICKS
     return 0.0
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """The same of a process and its children, including those that have ended."""
+    return cpu_seconds(pid, with_ended_children=True) + sum(map(cpu_seconds, children_of(pid)))
+
+
+def children_of(pid: int) -> set[int]:
+    return {child for child in all_processes() if parent_of(child) == pid}
 
 
 def resident_bytes(pid: int) -> int:

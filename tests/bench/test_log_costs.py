@@ -1,0 +1,65 @@
+import os
+import subprocess
+
+import pytest
+
+from bench.load import Load
+from bench.log_costs import CPU, HEADINGS, Cost
+from bench.sustained import adapted, memory_rows
+from bench.watch import children_of, cpu_seconds, family_cpu_seconds
+
+TOTALS = {"entries": 1_000, "rows": 50, "bytes": 90_000, "indexes": 30_000, "WAL": 250_000}
+BUSY = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done"
+
+
+def test_costs_are_those_of_one_entry():
+    cost = Cost(Load(20_000, 1, 2, 3, 4, 1), TOTALS | dict(zip(CPU, (0.03, 0.02, 0.01), strict=True)))
+    cells = dict(zip(HEADINGS, cost.cells("c=32"), strict=True))
+    assert list(cells.values()) == [
+        "c=32", "20,000", "5", "1,000", "20", "90", "30", "250", "30", "20", "10",
+    ]  # fmt: skip
+
+
+def test_a_load_without_entries_has_no_costs_and_no_crash():
+    cost = Cost(Load(0, 1, 2, 3, 0, 9), dict.fromkeys([*TOTALS, *CPU], 0))
+    assert cost.cells("c=1")[3:6] == ["0", "0", "0"]
+
+
+def test_the_time_of_ended_children_belongs_to_the_family():
+    before = family_cpu_seconds(os.getpid())
+    subprocess.run(["sh", "-c", BUSY], check=True)
+    times = os.times()
+    assert times.children_user > 0.01
+    assert cpu_seconds(os.getpid()) == pytest.approx(times.user + times.system, abs=0.03)
+    assert family_cpu_seconds(os.getpid()) == pytest.approx(sum(times[:4]), abs=0.03)
+    assert family_cpu_seconds(os.getpid()) > before
+
+
+def test_children_are_those_that_run():
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert child.pid in children_of(os.getpid())
+        child.kill()
+    assert child.pid not in children_of(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("lags", "connections"),
+    [
+        ([0, 11], 128),
+        ([0, 10], 256),  # not too large
+        ([12, 12, 11], 256),  # falls
+        ([30, 11, 12, 13, 14], 128),  # only the last half minute counts
+        ([14, 11, 12, 13], 256),
+    ],
+)
+def test_a_lag_that_grows_halves_the_connections(lags, connections):
+    assert adapted(256, lags) == connections
+
+
+def test_one_connection_is_left():
+    assert adapted(1, [0, 60]) == 1
+
+
+def test_memory_has_its_start_its_end_and_its_peak():
+    seen = [{"sequencer": size * 1_000_000} for size in (100, 140, 120)]
+    assert memory_rows(seen) == [["sequencer", "100", "120", "140"]]
