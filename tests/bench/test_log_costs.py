@@ -20,9 +20,10 @@ def test_costs_are_those_of_one_entry():
     ]  # fmt: skip
 
 
-def test_a_load_without_entries_has_no_costs_and_no_crash():
-    cost = Cost(Load(0, 1, 2, 3, 0, 9), dict.fromkeys([*TOTALS, *CPU], 0))
-    assert cost.cells("c=1")[3:6] == ["0", "0", "0"]
+@pytest.mark.parametrize("total", [0, 1])
+def test_a_load_without_entries_has_no_costs_and_no_crash(total):
+    cost = Cost(Load(0, 1, 2, 3, 0, 9), dict.fromkeys([*TOTALS, *CPU], total))
+    assert cost.cells("c=1")[3:6] == [str(total)] * 3
 
 
 def test_the_time_of_ended_children_belongs_to_the_family():
@@ -50,6 +51,7 @@ def test_children_are_those_that_run():
         ([12, 12, 11], 256),  # falls
         ([30, 11, 12, 13, 14], 128),  # only the last half minute counts
         ([14, 11, 12, 13], 256),
+        ([9, 9, 14, 13], 256),
     ],
 )
 def test_a_lag_that_grows_halves_the_connections(lags, connections):
