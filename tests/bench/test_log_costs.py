@@ -1,5 +1,6 @@
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -9,7 +10,7 @@ from bench.sustained import adapted, memory_rows
 from bench.watch import children_of, cpu_seconds, family_cpu_seconds
 
 TOTALS = {"entries": 1_000, "rows": 50, "bytes": 90_000, "indexes": 30_000, "WAL": 250_000}
-BUSY = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done"
+BUSY = "i=0; while [ $i -lt 90000 ]; do i=$((i+1)); done; echo done; read _"
 
 
 def test_costs_are_those_of_one_entry():
@@ -26,14 +27,23 @@ def test_a_load_without_entries_has_no_costs_and_no_crash(total):
     assert cost.cells("c=1")[3:6] == [str(total)] * 3
 
 
-def test_the_time_of_ended_children_belongs_to_the_family():
+def test_a_process_has_its_user_and_its_system_time():
+    until = time.process_time() + 0.06
+    while time.process_time() < until:
+        pass
+    assert cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.025)
+
+
+def test_the_time_of_a_child_belongs_to_the_family_while_it_runs_and_afterwards():
     before = family_cpu_seconds(os.getpid())
-    subprocess.run(["sh", "-c", BUSY], check=True)
-    times = os.times()
-    assert times.children_user > 0.01
-    assert cpu_seconds(os.getpid()) == pytest.approx(times.user + times.system, abs=0.03)
-    assert family_cpu_seconds(os.getpid()) == pytest.approx(sum(times[:4]), abs=0.03)
-    assert family_cpu_seconds(os.getpid()) > before
+    with subprocess.Popen(["sh", "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        burned = cpu_seconds(child.pid)
+        while_it_runs = family_cpu_seconds(os.getpid()) - before
+        child.stdin.close()
+    afterwards = family_cpu_seconds(os.getpid()) - before
+    assert burned > 0.05
+    assert [while_it_runs, afterwards] == pytest.approx([burned] * 2, abs=0.04)
 
 
 def test_children_are_those_that_run():
