@@ -15,7 +15,6 @@ from bench import (
     files,
     k6_script,
     kills,
-    load,
     machine,
     mix,
     openbao,
@@ -161,7 +160,7 @@ class Run:
         both = [self.ours, self.running[BAO]]
         for each in both:
             each.add_mix()
-            load.run(each.request(MIX), mix.CONNECTIONS[-1], mix.WARM_UP_SECONDS)
+            mix.warm_up(each.request(MIX))
             each.settle()
         found = singles.measure(both, self.pace, log, (MIX,), mix.CONNECTIONS)
         self.results.singles.update(found)

@@ -22,13 +22,14 @@ from bench.figures import FAST_PATH
 from bench.growth import log
 from bench.log_costs import HEADINGS, Meter
 from bench.product import running
-from bench.requests import Refused
+from bench.requests import Refused, Request
 from bench.sustained import Sustained
 from bench.table import markdown
 from tests.product import Failed
 from tests.services.processes import ends_like_a_signal
 
 ONE_KEY = (1, 32, 256)  # connections
+WARM_UP_SECONDS = 2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,26 +69,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def measure(meter: Meter, seconds: int) -> Iterator[list[str]]:
     """One row for each load."""
     for connections in ONE_KEY:
-        yield cost_of(meter, ENCRYPT, connections, seconds, warm_up=2)
+        yield cost_of(meter, ENCRYPT, connections, seconds)
     meter.ours.add_mix()
+    mix.warm_up(meter.ours.request(MIX))
     for connections in mix.CONNECTIONS:
-        yield cost_of(meter, MIX, connections, seconds, warm_up=mix.WARM_UP_SECONDS)
+        yield cost_of(meter, MIX, connections, seconds)
 
 
-def cost_of(meter: Meter, operation: str, connections: int, seconds: int, warm_up: int) -> list[str]:
-    request = meter.ours.request(operation)
-    load.run(request, connections, warm_up)
-    meter.ours.settle()
-    cells = meter.cost_of(lambda: load.run(request, connections, seconds)).cells(
-        f"{operation}, c={connections}"
-    )
+def cost_of(meter: Meter, operation: str, connections: int, seconds: int) -> list[str]:
+    request = warmed_up(meter, operation, connections)
+    cost = meter.cost_of(lambda: load.run(request, connections, seconds))
+    cells = cost.cells(f"{operation}, c={connections}")
     log("  ".join(cells))
     return cells
 
 
-def sustain(meter: Meter, minutes: int, folder: Path) -> str:
-    load.run(meter.ours.request(ENCRYPT), sustained.CONNECTIONS, 2)
+def warmed_up(meter: Meter, operation: str, connections: int) -> Request:
+    request = meter.ours.request(operation)
+    load.run(request, connections, WARM_UP_SECONDS)
     meter.ours.settle()
+    return request
+
+
+def sustain(meter: Meter, minutes: int, folder: Path) -> str:
+    warmed_up(meter, ENCRYPT, sustained.CONNECTIONS)
     seen = Sustained(meter, log)
     cost = meter.cost_of(lambda: seen.run(minutes, folder))
     costs = markdown(HEADINGS, [cost.cells(f"{ENCRYPT}, c={seen.connections}")])

@@ -28,14 +28,15 @@ class Sustained:
     def __init__(self, meter: Meter, log: Log) -> None:
         self.meter, self.log = meter, log
         self.connections = CONNECTIONS
-        self.lags = [meter.lag()]
+        self.lags: list[float] = []
         self.memory = [meter.memory()]
-        self.began = self._seen_at = time.monotonic()
-        self._entries = meter.entries()
+        self._began = self._seen_at = self._entries = 0.0
 
     def run(self, minutes: int, folder: Path) -> Load:
         """Return the median of all minutes. Ends early if the disk of ``folder`` is almost full."""
         loads = []
+        self._began = self._seen_at = time.monotonic()
+        self._entries = self.meter.entries()
         with ThreadPoolExecutor(1) as pool:
             for _ in range(minutes):
                 loads.append(self._minute(pool))
@@ -60,7 +61,7 @@ class Sustained:
         self.memory.append(self.meter.memory())
         used = ", ".join(f"{kind} {size / MEGABYTE:.0f}" for kind, size in self.memory[-1].items())
         self.log(
-            f"{now - self.began:>5.0f} s  c={self.connections:<4} {number(rate):>7} entries/s"
+            f"{now - self._began:>5.0f} s  c={self.connections:<4} {number(rate):>7} entries/s"
             f"  lag {self.lags[-1]:5.2f} s  MB: {used}"
         )
 

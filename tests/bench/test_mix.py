@@ -1,9 +1,10 @@
+import os
 from collections import Counter
 
 import pytest
 
-from bench.mix import KEYS, TOKENS, Mix, pairs, weights
-from bench.requests import Request
+from bench.mix import KEYS, REQUESTS, TOKENS, WARM_UPS, Mix, pairs, warm_up, weights
+from bench.requests import Refused, Request
 
 
 def request(key, token):
@@ -44,3 +45,31 @@ def test_requests_are_written_with_their_lengths(tmp_path):
     assert raw == (
         b"POST /7 HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer 3\r\nContent-Length: 4\r\n\r\nbody"
     )
+
+
+def replace_wrk(folder, monkeypatch, *, enough):
+    """A program that sends all requests from the run ``enough`` on. Returns the file with a line of each run."""
+    program, runs = folder / "wrk", folder / "runs"
+    program.write_text(
+        f"""#!/bin/sh
+        echo "$@" >> {runs}
+        if [ $(wc -l < {runs}) -lt {enough} ]; then sent={REQUESTS - 1}; else sent={REQUESTS}; fi
+        echo '{{"requests": '$sent', "microseconds": 1, "p50": 1, "p95": 1, "p99": 1, "p999": 1, "refused": 0, "broken": 0}}'
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return runs
+
+
+@pytest.mark.parametrize("enough", [1, WARM_UPS])
+def test_the_warm_up_ends_when_one_run_has_sent_all_requests(tmp_path, monkeypatch, enough):
+    runs = replace_wrk(tmp_path, monkeypatch, enough=enough)
+    warm_up(request(7, 3))
+    assert len(runs.read_text().splitlines()) == enough
+
+
+def test_a_mix_that_is_too_slow_is_refused(tmp_path, monkeypatch):
+    replace_wrk(tmp_path, monkeypatch, enough=WARM_UPS + 1)
+    with pytest.raises(Refused, match="the mix takes more than 120 seconds"):
+        warm_up(request(7, 3))
