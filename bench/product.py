@@ -135,11 +135,10 @@ class CipherCanary:
 
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""
-        return int(
-            self.product.query(
-                "SELECT coalesce(sum(coalesce(entries, 1)), 0) FROM audit_logs WHERE action = 'crypto.message.encrypted'"
-            )[0][0]
-        )
+        # The column `entries` is absent or NULL for a row of one entry.
+        each = "coalesce((to_jsonb(audit_logs) ->> 'entries')::int, 1)"
+        rows = "FROM audit_logs WHERE action = 'crypto.message.encrypted'"
+        return int(self.product.query(f"SELECT coalesce(sum({each}), 0) {rows}")[0][0])
 
     def _is_pending(self) -> bool:
         return bool(self.product.query("SELECT 1 FROM audit_bundles LIMIT 1"))
