@@ -52,10 +52,11 @@ def test_a_new_target_gets_new_entries_only_unless_it_says_so(admin):
 
 def test_a_stop_ends_with_a_new_position_which_must_be_named(admin):
     target = make_log_target()
-    target.stopped_reason = "The receiver has other entries."
+    target.stopped_reason, target.size = "The receiver has other entries.", 10**6
     target.save_with_mac()
     path = f"{PATH}/{target.id}"
-    assert admin.api.get(path).json["status"] == "stopped"
+    read = admin.api.get(path).json
+    assert (read["status"], read["lag_entries"], read["lag_seconds"]) == ("stopped", 0, 0)
     assert admin.api.post(f"{path}/reset-position", {}).status == 400
     refused = admin.api.post(f"{path}/reset-position", {"size": 10**6})
     assert (refused.status, [*refused.json["errors"]]) == (400, ["size"])
@@ -71,6 +72,7 @@ def test_a_disabled_target_can_be_tested_and_enabled_once(admin):
     assert tested.json["test_requested_at"]
     assert admin.api.post(f"{path}/enable", {}).json["status"] == "active"
     assert admin.api.post(f"{path}/enable", {}).status == 409
+    assert admin.api.post(f"{path}/disable", {}).json["status"] == "disabled"
 
 
 def test_a_change_is_refused_if_another_one_came_before_but_not_after_a_delivery(admin):

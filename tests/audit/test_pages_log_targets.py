@@ -7,6 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from audit.forms.log_targets import STYLES
+from audit.forwarding.events.formats import LABELS as FORMATS
 from audit.models import LogTarget
 from audit.services import log_targets
 from tests.browsing import signed_in, text
@@ -38,6 +40,7 @@ def shown(form, **changes):
 
 def test_a_target_is_created_and_its_page_shows_state_and_lag(admin):
     browser = signed_in(admin)
+    log_rows()
     done = browser.post(reverse("log-target-new"), FIELDS)
     target = LogTarget.objects.get()
     assert (done.status_code, done["Location"]) == (303, reverse("log-target", args=[target.id]))
@@ -49,6 +52,26 @@ def test_a_target_is_created_and_its_page_shows_state_and_lag(admin):
     assert "https://siem.example.org/T0KEN" in page
     assert SECRET not in page
     assert "The receiver cannot verify the log" in page
+    for shown_value in (FORMATS["ocsf"], STYLES["splunk"], "keys.", "Denied", "Failed", "Stored"):
+        assert f">{shown_value}<" in page, shown_value
+    listed = text(browser.get(reverse("log-targets")))
+    for shown_value in ("SIEM", "https://siem.example.org", "Active", f"{total} entries"):
+        assert shown_value in listed, shown_value
+    assert reverse("log-target-new") in listed
+
+
+def test_a_target_without_https_has_no_style_and_can_be_verified(admin, settings):
+    settings.CC_LOG_TARGET_FOLDER = "/srv/log"
+    browser = signed_in(admin)
+    given = {"url": "file:///srv/log/audit.jsonl", "format": "json", "style": "lines"}
+    browser.post(reverse("log-target-new"), {"name": "file", "start": "new"} | given)
+    target = LogTarget.objects.get()
+    page = text(browser.get(reverse("log-target", args=[target.id])))
+    assert STYLES["lines"] not in page
+    assert "each batch ends with a signed checkpoint" in page
+    assert "Remove the stored credential" not in text(
+        browser.get(reverse("log-target-edit", args=[target.id]))
+    )
 
 
 def test_a_refused_form_keeps_the_input_but_no_credential(admin):
@@ -71,6 +94,7 @@ def test_an_edit_keeps_or_forgets_the_credential(admin):
     browser = signed_in(admin)
     browser.post(reverse("log-target-new"), FIELDS)
     path = reverse("log-target-edit", args=[LogTarget.objects.get().id])
+    assert "Leave empty to keep the stored credential" in text(browser.get(path))
     form = browser.get(path).context["form"]
     assert browser.post(path, shown(form, name="renamed", actions="")).status_code == 303
     target = LogTarget.objects.get()
@@ -99,6 +123,7 @@ def test_an_edit_does_not_overwrite_a_change_that_was_not_seen(admin):
         ({"position": "after", "size": "2"}, 303, 2),
         ({"position": "after"}, 422, 1),
         ({"position": "after", "size": "999999"}, 422, 1),
+        ({"position": "after", "size": "two"}, 422, 1),
         ({}, 422, 1),
     ],
 )
