@@ -10,6 +10,7 @@ from django.db import connection
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ROW_FORMATS
 from audit.exports.tiles import export_log
+from audit.forwarding.reading import entries_after
 from audit.log import packed_rows
 from audit.log.events import Event
 from audit.log.raw_rows import reading
@@ -217,6 +218,13 @@ def test_each_entry_is_shown_by_its_id(packed, auditor):
 def test_the_newest_entries_can_be_a_part_of_a_row(packed):
     entries, before = show_newest(AuditLog.objects.all(), 3)
     assert [entry.id for entry in entries] == [before + 2, before + 1, before]
+
+
+def test_a_batch_for_a_log_target_begins_and_ends_within_a_row(packed):
+    size = Eras.read().size
+    batches = [entries_after(first, 5) for first in range(0, size, 5)]
+    assert [index for batch in batches for index, _ in batch] == [*range(size)]
+    assert all(entry.log_id == index + 1 for batch in batches for index, entry in batch)
 
 
 def test_entries_that_arrive_are_followed_by_the_size_of_the_tree(packed, auditor):
