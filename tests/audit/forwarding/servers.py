@@ -107,6 +107,9 @@ class _RelpHandler(socketserver.StreamRequestHandler):
                     self.wfile.write(b"0 serverclose 0\n")
                     return False
                 self.server.messages.append(content)
+                if self.server.raw is not None:
+                    self.wfile.write(self.server.raw)
+                    return False
                 self._respond(number, self.server.response)
             case "close":
                 self._respond(number, b"")
@@ -139,3 +142,4 @@ class RelpServer(SyslogServer):
         self.commands: list[str] = []
         self.offer = b"200 OK\nrelp_version=0\nrelp_software=test\ncommands=syslog"
         self.response = b"200 OK"
+        self.raw: bytes | None = None  # is sent in place of the first response; then the connection ends

@@ -13,6 +13,8 @@ from audit.forwarding.transports.syslog import frame
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree
 from campaigns.forwarding.receiving import Verified
+from kernel.http.outgoing import ExchangeFailed
+from kernel.http.targets import Target
 from tests.audit.forwarding.conftest import retry, run, write
 from tests.audit.forwarding.servers import CountingServer, RelpServer, client_identity
 from tests.notifications.servers import serving
@@ -81,6 +83,30 @@ def test_a_refusal_by_relp_moves_no_position(attribute, value, error, log, new_t
         setattr(server, attribute, value)
         failed = run(new_target(f"relp://127.0.0.1:{server.port}"))
         assert (failed.size, failed.last_error) == (0, error)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "connection_failed"),
+        (b"2 rsp 6 200", "connection_failed"),
+        (b"3 rsp 6 200 OK\n", "response_unknown"),
+        (b"2 nak 6 200 OK\n", "response_unknown"),
+        (b"2 rsp 6 200 OK?", "response_unknown"),
+        (b"HTTP/1.1 400 Bad Request" * 9, "response_unknown"),
+    ],
+)
+def test_another_response_of_relp_ends_the_session(raw, reason, loopback):
+    with serving(RelpServer()) as server:
+        server.raw = raw
+        receiver = relp.RelpReceiver(Target("127.0.0.1", server.port, "/", "relp"), None)
+        for _ in range(2):  # each in a session of its own
+            with pytest.raises(ExchangeFailed, match=reason):
+                receiver.send([Message(b"a", "entry")])
+        server.raw = None
+        receiver.send([Message(b"b", "entry")])
+        receiver.close()
+        assert server.bodies == [b"a", b"a", b"b"]
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])

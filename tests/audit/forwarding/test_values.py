@@ -45,3 +45,9 @@ def test_an_invalid_field_is_named(field, value, settings, tmp_path):
     with pytest.raises(Invalid) as caught:
         set_fields(LogTarget(), {"name": "siem", "url": url, field: given})
     assert set(caught.value.fields) == {field}
+
+
+def test_the_longest_values_are_accepted():
+    target = LogTarget()
+    set_fields(target, {"name": "x" * 64, "url": "tls://siem.example.org", "actions": ["x" * 64] * 2})
+    assert (target.scheme, target.actions) == ("tls", ["x" * 64])
