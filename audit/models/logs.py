@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from audit.log import action_labels
@@ -46,9 +47,9 @@ class AuditLogQuerySet(models.QuerySet["AuditLog"]):
             return self
         return self.filter(is_of(reader.identity, user="user_id"))
 
-    def with_entry(self, log_id: int) -> Self:
+    def with_entry(self, log_id: int | Combinable) -> Self:
         """The row that has this entry."""
-        if abs(log_id) > MAX_INTEGER:
+        if isinstance(log_id, int) and abs(log_id) > MAX_INTEGER:
             return self.none()
         has_entry = models.Q(id=log_id) | models.Q(entries__gt=log_id - models.F("id"))
         return self.filter(has_entry, id__gt=log_id - MOST, id__lte=log_id)

@@ -42,21 +42,21 @@ def unsequenced() -> QuerySet[AuditBundle, datetime]:
 
 def unsigned() -> QuerySet[AuditLog, datetime]:
     """The time of the oldest entry in the tree that no checkpoint covers."""
-    return written_at(signed_size())
+    # The first entry of its row: a checkpoint ends with a bundle.
+    return _times_of(AuditLog.objects.filter(id=id_at(signed_size())))  # noqa: CC2 - timestamps only
 
 
-def written_at(index: Combinable) -> QuerySet[AuditLog, datetime]:
-    """The time of the entry at an index of the tree."""
-    entry = AuditLog.objects.filter(id=id_at(index))  # noqa: CC2 - timestamps only
+def _times_of(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, datetime]:
     since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
-    return entry.annotate(since=since).values_list("since", flat=True)
+    return rows.annotate(since=since).values_list("since", flat=True)
 
 
 def written_after(size: F) -> Combinable:
     """The time of the entry after the first ``size``; of the first one of its segment if only the archive has it."""
     segment = AuditSegment.objects.filter(number=size / AuditSegment.ENTRIES)
     archived = segment.values(spelled=SpelledTimestamp("first_at"))[:1]
-    return Coalesce(Subquery(written_at(size)[:1]), Subquery(archived), output_field=_TIMESTAMP)
+    written = _times_of(AuditLog.objects.with_entry(id_at(size)))  # noqa: CC2 - timestamps only
+    return Coalesce(Subquery(written[:1]), Subquery(archived), output_field=_TIMESTAMP)
 
 
 def since_unsequenced() -> Subquery:

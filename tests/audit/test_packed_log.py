@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Value
 
 from audit.browse.selection import LogCriteria
 from audit.exports.formats import ROW_FORMATS
@@ -14,10 +15,11 @@ from audit.forwarding.reading import entries_after
 from audit.log import packed_rows
 from audit.log.events import Event
 from audit.log.raw_rows import reading
-from audit.models import AuditAlarm, AuditLog, Integrity, UsageRollup
+from audit.models import AuditAlarm, AuditLog, AuditTree, Integrity, UsageRollup
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.eras import Eras
+from audit.sequencing.timestamps import written_after
 from audit.services import following, searching
 from audit.services.reading import find_logs
 from audit.services.searching import search_logs
@@ -225,6 +227,9 @@ def test_a_batch_for_a_log_target_begins_and_ends_within_a_row(packed):
     batches = [entries_after(first, 5) for first in range(0, size, 5)]
     assert [index for batch in batches for index, _ in batch] == [*range(size)]
     assert all(entry.log_id == index + 1 for batch in batches for index, entry in batch)
+    row = AuditLog.objects.filter(entries__gt=3).last()
+    tree = AuditTree.objects.annotate(time=written_after(Value(row.id + 1))).get()
+    assert tree.time == row.timestamp  # of the third entry
 
 
 def test_entries_that_arrive_are_followed_by_the_size_of_the_tree(packed, auditor):
