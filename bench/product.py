@@ -135,10 +135,8 @@ class CipherCanary:
 
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""
-        # The column `entries` is absent or NULL for a row of one entry.
-        each = "coalesce((to_jsonb(audit_logs) ->> 'entries')::int, 1)"
         rows = "FROM audit_logs WHERE action = 'crypto.message.encrypted'"
-        return int(self.product.query(f"SELECT coalesce(sum({each}), 0) {rows}")[0][0])
+        return int(self.product.query(f"SELECT coalesce(sum(coalesce(entries, 1)), 0) {rows}")[0][0])
 
     def _is_pending(self) -> bool:
         return bool(self.product.query("SELECT 1 FROM audit_bundles LIMIT 1"))

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet, Value
 
 from audit.log.object_names import prefixed, without_prefix
+from audit.log.packed_rows import spelling_of
 from audit.log.raw_rows import HexContains, Spelled, any_text, timestamp_of
 from kernel.databases.rows import AnyOf
 from kernel.errors import Invalid
@@ -241,7 +242,8 @@ def contains_word(word: str) -> Q:
 
 def has_request(request_id: str) -> Q:
     """Match the request id. A packed row may match without such an entry (``Matcher``)."""
-    return Q(request_id=request_id) | _has_in_details(request_id)
+    packed = _has_in_details(request_id) if spelling_of(request_id) else Q()
+    return Q(request_id=request_id) | packed
 
 
 def _has_in_details(text: str) -> Q:

@@ -70,10 +70,16 @@ def _covered(first: bytes, entries: int, details: bytes) -> bytes:
     return b"(%b,%d)%b" % (first, entries, details)
 
 
+def is_packed(row: Values) -> bool:
+    """Whether a row (``ROW_COLUMNS``) has several entries, or is malformed as if it had."""
+    *_, entries, details = row
+    return entries is not None or details is not None
+
+
 def unpack(row: Values) -> list[Values]:
     """The columns ``COLUMNS`` of each entry of a row (``ROW_COLUMNS``, spelled). Raises ValueError for a malformed row."""
     *shared, entries, details = row
-    if entries is None and details is None:
+    if not is_packed(row):
         return [tuple(shared)]
     found = []
     for place, own in enumerate(_decode_details(entries, details)):

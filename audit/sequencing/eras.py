@@ -16,8 +16,8 @@ from audit.sequencing.tree import read_tree
 from audit.tlog.merkle import HASH_SIZE
 from audit.tlog.tiles import WIDTH
 
-# The stored hash of an entry, NULL or empty if it has none. ``{0}`` is the column with its id. The numeric 0.0, because
-# a sum of altered numbers could overflow.
+# The stored hashes of the entries of a row, NULL or empty if it has none. ``{0}`` is the column with its id, ``{1}`` its
+# number of entries. The numeric 0.0, because a sum of altered numbers could overflow.
 _INDEX = "({0} - 1 - era.id_shift)"
 _STORED_LEAVES = (
     "coalesce((SELECT leaf_hash FROM audit_leaves WHERE log_id = {0}), "  # noqa: S608 - constants

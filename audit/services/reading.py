@@ -37,8 +37,8 @@ class Selection:
     """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
 
     ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: a filter with an index limits
-    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are the words of the search that name an object. ``is_unnamed``: no visible object has the name that
-    the criteria give.
+    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are the words of the
+    search that name an object. ``is_unnamed``: no visible object has the name that the criteria give.
     """
 
     entries: AuditLogQuerySet

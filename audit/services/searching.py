@@ -43,8 +43,8 @@ class FoundLogs:
     """Matching entries, to be paged from ``before`` on, sorted by the column ``time`` if it is set: the ``entries`` that
     match one of the selection's alternatives. A page can begin and end within a packed row.
 
-    If ``is_part``, they are those that one search reads, none newer than ``before``. Then ``stopped_at`` is the id of the last row, and the
-    ``before`` with which to continue; None if nothing is left to read.
+    If ``is_part``, they are those that one search reads, none newer than ``before``. Then ``stopped_at`` is the id of the
+    last row, and the ``before`` with which to continue; None if nothing is left to read.
     """
 
     selection: Selection
@@ -107,6 +107,8 @@ class FoundLogs:
         rows = first_to_count(self.rows, self.time)
         if self.selection.matches is None and not self.is_part:
             return rows.count_entries()
+        if rows.count() > EXACT_COUNT:  # each has an entry that matches, except by coincidence
+            return EXACT_COUNT + 1
         matching = (
             columns
             for row_id, columns in columns_in(rows)

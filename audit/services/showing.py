@@ -158,11 +158,11 @@ def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundC
 
 def alarm_of(entry: FoundEntry) -> Alarm:
     """The alarm about the row of an altered entry. The same alteration always gives an equal alarm."""
-    row = entry.row
+    row, leaf = entry.row, entry.row.leaf_at(0)
     return Alarm(
         kind=AlarmKind.ENTRY_ALTERED,
         log_id=row.id if isinstance(row.id, int) else None,
-        expected="an entry with a leaf" if row.leaf is None else f"leaf {_text_of(row.leaf)}",
+        expected="an entry with a leaf" if leaf is None else f"leaf {_text_of(leaf)}",
         found=f"row {row.evidence}",
         is_of_alarm=entry.inspection.is_authentic and entry.columns["action"] == actions.LOG_ALARMED,
     )

@@ -46,9 +46,8 @@ def inspect_row(row: Values) -> list[tuple[Values, Inspection]]:
 
     One entry without a leaf, if the row is malformed. Raises what ``inspect`` raises.
     """
-    *shared, entries, details = row
-    if entries is None and details is None:
-        values = tuple(shared)
+    values = row[: len(COLUMNS)]
+    if not packed_rows.is_packed(row):
         return [(values, inspect(values))]
     try:
         packed = [
@@ -59,7 +58,7 @@ def inspect_row(row: Values) -> list[tuple[Values, Inspection]]:
     except MacMismatch:
         is_authentic = False
     except (TypeError, ValueError):
-        return [(tuple(shared), Inspection(leaf=None, is_authentic=False))]
+        return [(values, Inspection(leaf=None, is_authentic=False))]
     else:
         is_authentic = True
     return [(values, Inspection(merkle.leaf_hash(octets), is_authentic, octets)) for values, octets in packed]

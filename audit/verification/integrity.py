@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 
 from audit.log import canonical
 from audit.log.entries import TRAIL_FIELDS
-from audit.log.packed_rows import COLUMNS, ROW_COLUMNS, unpack_any
+from audit.log.packed_rows import COLUMNS, ROW_COLUMNS, is_packed, unpack_any
 from audit.log.raw_rows import Values, any_text, presentable, spelled_columns, timestamp_of, uuid_of
 from audit.models import AuditBundle, AuditLog, AuditTrail, Integrity
 from audit.sequencing.bundles.taking import waiting_columns
@@ -43,14 +43,7 @@ class _StoredRow:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it has several entries, or is malformed as if it had."""
-        *_, entries, details = self.values
-        return entries is not None or details is not None
-
-    @property
-    def leaf(self) -> bytes | None:
-        """The leaf of the first entry."""
-        return self.leaf_at(0)
+        return is_packed(self.values)
 
     @property
     def evidence(self) -> str:
