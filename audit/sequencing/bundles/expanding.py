@@ -19,7 +19,7 @@ from audit.log.entries import ACTOR_ID, MAC_ORDERS
 from audit.log.entry_mac import entry_maker
 from audit.log.entry_rows import STATIC, copied, stored_timestamp, stored_uuid
 from audit.log.operations import has_only_succeeded
-from audit.log.packed_rows import Details
+from audit.log.packed_rows import Details, encode_details, mac_of, spelling_of
 from kernel.runtime import process_cache
 
 _KINDS: Final = 4096  # templates in memory
@@ -115,13 +115,15 @@ def expand(
 def _runs(body: Body, kinds: Sequence[_Kind], index: int) -> Iterator[tuple[int, Details]]:
     """The number of the kind, and the entries of each row. ``index`` is that of the first leaf."""
     run: list[tuple[str, str, int | None]] = []
-    last: tuple[int, int | None] = (0, None)
+    last = (0, 0)
+    packable = [kind.is_packable for kind in kinds]
     for number, event, request, size in body.entries:
-        own = packed_rows.spelling_of(request) if kinds[number].is_packable else None
-        if run and (own is None or (number, own) != last or index % packed_rows.MOST == 0):
+        # No spelling: the entry has a row of its own.
+        own = (number, (packable[number] and spelling_of(request)) or 0)
+        if run and (own != last or not own[1] or index % packed_rows.MOST == 0):
             yield last[0], run
             run = []
-        last = number, own
+        last = own
         run.append((event, request, size))
         index += 1
     if run:
@@ -143,19 +145,16 @@ class _Shared:
 
     def add(self, expanded: Expanded, run: Details, log_id: int, wseq: int, *, is_sqlite: bool) -> None:
         """Add the row of these entries, and their leaves."""
-        texts = [self._texts(entry, wseq + place) for place, entry in enumerate(run)]
-        expanded.leaves += [
-            hashlib.sha256(f'\0{begin}"id":{log_id + place},{end}'.encode()).digest()
-            for place, (begin, end) in enumerate(texts)
-        ]
         event, request, size = run[0]
         if len(run) == 1:
-            mac, details = self._mac("".join(texts[0]).encode()), None
+            begin, end = self._texts(run[0], wseq)
+            expanded.leaves.append(hashlib.sha256(f'\0{begin}"id":{log_id},{end}'.encode()).digest())
+            mac, entries, details = self._mac((begin + end).encode()), None, None
         else:
-            size, details = sum([size or 0 for _, _, size in run]), packed_rows.encode_details(run)
+            expanded.leaves += self._leaves(run, log_id, wseq)
+            size, entries, details = sum([own or 0 for _, _, own in run]), len(run), encode_details(run)
             begin, end = self._texts((event, request, size), wseq)
-            mac = packed_rows.mac_of(f'{begin}"id":{log_id},{end}'.encode(), len(run), details)
-        entries = None if details is None else len(run)
+            mac = mac_of(f'{begin}"id":{log_id},{end}'.encode(), entries, details)
         if is_sqlite:
             own = (event, request, size, *self._writer, wseq, log_id, mac, entries, details)
             expanded.rows.append((*self._stored, *own))
@@ -165,6 +164,23 @@ class _Shared:
                 copied([wseq, log_id, mac, entries, details]),
             )
             expanded.lines.append(f"{self._copied}\t{first}\t{self._moment}{last}\n")
+
+    def _leaves(self, run: Details, log_id: int, wseq: int) -> list[bytes]:
+        """The leaves of a packed row, whose request ids need no escape. The same texts as those of ``_texts``."""
+        front, middle, (after_request, after_size), sha256 = (
+            self._front,
+            self._middle,
+            self._end,
+            hashlib.sha256,
+        )
+        difference = wseq - log_id
+        return [
+            sha256(
+                f'\0{front}{event[:8]}-{event[8:12]}-{event[12:16]}-{event[16:20]}-{event[20:]}","id":{number},{middle}'
+                f'"{request}"{after_request}{"null" if size is None else size}{after_size}{number + difference}}}'.encode()
+            ).digest()
+            for number, (event, request, size) in enumerate(run, log_id)
+        ]
 
     def _texts(self, entry: tuple[str, str, int | None], wseq: int) -> tuple[str, str]:
         """The canonical JSON of the entry, before and after its id."""
