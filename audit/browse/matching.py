@@ -28,7 +28,7 @@ class Matcher:
         self._until = "~" if criteria.until is None else format_timestamp(criteria.until)
         self._actor_id = parse_id(criteria.actor)
         self._objects = _objects_of(criteria.object_id, names)
-        self._words = [(phrase_of(word).lower(), names.get(word.lower(), ())) for word in criteria.words]
+        self._words = [(phrase_of(word), names.get(word.lower(), ())) for word in criteria.words]
 
     @property
     def may_match_operations(self) -> bool:
@@ -60,7 +60,11 @@ class Matcher:
         return self._criteria.actor in {"", entry["actor_name"]}
 
     def _has_word(self, entry: Mapping[str, Any], word: str, ids: Collection[str]) -> bool:
-        return entry["object_id"] in ids or any(word in entry[name].lower() for name in SEARCHED)
+        # Databases compare either upper-case or lower-case letters, which differs for some Greek ones.
+        texts = [entry[name] for name in SEARCHED]
+        return entry["object_id"] in ids or any(
+            word.lower() in text.lower() or word.upper() in text.upper() for text in texts
+        )
 
 
 def _objects_of(text: str, names: Mapping[str, Collection[str]]) -> set[str]:

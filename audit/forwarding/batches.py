@@ -1,7 +1,7 @@
 """The next entries of a log target, as messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from audit.forwarding.events.formats import FORMATS
@@ -10,7 +10,8 @@ from audit.forwarding.messages import Message
 from audit.forwarding.positions import root_at
 from audit.forwarding.reading import ReadEntry, entries_after
 from audit.log import canonical
-from audit.log.canonical import JsonValue
+from audit.log.canonical import JsonValue, format_timestamp
+from audit.log.events import META_LIMIT
 from audit.models import LogTarget
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.eras import Eras
@@ -18,7 +19,9 @@ from audit.sequencing.tree import database_reader, latest_checkpoint, read_tree
 from audit.services.proofs import opened
 from audit.services.showing import alarm_of
 from audit.tlog import merkle
+from audit.verification.inspection import Inspection
 from audit.verification.integrity import FoundEntry
+from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64
 
 MOST_ENTRIES: Final = 1_000
@@ -63,14 +66,23 @@ def next_batch(target: LogTarget, most: int = MOST_ENTRIES) -> Batch | None:
 
 
 def message_of(target: LogTarget, entry: ReadEntry) -> Message:
-    columns = entry.columns
+    columns, is_altered = entry.columns, isinstance(entry, FoundEntry) and bool(entry.faults)
     return Message(
-        FORMATS[target.format](entry),
+        FORMATS[target.format](_bounded(entry) if isinstance(entry, FoundEntry) and is_altered else entry),
         "entry",
-        str(columns["timestamp"]),
-        str(columns["event_id"]),
+        # A receiver refuses a time far from the present, and takes an event with a known id for a repetition.
+        format_timestamp(process_now()) if is_altered else str(columns["timestamp"]),
+        "" if is_altered else str(columns["event_id"]),
         severity_of(str(columns["action"]), str(columns["outcome"])),
     )
+
+
+def _bounded(entry: FoundEntry) -> FoundEntry:
+    """An altered entry whose texts are no longer than those of entries: a receiver must not refuse its message."""
+    values = tuple(value[:META_LIMIT] if isinstance(value, str | bytes) else value for value in entry.values)
+    if values == entry.values:
+        return entry
+    return replace(entry, values=values, inspection=Inspection(leaf=None, is_authentic=False))
 
 
 def _within_bytes(found: list[tuple[int, ReadEntry]], end: int) -> tuple[list[tuple[int, ReadEntry]], int]:

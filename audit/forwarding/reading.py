@@ -29,7 +29,10 @@ def entries_after(size: int, most: int) -> list[tuple[int, ReadEntry]]:
         end = min(size + most, eras.size)
         found: dict[int, ReadEntry] = dict(_archived(size, end))
         found |= _of_first_era(size, min(end, eras.old_size))
-        found |= _of_second_era(eras, max(size, eras.old_size), end)
+        for index, entry in _of_second_era(eras, max(size, eras.old_size), end):
+            # A row that someone inserted within another one takes no one's place.
+            if not entry.faults or index not in found:
+                found[index] = entry
     return sorted(found.items(), key=lambda each: each[0])
 
 

@@ -104,7 +104,7 @@ def _check_ca(pem: str) -> None:
         return
     try:
         ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: not ASCII
         raise fault from None
 
 

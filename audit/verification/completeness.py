@@ -84,6 +84,8 @@ def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
     last = newest.last if newest else 0
     text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last}"
     # The first missing one comes after the row, which has the numbers up to the last one.
-    begin = 0 if newest is None or index is None else index + last - newest.first + 1
+    begin = 0
+    if newest is not None and index is not None and isinstance(last, int):
+        begin = index + last - newest.first + 1
     first = None if row.index is None else min(row.index, begin)
     return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)

@@ -12,10 +12,10 @@ from audit.browse.selection import LogCriteria
 from audit.exports.formats import ROW_FORMATS
 from audit.exports.tiles import export_log
 from audit.forwarding.reading import entries_after
-from audit.log import packed_rows
 from audit.log.events import Event
 from audit.log.raw_rows import reading
 from audit.models import AuditAlarm, AuditLog, AuditTree, Integrity, UsageRollup
+from audit.sequencing.bundles import expanding
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.eras import Eras
@@ -154,7 +154,7 @@ def test_every_reader_finds_the_entries_that_rows_of_their_own_would_have(
     monkeypatch.setattr(searching, "SEARCH_COST", 1)
     reader, bundles = auditor.principal, Copy("waiting")
     with monkeypatch.context() as unpacked:
-        unpacked.setattr(packed_rows, "spelling_of", lambda _request: None)
+        unpacked.setattr(expanding, "spelling_of", lambda _request: None)
         sequence()
     assert not AuditLog.objects.exclude(entries=None).exists()
     expected, lines, used = all_pages(reader, criteria), lines_of(reader, LogCriteria()), rollups()
@@ -259,6 +259,18 @@ def test_an_altered_row_is_shown_as_altered_raises_one_alarm_and_is_found(packed
                         reader=auditor.principal, criteria=LogCriteria(), before=row.id + 2
                     ) as found:
                         assert found.page(3).has_previous, alteration
+
+
+def test_a_row_within_another_takes_no_entrys_place(packed, auditor):
+    row = AuditLog.objects.filter(entries__gt=3).last()
+    forged = AuditLog.objects.filter(id__lt=row.id, entries=None).last()
+    forged.id, forged.wseq = row.id + 2, 10**6
+    with without_triggers():
+        forged.save(force_insert=True)
+    assert show_entry(reader=auditor.principal, log_id=row.id + 2).integrity == Integrity.VERIFIED
+    [(_, delivered)] = entries_after(row.id + 1, 1)
+    assert not delivered.faults
+    assert FindingKind.LEAF_SURPLUS in verify_log().counts
 
 
 def test_one_altered_leaf_is_one_altered_entry(packed):

@@ -98,10 +98,12 @@ def _elastic(messages: Sequence[Message]) -> bytes:
 def _check_items(response: "BaseHTTPResponse") -> None:
     try:
         found = json.loads(read_bounded(response, _MOST_OF_RESPONSE))
-        statuses = [int(item["create"]["status"]) for item in found["items"]] if found["errors"] else []
+        statuses = [item["create"]["status"] for item in found["items"]] if found["errors"] else []
     except (ValueError, LookupError, TypeError, RecursionError):
         raise ExchangeFailed("response_unknown") from None
     for status in statuses:
+        if type(status) is not int or not 100 <= status < 600:  # noqa: PLR2004 - a status of HTTP
+            raise ExchangeFailed("response_unknown")
         if status not in _ACCEPTED and status != HTTPStatus.CONFLICT:
             raise ExchangeFailed(f"item_{status}")
 
