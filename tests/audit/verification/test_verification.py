@@ -402,6 +402,16 @@ def test_the_end_of_a_writer_that_was_removed_before_it_was_sequenced_is_reporte
     assert "heartbeat" in " ".join(finding.text for finding in report.findings)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores no text in a number")
+def test_a_text_as_the_last_number_of_a_writer_ends_no_verification(log):
+    [(writer, last)] = query(
+        "SELECT writer, max(wseq) FROM audit_logs GROUP BY writer ORDER BY max(wseq) DESC LIMIT 1"
+    )
+    with without_triggers():
+        execute("UPDATE audit_logs SET wseq = 'x' WHERE writer = %s AND wseq = %s", [writer, last])
+    assert FindingKind.SEQUENCE_GAP in kinds(verify_log())
+
+
 @pytest.mark.parametrize(
     "statement",
     [
