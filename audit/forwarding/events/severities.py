@@ -50,13 +50,13 @@ _OF_SUCCESS: Mapping[str, Severity] = MappingProxyType(
 def severity_of(action: str, outcome: str) -> Severity:
     """Alarms are critical, and a failed verification of the log is high.
 
-    Otherwise a success is informational, or low if it changes keys, access or accounts. A refusal is one level higher.
+    Otherwise a success is informational, or low if it changes keys, access or accounts. A refusal is one
+    level higher, but not lower than a success that has a severity of its own.
     """
     if action == actions.LOG_ALARMED:
         return Severity.CRITICAL
     if action == actions.LOG_VERIFIED and outcome == Outcome.ERROR:
         return Severity.HIGH
     of_success = Severity.LOW if action_labels.is_guarded(action) else Severity.INFORMATIONAL
-    if outcome == Outcome.OK:
-        return _OF_SUCCESS.get(action, of_success)
-    return Severity(of_success + 1)
+    success = _OF_SUCCESS.get(action, of_success)
+    return success if outcome == Outcome.OK else max(success, Severity(of_success + 1))
