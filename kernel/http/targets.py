@@ -63,8 +63,10 @@ class Target:
             raise _fault("Remove the part that begins with #.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         port = schemes[parts.scheme] if port is None else port
-        if not port:
+        if port is None:
             raise _fault("Add a port.")
+        if not port:
+            raise _fault("Use a port from 1 to 65535.")
         target = cls(parts.hostname or "", port, path, parts.scheme)
         if target.literal is None and not _NAME.fullmatch(target.host):
             raise _fault("Use a host name, or an IP address in its usual form.")

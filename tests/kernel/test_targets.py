@@ -114,6 +114,16 @@ def test_another_url_is_refused(url):
     assert set(caught.value.fields) == {"url"}
 
 
+def test_a_port_is_named_if_it_is_missing_or_zero():
+    for url, text in (
+        ("relp://localhost", "Add a port."),
+        ("relp://localhost:0", "Use a port from 1 to 65535."),
+    ):
+        with pytest.raises(Invalid) as caught:
+            Target.parse(url, {"relp": None})
+        assert caught.value.fields["url"] == [text]
+
+
 def test_the_origin_has_no_path():
     assert Target.parse("https://hooks.example.org/T0KEN?a=b").origin == "https://hooks.example.org"
     assert Target.parse("https://[::1]:8443/T0KEN").origin == "https://[::1]:8443"
