@@ -6,20 +6,20 @@ data begins with ``200`` (https://github.com/rsyslog/librelp/blob/main/doc/relp.
 
 import re
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 from audit.forwarding.messages import Message
-from audit.forwarding.transports.connections import Security, bounded, connect
+from audit.forwarding.transports.connections import CLOSE_SECONDS, Security, bounded, connect, deadline
 from audit.forwarding.transports.syslog import frame
 from kernel.http.outgoing import ExchangeFailed
 from kernel.http.targets import Target
 
 _OFFER: Final = b"relp_version=0\nrelp_software=ciphercanary\ncommands=syslog"
 _WINDOW: Final = 128  # messages that wait for their confirmation
-_CLOSE_SECONDS: Final = 2.0
 _LAST_NUMBER: Final = 999_999_999
 _HEAD: Final = re.compile(rb"(\d{1,9}) ([a-z]{1,32}) (\d{1,9})[ \n]")
 _MOST_OF_HEAD: Final = 64
@@ -37,10 +37,11 @@ class RelpReceiver:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Raises ExchangeFailed. Some of the messages may have been accepted then."""
+        until = deadline()
         try:
             if self._session is None:
-                self._session = _Session(connect(self._target, self._security))
-            self._session.send([frame(message) for message in messages])
+                self._session = _Session(connect(self._target, self._security, until), until)
+            self._session.send([frame(message) for message in messages], until)
         except ExchangeFailed:
             if self._session is not None:
                 self._session.abandon()
@@ -56,20 +57,20 @@ class RelpReceiver:
 class _Session:
     """Raises ExchangeFailed if the server does not accept the offer."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, until: float) -> None:
         self._connected, self._unread, self._number = connected, bytearray(), 0
         try:
-            with bounded(connected):
+            with bounded(connected, until):
                 connected.sendall(self._frame(b"open", _OFFER))
                 self._confirm({self._number})
         except BaseException:
             connected.close()
             raise
 
-    def send(self, frames: Sequence[bytes]) -> None:
+    def send(self, frames: Sequence[bytes], until: float) -> None:
         """New frames follow while others wait, so that no side waits for the other one."""
         waiting, unconfirmed = iter(frames), set[int]()
-        with bounded(self._connected):
+        with bounded(self._connected, until):
             while some := list(islice(waiting, _WINDOW - len(unconfirmed))):
                 sent = bytearray()
                 for each in some:
@@ -81,8 +82,9 @@ class _Session:
 
     def end(self) -> None:
         """The server may have ended the session before."""
-        with suppress(ExchangeFailed), bounded(self._connected):
-            self._connected.settimeout(_CLOSE_SECONDS)
+        until = time.monotonic() + CLOSE_SECONDS
+        with suppress(ExchangeFailed), bounded(self._connected, until):
+            self._connected.settimeout(CLOSE_SECONDS)
             self._connected.sendall(self._frame(b"close", b""))
             self._confirm({self._number})
         self.abandon()

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from audit.forwarding.messages import Message
-from audit.forwarding.transports.connections import Security, bounded, close_gently, connect, has_ended
+from audit.forwarding.transports.connections import (
+    Security,
+    bounded,
+    close_gently,
+    connect,
+    deadline,
+    has_ended,
+)
 from audit.log.raw_rows import timestamp_of
 from audit.sequencing.checkpoints.syslog import printable
 from kernel.http.targets import Target
@@ -32,12 +39,13 @@ class SyslogReceiver:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Raises ExchangeFailed."""
+        until = deadline()
         if self._connected is None or has_ended(self._connected):
             self.close()
-            self._connected = connect(self._target, self._security)
+            self._connected = connect(self._target, self._security, until)
         frames = map(frame, messages)
         # Octet counting: a line break in a message would not split it.
-        with bounded(self._connected):
+        with bounded(self._connected, until):
             self._connected.sendall(b"".join(b"%d %b" % (len(each), each) for each in frames))
 
     def close(self) -> None:

@@ -3,12 +3,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 
-from audit.forwarding import leases
+from audit.forwarding import delivering, leases
 from audit.forwarding.delivering import deliver
 from audit.models import LogTarget
+from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.head import HEAD_FILE
 from audit.services import log_targets
+from campaigns.forwarding.receiving import Verified
 from kernel.clock import database_now
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.notifications.servers import Receiver, server_context, serving
@@ -83,3 +86,36 @@ def write(log):
     log.change(rows=1)
     sequence()
     sign()
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(delivering, "MOST_ENTRIES", 16)
+
+
+def bodies(receiver):
+    return [body for _, body in receiver.requests]
+
+
+def lines_of(receiver):
+    return [line for body in bodies(receiver) for line in body.splitlines()]
+
+
+def verified(messages):
+    """Verify the batches, each of which ends with a checkpoint."""
+    found, batch = Verified(trusted_keys()), []
+    for message in messages:
+        batch.append(message)
+        if b'"checkpoint":' in message:
+            found.take(b"\n".join(batch))
+            batch.clear()
+    assert batch == []
+    return found
+
+
+def in_thread(function):
+    """Call the function in a thread that has no connection to the database yet."""
+    try:
+        function()
+    finally:
+        connections.close_all()

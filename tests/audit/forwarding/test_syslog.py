@@ -1,6 +1,7 @@
 """Syslog messages over RELP, TCP and TLS."""
 
 import re
+import socket
 import ssl
 from pathlib import Path
 
@@ -8,31 +9,17 @@ import pytest
 
 from audit.forwarding.events.severities import Severity
 from audit.forwarding.messages import Message
-from audit.forwarding.transports import relp
+from audit.forwarding.transports import connections, relp
 from audit.forwarding.transports.syslog import frame
-from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree
-from campaigns.forwarding.receiving import Verified
 from kernel.http.outgoing import ExchangeFailed
 from kernel.http.targets import Target
-from tests.audit.forwarding.conftest import retry, run, write
+from tests.audit.forwarding.conftest import retry, run, verified, write
 from tests.audit.forwarding.servers import CountingServer, RelpServer, client_identity
 from tests.notifications.servers import serving
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
-
-
-def verified(server):
-    """The messages verify like lines of a file: each batch ends with a checkpoint."""
-    found, lines = Verified(trusted_keys()), []
-    for line in server.bodies:
-        lines.append(line)
-        if b'"checkpoint":' in line:
-            found.take(b"\n".join(lines))
-            lines.clear()
-    assert lines == []
-    return found
 
 
 def test_a_message_has_the_header_of_rfc_5424():
@@ -51,7 +38,7 @@ def test_relp_delivers_every_entry_in_a_window(scheme, log, new_target, loopback
         assert run(target).size == read_tree().size
         write(log)
         assert run(target).size == read_tree().size
-        assert verified(server).end == read_tree().size
+        assert verified(server.bodies).end == read_tree().size
         wait_until(lambda: server.commands[-1] == "close")
         assert server.sessions == 2
 
@@ -66,7 +53,7 @@ def test_a_server_that_ends_a_relp_session_gets_the_batch_again(log, new_target,
         server.ends_after = None
         assert retry(failed).size == read_tree().size
         server.messages = server.messages[stored:]
-        assert verified(server).end == read_tree().size
+        assert verified(server.bodies).end == read_tree().size
 
 
 @pytest.mark.parametrize(
@@ -115,7 +102,7 @@ def test_tcp_and_tls_count_octets(scheme, log, new_target, loopback, tls):
         target = run(new_target(f"{scheme}://127.0.0.1:{server.port}"))
         assert not target.is_acknowledged
         wait_until(lambda: len(server.messages) == target.size + 1)
-        assert verified(server).end == target.size == read_tree().size
+        assert verified(server.bodies).end == target.size == read_tree().size
         kinds = [message.split(b" ")[5] for message in server.messages]
         assert (set(kinds[:-1]), kinds[-1]) == ({b"entry"}, b"checkpoint")
 
@@ -148,3 +135,25 @@ def test_an_address_that_is_not_allowed_is_not_connected(log, new_target, loopba
         settings.CC_NOTIFICATIONS = type(settings.CC_NOTIFICATIONS)()
         assert run(target).last_error == "The address is not public."
         assert server.sessions == 0
+
+
+@pytest.mark.parametrize("scheme", ["relp", "relp+tls", "tls"])
+def test_an_exchange_with_a_silent_server_ends(scheme, log, new_target, loopback, monkeypatch):
+    monkeypatch.setattr(connections, "SEND_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the kernel accepts, and nothing responds
+        failed = run(new_target(f"{scheme}://127.0.0.1:{server.getsockname()[1]}"))
+    assert failed.last_error == "The receiver did not respond in time."
+
+
+def test_the_parts_of_an_exchange_have_one_deadline(loopback, monkeypatch):
+    monkeypatch.setattr(connections, "SEND_SECONDS", 30)
+    until = connections.deadline()
+    with serving(RelpServer()) as server:
+        target = Target("127.0.0.1", server.port, "/", "relp")
+        with connections.connect(target, None, until) as connected:
+            for act in (
+                lambda: connections.connect(target, None, until - 60),
+                lambda: relp._Session(connected, until - 60),
+            ):
+                with pytest.raises(ExchangeFailed, match="timeout"):
+                    act()
