@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+import django.db
+from django.db import transaction
+
 from audit.errors import SegmentUnreadable
 from audit.forwarding import leases, positions
 from audit.forwarding.batches import MOST_ENTRIES, next_batch
@@ -45,6 +48,11 @@ def deliver(target_id: UUID, holder: UUID, may_end: MayEnd) -> None:
         pass
     except ExchangeFailed as failure:
         leases.write_failure(target, error_text(failure.reason))
+    except django.db.Error:
+        raise  # the failure could not be written either
+    except Exception:
+        logger.exception("the delivery to a log target failed")
+        leases.write_failure(target, error_text("internal"))
     finally:
         leases.release(target)
 
@@ -58,8 +66,9 @@ def _deliver_leased(target: LogTarget, may_end: MayEnd) -> None:
         if not target.is_due(database_now()):
             return
         if not positions.is_in_tree(target):
-            leases.stop(target, REASON)
-            raise_alarms([alarm_of(target)])
+            with transaction.atomic():
+                leases.stop(target, REASON)
+                raise_alarms([alarm_of(target)])
             return
         while _deliver_next(target, receiver, may_end):
             pass

@@ -16,10 +16,8 @@ from audit.models import LogTarget
 from kernel.clock import database_now
 from kernel.observability.metrics import log_target_failures_total
 
-LEASE: Final = timedelta(seconds=60)  # longer than any exchange
+LEASE: Final = timedelta(seconds=60)  # more than twice as long as any exchange
 _LONGEST_PAUSE: Final = 60  # seconds between two attempts
-_NO_LEASE: Final = {"lease_holder": None, "lease_until": None}
-
 
 _PROGRESS: Final = (
     "size",
@@ -50,7 +48,10 @@ def claim(target_id: UUID, holder: UUID) -> LogTarget | None:
     leased = {"lease_holder": holder, "lease_until": now + LEASE}
     if not _free(now).filter(pk=target_id).update(**leased):  # noqa: CC3 - a lease, by compare-and-set
         return None
-    return LogTarget.objects.filter(pk=target_id, lease_holder=holder).first()
+    target = LogTarget.objects.filter(pk=target_id, lease_holder=holder).first()
+    if target is not None:
+        log_target_failures_total.labels(target.name)  # an increase from "absent" to 1 would not be seen
+    return target
 
 
 def renew(target: LogTarget) -> None:
@@ -62,7 +63,7 @@ def renew(target: LogTarget) -> None:
 
 
 def release(target: LogTarget) -> None:
-    _held(target).update(**_NO_LEASE)
+    _held(target).update(lease_holder=None, lease_until=None)
 
 
 def advance(target: LogTarget, batch: Batch) -> None:
@@ -86,17 +87,17 @@ def advance(target: LogTarget, batch: Batch) -> None:
 
 
 def write_failure(target: LogTarget, text: str) -> None:
-    """Count a failure, and end the lease until the next attempt."""
-    log_target_failures_total.labels(target.name).inc()
+    """Count a failure, and pause until the next attempt, unless the lease was lost."""
     now = database_now()
     pause = timedelta(seconds=min(2**target.failures, _LONGEST_PAUSE))
-    _held(target).update(
+    is_held = _held(target).update(
         failures=F("failures") + 1,
         failing_since=Coalesce("failing_since", Value(now)),
         last_error=text,
         next_attempt_at=now + pause,
-        **_NO_LEASE,
     )
+    if is_held:
+        log_target_failures_total.labels(target.name).inc()
 
 
 def write_test(target: LogTarget, error: str) -> None:
