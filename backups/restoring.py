@@ -19,9 +19,10 @@ from audit.log.raw_rows import ReportProgress, number_of
 from audit.models import AuditSegment
 from audit.sequencing.checkpoints.signing_keys import origin, trusted_keys
 from audit.sequencing.eras import Eras
-from audit.sequencing.head import Head, accept_older_database, read_head, require_not_older, reset_head
+from audit.sequencing.head import Head, read_head, require_not_older, reset_head
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.tree import database_reader, read_tree
+from audit.services.older_database import accept_older_database
 from audit.services.recording import record
 from audit.tlog import merkle
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey, open_note

@@ -7,7 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit import actions
-from audit.sequencing.head import Head, accept_older_database, reset_head
+from audit.sequencing.head import Head, reset_head
+from audit.services.older_database import accept_older_database
 from audit.services.reading import last_done
 from kernel.crypto.sealing.envelope import encode
 from tests.backups.conftest import SYSTEM

@@ -2,7 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from audit.commands import LogCommand
-from audit.sequencing.head import accept_older_database
+from audit.services.older_database import accept_older_database
 
 
 class Command(LogCommand):

@@ -7,10 +7,8 @@ import pytest
 from audit.checks import check_log_target_folder
 from audit.forwarding.transports import files
 from audit.models import LogTarget
-from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import read_tree
-from campaigns.forwarding.receiving import Verified
-from tests.audit.forwarding.conftest import retry, run, write
+from tests.audit.forwarding.conftest import retry, run, verified, write
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -26,28 +24,11 @@ def target(log, path, new_target):
     return new_target(f"file://{path}")
 
 
-def batches_of(octets):
-    """The batches in the text of a file, each with its checkpoint at the end."""
-    lines = []
-    for line in octets.splitlines():
-        lines.append(line)
-        if b'"checkpoint":' in line:
-            yield b"\n".join(lines)
-            lines.clear()
-
-
-def verified(*contents):
-    found = Verified(trusted_keys())
-    for body in batches_of(b"".join(contents)):
-        found.take(body)
-    return found
-
-
 def test_a_file_gets_the_log_and_is_synced(target, path, monkeypatch):
     synced = []
     monkeypatch.setattr(files.os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
     assert run(target).size == read_tree().size
-    assert verified(path.read_bytes()).end == read_tree().size
+    assert verified(path.read_bytes().splitlines()).end == read_tree().size
     assert synced[0] == path.stat().st_size
     assert len(synced) == 2  # the folder, too
     assert path.stat().st_mode & 0o777 == 0o640
@@ -58,7 +39,7 @@ def test_a_rotated_file_is_continued_in_a_new_one(target, path, log):
     old = path.rename(path.with_suffix(".1"))
     write(log)
     run(target)
-    found = verified(old.read_bytes(), path.read_bytes())
+    found = verified((old.read_bytes() + path.read_bytes()).splitlines())
     assert (found.end, found.duplicates) == (read_tree().size, 0)
 
 
@@ -67,7 +48,7 @@ def test_a_line_that_was_interrupted_is_not_continued(target, path):
     run(target)
     partial, rest = path.read_bytes().split(b"\n", 1)
     assert partial == b'{"id":1,"actio'
-    assert verified(rest).end == read_tree().size
+    assert verified(rest.splitlines()).end == read_tree().size
 
 
 def test_a_disk_that_is_full_moves_no_position(target, path, monkeypatch):

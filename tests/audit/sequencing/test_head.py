@@ -15,9 +15,10 @@ from audit.models import AuditAlarm, AuditTree, LogTarget
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
-from audit.sequencing.head import Head, accept_older_database, check_head, read_head, write_head
+from audit.sequencing.head import Head, check_head, read_head, write_head
 from audit.sequencing.running import checkpoint_now
 from audit.services.log_targets import create_log_target
+from audit.services.older_database import accept_older_database
 from audit.tlog import merkle
 from kernel.errors import Conflict, Invalid
 from tests.audit.sequencing.log import ACTOR, altered, sequence_all, write, write_many
