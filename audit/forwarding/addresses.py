@@ -22,12 +22,7 @@ def check_url(url: str) -> None:
     target = Target.parse(url, SCHEMES)
     if target.scheme != "https" and target.path != "/":
         raise _fault("Remove the path: syslog has none.")
-    if target.literal is None:
-        return
-    from kernel.http.pinned import may_connect  # noqa: PLC0415 - loads urllib3, which web processes seldom need
-
-    if not may_connect(target.literal, settings.CC_NOTIFICATIONS.allowed_networks):
-        raise _fault("This address is not public. An operator can allow it with CC_WEBHOOK_ALLOWED_NETWORKS.")
+    target.require_allowed(settings.CC_NOTIFICATIONS.allowed_networks)
 
 
 def check_file(path: Path) -> None:

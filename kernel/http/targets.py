@@ -4,7 +4,7 @@ is entered.
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Self
@@ -71,6 +71,17 @@ class Target:
         if target.literal is None and not _NAME.fullmatch(target.host):
             raise _fault("Use a host name, or an IP address in its usual form.")
         return target
+
+    def require_allowed(self, networks: Collection[str]) -> None:
+        """Raises Invalid for an address that no delivery would reach. Names are checked at each delivery."""
+        if self.literal is None:
+            return
+        from kernel.http.pinned import may_connect  # noqa: PLC0415 - loads urllib3, which web processes seldom need
+
+        if not may_connect(self.literal, networks):
+            raise _fault(
+                "This address is not public. An operator can allow it with CC_WEBHOOK_ALLOWED_NETWORKS."
+            )
 
 
 def _fault(message: str) -> Invalid:

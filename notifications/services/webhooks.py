@@ -152,23 +152,11 @@ def _set_fields(webhook: Webhook, changes: WebhookUpdate) -> None:
     if "name" in changes and (fault := label_fault(changes["name"], LONGEST_NAME)):
         raise Invalid.of_field("name", fault)
     if "url" in changes:
-        _require_allowed(Target.parse(changes["url"]))
+        Target.parse(changes["url"]).require_allowed(settings.CC_NOTIFICATIONS.allowed_networks)
     if "topics" in changes:
         changes = {**changes, "topics": _known_topics(changes["topics"])}
     for name, value in changes.items():
         setattr(webhook, name, value)
-
-
-def _require_allowed(target: Target) -> None:
-    """Raises Invalid for an address that no delivery would reach. Names are checked at each delivery."""
-    if target.literal is None:
-        return
-    from kernel.http.pinned import may_connect  # noqa: PLC0415 - loads urllib3, which web processes seldom need
-
-    if not may_connect(target.literal, settings.CC_NOTIFICATIONS.allowed_networks):
-        raise Invalid.of_field(
-            "url", "This address is not public. An operator can allow it with CC_WEBHOOK_ALLOWED_NETWORKS."
-        )
 
 
 def _known_topics(topics: Sequence[str]) -> list[str]:
