@@ -47,8 +47,8 @@ _FORMULA = re.compile(r'(\A|[;|\t])(?="*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n])')
 _GUARD = "'"
 
 
-class _Exported(Protocol):
-    """One entry (``audit.verification.integrity.FoundEntry``).
+class Exported(Protocol):
+    """One entry: ``FoundEntry`` of a row or ``ArchivedEntry`` of a file.
 
     ``octets`` is empty if its columns have no canonical form.
     """
@@ -66,7 +66,7 @@ class _RowFormat:
     """The header of the file, and the bytes of each entry."""
 
     header: bytes
-    line: Callable[[_Exported], bytes]
+    line: Callable[[Exported], bytes]
 
 
 class _Passing:
@@ -81,7 +81,7 @@ _CSV_COLUMNS = (*(name for name in ENTRY_FIELDS if name != ACTOR_ID), "integrity
 _WRITER = csv.writer(_Passing(), lineterminator="\r\n")
 
 
-def with_integrity(entry: _Exported) -> bytes:
+def with_integrity(entry: Exported) -> bytes:
     """The entry with its integrity. The JSON contains no newline."""
     octets = entry.octets or _as_found(entry.columns)
     return b'%s,"integrity":"%s"}' % (octets[:-1], entry.integrity.encode())

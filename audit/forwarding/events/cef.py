@@ -6,7 +6,8 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.exports.formats import Exported
+from audit.forwarding.events.fields import PRODUCT, Fields, present
 from audit.forwarding.events.severities import Severity, severity_of
 from kernel import __version__
 
@@ -20,7 +21,6 @@ _SEVERITIES: Mapping[Severity, int] = MappingProxyType(
         Severity.CRITICAL: 10,
     }
 )
-_OUTCOMES: Mapping[str, str] = MappingProxyType({"ok": "success", "denied": "failure", "error": "failure"})
 # Also the separators at which readers such as Python's ``splitlines`` end a line.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # The custom fields have a label each. The documentation names their limits, in characters.
@@ -28,7 +28,7 @@ _TEXT_LIMIT: Final = 4_000
 _CUT: Final = "\u2026"
 
 
-def cef_event(entry: Forwarded) -> bytes:
+def cef_event(entry: Exported) -> bytes:
     """``CEF:0|CipherCanary|CipherCanary|version|action|label|severity|extension``."""
     fields = Fields(entry)
     severity = _SEVERITIES[severity_of(fields.action, fields.outcome)]
@@ -42,7 +42,7 @@ def _known(fields: Fields) -> dict[str, object]:
     return {
         "rt": fields.milliseconds,
         "externalId": fields.text("event_id"),
-        "outcome": _OUTCOMES.get(fields.outcome, "failure"),
+        "outcome": "success" if fields.is_success else "failure",
         "reason": fields.text("code"),
         "suid": fields.actor_id,
         "suser": fields.text("actor_name"),

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from audit import actions
-from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.exports.formats import Exported
+from audit.forwarding.events.fields import PRODUCT, Fields, present
 from audit.forwarding.events.ocsf_classes import ACCOUNT_CHANGES, SIGN_INS, verb_of
 from audit.forwarding.events.severities import Severity, severity_of
 from audit.log.canonical import format_timestamp
@@ -34,7 +35,7 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def ecs_event(entry: Forwarded) -> bytes:
+def ecs_event(entry: Exported) -> bytes:
     """One JSON document."""
     fields = Fields(entry)
     severity = severity_of(fields.action, fields.outcome)

@@ -5,10 +5,10 @@ numbers, would reject the event or the whole batch, and the log could not be for
 """
 
 import ipaddress
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
+from audit.exports.formats import Exported
 from audit.log import action_labels
 from audit.log.events import Outcome
 from audit.log.raw_rows import timestamp_of
@@ -20,21 +20,10 @@ _NAMED: Final = "name:"  # before the name of an unknown key in ``object_id``
 _MOST: Final = 2**63 - 1
 
 
-class Forwarded(Protocol):
-    """One entry: ``FoundEntry`` of a row or ``ArchivedEntry`` of a file."""
-
-    @property
-    def columns(self) -> Mapping[str, object]: ...
-    @property
-    def octets(self) -> bytes: ...
-    @property
-    def integrity(self) -> str: ...
-
-
 class Fields:
     """The columns by name. ``text`` is "" and ``number`` is None for a value of another type."""
 
-    def __init__(self, entry: Forwarded) -> None:
+    def __init__(self, entry: Exported) -> None:
         self._columns = entry.columns
         self.integrity = str(entry.integrity)
         self.action = self.text("action")

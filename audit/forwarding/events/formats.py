@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from audit.exports.formats import with_integrity
+from audit.exports.formats import Exported, with_integrity
 from audit.forwarding.events.cef import cef_event
 from audit.forwarding.events.ecs import ecs_event
-from audit.forwarding.events.fields import VERIFIED, Forwarded
+from audit.forwarding.events.fields import VERIFIED
 from audit.forwarding.events.ocsf import ocsf_event
 from audit.models.log_targets import LogFormat
 
@@ -20,12 +20,12 @@ LABELS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def _json_event(entry: Forwarded) -> bytes:
+def _json_event(entry: Exported) -> bytes:
     """The bytes that are hashed into the tree. Those of an altered entry end with the member ``integrity``."""
     return entry.octets if entry.integrity == VERIFIED else with_integrity(entry)
 
 
-FORMATS: Mapping[str, Callable[[Forwarded], bytes]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[Exported], bytes]] = MappingProxyType(
     {
         LogFormat.JSON: _json_event,
         LogFormat.ECS: ecs_event,

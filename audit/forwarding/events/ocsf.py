@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from audit import actions
-from audit.forwarding.events.fields import PRODUCT, Fields, Forwarded, present
+from audit.exports.formats import Exported
+from audit.forwarding.events.fields import PRODUCT, Fields, present
 from audit.forwarding.events.ocsf_classes import (
     ACCOUNT_CHANGE,
     API_ACTIVITY,
@@ -41,7 +42,7 @@ _UNMAPPED_TEXTS: Final = (
 _UNMAPPED_NUMBERS: Final = ("object_version", "size", "wseq")
 
 
-def ocsf_event(entry: Forwarded) -> bytes:
+def ocsf_event(entry: Exported) -> bytes:
     """One JSON object: an API Activity, an Authentication, an Account Change or a Detection Finding."""
     fields = Fields(entry)
     event_class, activity = classified(fields.action, fields.outcome)
