@@ -16,28 +16,32 @@ _known = ProcessState(set[str])  # the names of targets with metrics
 
 def late_targets(at: datetime) -> list[tuple[LogTarget, str]]:
     """The enabled targets that need a decision, by name, each with the reason. Their MACs are not checked."""
-    targets = list(LogTarget.objects.filter(is_enabled=True).order_by("name"))
-    lags = lags_of(targets) if targets else {}
-    found = [(target, _problem(target, lags[target.id], at)) for target in targets]
+    found = [(target, _problem(target, lag, at)) for target, lag in _enabled()]
     return [(target, problem) for target, problem in found if problem]
 
 
 def set_gauges() -> None:
     """Update the metrics of the lags. A target that was deleted or disabled has none."""
-    targets = list(LogTarget.objects.filter(is_enabled=True))
-    lags, known = lags_of(targets) if targets else {}, _known.current
-    for name in known - {target.name for target in targets}:
+    lags, known = {target.name: lag for target, lag in _enabled()}, _known.current
+    for name in known - lags.keys():
         _set(name, None)
-    for target in targets:
-        _set(target.name, lags[target.id])
+    for name, lag in lags.items():
+        _set(name, lag)
     known.clear()
-    known.update(target.name for target in targets)
+    known.update(lags)
 
 
 def invalidate_gauges() -> None:
     """The lags were not measured."""
     for name in _known.current:
         _set(name, None)
+
+
+def _enabled() -> list[tuple[LogTarget, TargetLag]]:
+    """By name. Without any target, the tree is not read."""
+    targets = list(LogTarget.objects.filter(is_enabled=True).order_by("name"))
+    lags = lags_of(targets) if targets else {}
+    return [(target, lags[target.id]) for target in targets]
 
 
 def _set(name: str, lag: TargetLag | None) -> None:

@@ -18,16 +18,7 @@ from kernel.observability.metrics import log_target_failures_total
 
 LEASE: Final = timedelta(seconds=60)  # more than twice as long as any exchange
 _LONGEST_PAUSE: Final = 60  # seconds between two attempts
-
-_PROGRESS: Final = (
-    "size",
-    "root",
-    "last_error",
-    "failures",
-    "failing_since",
-    "next_attempt_at",
-    "last_success_at",
-)
+_PROGRESS: Final = ("size", "root", "last_success_at", *LogTarget.FAILURES)
 
 
 class LeaseLost(Exception):
@@ -77,8 +68,7 @@ def advance(target: LogTarget, batch: Batch) -> None:
             raise LeaseLost
         stored.check_mac()
         stored.size, stored.root = batch.size, batch.root
-        stored.last_error, stored.failures, stored.failing_since = "", 0, None
-        stored.next_attempt_at = None
+        stored.clear_failures()
         if batch.messages:
             stored.last_success_at = database_now()
         stored.save_with_mac(_PROGRESS)

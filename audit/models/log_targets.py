@@ -80,6 +80,7 @@ class LogTarget(MacProtectedRow, WrappedRow):
     NAME_LIMIT: ClassVar[int] = 64
     CA_LIMIT: ClassVar[int] = 32 * 1024
     TEXT_LIMIT: ClassVar[int] = 200
+    FAILURES: ClassVar[tuple[str, ...]] = ("last_error", "failures", "failing_since", "next_attempt_at")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=NAME_LIMIT, unique=True)
@@ -184,6 +185,11 @@ class LogTarget(MacProtectedRow, WrappedRow):
         """Whether the receiver gets an entry with this action and outcome."""
         is_chosen = not self.actions or str(action).startswith(tuple(self.actions))
         return is_chosen and (not self.outcomes or outcome in self.outcomes)
+
+    def clear_failures(self) -> None:
+        """Set the columns in ``FAILURES``, which the caller saves."""
+        self.last_error, self.failures = "", 0
+        self.failing_since = self.next_attempt_at = None
 
     @property
     def status(self) -> TargetStatus:

@@ -25,13 +25,6 @@ from kernel.rules import Caller
 
 _LOCK: Final = int.from_bytes(b"cc-ltrgt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_TARGETS: Final = 16  # each has a thread of a worker
-_NEW_PROGRESS: Final = {
-    "last_success_at": None,
-    "last_error": "",
-    "failures": 0,
-    "failing_since": None,
-    "next_attempt_at": None,
-}
 
 
 class Administrator(Caller, Protocol):
@@ -140,9 +133,8 @@ def reset_position(*, principal: Administrator, target_id: UUID, size: int | Non
         before = _values_of(target)
         meta = {"stopped_reason": target.stopped_reason}
         positions.set_position(target, size)
-        target.stopped_reason = ""
-        for name, value in _NEW_PROGRESS.items():
-            setattr(target, name, value)
+        target.stopped_reason, target.last_success_at = "", None
+        target.clear_failures()
         _save(target)
         change = RowChange.of_row(target, before=before, after=_values_of(target))
         _record(actions.LOG_TARGET_RESET, target, principal, change, **meta)

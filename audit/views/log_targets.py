@@ -44,14 +44,8 @@ class NewLogTargetView(FormView[Administrator, NewLogTargetForm]):
     section = "audit"
     template = "audit/target_new.html"
     form_class = NewLogTargetForm
-    draft_fields = (
-        "name",
-        "format",
-        "style",
-        "actions",
-        "outcomes",
-        "start",
-    )  # the path of a URL may be a secret
+    # Without the URL: its path may be a secret.
+    draft_fields = ("name", "format", "style", "actions", "outcomes", "start")
     needs_recent_sign_in = True
 
     def perform(self, form: NewLogTargetForm) -> HttpResponse:
