@@ -113,6 +113,16 @@ def verified(messages):
     return found
 
 
+def respond(status, body=b""):
+    def response(handler):
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return response
+
+
 def in_thread(function):
     """Call the function in a thread that has no connection to the database yet."""
     try:

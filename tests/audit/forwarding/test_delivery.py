@@ -11,7 +11,7 @@ from audit.models import AuditAlarm, AuditLog, LogTarget
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.tree import read_tree
 from audit.services import log_targets
-from tests.audit.forwarding.conftest import bodies, in_thread, is_due, lines_of, run, verified, write
+from tests.audit.forwarding.conftest import bodies, in_thread, is_due, lines_of, respond, run, verified, write
 from tests.tampering.altering import execute, without_triggers
 from tests.tampering.writing import sequence, sign
 from tests.waiting import SOON, wait_until
@@ -193,8 +193,7 @@ def test_a_slow_receiver_delays_no_other_target(log, receiver, new_target, setti
     def hang(handler):
         began.set()
         released.wait(SOON)
-        handler.send_response(204)
-        handler.end_headers()
+        respond(204)(handler)
 
     receiver.response = hang
     thread = threading.Thread(target=in_thread, args=[running.forward_due])

@@ -8,6 +8,7 @@ import pytest
 from audit.forwarding.messages import Message
 from audit.forwarding.transports.https import HttpsReceiver
 from kernel.http.outgoing import ExchangeFailed
+from tests.audit.forwarding.conftest import respond
 
 AT = "2026-11-25T14:05:00.500000Z"
 MESSAGES = [
@@ -24,16 +25,6 @@ def send(receiver, tls):
         return headers, body.decode()
 
     return send_in
-
-
-def respond(status, body=b""):
-    def response(handler):
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return response
 
 
 def test_lines_have_one_entry_each(send):

@@ -16,7 +16,7 @@ from audit.services import log_targets
 from kernel.clock import database_now
 from kernel.http import outgoing
 from kernel.trust.row_mac import IntegrityFailed
-from tests.audit.forwarding.conftest import bodies, in_thread, is_due, lines_of, retry, run, verified
+from tests.audit.forwarding.conftest import bodies, in_thread, is_due, lines_of, respond, retry, run, verified
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
@@ -90,8 +90,7 @@ def test_a_position_that_a_person_resets_during_a_delivery_stays(log, receiver, 
 
     def reset(handler):
         log_targets.reset_position(principal=admin.principal, target_id=target.id, size=3)
-        handler.send_response(204)
-        handler.end_headers()
+        respond(204)(handler)
 
     receiver.response = lambda handler: in_thread(lambda: reset(handler))
     assert run(target).size == 3
@@ -104,8 +103,7 @@ def test_a_target_that_is_disabled_during_a_delivery_gets_nothing_more(
 
     def disable(handler):
         log_targets.disable_log_target(principal=admin.principal, target_id=target.id)
-        handler.send_response(204)
-        handler.end_headers()
+        respond(204)(handler)
 
     receiver.response = lambda handler: in_thread(lambda: disable(handler))
     done = run(target)
