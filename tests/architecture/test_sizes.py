@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 20_789,
-    "backups": 1_351,
+    "audit": 20_782,
+    "backups": 1_352,
     "ciphercanary": 3_389,
     "console": 4_005,
     "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 14_069,
+    "kernel": 14_082,
     "keys": 12_282,
-    "notifications": 2_167,
+    "notifications": 2_155,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
