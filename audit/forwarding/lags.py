@@ -11,12 +11,15 @@ from kernel.observability import metrics
 from kernel.runtime import ProcessState
 
 _LATE: Final = timedelta(minutes=5)
+_ALTERED: Final = "The row of the log target {} was altered, and it delivers nothing. Run verify_audit_log."
 _known = ProcessState(set[str])  # the names of targets with metrics
 
 
 def late_targets(at: datetime) -> list[tuple[LogTarget, str]]:
-    """The enabled targets that need a decision, by name, each with the reason. Their MACs are not checked."""
-    found = [(target, _problem(target, lag, at)) for target, lag in _enabled()]
+    """The targets that need a decision, each with the reason: those whose rows were altered, and enabled ones."""
+    altered = [target for target in LogTarget.objects.all() if not target.is_authentic]
+    found = [(target, _ALTERED.format(target.name)) for target in altered]
+    found += [(target, _problem(target, lag, at)) for target, lag in _enabled() if target not in altered]
     return [(target, problem) for target, problem in found if problem]
 
 

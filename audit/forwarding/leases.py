@@ -79,7 +79,7 @@ def advance(target: LogTarget, batch: Batch) -> None:
 def write_failure(target: LogTarget, text: str) -> None:
     """Count a failure, and pause until the next attempt, unless the lease was lost."""
     now = database_now()
-    pause = timedelta(seconds=min(2**target.failures, _LONGEST_PAUSE))
+    pause = timedelta(seconds=min(2 ** min(target.failures, 10), _LONGEST_PAUSE))
     is_held = _held(target).update(
         failures=F("failures") + 1,
         failing_since=Coalesce("failing_since", Value(now)),

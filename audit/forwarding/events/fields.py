@@ -48,9 +48,9 @@ class Fields:
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """None if the entry has no address, as that of a command."""
+        """Without a zone, which receivers refuse. None if the entry has no address, as that of a command."""
         try:
-            return ipaddress.ip_address(self.text("client_ip"))
+            return ipaddress.ip_address(self.text("client_ip").partition("%")[0])
         except ValueError:
             return None
 
