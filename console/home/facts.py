@@ -50,7 +50,7 @@ class Facts:
     """Single values and the state of the log.
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
-    ``has_log_targets``: at least one is enabled.
+    ``has_log_targets``: there is at least one.
     ``has_kek_copy`` is only read for administrators, who make the copies. ``verification`` is only read for readers of
     the whole log, and if no alarm is open.
     """
@@ -75,7 +75,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     asked = {
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
-        "has_log_targets": Exists(LogTarget.objects.filter(is_enabled=True)),
+        "has_log_targets": Exists(LogTarget.objects.all()),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **({"has_kek_copy": has_good_copies()} if principal.has_permission("users.manage") else {}),
         **_key_counts(principal, at),

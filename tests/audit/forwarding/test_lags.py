@@ -53,11 +53,20 @@ def test_failures_are_counted(log, new_target, receiver):
     ],
 )
 def test_a_target_that_fails_for_five_minutes_or_stops_needs_a_decision(columns, problem, log, new_target):
-    new_target("relp://siem.example.org:2514", size=None)
+    target = new_target("relp://siem.example.org:2514", size=None)
     now = database_now()
-    values = {name: now - value if isinstance(value, timedelta) else value for name, value in columns.items()}
-    LogTarget.objects.update(**values)
+    for name, value in columns.items():
+        setattr(target, name, now - value if isinstance(value, timedelta) else value)
+    target.save_with_mac()
     assert [text for _, text in late_targets(now)] == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_a_target_whose_row_was_altered_needs_a_decision(is_enabled, log, new_target):
+    new_target("relp://siem.example.org:2514", size=None)
+    LogTarget.objects.update(is_enabled=is_enabled, actions=["accounts."])
+    [(_, text)] = late_targets(database_now())
+    assert text.startswith("The row of the log target siem was altered")
 
 
 def test_a_target_that_lags_for_five_minutes_needs_a_decision(log, new_target):
