@@ -63,7 +63,7 @@ class Eras:
         return index + 1 + self.id_shift
 
     def places(self) -> str:
-        """(idx, log_id) of every entry in the tree that has a row, for a FROM clause."""
+        """(idx, log_id) of every row in the tree, for a FROM clause: the index of its first entry."""
         return (
             f"(SELECT idx, log_id FROM audit_leaves UNION ALL SELECT id - {self.id_shift + 1}, id FROM audit_logs "  # noqa: S608 - integers
             f"WHERE id > {self.last_old_id} AND id <= {self.last_id})"

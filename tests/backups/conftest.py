@@ -4,6 +4,7 @@ from django.conf import settings
 from accounts.principals import Principal
 from audit import actions
 from audit.log.events import Actor, Source
+from audit.models import AuditLog
 from audit.sequencing.head import HEAD_FILE
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
@@ -33,8 +34,10 @@ def log(transactional_db, root_of_trust, settings):
     sign()
     rotate_keys()
     log.write(40)
+    log.operate(90, alike=9)
     sequence()
     sign()
+    assert AuditLog.objects.exclude(entries=None).exists()
     log.change(rows=1)
     yield log
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)

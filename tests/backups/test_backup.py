@@ -17,6 +17,7 @@ from django.db import connection, connections, transaction
 
 from audit import actions
 from audit.errors import AuditUnavailable
+from audit.models import AuditLog
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.reading import last_done
@@ -230,10 +231,13 @@ def test_a_backup_beside_writers_has_each_entry_with_its_leaf_or_waiting_for_it(
     sizes = []
     for number in range(2):
         rows = rows_of(tmp_path / str(number))
-        entries = {row[0] for row in rows["audit_logs"]}
+        entries = AuditLog._meta.get_field("entries")
+        place = AuditLog._meta.concrete_fields.index(entries)
+        numbers = [row[place] for row in rows["audit_logs"]]
+        size = sum(int(number) if str(number).isdigit() else 1 for number in numbers)
         [tree] = rows["audit_tree"]
-        assert len(entries) == int(tree[1])
-        sizes.append(len(entries))
+        assert size == int(tree[1])
+        sizes.append(size)
     assert sizes == sorted(set(sizes))
 
 
