@@ -27,7 +27,11 @@ def target(log, path, new_target):
 def test_a_file_gets_the_log_and_is_synced(target, path, monkeypatch):
     synced = []
     monkeypatch.setattr(files.os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
-    assert run(target).size == read_tree().size
+    usual = os.umask(0o077)  # as bin/serve sets it
+    try:
+        assert run(target).size == read_tree().size
+    finally:
+        os.umask(usual)
     assert verified(path.read_bytes().splitlines()).end == read_tree().size
     assert synced[0] == path.stat().st_size
     assert len(synced) == 2  # the folder, too
