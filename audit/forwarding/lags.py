@@ -1,6 +1,7 @@
 """How far log targets are behind the tree, and which of them need a decision."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,15 +18,19 @@ _known = ProcessState(set[str])  # the names of targets with metrics
 
 def late_targets(at: datetime) -> list[tuple[LogTarget, str]]:
     """The targets that need a decision, each with the reason: those whose rows were altered, and enabled ones."""
-    altered = [target for target in LogTarget.objects.all() if not target.is_authentic]
+    targets = list(LogTarget.objects.all())
+    altered = [target for target in targets if not target.is_authentic]
     found = [(target, _ALTERED.format(target.name)) for target in altered]
-    found += [(target, _problem(target, lag, at)) for target, lag in _enabled() if target not in altered]
+    intact = [target for target in targets if target.is_enabled and target not in altered]
+    found += [(target, _problem(target, lag, at)) for target, lag in _with_lags(intact)]
     return [(target, problem) for target, problem in found if problem]
 
 
 def set_gauges() -> None:
     """Update the metrics of the lags. A target that was deleted or disabled has none."""
-    lags, known = {target.name: lag for target, lag in _enabled()}, _known.current
+    lags, known = dict[str, TargetLag](), _known.current
+    for target, lag in _with_lags(list(LogTarget.objects.filter(is_enabled=True))):
+        lags[target.name] = lag
     for name in known - lags.keys():
         _set(name, None)
     for name, lag in lags.items():
@@ -40,9 +45,8 @@ def invalidate_gauges() -> None:
         _set(name, None)
 
 
-def _enabled() -> list[tuple[LogTarget, TargetLag]]:
-    """By name. Without any target, the tree is not read."""
-    targets = list(LogTarget.objects.filter(is_enabled=True).order_by("name"))
+def _with_lags(targets: Sequence[LogTarget]) -> list[tuple[LogTarget, TargetLag]]:
+    """Without any target, the tree is not read."""
     lags = lags_of(targets) if targets else {}
     return [(target, lags[target.id]) for target in targets]
 
