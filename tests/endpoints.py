@@ -888,12 +888,8 @@ def make_webhook() -> Any:
 
 
 def make_log_target(**values: Any) -> Any:
-    """Create a log target. It replaces the oldest one if there are too many."""
-    from audit.models import LogTarget  # noqa: PLC0415 - models need a set-up Django
-    from audit.services import log_targets  # noqa: PLC0415
+    from audit.services import log_targets  # noqa: PLC0415 - models need a set-up Django
 
-    oldest = LogTarget.objects.order_by("-created_at")[log_targets.MOST_TARGETS - 1 :]
-    LogTarget.objects.filter(pk__in=[target.pk for target in oldest]).delete()
     return log_targets.create_log_target(principal=_system(), values=_new_log_target(), **values)
 
 

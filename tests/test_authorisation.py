@@ -64,7 +64,8 @@ def app_of(route):
 
 
 @pytest.fixture
-def people(transactional_db):
+def people(transactional_db, monkeypatch):
+    monkeypatch.setattr("audit.services.log_targets.MOST_TARGETS", 10_000)
     return People()
 
 

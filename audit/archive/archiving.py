@@ -19,8 +19,8 @@ from audit.archive.reading import read_file
 from audit.archive.segments import Segment, name_of
 from audit.log.entries import ENTRY_FIELDS
 from audit.log.events import Actor, Event, Source
-from audit.log.lines import entry_line, incomplete, trail_lines
-from audit.log.raw_rows import CHUNK, Spelled, Values, reading, rows_of, spelled, timestamp_of
+from audit.log.lines import entry_line, incomplete, stored_entries, trail_lines
+from audit.log.raw_rows import CHUNK, Spelled, Values, reading, timestamp_of
 from audit.models import AuditCheckpoint, AuditLog, AuditSegment, LogTarget
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.checkpoints.signing_keys import trusted_keys

@@ -1,1 +1,1 @@
-"""Log forwarding: the entries of the log go to *log targets*, in order and at least once."""
+"""Forwarding: the entries of the log go to log targets (a SIEM, a file, a syslog server), in order, at least once."""

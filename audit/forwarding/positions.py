@@ -45,14 +45,15 @@ def is_in_tree(target: LogTarget) -> bool:
 
 def lags_of(targets: Collection[LogTarget]) -> Mapping[UUID, TargetLag]:
     """The lag of each target, in a fixed number of statements."""
-    now, size = database_now(), read_tree().size
+    now, total = database_now(), read_tree().size
     ids = [target.id for target in targets]
     rows = LogTarget.objects.filter(pk__in=ids).annotate(since=written_after(OuterRef("size")))
     since = dict(rows.values_list("pk", "since"))
-    return {target.id: _lag(size - target.size, since.get(target.id), now) for target in targets}
+    return {target.id: _lag(total, target.size, since.get(target.id), now) for target in targets}
 
 
-def _lag(entries: int, since: datetime | None, now: datetime) -> TargetLag:
-    if entries <= 0:
-        return TargetLag(0, None, 0.0)
-    return TargetLag(entries, since, max(0.0, (now - since).total_seconds()) if since else 0.0)
+def _lag(total: int, size: int, since: datetime | None, now: datetime) -> TargetLag:
+    if size >= total:
+        return TargetLag(total, 0, None, 0.0)
+    seconds = max(0.0, (now - since).total_seconds()) if since else 0.0
+    return TargetLag(total, total - size, since, seconds)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from audit.archive.contents import Kept
 from audit.archive.entries import ArchivedEntry, archived_entry
 from audit.archive.reading import read_segment
+from audit.log.packed_rows import MOST
 from audit.log.raw_rows import reading
 from audit.models import AuditLeaf, AuditLog, AuditSegment
 from audit.sequencing.eras import Eras
@@ -47,9 +48,12 @@ def _of_first_era(first: int, end: int) -> Iterator[tuple[int, FoundEntry]]:
 def _of_second_era(eras: Eras, first: int, end: int) -> Iterator[tuple[int, FoundEntry]]:
     if first >= end:
         return
-    rows = AuditLog.objects.filter(id__gte=eras.id_of(first), id__lt=eras.id_of(end))  # noqa: CC2 - a log target gets the whole log
+    # A packed row may begin before the first entry, and end after the last one.
+    begin = max(eras.last_old_id, eras.id_of(first) - MOST)
+    rows = AuditLog.objects.filter(id__gt=begin, id__lt=eras.id_of(end))  # noqa: CC2 - a log target gets the whole log
     for entry in _entries(rows):
-        yield entry.log_id - eras.id_of(0), entry
+        if first <= (index := entry.log_id - eras.id_of(0)) < end:
+            yield index, entry
 
 
 def _entries(rows: QuerySet[AuditLog]) -> list[FoundEntry]:

@@ -53,8 +53,11 @@ class TargetStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetLag:
-    """How far a target is behind the tree. ``since`` is the time of the oldest entry that was not delivered."""
+    """How far a target is behind the tree, which has ``total`` entries. ``since`` is the time of the oldest entry that
+    was not delivered.
+    """
 
+    total: int
     entries: int
     since: datetime | None
     seconds: float

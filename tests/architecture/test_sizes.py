@@ -17,7 +17,7 @@ CEILINGS = {
     "audit": 20_836,
     "backups": 1_355,
     "ciphercanary": 3_389,
-    "console": 4_005,
+    "console": 4_006,
     "crypto_ops": 9_011,
     "demo": 934,
     "kernel": 14_082,
