@@ -91,6 +91,20 @@ IN_WORDS = {
     },  # of its type; each once; CIDR
     "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
     "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
+    "POST /api/v1/audit/log-targets": {
+        "url",
+        "ca",
+        "credential",
+        "style",
+        "actions",
+    },  # an address that is permitted
+    "PATCH /api/v1/audit/log-targets/{target_id}": {
+        "url",
+        "ca",
+        "credential",
+        "style",
+        "actions",
+    },  # likewise
     "POST /api/v1/webhooks": {"url", "topics"},  # an https URL of a public host, and known topics
     "PATCH /api/v1/webhooks/{webhook_id}": {"url", "topics"},  # likewise
     "POST /oauth/token": {"invalid_client", "invalid_scope", "invalid_request"},  # each parameter once

@@ -19,6 +19,13 @@ SELDOM = {
     "user",
     "policy",
     "webhook-page",
+    "log-target",
+    "log-target-new",
+    "log-target-edit",
+    "log-target-enable",
+    "log-target-disable",
+    "log-target-position",
+    "log-target-delete",
 }
 OF_AN_ACCOUNT = {
     "password",

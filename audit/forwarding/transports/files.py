@@ -40,9 +40,7 @@ class FileReceiver:
         is_new = not self._path.exists()
         with os.fdopen(os.open(self._path, _FLAGS, 0o640), "rb+", buffering=0) as file:
             if is_new:
-                os.fchmod(
-                    file.fileno(), 0o640
-                )  # whatever the umask of the process: agents read with its group
+                os.fchmod(file.fileno(), 0o640)  # not reduced by the umask: agents read with its group
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "it is not a file")
             if _ends_within_a_line(file.fileno()):
