@@ -6,6 +6,7 @@ Requests that the fast path leaves to Django are done as Django does: verify the
 import asyncio
 import json
 import sys
+from http import HTTPStatus
 
 from campaigns.revocation.client import operation_of
 from tests.crypto_ops.connections import FastPathConnection
@@ -30,7 +31,10 @@ async def work(orders, counts) -> None:
         route = ROUTES["POST", order["path"]]
         if token != order["token"]:
             connection, token = FastPathConnection(), order["token"]
-        if await connection.send(route, request, order["body"]) is not None:
+        response = await connection.send(route, request, order["body"])
+        if response is not None and response.status != HTTPStatus.OK:
+            counts["refused"] += 1  # such as 429 and 503 while the sequencer is behind
+        elif response is not None:
             counts["sealed"] += 1
         elif await asyncio.to_thread(is_done_by_django, order):
             counts["sealed"] += 1
