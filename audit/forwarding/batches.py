@@ -66,15 +66,13 @@ def next_batch(target: LogTarget, most: int = MOST_ENTRIES) -> Batch | None:
 
 
 def message_of(target: LogTarget, entry: ReadEntry) -> Message:
-    columns, is_altered = entry.columns, isinstance(entry, FoundEntry) and bool(entry.faults)
-    return Message(
-        FORMATS[target.format](_bounded(entry) if isinstance(entry, FoundEntry) and is_altered else entry),
-        "entry",
+    columns = entry.columns
+    timestamp, event_id = str(columns["timestamp"]), str(columns["event_id"])
+    if isinstance(entry, FoundEntry) and entry.faults:
         # A receiver refuses a time far from the present, and takes an event with a known id for a repetition.
-        format_timestamp(process_now()) if is_altered else str(columns["timestamp"]),
-        "" if is_altered else str(columns["event_id"]),
-        severity_of(str(columns["action"]), str(columns["outcome"])),
-    )
+        entry, timestamp, event_id = _bounded(entry), format_timestamp(process_now()), ""
+    severity = severity_of(str(columns["action"]), str(columns["outcome"]))
+    return Message(FORMATS[target.format](entry), "entry", timestamp, event_id, severity)
 
 
 def _bounded(entry: FoundEntry) -> FoundEntry:

@@ -28,9 +28,8 @@ def late_targets(at: datetime) -> list[tuple[LogTarget, str]]:
 
 def set_gauges() -> None:
     """Update the metrics of the lags. A target that was deleted or disabled has none."""
-    lags, known = dict[str, TargetLag](), _known.current
-    for target, lag in _with_lags(list(LogTarget.objects.filter(is_enabled=True))):
-        lags[target.name] = lag
+    enabled, known = list(LogTarget.objects.filter(is_enabled=True)), _known.current
+    lags = {target.name: lag for target, lag in _with_lags(enabled)}
     for name in known - lags.keys():
         _set(name, None)
     for name, lag in lags.items():

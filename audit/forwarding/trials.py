@@ -15,7 +15,7 @@ _NO_ID = "00000000-0000-0000-0000-000000000000"
 
 def trial_of(target: LogTarget) -> Message:
     """An entry with the id 0, which no entry of the log has, in the format of the target."""
-    known = {
+    columns = dict.fromkeys(ENTRY_FIELDS, "") | {
         "id": 0,
         "event_id": _NO_ID,
         "timestamp": format_timestamp(database_now()),
@@ -35,6 +35,5 @@ def trial_of(target: LogTarget) -> Message:
         "wseq": 0,
         "actor_id": None,
     }
-    columns = {name: known.get(name, "") for name in ENTRY_FIELDS} | known
     message = message_of(target, ArchivedEntry(columns, entry_bytes(columns)))
     return Message(message.octets, "test", message.timestamp)

@@ -50,7 +50,8 @@ def encode_details(entries: Details) -> bytes:
     requests = "".join(request for _, request, _ in entries).replace("-", "")
     events = "".join(event for event, _, _ in entries)
     sizes = msgspec.msgpack.encode([size for _, _, size in entries])
-    return bytes([spelling_of(entries[0][1]) or 0]) + bytes.fromhex(requests + events) + sizes
+    spelling = _HYPHENATED if "-" in entries[0][1] else _PLAIN
+    return bytes([spelling]) + bytes.fromhex(requests + events) + sizes
 
 
 def mac_of(first: bytes, entries: int, details: bytes) -> str:
@@ -77,10 +78,10 @@ def is_packed(row: Values) -> bool:
 
 
 def unpack(row: Values) -> list[Values]:
-    """The columns ``COLUMNS`` of each entry of a row (``ROW_COLUMNS``, spelled). Raises ValueError for a malformed row."""
+    """The columns ``COLUMNS`` of each entry of a packed row (``ROW_COLUMNS``, spelled). Raises ValueError if it is
+    malformed.
+    """
     *shared, entries, details = row
-    if not is_packed(row):
-        return [tuple(shared)]
     found = []
     for place, own in enumerate(_decode_details(entries, details)):
         columns = shared.copy()
@@ -91,9 +92,9 @@ def unpack(row: Values) -> list[Values]:
 
 
 def unpack_any(row: Values) -> list[Values]:
-    """Like ``unpack``. A malformed row is one entry."""
+    """Like ``unpack``, for any row. A malformed one is one entry."""
     try:
-        return unpack(row)
+        return unpack(row) if is_packed(row) else [row[: len(COLUMNS)]]
     except ValueError:
         return [row[: len(COLUMNS)]]
 

@@ -52,11 +52,15 @@ def _times_of(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, datetime]:
 
 
 def written_after(size: F) -> Combinable:
-    """The time of the entry after the first ``size``; of the first one of its segment if only the archive has it."""
+    """The time of the entry after the first ``size``; of the first one of its segment if only the archive has it, and of
+    the next one if it was deleted.
+    """
     segment = AuditSegment.objects.filter(number=size / AuditSegment.ENTRIES)
-    archived = segment.values(spelled=SpelledTimestamp("first_at"))[:1]
+    archived = segment.values(spelled=SpelledTimestamp("first_at"))
     written = _times_of(AuditLog.objects.with_entry(id_at(size)))  # noqa: CC2 - timestamps only
-    return Coalesce(Subquery(written[:1]), Subquery(archived), output_field=_TIMESTAMP)
+    later = _times_of(AuditLog.objects.filter(id__gt=id_at(size)).order_by("id"))  # noqa: CC2 - timestamps only
+    found = [Subquery(each[:1]) for each in (written, archived, later)]
+    return Coalesce(*found, output_field=_TIMESTAMP)
 
 
 def since_unsequenced() -> Subquery:

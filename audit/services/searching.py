@@ -83,12 +83,12 @@ class FoundLogs:
         return KeysetPage.of(entries, limit, count, next_before, self._newer(limit))
 
     def _is_on_page(self, entry: FoundEntry) -> bool:
-        if self._is_on_page_before(entry.row.id, entry.log_id):
+        if self._is_newer(entry.row.id, entry.log_id):
             return False
         return not entry.row.is_packed or self.selection.has_match(entry.columns)
 
-    def _is_on_page_before(self, row_id: int, log_id: int) -> bool:
-        """Whether the page before ends with this entry of a packed row, or begins with it."""
+    def _is_newer(self, row_id: int, log_id: int) -> bool:
+        """Whether an entry of a packed row, in which the page begins, belongs to a newer page."""
         return self.before is not None and row_id < self.before <= log_id
 
     def _newer(self, limit: int) -> list[int]:
@@ -112,7 +112,7 @@ class FoundLogs:
         matching = (
             columns
             for row_id, columns in columns_in(rows)
-            if not (self.is_part and self._is_on_page_before(row_id, columns["id"]))
+            if not (self.is_part and self._is_newer(row_id, columns["id"]))
             and self.selection.has_match(columns)
         )
         return sum(1 for _ in islice(matching, EXACT_COUNT + 1))

@@ -5,6 +5,7 @@ from django.db import connection
 
 from audit.log import numbering
 from audit.models import AuditBundle, AuditLog, AuditTrail
+from tests.audit import packed
 from tests.conftest import append_only_triggers_off, touches_database
 
 
@@ -64,3 +65,16 @@ def failing_commit(transactional_db):
         yield
         for statement in (undoing, undoing_too):
             cursor.execute(statement)
+
+
+@pytest.fixture
+def bundled_log(root_of_trust, settings):
+    """What ``tests.audit.packed.write_bundles`` returns. Nothing is sequenced."""
+    return packed.write_bundles(settings)
+
+
+@pytest.fixture
+def packed_log(bundled_log):
+    """The same, sequenced and signed."""
+    packed.sequence()
+    return bundled_log

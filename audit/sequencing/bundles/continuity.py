@@ -34,7 +34,7 @@ def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
     begins: list[int] = []
     repeated = []
     for place, bundle in enumerate(bundles):
-        numbers = range(bundle.first, bundle.first + bundle.entries)
+        numbers = _numbers_of(bundle)
         runs = own.setdefault(bundle.writer, [])
         is_repeated = any(run.start < numbers.stop and numbers.start < run.stop for run in runs)
         repeated.append(is_repeated)
@@ -45,11 +45,15 @@ def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
         else:
             runs.append(numbers)
         begins.append(place)
-    begun = [bundles[place] for place in begins]
-    before = rows_up_to([(each.writer, each.first + each.entries - 1) for each in begun])
-    newest = rows_up_to([(each.writer, None) for each in begun])
-    for place, logged, last in zip(begins, list(before), list(newest), strict=True):
-        repeated[place] = _reaches(logged, bundles[place].first) or _is_archived(bundles[place], last)
+    # Usually the log ends before the numbers of each writer. Only if it does not, each bundle is looked up.
+    newest = dict(zip(own, rows_up_to([(writer, None) for writer in own]), strict=True))
+    doubtful = [place for place in begins if _may_repeat(bundles[place], newest[bundles[place].writer])]
+    before = rows_up_to(
+        [(bundles[at].writer, bundles[at].first + bundles[at].entries - 1) for at in doubtful]
+    )
+    for place, logged in zip(doubtful, before, strict=True):
+        bundle = bundles[place]
+        repeated[place] = _reaches(logged, bundle.first) or has_removed(bundle.writer, _numbers_of(bundle))
     return repeated
 
 
@@ -79,14 +83,16 @@ def _reaches(row: Numbers | None, number: int) -> bool:
     return row is not None and row.last >= number
 
 
-def _is_archived(bundle: Bundle, newest: Numbers | None) -> bool:
-    """Whether the archive removed entries with its numbers. It keeps the ``newest`` row of each writer.
+def _may_repeat(bundle: Bundle, newest: Numbers | None) -> bool:
+    """Whether the log, or the archive, may have its numbers. The archive keeps the ``newest`` row of each writer.
 
     On SQLite, the number of ``newest`` is a text if one was altered to a text.
     """
-    numbers = range(bundle.first, bundle.first + bundle.entries)
-    may_be = newest is not None and (not isinstance(newest.last, int) or newest.last >= numbers.stop)
-    return may_be and has_removed(bundle.writer, numbers)
+    return newest is not None and (not isinstance(newest.last, int) or newest.last >= bundle.first)
+
+
+def _numbers_of(bundle: Bundle) -> range:
+    return range(bundle.first, bundle.first + bundle.entries)
 
 
 def _numbers_before(places: Iterable[Place]) -> Iterator[tuple[_Number, Place]]:

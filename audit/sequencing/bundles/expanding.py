@@ -159,20 +159,14 @@ class _Shared:
             own = (event, request, size, *self._writer, wseq, log_id, mac, entries, details)
             expanded.rows.append((*self._stored, *own))
         else:
-            first, last = (
-                copied([_dashed(event), request, size]),
-                copied([wseq, log_id, mac, entries, details]),
-            )
+            first = copied([_dashed(event), request, size])
+            last = copied([wseq, log_id, mac, entries, details])
             expanded.lines.append(f"{self._copied}\t{first}\t{self._moment}{last}\n")
 
     def _leaves(self, run: Details, log_id: int, wseq: int) -> list[bytes]:
         """The leaves of a packed row, whose request ids need no escape. The same texts as those of ``_texts``."""
-        front, middle, (after_request, after_size), sha256 = (
-            self._front,
-            self._middle,
-            self._end,
-            hashlib.sha256,
-        )
+        front, middle, (after_request, after_size) = self._front, self._middle, self._end
+        sha256 = hashlib.sha256
         difference = wseq - log_id
         return [
             sha256(

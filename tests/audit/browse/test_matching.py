@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audit.browse.matching import Matcher
-from audit.browse.selection import LogCriteria
+from audit.browse.selection import SEARCHED, LogCriteria
 from audit.services.segments import archived_until
 from kernel.identities import Identity
 
@@ -30,6 +30,12 @@ def test_only_their_own_entries_match(identity, own, others):
 
     assert matcher.matches(own)
     assert not matcher.matches(others)
+
+
+@pytest.mark.parametrize("word", ["οδοσ", "ΟΔΟΣ", "οδος", "Οδος"])
+def test_letters_match_in_either_case_as_databases_compare_them(word):
+    texts = dict.fromkeys(SEARCHED, "") | {"user_agent": "ΟΔΟΣ"}
+    assert Matcher(LogCriteria(search=word), {}).matches(BY_USER | texts)
 
 
 def test_the_system_has_no_entries_of_its_own():

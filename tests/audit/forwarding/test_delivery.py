@@ -2,15 +2,19 @@
 
 import json
 import threading
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from audit.forwarding import batches, delivering, running
+from audit.log.events import META_LIMIT
+from audit.log.raw_rows import timestamp_of
 from audit.models import AuditAlarm, AuditLog, LogTarget
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.tree import read_tree
 from audit.services import log_targets
+from kernel.clock import process_now
 from tests.audit.forwarding.conftest import bodies, in_thread, is_due, lines_of, respond, run, verified, write
 from tests.tampering.altering import execute, without_triggers
 from tests.tampering.writing import sequence, sign
@@ -93,6 +97,16 @@ def test_an_altered_entry_is_delivered_with_its_mark_and_an_alarm(log, receiver,
     assert AuditAlarm.objects.get(kind=AlarmKind.ENTRY_ALTERED).log_id == log_id
 
 
+def test_no_receiver_has_to_refuse_an_altered_entry(log, new_target):
+    altered(meta="x" * 10**6)
+    target = new_target("https://siem.example.org/", size=0)
+    batch = batches.next_batch(target)
+    [message] = [each for each in batch.messages if b'"integrity"' in each.octets]
+    assert len(message.octets) < META_LIMIT + 2_000
+    assert message.event_id == ""
+    assert process_now() - timestamp_of(message.timestamp) < timedelta(minutes=1)
+
+
 def test_a_missing_entry_raises_an_alarm_and_blocks_nothing(log, receiver, new_target):
     log_id = AuditLog.objects.order_by("id")[20].id
     with without_triggers():
@@ -146,8 +160,7 @@ def test_a_target_whose_receiver_has_more_than_the_log_stops_until_a_reset(log, 
 def test_an_altered_row_delivers_nothing(log, receiver, new_target):
     target = new_target(receiver.url)
     LogTarget.objects.filter(pk=target.pk).update(size=10)
-    deliver_altered = delivering.deliver(target.id, uuid4(), lambda is_idle: is_idle)
-    assert deliver_altered is None
+    delivering.deliver(target.id, uuid4(), lambda is_idle: is_idle)
     stored = LogTarget.objects.get()
     assert receiver.requests == []
     assert (stored.size, stored.last_error) == (10, "The stored log target was altered.")

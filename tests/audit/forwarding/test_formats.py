@@ -137,6 +137,11 @@ def test_an_event_of_ecs_has_the_documented_fields():
     assert (own["outcome"], own["meta"], own["integrity"]) == ("denied", "{}", "verified")
 
 
+def test_an_address_has_no_zone():
+    [event] = events("ecs", sample(client_ip="fe80::1%eth0"))
+    assert event["source"] == {"ip": "fe80::1", "address": "fe80::1"}
+
+
 # Values of ``event.category`` and ``event.type`` that ECS permits together.
 PERMITTED = {
     "api": {"access", "admin", "allowed", "change", "creation", "deletion", "denied", "end", "info", "start", "user"},

@@ -33,6 +33,7 @@ from kernel.errors import Invalid
         ("outcomes", ["maybe"]),
         ("ca", "no certificate"),
         ("ca", "x" * 32_769),
+        ("ca", "-----BEGIN CERTIFICATE-----\nü"),
         ("credential", "a\r\nX: 1"),
         ("credential", "x" * 2_001),
         ("credential", "tls: no certificate"),

@@ -1,5 +1,8 @@
 """The row of several entries: its details, its MAC, and malformed ones."""
 
+import base64
+import hmac
+import json
 import uuid
 from datetime import UTC, datetime
 
@@ -7,11 +10,16 @@ import pytest
 
 from audit.log import packed_rows
 from audit.log.bundles import bundle_of, entry_of, open_body
+from audit.log.entries import ENTRY_FIELDS
 from audit.log.entry_rows import STATIC
 from audit.log.events import Actor, Event, Source
 from audit.log.operations import has_only_succeeded
+from audit.log.row_numbers import last_of, number_of_entries
 from audit.sequencing.bundles.expanding import Expanded, expand
 from kernel.crypto.errors import MacMismatch
+from kernel.trust import kek
+from kernel.trust.models import SystemKey
+from kernel.trust.wrapped_row import SYSTEM_LABEL
 
 SYSTEM = Actor.system("test", Source.COMMAND)
 USED = Event(action="crypto.message.encrypted", object_type="key", object_id="k")
@@ -82,7 +90,7 @@ def test_an_operation_that_names_changed_rows_is_no_plain_success():
         (["", ""], [1, 1]),
     ],
 )
-def test_request_ids_of_a_row_are_spelled_alike(root_of_trust, requests, expected):
+def test_only_request_ids_of_one_form_share_a_row(root_of_trust, requests, expected):
     assert runs(rows_of([USED] * len(requests), requests=requests)) == expected
 
 
@@ -97,7 +105,30 @@ def test_the_leaves_of_a_row_are_in_one_tile(root_of_trust, first_id, id_shift, 
 
 @pytest.mark.django_db
 def test_a_row_has_as_many_entries_as_a_tile(root_of_trust):
-    assert runs(rows_of([USED] * 300)) == [256, 44]
+    full, rest = rows_of([USED] * 300)
+    assert (full["entries"], rest["entries"]) == (256, 44)
+    assert len(packed_rows.unpack(spelled(full))) == 256
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [1, 257])
+def test_no_row_has_another_number_of_entries(root_of_trust, number):
+    [row] = rows_of([USED])
+    details = packed_rows.encode_details([(uuid.uuid4().hex, PLAIN, 1)] * number)
+    with pytest.raises(ValueError, match="another number"):
+        packed_rows.unpack(spelled(row | {"entries": number, "details": details}))
+
+
+@pytest.mark.parametrize(
+    ("stored", "number"), [(None, 1), (1, 1), (2, 2), (256, 256), (257, 1), ("x", 1), (float("inf"), 1)]
+)
+def test_an_altered_number_of_entries_counts_as_one(stored, number):
+    assert number_of_entries(stored) == number
+
+
+@pytest.mark.parametrize(("first", "more", "last"), [(5, 3, 8), ("x", 3, "x"), (5, "x", 5)])
+def test_the_last_number_of_a_row_is_that_of_its_last_entry(first, more, last):
+    assert last_of(first, more) == last
 
 
 @pytest.mark.django_db
@@ -120,6 +151,19 @@ def test_each_entry_of_a_row_has_its_own_columns(root_of_trust, requests):
     assert len({each["event_id"] for each in entries}) == 3
     assert entries[0]["event_id"] == spelled(row)[NAMES.index("event_id")]
     packed_rows.check_mac(spelled(row))
+
+
+@pytest.mark.django_db
+def test_the_mac_is_made_as_the_documentation_says(root_of_trust):
+    [row] = rows_of([USED] * 3)
+    columns = dict(zip(NAMES, spelled(row), strict=True))
+    version, kid, tag = columns["mac"].split(".")
+    wrapped = SystemKey.objects.get(kid=kid).wrapped_key
+    key = kek.unwrap(wrapped, label=SYSTEM_LABEL, parts=[b"audit-mac", kid.encode()])
+    members = {name: columns[name] for name in ENTRY_FIELDS if name != "actor_id"} | {"version": 1}
+    text = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    expected = hmac.digest(key.expose(), b"(" + text + b",3)" + columns["details"], "sha256")
+    assert (version, base64.urlsafe_b64decode(tag + "=")) == ("3", expected)
 
 
 @pytest.mark.django_db
