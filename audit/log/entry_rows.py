@@ -1,7 +1,7 @@
 """Insert many rows into ``audit_logs`` at once, with the fastest method of each database."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -44,16 +44,8 @@ def insert_rows(rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.executemany(_INSERT, rows)
 
 
-def copied(values: Iterable[str | int | bytes | None]) -> str:
-    """Columns in the text format of COPY. psycopg's own formatting takes five times as long."""
-    return "\t".join([_copied(value) for value in values])
-
-
-def _copied(value: str | int | bytes | None) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, bytes):
-        return f"\\\\x{value.hex()}"
+def copy_text(value: str | int) -> str:
+    """A value in the text format of COPY. psycopg's own formatting takes five times as long."""
     text = str(value)
     return text.translate(_ESCAPED) if _NEEDS_ESCAPE.search(text) else text
 

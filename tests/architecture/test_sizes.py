@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 20_835,
+    "audit": 20_831,
     "backups": 1_355,
     "ciphercanary": 3_389,
     "console": 4_006,

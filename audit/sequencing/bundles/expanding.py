@@ -17,7 +17,7 @@ from audit.log import canonical, packed_rows
 from audit.log.bundles import Body, Bundle
 from audit.log.entries import ACTOR_ID, MAC_ORDERS
 from audit.log.entry_mac import entry_maker
-from audit.log.entry_rows import STATIC, copied, stored_timestamp, stored_uuid
+from audit.log.entry_rows import STATIC, copy_text, stored_timestamp, stored_uuid
 from audit.log.operations import has_only_succeeded
 from audit.log.packed_rows import Details, encode_details, mac_of, spelling_of
 from kernel.runtime import process_cache
@@ -156,12 +156,16 @@ class _Shared:
             begin, end = self._texts((event, request, size), wseq)
             mac = mac_of(f'{begin}"id":{log_id},{end}'.encode(), entries, details)
         if is_sqlite:
-            own = (event, request, size, *self._writer, wseq, log_id, mac, entries, details)
-            expanded.rows.append((*self._stored, *own))
+            expanded.rows.append(
+                (*self._stored, event, request, size, *self._writer, wseq, log_id, mac, entries, details)
+            )
         else:
-            first = copied([_dashed(event), request, size])
-            last = copied([wseq, log_id, mac, entries, details])
-            expanded.lines.append(f"{self._copied}\t{first}\t{self._moment}{last}\n")
+            amount, own = "\\N" if size is None else size, "\\N\t\\N"
+            if details is not None:
+                own = f"{entries}\t\\\\x{details.hex()}"
+            expanded.lines.append(
+                f"{self._copied}\t{_dashed(event)}\t{copy_text(request)}\t{amount}\t{self._moment}{wseq}\t{log_id}\t{mac}\t{own}\n"
+            )
 
     def _leaves(self, run: Details, log_id: int, wseq: int) -> list[bytes]:
         """The leaves of a packed row, whose request ids need no escape. The same texts as those of ``_texts``."""
@@ -201,12 +205,12 @@ def kind_of(text: bytes) -> _Kind:
     except msgspec.MsgspecError as error:
         raise ValueError("a kind has other columns than a row") from error
     version = 1 if columns[ACTOR_ID] is None else 2
-    copied_text = copied([columns[name] for name in STATIC])
+    copied = "\t".join("\\N" if columns[name] is None else copy_text(columns[name]) for name in STATIC)
     stored = tuple(
         stored_uuid(columns[name]) if name in {"user_id", ACTOR_ID} else columns[name] for name in STATIC
     )
     is_packable = has_only_succeeded(columns["action"], columns["outcome"], columns["meta"])
-    return _Kind(columns, version, _pieces(columns, version), copied_text, stored, is_packable)
+    return _Kind(columns, version, _pieces(columns, version), copied, stored, is_packable)
 
 
 def _pieces(columns: Mapping[str, Any], version: int) -> tuple[str, ...]:
