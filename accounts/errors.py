@@ -1,6 +1,5 @@
 from kernel import installation
 from kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated, Unavailable
-from kernel.identities import Identity
 
 
 class OtpRequired(Unauthenticated):
@@ -21,26 +20,21 @@ class TokenExpired(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over.
-
-    ``holder`` and ``holder_name``: its user, for the log, if the caller has proved to hold the session.
-    """
+    """The session was signed out or revoked, its user was disabled, or its absolute lifetime is over."""
 
     title = "The session has ended"
 
-    def __init__(self, holder: Identity | None = None, holder_name: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__("The session has ended. Sign in again.")
-        self.holder, self.holder_name = holder, holder_name
 
 
 class TokenRevoked(Unauthenticated):
-    """The service token was revoked, or its owner was disabled. ``holder``: the owner, as in ``SessionEnded``."""
+    """The service token was revoked, or its owner was disabled."""
 
     title = "The service token was revoked"
 
-    def __init__(self, holder: Identity | None = None, holder_name: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__("The service token was revoked or its owner is disabled. Create a new token.")
-        self.holder, self.holder_name = holder, holder_name
 
 
 class NameTaken(Conflict):

@@ -1,5 +1,7 @@
 """The origin of a request: address, user agent, request id and interface."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from uuid import UUID
 
@@ -7,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from audit.log.events import Actor, ActorType, Source
-from kernel.identities import Identity, IdentityType
+from kernel.errors import DomainError
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -54,13 +56,23 @@ class Origin(Struct, frozen=True, kw_only=True):
             request_id=self.request_id,
         )
 
-    def holder(self, identity: Identity, name: str) -> Actor:
-        """The user or service account that a session or token belongs to."""
-        if identity.id is None:
-            return self.anonymous(name)
-        if identity.type is IdentityType.SERVICE_ACCOUNT:
-            return self.service_account(identity.id, name)
-        return self.user(identity.id, name)
+
+@contextmanager
+def held_by(holder: Actor) -> Iterator[None]:
+    """Name the holder of a credential in every refusal that is raised here, for the log.
+
+    Use it only after the client has proved to have the credential: its hash is known, or its signature verified.
+    """
+    try:
+        yield
+    except DomainError as error:
+        error.holder = holder  # type: ignore[attr-defined]  # the core has no Actor type
+        raise
+
+
+def holder_in(refusal: DomainError) -> Actor | None:
+    """As named by ``held_by``."""
+    return getattr(refusal, "holder", None)
 
 
 @lru_cache(4096)

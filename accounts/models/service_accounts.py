@@ -89,6 +89,9 @@ class ClientSecret(MacProtectedRow):
     def __str__(self) -> str:
         return f"secret {self.pk} of {self.service_account_id}"
 
+    def is_valid(self, now: datetime) -> bool:
+        return self.expires_at is None or self.expires_at > now
+
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.secret_hash, self.service_account_id, self.expires_at
 

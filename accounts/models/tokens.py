@@ -6,7 +6,6 @@ from django.db import models
 
 from accounts.errors import SessionEnded
 from accounts.models.users import LONGEST_USER_AGENT, User
-from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 from kernel.trust.wrapped_row import SYSTEM_LABEL, Binding, WrappedRow
 
@@ -54,7 +53,7 @@ class TokenFamily(MacProtectedRow):
         """Raises SessionEnded if the family was ended. Does not check the expiry, which needs the database's clock."""
         is_open = self.revoked_at is None and self.subject_version == self.user.subject_version
         if not (is_open and self.user.is_active):
-            raise SessionEnded(Identity.user(self.user_id), self.user.username)
+            raise SessionEnded
 
 
 class RefreshToken(MacProtectedRow):

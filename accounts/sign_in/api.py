@@ -49,9 +49,8 @@ class RefreshView(CredentialView):
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     def post(self, request: Request) -> Response:
         body = self.read(RefreshSerializer)
-        origin = origin_of(request)
-        with naming_holder(request, origin):
-            pair = sessions.refresh(refresh_token=body["refresh_token"], origin=origin)
+        with naming_holder(request):
+            pair = sessions.refresh(refresh_token=body["refresh_token"], origin=origin_of(request))
         return Response(TokenPairSerializer(pair).data)
 
 
@@ -62,5 +61,7 @@ class SignOutView(CredentialView):
 
     @extend_schema(request=LogOutSerializer, responses={HTTPStatus.NO_CONTENT: None})
     def post(self, request: Request) -> Response:
-        sessions.sign_out(**self.read(LogOutSerializer), origin=origin_of(request))
+        body = self.read(LogOutSerializer)
+        with naming_holder(request):
+            sessions.sign_out(**body, origin=origin_of(request))
         return Response(status=HTTPStatus.NO_CONTENT)

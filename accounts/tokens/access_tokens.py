@@ -17,16 +17,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.types import Options
 from rest_framework_simplejwt import tokens as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenError
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, ServiceAccount, TokenFamily, User
-from accounts.origin import Origin
+from accounts.origin import Origin, held_by
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import SYSTEM
 from accounts.tokens import service_tokens, signing_keys, verified_tokens
 from accounts.tokens.signing_keys import KeySet
+from audit.log.events import Actor
 from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
 from kernel.errors import Unauthenticated
@@ -96,7 +97,7 @@ class _SigningBackend(TokenBackend):
 
 
 class _AccessToken(simplejwt.AccessToken):
-    """A new access token, or a verified one if ``text`` is given. Raises simplejwt's TokenError.
+    """A new access token, or a verified one, perhaps expired, if ``text`` is given. Raises simplejwt's TokenError.
 
     The libraries use the clock of the node, so this class sets and compares the times.
     """
@@ -114,11 +115,8 @@ class _AccessToken(simplejwt.AccessToken):
         for claim, kind in _CLAIMS.items():
             if type(self.payload.get(claim)) is not kind:
                 raise TokenError(f"claim {claim}")
-        now = process_now().timestamp()
-        if max(self.payload["iat"], self.payload["nbf"]) > now + api_settings.LEEWAY:
+        if max(self.payload["iat"], self.payload["nbf"]) > process_now().timestamp() + api_settings.LEEWAY:
             raise TokenError("not valid yet")
-        if self.payload["exp"] <= now:
-            raise ExpiredTokenError("expired")
 
 
 def issue_access_token(family: TokenFamily, keys: KeySet) -> tuple[str, int]:
@@ -181,7 +179,7 @@ def renew_principal(principal: Principal) -> Principal:
     if principal.family_id is None and principal.browser_session_id is None and principal.role != SYSTEM:
         _require_unchanged(principal, principal.identity.id)
     if principal.family_id is not None:
-        _require_open_family(principal.family_id, principal.user_id)
+        _require_open(_find_family(principal.family_id, principal.user_id))
         if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
     if principal.browser_session_id is not None:
@@ -202,10 +200,15 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
     # Read the stamp before the rows, so that any later change makes the principal stale.
     stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
     claims = _verify(text, signing_keys.key_set(stamp))
-    family = _require_open_family(UUID(claims["sid"]), user_id)
+    found = _find_family(UUID(claims["sid"]), user_id)
+    actor = _holder(found, user_id, claims["jti"], origin)
+    with held_by(actor):
+        if claims["exp"] <= process_now().timestamp():
+            raise TokenExpired
+        family = _require_open(found)
     user = family.user
     return Principal(
-        actor=origin.user(user.id, user.username, auth_method=family.auth_methods, token_id=claims["jti"]),
+        actor=actor,
         identity=user.identity,
         role=user.role,
         permissions=user.permissions,
@@ -219,13 +222,30 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
     )
 
 
-def _require_open_family(family_id: UUID, user_id: UUID | None) -> TokenFamily:
+def _find_family(family_id: UUID, user_id: UUID | None) -> TokenFamily | None:
     family = TokenFamily.objects.select_related("user").filter(pk=family_id, user=user_id).first()
+    if family is not None:
+        family.user.check_mac()
+        family.check_mac()
+    return family
+
+
+def _require_open(family: TokenFamily | None) -> TokenFamily:
+    """Raises SessionEnded, also if the family was deleted."""
     if family is None:
         raise SessionEnded
-    family.user.check_mac()
-    family.check_mac().require_open()
+    family.require_open()
     return family
+
+
+def _holder(family: TokenFamily | None, user_id: UUID, token_id: str, origin: Origin) -> Actor:
+    """The user of a verified token. Expired families are deleted, and a restored backup may lack family and user."""
+    if family is not None:
+        name, auth_method = family.user.username, family.auth_methods
+    else:
+        user = User.objects.filter(pk=user_id).first()
+        name, auth_method = "" if user is None else user.check_mac().username, ""
+    return origin.user(user_id, name, auth_method=auth_method, token_id=token_id)
 
 
 def _require_browser_session(session_id: UUID, principal: Principal) -> None:
@@ -247,10 +267,9 @@ def _claimed_user(text: str) -> UUID:
 
 
 def _verify(text: str, keys: KeySet) -> dict[str, Any]:
+    """The claims of a genuine token, perhaps expired. Raises Unauthenticated."""
     try:
         return _AccessToken(text, keys=keys).payload
-    except ExpiredTokenError:
-        raise TokenExpired from None
     except TokenError:
         raise Unauthenticated(BAD_TOKEN) from None
 

@@ -7,13 +7,12 @@ from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts.errors import SessionEnded, TokenRevoked
-from accounts.origin import Origin
+from accounts.origin import Origin, holder_in
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
 from accounts.tokens.service_tokens import require_network
 from audit.log.events import Actor, Source
-from kernel.errors import Unauthenticated
+from kernel.errors import DomainError, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import EpochStamp, StaleDecision
 from kernel.http.context import in_context
@@ -70,7 +69,7 @@ def _read_principal(
     if not token:
         raise Unauthenticated(BAD_TOKEN)
     origin = origin_of(request)
-    with naming_holder(request, origin):
+    with naming_holder(request):
         principal = authenticate(token, origin, *_entities_of(request))
     name_actor(request, principal.actor)
     in_context(request).caller_stamp = principal.stamp  # type: ignore[attr-defined]  # as in name_actor
@@ -79,13 +78,13 @@ def _read_principal(
 
 
 @contextmanager
-def naming_holder(request: HttpRequest | Request, origin: Origin) -> Iterator[None]:
-    """Record the refusal of a session or token that has ended under the name of its holder."""
+def naming_holder(request: HttpRequest | Request) -> Iterator[None]:
+    """Record a refusal of a genuine credential, which may have ended, under the name of its holder."""
     try:
         yield
-    except (SessionEnded, TokenRevoked) as error:
-        if error.holder is not None:
-            name_actor(request, origin.holder(error.holder, error.holder_name))
+    except DomainError as error:
+        if holder := holder_in(error):
+            name_actor(request, holder)
         raise
 
 

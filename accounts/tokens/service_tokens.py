@@ -15,7 +15,7 @@ from uuid import UUID
 from accounts.authorization import TokenLimits
 from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ServiceAccount, ServiceToken
-from accounts.origin import Origin
+from accounts.origin import Origin, held_by
 from accounts.principals import Principal
 from audit.log.events import Actor
 from audit.sequencing.token_uses import SERVICE_TOKEN
@@ -45,7 +45,7 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     """The principal of a service token, with the owner's current state from the database.
 
     The stamp also covers the entities in ``about``. The caller then calls ``require_network``. Raises Unauthenticated,
-    TokenExpired, IntegrityFailed.
+    TokenRevoked, TokenExpired, IntegrityFailed.
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None or _checksum(shape[1]) != shape[2]:
@@ -55,11 +55,14 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
         raise Unauthenticated(BAD_TOKEN)
     # Read the stamp before the rows, so that any later change makes the principal stale. A token keeps its owner.
     stamp = read_stamp(known.identity.entity, *about)
-    token = _require_valid(known.id)
+    token = _read(known.id)
+    actor = _actor(token, origin)
+    with held_by(actor):
+        _require_valid(token)
     limits = _limits_of(token)
     owner = token.owner
     return Principal(
-        actor=_actor(token, origin),
+        actor=actor,
         identity=token.identity,
         role=owner.role,
         permissions=owner.permissions & limits.scopes,
@@ -76,7 +79,8 @@ def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principa
     Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
     stamp = read_stamp(principal.identity.entity)
-    token = _require_valid(limits.token_id)
+    token = _read(limits.token_id)
+    _require_valid(token)
     owner = token.owner
     return replace(
         principal,
@@ -95,16 +99,20 @@ def require_network(principal: Principal, client_ip: str) -> None:
         raise Denied("This token is limited to other networks.", extra={"rule": limits.rule})
 
 
-def _require_valid(token_id: UUID) -> ServiceToken:
+def _read(token_id: UUID) -> ServiceToken:
+    """The token with its owner. Raises TokenRevoked if it was deleted, IntegrityFailed."""
     token = ServiceToken.objects.select_related("user", "service_account").filter(pk=token_id).first()
     if token is None:
         raise TokenRevoked
-    owner = token.check_mac().owner.check_mac()
-    if token.is_revoked or not owner.is_active:
-        raise TokenRevoked(token.identity, str(owner))
+    token.check_mac().owner.check_mac()
+    return token
+
+
+def _require_valid(token: ServiceToken) -> None:
+    if token.is_revoked or not token.owner.is_active:
+        raise TokenRevoked
     if token.expires_at <= process_now():
         raise TokenExpired
-    return token
 
 
 def _limits_of(token: ServiceToken) -> TokenLimits:

@@ -23,7 +23,7 @@ from accounts.service_accounts.oauth.serializers import (
     TokenRequestSerializer,
 )
 from accounts.service_accounts.services.tokens import issue_token
-from accounts.tokens.authentication import origin_of
+from accounts.tokens.authentication import naming_holder, origin_of
 from kernel import errors
 from kernel.http.context import in_context, set_audit_object
 from kernel.http.problems import ProtocolError, status_of
@@ -55,12 +55,13 @@ class OAuthTokenView(CredentialView):
         if parse_uuid(client_id):
             set_audit_object(request, "service_account", client_id)
         try:
-            created, lifetime = issue_token(
-                client_id=client_id,
-                client_secret=client_secret,
-                scopes=list(map(permission_of, form.get("scope", "").split())),
-                origin=origin_of(request),
-            )
+            with naming_holder(request):
+                created, lifetime = issue_token(
+                    client_id=client_id,
+                    client_secret=client_secret,
+                    scopes=list(map(permission_of, form.get("scope", "").split())),
+                    origin=origin_of(request),
+                )
         except errors.Invalid as error:
             raise TokenRequestRefused("invalid_scope", error.detail) from None
         body = {

@@ -141,13 +141,10 @@ def require_overlap(overlap: timedelta) -> None:
         raise Invalid.of_field("overlap_hours", f"Must be 0 to {MAX_OVERLAP_HOURS} hours.")
 
 
-def has_client_secret(account: ServiceAccount, client_secret: str) -> bool:
-    """Whether the secret is one of the account's and valid. Raises IntegrityFailed."""
+def find_client_secret(account: ServiceAccount, client_secret: str) -> ClientSecret | None:
+    """The account's secret with this text, perhaps expired. Raises IntegrityFailed."""
     row = account.secrets.filter(secret_hash=_digest(client_secret)).first()
-    if row is None:
-        return False
-    expires_at = row.check_mac().expires_at
-    return expires_at is None or expires_at > database_now()
+    return None if row is None else row.check_mac()
 
 
 def _account_values(account: ServiceAccount) -> dict[str, object]:

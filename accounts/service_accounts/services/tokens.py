@@ -11,19 +11,19 @@ from django.db import transaction
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.models.service_accounts import TokenState
-from accounts.origin import Origin
+from accounts.origin import Origin, held_by
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_accounts.services.accounts import (
+    find_client_secret,
     get_service_account,
-    has_client_secret,
     require_overlap,
 )
 from accounts.tokens.access_tokens import renew_principal
 from accounts.tokens.service_tokens import new_token, token_digest
 from accounts.tokens.services.listing import MANAGE, list_tokens
 from accounts.trail import reason_given
-from audit.log.events import Event, RowChange
+from audit.log.events import Actor, Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.databases.rows import first_of
@@ -35,6 +35,7 @@ from kernel.labels import label_fault
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
+_BAD_CREDENTIALS: Final = "The client credentials are not valid."
 _ISSUED_LIFETIME: Final = timedelta(minutes=30)
 MAX_KEYS: Final = 100
 # An auditor's token reads, and changes nothing.
@@ -139,11 +140,13 @@ def issue_token(
     but ``users.manage``.
     Raises Unauthenticated, Invalid, IntegrityFailed.
     """
-    account = _authenticated(client_id, client_secret)
+    account, actor = _authenticated(client_id, client_secret, origin)
+    with held_by(actor):
+        granted = _scopes(scopes or scopes_for(account.role) - {"users.manage"}, account)
     now = database_now()
     token = ServiceToken(
         name="client credentials",
-        scopes=_scopes(scopes or scopes_for(account.role) - {"users.manage"}, account),
+        scopes=granted,
         created_at=now,
         expires_at=now + _ISSUED_LIFETIME,
         is_issued=True,
@@ -154,19 +157,25 @@ def issue_token(
     with transaction.atomic():
         account.tokens.filter(is_issued=True, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired tokens that a client was issued
         token.save_with_mac()
-        actor = origin.service_account(account.id, account.name, auth_method="client_credentials")
         record(_event(actions.SERVICE_TOKEN_ISSUED, token), actor)
         lock_epoch()
-        _authenticated(client_id, client_secret)  # a concurrent change may have ended the secret
+        _authenticated(client_id, client_secret, origin)  # a concurrent change may have ended the secret
     return CreatedToken(token, text), _ISSUED_LIFETIME
 
 
-def _authenticated(client_id: str, client_secret: str) -> ServiceAccount:
+def _authenticated(client_id: str, client_secret: str, origin: Origin) -> tuple[ServiceAccount, Actor]:
+    """The account, acting with this secret. One response for each refusal; the log names who had a genuine secret."""
     account_id = parse_uuid(client_id)
     account = ServiceAccount.objects.filter(pk__in=[account_id] if account_id else []).first()
-    if account is not None and account.check_mac().is_active and has_client_secret(account, client_secret):
-        return account
-    raise Unauthenticated("The client credentials are not valid.")
+    secret = None if account is None else find_client_secret(account.check_mac(), client_secret)
+    if account is None or secret is None:
+        raise Unauthenticated(_BAD_CREDENTIALS)
+    known = {"auth_method": "client_credentials", "token_id": str(secret.pk)}
+    actor = origin.service_account(account.id, account.name, **known)
+    with held_by(actor):
+        if not (account.is_active and secret.is_valid(database_now())):
+            raise Unauthenticated(_BAD_CREDENTIALS)
+    return account, actor
 
 
 def _token_values(token: ServiceToken) -> dict[str, object]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts import actions, login_attempts
 from accounts.errors import SessionEnded
 from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
-from accounts.origin import Origin
+from accounts.origin import Origin, held_by
 from accounts.principals import user_entity
 from accounts.tokens import signing_keys
 from accounts.tokens.access_tokens import issue_access_token
@@ -27,6 +27,13 @@ _PREFIX = "ccr_"  # lets secret scanners recognize a token
 _TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
 _BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
+
+
+class _TokenUsed(Unauthenticated):
+    """The refresh token was used before, perhaps a moment ago by another thread."""
+
+    def __init__(self) -> None:
+        super().__init__(_BAD_TOKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +79,11 @@ def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
     after the first also revokes the whole family, because one of the two users must be a thief.
     """
     token = _find(refresh_token)
-    pair = _exchange(token, origin)
-    if pair is None:
+    try:
+        return _exchange(token, origin)
+    except _TokenUsed:
         _revoke_if_stolen(token, origin)
-        raise Unauthenticated(_BAD_TOKEN)
-    return pair
+        raise
 
 
 def sign_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
@@ -89,7 +96,8 @@ def sign_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) ->
         family = _lock_family(token)
         actor = _actor(family, origin)
         if everywhere:
-            _require_current(token, family)
+            with held_by(actor):
+                _require_current(token, family)
             family.user.subject_version += 1
             family.user.save_with_mac(update_fields=["subject_version"])
             record(user_event(actions.USER_SIGNED_OUT, family.user_id), actor)
@@ -127,22 +135,23 @@ def _find(refresh_token: str) -> RefreshToken:
     return token.check_mac()
 
 
-def _exchange(token: RefreshToken, origin: Origin) -> TokenPair | None:
-    """The new pair, or None if the token was used before, perhaps a moment ago by another thread."""
+def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:
+    """The new pair. Raises SessionEnded, and _TokenUsed."""
     keys = signing_keys.key_set()
     with transaction.atomic():
         family = _lock_family(token)
-        now = database_now()
-        family.require_open()
-        if now >= family.expires_at:
-            raise SessionEnded
-        if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):  # noqa: CC3 - compare-and-set
-            return None
+        actor, now = _actor(family, origin), database_now()
+        with held_by(actor):
+            family.require_open()
+            if now >= family.expires_at:
+                raise SessionEnded
+            if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):  # noqa: CC3 - compare-and-set
+                raise _TokenUsed
         TokenFamily.objects.filter(pk=family.pk).update(  # noqa: CC3 - last use of a family
             refreshed_at=now, client_ip=origin.client_ip, user_agent=origin.user_agent[:LONGEST_USER_AGENT]
         )
         refresh_token = _add_refresh_token(family)
-        record(_event(actions.SESSION_REFRESHED, family), _actor(family, origin))
+        record(_event(actions.SESSION_REFRESHED, family), actor)
     return _pair(family, refresh_token, keys)
 
 
@@ -170,9 +179,8 @@ def _lock_family(token: RefreshToken) -> TokenFamily:
 
 def _require_current(token: RefreshToken, family: TokenFamily) -> None:
     family.require_open()
-    if RefreshToken.objects.filter(pk=token.pk, used_at=None).exists():
-        return
-    raise Unauthenticated(_BAD_TOKEN)
+    if not RefreshToken.objects.filter(pk=token.pk, used_at=None).exists():
+        raise _TokenUsed
 
 
 def _add_refresh_token(family: TokenFamily) -> str:
