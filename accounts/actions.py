@@ -75,3 +75,4 @@ SERVICE_TOKEN_ROTATED: Final = LABELS.add_guarded("accounts.service_token.rotate
 SERVICE_TOKEN_CHANGED: Final = LABELS.add("accounts.service_token.changed", "Shorten token lifetime")
 SERVICE_TOKEN_REVOKED: Final = LABELS.add_guarded("accounts.service_token.revoked", "Revoke token")
 SERVICE_TOKEN_ISSUED: Final = LABELS.add("accounts.service_token.issued", "Issue token")
+SERVICE_TOKEN_USED: Final = LABELS.add("accounts.service_token.used", "Use token")

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 import kernel
-from accounts.tokens.authentication import authenticate_request
+from accounts.tokens.authentication import admit_request
 from ciphercanary import database_metrics, health_metrics
 from console import health as health_checks
 from console.health import DEGRADING, UNHEALTHY, VITAL, overall, read_health
 from kernel import errors
+from kernel.actions import METRICS_READ
 from kernel.http import problems
 from kernel.http.addresses import canonical_address
 from kernel.http.allowed import is_allowed_host
@@ -91,7 +92,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     is_forwarded = any(name in request.headers for name in _FORWARDED)
     if not _is_open_to(request.META.get("REMOTE_ADDR", ""), is_forwarded=is_forwarded):
         try:
-            authenticate_request(request).require("system.read")
+            admit_request(request, "system.read", METRICS_READ)
         except errors.DomainError as error:
             return problems.render(request, error)
         except (OperationalError, InterfaceError):

@@ -24,5 +24,6 @@ class Actions(dict[str, str]):
 LABELS: Final = Actions()
 
 SCHEMA_READ: Final = LABELS.add("service.schema.read", "Read API schema")
+METRICS_READ: Final = LABELS.add("service.metrics.read", "Read metrics")
 # A request rejected before any endpoint could determine its action.
 REQUEST_REFUSED: Final = LABELS.add("api.request.refused", "Send request")

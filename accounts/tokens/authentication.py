@@ -2,23 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from django.http import HttpRequest
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts.origin import Origin, holder_in
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
 from accounts.tokens.service_tokens import require_network
+from accounts.tokens.token_uses import record_use
 from audit.log.events import Actor, Source
 from kernel.errors import DomainError, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.freshness.stamps import EpochStamp, StaleDecision
 from kernel.http.context import in_context
+from kernel.rest.authentication import Authentication
 
 
-class BearerAuthentication(BaseAuthentication):
+class BearerAuthentication(Authentication):
     """Authenticate by the Authorization header (RFC 6750). Browser sessions never authenticate API requests."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
@@ -28,16 +30,24 @@ class BearerAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         return "Bearer"
 
+    def admitted(self, request: Request) -> None:
+        """Record the use of a service token. Raises AuditUnavailable."""
+        record_use(cast("Principal", request.user), in_context(request).audit_action)
+
 
 class KnownBearerAuthentication(BearerAuthentication):
     """Like its base class, without a statement for a token that this process has verified.
 
-    The view must compare the rights before it responds: by a commit, or with ``require_current_rights``.
+    The view must compare the rights before it responds: by a commit, which records the use of the token, or with
+    ``require_current_rights`` and ``record_use``.
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         principal = _read_principal(request, authenticate_known_bearer)
         return None if principal is None else (principal, None)
+
+    def admitted(self, request: Request) -> None:
+        """Nothing, because the token may have ended since it was verified."""
 
 
 def require_current_rights(request: HttpRequest | Request) -> None:
@@ -52,12 +62,14 @@ def require_current_rights(request: HttpRequest | Request) -> None:
         raise StaleDecision(changed)
 
 
-def authenticate_request(request: HttpRequest) -> Principal:
-    """The caller of a view outside DRF. Raises Unauthenticated."""
+def admit_request(request: HttpRequest, permission: str, action: str) -> None:
+    """Authenticate the caller of a view outside DRF, who needs a permission. Raises its refusals, AuditUnavailable."""
+    in_context(request).audit_action = action
     principal = _read_principal(request)
     if principal is None:
         raise Unauthenticated("Send an access token: Authorization: Bearer ….")
-    return principal
+    principal.require(permission)
+    record_use(principal, action)
 
 
 def _read_principal(

@@ -13,9 +13,13 @@ from kernel.http.addresses import wide_network_of
 
 def as_recorded(actor: Actor) -> Actor:
     """The actor as an entry has it. Of a network, it has the first address, because SIEMs expect an IP address."""
-    address = recorded_network(actor.client_ip).partition("/")[0]
     user_agent = actor.user_agent if settings.CC_AUDIT_USER_AGENTS == "full" else ""
-    return replace(actor, client_ip=address, user_agent=user_agent)
+    return replace(actor, client_ip=recorded_address(actor.client_ip), user_agent=user_agent)
+
+
+def recorded_address(address: str) -> str:
+    """An address as entries have it."""
+    return recorded_network(address).partition("/")[0]
 
 
 def recorded_network(network: str) -> str:

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.tokens.token_uses import record_use
 from crypto_ops import actions
 from crypto_ops.deciding.api import EngineView
 from crypto_ops.deciding.wire import Codec
@@ -13,7 +14,7 @@ from crypto_ops.encryption import serializers, wire
 from crypto_ops.encryption.services import messages
 from crypto_ops.items.api import BatchView, MessageView
 from crypto_ops.items.wire import encode_batch
-from kernel.http.context import set_audit_object
+from kernel.http.context import in_context, set_audit_object
 from kernel.rest.fields import represent
 from kernel.rules import Rule
 
@@ -67,4 +68,5 @@ class InspectView(EngineView):
         set_audit_object(self.request, "key", str(envelope.key_id))
         inspection = messages.inspect(principal=self.principal, envelope=envelope)
         self.require_current_rights()
+        record_use(self.principal, in_context(self.request).audit_action)
         return Response(represent(serializers.InspectionSerializer, inspection))

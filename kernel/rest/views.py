@@ -18,6 +18,7 @@ from kernel import throttle
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import SecondFactorRequired, Unauthenticated
 from kernel.http.context import in_context, set_audit_object
+from kernel.rest.authentication import Authentication
 from kernel.rest.exceptions import invalid
 from kernel.rest.fields import StrictSerializer, blank
 from kernel.rest.paging import PageQuery
@@ -66,6 +67,8 @@ class ApiView[P: Caller](APIView):
             raise SecondFactorRequired
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
+        if not open_to_all and isinstance(request.successful_authenticator, Authentication):
+            request.successful_authenticator.admitted(request)
 
     def rule_of(self, request: Request) -> Rule | None:
         """The rule of this request; None refuses its method."""

@@ -86,9 +86,8 @@ def test_a_revoked_token_ends_at_once(admin, account):
     caller = authenticate_bearer(created.text, ORIGIN)
     service_tokens.revoke_token(principal=admin.principal, token_id=created.token.id)
     for use in (lambda: authenticate_bearer(created.text, ORIGIN), lambda: renew_principal(caller)):
-        with pytest.raises(TokenRevoked) as refusal:
+        with pytest.raises(TokenRevoked):
             use()
-        assert (refusal.value.holder.id, refusal.value.holder_name) == (account.account.id, "billing")
 
 
 def test_a_known_token_costs_no_statement_until_something_changes(admin, account, django_assert_num_queries):

@@ -40,6 +40,7 @@ SIGN_INS: Final[Mapping[str, Activity]] = MappingProxyType(
         "accounts.passkey.used": _OTHER,
         "accounts.recovery_code.used": _OTHER,
         "accounts.service_token.issued": _LOGON,
+        "accounts.service_token.used": _OTHER,
         "accounts.session.closed": _LOGOFF,
         "accounts.session.extended": _OTHER,
         "accounts.session.opened": _LOGON,
