@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from accounts.origin import Origin, holder_in
 from accounts.principals import Principal
 from accounts.tokens.access_tokens import BAD_TOKEN, authenticate_bearer, authenticate_known_bearer
+from accounts.tokens.recorded_uses import record_use
 from accounts.tokens.service_tokens import require_network
-from accounts.tokens.token_uses import record_use
 from audit.log.events import Actor, Source
 from kernel.errors import DomainError, Unauthenticated
 from kernel.freshness.epoch import read_epoch, renew_stamps

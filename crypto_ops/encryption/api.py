@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens.token_uses import record_use
+from accounts.tokens.recorded_uses import record_use
 from crypto_ops import actions
 from crypto_ops.deciding.api import EngineView
 from crypto_ops.deciding.wire import Codec

@@ -99,7 +99,7 @@ def test_the_token_of_a_user_that_ended_with_their_sessions_is_refused_by_name(a
 
 
 @pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "unknown"])
-def test_a_deleted_or_unknown_service_token_names_nobody(created, is_deleted):
+def test_a_deleted_or_unknown_service_token_has_no_holder(created, is_deleted):
     if is_deleted:
         ServiceToken.objects.all().delete()
     text = created.text if is_deleted else service_tokens.new_token()
@@ -135,7 +135,7 @@ def test_an_expired_access_token_is_refused_by_name(developer, deleted, auth_met
         assert named() == (auth_method, claims["jti"], developer.user.id, name)
 
 
-def test_an_expired_access_token_with_another_signature_names_nobody(developer):
+def test_an_expired_access_token_with_another_signature_has_no_holder(developer):
     claims, token = claims_of(developer.api.token), developer.api.token
     forged = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
     with travel(datetime.fromtimestamp(claims["exp"], UTC)):

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.origin import Origin
 from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
-from accounts.tokens import token_uses
+from accounts.tokens import recorded_uses
 from tests.audit.conftest import log_out_of_reach
 from tests.factories import KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
@@ -132,7 +132,7 @@ def test_an_inspection_with_a_token_that_was_revoked_elsewhere_is_no_use(admin, 
 def test_a_replay_has_an_entry_like_a_read(api):
     sent = {"name": "payments", "algorithm": "aes-256"}
     assert send(api, "keys", sent, Idempotency_Key="k").status == 201
-    token_uses._recorded.drop()
+    recorded_uses._recorded.drop()
     assert send(api, "keys", sent, Idempotency_Key="k").headers["Idempotent-Replayed"] == "true"
     assert uses() == [("192.0.2.1", "keys.key.created")] * 2
 
@@ -157,7 +157,7 @@ def test_addresses_count_as_entries_have_them(api, settings, kept, recorded):
 
 
 def test_a_place_is_remembered_for_ten_minutes_from_its_entry():
-    memory = token_uses._Recorded()
+    memory = recorded_uses._Recorded()
     memory.add(("t", "192.0.2.1"), 1000.0)
     assert memory.has(("t", "192.0.2.1"), 1599.9)
     assert not memory.has(("t", "192.0.2.1"), 1600.0)
@@ -166,8 +166,8 @@ def test_a_place_is_remembered_for_ten_minutes_from_its_entry():
 
 
 def test_a_full_memory_forgets_the_oldest_entry(monkeypatch):
-    monkeypatch.setattr(token_uses, "_MAX_PLACES", 2)
-    memory = token_uses._Recorded()
+    monkeypatch.setattr(recorded_uses, "_MAX_PLACES", 2)
+    memory = recorded_uses._Recorded()
     for at, token in enumerate(["a", "b", "a", "c"]):
         memory.add((token, ""), float(at))
     assert [memory.has((token, ""), 3.0) for token in "abc"] == [True, False, True]
