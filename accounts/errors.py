@@ -28,6 +28,17 @@ class SessionEnded(Unauthenticated):
         super().__init__("The session has ended. Sign in again.")
 
 
+class BadRefreshToken(Unauthenticated):
+    """The refresh token is unknown or was used. The response does not reveal which."""
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid. Sign in again.")
+
+
+class RefreshTokenUsed(BadRefreshToken):
+    """The refresh token was used before, perhaps a moment ago by another thread."""
+
+
 class TokenRevoked(Unauthenticated):
     """The service token was revoked, or its owner was disabled."""
 

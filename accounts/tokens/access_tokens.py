@@ -1,11 +1,9 @@
 """Access tokens: JWTs as specified in RFC 9068 (``at+jwt``), signed with RS256.
 
 simplejwt creates and checks the claims, PyJWT the signature. The checks before them are stricter than either
-library: one algorithm, three header members, one of our own keys by its ``kid``, and one spelling of each token.
+library: one of our own keys by its ``kid``, and one format (``token_format``).
 """
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,21 +25,16 @@ from accounts.principals import SIGNING_KEYS, Principal, user_entity
 from accounts.roles import SYSTEM
 from accounts.tokens import service_tokens, signing_keys, verified_tokens
 from accounts.tokens.signing_keys import KeySet
+from accounts.tokens.token_format import ALGORITHM, TYPE, read_claims, read_header
 from audit.log.events import Actor
 from kernel.clock import process_now
-from kernel.crypto.encoding import decode_base64url
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from kernel.observability.metrics import token_refusals_total
 
-ALGORITHM = "RS256"
-_TYPE = "at+jwt"
-_MAX_SIZE = 4096  # characters
 BAD_TOKEN = "The access token is not valid."  # noqa: S105 - a sentence
 
-_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _WITHOUT_TIMES: Final[Options] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-_HEADER_MEMBERS = {"alg", "kid", "typ"}  # jku, x5u, jwk, crit and all others are refused, not ignored
 _CLAIMS: Mapping[str, type] = {
     "iss": str,
     "aud": str,
@@ -73,7 +66,7 @@ class _SigningBackend(TokenBackend):
             payload | {"iss": self.issuer, "aud": self.audience},
             signing_keys.signer(kid),
             algorithm=ALGORITHM,
-            headers={"kid": kid, "typ": _TYPE},
+            headers={"kid": kid, "typ": TYPE},
         )
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002, ARG002 - simplejwt's signature
@@ -90,7 +83,7 @@ class _SigningBackend(TokenBackend):
             raise TokenBackendError("claims or signature") from error
 
     def get_verifying_key(self, token: Any) -> RSAPublicKey:
-        header = _read_header(token)
+        header = read_header(token)
         if not self.keys.is_trusted(header["kid"], process_now()):
             raise TokenBackendError("unknown key")
         return self.keys.verification_keys[header["kid"]].public_key
@@ -216,7 +209,7 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
         subject_version=user.subject_version,
         family_id=family.id,
         auth_time=family.auth_time,
-        signing_kid=_read_header(text)["kid"],
+        signing_kid=read_header(text)["kid"],
         not_after=datetime.fromtimestamp(claims["exp"], UTC),
         stamp=stamp,
     )
@@ -261,7 +254,7 @@ def _require_browser_session(session_id: UUID, principal: Principal) -> None:
 def _claimed_user(text: str) -> UUID:
     """The user ID in the unverified token. Use it only to choose the epochs to read."""
     try:
-        return UUID(_read_json(_decode(_split(text)[1]))["sub"])
+        return UUID(read_claims(text)["sub"])
     except (TokenBackendError, KeyError, ValueError, TypeError, AttributeError):
         raise Unauthenticated(BAD_TOKEN) from None
 
@@ -272,39 +265,3 @@ def _verify(text: str, keys: KeySet) -> dict[str, Any]:
         return _AccessToken(text, keys=keys).payload
     except TokenError:
         raise Unauthenticated(BAD_TOKEN) from None
-
-
-def _read_header(text: str) -> dict[str, str]:
-    """The header of a token in the only format we issue. Raises TokenBackendError for any other."""
-    header_bytes, *_ = (_decode(part) for part in _split(text))
-    header = _read_json(header_bytes)
-    if set(header) != _HEADER_MEMBERS:
-        raise TokenBackendError("header members")
-    if header["alg"] != ALGORITHM or header["typ"] != _TYPE or not isinstance(header["kid"], str):
-        raise TokenBackendError("header values")
-    return header
-
-
-def _split(text: str) -> tuple[str, ...]:
-    match = _SHAPE.fullmatch(text) if len(text) <= _MAX_SIZE else None
-    if match is None:
-        raise TokenBackendError("shape")
-    return match.groups()
-
-
-def _read_json(octets: bytes) -> dict[str, Any]:
-    try:
-        members = json.loads(octets)
-    except (ValueError, RecursionError):
-        raise TokenBackendError("JSON") from None
-    if not isinstance(members, dict):
-        raise TokenBackendError("JSON")
-    return members
-
-
-def _decode(part: str) -> bytes:
-    # Lenient decoders ignore the unused bits of the last character: four spellings of one token would pass.
-    try:
-        return decode_base64url(part)
-    except ValueError:
-        raise TokenBackendError("base64url") from None

@@ -28,7 +28,7 @@ from accounts.sign_in.oidc import services as oidc_services
 from accounts.sign_in.oidc.claims import read_identity
 from accounts.sign_in.oidc.configuration import OidcSettings
 from accounts.sign_in.oidc.id_token import Expected
-from accounts.tokens import access_tokens, verified_tokens
+from accounts.tokens import token_format, verified_tokens
 from kernel.errors import Invalid, RecentAuthRequired
 from tests.accounts.oidc_issuer import running_issuer
 from tests.factories import TokenFactory
@@ -38,9 +38,9 @@ NOW = datetime.now(UTC)
 
 
 def test_a_token_has_4096_characters_at_most():
-    assert access_tokens._split("a.b." + "c" * 4092)
+    assert token_format._split("a.b." + "c" * 4092)
     with pytest.raises(TokenBackendError):
-        access_tokens._split("a.b." + "c" * 4093)
+        token_format._split("a.b." + "c" * 4093)
 
 
 def test_an_id_token_is_not_parsed_above_64_kibibytes():

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import actions, login_attempts
-from accounts.errors import SessionEnded
+from accounts.errors import BadRefreshToken, RefreshTokenUsed, SessionEnded
 from accounts.models import LONGEST_USER_AGENT, RefreshToken, TokenFamily, User
 from accounts.origin import Origin, held_by
 from accounts.principals import user_entity
@@ -20,20 +20,11 @@ from accounts.trail import user_event
 from audit.log.events import Actor, Event
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 
 _PREFIX = "ccr_"  # lets secret scanners recognize a token
 _TOKEN_BYTES = 32
 RETRY_WINDOW = timedelta(seconds=10)  # a second use within this time is a client's retry, not theft
-_BAD_TOKEN = "The refresh token is not valid. Sign in again."  # noqa: S105 - a sentence
-
-
-class _TokenUsed(Unauthenticated):
-    """The refresh token was used before, perhaps a moment ago by another thread."""
-
-    def __init__(self) -> None:
-        super().__init__(_BAD_TOKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +72,7 @@ def refresh(*, refresh_token: str, origin: Origin) -> TokenPair:
     token = _find(refresh_token)
     try:
         return _exchange(token, origin)
-    except _TokenUsed:
+    except RefreshTokenUsed:
         _revoke_if_stolen(token, origin)
         raise
 
@@ -131,12 +122,12 @@ def sign_out_of_browser(*, user: User, origin: Origin) -> None:
 def _find(refresh_token: str) -> RefreshToken:
     token = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token)).first()
     if token is None:
-        raise Unauthenticated(_BAD_TOKEN)
+        raise BadRefreshToken
     return token.check_mac()
 
 
 def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:
-    """The new pair. Raises SessionEnded, and _TokenUsed."""
+    """The new pair. Raises SessionEnded, and RefreshTokenUsed."""
     keys = signing_keys.key_set()
     with transaction.atomic():
         family = _lock_family(token)
@@ -146,7 +137,7 @@ def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:
             if now >= family.expires_at:
                 raise SessionEnded
             if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):  # noqa: CC3 - compare-and-set
-                raise _TokenUsed
+                raise RefreshTokenUsed
         TokenFamily.objects.filter(pk=family.pk).update(  # noqa: CC3 - last use of a family
             refreshed_at=now, client_ip=origin.client_ip, user_agent=origin.user_agent[:LONGEST_USER_AGENT]
         )
@@ -180,7 +171,7 @@ def _lock_family(token: RefreshToken) -> TokenFamily:
 def _require_current(token: RefreshToken, family: TokenFamily) -> None:
     family.require_open()
     if not RefreshToken.objects.filter(pk=token.pk, used_at=None).exists():
-        raise _TokenUsed
+        raise RefreshTokenUsed
 
 
 def _add_refresh_token(family: TokenFamily) -> str:
