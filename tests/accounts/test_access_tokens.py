@@ -197,6 +197,10 @@ def test_a_malformed_token_is_refused(db, text):
     refused(f"{encoded(b'[' * 2000)}.e30.AA")
 
 
+def test_a_header_that_is_no_object_is_refused(token):
+    refused(f"{encoded(['alg', 'kid', 'typ'])}.{parts(token)[1]}.AA")
+
+
 def test_a_token_ends_with_its_exp(developer, token):
     exp = datetime.fromtimestamp(decoded(parts(token)[1])["exp"], UTC)
     with travel(exp - timedelta(seconds=30)):

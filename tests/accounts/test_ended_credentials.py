@@ -89,6 +89,7 @@ def test_every_interface_refuses_an_ended_token_by_name(admin, account, created,
     revoke(admin, created.token)
     assert INTERFACES[interface](api, key.id).status == 401
     assert named() == ("service_token", str(created.token.id), account.account.id, "billing")
+    assert log_rows().latest("id").action != "api.request.refused"
 
 
 def test_the_token_of_a_user_that_ended_with_their_sessions_is_refused_by_name(admin, developer):
@@ -125,6 +126,7 @@ def test_an_access_token_of_an_ended_session_is_refused_by_name(developer):
     [(None, "password", "dora"), (TokenFamily, "", "dora"), (User, "", "")],
     ids=["known", "deleted-session", "deleted-user"],
 )
+@pytest.mark.usefixtures("admin")  # another user
 def test_an_expired_access_token_is_refused_by_name(developer, deleted, auth_method, name):
     claims = claims_of(developer.api.token)
     if deleted:

@@ -302,12 +302,25 @@ def test_an_issued_token_ends_with_its_client_secret_and_its_account(admin, acco
             client_id=str(account.account.id), client_secret=client_secret, scopes=[], origin=ORIGIN
         )[0]
 
+    change = {"principal": admin.principal, "account_id": account.account.id}
+    service_accounts.update_service_account(**change, changes={"role": "admin"})
     first = issue(account.client_secret)
     assert "users.manage" not in first.token.scopes
-    change = {"principal": admin.principal, "account_id": account.account.id}
     second = issue(service_accounts.rotate_client_secret(**change, overlap=timedelta(0)))
     service_accounts.update_service_account(**change, changes={"is_active": False})
     service_accounts.update_service_account(**change, changes={"is_active": True})
     for issued in (first, second):
         with pytest.raises(Unauthenticated):
             authenticate_bearer(issued.text, ORIGIN)
+
+
+def test_a_secret_that_ends_while_a_token_is_issued_gives_none(admin, account, monkeypatch):
+    def rotate_first():
+        monkeypatch.undo()
+        service_accounts.rotate_client_secret(
+            principal=admin.principal, account_id=account.account.id, overlap=timedelta(0)
+        )
+
+    monkeypatch.setattr(service_tokens, "lock_epoch", rotate_first)
+    assert oauth(account).status_code == 401
+    assert not ServiceToken.objects.exists()
