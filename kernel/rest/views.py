@@ -67,7 +67,7 @@ class ApiView[P: Caller](APIView):
             raise SecondFactorRequired
         if isinstance(rule.permission, str):
             self.principal.require(rule.permission)
-        if not open_to_all and isinstance(request.successful_authenticator, Authentication):
+        if isinstance(request.successful_authenticator, Authentication):  # None on public views
             request.successful_authenticator.admitted(request)
 
     def rule_of(self, request: Request) -> Rule | None:
