@@ -1,18 +1,23 @@
 """Records refusals in one place, for all interfaces."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
+from audit.log.named_keys import may_name_keys, text_of, with_named_keys
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import Denied
 from kernel.http.context import in_context
 from kernel.http.middleware import is_api
 from kernel.http.problems import status_of
+
+logger = logging.getLogger(__name__)
 
 type _Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -37,8 +42,8 @@ class RefusalRecorder:
     including the admin, these are 401, 403 and 429, and form submissions that a service refused, with any status.
 
     Reads attributes that others set on the request: ``refusal`` (the problem renderer, or the form), ``audit_action``
-    and ``audit_object`` (the view), ``actor`` (authentication, or the session). The response is the same whether the
-    record succeeds or not.
+    and ``audit_object`` (the view), ``actor`` (authentication, or the session). The request itself may name more
+    keys. The response is the same whether the record succeeds or not.
     """
 
     def __init__(self, get_response: _Handler) -> None:
@@ -70,7 +75,7 @@ def _event(request: HttpRequest, status: int) -> Event:
     refusal = getattr(request, "refusal", None)
     if refusal is not None:
         status = status_of(refusal)  # pages show all refusals of forms with the same status
-    return Event(
+    event = Event(
         action=getattr(request, "audit_action", REQUEST_REFUSED),
         object_type=object_type,
         object_id=object_id,
@@ -78,6 +83,25 @@ def _event(request: HttpRequest, status: int) -> Event:
         code=refusal.code if refusal is not None else f"http_{status}",
         meta={"rule": refusal.rule} if isinstance(refusal, Denied) else {},
     )
+    return with_named_keys(event, _text_of(request)) if may_name_keys(event.action) else event
+
+
+def _text_of(request: HttpRequest) -> str:
+    """The query and the body of a refused request, or the values of its form."""
+    try:
+        sent = [unquote(request.META.get("QUERY_STRING", "")), *_sent_texts(request)]
+    except Exception:
+        # The client has already been refused, and gets the same response.
+        logger.exception("the body of a refused request could not be read again")
+        return ""
+    return "\n".join(sent)
+
+
+def _sent_texts(request: HttpRequest) -> list[str]:
+    if not is_api(request):
+        return [text for _, texts in request.POST.lists() for text in texts]
+    body = getattr(request, "json_body", None)
+    return [text_of(request.body if body is None else body)]
 
 
 def _actor(request: HttpRequest) -> Actor:

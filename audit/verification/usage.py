@@ -7,6 +7,7 @@ from django.db import connection
 
 from audit.log.canonical import format_timestamp
 from audit.log.events import Outcome
+from audit.log.operations import INSPECTED
 from audit.log.raw_rows import rows_of, spelled
 from audit.models import AuditLog, UsageDay, UsageRollup
 from audit.sequencing.daily_usage import day_of, first_day, stored
@@ -37,6 +38,7 @@ WITH counted AS (
         {count} AS count, {size} AS size, max({timestamp}) AS last_at, 0 AS stored
     FROM {places} l JOIN audit_logs g ON g.id = l.log_id
     WHERE {counted} AND g.object_type = 'key' AND {is_id} AND substr(g.action, 1, 7) = 'crypto.'
+        AND NOT (g.action = '{inspected}' AND g.outcome = '{ok}')
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
     SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u WHERE {compared}
@@ -112,6 +114,8 @@ def _check_hours(archived_until: datetime | None) -> Iterator[Finding]:
         hour=_HOUR.format(timestamp=timestamp),
         timestamp=timestamp,
         is_id=_IS_ID[connection.vendor],
+        inspected=INSPECTED,
+        ok=Outcome.OK.value,
         count=add.format("g.count * coalesce(g.entries, 1.0)"),
         size=add.format("coalesce(g.size, 0)"),
         bucket=", ".join(spelled(UsageRollup, [name], "u") + f" AS {name}" for name in (*_BUCKET, "hour")),

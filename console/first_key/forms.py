@@ -2,7 +2,6 @@
 
 from django import forms
 
-from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.sealing.envelope import Envelope, decode
 from kernel.pages.forms import NewNameField, PageForm
 
@@ -26,8 +25,6 @@ class FirstKeyForm(PageForm):
 class DecryptBackForm(PageForm):
     ciphertext = forms.CharField(max_length=_MAX_CIPHERTEXT, widget=forms.HiddenInput)
 
-    def clean_ciphertext(self) -> Envelope:
-        try:
-            return decode(self.cleaned_data["ciphertext"], max_length=_MAX_CIPHERTEXT)
-        except MalformedCiphertext as refusal:
-            raise forms.ValidationError(refusal.detail) from None
+    def envelope(self) -> Envelope:
+        """Raises MalformedCiphertext, which is recorded like every other refusal. An error of the form would not be."""
+        return decode(self.cleaned_data["ciphertext"], max_length=_MAX_CIPHERTEXT)

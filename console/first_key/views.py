@@ -73,7 +73,7 @@ class DecryptBackView(_FirstKeyPage, FormView[Principal, DecryptBackForm]):
     form_class = DecryptBackForm
 
     def perform(self, form: DecryptBackForm) -> tuple[Envelope, str]:
-        envelope = form.cleaned_data["ciphertext"]
+        envelope = form.envelope()
         set_audit_object(self.request, "key", str(envelope.key_id))
         require_console_decrypt()
         opened = perform_measured(DecryptRequest.of_envelope(envelope, b""), self.principal)

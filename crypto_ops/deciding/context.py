@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -68,6 +69,7 @@ class DecisionContext:
         self.principal = principal
         self.request_id = request_id
         self.used: list[CachedKey] = []
+        self.seen: list[CachedKey] = []  # without a use, so their state and times do not limit the decision
         self.deadlines: list[Deadline] = []
 
     def recall(self, _use: Use[Mode]) -> Permit[Any] | None:
@@ -84,6 +86,12 @@ class DecisionContext:
         Raises also Denied.
         """
         return self._use(keyring.find(reference, self.principal), permission)
+
+    def see(self, key_id: UUID) -> CachedKey:
+        """Find a key that the caller may see, and record it as part of the decision. Raises NotFound."""
+        entry = keyring.find(key_id, self.principal)
+        self.seen.append(entry)
+        return entry
 
     def find_default(self, algorithm: str, permission: str) -> CachedKey:
         return self._use(find_default(self.principal, algorithm), permission)
@@ -131,7 +139,7 @@ class DecisionContext:
     @property
     def stamps(self) -> tuple[EpochStamp, ...]:
         known = () if self.principal.stamp is None else (self.principal.stamp,)
-        return (*known, *(entry.stamp for entry in self.used))
+        return (*known, *[entry.stamp for entry in (*self.used, *self.seen)])
 
     def _use(self, entry: CachedKey, permission: str) -> CachedKey:
         self.used.append(entry)

@@ -9,9 +9,10 @@ from rest_framework.response import Response
 from accounts.tokens.recorded_uses import record_use
 from crypto_ops import actions
 from crypto_ops.deciding.api import EngineView
+from crypto_ops.deciding.services import perform
 from crypto_ops.deciding.wire import Codec
 from crypto_ops.encryption import serializers, wire
-from crypto_ops.encryption.services import messages
+from crypto_ops.encryption.services.messages import InspectRequest
 from crypto_ops.items.api import BatchView, MessageView
 from crypto_ops.items.wire import encode_batch
 from kernel.http.context import in_context, set_audit_object
@@ -66,7 +67,5 @@ class InspectView(EngineView):
     def post(self, _request: Request) -> Response:
         envelope = self.read(serializers.InspectSerializer)["ciphertext"]
         set_audit_object(self.request, "key", str(envelope.key_id))
-        inspection = messages.inspect(principal=self.principal, envelope=envelope)
-        self.require_current_rights()
-        record_use(self.principal, in_context(self.request).audit_action)
+        inspection = perform(InspectRequest(envelope=envelope), self.principal)
         return Response(represent(serializers.InspectionSerializer, inspection))

@@ -39,6 +39,8 @@ def sealed_item_of(
             return _of_envelope(form, aad, mode=mode)
         return SealedItem(sealed_of(form), version, aad_of(aad))
     except DomainError as error:
+        if isinstance(form, str):
+            error.named_key = next(envelope.key_ids_in(form), None)
         return error
 
 

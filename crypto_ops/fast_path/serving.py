@@ -27,6 +27,7 @@ from audit.commit import loop_writer
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
+from audit.log.named_keys import text_of, with_named_keys
 from crypto_ops.deciding import wire
 from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss, FreshDecisionContext, UnknownCost
 from crypto_ops.deciding.services import MAX_DECISIONS, Operation, Result, changing_too_fast
@@ -138,13 +139,13 @@ class FastRoute[M: wire.RequestBody, R: Result]:
                 # The audit event may have been written. If Django repeated the request, there could be two.
                 if principal is None:
                     return fast_path.problem(failure, sent.request_id)
-                return await self._refuse(failure, Outcome.ERROR, principal, sent, until)
+                return await self._refuse(failure, Outcome.ERROR, principal, sent, body, until)
             if principal is None:
                 principal = await _verify(sent, origin)
             message = self._decode(body)
             if not wire.is_unambiguous(body, message):
                 return None
-            return await self._respond(sent, origin, principal, message, until)
+            return await self._respond(sent, body, origin, principal, message, until)
         except _PASSED_TO_DJANGO:
             return None
         except Exception:
@@ -152,7 +153,13 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             return None
 
     async def _respond(
-        self, sent: FastRequest, origin: Origin, principal: Principal, message: M, until: float
+        self,
+        sent: FastRequest,
+        body: bytes,
+        origin: Origin,
+        principal: Principal,
+        message: M,
+        until: float,
     ) -> FastResponse:
         request = self.request(message)
         count = self.count(request)
@@ -160,12 +167,12 @@ class FastRoute[M: wire.RequestBody, R: Result]:
         try:
             throttle.charge_principal(name, cost)
         except Throttled as error:
-            return await self._refuse(error, Outcome.DENIED, principal, sent, until)
+            return await self._refuse(error, Outcome.DENIED, principal, sent, body, until)
         began = time.perf_counter()
         try:
             result = await self._perform(sent, origin, principal, request, until)
         except AuditUnavailable as error:
-            return await self._refuse(error, Outcome.ERROR, principal, sent, until)  # as above
+            return await self._refuse(error, Outcome.ERROR, principal, sent, body, until)  # as above
         except (DomainError, UnknownCost):
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
@@ -195,9 +202,10 @@ class FastRoute[M: wire.RequestBody, R: Result]:
         outcome: Outcome,
         principal: Principal,
         sent: FastRequest,
+        body: bytes,
         until: float,
     ) -> FastResponse:
-        event = Event(action=self.action, outcome=outcome, code=error.code)
+        event = with_named_keys(Event(action=self.action, outcome=outcome, code=error.code), text_of(body))
         actor = principal.actor.of_request(sent.request_id)
         if refusals.count(event, actor):
             write = partial(refusals.write, event, actor)

@@ -26,7 +26,7 @@ from crypto_ops.streaming.services.decisions import StreamDecryption, StreamEncr
 from crypto_ops.streaming.services.streams import Stream, one_more_stream
 from kernel.crypto.errors import MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
-from kernel.crypto.sealing.data_key_stream import MAX_HEADER_SIZE, AnyHeader, read_header
+from kernel.crypto.sealing.data_key_stream import MAX_HEADER_SIZE, AnyHeader, key_id_at_start, read_header
 from kernel.crypto.sealing.stream import NO_STREAM, StreamSealer, UploadCipher, sealed_size
 from kernel.identities import Identity
 from kernel.jobs import delivery
@@ -89,10 +89,13 @@ class Upload(Stream):
         if self._part is not None:
             octets = self._part.feed(octets)
         self._size += len(octets)
+        is_beginning = self._sealer is None and self.key_id is None
+        if is_beginning:
+            self._beginning += octets[:MAX_HEADER_SIZE]
         if self._arriving.add(len(octets)) > self._left:
             raise quota_exceeded()
-        if self._sealer is None and self.key_id is None:
-            self._read_header(octets)
+        if is_beginning:
+            self._read_header()
         self._storing.write(octets if self._sealer is None else self._sealer.update(octets))
         return b""
 
@@ -125,15 +128,18 @@ class Upload(Stream):
         return len(self._response)
 
     @property
+    def named_key(self) -> UUID | None:
+        return self.key_id or key_id_at_start(self._beginning)
+
+    @property
     def max_body(self) -> int:
         most: int = settings.CC_MAX_STREAM_BYTES
         if self._order.operation is FileOperation.DECRYPT:
             most = sealed_size(most)
         return most if self._part is None else most + OVERHEAD
 
-    def _read_header(self, octets: bytes) -> None:
+    def _read_header(self) -> None:
         """Once the beginning has arrived, the key that it names. Raises MalformedCiphertext and refusals."""
-        self._beginning += octets[:MAX_HEADER_SIZE]
         self._header = read_header(self._beginning)
         if self._header is not None:
             self.key_id = self._header.key_id

@@ -1,11 +1,12 @@
 """Results, versions and audit events of batches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from accounts.principals import Principal
 from audit.log.events import Event, Outcome
+from audit.log.named_keys import refused_keys
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import KeyRequest, key_event, perform
 from crypto_ops.measurement import measured
@@ -86,6 +87,12 @@ def perform_batch[R: (str, bytes, bool)](request: BatchRequest[R], principal: Pr
 
 def refusals_of(items: Sequence[object]) -> list[DomainError]:
     return [item for item in items if isinstance(item, DomainError)]
+
+
+def keys_of(refusals: Sequence[DomainError], key_id: UUID) -> Mapping[str, list[str]]:
+    """The member of ``meta`` with the keys of refused ciphertexts, without the key of the batch."""
+    named = (str(refusal.named_key) for refusal in refusals if refusal.named_key is not None)
+    return refused_keys(named, str(key_id))
 
 
 def batch_event(

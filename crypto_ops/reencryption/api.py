@@ -170,4 +170,5 @@ def _page_item_of(text: str, aad: str) -> PageItem | DomainError:
     try:
         return PageItem(envelope.decode(text, max_length=max_ciphertext()), aad_of(aad))
     except DomainError as error:
+        error.named_key = next(envelope.key_ids_in(text), None)
         return error

@@ -123,7 +123,7 @@ def stream_response(
         with stream:
             octets = stream.write(request.body) + b"".join(stream.finish())
     finally:
-        request.audit_object = ("key", str(stream.key_id or ""))
+        request.audit_object = ("key", str(stream.named_key or ""))
     return HttpResponse(octets, **head)
 
 

@@ -147,7 +147,7 @@ def _end(head: StreamResponse, outlet: Outlet, error: DomainError | None) -> Htt
     outlet.close()
     if error is None:
         return None
-    head.request.audit_object = ("key", str(head.stream.key_id or ""))
+    head.request.audit_object = ("key", str(head.stream.named_key or ""))
     refused = head.refusal(head.request, error)
     RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():

@@ -41,7 +41,8 @@ _UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize"
 class TrialForm(PageForm):
     """One operation with ``key``. The form does not check which operations are currently possible.
 
-    ``body``: of the API request for the operation, once the form is valid.
+    ``body``: of the API request for the operation, once the form is valid. ``unreadable``: the refusal of a ciphertext
+    that cannot be read.
     """
 
     operation = forms.ChoiceField(error_messages={"required": "Choose an operation."})
@@ -61,6 +62,7 @@ class TrialForm(PageForm):
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.key = key
+        self.unreadable: Invalid | None = None
         self.body: dict[str, Any] = {"key_id": str(key.id)}
         offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in TRIED[key.purpose]])
         offer(self, "mode", [(name, name) for name in key.protecting_modes])
@@ -135,10 +137,14 @@ class _SealingTrialForm(TrialForm):
         return given
 
     def _ciphertext(self) -> str:
-        text = require_ciphertext(
-            self.cleaned_data["input"], field="input", max_characters=MAX_TRIED_CHARACTERS
-        )
-        return envelope.encode(envelope.decode(text, max_length=MAX_TRIED_CHARACTERS))
+        try:
+            text = require_ciphertext(
+                self.cleaned_data["input"], field="input", max_characters=MAX_TRIED_CHARACTERS
+            )
+            return envelope.encode(envelope.decode(text, max_length=MAX_TRIED_CHARACTERS))
+        except Invalid as refusal:
+            self.unreadable = refusal
+            raise
 
 
 class _VerifyingTrialForm(TrialForm):

@@ -40,6 +40,7 @@ from kernel.errors import DomainError, Invalid, NotFound
 from kernel.http.context import in_context
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
+from kernel.pages.views import refuse
 from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
@@ -102,8 +103,7 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
     def perform(self, form: TrialForm) -> HttpResponse:
         operation = form.cleaned_data["operation"]
         trial = TRIALS.get((self.key.purpose, operation))
-        view = trial.view if trial else ReencryptView
-        in_context(self.request).audit_action = view.rules["POST"].action
+        in_context(self.request).audit_action = _action_of(trial)
         try:
             result, call = (
                 _perform(trial, form, self.principal) if trial else _reencrypt(form, self.principal)
@@ -112,6 +112,13 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
             form.refused(self.request, _of_the_form(refusal), _words(refusal, operation, self.choices))
             return self.again(form)
         return self.show_form(form, result=result, call=call)
+
+    def again(self, form: TrialForm, refusal: DomainError | None = None, **context: Any) -> HttpResponse:
+        if form.unreadable is not None:  # an error of the form, but recorded as by the API
+            refuse(self.request, form.unreadable)
+            trial = TRIALS.get((self.key.purpose, form.cleaned_data["operation"]))
+            in_context(self.request).audit_action = _action_of(trial)
+        return super().again(form, refusal, **context)
 
     def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
         available = [choice.word for choice in self.choices if not choice.reason]
@@ -124,6 +131,11 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
             available=available,
             **context,
         )
+
+
+def _action_of(trial: _Trial | None) -> str:
+    view = trial.view if trial else ReencryptView
+    return view.rules["POST"].action
 
 
 def _perform(trial: _Trial, form: TrialForm, principal: Principal) -> tuple[TryResult, str]:

@@ -5,6 +5,7 @@ The base class and two of the kinds of ``kernel.errors`` are here because the co
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
+from uuid import UUID
 
 type _FieldErrors = Mapping[str, Sequence[str]]
 
@@ -14,11 +15,13 @@ class DomainError(Exception):
 
     ``detail`` is shown to the caller: it names the field or the state and the remedy, and never holds key
     bytes, plaintext, a password, a token or exception text. ``extra`` adds machine-readable members to the
-    problem document; ``fields`` maps an input field to its messages.
+    problem document; ``fields`` maps an input field to its messages. ``named_key``: of a refused item of a batch, what
+    its ciphertext names, for the audit event.
     """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    named_key: UUID | None = None
 
     def __init__(
         self, detail: str, *, fields: _FieldErrors | None = None, extra: Mapping[str, object] | None = None

@@ -10,12 +10,16 @@ from kernel.errors import DomainError
 if TYPE_CHECKING:
 
     class ContextRequest(HttpRequest):
-        """``request_id`` and ``client_ip`` are always set; the others only if a view or a refusal set them."""
+        """``request_id`` and ``client_ip`` are always set; the others only if a view or a refusal set them.
+
+        ``json_body``: what the parser has read. Django cannot read it again.
+        """
 
         request_id: str
         client_ip: str
         audit_action: str
         audit_object: tuple[str, str]
+        json_body: bytes
         refusal: DomainError
 
 else:

@@ -7,6 +7,7 @@ from typing import IO, Any
 from django.conf import settings
 from rest_framework.parsers import BaseParser
 
+from kernel.http.context import in_context
 from kernel.http.problems import ProtocolError
 from kernel.http.protocol_refusals import body_too_large
 from kernel.http.strict_json import loads
@@ -31,11 +32,8 @@ class StrictJSONParser(BaseParser):
                 status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 code="unsupported_media_type",
             )
-        return loads(_read(stream, view.max_body_bytes or settings.CC_MAX_BODY_BYTES))
-
-
-def _read(stream: IO[Any], limit: int) -> bytes:
-    body: bytes = stream.read(limit + 1)
-    if len(body) > limit:
-        raise body_too_large(limit)
-    return body
+        limit = view.max_body_bytes or settings.CC_MAX_BODY_BYTES
+        body = in_context(request).json_body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise body_too_large(limit)
+        return loads(body)

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from crypto_ops.deciding import services as deciding
 from crypto_ops.deciding.services import perform_measured
-from crypto_ops.encryption.services import messages
-from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest
+from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest, InspectRequest
 from crypto_ops.reencryption.services import one_message
 from crypto_ops.reencryption.services.one_message import ReencryptRequest
 from crypto_ops.secrets.services import random_bytes
@@ -27,7 +27,7 @@ def test_a_user_who_calls_an_operation_needs_its_permission(admin):
         "crypto.reencrypt": lambda principal: one_message.reencrypt(
             ReencryptRequest(envelope=envelope), principal
         ),
-        "crypto.inspect": lambda principal: messages.inspect(principal=principal, envelope=envelope),
+        "crypto.inspect": lambda principal: deciding.perform(InspectRequest(envelope=envelope), principal),
         "crypto.random": lambda principal: random_bytes.generate_random(1, principal),
     }
     for word, perform in operations.items():

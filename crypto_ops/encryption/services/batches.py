@@ -12,7 +12,14 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decision_of
 from crypto_ops.encryption.services.messages import encrypting_permit
-from crypto_ops.items.services import BatchRequest, BatchResult, BatchVersions, batch_event, refusals_of
+from crypto_ops.items.services import (
+    BatchRequest,
+    BatchResult,
+    BatchVersions,
+    batch_event,
+    keys_of,
+    refusals_of,
+)
 from kernel.clock import process_now
 from kernel.crypto.asymmetric.public_key_encryption import PublicKeySealer
 from kernel.crypto.errors import DecryptionFailed
@@ -118,7 +125,13 @@ class DecryptBatch(BatchRequest[bytes], frozen=True, kw_only=True):
             mode=self.mode, key_id=entry.key_id, key_version=None, results=results, refusals=refusals
         )
         event = batch_event(
-            actions.MESSAGE_DECRYPTED, entry, opener.versions.only, self.mode, len(opened), refusals
+            actions.MESSAGE_DECRYPTED,
+            entry,
+            opener.versions.only,
+            self.mode,
+            len(opened),
+            refusals,
+            **keys_of(refusals, entry.key_id),
         )
         return decision_of(batch, event, context, size=sum(map(len, opened)))
 
@@ -164,7 +177,9 @@ class Opener:
         key_id = self._entry.key_id
         if item.key_id is not self._named:  # identity first: the key ids of equal headers are one object
             if item.key_id not in (None, key_id):
-                return of_another_key()
+                refusal = of_another_key()
+                refusal.named_key = item.key_id
+                return refusal
             self._named = item.key_id
         try:
             cipher, version = self._ciphers.get(item.version) or self._cipher(item.version)

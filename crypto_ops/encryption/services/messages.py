@@ -10,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from accounts.authorization import authorize
-from accounts.principals import Principal
 from audit.commit.decisions import Decision, Ready
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit, Use
@@ -25,7 +24,7 @@ from kernel.errors import Invalid, NotFound
 from keys import lifecycle
 from keys.lifecycle import VersionState
 from keys.references import KeyReference
-from keys.ring import keyring, primitives
+from keys.ring import primitives
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
 type _EncryptionUse = tuple[str, KeyReference | None, SealingMode, int | None]
@@ -197,29 +196,38 @@ def open_message(
     raise DecryptionFailed
 
 
-def inspect(*, principal: Principal, envelope: Envelope) -> Inspection:
-    """The header of the ciphertext and the state of its key, if visible to the caller. Raises NotFound."""
-    principal.require("crypto.inspect")
-    entry = keyring.find_current(envelope.key_id, principal)
-    version = entry.versions.get(envelope.version)
-    if version is None:
-        raise NotFound
-    now = process_now()
-    at = entry.lifecycle_state(now)
-    may_decrypt = authorize(
-        principal, "crypto.decrypt", entry, now=now, client_ip=principal.actor.client_ip
-    ).is_allowed
-    usable = (
-        envelope.mode.name in entry.modes
-        and lifecycle.may_process(at.state)
-        and entry.may_process(version.number, now)
-    )
-    return Inspection(
-        key_id=entry.key_id,
-        key_version=version.number,
-        algorithm=envelope.mode.name,
-        state=at.state,
-        status=at.status,
-        version_state=version.state,
-        may_decrypt=usable and may_decrypt,
-    )
+class InspectRequest(Unprinted, frozen=True, kw_only=True):
+    envelope: Envelope
+
+    def decide(self, context: DecisionContext) -> Decision[Inspection]:
+        """The header of the ciphertext and the state of its key, if visible to the caller. Raises NotFound.
+
+        It leaves an entry, because a person who found a ciphertext may inspect it first. It does not use the key.
+        """
+        envelope, principal = self.envelope, context.principal
+        principal.require("crypto.inspect")
+        entry = context.see(envelope.key_id)
+        version = entry.versions.get(envelope.version)
+        if version is None:
+            raise NotFound
+        now = process_now()
+        at = entry.lifecycle_state(now)
+        may_decrypt = authorize(
+            principal, "crypto.decrypt", entry, now=now, client_ip=principal.actor.client_ip
+        ).is_allowed
+        usable = (
+            envelope.mode.name in entry.modes
+            and lifecycle.may_process(at.state)
+            and entry.may_process(version.number, now)
+        )
+        inspection = Inspection(
+            key_id=entry.key_id,
+            key_version=version.number,
+            algorithm=envelope.mode.name,
+            state=at.state,
+            status=at.status,
+            version_state=version.state,
+            may_decrypt=usable and may_decrypt,
+        )
+        event = key_event(actions.MESSAGE_INSPECTED, entry, version, algorithm=envelope.mode.name)
+        return decision_of(inspection, event, context)

@@ -16,7 +16,7 @@ from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import CommitWithChange, decision_of, key_event, perform
 from crypto_ops.encryption.services.batches import Opener, SealedItem, checked
-from crypto_ops.items.services import refusals_of
+from crypto_ops.items.services import keys_of, refusals_of
 from crypto_ops.measurement import measured
 from crypto_ops.models import Reencryption
 from crypto_ops.reencryption.services import jobs as reencryptions
@@ -141,7 +141,9 @@ class _Page:
             self._current += 1
             self._keep(envelope.encode(item.envelope), None)
         elif item.envelope.key_id != self._source.key_id:
-            self._keep(Invalid.of_field("ciphertext", "The key is not the source key of this job."), None)
+            refusal = Invalid.of_field("ciphertext", "The key is not the source key of this job.")
+            refusal.named_key = item.envelope.key_id
+            self._keep(refusal, None)
         else:
             number = item.envelope.version
             self._keep(self._open(item), number if number in self._source.versions else None)
@@ -177,6 +179,7 @@ class _Page:
             target_key_version=self._primary.number,
             current=page.current,
             failed=page.refused,
+            **keys_of(page.refusals, self._source.key_id),
             **({"versions": page.versions} if len(page.versions) <= MAX_NAMED_VERSIONS else {}),
             **({"algorithm": next(iter(self._opened)).name} if len(self._opened) == 1 else {}),
             **meta,

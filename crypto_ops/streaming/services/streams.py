@@ -26,7 +26,7 @@ from crypto_ops.measurement import measured
 from crypto_ops.streaming.services.decisions import OpenStream, StreamDecryption, StreamEncryption
 from crypto_ops.streaming.services.spool import AnySpool, Spool
 from kernel.crypto.errors import MalformedCiphertext
-from kernel.crypto.sealing.data_key_stream import AnyHeader, read_header
+from kernel.crypto.sealing.data_key_stream import AnyHeader, key_id_at_start, read_header
 from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener, sealed_size
 from kernel.errors import Throttled
 from kernel.observability.metrics import throttled_total
@@ -73,6 +73,11 @@ class Stream(ABC):
     @abstractmethod
     def response_size(self, body_size: int | None) -> int | None:
         """The size of the whole response to a body of that size; None if unknown."""
+
+    @property
+    def named_key(self) -> UUID | None:
+        """For the record of a refusal: ``key_id``, or the key in the header of a stream that cannot be read."""
+        return self.key_id
 
     @property
     def size(self) -> int:
@@ -214,6 +219,10 @@ class Decryption(Stream):
     @property
     def max_body(self) -> int:
         return sealed_size(settings.CC_MAX_STREAM_BYTES)
+
+    @property
+    def named_key(self) -> UUID | None:
+        return self.key_id or key_id_at_start(self._beginning)
 
     @property
     def version(self) -> int | None:

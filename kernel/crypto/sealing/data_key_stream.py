@@ -13,12 +13,13 @@ from typing import Final, Self
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.sealing import envelope
-from kernel.crypto.sealing.envelope import HEADER_SIZE, Envelope
+from kernel.crypto.sealing.envelope import HEADER_SIZE, Envelope, unpack_header
 from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener
 
 MAX_KEY_CIPHERTEXT: Final = 2048  # bytes; with x25519-ml-kem-768 1,190
 MAX_HEADER_SIZE: Final = 4 + MAX_KEY_CIPHERTEXT
 _DATA_KEY_SIZE: Final = 32
+_TEXT_SIZE: Final = 64  # characters; the key id ends at 28 in a ciphertext that was sent as text
 
 _FORM: Final = 2
 _START: Final = struct.Struct(">BBH")
@@ -72,3 +73,12 @@ def read_header(octets: bytes) -> AnyHeader | None:
     if octets[:1] == bytes([_FORM]):
         return DataKeyHeader.decode(octets)
     return StreamHeader.decode(octets) if len(octets) >= HEADER_SIZE else None
+
+
+def key_id_at_start(octets: bytes) -> uuid.UUID | None:
+    """The key id in the first header of ``octets``, of any suite, and also if the rest is missing. For records of refusals only."""
+    start = _START.size if octets[:1] == bytes([_FORM]) else 0
+    try:
+        return unpack_header(octets[start : start + HEADER_SIZE])[1]
+    except MalformedCiphertext:
+        return next(envelope.key_ids_in(octets[:_TEXT_SIZE].decode("latin-1")), None)

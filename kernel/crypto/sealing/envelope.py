@@ -4,9 +4,10 @@
 ``0x01 ‖ suite (u8) ‖ key id (16) ‖ version (u32be) ‖ iv ‖ ciphertext ‖ tag``.
 """
 
+import re
 import struct
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -20,6 +21,8 @@ _PREFIX: Final = "cc1."
 _FORM: Final = 1
 _HEADER: Final = struct.Struct(">BB16sI")
 HEADER_SIZE: Final = _HEADER.size
+# The 24 characters of form, suite and key id. A byte 0x01 makes the first of them A, and the second one Q to f.
+_START_IN_TEXT: Final = re.compile(r"cc1\.(A[Q-Za-f][A-Za-z0-9_-]{22})")
 
 
 class Envelope(NamedTuple):
@@ -78,6 +81,23 @@ def unpack_header(octets: bytes) -> tuple[int, uuid.UUID, int]:
     if form != _FORM:
         raise MalformedCiphertext
     return suite, uuid.UUID(bytes=key_id), version
+
+
+def key_ids_in(text: str) -> Iterator[uuid.UUID]:
+    """The different key ids of the ciphertexts anywhere in a text, in order. For records of refusals only.
+
+    The text may be anything, and a ciphertext may be altered, or cut off after its key id. Takes linear time: 2 MiB
+    that anyone chose take about 20 ms, most other texts 1 ms.
+    """
+    seen: set[object] = set()
+    for found in _START_IN_TEXT.finditer(text):
+        start = found[1]
+        if start in seen:
+            continue
+        key_id = uuid.UUID(bytes=decode_base64url(start)[2:])
+        if key_id not in seen:
+            yield key_id
+        seen.update((start, key_id))
 
 
 @lru_cache(4096)  # because many messages have the same one

@@ -1,5 +1,6 @@
 import base64
 import string
+import time
 import uuid
 
 import pytest
@@ -181,3 +182,19 @@ def test_the_cache_of_headers_holds_no_messages():
         header = envelope.pack_header(SEALING_MODES["aes-256-gcm"], uuid.UUID(int=1), 1)
         envelope.decode_octets(header + bytes(12) + octets + bytes(16))
     assert envelope._read_header.cache_info().currsize == 1
+
+
+@given(envelopes(), st.text(), st.text(), st.integers(28, 400))
+def test_a_key_id_is_found_in_any_text_also_if_the_rest_is_missing(sealed, before, after, size):
+    text = envelope.encode(sealed)[:size]
+    assert sealed.key_id in set(envelope.key_ids_in(f"{before}{text} {after}"))
+    assert set(envelope.key_ids_in(text[:27])) == set()
+
+
+@pytest.mark.parametrize(
+    "piece", ["c", "cc1.", "cc1.AQ" + "A" * 21 + ".", "cc1.AQ" + "A" * 22, "cc1.AA" + "A" * 22]
+)
+def test_a_search_for_key_ids_takes_linear_time(piece):
+    began = time.process_time()
+    list(envelope.key_ids_in(piece * (LONGEST // len(piece))))
+    assert time.process_time() - began < 1  # about 0.02 s; quadratic time would be minutes
