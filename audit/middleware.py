@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import unquote
 
 from django.http import HttpRequest
@@ -34,6 +35,9 @@ DENIED = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
+# Key in the WSGI environment, where no header can set it: a list that receives the refusal instead of the log. Its owner
+# records it, once it has seen the body.
+HOLDS_REFUSALS: Final = "ciphercanary.holds_refusals"
 _PAGE_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -52,7 +56,12 @@ class RefusalRecorder:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if _is_refusal(request, response.status_code):
-            refusals.note(_event(request, response.status_code), _actor(request))
+            refused = _event(request, response.status_code), _actor(request)
+            held = request.META.get(HOLDS_REFUSALS)
+            if held is None:
+                refusals.note(*refused)
+            else:
+                held.append(refused)
         return response
 
 

@@ -54,9 +54,15 @@ def with_named_keys(event: Event, text: str) -> Event:
     if ids or not event.object_id:  # otherwise the object is the key of the reference
         references = (found[1] for found in _REFERENCE.finditer(text))
         named |= dict.fromkeys(islice(references, MAX_KEYS + 1))
-    if named and not event.object_id:
-        event = replace(event, object_type="key", object_id=next(iter(named)))
+    event = with_key(event, next(iter(named), None))
     return replace(event, meta={**event.meta, **refused_keys(named, event.object_id)})
+
+
+def with_key(event: Event, key_id: object) -> Event:
+    """The event with this key as its object, unless it has one, or the key is None."""
+    if event.object_id or key_id is None:
+        return event
+    return replace(event, object_type="key", object_id=str(key_id))
 
 
 def refused_keys(named: Iterable[str], object_id: str) -> dict[str, list[str]]:

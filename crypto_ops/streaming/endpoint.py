@@ -12,18 +12,22 @@ response begins.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from wsgiref.types import WSGIApplication
 
 from django.http import HttpResponse
 
-from audit.middleware import RefusalRecorder
+from audit.log import refusals
+from audit.log.events import Actor, Event
+from audit.log.named_keys import with_key
+from audit.middleware import HOLDS_REFUSALS, RefusalRecorder
 from crypto_ops.errors import StreamCut
 from crypto_ops.streaming.api import TAKES_STREAM, StreamResponse
 from crypto_ops.streaming.exchange import Exchange, Outlet
 from crypto_ops.streaming.services.streams import Stream
+from kernel.crypto.sealing.data_key_stream import key_id_at_start
 from kernel.errors import DomainError
 from kernel.http.asgi_bodies import ClientGone
 from kernel.http.asgi_responses import Receive, Scope, Send, refusal, send_response
@@ -40,6 +44,9 @@ _THREADS: Final = 4
 CHECK_SECONDS: Final = 3.0
 _OF_SUCCESS: Final = ("Location", "HX-Location")  # headers that a refusal does not have
 _GATHERED: Final = 512 * 1024  # bytes
+_BEGINNING: Final = 64  # bytes of a refused body, for the key in its header
+
+type _Refusal = tuple[Event, Actor]
 
 
 class StreamEndpoint:
@@ -61,19 +68,25 @@ class StreamEndpoint:
             await send_response(scope, send, refusal(scope, overloaded()))
             return
         exchange = Exchange(self._pool, scope, receive, send)
+        held: list[_Refusal] = []
+        beginning = b""
         self._in_flight += 1
         try:
-            is_refused = await self._serve(exchange)
+            try:
+                is_refused = await self._serve(exchange, held)
+            finally:
+                self._in_flight -= 1
+            if is_refused:  # after releasing the slot: a refused client must not occupy it while it reads
+                beginning = await exchange.body.linger(_BEGINNING if _is_decryption(scope) else 0)
         finally:
-            self._in_flight -= 1
-        if is_refused:  # after releasing the slot: a refused client must not occupy it while it reads
-            await exchange.body.linger()
+            if held:
+                await exchange.in_thread(_record, held, beginning)
 
-    async def _serve(self, exchange: Exchange) -> bool:
+    async def _serve(self, exchange: Exchange, held: list[_Refusal]) -> bool:
         """Whether the request was refused before a stream began."""
         begun: list[Stream] = []
         try:
-            response = await exchange.in_thread(self._call_django, exchange.scope, begun)
+            response = await exchange.in_thread(self._call_django, exchange.scope, begun, held)
             if isinstance(response, StreamResponse):
                 await _transfer(exchange, response)
             else:
@@ -83,9 +96,10 @@ class StreamEndpoint:
                 stream.end(StreamCut())
         return not isinstance(response, StreamResponse)
 
-    def _call_django(self, scope: Scope, begun: list[Stream]) -> HttpResponse:
-        """Django's response to the head of the request: a StreamResponse, or a refusal."""
-        response: Any = self._application(environ(scope, b"") | {TAKES_STREAM: begun}, _ignore_start)
+    def _call_django(self, scope: Scope, begun: list[Stream], held: list[_Refusal]) -> HttpResponse:
+        """Django's response to the head of the request: a StreamResponse, or a refusal, which is not recorded yet."""
+        lists = {TAKES_STREAM: begun, HOLDS_REFUSALS: held}
+        response: Any = self._application(environ(scope, b"") | lists, _ignore_start)
         response.close()
         return response  # type: ignore[no-any-return]  # PEP 3333 promises an iterable; Django returns its response
 
@@ -149,11 +163,23 @@ def _end(head: StreamResponse, outlet: Outlet, error: DomainError | None) -> Htt
         return None
     head.request.audit_object = ("key", str(head.stream.named_key or ""))
     refused = head.refusal(head.request, error)
+    del head.request.META[HOLDS_REFUSALS]
     RefusalRecorder(lambda _: refused)(head.request)
     for name, value in head.items():
         if name not in _OF_SUCCESS:
             refused.headers.setdefault(name, value)
     return refused
+
+
+def _is_decryption(scope: Scope) -> bool:
+    """Whether the body is a ciphertext. A plaintext is never examined."""
+    return scope["path"].endswith("/decrypt") or b"operation=decrypt" in scope["query_string"].split(b"&")
+
+
+def _record(held: Sequence[_Refusal], beginning: bytes) -> None:
+    """Record refusals that came before the body was read, with the key in its header."""
+    for event, actor in held:
+        refusals.note(with_key(event, key_id_at_start(beginning)), actor)
 
 
 def _ignore_start(*_: Any) -> Callable[[bytes], object]:

@@ -252,6 +252,11 @@ def find_signing_mode(name: str) -> SigningMode:
     return mode
 
 
+def is_suite(number: int) -> bool:
+    """Whether a mode has this number in ciphertexts."""
+    return number in _MODES_BY_SUITE
+
+
 def mode_by_suite(suite: int) -> SealingMode:
     """The mode with this number in ciphertexts; raises UnsupportedAlgorithm."""
     mode = _MODES_BY_SUITE.get(suite)

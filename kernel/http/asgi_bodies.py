@@ -28,17 +28,18 @@ class IncomingBody:
         self.is_complete = not message.get("more_body")
         return message.get("body", b"")  # type: ignore[no-any-return]  # ASGI messages are untyped
 
-    async def linger(self) -> None:
-        """Discard incoming data for at most ``LINGER_SECONDS``.
+    async def linger(self, keep: int = 0) -> bytes:
+        """Discard incoming data for at most ``LINGER_SECONDS``. Returns its first bytes, at most ``keep``.
 
         Closing a connection with unread input resets it, and the client could not read the refusal.
         """
-        if self.is_complete:
-            return
+        kept = bytearray()
         with suppress(TimeoutError, ClientGone):
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.is_complete:
-                    await self.next_part()
+                    part = await self.next_part()
+                    kept += part[: keep - len(kept)]
+        return bytes(kept)
 
 
 def declared_length(scope: Scope) -> int | None:

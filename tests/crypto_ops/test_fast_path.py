@@ -141,6 +141,38 @@ def test_the_fast_path_records_what_the_rest_interface_records(server):
     assert len(rows[0]) == 1
 
 
+_REFUSED = {
+    "wrong aad": lambda text, key_id: {"ciphertext": text, "aad": b64(b"other")},
+    "invalid aad": lambda text, key_id: {"ciphertext": text, "aad": "?"},
+    "cut off": lambda text, key_id: {"ciphertext": text[:34]},
+    "a field too many": lambda text, key_id: {"ciphertext": text, "key_version": 1},
+    "no JSON": lambda text, key_id: f'{{"ciphertext": "{text}"'.encode(),
+    "parts without a tag": lambda text, key_id: {"encrypted_data": "", "iv": "", "key_id": key_id},
+}
+
+
+def test_a_refused_decryption_names_its_key_on_both_paths(server):
+    callers = [(server.token, 400), (server.token_without_rights, 403), ("", 401)]
+    expected = {}
+    for path, headers in (("fast", {}), ("slow", SLOW)):
+        # A key for each path, because equal refusals share an entry.
+        body = {"name": f"refused-{path}", "algorithm": "aes-256"}
+        key_id = server.product.send("POST", "/api/v1/keys", body, token=server.token).json["id"]
+        text = server.fast("encrypt", server.good("encrypt", key_id=key_id)).json["ciphertext"]
+        for case, make in _REFUSED.items():
+            for token, status in callers:
+                name = f"refused-{len(expected)}"
+                sent = headers | {"X-Request-ID": name}
+                refused = server.fast("decrypt", make(text, key_id), token=token, headers=sent)
+                assert refused.status == status, case
+                expected[name] = ("key", key_id)
+    found = server.product.query_log(
+        "SELECT request_id, object_type, object_id FROM audit_logs WHERE request_id LIKE 'refused-%'"
+    )
+    assert {name: tuple(key) for name, *key in found} == {name: expected[name] for name, *_ in found}
+    assert len(found) >= 10  # three kinds of the owner, and one of each other caller
+
+
 @pytest.mark.parametrize("verb", ["disable", "revoke"])
 def test_a_key_that_was_taken_away_gets_no_more_responses(server, verb):
     body = {"name": f"fast-path-{verb}", "algorithm": "aes-256"}

@@ -12,6 +12,7 @@ from django.db import connection
 from accounts.principals import Principal
 from accounts.second_factors.services.totp import reset_totp
 from audit.commit import loop_writer
+from audit.log import refusals
 from audit.usage.tokens import last_token_uses
 from crypto_ops import actions
 from crypto_ops.deciding.context import MAX_PERMITS, CachedDecisionContext, Permit
@@ -275,15 +276,18 @@ def test_a_spent_budget_is_refused_by_the_fast_path_itself(bench, settings):
     responses = ask(bench, *[("encrypt", sealing(key))] * 4)
     assert [status for status, _ in responses] == [200, 200, 429, 429]
     assert responses[3][1]["code"] == "throttled"
+    assert log_rows().get(code="throttled").object_id == key["id"]
 
 
 def test_the_fast_path_returns_no_data_without_a_record(bench):
     key = bench.key()
     ask(bench, ("encrypt", sealing(key)))
     with log_out_of_reach():
-        [(status, body)] = ask(bench, ("encrypt", sealing(key)))
+        [(status, body), _] = ask(bench, *[("encrypt", sealing(key))] * 2)
     assert (status, body["code"]) == (503, "audit_unavailable")
     assert DATA not in json.dumps(body)
+    refusals.flush()
+    assert log_rows().get(code="audit_unavailable").object_id == key["id"]
 
 
 @pytest.mark.parametrize("count", [1, 100, 101, 1000])

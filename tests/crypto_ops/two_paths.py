@@ -28,6 +28,8 @@ class TwoPaths:
         self._connection = connection
         product.create_user("fast-path", "developer")
         self.token = product.token("fast-path")
+        product.create_user("fast-path-auditor", "auditor")
+        self.token_without_rights = product.token("fast-path-auditor")
         self.key_id = self._create("fast-path", "aes-256")
         self.signing_id = self._create("fast-path-signing", "ec-p256")
         self.signature = self.fast("sign", self.good("sign")).json["signature"]

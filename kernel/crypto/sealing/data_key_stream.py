@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.modes import is_suite
 from kernel.crypto.sealing import envelope
 from kernel.crypto.sealing.envelope import HEADER_SIZE, Envelope, unpack_header
 from kernel.crypto.sealing.stream import NO_STREAM, STREAM, StreamHeader, StreamOpener
@@ -76,9 +77,13 @@ def read_header(octets: bytes) -> AnyHeader | None:
 
 
 def key_id_at_start(octets: bytes) -> uuid.UUID | None:
-    """The key id in the first header of ``octets``, of any suite, and also if the rest is missing. For records of refusals only."""
+    """The key id at the start of a stream or a message, also if the rest is missing. For records of refusals only.
+
+    Nothing is read from a file that is neither: it may be a plaintext, which records must not contain.
+    """
     start = _START.size if octets[:1] == bytes([_FORM]) else 0
     try:
-        return unpack_header(octets[start : start + HEADER_SIZE])[1]
+        suite, key_id, _ = unpack_header(octets[start : start + HEADER_SIZE])
     except MalformedCiphertext:
         return next(envelope.key_ids_in(octets[:_TEXT_SIZE].decode("latin-1")), None)
+    return key_id if suite == STREAM.suite or is_suite(suite) else None
