@@ -1,4 +1,4 @@
-"""Name the keys of a refused request in its event, whatever is wrong with the request.
+"""Name the keys of a refused request in its event, for any fault of the request.
 
 A view sets the object of a request once it has read the body. Many refusals come earlier: a missing permission, an ended
 token, a body that is not valid. The text of such a request still names keys: a ciphertext in its header, and

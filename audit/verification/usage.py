@@ -27,6 +27,7 @@ _IS_ID = {
     "sqlite": f"g.object_id GLOB '{'-'.join(_HEX * length for length in (8, 4, 4, 4, 12))}'",
 }
 
+# Successful inspections are left out of both: during an update, a sequencer of an earlier version counts them.
 # A bucket is correct if one row is stored, with the totals of the counted rows. There is one of each hour. If a day may
 # be merged and has one stored row, all its hours are compared with that row, in the last hour of the day.
 _DIFFERENCES = """
@@ -42,6 +43,7 @@ WITH counted AS (
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), stored AS (
     SELECT {bucket}, {columns}, 1 AS stored FROM usage_rollups u WHERE {compared}
+        AND NOT (u.operation = '{inspected}' AND u.outcome = '{ok}')
 ), placed AS (
     SELECT {names}, hour, count, size, last_at, stored,
         CASE WHEN hour < %s AND sum(stored) OVER (PARTITION BY {names}, substr(hour, 1, 10)) = 1

@@ -1,4 +1,4 @@
-"""A refused decryption, re-encryption or inspection names the key of its ciphertext in the log, whatever is wrong."""
+"""A refused decryption, re-encryption or inspection names the key of its ciphertext in the log, for any fault."""
 
 import json
 from urllib.parse import quote
@@ -65,7 +65,7 @@ BODIES = {
 
 @pytest.mark.parametrize("case", BODIES)
 @pytest.mark.parametrize("operation", ACTIONS)
-def test_a_refusal_names_the_key_of_the_ciphertext_whatever_is_wrong(
+def test_a_refusal_names_the_key_of_the_ciphertext_for_any_fault(
     bench, key, ciphertext, stranger, operation, case
 ):
     api = (
