@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import cache
+from uuid import UUID
 
 import factory
 from django.contrib.auth.hashers import make_password
@@ -121,7 +122,10 @@ class GrantFactory(factory.Factory):
 
 
 class UsageFactory(factory.django.DjangoModelFactory):
-    """Operations with a key within one hour, as the sequencer counts them: ``key`` is a row or an id."""
+    """Operations with a key within one hour, as the sequencer counts them: ``key`` is a row or an id.
+
+    Without ``by``, refused ones are those of some user, because those of strangers are no denials.
+    """
 
     class Meta:
         model = UsageRollup
@@ -133,7 +137,9 @@ class UsageFactory(factory.django.DjangoModelFactory):
 
     key_id = factory.LazyAttribute(lambda usage: str(getattr(usage.key, "pk", usage.key)))
     version = 1
-    principal = factory.LazyAttribute(lambda usage: str(usage.by.user.id) if usage.by else "")
+    principal = factory.LazyAttribute(
+        lambda usage: str(usage.by.user.id) if usage.by else "" if usage.outcome == "ok" else str(UUID(int=1))
+    )
     operation = "crypto.message.encrypted"
     outcome = "ok"
     hour = factory.LazyAttribute(lambda usage: usage.at.replace(minute=0, second=0, microsecond=0))

@@ -31,12 +31,10 @@ _REFERENCE: Final = re.compile(
 
 def text_of(body: bytes) -> str:
     """The text of a body without the escapes of its ASCII characters, which JSON allows anywhere."""
-    if b"\\u" in body:
-        try:
-            return body.decode("raw_unicode_escape")
-        except UnicodeDecodeError:
-            pass
-    return body.decode("latin-1")
+    try:
+        return body.decode("raw_unicode_escape")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
 
 
 def may_name_keys(action: str) -> bool:
@@ -49,11 +47,11 @@ def with_named_keys(event: Event, text: str) -> Event:
 
     The first becomes the object, unless the event has one. The others are in ``meta``.
     """
-    ids = [str(key_id) for key_id in islice(envelope.key_ids_in(text), MAX_KEYS + 1)]
+    ids = [str(key_id) for key_id in islice(envelope.key_ids_in(text), MAX_KEYS)]
     named = dict.fromkeys(ids)
     if ids or not event.object_id:  # otherwise the object is the key of the reference
         references = (found[1] for found in _REFERENCE.finditer(text))
-        named |= dict.fromkeys(islice(references, MAX_KEYS + 1))
+        named |= dict.fromkeys(islice(references, MAX_KEYS))
     event = with_key(event, next(iter(named), None))
     return replace(event, meta={**event.meta, **refused_keys(named, event.object_id)})
 

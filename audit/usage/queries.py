@@ -19,7 +19,8 @@ type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""
 
 _USED = Q(outcome=Outcome.OK.value)
-_DENIED = Q(outcome=Outcome.DENIED.value)
+# Without those of strangers: anyone can send the id of a key, and this does not show that a client still needs it.
+_DENIED = Q(outcome=Outcome.DENIED.value) & ~Q(principal="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCal
     """The denials of one key. The log counts repeated ones in one entry, so these are few."""
     entries = AuditLog.objects.filter(  # noqa: CC2 - numbers of denials, with a time and a name, as in the roll-ups
         has_action(OPERATION),
+        ~Q(user_id=None, actor_id=None),
         object_id=key_id,
         outcome=Outcome.DENIED.value,
         timestamp__gte=since,

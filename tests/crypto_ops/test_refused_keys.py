@@ -1,6 +1,7 @@
 """A refused decryption, re-encryption or inspection names the key of its ciphertext in the log, for any fault."""
 
 import json
+from datetime import timedelta
 from urllib.parse import quote
 from uuid import UUID
 
@@ -8,7 +9,9 @@ import pytest
 
 from audit.log.operations import OPERATION, has_action
 from audit.models import UsageRollup
+from audit.usage.queries import denials_of, rows_denied
 from audit.verification.usage import check_usage
+from kernel.clock import process_now
 from kernel.crypto.encoding import decode_base64url
 from kernel.crypto.sealing import envelope
 from kernel.crypto.sealing.data_key_stream import key_id_at_start
@@ -237,3 +240,14 @@ def test_a_key_that_is_not_active_yet_can_be_inspected(bench, ciphertext):
     forged = envelope.decode(ciphertext, max_length=1000)._replace(key_id=UUID(later["id"]))
     response = bench.persona.api.post("/api/v1/inspect", {"ciphertext": envelope.encode(forged)})
     assert (response.status, response.json["status"]) == (200, "pending")
+
+
+def test_strangers_do_not_count_as_clients_that_need_the_key(key, ciphertext, stranger):
+    body, since = {"ciphertext": ciphertext}, process_now() - timedelta(minutes=1)
+    ApiClient().post("/api/v1/decrypt", body)
+    log_rows()
+    assert [denials_of(key["id"]), denials_of(key["id"], since)] == [None, None]
+    assert not rows_denied().exists()
+    stranger.api.post("/api/v1/decrypt", body)
+    log_rows()
+    assert [denials_of(key["id"]).count, denials_of(key["id"], since).count] == [1, 1]

@@ -7,7 +7,7 @@ from django.db import connection
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
-from audit.log.events import Actor, Event, Outcome
+from audit.log.events import Event, Outcome
 from audit.sequencing.bundles.step import sequence_step
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.clock import database_now
@@ -83,7 +83,7 @@ def delete(admin, key, **span):
     return key
 
 
-def deny(key):
+def deny(admin, key):
     used = Event(
         action=MESSAGE_ENCRYPTED,
         object_type="key",
@@ -91,7 +91,7 @@ def deny(key):
         outcome=Outcome.DENIED,
         code="key_not_active",
     )
-    record(used, Actor.system("test", "command"))
+    record(used, admin.principal.actor)
     assert sequence_step()
 
 
@@ -106,11 +106,11 @@ def test_a_deletion_is_published_ahead(admin, span, within):
 
 def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(admin):
     key, active = new_key(admin), new_key(admin, "active")
-    deny(key)  # before its deletion is scheduled
+    deny(admin, key)  # before its deletion is scheduled
     delete(admin, key, days=20)
     assert published() == []
-    deny(key)
-    deny(active)
+    deny(admin, key)
+    deny(admin, active)
     expected = [("key.deletion_denied_use", "payments", None)]
     assert published() == expected
     assert published() == expected

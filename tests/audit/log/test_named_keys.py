@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from audit.log.events import Event
-from audit.log.named_keys import MAX_KEYS, may_name_keys, text_of, with_named_keys
+from audit.log.named_keys import MAX_KEYS, may_name_keys, text_of, with_key, with_named_keys
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 NAMED = Event(action="crypto.message.decrypted", object_type="key", object_id=str(ONE), meta={"rule": "r"})
@@ -72,12 +72,28 @@ def test_the_target_of_a_reencryption_is_another_key():
 
 
 def test_the_number_of_keys_is_bounded():
-    object_id, others = keys("".join(sealed(uuid4()) for _ in range(1000)))
-    assert object_id
-    assert len(others) == MAX_KEYS == 20
+    ids = [uuid4() for _ in range(100)]
+    ciphertexts, references = "".join(map(sealed, ids)), "&".join(f"key_id={key_id}" for key_id in ids[50:])
+    first, *others = map(str, ids[:20])
+    assert keys(ciphertexts) == (first, others)
+    assert keys(references) == (str(ids[50]), [str(key_id) for key_id in ids[51:70]])
+    assert keys(ciphertexts + "&" + references) == (first, [*others, str(ids[50])])
+    assert len(keys(ciphertexts + "&" + references, NAMED)[1]) == MAX_KEYS == 20
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["crypto.csr.signed", "keys.file.requested", "console.first_key.decrypted", "api.request.refused"],
+)
+def test_operations_and_requests_without_an_endpoint_may_name_keys(action):
+    assert may_name_keys(action)
 
 
 def test_the_bodies_of_sign_ins_are_not_searched():
-    assert may_name_keys("crypto.message.decrypted")
-    assert may_name_keys("keys.file.requested")
     assert not may_name_keys("accounts.session.opened")
+
+
+def test_an_object_without_an_id_becomes_a_key():
+    named = with_key(Event(action="crypto.message.decrypted"), ONE)
+    assert (named.object_type, named.object_id) == ("key", str(ONE))
+    assert with_key(named, TWO) == with_key(named, None) == named

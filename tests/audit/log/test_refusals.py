@@ -145,3 +145,26 @@ def test_a_refusal_stays_the_same_refusal_where_it_cannot_be_recorded(unwritable
 def test_a_transaction_left_open_does_not_change_the_response():
     with transaction.atomic():
         assert respond(errors.Denied("You may not.")).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_body_that_cannot_be_read_again_leaves_the_response_and_its_entry(caplog):
+    def view(request):
+        request.read(1)
+        request.audit_action = "crypto.message.decrypted"
+        return problems.render(request, errors.Denied("x"))
+
+    request = RequestFactory().post("/api/v1/decrypt?key_id=name:payments", b"{}", "application/json")
+    request.client_ip, request.request_id = "192.0.2.7", "r-7"
+    assert RefusalRecorder(view)(request).status_code == 403
+    entry = log_rows().get()
+    assert (entry.object_type, entry.object_id) == ("", "")
+    assert "the body of a refused request could not be read again" in caplog.text
+
+
+@pytest.mark.django_db
+def test_only_requests_that_take_keys_are_searched_for_them():
+    query = "/auth/login?key_id=name:payments"
+    respond(errors.Denied("x"), query, audit_action="accounts.session.opened")
+    respond(errors.Denied("x"), query)
+    assert [entry.object_id for entry in log_rows().order_by("id")] == ["", "name:payments"]

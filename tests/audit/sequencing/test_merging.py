@@ -85,7 +85,9 @@ def is_merged():
 
 
 def denials_in_log(key, since):
-    found = AuditLog.objects.filter(object_id=key, outcome="denied", timestamp__gte=since)
+    found = AuditLog.objects.filter(
+        object_id=key, outcome="denied", timestamp__gte=since, user_id__isnull=False
+    )
     return found.aggregate(sum=Sum("count"))["sum"]
 
 

@@ -1,5 +1,6 @@
 """The header of data that a client sealed under a data key."""
 
+import base64
 import struct
 import uuid
 
@@ -8,7 +9,12 @@ import pytest
 from kernel.crypto.errors import DecryptionFailed, MalformedCiphertext
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.modes import SEALING_MODES
-from kernel.crypto.sealing.data_key_stream import MAX_KEY_CIPHERTEXT, DataKeyHeader, read_header
+from kernel.crypto.sealing.data_key_stream import (
+    MAX_KEY_CIPHERTEXT,
+    DataKeyHeader,
+    key_id_at_start,
+    read_header,
+)
 from kernel.crypto.sealing.envelope import pack_header
 from kernel.crypto.sealing.stream import HEADER_SIZE, STREAM, StreamHeader, StreamSealer
 
@@ -67,3 +73,23 @@ def test_a_stream_opens_only_with_its_header_and_aad():
 def test_the_longest_data_key_is_waited_for():
     begun = b"\x02" + bytes([STREAM.suite]) + struct.pack(">H", MAX_KEY_CIPHERTEXT)
     assert read_header(begun) is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "found"),
+    [
+        (StreamHeader(KEY_ID, 7).encode(), True),
+        (StreamHeader(KEY_ID, 7).encode() + b"more", True),
+        (StreamHeader(KEY_ID, 7).encode()[:-1], False),
+        (b"\x02\x20\x00\x30\x01\x01" + KEY_ID.bytes + bytes(4), True),  # a data key, cut off after its header
+        (b"\x01\x01" + KEY_ID.bytes + bytes(4), True),  # a message instead of a stream
+        (b"\x01\x7f" + KEY_ID.bytes + bytes(4), False),  # no suite, so it may be a plaintext
+        (b"\x03\x01" + KEY_ID.bytes + bytes(4), False),
+        (b"cc1." + base64.urlsafe_b64encode(b"\x01\x01" + KEY_ID.bytes), True),
+        (b"\xff" * 36 + b"cc1." + base64.urlsafe_b64encode(b"\x01\x01" + KEY_ID.bytes), True),
+        (b"\xff" * 37 + b"cc1." + base64.urlsafe_b64encode(b"\x01\x01" + KEY_ID.bytes), False),
+        (b"", False),
+    ],
+)
+def test_the_key_id_at_the_start_is_that_of_any_header(octets, found):
+    assert key_id_at_start(octets) == (KEY_ID if found else None)

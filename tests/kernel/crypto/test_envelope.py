@@ -198,3 +198,14 @@ def test_a_search_for_key_ids_takes_linear_time(piece):
     began = time.process_time()
     list(envelope.key_ids_in(piece * (LONGEST // len(piece))))
     assert time.process_time() - began < 1  # about 0.02 s; quadratic time would be minutes
+
+
+def test_each_key_id_is_found_once_in_order():
+    one, two = uuid.UUID(int=1), uuid.UUID(int=2)
+    starts = [
+        bytes([1, 1]) + one.bytes,
+        bytes([1, 1]) + one.bytes,
+        bytes([1, 2]) + one.bytes,
+        bytes([1, 1]) + two.bytes,
+    ]
+    assert list(envelope.key_ids_in(" ".join(map(text_of, starts)))) == [one, two]
