@@ -13,14 +13,14 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_769,
-    "audit": 20_836,
+    "accounts": 9_624,
+    "audit": 20_945,
     "backups": 1_355,
-    "ciphercanary": 3_390,
-    "console": 4_006,
-    "crypto_ops": 9_013,
+    "ciphercanary": 3_389,
+    "console": 4_003,
+    "crypto_ops": 9_122,
     "demo": 934,
-    "kernel": 14_097,
+    "kernel": 14_128,
     "keys": 12_282,
     "notifications": 2_155,
 }

@@ -125,12 +125,19 @@ def test_a_refusal_names_the_target_of_a_reencryption(bench, key, ciphertext, ot
     assert named(ACTIONS["reencrypt"]) == ("key", key["id"], [other[0]])
 
 
-def test_a_batch_names_the_keys_of_its_refused_items(bench, key, ciphertext, other):
-    items = [{"ciphertext": text} for text in (ciphertext, other[1], other[1][:CUT], altered(ciphertext))]
+@pytest.fixture
+def third(bench):
+    """The id of a third key, and a ciphertext under it that is cut off."""
+    key_id = bench.key(name="third")["id"]
+    return key_id, bench.encrypt(key_id).json["ciphertext"][:CUT]
+
+
+def test_a_batch_names_the_keys_of_its_refused_items(bench, key, ciphertext, other, third):
+    items = [{"ciphertext": text} for text in (ciphertext, other[1], third[1], altered(ciphertext))]
     batch = {"algorithm": "aes-256-gcm", "key_id": key["id"], "items": items}
     assert bench.persona.api.post("/api/v1/decrypt/batch", batch).status == 200
     entry = log_rows().get(action=ACTIONS["decrypt"])
-    meta = {"algorithm": "aes-256-gcm", "failed": 3, "refused_keys": [other[0]]}
+    meta = {"algorithm": "aes-256-gcm", "failed": 3, "refused_keys": [other[0], third[0]]}
     assert (entry.outcome, entry.object_id, json.loads(entry.meta)) == ("ok", key["id"], meta)
 
 
@@ -144,17 +151,17 @@ def test_a_refused_batch_names_the_keys_of_all_items(bench, key, ciphertext, oth
     assert named(ACTIONS["decrypt"]) == ("key", key["id"], [other[0]])
 
 
-def test_a_page_of_a_job_names_the_keys_of_its_refused_items(bench, key, ciphertext, other, auditor):
+def test_a_page_of_a_job_names_the_keys_of_its_refused_items(bench, key, ciphertext, other, third, auditor):
     job = bench.persona.api.post("/api/v1/reencryptions", {"key_id": key["id"]}).json["id"]
-    page = {"items": [{"ciphertext": text} for text in (ciphertext[:CUT], other[1], other[1][:CUT])]}
+    page = {"items": [{"ciphertext": text} for text in (ciphertext[:CUT], other[1], third[1])]}
     url = f"/api/v1/reencryptions/{job}/pages"
     assert auditor.api.post(url, page).status == 403
-    assert named(ACTIONS["reencrypt"]) == ("reencryption", job, [key["id"], other[0]])
+    assert named(ACTIONS["reencrypt"]) == ("reencryption", job, [key["id"], other[0], third[0]])
     assert bench.persona.api.post(url, page).json["refused"] == 3
-    assert named(ACTIONS["reencrypt"]) == ("key", key["id"], [other[0]])
+    assert named(ACTIONS["reencrypt"]) == ("key", key["id"], [other[0], third[0]])
     page["items"].append({"ciphertext": 1})
     assert bench.persona.api.post(url, page).status == 400
-    assert named(ACTIONS["reencrypt"]) == ("reencryption", job, [key["id"], other[0]])
+    assert named(ACTIONS["reencrypt"]) == ("reencryption", job, [key["id"], other[0], third[0]])
 
 
 @pytest.mark.parametrize("size", [22, 60, 180])
