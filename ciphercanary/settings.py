@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "keys",
     "crypto_ops",
     "notifications",
+    "canaries",
     "backups",
     "demo",
     "console",

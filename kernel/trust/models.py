@@ -1,4 +1,4 @@
-"""The root of trust: the identity of this installation, its key-encryption keys, and its own MAC keys."""
+"""The root of trust: the identity of this installation, its key-encryption keys, and its own keys."""
 
 import uuid
 
@@ -53,7 +53,7 @@ class KeyEncryptionKey(models.Model):
 
 
 class SystemKey(WrappedRow):
-    """A wrapped MAC key of the installation itself, out of reach of ``/sign`` and the keyring."""
+    """A wrapped key of the installation itself, out of reach of ``/sign`` and the keyring."""
 
     kid = models.CharField(primary_key=True, max_length=16)
     purpose = models.CharField(max_length=20)

@@ -1,4 +1,4 @@
-"""The installation's own MAC keys: random, wrapped under the key-encryption key, and cached once unwrapped."""
+"""The installation's own keys: random, wrapped under the key-encryption key, and cached once unwrapped."""
 
 import re
 import secrets
@@ -8,17 +8,19 @@ from functools import cache
 from django.db import transaction
 
 from kernel.crypto.encoding import decode_base64url, encode_base64url
-from kernel.crypto.errors import MacMismatch
+from kernel.crypto.errors import MacMismatch, UnwrapFailed
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import KeyMaterial
+from kernel.crypto.sealing.document import DocumentCipher, capacity
 from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.models import SystemKey
 
-_MAC_KEY_SIZE = 32
+_KEY_SIZE = 32
 ROW_MAC = "row-mac"
 AUDIT_MAC = "audit-mac"
-PURPOSES = (ROW_MAC, AUDIT_MAC)
+DOCUMENTS = "documents"  # sealed, not only authenticated
+PURPOSES = (ROW_MAC, AUDIT_MAC, DOCUMENTS)
 _KID_BYTES = 4
 _KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
@@ -74,10 +76,33 @@ def check_mac(purpose: str, version: int, message: bytes, mac: str) -> None:
     key.verify(message, octets)
 
 
+def seal(document: bytes, *, size: int, aad: bytes) -> bytes:
+    """``kid ‖ sealed document`` of ``size`` bytes (``kernel.crypto.sealing.document``). Raises ValueError."""
+    kid = _primary_kid(DOCUMENTS)
+    octets = bytes.fromhex(kid)
+    return octets + _document_cipher(kid).seal(document, size=size - _KID_BYTES, aad=octets + aad)
+
+
+def unseal(sealed: bytes, *, aad: bytes) -> bytes:
+    """The document that ``seal`` sealed with the same aad. Raises UnwrapFailed."""
+    octets = sealed[:_KID_BYTES]
+    try:
+        cipher = _document_cipher(octets.hex())
+    except SystemKey.DoesNotExist:
+        raise UnwrapFailed from None
+    return cipher.open(sealed[_KID_BYTES:], aad=octets + aad)
+
+
+def room_for(size: int) -> int:
+    """The largest document, in bytes, that ``seal`` accepts for ``size``."""
+    return capacity(size - _KID_BYTES)
+
+
 def forget() -> None:
     """Drop the unwrapped keys, so that the next use reloads them."""
     _primary_kid.cache_clear()
     _mac.cache_clear()
+    _document_cipher.cache_clear()
 
 
 @process_cache
@@ -93,7 +118,13 @@ def _mac(purpose: str, kid: str) -> Mac:
     return Mac(kek.unwrap_row(row))
 
 
+@process_cache
+@cache
+def _document_cipher(kid: str) -> DocumentCipher:
+    return DocumentCipher(kek.unwrap_row(SystemKey.objects.get(purpose=DOCUMENTS, kid=kid)))
+
+
 def _create(purpose: str) -> None:
     key = SystemKey(kid=secrets.token_hex(_KID_BYTES), purpose=purpose)
-    kek.wrap_into(key, KeyMaterial.generate(_MAC_KEY_SIZE))
+    kek.wrap_into(key, KeyMaterial.generate(_KEY_SIZE))
     key.save(force_insert=True)  # noqa: CC3 - the wrapping authenticates a system key

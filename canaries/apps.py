@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+WATCH_SECONDS = 1.0
+
+
+class CanariesConfig(AppConfig):
+    name = "canaries"
+
+    def ready(self) -> None:
+        from audit.log import action_labels  # noqa: PLC0415 - models are not loaded before
+        from canaries.actions import LABELS  # noqa: PLC0415
+        from canaries.watching.watching import watch_log  # noqa: PLC0415
+        from kernel.jobs import registry  # noqa: PLC0415
+
+        action_labels.register(LABELS)
+        registry.register_periodic("watch_log", WATCH_SECONDS, watch_log, is_long=True)

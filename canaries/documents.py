@@ -1,0 +1,181 @@
+"""The contents of the sealed documents and of the journal: which objects are canaries, and what happened to them.
+
+All of them are written as JSON by msgspec. A member that a later version adds needs a default.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct, field
+
+HOST: Final = "host"  # acts by a command on the host
+
+
+class Kind(StrEnum):
+    """What was planted."""
+
+    KEY = "key"
+    CIPHERTEXT = "ciphertext"  # its key, which encrypts nothing else
+    TOKEN = "service_token"  # noqa: S105 - the name of a kind
+    CLIENT = "client_secret"  # a service account, whose id and secret were planted
+    USER = "user"
+
+
+class Level(StrEnum):
+    """The response to a touch. ``QUARANTINE`` ends the credential that was used."""
+
+    OBSERVE = "observe"
+    ALERT = "alert"
+    QUARANTINE = "quarantine"
+
+
+class Status(StrEnum):
+    """Of an incident: new → acknowledged → confirmed or a false alarm → closed."""
+
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    CONFIRMED = "confirmed"
+    FALSE_ALARM = "false_alarm"
+    CLOSED = "closed"
+
+
+class ChannelKind(StrEnum):
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    SYSLOG = "syslog"
+
+
+class Exemption(Struct, frozen=True, kw_only=True):
+    """Use that is expected, such as that of a decoy client. Every member that is set must match."""
+
+    token_id: str = ""
+    operation: str = ""  # an action, such as crypto.message.encrypted
+    client_ip: str = ""
+    per_hour: int = 60  # touches; more of them count
+
+
+class Canary(Struct, frozen=True, kw_only=True):
+    """``object_id``: of the key, service token, service account or user. ``note``: where it was planted."""
+
+    id: UUID
+    kind: Kind
+    object_id: str
+    name: str
+    note: str
+    level: Level = Level.ALERT
+    planted_at: datetime
+    planted_by: str
+    exemptions: tuple[Exemption, ...] = ()
+
+
+class Office(Struct, frozen=True, kw_only=True):
+    """An officer: a local user who sees canaries and incidents, from ``effective_at`` on."""
+
+    user_id: UUID
+    name: str
+    appointed_at: datetime
+    appointed_by: str
+    effective_at: datetime
+    is_suspended: bool = False
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """Where notices go. ``target``: an address, or a URL. ``secret``: of a webhook, base64."""
+
+    id: UUID
+    kind: ChannelKind
+    target: str
+    secret: str = ""
+    added_at: datetime
+    added_by: str
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.kind} {self.id}>"
+
+
+class CanarySet(Struct, kw_only=True):
+    canaries: list[Canary] = field(default_factory=list)
+    offices: list[Office] = field(default_factory=list)
+    channels: list[Channel] = field(default_factory=list)
+
+
+class Touch(Struct, frozen=True, kw_only=True):
+    """An entry of the log about a canary."""
+
+    canary_id: UUID
+    log_id: int
+    at: datetime
+    action: str
+    outcome: str
+    code: str
+    count: int
+    credential: str
+    actor_name: str
+    auth_method: str
+    client_ip: str
+    user_agent: str
+    source: str
+    request_id: str
+    is_low: bool = False  # such as a wrong password
+
+
+class Incident(Struct, kw_only=True):
+    """The touches of one credential until a person closes it. ``first``: the first touch."""
+
+    id: UUID
+    credential: str
+    first: Touch
+    canary_ids: list[UUID]
+    level: Level
+    status: Status = Status.NEW
+    reason: str = ""
+    touches: int = 0
+    last_at: datetime
+    announced_at: datetime | None = None
+    announced_touches: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in (Status.CLOSED, Status.FALSE_ALARM)
+
+
+class Notice(Struct, kw_only=True):
+    """What the channels in ``waiting`` have not got yet. ``incident_id``: None for a heartbeat."""
+
+    id: UUID
+    at: datetime
+    topic: str
+    text: str
+    incident_id: UUID | None = None
+    waiting: list[UUID] = field(default_factory=list)
+    attempts: int = 0
+    next_at: datetime | None = None
+
+
+class Incidents(Struct, kw_only=True):
+    """``touched_at``: the last touch by canary. ``anchored_at``: the last hourly entry of the journal."""
+
+    incidents: list[Incident] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    touched_at: dict[UUID, datetime] = field(default_factory=dict)
+    anchored_at: datetime | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """What happened: a word and its facts."""
+
+    at: datetime
+    word: str
+    facts: Mapping[str, Any]
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """``previous``: SHA-256 (hex) of the sealed page before. ``documents``: those of the sealed documents after it."""
+
+    number: int
+    previous: str
+    documents: Mapping[str, str]
+    records: tuple[Record, ...]

@@ -1,0 +1,150 @@
+"""Read and change the sealed documents. A change is one transaction, with its records in the journal.
+
+Every hour, in every installation, everything is sealed again, and the log commits to the journal: its entry has
+``SHA-256(salt ‖ digest of the last page)``. The salt is in that page, so the entry shows nothing, and a page can be
+proved with the salt of its hour.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from msgspec import Struct
+
+from audit.log.events import Actor, Event, Source
+from audit.log.row_numbers import number_of_entries
+from audit.models import AuditLog
+from audit.services.recording import record
+from canaries import journal
+from canaries.actions import JOURNAL_ANCHORED
+from canaries.documents import CanarySet, Incidents, Record
+from canaries.errors import DocumentsAltered
+from canaries.models import LogPosition, SealedDocument
+from canaries.sealing import open_document, seal_document
+from kernel.clock import database_now
+from kernel.crypto.errors import UnwrapFailed
+from kernel.databases.transactions import wait_for_lock
+
+SET: Final = "set"
+INCIDENTS: Final = "incidents"
+ANCHOR: Final = "journal.anchored"  # the word of the record with the salt
+_PERIOD: Final = timedelta(hours=1)
+_LOCK: Final = int.from_bytes(b"cc-canar")  # our key among PostgreSQL's advisory locks, a bigint
+_ACTOR: Final = Actor.system("sealed journal", Source.SCHEDULER)
+
+
+@dataclass(slots=True)
+class Change:
+    """The opened documents, which the caller changes, and the records of the change."""
+
+    set: CanarySet
+    incidents: Incidents
+    at: datetime
+    records: list[Record] = field(default_factory=list)
+
+    def note(self, word: str, **facts: Any) -> None:
+        self.records.append(Record(at=self.at, word=word, facts=facts))
+
+
+def read_set() -> CanarySet:
+    """Raises DocumentsAltered."""
+    return _opened(_sealed(), SET, CanarySet)
+
+
+def read_incidents() -> Incidents:
+    """Raises DocumentsAltered."""
+    return _opened(_sealed(), INCIDENTS, Incidents)
+
+
+def read_sealed_set() -> bytes:
+    """The sealed set; empty before the first start. Other bytes after each change, and every hour."""
+    return _sealed().get(SET, b"")
+
+
+def opened_set(sealed: bytes) -> CanarySet:
+    """Raises DocumentsAltered."""
+    return _opened({SET: sealed}, SET, CanarySet)
+
+
+@contextmanager
+def changing() -> Iterator[Change]:
+    """Open both documents, and seal them again at the end of the block, unless it raises.
+
+    Creates the documents of a new installation. Raises DocumentsAltered.
+    """
+    with transaction.atomic():
+        wait_for_lock(_LOCK)
+        found = _sealed()
+        if not found and _is_new():
+            # Nothing was planted yet, so earlier entries are of no interest.
+            LogPosition(last_id=_newest_id()).save_with_mac()
+            change = Change(CanarySet(), Incidents(), database_now())
+        else:
+            change = Change(
+                _opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents), database_now()
+            )
+        yield change
+        salt = secrets.token_hex(32) if _is_due(change.incidents, change.at) else ""
+        if salt:
+            change.incidents.anchored_at = change.at
+            change.note(ANCHOR, salt=salt)
+        digest = journal.append(change.records, _write(change))
+        if salt:
+            event = Event(action=JOURNAL_ANCHORED, meta={"digest": commitment(salt, digest)})
+            record(event, _ACTOR, at=change.at)
+
+
+def anchor_due() -> None:
+    """Seal everything again, and anchor the journal, unless this happened within the last hour.
+
+    Raises DocumentsAltered.
+    """
+    found = _sealed()
+    if not found or _is_due(_opened(found, INCIDENTS, Incidents), database_now()):
+        with changing():
+            pass
+
+
+def commitment(salt: str, digest: str) -> str:
+    """Hex, as both arguments."""
+    return hashlib.sha256(bytes.fromhex(salt) + bytes.fromhex(digest)).hexdigest()
+
+
+def _is_due(incidents: Incidents, now: datetime) -> bool:
+    return incidents.anchored_at is None or now - incidents.anchored_at >= _PERIOD
+
+
+def _is_new() -> bool:
+    """Whether nothing was ever sealed. The first change is anchored in the log, where the entry stays."""
+    anchors = AuditLog.objects.filter(action=JOURNAL_ANCHORED)  # noqa: CC2 - of the whole installation
+    return journal.is_empty() and not anchors.exists()
+
+
+def _newest_id() -> int:
+    rows = AuditLog.objects.order_by("-id").values_list("id", "entries")  # noqa: CC2 - of the whole log
+    log_id, entries = rows.first() or (0, None)
+    return log_id + number_of_entries(entries) - 1 if log_id else 0
+
+
+def _write(change: Change) -> Mapping[str, str]:
+    """Their digests."""
+    sealed = {SET: seal_document(SET, change.set), INCIDENTS: seal_document(INCIDENTS, change.incidents)}
+    for name, octets in sealed.items():
+        SealedDocument.objects.update_or_create(name=name, defaults={"sealed": octets})
+    return {name: journal.digest_of(octets) for name, octets in sealed.items()}
+
+
+def _sealed() -> dict[str, bytes]:
+    return {row.name: bytes(row.sealed) for row in SealedDocument.objects.all()}
+
+
+def _opened[D: Struct](found: Mapping[str, bytes], name: str, form: type[D]) -> D:
+    try:
+        return open_document(name, found[name], form)
+    except (KeyError, UnwrapFailed):
+        raise DocumentsAltered from None

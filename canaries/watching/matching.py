@@ -1,0 +1,107 @@
+"""Find the canaries that an entry of the log is about."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from audit.log.events import ActorType, Outcome, Source
+from canaries.documents import Canary, CanarySet, Kind
+
+# What the product does by itself with every key, such as a scheduled rotation, is no touch.
+_OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
+_OF_KEYS: Final = frozenset({Kind.KEY, Kind.CIPHERTEXT})
+
+
+class _Named(msgspec.Struct):
+    """The members of ``meta`` that can name a canary."""
+
+    ciphertext_keys: tuple[str, ...] = ()
+    refused_keys: tuple[str, ...] = ()
+
+
+_decode: Final = msgspec.json.Decoder(_Named).decode
+
+
+class Row(NamedTuple):
+    """The columns of a row of the log that can name a canary, spelled as in an entry; "" for NULL."""
+
+    id: int
+    entries: int | None
+    action: str
+    outcome: str
+    source: str
+    actor_type: str
+    actor_name: str
+    user_id: str
+    actor_id: str
+    token_id: str
+    object_id: str
+    meta: str
+
+
+class Matcher:
+    """The canaries by everything that names them. One lookup for each column of a row."""
+
+    def __init__(self, canaries: CanarySet) -> None:
+        self._named: dict[str, list[Canary]] = defaultdict(list)
+        for canary in canaries.canaries:
+            for name in _names_of(canary):
+                self._named[name].append(canary)
+
+    def touched(self, row: Row) -> list[Canary]:
+        """The canaries that the row is about, each once."""
+        named = self._named
+        if not named:
+            return []
+        found = {
+            canary.id: canary
+            for name in _named_by(row)
+            for canary in named.get(name, ())
+            if _is_touch(canary, row)
+        }
+        return list(found.values())
+
+
+def _names_of(canary: Canary) -> Iterator[str]:
+    yield canary.object_id
+    if canary.kind in _OF_KEYS:
+        yield f"name:{canary.name}"  # as a refused request spells it
+    if canary.kind is Kind.USER:
+        yield f"user:{canary.name}"
+
+
+def _named_by(row: Row) -> Iterator[str]:
+    yield row.object_id
+    yield row.token_id
+    yield row.user_id
+    yield row.actor_id
+    if row.actor_type == ActorType.ANONYMOUS and row.actor_name:
+        yield f"user:{row.actor_name}"  # a sign-in that failed
+    if any(name in row.meta for name in _Named.__struct_fields__):
+        yield from _ids_in(row.meta)
+
+
+def _ids_in(meta: str) -> Iterable[str]:
+    try:
+        values = _decode(meta)
+    except msgspec.DecodeError:
+        return []  # altered: the verification of the log finds it
+    return [each for name in _Named.__struct_fields__ for each in getattr(values, name)]
+
+
+def _is_touch(canary: Canary, row: Row) -> bool:
+    return not (canary.kind in _OF_KEYS and row.source in _OF_THE_PRODUCT)
+
+
+def is_low(canary: Canary, row: Row) -> bool:
+    """Whether the touch proves no stolen secret: a sign-in with a wrong password."""
+    return canary.kind is Kind.USER and row.actor_type == ActorType.ANONYMOUS and row.outcome != Outcome.OK
+
+
+def credential_of(token_id: str, auth_method: str, identity: str, client_ip: str) -> str:
+    """What the touches of one incident have in common: a service token, else the person, else the address."""
+    if auth_method == "service_token" and token_id:
+        return f"token:{token_id}"
+    return f"identity:{identity}" if identity else f"address:{client_ip}"

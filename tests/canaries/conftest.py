@@ -1,0 +1,36 @@
+import pytest
+
+from canaries.documents import HOST, Kind
+from canaries.services.planting import plant_canary
+from canaries.store import anchor_due
+from canaries.watching.watching import watch_log
+from tests.log_entries import log_rows
+
+
+@pytest.fixture
+def sealed(db):
+    """As after the first start."""
+    anchor_due()
+
+
+@pytest.fixture
+def key(developer):
+    """A key of the developer."""
+    return developer.api.post("/api/v1/keys", {"name": "payroll", "algorithm": "aes-256"}).json
+
+
+@pytest.fixture
+def planted(sealed, key):
+    """The key is a canary."""
+    return plant_canary(by=HOST, kind=Kind.KEY, object_id=key["id"], note="the wiki")
+
+
+@pytest.fixture
+def watch():
+    """Watch everything that was recorded."""
+
+    def until_now():
+        log_rows()
+        watch_log()
+
+    return until_now
