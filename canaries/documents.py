@@ -49,12 +49,16 @@ class ChannelKind(StrEnum):
 
 
 class Exemption(Struct, frozen=True, kw_only=True):
-    """Use that is expected, such as that of a decoy client. Every member that is set must match."""
+    """Use that is expected, such as that of a decoy client: successful operations with a service token.
 
-    token_id: str = ""
-    operation: str = ""  # an action, such as crypto.message.encrypted
+    ``operation``: an action, such as ``crypto.message.encrypted``. ``client_ip``: "" for any address. More than
+    ``per_hour`` uses of the canary are touches.
+    """
+
+    token_id: str
+    operation: str
     client_ip: str = ""
-    per_hour: int = 60  # touches; more of them count
+    per_hour: int = 60
 
 
 class Canary(Struct, frozen=True, kw_only=True):
@@ -136,6 +140,7 @@ class Incident(Struct, kw_only=True):
     last_at: datetime
     announced_at: datetime | None = None
     announced_touches: int = 0
+    quarantined_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -155,12 +160,22 @@ class Notice(Struct, kw_only=True):
     next_at: datetime | None = None
 
 
+class Expected(Struct, kw_only=True):
+    """The number of expected uses of a canary in the hour from ``since`` on."""
+
+    since: datetime
+    uses: int = 0
+
+
 class Incidents(Struct, kw_only=True):
-    """``touched_at``: the last touch by canary. ``anchored_at``: the last hourly entry of the journal."""
+    """``touched_at``: the last touch by canary. ``expected``: the uses that an exemption covered in the current hour.
+    ``anchored_at``: the last hourly entry of the journal.
+    """
 
     incidents: list[Incident] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     touched_at: dict[UUID, datetime] = field(default_factory=dict)
+    expected: dict[UUID, Expected] = field(default_factory=dict)
     anchored_at: datetime | None = None
 
 

@@ -6,11 +6,13 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from audit.log.action_labels import label_of
-from canaries.documents import Canary, Incident, Incidents, Level, Notice, Touch
+from audit.log.events import Outcome
+from canaries.documents import Canary, Exemption, Expected, Incident, Incidents, Level, Notice, Touch
 
 UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incident
 HEARTBEAT_PERIOD: Final = timedelta(days=1)
 MOST_CLOSED: Final = 200  # incidents that stay in the document; the journal has all
+_HOUR: Final = timedelta(hours=1)
 TOUCHED: Final = "canary.touched"
 UPDATED: Final = "incident.updated"
 HEARTBEAT: Final = "heartbeat"
@@ -33,11 +35,34 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
         _forget_closed(incidents)
     if canary.id not in incident.canary_ids:
         incident.canary_ids.append(canary.id)
-    incident.level = max(incident.level, canary.level, key=_LEVELS.index)
+    # A wrong password proves no stolen secret: the daily notice is enough.
+    level = Level.OBSERVE if touch.is_low else canary.level
+    incident.level = max(incident.level, level, key=_LEVELS.index)
     incident.touches += touch.count
     incident.last_at = max(incident.last_at, touch.at)
     incidents.touched_at[canary.id] = incident.last_at
     return incident
+
+
+def is_expected(incidents: Incidents, canary: Canary, touch: Touch) -> bool:
+    """Whether an exemption covers the touch. It then counts it."""
+    exemption = next((each for each in canary.exemptions if _covers(each, touch)), None)
+    if exemption is None:
+        return False
+    counted = incidents.expected.get(canary.id)
+    if counted is None or touch.at - counted.since >= _HOUR:
+        counted = incidents.expected[canary.id] = Expected(since=touch.at)
+    counted.uses += touch.count
+    return counted.uses <= exemption.per_hour
+
+
+def _covers(exemption: Exemption, touch: Touch) -> bool:
+    return (
+        touch.outcome == Outcome.OK
+        and touch.credential == f"token:{exemption.token_id}"
+        and touch.action == exemption.operation
+        and exemption.client_ip in ("", touch.client_ip)
+    )
 
 
 def due(incidents: Incidents, now: datetime) -> list[Incident]:

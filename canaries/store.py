@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import transaction
 from msgspec import Struct
@@ -38,6 +38,11 @@ _LOCK: Final = int.from_bytes(b"cc-canar")  # our key among PostgreSQL's advisor
 _ACTOR: Final = Actor.system("sealed journal", Source.SCHEDULER)
 
 
+class Documents(NamedTuple):
+    set: CanarySet
+    incidents: Incidents
+
+
 @dataclass(slots=True)
 class Change:
     """The opened documents, which the caller changes, and the records of the change."""
@@ -59,6 +64,12 @@ def read_set() -> CanarySet:
 def read_incidents() -> Incidents:
     """Raises DocumentsAltered."""
     return _opened(_sealed(), INCIDENTS, Incidents)
+
+
+def read_documents() -> Documents:
+    """Both documents, of one moment. Raises DocumentsAltered."""
+    found = _sealed()
+    return Documents(_opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents))
 
 
 def read_sealed_set() -> bytes:

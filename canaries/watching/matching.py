@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from audit.log.events import ActorType, Outcome, Source
+from audit.sequencing.token_uses import SERVICE_TOKEN
 from canaries.documents import Canary, CanarySet, Kind
 
 # What the product does by itself with every key, such as a scheduled rotation, is no touch.
@@ -100,8 +101,10 @@ def is_low(canary: Canary, row: Row) -> bool:
     return canary.kind is Kind.USER and row.actor_type == ActorType.ANONYMOUS and row.outcome != Outcome.OK
 
 
-def credential_of(token_id: str, auth_method: str, identity: str, client_ip: str) -> str:
-    """What the touches of one incident have in common: a service token, else the person, else the address."""
-    if auth_method == "service_token" and token_id:
-        return f"token:{token_id}"
-    return f"identity:{identity}" if identity else f"address:{client_ip}"
+def credential_of(row: Row, auth_method: str, client_ip: str) -> str:
+    """What the touches of one incident have in common: a service token, else the person or account, else the address."""
+    if auth_method == SERVICE_TOKEN and row.token_id:
+        return f"token:{row.token_id}"
+    if row.user_id:
+        return f"user:{row.user_id}"
+    return f"service_account:{row.actor_id}" if row.actor_id else f"address:{client_ip}"

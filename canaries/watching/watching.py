@@ -13,6 +13,7 @@ from canaries import incidents
 from canaries.documents import Canary, Touch
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
+from canaries.quarantine import quarantine_due
 from canaries.store import Change, anchor_due, changing, opened_set, read_incidents, read_sealed_set
 from canaries.watching.matching import Matcher, Row, credential_of, is_low
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
@@ -30,6 +31,7 @@ def watch_log() -> None:
     anchor_due()
     while watch_next():
         pass
+    quarantine_due()
     announce_due()
 
 
@@ -90,7 +92,7 @@ def _touched(rows: list[Row], matcher: Matcher) -> Iterator[tuple[Canary, Touch]
 def _touch_of(canary: Canary, row: Row, entries: list[FoundEntry]) -> Touch:
     """The entries of one row are equal, but for their requests. The touch has the first one."""
     columns = entries[0].columns
-    client_ip, identity = str(columns["client_ip"]), row.user_id or row.actor_id
+    client_ip, auth_method = str(columns["client_ip"]), str(columns["auth_method"])
     return Touch(
         canary_id=canary.id,
         log_id=row.id,
@@ -99,9 +101,9 @@ def _touch_of(canary: Canary, row: Row, entries: list[FoundEntry]) -> Touch:
         outcome=row.outcome,
         code=str(columns["code"]),
         count=sum(_count_of(entry) for entry in entries),
-        credential=credential_of(row.token_id, str(columns["auth_method"]), identity, client_ip),
+        credential=credential_of(row, auth_method, client_ip),
         actor_name=row.actor_name,
-        auth_method=str(columns["auth_method"]),
+        auth_method=auth_method,
         client_ip=client_ip,
         user_agent=str(columns["user_agent"]),
         source=row.source,
@@ -118,6 +120,8 @@ def _count_of(entry: FoundEntry) -> int:
 
 def _note(change: Change, touched: Touched) -> None:
     for canary, touch in touched:
+        if incidents.is_expected(change.incidents, canary, touch):
+            continue
         incident = incidents.add_touch(change.incidents, canary, touch)
         change.note("canary.touched", canary=canary.id, incident=incident.id, touch=touch)
     _announce(change)
