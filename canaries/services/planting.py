@@ -4,23 +4,32 @@ No entry of the log shows it. The journal has it.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
-from django.db.models import Model
+from django.db.models import Model, Q
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from canaries.documents import Canary, Exemption, Kind, Level
+from canaries.naming import suggest
 from canaries.store import changing
 from kernel.errors import Conflict, NotFound
 from keys.models import Key
 
-_TABLES: Final[Mapping[Kind, tuple[type[Model], str]]] = {
-    Kind.KEY: (Key, "name"),
-    Kind.CIPHERTEXT: (Key, "name"),
-    Kind.TOKEN: (ServiceToken, "name"),
-    Kind.CLIENT: (ServiceAccount, "name"),
-    Kind.USER: (User, "username"),
+_SAMPLE: Final = 2_000  # names from which suggestions are made
+
+
+class _Table(NamedTuple):
+    model: type[Model]
+    name: str  # its column
+
+
+_TABLES: Final[Mapping[Kind, _Table]] = {
+    Kind.KEY: _Table(Key, "name"),
+    Kind.CIPHERTEXT: _Table(Key, "name"),
+    Kind.TOKEN: _Table(ServiceToken, "name"),
+    Kind.CLIENT: _Table(ServiceAccount, "name"),
+    Kind.USER: _Table(User, "username"),
 }
 
 
@@ -28,20 +37,23 @@ def plant_canary(
     *,
     by: str,
     kind: Kind,
-    object_id: UUID,
+    reference: str,
     note: str,
     level: Level = Level.ALERT,
     exemptions: tuple[Exemption, ...] = (),
 ) -> Canary:
-    """Adopt the object. ``by``: an officer's id, or ``HOST``. Raises NotFound, Conflict, DocumentsAltered."""
-    name = _name_of(kind, object_id)
+    """Adopt the object. ``by``: an officer's id, or ``HOST``. ``reference``: its ID or its name.
+
+    Raises NotFound, Conflict, DocumentsAltered.
+    """
+    object_id, name = _find(kind, reference)
     with changing() as change:
-        if any(each.object_id == str(object_id) for each in change.set.canaries):
+        if any(each.object_id == object_id for each in change.set.canaries):
             raise Conflict("This object is a canary already.")
         canary = Canary(
             id=uuid4(),
             kind=kind,
-            object_id=str(object_id),
+            object_id=object_id,
             name=name,
             note=note,
             level=level,
@@ -70,10 +82,24 @@ def find_canary(canaries: list[Canary], canary_id: UUID) -> Canary:
     return found
 
 
-def _name_of(kind: Kind, object_id: UUID) -> str:
-    """Raises NotFound."""
+def suggest_names(kind: Kind) -> list[str]:
+    """Names for a new decoy that look like those of this kind."""
     model, column = _TABLES[kind]
-    row = model._default_manager.filter(pk=object_id).values_list(column).first()
-    if row is None:
-        raise NotFound
-    return str(row[0])
+    names = model._default_manager.order_by("-created_at").values_list(column, flat=True)[:_SAMPLE]
+    return suggest(list(names))
+
+
+def _find(kind: Kind, reference: str) -> tuple[str, str]:
+    """The ID and the name. Raises NotFound, and Conflict if several tokens have the name."""
+    model, column = _TABLES[kind]
+    try:
+        wanted = Q(pk=UUID(reference))
+    except ValueError:
+        wanted = Q(**{column: reference})
+    found = list(model._default_manager.filter(wanted).values_list("pk", column)[:2])
+    if not found:
+        raise NotFound(f"There is no such object: {kind.replace('_', ' ')} {reference}. Create it first.")
+    if len(found) > 1:
+        raise Conflict(f"Several objects have the name {reference}. Use the ID.")
+    [(object_id, name)] = found
+    return str(object_id), name

@@ -22,7 +22,7 @@ def key(developer):
 @pytest.fixture
 def planted(sealed, key):
     """The key is a canary."""
-    return plant_canary(by=HOST, kind=Kind.KEY, object_id=key["id"], note="the wiki")
+    return plant_canary(by=HOST, kind=Kind.KEY, reference="payroll", note="the wiki")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def token(developer):
 @pytest.fixture
 def plant(sealed, key):
     def planted(kind=Kind.KEY, object_id=None, **options):
-        return plant_canary(by=HOST, kind=kind, object_id=object_id or key["id"], note="", **options)
+        return plant_canary(by=HOST, kind=kind, reference=str(object_id or key["id"]), note="", **options)
 
     return planted
 

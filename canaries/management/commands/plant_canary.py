@@ -1,0 +1,66 @@
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from canaries.documents import HOST, Exemption, Kind, Level
+from canaries.services.planting import plant_canary
+from kernel.commands import ServiceCommand
+
+_NEXT = {
+    Kind.KEY: "Nobody has a reason to use this key. Any use is announced from now on.",
+    Kind.CIPHERTEXT: "Encrypt a text with this key, put the ciphertext into the place of the note, and use the key for "
+    "nothing else. Choose no place that a batch job reads.",
+    Kind.TOKEN: "Put the token into the place of the note, as a line such as CIPHERCANARY_TOKEN=cct_….",
+    Kind.CLIENT: "Put its ID and secret into the place of the note, such as the variables of a pipeline.",
+    Kind.USER: "Put the name and the password into the place of the note, such as a password manager.",
+}
+
+
+class Command(ServiceCommand):
+    help = (
+        "Make an existing object a canary: each use of it is announced to the officers. Create the object as usual "
+        "first. Several canaries look more natural if you create them on different days."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("kind", choices=[kind.value for kind in Kind])
+        parser.add_argument("object", help="the name or the ID of the key, token, service account or user")
+        parser.add_argument("--note", default="", help="where it is placed; only officers see this")
+        parser.add_argument("--level", default=Level.ALERT.value, choices=[level.value for level in Level])
+        parser.add_argument(
+            "--expect",
+            action="append",
+            default=[],
+            type=_exemption,
+            metavar="TOKEN_ID,ACTION,PER_HOUR[,ADDRESS]",
+            help="use of a decoy client that is no touch, up to this many times an hour; repeatable",
+        )
+
+    def handle(
+        self,
+        *_args: Any,
+        kind: str,
+        object: str,
+        note: str,
+        level: str,
+        expect: list[Exemption],
+        **_options: Any,  # noqa: A002 - the name of the argument
+    ) -> None:
+        canary = plant_canary(
+            by=HOST,
+            kind=Kind(kind),
+            reference=object,
+            note=note,
+            level=Level(level),
+            exemptions=tuple(expect),
+        )
+        self.stdout.write(f"{canary.name} is a canary, ID {canary.id}. {_NEXT[canary.kind]}")
+
+
+def _exemption(text: str) -> Exemption:
+    try:
+        token_id, operation, per_hour, *address = text.split(",")
+        return Exemption(
+            token_id=token_id, operation=operation, per_hour=int(per_hour), client_ip="".join(address)
+        )
+    except ValueError:
+        raise ArgumentTypeError(f"{text}: enter the ID of a token, an action and a number") from None

@@ -1,0 +1,61 @@
+import re
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from canaries.documents import HOST, Exemption, Kind, Level
+from canaries.services.planting import plant_canary, remove_canary, suggest_names
+from canaries.store import read_set
+from kernel.errors import Conflict, NotFound
+
+ID = "2f1e8f6e-0f5e-4c53-9d07-6d3f6cf0a1b2"
+
+
+@pytest.mark.usefixtures("sealed")
+def test_the_command_plants_what_exists_and_says_where_to_put_it(key, capsys):
+    expected = f"{ID},crypto.message.encrypted,10,192.0.2.7"
+    call_command(
+        "plant_canary",
+        "ciphertext",
+        "payroll",
+        "--note=the wiki",
+        f"--expect={expected}",
+        "--level=quarantine",
+    )
+    [canary] = read_set().canaries
+    assert (canary.kind, canary.object_id, canary.name, canary.note) == (
+        Kind.CIPHERTEXT,
+        key["id"],
+        "payroll",
+        "the wiki",
+    )
+    assert (canary.level, canary.planted_by) == (Level.QUARANTINE, HOST)
+    [exemption] = canary.exemptions
+    assert exemption == Exemption(
+        token_id=ID, operation="crypto.message.encrypted", client_ip="192.0.2.7", per_hour=10
+    )
+    assert re.search(f"payroll is a canary, ID {canary.id}. Encrypt a text", capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("sealed")
+@pytest.mark.parametrize(("kind", "name"), [("key", "orders"), ("service_token", "payroll"), ("user", ID)])
+def test_an_object_that_does_not_exist_is_refused(kind, name, key):
+    with pytest.raises(CommandError, match="There is no such object"):
+        call_command("plant_canary", kind, name)
+    assert read_set().canaries == []
+
+
+def test_an_object_is_a_canary_once_and_can_be_an_ordinary_one_again(planted, key):
+    with pytest.raises(Conflict):
+        plant_canary(by=HOST, kind=Kind.CIPHERTEXT, reference=key["id"], note="")
+    remove_canary(by=HOST, canary_id=planted.id)
+    assert read_set().canaries == []
+    with pytest.raises(NotFound):
+        remove_canary(by=HOST, canary_id=planted.id)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_names_of_each_kind_can_be_suggested(kind, developer, key):
+    developer.api.post("/api/v1/keys", {"name": "invoices", "algorithm": "aes-256"})
+    assert isinstance(suggest_names(kind), list)
