@@ -23,7 +23,7 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", choices=[kind.value for kind in Kind])
-        parser.add_argument("object", help="the name or the ID of the key, token, service account or user")
+        parser.add_argument("reference", metavar="name", help="the name or the ID of the key, token, service account or user")
         parser.add_argument("--note", default="", help="where it is placed; only officers see this")
         parser.add_argument("--level", default=Level.ALERT.value, choices=[level.value for level in Level])
         parser.add_argument(
@@ -39,16 +39,16 @@ class Command(ServiceCommand):
         self,
         *_args: Any,
         kind: str,
-        object: str,
+        reference: str,
         note: str,
         level: str,
         expect: list[Exemption],
-        **_options: Any,  # noqa: A002 - the name of the argument
+        **_options: Any,
     ) -> None:
         canary = plant_canary(
             by=HOST,
             kind=Kind(kind),
-            reference=object,
+            reference=reference,
             note=note,
             level=Level(level),
             exemptions=tuple(expect),
