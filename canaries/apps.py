@@ -8,9 +8,12 @@ class CanariesConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.log import action_labels  # noqa: PLC0415 - models are not loaded before
+        from audit.verification import further_checks  # noqa: PLC0415
         from canaries.actions import LABELS  # noqa: PLC0415
+        from canaries.verification import JournalCheck  # noqa: PLC0415
         from canaries.watching.watching import watch_log  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
 
         action_labels.register(LABELS)
+        further_checks.register(JournalCheck)
         registry.register_periodic("watch_log", WATCH_SECONDS, watch_log, is_long=True)

@@ -188,9 +188,12 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """``previous``: SHA-256 (hex) of the sealed page before. ``documents``: those of the sealed documents after it."""
+    """``previous``: the digest of the page before (``journal.digest_after``). ``documents``: those of the sealed
+    documents after it. ``position``: the entry up to which the log was watched.
+    """
 
     number: int
     previous: str
     documents: Mapping[str, str]
+    position: int = 0
     records: tuple[Record, ...]

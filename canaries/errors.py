@@ -2,13 +2,17 @@ from kernel.errors import Unavailable
 
 
 class DocumentsAltered(Unavailable):
-    """A sealed document is missing or does not open."""
+    """A sealed document, a page of the journal or the position in the log was altered or removed.
+
+    ``found``: what was altered, for the alarm.
+    """
 
     code = "sealed_documents_altered"
     title = "Sealed documents were altered"
 
-    def __init__(self) -> None:
+    def __init__(self, found: str = "a sealed document is missing or does not open") -> None:
         super().__init__(
             "The sealed documents of this installation were altered or removed. Restore the database from a backup and "
             "find out who changed it."
         )
+        self.found = found

@@ -22,7 +22,8 @@ from audit.models import AuditLog
 from audit.services.recording import record
 from canaries import journal
 from canaries.actions import JOURNAL_ANCHORED
-from canaries.documents import CanarySet, Incidents, Record
+from canaries.consistency import read_documents, read_position, require_consistent
+from canaries.documents import CanarySet, Incidents, Page, Record
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition, SealedDocument
 from canaries.sealing import open_document, seal_document
@@ -58,12 +59,12 @@ class Change:
 
 def read_set() -> CanarySet:
     """Raises DocumentsAltered."""
-    return _opened(_sealed(), SET, CanarySet)
+    return _opened(read_documents(), SET, CanarySet)
 
 
 def read_incidents() -> Incidents:
     """Raises DocumentsAltered."""
-    return _opened(_sealed(), INCIDENTS, Incidents)
+    return _opened(read_documents(), INCIDENTS, Incidents)
 
 
 def read_documents() -> Documents:
@@ -74,7 +75,7 @@ def read_documents() -> Documents:
 
 def read_sealed_set() -> bytes:
     """The sealed set; empty before the first start. Other bytes after each change, and every hour."""
-    return _sealed().get(SET, b"")
+    return read_documents().get(SET, b"")
 
 
 def opened_set(sealed: bytes) -> CanarySet:
@@ -90,12 +91,13 @@ def changing() -> Iterator[Change]:
     """
     with transaction.atomic():
         wait_for_lock(_LOCK)
-        found = _sealed()
+        found = read_documents()
         if not found and _is_new():
             # Nothing was planted yet, so earlier entries are of no interest.
             LogPosition(last_id=_newest_id()).save_with_mac()
             change = Change(CanarySet(), Incidents(), database_now())
         else:
+            require_consistent()
             change = Change(
                 _opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents), database_now()
             )
@@ -104,7 +106,7 @@ def changing() -> Iterator[Change]:
         if salt:
             change.incidents.anchored_at = change.at
             change.note(ANCHOR, salt=salt)
-        digest = journal.append(change.records, _write(change))
+        digest = journal.append(change.records, _write(change), _position())
         if salt:
             event = Event(action=JOURNAL_ANCHORED, meta={"digest": commitment(salt, digest)})
             record(event, _ACTOR, at=change.at)
@@ -115,10 +117,23 @@ def anchor_due() -> None:
 
     Raises DocumentsAltered.
     """
-    found = _sealed()
+    found = read_documents()
     if not found or _is_due(_opened(found, INCIDENTS, Incidents), database_now()):
         with changing():
             pass
+
+
+class Anchor(NamedTuple):
+    """What a page shows about its hour. The entry of the log has the commitment."""
+
+    salt: str
+    commitment: str
+
+
+def anchor_of(page: Page, digest: str) -> Anchor | None:
+    """The anchor in a page with this digest, if it has one."""
+    salt = next((record.facts["salt"] for record in page.records if record.word == ANCHOR), None)
+    return Anchor(salt, commitment(salt, digest)) if salt else None
 
 
 def commitment(salt: str, digest: str) -> str:
@@ -150,8 +165,11 @@ def _write(change: Change) -> Mapping[str, str]:
     return {name: journal.digest_of(octets) for name, octets in sealed.items()}
 
 
-def _sealed() -> dict[str, bytes]:
-    return {row.name: bytes(row.sealed) for row in SealedDocument.objects.all()}
+def _position() -> int:
+    """Raises DocumentsAltered."""
+    if position := read_position():
+        return position.last_id
+    raise DocumentsAltered("the position in the log is missing")
 
 
 def _opened[D: Struct](found: Mapping[str, bytes], name: str, form: type[D]) -> D:

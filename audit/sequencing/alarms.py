@@ -33,6 +33,7 @@ class AlarmKind(StrEnum):
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts a signed checkpoint, or itself
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
     LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
+    JOURNAL_ALTERED = "journal_altered"  # a page, a sealed document or the position was altered or removed
     MORE = "more_alarms"  # further alarms, summarized
 
 
@@ -46,6 +47,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",
+    AlarmKind.JOURNAL_ALTERED: "Sealed journal altered",
     AlarmKind.MORE: "Further alarms",
 }
 TOPIC = Topic(

@@ -40,6 +40,7 @@ class FindingKind(StrEnum):
     ARCHIVE = "archive"  # a segment whose file or row is not what was archived
     OLDER = "older_database"
     RECEIPT = "receipt"
+    JOURNAL = "sealed_journal"
     ALARM = "alarm"  # recorded in the log itself
 
 

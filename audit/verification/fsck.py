@@ -11,6 +11,7 @@ from audit.verification.alarms import Alarms
 from audit.verification.bundles import Bundles
 from audit.verification.completeness import check_heartbeats, check_leaves, check_sequences
 from audit.verification.findings import Finding, FindingKind, Report
+from audit.verification.further_checks import begin_checks
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import Leaves
@@ -70,12 +71,14 @@ class _Verification:
         self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
         self._alarms = Alarms(known_alarms)
+        self._further = begin_checks()
         self._checks = (
             self._trail.check,
             self._keys.check,
             self._alarms.check,
             segments.note,
             check_heartbeats,
+            *(further.check for further in self._further),
         )
         self._leaves = Leaves(self._heads, self._checks, segments)
         self._bundles = Bundles(self._checks)
@@ -92,6 +95,8 @@ class _Verification:
         yield from check_usage(self._segments.archived_until)
         yield from check_protected_rows()
         yield from check_triggers()
+        for further in self._further:
+            yield from further.finish()
         for size, anchor in rows_of(_RECEIPTS):
             text = f"the anchor {anchor} has a checkpoint of {size} entries, which is not stored"
             yield Finding(FindingKind.RECEIPT, text)

@@ -10,6 +10,8 @@ from audit.models import AuditLog
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from canaries import incidents
+from canaries.alarms import alarm_if_altered
+from canaries.consistency import read_position, require_consistent
 from canaries.documents import Canary, Touch
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
@@ -26,20 +28,21 @@ type Touched = list[tuple[Canary, Touch]]
 def watch_log() -> None:
     """Note all touches up to the newest entry, then what is due. Several workers may run it at the same time.
 
-    Raises DocumentsAltered, IntegrityFailed.
+    Raises DocumentsAltered and IntegrityFailed, after an alarm was raised.
     """
-    anchor_due()
-    while watch_next():
-        pass
-    quarantine_due()
-    announce_due()
+    with alarm_if_altered():
+        require_consistent()
+        anchor_due()
+        while watch_next():
+            pass
+        announce_due()
 
 
 def watch_next() -> bool:
     """Note the touches of the next rows. Returns whether there may be more."""
-    position = LogPosition.objects.filter(pk=True).first()
+    position = read_position()
     if position is None:
-        raise DocumentsAltered
+        raise DocumentsAltered("the position in the log is missing")
     rows = rows_after(position.check_mac().last_id)
     if not rows:
         return False

@@ -1,0 +1,30 @@
+"""Checks of other apps, which run in the snapshot of a verification. Each app registers its own when it is ready."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from audit.verification.findings import Finding
+from audit.verification.leaves import Seen
+
+
+class FurtherCheck(Protocol):
+    """One verification."""
+
+    def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+        """Gets every entry, in the order of the log, those in bundles last."""
+
+    def finish(self) -> Iterator[Finding]:
+        """After the last entry."""
+
+
+_begin: list[Callable[[], FurtherCheck]] = []  # noqa: CC6 - apps register in AppConfig.ready
+
+
+def register(begin: Callable[[], FurtherCheck]) -> None:
+    if begin not in _begin:
+        _begin.append(begin)
+
+
+def begin_checks() -> list[FurtherCheck]:
+    """New ones, for one verification."""
+    return [begin() for begin in _begin]

@@ -1,0 +1,35 @@
+"""The audit alarm about altered documents. Its texts have no name and no id of what they contain."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.services.alarms import raise_alarms
+from canaries.consistency import state_digest
+from canaries.errors import DocumentsAltered
+from kernel.trust.row_mac import IntegrityFailed
+
+
+@contextmanager
+def alarm_if_altered() -> Iterator[None]:
+    """Raise an alarm if the block raises DocumentsAltered or IntegrityFailed, and let the exception pass.
+
+    The same state of the database raises it once. Use it outside of transactions, which would roll back the alarm.
+    """
+    try:
+        yield
+    except DocumentsAltered as error:
+        raise_alarms([_alarm_of(error.found)])
+        raise
+    except IntegrityFailed as error:
+        raise_alarms([_alarm_of(error.detail)])
+        raise
+
+
+def _alarm_of(found: str) -> Alarm:
+    return Alarm(
+        kind=AlarmKind.JOURNAL_ALTERED,
+        expected="what was sealed last",
+        found=found,
+        identity=f"{found} {state_digest()}",
+    )

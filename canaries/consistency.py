@@ -1,0 +1,60 @@
+"""Whether both sealed documents and the position in the log are those that the last page of the journal names."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from canaries.documents import Page
+from canaries.errors import DocumentsAltered
+from canaries.journal import digest_of, last_page, octets_of
+from canaries.models import JournalPage, LogPosition, SealedDocument
+
+
+def problems_of(page: Page, documents: Mapping[str, bytes], position: int) -> Iterator[str]:
+    """What contradicts the last page, as a text each. ``position``: as stored. It only moves forward."""
+    for name in sorted(page.documents.keys() | documents.keys()):
+        if name not in documents:
+            yield f'the sealed document "{name}" is missing'
+        elif digest_of(documents[name]) != page.documents.get(name):
+            yield f'the sealed document "{name}" is not the one of page {page.number} of the journal'
+    if position < page.position:
+        yield f"the position in the log was put back from {page.position} to {position}"
+
+
+def require_consistent() -> None:
+    """Check what is stored, without a lock. Raises DocumentsAltered and IntegrityFailed."""
+    while True:
+        last = last_page()
+        documents, position = read_documents(), read_position()
+        # Each change adds a page. So without another page, all this was read between two changes.
+        if JournalPage.objects.filter(number__gt=last.page.number if last else 0).exists():
+            continue
+        if last is None:
+            if documents or position:
+                raise DocumentsAltered("the journal is missing")
+            return
+        if position is None:
+            raise DocumentsAltered("the position in the log is missing")
+        if problem := next(problems_of(last.page, documents, position.check_mac().last_id), None):
+            raise DocumentsAltered(problem)
+        return
+
+
+def read_documents() -> dict[str, bytes]:
+    """``{name: sealed bytes}``."""
+    return {row.name: octets_of(row.sealed) for row in SealedDocument.objects.all()}
+
+
+def read_position() -> LogPosition | None:
+    return LogPosition.objects.filter(pk=True).first()
+
+
+def state_digest() -> str:
+    """SHA-256 (hex) over both documents, the last page and the position as stored. It changes with every alteration."""
+    last = JournalPage.objects.values_list("number", "sealed").last()
+    position = read_position()
+    parts = [
+        sorted((name, digest_of(sealed)) for name, sealed in read_documents().items()),
+        (last[0], digest_of(octets_of(last[1]))) if last else None,
+        (position.last_id, position.row_mac) if position else None,
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
