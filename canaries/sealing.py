@@ -1,5 +1,6 @@
-"""Seal documents and pages of the journal. Each is bound to its table and its name or number."""
+"""Seal documents, pages of the journal and counts in entries. Each is bound to its kind, and its name or number."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -12,6 +13,9 @@ LEAST_BYTES: Final = 64 * 1024  # of a document; larger ones have a power of two
 MOST_RECORD: Final = (
     system_keys.room_for(PAGE_BYTES) - 512
 )  # bytes: the rest is for the other members of the page
+
+COUNTS_BYTES: Final = 1024  # of sealed counts
+_MOST_COUNTS: Final = 16
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +41,18 @@ def seal_page(page: Page) -> bytes:
 def open_page(number: int, sealed: bytes) -> Page:
     """Raises UnwrapFailed for altered bytes."""
     return msgspec.json.decode(system_keys.unseal(sealed, aad=_aad("page", str(number))), type=Page)
+
+
+def seal_counts(counts: Mapping[str, int]) -> bytes:
+    """``COUNTS_BYTES`` bytes with the largest counts, 16 at most. The names are UUIDs."""
+    largest = sorted(counts.items(), key=lambda each: each[1], reverse=True)[:_MOST_COUNTS]
+    return system_keys.seal(_encode(dict(largest)), size=COUNTS_BYTES, aad=_aad("counts", "refusals"))
+
+
+def open_counts(sealed: bytes) -> Mapping[str, int]:
+    """Raises UnwrapFailed for altered bytes."""
+    document = system_keys.unseal(sealed, aad=_aad("counts", "refusals"))
+    return msgspec.json.decode(document, type=dict[str, int])
 
 
 def size_of(record: msgspec.Struct) -> int:

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 
 from audit.log.packed_rows import COLUMNS
 from audit.verification.findings import Finding, FindingKind
@@ -41,7 +44,7 @@ class JournalCheck:
 
     def _check_pages(self) -> Iterator[str]:
         expected, previous = 1, FIRST
-        rows = JournalPage.objects.values_list("number", "sealed")
+        rows: QuerySet[JournalPage, tuple[Any, Any]] = JournalPage.objects.values_list("number", "sealed")
         for number, stored in rows.iterator(chunk_size=100):
             if number != expected:
                 yield f"pages are missing before page {number}: expected page {expected}"

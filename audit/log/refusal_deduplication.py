@@ -6,18 +6,20 @@ name. Everything beyond the total limit goes into one bucket. Anonymous clients 
 they get half of the total and cannot hide the refusals of users and service accounts.
 
 Address and token are part of the kind, so use of a stolen token does not appear under the address of its owner. An
-entry that counts several refusals has only the actor details that all of them share.
+entry that counts several refusals has only the actor details that all of them share. The entry of refusals beyond the
+limits has one more member, ``sealed``, of a fixed size: only the application can read it (``audit.log.sealed_details``).
 """
 
 import threading
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from audit.actions import REFUSALS_OVERFLOWED
 from audit.log.events import Actor, Event, Outcome, Source
+from audit.log.sealed_details import Details
 from kernel.http.addresses import network_of
 
 type _Refusal = tuple[Event, Actor]
@@ -31,21 +33,32 @@ _DETAILS = ("actor_name", "auth_method", "token_id", "client_ip", "user_agent", 
 class _Bucket:
     event: Event
     actor: Actor
+    details: Details | None = None  # of refusals beyond the limits
     count: int = 0
 
-    def add(self, actor: Actor) -> None:
+    def add(self, event: Event, actor: Actor) -> None:
         """Count one more refusal. A detail that differs among the counted refusals becomes empty."""
+        if self.details:
+            self.details.add(event, actor)
         if self.actor is not _RECORDER:
             self.actor = _shared_details(self.actor, actor) if self.count else actor
         self.count += 1
 
+    def counted(self) -> _Refusal:
+        meta = {**self.event.meta, **({"sealed": self.details.sealed()} if self.details else {})}
+        return replace(self.event, count=self.count, meta=meta), self.actor
+
 
 @dataclass(slots=True)
 class RefusalDeduplicator:
-    """Thread-safe counts of refusals to record later. ``capacity`` and ``per_subject`` limit the kinds of refusals."""
+    """Thread-safe counts of refusals to record later. ``capacity`` and ``per_subject`` limit the kinds of refusals.
+
+    ``begin_details`` returns the details of refusals beyond the limits.
+    """
 
     capacity: int = 1000
     per_subject: int = 50
+    begin_details: Callable[[], Details | None] = lambda: None
     _buckets: dict[Hashable, _Bucket] = field(default_factory=dict)
     _kinds: Counter[str] = field(default_factory=Counter)
     _anonymous_kinds: int = 0  # kinds of refusals without a user or service account
@@ -62,17 +75,34 @@ class RefusalDeduplicator:
                 self._anonymous_kinds += _is_anonymous(actor)
                 return True
             bucket = self._buckets.get(kind) or self._overflow(subject, actor)
-            bucket.add(actor)
+            bucket.add(event, actor)
             return False
+
+    @property
+    def has_overflow(self) -> bool:
+        """Whether refusals beyond the limits were counted."""
+        with self._lock:
+            return bool(self._overflow_places())
 
     def drain(self) -> list[_Refusal]:
         """Remove and return the counted refusals, one per kind with its ``count``."""
         with self._lock:
-            counted = [bucket for bucket in self._buckets.values() if bucket.count]
+            buckets = list(self._buckets.values())
             self._buckets.clear()
             self._kinds.clear()
             self._anonymous_kinds = 0
-        return [(replace(bucket.event, count=bucket.count), bucket.actor) for bucket in counted]
+        return _counted(buckets)
+
+    def drain_overflow(self) -> list[_Refusal]:
+        """Remove and return only those beyond the limits."""
+        with self._lock:
+            buckets = [self._buckets.pop(place) for place in self._overflow_places()]
+        return _counted(buckets)
+
+    def _overflow_places(self) -> list[Hashable]:
+        return [
+            place for place, bucket in self._buckets.items() if bucket.event.action == REFUSALS_OVERFLOWED
+        ]
 
     def _has_room(self, subject: str, actor: Actor) -> bool:
         return self._kinds[subject] < self.per_subject and not self._is_full(actor)
@@ -86,10 +116,17 @@ class RefusalDeduplicator:
         place: Hashable = (subject, actor.source)
         if place not in self._buckets and self._is_full(actor):
             place, subject, actor = "", "", _RECORDER
+        if bucket := self._buckets.get(place):
+            return bucket
         # An IPv6 network is one subject, but its addresses may all differ.
         meta = {"network": subject} if ":" in subject else {}
         event = Event(action=REFUSALS_OVERFLOWED, outcome=Outcome.DENIED, meta=meta)
-        return self._buckets.setdefault(place, _Bucket(event, actor))
+        self._buckets[place] = _Bucket(event, actor, self.begin_details())
+        return self._buckets[place]
+
+
+def _counted(buckets: Iterable[_Bucket]) -> list[_Refusal]:
+    return [bucket.counted() for bucket in buckets if bucket.count]
 
 
 def _shared_details(one: Actor, other: Actor) -> Actor:

@@ -1,14 +1,18 @@
 """Find the canaries that an entry of the log is about."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
+from audit.actions import REFUSALS_OVERFLOWED
 from audit.log.events import ActorType, Outcome, Source
 from audit.sequencing.token_uses import SERVICE_TOKEN
 from canaries.documents import Canary, CanarySet, Kind
+from canaries.sealing import open_counts
+from kernel.crypto.encoding import decode_canonical_base64
+from kernel.crypto.errors import UnwrapFailed
 
 # What the product does by itself with every key, such as a scheduled rotation, is no touch.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
@@ -22,7 +26,14 @@ class _Named(msgspec.Struct):
     refused_keys: tuple[str, ...] = ()
 
 
+class _Counting(msgspec.Struct):
+    """The member of ``meta`` of an entry that counts refusals of many kinds."""
+
+    sealed: str = ""
+
+
 _decode: Final = msgspec.json.Decoder(_Named).decode
+_decode_counting: Final = msgspec.json.Decoder(_Counting).decode
 
 
 class Row(NamedTuple):
@@ -46,18 +57,19 @@ class Matcher:
     """The canaries by everything that names them. One lookup for each column of a row."""
 
     def __init__(self, canaries: CanarySet) -> None:
-        self._named: dict[str, list[Canary]] = defaultdict(list)
+        self.named: dict[str, list[Canary]] = defaultdict(list)
         for canary in canaries.canaries:
             for name in _names_of(canary):
-                self._named[name].append(canary)
+                self.named[name].append(canary)
 
     def touched(self, row: Row) -> list[Canary]:
         """The canaries that the row is about, each once."""
-        # Without any canary, it costs the same.
-        named = self._named
+        named = self.named
+        if not named:
+            return []
         found = {
             canary.id: canary
-            for name in _named_by(row)
+            for name in [*named_by(row), *counted_in(row)]
             for canary in named.get(name, ())
             if _is_touch(canary, row)
         }
@@ -65,6 +77,7 @@ class Matcher:
 
 
 def _names_of(canary: Canary) -> Iterator[str]:
+    yield str(canary.id)  # as counts have it
     yield canary.object_id
     if canary.kind in _OF_KEYS:
         yield f"name:{canary.name}"  # as a refused request spells it
@@ -72,7 +85,18 @@ def _names_of(canary: Canary) -> Iterator[str]:
         yield f"user:{canary.name}"
 
 
-def _named_by(row: Row) -> Iterator[str]:
+def counted_in(row: Row) -> Mapping[str, int]:
+    """The touches of each canary, by its id, that an entry counts for many refusals (``canaries.watching.overflow``)."""
+    if row.action != REFUSALS_OVERFLOWED:
+        return {}
+    try:
+        return open_counts(decode_canonical_base64(_decode_counting(row.meta).sealed))
+    except (msgspec.DecodeError, ValueError, UnwrapFailed):
+        return {}  # altered, or by a process that could not seal it and has logged this
+
+
+def named_by(row: Row) -> Iterator[str]:
+    """Everything that the columns of the row name."""
     yield row.object_id
     yield row.token_id
     yield row.user_id

@@ -17,7 +17,7 @@ from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
 from canaries.quarantine import quarantine_due
 from canaries.store import Change, anchor_due, changing, opened_set, read_incidents, read_sealed_set
-from canaries.watching.matching import Matcher, Row, credential_of, is_low
+from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
 from kernel.runtime import process_cache
@@ -103,8 +103,8 @@ def _touch_of(canary: Canary, row: Row, entries: list[FoundEntry]) -> Touch:
         action=row.action,
         outcome=row.outcome,
         code=str(columns["code"]),
-        count=sum(_count_of(entry) for entry in entries),
-        credential=credential_of(row, auth_method, client_ip),
+        count=counted_in(row).get(str(canary.id)) or sum(_count_of(entry) for entry in entries),
+        credential=credential_of(row.token_id, str(columns["auth_method"]), identity, client_ip),
         actor_name=row.actor_name,
         auth_method=auth_method,
         client_ip=client_ip,

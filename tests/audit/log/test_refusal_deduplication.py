@@ -45,6 +45,44 @@ def test_a_service_account_is_a_subject_of_its_own_and_not_anonymous():
     assert table.is_first(event, account(REPORTS))
 
 
+class Details:
+    """The object ids that were added."""
+
+    def __init__(self):
+        self.ids = []
+
+    def add(self, event, _actor):
+        self.ids.append(event.object_id)
+
+    def sealed(self):
+        return ",".join(self.ids)
+
+
+def test_only_refusals_beyond_the_limits_leave_details():
+    table = RefusalDeduplicator(per_subject=1, begin_details=Details)
+    for object_id in ("a", "a", "b", "c", "b"):
+        table.is_first(*refusal(object_id=object_id))
+    table.is_first(*refusal(ip="192.0.2.9", object_id="d"))
+
+    kind, overflow = (event for event, _ in table.drain())
+    assert (kind.object_id, kind.count, dict(kind.meta)) == ("a", 1, {})
+    assert (overflow.count, overflow.meta["sealed"]) == (3, "b,c,b")
+
+
+def test_the_overflow_is_drained_alone():
+    table = RefusalDeduplicator(per_subject=1, begin_details=Details)
+    table.is_first(*refusal())
+    table.is_first(*refusal())
+    assert not table.has_overflow
+    table.is_first(*refusal(object_id="b"))
+    assert table.has_overflow
+
+    assert [event.count for event, _ in table.drain_overflow()] == [1]
+    assert (table.has_overflow, table.drain_overflow()) == (False, [])
+    table.is_first(*refusal(object_id="c"))
+    assert [event.meta.get("sealed") for event, _ in table.drain()] == [None, "c"]
+
+
 def test_a_single_refusal_needs_no_second_record():
     table = RefusalDeduplicator()
     table.is_first(*refusal())
