@@ -44,6 +44,8 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.services.alarms import raise_alarms
+from canaries.models import JournalPage, LogPosition
+from canaries.store import anchor_due
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services.jobs import begin_reencryption
@@ -125,6 +127,8 @@ PROVOCATIONS = {
     "audit_log_targets_format_is_known": (LogTarget, {}, {"name": "another", "format": "xml"}),
     "audit_log_targets_style_is_known": (LogTarget, {}, {"name": "another", "style": "loud"}),
     "audit_log_targets_size_is_positive": (LogTarget, {}, {"name": "another", "size": -1}),
+    "journal_pages_begin_at_1": (JournalPage, {}, {"pk": 0}),
+    "log_position_is_single": (LogPosition, {}, {"pk": False}),
     "users.username": (User, {}, {}),
     "users.email": (User, {"username": "mila"}, {"username": "nina"}),
     "users_role_is_known": (User, {}, {"username": "root", "role": "root"}),
@@ -286,6 +290,7 @@ def rows(admin):
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     LogTarget(name="siem", url="https://siem.example.org/", created_at=NOW).save_with_mac()
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
+    anchor_due()
     delivery = make_delivery()
     Delivery.objects.create(
         notification=delivery.notification, email="ops@example.org", created_at=NOW, next_attempt_at=NOW

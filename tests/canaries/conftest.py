@@ -1,9 +1,12 @@
 import pytest
 
+from audit.actions import CHECKPOINT_KEY_PUBLISHED
+from audit.sequencing.head import HEAD_FILE
 from canaries.documents import HOST, Kind
 from canaries.services.planting import plant_canary
 from canaries.store import anchor_due
 from canaries.watching.watching import watch_log
+from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import log_rows
 
 
@@ -34,3 +37,14 @@ def watch():
         watch_log()
 
     return until_now
+
+
+@pytest.fixture
+def published(root_of_trust, settings):
+    """The log has the keys of its checkpoints."""
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+    # Only the first test of a process finds the log in which its keys are published.
+    if not log_rows().filter(action=CHECKPOINT_KEY_PUBLISHED).exists():
+        recreate_checkpoint_keys()
+    yield
+    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)

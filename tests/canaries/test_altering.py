@@ -4,9 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from audit.actions import CHECKPOINT_KEY_PUBLISHED
 from audit.models import AuditAlarm
-from audit.sequencing.head import HEAD_FILE
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from canaries import store
@@ -15,8 +13,6 @@ from canaries.models import JournalPage, LogPosition, SealedDocument
 from canaries.store import anchor_due, changing
 from canaries.watching.watching import watch_log
 from kernel.trust.row_mac import IntegrityFailed
-from tests.audit.sequencing.log import recreate_checkpoint_keys
-from tests.log_entries import log_rows
 from tests.tampering.writing import sequence
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -34,17 +30,6 @@ class Copy:
         for model in models:
             model.objects.all().delete()
             model.objects.bulk_create(self.rows[model])
-
-
-@pytest.fixture
-def published(root_of_trust, settings):
-    """The log has the keys of its checkpoints."""
-    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
-    # Only the first test of a process finds the log in which its keys are published.
-    if not log_rows().filter(action=CHECKPOINT_KEY_PUBLISHED).exists():
-        recreate_checkpoint_keys()
-    yield
-    (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
 
 
 @pytest.fixture
