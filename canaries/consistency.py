@@ -10,7 +10,7 @@ from canaries.models import JournalPage, LogPosition, SealedDocument
 
 
 def problems_of(page: Page, documents: Mapping[str, bytes], position: int) -> Iterator[str]:
-    """What contradicts the last page, as a text each. ``position``: as stored. It only moves forward."""
+    """A text for each contradiction to the last page. The position, as stored, only moves forward."""
     for name in sorted(page.documents.keys() | documents.keys()):
         if name not in documents:
             yield f'the sealed document "{name}" is missing'

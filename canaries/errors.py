@@ -4,7 +4,7 @@ from kernel.errors import Unavailable
 class DocumentsAltered(Unavailable):
     """A sealed document, a page of the journal or the position in the log was altered or removed.
 
-    ``found``: what was altered, for the alarm.
+    The alarm has the text ``found``.
     """
 
     code = "sealed_documents_altered"

@@ -26,5 +26,5 @@ def register(begin: Callable[[], FurtherCheck]) -> None:
 
 
 def begin_checks() -> list[FurtherCheck]:
-    """New ones, for one verification."""
+    """New objects for each verification."""
     return [begin() for begin in _begin]
