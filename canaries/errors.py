@@ -7,8 +7,8 @@ class DocumentsAltered(Unavailable):
     The alarm has the text ``found``.
     """
 
-    code = "sealed_documents_altered"
-    title = "Sealed documents were altered"
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
 
     def __init__(self, found: str = "a sealed document is missing or does not open") -> None:
         super().__init__(

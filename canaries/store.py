@@ -123,17 +123,17 @@ def anchor_due() -> None:
             pass
 
 
-class Anchor(NamedTuple):
+class _Anchor(NamedTuple):
     """What a page shows about its hour. The entry of the log has the commitment."""
 
     salt: str
     commitment: str
 
 
-def anchor_of(page: Page, digest: str) -> Anchor | None:
+def anchor_of(page: Page, digest: str) -> _Anchor | None:
     """The anchor in a page with this digest, if it has one."""
     salt = next((record.facts["salt"] for record in page.records if record.word == ANCHOR), None)
-    return Anchor(salt, commitment(salt, digest)) if salt else None
+    return _Anchor(salt, commitment(salt, digest)) if salt else None
 
 
 def commitment(salt: str, digest: str) -> str:

@@ -7,7 +7,7 @@ from audit.verification.findings import Finding
 from audit.verification.leaves import Seen
 
 
-class FurtherCheck(Protocol):
+class _FurtherCheck(Protocol):
     """One verification."""
 
     def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
@@ -17,14 +17,14 @@ class FurtherCheck(Protocol):
         """After the last entry."""
 
 
-_begin: list[Callable[[], FurtherCheck]] = []  # noqa: CC6 - apps register in AppConfig.ready
+_begin: list[Callable[[], _FurtherCheck]] = []  # noqa: CC6 - apps register in AppConfig.ready
 
 
-def register(begin: Callable[[], FurtherCheck]) -> None:
+def register(begin: Callable[[], _FurtherCheck]) -> None:
     if begin not in _begin:
         _begin.append(begin)
 
 
-def begin_checks() -> list[FurtherCheck]:
+def begin_checks() -> list[_FurtherCheck]:
     """New objects for each verification."""
     return [begin() for begin in _begin]

@@ -30,10 +30,10 @@ _NONE: Final = ()
 type _Named = Mapping[str, tuple[str, ...]]  # a name -> ids of canaries
 
 
-class CountedNames:
+class _CountedNames:
     """How often each canary was touched by the refusals of one entry."""
 
-    def __init__(self, source: "OpenedNames") -> None:
+    def __init__(self, source: "_OpenedNames") -> None:
         self._source = source
         self._touches: dict[tuple[str, ...], int] = {}
         self._waiting: dict[str, int] = {}  # names, while the set is not open
@@ -62,7 +62,7 @@ class CountedNames:
         return encode_base64(sealed)
 
 
-class OpenedNames:
+class _OpenedNames:
     """The opened set by name, as it was up to a second ago. ``named`` is None while it is not in memory."""
 
     def __init__(self) -> None:
@@ -90,10 +90,10 @@ class _ThisProcess:
     """The source of this process."""
 
     def __init__(self) -> None:
-        self._opened = ProcessState(OpenedNames)
+        self._opened = ProcessState(_OpenedNames)
 
-    def begin(self) -> CountedNames:
-        return CountedNames(self._opened.current)
+    def begin(self) -> _CountedNames:
+        return _CountedNames(self._opened.current)
 
     def refresh(self) -> None:
         self._opened.current.refresh()
