@@ -21,6 +21,7 @@ from audit.models import (
     UsageRollup,
 )
 from audit.tlog.tiles import HEIGHT, WIDTH
+from canaries.models import JournalPage, LogPosition, SealedDocument
 
 MODELS = (
     AuditLog,
@@ -32,6 +33,9 @@ MODELS = (
     CheckpointKey,
     UsageDay,
     UsageRollup,
+    SealedDocument,
+    JournalPage,
+    LogPosition,
 )
 # Columns that carry no information about the log, and that nothing could prove.
 # No row is packed here. ``tests/audit/test_packed_log.py`` alters packed ones.
@@ -40,6 +44,7 @@ MEANINGLESS = {
     ("audit_bundles", "id"): "a number of the database's own; the numbers of its writer order the bundle",
     ("audit_tiles", "id"): "a number of the database's own; level and number name the tile",
     ("usage_rollups", "id"): "a number of the database's own; the bucket names the row",
+    ("log_position", "singleton"): "there is one row, and the database takes no other value",
     ("usage_days", "id"): "a number of the database's own; the subject and the day name the row",
 }
 FAR = 10**9  # beyond every id, index and number of the sample

@@ -26,6 +26,7 @@ from audit.models import (
 from audit.sequencing.head import HEAD_FILE
 from audit.tlog.merkle import HASH_SIZE, leaf_hash
 from audit.tlog.tiles import WIDTH
+from canaries.models import JournalPage, LogPosition, SealedDocument
 from tests.tampering import forging, respelling
 from tests.tampering.altering import Copy, query
 
@@ -74,6 +75,7 @@ class Tricks:
             self.respelled,
             self.cut,
             self.restored,
+            self.sealed,
             self.forged,
         ):
             yield from group()
@@ -243,6 +245,26 @@ class Tricks:
             self.old_size(),
             verifiers=EVERYWHERE,
             blind=(VERIFY, WITH_KEY),
+        )
+
+    def sealed(self) -> Iterator[Trick]:
+        """The newest checkpoint covers the last anchor of the journal."""
+        kind = "sealed journal"
+        pages = list(JournalPage.objects.values_list("number", flat=True))
+        for number in pages:
+            yield Trick(kind, "a page removed", gone(JournalPage, number=number))
+        yield Trick(kind, "every page removed", gone(JournalPage))
+        yield Trick(kind, "two pages exchanged", exchanged_all(JournalPage, ["sealed"], pages[0], pages[-1]))
+        last = JournalPage.objects.get(number=pages[-1])
+        yield Trick(kind, "a page repeated", copied(last, number=pages[-1] + 1))
+        for name in ("set", "incidents"):
+            yield Trick(kind, "a document removed", gone(SealedDocument, name=name))
+        yield Trick(kind, "the position removed", gone(LogPosition))
+        everything = ("sealed_documents", "journal_pages", "log_position")
+        for tables in (everything, everything[:2], everything[:1], everything[1:2]):
+            yield Trick(kind, "an old copy put back", partial(self.old.restore_tables, tables))
+        yield Trick(
+            kind, "everything removed", together(*map(gone, (JournalPage, SealedDocument, LogPosition)))
         )
 
     def old_size(self) -> int:

@@ -26,6 +26,9 @@ TABLES = (
     "usage_days",
     "audit_segments",
     "audit_removals",
+    "sealed_documents",
+    "journal_pages",
+    "log_position",
 )
 
 
@@ -134,9 +137,9 @@ class Copy:
         else:
             self._head.write_bytes(self._remembered)
 
-    def restore_tables(self) -> None:
+    def restore_tables(self, tables: Sequence[str] = TABLES) -> None:
         """Restore only the tables, like a backup, which does not contain ``audit-head``."""
         with transaction.atomic():
-            for table in TABLES:
+            for table in tables:
                 execute(f"DELETE FROM {table}")  # noqa: S608 - constants
                 execute(f"INSERT INTO {table} SELECT * FROM {self.name}_{table}")  # noqa: S608 - constants
