@@ -20,8 +20,11 @@ def problems_of(page: Page, documents: Mapping[str, bytes], position: int) -> It
         yield f"the position in the log was put back from {page.position} to {position}"
 
 
-def require_consistent() -> None:
-    """Check what is stored, without a lock. Raises DocumentsAltered and IntegrityFailed."""
+def read_consistent() -> Mapping[str, bytes]:
+    """Both documents, which match the last page; none before the first start. Needs no lock.
+
+    Raises DocumentsAltered and IntegrityFailed.
+    """
     while True:
         last = last_page()
         documents, position = read_documents(), read_position()
@@ -31,12 +34,12 @@ def require_consistent() -> None:
         if last is None:
             if documents or position:
                 raise DocumentsAltered("the journal is missing")
-            return
+            return documents
         if position is None:
             raise DocumentsAltered("the position in the log is missing")
         if problem := next(problems_of(last.page, documents, position.check_mac().last_id), None):
             raise DocumentsAltered(problem)
-        return
+        return documents
 
 
 def read_documents() -> dict[str, bytes]:

@@ -22,7 +22,7 @@ from audit.models import AuditLog
 from audit.services.recording import record
 from canaries import journal
 from canaries.actions import JOURNAL_ANCHORED
-from canaries.consistency import read_documents, read_position, require_consistent
+from canaries.consistency import read_consistent, read_documents, read_position
 from canaries.documents import CanarySet, Incidents, Page, Record
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition, SealedDocument
@@ -87,17 +87,16 @@ def opened_set(sealed: bytes) -> CanarySet:
 def changing() -> Iterator[Change]:
     """Open both documents, and seal them again at the end of the block, unless it raises.
 
-    Creates the documents of a new installation. Raises DocumentsAltered.
+    Creates the documents of a new installation. Raises DocumentsAltered and IntegrityFailed.
     """
     with transaction.atomic():
         wait_for_lock(_LOCK)
-        found = read_documents()
+        found = read_consistent()
         if not found and _is_new():
             # Nothing was planted yet, so earlier entries are of no interest.
             LogPosition(last_id=_newest_id()).save_with_mac()
             change = Change(CanarySet(), Incidents(), database_now())
         else:
-            require_consistent()
             change = Change(
                 _opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents), database_now()
             )
@@ -115,9 +114,9 @@ def changing() -> Iterator[Change]:
 def anchor_due() -> None:
     """Seal everything again, and anchor the journal, unless this happened within the last hour.
 
-    Raises DocumentsAltered.
+    Raises DocumentsAltered and IntegrityFailed.
     """
-    found = read_documents()
+    found = read_consistent()
     if not found or _is_due(_opened(found, INCIDENTS, Incidents), database_now()):
         with changing():
             pass
