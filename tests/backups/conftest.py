@@ -6,6 +6,7 @@ from audit import actions
 from audit.log.events import Actor, Source
 from audit.models import AuditLog
 from audit.sequencing.head import HEAD_FILE
+from canaries.store import anchor_due
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES
@@ -35,6 +36,7 @@ def log(transactional_db, root_of_trust, settings):
     rotate_keys()
     log.write(40)
     log.operate(90, alike=9)
+    anchor_due()  # the first rows of the sealed journal
     sequence()
     sign()
     assert AuditLog.objects.exclude(entries=None).exists()

@@ -6,16 +6,18 @@ import time
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from audit.log import refusals, sealed_details
 from audit.log.events import Actor, Event, Outcome
-from audit.log.refusal_deduplication import RefusalDeduplicator
+from canaries import journal
 from canaries.documents import HOST, Kind
 from canaries.services.planting import plant_canary
 from canaries.store import read_incidents
+from canaries.watching import overflow
 from kernel.trust import system_keys
 from kernel.trust.models import SystemKey
-from tests.factories import KeyFactory
+from tests.factories import KeyFactory, ServiceAccountFactory, TokenFactory
 from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -27,21 +29,20 @@ OVERFLOWED = "api.refusals.overflowed"
 @pytest.fixture(autouse=True)
 def table(monkeypatch):
     """Each client has one kind of refusals. The others have no entry of their own."""
-    table = RefusalDeduplicator(per_subject=1, begin_details=sealed_details.begin)
-    monkeypatch.setattr(refusals._pending.current, "table", table)
+    table = refusals._pending.current.table
+    monkeypatch.setattr(table, "per_subject", 1)
     return table
 
 
-def refuse(**names):
-    """A refusal of a client, beyond its limit."""
+def refuse(object_id="", meta=None, **of_actor):
+    """A refusal of a client: its first one, or one beyond its limit."""
     event = Event(
         action="keys.key.read",
-        object_id=names.get("object_id", str(uuid4())),
+        object_id=object_id or str(uuid4()),
         outcome=Outcome.DENIED,
-        meta=names.get("meta", {}),
+        meta=meta or {},
     )
-    actor = Actor.anonymous("192.0.2.1", "curl", "r", name=names.get("name", ""))
-    refusals.note(event, actor)
+    refusals.note(event, replace(Actor.anonymous("192.0.2.1", "curl", "r"), **of_actor))
 
 
 def overflow_meta():
@@ -79,6 +80,46 @@ def test_each_name_of_a_refusal_counts_before_and_after_the_set_is_open(is_open,
     assert touches() == [(OVERFLOWED, 3)]
 
 
+def test_every_holder_counts_in_the_entry_that_all_clients_share(sealed, admin, table, monkeypatch, watch):
+    monkeypatch.setattr(table, "capacity", 1)
+    account = ServiceAccountFactory(principal=admin.principal, name="billing")
+    token = TokenFactory(account_id=account.id).token
+    for kind, object_id in ((Kind.USER, admin.user.id), (Kind.CLIENT, account.id), (Kind.TOKEN, token.id)):
+        plant_canary(by=HOST, kind=kind, object_id=object_id, note=kind)
+    refuse(user_id=uuid4())
+    for of_actor in (
+        {"user_id": admin.user.id},
+        {"actor_id": account.id},
+        {"token_id": str(token.id)},
+        {"actor_name": admin.user.username},
+    ):
+        refuse(**of_actor)
+    refusals.flush()
+    watch()
+    touched = {
+        each.facts["touch"]["count"]: 0
+        for page in journal.read()
+        for each in page.page.records
+        if each.word == "canary.touched"
+    }
+    [incident] = read_incidents().incidents
+    assert (incident.touches, len(incident.canary_ids), set(touched)) == (4, 3, {1, 2})
+
+
+def test_a_flood_fills_the_memory_only_until_the_set_is_open(planted, key, monkeypatch, watch):
+    monkeypatch.setattr(overflow, "_MOST_WAITING", 3)
+    for _ in range(6):
+        refuse()
+    refuse(object_id=key["id"])  # forgotten
+    sealed_details.refresh()
+    for _ in range(6):
+        refuse()
+    refuse(object_id=key["id"])
+    refusals.flush()
+    watch()
+    assert touches() == [(OVERFLOWED, 1)]
+
+
 def test_a_canary_planted_during_a_flood_counts_from_the_next_second_on(sealed, key, watch):
     refuse()
     refuse()
@@ -91,7 +132,7 @@ def test_a_canary_planted_during_a_flood_counts_from_the_next_second_on(sealed, 
     assert touches() == [(OVERFLOWED, 1)]
 
 
-def test_the_entry_has_the_same_form_with_and_without_canaries(root_of_trust, db):
+def test_the_entry_has_the_same_form_with_and_without_canaries(root_of_trust, caplog):
     for keys in (0, 1, 20):
         planted = [KeyFactory(name=f"key-{keys}-{number}") for number in range(keys)]
         for key in planted:
@@ -105,6 +146,7 @@ def test_the_entry_has_the_same_form_with_and_without_canaries(root_of_trust, db
     assert {len(meta["sealed"]) for meta in metas} == {1368}
     assert {frozenset(meta) for meta in metas} == {frozenset({"sealed", "repeats_within_seconds"})}
     assert len({meta["sealed"] for meta in metas}) == len(metas) == 3
+    assert caplog.messages == []
 
 
 def test_more_canaries_than_fit_are_one_incident(sealed, watch):
@@ -140,4 +182,22 @@ def test_without_the_key_the_entry_keeps_its_form(sealed, caplog):
     with caplog.at_level(logging.ERROR):
         [meta] = overflow_meta()
     assert len(meta["sealed"]) == 1368
-    assert "the details of refusals could not be sealed" in caplog.messages
+    assert [message for message in caplog.messages if "details of refusals" in message] == [
+        "the details of refusals could not be looked up",
+        "the details of refusals could not be sealed",
+    ]
+
+
+def test_the_opened_set_leaves_memory_after_the_flood(planted, key, watch):
+    refuse()
+    refuse()
+    refusals._flush_overflow()
+    assert str(key["id"]) in overflow.SOURCE._opened.current.named
+    refuse(object_id=key["id"])  # while it is open
+    refusals._flush_overflow()
+    refusals._flush_overflow()
+    assert overflow.SOURCE._opened.current.named is None
+    refuse(object_id=key["id"])
+    refusals._flush_overflow()
+    watch()
+    assert touches() == [(OVERFLOWED, 2)]
