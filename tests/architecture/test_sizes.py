@@ -14,13 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 20_945,
+    "audit": 20_992,
     "backups": 1_355,
-    "ciphercanary": 3_389,
-    "console": 4_003,
-    "crypto_ops": 9_122,
+    "canaries": 1_476,
+    "ciphercanary": 3_390,
+    "console": 4_006,
+    "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 14_128,
+    "kernel": 14_171,
     "keys": 12_282,
     "notifications": 2_155,
 }
