@@ -76,6 +76,7 @@ def test_an_altered_export_is_not(exported, verify):
         "two exchanged": [one, three, two, four],
         "the first missing": [two, three, four],
         "other bytes": [one, changed(two, sealed=other), three, four],
+        "another number": [one, changed(two, page=7), three, four],
         "another digest": [one, changed(two, digest="0" * 64), three, four],
         "another salt": [one, two, changed(three, anchor={"salt": "00" * 32}), four],
         "an anchor missing": [one, two, changed(three, anchor={}), four],
