@@ -80,30 +80,8 @@ class WebhookBatch:
             yield Attempt([delivery], error, status)
 
     def _post(self, delivery: Delivery) -> tuple[str, int | None]:
-        """The error, "" for none, and the status of the response, None without one."""
-        try:
-            status = self._exchange(delivery)
-        except ExchangeFailed as failure:
-            return failure.reason, None
-        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return "", status
-        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-        return "redirected" if is_redirect else "status_not_ok", status
-
-    def _exchange(self, delivery: Delivery) -> int:
-        """The status. The body of the response is not read. Raises ExchangeFailed."""
-        from kernel.http.pinned import PinnedPool, checked_addresses  # noqa: PLC0415 - loads urllib3
-
-        body, given = webhook_body(delivery.notification), settings.CC_NOTIFICATIONS
-        signed = signature_headers(
-            self.mac, str(delivery.notification_id), int(process_now().timestamp()), body
-        )
-        headers = {"Content-Type": "application/json", "User-Agent": "CipherCanary", **signed}
-        host, port = self.target.host, self.target.port
-        addresses = checked_addresses(host, port, given.allowed_networks)
-        pool = PinnedPool(host, port, addresses=addresses, ca_file=given.ca_file)
-        with requested(pool, "POST", self.target.path, body=body, headers=headers) as response:
-            return response.status
+        body = webhook_body(delivery.notification)
+        return post(self.target, self.mac, str(delivery.notification_id), body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,33 +96,63 @@ class EmailBatch:
             yield Attempt(self.deliveries, error, status)
 
     def _mail(self) -> tuple[str, int | None]:
-        """The error, "" for none, and the reply code of the mail server (RFC 5321), None without one."""
-        began, server = time.monotonic(), _MailServer.configured()
-        try:
-            self._message(server).send()
-        except smtplib.SMTPRecipientsRefused as refusal:
-            return "mail_refused", next((int(code) for code, _ in refusal.recipients.values()), None)
-        except smtplib.SMTPResponseException as refusal:
-            return "mail_refused", refusal.smtp_code
-        except ssl.SSLError:
-            return "tls_failed", None
-        except (smtplib.SMTPException, OSError):
-            is_late = time.monotonic() - began >= TOTAL_SECONDS  # smtplib reports it as a lost connection
-            return ("timeout" if is_late else "connection_failed"), None
-        finally:
-            server.stop_timer()
-        return "", None
-
-    def _message(self, server: "_MailServer") -> EmailMessage:
         notifications = [delivery.notification for delivery in self.deliveries]
-        return EmailMessage(
-            email_subject(notifications),
-            email_text(notifications),
-            settings.CC_NOTIFICATIONS.sender,
-            [self.address],
-            connection=server,
-            headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic responses
-        )
+        return mail(email_subject(notifications), email_text(notifications), self.address)
+
+
+def post(target: Target, mac: Mac, message_id: str, body: bytes) -> tuple[str, int | None]:
+    """Send a signed JSON body. The error, "" for none, and the status of the response, None without one."""
+    try:
+        status = _exchange(target, mac, message_id, body)
+    except ExchangeFailed as failure:
+        return failure.reason, None
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return "", status
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    return "redirected" if is_redirect else "status_not_ok", status
+
+
+def mail(subject: str, text: str, address: str) -> tuple[str, int | None]:
+    """Send a plain text. The error, "" for none, and the reply code of the mail server (RFC 5321), None without one."""
+    began, server = time.monotonic(), _MailServer.configured()
+    try:
+        _message(subject, text, address, server).send()
+    except smtplib.SMTPRecipientsRefused as refusal:
+        return "mail_refused", next((int(code) for code, _ in refusal.recipients.values()), None)
+    except smtplib.SMTPResponseException as refusal:
+        return "mail_refused", refusal.smtp_code
+    except ssl.SSLError:
+        return "tls_failed", None
+    except (smtplib.SMTPException, OSError):
+        is_late = time.monotonic() - began >= TOTAL_SECONDS  # smtplib reports it as a lost connection
+        return ("timeout" if is_late else "connection_failed"), None
+    finally:
+        server.stop_timer()
+    return "", None
+
+
+def _exchange(target: Target, mac: Mac, message_id: str, body: bytes) -> int:
+    """The status. The body of the response is not read. Raises ExchangeFailed."""
+    from kernel.http.pinned import PinnedPool, checked_addresses  # noqa: PLC0415 - loads urllib3
+
+    given = settings.CC_NOTIFICATIONS
+    signed = signature_headers(mac, message_id, int(process_now().timestamp()), body)
+    headers = {"Content-Type": "application/json", "User-Agent": "CipherCanary", **signed}
+    addresses = checked_addresses(target.host, target.port, given.allowed_networks)
+    pool = PinnedPool(target.host, target.port, addresses=addresses, ca_file=given.ca_file)
+    with requested(pool, "POST", target.path, body=body, headers=headers) as response:
+        return response.status
+
+
+def _message(subject: str, text: str, address: str, server: "_MailServer") -> EmailMessage:
+    return EmailMessage(
+        subject,
+        text,
+        settings.CC_NOTIFICATIONS.sender,
+        [address],
+        connection=server,
+        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no automatic responses
+    )
 
 
 class _Smtp(smtplib.SMTP):
