@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 HOST: Final = "host"  # acts by a command on the host
+DRILL: Final = "drill:"  # before its id: the credential of the touches of a drill
 
 
 class Kind(StrEnum):
@@ -96,6 +97,11 @@ class Channel(Struct, frozen=True, kw_only=True):
     added_at: datetime
     added_by: str
 
+    @property
+    def shown(self) -> str:
+        """The target without the path of a webhook, which often contains a token."""
+        return "/".join(self.target.split("/")[:3]) if self.kind is ChannelKind.WEBHOOK else self.target
+
     def __repr__(self) -> str:
         return f"<Channel {self.kind} {self.id}>"
 
@@ -146,18 +152,50 @@ class Incident(Struct, kw_only=True):
     def is_open(self) -> bool:
         return self.status not in (Status.CLOSED, Status.FALSE_ALARM)
 
+    @property
+    def is_drill(self) -> bool:
+        return self.credential.startswith(DRILL)
+
 
 class Notice(Struct, kw_only=True):
-    """What the channels in ``waiting`` have not got yet. ``incident_id``: None for a heartbeat."""
+    """What the channels in ``waiting`` have not got yet. ``incident_id``: None if it is about none.
+
+    ``key``: a newer notice with the same key replaces it while it waits. ``facts``: the text for programs.
+    """
 
     id: UUID
     at: datetime
     topic: str
+    title: str = ""
     text: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
     incident_id: UUID | None = None
     waiting: list[UUID] = field(default_factory=list)
-    attempts: int = 0
+
+
+class ChannelState(Struct, kw_only=True):
+    """The deliveries of a channel. ``failures``: in a row. ``error``: of the last one, a fixed word.
+
+    ``is_failing``: the other channels have a notice about it. A worker sends something until ``lease_until``.
+    """
+
+    failures: int = 0
+    error: str = ""
+    is_failing: bool = False
     next_at: datetime | None = None
+    delivered_at: datetime | None = None
+    lease_holder: UUID | None = None
+    lease_until: datetime | None = None
+
+
+class Drill(Struct, kw_only=True):
+    """A drill under way. ``requests``: the object that each of its requests names, by id of the request."""
+
+    id: UUID
+    canary_id: UUID
+    began_at: datetime
+    requests: dict[str, str]
 
 
 class Expected(Struct, kw_only=True):
@@ -168,15 +206,20 @@ class Expected(Struct, kw_only=True):
 
 
 class Incidents(Struct, kw_only=True):
-    """``touched_at``: the last touch by canary. ``expected``: the uses that an exemption covered in the current hour.
-    ``anchored_at``: the last hourly entry of the journal.
+    """``touched_at``, ``drilled_at``: the last time by canary. ``anchored_at``: the last hourly entry of the journal.
+
+    ``is_late``: the channels have a notice that the log is late.
     """
 
     incidents: list[Incident] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    channel_states: dict[UUID, ChannelState] = field(default_factory=dict)
     touched_at: dict[UUID, datetime] = field(default_factory=dict)
-    expected: dict[UUID, Expected] = field(default_factory=dict)
+    drilled_at: dict[UUID, datetime] = field(default_factory=dict)
     anchored_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    is_late: bool = False
+    drill: Drill | None = None
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from audit.log.action_labels import label_of
@@ -10,12 +10,12 @@ from audit.log.events import Outcome
 from canaries.documents import Canary, Exemption, Expected, Incident, Incidents, Level, Notice, Touch
 
 UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incident
-HEARTBEAT_PERIOD: Final = timedelta(days=1)
 MOST_CLOSED: Final = 200  # incidents that stay in the document; the journal has all
 _HOUR: Final = timedelta(hours=1)
 TOUCHED: Final = "canary.touched"
 UPDATED: Final = "incident.updated"
-HEARTBEAT: Final = "heartbeat"
+_MOST_NAMES: Final = 5  # canaries that a notice names
+_MOST_TEXT: Final = 200  # characters of a note or a user agent in a notice
 _LEVELS: Final = list(Level)
 
 
@@ -40,7 +40,8 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
     incident.level = max(incident.level, level, key=_LEVELS.index)
     incident.touches += touch.count
     incident.last_at = max(incident.last_at, touch.at)
-    incidents.touched_at[canary.id] = incident.last_at
+    if not incident.is_drill:
+        incidents.touched_at[canary.id] = incident.last_at
     return incident
 
 
@@ -74,35 +75,100 @@ def announce(incident: Incident, canaries: Mapping[UUID, Canary], now: datetime)
     """A notice of the touches so far."""
     is_first = incident.announced_at is None
     incident.announced_at, incident.announced_touches = now, incident.touches
+    names = _names_of(incident, canaries)
     return Notice(
         id=uuid4(),
         at=now,
         topic=TOUCHED if is_first else UPDATED,
-        text=_text_of(incident, canaries),
+        title=_title_of(incident, canaries, is_first=is_first),
+        text=_text_of(incident, names),
+        facts=_facts_of(incident, names),
+        key="" if is_first else f"incident {incident.id}",
         incident_id=incident.id,
     )
 
 
-def _text_of(incident: Incident, canaries: Mapping[UUID, Canary]) -> str:
+def _title_of(incident: Incident, canaries: Mapping[UUID, Canary], *, is_first: bool) -> str:
+    canary = canaries.get(incident.first.canary_id)
+    name = f"{canary.kind.replace('_', ' ')} {canary.name}" if canary else "a removed canary"
+    what = f"Canary touched: {name}" if is_first else f"More touches of {name}: {incident.touches}"
+    return f"Drill. {what}" if incident.is_drill else what
+
+
+def _text_of(incident: Incident, names: list[str]) -> str:
     first = incident.first
-    names = [_name_of(canary_id, canaries) for canary_id in incident.canary_ids]
     result = f"{first.outcome} ({first.code})" if first.code else first.outcome
     who = first.actor_name or "an unauthenticated client"
-    where = f"{first.client_ip or 'an unknown address'} ({first.user_agent or 'no user agent'})"
+    where = f"{first.client_ip or 'an unknown address'} ({_short(first.user_agent) or 'no user agent'})"
     lines = [
+        "This is a drill. A command on the host touched the canary." if incident.is_drill else "",
         f"Canary touched: {', '.join(names)}.",
         f"{label_of(first.action)}: {result}, by {who} from {where}.",
-        f"First touch {first.at.isoformat(timespec='seconds')}, entry {first.log_id}, request {first.request_id or 'none'}.",
-        f"Touches so far: {incident.touches}. Incident {incident.id}.",
+        f"First touch: {_time(first.at)}, entry {first.log_id}, request {first.request_id or 'none'}.",
+        f"Touches so far: {incident.touches}, the last one at {_time(incident.last_at)}.",
+        f"Incident: {incident.id}",
+        "",
+        "Next step: no action is necessary." if incident.is_drill else _next_step(first),
     ]
-    return "\n".join(lines)
+    return "\n".join(lines).lstrip()
+
+
+def _next_step(first: Touch) -> str:
+    act = (
+        "End this credential"
+        if first.credential.startswith(("token:", "identity:"))
+        else "Block this address"
+    )
+    return (
+        f"Next step: acknowledge the incident, and find out who did this. {act} unless the use is legitimate."
+    )
+
+
+def _facts_of(incident: Incident, names: list[str]) -> Mapping[str, Any]:
+    first = incident.first
+    return {
+        "incident": str(incident.id),
+        "is_drill": incident.is_drill,
+        "level": incident.level.value,
+        "canaries": names,
+        "touches": incident.touches,
+        "last_at": incident.last_at.isoformat(),
+        "first": {
+            "at": first.at.isoformat(),
+            "entry": first.log_id,
+            "action": first.action,
+            "outcome": first.outcome,
+            "code": first.code,
+            "actor": first.actor_name,
+            "credential": first.credential,
+            "client_ip": first.client_ip,
+            "user_agent": first.user_agent,
+            "request_id": first.request_id,
+        },
+    }
+
+
+def _names_of(incident: Incident, canaries: Mapping[UUID, Canary]) -> list[str]:
+    """With a bound: one request can touch all canaries."""
+    names = [_name_of(canary_id, canaries) for canary_id in incident.canary_ids[:_MOST_NAMES]]
+    more = len(incident.canary_ids) - len(names)
+    return [*names, f"{more} more"] if more else names
 
 
 def _name_of(canary_id: UUID, canaries: Mapping[UUID, Canary]) -> str:
     canary = canaries.get(canary_id)
     if canary is None:
         return "a removed canary"
-    return f"{canary.kind.replace('_', ' ')} {canary.name}" + (f" ({canary.note})" if canary.note else "")
+    note = _short(canary.note)
+    return f"{canary.kind.replace('_', ' ')} {canary.name}" + (f" ({note})" if note else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_of(incident: Incident, touch: Touch) -> bool:
@@ -110,7 +176,9 @@ def _is_of(incident: Incident, touch: Touch) -> bool:
 
 
 def _is_due(incident: Incident, now: datetime) -> bool:
-    if incident.level is Level.OBSERVE or incident.touches == incident.announced_touches:
+    if incident.level is Level.OBSERVE and not incident.is_drill:
+        return False
+    if incident.touches == incident.announced_touches:
         return False
     return incident.announced_at is None or now - incident.announced_at >= UPDATE_PERIOD
 

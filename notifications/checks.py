@@ -21,7 +21,7 @@ def _check_email(**_kwargs: Any) -> Iterable[CheckMessage]:
             id="ciphercanary.E030",
         )
     for address in (*given.emails, *([given.sender] if given.sender else [])):
-        if not _is_address(address):
+        if not is_address(address):
             yield Error(
                 f"CC_NOTIFY_EMAILS and CC_NOTIFY_FROM: {address} is not an e-mail address.",
                 hint="Use an address such as keys@example.org.",
@@ -59,7 +59,7 @@ def _check_webhooks(**_kwargs: Any) -> Iterable[CheckMessage]:
         )
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     name, _, domain = text.rpartition("@")
     return bool(name and domain) and text.isprintable() and not set(text) & set(" ,<>")
 

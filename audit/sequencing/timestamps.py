@@ -46,6 +46,11 @@ def unsigned() -> QuerySet[AuditLog, datetime]:
     return _times_of(AuditLog.objects.filter(id=id_at(signed_size())))  # noqa: CC2 - timestamps only
 
 
+def after(log_id: int) -> QuerySet[AuditLog, datetime]:
+    """The times of the rows after this id, in the order of the log."""
+    return _times_of(AuditLog.objects.filter(id__gt=log_id).order_by("id"))  # noqa: CC2 - timestamps only
+
+
 def _times_of(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog, datetime]:
     since = ExpressionWrapper(SpelledTimestamp("timestamp"), output_field=_TIMESTAMP)
     return rows.annotate(since=since).values_list("since", flat=True)

@@ -13,9 +13,10 @@ from canaries import incidents
 from canaries.alarms import alarm_if_altered
 from canaries.consistency import read_position
 from canaries.documents import Canary, Touch
+from canaries.drills import match_drill
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
-from canaries.quarantine import quarantine_due
+from canaries.notices import queue
 from canaries.store import Change, anchor_due, changing, opened_set, read_incidents, read_sealed_set
 from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
@@ -121,9 +122,8 @@ def _count_of(entry: FoundEntry) -> int:
 
 
 def _note(change: Change, touched: Touched) -> None:
-    for canary, touch in touched:
-        if incidents.is_expected(change.incidents, canary, touch):
-            continue
+    for canary, found in touched:
+        touch = match_drill(change.incidents, canary, found)
         incident = incidents.add_touch(change.incidents, canary, touch)
         change.note("canary.touched", canary=canary.id, incident=incident.id, touch=touch)
     _announce(change)
@@ -131,11 +131,5 @@ def _note(change: Change, touched: Touched) -> None:
 
 def _announce(change: Change) -> None:
     canaries = {canary.id: canary for canary in change.set.canaries}
-    channels = [channel.id for channel in change.set.channels]
     for incident in incidents.due(change.incidents, change.at):
-        notice = incidents.announce(incident, canaries, change.at)
-        notice.waiting = channels
-        change.incidents.notices.append(notice)
-        change.note(
-            "notice.written", notice=notice.id, topic=notice.topic, incident=incident.id, text=notice.text
-        )
+        queue(change, incidents.announce(incident, canaries, change.at), change.set.channels)

@@ -8,6 +8,7 @@ from canaries.store import anchor_due
 from canaries.watching.watching import watch_log
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import log_rows
+from tests.notifications.conftest import configure, mail_server, receiver, tls  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -1,0 +1,107 @@
+"""Which channel may send which notice, and the result of an attempt. Pure: the caller stores the documents.
+
+A worker leases a channel before each attempt. If it dies, another one repeats the attempt after the lease, with the same
+id: at least once.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from canaries.documents import Channel, ChannelState, Incidents, Notice
+from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, queue_text
+from canaries.store import Change
+
+type Claim = tuple[Channel, Notice]
+
+LEASE: Final = timedelta(seconds=60)  # more than twice as long as any exchange
+FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
+_LONGEST_PAUSE: Final = 600  # seconds
+
+
+def due_channels(incidents: Incidents, now: datetime) -> list[UUID]:
+    """The channels that wait for a notice, and to which it may be sent now."""
+    waiting = dict.fromkeys(channel for notice in incidents.notices for channel in notice.waiting)
+    return [channel for channel in waiting if _is_due(_state_of(incidents, channel), now)]
+
+
+def claim(change: Change, channel_id: UUID, holder: UUID) -> Claim | None:
+    """Lease the channel, for the notice that has waited longest since its last attempt. None if nothing is due."""
+    channel = _find(change, channel_id)
+    waiting = (each for each in change.incidents.notices if channel_id in each.waiting)
+    notice = next(waiting, None)
+    state = _state_of(change.incidents, channel_id)
+    if channel is None or notice is None or not _is_due(state, change.at):
+        return None
+    state.lease_holder, state.lease_until = holder, change.at + LEASE
+    change.incidents.channel_states[channel_id] = state
+    return channel, notice
+
+
+def settle(change: Change, claimed: Claim, holder: UUID, error: str) -> None:
+    """Write the result of an attempt, and end the lease."""
+    channel, notice = claimed
+    state = change.incidents.channel_states.get(channel.id)
+    if state is None:
+        return  # the channel was removed
+    is_held = state.lease_holder == holder
+    if is_held:
+        state.lease_holder = state.lease_until = None
+    if not error:
+        _succeed(change, channel, state, notice.id)
+    elif is_held:
+        _fail(change, channel, state, notice.id, error)
+
+
+def pause_after(failures: int) -> timedelta:
+    """Until the next attempt."""
+    return timedelta(seconds=min(2 ** min(failures, 10), _LONGEST_PAUSE))
+
+
+def _succeed(change: Change, channel: Channel, state: ChannelState, notice_id: UUID) -> None:
+    queued, attempts = change.incidents.notices, state.failures + 1
+    for notice in queued:
+        if notice.id == notice_id and channel.id in notice.waiting:
+            notice.waiting.remove(channel.id)
+    queued[:] = [notice for notice in queued if notice.waiting]
+    state.failures, state.error, state.next_at = 0, "", None
+    state.delivered_at = change.at
+    change.note("notice.delivered", notice=notice_id, channel=channel.id, attempts=attempts)
+    if state.is_failing:
+        state.is_failing = False
+        title = f"The {channel.kind} channel {channel.shown} works again"
+        _notify_others(change, channel, CHANNEL_RECOVERED, title, "Notices reach it again.")
+
+
+def _fail(change: Change, channel: Channel, state: ChannelState, notice_id: UUID, error: str) -> None:
+    queued = change.incidents.notices
+    # To the end of the queue: a receiver that refuses one notice must not block the others.
+    queued.sort(key=lambda notice: notice.id == notice_id)
+    state.failures, state.error = state.failures + 1, error
+    state.next_at = change.at + pause_after(state.failures)
+    change.note("notice.failed", notice=notice_id, channel=channel.id, error=error, failures=state.failures)
+    if state.failures >= FAILURES_OF_NOTICE and not state.is_failing:
+        state.is_failing = True
+        title = f"The {channel.kind} channel {channel.shown} fails"
+        text = (
+            f"{state.failures} deliveries in a row failed ({error.replace('_', ' ')}). Its notices wait, and are "
+            "sent again until it works. Next step: check this channel and the settings of the server."
+        )
+        _notify_others(change, channel, CHANNEL_FAILING, title, text)
+
+
+def _notify_others(change: Change, channel: Channel, topic: str, title: str, text: str) -> None:
+    others = [each for each in change.set.channels if each.id != channel.id]
+    queue_text(change, topic, title, text, others, key=f"channel {channel.id}")
+
+
+def _find(change: Change, channel_id: UUID) -> Channel | None:
+    return next((each for each in change.set.channels if each.id == channel_id), None)
+
+
+def _state_of(incidents: Incidents, channel_id: UUID) -> ChannelState:
+    return incidents.channel_states.get(channel_id) or ChannelState()
+
+
+def _is_due(state: ChannelState, now: datetime) -> bool:
+    return all(until is None or until <= now for until in (state.next_at, state.lease_until))

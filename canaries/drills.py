@@ -1,0 +1,18 @@
+"""Tell the touches of a drill from others. Nothing in the log does: only the sealed documents have its requests."""
+
+from msgspec.structs import replace
+
+from canaries.documents import DRILL, Canary, Incidents, Touch
+
+
+def match_drill(incidents: Incidents, canary: Canary, touch: Touch) -> Touch:
+    """The touch, with the drill as its credential if a request of the drill made it.
+
+    Each request matches once, and only its own object. Otherwise a reader of the log could repeat the id of a request,
+    which the client chooses, and pass for the drill.
+    """
+    drill = incidents.drill
+    if drill is None or drill.requests.get(touch.request_id) != canary.object_id:
+        return touch
+    del drill.requests[touch.request_id]
+    return replace(touch, credential=f"{DRILL}{drill.id}")

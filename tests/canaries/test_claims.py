@@ -1,0 +1,131 @@
+"""Which notice goes to which channel, and when again. Without a database."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from canaries.delivery.claims import LEASE, claim, due_channels, pause_after, settle
+from canaries.documents import CanarySet, Channel, ChannelKind, Incidents, Notice
+from canaries.notices import queue
+from canaries.store import Change
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+HOLDER, OTHER = uuid4(), uuid4()
+
+
+def channel(target):
+    return Channel(id=uuid4(), kind=ChannelKind.EMAIL, target=target, added_at=NOON, added_by="host")
+
+
+@pytest.fixture
+def change():
+    """Two channels."""
+    channels = [channel("a@example.org"), channel("b@example.org")]
+    return Change(CanarySet(channels=channels), Incidents(), NOON)
+
+
+@pytest.fixture
+def first(change):
+    return change.set.channels[0].id
+
+
+def put(change, title="Test", key=""):
+    notice = Notice(id=uuid4(), at=NOON, topic="test", title=title, text="", key=key)
+    queue(change, notice, change.set.channels)
+    return notice
+
+
+def attempt(change, channel_id, error=""):
+    """The title of the notice that was due; None if none was."""
+    claimed = claim(change, channel_id, HOLDER)
+    if claimed is None:
+        return None
+    settle(change, claimed, HOLDER, error)
+    return claimed[1].title
+
+
+def fail(change, channel_id, times):
+    for _ in range(times):
+        assert attempt(change, channel_id, "timeout")
+        change.at = change.incidents.channel_states[channel_id].next_at
+
+
+def titles(change):
+    return [notice.title for notice in change.incidents.notices]
+
+
+def test_pauses_double_up_to_ten_minutes_and_never_end():
+    pauses = [pause_after(failures).total_seconds() for failures in (1, 2, 3, 9, 10, 11, 10_000)]
+    assert pauses == [2, 4, 8, 512, 600, 600, 600]
+
+
+def test_a_notice_leaves_the_queue_after_the_last_channel(change):
+    put(change)
+    one, two = due_channels(change.incidents, NOON)
+    assert attempt(change, one) == "Test"
+    assert (attempt(change, one), due_channels(change.incidents, NOON)) == (None, [two])
+    assert attempt(change, two) == "Test"
+    assert change.incidents.notices == []
+
+
+def test_a_leased_channel_is_not_due_until_the_lease_ends(change, first):
+    put(change)
+    claimed = claim(change, first, HOLDER)
+    change.at = NOON + LEASE - timedelta(microseconds=1)
+    assert claim(change, first, OTHER) is None
+    assert first not in due_channels(change.incidents, change.at)
+    change.at = NOON + LEASE
+    assert claim(change, first, OTHER) is not None
+    settle(change, claimed, HOLDER, "timeout")  # the worker that lost the lease
+    state = change.incidents.channel_states[first]
+    assert (state.failures, state.lease_holder) == (0, OTHER)
+
+
+def test_a_failed_notice_is_due_after_the_pause(change, first):
+    put(change)
+    assert attempt(change, first, "timeout")
+    change.at = NOON + timedelta(seconds=2, microseconds=-1)
+    assert attempt(change, first) is None
+    change.at = NOON + timedelta(seconds=2)
+    assert attempt(change, first) == "Test"
+
+
+def test_a_notice_that_is_refused_does_not_block_others(change, first):
+    put(change, "refused")
+    put(change, "other")
+    fail(change, first, 1)
+    assert attempt(change, first) == "other"
+    assert attempt(change, first) == "refused"
+
+
+def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recovery(change, first):
+    put(change)
+    fail(change, first, 2)
+    assert titles(change) == ["Test"]
+    fail(change, first, 1)
+    assert titles(change) == ["Test", "The email channel a@example.org fails"]
+    assert first not in change.incidents.notices[1].waiting
+    fail(change, first, 20)
+    assert attempt(change, first) == "Test"
+    # The second notice replaces the first, which the other channel has not got yet.
+    assert titles(change) == ["Test", "The email channel a@example.org works again"]
+    state = change.incidents.channel_states[first]
+    assert (state.failures, state.is_failing, state.error) == (0, False, "")
+
+
+def test_a_newer_notice_replaces_a_waiting_one_with_its_key(change):
+    put(change, "first touch")
+    put(change, "2 touches", key="incident")
+    put(change, "3 touches", key="incident")
+    assert titles(change) == ["first touch", "3 touches"]
+
+
+def test_a_result_for_a_removed_channel_is_dropped(change, first):
+    put(change)
+    claimed = claim(change, first, HOLDER)
+    del change.set.channels[0]
+    del change.incidents.channel_states[first]
+    settle(change, claimed, HOLDER, "timeout")
+    assert first not in change.incidents.channel_states
+    assert claim(change, first, HOLDER) is None

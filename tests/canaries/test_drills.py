@@ -1,0 +1,106 @@
+"""A drill goes the whole way, and a touch by another client does not pass for it."""
+
+import threading
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from audit.sequencing.catching_up import catch_up
+from canaries.delivery.delivering import deliver_notices
+from canaries.documents import HOST, ChannelKind, Level, Status
+from canaries.services import drilling
+from canaries.services.channels import add_channel
+from canaries.services.planting import plant_canary
+from canaries.store import read_incidents
+from canaries.watching.watching import watch_log
+from kernel.errors import Conflict
+from tests.audit.forwarding.conftest import in_thread
+from tests.log_entries import log_rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def keys(developer):
+    """The ids of 12 keys."""
+    names = [f"key-{number}" for number in range(12)]
+    made = [developer.api.post("/api/v1/keys", {"name": name, "algorithm": "aes-256"}) for name in names]
+    return [each.json["id"] for each in made]
+
+
+@pytest.fixture
+def running():
+    """The sequencer and the worker."""
+    stopping = threading.Event()
+
+    def run():
+        while not stopping.wait(0.1):
+            catch_up()
+            watch_log()
+            deliver_notices()
+
+    thread = threading.Thread(target=in_thread, args=[run])
+    thread.start()
+    yield
+    stopping.set()
+    thread.join()
+
+
+def drill(**options):
+    output = StringIO()
+    call_command("drill_canaries", stdout=output, **options)
+    return output.getvalue()
+
+
+def test_a_drill_reports_each_stage_and_closes_its_incident(sealed, keys, receiver, mail_server, running):
+    canary = plant_canary(by=HOST, kind="key", object_id=keys[0], note="the wiki", level=Level.OBSERVE)
+    add_channel(by=HOST, kind=ChannelKind.WEBHOOK, target=f"https://localhost:{receiver.port}/a")
+    add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org")
+    lines = drill().splitlines()
+    assert [line.split(" s  ")[1].split(" ")[:2] for line in lines[:3]] == [
+        ["the", "request"],
+        ["the", "sequencer"],
+        ["the", "watcher"],
+    ]
+    assert len(lines) == 5
+    [incident] = read_incidents().incidents
+    assert (incident.status, incident.is_drill, incident.canary_ids) == (Status.CLOSED, True, [canary.id])
+    assert canary.id in read_incidents().drilled_at
+    assert canary.id not in read_incidents().touched_at
+    assert mail_server.messages[-1][1]["Subject"] == "[CipherCanary] Drill. Canary touched: key key-0"
+    rows = (
+        log_rows().filter(actor_type="anonymous").values_list("action", "object_id", "source", "actor_name")
+    )
+    assert len(rows) >= 10
+    assert len({(action, source, name) for action, _, source, name in rows}) == 1
+    assert str(canary.object_id) in {object_id for _, object_id, _, _ in rows}
+
+
+def test_a_drill_that_is_not_found_in_time_fails(planted):
+    with pytest.raises(
+        CommandError, match=r"Not within 0\.2 seconds: the sequencer added .*; the watcher found"
+    ):
+        drill(seconds=0.2)
+    with pytest.raises(CommandError, match="Another drill"):
+        drill()
+
+
+def test_a_drill_needs_a_key(sealed):
+    with pytest.raises(Conflict, match="key or a ciphertext"):
+        drilling.begin_drill()
+
+
+def test_a_request_with_the_id_of_a_drill_counts_once_and_for_its_key_only(
+    planted, key, keys, watch, stranger
+):
+    other = plant_canary(by=HOST, kind="key", object_id=keys[3], note="")
+    begun = drilling.begin_drill(planted.id)
+    [mine] = [each for each, object_id in begun.requests.items() if object_id == key["id"]]
+    for method, object_id in (("GET", keys[3]), ("GET", key["id"]), ("DELETE", key["id"])):
+        stranger.api.send(method, f"/api/v1/keys/{object_id}", None, X_Request_ID=mine)
+        watch()
+    [by_stranger, drilled] = read_incidents().incidents
+    assert (by_stranger.canary_ids, by_stranger.is_drill) == ([other.id, planted.id], False)
+    assert (drilled.canary_ids, drilled.is_drill, drilled.touches) == ([planted.id], True, 1)
