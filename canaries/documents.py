@@ -98,9 +98,11 @@ class Channel(Struct, frozen=True, kw_only=True):
     added_by: str
 
     @property
-    def shown(self) -> str:
-        """The target without the path of a webhook, which often contains a token."""
-        return "/".join(self.target.split("/")[:3]) if self.kind is ChannelKind.WEBHOOK else self.target
+    def label(self) -> str:
+        """For example "webhook https://hooks.example.org", without the path, which often contains a token."""
+        if self.kind is ChannelKind.WEBHOOK:
+            return f"webhook {'/'.join(self.target.split('/')[:3])}"
+        return f"e-mail {self.target}" if self.kind is ChannelKind.EMAIL else f"syslog {self.target}"
 
     def __repr__(self) -> str:
         return f"<Channel {self.kind} {self.id}>"
@@ -158,7 +160,7 @@ class Incident(Struct, kw_only=True):
 
 
 class Notice(Struct, kw_only=True):
-    """What the channels in ``waiting`` have not got yet. ``incident_id``: None if it is about none.
+    """A message to channels. ``waiting``: those that have not got it yet. ``incident_id``: None if it is about none.
 
     ``key``: a newer notice with the same key replaces it while it waits. ``facts``: the text for programs.
     """

@@ -64,7 +64,7 @@ def queue_text(
     queue(change, notice, channels)
 
 
-def severity_of(notice: Notice) -> Severity:
+def _severity_of(notice: Notice) -> Severity:
     return _SEVERITIES.get(notice.topic, Severity.HIGH)
 
 
@@ -82,7 +82,7 @@ def webhook_body(notice: Notice) -> bytes:
     data = {
         "title": notice.title,
         "text": notice.text,
-        "severity": severity_of(notice).word,
+        "severity": _severity_of(notice).word,
         "url": _page(),
         **notice.facts,
     }
@@ -95,7 +95,7 @@ def syslog_message(notice: Notice) -> Message:
     """One line, with the topic as its MSGID (RFC 5424 section 6.2.7)."""
     line = " ".join(f"{notice.text} Notice: {notice.id}".split())
     return Message(
-        line.encode(), notice.topic, format_timestamp(notice.at), str(notice.id), severity_of(notice)
+        line.encode(), notice.topic, format_timestamp(notice.at), str(notice.id), _severity_of(notice)
     )
 
 

@@ -12,10 +12,10 @@ from canaries.documents import Channel, ChannelState, Incidents, Notice
 from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, queue_text
 from canaries.store import Change
 
-type Claim = tuple[Channel, Notice]
+type _Claim = tuple[Channel, Notice]
 
 LEASE: Final = timedelta(seconds=60)  # more than twice as long as any exchange
-FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
+_FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
 _LONGEST_PAUSE: Final = 600  # seconds
 
 
@@ -25,7 +25,7 @@ def due_channels(incidents: Incidents, now: datetime) -> list[UUID]:
     return [channel for channel in waiting if _is_due(_state_of(incidents, channel), now)]
 
 
-def claim(change: Change, channel_id: UUID, holder: UUID) -> Claim | None:
+def claim(change: Change, channel_id: UUID, holder: UUID) -> _Claim | None:
     """Lease the channel, for the notice that has waited longest since its last attempt. None if nothing is due."""
     channel = _find(change, channel_id)
     waiting = (each for each in change.incidents.notices if channel_id in each.waiting)
@@ -38,7 +38,7 @@ def claim(change: Change, channel_id: UUID, holder: UUID) -> Claim | None:
     return channel, notice
 
 
-def settle(change: Change, claimed: Claim, holder: UUID, error: str) -> None:
+def settle(change: Change, claimed: _Claim, holder: UUID, error: str) -> None:
     """Write the result of an attempt, and end the lease."""
     channel, notice = claimed
     state = change.incidents.channel_states.get(channel.id)
@@ -69,7 +69,7 @@ def _succeed(change: Change, channel: Channel, state: ChannelState, notice_id: U
     change.note("notice.delivered", notice=notice_id, channel=channel.id, attempts=attempts)
     if state.is_failing:
         state.is_failing = False
-        title = f"The {channel.kind} channel {channel.shown} works again"
+        title = f"The channel {channel.label} works again"
         _notify_others(change, channel, CHANNEL_RECOVERED, title, "Notices reach it again.")
 
 
@@ -80,9 +80,9 @@ def _fail(change: Change, channel: Channel, state: ChannelState, notice_id: UUID
     state.failures, state.error = state.failures + 1, error
     state.next_at = change.at + pause_after(state.failures)
     change.note("notice.failed", notice=notice_id, channel=channel.id, error=error, failures=state.failures)
-    if state.failures >= FAILURES_OF_NOTICE and not state.is_failing:
+    if state.failures >= _FAILURES_OF_NOTICE and not state.is_failing:
         state.is_failing = True
-        title = f"The {channel.kind} channel {channel.shown} fails"
+        title = f"The channel {channel.label} fails"
         text = (
             f"{state.failures} deliveries in a row failed ({error.replace('_', ' ')}). Its notices wait, and are "
             "sent again until it works. Next step: check this channel and the settings of the server."

@@ -37,7 +37,7 @@ class WatchLag:
 
 def queue_due() -> None:
     """Queue the heartbeat and notices of the lag, if they are due. Raises DocumentsAltered."""
-    lag, now = read_lag(), database_now()
+    lag, now = _read_lag(), database_now()
     incidents = read_incidents()
     if _needs_heartbeat(read_set(), incidents, now) or lag.changes(incidents):
         with changing() as change:
@@ -45,7 +45,7 @@ def queue_due() -> None:
             _queue_lag(change, lag)
 
 
-def read_lag() -> WatchLag:
+def _read_lag() -> WatchLag:
     return WatchLag(read_lag_seconds(), _unwatched_seconds())
 
 

@@ -59,8 +59,8 @@ def add_channel(*, by: str, kind: ChannelKind, target: str) -> AddedChannel:
             added_by=by,
         )
         change.set.channels.append(channel)
-        change.note("channel.added", by=by, channel=channel.id, kind=kind, target=channel.shown)
-        title = f"The {kind} channel {channel.shown} was added"
+        change.note("channel.added", by=by, channel=channel.id, label=channel.label)
+        title = f"The channel {channel.label} was added"
         text = "It gets all notices from now on. Next step: remove it unless an officer added it."
         queue_text(change, CHANNEL_ADDED, title, text, change.set.channels)
     return AddedChannel(channel=channel, secret=secret_text(secret) if secret else "")
@@ -78,8 +78,8 @@ def remove_channel(*, by: str, channel_id: UUID) -> None:
         for notice in change.incidents.notices:
             notice.waiting = [each for each in notice.waiting if each != channel_id]
         change.incidents.notices = [each for each in change.incidents.notices if each.waiting]
-        change.note("channel.removed", by=by, channel=channel_id, target=channel.shown)
-        title = f"The {channel.kind} channel {channel.shown} was removed"
+        change.note("channel.removed", by=by, channel=channel_id, label=channel.label)
+        title = f"The channel {channel.label} was removed"
         text = "It gets no more notices. Next step: add it again unless an officer removed it."
         queue_text(change, CHANNEL_REMOVED, title, text, change.set.channels)
 
@@ -111,7 +111,7 @@ def list_channels() -> list[ListedChannel]:
 
 
 def check_target(kind: ChannelKind, target: str) -> None:
-    """Raises Invalid, naming the field ``target``, for one that no delivery could use, and Conflict without e-mail."""
+    """Raises Invalid, naming the field ``target``, if no delivery could use it, and Conflict if e-mail is off."""
     try:
         _check(kind, target)
     except Invalid as error:

@@ -1,7 +1,6 @@
 """A drill: refused requests for a canary, which must reach every channel. The caller sends the requests."""
 
 import secrets
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -10,13 +9,14 @@ from msgspec import Struct
 
 from audit.models import AuditLog
 from canaries.documents import DRILL, HOST, Canary, CanarySet, Drill, Incident, Incidents, Kind, Status
+from canaries.drills import crowd_of
 from canaries.services.planting import find_canary
 from canaries.store import changing, read_incidents
 from kernel.errors import Conflict
+from kernel.http.response_headers import new_request_id
 from keys.models import Key
 
 _KINDS: Final = (Kind.KEY, Kind.CIPHERTEXT)  # that a request without a credential can touch
-_CROWD: Final = 10  # keys with the same request
 _LONGEST: Final = timedelta(minutes=10)
 
 
@@ -31,7 +31,7 @@ class BegunDrill(Struct, frozen=True, kw_only=True):
 
 
 class Stages(Struct, frozen=True, kw_only=True):
-    """What has happened. ``delivered``: the channels that got the notice."""
+    """The stages that a drill has reached. ``delivered``: the channels that got the notice."""
 
     is_sequenced: bool
     is_found: bool
@@ -48,12 +48,14 @@ def begin_drill(canary_id: UUID | None = None) -> BegunDrill:
         if drill is not None and change.at - drill.began_at < _LONGEST:
             raise Conflict("Another drill has begun within ten minutes. Wait for its end, then repeat this.")
         canary = _choose(change.set, change.incidents, canary_id)
-        named = {secrets.token_hex(16): key_id for key_id in _crowd_of(canary)}
-        requests = dict(sorted(named.items()))  # in random order
+        ids = Key.objects.values_list("pk", flat=True)  # noqa: CC2 - of all keys
+        crowd = crowd_of(UUID(canary.object_id), ids)
+        secrets.SystemRandom().shuffle(crowd)
+        requests = {new_request_id(): str(key_id) for key_id in crowd}
         drill = Drill(id=uuid4(), canary_id=canary.id, began_at=change.at, requests=dict(requests))
         change.incidents.drill = drill
         change.note("drill.begun", by=HOST, drill=drill.id, canary=canary.id)
-        channels = {channel.id: f"{channel.kind} {channel.shown}" for channel in change.set.channels}
+        channels = {channel.id: channel.label for channel in change.set.channels}
     last_id = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0  # noqa: CC2 - of the whole log
     return BegunDrill(id=drill.id, canary=canary, requests=requests, last_id=last_id, channels=channels)
 
@@ -97,25 +99,6 @@ def _choose(canaries: CanarySet, incidents: Incidents, canary_id: UUID | None) -
         raise Conflict("A drill needs a canary that is a key or a ciphertext. Plant one, then repeat this.")
     times = incidents.drilled_at
     return min(found, key=lambda each: (each.id in times, times.get(each.id, each.planted_at)))
-
-
-def _crowd_of(canary: Canary) -> Iterable[str]:
-    """Keys that get the same request, so that the log does not show which of them is the canary: at least ``_CROWD``.
-
-    Their ids, which are random, begin with the same bits. So the crowds of later drills contain the same keys, or a part
-    of them: if each drill drew others, only the canary would repeat.
-    """
-    ids = Key.objects.values_list("pk", flat=True)  # noqa: CC2 - of all keys
-    crowd = {str(key_id): f"{key_id.int:0128b}" for key_id in ids}
-    own = crowd.get(canary.object_id)
-    if own is None:
-        return [canary.object_id]  # the key was destroyed
-    for length in range(1, len(own)):
-        closer = {key_id: bits for key_id, bits in crowd.items() if bits.startswith(own[:length])}
-        if len(closer) < _CROWD:
-            break
-        crowd = closer
-    return crowd
 
 
 def _incident_of(incidents: Incidents, drill_id: UUID) -> Incident | None:

@@ -104,12 +104,12 @@ def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recove
     fail(change, first, 2)
     assert titles(change) == ["Test"]
     fail(change, first, 1)
-    assert titles(change) == ["Test", "The email channel a@example.org fails"]
+    assert titles(change) == ["Test", "The channel e-mail a@example.org fails"]
     assert first not in change.incidents.notices[1].waiting
     fail(change, first, 20)
     assert attempt(change, first) == "Test"
     # The second notice replaces the first, which the other channel has not got yet.
-    assert titles(change) == ["Test", "The email channel a@example.org works again"]
+    assert titles(change) == ["Test", "The channel e-mail a@example.org works again"]
     state = change.incidents.channel_states[first]
     assert (state.failures, state.is_failing, state.error) == (0, False, "")
 
