@@ -210,7 +210,7 @@ class Expected(Struct, kw_only=True):
 class Incidents(Struct, kw_only=True):
     """``touched_at``, ``drilled_at``: the last time by canary. ``anchored_at``: the last hourly entry of the journal.
 
-    ``is_late``: the channels have a notice that the log is late.
+    ``is_late``: the channels have a notice that the log is late. ``crowds``: the keys of all drills of a canary.
     """
 
     incidents: list[Incident] = field(default_factory=list)
@@ -222,6 +222,7 @@ class Incidents(Struct, kw_only=True):
     heartbeat_at: datetime | None = None
     is_late: bool = False
     drill: Drill | None = None
+    crowds: dict[UUID, list[str]] = field(default_factory=dict)
 
 
 class Record(Struct, frozen=True, kw_only=True):

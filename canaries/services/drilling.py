@@ -9,15 +9,17 @@ from msgspec import Struct
 
 from audit.models import AuditLog
 from canaries.documents import DRILL, HOST, Canary, CanarySet, Drill, Incident, Incidents, Kind, Status
-from canaries.drills import crowd_of
 from canaries.services.planting import find_canary
-from canaries.store import changing, read_incidents
+from canaries.store import Change, changing, read_incidents
 from kernel.errors import Conflict
 from kernel.http.response_headers import new_request_id
 from keys.models import Key
 
 _KINDS: Final = (Kind.KEY, Kind.CIPHERTEXT)  # that a request without a credential can touch
+_CROWD: Final = 10  # keys with the same request
 _LONGEST: Final = timedelta(minutes=10)
+
+_random: Final = secrets.SystemRandom()
 
 
 class BegunDrill(Struct, frozen=True, kw_only=True):
@@ -48,10 +50,8 @@ def begin_drill(canary_id: UUID | None = None) -> BegunDrill:
         if drill is not None and change.at - drill.began_at < _LONGEST:
             raise Conflict("Another drill has begun within ten minutes. Wait for its end, then repeat this.")
         canary = _choose(change.set, change.incidents, canary_id)
-        ids = Key.objects.values_list("pk", flat=True)  # noqa: CC2 - of all keys
-        crowd = crowd_of(UUID(canary.object_id), ids)
-        secrets.SystemRandom().shuffle(crowd)
-        requests = {new_request_id(): str(key_id) for key_id in crowd}
+        crowd = _crowd_of(change, canary)
+        requests = {new_request_id(): key_id for key_id in _random.sample(crowd, len(crowd))}
         drill = Drill(id=uuid4(), canary_id=canary.id, began_at=change.at, requests=dict(requests))
         change.incidents.drill = drill
         change.note("drill.begun", by=HOST, drill=drill.id, canary=canary.id)
@@ -99,6 +99,19 @@ def _choose(canaries: CanarySet, incidents: Incidents, canary_id: UUID | None) -
         raise Conflict("A drill needs a canary that is a key or a ciphertext. Plant one, then repeat this.")
     times = incidents.drilled_at
     return min(found, key=lambda each: (each.id in times, times.get(each.id, each.planted_at)))
+
+
+def _crowd_of(change: Change, canary: Canary) -> list[str]:
+    """Keys that get the same request in each drill, so that the log does not show which of them is the canary.
+
+    They are drawn once. If each drill drew others, only the canary would repeat.
+    """
+    crowds = change.incidents.crowds
+    if canary.id not in crowds:
+        ids = Key.objects.exclude(pk=canary.object_id).values_list("pk", flat=True)  # noqa: CC2 - of all keys
+        others = [str(key_id) for key_id in ids]
+        crowds[canary.id] = [canary.object_id, *_random.sample(others, min(len(others), _CROWD - 1))]
+    return crowds[canary.id]
 
 
 def _incident_of(incidents: Incidents, drill_id: UUID) -> Incident | None:

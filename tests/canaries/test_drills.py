@@ -1,9 +1,7 @@
 """A drill goes the whole way, and a touch by another client does not pass for it."""
 
-import random
 import threading
 from io import StringIO
-from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -12,7 +10,6 @@ from django.core.management.base import CommandError
 from audit.sequencing.catching_up import catch_up
 from canaries.delivery.delivering import deliver_notices
 from canaries.documents import HOST, ChannelKind, Level, Status
-from canaries.drills import crowd_of
 from canaries.services import drilling
 from canaries.services.channels import add_channel
 from canaries.services.planting import plant_canary
@@ -109,14 +106,11 @@ def test_a_request_with_the_id_of_a_drill_counts_once_and_for_its_key_only(
     assert (drilled.canary_ids, drilled.is_drill, drilled.touches) == ([planted.id], True, 1)
 
 
-def test_the_crowd_of_a_later_drill_is_a_part_of_the_earlier_one():
-    ids = [UUID(int=random.Random(number).getrandbits(128)) for number in range(400)]
-    known, crowds = set(ids[:25]), []
-    for count in (25, 60, 150, 400):
-        crowd = set(crowd_of(ids[7], ids[:count]))
-        assert len(crowd) >= 10
-        assert ids[7] in crowd
-        crowds.append(crowd & known)
-    assert crowds == sorted(crowds, key=len, reverse=True)
-    assert all(later <= earlier for earlier, later in zip(crowds, crowds[1:], strict=False))
-    assert crowd_of(ids[0], []) == [ids[0]]  # a destroyed key
+def test_each_drill_of_a_canary_names_the_same_ten_keys(planted, key, keys):
+    crowds = []
+    for _ in range(2):
+        begun = drilling.begin_drill()
+        drilling.end_drill(begun)
+        crowds.append(sorted(begun.requests.values()))
+    assert crowds[0] == crowds[1]
+    assert (len(set(crowds[0])), key["id"] in crowds[0]) == (10, True)
