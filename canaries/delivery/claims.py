@@ -14,7 +14,7 @@ from canaries.store import Change
 
 type _Claim = tuple[Channel, Notice]
 
-LEASE: Final = timedelta(seconds=60)  # more than twice as long as any exchange
+LEASE: Final = timedelta(seconds=40)  # longer than any exchange, also with a slow name server
 _FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
 _LONGEST_PAUSE: Final = 600  # seconds
 

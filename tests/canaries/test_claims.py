@@ -67,6 +67,28 @@ def test_a_notice_leaves_the_queue_after_the_last_channel(change):
     assert (attempt(change, one), due_channels(change.incidents, NOON)) == (None, [two])
     assert attempt(change, two) == "Test"
     assert change.incidents.notices == []
+    assert change.incidents.channel_states[one].delivered_at == NOON
+
+
+def test_two_workers_may_deliver_one_notice_after_the_end_of_a_lease(change, first):
+    put(change)
+    early = claim(change, first, HOLDER)
+    change.at = NOON + LEASE
+    late = claim(change, first, OTHER)
+    settle(change, early, HOLDER, "")
+    settle(change, late, OTHER, "")
+    assert [notice.waiting for notice in change.incidents.notices] == [[change.set.channels[1].id]]
+
+
+def test_the_journal_has_each_attempt(change, first):
+    notice = put(change)
+    fail(change, first, 1)
+    attempt(change, first)
+    about = {"notice": notice.id, "channel": first}
+    assert [(record.word, record.facts) for record in change.records[1:]] == [
+        ("notice.failed", {**about, "error": "timeout", "failures": 1}),
+        ("notice.delivered", {**about, "attempts": 2}),
+    ]
 
 
 def test_a_leased_channel_is_not_due_until_the_lease_ends(change, first):
@@ -106,12 +128,18 @@ def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recove
     fail(change, first, 1)
     assert titles(change) == ["Test", "The channel e-mail a@example.org fails"]
     assert first not in change.incidents.notices[1].waiting
+    other = change.set.channels[1].id
+    assert attempt(change, other) == "Test"
+    assert attempt(change, other) == "The channel e-mail a@example.org fails"
     fail(change, first, 20)
+    assert titles(change) == ["Test"]
     assert attempt(change, first) == "Test"
-    # The second notice replaces the first, which the other channel has not got yet.
-    assert titles(change) == ["Test", "The channel e-mail a@example.org works again"]
+    assert titles(change) == ["The channel e-mail a@example.org works again"]
     state = change.incidents.channel_states[first]
     assert (state.failures, state.is_failing, state.error) == (0, False, "")
+    put(change)
+    fail(change, first, 3)
+    assert titles(change) == ["Test", "The channel e-mail a@example.org fails"]  # replaces the other one
 
 
 def test_a_newer_notice_replaces_a_waiting_one_with_its_key(change):

@@ -14,12 +14,13 @@ from canaries.delivery.delivering import deliver, deliver_notices
 from canaries.delivery.duties import HEARTBEAT_PERIOD, WatchLag, queue_due
 from canaries.delivery.sending import send
 from canaries.documents import HOST, ChannelKind, Incidents
-from canaries.models import LogPosition
+from canaries.models import JournalPage, LogPosition
 from canaries.services.channels import add_channel, list_channels, remove_channel, send_test
 from canaries.store import changing, read_incidents
 from kernel.clock import database_now
 from tests.audit.forwarding.servers import CountingServer, RelpServer
 from tests.clocks import travel
+from tests.log_entries import log_rows
 from tests.notifications.servers import serving
 from tests.waiting import wait_until
 
@@ -143,8 +144,10 @@ def test_removed_settings_of_the_mail_server_are_a_failure(sealed, mail_server, 
     assert state_of(email.id).state.error == "not_configured"
 
 
-def test_each_channel_gets_one_heartbeat_a_day(webhook, receiver):
-    receiver.requests.clear()
+def test_each_channel_gets_one_heartbeat_a_day(sealed, receiver, mail_server):
+    queue_due()
+    assert read_incidents().heartbeat_at is None
+    email = add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org").channel
     began = database_now()
     for after in (
         timedelta(),
@@ -152,10 +155,15 @@ def test_each_channel_gets_one_heartbeat_a_day(webhook, receiver):
         HEARTBEAT_PERIOD + timedelta(seconds=5),
     ):
         with travel(began + after):
-            for _ in range(2):
-                queue_due()
-                settle_all()
-    assert types_of(receiver).count("heartbeat") == 2
+            queue_due()
+            pages = JournalPage.objects.count()
+            queue_due()
+            assert JournalPage.objects.count() == pages
+    topics = [notice.topic for notice in read_incidents().notices if email.id in notice.waiting]
+    assert topics.count("heartbeat") == 1  # the second one has replaced the first
+    settle_all()
+    subjects = [message["Subject"] for _, message in mail_server.messages]
+    assert subjects.count("[CipherCanary] Heartbeat") == 1
 
 
 @pytest.mark.parametrize(
@@ -172,25 +180,38 @@ def test_the_log_is_late_after_a_minute_until_it_is_on_time(unsequenced, unwatch
     assert WatchLag(unsequenced, unwatched).changes(Incidents(is_late=is_late)) is changes
 
 
-def test_a_late_log_is_one_notice_until_it_recovers(webhook, receiver, watch, developer):
+@pytest.mark.parametrize(
+    ("is_sequenced", "text"),
+    [(False, "is not sequenced is 6"), (True, "was not searched for touches is 6")],
+)
+def test_a_late_log_is_one_notice_until_it_recovers(is_sequenced, text, webhook, receiver, watch, developer):
     queue_due()
     settle_all()
     watch()
     receiver.requests.clear()
     developer.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"})
+    if is_sequenced:
+        log_rows()
     with travel(database_now() + timedelta(seconds=62)):
         for _ in range(2):
             queue_due()
             settle_all()
         assert types_of(receiver) == ["log.late"]
+        assert text in json.loads(receiver.requests[0][1])["data"]["text"]
         watch()
         queue_due()
         settle_all()
     assert types_of(receiver) == ["log.late", "log.recovered"]
-    LogPosition.objects.update(last_id=1)
+
+
+@pytest.mark.parametrize("harm", [lambda rows: rows.update(last_id=999), lambda rows: rows.delete()])
+def test_an_altered_or_removed_position_is_a_notice(harm, webhook, receiver, watch):
+    watch()
+    harm(LogPosition.objects.all())
     queue_due()
     settle_all()
-    assert "position of the watcher" in json.loads(receiver.requests[-1][1])["data"]["text"]
+    [late] = [json.loads(body) for _, body in receiver.requests if b'"log.late"' in body]
+    assert "Someone altered or removed the position of the watcher." in late["data"]["text"]
 
 
 def test_a_removed_channel_gets_nothing_and_the_others_a_notice(webhook, receiver, mail_server):

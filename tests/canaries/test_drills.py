@@ -1,6 +1,7 @@
 """A drill goes the whole way, and a touch by another client does not pass for it."""
 
 import threading
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -8,15 +9,18 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from audit.sequencing.catching_up import catch_up
-from canaries.delivery.delivering import deliver_notices
-from canaries.documents import HOST, ChannelKind, Level, Status
+from canaries import journal
+from canaries.delivery.delivering import deliver, deliver_notices
+from canaries.documents import HOST, ChannelKind, Kind, Level, Status
 from canaries.services import drilling
-from canaries.services.channels import add_channel
+from canaries.services.channels import add_channel, send_test
 from canaries.services.planting import plant_canary
-from canaries.store import read_incidents
+from canaries.store import changing, read_incidents
 from canaries.watching.watching import watch_log
+from kernel.clock import database_now
 from kernel.errors import Conflict
 from tests.audit.forwarding.conftest import in_thread
+from tests.clocks import travel
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,7 +70,7 @@ def test_a_drill_reports_each_stage_and_closes_its_incident(sealed, keys, receiv
     ]
     assert len(lines) == 5
     [incident] = read_incidents().incidents
-    assert (incident.status, incident.is_drill, incident.canary_ids) == (Status.CLOSED, True, [canary.id])
+    assert (incident.status, incident.reason, incident.canary_ids) == (Status.CLOSED, "Drill", [canary.id])
     assert canary.id in read_incidents().drilled_at
     assert canary.id not in read_incidents().touched_at
     assert mail_server.messages[-1][1]["Subject"] == "[CipherCanary] Drill. Canary touched: key key-0"
@@ -87,9 +91,54 @@ def test_a_drill_that_is_not_found_in_time_fails(planted):
         drill()
 
 
-def test_a_drill_needs_a_key(sealed):
-    with pytest.raises(Conflict, match="key or a ciphertext"):
-        drilling.begin_drill()
+def test_a_drill_needs_a_key(sealed, developer):
+    person = plant_canary(by=HOST, kind=Kind.USER, object_id=developer.user.id, note="")
+    for canary_id in (None, person.id):
+        with pytest.raises(Conflict, match="key or a ciphertext"):
+            drilling.begin_drill(canary_id)
+
+
+def test_a_drill_without_an_end_is_replaced_after_ten_minutes(planted):
+    first = drilling.begin_drill()
+    with travel(database_now() + timedelta(minutes=10, seconds=1)):
+        second = drilling.begin_drill()
+        drilling.end_drill(first)
+        assert read_incidents().drill.id == second.id
+        drilling.end_drill(second)
+    assert read_incidents().drill is None
+    words = [record.word for page, _ in journal.read() for record in page.records]
+    assert [word for word in words if word.startswith("drill")] == ["drill.begun"] * 2 + ["drill.ended"] * 2
+
+
+def test_a_stage_is_reached_when_it_is(planted, key, receiver, mail_server, stranger, watch):
+    webhook = add_channel(
+        by=HOST, kind=ChannelKind.WEBHOOK, target=f"https://localhost:{receiver.port}/"
+    ).channel
+    email = add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org").channel
+    begun, reached = drilling.begin_drill(), []
+
+    def note():
+        stages = drilling.stages_of(begun)
+        reached.append((stages.is_sequenced, stages.is_found, stages.delivered))
+
+    note()
+    [mine] = [each for each, object_id in begun.requests.items() if object_id == key["id"]]
+    stranger.api.get(f"/api/v1/keys/{key['id']}", X_Request_ID=mine)
+    log_rows()
+    note()
+    watch()
+    note()
+    for channel in (email, webhook):
+        deliver(channel.id)
+        send_test(by=HOST, channel_id=email.id)  # another notice does not matter
+        note()
+    assert reached == [
+        (False, False, set()),
+        (True, False, set()),
+        (True, True, set()),
+        (True, True, {email.id}),
+        (True, True, {email.id, webhook.id}),
+    ]
 
 
 def test_a_request_with_the_id_of_a_drill_counts_once_and_for_its_key_only(
@@ -106,11 +155,16 @@ def test_a_request_with_the_id_of_a_drill_counts_once_and_for_its_key_only(
     assert (drilled.canary_ids, drilled.is_drill, drilled.touches) == ([planted.id], True, 1)
 
 
-def test_each_drill_of_a_canary_names_the_same_ten_keys(planted, key, keys):
-    crowds = []
-    for _ in range(2):
+def test_drills_take_turns_and_those_of_a_canary_name_the_same_ten_keys(planted, key, keys):
+    other = plant_canary(by=HOST, kind=Kind.CIPHERTEXT, object_id=keys[3], note="")
+    drilled, crowds = [], []
+    for _ in range(4):
         begun = drilling.begin_drill()
+        with changing() as change:
+            change.incidents.drilled_at[begun.canary.id] = change.at
         drilling.end_drill(begun)
+        drilled.append(begun.canary.id)
         crowds.append(sorted(begun.requests.values()))
-    assert crowds[0] == crowds[1]
+    assert drilled == [planted.id, other.id] * 2
+    assert crowds[:2] == crowds[2:]
     assert (len(set(crowds[0])), key["id"] in crowds[0]) == (10, True)
