@@ -38,7 +38,10 @@ _MOST_TITLE: Final = 200  # characters
 
 
 def queue(change: Change, notice: Notice, channels: Iterable[Channel]) -> None:
-    """Send the notice to these channels. The journal has it in any case."""
+    """Send the notice to these channels. The journal has it in any case.
+
+    Its title becomes one line: a line break in a name would begin another header of an e-mail.
+    """
     notice.waiting = [channel.id for channel in channels]
     notice.title = " ".join(notice.title.split())[:_MOST_TITLE]
     queued = change.incidents.notices
@@ -69,8 +72,7 @@ def _severity_of(notice: Notice) -> Severity:
 
 
 def email_subject(notice: Notice) -> str:
-    """One line. A line break in a name would begin another header."""
-    return f"[CipherCanary] {' '.join(notice.title.split())}"
+    return f"[CipherCanary] {notice.title}"
 
 
 def email_text(notice: Notice) -> str:
@@ -86,9 +88,7 @@ def webhook_body(notice: Notice) -> bytes:
         "url": _page(),
         **notice.facts,
     }
-    return msgspec.json.encode(
-        {"type": notice.topic, "timestamp": format_timestamp(notice.at), "data": data}, order="deterministic"
-    )
+    return msgspec.json.encode({"type": notice.topic, "timestamp": format_timestamp(notice.at), "data": data})
 
 
 def syslog_message(notice: Notice) -> Message:

@@ -142,6 +142,21 @@ def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recove
     assert titles(change) == ["Test", "The channel e-mail a@example.org fails"]  # replaces the other one
 
 
+def test_a_title_is_one_short_line_and_the_journal_has_it(change):
+    notice = put(change, f"A\r\nBcc: x@example.org {'y' * 300}")
+    assert notice.title.startswith("A Bcc: x@example.org yy")
+    assert len(notice.title) == 200
+    [record] = change.records
+    facts = {"notice": notice.id, "topic": "test", "incident": None, "title": notice.title, "channels": 2}
+    assert (record.word, record.facts) == ("notice.written", facts)
+
+
+def test_a_notice_for_no_channel_does_not_wait(change):
+    change.set.channels.clear()
+    put(change)
+    assert change.incidents.notices == []
+
+
 def test_a_newer_notice_replaces_a_waiting_one_with_its_key(change):
     put(change, "first touch")
     put(change, "2 touches", key="incident")

@@ -75,6 +75,7 @@ def test_a_touch_reaches_each_kind_of_channel(
     assert (document["type"], document.keys()) == ("canary.touched", {"type", "timestamp", "data"})
     data = document["data"]
     assert (data["incident"], data["severity"]) == (str(incident.id), "critical")
+    assert (data["title"], data["url"][-10:]) == ("Canary touched: key payroll", "/canaries/")
     assert data["first"]["action"] == "crypto.message.encrypted"
     recipient, message = mail_server.messages[-1]
     assert recipient == "officer@example.org"

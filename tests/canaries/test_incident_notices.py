@@ -1,0 +1,97 @@
+"""The notice of an incident: names, result, origin and next step, within bounds. Without a database."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from canaries.documents import Canary, Incident, Kind, Level, Touch
+from canaries.incidents import announce
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+def canary(number, **members):
+    values = {"kind": Kind.TOKEN, "object_id": str(number), "name": f"deploy-{number}", "note": ""}
+    return Canary(id=UUID(int=number), planted_at=NOON, planted_by="host", **(values | members))
+
+
+def incident_of(canaries, credential="token:7", **members):
+    touch = Touch(
+        canary_id=canaries[0].id,
+        log_id=42,
+        at=NOON,
+        action="accounts.service_token.used",
+        outcome="denied",
+        code="token_revoked",
+        count=1,
+        credential=credential,
+        actor_name="ci",
+        auth_method="service_token",
+        client_ip="192.0.2.1",
+        user_agent="curl/8",
+        source="api",
+        request_id="r1",
+    )
+    return Incident(
+        id=UUID(int=99),
+        credential=credential,
+        first=replace(touch, **members),
+        canary_ids=[each.id for each in canaries],
+        level=Level.ALERT,
+        touches=3,
+        last_at=NOON + timedelta(seconds=5),
+    )
+
+
+def notice_of(canaries, **members):
+    return announce(incident_of(canaries, **members), {each.id: each for each in canaries}, NOON)
+
+
+def test_a_notice_names_what_happened_and_the_next_step():
+    notice = notice_of([canary(1, note=".env of the CI")])
+    assert (notice.title, notice.topic) == ("Canary touched: service token deploy-1", "canary.touched")
+    lines = notice.text.split("\n")
+    assert lines[0] == "Canary touched: service token deploy-1 (.env of the CI)."
+    assert lines[1].endswith(": denied (token_revoked), by ci from 192.0.2.1 (curl/8).")
+    assert lines[2:] == [
+        "First touch: 2026-12-01 12:00:00 UTC, entry 42, request r1.",
+        "Touches so far: 3, the last one at 2026-12-01 12:00:05 UTC.",
+        "Incident: 00000000-0000-0000-0000-000000000063",
+        "",
+        "Next step: acknowledge the incident, and find out who did this. End this credential unless the use is legitimate.",
+    ]
+
+
+def test_an_unknown_client_has_an_address_to_block():
+    text = notice_of([canary(1)], credential="address:", actor_name="", client_ip="", user_agent="").text
+    assert "by an unauthenticated client from an unknown address (no user agent)." in text
+    assert "Block this address" in text
+
+
+def test_texts_are_bounded_and_removed_canaries_have_no_name():
+    canaries = [canary(number, note="n" * 201) for number in range(7)]
+    notice = announce(incident_of(canaries, user_agent="u" * 400), {canaries[1].id: canaries[1]}, NOON)
+    assert notice.title == "Canary touched: a removed canary"
+    names = notice.facts["canaries"]
+    assert names[:2] == ["a removed canary", f"service token deploy-1 ({'n' * 199}…)"]
+    assert names[4:] == ["a removed canary", "2 more"]
+    assert "u" * 199 + "…" in notice.text
+
+
+def test_later_touches_are_updates_which_replace_each_other():
+    canaries = [canary(1)]
+    incident = incident_of(canaries)
+    first = announce(incident, {}, NOON)
+    incident.touches = 9
+    later = announce(incident, {canaries[0].id: canaries[0]}, NOON)
+    assert (later.title, later.topic) == ("More touches of service token deploy-1: 9", "incident.updated")
+    assert (first.key, later.key) == ("", f"incident {incident.id}")
+
+
+def test_a_drill_is_called_one():
+    notice = notice_of([canary(1)], credential="drill:1")
+    assert notice.title == "Drill. Canary touched: service token deploy-1"
+    assert notice.text.startswith("This is a drill.")
+    assert notice.text.endswith("Next step: no action is necessary.")
+    assert notice.facts["is_drill"]
