@@ -16,7 +16,7 @@ from kernel.clock import database_now
 
 logger = logging.getLogger(__name__)
 
-_TURN_SECONDS: Final = 10.0  # a thread begins no exchange after this time
+_TURN_SECONDS: Final = 5.0  # a thread begins no exchange after this time: a worker that stops has 30 s
 
 
 def deliver_notices() -> None:
