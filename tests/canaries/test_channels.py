@@ -3,6 +3,7 @@
 import pytest
 from django.apps import apps
 
+from canaries import journal
 from canaries.documents import HOST, ChannelKind
 from canaries.models import JournalPage, SealedDocument
 from canaries.services.channels import (
@@ -13,7 +14,7 @@ from canaries.services.channels import (
     remove_channel,
     send_test,
 )
-from canaries.store import read_set
+from canaries.store import read_incidents, read_set
 from kernel.errors import Conflict, Invalid, NotFound
 
 EMAIL, WEBHOOK, SYSLOG = ChannelKind.EMAIL, ChannelKind.WEBHOOK, ChannelKind.SYSLOG
@@ -24,6 +25,7 @@ SEALED = {SealedDocument, JournalPage}
     ("kind", "target"),
     [
         (EMAIL, "officer@example.org"),
+        (EMAIL, f"{'x' * 242}@example.org"),
         (WEBHOOK, "https://hooks.example.org/x?y"),
         (SYSLOG, "tls://siem.example.org"),
         (SYSLOG, "relp+tls://siem.example.org:2514"),
@@ -64,7 +66,8 @@ def test_acts_on_channels_change_the_sealed_tables_only(sealed, mail_server):
     tables = [model for model in apps.get_models(include_auto_created=True) if model not in SEALED]
     before = {model: model._default_manager.count() for model in tables}
     added = add_channel(by=HOST, kind=WEBHOOK, target="https://hooks.example.org/")
-    add_channel(by=HOST, kind=EMAIL, target="officer@example.org")
+    email = add_channel(by=HOST, kind=EMAIL, target="officer@example.org")
+    assert (email.secret, email.channel.secret) == ("", "")
     send_test(by=HOST, channel_id=added.channel.id)
     [webhook, _] = list_channels()
     assert (webhook.channel, webhook.waiting) == (read_set().channels[0], 3)
@@ -73,11 +76,22 @@ def test_acts_on_channels_change_the_sealed_tables_only(sealed, mail_server):
     remove_channel(by=HOST, channel_id=added.channel.id)
     with pytest.raises(NotFound):
         send_test(by=HOST, channel_id=added.channel.id)
+    [left] = read_set().channels
+    assert [notice.waiting for notice in read_incidents().notices] == [[left.id]] * 2
     assert {model: model._default_manager.count() for model in tables} == before
+    acts = [record for page, _ in journal.read() for record in page.records if "by" in record.facts]
+    about, label = {"by": HOST, "channel": str(added.channel.id)}, "webhook https://hooks.example.org"
+    assert [(act.word, act.facts) for act in acts if act.facts["channel"] == about["channel"]] == [
+        ("channel.added", {**about, "label": label}),
+        ("channel.tested", about),
+        ("channel.removed", {**about, "label": label}),
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_channels_are_distinct_and_bounded(sealed):
+    with pytest.raises(Invalid):
+        add_channel(by=HOST, kind=SYSLOG, target="tcp://siem.example.org:514")
     for number in range(MOST_CHANNELS):
         add_channel(by=HOST, kind=SYSLOG, target=f"tls://siem{number}.example.org")
     with pytest.raises(Conflict, match="exists already"):

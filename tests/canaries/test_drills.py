@@ -10,15 +10,15 @@ from django.core.management.base import CommandError
 
 from audit.sequencing.catching_up import catch_up
 from canaries import journal
-from canaries.delivery.delivering import deliver, deliver_notices
+from canaries.delivery.delivering import deliver
 from canaries.documents import HOST, ChannelKind, Kind, Level, Status
 from canaries.services import drilling
 from canaries.services.channels import add_channel, send_test
 from canaries.services.planting import plant_canary
 from canaries.store import changing, read_incidents
-from canaries.watching.watching import watch_log
 from kernel.clock import database_now
 from kernel.errors import Conflict
+from kernel.jobs.worker import run_periodic
 from tests.audit.forwarding.conftest import in_thread
 from tests.clocks import travel
 from tests.log_entries import log_rows
@@ -42,8 +42,8 @@ def running():
     def run():
         while not stopping.wait(0.1):
             catch_up()
-            watch_log()
-            deliver_notices()
+            run_periodic("watch_log")
+            run_periodic("deliver_notices")
 
     thread = threading.Thread(target=in_thread, args=[run])
     thread.start()
@@ -115,6 +115,7 @@ def test_a_stage_is_reached_when_it_is(planted, key, receiver, mail_server, stra
         by=HOST, kind=ChannelKind.WEBHOOK, target=f"https://localhost:{receiver.port}/"
     ).channel
     email = add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org").channel
+    log_rows()
     begun, reached = drilling.begin_drill(), []
 
     def note():
