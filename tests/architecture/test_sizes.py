@@ -14,16 +14,16 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_624,
-    "audit": 20_992,
+    "audit": 20_836,
     "backups": 1_355,
-    "canaries": 1_476,
+    "canaries": 1_899,
     "ciphercanary": 3_390,
     "console": 4_006,
     "crypto_ops": 9_011,
     "demo": 934,
     "kernel": 14_171,
     "keys": 12_282,
-    "notifications": 2_155,
+    "notifications": 2_163,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
