@@ -23,6 +23,7 @@ class Kind(StrEnum):
     TOKEN = "service_token"  # noqa: S105 - the name of a kind
     CLIENT = "client_secret"  # a service account, whose id and secret were planted
     USER = "user"
+    OFFICE = "office"  # never planted: the account of an officer, which is watched, too (``watched``)
 
 
 class Level(StrEnum):
@@ -114,6 +115,23 @@ class CanarySet(Struct, kw_only=True):
     channels: list[Channel] = field(default_factory=list)
 
 
+def watched(everything: CanarySet) -> list[Canary]:
+    """The canaries, and the offices in the form of canaries."""
+    return everything.canaries + [_office_as_canary(office) for office in everything.offices]
+
+
+def _office_as_canary(office: Office) -> Canary:
+    return Canary(
+        id=office.user_id,
+        kind=Kind.OFFICE,
+        object_id=str(office.user_id),
+        name=office.name,
+        note="suspended until the host or another officer confirms it",
+        planted_at=office.appointed_at,
+        planted_by=office.appointed_by,
+    )
+
+
 class Touch(Struct, frozen=True, kw_only=True):
     """An entry of the log about a canary."""
 
@@ -144,6 +162,8 @@ class Incident(Struct, kw_only=True):
     level: Level
     status: Status = Status.NEW
     reason: str = ""
+    decided_by: str = ""
+    decided_at: datetime | None = None
     touches: int = 0
     last_at: datetime
     announced_at: datetime | None = None

@@ -6,13 +6,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from audit.actions import REFUSALS_OVERFLOWED
+from accounts.actions import USER_UNLOCKED
 from audit.log.events import ActorType, Outcome, Source
-from audit.sequencing.token_uses import SERVICE_TOKEN
-from canaries.documents import Canary, CanarySet, Kind
-from canaries.sealing import open_counts
-from kernel.crypto.encoding import decode_canonical_base64
-from kernel.crypto.errors import UnwrapFailed
+from canaries.documents import Canary, CanarySet, Kind, watched
 
 # What the product does by itself with every key, such as a scheduled rotation, is no touch.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
@@ -57,8 +53,8 @@ class Matcher:
     """The canaries by everything that names them. One lookup for each column of a row."""
 
     def __init__(self, canaries: CanarySet) -> None:
-        self.named: dict[str, list[Canary]] = defaultdict(list)
-        for canary in canaries.canaries:
+        self._named: dict[str, list[Canary]] = defaultdict(list)
+        for canary in watched(canaries):
             for name in _names_of(canary):
                 self.named[name].append(canary)
 
@@ -116,7 +112,16 @@ def _ids_in(meta: str) -> Iterable[str]:
 
 
 def _is_touch(canary: Canary, row: Row) -> bool:
+    if canary.kind is Kind.OFFICE:
+        return _is_change_by_another(canary.object_id, row)
     return not (canary.kind in _OF_KEYS and row.source in _OF_THE_PRODUCT)
+
+
+def _is_change_by_another(user_id: str, row: Row) -> bool:
+    """Whether anyone else changed the account: role, state, password, factors or sessions. Unlocking gives no access."""
+    is_by_another = row.user_id != user_id and row.source not in _OF_THE_PRODUCT
+    is_done = row.outcome == Outcome.OK and row.action != USER_UNLOCKED
+    return row.object_id == user_id and is_by_another and is_done
 
 
 def is_low(canary: Canary, row: Row) -> bool:

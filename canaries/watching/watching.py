@@ -10,13 +10,10 @@ from audit.models import AuditLog
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from canaries import incidents
-from canaries.alarms import alarm_if_altered
-from canaries.consistency import read_position
-from canaries.documents import Canary, Touch
-from canaries.drills import match_drill
+from canaries.documents import Canary, Kind, Touch, watched
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
-from canaries.notices import queue
+from canaries.services.offices import suspend_office
 from canaries.store import Change, anchor_due, changing, opened_set, read_incidents, read_sealed_set
 from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
@@ -126,10 +123,13 @@ def _note(change: Change, touched: Touched) -> None:
         touch = match_drill(change.incidents, canary, found)
         incident = incidents.add_touch(change.incidents, canary, touch)
         change.note("canary.touched", canary=canary.id, incident=incident.id, touch=touch)
+        if canary.kind is Kind.OFFICE:
+            suspend_office(change, canary.id)
     _announce(change)
 
 
 def _announce(change: Change) -> None:
-    canaries = {canary.id: canary for canary in change.set.canaries}
+    canaries = {canary.id: canary for canary in watched(change.set)}
+    channels = [channel.id for channel in change.set.channels]
     for incident in incidents.due(change.incidents, change.at):
         queue(change, incidents.announce(incident, canaries, change.at), change.set.channels)

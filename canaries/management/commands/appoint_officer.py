@@ -1,0 +1,48 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from accounts.users.services.editing import find_user
+from canaries.documents import HOST, Office
+from canaries.services import offices
+from kernel.clock import database_now
+from kernel.commands import ServiceCommand
+
+
+class Command(ServiceCommand):
+    help = "Appoint a user as an officer, who sees canaries. Confirms a new or suspended office, and removes or lists offices."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", nargs="?", default="")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--remove", action="store_true", help="remove the office of the user")
+        what.add_argument("--list", action="store_true", dest="lists", help="list all offices")
+
+    def handle(self, *args: Any, username: str, remove: bool, lists: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        if lists == bool(username):
+            raise CommandError("Name one user, or use --list.")
+        if lists:
+            self._list()
+            return
+        user = find_user(username)
+        if remove:
+            offices.remove_officer(by=HOST, user_id=user.id)
+            self.stdout.write(f"{user.username} is no officer any more")
+        elif any(office.user_id == user.id for office in offices.list_offices()):
+            offices.confirm_office(by=HOST, user_id=user.id)
+            self.stdout.write(f"The office of {user.username} is effective")
+        else:
+            offices.appoint_officer(by=HOST, user_id=user.id)
+            self.stdout.write(f"{user.username} is an officer")
+
+    def _list(self) -> None:
+        now = database_now()
+        for office in offices.list_offices():
+            self.stdout.write(f"{office.name}  {_state(office, now)}")
+
+
+def _state(office: Office, now: Any) -> str:
+    if office.is_suspended:
+        return "suspended"
+    return "active" if offices.is_active(office, now) else f"from {office.effective_at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,160 @@
+"""Officers see canaries and incidents. An office is in the sealed set only, so no role or row shows it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from msgspec.structs import replace
+
+from accounts.models import User
+from accounts.models.users import UserState
+from accounts.second_factors.services.passkeys import has_passkeys
+from canaries.documents import HOST, Notice, Office
+from canaries.store import Change, changing, read_set
+from kernel.errors import Conflict, NotFound, Refused
+
+WAIT: Final = timedelta(hours=24)  # before an appointment by an officer is effective without a confirmation
+
+
+def list_offices() -> list[Office]:
+    """By name. Raises DocumentsAltered."""
+    return sorted(read_set().offices, key=lambda office: office.name)
+
+
+def active_officers(offices: Iterable[Office], now: datetime) -> frozenset[UUID]:
+    """The ids of the users who are officers at this time."""
+    return frozenset(office.user_id for office in offices if is_active(office, now))
+
+
+def is_active(office: Office, now: datetime) -> bool:
+    return not office.is_suspended and office.effective_at <= now
+
+
+def appoint_officer(*, by: str, user_id: UUID) -> Office:
+    """Effective at once if ``by`` is ``HOST``, otherwise after ``WAIT`` or a confirmation.
+
+    Raises NotFound, Refused for a user who cannot be an officer, Conflict, DocumentsAltered.
+    """
+    user = _eligible_user(user_id)
+    with changing() as change:
+        _require_officer(change, by)
+        if _position(change, user_id) is not None:
+            raise Conflict("This user has an office already.")
+        office = Office(
+            user_id=user.id,
+            name=user.username,
+            appointed_at=change.at,
+            appointed_by=by,
+            effective_at=change.at if by == HOST else change.at + WAIT,
+        )
+        change.set.offices.append(office)
+        _announce(change, "office.appointed", office, by)
+    return office
+
+
+def confirm_office(*, by: str, user_id: UUID) -> Office:
+    """Make a new or suspended office effective now.
+
+    ``by``: ``HOST`` or another officer. The one who appointed the user cannot confirm the appointment. Raises NotFound,
+    Refused, Conflict, DocumentsAltered.
+    """
+    _eligible_user(user_id)
+    with changing() as change:
+        _require_officer(change, by)
+        office = _find(change, user_id)
+        if is_active(office, change.at):
+            raise Conflict("This office is effective already.")
+        is_by_appointer = by == office.appointed_by
+        if is_by_appointer and not office.is_suspended:
+            raise Refused("You appointed this officer. Another officer or the host must confirm the office.")
+        # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
+        at = office.effective_at if is_by_appointer else min(office.effective_at, change.at)
+        office = _replace(change, replace(office, is_suspended=False, effective_at=at))
+        _announce(change, "office.confirmed", office, by)
+    return office
+
+
+def remove_officer(*, by: str, user_id: UUID) -> None:
+    """Raises NotFound, Refused if no officer would be left, DocumentsAltered. The host may remove the last one."""
+    with changing() as change:
+        _require_officer(change, by)
+        office = _find(change, user_id)
+        left = active_officers(change.set.offices, change.at) - {user_id}
+        if by != HOST and not left:
+            raise Refused("No active officer would be left. Appoint another one first.")
+        _announce(change, "office.removed", office, by)
+        change.set.offices.remove(office)
+
+
+def suspend_office(change: Change, user_id: UUID) -> None:
+    """The account was changed by another person. The watcher calls it, and writes an incident."""
+    place = _position(change, user_id)
+    if place is not None and not change.set.offices[place].is_suspended:
+        _replace(change, replace(change.set.offices[place], is_suspended=True))
+        change.note("office.suspended", office=user_id)
+
+
+def _eligible_user(user_id: UUID) -> User:
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise NotFound("There is no user with this ID.")
+    user.check_mac()
+    if user.is_federated:
+        raise Refused(
+            "This user signs in through the identity provider, whose administrators could take over the office. Choose "
+            "a user with a password or a passkey here."
+        )
+    if user.state != UserState.ACTIVE:
+        raise Refused("This user cannot sign in. Enable the user, or wait until they accept the invitation.")
+    if not (user.requires_second_factor or has_passkeys(user.id)):
+        raise Refused("This user has no second factor. They must first set up an authenticator or a passkey.")
+    return user
+
+
+def _require_officer(change: Change, by: str) -> None:
+    """Raises NotFound if the office ended since the request began."""
+    if by != HOST and by not in map(str, active_officers(change.set.offices, change.at)):
+        raise NotFound
+
+
+def _find(change: Change, user_id: UUID) -> Office:
+    place = _position(change, user_id)
+    if place is None:
+        raise NotFound("This user has no office.")
+    return change.set.offices[place]
+
+
+def _position(change: Change, user_id: UUID) -> int | None:
+    places = (place for place, office in enumerate(change.set.offices) if office.user_id == user_id)
+    return next(places, None)
+
+
+def _replace(change: Change, office: Office) -> Office:
+    place = _position(change, office.user_id)
+    assert place is not None  # noqa: S101 - the caller has found it
+    change.set.offices[place] = office
+    return office
+
+
+def _announce(change: Change, word: str, office: Office, by: str) -> None:
+    """In the journal, and to all channels, so that officers can object within ``WAIT``."""
+    change.note(word, by=by, office=office)
+    who = next((each.name for each in change.set.offices if str(each.user_id) == by), by)
+    notice = Notice(
+        id=uuid4(),
+        at=change.at,
+        topic=word,
+        text=_TEXTS[word].format(
+            name=office.name, by=who, at=office.effective_at.isoformat(timespec="seconds")
+        ),
+        waiting=[channel.id for channel in change.set.channels],
+    )
+    change.incidents.notices.append(notice)
+
+
+_TEXTS: Final = {
+    "office.appointed": "{by} appointed {name} as an officer, effective from {at}.",
+    "office.confirmed": "{by} confirmed the office of {name}.",
+    "office.removed": "{by} removed the office of {name}.",
+}

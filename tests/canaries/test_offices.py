@@ -1,0 +1,206 @@
+"""Who can be an officer, when an office is effective, and what suspends it."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.second_factors.services import totp
+from accounts.users.services import editing
+from canaries import journal
+from canaries.documents import HOST
+from canaries.services import offices
+from canaries.services.offices import (
+    active_officers,
+    appoint_officer,
+    confirm_office,
+    list_offices,
+    remove_officer,
+)
+from canaries.store import read_incidents, read_set
+from kernel.clock import database_now
+from kernel.errors import Conflict, NotFound, Refused
+from tests.canaries.officers import make_officer, with_factor
+from tests.factories import SYSTEM
+from tests.log_entries import log_rows
+from tests.personas import make_persona
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def first(sealed):
+    return make_officer("mira")[0].user
+
+
+@pytest.fixture
+def second(sealed):
+    return make_officer("nils")[0].user
+
+
+@pytest.fixture
+def other(sealed):
+    """A user who can be an officer."""
+    return with_factor(make_persona("olga", "operator"))[0].user
+
+
+def are_active(after=timedelta()):
+    now = database_now() + after
+    names = {office.user_id: office.name for office in read_set().offices}
+    return sorted(names[each] for each in active_officers(read_set().offices, now))
+
+
+def words():
+    return [record.word for page, _ in journal.read() for record in page.records]
+
+
+def test_an_office_from_the_host_is_effective_at_once(sealed, first):
+    assert are_active() == ["mira"]
+    assert "office.appointed" in words()
+
+
+def test_an_office_from_an_officer_waits_for_a_day(first, other):
+    appoint_officer(by=str(first.id), user_id=other.id)
+    assert are_active() == ["mira"]
+    assert are_active(timedelta(hours=23, minutes=59)) == ["mira"]
+    assert are_active(timedelta(hours=24)) == ["mira", "olga"]
+
+
+def test_another_officer_confirms_earlier_but_neither_the_appointer_nor_the_user(first, second, other):
+    appoint_officer(by=str(first.id), user_id=other.id)
+    with pytest.raises(Refused):
+        confirm_office(by=str(first.id), user_id=other.id)
+    with pytest.raises(NotFound):
+        confirm_office(by=str(other.id), user_id=other.id)
+    confirm_office(by=str(second.id), user_id=other.id)
+    assert are_active() == ["mira", "nils", "olga"]
+    with pytest.raises(Conflict):
+        confirm_office(by=str(second.id), user_id=other.id)
+
+
+def test_officers_get_a_notice_of_an_appointment(first, other):
+    appoint_officer(by=str(first.id), user_id=other.id)
+    notice = read_incidents().notices[-1]
+    assert notice.topic == "office.appointed"
+    assert notice.text.startswith("mira appointed olga")
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"requires_second_factor": False}, "set up an authenticator or a passkey"),
+        ({"is_active": False}, "Enable the user"),
+        ({"password": "!federated"}, "password or a passkey here"),
+        ({"password": "!invited"}, "accept the invitation"),
+    ],
+)
+def test_only_a_local_user_with_a_second_factor_can_be_an_officer(other, change, remedy):
+    for name, value in change.items():
+        setattr(other, name, value)
+    other.save_with_mac()
+    with pytest.raises(Refused, match=remedy):
+        appoint_officer(by=HOST, user_id=other.id)
+
+
+def test_a_user_has_one_office(first):
+    with pytest.raises(Conflict):
+        appoint_officer(by=HOST, user_id=first.id)
+
+
+def test_only_the_host_removes_the_last_officer(first, second):
+    remove_officer(by=str(first.id), user_id=second.id)
+    with pytest.raises(Refused):
+        remove_officer(by=str(first.id), user_id=first.id)
+    with pytest.raises(NotFound):
+        remove_officer(by=str(second.id), user_id=first.id)
+    remove_officer(by=HOST, user_id=first.id)
+    assert list_offices() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda by, user: editing.set_role(principal=by, user_id=user.id, role="auditor"),
+        lambda by, user: editing.disable_user(principal=by, user_id=user.id),
+        lambda by, user: editing.sign_out_everywhere(principal=by, user_id=user.id),
+        lambda by, user: totp.reset_totp(principal=by, user_id=user.id, reason="lost"),
+        lambda by, user: editing.set_email(principal=by, user_id=user.id, email="x@example.org"),
+    ],
+)
+def test_a_change_of_the_account_by_another_suspends_the_office(first, admin, watch, change):
+    watch()
+    change(admin.principal, first)
+    watch()
+    assert are_active() == []
+    incident = read_incidents().incidents[0]
+    assert (incident.first.actor_name, incident.touches) == ("ada", 1)
+    assert "office mira" in read_incidents().notices[-1].text
+    assert "office.suspended" in words()
+
+
+def test_a_command_on_the_host_suspends_it_too(first, watch):
+    editing.sign_out_everywhere(principal=SYSTEM, user_id=first.id)
+    watch()
+    assert are_active() == []
+
+
+def test_own_changes_refused_changes_and_reads_do_not_suspend(sealed, admin, operator, watch):
+    officer, _ = make_officer("mira")
+    assert officer.api.post("/auth/password", {"current_password": "x", "new_password": "y"}).status >= 400
+    assert operator.api.patch(f"/api/v1/users/{officer.user.id}", {"role": "auditor"}).status == 403
+    assert admin.api.get(f"/api/v1/users/{officer.user.id}").status == 200
+    editing.unlock_user(principal=admin.principal, user_id=officer.user.id)
+    assert officer.api.post("/auth/logout", {"refresh_token": officer.refresh_token}).status < 500
+    watch()
+    assert are_active() == ["mira"]
+    assert read_incidents().incidents == []
+
+
+def test_a_suspended_office_is_confirmed_by_the_host_or_another_officer(first, second, admin, watch):
+    for by in (HOST, str(second.id)):
+        editing.sign_out_everywhere(principal=admin.principal, user_id=first.id)
+        watch()
+        assert are_active() == ["nils"]
+        confirm_office(by=by, user_id=first.id)
+        assert are_active() == ["mira", "nils"]
+
+
+def test_the_appointer_cannot_shorten_the_wait_by_a_suspension(first, other, admin, watch):
+    appoint_officer(by=str(first.id), user_id=other.id)
+    editing.sign_out_everywhere(principal=admin.principal, user_id=other.id)
+    watch()
+    confirm_office(by=str(first.id), user_id=other.id)
+    assert are_active() == ["mira"]
+    assert are_active(offices.WAIT) == ["mira", "olga"]
+
+
+def test_nothing_of_an_office_is_in_the_log(first, other, second):
+    before = log_rows().count()
+    appoint_officer(by=str(first.id), user_id=other.id)
+    confirm_office(by=str(second.id), user_id=other.id)
+    remove_officer(by=HOST, user_id=other.id)
+    assert log_rows().count() == before
+
+
+def run(*arguments):
+    out = io.StringIO()
+    call_command("appoint_officer", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_appoints_confirms_lists_and_removes(other, admin, watch):
+    assert run("Olga") == "olga is an officer\n"
+    assert run("--list") == "olga  active\n"
+    editing.sign_out_everywhere(principal=admin.principal, user_id=other.id)
+    watch()
+    assert run("--list") == "olga  suspended\n"
+    assert run("olga") == "The office of olga is effective\n"
+    assert run("olga", "--remove") == "olga is no officer any more\n"
+    assert run("--list") == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["olga", "--list"], ["nobody"]])
+def test_the_command_explains_wrong_arguments(other, arguments):
+    with pytest.raises(CommandError):
+        run(*arguments)
