@@ -30,7 +30,8 @@ class Principal:
     ``permissions`` are those of the role, reduced to the scopes of a service token, whose other limits are ``limits``.
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
     time (aware UTC) at which the value expires. Both are None if they do not apply. ``must_enrol``: the role requires
-    a second factor that the user has not set up; until then the caller has no permission.
+    a second factor that the user has not set up; until then the caller has no permission. ``has_second_factor``: the
+    sign-in of this session used a second factor or a passkey here, not at the identity provider.
     """
 
     actor: Actor
@@ -38,6 +39,7 @@ class Principal:
     role: str
     permissions: frozenset[str]
     must_enrol: bool = False
+    has_second_factor: bool = False
     subject_version: int = 0
     family_id: UUID | None = None
     browser_session_id: UUID | None = None

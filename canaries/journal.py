@@ -90,6 +90,15 @@ def _opened(number: int, stored: object) -> ChainedPage:
     return ChainedPage(page, sealed, digest_after(page.previous, sealed))
 
 
+def read_back(before: int | None = None) -> Iterator[Page]:
+    """The pages before this number, newest first. Raises UnwrapFailed for an altered one."""
+    pages = JournalPage.objects.order_by("-number")
+    if before is not None:
+        pages = pages.filter(number__lt=before)
+    for row in pages.iterator(chunk_size=100):
+        yield open_page(row.number, bytes(row.sealed))
+
+
 def _split(records: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
     page: list[Record] = []
     left = MOST_RECORD

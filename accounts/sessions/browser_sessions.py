@@ -30,14 +30,16 @@ from kernel.freshness.stamps import EpochStamp
 PENDING = "pending_log_in"  # session entry: the user whose password was right, and when
 PENDING_FOR = timedelta(minutes=5)
 
+_HAS_SECOND_FACTOR = "has_second_factor"  # session entry: the sign-in used a second factor or a passkey
 CONFIRMED_AT = "confirmed_at"  # when the user last passed a factor check
 
 
-def begin_session(request: HttpRequest) -> None:
+def begin_session(request: HttpRequest, *, has_second_factor: bool) -> None:
     """Start the session's lifetime under a new key and ID, even if the same user was already signed in."""
     request.session.cycle_key()
     now = database_now()
     request.session[ID] = str(uuid4())
+    request.session[_HAS_SECOND_FACTOR] = has_second_factor
     request.session[BEGAN_AT] = request.session[CONFIRMED_AT] = now.isoformat()
     renew(request, now)
     if isinstance(request.user, User):
@@ -90,6 +92,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
         role=user.role,
         permissions=user.permissions,
         must_enrol=user.must_enrol,
+        has_second_factor=request.session.get(_HAS_SECOND_FACTOR, False),
         subject_version=user.subject_version,
         browser_session_id=UUID(request.session[ID]),
         auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),

@@ -97,10 +97,10 @@ class SecretFormView[F: PageForm](FormView[Principal, F]):
             response["Retry-After"] = str(refusal.retry_after)
         return response
 
-    def open(self, user: User, default: str = "") -> HttpResponse:
+    def open(self, user: User, default: str = "", *, has_second_factor: bool = False) -> HttpResponse:
         """Sign the user in and redirect to the requested page, to ``default`` or to the home page."""
         login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        begin_session(self.request)
+        begin_session(self.request, has_second_factor=has_second_factor)
         self.request.session.pop(PENDING, None)
         if is_htmx(self.request):  # in a dialog: the page keeps its form input, and gets a new CSRF token
             detail = {"token": get_token(self.request), "user": str(user.id)}

@@ -116,7 +116,7 @@ class SignInCodeView(SecretFormView[CodeForm]):
         except DomainError as refusal:
             return self.again(form, refusal)
         _show_codes_left(request, user.id, form.cleaned_data["code"])
-        return self.open(user)
+        return self.open(user, has_second_factor=True)
 
 
 def _show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:
@@ -213,4 +213,4 @@ class SignInWithPasskeyView(SecretFormView[PageForm]):
             form = type(form)({})
             form.errors.clear()
             return self.again(form, refusal, template=template, has_passkeys=True)
-        return self.open(user)
+        return self.open(user, has_second_factor=True)

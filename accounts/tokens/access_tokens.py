@@ -136,7 +136,7 @@ def authenticate_bearer(text: str, origin: Origin, *about: str) -> Principal:
     try:
         if text.startswith(service_tokens.PREFIX):
             return service_tokens.authenticate_service_token(text, origin, about)
-        return _authenticate(text, origin, about)
+        return authenticate_access_token(text, origin, *about)
     except Unauthenticated as error:
         token_refusals_total.labels(reason=error.code).inc()
         raise
@@ -188,7 +188,8 @@ def _require_unchanged(principal: Principal, account_id: UUID) -> None:
         raise SessionEnded
 
 
-def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principal:
+def authenticate_access_token(text: str, origin: Origin, *about: str) -> Principal:
+    """Like ``authenticate_bearer``, for access tokens only. A refusal is not counted."""
     user_id = _claimed_user(text)
     # Read the stamp before the rows, so that any later change makes the principal stale.
     stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
@@ -206,6 +207,7 @@ def _authenticate(text: str, origin: Origin, about: tuple[str, ...]) -> Principa
         role=user.role,
         permissions=user.permissions,
         must_enrol=user.must_enrol,
+        has_second_factor=family.auth_methods.startswith("password+"),
         subject_version=user.subject_version,
         family_id=family.id,
         auth_time=family.auth_time,

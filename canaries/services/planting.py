@@ -16,20 +16,12 @@ from canaries.store import changing
 from kernel.errors import Conflict, NotFound
 from keys.models import Key
 
-_SAMPLE: Final = 2_000  # names from which suggestions are made
-
-
-class _Table(NamedTuple):
-    model: type[Model]
-    name: str  # its column
-
-
-_TABLES: Final[Mapping[Kind, _Table]] = {
-    Kind.KEY: _Table(Key, "name"),
-    Kind.CIPHERTEXT: _Table(Key, "name"),
-    Kind.TOKEN: _Table(ServiceToken, "name"),
-    Kind.CLIENT: _Table(ServiceAccount, "name"),
-    Kind.USER: _Table(User, "username"),
+TABLES: Final[Mapping[Kind, tuple[type[Model], str]]] = {
+    Kind.KEY: (Key, "name"),
+    Kind.CIPHERTEXT: (Key, "name"),
+    Kind.TOKEN: (ServiceToken, "name"),
+    Kind.CLIENT: (ServiceAccount, "name"),
+    Kind.USER: (User, "username"),
 }
 
 
@@ -82,24 +74,10 @@ def find_canary(canaries: list[Canary], canary_id: UUID) -> Canary:
     return found
 
 
-def suggest_names(kind: Kind) -> list[str]:
-    """Names for a new decoy that look like those of this kind."""
-    model, column = _TABLES[kind]
-    names = model._default_manager.order_by("-created_at").values_list(column, flat=True)[:_SAMPLE]
-    return suggest(list(names))
-
-
-def _find(kind: Kind, reference: str) -> tuple[str, str]:
-    """The ID and the name. Raises NotFound, and Conflict if several tokens have the name."""
-    model, column = _TABLES[kind]
-    try:
-        wanted = Q(pk=UUID(reference))
-    except ValueError:
-        wanted = Q(**{column: reference})
-    found = list(model._default_manager.filter(wanted).values_list("pk", column)[:2])
-    if not found:
-        raise NotFound(f"There is no such object: {kind.replace('_', ' ')} {reference}. Create it first.")
-    if len(found) > 1:
-        raise Conflict(f"Several objects have the name {reference}. Use the ID.")
-    [(object_id, name)] = found
-    return str(object_id), name
+def _name_of(kind: Kind, object_id: UUID) -> str:
+    """Raises NotFound."""
+    model, column = TABLES[kind]
+    row = model._default_manager.filter(pk=object_id).values_list(column).first()
+    if row is None:
+        raise NotFound
+    return str(row[0])

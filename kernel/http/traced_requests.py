@@ -10,6 +10,8 @@ from opentelemetry import trace
 from kernel.http.asgi_responses import Receive, Scope, Send
 from kernel.observability import spans
 
+RECORDED_STATUS = "CC-Recorded-Status"  # header for ``TracedApplication``, which removes it
+
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -28,7 +30,7 @@ class TracedApplication:
 
         async def watch(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                spans.set_response(span, message["status"], message["headers"])
+                spans.set_response(span, _take_status(message), message["headers"])
             await send(message)
 
         try:
@@ -44,6 +46,16 @@ class TracedApplication:
         method, path = scope["method"], scope["path"]
         route = path if (method, path) in self._routes else ""
         return spans.begin_request(method, route, traceparent(scope["headers"]))
+
+
+def _take_status(message: MutableMapping[str, Any]) -> int:
+    """The status that the span gets: that of the response, unless a header names another one."""
+    name = RECORDED_STATUS.lower().encode()
+    named = [value for header, value in message["headers"] if header == name]
+    if not named:
+        return int(message["status"])
+    message["headers"] = [(header, value) for header, value in message["headers"] if header != name]
+    return int(named[0])
 
 
 def traceparent(headers: Collection[tuple[bytes, bytes]]) -> bytes:

@@ -67,6 +67,16 @@ def active(span: Span) -> Iterator[None]:
         context.detach(token)
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Inside the block there is no current span, and statements get none."""
+    token = context.attach(context.Context())
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
 def leave() -> None:
     """Make no span the current one, for the rest of the task or thread."""
     context.attach(context.Context())
@@ -201,6 +211,8 @@ def traced_statements() -> AbstractContextManager[None]:
 
 
 def _execute(execute: Callable[..., Any], sql: Any, params: Any, many: Any, about: Mapping[str, Any]) -> Any:
+    if not trace.get_current_span().is_recording():  # inside ``untraced``
+        return execute(sql, params, many, about)
     # A statement that psycopg composes from parts may contain values.
     name, operation, statement = _describe(sql[:_MAX_STATEMENT] if isinstance(sql, str) else "")
     attributes: dict[str, str] = {

@@ -73,6 +73,15 @@ def without_span() -> Context:
     return here
 
 
+def untraced() -> AbstractContextManager[None]:
+    """Inside the block, nothing creates spans or changes the current one."""
+    if not settings.CC_TRACES:
+        return nullcontext()
+    from kernel.observability import spans
+
+    return spans.untraced()
+
+
 def job(kind: str, job_id: str, attempt: int, request_id: str) -> AbstractContextManager[None]:
     """A trace of one attempt of a job; see ``kernel.observability.spans.job``."""
     if not settings.CC_TRACES:

@@ -73,6 +73,8 @@ def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+    counts_statements = True  # see kernel.databases.transactions
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers += [self._execute_bounded, _execute_writable]
@@ -91,6 +93,16 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         """False also if the server became read-only. Then the next connection is made to another host."""
         is_usable: bool = super().is_usable()
         return is_usable and not (self._must_write and _is_read_only(self.connection))
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if self.counts_statements:
+            return super().create_cursor(name)
+        counting = self.connection.cursor_factory
+        self.connection.cursor_factory = counting.__mro__[1]  # the class that django_prometheus has extended
+        try:
+            return super().create_cursor(name)
+        finally:
+            self.connection.cursor_factory = counting
 
     def _commit(self) -> None:
         if self.connection is not None:

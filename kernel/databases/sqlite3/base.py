@@ -11,6 +11,8 @@ from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+    counts_statements = True  # see kernel.databases.transactions
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._has_less = False
@@ -20,6 +22,11 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         self._has_less = False
         _create_private(str(conn_params["database"]))
         return super().get_new_connection(conn_params)
+
+    def create_cursor(self, name: Any = None) -> Any:
+        if self.counts_statements:
+            return super().create_cursor(name)
+        return self.connection.cursor(factory=self.CURSOR_CLASS)
 
     def _execute_bounded(self, execute: Callable[..., Any], *call: Any) -> Any:
         if not self.in_atomic_block:

@@ -1,0 +1,28 @@
+"""Change what an officer wrote about a canary."""
+
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from canaries.documents import Canary, Exemption, Level
+from canaries.services.planting import find_canary
+from canaries.store import changing
+
+
+def change_canary(
+    *,
+    by: str,
+    canary_id: UUID,
+    note: str | UnsetType = UNSET,
+    level: Level | UnsetType = UNSET,
+    exemptions: tuple[Exemption, ...] | UnsetType = UNSET,
+) -> Canary:
+    """Raises NotFound, DocumentsAltered."""
+    given = {"note": note, "level": level, "exemptions": exemptions}
+    with changing() as change:
+        canary = find_canary(change.set.canaries, canary_id)
+        changed = replace(canary, **{name: value for name, value in given.items() if value is not UNSET})
+        change.set.canaries[change.set.canaries.index(canary)] = changed
+        change.note("canary.changed", by=by, canary=changed)
+    return changed

@@ -1,0 +1,30 @@
+"""The hidden routes. ``ciphercanary.hidden_urls`` adds their prefixes."""
+
+from django.urls import include, path
+
+from canaries import api as rest
+
+api = [
+    path("canaries", rest.CanaryListView.as_view(), name="api-canaries"),
+    path("canaries/<uuid:canary_id>", rest.CanaryView.as_view(), name="api-canary"),
+    path("canaries/incidents", rest.IncidentListView.as_view(), name="api-incidents"),
+    path("canaries/incidents/<uuid:incident_id>", rest.IncidentView.as_view(), name="api-incident"),
+    path(
+        "canaries/incidents/<uuid:incident_id>/decision",
+        rest.DecisionView.as_view(),
+        name="api-incident-decision",
+    ),
+    path("canaries/offices", rest.OfficeListView.as_view(), name="api-offices"),
+    path("canaries/offices/<uuid:user_id>", rest.OfficeView.as_view(), name="api-office"),
+    path(
+        "canaries/offices/<uuid:user_id>/confirm", rest.ConfirmOfficeView.as_view(), name="api-office-confirm"
+    ),
+    path("canaries/journal", rest.JournalView.as_view(), name="api-journal"),
+]
+api.append(
+    path(
+        "canaries/schema",
+        rest.SchemaView.as_view(patterns=[path("api/v1/", include(list(api)))]),
+        name="api-canaries-schema",
+    )
+)

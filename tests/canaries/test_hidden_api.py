@@ -1,0 +1,137 @@
+"""The API of officers, each use case once through its endpoint."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import TokenFamily
+from canaries.services.offices import list_offices
+from tests.canaries.officers import make_officer, with_factor
+from tests.personas import make_persona
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HERE = "/api/v1/canaries"
+
+
+@pytest.fixture
+def officer(sealed):
+    return make_officer("mira")[0]
+
+
+@pytest.fixture
+def plant(officer, key):
+    def new(**more):
+        return officer.api.post(HERE, {"kind": "key", "object": "payroll", "note": "the wiki", **more})
+
+    return new
+
+
+def test_plant_change_and_remove_a_canary(officer, key, plant):
+    planted = plant(exemptions=[{"operation": "crypto.message.encrypted", "client_ip": "10.0.0.7"}])
+    assert planted.status == 201, planted.json
+    canary = planted.json
+    assert canary["object_id"] == key["id"]
+    assert (canary["planted_by"], canary["level"], canary["touched_at"]) == (
+        str(officer.user.id),
+        "alert",
+        None,
+    )
+    assert canary["exemptions"][0]["client_ip"] == "10.0.0.7"
+    url = planted.headers["Location"]
+    changed = officer.api.patch(url, {"level": "quarantine", "note": "the CI"}).json
+    assert (changed["level"], changed["note"]) == ("quarantine", "the CI")
+    assert changed["exemptions"] == canary["exemptions"]
+    assert officer.api.get(url).json == changed
+    assert officer.api.get(HERE).json["results"] == [changed]
+    assert officer.api.delete(url).status == 204
+    assert officer.api.get(HERE).json["count"] == 0
+    assert officer.api.get(url).status == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"kind": "office"}, "kind"),
+        ({"level": "loud"}, "level"),
+        ({"note": ""}, "note"),
+        ({"note": "x" * 201}, "note"),
+        ({"exemptions": [{"per_hour": 0}]}, "exemptions.0.per_hour"),
+        ({"exemptions": [{}] * 9}, "exemptions"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_wrong_input_names_the_field(plant, sent, field):
+    refused = plant(**sent)
+    assert refused.status == 400
+    assert field in refused.json["errors"]
+
+
+def test_an_object_that_does_not_exist_is_refused(plant):
+    assert plant(object="nothing").status == 404
+    assert plant(object="00000000-0000-4000-8000-000000000000").status == 404
+
+
+def test_an_incident_is_listed_and_decided(officer, key, plant, developer, watch):
+    plant()
+    developer.api.post("/api/v1/encrypt", {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": "aGk="})
+    watch()
+    (incident,) = officer.api.get(f"{HERE}/incidents").json["results"]
+    assert (incident["status"], incident["first"]["action"]) == ("new", "crypto.message.encrypted")
+    assert officer.api.get(HERE).json["results"][0]["touched_at"] is not None
+    url = f"{HERE}/incidents/{incident['id']}"
+    decide = f"{url}/decision"
+    assert officer.api.post(decide, {"status": "closed"}).status == 409
+    assert officer.api.post(decide, {"status": "acknowledged"}).json["status"] == "acknowledged"
+    refused = officer.api.post(decide, {"status": "false_alarm"})
+    assert (refused.status, list(refused.json["errors"])) == (400, ["reason"])
+    decided = officer.api.post(decide, {"status": "false_alarm", "reason": "our test"}).json
+    assert (decided["reason"], decided["decided_by"]) == ("our test", str(officer.user.id))
+    assert officer.api.post(decide, {"status": "closed"}).status == 200
+    assert officer.api.get(url).json["reason"] == "our test"
+
+
+def test_offices_are_appointed_confirmed_and_removed(officer):
+    other, _ = make_officer("nils")
+    third, _ = with_factor(make_persona("olga", "operator"))
+    appointed = officer.api.post(f"{HERE}/offices", {"user": "olga"})
+    assert appointed.status == 201
+    url = f"{HERE}/offices/{third.user.id}"
+    assert third.api.get(HERE).status == 404
+    assert officer.api.post(f"{url}/confirm").status == 422
+    assert other.api.post(f"{url}/confirm").status == 200
+    assert [each["name"] for each in officer.api.get(f"{HERE}/offices").json["results"]] == [
+        "mira",
+        "nils",
+        "olga",
+    ]
+    assert officer.api.delete(url).status == 204
+    assert [office.name for office in list_offices()] == ["mira", "nils"]
+
+
+def test_the_journal_is_read_from_its_end(officer, plant):
+    plant()
+    first = officer.api.get(f"{HERE}/journal?limit=1").json
+    assert first["results"][0]["word"] == "canary.planted"
+    words, following = [], f"{HERE}/journal?limit=1"
+    while following:
+        page = officer.api.get(following).json
+        words += [record["word"] for record in page["results"]]
+        following = page["next"]
+    assert words[:2] == ["canary.planted", "office.appointed"]
+    assert words[-1] == "journal.anchored"
+
+
+def test_changes_need_a_recent_sign_in(officer, plant):
+    for family in TokenFamily.objects.filter(user=officer.user):
+        family.auth_time -= timedelta(minutes=11)
+        family.save_with_mac()
+    assert plant().code == "recent_auth_required"
+    assert officer.api.get(HERE).status == 200
+
+
+def test_the_schema_describes_these_endpoints_and_no_others(officer):
+    paths = officer.api.get(f"{HERE}/schema").json["paths"]
+    assert f"{HERE}/incidents/{{incident_id}}/decision" in paths
+    assert all(path.startswith(HERE) for path in paths)
+    assert not any("canaries" in path for path in officer.api.get("/api/schema/").json["paths"])
