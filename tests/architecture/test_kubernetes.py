@@ -179,10 +179,11 @@ def test_the_first_policy_denies_everything():
     assert all("podSelector" in peer for rule in ingress for peer in rule["from"])
 
 
-def test_the_codes_of_links_are_not_logged():
+def test_neither_the_codes_of_links_nor_requests_of_officers_are_logged():
     [setup] = [found for found in of_kind("Ingress") if found["metadata"]["name"] == "ciphercanary-setup"]
     [rule] = setup["spec"]["rules"]
-    assert [path["path"] for path in rule["http"]["paths"]] == ["/setup/", "/invitation/"]
+    paths = [path["path"] for path in rule["http"]["paths"]]
+    assert paths == ["/setup/", "/invitation/", "/canaries", "/api/v1/canaries"]
     assert setup["metadata"]["annotations"]["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
 
 
