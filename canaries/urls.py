@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from canaries import api as rest
+from canaries import views
 
 api = [
     path("canaries", rest.CanaryListView.as_view(), name="api-canaries"),
@@ -28,3 +29,11 @@ api.append(
         name="api-canaries-schema",
     )
 )
+
+pages = [
+    path("canaries/", views.CanariesView.as_view(), name="canaries"),
+    path("canaries/incidents/", views.IncidentsView.as_view(), name="incidents"),
+    path("canaries/incidents/<uuid:incident_id>/", views.IncidentView.as_view(), name="incident"),
+    path("canaries/offices/", views.OfficesView.as_view(), name="offices"),
+    path("canaries/<uuid:canary_id>/", views.CanaryView.as_view(), name="canary"),
+]

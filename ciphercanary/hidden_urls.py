@@ -7,5 +7,6 @@ from ciphercanary import urls
 
 urlpatterns = [
     path("api/v1/", include(canaries.api)),
+    path("", include(canaries.pages)),
     *urls.urlpatterns,
 ]

@@ -1,0 +1,57 @@
+"""Forms of officers."""
+
+from django import forms
+
+from canaries.documents import Incident, Level, Status
+from canaries.serializers import LONGEST_NOTE, LONGEST_REFERENCE, PLANTED
+from canaries.services.deciding import NEXT
+from canaries.wording import KINDS, LEVELS, STATUSES
+from kernel.labels import label_fault
+from kernel.pages.forms import PageForm, offer
+
+
+def _text(
+    label: str, help_text: str, *, required: bool = True, longest: int = LONGEST_NOTE
+) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=required,
+        max_length=longest,
+        validators=[_printable],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def _printable(text: str) -> None:
+    if fault := label_fault(text, LONGEST_NOTE):
+        raise forms.ValidationError(fault)
+
+
+class CanaryForm(PageForm):
+    note = _text("Placement", "Where it is planted, such as a wiki page or a CI variable.")
+    level = forms.ChoiceField(
+        choices=[(level.value, LEVELS[level]) for level in Level], initial=Level.ALERT.value
+    )
+
+
+class PlantForm(CanaryForm):
+    kind = forms.ChoiceField(choices=[(kind.value, KINDS[kind]) for kind in PLANTED])
+    object = _text("Object", "ID or name. The object must exist already.", longest=LONGEST_REFERENCE)
+    field_order = ["kind", "object", "note", "level"]
+
+
+class DecisionForm(PageForm):
+    status = forms.ChoiceField(label="Decision")
+    reason = _text("Reason", "Required for a false alarm.", required=False)
+
+    def __init__(self, data: object, incident: Incident) -> None:
+        super().__init__(data)
+        offer(self, "status", [(status.value, STATUSES[status]) for status in NEXT[incident.status]])
+
+    def clean_status(self) -> Status:
+        return Status(self.cleaned_data["status"])
+
+
+class AppointForm(PageForm):
+    user = _text("User", "Name or ID of a user with a second factor.", longest=LONGEST_REFERENCE)

@@ -1,0 +1,73 @@
+"""The acts of a credential, from the log, and its reach."""
+
+from datetime import timedelta
+from typing import Final
+
+from accounts.models import ServiceAccount, ServiceToken, User
+from accounts.principals import Principal
+from accounts.roles import sees_all, word_of
+from audit.browse.selection import LogCriteria
+from audit.log.events import Source
+from audit.models import AuditLog
+from audit.models.logs import AuditLogQuerySet
+from audit.services.reading import find_logs
+from audit.services.showing import show_newest
+from canaries.documents import Incident
+from keys.models import Key, KeyGrant
+
+_NEWEST: Final = 20
+_PERIOD: Final = timedelta(hours=1)  # of an address, which no index finds
+_READER: Final = Principal.system("log reader", Source.SCHEDULER)
+
+
+def last_acts(incident: Incident) -> list[AuditLog]:
+    """The newest entries of the credential. Of an address, those of the hour before its last touch; of the host, none."""
+    kind, _, value = incident.credential.partition(":")
+    match kind if value else "host":
+        case "host":
+            return []
+        case "token":
+            found = _of_token(value)
+        case "identity":
+            found = find_logs(reader=_READER, criteria=LogCriteria(actor=value))
+        case _:
+            until = incident.last_at + timedelta(seconds=1)
+            criteria = LogCriteria(client_ip=value, since=incident.last_at - _PERIOD, until=until)
+            found = find_logs(reader=_READER, criteria=criteria)
+    return show_newest(found.order_by("-id"), _NEWEST)[0]
+
+
+def _of_token(token_id: str) -> AuditLogQuerySet:
+    holder = _holder_of(_token(token_id)) or token_id
+    # The index is that of the holder.
+    return find_logs(reader=_READER, criteria=LogCriteria(actor=holder)).filter(token_id=token_id)
+
+
+def reach_of(incident: Incident) -> str:
+    """The role of the credential's holder, the keys they own, and their grants. "" for an address."""
+    kind, _, value = incident.credential.partition(":")
+    token = _token(value) if kind == "token" else None
+    holder_id = value if kind == "identity" else _holder_of(token)
+    holder = _holder(holder_id) if holder_id else None
+    if holder is None:
+        return ""
+    if sees_all(holder.role, "keys.read"):
+        keys = "all keys"
+    else:
+        owned = Key.objects.created_by_identity(holder.identity).count()  # noqa: CC2 - a number only
+        grants = KeyGrant.objects.filter(principal_id=str(holder.id)).count()
+        keys = f"{owned} own keys, and {grants} grants"
+    scopes = f" The token is limited to {', '.join(map(word_of, sorted(token.scopes)))}." if token else ""
+    return f"{holder.name} has the role {holder.role}, and reaches {keys}.{scopes}"
+
+
+def _token(token_id: str) -> ServiceToken | None:
+    return ServiceToken.objects.filter(pk=token_id).first()
+
+
+def _holder_of(token: ServiceToken | None) -> str:
+    return "" if token is None else str(token.user_id or token.service_account_id)
+
+
+def _holder(holder_id: str) -> User | ServiceAccount | None:
+    return User.objects.filter(pk=holder_id).first() or ServiceAccount.objects.filter(pk=holder_id).first()

@@ -1,0 +1,162 @@
+"""The pages of officers, each use case once through its form."""
+
+import pytest
+
+from accounts.models import BrowserSession
+from canaries.documents import HOST, Kind, Status
+from canaries.services import reading
+from canaries.services.offices import appoint_officer, list_offices
+from canaries.services.planting import plant_canary
+from canaries.store import changing, read_incidents, read_set
+from tests.accounts.test_pages_second_factor import make_old
+from tests.browsing import plain
+from tests.canaries.officers import browser_of, make_officer, with_factor
+from tests.personas import make_persona
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PLANT = {"kind": "key", "object": "payroll", "note": "the wiki", "level": "alert"}
+
+
+@pytest.fixture
+def browser(sealed):
+    return make_officer("mira")[1]
+
+
+@pytest.fixture
+def canary(sealed, key):
+    return plant_canary(by=HOST, kind=Kind.KEY, object_id=key["id"], note="the wiki")
+
+
+@pytest.fixture
+def incident(canary, key, developer, watch):
+    developer.api.post("/api/v1/encrypt", {"key_id": key["id"], "algorithm": "aes-256-gcm", "data": "aGk="})
+    watch()
+    return read_incidents().incidents[0]
+
+
+def test_plant_change_and_remove_a_canary(browser, key):
+    assert "No canaries yet" in plain(browser.get("/canaries/"))
+    planted = browser.post("/canaries/", PLANT)
+    assert planted.status_code == 303
+    url = planted["Location"]
+    page = plain(browser.get(url))
+    assert key["id"] in page
+    assert "the wiki" in page
+    assert "by mira" in page
+    assert "payroll" in plain(browser.get("/canaries/"))
+    assert browser.post(url, {"note": "the CI", "level": "observe"})["Location"] == url
+    assert (read_set().canaries[0].note, read_set().canaries[0].level) == ("the CI", "observe")
+    assert browser.post(url, {"remove": "yes"})["Location"] == "/canaries/"
+    assert read_set().canaries == []
+    assert browser.get(url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ({"object": "nothing"}, "Nothing of this kind has this ID or name."),
+        ({"note": ""}, "This field is required."),
+        ({"note": "x\u200by"}, "U+200B"),
+        ({"kind": "office"}, "office is not one of the available choices"),
+    ],
+)
+def test_wrong_input_is_shown_in_the_form(browser, key, sent, shown):
+    response = browser.post("/canaries/", PLANT | sent)
+    assert response.status_code == 422
+    assert shown in plain(response)
+    assert read_set().canaries == []
+
+
+def test_an_incident_shows_who_did_what_and_is_decided(browser, incident, developer):
+    listed = plain(browser.get("/canaries/incidents/"))
+    assert "dora" in listed
+    url = f"/canaries/incidents/{incident.id}/"
+    page = plain(browser.get(url))
+    for part in (
+        "payroll",
+        "the wiki",
+        "dora",
+        "127.0.0.1",
+        "crypto.message.encrypted",
+        "Encrypt",
+        "developer",
+    ):
+        assert part in page, part
+    assert "End all sessions of the user" in page
+    refused = browser.post(url, {"status": "false_alarm"})
+    assert refused.status_code == 422
+    assert "Give the reason" in plain(refused)
+    assert browser.post(url, {"status": "confirmed"})["Location"] == url
+    assert reading.get_incident(incident.id).status is Status.CONFIRMED
+    assert browser.post(url, {"status": "acknowledged"}).status_code == 422
+    assert browser.post(url, {"status": "closed"}).status_code == 303
+    assert "Save decision" not in plain(browser.get(url))
+
+
+@pytest.mark.parametrize(
+    "credential", ["address:127.0.0.1", "address:", "token:4a3c1f0e-0d7a-4c6e-9a35-0c2f7f0a1b2c"]
+)
+def test_an_incident_of_another_credential_is_shown_too(browser, incident, credential):
+    with changing() as change:
+        change.incidents.incidents[0].credential = credential
+    assert browser.get(f"/canaries/incidents/{incident.id}/").status_code == 200
+
+
+def test_appoint_confirm_and_remove_officers(browser, sealed):
+    _, second = make_officer("nils")
+    third, _ = with_factor(make_persona("olga", "operator"))
+    assert browser.post("/canaries/offices/", {"user": "olga"}).status_code == 303
+    assert "Waiting" in plain(browser.get("/canaries/offices/"))
+    refused = browser.post("/canaries/offices/", {"confirm": str(third.user.id)})
+    assert "You appointed this officer" in plain(refused)
+    assert second.post("/canaries/offices/", {"confirm": str(third.user.id)}).status_code == 303
+    assert "Waiting" not in plain(browser.get("/canaries/offices/"))
+    assert browser.post("/canaries/offices/", {"remove": str(third.user.id)}).status_code == 303
+    assert [office.name for office in list_offices()] == ["mira", "nils"]
+    assert browser.post("/canaries/offices/", {"confirm": "nobody"}).status_code == 422
+
+
+def test_a_form_without_the_token_of_the_session_is_refused(sealed, key):
+    persona, authenticator = with_factor(make_persona("mira", "developer"))
+    browser = browser_of(persona, authenticator)
+    appoint_officer(by=HOST, user_id=persona.user.id)
+    browser.handler.enforce_csrf_checks = True
+    assert browser.post("/canaries/", PLANT).status_code == 403
+    assert read_set().canaries == []
+    token = browser.get("/canaries/").context["csrf_token"]
+    assert browser.post("/canaries/", PLANT | {"csrfmiddlewaretoken": str(token)}).status_code == 303
+
+
+def test_changes_need_a_recent_sign_in_and_pages_say_so(browser, key):
+    make_old(browser)
+    assert "Confirm your identity" in plain(browser.get("/canaries/"))
+    assert browser.post("/canaries/", PLANT)["Location"] == "/reauth/?next=%2Fcanaries%2F"
+    assert read_set().canaries == []
+
+
+def test_nothing_is_kept_in_the_session(browser, canary):
+    before = dict(browser.session)
+    browser.post(f"/canaries/{canary.id}/", {"note": "the CI", "level": "observe"})
+    browser.post(f"/canaries/{canary.id}/", {"note": "", "level": "observe"})
+    browser.get("/canaries/")
+    after = dict(browser.session)
+    for each in (before, after):
+        each.pop("seen_at")
+        each.pop("_session_expiry")
+    assert after == before
+    assert BrowserSession.objects.count() == 1
+
+
+def test_messages_of_other_pages_stay(browser):
+    browser.post("/account/appearance/", {"theme": "dark"})
+    waiting = browser.session.get("_messages")
+    browser.get("/canaries/")
+    assert browser.session.get("_messages") == waiting
+
+
+def test_htmx_gets_the_part_that_it_asks_for(browser):
+    headers = {"HX-Request": "true", "HX-Target": "page"}
+    response = browser.get("/canaries/", headers=headers)
+    assert response.content.decode().startswith("<title>")
+    assert "HX-Target" in response["Vary"]
