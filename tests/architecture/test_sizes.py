@@ -13,15 +13,15 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_624,
-    "audit": 20_836,
+    "accounts": 9_650,
+    "audit": 20_831,
     "backups": 1_355,
-    "canaries": 1_899,
-    "ciphercanary": 3_390,
+    "canaries": 2_368,
+    "ciphercanary": 3_402,
     "console": 4_006,
     "crypto_ops": 9_011,
     "demo": 934,
-    "kernel": 14_171,
+    "kernel": 14_240,
     "keys": 12_282,
     "notifications": 2_163,
 }

@@ -2,14 +2,16 @@
 
 import io
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import User
 from accounts.second_factors.services import totp
 from accounts.users.services import editing
 from canaries import journal
-from canaries.documents import HOST
+from canaries.documents import HOST, Channel, ChannelKind
 from canaries.services import offices
 from canaries.services.offices import (
     active_officers,
@@ -17,11 +19,14 @@ from canaries.services.offices import (
     confirm_office,
     list_offices,
     remove_officer,
+    suspend_office,
 )
-from canaries.store import read_incidents, read_set
+from canaries.store import changing, read_incidents, read_set
 from kernel.clock import database_now
 from kernel.errors import Conflict, NotFound, Refused
+from kernel.trust.row_mac import IntegrityFailed
 from tests.canaries.officers import make_officer, with_factor
+from tests.endpoints import make_passkey
 from tests.factories import SYSTEM
 from tests.log_entries import log_rows
 from tests.personas import make_persona
@@ -67,6 +72,32 @@ def test_an_office_from_an_officer_waits_for_a_day(first, other):
     assert are_active(timedelta(hours=24)) == ["mira", "olga"]
 
 
+def test_an_office_is_effective_from_its_time_on(first):
+    [office] = list_offices()
+    assert active_officers([office], office.effective_at) == {first.id}
+    assert active_officers([office], office.effective_at - timedelta(microseconds=1)) == set()
+
+
+def test_offices_are_sorted_by_name(second, first):
+    assert [office.name for office in list_offices()] == ["mira", "nils"]
+
+
+def test_only_an_officer_changes_offices(first, other):
+    with pytest.raises(NotFound):
+        appoint_officer(by=str(other.id), user_id=other.id)
+    with pytest.raises(NotFound):
+        remove_officer(by=str(other.id), user_id=first.id)
+    assert are_active() == ["mira"]
+
+
+def test_a_user_without_an_office_or_an_account_is_named(first, other):
+    for change in (confirm_office, remove_officer):
+        with pytest.raises(NotFound, match="no office"):
+            change(by=str(first.id), user_id=other.id)
+    with pytest.raises(NotFound, match="no user"):
+        appoint_officer(by=HOST, user_id=uuid4())
+
+
 def test_another_officer_confirms_earlier_but_neither_the_appointer_nor_the_user(first, second, other):
     appoint_officer(by=str(first.id), user_id=other.id)
     with pytest.raises(Refused):
@@ -79,11 +110,23 @@ def test_another_officer_confirms_earlier_but_neither_the_appointer_nor_the_user
         confirm_office(by=str(second.id), user_id=other.id)
 
 
-def test_officers_get_a_notice_of_an_appointment(first, other):
+def test_each_change_is_in_the_journal_and_announced_on_all_channels(first, second, other):
+    channel = Channel(id=uuid4(), kind=ChannelKind.EMAIL, target="x", added_at=database_now(), added_by=HOST)
+    with changing() as change:
+        change.set.channels.append(channel)
     appoint_officer(by=str(first.id), user_id=other.id)
-    notice = read_incidents().notices[-1]
-    assert notice.topic == "office.appointed"
-    assert notice.text.startswith("mira appointed olga")
+    confirm_office(by=str(second.id), user_id=other.id)
+    remove_officer(by=HOST, user_id=other.id)
+    notices = read_incidents().notices[-3:]
+    assert [notice.waiting for notice in notices] == [[channel.id]] * 3
+    assert notices[0].text.startswith("mira appointed olga as an officer, effective from 20")
+    assert [notice.text for notice in notices[1:]] == [
+        "nils confirmed the office of olga.",
+        "host removed the office of olga.",
+    ]
+    facts = [record.facts for page, _ in journal.read() for record in page.records][-3:]
+    assert [each["by"] for each in facts] == [str(first.id), str(second.id), HOST]
+    assert {each["office"]["user_id"] for each in facts} == {str(other.id)}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +143,19 @@ def test_only_a_local_user_with_a_second_factor_can_be_an_officer(other, change,
         setattr(other, name, value)
     other.save_with_mac()
     with pytest.raises(Refused, match=remedy):
+        appoint_officer(by=HOST, user_id=other.id)
+
+
+def test_a_passkey_is_enough(sealed):
+    persona = make_persona("paul", "developer")
+    make_passkey(persona.user)
+    appoint_officer(by=HOST, user_id=persona.user.id)
+    assert are_active() == ["paul"]
+
+
+def test_an_altered_account_gets_no_office(other):
+    User.objects.filter(pk=other.id).update(role="admin")
+    with pytest.raises(IntegrityFailed):
         appoint_officer(by=HOST, user_id=other.id)
 
 
@@ -164,6 +220,24 @@ def test_a_suspended_office_is_confirmed_by_the_host_or_another_officer(first, s
         assert are_active() == ["nils"]
         confirm_office(by=by, user_id=first.id)
         assert are_active() == ["mira", "nils"]
+
+
+def test_an_office_is_not_confirmed_until_its_user_has_a_second_factor_again(first, admin, watch):
+    totp.reset_totp(principal=admin.principal, user_id=first.id, reason="lost")
+    watch()
+    with pytest.raises(Refused, match="second factor"):
+        confirm_office(by=HOST, user_id=first.id)
+
+
+def test_an_office_is_suspended_once_and_not_if_it_was_removed(first, second):
+    remove_officer(by=HOST, user_id=second.id)
+    for user in (first, first, second):
+        with changing() as change:
+            suspend_office(change, user.id)
+    found = [
+        record for page, _ in journal.read() for record in page.records if record.word == "office.suspended"
+    ]
+    assert [record.facts for record in found] == [{"office": str(first.id)}]
 
 
 def test_the_appointer_cannot_shorten_the_wait_by_a_suspension(first, other, admin, watch):
