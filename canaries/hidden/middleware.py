@@ -16,7 +16,6 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.template.response import SimpleTemplateResponse
 from django.urls import Resolver404, ResolverMatch, get_urlconf, resolve, set_urlconf
-from django.utils.cache import patch_vary_headers
 
 from accounts.principals import Principal
 from canaries.hidden.officers import find_officer
@@ -96,9 +95,7 @@ def _copied(request: HttpRequest, match: ResolverMatch, officer: Principal) -> H
 def _add_headers(response: HttpResponse, unknown: HttpResponseBase) -> None:
     """Add what middleware set: security headers, cookies and the time left in the session."""
     for name, value in unknown.items():
-        if name == "Vary":
-            patch_vary_headers(response, value.split(", "))
-        elif name.lower() not in _OF_THE_BODY:
+        if name.lower() not in _OF_THE_BODY:
             response.headers.setdefault(name, value)
     response.cookies.update(unknown.cookies)
     response["Content-Length"] = str(len(response.content))

@@ -148,11 +148,10 @@ def test_nothing_is_kept_in_the_session(browser, canary):
     assert BrowserSession.objects.count() == 1
 
 
-def test_messages_of_other_pages_stay(browser):
-    browser.post("/account/appearance/", {"theme": "dark"})
-    waiting = browser.session.get("_messages")
-    browser.get("/canaries/")
-    assert browser.session.get("_messages") == waiting
+def test_messages_of_other_pages_stay_for_them(browser):
+    browser.post("/account/sessions/", {"session": "others"})
+    assert "Signed out of" not in plain(browser.get("/canaries/"))
+    assert "Signed out of" in plain(browser.get("/home/"))
 
 
 def test_htmx_gets_the_part_that_it_asks_for(browser):

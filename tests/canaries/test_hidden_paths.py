@@ -193,6 +193,16 @@ def test_security_headers_and_the_left_time_are_those_of_every_page(appointed):
     own = {"Content-Length", "X-Request-ID", "CC-Session-Seconds", "ETag"}
     assert {**page.headers, **dict.fromkeys(own)} == {**known.headers, **dict.fromkeys(own)}
     assert page["Content-Length"] == str(len(page.content))
+    assert sorted(page.cookies) == sorted(known.cookies) != []
+
+
+def test_pages_take_a_session_and_the_api_a_token(appointed):
+    officer, browser = appointed
+    for path, wrong in {
+        "/canaries/": Caller(token=officer.api.token),
+        "/api/v1/canaries": Caller(browser),
+    }.items():
+        assert wrong.send("GET", path, "10.0.0.1").status_code == 404, path
 
 
 def test_others_get_the_pages_of_an_installation_without_officers(admin, appointed):
@@ -201,10 +211,13 @@ def test_others_get_the_pages_of_an_installation_without_officers(admin, appoint
     assert "Canaries" in appointed[1].get("/home/").content.decode()
 
 
-def test_the_set_is_read_for_every_path_alike(monkeypatch, appointed):
-    monkeypatch.setattr(officers, "PERIOD", 0.0)
-    api = ApiClient(appointed[0].api.token)
+@pytest.mark.parametrize("period", [0.0, 3600.0])
+def test_the_set_is_read_after_the_period_for_every_path_alike(monkeypatch, appointed, admin, period):
+    monkeypatch.setattr(officers, "PERIOD", period)
+    api = ApiClient(admin.api.token)
+    api.get("/api/v1/walruses")
     for path in ("/api/v1/canaries", "/api/v1/walruses"):
         with CaptureQueriesContext(connection) as statements:
             api.get(path)
-        assert any("sealed_documents" in each["sql"] for each in statements), path
+        is_read = any("sealed_documents" in each["sql"] for each in statements)
+        assert is_read == (period == 0), path
