@@ -10,6 +10,7 @@ _GROUPS = {
     "crypto_ops": "Files",
     "audit": "Audit log",
     "key_encryption": "Key-encryption keys",
+    "canaries": "Canaries",
     "backups": "Backups",
     "demo": "Demo",
     "kernel": "Background jobs",

@@ -20,6 +20,7 @@ from kernel.pages.views import known_principal
 from kernel.runtime import ProcessState
 
 PERIOD: Final = 1.0  # seconds
+_PAGES: Final = "/canaries/"  # of ``ciphercanary.hidden_urls``, which other pages cannot reverse
 
 
 class _Known:
@@ -51,7 +52,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     caller = known_principal(request)
     has_factor = isinstance(caller, Principal) and caller.has_second_factor
     is_officer = caller is not None and has_factor and caller.user_id in _known.current.ids()
-    return shell_of_all(request) | {"is_officer": is_officer}
+    return shell_of_all(request) | {"canaries_url": _PAGES if is_officer else ""}
 
 
 def _read() -> frozenset[UUID]:

@@ -11,7 +11,7 @@ from kernel.commands import ServiceCommand
 
 
 class Command(ServiceCommand):
-    help = "Appoint a user as an officer, who sees canaries. Confirms a new or suspended office, and removes or lists offices."
+    help = "Appoint an officer, who sees canaries. Also confirm a new or suspended office, remove one, or list all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", nargs="?", default="")
